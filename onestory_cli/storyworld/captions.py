@@ -1,0 +1,143 @@
+"""Captions: a small grammar, full at first mention and referential afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from onestory_cli.storyworld.vocabulary import ACTION_PHRASES, SETTINGS
+from onestory_cli.storyworld.world import Actor, Place, PlaceNaming
+
+_INLINE = 0.65
+_BACK_IN = 0.18
+_BARE_THE = 0.35
+_FRAMING_FIRST = 0.6
+_OMIT_PLACE = 0.45
+_SYNONYM = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What earlier shots introduced. place: that of the shot before, None at the start."""
+
+    species: frozenset[str] = frozenset()
+    settings: frozenset[str] = frozenset()
+    place: Place | None = None
+
+    def after(self, place: Place, actors: Sequence[Actor]) -> Known:
+        """What is known once a shot has been told."""
+        return Known(
+            species=self.species | {actor.look.species for actor in actors},
+            settings=self.settings | {place.setting},
+            place=place,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Captions:
+    """See the fields of the same names in `WorldShot`."""
+
+    caption: str
+    full_caption: str
+    names_look: tuple[bool, ...]
+    names_place: PlaceNaming
+
+
+def write_captions(
+    rng: np.random.Generator,
+    *,
+    place: Place,
+    actors: Sequence[Actor],
+    framing: str,
+    known: Known,
+    may_omit_place: bool = True,
+) -> Captions:
+    """Choose a wording of the shot; ``full_caption`` follows one fixed template."""
+    names_look = tuple(actor.look.species not in known.species for actor in actors)
+    names_place = _place_naming(rng, place=place, known=known, may_omit=may_omit_place and bool(actors))
+    the_place = _place_words(rng, place, names_place)
+    names = [_name(rng, actor, full) for actor, full in zip(actors, names_look, strict=True)]
+    body = _body(rng, place=place, the_place=the_place, clause=_clause(rng, actors, names), known=known)
+    label = f"{framing.capitalize()}."
+    caption = f"{label} {body}" if rng.random() < _FRAMING_FIRST else _label_later(rng, body, label)
+    return Captions(
+        caption=caption,
+        full_caption=full_caption(place=place, actors=actors, framing=framing),
+        names_look=names_look,
+        names_place=names_place,
+    )
+
+
+def full_caption(*, place: Place, actors: Sequence[Actor], framing: str) -> str:
+    """For example "Wide shot. a red fox walks right on a beach."."""
+    label = f"{framing.capitalize()}."
+    if not actors:
+        return f"{label} {place.words()}."
+    clause = _clause(None, actors, [actor.look.words() for actor in actors])
+    return f"{label} {clause} {SETTINGS[place.setting].preposition} {place.words()}."
+
+
+def _place_naming(rng: np.random.Generator, *, place: Place, known: Known, may_omit: bool) -> PlaceNaming:
+    if place.setting not in known.settings:
+        return "full"
+    if may_omit and known.place == place and rng.random() < _OMIT_PLACE:
+        return "omitted"
+    return "again"
+
+
+def _place_words(rng: np.random.Generator, place: Place, naming: PlaceNaming) -> str:
+    if naming == "omitted":
+        return ""
+    if naming == "full":
+        return place.words()
+    return _again(rng, SETTINGS[place.setting].noun)
+
+
+def _again(rng: np.random.Generator, noun: str) -> str:
+    return f"the {noun}" if rng.random() < _BARE_THE else f"the same {noun}"
+
+
+def _name(rng: np.random.Generator, actor: Actor, full: bool) -> str:
+    return actor.look.words() if full else _again(rng, actor.look.species)
+
+
+def _verb(rng: np.random.Generator | None, action: str, *, plural: bool) -> str:
+    forms = ACTION_PHRASES[action]
+    use_synonym = rng is not None and len(forms) > 1 and rng.random() < _SYNONYM
+    return forms[1 if use_synonym else 0][int(plural)]
+
+
+def _clause(rng: np.random.Generator | None, actors: Sequence[Actor], names: Sequence[str]) -> str:
+    """Who does what; without ``rng`` in the usual words. Empty without actors."""
+    if not actors:
+        return ""
+    actions = {actor.action for actor in actors}
+    if len(actors) > 1 and len(actions) == 1:
+        return f"{' and '.join(names)} {_verb(rng, actors[0].action, plural=True)}"
+    acts = [f"{name} {_verb(rng, actor.action, plural=False)}" for name, actor in zip(names, actors, strict=True)]
+    return " and ".join(acts)
+
+
+def _body(rng: np.random.Generator, *, place: Place, the_place: str, clause: str, known: Known) -> str:
+    """One or two sentences with the clause and the place, each of which may be empty."""
+    if not clause:
+        return f"{the_place}."
+    if not the_place:
+        return f"{clause}."
+    words = SETTINGS[place.setting]
+    returns = place.setting in known.settings and known.place != place
+    if returns and rng.random() < _BACK_IN:
+        return f"back {words.preposition} the {words.noun}, {clause}."
+    if rng.random() < _INLINE:
+        return f"{clause} {words.preposition} {the_place}."
+    return f"{clause}. {the_place}."
+
+
+def _label_later(rng: np.random.Generator, body: str, label: str) -> str:
+    """The framing after the first sentence or at the end."""
+    first, _, rest = body.partition(". ")
+    if rest and rng.random() < 0.5:
+        return f"{first}. {label} {rest}"
+    return f"{body} {label}"

@@ -1,0 +1,185 @@
+"""Multi-shot stories with ground truth about who and what returns.
+
+A story is first planned as a list of slots (who is where), then staged shot by shot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from onestory_cli.storyworld.captions import Known
+from onestory_cli.storyworld.staging import Company, draw_company, stage_shot
+from onestory_cli.storyworld.world import WorldConfig, WorldShot, WorldStory
+
+PATTERNS: tuple[str, ...] = ("subject", "recall", "composition", "mixed")
+
+# (indices of the looks shown, index of the place)
+Slot = tuple[tuple[int, ...], int]
+Rng = np.random.Generator
+
+_CHARACTER_WEIGHT = 0.6
+_PLACE_WEIGHT = 0.4
+
+
+def make_story(seed: int, config: WorldConfig, *, shots: int = 6, pattern: str | None = None) -> WorldStory:
+    """A random story; the same arguments give the same story. ``pattern`` None draws one of `PATTERNS`."""
+    if shots < 1:
+        raise ValueError("shots must be at least 1")
+    if pattern is not None and pattern not in PATTERNS:
+        raise ValueError(f"unknown pattern {pattern!r}; known: {', '.join(PATTERNS)}")
+    rng = np.random.default_rng((seed, 1))
+    drawn = PATTERNS[int(rng.integers(len(PATTERNS)))]
+    pattern = pattern or drawn
+    company = draw_company(rng, config, looks=3, places=3 if shots < 9 else 4)
+    slots = _PLANNERS[pattern](rng, company, shots)
+    return WorldStory(seed=seed, pattern=pattern, shots=_stage(rng, company, slots))
+
+
+def gap_story(seed: int, config: WorldConfig, *, gap: int) -> WorldStory:
+    """A character and a place, ``gap`` shots without either, then both again, referentially.
+
+    The story has ``gap + 2`` shots. It needs a world of at least two settings.
+    """
+    if gap < 0:
+        raise ValueError("gap must not be negative")
+    if len(config.settings) < 2:
+        raise ValueError("settings: a gap story needs at least two")
+    rng = np.random.default_rng((seed, 2))
+    company = draw_company(rng, config, looks=3, places=3)
+    others = range(1, len(company.looks))
+    slots: list[Slot] = [((0,), 0)]
+    for _ in range(gap):
+        who = _one(rng, others) if rng.random() < 0.75 else ()
+        slots.append((who, int(rng.integers(1, len(company.places)))))
+    slots.append(((0,), 0))
+    return WorldStory(seed=seed, pattern="gap", shots=_stage(rng, company, slots, plain={0, gap + 1}))
+
+
+def relevance(story: WorldStory, target: int) -> tuple[float, ...]:
+    """How much each shot before ``target`` shows of what the target needs to remember, in -1 .. 1.
+
+    Needed are the target's characters and its place as far as earlier shots show them.
+    A shot which shares none of them has -1, one which shows them all has 1. Characters
+    weigh 0.6 and the place 0.4; where only one of the two is needed it weighs all.
+    """
+    if not 0 <= target < len(story.shots):
+        raise ValueError(f"target {target} is not a shot of the story")
+    earlier, shot = story.shots[:target], story.shots[target]
+    seen = {look for before in earlier for look in _species(before)}
+    needed = _species(shot) & seen
+    place_known = any(before.place == shot.place for before in earlier)
+    who = _CHARACTER_WEIGHT if needed else 0.0
+    where = _PLACE_WEIGHT if place_known else 0.0
+    scores = []
+    for before in earlier:
+        gained = where * (before.place == shot.place)
+        if needed:
+            gained += who * len(needed & _species(before)) / len(needed)
+        scores.append(2 * gained / (who + where) - 1 if who + where else -1.0)
+    return tuple(scores)
+
+
+def _species(shot: WorldShot) -> set[str]:
+    return {actor.look.species for actor in shot.actors}
+
+
+def _stage(rng: Rng, company: Company, slots: list[Slot], plain: set[int] | None = None) -> tuple[WorldShot, ...]:
+    known = Known()
+    shots: list[WorldShot] = []
+    for index, (who, where) in enumerate(slots):
+        place = company.places[where]
+        looks = [company.looks[number] for number in who]
+        shot = stage_shot(rng, place=place, looks=looks, known=known, plain=index in (plain or ()))
+        shots.append(shot)
+        known = known.after(place, shot.actors)
+    return tuple(shots)
+
+
+def _one(rng: Rng, numbers: range) -> tuple[int, ...]:
+    """One of the numbers, or nobody where the world has no other character."""
+    return (numbers[int(rng.integers(len(numbers)))],) if numbers else ()
+
+
+def _shuffled(rng: Rng, first: int, second: int) -> tuple[int, int]:
+    return (first, second) if rng.random() < 0.5 else (second, first)
+
+
+def _next_place(rng: Rng, places: int, now: int, stay: float) -> int:
+    return now if rng.random() < stay else int(rng.integers(places))
+
+
+def _plan_subject(rng: Rng, company: Company, shots: int) -> list[Slot]:
+    """One main character throughout, in changing places; now and then another or nobody."""
+    places = len(company.places)
+    slots: list[Slot] = [((0,), 0)]
+    # At most a third of the shots is spared for others, whatever the dice say.
+    spare = shots // 3
+    while len(slots) < shots:
+        where = _next_place(rng, places, slots[-1][1], 0.4)
+        who: tuple[int, ...] = (0,)
+        if spare and rng.random() < 0.3:
+            spare -= 1
+            who = () if rng.random() < 0.5 else _one(rng, range(1, len(company.looks)))
+        slots.append((who, where))
+    return slots
+
+
+def _plan_recall(rng: Rng, company: Company, shots: int) -> list[Slot]:
+    """A, an inserted scene elsewhere, A again, then the inserted scene or A revisited."""
+    places = len(company.places)
+    slots: list[Slot] = [((0,), 0)]
+    inserted: list[Slot] = []
+    for _ in range(int(rng.integers(1, 4))):
+        who = _one(rng, range(1, min(len(company.looks), 3))) if rng.random() < 0.75 else ()
+        inserted.append((who, int(rng.integers(1, places)) if places > 1 else 0))
+    slots += inserted[: max(1, shots - 2)]
+    slots.append(((0,), 0 if rng.random() < 0.75 else int(rng.integers(places))))
+    while len(slots) < shots:
+        if rng.random() < 0.5:
+            slots.append(inserted[int(rng.integers(len(inserted)))])
+        else:
+            slots.append(((0,), _next_place(rng, places, 0, 0.6)))
+    return slots[:shots]
+
+
+def _plan_composition(rng: Rng, company: Company, shots: int) -> list[Slot]:
+    """A alone, B alone, later both together; like "subject" in a world of one species."""
+    if len(company.looks) < 2:
+        return _plan_subject(rng, company, shots)
+    places = len(company.places)
+    home = 1 if places > 1 and rng.random() < 0.7 else 0
+    slots: list[Slot] = [((0,), 0)]
+    if shots > 3 and rng.random() < 0.35:
+        slots.append(((0,), _next_place(rng, places, 0, 0.6)))
+    slots.append(((1,), home))
+    if shots > 4 and rng.random() < 0.35:
+        slots.append(((), _next_place(rng, places, home, 0.5)))
+    slots.append((_shuffled(rng, 0, 1), _next_place(rng, places, home, 0.4)))
+    while len(slots) < shots:
+        casts = ((0,), (1,), _shuffled(rng, 0, 1), ())
+        who = casts[int(rng.choice(4, p=(0.25, 0.25, 0.4, 0.1)))]
+        slots.append((who, _next_place(rng, places, slots[-1][1], 0.4)))
+    return slots[:shots]
+
+
+def _plan_mixed(rng: Rng, company: Company, shots: int) -> list[Slot]:
+    """A random walk over cast and places."""
+    looks, places = len(company.looks), len(company.places)
+    slots: list[Slot] = []
+    where = 0
+    while len(slots) < shots:
+        count = int(rng.choice(3, p=(0.15, 0.6, 0.25)))
+        order = rng.permutation(looks)[: min(count, looks)]
+        slots.append((tuple(int(number) for number in order), where))
+        where = _next_place(rng, places, where, 0.35)
+    return slots
+
+
+_PLANNERS: dict[str, Callable[[Rng, Company, int], list[Slot]]] = {
+    "subject": _plan_subject,
+    "recall": _plan_recall,
+    "composition": _plan_composition,
+    "mixed": _plan_mixed,
+}
