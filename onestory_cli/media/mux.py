@@ -1,0 +1,190 @@
+"""Clips -> film: packets are copied, never encoded again; one chapter per shot, metadata beside.
+
+The film is complete or absent: it is written beside its final name and renamed over it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import accumulate
+from pathlib import Path
+
+import av
+from av.container import OutputContainer
+from av.video.stream import VideoStream
+
+from onestory_cli.errors import OnestoryError
+from onestory_cli.media.video import count_packets, open_video
+
+# Without use_metadata_tags mp4 silently drops every key that it has no name for.
+_MOVFLAGS = "+faststart+use_metadata_tags"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipPart:
+    """One clip of a film; `title` names its chapter, and the shot in errors."""
+
+    path: Path
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chapter:
+    """A part of a film, in seconds from its start. Files keep chapters to the millisecond."""
+
+    title: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilmInfo:
+    """What was muxed: `seconds` is the exact sum of the clips' lengths."""
+
+    seconds: float
+    frames: int
+    chapters: tuple[Chapter, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """A clip as inspected: `layout` is what must be equal to join by copying, `headers` the decoder's settings."""
+
+    part: ClipPart
+    layout: str
+    headers: bytes
+    frames: int
+    seconds: Fraction
+
+
+def mux_film(path: Path, clips: Sequence[ClipPart], *, metadata: Mapping[str, str]) -> FilmInfo:
+    """Join clips, in order, into the film at `path`; the decoded frames are the clips' own.
+
+    `metadata` is written as it is: "title" is what players show, any other key is free.
+
+    Raises:
+        OnestoryError: M507 for clips that do not fit together, M508 for a clip that cannot be read.
+        OSError: the film cannot be written; the one at `path`, if any, is untouched.
+    """
+    assert clips, "a film has at least one clip"
+    sources = [_inspect(part) for part in clips]
+    _require_alike(sources)
+    starts = list(accumulate((source.seconds for source in sources), initial=Fraction(0)))
+    with _replacing(path) as temporary:
+        _write(temporary, sources, starts, metadata)
+    chapters = tuple(
+        Chapter(title=source.part.title, start=float(start), end=float(start + source.seconds))
+        for source, start in zip(sources, starts, strict=False)
+    )
+    return FilmInfo(seconds=float(starts[-1]), frames=sum(source.frames for source in sources), chapters=chapters)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata of a film, the container's own keys ("major_brand", "encoder") among them.
+
+    Raises:
+        OnestoryError: M508 for a file that is no readable video.
+    """
+    with open_video(path) as film:
+        return dict(film.metadata)
+
+
+def read_chapters(path: Path) -> tuple[Chapter, ...]:
+    """The chapters of a film in order, without reading its frames.
+
+    Raises:
+        OnestoryError: M508 for a file that is no readable video.
+    """
+    with open_video(path) as film:
+        return tuple(
+            Chapter(
+                title=chapter["metadata"].get("title", ""),
+                start=float(chapter["start"] * (chapter["time_base"] or 0)),
+                end=float(chapter["end"] * (chapter["time_base"] or 0)),
+            )
+            for chapter in film.chapters()
+        )
+
+
+def _inspect(part: ClipPart) -> _Source:
+    with open_video(part.path) as clip:
+        stream = clip.streams.video[0]
+        codec = stream.codec_context
+        layout = f"{codec.name} {codec.pix_fmt} {stream.width}x{stream.height} at {stream.average_rate} fps"
+        headers = bytes(codec.extradata or b"")
+        frames, seconds = count_packets(clip)
+    return _Source(part=part, layout=layout, headers=headers, frames=frames, seconds=seconds)
+
+
+def _require_alike(sources: Sequence[_Source]) -> None:
+    first = sources[0]
+    unlike = [source for source in sources if source.layout != first.layout]
+    if unlike:
+        found = "; ".join(f'shot "{source.part.title}" is {source.layout}' for source in (first, *unlike))
+        help = "give all shots the same width, height and fps, then render those again"
+    elif unlike := [source for source in sources if source.headers != first.headers]:
+        names = ", ".join(f'"{source.part.title}"' for source in unlike)
+        found = f'the clips of {names} were encoded unlike that of "{first.part.title}"'
+        help = "render those shots again with this version"
+    if unlike:
+        raise OnestoryError("M507", f"the clips do not fit into one film: {found}", help=help)
+
+
+def _write(path: Path, sources: Sequence[_Source], starts: Sequence[Fraction], metadata: Mapping[str, str]) -> None:
+    with av.open(str(path.absolute()), "w", format="mp4", options={"movflags": _MOVFLAGS}) as film:
+        with open_video(sources[0].part.path) as clip:
+            stream = film.add_stream_from_template(clip.streams.video[0])
+        # Both before the first packet: what is set later is lost without a word.
+        film.metadata.update(metadata)
+        film.set_chapters(
+            [
+                {
+                    "id": number,
+                    "start": int(start * 1_000_000),
+                    "end": int((start + source.seconds) * 1_000_000),
+                    "time_base": Fraction(1, 1_000_000),
+                    "metadata": {"title": source.part.title},
+                }
+                for number, (source, start) in enumerate(zip(sources, starts, strict=False), start=1)
+            ]
+        )
+        for source, start in zip(sources, starts, strict=False):
+            _copy_packets(source.part.path, film, stream, start)
+
+
+def _copy_packets(path: Path, film: OutputContainer, stream: VideoStream, start: Fraction) -> None:
+    """Append a clip's packets, moved to begin at `start` seconds."""
+    with open_video(path) as clip:
+        for packet in clip.demux(video=0):
+            if packet.dts is None or packet.pts is None:  # the empty packet that ends a stream
+                continue
+            shift = int(start / packet.time_base)
+            packet.pts += shift
+            packet.dts += shift
+            packet.stream = stream
+            film.mux(packet)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Yield a name beside `path`; what the block wrote there is synced and takes the place of `path` at its end."""
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,198 @@
+"""Frames <-> one clip: H.264 in mp4, 8 bit 4:2:0, BT.709 in fact and in name.
+
+A clip has no B-frames and its headers depend on nothing but size and rate, so that `mux.py` can join clips by copying
+packets. The same pixels and settings give the same bytes on the same versions. This module knows no stories.
+
+Shapes: P pixel frames, H W height and width, 3 red green blue (uint8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer, OutputContainer
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from av.video.stream import VideoStream
+from PIL import Image
+
+from onestory_cli.errors import ExitCode, OnestoryError
+
+ENCODER = "libx264"
+# stitchable: else x264 writes the crf into the headers, and clips of unlike crf could not be joined by copying.
+# bframes=0: pts equals dts, so durations are exact and no reader needs an edit list.
+_X264 = "bframes=0:stitchable=1"
+_THREADS = 4  # x264 gives other bytes at another thread count, so it must not follow the machine
+_BT709 = 1  # the number of BT.709 in H.264 for primaries, transfer and matrix
+_LIMITED_RANGE = 1
+_RESAMPLING = {"nearest": Image.Resampling.NEAREST, "lanczos": Image.Resampling.LANCZOS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipInfo:
+    """What a video file holds: `width` and `height` in pixels as encoded, `fps` frames per second."""
+
+    frames: int
+    width: int
+    height: int
+    fps: float
+    seconds: float
+
+
+def require_encoder() -> None:
+    """Refuse a machine that cannot encode clips, before any work is spent.
+
+    Raises:
+        OnestoryError: M505 when PyAV was built without x264.
+    """
+    try:
+        av.codec.Codec(ENCODER, "w")
+    except av.codec.codec.UnknownCodecError as fault:
+        raise OnestoryError(
+            "M505",
+            f"this build of PyAV {av.__version__} has no H.264 encoder ({ENCODER})",
+            help="install PyAV from its wheel: pip install --force-reinstall --only-binary av av",
+            exit=ExitCode.MACHINE,
+        ) from fault
+
+
+def write_clip(
+    path: Path, pixels_PHW3: np.ndarray, *, fps: int, scale: int = 1, filter: str = "nearest", crf: int = 16
+) -> ClipInfo:
+    """Encode frames (P, H, W, 3) uint8 at a fixed rate, each enlarged `scale` times with "nearest" or "lanczos".
+
+    `crf` is x264's constant quality: 0 is lossless, 16 looks it, 51 is the worst. An existing file is overwritten.
+
+    Raises:
+        OnestoryError: M505 without an encoder, M506 for a size that H.264 cannot hold.
+        OSError: the file cannot be written.
+    """
+    frames, height, width, channels = pixels_PHW3.shape
+    assert frames > 0
+    assert (channels, pixels_PHW3.dtype) == (3, np.uint8)
+    size = width * scale, height * scale
+    _require_even(*size)
+    require_encoder()
+    with av.open(str(path.absolute()), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        stream = _add_stream(container, *size, fps=fps, crf=crf)
+        for index, pixels_HW3 in enumerate(pixels_PHW3):
+            frame = _to_bt709(_resize(pixels_HW3, size, filter))
+            # A rate of our own: stream.time_base changes when the first packet writes the header.
+            frame.pts, frame.time_base, frame.duration = index, Fraction(1, fps), 1
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return ClipInfo(frames=frames, width=size[0], height=size[1], fps=float(fps), seconds=frames / fps)
+
+
+def read_clip(path: Path) -> np.ndarray:
+    """Decode all frames of a clip: -> (P, H, W, 3) uint8, at the size that was encoded.
+
+    Raises:
+        OnestoryError: M508 for a file that is no readable video.
+    """
+    with open_video(path) as container:
+        frames = [_to_rgb(frame) for frame in container.decode(video=0)]
+        _require_whole(container, len(frames))
+        return np.stack(frames)
+
+
+def probe(path: Path) -> ClipInfo:
+    """Size, rate and exact length of a video file, counted from its packets without decoding any.
+
+    Raises:
+        OnestoryError: M508 for a file that is no readable video.
+    """
+    with open_video(path) as container:
+        frames, seconds = count_packets(container)
+        stream = container.streams.video[0]
+        rate = stream.average_rate or Fraction(frames) / (seconds or 1)
+        return ClipInfo(
+            frames=frames, width=stream.width, height=stream.height, fps=float(rate), seconds=float(seconds)
+        )
+
+
+def count_packets(container: InputContainer) -> tuple[int, Fraction]:
+    """Frames of a video and their length in seconds, exact: the header's own duration may be rounded.
+
+    Raises:
+        OnestoryError: M508 when the file ends before its frames do.
+    """
+    stream = container.streams.video[0]
+    durations = [packet.duration or 0 for packet in container.demux(stream) if packet.size and not packet.is_corrupt]
+    _require_whole(container, len(durations))
+    return len(durations), sum(durations) * (stream.time_base or Fraction(0))
+
+
+@contextmanager
+def open_video(path: Path) -> Iterator[InputContainer]:
+    """Open a file that must hold video; what FFmpeg finds wrong with it, now or later in the block, becomes M508."""
+    try:
+        with av.open(str(path.absolute())) as container:
+            # A file cut inside its index still opens: as a stream without a codec.
+            if not any(stream.codec_context for stream in container.streams.video):
+                raise _unreadable(path, "it holds no video")
+            yield container
+    except av.error.FFmpegError as fault:
+        raise _unreadable(path, fault.strerror or str(fault)) from fault
+
+
+def _unreadable(path: Path, fault: str) -> OnestoryError:
+    return OnestoryError("M508", f'"{path}" cannot be read as video: {fault}', help="render that shot again")
+
+
+def _require_whole(container: InputContainer, frames: int) -> None:
+    # FFmpeg takes the end of a cut file for the end of the video; the index at its front knows better.
+    announced = container.streams.video[0].frames
+    if frames < max(announced, 1):
+        raise _unreadable(Path(container.name), f"it is cut short, {frames} of {announced} frames are there")
+
+
+def _require_even(width: int, height: int) -> None:
+    if width % 2 or height % 2:
+        raise OnestoryError(
+            "M506",
+            f"a clip of {width}x{height} pixels cannot be encoded: H.264 needs an even width and height",
+            help="write `output: {scale: 2}`, or give the shots an even width and height",
+        )
+
+
+def _add_stream(container: OutputContainer, width: int, height: int, *, fps: int, crf: int) -> VideoStream:
+    options = {"preset": "medium", "crf": str(crf), "x264-params": _X264}
+    stream = container.add_stream(ENCODER, rate=fps, options=options)
+    assert isinstance(stream, VideoStream)
+    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+    codec = stream.codec_context
+    codec.time_base, codec.thread_count = Fraction(1, fps), _THREADS
+    codec.color_primaries = codec.color_trc = codec.colorspace = _BT709
+    codec.color_range = _LIMITED_RANGE
+    return stream
+
+
+def _resize(pixels_HW3: np.ndarray, size: tuple[int, int], filter: str) -> np.ndarray:
+    height, width, _ = pixels_HW3.shape
+    if size == (width, height):
+        return pixels_HW3
+    return np.asarray(Image.fromarray(pixels_HW3).resize(size, _RESAMPLING[filter]))
+
+
+def _to_bt709(pixels_HW3: np.ndarray) -> av.VideoFrame:
+    # Tags alone do not convert (FFmpeg's default matrix is BT.601, some 12 levels off), and its default filter smears
+    # colour across the edges of enlarged pixels, up to 85 levels; AREA averages each 2x2 block exactly.
+    return av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels_HW3), format="rgb24").reformat(
+        format="yuv420p",
+        dst_colorspace=Colorspace.ITU709,
+        dst_color_range=ColorRange.MPEG,
+        interpolation=Interpolation.AREA,
+    )
+
+
+def _to_rgb(frame: av.VideoFrame) -> np.ndarray:
+    # The frame's own tags say which matrix; a file without tags falls to FFmpeg's default.
+    return frame.reformat(
+        format="rgb24", dst_color_range=ColorRange.JPEG, interpolation=Interpolation.AREA
+    ).to_ndarray()
