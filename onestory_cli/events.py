@@ -1,0 +1,158 @@
+"""What a render says while it works: small frozen dataclasses, from the library to whoever listens.
+
+The library emits events and never prints; the console shows them, the run directory appends them to `events.jsonl`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Base of all events; the class name is its kind in `events.jsonl`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStarted(Event):
+    run: str
+    title: str
+    model: str
+    shots: int
+    kept: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelLoading(Event):
+    model: str
+    device: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelLoaded(Event):
+    model: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShotKept(Event):
+    shot: str
+    take: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShotStarted(Event):
+    """A shot begins to be made. `reason` is the Reason in words; `index` counts from 0."""
+
+    shot: str
+    index: int
+    shots: int
+    reason: str
+    steps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remembered(Event):
+    """What the shot took from memory: source shot -> latent frame indices, in order of relevance."""
+
+    shot: str
+    frames: tuple[tuple[str, int], ...]
+    tokens: int
+    visible: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepDone(Event):
+    """One denoising step; `step` counts from 1 to `steps`."""
+
+    shot: str
+    step: int
+    steps: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakeCommitted(Event):
+    """`memory_bytes` is the peak resident memory of this process so far."""
+
+    shot: str
+    take: str
+    seconds: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Warned(Event):
+    code: str
+    message: str
+    help: str = ""
+    shot: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilmMuxed(Event):
+    path: str
+    shots: int
+    film_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFinished(Event):
+    path: str
+    rendered: int
+    kept: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunInterrupted(Event):
+    run: str
+    finished: int
+    shots: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageStarted(Event):
+    """A stage of training begins, or goes on from `step`; `samples_per_second` is not known yet."""
+
+    stage: str
+    step: int
+    steps: int
+    parameters: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingProgress(Event):
+    """`losses` are means since the last report; `seconds_left` is for this stage."""
+
+    stage: str
+    step: int
+    steps: int
+    losses: dict[str, float]
+    samples_per_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataPrepared(Event):
+    """A part of the training data has been drawn or encoded: `done` of `total` stories."""
+
+    what: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageFinished(Event):
+    stage: str
+    steps: int
+    seconds: float
+
+
+Emit = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """An `Emit` that listens to nothing."""

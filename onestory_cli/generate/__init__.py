@@ -1,0 +1,1 @@
+"""One shot: remember, select, condition, denoise, decode."""

@@ -1,0 +1,1 @@
+"""The paper's memory: bank, Frame Selection, Adaptive Conditioner, policies. Tensors in, tensors out."""

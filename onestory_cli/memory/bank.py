@@ -1,0 +1,74 @@
+"""The memory bank: latents of finished shots, by shot id (OneStory Eq. 2).
+
+Shape letters: F bank frames, C latent channels, T latent frames of one source, H W latent cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class FrameRef:
+    """One latent frame: which source (a shot id, or "@id" for a reference image) and which of its frames."""
+
+    source: str
+    index: int
+
+
+class MemoryBank:
+    """Clean latents (C, T, H, W) of each source, in film order. Zero sources are an ordinary bank of zero frames."""
+
+    def __init__(self, *, channels: int, height: int, width: int) -> None:
+        self._cell = (channels, height, width)
+        self._latents: dict[str, Tensor] = {}
+
+    def add(self, source: str, latents_CTHW: Tensor) -> None:
+        """Remember a source; one that is there already is replaced in its place.
+
+        Raises:
+            ValueError: the latents are of another channel count or size than the bank's.
+        """
+        channels, _, height, width = latents_CTHW.shape
+        if (channels, height, width) != self._cell:
+            raise ValueError(f"{source}: latents {tuple(latents_CTHW.shape)} do not fit a bank of {self._cell}")
+        self._latents[source] = latents_CTHW.detach().float().cpu()
+
+    def view(self, sources: Iterable[str]) -> MemoryBank:
+        """The bank that sees only these sources, in the order given."""
+        channels, height, width = self._cell
+        bank = MemoryBank(channels=channels, height=height, width=width)
+        for source in sources:
+            bank.add(source, self._latents[source])
+        return bank
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return tuple(self._latents)
+
+    @property
+    def frames_FCHW(self) -> Tensor:
+        """All frames in film order; (0, C, H, W) when nothing is remembered yet."""
+        parts = [latents.transpose(0, 1) for latents in self._latents.values()]
+        return torch.cat(parts) if parts else torch.zeros(0, *self._cell)
+
+    @property
+    def refs(self) -> tuple[FrameRef, ...]:
+        """Where each of the F frames comes from."""
+        return tuple(FrameRef(name, index) for name, item in self._latents.items() for index in range(item.shape[1]))
+
+    @property
+    def ages_F(self) -> Tensor:
+        """How many visible sources ago each frame is, from 1 for the latest; int64 (F,)."""
+        counts = [item.shape[1] for item in self._latents.values()]
+        ages = [age for age, count in zip(range(len(counts), 0, -1), counts, strict=True) for _ in range(count)]
+        return torch.tensor(ages, dtype=torch.long)
+
+    @property
+    def times_F(self) -> Tensor:
+        """Index of each frame within its own source; int64 (F,)."""
+        return torch.tensor([ref.index for ref in self.refs], dtype=torch.long)

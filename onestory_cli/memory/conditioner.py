@@ -1,0 +1,95 @@
+"""The Adaptive Conditioner: remembered frames -> context tokens, finer for what matters more (OneStory Eq. 7).
+
+Shape letters: B batch, K selected frames in order of relevance, C latent channels, D width of the transformer,
+S context tokens, H W latent cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from onestory_cli.models.levels import FINE, LEVELS, Level
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConditionerConfig:
+    """Sizes of an AdaptiveConditioner. With `share_finest` the finest patchifier *is* the base's patch embedding, which
+    makes copying from memory easy to learn for a model trained from the start; an adapter for a finished base keeps a
+    copy of its own (warm-started) instead."""
+
+    latent_channels: int
+    width: int
+    levels: tuple[Level, ...] = LEVELS
+    share_finest: bool = True
+
+
+class AdaptiveConditioner(nn.Module):
+    """One Conv3d patchifier per level, kernel = stride = (1, p, p)."""
+
+    def __init__(self, config: ConditionerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.patchifiers = nn.ModuleDict(
+            {
+                level.name: nn.Conv3d(config.latent_channels, config.width, (1, level.patch, level.patch), stride=(1, level.patch, level.patch))
+                for level in config.levels
+                if not (config.share_finest and level == config.levels[0])
+            }
+        )
+
+    @torch.no_grad()
+    def warm_start(self, patch_embedding: nn.Conv3d) -> None:
+        """Start every patchifier from the base's: its kernel repeated and divided by the repeats, so that a constant
+        region gives the token that the base would give. Extra input channels of the base (image conditions) are cut."""
+        channels, fine = self.config.latent_channels, patch_embedding.kernel_size[-1]
+        for name, conv in self.patchifiers.items():
+            repeats = conv.kernel_size[-1] // fine
+            kernel = patch_embedding.weight[:, :channels].repeat(1, 1, 1, repeats, repeats) / repeats**2
+            conv.weight.copy_(kernel)
+            conv.bias.copy_(patch_embedding.bias)
+
+    def forward(self, frames_BKCHW: Tensor, levels: Sequence[Level], patch_embedding: nn.Conv3d) -> Tensor:
+        """Context tokens (B, S, D) of frames 1..K at their levels, one frame after the other."""
+        tokens = [
+            self._patchify(frames_BKCHW[:, rank], level, patch_embedding) for rank, level in enumerate(levels)
+        ]
+        empty_BSD = frames_BKCHW.new_zeros(len(frames_BKCHW), 0, self.config.width)
+        return torch.cat([empty_BSD, *tokens], dim=1)
+
+    def _patchify(self, frame_BCHW: Tensor, level: Level, patch_embedding: nn.Conv3d) -> Tensor:
+        height, width = frame_BCHW.shape[-2:]
+        below, right = -height % level.patch, -width % level.patch
+        frame_BCHW = functional.pad(frame_BCHW, (0, right, 0, below), mode="replicate")
+        shared = self.config.share_finest and level == self.config.levels[0]
+        conv = patch_embedding if shared else self.patchifiers[level.name]
+        return conv(frame_BCHW[:, :, None]).flatten(2).transpose(1, 2)
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """The config as JSON."""
+        return asdict(self.config)
+
+
+def context_positions(levels: Sequence[Level], *, height: int, width: int, finest: Level = FINE) -> Tensor:
+    """Positions (S, 3) of the context tokens: (time, row, column) in units of noise tokens.
+
+    The k-th most relevant frame is at time -k, a place of its own before the shot; in space a token stands at the
+    average position of the patches that it covers, so that its rotation keeps unit norm.
+    """
+    parts = [torch.zeros(0, 3, dtype=torch.float64)]
+    for rank, level in enumerate(levels, start=1):
+        ratio = level.patch / finest.patch
+        rows, columns = -(-height // level.patch), -(-width // level.patch)
+        row, column = torch.meshgrid(
+            torch.arange(rows, dtype=torch.float64) * ratio + (ratio - 1) / 2,
+            torch.arange(columns, dtype=torch.float64) * ratio + (ratio - 1) / 2,
+            indexing="ij",
+        )
+        time = torch.full_like(row, -float(rank))
+        parts.append(torch.stack([time, row, column], dim=-1).reshape(-1, 3))
+    return torch.cat(parts)

@@ -1,0 +1,1 @@
+"""What a model is: a stock diffusers base and a memory adapter."""

@@ -1,0 +1,191 @@
+"""Weights -> modules on a device: a stock diffusers base, read with diffusers' own classes, and our memory adapter.
+
+Shape letters: B batch, C latent channels, T latent frames, P pixel frames, H W pixels or latent cells, L text tokens,
+E text width.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import torch
+import transformers
+from diffusers import (
+    AutoencoderKLWan,
+    FlowMatchEulerDiscreteScheduler,
+    SchedulerMixin,
+    UniPCMultistepScheduler,
+)
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, UMT5EncoderModel
+
+from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.memory.conditioner import AdaptiveConditioner, ConditionerConfig
+from onestory_cli.memory.selector import FrameSelector, SelectorConfig
+from onestory_cli.models.catalog import ModelSpec
+from onestory_cli.models.levels import Level
+from onestory_cli.models.transformer import MemoryWanTransformer
+
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "config.json", "adapter.safetensors"
+
+
+@dataclass(kw_only=True)
+class LoadedModel:
+    """A base and its adapter, ready to make shots. `dtype` is what the transformer computes in."""
+
+    spec: ModelSpec
+    transformer: MemoryWanTransformer
+    vae: AutoencoderKLWan
+    text_encoder: UMT5EncoderModel
+    tokenizer: PreTrainedTokenizerBase
+    selector: FrameSelector
+    conditioner: AdaptiveConditioner
+    device: torch.device = torch.device("cpu")
+    dtype: torch.dtype = torch.float32
+
+    def encode_text(self, captions: list[str]) -> Tensor:
+        """Captions -> (B, L, E), zero after each caption's end, as the Wan transformers were trained."""
+        tokens = self.tokenizer(
+            captions,
+            padding="max_length",
+            truncation=True,
+            max_length=self.tokenizer.model_max_length,
+            return_tensors="pt",
+        ).to(self.device)
+        states_BLE = self.text_encoder(tokens.input_ids, attention_mask=tokens.attention_mask).last_hidden_state
+        return states_BLE * tokens.attention_mask[..., None].to(states_BLE.dtype)
+
+    def encode_video(self, pixels_BPHWC: NDArray[np.uint8]) -> Tensor:
+        """Pixels -> normalised latents (B, C, T, H, W) in float32, the mode of the posterior; P must be 4k + 1."""
+        pixels = torch.from_numpy(np.ascontiguousarray(pixels_BPHWC)).to(self.device)
+        pixels_BCPHW = pixels.permute(0, 4, 1, 2, 3).float().div(127.5).sub(1).to(self.vae.dtype)
+        latents = self.vae.encode(pixels_BCPHW).latent_dist.mode().float()
+        mean, std = self._latent_statistics()
+        return (latents - mean) / std
+
+    def encode_image(self, pixels_HWC: NDArray[np.uint8]) -> Tensor:
+        """One picture -> (C, 1, H, W); the first latent frame of a causal VAE is a picture by itself."""
+        return self.encode_video(pixels_HWC[None, None])[0]
+
+    def decode(self, latents_CTHW: Tensor) -> NDArray[np.uint8]:
+        """Normalised latents -> pixels (P, H, W, 3)."""
+        mean, std = self._latent_statistics()
+        latents = latents_CTHW[None].to(self.device) * std + mean
+        pixels = self.vae.decode(latents.to(self.vae.dtype), return_dict=False)[0][0]
+        scaled = pixels.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+        return scaled.permute(1, 2, 3, 0).cpu().numpy()
+
+    def scheduler(self, name: str, steps: int, shift: float) -> SchedulerMixin:
+        """A diffusers scheduler with its timesteps set. Euler is given its sigmas: its own default shifts twice."""
+        if name == "unipc":
+            scheduler: SchedulerMixin = UniPCMultistepScheduler(
+                prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift
+            )
+            scheduler.set_timesteps(steps, device=self.device)
+        else:
+            scheduler = FlowMatchEulerDiscreteScheduler(shift=shift)
+            scheduler.set_timesteps(sigmas=np.linspace(1.0, 1.0 / steps, steps), device=self.device)
+        return scheduler
+
+    def environment(self) -> dict[str, Any]:
+        """What a take's bytes depend on beside its key, for its record."""
+        return {
+            "device": str(self.device),
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "threads": torch.get_num_threads(),
+            "cpu": torch.backends.cpu.get_cpu_capability() if self.device.type == "cpu" else "",
+            "gpu": torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "",
+            "torch": torch.__version__,
+            "diffusers": diffusers.__version__,
+            "transformers": transformers.__version__,
+            "python": platform.python_version(),
+        }
+
+    def _latent_statistics(self) -> tuple[Tensor, Tensor]:
+        """(mean, std) of the VAE's latents, each (1, C, 1, 1, 1)."""
+        config = self.vae.config
+        values = torch.tensor([config.latents_mean, config.latents_std], device=self.device).view(2, 1, -1, 1, 1, 1)
+        return values[0], values[1]
+
+
+def load_model(spec: ModelSpec, device: str = "auto") -> LoadedModel:
+    """Read the weights of a model folder.
+
+    Raises:
+        OnestoryError: M503 when weights are missing, M504 when the device is not there.
+    """
+    target = pick_device(device)
+    base = Path(spec.base)
+    quietly()
+    try:
+        # mapped files are not aligned in memory, and outputs then differ in the last bits
+        options = {"disable_mmap": True, "torch_dtype": torch.float32}
+        model = LoadedModel(
+            spec=spec,
+            transformer=MemoryWanTransformer.from_pretrained(base / "transformer", **options),
+            vae=AutoencoderKLWan.from_pretrained(base / "vae", **options),
+            text_encoder=UMT5EncoderModel.from_pretrained(base / "text_encoder", dtype=torch.float32),
+            tokenizer=AutoTokenizer.from_pretrained(base / "tokenizer"),
+            device=target,
+            **load_adapter(Path(spec.adapter)),
+        )
+    except OSError as fault:
+        raise OnestoryError(
+            "M503",
+            f'weights of "{spec.name}" cannot be read: {str(fault).splitlines()[0]}',
+            help="install the package again, or name another model",
+            exit=ExitCode.MACHINE,
+        ) from fault
+    for part in (model.transformer, model.vae, model.text_encoder, model.selector, model.conditioner):
+        part.to(target).eval().requires_grad_(False)
+    return model
+
+
+def load_adapter(folder: Path) -> dict[str, Any]:
+    """The FrameSelector and AdaptiveConditioner of an adapter folder, by their argument names of LoadedModel."""
+    config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    levels = tuple(Level(**row) for row in config["conditioner"].pop("levels"))
+    selector = FrameSelector(SelectorConfig(**config["selector"]))
+    conditioner = AdaptiveConditioner(ConditionerConfig(**config["conditioner"], levels=levels))
+    stored = {name: value.float() for name, value in load_file(folder / ADAPTER_WEIGHTS).items()}
+    for name, module in (("selector", selector), ("conditioner", conditioner)):
+        own = {key.removeprefix(f"{name}."): value for key, value in stored.items() if key.startswith(f"{name}.")}
+        module.load_state_dict(own)
+    return {"selector": selector, "conditioner": conditioner}
+
+
+def pick_device(name: str) -> torch.device:
+    """ "auto" is the first GPU where there is one, else the processor.
+
+    Raises:
+        OnestoryError: M504 for a device that this machine or this torch does not have.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as fault:
+        raise OnestoryError(
+            "M504",
+            f'device "{name}" is not available here',
+            help="use --device cpu, or `onestory doctor` to see what there is",
+            exit=ExitCode.MACHINE,
+        ) from fault
+    return device
+
+
+def quietly() -> None:
+    """Weights load in a second; the libraries' own bars and notes would only tear the console's."""
+    diffusers.utils.logging.disable_progress_bar()
+    diffusers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()

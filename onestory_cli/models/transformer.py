@@ -1,0 +1,146 @@
+"""The Wan transformer with context tokens: joint self-attention over memory and noise (OneStory Eq. 8).
+
+Shape letters: B batch, C latent channels, D width, S context tokens, N noise tokens per latent frame, T latent frames,
+M = S + T * N joined tokens, H W latent cells, R width of one attention head.
+
+The stock forward is wrapped, not copied: for the length of one call, the rotary table is lengthened, the patch embedding
+hands over the joined sequence and the output projection drops the context again. Hooks that live for one call are found
+by LoRA wrappers, gradient checkpointing and context parallelism alike; a copy of the forward would have to follow
+diffusers' every release.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from diffusers import WanTransformer3DModel
+from diffusers.models.embeddings import get_1d_rotary_pos_embed
+from torch import Tensor, nn
+
+Rotary = tuple[Tensor, Tensor]
+
+
+class JoinedRotary(nn.Module):
+    """The base's rotary table for the noise tokens, with the context's rows before it while a call has any.
+
+    A module of its own because context parallelism splits the output of the module named `rope`. `first_frame` is the
+    time of the first noise frame: a single latent frame of a shot can be trained at its own place in time.
+    """
+
+    def __init__(self, base: nn.Module) -> None:
+        super().__init__()
+        self.base = base
+        self.context: Rotary | None = None
+        self.first_frame = 0
+
+    def forward(self, hidden_states_BCTHW: Tensor) -> Rotary:
+        cos, sin = self._noise(hidden_states_BCTHW)
+        if self.context is None:
+            return cos, sin
+        context_cos, context_sin = (part.to(cos) for part in self.context)
+        return torch.cat([context_cos, cos], dim=1), torch.cat([context_sin, sin], dim=1)
+
+    def _noise(self, hidden_states_BCTHW: Tensor) -> Rotary:
+        if self.first_frame == 0:
+            return self.base(hidden_states_BCTHW)
+        batch, channels, frames, height, width = hidden_states_BCTHW.shape
+        # the base reads nothing but the shape
+        longer = hidden_states_BCTHW.new_empty(1, 1, frames + self.first_frame, height, width)
+        cos, sin = self.base(longer)
+        skipped = cos.shape[1] * self.first_frame // (frames + self.first_frame)
+        return cos[:, skipped:], sin[:, skipped:]
+
+
+class MemoryWanTransformer(WanTransformer3DModel):
+    """`WanTransformer3DModel` that can read context tokens. Without them it is bit-identical to its base class.
+
+    Checkpoints of the base load unchanged: there is no new parameter here. Never save a pipeline that holds this class:
+    a pipeline's index cannot name it.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.rope = JoinedRotary(self.rope)
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        timestep: Tensor,
+        encoder_hidden_states: Tensor,
+        *args: Any,
+        context_tokens: Tensor | None = None,
+        context_rotary: Rotary | None = None,
+        first_frame: int = 0,
+        **kwargs: Any,
+    ) -> Any:
+        """As the base class, over the joined sequence [context, noise].
+
+        Args:
+            hidden_states: noisy latents (B, C, T, H, W).
+            timestep: (B,), or one per joined token (B, M) for bases that expand timesteps.
+            encoder_hidden_states: text (B, L, text_dim).
+            context_tokens: (B, S, D) from the Adaptive Conditioner; None or S = 0 is an empty memory.
+            context_rotary: (cos, sin), each (1 or B, S, 1, R), from `rotary_at`.
+            first_frame: time of the first latent frame; 0 but for training on single frames.
+
+        Returns:
+            The prediction for the noise tokens only, (B, C, T, H, W).
+        """
+        with self._joined(context_tokens, context_rotary, first_frame):
+            return super().forward(hidden_states, timestep, encoder_hidden_states, *args, **kwargs)
+
+    @contextmanager
+    def _joined(self, context_BSD: Tensor | None, rotary: Rotary | None, first_frame: int) -> Iterator[None]:
+        hooks = []
+        self.rope.first_frame = first_frame
+        if context_BSD is not None and context_BSD.shape[1] > 0:
+            self.rope.context = rotary
+            hooks = self._context_hooks(context_BSD)
+        try:
+            yield
+        finally:
+            self.rope.context, self.rope.first_frame = None, 0
+            for hook in hooks:
+                hook.remove()
+
+    def _context_hooks(self, context_BSD: Tensor) -> list[Any]:
+        def join(_module: nn.Module, _inputs: Any, patches_BDTHW: Tensor) -> Tensor:
+            patches_BDN = patches_BDTHW.flatten(2)
+            joined_BDM = torch.cat([context_BSD.transpose(1, 2).to(patches_BDN.dtype), patches_BDN], dim=2)
+            return joined_BDM[..., None, None]  # the base flattens (T, H, W) next
+
+        def drop(_module: nn.Module, _inputs: Any, tokens_BMD: Tensor) -> Tensor:
+            return tokens_BMD[:, context_BSD.shape[1] :]
+
+        return [self.patch_embedding.register_forward_hook(join), self.proj_out.register_forward_hook(drop)]
+
+
+def rotary_at(positions_S3: Tensor, *, head_dim: int, theta: float = 10000.0) -> Rotary:
+    """Rotary (cos, sin), each (1, S, 1, R), at real-valued positions (time, row, column) in units of noise tokens.
+
+    The axis split and the layout are the base's own; at integer positions the numbers are the base's own table.
+    """
+    plane = 2 * (head_dim // 6)
+    parts = [
+        get_1d_rotary_pos_embed(
+            dim,
+            positions_S3[:, axis].double(),
+            theta,
+            use_real=True,
+            repeat_interleave_real=True,
+            freqs_dtype=torch.float64,
+        )
+        for axis, dim in enumerate((head_dim - 2 * plane, plane, plane))
+    ]
+    cos, sin = (torch.cat([part[index] for part in parts], dim=1)[None, :, None] for index in (0, 1))
+    return cos.float(), sin.float()
+
+
+def token_timesteps(time_B: Tensor, *, context: int, frames: int, per_frame: int, given: int = 0) -> Tensor:
+    """One timestep per joined token, (B, M): context tokens and the `given` first latent frames are clean, at time 0."""
+    times_BM = time_B[:, None].expand(-1, context + frames * per_frame).clone()
+    times_BM[:, : context + given * per_frame] = 0
+    return times_BM
