@@ -1,0 +1,1 @@
+"""The trainer: recipe -> weights. Stages vae, base and adapter share one loop and one checkpoint format."""

@@ -1,0 +1,207 @@
+"""A fresh model from a recipe, and a trained one written as a model folder: stock classes of diffusers and transformers
+at a toy size, random until trained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler
+from safetensors.torch import save_file
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+from torch import nn
+from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
+
+from onestory_cli.memory.conditioner import AdaptiveConditioner, ConditionerConfig
+from onestory_cli.memory.selector import FrameSelector, SelectorConfig
+from onestory_cli.models.catalog import CARD, ModelSpec
+from onestory_cli.models.load import ADAPTER_CONFIG, ADAPTER_WEIGHTS, LoadedModel, quietly
+from onestory_cli.models.transformer import MemoryWanTransformer
+from onestory_cli.training.recipe import Recipe
+
+PAD, UNKNOWN, END = "<pad>", "<unk>", "</s>"
+
+
+def build_model(recipe: Recipe, words: Sequence[str]) -> LoadedModel:
+    """All parts with fresh weights, drawn from the recipe's seed; `words` are all that captions can hold."""
+    quietly()
+    torch.manual_seed(recipe.seed)
+    size = recipe.model
+    tokenizer = word_tokenizer(words, length=size.text.tokens)
+    transformer = MemoryWanTransformer(
+        num_attention_heads=size.transformer.heads,
+        attention_head_dim=size.transformer.width // size.transformer.heads,
+        in_channels=size.vae.latent_channels,
+        out_channels=size.vae.latent_channels,
+        text_dim=size.text.width,
+        freq_dim=256,
+        ffn_dim=size.transformer.width * size.transformer.feed_forward,
+        num_layers=size.transformer.layers,
+        rope_max_seq_len=128,
+    )
+    nn.init.zeros_(transformer.proj_out.weight)
+    channels = size.vae.latent_channels
+    conditioner = AdaptiveConditioner(
+        ConditionerConfig(
+            latent_channels=channels, width=size.transformer.width, share_finest=size.memory.share_finest
+        )
+    )
+    conditioner.warm_start(transformer.patch_embedding)
+    selector = FrameSelector(
+        SelectorConfig(
+            latent_channels=channels,
+            text_dim=size.text.width,
+            width=size.memory.selector_width,
+            queries=size.memory.queries,
+        )
+    )
+    return LoadedModel(
+        spec=model_spec(recipe, words, folder=Path(recipe.name)),
+        transformer=transformer,
+        vae=build_vae(recipe),
+        text_encoder=build_text_encoder(recipe, len(tokenizer)),
+        tokenizer=tokenizer,
+        selector=selector,
+        conditioner=conditioner,
+    )
+
+
+def build_vae(recipe: Recipe) -> AutoencoderKLWan:
+    """8x in space (a patch of 2, then two halvings), 4x in time; its statistics are set when it is trained."""
+    size = recipe.model.vae
+    return AutoencoderKLWan(
+        base_dim=size.base_dim,
+        z_dim=size.latent_channels,
+        dim_mult=list(size.dim_mult),
+        num_res_blocks=size.residual_blocks,
+        temperal_downsample=[True] * (len(size.dim_mult) - 1),
+        in_channels=3 * size.patch_size**2,
+        out_channels=3 * size.patch_size**2,
+        patch_size=size.patch_size,
+        scale_factor_spatial=8,
+        scale_factor_temporal=4,
+        latents_mean=[0.0] * size.latent_channels,
+        latents_std=[1.0] * size.latent_channels,
+    )
+
+
+def build_text_encoder(recipe: Recipe, vocabulary: int) -> UMT5EncoderModel:
+    size = recipe.model.text
+    config = UMT5Config(
+        vocab_size=vocabulary,
+        d_model=size.width,
+        d_kv=size.width // size.heads,
+        d_ff=size.width * 3,
+        num_layers=size.layers,
+        num_heads=size.heads,
+        dropout_rate=0.0,
+        feed_forward_proj="gated-gelu",
+        pad_token_id=0,
+        eos_token_id=2,
+    )
+    return UMT5EncoderModel(config)
+
+
+def word_tokenizer(words: Sequence[str], *, length: int) -> PreTrainedTokenizerFast:
+    """One token per word or punctuation mark, case-folded; `length` tokens at most."""
+    vocabulary = {word: index for index, word in enumerate(dict.fromkeys([PAD, UNKNOWN, END, *words]))}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.WhitespaceSplit(),
+            pre_tokenizers.Split(Regex(r"[a-z0-9]+(-[a-z0-9]+)*"), behavior="isolated"),
+        ]
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"$A {END}", special_tokens=[(END, vocabulary[END])]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token=PAD, unk_token=UNKNOWN, eos_token=END, model_max_length=length
+    )
+
+
+def model_spec(recipe: Recipe, words: Sequence[str], *, folder: Path) -> ModelSpec:
+    """The card of the model that a recipe makes."""
+    size, world = recipe.model, recipe.world
+    return ModelSpec(
+        name=size.name,
+        base=str(folder),
+        adapter=str(folder / "adapter"),
+        licence="Apache-2.0",
+        about="small procedural cartoon world, runs on any processor",
+        width=world.size,
+        height=world.size,
+        size_multiple=16,
+        fps=world.fps,
+        frames=world.frames,
+        max_frames=world.frames,
+        latent_channels=size.vae.latent_channels,
+        steps=size.sampling.steps,
+        guidance=size.sampling.guidance,
+        scheduler=size.sampling.scheduler,
+        shift=size.sampling.shift,
+        memory_frames=size.memory.frames,
+        budget=size.memory.budget,
+        scale=size.sampling.scale,
+        words=tuple(words),
+    )
+
+
+def save_model(model: LoadedModel, folder: Path) -> None:
+    """A model folder: the stock base in diffusers' layout, the adapter beside it, and the card. Weights in fp16."""
+    folder.mkdir(parents=True, exist_ok=True)
+    halves = {"safe_serialization": True}
+    # the stock class: a folder must load without this package
+    model.transformer.to(torch.float16).save_pretrained(folder / "transformer", **halves)
+    model.vae.to(torch.float16).save_pretrained(folder / "vae", **halves)
+    model.text_encoder.to(torch.float16).save_pretrained(folder / "text_encoder")
+    model.tokenizer.save_pretrained(folder / "tokenizer")
+    FlowMatchEulerDiscreteScheduler(shift=model.spec.shift).save_pretrained(folder / "scheduler")
+    _save_adapter(model, folder / "adapter")
+    for part in (model.transformer, model.vae, model.text_encoder):
+        part.to(torch.float32)
+    _write_json(folder / "model_index.json", _pipeline_index())
+    card = asdict(model.spec)
+    for name in ("name", "base", "adapter"):
+        card.pop(name)
+    _write_json(folder / CARD, card)
+    _name_stock_class(folder / "transformer" / "config.json")
+
+
+def _save_adapter(model: LoadedModel, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = {"selector": model.selector, "conditioner": model.conditioner}
+    weights = {
+        f"{name}.{key}": value.detach().to(torch.float16).contiguous()
+        for name, module in parts.items()
+        for key, value in module.state_dict().items()
+    }
+    save_file(weights, folder / ADAPTER_WEIGHTS)
+    _write_json(
+        folder / ADAPTER_CONFIG, {"selector": model.selector.settings, "conditioner": model.conditioner.settings}
+    )
+
+
+def _pipeline_index() -> dict[str, object]:
+    return {
+        "_class_name": "WanPipeline",
+        "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
+        "text_encoder": ["transformers", "UMT5EncoderModel"],
+        "tokenizer": ["transformers", "PreTrainedTokenizerFast"],
+        "transformer": ["diffusers", "WanTransformer3DModel"],
+        "vae": ["diffusers", "AutoencoderKLWan"],
+        "expand_timesteps": True,
+    }
+
+
+def _name_stock_class(path: Path) -> None:
+    config = json.loads(path.read_text(encoding="utf-8"))
+    _write_json(path, {**config, "_class_name": "WanTransformer3DModel"})
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,229 @@
+"""Training data from the storyworld: drawn once, encoded once, then sampled by step.
+
+Shape letters: S stories, J shots of a story, B batch, F memory frames, P pixel frames, T latent frames, C channels,
+H W cells or pixels, L text tokens.
+
+Every batch is a function of (seed, stage, step), so that a resumed run draws what an undisturbed one would have drawn.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn import functional
+
+from onestory_cli.events import DataPrepared, Emit
+from onestory_cli.storyworld.render import render_shot
+from onestory_cli.storyworld.stories import make_story, relevance
+from onestory_cli.storyworld.world import WorldConfig, WorldStory
+from onestory_cli.training.recipe import Data, World
+
+FOREIGN, AUGMENTED = -1.0, 0.0  # labels of inserted shots (method of OneStory 4.4)
+
+Encode = Callable[[NDArray[np.uint8]], Tensor]  # pixels (B, P, H, W, 3) -> normalised latents (B, C, T, H, W)
+
+
+def world_config(world: World) -> WorldConfig:
+    """The renderer's config; empty tuples of the recipe mean the whole world."""
+    names = {name: getattr(world, name) for name in ("species", "colours", "accessories", "settings")}
+    chosen = {name: value for name, value in names.items() if value}
+    return WorldConfig(**chosen, size=world.size, frames=world.frames, fps=world.fps)
+
+
+def draw_pixels(seed: int, *, config: WorldConfig, shots: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """One story from the true renderer: pixels (J, P, H, W, 3) and character masks (J, P, H, W)."""
+    drawn = [render_shot(shot, config) for shot in make_story(seed, config, shots=shots).shots]
+    return np.stack([item.pixels_THWC for item in drawn]), np.stack([item.mask_THW for item in drawn])
+
+
+def draw_stories(
+    seeds: Sequence[int], *, config: WorldConfig, shots: int
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.bool_]]]:
+    """`draw_pixels` of many seeds in order, on all processors."""
+    job = partial(draw_pixels, config=config, shots=shots)
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        yield from pool.map(job, seeds, chunksize=4)
+
+
+class PixelData:
+    """Clips for the vae stage: a memory-mapped file of pixels and masks, drawn on first use."""
+
+    def __init__(self, folder: Path, *, config: WorldConfig, data: Data, emit: Emit) -> None:
+        self.pixels_path, self.masks_path = folder / "pixels.npy", folder / "masks.npy"
+        if not self.masks_path.exists():
+            self._draw(config, data, emit)
+        self.pixels = np.load(self.pixels_path, mmap_mode="r")
+        self.masks = np.load(self.masks_path, mmap_mode="r")
+
+    def _draw(self, config: WorldConfig, data: Data, emit: Emit) -> None:
+        self.pixels_path.parent.mkdir(parents=True, exist_ok=True)
+        count, side = data.vae_stories * data.shots, config.size
+        pixels = np.lib.format.open_memmap(
+            self.pixels_path, "w+", np.uint8, (count, config.frames, side, side, 3)
+        )
+        masks = np.zeros((count, config.frames, side, side), np.bool_)
+        seeds = range(data.seed, data.seed + data.vae_stories)
+        for index, (clip, mask) in enumerate(draw_stories(seeds, config=config, shots=data.shots)):
+            rows = slice(index * data.shots, (index + 1) * data.shots)
+            pixels[rows], masks[rows] = clip, mask
+            if (index + 1) % 50 == 0 or index + 1 == data.vae_stories:
+                emit(DataPrepared(what="pixels", done=index + 1, total=data.vae_stories))
+        pixels.flush()
+        np.save(self.masks_path, masks)  # written last: its presence says that the pixels are whole
+
+    def batch(self, rng: np.random.Generator, *, size: int, frames: int) -> tuple[Tensor, Tensor]:
+        """Windows of `frames` pixel frames: pixels (B, 3, P, H, W) in -1..1 and masks (B, 1, P, H, W)."""
+        clips = rng.integers(len(self.pixels), size=size)
+        starts = rng.integers(self.pixels.shape[1] - frames + 1, size=size)
+        windows = [(int(clip), slice(int(start), int(start) + frames)) for clip, start in zip(clips, starts, strict=True)]
+        pixels = np.stack([self.pixels[clip, window] for clip, window in windows])
+        masks = np.stack([self.masks[clip, window] for clip, window in windows])
+        return to_model_range(pixels), torch.from_numpy(masks).float()[:, None]
+
+
+def to_model_range(pixels_BPHWC: NDArray[np.uint8]) -> Tensor:
+    """uint8 (B, P, H, W, 3) -> float (B, 3, P, H, W) in -1..1."""
+    return torch.from_numpy(np.ascontiguousarray(pixels_BPHWC)).permute(0, 4, 1, 2, 3).float().div(127.5).sub(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoryBatch:
+    """Targets with their histories; every row has the same number of earlier shots, so that token counts agree."""
+
+    target_BCTHW: Tensor
+    foreground_BTHW: Tensor
+    captions: tuple[str, ...]
+    memory_BFCHW: Tensor
+    labels_BF: Tensor
+    real_BF: Tensor
+    ages_BF: Tensor
+    times_BF: Tensor
+
+
+class LatentData:
+    """All shots of all stories as latents, with captions and labels; cached beside the run."""
+
+    def __init__(self, path: Path, *, config: WorldConfig, data: Data, encode: Encode, emit: Emit) -> None:
+        if not path.exists():
+            encode_stories(path, config=config, data=data, encode=encode, emit=emit)
+        stored = {name: value.float() for name, value in load_file(path).items()}
+        self.latents, self.foreground, self.augmented = (stored[name] for name in ("latents", "foreground", "augmented"))
+        stories = [make_story(data.seed + index, config, shots=data.shots) for index in range(data.stories)]
+        self.captions = [[shot.caption for shot in story.shots] for story in stories]
+        self.full_captions = [[shot.full_caption for shot in story.shots] for story in stories]
+        self.relevance = torch.stack([_relevance_table(story) for story in stories])
+
+    def batch(
+        self, rng: np.random.Generator, *, size: int, earlier: int, inflation: float, full_caption: float
+    ) -> StoryBatch:
+        """Random targets that have at least `earlier` shots before them; which of those are seen is random too."""
+        count, shots = self.latents.shape[:2]
+        stories = rng.integers(count, size=size)
+        targets = rng.integers(earlier, shots, size=size)
+        rows = [
+            self._row(rng, int(story), int(target), earlier, inflated=rng.random() < inflation)
+            for story, target in zip(stories, targets, strict=True)
+        ]
+        captions = [
+            (self.full_captions if rng.random() < full_caption else self.captions)[story][target]
+            for story, target in zip(stories, targets, strict=True)
+        ]
+        frames = self.latents.shape[3]
+        shape = (size, earlier * frames)
+        return StoryBatch(
+            target_BCTHW=self.latents[stories, targets],
+            foreground_BTHW=self.foreground[stories, targets],
+            captions=tuple(captions),
+            memory_BFCHW=torch.stack([memory for memory, _, _ in rows]),
+            labels_BF=torch.stack([label for _, label, _ in rows]).repeat_interleave(frames, 1),
+            real_BF=torch.stack([real for _, _, real in rows]).repeat_interleave(frames, 1),
+            ages_BF=torch.arange(earlier, 0, -1).repeat_interleave(frames).expand(shape),
+            times_BF=torch.arange(frames).repeat(earlier).expand(shape),
+        )
+
+    def _row(
+        self, rng: np.random.Generator, story: int, target: int, earlier: int, *, inflated: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(memory (F, C, H, W), label per shot, whether the shot is real) of one target's history.
+
+        The shot just before the target is always in it: a caption that names no place means that shot's.
+        """
+        before = sorted(rng.choice(target - 1, earlier - 1, replace=False).tolist()) + [target - 1] if earlier else []
+        clips = [self.latents[story, index] for index in before]
+        labels = [float(self.relevance[story, target, index]) for index in before]
+        real = [True] * earlier
+        if inflated and earlier > 1:
+            place = int(rng.integers(earlier))
+            clips[place], labels[place] = self._inserted(rng, story)
+            real[place] = False
+        channels, _, height, width = self.latents.shape[2:]
+        memory = [clip.transpose(0, 1) for clip in clips] or [self.latents.new_zeros(0, channels, height, width)]
+        return torch.cat(memory), torch.tensor(labels), torch.tensor(real, dtype=torch.bool)
+
+    def _inserted(self, rng: np.random.Generator, story: int) -> tuple[Tensor, float]:
+        """Shot inflation (OneStory Eq. 9): a shot of another story, or an augmented copy of this one's first."""
+        if rng.random() < 0.5:
+            return self.augmented[story], AUGMENTED
+        other = int(rng.integers(len(self.latents)))
+        return self.latents[other, int(rng.integers(self.latents.shape[1]))], FOREIGN
+
+
+def encode_stories(path: Path, *, config: WorldConfig, data: Data, encode: Encode, emit: Emit) -> None:
+    """Draw and encode all stories: latents (S, J, C, T, H, W) and foreground (S, J, T, H, W) in fp16, and an augmented
+    copy (S, C, T, H, W) of each first shot."""
+    latents, foreground, augmented = [], [], []
+    seeds = range(data.seed, data.seed + data.stories)
+    for index, (pixels, masks) in enumerate(draw_stories(seeds, config=config, shots=data.shots)):
+        encoded = encode(np.concatenate([pixels, augment(pixels[:1], seed=data.seed + index)])).half()
+        latents.append(encoded[:-1])
+        augmented.append(encoded[-1])
+        foreground.append(pool_mask(masks, encoded.shape[-3:]).half())
+        if (index + 1) % 50 == 0 or index + 1 == data.stories:
+            emit(DataPrepared(what="latents", done=index + 1, total=data.stories))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft")
+    stored = {"latents": latents, "foreground": foreground, "augmented": augmented}
+    save_file({name: torch.stack(items) for name, items in stored.items()}, draft)
+    os.replace(draft, path)
+
+
+def augment(pixels_BPHWC: NDArray[np.uint8], *, seed: int) -> NDArray[np.uint8]:
+    """A spatially and colour-augmented copy: mirrored, zoomed by a fifth, colour channels exchanged."""
+    rng = np.random.default_rng([seed, 3])
+    size = pixels_BPHWC.shape[2]
+    crop = size * 4 // 5
+    top, left = rng.integers(size - crop + 1, size=2)
+    rows = top + np.arange(size) * crop // size
+    columns = left + np.arange(size)[::-1] * crop // size
+    return pixels_BPHWC[:, :, rows][:, :, :, columns][..., rng.permutation(3)]
+
+
+def pool_mask(masks_BPHW: NDArray[np.bool_], cells: Sequence[int]) -> Tensor:
+    """Part of each latent cell (B, T, H, W) that shows a character; the first latent frame is one pixel frame."""
+    masks = torch.from_numpy(masks_BPHW).float()[:, None]
+    frames, height, width = cells
+    if masks.shape[2] == 1:
+        return functional.adaptive_avg_pool3d(masks, (1, height, width))[:, 0]
+    first = functional.adaptive_avg_pool3d(masks[:, :, :1], (1, height, width))
+    rest = functional.adaptive_avg_pool3d(masks[:, :, 1:], (frames - 1, height, width))
+    return torch.cat([first, rest], dim=2)[:, 0]
+
+
+def _relevance_table(story: WorldStory) -> Tensor:
+    """(J, J): how much shot `target` needs each earlier shot; later ones are -1."""
+    count = len(story.shots)
+    table = torch.full((count, count), -1.0)
+    for target in range(1, count):
+        table[target, :target] = torch.tensor(relevance(story, target))
+    return table

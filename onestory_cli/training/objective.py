@@ -1,0 +1,201 @@
+"""What each stage minimises: reconstruction for the vae; L = L_shot + lambda L_sel for base and adapter (Eq. 10-12).
+
+Shape letters: B batch, F memory frames, K selected frames, C latent channels, T latent frames, H W latent cells,
+D transformer width.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from diffusers.models.attention_dispatch import attention_backend
+from torch import Tensor
+
+from onestory_cli.generate.remember import Context, condition, gather
+from onestory_cli.memory.selector import selection_loss
+from onestory_cli.models.load import LoadedModel
+from onestory_cli.models.transformer import token_timesteps
+from onestory_cli.training.data import LatentData, PixelData, StoryBatch
+from onestory_cli.training.recipe import Stage
+
+Losses = dict[str, Tensor]
+
+
+def draws(seed: int, stage: int, step: int) -> tuple[np.random.Generator, torch.Generator]:
+    """The random numbers of one step, a function of its place alone: a resumed run goes on as if undisturbed."""
+    rng = np.random.default_rng([seed, stage, step])
+    return rng, torch.Generator().manual_seed(int(rng.integers(2**62)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class VaeObjective:
+    """L1 + L2 + L1 of gradients + KL, heavier where characters are: they are small and all that a story is about."""
+
+    model: LoadedModel
+    data: PixelData
+    stage: Stage
+
+    def __call__(self, rng: np.random.Generator, noise: torch.Generator) -> Losses:
+        pixels, masks = self.data.batch(rng, size=self.stage.batch, frames=self.stage.frames)
+        pixels, masks = pixels.to(self.model.device), masks.to(self.model.device)
+        posterior = self.model.vae.encode(pixels).latent_dist
+        spread = torch.randn(posterior.mean.shape, generator=noise).to(pixels)
+        decoded = self.model.vae.decode(posterior.mean + posterior.std * spread, return_dict=False)[0].float()
+        error = decoded - pixels
+        weight = 1 + self.stage.character_weight * masks
+        # the first latent frame holds one picture, the others four; it begins a shot and is what an image becomes
+        weight = torch.cat([weight[:, :, :1] * self.stage.first_weight, weight[:, :, 1:]], dim=2)
+        weight = weight / weight.mean()
+        sharp = sum((weight.narrow(axis, 1, error.shape[axis] - 1) * error.diff(dim=axis).abs()).mean() for axis in (3, 4))
+        squared = error.square()
+        divergence = 0.5 * (posterior.mean.square() + posterior.var - 1 - posterior.logvar).mean()
+        loss = (weight * (error.abs() + squared)).mean() + self.stage.gradient * sharp + self.stage.kl * divergence
+        return {"loss": loss, "psnr": 10 * torch.log10(4 / squared.mean().detach()), "kl": divergence.detach()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShotObjective:
+    """Rectified flow on a shot (or one latent frame of it) given its caption, and in the adapter stage its memory."""
+
+    model: LoadedModel
+    data: LatentData
+    stage: Stage
+
+    def __call__(self, rng: np.random.Generator, noise: torch.Generator) -> Losses:
+        stage = self.stage
+        remembers = stage.kind == "adapter" and rng.random() < stage.memory
+        batch = self._batch(rng, remembers=remembers)
+        text_BLE = self.model.encode_text(_with_drops(batch.captions, rng, 0.0 if remembers else stage.drop_text))
+        context, losses = (self._remember(batch, text_BLE, rng, noise) if remembers else (None, {}))
+        flow = self._flow(batch, text_BLE, context, rng, noise)
+        return {
+            "loss": flow + stage.selection_weight * losses.get("selection", torch.zeros(())),
+            "flow_memory" if remembers else "flow_alone": flow.detach(),
+            **{name: value.detach() for name, value in losses.items()},
+        }
+
+    def _batch(self, rng: np.random.Generator, *, remembers: bool) -> StoryBatch:
+        stage = self.stage
+        weights = np.array(stage.earlier) / sum(stage.earlier)
+        earlier = 1 + int(rng.choice(len(weights), p=weights)) if remembers else 0
+        single = stage.target == "image" and not remembers  # under half the tokens of one with memory
+        return self.data.batch(
+            rng,
+            size=stage.batch * (2 if single else 1),
+            earlier=earlier,
+            inflation=stage.inflation,
+            full_caption=stage.full_caption if remembers else stage.full_caption_alone,
+        )
+
+    def _remember(
+        self, batch: StoryBatch, text_BLE: Tensor, rng: np.random.Generator, noise: torch.Generator
+    ) -> tuple[Context, Losses]:
+        """Context tokens of the frames that condition this step, and L_sel (Eq. 11)."""
+        model, stage = self.model, self.stage
+        memory = batch.memory_BFCHW.to(model.device)
+        spread = torch.tensor(stage.spread)[batch.times_BF % len(stage.spread)]
+        labels_BF = torch.where(batch.labels_BF > -1, batch.labels_BF - spread, batch.labels_BF)
+        scores_BF = model.selector(
+            memory, batch.ages_BF.to(model.device), batch.times_BF.to(model.device), text_BLE.detach()
+        )
+        order_BF = self._order(batch, labels_BF, scores_BF.detach().cpu(), noise)
+        frames = min(int(rng.choice(stage.remembered)), order_BF.shape[1])
+        selected_BKCHW = gather(memory, order_BF[:, :frames])
+        level = torch.rand(len(memory), 1, 1, 1, 1, generator=noise).square() * stage.memory_noise
+        # made memories are not as clean as real ones
+        selected_BKCHW = selected_BKCHW + (level * torch.randn(selected_BKCHW.shape, generator=noise)).to(memory)
+        context = condition(model, selected_BKCHW, budget=float(rng.choice(stage.budgets)))
+        return context, {"selection": selection_loss(scores_BF, labels_BF.to(scores_BF))}
+
+    def _order(self, batch: StoryBatch, labels_BF: Tensor, scores_BF: Tensor, noise: torch.Generator) -> Tensor:
+        """Bank positions in order of relevance, by the stage's way of conditioning."""
+        jitter_BF = torch.randn(labels_BF.shape, generator=noise)
+        if self.stage.conditioning == "uniform":
+            return torch.where(batch.real_BF, jitter_BF, jitter_BF - 100).argsort(1, descending=True)
+        if self.stage.conditioning == "labels":
+            return (labels_BF + self.stage.label_noise * jitter_BF).argsort(1, descending=True)
+        return scores_BF.argsort(1, descending=True)
+
+    def _flow(
+        self,
+        batch: StoryBatch,
+        text_BLE: Tensor,
+        context: Context | None,
+        rng: np.random.Generator,
+        noise: torch.Generator,
+    ) -> Tensor:
+        """L_shot (Eq. 10): the weighted error of the velocity noise - clean."""
+        stage, device = self.stage, self.model.device
+        clean, foreground = batch.target_BCTHW.to(device), batch.foreground_BTHW.to(device)
+        first, given = 0, 0
+        if stage.target == "image":
+            first = int(rng.integers(clean.shape[2]))
+            clean, foreground = clean[:, :, first : first + 1], foreground[:, first : first + 1]
+        elif rng.random() < stage.first_frame:
+            given = 1
+        time_B = torch.sigmoid(stage.noise_mean + stage.noise_std * torch.randn(len(clean), generator=noise)).to(device)
+        eps = torch.randn(clean.shape, generator=noise).to(device)
+        time = time_B[:, None, None, None, None]
+        noisy = (1 - time) * clean + time * eps
+        noisy[:, :, :given] = clean[:, :, :given]
+        velocity = self._velocity(noisy, time_B, text_BLE, context, first=first, given=given)
+        weight = 1 + stage.character_weight * (2 * foreground).clamp(max=1)[:, None]
+        error = (weight / weight.mean() * (velocity.float() - (eps - clean)).square())[:, :, given:]
+        return error.mean()
+
+    def _velocity(
+        self,
+        noisy: Tensor,
+        time_B: Tensor,
+        text_BLE: Tensor,
+        context: Context | None,
+        *,
+        first: int,
+        given: int,
+    ) -> Tensor:
+        transformer = self.model.transformer
+        tokens, rotary = (context.tokens_BSD, context.rotary) if context else (None, None)
+        _, _, frames, height, width = noisy.shape
+        _, patch_height, patch_width = transformer.config.patch_size
+        times = token_timesteps(
+            time_B * 1000,
+            context=0 if tokens is None else tokens.shape[1],
+            frames=frames,
+            per_frame=height // patch_height * (width // patch_width),
+            given=given,
+        )
+        with training_attention(noisy.device):
+            return transformer(
+                noisy,
+                times,
+                text_BLE,
+                return_dict=False,
+                context_tokens=tokens,
+                context_rotary=rotary,
+                first_frame=first,
+            )[0]
+
+
+def training_attention(device: torch.device) -> contextlib.AbstractContextManager[None]:
+    """On processors, attention as two matrix products: the fused kernel's backward costs several times its forward."""
+    return attention_backend("_native_math") if device.type == "cpu" else contextlib.nullcontext()
+
+
+def _with_drops(captions: tuple[str, ...], rng: np.random.Generator, share: float) -> list[str]:
+    """Captions, some of them empty: the unconditional branch of guidance, which has no memory either."""
+    return ["" if rng.random() < share else caption for caption in captions]
+
+
+def latent_statistics(model: LoadedModel, data: PixelData, *, batches: int = 24) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation per channel of the encoder's latents over some clips."""
+    rng = np.random.default_rng(0)
+    parts = []
+    with torch.no_grad():
+        for _ in range(batches):
+            pixels, _ = data.batch(rng, size=8, frames=data.pixels.shape[1])
+            parts.append(model.vae.encode(pixels.to(model.device)).latent_dist.mode().float().cpu())
+    latents = torch.cat(parts).transpose(0, 1).flatten(1)
+    return latents.mean(1).tolist(), latents.std(1).tolist()

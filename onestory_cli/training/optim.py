@@ -1,0 +1,95 @@
+"""Optimisers, schedule and the exponential moving average.
+
+AdamW is the paper's. Matrices can take Muon (torch's own) instead, which learns the small embedded model in far fewer
+steps; `torch.optim.Muon` takes matrices only, so convolution kernels are handed to it as matrices that share memory.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from onestory_cli.training.recipe import Stage
+
+
+class Optimiser:
+    """Muon for the hidden matrices (when the stage has a `matrix_rate`), AdamW for the rest, one rate schedule."""
+
+    def __init__(self, stage: Stage, modules: Mapping[str, nn.Module]) -> None:
+        named = {f"{part}.{name}": item for part, module in modules.items() for name, item in module.named_parameters()}
+        self.stage = stage
+        self.parameters = list(named.values())
+        matrices = [item for name, item in named.items() if stage.matrix_rate and is_hidden_matrix(name, item)]
+        chosen = {id(item) for item in matrices}
+        self._views = [(item, nn.Parameter(item.detach().view(len(item), -1))) for item in matrices]
+        rest = [item for item in self.parameters if id(item) not in chosen]
+        adamw = torch.optim.AdamW(rest, lr=stage.rate, betas=(0.9, 0.98), weight_decay=stage.weight_decay)
+        self._parts: list[tuple[torch.optim.Optimizer, float]] = [(adamw, stage.rate)]
+        if self._views:
+            views = [view for _, view in self._views]
+            muon = torch.optim.Muon(
+                views, lr=stage.matrix_rate, weight_decay=stage.weight_decay, adjust_lr_fn="match_rms_adamw"
+            )
+            self._parts.append((muon, stage.matrix_rate))
+
+    def step(self, step: int) -> None:
+        """Clip, update and clear the gradients; `step` counts from 0 and sets the rate."""
+        factor = rate_factor(self.stage, step)
+        nn.utils.clip_grad_norm_(self.parameters, self.stage.clip)
+        for item, view in self._views:
+            view.grad = None if item.grad is None else item.grad.reshape(view.shape)
+        for optimiser, rate in self._parts:
+            for group in optimiser.param_groups:
+                group["lr"] = rate * factor
+            optimiser.step()
+        for item in self.parameters:
+            item.grad = None
+
+    def state_dict(self) -> list[dict[str, object]]:
+        return [optimiser.state_dict() for optimiser, _ in self._parts]
+
+    def load_state_dict(self, states: list[dict[str, object]]) -> None:
+        for (optimiser, _), state in zip(self._parts, states, strict=True):
+            optimiser.load_state_dict(state)
+
+
+def is_hidden_matrix(name: str, parameter: Tensor) -> bool:
+    """Weights between hidden layers. Embeddings, first and last layers and small tables keep AdamW: their rows are
+    not directions of one space that an orthogonal step would mean something for."""
+    outer = ("embed", "conv_in", "proj_out", "shared", "queries", "ages", "times", "patchifiers", "scale_shift", "quant")
+    return parameter.ndim >= 2 and min(parameter.shape[:2]) > 3 and not any(word in name for word in outer)
+
+
+def rate_factor(stage: Stage, step: int) -> float:
+    """Warm-up, plateau, then a cosine to zero over the last `cooldown` of the steps. A plateau lets a running stage be
+    lengthened without having been on another schedule."""
+    warm = min(1.0, (step + 1) / max(1, stage.warmup))
+    start = stage.steps * (1 - stage.cooldown)
+    if step < start:
+        return warm
+    progress = min(1.0, (step - start) / max(1.0, stage.steps - start))
+    return warm * max(0.01, 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+class MovingAverage:
+    """Exponential moving average of modules' weights, warmed up so that early steps are forgotten."""
+
+    def __init__(self, modules: Mapping[str, nn.Module], decay: float) -> None:
+        self.decay = decay
+        self._live = list(_tensors(modules))
+        self.weights = {name: value.detach().clone() for name, value in self._live}
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        decay = min(self.decay, (1 + step) / (10 + step))
+        averages = [self.weights[name] for name, _ in self._live]
+        torch._foreach_lerp_(averages, [value.detach() for _, value in self._live], 1 - decay)
+
+
+def _tensors(modules: Mapping[str, nn.Module]) -> Iterable[tuple[str, Tensor]]:
+    for part, module in modules.items():
+        for name, value in module.named_parameters():
+            yield f"{part}.{name}", value

@@ -1,0 +1,117 @@
+"""`onestory train`: a recipe's stages one after the other, each resumable, then the model folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from onestory_cli.events import Emit, ignore
+from onestory_cli.models.load import LoadedModel
+from onestory_cli.storyworld.vocabulary import WORDS
+from onestory_cli.training.build import build_model, save_model
+from onestory_cli.training.checkpoint import load_weights
+from onestory_cli.training.data import LatentData, PixelData, world_config
+from onestory_cli.training.loop import run_stage
+from onestory_cli.training.objective import ShotObjective, VaeObjective, latent_statistics
+from onestory_cli.training.recipe import Recipe, read_recipe
+from onestory_cli.training.samples import draw_reconstructions, draw_samples
+
+
+def train(recipe_path: Path, folder: Path, emit: Emit = ignore, *, device: str = "cpu", stage: str | None = None) -> Path:
+    """Run all stages (or up to and with `stage`) and write `folder/model`; a finished stage is not run again.
+
+    Returns:
+        The model folder, which `model:` of a story can name.
+    """
+    recipe = read_recipe(recipe_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    model = build_model(recipe, WORDS)
+    for part in (model.transformer, model.vae, model.text_encoder, model.selector, model.conditioner):
+        part.to(device)
+    model.device = torch.device(device)
+    if recipe.compile:
+        model.transformer.compile_repeated_blocks(dynamic=True)
+    trainer = Trainer(recipe, model, folder, emit)
+    for index, item in enumerate(recipe.stages):
+        trainer.run(index)
+        if item.name == stage:
+            break
+    save_model(model, folder / "model")
+    return folder / "model"
+
+
+class Trainer:
+    """The state that stages hand on: the model, its data, and where they stand on disk."""
+
+    def __init__(self, recipe: Recipe, model: LoadedModel, folder: Path, emit: Emit) -> None:
+        self.recipe, self.model, self.folder, self.emit = recipe, model, folder, emit
+        self.config = world_config(recipe.world)
+
+    def run(self, index: int) -> None:
+        """One stage, unless its weights are there already; then those are taken."""
+        stage = self.recipe.stages[index]
+        modules = self._modules(stage.kind)
+        finished = self.folder / "stages" / f"{stage.name}.safetensors"
+        if finished.exists():
+            load_weights(finished, modules)
+        elif stage.kind == "vae":
+            self._run_vae(index, modules)
+        else:
+            self._run_shots(index, modules)
+        if stage.kind == "vae":
+            self._set_statistics()
+
+    def _run_vae(self, index: int, modules: Mapping[str, nn.Module]) -> None:
+        data = self._pixels()
+        objective = VaeObjective(model=self.model, data=data, stage=self.recipe.stages[index])
+        run_stage(
+            self.recipe, index, modules, objective, self.folder, self.emit,
+            sample=lambda step: draw_reconstructions(self.model, data, self._picture(index, step)),
+        )
+
+    def _run_shots(self, index: int, modules: Mapping[str, nn.Module]) -> None:
+        stage = self.recipe.stages[index]
+        objective = ShotObjective(model=self.model, data=self._latents(), stage=stage)
+        run_stage(
+            self.recipe, index, modules, objective, self.folder, self.emit,
+            sample=lambda step: draw_samples(self.model, self.config, self._picture(index, step)),
+        )
+
+    def _modules(self, kind: str) -> dict[str, nn.Module]:
+        model = self.model
+        if kind == "vae":
+            return {"vae": model.vae}
+        parts: dict[str, nn.Module] = {"transformer": model.transformer, "text_encoder": model.text_encoder}
+        if kind == "adapter":
+            parts |= {"selector": model.selector, "conditioner": model.conditioner}
+        return parts
+
+    def _pixels(self) -> PixelData:
+        return PixelData(self.folder / "cache", config=self.config, data=self.recipe.data, emit=self.emit)
+
+    def _set_statistics(self) -> None:
+        """Normalise latents to unit scale, as the transformer expects; kept in the vae's own config."""
+        mean, std = latent_statistics(self.model, self._pixels())
+        self.model.vae.register_to_config(latents_mean=mean, latents_std=std)
+
+    def _latents(self) -> LatentData:
+        return LatentData(
+            self.folder / "cache" / "latents.safetensors",
+            config=self.config,
+            data=self.recipe.data,
+            encode=self._encode,
+            emit=self.emit,
+        )
+
+    @torch.no_grad()
+    def _encode(self, pixels_BPHWC: NDArray[np.uint8]) -> Tensor:
+        with torch.autocast(self.model.device.type, getattr(torch, self.recipe.dtype)):
+            return self.model.encode_video(pixels_BPHWC).cpu()
+
+    def _picture(self, index: int, step: int) -> Path:
+        return self.folder / "samples" / f"{index}-{self.recipe.stages[index].name}-{step:06}.png"

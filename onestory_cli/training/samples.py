@@ -1,0 +1,72 @@
+"""Sample grids while training: pictures say sooner than losses whether a model learns what it should."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from onestory_cli.generate.denoise import Schedule
+from onestory_cli.generate.rollout import roll_out
+from onestory_cli.models.load import LoadedModel
+from onestory_cli.storyworld.stories import make_story
+from onestory_cli.storyworld.world import WorldConfig
+from onestory_cli.training.data import PixelData
+
+HELD_OUT = 1_000_000  # stories from this seed on are never trained on
+FRAMES = (0, 4, 8, 12, 16)
+
+
+@torch.no_grad()
+def draw_reconstructions(model: LoadedModel, data: PixelData, path: Path, *, clips: int = 6) -> None:
+    """Rows of true frames with the vae's below."""
+    rows = []
+    for clip in np.linspace(0, len(data.pixels) - 1, clips).astype(int):
+        pixels = np.asarray(data.pixels[clip])
+        with evaluating(model):
+            decoded = model.decode(model.encode_video(pixels[None])[0])
+        rows += [strip(pixels, FRAMES), strip(decoded, FRAMES)]
+    save_grid(path, np.concatenate(rows))
+
+
+@torch.no_grad()
+def draw_samples(model: LoadedModel, config: WorldConfig, path: Path, *, stories: int = 6) -> None:
+    """A row per held-out story: the middle frame of every shot, made from the shots before it."""
+    films = [make_story(HELD_OUT + index, config) for index in range(stories)]
+    captions = [[shot.caption for shot in film.shots] for film in films]
+    schedule = Schedule(name="euler", steps=12, shift=model.spec.shift, guidance=model.spec.guidance)
+    with evaluating(model), torch.autocast(model.device.type, torch.bfloat16):
+        shots = list(roll_out(model, captions, policy="adaptive", schedule=schedule))
+        columns = [[model.decode(latents)[8] for latents in shot] for shot in shots]
+    save_grid(path, np.concatenate([np.concatenate(column) for column in columns], axis=1))
+    path.with_suffix(".txt").write_text("\n".join(" | ".join(row) for row in captions) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def evaluating(model: LoadedModel) -> Iterator[None]:
+    """Evaluation mode inside, training mode after."""
+    parts = (model.transformer, model.vae, model.text_encoder, model.selector, model.conditioner)
+    modes = [part.training for part in parts]
+    for part in parts:
+        part.eval()
+    try:
+        yield
+    finally:
+        for part, mode in zip(parts, modes, strict=True):
+            part.train(mode)
+
+
+def strip(pixels_PHWC: NDArray[np.uint8], frames: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Some frames side by side, (H, W * count, 3)."""
+    return np.concatenate([pixels_PHWC[frame] for frame in frames], axis=1)
+
+
+def save_grid(path: Path, pixels_HWC: NDArray[np.uint8], *, scale: int = 2) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.fromarray(pixels_HWC)
+    picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST).save(path)
