@@ -1,0 +1,72 @@
+"""S210 to S230: what a story asks and its model cannot do."""
+
+from __future__ import annotations
+
+from onestory_cli.codes.row import Code
+
+LIMITS = (
+    Code(
+        code="S210",
+        title="A number of frames that the model cannot make",
+        explanation="Video models fold frames in time: the first alone, then four at a time, so most make 4k+1 of "
+        "them. A length is never rounded in silence; the finding names the two nearest that work.",
+        bad="frames: 18",
+        good="frames: 17",
+    ),
+    Code(
+        code="S211",
+        title="A duration that the model cannot make",
+        explanation="The duration times the frames per second, plus one, must be a number of frames that the model can "
+        "make. The finding names the two nearest durations that work.",
+        bad="duration: 2.1s",
+        good="duration: 2s",
+    ),
+    Code(
+        code="S212",
+        title="A shot that is too long",
+        explanation="The model was not trained on clips of that length and would fall apart. "
+        "Tell it in two shots; the second remembers the first.",
+        bad="duration: 60s",
+        good="duration: 2s",
+    ),
+    Code(
+        code="S213",
+        title="A size that the model cannot make",
+        explanation="The model works on patches of pixels, so width and height are multiples of a number of its own. "
+        "A size is never rounded in silence; the finding names the two nearest that work.",
+        bad="size: 70x64",
+        good="size: 64x64",
+    ),
+    Code(
+        code="S214",
+        title="Shots of different sizes",
+        explanation="The memory holds frames of one size, and so does a film. Give all shots one size, best in "
+        "`defaults:`; a profile may change it for all of them at once.",
+        bad="shots: [{id: a, caption: A fox., size: 64x64}, {id: b, caption: A bear., size: 128x128}]",
+        good="defaults: {size: 64x64}",
+    ),
+    Code(
+        code="S215",
+        title="A memory budget that is too small",
+        explanation="The budget is the price of the memory in units of one latent frame, and every frame that is kept "
+        "costs something even at the coarsest level. This one does not pay for a single frame. "
+        "Raise it, or write `memory: {frames: 0}` for no memory.",
+        bad="memory: {budget: 0.01}",
+        good="memory: {budget: 1.0}",
+    ),
+    Code(
+        code="S216",
+        title="A picture that cannot be read",
+        explanation="A picture of the story, or the copy of it that a run directory keeps, is not there any more or is "
+        "damaged. Put it back, or render from the story file again.",
+        bad="image: refs/gone.png",
+        good="image: refs/fox.png",
+    ),
+    Code(
+        code="S230",
+        title="No such shot",
+        explanation="An option or a command names a shot, and the story has none of that id.",
+        bad="onestory render film.story.yaml --until retrun",
+        good="onestory render film.story.yaml --until return",
+    ),
+)

@@ -1,0 +1,89 @@
+"""R401 to R409 and W406: run directories."""
+
+from __future__ import annotations
+
+from onestory_cli.codes.row import Code
+
+RUNS = (
+    Code(
+        code="R401",
+        title="The run directory is in use",
+        explanation="Another process writes there, and two would spoil each other's takes. Wait until it is done. "
+        "The lock of a process of this machine that is gone is taken over by itself; "
+        "one of another machine has to be removed by hand, when that process is gone for certain.",
+        bad="onestory render film.story.yaml & onestory render film.story.yaml",
+        good="onestory render film.story.yaml && onestory render film.story.yaml",
+    ),
+    Code(
+        code="R402",
+        title="Not a run directory",
+        explanation="The folder is not there or has no run.json. "
+        "A run directory is what `onestory render` writes: film.run beside film.story.yaml.",
+        bad="onestory resume film.story.yaml",
+        good="onestory resume film.run",
+    ),
+    Code(
+        code="R403",
+        title="A run directory of another format",
+        explanation="A newer version of onestory wrote it, and this one does not guess what its records mean. "
+        "Use the newer version, or render to another directory.",
+        bad="onestory resume film.run",
+        good="onestory render film.story.yaml --run film-2.run",
+    ),
+    Code(
+        code="R404",
+        title="run.json is damaged",
+        explanation="The file that lists the accepted takes is not what was written. "
+        "Remove it and render from the story file again: the takes themselves carry their own records and are kept.",
+        bad="onestory resume film.run",
+        good="rm film.run/run.json && onestory render film.story.yaml",
+    ),
+    Code(
+        code="R405",
+        title="The disk is full",
+        explanation="There was no room to finish a take. Finished shots are whole and kept. "
+        "Make room and give the same command again.",
+        bad="onestory render film.story.yaml",
+        good="onestory render film.story.yaml --run /large-disk/film.run",
+    ),
+    Code(
+        code="R406",
+        title="A take changed while it was in use",
+        explanation="The latents of a take no longer match the digest in its record. Something else wrote to the run "
+        "directory, or the disk fails. The same command makes the take anew; no damaged byte enters a film.",
+        bad="onestory resume film.run",
+        good="onestory resume film.run",
+    ),
+    Code(
+        code="R407",
+        title="The run directory cannot be written",
+        explanation="The folder or a file in it is read-only, or belongs to somebody else. "
+        "Change its permissions, or name another directory.",
+        bad="onestory render film.story.yaml",
+        good="onestory render film.story.yaml --run ~/film.run",
+    ),
+    Code(
+        code="R408",
+        title="The disk reports an error",
+        explanation="The system could not read or write a file of the run directory; the message is its own. "
+        "Finished shots are kept. Check the disk or the network share, then give the same command again.",
+        bad="onestory resume film.run",
+        good="onestory resume film.run",
+    ),
+    Code(
+        code="R409",
+        title="The folder holds other things",
+        explanation="A run directory is written only into a folder that is new, empty or a run directory already, "
+        "so that nothing of yours is mixed up with takes. Name another one with --run.",
+        bad="onestory render film.story.yaml --run ~/Documents",
+        good="onestory render film.story.yaml --run ~/Documents/film.run",
+    ),
+    Code(
+        code="W406",
+        title="A damaged take",
+        explanation="A file of a take does not match the digest in its record, or is not there. "
+        "The take is not used: it is made again, and so is what really remembered it.",
+        bad="film.run/shots/opening/3f9a12c0ffee/clip.mp4, cut short",
+        good="onestory resume film.run",
+    ),
+)

@@ -1,0 +1,91 @@
+"""W301 to W310: what is allowed and likely not meant."""
+
+from __future__ import annotations
+
+from onestory_cli.codes.row import Code
+
+WARNINGS = (
+    Code(
+        code="W301",
+        title="A phrase that refers to nothing",
+        explanation='"the same ...", "again" and "back in ..." lean on what earlier shots showed. Here nothing was '
+        "shown, or nothing that the shot can remember was called so, and the model will make something up. "
+        "Describe it in full, or declare it and write `$id`: then first and later mentions come out right by "
+        "themselves.",
+        bad="shots: [{id: opening, caption: The same fox waves.}]",
+        good="shots: [{id: opening, caption: A red fox waves.}]",
+    ),
+    Code(
+        code="W302",
+        title="A character in no caption",
+        explanation="The character is declared but no caption mentions its `$id`, so it is not in the film. "
+        "A caption that names it in plain words gets no look and no reference.",
+        bad="characters: {fox: {look: a red fox}}\nshots: [{id: opening, caption: The fox waves.}]",
+        good="characters: {fox: {look: a red fox}}\nshots: [{id: opening, caption: $fox waves.}]",
+    ),
+    Code(
+        code="W303",
+        title="A setting in no caption",
+        explanation="The setting is declared but no caption mentions its `$id`, so no shot plays there.",
+        bad="settings: {beach: {look: a beach}}\nshots: [{id: opening, caption: A fox waves.}]",
+        good="settings: {beach: {look: a beach}}\nshots: [{id: opening, caption: A fox waves on $beach.}]",
+    ),
+    Code(
+        code="W304",
+        title="A reference without a memory",
+        explanation="The caption says no more than `again`, as after a first mention, but no shot that this one can "
+        "see has shown it: `memory.from` leaves them out, or the memory is off. "
+        "Write `$id!` to spell the look out, or let the shot remember one that shows it.",
+        bad="{id: return, caption: $fox waves., memory: {from: [city]}}",
+        good="{id: return, caption: $fox! waves., memory: {from: [city]}}",
+    ),
+    Code(
+        code="W305",
+        title="A very long caption",
+        explanation="With its looks and the style the caption has more than 300 words. "
+        "Text encoders read about as many and drop the rest without a word. Put what matters first, or cut.",
+        bad="caption: (a page of prose)",
+        good="caption: Wide shot. $fox walks right on $beach.",
+    ),
+    Code(
+        code="W306",
+        title="again says the same as look",
+        explanation="`again` is how later captions refer back; models are trained to look into the memory there. "
+        "A full look in its place tells them to draw it anew. Leave `again` out, or make it short.",
+        bad="fox: {look: a red fox, again: a red fox}",
+        good="fox: {look: a red fox, again: the same fox}",
+    ),
+    Code(
+        code="W307",
+        title="A comment cuts text short",
+        explanation="In YAML, # after a space starts a comment, in the middle of a sentence too. "
+        "Write `|` after the key and the text on the next line if # belongs to it; "
+        "put two spaces before # if it is a comment.",
+        bad="caption: A robot # 7 waves.",
+        good="caption: |\n  A robot # 7 waves.",
+    ),
+    Code(
+        code="W308",
+        title="A reference outside of captions",
+        explanation="Only captions are resolved: in `look`, `again`, `style`, `negative` and `title` a `$id` stays as "
+        "it is, and the model reads the dollar sign. Write the words out.",
+        bad="again: the friend of $fox",
+        good="again: the friend of the fox",
+    ),
+    Code(
+        code="W309",
+        title="A look with a full stop",
+        explanation="Looks are put into the middle of sentences, where a full stop breaks them. "
+        "A look is a part of a sentence, without a full stop at its end.",
+        bad="look: A red fox with a blue scarf.",
+        good="look: a red fox with a blue scarf",
+    ),
+    Code(
+        code="W310",
+        title="A word that the model does not know",
+        explanation="The model was trained on a small world and reads only the words of that world; others mean "
+        "nothing to it. Use one of the words that it knows, or a model with an open vocabulary.",
+        bad="caption: A zebra gallops.",
+        good="caption: A rabbit jumps.",
+    ),
+)

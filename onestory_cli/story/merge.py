@@ -1,0 +1,180 @@
+"""Checked values -> Story, by one merge rule: story defaults < profile < shot. Maps merge by key, the rest replaces.
+
+Nothing here refuses anything: a value that cannot be read becomes None, because a finding about it exists already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from onestory_cli.errors import Place
+from onestory_cli.story.captions import Cast, Resolved, default_again, fold, resolve_all
+from onestory_cli.story.source import KeyPath, Source
+from onestory_cli.story.types import Character, MemoryRequest, Output, Setting, Shot, Story
+
+# Two ways to say one thing: the later layer's way replaces the earlier layer's.
+ALTERNATIVES = {"duration": "frames", "frames": "duration"}
+_DECLARED = ("look", "again", "image")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """A map of settings and where it stands in the file."""
+
+    values: dict[str, Any]
+    path: KeyPath
+
+
+@dataclass(frozen=True, kw_only=True)
+class Value:
+    """A merged value and the place of the layer that gave it."""
+
+    value: Any
+    path: KeyPath
+
+
+def build_story(source: Source, tree: dict[str, Any], *, profile: str | None, seed: int | None) -> tuple[Story, Cast]:
+    """The story in `tree`, the values of `source` that have a right type. `seed` replaces the story's."""
+    cast = _cast(source.value, tree)
+    shots = tree.get("shots", [])
+    style = tree.get("style", "")
+    resolved = resolve_all([shot.get("caption", "") for shot in shots], cast, style)
+    shared = [
+        Layer(values=tree, path=()),
+        Layer(values=tree.get("defaults", {}), path=("defaults",)),
+        Layer(values=tree.get("profiles", {}).get(profile, {}), path=("profiles", profile or "")),
+    ]
+    seeds = [layer.values["seed"] for layer in shared if "seed" in layer.values]
+    story = Story(
+        path=source.text.path,
+        source=source.text.content.encode(),
+        title=fold(tree.get("title", "")),
+        model=tree.get("model", "storyworld"),
+        seed=seed if seed is not None else int([0, *seeds][-1]),
+        fps=_whole(tree.get("fps")),
+        style=fold(style),
+        characters=tuple(item for item in cast.declared.values() if isinstance(item, Character)),
+        settings=tuple(item for item in cast.declared.values() if isinstance(item, Setting)),
+        shots=tuple(_shot(source, index, shot, shared, resolved[index]) for index, shot in enumerate(shots)),
+        output=_output(tree.get("output", {})),
+        profile=profile,
+        places=_story_places(source, tree),
+    )
+    return story, cast
+
+
+def merge(layers: Iterable[Layer]) -> dict[str, Value]:
+    """The settings of a shot; keys of a map become "memory.frames". What is free for notes is left out."""
+    merged: dict[str, Value] = {}
+    for layer in layers:
+        for key, value in layer.values.items():
+            if key in ALTERNATIVES:
+                merged.pop(ALTERNATIVES[key], None)
+            path = (*layer.path, key)
+            inner = value if isinstance(value, dict) else {}
+            merged |= {f"{key}.{name}": Value(value=item, path=(*path, name)) for name, item in inner.items()}
+            merged |= {} if isinstance(value, dict) else {key: Value(value=value, path=path)}
+    return merged
+
+
+def _cast(raw: object, tree: dict[str, Any]) -> Cast:
+    """All that is declared. An id counts even where its look cannot be read: captions that mention it are right."""
+    declared: dict[str, Character | Setting] = {}
+    complete = True
+    for kind, make in (("settings", Setting), ("characters", Character)):
+        section = raw.get(kind, {}) if isinstance(raw, dict) else {}
+        complete &= isinstance(section, dict)
+        for id in section if isinstance(section, dict) else ():
+            given = tree.get(kind, {}).get(id, {})
+            again = fold(given.get("again", "")) or default_again(id)
+            declared[id] = make(id=id, look=fold(given.get("look", "")), again=again, image=given.get("image"))
+    return Cast(declared=declared, complete=complete)
+
+
+def _shot(source: Source, index: int, shot: dict[str, Any], shared: Sequence[Layer], resolved: Resolved) -> Shot:
+    path: KeyPath = ("shots", index)
+    story, defaults, profile = (_for_shots(layer) for layer in shared)
+    merged = merge([story, defaults, profile, Layer(values=shot, path=path)])
+    given = {key: item.value for key, item in merged.items()}
+    width, height = _size(given.get("size"))
+    sources = given.get("memory.from")
+    return Shot(
+        id=given.get("id", ""),
+        caption=given.get("caption", ""),
+        resolved_caption=resolved.text,
+        mentions=resolved.mentions,
+        negative=_folded(given.get("negative")),
+        seed=_whole(given.get("seed")),
+        duration=_seconds(given.get("duration")),
+        frames=_whole(given.get("frames")),
+        width=width,
+        height=height,
+        steps=_whole(given.get("steps")),
+        guidance=_number(given.get("guidance")),
+        scheduler=given.get("scheduler"),
+        shift=_number(given.get("shift")),
+        image=given.get("image"),
+        memory=MemoryRequest(
+            frames=_whole(given.get("memory.frames")),
+            budget=_number(given.get("memory.budget")),
+            sources=None if sources is None else tuple(item for item in sources if item is not None),
+            policy=given.get("memory.policy"),
+        ),
+        places={"id": source.place((*path, "id"))} | _places(source, merged),
+    )
+
+
+def _for_shots(layer: Layer) -> Layer:
+    """What of a shared layer is a setting of shots: of the story itself `negative`, of others all but the seed."""
+    wanted = {"negative"} if not layer.path else layer.values.keys() - {"seed"}
+    return Layer(values={key: value for key, value in layer.values.items() if key in wanted}, path=layer.path)
+
+
+def _places(source: Source, merged: dict[str, Value]) -> dict[str, Place]:
+    return {key: source.place(item.path) for key, item in merged.items()}
+
+
+def _story_places(source: Source, tree: dict[str, Any]) -> dict[str, Place]:
+    places = {key: source.place((key,)) for key in tree if isinstance(key, str)}
+    for kind in ("characters", "settings"):
+        for id, item in tree.get(kind, {}).items():
+            places[f"{kind}.{id}"] = source.key_place((kind, id))
+            places |= {f"{kind}.{id}.{key}": source.place((kind, id, key)) for key in _DECLARED if key in item}
+    places |= {f"output.{key}": source.place(("output", key)) for key in tree.get("output", {})}
+    return places
+
+
+def _output(given: dict[str, Any]) -> Output:
+    known = {key: given[key] for key in ("scale", "filter", "crf") if key in given}
+    return Output(**known)
+
+
+def _seconds(text: str | None) -> float | None:
+    """The seconds in "2.5s"."""
+    try:
+        return None if text is None else float(text.removesuffix("s"))
+    except ValueError:
+        return None
+
+
+def _size(text: str | None) -> tuple[int, int] | tuple[None, None]:
+    """Width and height in "64x48"."""
+    try:
+        width, height = (text or "").split("x")
+        return int(width), int(height)
+    except ValueError:
+        return None, None
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _folded(text: str | None) -> str | None:
+    return None if text is None else fold(text)

@@ -1,0 +1,86 @@
+"""The JSON Schema check of a story: every fault at once, sorted by place."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+import jsonschema
+from jsonschema.exceptions import ValidationError
+
+import schemas
+from onestory_cli.errors import Diagnostic, Place, closest
+from onestory_cli.story.sentences import Fault, extra_keys, missing_key, sentences
+from onestory_cli.story.source import MOST_FINDINGS, KeyPath, Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """`value` is the story without the values of a wrong type; None where so much is wrong that reading on is vain."""
+
+    value: dict[str, Any] | None
+    findings: tuple[Diagnostic, ...]
+
+
+def check(source: Source) -> Checked:
+    """Compare a story with its schema."""
+    faults = [Fault(source, error) for error in islice(_validator().iter_errors(source.value), MOST_FINDINGS)]
+    said = (finding for fault in faults for finding in sentences(fault))
+    findings = islice(chain(said, _missing(faults)), MOST_FINDINGS)
+    wrong = [fault.path for fault in faults if fault.error.validator == "type"]
+    value = _without(source.value, wrong) if len(faults) < MOST_FINDINGS else None
+    return Checked(value=value, findings=tuple(sorted(findings, key=position)))
+
+
+def position(finding: Diagnostic) -> tuple[int, int, str]:
+    """The order in which findings are shown: as they stand in the file."""
+    place = finding.place or Place(path="")
+    return place.line, place.column, finding.code
+
+
+def _validator() -> Any:
+    extend: Any = jsonschema.validators.extend
+    return extend(jsonschema.Draft7Validator, {"pattern": _match})(schemas.load())
+
+
+def _match(validator: object, pattern: str, instance: object, schema: object) -> Iterator[ValidationError]:
+    # Python's $ also matches before a final line break, ECMA's does not: "fox\n" is no id.
+    python = pattern[:-1] + r"\Z" if pattern.endswith("$") else pattern
+    if isinstance(instance, str) and not re.search(python, instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+def _missing(faults: list[Fault]) -> Iterator[Diagnostic]:
+    """One finding for each key that a map lacks, unless a misspelt key of that map means it."""
+    misspelt = {
+        (fault.path, closest(key, fault.known_keys))
+        for fault in faults
+        if fault.error.validator == "additionalProperties"
+        for key in islice(extra_keys(fault), MOST_FINDINGS)
+    }
+    lacking = {fault.path: fault for fault in faults if fault.error.validator == "required"}
+    for path, fault in lacking.items():
+        for key in fault.limit:
+            if key not in fault.instance and (path, key) not in misspelt:
+                yield missing_key(fault, key)
+
+
+def _without(value: object, wrong: Iterable[KeyPath]) -> dict[str, Any] | None:
+    """A copy without the values at `wrong`: keys vanish, items of a list become None, and shots an empty map."""
+    paths = sorted(wrong, key=len)
+    if not isinstance(value, dict):
+        return None
+    tree = copy.deepcopy(value) if paths else value
+    for path in paths:
+        parent: Any = tree
+        for key in path[:-1]:
+            parent = parent[key]
+        if isinstance(parent, dict):
+            del parent[path[-1]]
+        else:
+            parent[path[-1]] = {} if path[:-1] == ("shots",) else None
+    return tree

@@ -1,0 +1,267 @@
+"""A fault of the JSON Schema validator -> findings that a writer can act on, with a code, a place and a next step."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from jsonschema.exceptions import ValidationError
+
+from onestory_cli.errors import Diagnostic, did_you_mean, shorten
+from onestory_cli.story.source import MOST_FINDINGS, KeyPath, Source
+
+_NOT_EMPTY = r"\S"
+_KINDS = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "object": "a map of keys",
+    "array": "a list",
+}
+_OWNERS = {"characters": "character", "settings": "setting", "profiles": "profile"}
+_NOT_FINITE = re.compile(r"[-+]?\.?(nan|inf|infinity)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault of the validator, with the words for what it is about."""
+
+    source: Source
+    error: ValidationError
+
+    @property
+    def path(self) -> KeyPath:
+        return tuple(self.error.absolute_path)
+
+    @property
+    def instance(self) -> Any:
+        """The value, or the name of the key where the fault is one."""
+        return self.error.instance
+
+    @property
+    def limit(self) -> Any:
+        """What the schema asks: a type, a pattern, a number, keys."""
+        return self.error.validator_value
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The schema of the value."""
+        return self.error.schema if isinstance(self.error.schema, dict) else {}
+
+    @property
+    def known_keys(self) -> list[str]:
+        return list(self.schema["properties"])
+
+    @property
+    def about_key(self) -> bool:
+        """Whether the fault is the name of a key, not a value."""
+        return "propertyNames" in self.error.absolute_schema_path
+
+    @property
+    def field(self) -> str:
+        """The value in words: `"memory.frames" of shot "return"`; a map: `shot "return"`, `the story`."""
+        owner, keys = _owner(self.source.value, self.path)
+        inner = f'"{".".join(keys)}"' if keys else ""
+        return " of ".join(part for part in (inner, owner) if part) or "the story"
+
+    @property
+    def value(self) -> str:
+        return shorten(self.instance)
+
+    @property
+    def example(self) -> str:
+        """`for example `duration: 2s``, or "" for a value whose schema names none."""
+        if not self.path or "examples" not in self.schema:
+            return ""
+        key = self.path[-1]
+        example = _example(key, self.schema) if isinstance(key, str) else f"- {_yaml(self.schema['examples'][0])}"
+        return f"for example `{example}`"
+
+    def finding(self, code: str, message: str, help: str = "") -> Diagnostic:
+        name = (*self.path, self.instance)
+        place = self.source.key_place(name) if self.about_key else self.source.place(self.path)
+        return Diagnostic(code=code, message=message, place=place, help=help)
+
+
+def sentences(fault: Fault) -> Iterator[Diagnostic]:
+    """What a fault means; nothing for a missing key, of which the validator speaks once for each: see `missing_key`."""
+    sentence = _SENTENCES.get(str(fault.error.validator))
+    return sentence(fault) if sentence else iter(())
+
+
+def missing_key(fault: Fault, key: str) -> Diagnostic:
+    """S121 for a key that the map of `fault` lacks."""
+    return Diagnostic(
+        code="S121",
+        message=f'{fault.field} has no "{key}"',
+        place=fault.source.key_place(fault.path),
+        help=f"add `{_example(key, fault.schema['properties'][key])}`",
+    )
+
+
+def extra_keys(fault: Fault) -> Iterator[str]:
+    """The keys of a map that its schema does not know."""
+    known = fault.schema["properties"]
+    return (key for key in fault.instance if key not in known and not key.startswith("x-"))
+
+
+def _owner(tree: object, path: KeyPath) -> tuple[str, list[str]]:
+    """Whose value stands at `path`, and its keys from there: ('shot "return"', ["memory", "frames"])."""
+    names = [key for key in path if isinstance(key, str)]
+    match path:
+        case ("shots", int(index), *_):
+            return _shot(tree, index), names[1:]
+        case (("characters" | "settings" | "profiles") as kind, str(name), *_):
+            return f'{_OWNERS[kind]} "{shorten(name)}"', names[2:]
+    return "", names
+
+
+def _shot(tree: Any, index: int) -> str:
+    shot = tree["shots"][index]
+    name = shot.get("id") if isinstance(shot, dict) else None
+    return f'shot "{shorten(name)}"' if isinstance(name, str) and name.strip() else f"shot number {index + 1}"
+
+
+def _example(key: str, schema: dict[str, Any]) -> str:
+    return f"{key}: {_yaml(schema['examples'][0])}"
+
+
+def _yaml(value: object) -> str:
+    """A value as one would write it on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_yaml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_yaml(item) for item in value) + "]"
+    return str(value)
+
+
+def _unknown(fault: Fault) -> Iterator[Diagnostic]:
+    known = fault.known_keys
+    for key in islice(extra_keys(fault), MOST_FINDINGS):
+        hint = did_you_mean(key, known) or f"its keys are {', '.join(known)}; a key of your own starts with x-"
+        place = fault.source.key_place((*fault.path, key))
+        yield Diagnostic(code="S120", message=f'unknown key "{shorten(key)}" in {fault.field}', place=place, help=hint)
+
+
+def _type(fault: Fault) -> Iterator[Diagnostic]:
+    wanted, value = str(fault.limit), fault.instance
+    if value is None:
+        yield fault.finding("S122", f"{fault.field} has no value", fault.example or "write a value, or delete the key")
+    elif wanted in ("integer", "number") and isinstance(value, str):
+        yield _not_a_number(fault, wanted, value)
+    else:
+        yield fault.finding("S122", f"{fault.field} must be {_KINDS[wanted]}, not {_said(value)}", _mend(fault, wanted))
+
+
+def _mend(fault: Fault, wanted: str) -> str:
+    """What to do about a value of a wrong type."""
+    if not fault.path:
+        return "start with `story: 1`, a key of a map"
+    prose = wanted == "string" and fault.schema.get("pattern", _NOT_EMPTY) == _NOT_EMPTY
+    if prose and not isinstance(fault.instance, dict | list):
+        return "put it in quotes if it is text"
+    return fault.example
+
+
+def _not_a_number(fault: Fault, wanted: str, text: str) -> Diagnostic:
+    if _NOT_FINITE.fullmatch(text):
+        return fault.finding("S115", f"{fault.field} must be a finite number, not {text}", fault.example)
+    message = f'{fault.field} must be {_KINDS[wanted]}, not the text "{shorten(text)}"'
+    decimal = _decimal(text)
+    return fault.finding("S122", message, f"write {decimal}: only decimal digits count" if decimal else fault.example)
+
+
+def _decimal(text: str) -> str:
+    """What `010`, `0x1f`, `1e3`, `.5` or `1,5` was likely to mean, in plain digits; "" when nothing comes to mind."""
+    if len(text) > 20:
+        return ""
+    try:
+        if text.lower().startswith(("0x", "0o", "0b")):
+            return str(int(text, 0))
+        number = float(text.replace(",", "."))
+    except ValueError:
+        return ""
+    return f"{number:.12g}" if 1e-4 <= abs(number) < 1e12 else ""
+
+
+def _said(value: object) -> str:
+    """A value in words."""
+    match value:
+        case dict():
+            return "a map of keys"
+        case list():
+            return "a list"
+        case bool():
+            return str(value).lower()
+        case str():
+            return f'the text "{shorten(value)}"'
+    return f"the number {value}"
+
+
+def _version(fault: Fault) -> Iterator[Diagnostic]:
+    help = "write `story: 1`; a story of a newer format needs a newer onestory"
+    yield fault.finding("S124", f"this onestory reads format 1, not {fault.value}", help)
+
+
+def _choice(fault: Fault) -> Iterator[Diagnostic]:
+    *others, last = (str(item) for item in fault.limit)
+    allowed = f"{', '.join(others)} or {last}"
+    help = did_you_mean(fault.value, (*others, last)) or f"use {allowed}"
+    yield fault.finding("S123", f'{fault.field} must be {allowed}, not "{fault.value}"', help)
+
+
+def _range(words: str) -> Callable[[Fault], Iterator[Diagnostic]]:
+    def sentence(fault: Fault) -> Iterator[Diagnostic]:
+        limit = fault.limit
+        yield fault.finding("S125", f"{fault.field} must be {words} {limit}, not {fault.value}", fault.example)
+
+    return sentence
+
+
+def _form(fault: Fault) -> Iterator[Diagnostic]:
+    if fault.limit == _NOT_EMPTY:
+        yield fault.finding("S141", f"{fault.field} is empty", fault.example)
+    elif fault.about_key or fault.path[-1] == "id" or "from" in fault.path:
+        yield _bad_id(fault)
+    else:
+        yield fault.finding("S126", f'{fault.field} cannot be "{fault.value}"', fault.example)
+
+
+def _bad_id(fault: Fault) -> Diagnostic:
+    slug = re.sub(r"[^a-z0-9]+", "-", str(fault.instance).lower()[:64]).strip("-").lstrip("-0123456789")
+    rule = "an id is made of lower-case letters, digits and inner dashes, and starts with a letter"
+    return fault.finding("S127", f'"{fault.value}" is not an id', f'write "{slug}"; {rule}' if slug else rule)
+
+
+def _too_long(fault: Fault) -> Iterator[Diagnostic]:
+    most, length = fault.limit, len(fault.instance)
+    name = f'the id "{fault.value}"' if fault.about_key else fault.field
+    yield fault.finding("S128", f"{name} has {length} characters; {most} is the most", "make it shorter")
+
+
+def _no_items(fault: Fault) -> Iterator[Diagnostic]:
+    yield fault.finding("S129", f"{fault.field} is empty", fault.example)
+
+
+def _too_many_items(fault: Fault) -> Iterator[Diagnostic]:
+    most, count = fault.limit, len(fault.instance)
+    help = "tell a longer film in several stories"
+    yield fault.finding("S129", f"{fault.field} has {count} items; {most} is the most", help)
+
+
+_SENTENCES: dict[str, Callable[[Fault], Iterator[Diagnostic]]] = {
+    "additionalProperties": _unknown,
+    "type": _type,
+    "const": _version,
+    "enum": _choice,
+    "minimum": _range("at least"),
+    "exclusiveMinimum": _range("more than"),
+    "maximum": _range("at most"),
+    "pattern": _form,
+    "maxLength": _too_long,
+    "minItems": _no_items,
+    "maxItems": _too_many_items,
+}

@@ -1,0 +1,143 @@
+"""Bytes -> text, and places in it. What would fool a reader or the parser is refused here, before any YAML is read."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+from onestory_cli.errors import Diagnostic, Findings, Place
+
+MAX_BYTES = 4 * 1024 * 1024
+MOST_ALIKE = 20  # findings of one kind: a binary file is not worth a thousand lines
+LONGEST_LINE = 1000  # characters; a longer line is not quoted in a finding
+
+# C0 and C1 controls, YAML's other line breaks, bidirectional controls (text that reads unlike it is), and marks.
+FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
+_LINE_BREAK = re.compile(r"\r\n|\n|\r")
+_TAB_INDENT = re.compile(r"(?m)^ *(\t)[ \t]*[^\s]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """The characters of a file. Positions are indices into `content`; `starts` are those of the lines."""
+
+    path: str
+    content: str
+    starts: tuple[int, ...] = field(repr=False)
+
+    @classmethod
+    def of(cls, path: str, content: str) -> Text:
+        starts = (0, *(match.end() for match in _LINE_BREAK.finditer(content)))
+        return cls(path=path, content=content, starts=starts)
+
+    def place(self, start: int, end: int) -> Place:
+        """The place of a span, as far as it goes on its first line."""
+        line = bisect_right(self.starts, start)
+        first = self.starts[line - 1]
+        whole = _LINE_BREAK.split(self.content[first : first + LONGEST_LINE + 1], maxsplit=1)[0]
+        stop = min(end, first + len(whole.rstrip()))
+        return Place(
+            path=self.path,
+            line=line,
+            column=start - first + 1,
+            length=max(1, stop - start),
+            source_line=FORBIDDEN.sub("\ufffd", whole.rstrip()) if len(whole) <= LONGEST_LINE else "",
+        )
+
+    def line_of(self, index: int) -> int:
+        """The number of the line that holds a position, from 1."""
+        return bisect_right(self.starts, index)
+
+    def is_one_line(self, start: int, end: int) -> bool:
+        return self.line_of(start) == self.line_of(max(start, end - 1))
+
+
+def decode(data: bytes, path: str) -> Text:
+    """The text of a story file.
+
+    Raises:
+        Findings: S102 not UTF-8, S103 a forbidden character, S105 a byte order mark, S108 a tab that indents,
+            S112 nothing in it, S113 too large.
+    """
+    if len(data) > MAX_BYTES:
+        raise Findings((_too_large(path),))
+    try:
+        text = Text.of(path, data.decode("utf-8"))
+    except UnicodeDecodeError as fault:
+        raise Findings((_not_utf8(data, path, fault.start),)) from fault
+    if not text.content.strip("\ufeff \t\r\n"):
+        raise Findings((empty(text),))
+    findings = [*_byte_order_mark(text), *_forbidden(text), *_tabs(text)]
+    if findings:
+        raise Findings(tuple(findings))
+    return text
+
+
+def empty(text: Text) -> Diagnostic:
+    """S112, for a file without a document."""
+    return Diagnostic(
+        code="S112",
+        message="the file holds no story",
+        place=Place(path=text.path),
+        help="`onestory new NAME` writes a story to start from",
+    )
+
+
+def _too_large(path: str) -> Diagnostic:
+    return Diagnostic(
+        code="S113",
+        message=f"the file is larger than {MAX_BYTES // 1024**2} MiB",
+        place=Place(path=path),
+        help="a story is text; name pictures by their path, and tell a longer film in several stories",
+    )
+
+
+def _not_utf8(data: bytes, path: str, position: int) -> Diagnostic:
+    text = Text.of(path, data.decode("utf-8", errors="replace"))
+    start = len(data[:position].decode("utf-8"))
+    wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return Diagnostic(
+        code="S102",
+        message="the file is UTF-16" if wide else f"byte 0x{data[position]:02x} is not UTF-8",
+        place=Place(path=path) if wide else text.place(start, start + 1),
+        help="save the file as UTF-8",
+    )
+
+
+def _byte_order_mark(text: Text) -> Iterator[Diagnostic]:
+    if text.content.startswith("\ufeff"):
+        yield Diagnostic(
+            code="S105",
+            message="the file starts with a byte order mark",
+            place=text.place(0, 1),
+            help='save the file as UTF-8 without BOM (not "UTF-8 with signature")',
+        )
+
+
+def _forbidden(text: Text) -> Iterator[Diagnostic]:
+    for match in islice(FORBIDDEN.finditer(text.content), MOST_ALIKE):
+        if match.start() > 0 or match[0] != "\ufeff":
+            yield forbidden(text, match[0], match.start(), match.end())
+
+
+def forbidden(text: Text, char: str, start: int, end: int) -> Diagnostic:
+    """S103, for a character that no editor shows, at a span."""
+    return Diagnostic(
+        code="S103",
+        message=f"U+{ord(char):04X} is a control character, which text cannot hold",
+        place=text.place(start, end),
+        help="delete it and type the text again; it often comes along when text is pasted",
+    )
+
+
+def _tabs(text: Text) -> Iterator[Diagnostic]:
+    for match in islice(_TAB_INDENT.finditer(text.content), MOST_ALIKE):
+        yield Diagnostic(
+            code="S108",
+            message="a tab indents this line",
+            place=text.place(match.start(1), match.end(1)),
+            help="indent with spaces; most editors can do that for the Tab key",
+        )

@@ -1,0 +1,109 @@
+"""Story, Character, Setting, Shot: the screenplay after the merge rule, as frozen values.
+
+Fields that the author left out stay None here: the model's defaults fill them in `plan.py`, which knows the model.
+The merge rule is: model defaults < story defaults < profile < shot; the last three are applied when a Story is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from onestory_cli.errors import Place
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryRequest:
+    """`memory:` of a shot. None = the model's default; `sources` None = all earlier shots."""
+
+    frames: int | None = None
+    budget: float | None = None
+    sources: tuple[str, ...] | None = None
+    policy: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Character:
+    id: str
+    look: str
+    again: str
+    image: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    id: str
+    look: str
+    again: str
+    image: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mention:
+    """A `$id` in a caption: which declaration, whether its full look was written out, where in the resolved caption."""
+
+    id: str
+    kind: str  # "character" | "setting"
+    full: bool
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shot:
+    """One shot after defaults, profile and its own keys are merged; None = the model decides.
+
+    `caption` is the author's text, `resolved_caption` what the model sees (style included). `duration` is in seconds.
+    `image` is a path relative to the story's folder. `places` maps a key ("caption", "duration", "memory.from", ...) to
+    where it stands in the file, for later findings about its value.
+    """
+
+    id: str
+    caption: str
+    resolved_caption: str
+    mentions: tuple[Mention, ...] = ()
+    negative: str | None = None
+    seed: int | None = None
+    duration: float | None = None
+    frames: int | None = None
+    width: int | None = None
+    height: int | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    scheduler: str | None = None
+    shift: float | None = None
+    image: str | None = None
+    memory: MemoryRequest = MemoryRequest()
+    places: dict[str, Place] = field(default_factory=dict, compare=False, repr=False, hash=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """`output:` of a story: how clips are encoded, nothing that a model sees."""
+
+    scale: int | None = None
+    filter: str = "nearest"  # "nearest" | "lanczos"
+    crf: int = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """A whole screenplay. `path` is the file it came from, `source` its bytes; `seed` is the story's own seed."""
+
+    path: str
+    source: bytes = field(repr=False)
+    title: str
+    model: str
+    seed: int = 0
+    fps: int | None = None
+    style: str = ""
+    characters: tuple[Character, ...] = ()
+    settings: tuple[Setting, ...] = ()
+    shots: tuple[Shot, ...] = ()
+    output: Output = Output()
+    profile: str | None = None
+    places: dict[str, Place] = field(default_factory=dict, compare=False, repr=False, hash=False)
+
+    @property
+    def declared(self) -> tuple[Character | Setting, ...]:
+        """All that a caption can refer to: characters, then settings."""
+        return (*self.characters, *self.settings)

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+import schemas
+from onestory_cli.models.catalog import POLICIES, SCHEDULERS
+from onestory_cli.story.schema import check
+from onestory_cli.story.source import MOST_FINDINGS, parse
+
+SCHEMA = schemas.load()
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.story.yaml"))
+
+
+def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every property, pattern and definition of the schema, by path."""
+    for group in ("properties", "patternProperties", "definitions"):
+        for name, inner in schema.get(group, {}).items():
+            yield f"{path}/{name}", inner
+            yield from fields(inner, f"{path}/{name}")
+
+
+def test_it_is_a_schema() -> None:
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
+
+
+def test_every_field_is_described() -> None:
+    for path, field in fields(SCHEMA):
+        target = SCHEMA["definitions"][field["$ref"].rsplit("/", 1)[1]] if "$ref" in field else field
+        assert target["description"].endswith("."), path
+
+
+def test_examples_and_defaults_fit() -> None:
+    for _, field in fields(SCHEMA):
+        validator = jsonschema.Draft7Validator({**field, "definitions": SCHEMA["definitions"]})
+        for value in (*field.get("examples", []), *([field["default"]] if "default" in field else [])):
+            validator.validate(value)
+
+
+def test_every_map_refuses_unknown_keys_and_leaves_notes_free() -> None:
+    maps = [SCHEMA, *(field for _, field in fields(SCHEMA) if "properties" in field)]
+    assert len(maps) == 8
+    for field in maps:
+        assert field["additionalProperties"] is False
+        assert "^x-" in field["patternProperties"]
+        assert field["properties"]["note"] == {"$ref": "#/definitions/note"}
+
+
+def test_choices_are_those_of_the_catalogue() -> None:
+    assert tuple(SCHEMA["definitions"]["memoryPolicy"]["enum"]) == POLICIES
+    assert tuple(SCHEMA["definitions"]["scheduler"]["enum"]) == SCHEDULERS
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_examples_pass_the_bare_schema(path: Path) -> None:
+    jsonschema.validate(yaml.safe_load(path.read_text(encoding="utf-8")), SCHEMA)
+
+
+def test_an_id_does_not_end_in_a_line_break() -> None:
+    source = parse(b'story: 1\ntitle: a\nshots: [{id: "a\\n", caption: b}]\n', "a.story.yaml")
+    assert [item.code for item in check(source).findings] == ["S127"]
+
+
+def test_what_has_a_wrong_type_is_left_out() -> None:
+    text = "story: 1\ntitle: 5\nshots:\n  - text\n  - {id: a, caption: b, steps: x, memory: {from: [a, 1]}}\n"
+    assert check(parse(text.encode(), "a.story.yaml")).value == {
+        "story": 1,
+        "shots": [{}, {"id": "a", "caption": "b", "memory": {"from": ["a", None]}}],
+    }
+
+
+def test_a_misspelt_key_is_not_missing_too() -> None:
+    source = parse(b"story: 1\ntitel: a\nshots: [{ids: a, caption: b}]\n", "a.story.yaml")
+    assert [item.code for item in check(source).findings] == ["S120", "S120"]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("010", "10"), ("0x1f", "31"), ("0b11", "3"), ("1e3", "1000"), (".5", "0.5"), ("1_000", "1000"), ("+4", "4")],
+)
+def test_numbers_in_other_notations_are_told_in_decimals(written: str, meant: str) -> None:
+    source = parse(f"story: 1\ntitle: a\nseed: {written}\nshots: [{{id: a, caption: b}}]\n".encode(), "a.story.yaml")
+    (finding,) = check(source).findings
+    assert finding.help.startswith(f"write {meant}:")
+
+
+def test_findings_have_an_end() -> None:
+    keys = "".join(f"key-{number}: 1\n" for number in range(5000))
+    checked = check(parse(f"story: 1\ntitle: a\nshots: [a]\n{keys}".encode(), "a.story.yaml"))
+    assert len(checked.findings) == MOST_FINDINGS
+
+
+def test_reading_on_is_vain_when_too_much_is_wrong() -> None:
+    assert check(parse(b"story: 1\nshots: [" + b"1," * 300 + b"]\n", "a.story.yaml")).value is None

@@ -1,0 +1,89 @@
+"""Whole stories with what is said about them: `cases/invalid/<CODE>-<what>.story.yaml` and its `.expected.txt`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from onestory_cli.codes import CODES
+from onestory_cli.errors import Diagnostic, Findings, format_concise, format_full
+from onestory_cli.models.catalog import ModelSpec
+from onestory_cli.plan import make_plan
+from onestory_cli.story.load import load_story
+from onestory_cli.storyworld.vocabulary import WORDS
+
+CASES = Path(__file__).parent / "cases"
+INVALID = sorted((CASES / "invalid").glob("*.story.yaml"))
+VALID = sorted((CASES / "valid").glob("*.story.yaml"))
+SUFFIX = ".story.yaml"
+
+# Not to be had as a file of this repository; see tests/story/.
+ELSEWHERE = {"S101": "no file", "S113": "5 MiB", "S151": "a link", "S216": "a picture that goes away", "S230": "a flag"}
+
+SPEC = ModelSpec(
+    name="tiny",
+    base="",
+    adapter="",
+    licence="",
+    about="",
+    width=64,
+    height=64,
+    size_multiple=16,
+    fps=8,
+    frames=17,
+    max_frames=33,
+    steps=24,
+    guidance=4.0,
+    scheduler="euler",
+    shift=3.0,
+    memory_frames=6,
+    budget=1.0,
+    words=WORDS,
+)
+
+
+def findings_of(name: str) -> tuple[Diagnostic, ...]:
+    """All findings about a file of the current folder, up to its plan."""
+    try:
+        story, warnings = load_story(name)
+        _, more = make_plan(story, SPEC)
+    except Findings as fault:
+        return fault.diagnostics
+    return (*warnings, *more)
+
+
+def shown(findings: tuple[Diagnostic, ...]) -> str:
+    """Findings in both plain forms."""
+    full = "\n\n".join(format_full(item) for item in findings)
+    return full + "\n\n" + "\n".join(format_concise(item) for item in findings) + "\n"
+
+
+@pytest.mark.parametrize("case", INVALID, ids=lambda case: case.name.removesuffix(SUFFIX))
+def test_findings(case: Path, golden: Callable[[Path, str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(case.parent)
+    findings = findings_of(case.name)
+    golden(case.with_name(case.name.removesuffix(SUFFIX) + ".expected.txt"), shown(findings))
+    code = case.name.split("-")[0]
+    assert code not in CODES or code in {item.code for item in findings}
+
+
+@pytest.mark.parametrize("case", VALID, ids=lambda case: case.name.removesuffix(SUFFIX))
+def test_resolution(case: Path, golden: Callable[[Path, str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(case.parent)
+    story, warnings = load_story(case.name)
+    assert warnings == ()
+    values = asdict(story)
+    del values["source"], values["places"]
+    for shot in values["shots"]:
+        del shot["places"]
+    text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
+    golden(case.with_name(case.name.removesuffix(SUFFIX) + ".expected.json"), text)
+
+
+def test_every_code_of_stories_has_a_case() -> None:
+    covered = {case.name.split("-")[0] for case in INVALID} | ELSEWHERE.keys()
+    assert {code for code in CODES if code[0] in "SW" and code != "W406"} <= covered

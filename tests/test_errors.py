@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import onestory_cli
+from onestory_cli.codes import CODES, Code
+from onestory_cli.errors import (
+    Diagnostic,
+    ExitCode,
+    OnestoryError,
+    Place,
+    closest,
+    did_you_mean,
+    format_concise,
+    format_full,
+    lookup,
+    shorten,
+)
+
+PACKAGE = Path(onestory_cli.__file__).parent
+FINDING = Diagnostic(
+    code="S104",
+    message='unknown character "foks" in shot "return"',
+    place=Place(path="film.story.yaml", line=31, column=7, length=5, source_line="      $foks waves."),
+    help='did you mean "fox"?',
+)
+
+
+def used_codes() -> dict[str, str]:
+    """Every code that the package names in a string of its own, and where."""
+    found: dict[str, str] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if "codes" not in path.relative_to(PACKAGE).parts:
+            for code in re.findall(r'"([A-Z]\d{3})"', path.read_text(encoding="utf-8")):
+                found.setdefault(code, str(path.relative_to(PACKAGE)))
+    return found
+
+
+def test_every_code_that_is_used_is_explained() -> None:
+    assert {code: where for code, where in used_codes().items() if code not in CODES} == {}
+
+
+def test_every_code_that_is_explained_is_used() -> None:
+    assert CODES.keys() - used_codes().keys() == set()
+
+
+@pytest.mark.parametrize("row", CODES.values(), ids=lambda row: row.code)
+def test_rows_are_whole(row: Code) -> None:
+    assert re.fullmatch(r"[SWRMTU]\d{3}", row.code)
+    assert 1 <= row.explanation.count(". ") + 1 <= 5
+    assert row.explanation.endswith(".")
+    assert not row.title.endswith(".")
+    assert row.bad
+    assert row.good
+
+
+def test_lookup_takes_either_case() -> None:
+    assert lookup(" s104 ").title == "Unknown character or setting"
+    assert (lookup("W301").severity, lookup("S101").severity) == ("warning", "error")
+
+
+@pytest.mark.parametrize("code", ["S999", "", "foks", "x" * 10_000])
+def test_lookup_of_no_code(code: str) -> None:
+    with pytest.raises(OnestoryError) as caught:
+        lookup(code)
+    assert (caught.value.code, caught.value.exit) == ("U601", ExitCode.USAGE)
+    assert len(caught.value.message) < 100
+
+
+def test_full() -> None:
+    assert format_full(FINDING) == (
+        'error[S104]: unknown character "foks" in shot "return"\n'
+        "  --> film.story.yaml:31:7\n"
+        "   |\n"
+        "31 |       $foks waves.\n"
+        "   |       ^^^^^\n"
+        '   = help: did you mean "fox"?'
+    )
+
+
+def test_full_without_a_place() -> None:
+    finding = Diagnostic(code="M504", message="no GPU", severity="warning", help="use the processor")
+    assert format_full(finding) == "warning[M504]: no GPU\n  = help: use the processor"
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "carets"),
+    [
+        ("\tfox", 2, "\t^^^"),
+        ("狐と fox", 4, "     ^^^"),
+        ("狐fox", 1, "^^^^"),
+        ("e\u0301 fox", 4, "  ^^^"),
+        ("ab", 3, "  ^"),
+    ],
+)
+def test_carets_stand_under_what_they_mark(line: str, column: int, carets: str) -> None:
+    place = Place(path="a", line=1, column=column, length=3, source_line=line)
+    shown = format_full(Diagnostic(code="S101", message="", place=place)).splitlines()
+    assert shown[-1] == f"  | {carets}"
+
+
+def test_concise() -> None:
+    assert format_concise(FINDING) == (
+        'film.story.yaml:31:7: error[S104] unknown character "foks" in shot "return" (did you mean "fox"?)'
+    )
+    assert format_concise(Diagnostic(code="M504", message="no GPU")) == "error[M504] no GPU"
+
+
+def test_near_names() -> None:
+    assert closest("foks", ["bear", "fox"]) == "fox"
+    assert did_you_mean("zzz", ["bear", "fox"]) == ""
+
+
+def test_shorten() -> None:
+    assert shorten("a\n b\x1b[0m") == "a b\ufffd[0m"
+    assert len(shorten("x" * 1000)) == 60
