@@ -11,6 +11,7 @@ diffusers' every release.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -61,6 +62,7 @@ class MemoryWanTransformer(WanTransformer3DModel):
     a pipeline's index cannot name it.
     """
 
+    @functools.wraps(WanTransformer3DModel.__init__)  # from_pretrained reads the names of the arguments
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.rope = JoinedRotary(self.rope)

@@ -25,8 +25,9 @@ from onestory_cli.training.recipe import Recipe
 PAD, UNKNOWN, END = "<pad>", "<unk>", "</s>"
 
 
-def build_model(recipe: Recipe, words: Sequence[str]) -> LoadedModel:
-    """All parts with fresh weights, drawn from the recipe's seed; `words` are all that captions can hold."""
+def build_model(recipe: Recipe, words: Sequence[str], known: Sequence[str] | None = None) -> LoadedModel:
+    """All parts with fresh weights, drawn from the recipe's seed. `words` get a token each; those in `known` (default:
+    all) are in the recipe's part of the world, and are what the model's card lists."""
     quietly()
     torch.manual_seed(recipe.seed)
     size = recipe.model
@@ -59,7 +60,7 @@ def build_model(recipe: Recipe, words: Sequence[str]) -> LoadedModel:
         )
     )
     return LoadedModel(
-        spec=model_spec(recipe, words, folder=Path(recipe.name)),
+        spec=model_spec(recipe, words if known is None else known, folder=Path(recipe.name)),
         transformer=transformer,
         vae=build_vae(recipe),
         text_encoder=build_text_encoder(recipe, len(tokenizer)),

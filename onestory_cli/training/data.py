@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from onestory_cli.events import DataPrepared, Emit
+from onestory_cli.storyworld import vocabulary
 from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.stories import make_story, relevance
 from onestory_cli.storyworld.world import WorldConfig, WorldStory
@@ -39,6 +40,16 @@ def world_config(world: World) -> WorldConfig:
     names = {name: getattr(world, name) for name in ("species", "colours", "accessories", "settings")}
     chosen = {name: value for name, value in names.items() if value}
     return WorldConfig(**chosen, size=world.size, frames=world.frames, fps=world.fps)
+
+
+def known_words(config: WorldConfig) -> tuple[str, ...]:
+    """The words that captions of this part of the world can hold."""
+    chosen = {*config.species, *config.colours, *config.accessories}
+    names = {*vocabulary.SPECIES, *vocabulary.COLOURS, *vocabulary.ACCESSORIES} - chosen
+    nouns = [words.noun for key, words in vocabulary.SETTINGS.items() if key not in config.settings]
+    kept = {token for key in config.settings for token in vocabulary.tokens(vocabulary.SETTINGS[key].noun)}
+    left_out = names | {token for noun in nouns for token in vocabulary.tokens(noun) if token not in kept}
+    return tuple(word for word in vocabulary.WORDS if word not in left_out)
 
 
 def draw_pixels(seed: int, *, config: WorldConfig, shots: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:

@@ -15,7 +15,7 @@ from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.vocabulary import WORDS
 from onestory_cli.training.build import build_model, save_model
 from onestory_cli.training.checkpoint import load_weights
-from onestory_cli.training.data import LatentData, PixelData, world_config
+from onestory_cli.training.data import LatentData, PixelData, known_words, world_config
 from onestory_cli.training.loop import run_stage
 from onestory_cli.training.objective import ShotObjective, VaeObjective, latent_statistics
 from onestory_cli.training.recipe import Recipe, read_recipe
@@ -30,7 +30,7 @@ def train(recipe_path: Path, folder: Path, emit: Emit = ignore, *, device: str =
     """
     recipe = read_recipe(recipe_path)
     folder.mkdir(parents=True, exist_ok=True)
-    model = build_model(recipe, WORDS)
+    model = build_model(recipe, WORDS, known_words(world_config(recipe.world)))
     for part in (model.transformer, model.vae, model.text_encoder, model.selector, model.conditioner):
         part.to(device)
     model.device = torch.device(device)
