@@ -1,0 +1,5 @@
+"""`python -m onestory_cli` is `onestory`."""
+
+from onestory_cli.cli import main
+
+main()

@@ -1,0 +1,140 @@
+"""`onestory doctor`: what this machine has, and what it lacks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import typer
+
+from onestory_cli import __version__
+from onestory_cli.commands.options import Json
+from onestory_cli.commands.screen import screen_of
+from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.models.catalog import CATALOG, find
+from onestory_cli.models.fingerprint import fingerprint
+
+LITTLE_DISK = 2 * 10**9  # bytes: a film, its latents and room to stage a take
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One thing that was looked at. A render needs every row that is not `optional` to be ok."""
+
+    name: str
+    ok: bool = True
+    optional: bool = False
+    found: str
+    help: str = ""
+
+
+def command(context: typer.Context, json: Json = False) -> ExitCode:
+    """Check this machine: versions, device, codecs, weights, disk."""
+    screen = screen_of(context)
+    screen.note("looking (importing torch takes some seconds) ...", style="dim")
+    rows = [_look(name, check) for name, check in CHECKS.items()]
+    able = all(row.ok or row.optional for row in rows)
+    if json:
+        screen.document("doctor", ok=able, checks=[asdict(row) for row in rows])
+    else:
+        screen.table(("", "what", "found"), [(_mark(row), row.name, row.found) for row in rows])
+        for row in rows:
+            if row.help:
+                screen.line(f"{row.name}: {row.help}")
+    return ExitCode.DONE if able else ExitCode.MACHINE
+
+
+def _look(name: str, check: Callable[[], Row]) -> Row:
+    """The row of one check; whatever goes wrong in it is what it found."""
+    try:
+        return check()
+    except OnestoryError as fault:
+        return Row(name=name, ok=False, found=fault.message, help=fault.help)
+    except Exception as fault:
+        return Row(name=name, ok=False, found=f"{type(fault).__name__}: {fault}".splitlines()[0], help=REPAIRS[name])
+
+
+def _mark(row: Row) -> str:
+    return "ok" if row.ok else "note" if row.optional else "FAIL"
+
+
+def _onestory() -> Row:
+    import platform
+
+    return Row(name="onestory", found=f"{__version__}, Python {platform.python_version()} on {platform.platform()}")
+
+
+def _library(name: str, needed: str) -> Row:
+    """Import `name` for real and touch `needed`, so that a broken installation shows here and not in a render."""
+    from importlib import import_module, metadata
+
+    getattr(import_module(name), needed)
+    return Row(name=name, found=metadata.version(name))
+
+
+def _device() -> Row:
+    import torch
+
+    if torch.cuda.is_available():
+        properties = torch.cuda.get_device_properties(0)
+        return Row(name="device", found=f"{properties.name}, {properties.total_memory / 1e9:.0f} GB")
+    return Row(name="device", found=f"cpu, {torch.get_num_threads()} threads of {os.cpu_count()} cores")
+
+
+def _torchvision() -> Row:
+    """A torchvision that does not fit torch makes every image processor of transformers fail to import."""
+    from importlib import import_module, metadata
+
+    try:
+        version = metadata.version("torchvision")
+    except metadata.PackageNotFoundError:
+        return Row(name="torchvision", found="not installed, not needed")
+    import_module("torchvision")
+    return Row(name="torchvision", found=f"{version}, fits torch")
+
+
+def _codecs() -> Row:
+    import av
+
+    able = "libx264" in av.codecs_available
+    codec = ".".join(map(str, av.library_versions["libavcodec"]))
+    found = f"PyAV {av.__version__} {'with' if able else 'without'} libx264 (libavcodec {codec})"
+    return Row(name="codecs", ok=able, found=found, help="" if able else REPAIRS["codecs"])
+
+
+def _weights() -> Row:
+    bases = {name: find(name).base for name in CATALOG}
+    empty = [name for name, base in bases.items() if not any(Path(base).rglob("*.safetensors"))]
+    found = ", ".join(f"{name} {'missing' if name in empty else fingerprint(base)}" for name, base in bases.items())
+    return Row(name="weights", ok=not empty, found=found, help=REPAIRS["weights"] if empty else "")
+
+
+def _disk() -> Row:
+    free = shutil.disk_usage(Path.cwd()).free
+    enough = free >= LITTLE_DISK
+    help = "" if enough else "free some space, or put the run elsewhere with `onestory render FILE --run DIR`"
+    return Row(name="disk", ok=enough, optional=True, found=f"{free / 1e9:.1f} GB free in {Path.cwd()}", help=help)
+
+
+CHECKS: dict[str, Callable[[], Row]] = {
+    "onestory": _onestory,
+    "torch": lambda: _library("torch", "Tensor"),
+    "torchvision": _torchvision,
+    "transformers": lambda: _library("transformers", "UMT5EncoderModel"),
+    "diffusers": lambda: _library("diffusers", "WanTransformer3DModel"),
+    "device": _device,
+    "codecs": _codecs,
+    "weights": _weights,
+    "disk": _disk,
+}
+INSTALL = f"{sys.executable} -m pip install"
+REPAIRS = {
+    **dict.fromkeys(CHECKS, "install onestory again, with its constraints file"),
+    "torchvision": f"it does not fit this torch: `{sys.executable} -m pip uninstall torchvision`",
+    "codecs": f"`{INSTALL} --force-reinstall av` brings FFmpeg with libx264",
+    "weights": "install onestory again from a wheel, which holds the weights, or name another folder with `model:`",
+}

@@ -1,0 +1,48 @@
+"""From a plan to its film, shown while it is made: the way that render and resume share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
+
+from onestory_cli.commands.screen import Screen
+from onestory_cli.errors import ExitCode
+from onestory_cli.events import Emit, ModelLoaded, ModelLoading
+
+if TYPE_CHECKING:
+    from onestory_cli.models.catalog import ModelSpec
+    from onestory_cli.plan import Plan
+    from onestory_cli.render import Maker
+    from onestory_cli.store.run import Run
+
+
+def make_film(
+    screen: Screen, command: str, plan: Plan, run: Run, *, device: str, force: Collection[str] = (), json: bool
+) -> ExitCode:
+    """Render what is missing; the path of the film is the result."""
+    from onestory_cli.render import render
+
+    with screen.watch(json=json) as show:
+        film = render(plan, run, model_loader(plan.model, device, show), show, force=force)
+    if json:
+        screen.document(command, film=str(film), run=str(run.path))
+    else:
+        screen.line(str(film))
+    return ExitCode.DONE
+
+
+def model_loader(spec: ModelSpec, device: str, emit: Emit) -> Callable[[], Maker]:
+    """What loads the model, once the first shot must really run."""
+
+    def load() -> Maker:
+        emit(ModelLoading(model=spec.name, device=device))
+        began = time.monotonic()
+        from onestory_cli.models.load import load_model
+        from onestory_cli.render.shot_maker import ShotMaker
+
+        maker = ShotMaker(load_model(spec, device))
+        emit(ModelLoaded(model=spec.name, seconds=time.monotonic() - began))
+        return maker
+
+    return load

@@ -1,0 +1,37 @@
+"""Arguments and options that several commands share, each defined once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from onestory_cli.commands.screen import Format
+
+
+def flag(*names: str, help: str) -> Any:
+    """An option without a value; the help would otherwise call it `<bool>`."""
+    return typer.Option(*names, metavar="", help=help, show_default=False)
+
+
+StoryFile = Annotated[Path, typer.Argument(metavar="FILE", help="The story, a .story.yaml file.", show_default=False)]
+RunFolder = Annotated[
+    Path | None,
+    typer.Option("--run", metavar="DIR", help="The run directory; else it is beside the story.", show_default=False),
+]
+RunArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="[DIR]", help="The run directory; else the one here.", show_default=False),
+]
+Profile = Annotated[
+    str | None, typer.Option("--profile", metavar="NAME", help="One of the story's profiles.", show_default=False)
+]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Replace the story's seed.", show_default=False)]
+Until = Annotated[str | None, typer.Option("--until", metavar="SHOT", help="Stop after this shot.", show_default=False)]
+Device = Annotated[
+    str, typer.Option("--device", metavar="DEVICE", help="Where the model works: auto, cpu, cuda or cuda:1.")
+]
+AllowOutside = Annotated[bool, flag("--allow-outside", help="Let the story name files outside its own folder.")]
+Json = Annotated[bool, flag("--json", help="Write for machines: JSON on stdout.")]
+FindingsFormat = Annotated[Format, typer.Option("--format", help="How findings are written.")]

@@ -1,0 +1,132 @@
+"""`onestory plan`: what a render would do, what it would keep, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from onestory_cli.commands.compiling import compile_story
+from onestory_cli.commands.options import AllowOutside, FindingsFormat, Json, Profile, RunFolder, Seed, StoryFile, flag
+from onestory_cli.commands.runs import existing_run, folder_for
+from onestory_cli.commands.screen import Format, Screen, screen_of
+from onestory_cli.errors import Diagnostic, ExitCode
+
+if TYPE_CHECKING:
+    from onestory_cli.plan import Plan, ShotJob
+    from onestory_cli.store.record import Record
+    from onestory_cli.store.reuse import Decision
+
+COLUMNS = ("shot", "film", "steps", "tokens + context", "memory", "plan", "why")
+
+
+def command(
+    context: typer.Context,
+    file: StoryFile,
+    run: RunFolder = None,
+    profile: Profile = None,
+    seed: Seed = None,
+    exit_code: Annotated[bool, flag("--exit-code", help="Exit with 1 when a shot must be rendered.")] = False,
+    allow_outside: AllowOutside = False,
+    format: FindingsFormat = Format.FULL,
+    json: Json = False,
+) -> ExitCode:
+    """Show what would be rendered and why, what would be kept, and what the model will read."""
+    from onestory_cli.store.reuse import forecast
+
+    plan, warnings = compile_story(file, profile=profile, seed=seed, allow_outside=allow_outside)
+    decisions = forecast(plan, existing_run(run or folder_for(file)))
+    show_plan(screen_of(context), plan, decisions, warnings, format=Format.JSON if json else format)
+    pending = any(decision.action != "keep" for decision in decisions)
+    return ExitCode.FINDINGS if exit_code and pending else ExitCode.DONE
+
+
+def show_plan(
+    screen: Screen,
+    plan: Plan,
+    decisions: Sequence[Decision],
+    warnings: Sequence[Diagnostic],
+    *,
+    format: Format = Format.FULL,
+) -> None:
+    """For people: the captions as the model will read them, a row per shot, and the sum. For machines: all of it."""
+    if format is Format.JSON:
+        _show_document(screen, plan, decisions, warnings)
+        return
+    screen.findings(warnings, format=format)
+    screen.line("\n".join(f"{job.shot}: {job.caption}" for job in plan.jobs) + "\n")
+    screen.table(COLUMNS, [_row(decision) for decision in decisions], right=("film", "steps"))
+    screen.line("\n" + _sum(decisions))
+
+
+def _show_document(screen: Screen, plan: Plan, decisions: Sequence[Decision], warnings: Sequence[Diagnostic]) -> None:
+    screen.document(
+        "plan",
+        title=plan.story.title,
+        model={"name": plan.model.name, "fingerprint": plan.model_fingerprint},
+        pending=sum(decision.action != "keep" for decision in decisions),
+        seconds=_seconds(decisions),
+        shots=[_as_json(decision) for decision in decisions],
+        findings=[asdict(warning) for warning in warnings],
+    )
+
+
+def _as_json(decision: Decision) -> dict[str, object]:
+    return {
+        **asdict(decision.job),
+        "action": decision.action,
+        "reason": asdict(decision.reason),
+        "take": decision.take.id if decision.take else None,
+    }
+
+
+def _row(decision: Decision) -> tuple[str, ...]:
+    job = decision.job
+    kept = f"keep {decision.take.id[:6]}" if decision.take and decision.action == "keep" else decision.action
+    share = f" + {job.tokens.context} ({job.tokens.context / job.tokens.noise:.0%})" if job.tokens.context else ""
+    return (
+        job.shot,
+        f"{job.frames / job.fps:.1f} s",
+        str(job.steps),
+        f"{job.tokens.noise}{share}",
+        _memory(job),
+        kept,
+        "" if decision.action == "keep" else str(decision.reason),
+    )
+
+
+def _memory(job: ShotJob) -> str:
+    """How many frames a shot will remember, of how many shots and references that it can see."""
+    sources = len(job.memory.sources)
+    return f"{job.memory.frames} frames of {sources} source{'' if sources == 1 else 's'}" if sources else "none"
+
+
+def _sum(decisions: Sequence[Decision]) -> str:
+    film = sum(decision.job.frames / decision.job.fps for decision in decisions)
+    count = Counter(decision.action for decision in decisions)
+    parts = [f"{len(decisions)} shots, {film:.1f} s of film: {count['render']} to render"]
+    if count["undecided"]:
+        parts.append(f"{count['undecided']} decided when their memory is known")
+    parts.append(f"{count['keep']} kept")
+    if seconds := _seconds(decisions):
+        parts.append(f"about {timedelta(seconds=round(seconds))} of work")
+    return ", ".join(parts)
+
+
+def _seconds(decisions: Sequence[Decision]) -> float | None:
+    """How long the pending shots may take, judged by the takes that are there; None when there are none."""
+    records = [decision.take.record for decision in decisions if decision.take]
+    if not records:
+        return None
+    rate = sum(sum(record.seconds.values()) for record in records) / sum(map(_token_steps, records))
+    pending = [decision.job for decision in decisions if decision.action != "keep"]
+    return rate * sum(job.steps * (job.tokens.noise + job.tokens.context) for job in pending)
+
+
+def _token_steps(record: Record) -> int:
+    """What the time of a take goes by: its tokens, once for each step."""
+    return int(record.spec["steps"] or 1) * (record.memory.noise_tokens + record.memory.context_tokens)

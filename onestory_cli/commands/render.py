@@ -1,0 +1,45 @@
+"""`onestory render`: a story in, a film out; what is finished already is kept."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from onestory_cli.commands.compiling import compile_story
+from onestory_cli.commands.making import make_film
+from onestory_cli.commands.options import AllowOutside, Device, Json, Profile, RunFolder, Seed, StoryFile, Until, flag
+from onestory_cli.commands.plan import show_plan
+from onestory_cli.commands.runs import existing_run, folder_for
+from onestory_cli.commands.screen import Format, screen_of
+from onestory_cli.errors import ExitCode
+
+
+def command(
+    context: typer.Context,
+    file: StoryFile,
+    run: RunFolder = None,
+    profile: Profile = None,
+    seed: Seed = None,
+    until: Until = None,
+    force: Annotated[
+        list[str], typer.Option("--force", metavar="SHOT", help="Render this shot again; may be repeated.")
+    ] = [],  # noqa: B006 (Typer reads the default and never changes it)
+    device: Device = "auto",
+    allow_outside: AllowOutside = False,
+    dry_run: Annotated[bool, flag("--dry-run", help="Show the plan and render nothing.")] = False,
+    json: Json = False,
+) -> ExitCode:
+    """Render the shots that are missing and join the film."""
+    plan, warnings = compile_story(file, profile=profile, seed=seed, until=until, allow_outside=allow_outside)
+    screen, folder = screen_of(context), run or folder_for(file)
+    if dry_run:
+        from onestory_cli.store.reuse import forecast
+
+        decisions = forecast(plan, existing_run(folder), force=force)
+        show_plan(screen, plan, decisions, warnings, format=Format.JSON if json else Format.FULL)
+        return ExitCode.DONE
+    from onestory_cli.store.run import Run
+
+    screen.findings(warnings)
+    return make_film(screen, "render", plan, Run.create(folder), device=device, force=force, json=json)

@@ -1,0 +1,72 @@
+"""Which run directory a command means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from onestory_cli.errors import ExitCode, OnestoryError
+
+if TYPE_CHECKING:
+    from onestory_cli.store.run import Run
+    from onestory_cli.store.takes import Take
+
+
+def folder_for(story: Path) -> Path:
+    """`film.run` beside `film.story.yaml`."""
+    stem = story.name.removesuffix(story.suffix).removesuffix(".story")
+    return story.with_name(f"{stem}.run")
+
+
+def existing_run(folder: Path) -> Run | None:
+    """The run directory at `folder`, or None when nothing was rendered there yet."""
+    from onestory_cli.store.run import Run
+
+    return Run.open(folder) if folder.exists() else None
+
+
+def find_run(folder: Path | None) -> Run:
+    """The run directory that was named; else the one that we are in; else the only one here.
+
+    Raises:
+        OnestoryError: R402 for a folder that is none, U604 when there is none here or more than one.
+    """
+    from onestory_cli.store.run import STATE, Run
+
+    here = Path()
+    if folder is None:
+        found = [here] if (here / STATE).exists() else sorted(path.parent for path in here.glob(f"*.run/{STATE}"))
+        if len(found) != 1:
+            raise _unclear(found)
+        folder = found[0]
+    return Run.open(folder)
+
+
+def _unclear(found: list[Path]) -> OnestoryError:
+    if found:
+        names = ", ".join(str(path) for path in found)
+        return OnestoryError("U604", "which run directory?", help=f"name one of {names}", exit=ExitCode.USAGE)
+    help = "name one: the folder film.run that `onestory render` wrote beside film.story.yaml"
+    return OnestoryError("U604", "there is no run directory here", help=help, exit=ExitCode.USAGE)
+
+
+def accepted_takes(run: Run) -> dict[str, Take]:
+    """The takes that count, by shot, in film order; a shot without a whole take is left out."""
+    from onestory_cli.store.run import SHOTS
+    from onestory_cli.store.takes import Take, read_take
+
+    state = run.state()
+    if state is None:
+        return {}
+    order = _shot_ids(state.source)
+    entries = sorted(state.shots.items(), key=lambda item: order.index(item[0]))
+    found = ((shot, read_take(run.path / SHOTS / entry.folder)) for shot, entry in entries)
+    return {shot: take for shot, take in found if isinstance(take, Take)}
+
+
+def _shot_ids(story: bytes) -> list[str]:
+    """The ids of a story that was checked when it was frozen."""
+    from onestory_cli.story.source import parse
+
+    tree: Any = parse(story, "story.yaml").value
+    return [shot["id"] for shot in tree["shots"]]

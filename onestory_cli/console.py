@@ -1,0 +1,315 @@
+"""The only module that prints: results on stdout; findings, progress and remarks on stderr.
+
+It knows the events and the errors, and nothing of how a film is made. Colour and moving bars are for terminals only;
+with `NO_COLOR` no styles are written, and without a terminal every shot is one plain line.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, TextIO
+
+from onestory_cli import events
+from onestory_cli.errors import Diagnostic, OnestoryError, format_concise, format_full
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+    from rich.console import RenderableType
+    from rich.spinner import Spinner
+
+UNBOUNDED = 10_000  # columns: text for pipes and files is never wrapped or cut
+
+
+class Console:
+    """A `commands.screen.Screen` over two text streams."""
+
+    def __init__(self, *, stdout: TextIO, stderr: TextIO, color: bool) -> None:
+        self._out, self._err, self._color = stdout, stderr, color
+
+    def line(self, text: str) -> None:
+        self._out.write(text + "\n")
+
+    def note(self, text: str, *, style: str = "") -> None:
+        self._rich(self._err).print(_styled(text, style), soft_wrap=True)
+
+    def document(self, command: str, /, **fields: object) -> None:
+        self.line(json.dumps({"schema": f"onestory.{command}.v1", **fields}, ensure_ascii=False, default=str))
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold", collapse_padding=True)
+        for column in columns:
+            table.add_column(Text(column), justify="right" if column in right else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        rich = self._rich(self._out)
+        with rich.capture() as capture:
+            rich.print(table)
+        self.line("\n".join(line.rstrip() for line in capture.get().splitlines()))
+
+    def findings(self, findings: Sequence[Diagnostic], *, format: str = "full", result: bool = False) -> None:
+        stream = self._out if result else self._err
+        rich = self._rich(stream)
+        for index, item in enumerate(findings):
+            if format == "github":
+                stream.write(github_annotation(item) + "\n")
+            elif format == "concise":
+                rich.print(_colored(format_concise(item)), soft_wrap=True)
+            else:
+                rich.print(*([""] if index else []), _colored(format_full(item)), sep="\n", soft_wrap=True)
+
+    def fault(self, fault: OnestoryError, *, command: str, json: bool) -> None:
+        """Show the error that ended `command`."""
+        if json:
+            self.document(
+                "error", command=command, exit=int(fault.exit), diagnostics=[asdict(item) for item in fault.diagnostics]
+            )
+        else:
+            self.findings(fault.diagnostics)
+
+    @contextmanager
+    def watch(self, *, json: bool = False) -> Iterator[events.Emit]:
+        if json:
+            yield self._json_event
+        elif self._err.isatty() and not self._rich(self._err).is_dumb_terminal:
+            with self._live() as show:
+                yield show
+        else:
+            yield Lines(self._rich(self._err))
+
+    def _json_event(self, event: events.Event) -> None:
+        self.line(json.dumps({"event": type(event).__name__, **asdict(event)}, ensure_ascii=False))
+        self._out.flush()
+
+    @contextmanager
+    def _live(self) -> Iterator[events.Emit]:
+        from rich.live import Live
+        from rich.spinner import Spinner
+
+        bar = Bar(spinner=Spinner("dots", style="cyan"))
+        with Live(bar, console=self._rich(self._err), transient=True, refresh_per_second=8) as live:
+            lines = Lines(live.console)
+
+            def show(event: events.Event) -> None:
+                bar(event)
+                lines(event)
+
+            yield show
+
+    def _rich(self, stream: TextIO) -> RichConsole:
+        from rich.console import Console as RichConsole
+
+        terminal = stream.isatty()
+        return RichConsole(
+            file=stream,
+            force_terminal=terminal,  # FORCE_COLOR must not put escapes into a pipe
+            color_system="auto" if terminal and self._color else None,
+            width=None if terminal else UNBOUNDED,
+            highlight=False,
+            emoji=False,
+        )
+
+
+@dataclass
+class Lines:
+    """One plain line per shot, and one for each thing that the reader must know."""
+
+    rich: RichConsole
+    shots: int = 0
+    done: int = 0
+    reason: str = ""
+    memory: str = ""
+
+    def __call__(self, event: events.Event) -> None:
+        match event:
+            case events.RunStarted():
+                self.shots = event.shots
+                self._say(f"{event.title}: {event.shots} shots, {event.kept} kept, model {event.model}", "bold")
+            case events.ShotKept():
+                why = event.reason.removeprefix("kept").removeprefix(": ")
+                self._shot(event.shot, f"kept {event.take[:6]}{_because(why)}", "dim")
+            case events.ShotStarted():
+                self.reason, self.memory = event.reason, remembers(())
+            case events.Remembered():
+                self.memory = remembers(event.frames)
+            case events.TakeCommitted():
+                made = f"rendered {event.take[:6]}{_because(self.reason)} in {duration(event.seconds)}"
+                self._shot(event.shot, f"{made}, {self.memory}, {event.memory_bytes / 1e9:.1f} GB")
+            case events.Warned():
+                finding = Diagnostic(code=event.code, message=event.message, severity="warning", help=event.help)
+                self.rich.print(_colored(format_concise(finding)), soft_wrap=True)
+            case events.RunFinished():
+                self._say(f"{event.rendered} rendered, {event.kept} kept in {duration(event.seconds)}", "bold")
+            case events.RunInterrupted():
+                self._say(f"interrupted: {event.finished} of {event.shots} shots are finished and kept; go on with")
+                self._say(f"  onestory resume {event.run}", "bold")
+            case events.StageStarted():
+                self._say(f"{event.stage}: {event.parameters / 1e6:.1f} M parameters, from step {event.step}", "bold")
+            case events.TrainingProgress():
+                losses = ", ".join(f"{name} {value:.4f}" for name, value in event.losses.items())
+                left = f"{event.samples_per_second:.1f} samples/s, {duration(event.seconds_left)} left"
+                self._say(f"{event.stage}: step {event.step}/{event.steps}, {losses}, {left}")
+            case events.StageFinished():
+                self._say(f"{event.stage}: {event.steps} steps in {duration(event.seconds)}", "bold")
+
+    def _shot(self, shot: str, text: str, style: str = "") -> None:
+        self.done += 1
+        self._say(f"[{self.done}/{self.shots}] {shot}: {text}", style)
+
+    def _say(self, text: str, style: str = "") -> None:
+        self.rich.print(_styled(text, style), soft_wrap=True)
+
+
+@dataclass
+class Bar:
+    """The moving part of a terminal: what is being made, its steps, and how long it and the film will take."""
+
+    spinner: Spinner
+    status: str = "reading the story"
+    loading: bool = False
+    name: str = ""
+    step: int = 0
+    steps: int = 1
+    memory: str = ""
+    stage_left: str = ""
+    pace: Pace = field(default_factory=lambda: Pace())  # defined below
+
+    def __call__(self, event: events.Event) -> None:
+        self.pace(event)
+        match event:
+            case events.ModelLoading():
+                self.loading, self.status = True, f"loading {event.model} on {event.device}"
+            case events.ModelLoaded():
+                self.loading = False
+            case events.ShotStarted():
+                self.name, self.step, self.steps, self.memory = event.shot, 0, event.steps, ""
+            case events.Remembered():
+                self.memory = remembers(event.frames)
+            case events.StepDone():
+                self.step = event.step
+            case events.TakeCommitted():
+                self.name, self.status = "", "joining the film"
+            case events.DataPrepared():
+                self.name, self.status = "", f"{event.what}: {event.done} of {event.total}"
+            case events.TrainingProgress():
+                self.name, self.step, self.steps = event.stage, event.step, event.steps
+                self.stage_left = f"{duration(event.seconds_left)} left"
+
+    def __rich__(self) -> RenderableType:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        if self.loading or not self.name:
+            self.spinner.update(text=self.status)
+            return self.spinner
+        grid = Table.grid(padding=(0, 1))
+        bar = ProgressBar(total=self.steps, completed=self.step, width=24)
+        left = Text(self.stage_left or self.pace.left(), style="cyan")
+        grid.add_row(Text(self.name, style="bold"), bar, f"step {self.step}/{self.steps}", left)
+        return Group(grid, Text(f"  {self.memory}", style="dim", overflow="ellipsis", no_wrap=True))
+
+
+@dataclass
+class Pace:
+    """How long shot and film will still take, judged by the steps and the shots done so far."""
+
+    waiting: int = 0  # shots still to be rendered, the current one included
+    step: int = 0
+    steps: int = 0
+    step_seconds: list[float] = field(default_factory=list)
+    shot_seconds: list[float] = field(default_factory=list)
+    stepped_at: float = 0.0
+    loading_seconds: float = 0.0  # within the current shot
+
+    def __call__(self, event: events.Event) -> None:
+        match event:
+            case events.RunStarted():
+                self.waiting = event.shots - event.kept
+            case events.ShotStarted():
+                self.step, self.steps = 0, event.steps
+                self.step_seconds.clear()
+            case events.StepDone():
+                self.step, self.stepped_at = event.step, time.monotonic()
+                self.step_seconds.append(event.seconds)
+            case events.ModelLoaded():
+                self.loading_seconds = event.seconds
+            case events.TakeCommitted():
+                self.waiting -= 1
+                self.shot_seconds.append(event.seconds - self.loading_seconds)
+                self.loading_seconds = 0.0
+
+    def left(self) -> str:
+        """Time left for the current shot and for the film, in words; nothing until a step tells."""
+        if not self.step_seconds:
+            return ""
+        per_step = sum(self.step_seconds) / len(self.step_seconds)
+        shot = max(0.0, per_step * (self.steps - self.step) - (time.monotonic() - self.stepped_at))
+        per_shot = sum(self.shot_seconds) / len(self.shot_seconds) if self.shot_seconds else per_step * self.steps
+        return f"shot {duration(shot)} left, film {duration(shot + per_shot * max(0, self.waiting - 1))}"
+
+
+def remembers(frames: Sequence[tuple[str, int]]) -> str:
+    """Frames in order of relevance as text, by shot: `remembers opening[2,3], city[0]`."""
+    by_shot: dict[str, list[str]] = {}
+    for shot, frame in frames:
+        by_shot.setdefault(shot, []).append(str(frame))
+    return "remembers " + (", ".join(f"{shot}[{','.join(of)}]" for shot, of in by_shot.items()) or "nothing")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people write them: `0.9 s`, `42 s`, `3:05`, `1:02:03`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def github_annotation(finding: Diagnostic) -> str:
+    """A finding as a workflow command, which GitHub shows at its line of the pull request."""
+    place = finding.place
+    where = f"file={_property(place.path)},line={place.line},col={place.column}," if place else ""
+    text = finding.message + (f"\n{finding.help}" if finding.help else "")
+    return f"::{finding.severity} {where}title={_property(finding.code)}::{_message(text)}"
+
+
+def _message(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _message(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _styled(text: str, style: str) -> RenderableType:
+    """A text of its own, so that the style does not spill over a live display and markup in it stays text."""
+    from rich.text import Text
+
+    return Text(text, style=style)
+
+
+def _because(reason: str) -> str:
+    return f" ({reason})" if reason else ""
+
+
+def _colored(text: str) -> RenderableType:
+    """Colour over the plain text of a finding, which stays the same text."""
+    from rich.text import Text
+
+    styled = Text(text)
+    styled.highlight_regex(r"^error(\[\w+\])?", "bold red")
+    styled.highlight_regex(r"^warning(\[\w+\])?", "bold yellow")
+    styled.highlight_regex(r"(?m)^\s*-->|^\s*\d*\s*\|", "blue")
+    styled.highlight_regex(r"\^+", "bold red")
+    styled.highlight_regex(r"(?m)^\s*=?\s*help:", "bold cyan")
+    return styled

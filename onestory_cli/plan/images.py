@@ -1,0 +1,33 @@
+"""The pictures that a plan needs, read once for their digests. That they are pictures was checked with the story."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from onestory_cli.errors import Diagnostic, Place, shorten
+from onestory_cli.plan.jobs import ImageInput
+
+
+class Pictures:
+    """Reads the pictures of one story and gathers what is wrong with them.
+
+    `folder` is the story's own; `frozen` names other files to read instead, by path as written: the copies in a run.
+    """
+
+    def __init__(self, folder: Path, frozen: Mapping[str, Path]) -> None:
+        self._folder, self._frozen = folder, frozen
+        self.findings: list[Diagnostic] = []
+
+    def read(self, path: str, place: Place) -> ImageInput | None:
+        """The picture at `path`; None, and a finding S216, when it cannot be read."""
+        file = self._frozen.get(path, self._folder / path)
+        try:
+            data = file.read_bytes()
+        except OSError as fault:
+            message = f'image "{shorten(path)}" cannot be read: {fault.strerror}'
+            help = "put it back, relative to the story file"
+            self.findings.append(Diagnostic(code="S216", message=message, place=place, help=help))
+            return None
+        return ImageInput(path=path, sha256=hashlib.sha256(data).hexdigest(), file=file.absolute())

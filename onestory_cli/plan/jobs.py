@@ -1,0 +1,135 @@
+"""Plan and ShotJob: a story resolved to the last number, as frozen values; and how a seed is derived.
+
+Sizes are in pixels, `frames` in pixel frames, `budget` in latent frames of tokens. A *source* of memory is the id of an
+earlier shot, or "@" and the id of a character or setting whose reference image stands for a shot before the first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean, shorten
+from onestory_cli.models.catalog import ModelSpec
+from onestory_cli.story.types import Output, Story
+
+REFERENCE_MARK = "@"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageInput:
+    """A picture of the story: its path as written, the digest of its bytes, and where those bytes are now."""
+
+    path: str
+    sha256: str
+    file: Path = field(compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """A character's or setting's image, which every shot can see as one latent frame of memory."""
+
+    source: str
+    image: ImageInput
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryJob:
+    """What a shot may remember: at most `frames` frames of `sources`, in film order, references first."""
+
+    frames: int
+    budget: float
+    policy: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tokens:
+    """The price of a shot: tokens of noise, tokens of context, and the tokens of one latent frame (a budget of 1)."""
+
+    noise: int
+    context: int
+    per_frame: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seed:
+    """A shot's seed and where it comes from: `base` is the shot's own seed when `given`, else the story's."""
+
+    base: int
+    given: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShotJob:
+    """One shot of a plan. `take` counts from 0; `caption` is the resolved caption."""
+
+    index: int
+    shot: str
+    caption: str
+    negative: str
+    frames: int
+    width: int
+    height: int
+    fps: int
+    seed: int
+    seed_rule: Seed
+    take: int = 0
+    steps: int
+    guidance: float
+    scheduler: str
+    shift: float
+    image: ImageInput | None
+    memory: MemoryJob
+    tokens: Tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a story asks of a model, shot by shot in film order."""
+
+    story: Story
+    model: ModelSpec
+    model_fingerprint: str
+    jobs: tuple[ShotJob, ...]
+    references: tuple[Reference, ...]
+    output: Output
+
+    def job(self, shot: str) -> ShotJob:
+        """The job of a shot.
+
+        Raises:
+            OnestoryError: S230 for an id that the plan does not have.
+        """
+        for job in self.jobs:
+            if job.shot == shot:
+                return job
+        raise no_such_shot(shot, [job.shot for job in self.jobs])
+
+    @property
+    def images(self) -> tuple[ImageInput, ...]:
+        """Every picture that the plan needs: first frames and references."""
+        first = [job.image for job in self.jobs if job.image is not None]
+        return (*first, *(reference.image for reference in self.references))
+
+
+def no_such_shot(shot: str, shots: list[str]) -> OnestoryError:
+    hint = did_you_mean(shot, shots) or f"the shots are: {shorten(', '.join(shots))}"
+    return OnestoryError("S230", f'no shot "{shorten(shot)}" in the story', help=hint, exit=ExitCode.USAGE)
+
+
+def derive_seed(base: int, shot: str, take: int) -> int:
+    """63 bits of H(seed, shot id, take). The shot's position never enters, so that moving a shot keeps its noise."""
+    digest = hashlib.sha256(f"onestory seed 1\0{base}\0{shot}\0{take}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def seed_of_take(rule: Seed, shot: str, take: int) -> int:
+    """The seed of a shot's take. A seed that the author gave is take 0's own; further takes derive theirs from it."""
+    return rule.base if rule.given and take == 0 else derive_seed(rule.base, shot, take)
+
+
+def retake(job: ShotJob, take: int) -> ShotJob:
+    """The same shot as another take."""
+    return replace(job, take=take, seed=seed_of_take(job.seed_rule, job.shot, take))

@@ -1,0 +1,168 @@
+"""make_plan: a story on a model, with the model's defaults filled in and everything wrong said at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from onestory_cli.errors import Diagnostic, Findings
+from onestory_cli.models.catalog import ModelSpec
+from onestory_cli.models.levels import allocate
+from onestory_cli.plan.images import Pictures
+from onestory_cli.plan.jobs import (
+    REFERENCE_MARK,
+    MemoryJob,
+    Plan,
+    Reference,
+    Seed,
+    ShotJob,
+    Tokens,
+    no_such_shot,
+    seed_of_take,
+)
+from onestory_cli.plan.limits import budget_findings, length, place_of, size_findings, size_of_film
+from onestory_cli.plan.words import unknown_words
+from onestory_cli.story.types import Shot, Story
+
+T = TypeVar("T")
+
+
+def make_plan(
+    story: Story,
+    spec: ModelSpec,
+    *,
+    model_fingerprint: str = "",
+    until: str | None = None,
+    images: Mapping[str, Path] | None = None,
+) -> tuple[Plan, tuple[Diagnostic, ...]]:
+    """The plan of a story on a model, up to and with shot `until`, and warnings about it.
+
+    `images` names files to read in place of the story's own paths (a run's frozen copies).
+
+    Raises:
+        Findings: everything that the model cannot do, all at once.
+        OnestoryError: S230 when `until` is no shot of the story.
+    """
+    planner = Planner(story, spec, Pictures(Path(story.path).parent, images or {}))
+    for shot in _until(story.shots, until):
+        planner.add(shot)
+    jobs = tuple(planner.jobs.values())
+    warnings = unknown_words(story, jobs, spec)
+    if planner.findings:
+        raise Findings((*planner.findings, *warnings))
+    plan = Plan(
+        story=story,
+        model=spec,
+        model_fingerprint=model_fingerprint,
+        jobs=jobs,
+        references=planner.references,
+        output=replace(story.output, scale=_first(story.output.scale, spec.scale)),
+    )
+    return plan, warnings
+
+
+def _until(shots: tuple[Shot, ...], until: str | None) -> tuple[Shot, ...]:
+    if until is None:
+        return shots
+    ids = [shot.id for shot in shots]
+    if until not in ids:
+        raise no_such_shot(until, ids)
+    return shots[: ids.index(until) + 1]
+
+
+class Planner:
+    """Resolves the shots of a story in film order: `jobs` by shot id, and `findings` about them so far."""
+
+    def __init__(self, story: Story, spec: ModelSpec, pictures: Pictures) -> None:
+        self._story, self._spec, self._pictures = story, spec, pictures
+        self._findings: list[Diagnostic] = []
+        self.jobs: dict[str, ShotJob] = {}
+        self.references = tuple(self._references())
+
+    @property
+    def findings(self) -> tuple[Diagnostic, ...]:
+        return (*self._findings, *self._pictures.findings)
+
+    def add(self, shot: Shot) -> None:
+        """Resolve the next shot. One that the model cannot make gets the model's own length or size to go on with."""
+        story, spec = self._story, self._spec
+        fps = story.fps or spec.fps
+        span = length(story, shot, spec, fps)
+        width, height = _first(shot.width, spec.width), _first(shot.height, spec.height)
+        self._findings += [span.finding] if span.finding else []
+        if wrong := list(size_findings(story, shot, spec, width, height)):
+            self._findings += wrong
+            width, height = spec.width, spec.height
+        job = self._job(shot, frames=span.frames, width=width, height=height, fps=fps)
+        self.jobs[shot.id] = job
+        self._findings += size_of_film(story, shot, job, next(iter(self.jobs.values())))
+        self._findings += budget_findings(story, shot, job, spec)
+
+    def _references(self) -> Iterator[Reference]:
+        """The reference images of characters, then of settings."""
+        for kind, declared in (("characters", self._story.characters), ("settings", self._story.settings)):
+            for item in declared:
+                place = place_of(self._story, None, f"{kind}.{item.id}.image", f"{kind}.{item.id}", kind)
+                if item.image and (image := self._pictures.read(item.image, place)):
+                    yield Reference(source=REFERENCE_MARK + item.id, image=image)
+
+    def _job(self, shot: Shot, *, frames: int, width: int, height: int, fps: int) -> ShotJob:
+        """One shot with the model's defaults filled in."""
+        story, spec = self._story, self._spec
+        memory = self._memory(shot)
+        rule = Seed(base=_first(shot.seed, story.seed), given=shot.seed is not None)
+        return ShotJob(
+            index=len(self.jobs),
+            shot=shot.id,
+            caption=shot.resolved_caption,
+            negative=_first(shot.negative, spec.negative),
+            frames=frames,
+            width=width,
+            height=height,
+            fps=fps,
+            seed=seed_of_take(rule, shot.id, 0),
+            seed_rule=rule,
+            steps=_first(shot.steps, spec.steps),
+            guidance=_first(shot.guidance, spec.guidance),
+            scheduler=_first(shot.scheduler, spec.scheduler),
+            shift=_first(shot.shift, spec.shift),
+            image=self._pictures.read(shot.image, place_of(story, shot, "image")) if shot.image else None,
+            memory=memory,
+            tokens=self._tokens(memory, frames=frames, width=width, height=height),
+        )
+
+    def _memory(self, shot: Shot) -> MemoryJob:
+        """What a shot can see. `memory.from` chooses among earlier shots; references stay visible to every shot."""
+        asked, spec = shot.memory, self._spec
+        frames, policy = _first(asked.frames, spec.memory_frames), _first(asked.policy, spec.policy)
+        budget = _first(asked.budget, spec.budget)
+        shots = [earlier for earlier in self.jobs if asked.sources is None or earlier in asked.sources]
+        blind = frames == 0 or budget == 0 or policy == "none"
+        return MemoryJob(
+            frames=frames,
+            budget=budget,
+            policy=policy,
+            sources=() if blind else (*(reference.source for reference in self.references), *shots),
+        )
+
+    def _tokens(self, memory: MemoryJob, *, frames: int, width: int, height: int) -> Tokens:
+        """What the transformer will see. A reference is one latent frame of memory."""
+        spec = self._spec
+        rows, columns = spec.latent_size(width, height)
+        visible = sum(
+            spec.latent_frames(self.jobs[source].frames) if source in self.jobs else 1 for source in memory.sources
+        )
+        most = min(memory.frames, visible, 1 if memory.policy == "last" else visible)
+        table = allocate(most, memory.budget, height=rows, width=columns, levels=spec.levels)
+        per_frame = spec.tokens_per_frame(width, height)
+        return Tokens(
+            noise=spec.latent_frames(frames) * per_frame,
+            context=sum(level.tokens(rows, columns) for level in table),
+            per_frame=per_frame,
+        )
+
+
+def _first(asked: T | None, default: T) -> T:
+    return default if asked is None else asked

@@ -1,0 +1,42 @@
+"""Reason: why a shot must run, or why its take stands. Nothing runs or is skipped without one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ReasonKind(StrEnum):
+    NEW = "new"
+    CAPTION = "caption"
+    SEED = "seed"
+    SETTINGS = "settings"
+    MODEL = "model"
+    MEMORY = "memory"
+    IMAGE = "image"
+    FORCED = "forced"
+    DAMAGED = "damaged"
+    INTERRUPTED = "interrupted"
+    KEPT = "kept"
+
+
+CHANGES = (
+    ReasonKind.MODEL,
+    ReasonKind.CAPTION,
+    ReasonKind.IMAGE,
+    ReasonKind.SEED,
+    ReasonKind.SETTINGS,
+    ReasonKind.MEMORY,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """`str()` of it is what people read: "memory changed: opening[2]", "caption changed", "kept: ..."."""
+
+    kind: ReasonKind
+    detail: str = ""
+
+    def __str__(self) -> str:
+        words = f"{self.kind} changed" if self.kind in CHANGES else str(self.kind)
+        return f"{words}: {self.detail}" if self.detail else words

@@ -1,0 +1,216 @@
+"""Plan -> film: the shot loop. A shot is kept or made; what is made is committed before the next one begins.
+
+The loop knows no torch: a `Maker` makes shots, and is loaded only when the first shot must really run.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from onestory_cli import events
+from onestory_cli.events import Emit, Event, ignore
+from onestory_cli.plan import ImageInput, Plan, ShotJob
+from onestory_cli.render.maker import Made, Maker, memory_state
+from onestory_cli.render.picture import read_picture
+from onestory_cli.store.files import coded, sha256
+from onestory_cli.store.keys import clip_fields, spec_fields
+from onestory_cli.store.record import Record
+from onestory_cli.store.reuse import Decision, Lookup
+from onestory_cli.store.run import Run
+from onestory_cli.store.sealed import canonical
+from onestory_cli.store.takes import CLIP, LATENTS, Take, write_latents
+from onestory_cli.store.verify import find_damage
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def render(
+    plan: Plan, run: Run, load: Callable[[], Maker], emit: Emit = ignore, *, force: Collection[str] = ()
+) -> Path:
+    """Make what is missing of a film, then the film; returns its path. Finished shots stay, whatever happens.
+
+    Raises:
+        OnestoryError: S230 for an unknown shot in `force`; R4xx for what the disk or another process refuses.
+        KeyboardInterrupt: passed on, after a RunInterrupted.
+    """
+    for shot in force:
+        plan.job(shot)
+    with run.locked():
+        film = Film(plan, run, load, emit)
+        try:
+            film.open(force)
+            for job in plan.jobs:
+                film.keep_or_make(job)
+            return film.finish()
+        except KeyboardInterrupt:
+            film.tell(events.RunInterrupted(run=str(run.path), finished=len(film.takes), shots=len(plan.jobs)))
+            raise
+
+
+class Film:
+    """A film in the making: the takes that count so far, and how the next one is come by."""
+
+    def __init__(self, plan: Plan, run: Run, load: Callable[[], Maker], emit: Emit) -> None:
+        self._plan, self._run, self._load, self._emit = plan, run, load, emit
+        self._references = {item.source: item.image for item in plan.references}
+        self._latents: dict[str, np.ndarray] = {}
+        self._began, self._made = time.monotonic(), 0
+        self.takes: dict[str, Take] = {}
+
+    def tell(self, event: Event) -> None:
+        """Emit an event; all but the single steps go into the run's log as well."""
+        if not isinstance(event, events.StepDone):
+            self._run.log(event)
+        self._emit(event)
+
+    def open(self, force: Collection[str]) -> None:
+        """Look at what there is, name what is damaged, and freeze what the film is made from."""
+        shelves = self._run.shelves()
+        damages = find_damage(self._run, shelves)
+        self._run.freeze(self._plan)
+        self._lookup = Lookup(self._plan, shelves, force=force)
+        kept = sum(decision.action == "keep" for decision in self._lookup.forecast())
+        story, model = self._plan.story, self._plan.model
+        self.tell(
+            events.RunStarted(
+                run=str(self._run.path), title=story.title, model=model.name, shots=len(self._plan.jobs), kept=kept
+            )
+        )
+        for damage in damages:
+            where = damage.path.relative_to(self._run.path)
+            help = "it is not used; what needs it is made again"
+            self.tell(events.Warned(code="W406", message=f'"{where}" is damaged: {damage.why}', help=help))
+
+    def keep_or_make(self, job: ShotJob) -> None:
+        """One shot: the take that stands or a new one, which counts from now on."""
+        decision = self._lookup.decide(job, self._digests())
+        if decision.action == "keep" and decision.take:
+            take = decision.take
+            self.tell(events.ShotKept(shot=job.shot, take=take.id, reason=str(decision.reason)))
+        else:
+            take = self._make(decision)
+        self._run.accept(job.shot, take)
+        self.takes[job.shot] = take
+
+    def finish(self) -> Path:
+        """Join the clips, unless the film that is there is made of just these."""
+        metadata = self._metadata()
+        clips = [[shot, take.record.files[CLIP].sha256] for shot, take in self.takes.items()]
+        key = sha256(canonical([clips, metadata]))
+        if not self._run.has_film(key):
+            self._run.make_film(key, lambda path: self._mux(path, metadata))
+        self.tell(
+            events.RunFinished(
+                path=str(self._run.film),
+                rendered=self._made,
+                kept=len(self.takes) - self._made,
+                seconds=time.monotonic() - self._began,
+            )
+        )
+        return self._run.film
+
+    @cached_property
+    def _maker(self) -> Maker:
+        from onestory_cli.media.video import require_encoder
+
+        require_encoder()
+        return self._load()
+
+    def _make(self, decision: Decision) -> Take:
+        """Make a shot and commit it as a take."""
+        job, began = decision.job, time.monotonic()
+        self.tell(
+            events.ShotStarted(
+                shot=job.shot,
+                index=job.index,
+                shots=len(self._plan.jobs),
+                reason=str(decision.reason),
+                steps=job.steps,
+            )
+        )
+        image = self._picture(job.image, job) if job.image else None
+        made = self._maker.make(job, self._memory(job), image=image, emit=self.tell)
+        with self._run.staging() as folder:
+            self._write_files(folder, job, made)
+            take = self._run.commit(folder, self._record(decision, made))
+        self._made += 1
+        seconds = time.monotonic() - began
+        self.tell(events.TakeCommitted(shot=job.shot, take=take.id, seconds=seconds, memory_bytes=peak_memory_bytes()))
+        return take
+
+    def _memory(self, job: ShotJob) -> dict[str, np.ndarray]:
+        """The latents of all that a shot can see; each source is read or encoded once."""
+        for source in job.memory.sources:
+            if source not in self._latents:
+                self._latents[source] = (
+                    self._maker.encode_reference(self._picture(self._references[source], job))
+                    if source in self._references
+                    else self.takes[source].latents()
+                )
+        return {source: self._latents[source] for source in job.memory.sources}
+
+    def _picture(self, image: ImageInput, job: ShotJob) -> np.ndarray:
+        return read_picture(self._run.input(image), width=job.width, height=job.height)
+
+    def _write_files(self, folder: Path, job: ShotJob, made: Made) -> None:
+        from onestory_cli.media.video import write_clip
+
+        output = self._plan.output
+        self._run.disk.write(folder / LATENTS, write_latents(made.latents_CTHW))
+        with coded(folder / CLIP):
+            write_clip(
+                folder / CLIP,
+                made.pixels_PHWC,
+                fps=job.fps,
+                scale=output.scale or 1,
+                filter=output.filter,
+                crf=output.crf,
+            )
+
+    def _record(self, decision: Decision, made: Made) -> Record:
+        job, digests = decision.job, self._digests()
+        return Record(
+            shot=job.shot,
+            take=job.take,
+            seed_base=job.seed_rule.base,
+            seed_given=job.seed_rule.given,
+            spec=spec_fields(job, self._plan.model_fingerprint),
+            clip=clip_fields(job, self._plan.output),
+            memory=memory_state(made, {source: digests[source] for source in job.memory.sources}),
+            reason=decision.reason,
+            seconds=dict(made.seconds),
+            environment=dict(self._maker.environment()),
+            created=time.time(),
+        )
+
+    def _digests(self) -> dict[str, str]:
+        """What is known of every source: references by their bytes, shots by their takes."""
+        return {**self._lookup.references, **{shot: take.digest for shot, take in self.takes.items()}}
+
+    def _metadata(self) -> dict[str, str]:
+        """The title, and the story as it was really made."""
+        shots = [{"id": shot, **take.record.spec, **take.record.clip} for shot, take in self.takes.items()]
+        story = {"title": self._plan.story.title, "model": self._plan.model.name, "shots": shots}
+        return {"title": self._plan.story.title, "onestory": canonical(story).decode()}
+
+    def _mux(self, path: Path, metadata: Mapping[str, str]) -> None:
+        from onestory_cli.media.mux import ClipPart, mux_film
+
+        with coded(path):
+            info = mux_film(
+                path, [ClipPart(path=take.clip, title=shot) for shot, take in self.takes.items()], metadata=metadata
+            )
+        self.tell(events.FilmMuxed(path=str(self._run.film), shots=len(self.takes), film_seconds=info.seconds))
+
+
+def peak_memory_bytes() -> int:
+    """The most resident memory that this process has had."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,21 @@
+"""Pictures of a story as pixels: first frames and reference images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from onestory_cli.store.files import coded
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def read_picture(path: Path, *, width: int, height: int) -> np.ndarray:
+    """A picture as (H, W, 3) uint8 of this size: scaled to cover it, and cut evenly at the edges."""
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    with coded(path), Image.open(path) as picture:
+        upright = ImageOps.exif_transpose(picture).convert("RGB")
+        return np.asarray(ImageOps.fit(upright, (width, height), Image.Resampling.LANCZOS))

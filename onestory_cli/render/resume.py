@@ -1,0 +1,62 @@
+"""The plan of a run from nothing but its directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from onestory_cli.errors import ExitCode, Findings, OnestoryError
+from onestory_cli.models.catalog import CATALOG, ModelSpec, find, read_card
+from onestory_cli.models.fingerprint import fingerprint
+from onestory_cli.plan import Plan, make_plan
+from onestory_cli.store.files import holds
+from onestory_cli.store.run import STORY, Run
+from onestory_cli.store.state import ModelUsed, RunState
+from onestory_cli.story.merge import build_story
+from onestory_cli.story.schema import check
+from onestory_cli.story.source import parse
+from onestory_cli.story.types import Story
+
+
+def load_run_plan(run: Run) -> Plan:
+    """The plan of the story, the options and the pictures that the run was last given.
+
+    Raises:
+        OnestoryError: R402 for a run that was given nothing yet, R404 or S216 when what it keeps is damaged, M5xx when
+            its model is gone.
+    """
+    state = run.state()
+    if state is None:
+        raise OnestoryError("R402", f'"{run.path}" is no run directory', help="give `onestory render` a story first")
+    spec = _model(state.model)
+    plan, _ = make_plan(
+        _story(run, state), spec, model_fingerprint=fingerprint(spec.base), images=_pictures(run, state)
+    )
+    return plan
+
+
+def _model(used: ModelUsed) -> ModelSpec:
+    return find(used.name) if used.name in CATALOG else read_card(Path(used.folder), name=used.name)
+
+
+def _story(run: Run, state: RunState) -> Story:
+    """The story that run.json holds. It was checked when it was frozen; here only its text is, by this version."""
+    source = parse(state.source, str(run.path / STORY))
+    checked = check(source)
+    if checked.value is None or source.findings or checked.findings:
+        raise Findings((*source.findings, *checked.findings))
+    story, _ = build_story(source, checked.value, profile=state.profile, seed=state.seed)
+    return story
+
+
+def _pictures(run: Run, state: RunState) -> dict[str, Path]:
+    """The frozen copy of each picture, by its path in the story."""
+    copies = {path: run.input_file(path, digest) for path, digest in state.inputs.items()}
+    for path, copy in copies.items():
+        if not holds(copy, state.inputs[path]):
+            raise OnestoryError(
+                "S216",
+                f'the copy of image "{path}" that the run keeps is missing or damaged: "{copy}"',
+                help="render from the story file again: it is copied anew",
+                exit=ExitCode.MACHINE,
+            )
+    return copies

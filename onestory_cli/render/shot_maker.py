@@ -1,0 +1,42 @@
+"""A loaded model as the loop's Maker. Importing this module imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from onestory_cli.events import Emit
+from onestory_cli.generate.shot import ShotResult, generate_shot
+from onestory_cli.memory.bank import MemoryBank
+from onestory_cli.models.load import LoadedModel
+from onestory_cli.plan import ShotJob
+
+
+class ShotMaker:
+    """Makes shots with one model; between shots it remembers nothing."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._model = model
+
+    def encode_reference(self, pixels_HWC: np.ndarray) -> np.ndarray:
+        """Latents (C, 1, H, W) of a reference image."""
+        with torch.inference_mode():
+            return self._model.encode_image(pixels_HWC).cpu().numpy()
+
+    def make(
+        self, job: ShotJob, memory: Mapping[str, np.ndarray], *, image: np.ndarray | None, emit: Emit
+    ) -> ShotResult:
+        """Make a shot that can see `memory`, source -> latents (C, T, H, W) in film order."""
+        spec = self._model.spec
+        height, width = spec.latent_size(job.width, job.height)
+        bank = MemoryBank(channels=spec.latent_channels, height=height, width=width)
+        for source, latents_CTHW in memory.items():
+            bank.add(source, torch.from_numpy(latents_CTHW))
+        return generate_shot(self._model, job, bank, image=image, emit=emit)
+
+    def environment(self) -> Mapping[str, Any]:
+        """Device, data type, threads and versions, for the record."""
+        return self._model.environment()

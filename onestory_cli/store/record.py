@@ -1,0 +1,111 @@
+"""record.json: the memory state of a shot and the provenance of its take.
+
+It is written last and sealed, so a take without a whole record is no take. A *digest* of a source of memory is that of
+the latents file of its take, or of the bytes of a reference image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from onestory_cli.plan import Reason, ReasonKind
+from onestory_cli.store.files import FileDigest
+from onestory_cli.store.keys import Field, Spec, spec_key, take_key
+from onestory_cli.store.sealed import BrokenSeal, seal, unseal
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectedFrame:
+    """A remembered frame: latent frame `index` of the source whose latents have `digest`, and what it cost.
+
+    Digest, index and level decide what the transformer saw; source and score are for people.
+    """
+
+    source: str
+    digest: str
+    index: int
+    score: float
+    level: str
+    tokens: int
+
+    def __str__(self) -> str:
+        return f"{self.source}[{self.index}]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryState:
+    """What a shot could see (source -> digest, in film order), how relevant each frame was, and what it took.
+
+    `scores` has one list per visible source, one number per latent frame; `selected` is in order of relevance.
+    """
+
+    visible: Mapping[str, str]
+    scores: Mapping[str, tuple[float, ...]]
+    selected: tuple[SelectedFrame, ...]
+    context_tokens: int
+    noise_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One take, told in full. `spec` and `clip` are as in `keys.py`; `seconds` names the phases of the work."""
+
+    shot: str
+    take: int
+    seed_base: int
+    seed_given: bool
+    spec: Spec
+    clip: Mapping[str, Field]
+    memory: MemoryState
+    reason: Reason
+    seconds: Mapping[str, float]
+    environment: Mapping[str, Any]
+    created: float
+    files: Mapping[str, FileDigest] = field(default_factory=dict)
+
+    @property
+    def spec_key(self) -> str:
+        return spec_key(self.spec)
+
+    @property
+    def key(self) -> str:
+        """The take's key, worked out from what the record states."""
+        return take_key(self.spec_key, self.memory.visible.values())
+
+    def to_bytes(self) -> bytes:
+        """The sealed document."""
+        return seal({"format": FORMAT, "key": self.key, **asdict(self)})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Record:
+        """The record that `to_bytes` wrote.
+
+        Raises:
+            BrokenSeal: it is not whole, or another version wrote it.
+        """
+        document = unseal(data)
+        if document.pop("format") != FORMAT:
+            raise BrokenSeal("another version of onestory wrote it")
+        if document.pop("key") != (record := cls(**_parsed(document))).key:
+            raise BrokenSeal("its key is not that of what it states")
+        return record
+
+
+def _parsed(document: dict[str, Any]) -> dict[str, Any]:
+    memory = document["memory"]
+    return {
+        **document,
+        "memory": MemoryState(
+            visible=memory["visible"],
+            scores={source: tuple(scores) for source, scores in memory["scores"].items()},
+            selected=tuple(SelectedFrame(**frame) for frame in memory["selected"]),
+            context_tokens=memory["context_tokens"],
+            noise_tokens=memory["noise_tokens"],
+        ),
+        "reason": Reason(kind=ReasonKind(document["reason"]["kind"]), detail=document["reason"]["detail"]),
+        "files": {name: FileDigest(**entry) for name, entry in document["files"].items()},
+    }

@@ -1,0 +1,268 @@
+"""A run directory: its lock, its state, its takes. Nothing half-done is ever visible in it.
+
+Every file is either content that a digest names (takes, inputs) and then appears by one rename, or derived from
+run.json, which is replaced as a whole. So a kill at any instant leaves the run before a change or after it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.events import Event
+from onestory_cli.plan import ImageInput, Plan
+from onestory_cli.store.files import Disk, coded, digest, holds, sha256, waiting
+from onestory_cli.store.keys import SHORT
+from onestory_cli.store.lock import locked
+from onestory_cli.store.record import Record
+from onestory_cli.store.sealed import BrokenSeal
+from onestory_cli.store.state import Accepted, FilmMade, RunState, state_of
+from onestory_cli.store.takes import CLIP, LATENTS, RECORD, Shelf, Take, read_shelf, read_take
+
+STATE, STORY, EVENTS, LOCK, FILM = "run.json", "story.yaml", "events.jsonl", "lock", "film.mp4"
+SHOTS, INPUTS, STAGING = "shots", "inputs", ".staging-"
+NAMES = {STATE, STORY, EVENTS, LOCK, FILM, SHOTS, INPUTS}
+
+
+class Run:
+    """One run directory. Reading needs no lock; every method that writes must run inside `locked()`."""
+
+    def __init__(self, path: Path, disk: Disk | None = None) -> None:
+        self.path = path
+        self.disk = disk or Disk()
+
+    @classmethod
+    def open(cls, path: Path, disk: Disk | None = None) -> Run:
+        """A run directory that exists.
+
+        Raises:
+            OnestoryError: R402 when there is none at `path`.
+        """
+        run = cls(path, disk)
+        if not (path / STATE).exists():
+            raise _no_run(path)
+        return run
+
+    @classmethod
+    def create(cls, path: Path, disk: Disk | None = None) -> Run:
+        """The run directory at `path`, made when there is none.
+
+        Raises:
+            OnestoryError: R409 for a folder that holds other things, R405 or R407 when it cannot be made.
+        """
+        run = cls(path, disk)
+        with coded(path):
+            strange = [name for name in (os.listdir(path) if path.exists() else ()) if not _is_ours(name)]
+        if strange and not (path / STATE).exists():
+            raise OnestoryError(
+                "R409",
+                f'"{path}" is no run directory: it holds "{min(strange)}"',
+                help="name a new or empty folder with --run DIR",
+                exit=ExitCode.USAGE,
+            )
+        run.disk.make_folder(path)
+        return run
+
+    # Reading
+
+    def state(self) -> RunState | None:
+        """What run.json says; None when nothing was rendered here yet.
+
+        Raises:
+            OnestoryError: R404 when it is damaged, R403 when a newer version wrote it.
+        """
+        try:
+            return RunState.from_bytes((self.path / STATE).read_bytes())
+        except FileNotFoundError:
+            return None
+        except (BrokenSeal, OSError) as fault:
+            raise OnestoryError(
+                "R404",
+                f'"{self.path / STATE}" is damaged: {fault}',
+                help="remove that file and render from the story file again; whole takes are found and kept",
+                exit=ExitCode.MACHINE,
+            ) from fault
+
+    def shelves(self) -> dict[str, Shelf]:
+        """All takes of all shots that ever were in the run, checked byte by byte."""
+        folder = self.path / SHOTS
+        return {entry.name: read_shelf(entry) for entry in (sorted(folder.iterdir()) if folder.is_dir() else ())}
+
+    def take_folder(self, shot: str, key: str) -> Path:
+        """Where the take of this key lies, or will lie; a partial is kept there too."""
+        return self.path / SHOTS / shot / key[:SHORT]
+
+    def input(self, image: ImageInput) -> Path:
+        """The frozen copy of a picture."""
+        return self.input_file(image.path, image.sha256)
+
+    def input_file(self, path: str, sha256: str) -> Path:
+        return self.path / INPUTS / (sha256 + Path(path).suffix.lower())
+
+    @property
+    def film(self) -> Path:
+        return self.path / FILM
+
+    # Writing
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for writing; first clears up after a writer that was killed.
+
+        Raises:
+            OnestoryError: R401 when another process has it.
+        """
+        with locked(self.path / LOCK, self.disk):
+            self._recover()
+            yield
+            self.disk.sync(self.path)
+
+    def freeze(self, plan: Plan) -> None:
+        """Keep all that is needed to render `plan` again: pictures, options, and the story, byte for byte.
+
+        A damaged run.json is written anew; which takes were accepted is then found by their keys.
+        """
+        for image in plan.images:
+            self._freeze_image(image)
+        try:
+            before = self.state()
+        except OnestoryError as fault:
+            if fault.code != "R404":
+                raise
+            before = None
+        self._write_story_and_state(plan.story.source, state_of(plan, before))
+
+    @contextmanager
+    def staging(self) -> Iterator[Path]:
+        """A folder that nobody reads, on the run's own file system; gone when the block ends."""
+        folder = self.path / f"{STAGING}{os.getpid()}-{secrets.token_hex(4)}"
+        try:
+            self.disk.make_folder(folder / "new")
+            yield folder / "new"
+        finally:
+            self.disk.remove(folder)
+
+    def commit(self, staged: Path, record: Record) -> Take:
+        """Make the clip and the latents in `staged` a take; one already in its place gives way."""
+        record = replace(record, files={name: digest(staged / name) for name in (CLIP, LATENTS)})
+        self.disk.write(staged / RECORD, record.to_bytes())
+        self.disk.sync(staged / CLIP, staged / LATENTS, staged / RECORD, staged)
+        folder = self._put(staged, record)
+        return Take(shot=record.shot, folder=folder, record=record)
+
+    def accept(self, shot: str, take: Take) -> None:
+        """Let a take count, from now on and after every restart."""
+        entry = Accepted(folder=f"{take.shot}/{take.id}", take=take.record.take, reason=take.record.reason)
+        state = self._state()
+        if state.shots.get(shot) != entry:
+            self._write_state(replace(state, shots={**state.shots, shot: entry}, film=None))
+
+    def has_film(self, key: str) -> bool:
+        """Whether film.mp4 is the film of this key, unharmed."""
+        made = self._state().film
+        return made is not None and made.key == key and holds(self.film, made.sha256)
+
+    def make_film(self, key: str, mux: Callable[[Path], object]) -> None:
+        """Let `mux` write the film, put it in its place and note its digest."""
+        if self._state().film is not None:
+            self._write_state(replace(self._state(), film=None))
+        with self.staging() as folder:
+            mux(folder / FILM)
+            self.disk.sync(folder / FILM)
+            made = digest(folder / FILM)
+            self.disk.rename(folder / FILM, self.film)
+            self.disk.sync(self.path)
+        self._write_state(replace(self._state(), film=FilmMade(key=key, sha256=made.sha256, bytes=made.bytes)))
+
+    def log(self, event: Event) -> None:
+        """Append an event to events.jsonl, with its kind and the time in seconds since 1970."""
+        line = {"event": type(event).__name__, "time": round(time.time(), 3), **asdict(event)}
+        self.disk.append(self.path / EVENTS, json.dumps(line).encode() + b"\n")
+
+    # Parts
+
+    def _freeze_image(self, image: ImageInput) -> None:
+        copy = self.input(image)
+        if holds(copy, image.sha256):
+            return
+        with coded(image.file):
+            data = image.file.read_bytes()
+        if sha256(data) != image.sha256:
+            raise OnestoryError("S216", f'image "{image.path}" changed after it was read', help="render again")
+        self.disk.make_folder(copy.parent)
+        self.disk.replace(copy, data)
+        self.disk.sync(copy.parent)
+
+    def _state(self) -> RunState:
+        state = self.state()
+        assert state is not None, "freeze() comes first"
+        return state
+
+    def _write_state(self, state: RunState) -> None:
+        data = state.to_bytes()
+        if not holds(self.path / STATE, sha256(data)):
+            self.disk.replace(self.path / STATE, data)
+
+    def _write_story_and_state(self, source: bytes, state: RunState) -> None:
+        """The story waits beside its name before run.json tells of it, so that at any instant one of the two has it."""
+        story = self.path / STORY
+        if holds(story, sha256(source)):
+            self._write_state(state)
+        else:
+            self.disk.write(waiting(story), source)
+            self.disk.sync(waiting(story), self.path)
+            self._write_state(state)
+            self.disk.rename(waiting(story), story)
+
+    def _put(self, staged: Path, record: Record) -> Path:
+        folder = self.take_folder(record.shot, record.key)
+        self.disk.make_folder(folder.parent)
+        if folder.exists():
+            self.disk.rename(folder, staged.with_name("old"))
+        self.disk.rename(staged, folder)
+        self.disk.sync(folder.parent, folder.parent.parent)
+        return folder
+
+    def _recover(self) -> None:
+        """Clear up after a killed writer: a whole staged take is kept, a torn last line of the log is cut."""
+        for folder in self.path.glob(f"{STAGING}*"):
+            take = read_take(folder / "new")
+            if isinstance(take, Take) and not self.take_folder(take.record.shot, take.record.key).exists():
+                self._put(folder / "new", take.record)
+            self.disk.remove(folder)
+        self._recover_story()
+        for leftover in (*self.path.glob(waiting(Path("*")).name), *(self.path / INPUTS).glob(waiting(Path("*")).name)):
+            self.disk.remove(leftover)
+        events = self.path / EVENTS
+        if events.exists() and (data := events.read_bytes()) and not data.endswith(b"\n"):
+            self.disk.cut(events, data.rfind(b"\n") + 1)
+
+    def _recover_story(self) -> None:
+        story = self.path / STORY
+        try:
+            state = self.state()
+        except OnestoryError:  # told and mended by whoever uses the state
+            return
+        if state and holds(waiting(story), sha256(state.source)):
+            self.disk.rename(waiting(story), story)
+
+
+def _is_ours(name: str) -> bool:
+    return name in NAMES or name.startswith(STAGING) or name in {waiting(Path(known)).name for known in NAMES}
+
+
+def _no_run(path: Path) -> OnestoryError:
+    what = "no run directory" if path.exists() else "not there"
+    return OnestoryError(
+        "R402",
+        f'"{path}" is {what}',
+        help="name the folder that `onestory render` wrote, film.run beside film.story.yaml",
+        exit=ExitCode.USAGE,
+    )

@@ -1,0 +1,124 @@
+"""run.json: which take of each shot counts, and what the run was made from.
+
+It holds nothing that differs between a run that was killed and resumed and one that was not: no times, no paths of
+this machine but the model's. The story's text is in it too, so that story.yaml, inputs and options change as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from onestory_cli import __version__
+from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.plan import Plan, Reason, ReasonKind
+from onestory_cli.store.sealed import BrokenSeal, seal, unseal
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelUsed:
+    """`folder` is where the model was found; `fingerprint` says whether it still is that model."""
+
+    name: str
+    folder: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """The take that counts: `folder` below shots/, the number of the take, and why it was made."""
+
+    folder: str
+    take: int
+    reason: Reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilmMade:
+    """The film as muxed: `key` is a digest of all that went into it, `sha256` of what came out."""
+
+    key: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunState:
+    """The whole of run.json. `inputs` maps a picture's path in the story to the digest that names its frozen copy.
+
+    `film` is None as long as there is a film to make.
+    """
+
+    tool: str = f"onestory {__version__}"
+    model: ModelUsed
+    story: str
+    profile: str | None
+    seed: int
+    inputs: Mapping[str, str]
+    shots: Mapping[str, Accepted] = field(default_factory=dict)
+    film: FilmMade | None = None
+
+    @property
+    def source(self) -> bytes:
+        """The bytes of the story, which story.yaml must have."""
+        return self.story.encode("utf-8", "surrogateescape")
+
+    def to_bytes(self) -> bytes:
+        return seal({"format": FORMAT, **asdict(self)})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> RunState:
+        """The state that `to_bytes` wrote.
+
+        Raises:
+            BrokenSeal: it is not whole.
+            OnestoryError: R403 for a newer format.
+        """
+        document = unseal(data)
+        if (version := document.pop("format")) != FORMAT:
+            raise OnestoryError(
+                "R403",
+                f"the run directory has format {version}; this version reads format {FORMAT}",
+                help="use the version of onestory that wrote it, or render to another directory with --run DIR",
+                exit=ExitCode.MACHINE,
+            )
+        try:
+            return cls(**_parsed(document))
+        except (KeyError, TypeError, ValueError) as fault:
+            raise BrokenSeal(f"it cannot be read: {fault}") from fault
+
+
+def _parsed(document: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **document,
+        "model": ModelUsed(**document["model"]),
+        "shots": {
+            shot: Accepted(
+                folder=entry["folder"],
+                take=entry["take"],
+                reason=Reason(kind=ReasonKind(entry["reason"]["kind"]), detail=entry["reason"]["detail"]),
+            )
+            for shot, entry in document["shots"].items()
+        },
+        "film": FilmMade(**document["film"]) if document["film"] else None,
+    }
+
+
+def state_of(plan: Plan, before: RunState | None) -> RunState:
+    """The state of a run that is to render `plan`; takes that were accepted before stay so while their shots exist."""
+    shots = {shot.id for shot in plan.story.shots}
+    return RunState(
+        model=ModelUsed(
+            name=plan.model.name, folder=str(Path(plan.model.base).absolute()), fingerprint=plan.model_fingerprint
+        ),
+        story=plan.story.source.decode("utf-8", "surrogateescape"),
+        profile=plan.story.profile,
+        seed=plan.story.seed,
+        inputs={image.path: image.sha256 for image in plan.images},
+        shots={shot: entry for shot, entry in (before.shots if before else {}).items() if shot in shots},
+        film=before.film if before else None,
+    )

@@ -1,0 +1,158 @@
+"""Takes on disk: a folder with a clip, its latents and a record, or nothing.
+
+A folder is read as a take only when its record is whole and every file has the bytes that the record states. Anything
+else is damage, which is told and otherwise as good as absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.store.files import digest, sha256
+from onestory_cli.store.keys import SHORT
+from onestory_cli.store.record import Record
+from onestory_cli.store.sealed import BrokenSeal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+CLIP = "clip.mp4"
+LATENTS = "latents.safetensors"
+RECORD = "record.json"
+PARTIAL = "partial.safetensors"
+TENSOR = "latents"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Take:
+    """One whole take. `shot` is the folder that it lies in; the record has the shot that it was made for."""
+
+    shot: str
+    folder: Path
+    record: Record
+
+    @property
+    def id(self) -> str:
+        """The first digits of its key: its folder's name."""
+        return self.folder.name
+
+    @property
+    def clip(self) -> Path:
+        return self.folder / CLIP
+
+    @property
+    def digest(self) -> str:
+        """What a memory that holds this take depends on: the digest of its latents."""
+        return self.record.files[LATENTS].sha256
+
+    def latents(self) -> np.ndarray:
+        """(C, T, h, w) float32; the bytes are checked once more on the way.
+
+        Raises:
+            OnestoryError: R406 when they changed since the take was read.
+        """
+        return read_latents(self.folder / LATENTS, self.digest)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Damage:
+    """A file or folder that is not what was written, and how one knows."""
+
+    path: Path
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.path.name}: {self.why}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shelf:
+    """All takes of one shot, the latest first, and what is damaged among them."""
+
+    takes: tuple[Take, ...] = ()
+    damages: tuple[Damage, ...] = ()
+
+    def by_key(self, key: str) -> Take | None:
+        return next((take for take in self.takes if take.record.key == key), None)
+
+    def damage_of(self, key: str) -> Damage | None:
+        return next((damage for damage in self.damages if damage.path.parent.name == key[:SHORT]), None)
+
+
+def read_shelf(folder: Path) -> Shelf:
+    """The takes in a shot's folder, each checked byte by byte; an absent folder is an empty shelf."""
+    takes, damages = [], []
+    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if not _holds_a_take(entry):
+            continue
+        found = read_take(entry)
+        if isinstance(found, Take) and found.record.key[:SHORT] != entry.name:
+            found = Damage(path=entry / RECORD, why="it is the record of another take")
+        takes += [found] if isinstance(found, Take) else []
+        damages += [found] if isinstance(found, Damage) else []
+    takes.sort(key=lambda take: -take.record.created)
+    return Shelf(takes=tuple(takes), damages=tuple(damages))
+
+
+def read_take(folder: Path) -> Take | Damage:
+    """The take in a folder, or the first thing that is wrong with it."""
+    try:
+        record = Record.from_bytes((folder / RECORD).read_bytes())
+    except FileNotFoundError:
+        return Damage(path=folder / RECORD, why="it is missing")
+    except (BrokenSeal, OSError, KeyError, TypeError, ValueError) as fault:
+        return Damage(path=folder / RECORD, why=str(fault))
+    for damage in _wrong_files(folder, record):
+        return damage
+    return Take(shot=folder.parent.name, folder=folder, record=record)
+
+
+def _wrong_files(folder: Path, record: Record) -> Iterator[Damage]:
+    for name, expected in record.files.items():
+        path = folder / name
+        try:
+            found = digest(path)
+        except OSError as fault:
+            missing = isinstance(fault, FileNotFoundError)
+            yield Damage(path=path, why="it is missing" if missing else str(fault.strerror))
+            continue
+        if found.bytes != expected.bytes:
+            yield Damage(path=path, why=f"it has {found.bytes} bytes, not {expected.bytes}")
+        elif found.sha256 != expected.sha256:
+            yield Damage(path=path, why="its bytes were changed")
+
+
+def _holds_a_take(folder: Path) -> bool:
+    """Whether a take was ever committed here; a folder that holds only a partial is work that was cut off."""
+    return folder.is_dir() and any((folder / name).exists() for name in (RECORD, CLIP, LATENTS))
+
+
+def write_latents(latents_CTHW: np.ndarray) -> bytes:
+    """The bytes of a latents file: one tensor, float32, no metadata, so that equal latents have equal digests."""
+    import numpy as np
+    from safetensors.numpy import save
+
+    return save({TENSOR: np.ascontiguousarray(latents_CTHW, dtype=np.float32)})
+
+
+def read_latents(path: Path, expected: str) -> np.ndarray:
+    """(C, T, h, w) float32 from a file that must have this digest.
+
+    Raises:
+        OnestoryError: R406 for other bytes.
+    """
+    from safetensors.numpy import load
+
+    data = path.read_bytes() if path.exists() else b""
+    if sha256(data) != expected:
+        raise OnestoryError(
+            "R406",
+            f'"{path}" changed while it was in use',
+            help="give the same command again: the take is made anew",
+            exit=ExitCode.PARTIAL,
+        )
+    return load(data)[TENSOR]

@@ -1,0 +1,38 @@
+"""Every damage in a run directory, found from the digests that it holds; nothing is changed and no lock is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from onestory_cli.errors import OnestoryError
+from onestory_cli.store.files import holds, sha256, waiting
+from onestory_cli.store.run import SHOTS, STATE, STORY, Run
+from onestory_cli.store.state import RunState
+from onestory_cli.store.takes import Damage, Shelf
+
+CHANGED = "it is missing or its bytes were changed"
+
+
+def find_damage(run: Run, shelves: Mapping[str, Shelf] | None = None) -> tuple[Damage, ...]:
+    """What is not as it was written: takes first, then what run.json answers for. `shelves`: if just read."""
+    shelves = run.shelves() if shelves is None else shelves
+    takes = [damage for shelf in shelves.values() for damage in shelf.damages]
+    try:
+        state = run.state()
+    except OnestoryError as fault:
+        return (*takes, Damage(path=run.path / STATE, why=fault.message))
+    return (*takes, *(_damage_of_state(run, state) if state else ()))
+
+
+def _damage_of_state(run: Run, state: RunState) -> Iterator[Damage]:
+    story = run.path / STORY
+    if not any(holds(path, sha256(state.source)) for path in (story, waiting(story))):
+        yield Damage(path=story, why=CHANGED)
+    for path, digest in state.inputs.items():
+        if not holds(run.input_file(path, digest), digest):
+            yield Damage(path=run.input_file(path, digest), why=CHANGED)
+    for shot, entry in state.shots.items():
+        if not (run.path / SHOTS / entry.folder).is_dir():
+            yield Damage(path=run.path / SHOTS / entry.folder, why=f'the accepted take of "{shot}" is missing')
+    if state.film and not holds(run.film, state.film.sha256):
+        yield Damage(path=run.film, why=CHANGED)

@@ -1,0 +1,91 @@
+"""The program in this process, and small stories for it that need no weights."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onestory_cli import cli
+from onestory_cli.commands.compiling import compile_story
+from onestory_cli.console import Console
+from onestory_cli.errors import ExitCode
+from tests.films import SPEC, render_with
+
+STORY = """\
+story: 1
+title: The Lost Kite
+model: model
+characters:
+  fox: {look: a red fox with a blue scarf}
+settings:
+  beach: {look: a beach at sunset}
+shots:
+  - id: opening
+    caption: $fox walks right on $beach.
+  - id: city
+    caption: A city at night.
+  - id: return
+    caption: $fox waves on $beach.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """How a command ended and what it said."""
+
+    exit: ExitCode
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The JSON document on stdout, which must be the only thing there."""
+        return json.loads(self.out)
+
+
+Onestory = Callable[..., Result]
+
+
+@pytest.fixture
+def onestory() -> Onestory:
+    """Run a command line as `main` does, with texts for streams."""
+
+    def run(*arguments: str | Path) -> Result:
+        out, err = io.StringIO(), io.StringIO()
+        exit = cli.run([str(item) for item in arguments], Console(stdout=out, stderr=err, color=True))
+        return Result(exit=exit, out=out.getvalue(), err=err.getvalue())
+
+    return run
+
+
+@pytest.fixture
+def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`film.story.yaml` in the current folder, with a model folder that has a card and no weights."""
+    monkeypatch.chdir(tmp_path)
+    card = {key: value for key, value in asdict(SPEC).items() if key not in ("name", "base", "adapter", "levels")}
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "onestory.json").write_text(json.dumps(card))
+    path = Path("film.story.yaml")
+    path.write_text(STORY)
+    return path
+
+
+@pytest.fixture
+def film_run(story: Path) -> Path:
+    """`film.run` beside the story, rendered in full by arithmetic."""
+    plan, _ = compile_story(story)
+    render_with(plan, Path("film.run"))
+    return Path("film.run")
+
+
+def change(story: Path, old: str, new: str) -> None:
+    """Edit a story as its author would."""
+    text = story.read_text()
+    assert old in text
+    story.write_text(text.replace(old, new))

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from onestory_cli.errors import ExitCode
+from tests.commands.conftest import Onestory, change
+
+NEW = """\
+opening: A red fox with a blue scarf walks right on a beach at sunset.
+city: A city at night.
+return: The same fox waves on the same beach.
+
+shot       film   steps   tokens + context   memory                  plan     why
+opening   0.6 s       3   8                  none                    render   new
+city      0.6 s       3   8 + 2 (25%)        2 frames of 1 source    render   new
+return    0.6 s       3   8 + 2 (25%)        2 frames of 2 sources   render   new
+
+3 shots, 1.9 s of film: 3 to render, 0 kept
+"""
+
+
+def test_a_new_story_is_all_to_render(onestory: Onestory, story: Path) -> None:
+    result = onestory("plan", story)
+    assert (result.exit, result.out, result.err) == (ExitCode.DONE, NEW, "")
+
+
+def test_a_rendered_story_is_all_kept(onestory: Onestory, story: Path, film_run: Path) -> None:
+    result = onestory("plan", story, "--exit-code")
+    assert result.exit is ExitCode.DONE
+    assert result.out.count("keep ") == 3
+    assert "0 to render, 3 kept" in result.out
+
+
+def test_an_edit_is_told_with_its_reason(onestory: Onestory, story: Path, film_run: Path) -> None:
+    change(story, "A city at night.", "A city at dawn.")
+    result = onestory("plan", story, "--exit-code")
+    assert result.exit is ExitCode.FINDINGS
+    rows = {line.split()[0]: line for line in result.out.splitlines() if "0.6 s" in line}
+    assert "keep " in rows["opening"]
+    assert rows["city"].endswith("render        caption changed")
+    assert rows["return"].endswith("undecided     memory changed: decided when known: city")
+    assert "1 to render, 1 decided when their memory is known, 1 kept, about 0:00:" in result.out
+
+
+def test_json(onestory: Onestory, story: Path, film_run: Path) -> None:
+    change(story, "A city at night.", "A city at dawn.")
+    document = onestory("plan", story, "--json").json
+    assert document["schema"] == "onestory.plan.v1"
+    assert (document["title"], document["model"]["name"], document["pending"]) == ("The Lost Kite", "model", 2)
+    opening, city, _ = document["shots"]
+    assert (opening["shot"], opening["action"], len(opening["take"])) == ("opening", "keep", 12)
+    assert (city["action"], city["reason"]) == ("render", {"kind": "caption", "detail": ""})
+    assert city["tokens"] == {"noise": 8, "context": 2, "per_frame": 4}
+    assert city["caption"] == "A city at dawn."
+    assert document["findings"] == []
+
+
+def test_warnings_go_beside_the_table(onestory: Onestory, story: Path) -> None:
+    change(story, "settings:", "  bear: {look: a brown bear}\nsettings:")
+    result = onestory("plan", story, "--format", "concise")
+    assert result.out == NEW
+    assert result.err.startswith("film.story.yaml:6:3: warning[W")
+
+
+def test_errors_end_it(onestory: Onestory, story: Path) -> None:
+    change(story, "$fox waves", "$foks waves")
+    result = onestory("plan", story, "--json")
+    assert result.exit is ExitCode.FINDINGS
+    assert result.json["schema"] == "onestory.error.v1"
+    assert (result.json["command"], result.json["exit"]) == ("plan", 1)
+    assert result.json["diagnostics"][0]["code"] == "S104"
+
+
+def test_another_seed_is_another_film(onestory: Onestory, story: Path, film_run: Path) -> None:
+    document = onestory("plan", story, "--seed", "8", "--json").json
+    assert [shot["action"] for shot in document["shots"]] == ["render"] * 3
+    assert {shot["reason"]["kind"] for shot in document["shots"]} == {"seed"}
+
+
+def test_a_named_run(onestory: Onestory, story: Path, film_run: Path) -> None:
+    film_run.rename("elsewhere")
+    assert onestory("plan", story, "--json").json["pending"] == 3
+    assert onestory("plan", story, "--run", "elsewhere", "--json").json["pending"] == 0

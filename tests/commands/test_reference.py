@@ -1,0 +1,87 @@
+"""The commands that only tell: new, explain, schema, models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from onestory_cli.codes import CODES
+from onestory_cli.errors import ExitCode
+from tests.commands.conftest import Onestory
+
+
+def test_new_writes_a_story_and_says_where(onestory: Onestory, story: Path) -> None:
+    result = onestory("new", "lost-kite")
+    assert (result.exit, result.out) == (ExitCode.DONE, "lost-kite.story.yaml\n")
+    assert result.err == "next: onestory render lost-kite.story.yaml\n"
+    assert onestory("new", "films/kite.story.yaml", "--json").json == {
+        "schema": "onestory.new.v1",
+        "path": "films/kite.story.yaml",
+    }
+
+
+def test_new_never_overwrites(onestory: Onestory, story: Path) -> None:
+    before = story.read_text()
+    result = onestory("new", "film")
+    assert result.exit is ExitCode.FINDINGS
+    assert result.err.startswith("error[U605]")
+    assert story.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "exit", "code"),
+    [
+        (".", ExitCode.USAGE, "U606"),
+        ("film.story.yaml/kite", ExitCode.FINDINGS, "U605"),
+        ("k" * 300, ExitCode.MACHINE, "U608"),
+    ],
+)
+def test_new_refuses_names_that_cannot_be(
+    onestory: Onestory, story: Path, name: str, exit: ExitCode, code: str
+) -> None:
+    result = onestory("new", name)
+    assert result.exit is exit
+    assert result.err.startswith(f"error[{code}]")
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_code_is_explained(onestory: Onestory, code: str) -> None:
+    result = onestory("explain", code.lower())
+    assert result.exit is ExitCode.DONE
+    assert result.out.startswith(f"{CODES[code].severity}[{code}]: {CODES[code].title}\n")
+    assert CODES[code].good in result.out
+
+
+def test_explain_lists_all_codes(onestory: Onestory) -> None:
+    assert len(onestory("explain").out.splitlines()) == len(CODES) + 1
+    assert [row["code"] for row in onestory("explain", "--json").json["codes"]] == list(CODES)
+
+
+def test_explain_an_unknown_code(onestory: Onestory) -> None:
+    result = onestory("explain", "S1044")
+    assert result.exit is ExitCode.USAGE
+    assert "did you mean" in result.err
+
+
+def test_schema_is_the_one_that_ships(onestory: Onestory) -> None:
+    shipped = json.loads((Path(__file__).parents[2] / "schemas" / "story.v1.schema.json").read_text())
+    assert onestory("schema").json == shipped
+    assert onestory("schema", "story", "--json").json["json_schema"] == shipped
+    assert onestory("schema", "stroy").exit is ExitCode.USAGE
+
+
+def test_models(onestory: Onestory) -> None:
+    document = onestory("models", "--json").json
+    assert document["schema"] == "onestory.models.v1"
+    assert [*(model["name"] for model in document["models"]), *document["missing"]] == ["storyworld"]
+    assert onestory("models").out.splitlines()[1].startswith("storyworld ")
+
+
+def test_train_never_overwrites_a_training(onestory: Onestory, story: Path) -> None:
+    Path("recipe.train").mkdir()
+    Path("recipe.train/log.jsonl").write_text("")
+    result = onestory("train", "recipe.yaml")
+    assert result.exit is ExitCode.USAGE
+    assert result.err.startswith("error[U603]")

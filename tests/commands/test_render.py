@@ -1,0 +1,78 @@
+"""What `render` and `resume` do around the loop; the loop itself is tested in tests/render."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from onestory_cli.errors import ExitCode
+from onestory_cli.store.run import Run
+from tests.commands.conftest import Onestory, change
+
+
+def test_nothing_to_do_needs_no_weights(onestory: Onestory, story: Path, film_run: Path) -> None:
+    result = onestory("render", story)
+    assert result.exit is ExitCode.DONE
+    assert result.out == "film.run/film.mp4\n"
+    lines = result.err.splitlines()
+    assert lines[0] == "The Lost Kite: 3 shots, 3 kept, model model"
+    assert [line.split(" kept ")[0] for line in lines[1:4]] == ["[1/3] opening:", "[2/3] city:", "[3/3] return:"]
+    assert lines[4].startswith("0 rendered, 3 kept in ")
+
+
+def test_json_lines_end_with_the_result(onestory: Onestory, story: Path, film_run: Path) -> None:
+    result = onestory("render", story, "--json")
+    lines = [json.loads(line) for line in result.out.splitlines()]
+    assert [line["event"] for line in lines[:-1]] == ["RunStarted", "ShotKept", "ShotKept", "ShotKept", "RunFinished"]
+    assert lines[-1] == {"schema": "onestory.render.v1", "film": "film.run/film.mp4", "run": "film.run"}
+    assert result.err == ""
+
+
+def test_a_run_that_is_being_written_ends_it_with_3(onestory: Onestory, story: Path, film_run: Path) -> None:
+    with Run.open(film_run).locked():
+        result = onestory("render", story)
+    assert result.exit is ExitCode.MACHINE
+    assert result.err.startswith("error[R401]")
+    assert result.out == ""
+
+
+def test_dry_run_is_the_plan_and_writes_nothing(onestory: Onestory, story: Path) -> None:
+    assert onestory("render", story, "--dry-run").out == onestory("plan", story).out
+    assert onestory("render", story, "--dry-run", "--json").json["schema"] == "onestory.plan.v1"
+    assert not Path("film.run").exists()
+
+
+def test_dry_run_knows_force_and_until(onestory: Onestory, story: Path, film_run: Path) -> None:
+    document = onestory("render", story, "--dry-run", "--json", "--force", "opening", "--until", "city").json
+    assert [(shot["shot"], shot["action"], shot["reason"]["kind"]) for shot in document["shots"]] == [
+        ("opening", "render", "forced"),
+        ("city", "undecided", "memory"),
+    ]
+
+
+def test_shots_that_are_not_there(onestory: Onestory, story: Path, film_run: Path) -> None:
+    for option in ("--force", "--until"):
+        result = onestory("render", story, option, "retrun")
+        assert result.exit is ExitCode.USAGE
+        assert 'did you mean "return"?' in result.err
+
+
+def test_resume_needs_nothing_but_the_directory(onestory: Onestory, story: Path, film_run: Path) -> None:
+    story.unlink()
+    (film_run / "film.mp4").unlink()
+    result = onestory("resume", film_run)
+    assert (result.exit, result.out) == (ExitCode.DONE, "film.run/film.mp4\n")
+    assert (film_run / "film.mp4").exists()
+    assert onestory("resume").out == "film.run/film.mp4\n"
+
+
+def test_resume_of_no_run(onestory: Onestory, story: Path) -> None:
+    for arguments in (["resume"], ["resume", "gone.run"]):
+        result = onestory(*arguments)
+        assert result.exit is ExitCode.USAGE
+        assert result.err.startswith("error[")
+
+
+def test_warnings_are_shown_before_the_work(onestory: Onestory, story: Path, film_run: Path) -> None:
+    change(story, "settings:", "  bear: {look: a brown bear}\nsettings:")
+    assert onestory("render", story).err.startswith("warning[W")

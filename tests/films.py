@@ -1,0 +1,184 @@
+"""Small films without torch: stories made by hand, and a maker whose shots are arithmetic on seed, caption and memory.
+
+`NumpyMaker` is a second, real implementation of `Maker`: what it makes depends on everything that a model's shots
+depend on, and on nothing else. Shape letters: F memory frames, C latent channels, T latent frames, P pixel frames, H W.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from onestory_cli.events import Emit, Remembered, StepDone, ignore
+from onestory_cli.models.catalog import ModelSpec
+from onestory_cli.models.levels import allocate
+from onestory_cli.plan import Plan, ShotJob, make_plan
+from onestory_cli.render import render
+from onestory_cli.store.files import Disk
+from onestory_cli.store.run import Run
+from onestory_cli.story.types import Shot, Story
+
+SPEC = ModelSpec(
+    name="numbers",
+    base="/models/numbers",
+    adapter="/models/numbers/adapter",
+    licence="none",
+    about="arithmetic",
+    width=32,
+    height=32,
+    size_multiple=16,
+    fps=8,
+    frames=5,
+    max_frames=17,
+    latent_channels=4,
+    steps=3,
+    guidance=4.0,
+    scheduler="euler",
+    shift=3.0,
+    memory_frames=2,
+    budget=1.0,
+)
+FINGERPRINT = "0123456789abcdef"
+
+
+def shot(id: str, caption: str | None = None, **fields: Any) -> Shot:
+    caption = caption or f"a wide shot of {id}"
+    return Shot(id=id, caption=caption, resolved_caption=caption, **fields)
+
+
+def story_of(*shots: Shot, folder: Path = Path(), **fields: Any) -> Story:
+    source = "\n".join(f"{item.id}: {item.caption}" for item in shots).encode()
+    settings: dict[str, Any] = {"title": "Numbers", "model": "numbers", "seed": 7, **fields}
+    return Story(path=str(folder / "film.story.yaml"), source=source, shots=shots, **settings)
+
+
+def plan_of(*shots: Shot, spec: ModelSpec = SPEC, **fields: Any) -> Plan:
+    plan, _ = make_plan(story_of(*shots, **fields), spec, model_fingerprint=FINGERPRINT)
+    return plan
+
+
+def three_shots() -> Plan:
+    return plan_of(shot("opening"), shot("city"), shot("return"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberFrame:
+    shot: str
+    index: int
+    score: float
+    level: str
+    tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberShot:
+    latents_CTHW: np.ndarray
+    pixels_PHWC: np.ndarray
+    selection: Sequence[NumberFrame]
+    scores: Mapping[str, Sequence[float]]
+    context_tokens: int
+    noise_tokens: int
+    seconds: Mapping[str, float]
+
+
+class NumpyMaker:
+    """Adds the mean of the selected frames to noise. `made` lists the shots in the order of their making."""
+
+    def __init__(self, spec: ModelSpec = SPEC) -> None:
+        self.spec = spec
+        self.made: list[str] = []
+
+    def encode_reference(self, pixels_HWC: np.ndarray) -> np.ndarray:
+        stride = self.spec.spatial_stride
+        grey_HW = pixels_HWC.mean(axis=2)[::stride, ::stride] / 255
+        return np.broadcast_to(grey_HW, (self.spec.latent_channels, 1, *grey_HW.shape)).astype(np.float32)
+
+    def make(
+        self, job: ShotJob, memory: Mapping[str, np.ndarray], *, image: np.ndarray | None, emit: Emit
+    ) -> NumberShot:
+        scores, chosen = self._select(job, memory)
+        frames = tuple((frame.shot, frame.index) for frame in chosen)
+        emit(Remembered(shot=job.shot, frames=frames, tokens=0, visible=sum(map(len, scores.values()))))
+        shape = (
+            self.spec.latent_channels,
+            self.spec.latent_frames(job.frames),
+            *self.spec.latent_size(job.width, job.height),
+        )
+        latents = np.random.default_rng([job.seed, _number(job.caption)]).normal(size=shape)
+        for frame in chosen:
+            latents += memory[frame.shot][:, frame.index, None] * frame.tokens / 10
+        if image is not None:
+            latents += image.mean() / 255
+        for step in range(1, job.steps + 1):
+            latents = np.tanh(latents) * job.guidance
+            emit(StepDone(shot=job.shot, step=step, steps=job.steps, seconds=0.0))
+        self.made.append(job.shot)
+        return NumberShot(
+            latents_CTHW=latents.astype(np.float32),
+            pixels_PHWC=_pixels(latents, job),
+            selection=chosen,
+            scores=scores,
+            context_tokens=sum(frame.tokens for frame in chosen),
+            noise_tokens=job.tokens.noise,
+            seconds={"denoise": 0.25},
+        )
+
+    def environment(self) -> Mapping[str, Any]:
+        return {"device": "cpu", "numpy": np.__version__}
+
+    def _select(
+        self, job: ShotJob, memory: Mapping[str, np.ndarray]
+    ) -> tuple[dict[str, tuple[float, ...]], list[NumberFrame]]:
+        taste = _number(job.caption) % 100 / 100
+        scores = {
+            source: tuple(float(-abs(value - taste)) for value in latents.mean(axis=(0, 2, 3)))
+            for source, latents in memory.items()
+        }
+        ranked = sorted(
+            ((score, source, index) for source, row in scores.items() for index, score in enumerate(row)), reverse=True
+        )
+        height, width = self.spec.latent_size(job.width, job.height)
+        levels = allocate(min(job.memory.frames, len(ranked)), job.memory.budget, height=height, width=width)
+        return scores, [
+            NumberFrame(shot=source, index=index, score=score, level=level.name, tokens=level.tokens(height, width))
+            for (score, source, index), level in zip(ranked, levels, strict=False)
+        ]
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+
+def _pixels(latents_CTHW: np.ndarray, job: ShotJob) -> np.ndarray:
+    grey_THW = ((np.tanh(latents_CTHW.mean(axis=0)) + 1) * 127).astype(np.uint8)
+    times = np.arange(job.frames) * len(grey_THW) // job.frames
+    grey_PHW = grey_THW[times].repeat(job.height // grey_THW.shape[1], 1).repeat(job.width // grey_THW.shape[2], 2)
+    return np.repeat(grey_PHW[..., None], 3, axis=3)
+
+
+def render_with(plan: Plan, path: Path, emit: Emit = ignore, *, disk: Disk | None = None, **options: Any) -> NumpyMaker:
+    """Render into `path` and return the maker, whose `made` says what was really made."""
+    maker = NumpyMaker(plan.model)
+    render(plan, Run.create(path, disk), lambda: maker, emit, **options)
+    return maker
+
+
+def latents_of(path: Path) -> dict[str, str]:
+    """Shot -> digest of the latents of its accepted take."""
+    run = Run.open(path)
+    state, shelves = run.state(), run.shelves()
+    assert state is not None
+    takes = {f"{take.shot}/{take.id}": take for shelf in shelves.values() for take in shelf.takes}
+    return {name: takes[entry.folder].digest for name, entry in state.shots.items()}
+
+
+def change(plan: Plan, id: str, **fields: Any) -> Plan:
+    """The plan of the same story with fields of one shot replaced."""
+    shots = tuple(replace(item, **fields) if item.id == id else item for item in plan.story.shots)
+    changed, _ = make_plan(replace(plan.story, shots=shots), plan.model, model_fingerprint=plan.model_fingerprint)
+    return changed

@@ -1,0 +1,147 @@
+"""Any single file flipped, cut or deleted: found by `find_damage`, named by the next render, and mended by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from onestory_cli import events
+from onestory_cli.errors import OnestoryError
+from onestory_cli.events import Event
+from onestory_cli.plan import Plan
+from onestory_cli.store.run import Run
+from onestory_cli.store.takes import Take, read_latents, read_take
+from onestory_cli.store.verify import find_damage
+from tests.films import latents_of, plan_of, render_with, shot
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def delete(path: Path) -> None:
+    path.unlink()
+
+
+HARMS = [flip, cut, delete]
+FILES = ["shots/opening/*/clip.mp4", "shots/opening/*/latents.safetensors", "shots/opening/*/record.json"]
+DERIVED = ["run.json", "story.yaml", "film.mp4", "inputs/*.png"]
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    Image.new("RGB", (32, 32), (90, 10, 10)).save(tmp_path / "start.png")
+    return plan_of(shot("opening", image="start.png"), shot("city"), shot("return"), folder=tmp_path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, plan: Plan) -> Path:
+    render_with(plan, tmp_path / "film.run")
+    return tmp_path / "film.run"
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    """Everything that does not tell the time or the reason of making."""
+    told = ("record.json", "events.jsonl", "run.json")
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name not in told]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+@pytest.mark.parametrize("pattern", FILES)
+def test_a_damaged_take_is_named_and_only_it_is_made_again(
+    plan: Plan, folder: Path, pattern: str, harm: Callable[[Path], None]
+) -> None:
+    whole, latents = bytes_of(folder), latents_of(folder)
+    (victim,) = folder.glob(pattern)
+    harm(victim)
+    assert [damage.path for damage in find_damage(Run(folder))] == [victim]
+    heard: list[Event] = []
+    assert render_with(plan, folder, heard.append).made == ["opening"]
+    warned = [event.message for event in heard if isinstance(event, events.Warned)]
+    assert len(warned) == 1
+    assert warned[0].startswith(f'"{victim.relative_to(folder)}" is damaged: ')
+    started = [event.reason for event in heard if isinstance(event, events.ShotStarted)]
+    assert started[0].startswith(f"damaged: {victim.name}: ")
+    assert (bytes_of(folder), latents_of(folder)) == (whole, latents)
+    assert find_damage(Run(folder)) == ()
+
+
+@pytest.mark.parametrize("harm", HARMS)
+@pytest.mark.parametrize("pattern", DERIVED)
+def test_other_damage_is_named_and_mended_without_making_a_shot(
+    plan: Plan, folder: Path, pattern: str, harm: Callable[[Path], None]
+) -> None:
+    whole, state = bytes_of(folder), (folder / "run.json").read_bytes()
+    (victim,) = folder.glob(pattern)
+    harm(victim)
+    heard: list[Event] = []
+    if not (pattern == "run.json" and harm is delete):  # then there is no run to speak of: takes are just found
+        assert [damage.path for damage in find_damage(Run(folder))] == [victim]
+    assert render_with(plan, folder, heard.append).made == []
+    assert bytes_of(folder) == whole
+    assert (folder / "run.json").read_bytes() == state
+    assert find_damage(Run(folder)) == ()
+
+
+def test_every_byte_of_a_record_is_guarded(folder: Path) -> None:
+    (record,) = folder.glob("shots/return/*/record.json")
+    data = record.read_bytes()
+    for position in range(0, len(data), 7):
+        record.write_bytes(data[:position] + bytes([data[position] ^ 4]) + data[position + 1 :])
+        found = read_take(record.parent)
+        if isinstance(found, Take):  # a change of white space changes nothing that is said
+            assert data[position : position + 1].isspace()
+
+
+def test_an_accepted_take_that_vanished_is_damage(plan: Plan, folder: Path) -> None:
+    (take,) = folder.glob("shots/city/*")
+    for file in take.iterdir():
+        file.unlink()
+    take.rmdir()
+    (damage,) = find_damage(Run(folder))
+    assert (damage.path, damage.why) == (take, 'the accepted take of "city" is missing')
+    assert render_with(plan, folder).made == ["city"]
+
+
+def test_a_take_moved_to_another_key_is_damage(folder: Path) -> None:
+    (take,) = folder.glob("shots/city/*")
+    take.rename(take.with_name("0" * 12))
+    assert any(damage.path.parent.name == "0" * 12 for damage in find_damage(Run(folder)))
+
+
+def test_a_folder_with_only_a_partial_is_no_take_and_no_damage(plan: Plan, folder: Path) -> None:
+    partial = folder / "shots" / "city" / ("0" * 12)
+    partial.mkdir()
+    (partial / "partial.safetensors").write_bytes(b"half")
+    assert find_damage(Run(folder)) == ()
+    assert render_with(plan, folder).made == []
+
+
+def test_latents_that_change_between_check_and_use_are_refused(folder: Path) -> None:
+    take = Run(folder).shelves()["city"].takes[0]
+    flip(take.folder / "latents.safetensors")
+    with pytest.raises(OnestoryError) as caught:
+        take.latents()
+    assert caught.value.code == "R406"
+    with pytest.raises(OnestoryError):
+        read_latents(folder / "nothing", take.digest)
+
+
+def test_a_damaged_take_that_no_shot_needs_is_named_and_nothing_is_made(folder: Path) -> None:
+    (victim,) = folder.glob("shots/opening/*/clip.mp4")
+    other = plan_of(shot("opening", "other words"), shot("city"), shot("return"))
+    render_with(other, folder)
+    flip(victim)
+    heard: list[Event] = []
+    assert render_with(other, folder, heard.append).made == []
+    assert sum(isinstance(event, events.Warned) for event in heard) == 1

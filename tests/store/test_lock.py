@@ -1,0 +1,104 @@
+"""One writer at a time, among real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.store.files import Disk
+from onestory_cli.store.lock import locked
+from onestory_cli.store.run import Run
+from tests.films import render_with, three_shots
+
+HOLD = (
+    "import sys, time; from pathlib import Path; from onestory_cli.store.lock import locked; "
+    "from onestory_cli.store.files import Disk\n"
+    "with locked(Path(sys.argv[1]), Disk()):\n"
+    "    print('held', flush=True); time.sleep(60)\n"
+)
+
+
+@contextmanager
+def another_process_holds(lock: Path) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(lock)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_second_writer_is_refused_and_told_who_holds_the_lock(tmp_path: Path) -> None:
+    with another_process_holds(tmp_path / "lock") as holder, pytest.raises(OnestoryError) as caught:
+        render_with(three_shots(), tmp_path)
+    assert (caught.value.code, caught.value.exit) == ("R401", ExitCode.MACHINE)
+    assert f"process {holder.pid} of this machine" in caught.value.message
+    assert caught.value.help == "wait until it is done, or stop it"
+
+
+def test_the_lock_of_a_dead_process_of_this_host_is_taken_over(tmp_path: Path) -> None:
+    with another_process_holds(tmp_path / "lock") as holder:
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.wait()
+        assert (tmp_path / "lock").exists()
+        assert len(render_with(three_shots(), tmp_path).made) == 3
+
+
+def test_a_lock_of_another_host_is_never_taken_over(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    lock.write_text(json.dumps({"pid": 1, "host": "elsewhere", "start": 0.0}))
+    with pytest.raises(OnestoryError, match='process 1 of the machine "elsewhere"') as caught:
+        render_with(three_shots(), tmp_path)
+    assert f'remove "{lock}"' in caught.value.help
+    assert json.loads(lock.read_text())["host"] == "elsewhere"
+
+
+def test_a_lock_that_nobody_signed_is_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text('{"pid": 1')
+    with locked(tmp_path / "lock", Disk()):
+        pass
+
+
+def test_a_lock_names_its_holder_while_it_is_held_and_is_gone_after(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock", Disk()):
+        holder = json.loads((tmp_path / "lock").read_text())
+        assert (holder["pid"], holder["host"]) == (os.getpid(), socket.gethostname())
+        assert holder["start"] > 1e9
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_is_not_locked_twice_by_one_process(tmp_path: Path) -> None:
+    with Run(tmp_path).locked(), pytest.raises(OnestoryError, match=f"process {os.getpid()} "), Run(tmp_path).locked():
+        pass
+
+
+def test_the_lock_is_let_go_when_the_work_fails(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), locked(tmp_path / "lock", Disk()):
+        raise ZeroDivisionError
+    with locked(tmp_path / "lock", Disk()):
+        pass
+
+
+def test_of_many_that_come_at_once_after_a_crash_one_gets_the_lock(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text(json.dumps({"pid": 2**22 + 1, "host": socket.gethostname(), "start": 0.0}))
+    script = HOLD.replace("time.sleep(60)", "sys.stdin.read()")
+    command = [sys.executable, "-c", script, str(tmp_path / "lock")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    rivals = [subprocess.Popen(command, text=True, **pipes) for _ in range(4)]  # type: ignore[call-overload]
+    lost = [rival for rival in rivals if rival.stdout.read(4) == ""]
+    assert len(lost) == 3
+    for rival in rivals:
+        _, errors = rival.communicate()
+        assert (rival in lost) == ("is being written by" in errors)

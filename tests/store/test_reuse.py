@@ -1,0 +1,122 @@
+"""What stands, what must run, and what waits, each with its Reason; decided before anything runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from onestory_cli.plan import Plan, ReasonKind, make_plan
+from onestory_cli.store.reuse import Change, changed_fields, forecast
+from onestory_cli.store.run import Run
+from onestory_cli.story.types import MemoryRequest
+from tests.films import SPEC, change, plan_of, render_with, shot, three_shots
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    render_with(three_shots(), tmp_path)
+    return Run.open(tmp_path)
+
+
+def table(plan: Plan, run: Run | None, *force: str) -> dict[str, tuple[str, str]]:
+    return {item.job.shot: (item.action, str(item.reason)) for item in forecast(plan, run, force=force)}
+
+
+def test_without_a_run_everything_is_new() -> None:
+    assert table(three_shots(), None) == dict.fromkeys(("opening", "city", "return"), ("render", "new"))
+
+
+def test_an_unchanged_story_is_kept(run: Run) -> None:
+    assert table(three_shots(), run) == dict.fromkeys(("opening", "city", "return"), ("keep", "kept"))
+    assert all(item.take is not None for item in forecast(three_shots(), run))
+
+
+def test_what_sees_a_shot_that_must_run_is_undecided_until_it_has(run: Run) -> None:
+    assert table(change(three_shots(), "opening", resolved_caption="other"), run) == {
+        "opening": ("render", "caption changed"),
+        "city": ("undecided", "memory changed: decided when known: opening"),
+        "return": ("undecided", "memory changed: decided when known: opening, city"),
+    }
+
+
+def test_an_undecided_shot_whose_own_spec_changed_must_run_anyway(run: Run) -> None:
+    plan = change(change(three_shots(), "opening", resolved_caption="other"), "return", steps=5)
+    assert table(plan, run)["return"] == ("render", "settings changed: steps 3 -> 5")
+
+
+def test_a_forced_shot_runs_and_leaves_the_rest_to_its_bytes(run: Run) -> None:
+    assert table(three_shots(), run, "city") == {
+        "opening": ("keep", "kept"),
+        "city": ("render", "forced"),
+        "return": ("undecided", "memory changed: decided when known: city"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"resolved_caption": "other"}, "caption changed"),
+        ({"negative": "blur"}, "caption changed"),
+        ({"steps": 5}, "settings changed: steps 3 -> 5"),
+        ({"guidance": 2.0, "shift": 5.0}, "settings changed: guidance 4.0 -> 2.0, shift 3.0 -> 5.0"),
+        ({"frames": 9}, "settings changed: frames 5 -> 9"),
+        ({"memory": MemoryRequest(policy="recent")}, "settings changed: memory policy adaptive -> recent"),
+        ({"resolved_caption": "other", "steps": 5}, "caption changed: also steps 3 -> 5"),
+        ({"resolved_caption": "other", "seed": 5}, "caption changed: also seed"),
+    ],
+)
+def test_a_changed_spec_says_what_changed(run: Run, fields: dict[str, object], reason: str) -> None:
+    assert table(change(three_shots(), "return", **fields), run)["return"] == ("render", reason)
+
+
+def test_a_changed_seed_is_told_apart(run: Run) -> None:
+    action, reason = table(change(three_shots(), "return", seed=5), run)["return"]
+    assert (action, reason) == ("render", "seed changed")
+
+
+def test_another_model_is_the_reason_for_all(run: Run) -> None:
+    plan, _ = make_plan(three_shots().story, SPEC, model_fingerprint="f" * 16)
+    assert table(plan, run)["return"] == ("render", "model changed")
+
+
+def test_memory_from_fewer_shots_names_what_is_gone(run: Run) -> None:
+    plan = change(three_shots(), "return", memory=MemoryRequest(sources=("city",)))
+    assert table(plan, run)["return"] == ("render", "memory changed: opening removed")
+
+
+def test_an_inserted_shot_is_new_and_later_ones_wait_for_it(run: Run) -> None:
+    opening, city, last = three_shots().story.shots
+    plan = plan_of(opening, shot("night"), city, last)
+    assert table(plan, run) == {
+        "opening": ("keep", "kept"),
+        "night": ("render", "new"),
+        "city": ("undecided", "memory changed: decided when known: night"),
+        "return": ("undecided", "memory changed: decided when known: night, city"),
+    }
+
+
+def test_other_order_of_the_same_memory_is_told(run: Run) -> None:
+    blind = MemoryRequest(sources=())
+    shots = [shot("a", memory=blind), shot("b", memory=blind), shot("c")]
+    render_with(plan_of(*shots), run.path)
+    swapped = plan_of(shots[1], shots[0], shots[2])
+    assert table(swapped, run)["c"] == ("render", "memory changed: other order")
+
+
+def test_changed_memory_names_the_remembered_frames_first(tmp_path: Path) -> None:
+    plan = plan_of(shot("opening"), shot("city"), shot("return", "they meet", memory=MemoryRequest(frames=1)))
+    render_with(plan, tmp_path)
+    run = Run.open(tmp_path)
+    selected = run.shelves()["return"].takes[0].record.memory.selected
+    assert list(map(str, selected)) == ["city[1]"]
+    other = change(change(plan, "opening", resolved_caption="other"), "city", resolved_caption="else")
+    render_with(plan_of(*other.story.shots[:2]), tmp_path)
+    reason = next(item.reason for item in forecast(other, run) if item.job.shot == "return")
+    assert (reason.kind, reason.detail) == (ReasonKind.MEMORY, "city[1], opening")
+
+
+def test_changes_are_shortened_for_reading() -> None:
+    (change_,) = changed_fields({"caption": "x" * 99, "seed": 1}, {"caption": "y", "seed": 1})
+    assert change_ == Change(field="caption", old="x" * 99, new="y")
+    assert str(change_) == f"caption {'x' * 23}… -> y"

@@ -1,0 +1,165 @@
+"""The run directory where the disk, or its owner, says no."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.plan import Plan
+from onestory_cli.store.files import Disk
+from onestory_cli.store.run import Run
+from onestory_cli.store.sealed import seal
+from onestory_cli.store.state import RunState
+from onestory_cli.store.verify import find_damage
+from tests.films import plan_of, render_with, shot, three_shots
+
+
+class FailingDisk(Disk):
+    """Refuses every change from the k-th on, as a full or read-only disk does; making room ends it."""
+
+    def __init__(self, k: int, code: int) -> None:
+        self.left, self.code, self.refused = k, code, 0
+
+    def step(self, operation: str, path: Path) -> None:
+        self.left -= 1
+        if self.left < 0 and operation != "remove":
+            self.refused += 1
+            raise OSError(self.code, os.strerror(self.code), str(path))
+
+
+def fault_of(plan: Plan, folder: Path, disk: Disk) -> OnestoryError | None:
+    try:
+        render_with(plan, folder, disk=disk)
+    except OnestoryError as fault:
+        return fault
+    return None
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """The rights of an ordinary user: root may write everywhere."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_a_full_disk_at_every_change_leaves_whole_takes_and_a_way_on(memory_folder: Path) -> None:
+    plan = plan_of(shot("opening"), shot("return"))
+    whole = memory_folder / "whole"
+    render_with(plan, whole)
+    refusals = 0
+    for k in range(1000):
+        folder, disk = memory_folder / f"full-{k}", FailingDisk(k, errno.ENOSPC)
+        fault = fault_of(plan, folder, disk)
+        assert fault is None or (fault.code, fault.exit) == ("R405", ExitCode.PARTIAL)
+        assert (fault is None) == (disk.refused == 0)
+        refusals += disk.refused > 0
+        assert find_damage(Run(folder)) == ()
+        render_with(plan, folder)
+        assert (folder / "run.json").read_bytes() == (whole / "run.json").read_bytes()
+        assert (folder / "film.mp4").read_bytes() == (whole / "film.mp4").read_bytes()
+        if not disk.refused:
+            break
+    assert refusals == k > 30
+
+
+def test_a_clip_that_does_not_fit_the_disk_is_told_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_clip(*arguments: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("onestory_cli.media.video.write_clip", write_clip)
+    with pytest.raises(OnestoryError) as caught:
+        render_with(three_shots(), tmp_path)
+    assert caught.value.code == "R405"
+    assert not list(tmp_path.glob(".staging-*"))
+
+
+def test_other_faults_of_a_disk_are_told_in_its_own_words(tmp_path: Path) -> None:
+    with pytest.raises(OnestoryError) as caught:
+        render_with(three_shots(), tmp_path, disk=FailingDisk(9, errno.EIO))
+    assert (caught.value.code, caught.value.exit) == ("R408", ExitCode.MACHINE)
+    assert "Input/output error" in caught.value.message
+
+
+def test_a_read_only_directory_is_refused_and_left_as_it_is(memory_folder: Path) -> None:
+    folder = memory_folder / "film.run"
+    folder.mkdir()
+    memory_folder.chmod(0o755)
+    folder.chmod(0o555)
+    with as_nobody(), pytest.raises(OnestoryError) as caught:
+        render_with(three_shots(), folder)
+    assert (caught.value.code, caught.value.exit) == ("R407", ExitCode.MACHINE)
+    assert "Permission denied" in caught.value.message
+    assert list(folder.iterdir()) == []
+
+
+def test_a_run_in_a_read_only_place_is_refused(memory_folder: Path) -> None:
+    memory_folder.chmod(0o555)
+    with as_nobody(), pytest.raises(OnestoryError) as caught:
+        Run.create(memory_folder / "film.run")
+    assert caught.value.code == "R407"
+
+
+def test_a_folder_with_other_things_is_never_written_to(tmp_path: Path) -> None:
+    (tmp_path / "holiday.jpg").write_bytes(b"")
+    with pytest.raises(OnestoryError) as caught:
+        Run.create(tmp_path)
+    assert (caught.value.code, caught.value.exit) == ("R409", ExitCode.USAGE)
+    assert '"holiday.jpg"' in caught.value.message
+
+
+def test_a_file_is_no_run_directory(tmp_path: Path) -> None:
+    (tmp_path / "film.run").write_bytes(b"")
+    with pytest.raises(OnestoryError):
+        Run.create(tmp_path / "film.run")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_only_what_was_rendered_can_be_opened(tmp_path: Path, there: bool) -> None:
+    folder = tmp_path if there else tmp_path / "film.run"
+    with pytest.raises(OnestoryError) as caught:
+        Run.open(folder)
+    assert caught.value.code == "R402"
+
+
+def test_a_run_of_a_newer_format_is_not_touched(tmp_path: Path) -> None:
+    render_with(three_shots(), tmp_path)
+    state = Run.open(tmp_path).state()
+    assert isinstance(state, RunState)
+    newer = seal({"format": 2, "what": "ever"})
+    (tmp_path / "run.json").write_bytes(newer)
+    with pytest.raises(OnestoryError) as caught:
+        render_with(three_shots(), tmp_path)
+    assert caught.value.code == "R403"
+    assert (tmp_path / "run.json").read_bytes() == newer
+
+
+def test_a_picture_that_changes_between_plan_and_render_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "start.png").write_bytes(b"one")
+    plan = plan_of(shot("opening", image="start.png"), folder=tmp_path)
+    (tmp_path / "start.png").write_bytes(b"two")
+    with pytest.raises(OnestoryError) as caught:
+        render_with(plan, tmp_path / "film.run")
+    assert caught.value.code == "S216"
+
+
+def test_takes_of_removed_shots_stay_but_no_longer_count(tmp_path: Path) -> None:
+    plan = three_shots()
+    render_with(plan, tmp_path)
+    render_with(plan_of(*plan.story.shots[:2]), tmp_path)
+    run = Run.open(tmp_path)
+    assert set(run.state().shots) == {"opening", "city"}  # type: ignore[union-attr]
+    assert set(run.shelves()) == {"opening", "city", "return"}
+    assert render_with(replace(plan), tmp_path).made == []

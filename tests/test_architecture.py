@@ -1,0 +1,187 @@
+"""Imports point down only, never within a row, and the light half never loads the heavy half."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "onestory_cli"
+ROOT = Path(__file__).parents[1]
+
+# From the top. A unit is a module or a package; the longest name that fits a module is its unit.
+ROWS = (
+    ("__main__",),
+    ("cli",),
+    ("commands", "console"),
+    ("batch", "training", "evaluation", "report"),
+    ("render",),
+    ("generate", "store", "media", "storyworld"),
+    ("models.load",),  # the one place that joins a base with its memory adapter
+    ("plan", "memory"),
+    ("story", "models"),
+    ("errors", "events"),
+    ("codes",),
+)
+ROW_OF = {unit: number for number, row in enumerate(ROWS) for unit in row}
+
+HEAVY = {"torch", "diffusers", "transformers", "accelerate", "tokenizers", "av", "ray", "numpy", "safetensors", "PIL"}
+LIGHT = (
+    "__main__",
+    "cli",
+    "commands",
+    "console",
+    "render",
+    "store",
+    "plan",
+    "story",
+    "models",
+    "models.catalog",
+    "models.fingerprint",
+    "models.levels",
+    "errors",
+    "events",
+    "codes",
+)
+HEAVY_MODULES = ("render.shot_maker",)  # of light packages
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """One imported name; `at_load` is false inside functions and for type checkers."""
+
+    name: str
+    line: int
+    at_load: bool
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """All modules of the package by their names below it; the package's own `__init__` is ""."""
+    files = (ROOT / PACKAGE).rglob("*.py")
+    found = {".".join(file.relative_to(ROOT / PACKAGE).with_suffix("").parts): file for file in files}
+    return {name.removesuffix("__init__").removesuffix("."): file for name, file in found.items()}
+
+
+@cache
+def imports_of(module: str) -> tuple[Import, ...]:
+    tree = ast.parse(modules()[module].read_text(encoding="utf-8"))
+    return tuple(_walk(tree, module, at_load=True))
+
+
+def _walk(node: ast.AST, module: str, *, at_load: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (Import(name=alias.name, line=child.lineno, at_load=at_load) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            assert child.level == 0, f"{module}:{child.lineno}: imports are absolute here"
+            names = (f"{child.module}.{alias.name}" for alias in child.names)
+            yield from (Import(name=name, line=child.lineno, at_load=at_load) for name in names)
+        else:
+            later = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) or _for_type_checkers(child)
+            yield from _walk(child, module, at_load=at_load and not later)
+
+
+def _for_type_checkers(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def own_module(name: str) -> str | None:
+    """The module of ours that an imported name is, or is in; None for other packages and for the version."""
+    below = name.removeprefix(PACKAGE).removeprefix(".")
+    if name.split(".")[0] != PACKAGE or below == "__version__":
+        return None
+    while below not in modules():
+        below = below.rpartition(".")[0]
+    return below
+
+
+def unit_of(module: str) -> str:
+    while module not in ROW_OF:
+        assert module, "no row"
+        module = module.rpartition(".")[0]
+    return module
+
+
+def row_of(module: str) -> int:
+    return ROW_OF[unit_of(module)]
+
+
+def test_every_module_has_a_row() -> None:
+    homeless = [module for module in modules() if module and module.split(".")[0] not in ROW_OF]
+    assert homeless == []
+
+
+def test_imports_point_down_only() -> None:
+    wrong = [
+        f"{PACKAGE}/{module.replace('.', '/')}.py:{item.line} imports {item.name}"
+        for module in modules()
+        if module
+        for item in imports_of(module)
+        if (other := own_module(item.name)) and unit_of(other) != unit_of(module) and row_of(other) <= row_of(module)
+    ]
+    assert wrong == []
+
+
+def light_modules() -> list[str]:
+    return [
+        module
+        for module in modules()
+        if module and module not in HEAVY_MODULES and (module in LIGHT or unit_of(module) in set(LIGHT) - {"models"})
+    ]
+
+
+def heavy_chain(module: str, seen: frozenset[str] = frozenset()) -> str:
+    """How loading `module` comes to load something heavy: "a > b > torch"; "" when it does not."""
+    for item in imports_of(module):
+        if not item.at_load:
+            continue
+        if item.name.split(".")[0] in HEAVY:
+            return f"{module} > {item.name.split('.')[0]}"
+        other = own_module(item.name)
+        if other and other not in seen and (chain := heavy_chain(other, seen | {module})):
+            return f"{module} > {chain}"
+    return ""
+
+
+def test_the_light_half_never_imports_the_heavy_half_at_load_time() -> None:
+    assert [chain for module in light_modules() if (chain := heavy_chain(module))] == []
+
+
+def test_the_walk_tells_imports_at_load_time_from_later_ones() -> None:
+    source = """
+import a
+if TYPE_CHECKING:
+    import b
+try:
+    from c import d
+except ImportError:
+    pass
+def f():
+    import e
+class G:
+    import g
+    def h(self):
+        with x:
+            from i import j
+"""
+    found = {item.name: item.at_load for item in _walk(ast.parse(source), "module", at_load=True)}
+    assert found == {"a": True, "b": False, "c.d": True, "e": False, "g": True, "i.j": False}
+
+
+def test_the_lists_name_modules_that_exist_and_heavy_ones_are_heavy() -> None:
+    assert {*LIGHT, *HEAVY_MODULES} <= set(modules())
+    assert all(map(heavy_chain, HEAVY_MODULES))
+    assert heavy_chain("memory.bank") == "memory.bank > torch"
+
+
+def test_the_light_half_really_loads_without_the_heavy_half() -> None:
+    names = [f"{PACKAGE}.{module}" for module in light_modules() if module != "__main__"]
+    script = f"import importlib, sys; [importlib.import_module(name) for name in {names}]; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    assert HEAVY & set(done.stdout.split()) == set()

@@ -1,0 +1,227 @@
+"""The program from outside: what it imports, how it ends, and which commands and flags it has."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from onestory_cli import __version__, cli
+from onestory_cli.console import Console
+from onestory_cli.errors import ExitCode, OnestoryError
+from tests.films import SPEC
+
+ROOT = Path(__file__).parents[1]
+HEAVY = {"torch", "diffusers", "transformers", "av", "ray"}
+STORY = """\
+story: 1
+title: The Lost Kite
+model: model
+shots:
+  - {id: opening, caption: A fox walks.}
+  - {id: city, caption: A city at night.}
+"""
+
+
+def program(*arguments: str, code: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `onestory` as its own process, in the current folder; `code` runs in it before `main`."""
+    command = [sys.executable, "-c", f"import sys\n{code}\nfrom onestory_cli.cli import main\nmain()", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=_environment(**environment), timeout=60)
+
+
+def _environment(**more: str) -> dict[str, str]:
+    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    kept = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
+    return {**kept, "PYTHONPATH": paths, **more}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder: a story, and a model that has a card and no weights."""
+    monkeypatch.chdir(tmp_path)
+    card = {key: value for key, value in asdict(SPEC).items() if key not in ("name", "base", "adapter", "levels")}
+    Path("model").mkdir()
+    Path("model/onestory.json").write_text(json.dumps(card))
+    Path("film.story.yaml").write_text(STORY)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "--version",
+        "--help",
+        "render --help",
+        "validate film.story.yaml",
+        "plan film.story.yaml --json",
+        "render film.story.yaml --dry-run",
+        "schema",
+        "models",
+        "explain S104",
+    ],
+)
+def test_the_light_half_stays_light(folder: Path, arguments: str) -> None:
+    tell = f"import atexit; atexit.register(lambda: print('HEAVY', {HEAVY} & set(sys.modules), file=sys.stderr))"
+    result = program(*arguments.split(), code=tell)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.splitlines()[-1] == "HEAVY set()"
+    assert "\x1b" not in result.stdout + result.stderr
+
+
+def test_commands_and_flags_are_what_was_promised(golden: Callable[[Path, str], None]) -> None:
+    root = get_command(cli.app)
+    lines = []
+    for name, command in {"onestory": root, **root.commands}.items():  # type: ignore[attr-defined]
+        words = [parameter.opts[0] if parameter.opts[0].startswith("-") else "" for parameter in command.params]
+        arguments = [parameter.metavar for parameter in command.params if parameter.param_type_name == "argument"]
+        lines.append(" ".join([name, *arguments, *filter(None, words)]))
+    golden(Path(__file__).parent / "golden" / "commands.txt", "\n".join(lines) + "\n")
+
+
+def test_python_m_onestory_cli(folder: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "onestory_cli", "--version"], capture_output=True, text=True, env=_environment()
+    )
+    assert (result.returncode, result.stdout) == (0, f"onestory {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit", "says"),
+    [
+        ("", 2, ""),
+        ("plna film.story.yaml", 2, "Did you mean 'plan'?"),
+        ("plan film.story.yaml --jsn", 2, "did you mean `--json`"),
+        ("plan", 2, "Missing argument 'FILE'"),
+        ("plan film.story.yaml --format loud", 2, "--format"),
+        ("plan film.story.yaml --seed many", 2, "--seed"),
+        ("plan film.story.yaml --profile draft", 2, "error[U602]"),
+        ("plan film.story.yaml --exit-code", 1, ""),
+        ("plan gone.story.yaml", 1, "error[S101]"),
+        ("inspect-memory", 2, "error[U604]"),
+        ("models", 0, ""),
+    ],
+)
+def test_exit_codes(folder: Path, arguments: str, exit: int, says: str) -> None:
+    result = program(*arguments.split())
+    assert result.returncode == exit
+    assert says in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def in_process(*arguments: str) -> tuple[ExitCode, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    return cli.run(arguments, Console(stdout=out, stderr=err, color=False)), out.getvalue(), err.getvalue()
+
+
+def test_usage_errors_are_json_when_asked_for(folder: Path) -> None:
+    exit, out, _ = in_process("plan", "film.story.yaml", "--jsn", "--json")
+    document = json.loads(out)
+    assert exit is ExitCode.USAGE
+    assert (document["schema"], document["command"], document["exit"]) == ("onestory.error.v1", "plan", 2)
+    assert document["diagnostics"][0]["code"] == "U606"
+
+
+@pytest.mark.parametrize(
+    ("fault", "exit", "says"),
+    [
+        (OnestoryError("M503", "no weights", exit=ExitCode.MACHINE), ExitCode.MACHINE, "error[M503]: no weights"),
+        (OnestoryError("R405", "disk full", exit=ExitCode.PARTIAL), ExitCode.PARTIAL, "error[R405]: disk full"),
+        (MemoryError(), ExitCode.MACHINE, "error[U607]: not enough memory"),
+        (
+            OSError(28, "No space left on device", "film"),
+            ExitCode.MACHINE,
+            "error[U608]: No space left on device: film",
+        ),
+        (KeyError("oops"), ExitCode.BUG, "error[U609]: this is a bug in onestory (KeyError)"),
+    ],
+)
+def test_every_fault_has_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: Exception, exit: ExitCode, says: str
+) -> None:
+    def raises(*_: object, **__: object) -> None:
+        raise fault
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(Console, "table", raises)
+    code, _, err = in_process("models")
+    assert code is exit
+    assert err.startswith(says)
+
+
+def test_a_bug_writes_a_report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def raises(*_: object, **__: object) -> None:
+        raise KeyError("oops")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(Console, "table", raises)
+    _, _, err = in_process("models")
+    (report,) = tmp_path.glob("onestory-report-*.txt")
+    assert str(report) in err
+    text = report.read_text()
+    assert "KeyError: 'oops'" in text
+    assert f"onestory {__version__}" in text
+    assert "arguments: ('models',)" in text
+    assert "typer " in text
+
+
+SLOW = """
+import time
+from onestory_cli.commands import making
+from tests.films import NumpyMaker
+
+class Slow(NumpyMaker):
+    def make(self, job, memory, *, image, emit):
+        if job.shot == "city":
+            print("SLOW", flush=True)
+            time.sleep(30)
+        return super().make(job, memory, image=image, emit=emit)
+
+making.model_loader = lambda spec, device, emit: lambda: Slow(spec)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "exit"), [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)]
+)
+def test_an_interrupted_render_says_how_to_go_on(folder: Path, number: signal.Signals, exit: ExitCode) -> None:
+    command = [sys.executable, "-c", f"{SLOW}\nfrom onestory_cli.cli import main\nmain()", "render", "film.story.yaml"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_environment()
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "SLOW\n"
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == exit
+    assert "interrupted: 1 of 2 shots are finished" in err
+    assert err.endswith("  onestory resume film.run\n")
+    assert "Traceback" not in err
+
+
+def test_a_closed_pipe_ends_it_without_a_word(folder: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "onestory_cli", "explain"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=_environment(),
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+    assert process.returncode == ExitCode.PARTIAL
+
+
+def test_completion_knows_the_commands(folder: Path) -> None:
+    words = {"_ONESTORY_COMPLETE": "complete_bash", "COMP_WORDS": "onestory pl", "COMP_CWORD": "1"}
+    assert program(**words).stdout.split() == ["plan"]
