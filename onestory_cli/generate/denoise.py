@@ -1,7 +1,7 @@
-"""Noise -> latents: the schedule and the loop, resumable at any step.
+"""Noise -> latents: the schedule and the loop.
 
-Shape letters: B = 1 batch, C latent channels, T latent frames, H W latent cells, L text tokens, E text width,
-S context tokens, D transformer width.
+Shape letters: B batch (1 for a film), C latent channels, T latent frames, H W latent cells, L text tokens,
+E text width, S context tokens, D transformer width.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from onestory_cli.models.transformer import Rotary, token_timesteps
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """All that a shot is made from beside noise. The unconditional branch has neither text nor memory, so that guidance
-    strengthens both."""
+    """All that a shot is made from beside noise.
+
+    The unconditional branch has neither text nor memory, so that guidance strengthens both.
+    """
 
     text_BLE: Tensor
     negative_BLE: Tensor
@@ -30,6 +32,8 @@ class Conditions:
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
+    """How noise becomes latents: a scheduler's name, its steps and time shift, and the guidance scale (1 is none)."""
+
     name: str
     steps: int
     shift: float
@@ -49,7 +53,7 @@ def denoise(
     schedule: Schedule,
     on_step: Callable[[int], None] = lambda step: None,
 ) -> Tensor:
-    """Clean latents (1, C, T, H, W) in float32. `on_step(k)` is called after step k of `schedule.steps`."""
+    """Clean latents (B, C, T, H, W) in float32. `on_step(k)` is called after step k of `schedule.steps`."""
     scheduler = model.scheduler(schedule.name, schedule.steps, schedule.shift)
     latents = hold_first(noise_BCTHW.to(model.device), conditions.first_BCHW)
     for step, time in enumerate(scheduler.timesteps, start=1):

@@ -1,5 +1,6 @@
-"""Many films at once, shot by shot, each from its own memory: for benchmarks and sample grids, not for films (a batch
-rounds otherwise than a batch of one).
+"""Many films at once, shot by shot, each from its own memory.
+
+For benchmarks and sample grids, not for films: a batch rounds otherwise than a batch of one.
 
 Shape letters: B films, F bank frames, C latent channels, T latent frames, H W latent cells.
 """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,6 @@ from onestory_cli.events import Emit, Remembered, StepDone, ignore
 from onestory_cli.generate.denoise import Conditions, Schedule, denoise, starting_noise
 from onestory_cli.generate.remember import Context, choose, condition, gather, score
 from onestory_cli.memory.bank import MemoryBank
-from onestory_cli.models.levels import Level
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.plan.jobs import ShotJob
 
@@ -107,8 +107,14 @@ def remember(model: LoadedModel, job: ShotJob, bank: MemoryBank, text_BLE: torch
         by_source[ref.source].append(value)
     height, width = model.spec.latent_size(job.width, job.height)
     selection = tuple(
-        _selected(refs[position].source, refs[position].index, values[position], level, height, width)
-        for position, level in zip(chosen_BK[0].tolist(), context.levels, strict=False)
+        SelectedFrame(
+            shot=refs[position].source,
+            index=refs[position].index,
+            score=values[position],
+            level=level.name,
+            tokens=level.tokens(height, width),
+        )
+        for position, level in zip(chosen_BK[0].tolist(), context.levels, strict=False)  # the budget may end sooner
     )
     return Recall(
         selection=selection, scores={name: tuple(items) for name, items in by_source.items()}, context=context
@@ -121,12 +127,6 @@ def latent_shape(model: LoadedModel, job: ShotJob) -> tuple[int, int, int, int, 
     return (1, spec.latent_channels, spec.latent_frames(job.frames), *spec.latent_size(job.width, job.height))
 
 
-def _selected(source: str, index: int, value: float, level: Level, height: int, width: int) -> SelectedFrame:
-    return SelectedFrame(
-        shot=source, index=index, score=value, level=level.name, tokens=level.tokens(height, width)
-    )
-
-
 def _remembered(job: ShotJob, bank: MemoryBank, recall: Recall) -> Remembered:
     return Remembered(
         shot=job.shot,
@@ -136,7 +136,7 @@ def _remembered(job: ShotJob, bank: MemoryBank, recall: Recall) -> Remembered:
     )
 
 
-def _steps(job: ShotJob, emit: Emit):  # noqa: ANN202
+def _steps(job: ShotJob, emit: Emit) -> Callable[[int], None]:
     """A step callback that says how long each step took."""
     last = [time.monotonic()]
 

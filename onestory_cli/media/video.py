@@ -188,11 +188,12 @@ def _to_bt709(pixels_HW3: np.ndarray) -> av.VideoFrame:
         dst_colorspace=Colorspace.ITU709,
         dst_color_range=ColorRange.MPEG,
         interpolation=Interpolation.AREA,
+        threads=1,  # starting threads for every small frame costs far more than the conversion
     )
 
 
 def _to_rgb(frame: av.VideoFrame) -> np.ndarray:
     # The frame's own tags say which matrix; a file without tags falls to FFmpeg's default.
     return frame.reformat(
-        format="rgb24", dst_color_range=ColorRange.JPEG, interpolation=Interpolation.AREA
+        format="rgb24", dst_color_range=ColorRange.JPEG, interpolation=Interpolation.AREA, threads=1
     ).to_ndarray()

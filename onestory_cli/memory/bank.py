@@ -39,7 +39,11 @@ class MemoryBank:
         self._latents[source] = latents_CTHW.detach().float().cpu()
 
     def view(self, sources: Iterable[str]) -> MemoryBank:
-        """The bank that sees only these sources, in the order given."""
+        """The bank that sees only these sources, in the order given.
+
+        Raises:
+            KeyError: a source that is not in the bank.
+        """
         channels, height, width = self._cell
         bank = MemoryBank(channels=channels, height=height, width=width)
         for source in sources:

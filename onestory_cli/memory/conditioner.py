@@ -18,9 +18,11 @@ from onestory_cli.models.levels import FINE, LEVELS, Level
 
 @dataclass(frozen=True, kw_only=True)
 class ConditionerConfig:
-    """Sizes of an AdaptiveConditioner. With `share_finest` the finest patchifier *is* the base's patch embedding, which
-    makes copying from memory easy to learn for a model trained from the start; an adapter for a finished base keeps a
-    copy of its own (warm-started) instead."""
+    """Sizes of an AdaptiveConditioner.
+
+    With `share_finest` the finest patchifier *is* the base's patch embedding, which makes copying from memory easy to
+    learn for a model trained from the start; an adapter for a finished base keeps a copy of its own (warm-started).
+    """
 
     latent_channels: int
     width: int
@@ -34,30 +36,27 @@ class AdaptiveConditioner(nn.Module):
     def __init__(self, config: ConditionerConfig) -> None:
         super().__init__()
         self.config = config
-        self.patchifiers = nn.ModuleDict(
-            {
-                level.name: nn.Conv3d(config.latent_channels, config.width, (1, level.patch, level.patch), stride=(1, level.patch, level.patch))
-                for level in config.levels
-                if not (config.share_finest and level == config.levels[0])
-            }
-        )
+        self.patchifiers = nn.ModuleDict()
+        for level in config.levels[1 if config.share_finest else 0 :]:
+            kernel = (1, level.patch, level.patch)
+            self.patchifiers[level.name] = nn.Conv3d(config.latent_channels, config.width, kernel, stride=kernel)
 
     @torch.no_grad()
     def warm_start(self, patch_embedding: nn.Conv3d) -> None:
         """Start every patchifier from the base's: its kernel repeated and divided by the repeats, so that a constant
         region gives the token that the base would give. Extra input channels of the base (image conditions) are cut."""
         channels, fine = self.config.latent_channels, patch_embedding.kernel_size[-1]
-        for name, conv in self.patchifiers.items():
+        for conv in self.patchifiers.values():
             repeats = conv.kernel_size[-1] // fine
-            kernel = patch_embedding.weight[:, :channels].repeat(1, 1, 1, repeats, repeats) / repeats**2
-            conv.weight.copy_(kernel)
+            conv.weight.copy_(patch_embedding.weight[:, :channels].repeat(1, 1, 1, repeats, repeats) / repeats**2)
             conv.bias.copy_(patch_embedding.bias)
 
     def forward(self, frames_BKCHW: Tensor, levels: Sequence[Level], patch_embedding: nn.Conv3d) -> Tensor:
-        """Context tokens (B, S, D) of frames 1..K at their levels, one frame after the other."""
-        tokens = [
-            self._patchify(frames_BKCHW[:, rank], level, patch_embedding) for rank, level in enumerate(levels)
-        ]
+        """Context tokens (B, S, D) of frames 1..K at their levels, one frame after the other.
+
+        `levels` may be shorter than K: the least relevant frames are then left out. `patch_embedding` is the base's.
+        """
+        tokens = [self._patchify(frames_BKCHW[:, rank], level, patch_embedding) for rank, level in enumerate(levels)]
         empty_BSD = frames_BKCHW.new_zeros(len(frames_BKCHW), 0, self.config.width)
         return torch.cat([empty_BSD, *tokens], dim=1)
 

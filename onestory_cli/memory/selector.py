@@ -15,9 +15,12 @@ from torch.nn import functional
 
 @dataclass(frozen=True, kw_only=True)
 class SelectorConfig:
-    """Sizes of a FrameSelector. `ages` and `times` are sizes of two small tables: how many shots ago a frame is, and its
-    place within its shot. The paper states none; without them "the same place" cannot mean the shot just before, and
-    near-equal frames of one shot cannot be told apart. 0 leaves a table out."""
+    """Sizes of a FrameSelector.
+
+    `ages` and `times` are sizes of two small tables: how many shots ago a frame is, and its place within its shot. The
+    paper states none; without them "the same place" cannot mean the shot just before, and near-equal frames of one shot
+    cannot be told apart. 0 leaves a table out.
+    """
 
     latent_channels: int
     text_dim: int

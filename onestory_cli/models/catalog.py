@@ -104,8 +104,10 @@ def read_card(folder: Path, *, name: str) -> ModelSpec:
             help="name a folder that `onestory train` wrote, or a model of `onestory models`",
             exit=ExitCode.MACHINE,
         ) from fault
-    except (ValueError, TypeError, KeyError) as fault:
+    except (OSError, ValueError, TypeError, KeyError) as fault:
         raise OnestoryError(
-            "M502", f'"{folder / CARD}" cannot be used: {fault}', help="write it again with `onestory train`",
+            "M502",
+            f'"{folder / CARD}" cannot be used: {fault}',
+            help="write it again with `onestory train`",
             exit=ExitCode.MACHINE,
         ) from fault

@@ -23,6 +23,7 @@ from diffusers import (
     UniPCMultistepScheduler,
 )
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, UMT5EncoderModel
@@ -35,6 +36,7 @@ from onestory_cli.models.levels import Level
 from onestory_cli.models.transformer import MemoryWanTransformer
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "config.json", "adapter.safetensors"
+CPU = torch.device("cpu")
 
 
 @dataclass(kw_only=True)
@@ -48,7 +50,7 @@ class LoadedModel:
     tokenizer: PreTrainedTokenizerBase
     selector: FrameSelector
     conditioner: AdaptiveConditioner
-    device: torch.device = torch.device("cpu")
+    device: torch.device = CPU
     dtype: torch.dtype = torch.float32
 
     def encode_text(self, captions: list[str]) -> Tensor:
@@ -65,6 +67,8 @@ class LoadedModel:
 
     def encode_video(self, pixels_BPHWC: NDArray[np.uint8]) -> Tensor:
         """Pixels -> normalised latents (B, C, T, H, W) in float32, the mode of the posterior; P must be 4k + 1."""
+        # the vae itself drops what is over without a word
+        assert pixels_BPHWC.shape[1] % self.spec.temporal_stride == 1, "a clip has 4k + 1 frames"
         pixels = torch.from_numpy(np.ascontiguousarray(pixels_BPHWC)).to(self.device)
         pixels_BCPHW = pixels.permute(0, 4, 1, 2, 3).float().div(127.5).sub(1).to(self.vae.dtype)
         latents = self.vae.encode(pixels_BCPHW).latent_dist.mode().float()
@@ -91,6 +95,7 @@ class LoadedModel:
             )
             scheduler.set_timesteps(steps, device=self.device)
         else:
+            assert name == "euler", name
             scheduler = FlowMatchEulerDiscreteScheduler(shift=shift)
             scheduler.set_timesteps(sigmas=np.linspace(1.0, 1.0 / steps, steps), device=self.device)
         return scheduler
@@ -120,7 +125,7 @@ def load_model(spec: ModelSpec, device: str = "auto") -> LoadedModel:
     """Read the weights of a model folder.
 
     Raises:
-        OnestoryError: M503 when weights are missing, M504 when the device is not there.
+        OnestoryError: M503 when weights are missing or damaged, M504 when the device is not there.
     """
     target = pick_device(device)
     base = Path(spec.base)
@@ -137,10 +142,11 @@ def load_model(spec: ModelSpec, device: str = "auto") -> LoadedModel:
             device=target,
             **load_adapter(Path(spec.adapter)),
         )
-    except OSError as fault:
+    except (OSError, SafetensorError, RuntimeError, ValueError, TypeError, KeyError) as fault:
+        reason = str(fault).splitlines() or [type(fault).__name__]
         raise OnestoryError(
             "M503",
-            f'weights of "{spec.name}" cannot be read: {str(fault).splitlines()[0]}',
+            f'weights of "{spec.name}" cannot be read: {reason[0]}',
             help="install the package again, or name another model",
             exit=ExitCode.MACHINE,
         ) from fault

@@ -3,9 +3,9 @@
 Shape letters: B batch, C latent channels, D width, S context tokens, N noise tokens per latent frame, T latent frames,
 M = S + T * N joined tokens, H W latent cells, R width of one attention head.
 
-The stock forward is wrapped, not copied: for the length of one call, the rotary table is lengthened, the patch embedding
-hands over the joined sequence and the output projection drops the context again. Hooks that live for one call are found
-by LoRA wrappers, gradient checkpointing and context parallelism alike; a copy of the forward would have to follow
+The stock forward is wrapped, not copied: for the length of one call, the rotary table is lengthened, the patch
+embedding hands over the joined sequence and the output projection drops the context again. Hooks that live for one call
+suit LoRA wrappers, gradient checkpointing and context parallelism alike; a copy of the forward would have to follow
 diffusers' every release.
 """
 
@@ -41,18 +41,23 @@ class JoinedRotary(nn.Module):
         cos, sin = self._noise(hidden_states_BCTHW)
         if self.context is None:
             return cos, sin
-        context_cos, context_sin = (part.to(cos) for part in self.context)
-        return torch.cat([context_cos, cos], dim=1), torch.cat([context_sin, sin], dim=1)
+        context_cos, context_sin = self.context
+        return _put_before(context_cos, cos), _put_before(context_sin, sin)
 
     def _noise(self, hidden_states_BCTHW: Tensor) -> Rotary:
         if self.first_frame == 0:
             return self.base(hidden_states_BCTHW)
-        batch, channels, frames, height, width = hidden_states_BCTHW.shape
+        frames, height, width = hidden_states_BCTHW.shape[2:]
         # the base reads nothing but the shape
         longer = hidden_states_BCTHW.new_empty(1, 1, frames + self.first_frame, height, width)
         cos, sin = self.base(longer)
         skipped = cos.shape[1] * self.first_frame // (frames + self.first_frame)
         return cos[:, skipped:], sin[:, skipped:]
+
+
+def _put_before(context: Tensor, noise: Tensor) -> Tensor:
+    """(1 or B, S, 1, R) before (1, T * N, 1, R), in the type and on the device of the second."""
+    return torch.cat([context.to(noise), noise.expand(len(context), -1, -1, -1)], dim=1)
 
 
 class MemoryWanTransformer(WanTransformer3DModel):
@@ -85,7 +90,7 @@ class MemoryWanTransformer(WanTransformer3DModel):
             timestep: (B,), or one per joined token (B, M) for bases that expand timesteps.
             encoder_hidden_states: text (B, L, text_dim).
             context_tokens: (B, S, D) from the Adaptive Conditioner; None or S = 0 is an empty memory.
-            context_rotary: (cos, sin), each (1 or B, S, 1, R), from `rotary_at`.
+            context_rotary: (cos, sin), each (1 or B, S, 1, R), from `rotary_at`; needed where there are tokens.
             first_frame: time of the first latent frame; 0 but for training on single frames.
 
         Returns:
@@ -99,6 +104,7 @@ class MemoryWanTransformer(WanTransformer3DModel):
         hooks = []
         self.rope.first_frame = first_frame
         if context_BSD is not None and context_BSD.shape[1] > 0:
+            assert rotary is not None, "context tokens need their rotary positions"
             self.rope.context = rotary
             hooks = self._context_hooks(context_BSD)
         try:
@@ -142,7 +148,7 @@ def rotary_at(positions_S3: Tensor, *, head_dim: int, theta: float = 10000.0) ->
 
 
 def token_timesteps(time_B: Tensor, *, context: int, frames: int, per_frame: int, given: int = 0) -> Tensor:
-    """One timestep per joined token, (B, M): context tokens and the `given` first latent frames are clean, at time 0."""
+    """One timestep per joined token, (B, M): context tokens and the `given` first latent frames are clean: at 0."""
     times_BM = time_B[:, None].expand(-1, context + frames * per_frame).clone()
     times_BM[:, : context + given * per_frame] = 0
     return times_BM

@@ -136,7 +136,8 @@ def write_latents(latents_CTHW: np.ndarray) -> bytes:
     import numpy as np
     from safetensors.numpy import save
 
-    return save({TENSOR: np.ascontiguousarray(latents_CTHW, dtype=np.float32)})
+    data: bytes = save({TENSOR: np.ascontiguousarray(latents_CTHW, dtype=np.float32)})
+    return data
 
 
 def read_latents(path: Path, expected: str) -> np.ndarray:
@@ -155,4 +156,5 @@ def read_latents(path: Path, expected: str) -> np.ndarray:
             help="give the same command again: the take is made anew",
             exit=ExitCode.PARTIAL,
         )
-    return load(data)[TENSOR]
+    latents_CTHW: np.ndarray = load(data)[TENSOR]
+    return latents_CTHW

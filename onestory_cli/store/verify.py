@@ -14,12 +14,18 @@ CHANGED = "it is missing or its bytes were changed"
 
 
 def find_damage(run: Run, shelves: Mapping[str, Shelf] | None = None) -> tuple[Damage, ...]:
-    """What is not as it was written: takes first, then what run.json answers for. `shelves`: if just read."""
+    """What is not as it was written: takes first, then what run.json answers for. `shelves`: if just read.
+
+    Raises:
+        OnestoryError: R403 when a newer version wrote the run.
+    """
     shelves = run.shelves() if shelves is None else shelves
     takes = [damage for shelf in shelves.values() for damage in shelf.damages]
     try:
         state = run.state()
     except OnestoryError as fault:
+        if fault.code != "R404":
+            raise
         return (*takes, Damage(path=run.path / STATE, why=fault.message))
     return (*takes, *(_damage_of_state(run, state) if state else ()))
 

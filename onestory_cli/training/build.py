@@ -1,8 +1,11 @@
-"""A fresh model from a recipe, and a trained one written as a model folder: stock classes of diffusers and transformers
-at a toy size, random until trained."""
+"""A fresh model from a recipe, and a trained one written as a model folder.
+
+Every part is a stock class of diffusers or transformers at a toy size, random until trained.
+"""
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -46,9 +49,7 @@ def build_model(recipe: Recipe, words: Sequence[str], known: Sequence[str] | Non
     nn.init.zeros_(transformer.proj_out.weight)
     channels = size.vae.latent_channels
     conditioner = AdaptiveConditioner(
-        ConditionerConfig(
-            latent_channels=channels, width=size.transformer.width, share_finest=size.memory.share_finest
-        )
+        ConditionerConfig(latent_channels=channels, width=size.transformer.width, share_finest=size.memory.share_finest)
     )
     conditioner.warm_start(transformer.patch_embedding)
     selector = FrameSelector(
@@ -90,6 +91,7 @@ def build_vae(recipe: Recipe) -> AutoencoderKLWan:
 
 
 def build_text_encoder(recipe: Recipe, vocabulary: int) -> UMT5EncoderModel:
+    """A UMT5 encoder for `vocabulary` tokens."""
     size = recipe.model.text
     config = UMT5Config(
         vocab_size=vocabulary,
@@ -155,22 +157,18 @@ def model_spec(recipe: Recipe, words: Sequence[str], *, folder: Path) -> ModelSp
 def save_model(model: LoadedModel, folder: Path) -> None:
     """A model folder: the stock base in diffusers' layout, the adapter beside it, and the card. Weights in fp16."""
     folder.mkdir(parents=True, exist_ok=True)
-    halves = {"safe_serialization": True}
-    # the stock class: a folder must load without this package
-    model.transformer.to(torch.float16).save_pretrained(folder / "transformer", **halves)
-    model.vae.to(torch.float16).save_pretrained(folder / "vae", **halves)
-    model.text_encoder.to(torch.float16).save_pretrained(folder / "text_encoder")
+    for name in ("transformer", "vae", "text_encoder"):
+        # a copy: halving rounds weights and rotary tables for good
+        copy.deepcopy(getattr(model, name)).to(torch.float16).save_pretrained(folder / name)
+    _name_stock_class(folder / "transformer" / "config.json")
     model.tokenizer.save_pretrained(folder / "tokenizer")
     FlowMatchEulerDiscreteScheduler(shift=model.spec.shift).save_pretrained(folder / "scheduler")
     _save_adapter(model, folder / "adapter")
-    for part in (model.transformer, model.vae, model.text_encoder):
-        part.to(torch.float32)
     _write_json(folder / "model_index.json", _pipeline_index())
     card = asdict(model.spec)
     for name in ("name", "base", "adapter"):
         card.pop(name)
-    _write_json(folder / CARD, card)
-    _name_stock_class(folder / "transformer" / "config.json")
+    _write_json(folder / CARD, card)  # last: without it the folder is no model
 
 
 def _save_adapter(model: LoadedModel, folder: Path) -> None:
@@ -200,6 +198,7 @@ def _pipeline_index() -> dict[str, object]:
 
 
 def _name_stock_class(path: Path) -> None:
+    """Let a transformer's config name the class of diffusers: the folder must load without this package."""
     config = json.loads(path.read_text(encoding="utf-8"))
     _write_json(path, {**config, "_class_name": "WanTransformer3DModel"})
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,9 @@ from torch import Tensor, nn
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write to a neighbour, sync, rename: the old checkpoint stays whole until the new one is."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    with draft.open("wb") as file:
-        torch.save(dict(state), file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)
+    """Tensors and plain values. The old checkpoint stays whole until the new one is."""
+    with _whole(path) as draft:
+        torch.save(dict(state), draft)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
@@ -29,21 +25,35 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
-    """Weights alone, as safetensors, atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    save_file({name: value.detach().contiguous().cpu() for name, value in weights.items()}, draft)
-    os.replace(draft, path)
+    """Weights alone, as safetensors, whole or not at all."""
+    with _whole(path) as draft:
+        save_file({name: value.detach().contiguous().cpu() for name, value in weights.items()}, draft)
 
 
 def load_weights(path: Path, modules: Mapping[str, nn.Module]) -> None:
-    """Put saved weights "part.name" into the modules that the file knows; every parameter of those must be there."""
+    """Put saved weights "part.name" into the modules that the file knows.
+
+    Raises:
+        ValueError: a parameter of such a module is not in the file, or the file has one that the module has not.
+    """
     stored = load_file(path)
     for part, module in modules.items():
         prefix = f"{part}."
         own = {name[len(prefix) :]: value for name, value in stored.items() if name.startswith(prefix)}
-        if own:
-            module.load_state_dict(own, strict=False)
-            missing = {name for name, _ in module.named_parameters()} - set(own)
-            if missing:
-                raise ValueError(f"{path.name} has no {part}.{sorted(missing)[0]}")
+        if not own:
+            continue
+        names = {name for name, _ in module.named_parameters()}
+        for name in sorted(names ^ set(own)):
+            raise ValueError(f"{path.name} {'has no' if name in names else 'has an unknown'} {prefix}{name}")
+        module.load_state_dict(own, strict=False)  # tied parameters and buffers are under one name or none
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A neighbour to write to; it is synced and takes the name `path` when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft")
+    yield draft
+    with draft.open("rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(draft, path)

@@ -9,11 +9,8 @@ Every batch is a function of (seed, stage, step), so that a resumed run draws wh
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -25,21 +22,14 @@ from torch.nn import functional
 
 from onestory_cli.events import DataPrepared, Emit
 from onestory_cli.storyworld import vocabulary
-from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.stories import make_story, relevance
 from onestory_cli.storyworld.world import WorldConfig, WorldStory
-from onestory_cli.training.recipe import Data, World
+from onestory_cli.training.draw import augment, draw_stories
+from onestory_cli.training.recipe import Data
 
 FOREIGN, AUGMENTED = -1.0, 0.0  # labels of inserted shots (method of OneStory 4.4)
 
 Encode = Callable[[NDArray[np.uint8]], Tensor]  # pixels (B, P, H, W, 3) -> normalised latents (B, C, T, H, W)
-
-
-def world_config(world: World) -> WorldConfig:
-    """The renderer's config; empty tuples of the recipe mean the whole world."""
-    names = {name: getattr(world, name) for name in ("species", "colours", "accessories", "settings")}
-    chosen = {name: value for name, value in names.items() if value}
-    return WorldConfig(**chosen, size=world.size, frames=world.frames, fps=world.fps)
 
 
 def known_words(config: WorldConfig) -> tuple[str, ...]:
@@ -50,21 +40,6 @@ def known_words(config: WorldConfig) -> tuple[str, ...]:
     kept = {token for key in config.settings for token in vocabulary.tokens(vocabulary.SETTINGS[key].noun)}
     left_out = names | {token for noun in nouns for token in vocabulary.tokens(noun) if token not in kept}
     return tuple(word for word in vocabulary.WORDS if word not in left_out)
-
-
-def draw_pixels(seed: int, *, config: WorldConfig, shots: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """One story from the true renderer: pixels (J, P, H, W, 3) and character masks (J, P, H, W)."""
-    drawn = [render_shot(shot, config) for shot in make_story(seed, config, shots=shots).shots]
-    return np.stack([item.pixels_THWC for item in drawn]), np.stack([item.mask_THW for item in drawn])
-
-
-def draw_stories(
-    seeds: Sequence[int], *, config: WorldConfig, shots: int
-) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.bool_]]]:
-    """`draw_pixels` of many seeds in order, on all processors."""
-    job = partial(draw_pixels, config=config, shots=shots)
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(job, seeds, chunksize=4)
 
 
 class PixelData:
@@ -80,9 +55,7 @@ class PixelData:
     def _draw(self, config: WorldConfig, data: Data, emit: Emit) -> None:
         self.pixels_path.parent.mkdir(parents=True, exist_ok=True)
         count, side = data.vae_stories * data.shots, config.size
-        pixels = np.lib.format.open_memmap(
-            self.pixels_path, "w+", np.uint8, (count, config.frames, side, side, 3)
-        )
+        pixels = np.lib.format.open_memmap(self.pixels_path, "w+", np.uint8, (count, config.frames, side, side, 3))
         masks = np.zeros((count, config.frames, side, side), np.bool_)
         seeds = range(data.seed, data.seed + data.vae_stories)
         for index, (clip, mask) in enumerate(draw_stories(seeds, config=config, shots=data.shots)):
@@ -91,13 +64,16 @@ class PixelData:
             if (index + 1) % 50 == 0 or index + 1 == data.vae_stories:
                 emit(DataPrepared(what="pixels", done=index + 1, total=data.vae_stories))
         pixels.flush()
-        np.save(self.masks_path, masks)  # written last: its presence says that the pixels are whole
+        draft = self.masks_path.with_suffix(".draft")
+        with draft.open("wb") as file:
+            np.save(file, masks)
+        os.replace(draft, self.masks_path)  # last: its presence says that the pixels are whole
 
     def batch(self, rng: np.random.Generator, *, size: int, frames: int) -> tuple[Tensor, Tensor]:
         """Windows of `frames` pixel frames: pixels (B, 3, P, H, W) in -1..1 and masks (B, 1, P, H, W)."""
         clips = rng.integers(len(self.pixels), size=size)
         starts = rng.integers(self.pixels.shape[1] - frames + 1, size=size)
-        windows = [(int(clip), slice(int(start), int(start) + frames)) for clip, start in zip(clips, starts, strict=True)]
+        windows = [(clip, slice(start, start + frames)) for clip, start in zip(clips, starts, strict=True)]
         pixels = np.stack([self.pixels[clip, window] for clip, window in windows])
         masks = np.stack([self.masks[clip, window] for clip, window in windows])
         return to_model_range(pixels), torch.from_numpy(masks).float()[:, None]
@@ -129,7 +105,8 @@ class LatentData:
         if not path.exists():
             encode_stories(path, config=config, data=data, encode=encode, emit=emit)
         stored = {name: value.float() for name, value in load_file(path).items()}
-        self.latents, self.foreground, self.augmented = (stored[name] for name in ("latents", "foreground", "augmented"))
+        self.latents, self.foreground = stored["latents"], stored["foreground"]
+        self.augmented = stored["augmented"]
         stories = [make_story(data.seed + index, config, shots=data.shots) for index in range(data.stories)]
         self.captions = [[shot.caption for shot in story.shots] for story in stories]
         self.full_captions = [[shot.full_caption for shot in story.shots] for story in stories]
@@ -170,7 +147,8 @@ class LatentData:
 
         The shot just before the target is always in it: a caption that names no place means that shot's.
         """
-        before = sorted(rng.choice(target - 1, earlier - 1, replace=False).tolist()) + [target - 1] if earlier else []
+        others = sorted(rng.choice(target - 1, earlier - 1, replace=False).tolist()) if earlier else []
+        before = [*others, target - 1][:earlier]
         clips = [self.latents[story, index] for index in before]
         labels = [float(self.relevance[story, target, index]) for index in before]
         real = [True] * earlier
@@ -207,17 +185,6 @@ def encode_stories(path: Path, *, config: WorldConfig, data: Data, encode: Encod
     stored = {"latents": latents, "foreground": foreground, "augmented": augmented}
     save_file({name: torch.stack(items) for name, items in stored.items()}, draft)
     os.replace(draft, path)
-
-
-def augment(pixels_BPHWC: NDArray[np.uint8], *, seed: int) -> NDArray[np.uint8]:
-    """A spatially and colour-augmented copy: mirrored, zoomed by a fifth, colour channels exchanged."""
-    rng = np.random.default_rng([seed, 3])
-    size = pixels_BPHWC.shape[2]
-    crop = size * 4 // 5
-    top, left = rng.integers(size - crop + 1, size=2)
-    rows = top + np.arange(size) * crop // size
-    columns = left + np.arange(size)[::-1] * crop // size
-    return pixels_BPHWC[:, :, rows][:, :, :, columns][..., rng.permutation(3)]
 
 
 def pool_mask(masks_BPHW: NDArray[np.bool_], cells: Sequence[int]) -> Tensor:

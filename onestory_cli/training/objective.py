@@ -49,7 +49,8 @@ class VaeObjective:
         # the first latent frame holds one picture, the others four; it begins a shot and is what an image becomes
         weight = torch.cat([weight[:, :, :1] * self.stage.first_weight, weight[:, :, 1:]], dim=2)
         weight = weight / weight.mean()
-        sharp = sum((weight.narrow(axis, 1, error.shape[axis] - 1) * error.diff(dim=axis).abs()).mean() for axis in (3, 4))
+        edges = [(weight.narrow(axis, 1, error.shape[axis] - 1) * error.diff(dim=axis).abs()).mean() for axis in (3, 4)]
+        sharp = edges[0] + edges[1]
         squared = error.square()
         divergence = 0.5 * (posterior.mean.square() + posterior.var - 1 - posterior.logvar).mean()
         loss = (weight * (error.abs() + squared)).mean() + self.stage.gradient * sharp + self.stage.kl * divergence
@@ -69,7 +70,7 @@ class ShotObjective:
         remembers = stage.kind == "adapter" and rng.random() < stage.memory
         batch = self._batch(rng, remembers=remembers)
         text_BLE = self.model.encode_text(_with_drops(batch.captions, rng, 0.0 if remembers else stage.drop_text))
-        context, losses = (self._remember(batch, text_BLE, rng, noise) if remembers else (None, {}))
+        context, losses = self._remember(batch, text_BLE, rng, noise) if remembers else (None, {})
         flow = self._flow(batch, text_BLE, context, rng, noise)
         return {
             "loss": flow + stage.selection_weight * losses.get("selection", torch.zeros(())),
@@ -101,7 +102,7 @@ class ShotObjective:
         scores_BF = model.selector(
             memory, batch.ages_BF.to(model.device), batch.times_BF.to(model.device), text_BLE.detach()
         )
-        order_BF = self._order(batch, labels_BF, scores_BF.detach().cpu(), noise)
+        order_BF = relevance_order(stage, batch.real_BF, labels_BF, scores_BF.detach().cpu(), noise)
         frames = min(int(rng.choice(stage.remembered)), order_BF.shape[1])
         selected_BKCHW = gather(memory, order_BF[:, :frames])
         level = torch.rand(len(memory), 1, 1, 1, 1, generator=noise).square() * stage.memory_noise
@@ -109,15 +110,6 @@ class ShotObjective:
         selected_BKCHW = selected_BKCHW + (level * torch.randn(selected_BKCHW.shape, generator=noise)).to(memory)
         context = condition(model, selected_BKCHW, budget=float(rng.choice(stage.budgets)))
         return context, {"selection": selection_loss(scores_BF, labels_BF.to(scores_BF))}
-
-    def _order(self, batch: StoryBatch, labels_BF: Tensor, scores_BF: Tensor, noise: torch.Generator) -> Tensor:
-        """Bank positions in order of relevance, by the stage's way of conditioning."""
-        jitter_BF = torch.randn(labels_BF.shape, generator=noise)
-        if self.stage.conditioning == "uniform":
-            return torch.where(batch.real_BF, jitter_BF, jitter_BF - 100).argsort(1, descending=True)
-        if self.stage.conditioning == "labels":
-            return (labels_BF + self.stage.label_noise * jitter_BF).argsort(1, descending=True)
-        return scores_BF.argsort(1, descending=True)
 
     def _flow(
         self,
@@ -177,6 +169,18 @@ class ShotObjective:
                 context_rotary=rotary,
                 first_frame=first,
             )[0]
+
+
+def relevance_order(
+    stage: Stage, real_BF: Tensor, labels_BF: Tensor, scores_BF: Tensor, noise: torch.Generator
+) -> Tensor:
+    """Bank positions (B, F), first what conditions first: by chance among the real frames, by label, or by score."""
+    jitter_BF = torch.randn(labels_BF.shape, generator=noise)
+    if stage.conditioning == "uniform":
+        return torch.where(real_BF, jitter_BF, jitter_BF - 100).argsort(1, descending=True)
+    if stage.conditioning == "labels":
+        return (labels_BF + stage.label_noise * jitter_BF).argsort(1, descending=True)
+    return scores_BF.argsort(1, descending=True)
 
 
 def training_attention(device: torch.device) -> contextlib.AbstractContextManager[None]:

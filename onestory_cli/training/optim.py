@@ -7,19 +7,22 @@ steps; `torch.optim.Muon` takes matrices only, so convolution kernels are handed
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from onestory_cli.training.recipe import Stage
 
+# parts of the names of embeddings, first and last layers, and small tables
+OUTER = ("embed", "conv_in", "proj_out", "shared", "queries", "ages", "times", "patchifiers", "scale_shift", "quant")
+
 
 class Optimiser:
     """Muon for the hidden matrices (when the stage has a `matrix_rate`), AdamW for the rest, one rate schedule."""
 
     def __init__(self, stage: Stage, modules: Mapping[str, nn.Module]) -> None:
-        named = {f"{part}.{name}": item for part, module in modules.items() for name, item in module.named_parameters()}
+        named = dict(named_weights(modules))
         self.stage = stage
         self.parameters = list(named.values())
         matrices = [item for name, item in named.items() if stage.matrix_rate and is_hidden_matrix(name, item)]
@@ -49,9 +52,11 @@ class Optimiser:
             item.grad = None
 
     def state_dict(self) -> list[dict[str, object]]:
+        """The state of each optimiser, for a checkpoint."""
         return [optimiser.state_dict() for optimiser, _ in self._parts]
 
     def load_state_dict(self, states: list[dict[str, object]]) -> None:
+        """Go on from what `state_dict` gave for the same stage and modules."""
         for (optimiser, _), state in zip(self._parts, states, strict=True):
             optimiser.load_state_dict(state)
 
@@ -59,8 +64,7 @@ class Optimiser:
 def is_hidden_matrix(name: str, parameter: Tensor) -> bool:
     """Weights between hidden layers. Embeddings, first and last layers and small tables keep AdamW: their rows are
     not directions of one space that an orthogonal step would mean something for."""
-    outer = ("embed", "conv_in", "proj_out", "shared", "queries", "ages", "times", "patchifiers", "scale_shift", "quant")
-    return parameter.ndim >= 2 and min(parameter.shape[:2]) > 3 and not any(word in name for word in outer)
+    return parameter.ndim >= 2 and min(parameter.shape[:2]) > 3 and not any(part in name for part in OUTER)
 
 
 def rate_factor(stage: Stage, step: int) -> float:
@@ -79,17 +83,19 @@ class MovingAverage:
 
     def __init__(self, modules: Mapping[str, nn.Module], decay: float) -> None:
         self.decay = decay
-        self._live = list(_tensors(modules))
+        self._live = list(named_weights(modules))
         self.weights = {name: value.detach().clone() for name, value in self._live}
 
     @torch.no_grad()
     def update(self, step: int) -> None:
+        """Take in the weights after step `step`, counted from 0."""
         decay = min(self.decay, (1 + step) / (10 + step))
         averages = [self.weights[name] for name, _ in self._live]
         torch._foreach_lerp_(averages, [value.detach() for _, value in self._live], 1 - decay)
 
 
-def _tensors(modules: Mapping[str, nn.Module]) -> Iterable[tuple[str, Tensor]]:
+def named_weights(modules: Mapping[str, nn.Module]) -> Iterator[tuple[str, nn.Parameter]]:
+    """All parameters as ("part.name", parameter), tied ones once."""
     for part, module in modules.items():
         for name, value in module.named_parameters():
             yield f"{part}.{name}", value

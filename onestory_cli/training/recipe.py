@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,14 @@ from typing import Any
 import yaml
 
 from onestory_cli.errors import OnestoryError
+from onestory_cli.models.catalog import SCHEDULERS
+from onestory_cli.storyworld.world import WorldConfig
 
 KINDS = ("vae", "base", "adapter")
 TARGETS = ("image", "shot")
 CONDITIONINGS = ("uniform", "labels", "selector")
+DTYPES = ("bfloat16", "float32")
+HELD_OUT = 1_000_000  # stories from this seed on are never trained on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +36,7 @@ class World:
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """How many stories are drawn. Story seeds count up from `seed`; held-out stories use seeds from 1,000,000."""
+    """How many stories are drawn, of how many shots. Story seeds count up from `seed` and end before `HELD_OUT`."""
 
     stories: int
     vae_stories: int
@@ -41,7 +46,7 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class VaeSize:
-    """An AutoencoderKLWan with 8x space and 4x time."""
+    """An AutoencoderKLWan with 8x space and 4x time: a patch of 2 and two halvings, or the like."""
 
     base_dim: int = 24
     dim_mult: tuple[int, ...] = (1, 2, 4)
@@ -172,28 +177,69 @@ def read_recipe(path: Path) -> Recipe:
     """The recipe in a YAML file.
 
     Raises:
-        OnestoryError: T601 for a file that cannot be read or an entry that is unknown, missing or of a wrong kind.
+        OnestoryError: T601 for a file that cannot be read, an entry that is unknown, missing or of a wrong kind, or
+            values that do not go together.
     """
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-        recipe = _build(Recipe, tree, where="recipe")
-        _check(recipe)
+        recipe = _build(Recipe, yaml.safe_load(path.read_text(encoding="utf-8")), where="recipe")
+        faults = [*_faults(recipe)]
+        if faults:
+            raise ValueError("; ".join(faults))
     except (OSError, yaml.YAMLError, TypeError, ValueError) as fault:
-        raise OnestoryError(
-            "T601", f"{path}: {fault}", help="compare with examples/recipes/storyworld.yaml"
-        ) from fault
+        raise OnestoryError("T601", f"{path}: {fault}", help="compare with examples/recipes/storyworld.yaml") from fault
     return recipe
 
 
-def _check(recipe: Recipe) -> None:
+def world_config(world: World) -> WorldConfig:
+    """The renderer's config; empty tuples of the recipe mean the whole world.
+
+    Raises:
+        ValueError: a name that the storyworld does not have.
+    """
+    names = {name: getattr(world, name) for name in ("species", "colours", "accessories", "settings")}
+    chosen = {name: value for name, value in names.items() if value}
+    return WorldConfig(**chosen, size=world.size, frames=world.frames, fps=world.fps)
+
+
+def _faults(recipe: Recipe) -> Iterator[str]:
+    """What in a well-formed recipe cannot be trained."""
+    world, data, model = recipe.world, recipe.data, recipe.model
+    world_config(world)
+    vae, transformer, text = model.vae, model.transformer, model.text
+    if world.size % 16 or world.frames % 4 != 1:
+        yield f"world: size must be a multiple of 16 and frames 4k+1, not {world.size} and {world.frames}"
+    if min(data.stories, data.vae_stories, data.shots) < 1 or data.seed < 0:
+        yield "data: stories, vae_stories and shots must be at least 1, and seed at least 0"
+    if data.seed + max(data.stories, data.vae_stories) > HELD_OUT:
+        yield f"data: seeds from {HELD_OUT} on are held out"
+    if vae.patch_size != 2 or len(vae.dim_mult) != 3:
+        yield "model.vae: 8x space and 4x time need patch_size 2 and three entries in dim_mult"
+    if transformer.width % (2 * transformer.heads) or text.width % text.heads:
+        yield "model: a width must divide by its number of heads, the transformer's into even parts"
+    if model.sampling.scheduler not in SCHEDULERS:
+        yield f"model.sampling: {model.sampling.scheduler!r} is none of {', '.join(SCHEDULERS)}"
+    if recipe.dtype not in DTYPES:
+        yield f"dtype {recipe.dtype!r} is none of {', '.join(DTYPES)}"
+    if min(recipe.checkpoint_every, recipe.log_every) < 1:
+        yield "checkpoint_every and log_every must be at least 1"
+    if not recipe.stages or len({stage.name for stage in recipe.stages}) != len(recipe.stages):
+        yield "stages: at least one is needed, and no two of the same name"
     for stage in recipe.stages:
-        for value, allowed in ((stage.kind, KINDS), (stage.target, TARGETS), (stage.conditioning, CONDITIONINGS)):
-            if value not in allowed:
-                raise ValueError(f"stage {stage.name}: {value!r} is none of {', '.join(allowed)}")
-        if stage.steps < 1 or stage.batch < 1:
-            raise ValueError(f"stage {stage.name}: steps and batch must be at least 1")
-    if len({stage.name for stage in recipe.stages}) != len(recipe.stages):
-        raise ValueError("two stages have the same name")
+        yield from (f"stage {stage.name}: {fault}" for fault in _stage_faults(stage, recipe))
+
+
+def _stage_faults(stage: Stage, recipe: Recipe) -> Iterator[str]:
+    for value, allowed in ((stage.kind, KINDS), (stage.target, TARGETS), (stage.conditioning, CONDITIONINGS)):
+        if value not in allowed:
+            yield f"{value!r} is none of {', '.join(allowed)}"
+    if stage.steps < 1 or stage.batch < 1:
+        yield "steps and batch must be at least 1"
+    if stage.kind == "vae" and (stage.frames % 4 != 1 or stage.frames > recipe.world.frames):
+        yield f"frames must be 4k+1 and at most the world's {recipe.world.frames}, not {stage.frames}"
+    if stage.kind == "adapter" and len(stage.earlier) >= recipe.data.shots:
+        yield f"earlier has {len(stage.earlier)} weights; stories of {recipe.data.shots} shots have fewer earlier ones"
+    if sum(stage.earlier) <= 0 or not (stage.remembered and stage.budgets and stage.spread):
+        yield "earlier needs a weight above zero; remembered, budgets and spread need a value"
 
 
 def _build(kind: type, tree: Any, *, where: str) -> Any:
@@ -201,7 +247,7 @@ def _build(kind: type, tree: Any, *, where: str) -> Any:
     if not isinstance(tree, dict):
         raise TypeError(f"{where}: a mapping is needed, not {tree!r}")
     known = {field.name: field for field in dataclasses.fields(kind)}
-    unknown = sorted(set(tree) - set(known))
+    unknown = sorted(str(name) for name in tree if name not in known)
     if unknown:
         raise ValueError(f"{where}: unknown key {unknown[0]!r}; known: {', '.join(known)}")
     missing = [name for name, field in known.items() if name not in tree and field.default is dataclasses.MISSING]
@@ -211,25 +257,20 @@ def _build(kind: type, tree: Any, *, where: str) -> Any:
 
 
 NESTED = {
-    "World": World,
-    "Data": Data,
-    "VaeSize": VaeSize,
-    "TransformerSize": TransformerSize,
-    "TextSize": TextSize,
-    "Memory": Memory,
-    "Sampling": Sampling,
-    "Model": Model,
+    kind.__name__: kind for kind in (World, Data, VaeSize, TransformerSize, TextSize, Memory, Sampling, Model, Stage)
 }
+PLAIN: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
 
 
 def _value(kind: Any, value: Any, where: str) -> Any:
+    """One entry as its annotation (a string, as all are here) asks for."""
     if kind in NESTED:
         return _build(NESTED[kind], value, where=where)
-    if kind == "tuple[Stage, ...]":
-        return tuple(_build(Stage, item, where=f"{where}[{index}]") for index, item in enumerate(value))
     if kind.startswith("tuple["):
-        return tuple(value)
-    wanted = {"int": int, "float": (int, float), "str": str, "bool": bool}[kind]
-    if not isinstance(value, wanted) or (kind != "bool" and isinstance(value, bool)):
+        if not isinstance(value, list):
+            raise TypeError(f"{where}: a list is needed, not {value!r}")
+        item_kind = kind.removeprefix("tuple[").removesuffix(", ...]")
+        return tuple(_value(item_kind, item, f"{where}[{index}]") for index, item in enumerate(value))
+    if not isinstance(value, PLAIN[kind]) or (kind != "bool" and isinstance(value, bool)):
         raise TypeError(f"{where}: {kind} is needed, not {value!r}")
     return float(value) if kind == "float" else value

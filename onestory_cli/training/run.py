@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,25 +11,35 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from onestory_cli.errors import OnestoryError, did_you_mean
 from onestory_cli.events import Emit, ignore
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.vocabulary import WORDS
 from onestory_cli.training.build import build_model, save_model
 from onestory_cli.training.checkpoint import load_weights
-from onestory_cli.training.data import LatentData, PixelData, known_words, world_config
-from onestory_cli.training.loop import run_stage
+from onestory_cli.training.data import LatentData, PixelData, known_words
+from onestory_cli.training.loop import Objective, run_stage
 from onestory_cli.training.objective import ShotObjective, VaeObjective, latent_statistics
-from onestory_cli.training.recipe import Recipe, read_recipe
+from onestory_cli.training.recipe import Recipe, read_recipe, world_config
 from onestory_cli.training.samples import draw_reconstructions, draw_samples
 
 
-def train(recipe_path: Path, folder: Path, emit: Emit = ignore, *, device: str = "cpu", stage: str | None = None) -> Path:
+def train(
+    recipe_path: Path, folder: Path, emit: Emit = ignore, *, device: str = "cpu", stage: str | None = None
+) -> Path:
     """Run all stages (or up to and with `stage`) and write `folder/model`; a finished stage is not run again.
 
     Returns:
         The model folder, which `model:` of a story can name.
+
+    Raises:
+        OnestoryError: T601 for a recipe that cannot be used, or that has no such stage.
     """
     recipe = read_recipe(recipe_path)
+    names = [item.name for item in recipe.stages]
+    if stage is not None and stage not in names:
+        hint = did_you_mean(stage, names) or f"its stages are {', '.join(names)}"
+        raise OnestoryError("T601", f'{recipe_path}: no stage "{stage}"', help=hint)
     folder.mkdir(parents=True, exist_ok=True)
     model = build_model(recipe, WORDS, known_words(world_config(recipe.world)))
     for part in (model.transformer, model.vae, model.text_encoder, model.selector, model.conditioner):
@@ -63,24 +74,29 @@ class Trainer:
             self._run_vae(index, modules)
         else:
             self._run_shots(index, modules)
-        if stage.kind == "vae":
-            self._set_statistics()
+        after = self.recipe.stages[index + 1 : index + 2]
+        if stage.kind == "vae" and not any(item.kind == "vae" for item in after):
+            self._set_statistics(stage.name)
 
     def _run_vae(self, index: int, modules: Mapping[str, nn.Module]) -> None:
         data = self._pixels()
         objective = VaeObjective(model=self.model, data=data, stage=self.recipe.stages[index])
-        run_stage(
-            self.recipe, index, modules, objective, self.folder, self.emit,
-            sample=lambda step: draw_reconstructions(self.model, data, self._picture(index, step)),
-        )
+        self._train(index, modules, objective, lambda path: draw_reconstructions(self.model, data, path))
 
     def _run_shots(self, index: int, modules: Mapping[str, nn.Module]) -> None:
         stage = self.recipe.stages[index]
         objective = ShotObjective(model=self.model, data=self._latents(), stage=stage)
-        run_stage(
-            self.recipe, index, modules, objective, self.folder, self.emit,
-            sample=lambda step: draw_samples(self.model, self.config, self._picture(index, step)),
-        )
+        self._train(index, modules, objective, lambda path: draw_samples(self.model, self.config, path))
+
+    def _train(
+        self, index: int, modules: Mapping[str, nn.Module], objective: Objective, draw: Callable[[Path], None]
+    ) -> None:
+        pictures, name = self.folder / "samples", self.recipe.stages[index].name
+
+        def sample(step: int) -> None:
+            draw(pictures / f"{index}-{name}-{step:06}.png")
+
+        run_stage(self.recipe, index, modules, objective, self.folder, self.emit, sample=sample)
 
     def _modules(self, kind: str) -> dict[str, nn.Module]:
         model = self.model
@@ -94,10 +110,14 @@ class Trainer:
     def _pixels(self) -> PixelData:
         return PixelData(self.folder / "cache", config=self.config, data=self.recipe.data, emit=self.emit)
 
-    def _set_statistics(self) -> None:
+    def _set_statistics(self, stage: str) -> None:
         """Normalise latents to unit scale, as the transformer expects; kept in the vae's own config."""
-        mean, std = latent_statistics(self.model, self._pixels())
-        self.model.vae.register_to_config(latents_mean=mean, latents_std=std)
+        self.model.vae.eval()
+        path = self.folder / "stages" / f"{stage}.statistics.json"
+        if not path.exists():
+            mean, std = latent_statistics(self.model, self._pixels())
+            path.write_text(json.dumps({"latents_mean": mean, "latents_std": std}), encoding="utf-8")
+        self.model.vae.register_to_config(**json.loads(path.read_text(encoding="utf-8")))
 
     def _latents(self) -> LatentData:
         return LatentData(
@@ -112,6 +132,3 @@ class Trainer:
     def _encode(self, pixels_BPHWC: NDArray[np.uint8]) -> Tensor:
         with torch.autocast(self.model.device.type, getattr(torch, self.recipe.dtype)):
             return self.model.encode_video(pixels_BPHWC).cpu()
-
-    def _picture(self, index: int, step: int) -> Path:
-        return self.folder / "samples" / f"{index}-{self.recipe.stages[index].name}-{step:06}.png"

@@ -17,20 +17,18 @@ from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.stories import make_story
 from onestory_cli.storyworld.world import WorldConfig
 from onestory_cli.training.data import PixelData
-
-HELD_OUT = 1_000_000  # stories from this seed on are never trained on
-FRAMES = (0, 4, 8, 12, 16)
+from onestory_cli.training.recipe import HELD_OUT
 
 
 @torch.no_grad()
 def draw_reconstructions(model: LoadedModel, data: PixelData, path: Path, *, clips: int = 6) -> None:
-    """Rows of true frames with the vae's below."""
+    """Rows of true frames with the vae's below: every fourth frame of some clips."""
     rows = []
     for clip in np.linspace(0, len(data.pixels) - 1, clips).astype(int):
-        pixels = np.asarray(data.pixels[clip])
+        pixels = np.array(data.pixels[clip])
         with evaluating(model):
             decoded = model.decode(model.encode_video(pixels[None])[0])
-        rows += [strip(pixels, FRAMES), strip(decoded, FRAMES)]
+        rows += [np.concatenate([*clip_PHWC[::4]], axis=1) for clip_PHWC in (pixels, decoded)]
     save_grid(path, np.concatenate(rows))
 
 
@@ -42,7 +40,7 @@ def draw_samples(model: LoadedModel, config: WorldConfig, path: Path, *, stories
     schedule = Schedule(name="euler", steps=12, shift=model.spec.shift, guidance=model.spec.guidance)
     with evaluating(model), torch.autocast(model.device.type, torch.bfloat16):
         shots = list(roll_out(model, captions, policy="adaptive", schedule=schedule))
-        columns = [[model.decode(latents)[8] for latents in shot] for shot in shots]
+        columns = [[middle_frame(model.decode(latents)) for latents in shot] for shot in shots]
     save_grid(path, np.concatenate([np.concatenate(column) for column in columns], axis=1))
     path.with_suffix(".txt").write_text("\n".join(" | ".join(row) for row in captions) + "\n", encoding="utf-8")
 
@@ -61,12 +59,12 @@ def evaluating(model: LoadedModel) -> Iterator[None]:
             part.train(mode)
 
 
-def strip(pixels_PHWC: NDArray[np.uint8], frames: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Some frames side by side, (H, W * count, 3)."""
-    return np.concatenate([pixels_PHWC[frame] for frame in frames], axis=1)
+def middle_frame(pixels_PHWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return pixels_PHWC[len(pixels_PHWC) // 2]
 
 
 def save_grid(path: Path, pixels_HWC: NDArray[np.uint8], *, scale: int = 2) -> None:
+    """A PNG, every pixel enlarged `scale` times."""
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = Image.fromarray(pixels_HWC)
     picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST).save(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,18 +96,19 @@ def test_killed_before_every_change_of_an_edit(memory_folder: Path) -> None:
         assert_equal_runs(folder, whole)
 
 
-def test_a_take_that_was_staged_whole_is_not_lost(tmp_path: Path) -> None:
-    plan = plan_of(shot("opening"))
+def test_a_take_that_was_staged_whole_is_kept_even_when_clearing_up_is_killed_too(memory_folder: Path) -> None:
+    plan, whole, killed = plan_of(shot("opening")), memory_folder / "whole", memory_folder / "killed"
     disk = CountingDisk()
-    render_with(plan, tmp_path / "whole", disk=disk)
-    rename = next(
-        k
-        for k, change in enumerate(disk.changes)
-        if change.startswith("rename") and "json" not in change and "story" not in change
-    )
-    render_and_die(plan, tmp_path / "killed", rename)
-    assert render_with(plan, tmp_path / "killed").made == []
-    assert_equal_runs(tmp_path / "killed", tmp_path / "whole")
+    render_with(plan, whole, disk=disk)
+    (take,) = (whole / "shots" / "opening").iterdir()
+    render_and_die(plan, killed, disk.changes.index(f"rename {take.name}"))
+    for k in range(12):
+        folder = memory_folder / f"again-{k}"
+        shutil.copytree(killed, folder)
+        render_and_die(plan, folder, k)
+        assert find_damage(Run(folder)) == (), k
+        assert render_with(plan, folder).made == [], k
+        assert_equal_runs(folder, whole)
 
 
 def test_kill_9_from_outside_between_and_within_shots(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""Pixels for training from the true renderer, on all processors. No torch here, so that workers start at once.
+
+Shape letters: J shots of a story, P pixel frames, H W pixels.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onestory_cli.storyworld.render import render_shot
+from onestory_cli.storyworld.stories import make_story
+from onestory_cli.storyworld.world import WorldConfig
+
+CHUNK = 4  # stories handed to a worker at once
+
+Drawn = tuple[NDArray[np.uint8], NDArray[np.bool_]]
+
+
+def draw_pixels(seed: int, *, config: WorldConfig, shots: int) -> Drawn:
+    """One story: pixels (J, P, H, W, 3) and character masks (J, P, H, W)."""
+    drawn = [render_shot(shot, config) for shot in make_story(seed, config, shots=shots).shots]
+    return np.stack([item.pixels_THWC for item in drawn]), np.stack([item.mask_THW for item in drawn])
+
+
+def draw_stories(seeds: Sequence[int], *, config: WorldConfig, shots: int) -> Iterator[Drawn]:
+    """`draw_pixels` of many seeds in order; a handful is drawn here, more by a worker per processor."""
+    job = partial(draw_pixels, config=config, shots=shots)
+    if len(seeds) <= CHUNK:
+        yield from map(job, seeds)
+        return
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        yield from pool.map(job, seeds, chunksize=CHUNK)
+
+
+def augment(pixels_JPHWC: NDArray[np.uint8], *, seed: int) -> NDArray[np.uint8]:
+    """A spatially and colour-augmented copy: mirrored, zoomed by a fifth, colour channels exchanged."""
+    rng = np.random.default_rng([seed, 3])
+    size = pixels_JPHWC.shape[2]
+    crop = size * 4 // 5
+    top, left = rng.integers(size - crop + 1, size=2)
+    rows = top + np.arange(size) * crop // size
+    columns = left + np.arange(size)[::-1] * crop // size
+    return pixels_JPHWC[:, :, rows][:, :, :, columns][..., rng.permutation(3)]

@@ -1,0 +1,132 @@
+"""The denoise loop: noise, guidance, a held first frame.
+
+Shape letters: B batch, C latent channels, T latent frames, S context tokens, D width, H W latent cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from onestory_cli.generate.denoise import Conditions, Schedule, denoise, guided, hold_first, starting_noise
+from onestory_cli.generate.remember import condition
+from onestory_cli.models.load import LoadedModel
+
+SHAPE = (1, 4, 2, 8, 8)
+SCHEDULE = Schedule(name="euler", steps=3, shift=2.0, guidance=2.0)
+
+
+@pytest.fixture
+def conditions(tiny_model: LoadedModel) -> Conditions:
+    with torch.inference_mode():
+        text = tiny_model.encode_text(["A red fox waves.", ""])
+        memory = torch.randn(1, 2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+        context = condition(tiny_model, memory, budget=2.0)
+    return Conditions(text_BLE=text[:1], negative_BLE=text[1:], context_BSD=context.tokens_BSD, rotary=context.rotary)
+
+
+@contextmanager
+def calls(model: LoadedModel) -> Iterator[list[tuple[Tensor, int]]]:
+    """(timesteps, number of context tokens) of every call of the transformer."""
+    seen: list[tuple[Tensor, int]] = []
+    hook = model.transformer.register_forward_pre_hook(
+        lambda module, inputs, named: seen.append((inputs[1], named["context_tokens"].shape[1])), with_kwargs=True
+    )
+    try:
+        yield seen
+    finally:
+        hook.remove()
+
+
+def test_noise_is_a_matter_of_the_seed_alone() -> None:
+    threads = torch.get_num_threads()
+    noise = starting_noise(SHAPE, seed=4)
+    torch.manual_seed(99)
+    torch.set_num_threads(threads + 1)
+    try:
+        again = starting_noise(SHAPE, seed=4)
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(noise, again)
+    assert (noise.dtype, noise.device.type) == (torch.float32, "cpu")
+    assert not torch.equal(noise, starting_noise(SHAPE, seed=5))
+    assert noise.mean().abs() < 0.2
+    assert 0.8 < noise.std() < 1.2
+
+
+def test_noise_of_a_seed_is_pinned() -> None:
+    assert starting_noise((1, 1, 1, 1, 3), seed=7).flatten().tolist() == pytest.approx(
+        [-0.1468, 0.7861, 0.9468], abs=1e-4
+    )
+
+
+def test_without_guidance_there_is_one_pass_a_step(tiny_model: LoadedModel, conditions: Conditions) -> None:
+    steps: list[int] = []
+    with calls(tiny_model) as seen:
+        denoise(tiny_model, starting_noise(SHAPE, seed=1), conditions, replace(SCHEDULE, guidance=1.0), steps.append)
+    assert [tokens for _, tokens in seen] == [32, 32, 32]
+    assert steps == [1, 2, 3]
+
+
+def test_with_guidance_every_second_pass_has_no_memory(tiny_model: LoadedModel, conditions: Conditions) -> None:
+    with calls(tiny_model) as seen:
+        denoise(tiny_model, starting_noise(SHAPE, seed=1), conditions, SCHEDULE)
+    assert [tokens for _, tokens in seen] == [32, 0] * 3
+
+
+@torch.inference_mode()
+def test_guidance_leads_away_from_the_branch_without_text_and_memory(
+    tiny_model: LoadedModel, conditions: Conditions
+) -> None:
+    noise, time = starting_noise(SHAPE, seed=1), torch.tensor(700.0)
+    free = replace(conditions, text_BLE=conditions.negative_BLE, context_BSD=conditions.context_BSD[:, :0])
+    wanted = guided(tiny_model, noise, time, conditions, 1.0)
+    unwanted = guided(tiny_model, noise, time, free, 1.0)
+    assert not torch.allclose(wanted, unwanted)
+    torch.testing.assert_close(guided(tiny_model, noise, time, conditions, 3.0), unwanted + 3 * (wanted - unwanted))
+
+
+def test_context_and_a_given_frame_are_at_time_zero(tiny_model: LoadedModel, conditions: Conditions) -> None:
+    given = replace(conditions, first_BCHW=torch.ones(1, 4, 8, 8))
+    with calls(tiny_model) as seen:
+        denoise(tiny_model, starting_noise(SHAPE, seed=1), given, SCHEDULE)
+    for times_BM, tokens in seen:
+        assert times_BM.shape == (1, tokens + 2 * 16)
+        assert times_BM[:, : tokens + 16].eq(0).all()
+        assert times_BM[:, tokens + 16 :].gt(0).all()
+    assert [float(times_BM.max()) for times_BM, _ in seen[::2]] == pytest.approx([1000, 800, 500])
+
+
+def test_a_base_without_times_per_token_gets_one_per_shot(tiny_model: LoadedModel, conditions: Conditions) -> None:
+    plain = replace(tiny_model, spec=replace(tiny_model.spec, expand_timesteps=False))
+    with calls(plain) as seen:
+        made = denoise(plain, starting_noise(SHAPE, seed=1), conditions, SCHEDULE)
+    assert {tuple(times.shape) for times, _ in seen} == {(1,)}
+    assert made.isfinite().all()
+
+
+@pytest.mark.parametrize("scheduler", ["euler", "unipc"])
+def test_a_given_frame_is_held_and_colours_the_others(
+    tiny_model: LoadedModel, conditions: Conditions, scheduler: str
+) -> None:
+    schedule, noise = replace(SCHEDULE, name=scheduler), starting_noise(SHAPE, seed=1)
+    first = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(2))
+    free = denoise(tiny_model, noise, conditions, schedule)
+    held = denoise(tiny_model, noise, replace(conditions, first_BCHW=first), schedule)
+    assert torch.equal(held[:, :, 0], first)
+    assert not torch.allclose(held[:, :, 1], free[:, :, 1])
+    assert held.dtype == torch.float32
+
+
+def test_holding_leaves_its_input_alone() -> None:
+    latents = torch.zeros(SHAPE)
+    assert hold_first(latents, None) is latents
+    held = hold_first(latents, torch.ones(1, 4, 8, 8))
+    assert held[:, :, 0].eq(1).all()
+    assert held[:, :, 1:].eq(0).all()
+    assert latents.eq(0).all()

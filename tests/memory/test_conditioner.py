@@ -1,0 +1,116 @@
+"""Patchifiers and the positions of their tokens.
+
+Shape letters: B batch, K frames, C latent channels, D width, S context tokens, H W latent cells.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from onestory_cli.memory.conditioner import AdaptiveConditioner, ConditionerConfig, context_positions
+from onestory_cli.models.levels import COARSE, FINE, LEVELS, MEDIUM, Level
+
+Parts = tuple[AdaptiveConditioner, nn.Conv3d]
+
+
+def parts(*, share_finest: bool = True, channels: int = 4) -> Parts:
+    """A warm-started conditioner for latents of four channels, and the patch embedding of its base."""
+    torch.manual_seed(0)
+    patch_embedding = nn.Conv3d(channels, 32, (1, 2, 2), stride=(1, 2, 2))
+    conditioner = AdaptiveConditioner(ConditionerConfig(latent_channels=4, width=32, share_finest=share_finest))
+    conditioner.warm_start(patch_embedding)
+    return conditioner, patch_embedding
+
+
+def frames(count: int, height: int = 8, width: int = 8) -> Tensor:
+    return torch.randn(2, count, 4, height, width, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("size", [(8, 8), (16, 8), (10, 6), (7, 13)])
+def test_a_frame_has_the_tokens_of_its_level(size: tuple[int, int]) -> None:
+    height, width = size
+    conditioner, patch_embedding = parts()
+    for table in [[level] for level in LEVELS] + [[FINE, MEDIUM, COARSE], [COARSE, COARSE, FINE]]:
+        tokens_BSD = conditioner(frames(3, height, width), table, patch_embedding)
+        assert tokens_BSD.shape == (2, sum(level.tokens(height, width) for level in table), 32)
+        assert len(context_positions(table, height=height, width=width)) == tokens_BSD.shape[1]
+
+
+def test_frames_follow_one_another_and_the_rest_is_left_out() -> None:
+    conditioner, patch_embedding = parts()
+    memory = frames(3)
+    both = conditioner(memory, [MEDIUM, COARSE], patch_embedding)
+    torch.testing.assert_close(both[:, :4], conditioner(memory[:, :1], [MEDIUM], patch_embedding))
+    torch.testing.assert_close(both[:, 4:], conditioner(memory[:, 1:], [COARSE], patch_embedding))
+
+
+@pytest.mark.parametrize("share_finest", [True, False])
+def test_warm_start_gives_the_token_of_the_base_where_a_region_is_constant(share_finest: bool) -> None:
+    conditioner, patch_embedding = parts(share_finest=share_finest)
+    colours = torch.randn(2, 1, 4, 1, 1)
+    expected = patch_embedding(colours[:, 0, :, None].expand(-1, -1, -1, 2, 2)).flatten(2).transpose(1, 2)
+    for level in LEVELS:
+        made = conditioner(colours.expand(-1, -1, -1, 8, 8), [level], patch_embedding)
+        torch.testing.assert_close(made, expected.expand_as(made))
+
+
+def test_warm_start_cuts_image_channels_of_the_base() -> None:
+    conditioner, patch_embedding = parts(share_finest=False, channels=9)
+    torch.testing.assert_close(conditioner.patchifiers["fine"].weight, patch_embedding.weight[:, :4])
+
+
+def test_no_frames_give_no_tokens() -> None:
+    conditioner, patch_embedding = parts()
+    assert conditioner(frames(0), [], patch_embedding).shape == (2, 0, 32)
+    assert context_positions([], height=8, width=8).shape == (0, 3)
+
+
+def test_a_patch_over_the_edge_sees_the_edge_repeated() -> None:
+    conditioner, patch_embedding = parts()
+    memory = frames(1, 6, 5)
+    padded = torch.cat([memory, memory[..., -1:].expand(-1, -1, -1, -1, 3)], dim=-1)
+    padded = torch.cat([padded, padded[..., -1:, :].expand(-1, -1, -1, 2, -1)], dim=-2)
+    for level in (MEDIUM, COARSE):
+        made = conditioner(memory, [level], patch_embedding)
+        torch.testing.assert_close(made, conditioner(padded, [level], patch_embedding))
+
+
+def test_the_finest_level_can_be_the_patch_embedding_itself() -> None:
+    shared, patch_embedding = parts()
+    assert list(shared.patchifiers) == ["medium", "coarse"]
+    shared(frames(1), [FINE], patch_embedding).sum().backward()
+    assert patch_embedding.weight.grad is not None
+    apart, patch_embedding = parts(share_finest=False)
+    assert list(apart.patchifiers) == ["fine", "medium", "coarse"]
+    apart(frames(1), [FINE], patch_embedding).sum().backward()
+    assert patch_embedding.weight.grad is None
+
+
+def test_positions_are_the_averages_of_what_a_token_covers() -> None:
+    fine = context_positions([FINE], height=8, width=8)
+    for level in (MEDIUM, COARSE):
+        patches = level.patch // 2
+        grid = fine.reshape(4, 4, 3).unfold(0, patches, patches).unfold(1, patches, patches)
+        expected = grid.mean(dim=(-2, -1)).reshape(-1, 3)
+        torch.testing.assert_close(context_positions([level], height=8, width=8), expected)
+
+
+def test_each_frame_has_a_time_of_its_own_before_the_shot() -> None:
+    positions = context_positions([MEDIUM, MEDIUM, COARSE], height=8, width=8)
+    assert positions[:, 0].tolist() == [-1] * 4 + [-2] * 4 + [-3]
+    assert positions[:4, 1:].tolist() == [[0.5, 0.5], [0.5, 2.5], [2.5, 0.5], [2.5, 2.5]]
+    assert positions[8].tolist() == [-3, 1.5, 1.5]
+
+
+def test_positions_count_in_tokens_of_the_finest_level() -> None:
+    whole = Level(name="whole", patch=1)
+    assert context_positions([FINE], height=4, width=4, finest=whole)[:, 2].tolist() == [0.5, 2.5] * 2
+
+
+def test_settings_make_the_same_config() -> None:
+    conditioner, _ = parts()
+    settings = dict(conditioner.settings)
+    settings["levels"] = tuple(Level(**row) for row in settings["levels"])
+    assert ConditionerConfig(**settings) == conditioner.config

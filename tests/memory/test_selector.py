@@ -1,0 +1,117 @@
+"""The frame selector: its invariances, and that it can learn what a caption needs.
+
+Shape letters: B batch, F bank frames, C latent channels, L text tokens, E text width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from onestory_cli.memory.selector import FrameSelector, SelectorConfig, selection_loss
+
+CONFIG = SelectorConfig(latent_channels=4, text_dim=12, width=32, queries=2, heads=2, ages=4, times=3)
+
+
+@pytest.fixture
+def selector() -> FrameSelector:
+    torch.manual_seed(0)
+    return FrameSelector(CONFIG).eval()
+
+
+def memory(frames: int, batch: int = 2) -> Tensor:
+    return torch.randn(batch, frames, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+def text(batch: int = 2) -> Tensor:
+    return torch.randn(batch, 5, 12, generator=torch.Generator().manual_seed(2))
+
+
+def ones(frames: int, batch: int = 2) -> Tensor:
+    return torch.ones(batch, frames, dtype=torch.long)
+
+
+@torch.no_grad()
+def test_scores_move_with_their_frames(selector: FrameSelector) -> None:
+    order = torch.tensor([3, 0, 4, 1, 2])
+    scores = selector(memory(5), ones(5), ones(5), text())
+    assert (scores.shape, scores.dtype) == ((2, 5), torch.float32)
+    torch.testing.assert_close(selector(memory(5)[:, order], ones(5), ones(5), text()), scores[:, order])
+
+
+@torch.no_grad()
+def test_rows_of_a_batch_do_not_mix(selector: FrameSelector) -> None:
+    scores = selector(memory(5), ones(5), ones(5), text())
+    alone = selector(memory(5)[1:], ones(5, 1), ones(5, 1), text()[1:])
+    torch.testing.assert_close(scores[1:], alone)
+
+
+@pytest.mark.parametrize("table", ["ages", "times"])
+@torch.no_grad()
+def test_ages_and_times_count_and_end_with_their_table(selector: FrameSelector, table: str) -> None:
+    def scores(value: int) -> Tensor:
+        given = {"ages": ones(5), "times": ones(5), table: ones(5) * value}
+        return selector(memory(5), given["ages"], given["times"], text())
+
+    assert not torch.allclose(scores(1), scores(2))
+    assert torch.equal(scores(getattr(CONFIG, table) - 1), scores(1000))
+
+
+@torch.no_grad()
+def test_tables_can_be_left_out() -> None:
+    torch.manual_seed(0)
+    selector = FrameSelector(replace(CONFIG, ages=0, times=0))
+    assert torch.equal(
+        selector(memory(5), ones(5), ones(5), text()), selector(memory(5), ones(5) * 3, ones(5) * 2, text())
+    )
+
+
+@torch.no_grad()
+def test_long_banks_and_other_sizes_of_latents(selector: FrameSelector) -> None:
+    assert selector(memory(200, 1), ones(200, 1), ones(200, 1), text(1)).isfinite().all()
+    wide = torch.randn(1, 3, 4, 9, 15)
+    assert selector(wide, ones(3, 1), ones(3, 1), text(1)).shape == (1, 3)
+
+
+def task(draw: torch.Generator, kinds_KE: Tensor, looks_KC: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Sixteen captions of one kind each, four frames of some kind each; a frame of the caption's kind is relevant."""
+    asked_B = torch.randint(4, (16,), generator=draw)
+    shown_BF = torch.randint(4, (16, 4), generator=draw)
+    text_BLE = kinds_KE[asked_B][:, None].expand(-1, 2, -1)
+    memory_BFCHW = looks_KC[shown_BF][..., None, None].expand(-1, -1, -1, 4, 4)
+    noise = 0.1 * torch.randn(memory_BFCHW.shape, generator=draw)
+    return memory_BFCHW + noise, text_BLE, 2.0 * (shown_BF == asked_B[:, None]) - 1
+
+
+def test_it_learns_what_a_caption_asks_for(selector: FrameSelector) -> None:
+    draw = torch.Generator().manual_seed(3)
+    kinds_KE, looks_KC = torch.randn(4, 12, generator=draw), torch.randn(4, 4, generator=draw)
+    optimiser = torch.optim.AdamW(selector.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(80):
+        memory_BFCHW, text_BLE, labels_BF = task(draw, kinds_KE, looks_KC)
+        loss = selection_loss(selector(memory_BFCHW, ones(4, 16), ones(4, 16), text_BLE), labels_BF)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert sum(losses[-5:]) / 5 < losses[0] / 5
+    frames = looks_KC[:, :, None, None].expand(1, -1, -1, 4, 4)
+    with torch.no_grad():
+        for kind in range(4):
+            asked = kinds_KE[kind].expand(1, 5, -1)
+            assert int(selector(frames, ones(4, 1), ones(4, 1), asked).argmax()) == kind
+
+
+def test_the_loss_is_the_mean_squared_error() -> None:
+    scores, labels = torch.tensor([[1.0, 0.0]], requires_grad=True), torch.tensor([[0.0, 0.5]])
+    loss = selection_loss(scores, labels)
+    assert float(loss) == pytest.approx((1 + 0.25) / 2)
+    assert torch.autograd.grad(loss, scores)[0].tolist() == [[1.0, -0.5]]
+
+
+def test_settings_make_the_same_config(selector: FrameSelector) -> None:
+    assert SelectorConfig(**selector.settings) == CONFIG

@@ -1,0 +1,49 @@
+"""Other weights, another fingerprint; other company, the same."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from onestory_cli.models.fingerprint import fingerprint
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "model" / "vae").mkdir(parents=True)
+    (tmp_path / "model" / "vae" / "weights.safetensors").write_bytes(b"weights")
+    (tmp_path / "model" / "onestory.json").write_bytes(b"{}")
+    return tmp_path / "model"
+
+
+def changed(folder: Path, name: str, data: bytes) -> Path:
+    """A copy of the folder with one file written."""
+    other = folder.parent / "other"
+    shutil.copytree(folder, other)
+    (other / name).write_bytes(data)
+    return other
+
+
+def test_sixteen_hex_digits_that_a_copy_shares(folder: Path) -> None:
+    assert int(fingerprint(str(folder)), 16) >= 0
+    assert len(fingerprint(str(folder))) == 16
+    shutil.copytree(folder, folder.parent / "copy")
+    assert fingerprint(str(folder.parent / "copy")) == fingerprint(str(folder))
+
+
+@pytest.mark.parametrize("name", ["vae/weights.safetensors", "onestory.json", "vae/more.safetensors", "words.txt"])
+def test_any_config_or_weight_counts(folder: Path, name: str) -> None:
+    assert fingerprint(str(changed(folder, name, b"other"))) != fingerprint(str(folder))
+
+
+def test_a_renamed_file_counts(folder: Path) -> None:
+    other = changed(folder, "onestory.json", b"{}")
+    (other / "vae" / "weights.safetensors").rename(other / "weights.safetensors")
+    assert fingerprint(str(other)) != fingerprint(str(folder))
+
+
+@pytest.mark.parametrize("name", ["README.md", "log.jsonl", "vae/sample.png"])
+def test_notes_and_pictures_do_not(folder: Path, name: str) -> None:
+    assert fingerprint(str(changed(folder, name, b"other"))) == fingerprint(str(folder))

@@ -1,0 +1,123 @@
+"""What is declared is what is used: dependencies, pins, the contents of the wheel, the checks that run elsewhere."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from typer.main import get_command
+
+from onestory_cli import cli
+
+ROOT = Path(__file__).parents[1]
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+RUNTIME = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
+TEST = [Requirement(line) for line in PROJECT["project"]["optional-dependencies"]["test"]]
+DISTRIBUTION = {"PIL": "pillow", "yaml": "pyyaml"}  # where the name to import is another one
+NEVER_IMPORTED = {"accelerate"}  # diffusers loads weights through it
+MOST_BYTES = 30 * 10**6  # of weights in the wheel
+DATA = [path for path in (ROOT / "onestory_cli").rglob("*") if "weights" in path.parts and path.is_file()]
+DATA += (ROOT / "schemas").glob("*.json")
+
+
+def imported(folder: str) -> set[str]:
+    """Distributions of other people that the modules in `folder` import."""
+    names: set[str] = set()
+    for file in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names.add(node.module)
+    tops = {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"onestory_cli", "schemas", "tests"}
+    return {DISTRIBUTION.get(name, name) for name in tops}
+
+
+def pins() -> dict[str, str]:
+    """Distribution -> version, from constraints.txt."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    split = (line.split("==") for line in lines if line and not line.startswith("#"))
+    return {canonicalize_name(name): version for name, version in split}
+
+
+def test_imports_of_the_package_are_its_dependencies() -> None:
+    assert imported("onestory_cli") | imported("schemas") == {item.name for item in RUNTIME} - NEVER_IMPORTED
+
+
+def test_imports_of_the_tests_are_dependencies() -> None:
+    assert imported("tests") <= {item.name for item in [*RUNTIME, *TEST]}
+
+
+@pytest.mark.parametrize("requirement", [*RUNTIME, *TEST], ids=lambda item: item.name)
+def test_every_dependency_is_pinned_within_its_range(requirement: Requirement) -> None:
+    assert requirement.specifier.contains(pins()[canonicalize_name(requirement.name)])
+
+
+def test_pins_bring_no_library_that_breaks_another() -> None:
+    unwanted = {"torchvision", "opencv-python", "triton"}  # torchvision must fit torch exactly, or transformers breaks
+    assert [name for name in pins() if name in unwanted or name.startswith("nvidia")] == []
+
+
+def test_weights_and_schemas_are_package_data() -> None:
+    declared = PROJECT["tool"]["setuptools"]["package-data"]
+    shipped = {path for package, globs in declared.items() for glob in globs for path in (ROOT / package).glob(glob)}
+    assert [path for path in DATA if path not in shipped] == []
+    assert any(path.name == "onestory.json" for path in DATA)
+
+
+def test_weights_are_small() -> None:
+    assert sum(path.stat().st_size for path in DATA) <= MOST_BYTES
+
+
+def test_folders_of_modules_are_packages() -> None:
+    """Setuptools leaves others out of the wheel."""
+    folders = {file.parent for file in (ROOT / "onestory_cli").rglob("*.py")}
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+def test_what_is_installed_is_whole() -> None:
+    try:
+        files = metadata.files("onestory") or []
+    except metadata.PackageNotFoundError:
+        pytest.skip("onestory is not installed here, only checked out")
+    names = {str(file) for file in files}
+    if "onestory_cli/cli.py" not in names:
+        pytest.skip("onestory is installed in place")
+    assert [name for path in DATA if (name := path.relative_to(ROOT).as_posix()) not in names] == []
+
+
+def test_the_hook_runs_validate_on_stories() -> None:
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    _, name, *flags = shlex.split(hook["entry"])
+    context = get_command(cli.app).commands[name].make_context(name, [*flags, "film.story.yaml"])  # type: ignore[attr-defined]
+    assert context.params["files"] == [Path("film.story.yaml")]
+    assert all(re.search(hook["files"], path.name) for path in (ROOT / "examples").glob("*.story.yaml"))
+    assert not re.search(hook["files"], "examples/recipes/storyworld.yaml")
+
+
+def test_ci_runs_everything_and_the_lowest_diffusers() -> None:
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]
+    steps = {name: [step["run"] for step in job["steps"] if "run" in step] for name, job in jobs.items()}
+    assert steps["everything"] == [".ci/run"]
+    floor = next(str(item.specifier) for item in RUNTIME if item.name == "diffusers")
+    (lowest,) = [line.split("==")[1] for line in steps["lowest-diffusers"] if "diffusers==" in line]
+    assert f">={lowest}" in floor.split(",")
+    pythons = jobs["everything"]["strategy"]["matrix"]["python"]
+    assert PROJECT["project"]["requires-python"] == f">={pythons[0]}"
+
+
+def test_ci_script_is_a_program() -> None:
+    script = ROOT / ".ci/run"
+    assert script.stat().st_mode & 0o111
+    subprocess.run(["bash", "-n", script], check=True)

@@ -1,0 +1,69 @@
+"""Checkpoints are whole or not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from onestory_cli.training.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
+
+
+class Anything:
+    """What a checkpoint must not be able to bring to life."""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "checkpoints" / "vae.pt"
+
+
+def test_a_checkpoint_comes_back(path: Path) -> None:
+    assert load_checkpoint(path) is None
+    save_checkpoint(path, {"step": 3, "weights": {"a": torch.arange(3)}})
+    stored = load_checkpoint(path)
+    assert stored["step"] == 3
+    assert stored["weights"]["a"].tolist() == [0, 1, 2]
+    assert [item.name for item in path.parent.iterdir()] == ["vae.pt"]
+
+
+def test_a_process_killed_while_writing_leaves_the_old_one(path: Path) -> None:
+    save_checkpoint(path, {"step": 3})
+    path.with_suffix(".draft").write_bytes(b"half of step 4")
+    assert load_checkpoint(path) == {"step": 3}
+    save_checkpoint(path, {"step": 5})
+    assert load_checkpoint(path) == {"step": 5}
+
+
+def test_an_error_while_writing_leaves_the_old_one(path: Path) -> None:
+    save_checkpoint(path, {"step": 3})
+    with pytest.raises(Exception, match="pickle"):
+        save_checkpoint(path, {"step": lambda: 4})
+    assert load_checkpoint(path) == {"step": 3}
+
+
+def test_a_checkpoint_cannot_run_anything(path: Path) -> None:
+    save_checkpoint(path, {"step": Anything()})
+    with pytest.raises(Exception, match="Anything"):
+        load_checkpoint(path)
+
+
+def test_weights_go_to_the_parts_that_the_file_knows(tmp_path: Path) -> None:
+    first, second, third = (nn.Linear(2, 2) for _ in range(3))
+    weights = {f"first.{name}": torch.full_like(value, 7) for name, value in first.named_parameters()}
+    save_weights(tmp_path / "a.safetensors", weights)
+    untouched = second.weight.clone()
+    load_weights(tmp_path / "a.safetensors", {"first": first, "second": second})
+    assert first.weight.eq(7).all()
+    assert first.bias.eq(7).all()
+    assert torch.equal(second.weight, untouched)
+    with pytest.raises(ValueError, match=r"a\.safetensors has no first\.2\.bias"):
+        load_weights(tmp_path / "a.safetensors", {"first": nn.Sequential(nn.ReLU(), nn.ReLU(), third)})
+
+
+def test_weights_that_a_part_does_not_have_are_refused(tmp_path: Path) -> None:
+    save_weights(tmp_path / "a.safetensors", {"first.weight": torch.zeros(2, 2), "first.bias": torch.zeros(2)})
+    with pytest.raises(ValueError, match=r"has an unknown first\.bias"):
+        load_weights(tmp_path / "a.safetensors", {"first": nn.Linear(2, 2, bias=False)})

@@ -1,0 +1,202 @@
+"""Batches from drawn stories: what is a target, what is its memory, what is said to matter.
+
+Shape letters: B batch, F memory frames, P pixel frames, T latent frames, H W cells or pixels.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from onestory_cli.events import DataPrepared, Event
+from onestory_cli.models.load import LoadedModel
+from onestory_cli.storyworld.stories import make_story, relevance
+from onestory_cli.storyworld.vocabulary import WORDS, tokens
+from onestory_cli.storyworld.world import WorldConfig, WorldStory
+from onestory_cli.training.data import LatentData, PixelData, StoryBatch, known_words, pool_mask
+from onestory_cli.training.draw import augment, draw_pixels
+from onestory_cli.training.objective import draws
+from onestory_cli.training.recipe import world_config
+from tests.tiny import tiny_recipe
+from tests.training.conftest import DATA
+
+CONFIG = world_config(tiny_recipe().world)
+STORIES: list[WorldStory] = [make_story(DATA.seed + index, CONFIG, shots=DATA.shots) for index in range(DATA.stories)]
+
+
+def batch(latents: LatentData, *, step: int = 0, size: int = 16, earlier: int = 2, **settings: float) -> StoryBatch:
+    rng, _ = draws(3, 1, step)
+    return latents.batch(rng, size=size, earlier=earlier, **{"inflation": 0.0, "full_caption": 0.0, **settings})
+
+
+def place_of(latents: LatentData, clip_CTHW: Tensor) -> tuple[int, int] | None:
+    """(story, shot) of a clip, or None for one that is no shot."""
+    found = (latents.latents == clip_CTHW).flatten(2).all(2).nonzero().tolist()
+    return (found[0][0], found[0][1]) if found else None
+
+
+def clips_of(made: StoryBatch, row: int) -> list[Tensor]:
+    """The clips (C, T, H, W) of a row's memory."""
+    return [frames.transpose(0, 1) for frames in made.memory_BFCHW[row].split(2)]
+
+
+def test_a_batch_is_a_matter_of_seed_stage_and_step(latents: LatentData) -> None:
+    def made(*place: int) -> StoryBatch:
+        rng, _ = draws(*place)
+        return latents.batch(rng, size=6, earlier=2, inflation=0.5, full_caption=0.5)
+
+    first, again = made(3, 1, 7), made(3, 1, 7)
+    assert torch.equal(first.target_BCTHW, again.target_BCTHW)
+    assert torch.equal(first.memory_BFCHW, again.memory_BFCHW)
+    assert torch.equal(first.labels_BF, again.labels_BF)
+    assert first.captions == again.captions
+    for other in (made(4, 1, 7), made(3, 2, 7), made(3, 1, 8)):
+        assert first.captions != other.captions or not torch.equal(first.memory_BFCHW, other.memory_BFCHW)
+
+
+def test_memory_is_earlier_shots_of_the_same_story_the_last_one_always(latents: LatentData) -> None:
+    made = batch(latents)
+    for row in range(16):
+        story, target = place_of(latents, made.target_BCTHW[row])
+        before = [place_of(latents, clip) for clip in clips_of(made, row)]
+        assert [place[0] for place in before] == [story, story]
+        shots = [place[1] for place in before]
+        assert shots == sorted(set(shots))
+        assert shots[-1] == target - 1
+        assert made.captions[row] == STORIES[story].shots[target].caption
+        needed = relevance(STORIES[story], target)
+        expected = torch.tensor([needed[shot] for shot in shots]).repeat_interleave(2)
+        torch.testing.assert_close(made.labels_BF[row], expected)
+    assert made.real_BF.all()
+
+
+def test_ages_count_shots_back_and_times_frames(latents: LatentData) -> None:
+    made = batch(latents, earlier=3, size=2)
+    assert made.ages_BF.tolist() == [[3, 3, 2, 2, 1, 1]] * 2
+    assert made.times_BF.tolist() == [[0, 1] * 3] * 2
+
+
+def test_without_earlier_shots_everything_is_a_target_and_memory_is_empty(latents: LatentData) -> None:
+    made = batch(latents, earlier=0, size=40)
+    assert made.memory_BFCHW.shape == (40, 0, 4, 8, 8)
+    assert made.labels_BF.shape == made.real_BF.shape == made.ages_BF.shape == made.times_BF.shape == (40, 0)
+    assert {place_of(latents, clip)[1] for clip in made.target_BCTHW} == {0, 1, 2, 3}
+
+
+def test_inflation_puts_in_a_foreign_shot_or_an_augmented_copy_and_labels_it(latents: LatentData) -> None:
+    labels = set()
+    for step in range(4):
+        made = batch(latents, step=step, inflation=1.0)
+        for row in range(16):
+            real = made.real_BF[row, ::2].tolist()
+            assert sorted(real) == [False, True]
+            label = float(made.labels_BF[row, 2 * real.index(False)])
+            clip = clips_of(made, row)[real.index(False)]
+            if label == 0:
+                story, _ = place_of(latents, made.target_BCTHW[row])
+                assert torch.equal(clip, latents.augmented[story])
+            else:
+                assert label == -1
+                assert place_of(latents, clip) is not None
+            labels.add(label)
+            assert made.real_BF[row, ::2].equal(made.real_BF[row, 1::2])
+    assert labels == {0, -1}
+
+
+def test_the_only_earlier_shot_is_never_replaced(latents: LatentData) -> None:
+    assert batch(latents, earlier=1, inflation=1.0).real_BF.all()
+
+
+def test_full_captions_spell_everything_out(latents: LatentData) -> None:
+    made = batch(latents, full_caption=1.0)
+    for caption, clip in zip(made.captions, made.target_BCTHW, strict=True):
+        story, target = place_of(latents, clip)
+        assert caption == STORIES[story].shots[target].full_caption
+
+
+def test_latents_are_those_of_the_drawn_stories(latents: LatentData, tiny_model: LoadedModel) -> None:
+    pixels, masks = draw_pixels(DATA.seed + 2, config=CONFIG, shots=DATA.shots)
+    with torch.no_grad():
+        expected = tiny_model.encode_video(np.concatenate([pixels, augment(pixels[:1], seed=DATA.seed + 2)]))
+    torch.testing.assert_close(latents.latents[2], expected[:-1], atol=2e-3, rtol=2e-3)
+    torch.testing.assert_close(latents.augmented[2], expected[-1], atol=2e-3, rtol=2e-3)
+    torch.testing.assert_close(latents.foreground[2], pool_mask(masks, (2, 8, 8)), atol=1e-3, rtol=0)
+
+
+def test_latents_are_kept_in_half_and_not_made_again(cache: Path, latents: LatentData) -> None:
+    path = cache / "latents.safetensors"
+    assert {value.dtype for value in load_file(path).values()} == {torch.float16}
+    heard: list[Event] = []
+    again = LatentData(path, config=CONFIG, data=DATA, encode=torch.Tensor, emit=heard.append)
+    assert torch.equal(again.latents, latents.latents)
+    assert heard == []
+
+
+def test_windows_are_parts_of_clips_with_their_masks(pixels: PixelData) -> None:
+    rng, _ = draws(3, 0, 0)
+    frames, masks = pixels.batch(rng, size=6, frames=3)
+    assert (frames.shape, masks.shape) == ((6, 3, 3, 64, 64), (6, 1, 3, 64, 64))
+    assert frames.dtype == masks.dtype == torch.float32
+    restored = ((frames + 1) * 127.5).round().byte().permute(0, 2, 3, 4, 1).numpy()
+    starts = set()
+    for window, mask in zip(restored, masks[:, 0].bool().numpy(), strict=True):
+        found = [
+            (clip, start)
+            for clip in range(8)
+            for start in range(3)
+            if np.array_equal(pixels.pixels[clip, start : start + 3], window)
+        ]
+        assert found
+        clip, start = found[0]
+        assert np.array_equal(pixels.masks[clip, start : start + 3], mask)
+        starts.add(start)
+    assert len(starts) > 1
+
+
+def test_pixels_are_drawn_once_but_again_after_an_interruption(tmp_path: Path, cache: Path, pixels: PixelData) -> None:
+    for name in ("pixels.npy", "masks.npy"):
+        shutil.copy(cache / name, tmp_path / name)
+    heard: list[Event] = []
+    PixelData(tmp_path, config=CONFIG, data=DATA, emit=heard.append)
+    assert heard == []
+    (tmp_path / "masks.npy").unlink()
+    (tmp_path / "pixels.npy").write_bytes(b"half of it")
+    again = PixelData(tmp_path, config=CONFIG, data=DATA, emit=heard.append)
+    assert heard == [DataPrepared(what="pixels", done=2, total=2)]
+    assert np.array_equal(again.pixels, pixels.pixels)
+    assert np.array_equal(again.pixels[:4], draw_pixels(DATA.seed, config=CONFIG, shots=4)[0])
+
+
+def test_a_mask_is_pooled_to_cells_the_first_frame_alone() -> None:
+    masks = np.zeros((1, 5, 16, 16), bool)
+    masks[0, 0, :8, :8] = True
+    masks[0, 1:3, 8:, 8:] = True
+    masks[0, 3, 8:, 8:12] = True
+    pooled = pool_mask(masks, (2, 2, 2))
+    assert pooled.tolist() == [[[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.625]]]]
+    assert pool_mask(masks[:, :1], (1, 2, 2)).tolist() == [[[[1.0, 0.0], [0.0, 0.0]]]]
+
+
+def test_known_words_are_those_of_the_part_of_the_world() -> None:
+    config = WorldConfig(species=("fox",), colours=("red", "blue"), accessories=("none", "hat"), settings=("city",))
+    known = set(known_words(config))
+    assert {"fox", "red", "blue", "hat", "city", "at", "night", "waves", "."} <= known
+    assert not known & {"bear", "green", "scarf", "beach", "snowy", "valley"}
+    stories = [make_story(seed, config) for seed in range(5)]
+    captions = [text for story in stories for shot in story.shots for text in (shot.caption, shot.full_caption)]
+    assert {word for caption in captions for word in tokens(caption)} <= known
+    assert known_words(WorldConfig()) == WORDS
+
+
+@pytest.mark.parametrize("earlier", [1, 2, 3])
+def test_rows_of_a_batch_have_as_many_frames_each(latents: LatentData, earlier: int) -> None:
+    made = batch(latents, earlier=earlier, size=5)
+    assert made.memory_BFCHW.shape == (5, earlier * 2, 4, 8, 8)
+    assert made.labels_BF.shape == made.real_BF.shape == made.ages_BF.shape == (5, earlier * 2)
+    assert made.foreground_BTHW.shape == (5, 2, 8, 8)

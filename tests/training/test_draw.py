@@ -1,0 +1,42 @@
+"""Pixels of the true renderer, here or in other processes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from onestory_cli.storyworld.world import WorldConfig
+from onestory_cli.training.draw import CHUNK, augment, draw_pixels, draw_stories
+
+CONFIG = WorldConfig(size=16, frames=2)
+
+
+def test_stories_come_in_order_whoever_draws_them() -> None:
+    drawn = list(draw_stories(range(5, 6 + CHUNK), config=CONFIG, shots=2))
+    assert len(drawn) == CHUNK + 1
+    for seed, (pixels, masks) in enumerate(drawn, start=5):
+        expected = draw_pixels(seed, config=CONFIG, shots=2)
+        assert np.array_equal(pixels, expected[0])
+        assert np.array_equal(masks, expected[1])
+    assert not np.array_equal(drawn[0][0], drawn[1][0])
+
+
+def test_a_handful_is_drawn_alike() -> None:
+    few = list(draw_stories(range(5, 7), config=CONFIG, shots=2))
+    assert [pixels.shape for pixels, _ in few] == [(2, 2, 16, 16, 3)] * 2
+    assert [masks.shape for _, masks in few] == [(2, 2, 16, 16)] * 2
+    assert np.array_equal(few[1][0], draw_pixels(6, config=CONFIG, shots=2)[0])
+
+
+def test_a_copy_is_augmented_in_space_and_colour() -> None:
+    ramp = np.linspace(0, 250, 20).astype(np.uint8)
+    pixels = np.zeros((1, 2, 20, 20, 3), np.uint8)
+    pixels[..., 0] = ramp
+    copies = [augment(pixels, seed=seed) for seed in range(12)]
+    for copy in copies:
+        assert (copy.shape, copy.dtype) == (pixels.shape, np.uint8)
+        channel = int(copy.max(axis=(0, 1, 2, 3)).argmax())
+        row = copy[0, 0, 3, :, channel].astype(int)
+        assert (np.diff(row) <= 0).all()  # mirrored
+        assert 0.7 < (row[0] - row[-1]) / 250 < 0.85  # four fifths of it
+    assert {int(copy.max(axis=(0, 1, 2, 3)).argmax()) for copy in copies} == {0, 1, 2}
+    assert np.array_equal(copies[3], augment(pixels, seed=3))

@@ -1,0 +1,131 @@
+"""What a recipe may say, and the finding for what it may not."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+
+from onestory_cli.errors import OnestoryError
+from onestory_cli.training.recipe import HELD_OUT, Recipe, Stage, World, read_recipe, world_config
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "recipes"
+RECIPE = """\
+name: tiny
+model: {name: tiny}
+data: {stories: 3, vae_stories: 2}
+stages:
+  - {name: vae, kind: vae, steps: 4, batch: 2, rate: 0.001}
+  - {name: recall, kind: adapter, steps: 4, batch: 2, rate: 1, earlier: [1, 2], remembered: [3, 4]}
+"""
+
+
+def read(tmp_path: Path, text: str) -> Recipe:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    return read_recipe(path)
+
+
+def finding(tmp_path: Path, text: str) -> str:
+    with pytest.raises(OnestoryError) as caught:
+        read(tmp_path, text)
+    assert caught.value.code == "T601"
+    assert "examples/recipes/storyworld.yaml" in caught.value.help
+    return caught.value.message
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_examples_are_recipes(path: Path) -> None:
+    assert read_recipe(path).stages
+
+
+def test_what_is_left_out_takes_its_default(tmp_path: Path) -> None:
+    recipe = read(tmp_path, RECIPE)
+    assert (recipe.seed, recipe.dtype, recipe.world, recipe.data.shots) == (0, "bfloat16", World(), 6)
+    assert recipe.stages[0] == Stage(name="vae", kind="vae", steps=4, batch=2, rate=0.001)
+    assert recipe.model.transformer.width == 256
+
+
+def test_lists_become_tuples_and_whole_numbers_floats_where_asked(tmp_path: Path) -> None:
+    stage = read(tmp_path, RECIPE).stages[1]
+    assert (stage.earlier, stage.remembered, stage.rate) == ((1.0, 2.0), (3, 4), 1.0)
+    assert isinstance(stage.rate, float)
+
+
+def test_every_field_can_be_written(tmp_path: Path) -> None:
+    recipe = read(tmp_path, RECIPE)
+    text = yaml.safe_dump(yaml.safe_load(yaml.safe_dump(_plain(dataclasses.asdict(recipe)))))
+    assert read(tmp_path, text) == recipe
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("name: tiny\n", "", "recipe: 'name' is missing"),
+        ("steps: 4, batch", "batch", "recipe.stages[0]: 'steps' is missing"),
+        ("name: tiny\n", "name: tiny\ncolour: red\n", "recipe: unknown key 'colour'; known: name, model"),
+        ("vae_stories", "vea_stories", "recipe.data: unknown key 'vea_stories'"),
+        ("{name: tiny}", "tiny", "recipe.model: a mapping is needed, not 'tiny'"),
+        ("{name: tiny}", "{name: 3}", "recipe.model.name: str is needed, not 3"),
+        (
+            "steps: 4, batch: 2, rate: 0.001",
+            "steps: 4.5, batch: 2, rate: 0.001",
+            "recipe.stages[0].steps: int is needed",
+        ),
+        ("rate: 0.001", "rate: fast", "recipe.stages[0].rate: float is needed, not 'fast'"),
+        ("rate: 0.001", "rate: true", "recipe.stages[0].rate: float is needed, not True"),
+        ("name: tiny\n", "name: tiny\ncompile: 1\n", "recipe.compile: bool is needed, not 1"),
+        ("[3, 4]", "3", "recipe.stages[1].remembered: a list is needed, not 3"),
+        ("[3, 4]", "[3, many]", "recipe.stages[1].remembered[1]: int is needed, not 'many'"),
+        ("[3, 4]", "[]", "stage recall: earlier needs a weight"),
+        ("kind: vae", "kind: vea", "stage vae: 'vea' is none of vae, base, adapter"),
+        ("kind: adapter", "kind: adapter, target: film", "stage recall: 'film' is none of image, shot"),
+        ("kind: adapter", "kind: adapter, conditioning: none", "stage recall: 'none' is none of uniform, labels"),
+        ("steps: 4, batch: 2, rate: 0.001", "steps: 0, batch: 2, rate: 0.001", "stage vae: steps and batch must"),
+        ("kind: vae", "kind: vae, frames: 8", "stage vae: frames must be 4k+1 and at most the world's 17, not 8"),
+        ("kind: vae", "kind: vae, frames: 21", "stage vae: frames must be 4k+1"),
+        ("[1, 2]", "[1, 2, 3, 4, 5, 6]", "stage recall: earlier has 6 weights; stories of 6 shots"),
+        ("name: recall", "name: vae", "no two of the same name"),
+        ("stories: 3", f"seed: {HELD_OUT - 2}, stories: 3", f"data: seeds from {HELD_OUT} on are held out"),
+        ("stories: 3", "stories: 0", "data: stories, vae_stories and shots must be at least 1"),
+        ("name: tiny\n", "name: tiny\ndtype: float8\n", "dtype 'float8' is none of bfloat16, float32"),
+        ("name: tiny\n", "name: tiny\nlog_every: 0\n", "checkpoint_every and log_every must be at least 1"),
+        ("name: tiny\n", "name: tiny\nworld: {size: 60}\n", "world: size must be a multiple of 16"),
+        ("name: tiny\n", "name: tiny\nworld: {species: [fix]}\n", "species: unknown name 'fix'"),
+        ("name: tiny\n", "name: tiny\nworld: {species: fox}\n", "recipe.world.species: a list is needed, not 'fox'"),
+        ("{name: tiny}", "{name: tiny, vae: {dim_mult: [1, 2]}}", "model.vae: 8x space and 4x time need"),
+        ("{name: tiny}", "{name: tiny, transformer: {heads: 3}}", "model: a width must divide by its number of heads"),
+        ("{name: tiny}", "{name: tiny, sampling: {scheduler: ddim}}", "model.sampling: 'ddim' is none of euler, unipc"),
+        (RECIPE, "a: [", "while parsing"),
+        (RECIPE, "", "recipe: a mapping is needed, not None"),
+    ],
+)
+def test_refusals_name_the_entry(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert RECIPE.count(old) == 1
+    assert message in finding(tmp_path, RECIPE.replace(old, new))
+
+
+def test_all_that_does_not_go_together_is_said_at_once(tmp_path: Path) -> None:
+    said = finding(tmp_path, RECIPE.replace("kind: vae", "kind: vea").replace("[3, 4]", "[]"))
+    assert "stage vae" in said
+    assert "stage recall" in said
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OnestoryError, match="nowhere.yaml") as caught:
+        read_recipe(tmp_path / "nowhere.yaml")
+    assert caught.value.code == "T601"
+
+
+def test_an_empty_list_of_the_world_means_all_of_it() -> None:
+    config = world_config(World(species=("fox", "bear"), size=32))
+    assert config.species == ("fox", "bear")
+    assert (config.size, len(config.settings)) == (32, 8)
