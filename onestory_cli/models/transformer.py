@@ -67,7 +67,10 @@ class MemoryWanTransformer(WanTransformer3DModel):
     a pipeline's index cannot name it.
     """
 
-    @functools.wraps(WanTransformer3DModel.__init__)  # from_pretrained reads the names of the arguments
+    rope: JoinedRotary
+
+    # from_pretrained reads from this signature which entries of a config to pass
+    @functools.wraps(WanTransformer3DModel.__init__)  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.rope = JoinedRotary(self.rope)

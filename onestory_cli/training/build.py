@@ -161,6 +161,9 @@ def save_model(model: LoadedModel, folder: Path) -> None:
         # a copy: halving rounds weights and rotary tables for good
         copy.deepcopy(getattr(model, name)).to(torch.float16).save_pretrained(folder / name)
     _name_stock_class(folder / "transformer" / "config.json")
+    # the last call's padding would be stored too, and the folder's fingerprint tell of it
+    model.tokenizer.backend_tokenizer.no_truncation()
+    model.tokenizer.backend_tokenizer.no_padding()
     model.tokenizer.save_pretrained(folder / "tokenizer")
     FlowMatchEulerDiscreteScheduler(shift=model.spec.shift).save_pretrained(folder / "scheduler")
     _save_adapter(model, folder / "adapter")
@@ -173,7 +176,7 @@ def save_model(model: LoadedModel, folder: Path) -> None:
 
 def _save_adapter(model: LoadedModel, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    parts = {"selector": model.selector, "conditioner": model.conditioner}
+    parts: dict[str, nn.Module] = {"selector": model.selector, "conditioner": model.conditioner}
     weights = {
         f"{name}.{key}": value.detach().to(torch.float16).contiguous()
         for name, module in parts.items()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """Tensors and plain values. The old checkpoint stays whole until the new one is."""
-    with _whole(path) as draft:
+    with whole(path) as draft:
         torch.save(dict(state), draft)
 
 
@@ -26,7 +26,7 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
 
 def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
     """Weights alone, as safetensors, whole or not at all."""
-    with _whole(path) as draft:
+    with whole(path) as draft:
         save_file({name: value.detach().contiguous().cpu() for name, value in weights.items()}, draft)
 
 
@@ -49,7 +49,7 @@ def load_weights(path: Path, modules: Mapping[str, nn.Module]) -> None:
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[Path]:
+def whole(path: Path) -> Iterator[Path]:
     """A neighbour to write to; it is synced and takes the name `path` when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".draft")

@@ -8,7 +8,6 @@ Every batch is a function of (seed, stage, step), so that a resumed run draws wh
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
@@ -24,6 +23,7 @@ from onestory_cli.events import DataPrepared, Emit
 from onestory_cli.storyworld import vocabulary
 from onestory_cli.storyworld.stories import make_story, relevance
 from onestory_cli.storyworld.world import WorldConfig, WorldStory
+from onestory_cli.training.checkpoint import save_weights, whole
 from onestory_cli.training.draw import augment, draw_stories
 from onestory_cli.training.recipe import Data
 
@@ -64,10 +64,8 @@ class PixelData:
             if (index + 1) % 50 == 0 or index + 1 == data.vae_stories:
                 emit(DataPrepared(what="pixels", done=index + 1, total=data.vae_stories))
         pixels.flush()
-        draft = self.masks_path.with_suffix(".draft")
-        with draft.open("wb") as file:
+        with whole(self.masks_path) as draft, draft.open("wb") as file:  # last: it says that the pixels are whole
             np.save(file, masks)
-        os.replace(draft, self.masks_path)  # last: its presence says that the pixels are whole
 
     def batch(self, rng: np.random.Generator, *, size: int, frames: int) -> tuple[Tensor, Tensor]:
         """Windows of `frames` pixel frames: pixels (B, 3, P, H, W) in -1..1 and masks (B, 1, P, H, W)."""
@@ -180,11 +178,8 @@ def encode_stories(path: Path, *, config: WorldConfig, data: Data, encode: Encod
         foreground.append(pool_mask(masks, encoded.shape[-3:]).half())
         if (index + 1) % 50 == 0 or index + 1 == data.stories:
             emit(DataPrepared(what="latents", done=index + 1, total=data.stories))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
     stored = {"latents": latents, "foreground": foreground, "augmented": augmented}
-    save_file({name: torch.stack(items) for name, items in stored.items()}, draft)
-    os.replace(draft, path)
+    save_weights(path, {name: torch.stack(items) for name, items in stored.items()})
 
 
 def pool_mask(masks_BPHW: NDArray[np.bool_], cells: Sequence[int]) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from onestory_cli.events import Emit, StageFinished, StageStarted, TrainingProgress
 from onestory_cli.training.checkpoint import load_checkpoint, save_checkpoint, save_weights
-from onestory_cli.training.objective import Losses, draws
+from onestory_cli.training.objective import Losses, draws, mixed_precision
 from onestory_cli.training.optim import MovingAverage, Optimiser, named_weights
 from onestory_cli.training.recipe import Recipe, Stage
 
@@ -45,7 +45,7 @@ def run_stage(
     emit(StageStarted(stage=stage.name, step=first, steps=stage.steps, parameters=run.parameters))
     report = _Report(stage, folder / "log.jsonl", emit, recipe.log_every, first)
     for step in range(first, stage.steps):
-        with _autocast(recipe, run.device):
+        with mixed_precision(run.device, recipe.dtype):
             losses = objective(*draws(recipe.seed, index, step))
         run.learn(step, losses["loss"])
         report.add(step, losses)
@@ -164,11 +164,14 @@ def _forget(path: Path, stage: str, *, after: int) -> None:
     if not path.exists():
         return
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if (entry := json.loads(line))["stage"] != stage or entry["step"] <= after]
+    kept = [line for line in lines if not _is_lost(line, stage, after)]
     if kept != lines:
         path.write_text("".join(kept), encoding="utf-8")
 
 
-def _autocast(recipe: Recipe, device: torch.device) -> contextlib.AbstractContextManager[object]:
-    dtype = getattr(torch, recipe.dtype)
-    return torch.autocast(device.type, dtype, enabled=dtype is not torch.float32)
+def _is_lost(line: str, stage: str, after: int) -> bool:
+    try:
+        entry = json.loads(line)
+    except ValueError:  # the run was killed while it wrote this line
+        return True
+    return entry["stage"] == stage and entry["step"] > after

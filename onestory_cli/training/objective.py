@@ -183,6 +183,11 @@ def relevance_order(
     return scores_BF.argsort(1, descending=True)
 
 
+def mixed_precision(device: torch.device, dtype: str) -> contextlib.AbstractContextManager[object]:
+    """Autocast to a recipe's dtype; float32 is no cast at all."""
+    return contextlib.nullcontext() if dtype == "float32" else torch.autocast(device.type, getattr(torch, dtype))
+
+
 def training_attention(device: torch.device) -> contextlib.AbstractContextManager[None]:
     """On processors, attention as two matrix products: the fused kernel's backward costs several times its forward."""
     return attention_backend("_native_math") if device.type == "cpu" else contextlib.nullcontext()

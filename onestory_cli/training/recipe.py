@@ -271,6 +271,7 @@ def _value(kind: Any, value: Any, where: str) -> Any:
             raise TypeError(f"{where}: a list is needed, not {value!r}")
         item_kind = kind.removeprefix("tuple[").removesuffix(", ...]")
         return tuple(_value(item_kind, item, f"{where}[{index}]") for index, item in enumerate(value))
-    if not isinstance(value, PLAIN[kind]) or (kind != "bool" and isinstance(value, bool)):
+    fits = isinstance(value, PLAIN[kind]) and (kind == "bool" or not isinstance(value, bool))
+    if not fits:
         raise TypeError(f"{where}: {kind} is needed, not {value!r}")
     return float(value) if kind == "float" else value

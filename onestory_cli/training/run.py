@@ -16,10 +16,10 @@ from onestory_cli.events import Emit, ignore
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.vocabulary import WORDS
 from onestory_cli.training.build import build_model, save_model
-from onestory_cli.training.checkpoint import load_weights
+from onestory_cli.training.checkpoint import load_weights, whole
 from onestory_cli.training.data import LatentData, PixelData, known_words
 from onestory_cli.training.loop import Objective, run_stage
-from onestory_cli.training.objective import ShotObjective, VaeObjective, latent_statistics
+from onestory_cli.training.objective import ShotObjective, VaeObjective, latent_statistics, mixed_precision
 from onestory_cli.training.recipe import Recipe, read_recipe, world_config
 from onestory_cli.training.samples import draw_reconstructions, draw_samples
 
@@ -86,7 +86,7 @@ class Trainer:
     def _run_shots(self, index: int, modules: Mapping[str, nn.Module]) -> None:
         stage = self.recipe.stages[index]
         objective = ShotObjective(model=self.model, data=self._latents(), stage=stage)
-        self._train(index, modules, objective, lambda path: draw_samples(self.model, self.config, path))
+        self._train(index, modules, objective, self._draw_samples)
 
     def _train(
         self, index: int, modules: Mapping[str, nn.Module], objective: Objective, draw: Callable[[Path], None]
@@ -97,6 +97,10 @@ class Trainer:
             draw(pictures / f"{index}-{name}-{step:06}.png")
 
         run_stage(self.recipe, index, modules, objective, self.folder, self.emit, sample=sample)
+
+    def _draw_samples(self, path: Path) -> None:
+        with mixed_precision(self.model.device, self.recipe.dtype):
+            draw_samples(self.model, self.config, path)
 
     def _modules(self, kind: str) -> dict[str, nn.Module]:
         model = self.model
@@ -116,7 +120,8 @@ class Trainer:
         path = self.folder / "stages" / f"{stage}.statistics.json"
         if not path.exists():
             mean, std = latent_statistics(self.model, self._pixels())
-            path.write_text(json.dumps({"latents_mean": mean, "latents_std": std}), encoding="utf-8")
+            with whole(path) as draft:
+                draft.write_text(json.dumps({"latents_mean": mean, "latents_std": std}), encoding="utf-8")
         self.model.vae.register_to_config(**json.loads(path.read_text(encoding="utf-8")))
 
     def _latents(self) -> LatentData:
@@ -130,5 +135,5 @@ class Trainer:
 
     @torch.no_grad()
     def _encode(self, pixels_BPHWC: NDArray[np.uint8]) -> Tensor:
-        with torch.autocast(self.model.device.type, getattr(torch, self.recipe.dtype)):
+        with mixed_precision(self.model.device, self.recipe.dtype):
             return self.model.encode_video(pixels_BPHWC).cpu()

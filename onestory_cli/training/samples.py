@@ -38,7 +38,7 @@ def draw_samples(model: LoadedModel, config: WorldConfig, path: Path, *, stories
     films = [make_story(HELD_OUT + index, config) for index in range(stories)]
     captions = [[shot.caption for shot in film.shots] for film in films]
     schedule = Schedule(name="euler", steps=12, shift=model.spec.shift, guidance=model.spec.guidance)
-    with evaluating(model), torch.autocast(model.device.type, torch.bfloat16):
+    with evaluating(model):
         shots = list(roll_out(model, captions, policy="adaptive", schedule=schedule))
         columns = [[middle_frame(model.decode(latents)) for latents in shot] for shot in shots]
     save_grid(path, np.concatenate([np.concatenate(column) for column in columns], axis=1))
@@ -60,6 +60,7 @@ def evaluating(model: LoadedModel) -> Iterator[None]:
 
 
 def middle_frame(pixels_PHWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 3): what a shot shows half-way."""
     return pixels_PHWC[len(pixels_PHWC) // 2]
 
 

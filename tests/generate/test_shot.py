@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def bank_of(*sources: str) -> MemoryBank:
     return bank
 
 
-def with_memory(job: ShotJob, **fields: object) -> ShotJob:
+def with_memory(job: ShotJob, **fields: Any) -> ShotJob:
     return replace(job, memory=replace(job.memory, **fields))
 
 
@@ -71,7 +72,7 @@ def test_an_empty_memory_is_the_policy_none(tiny_model: LoadedModel, job: ShotJo
     "change", [{"seed": 6}, {"caption": "A green bear jumps."}, {"steps": 3}, {"guidance": 3.0}, {"shift": 4.0}]
 )
 def test_whatever_the_job_says_shows_in_the_bytes(
-    tiny_model: LoadedModel, job: ShotJob, change: dict[str, object]
+    tiny_model: LoadedModel, job: ShotJob, change: dict[str, Any]
 ) -> None:
     bank = bank_of("opening")
     assert not same(generate_shot(tiny_model, job, bank), generate_shot(tiny_model, replace(job, **change), bank))

@@ -5,6 +5,8 @@ Shape letters: B batch, K frames, C latent channels, D width, S context tokens, 
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -111,6 +113,6 @@ def test_positions_count_in_tokens_of_the_finest_level() -> None:
 
 def test_settings_make_the_same_config() -> None:
     conditioner, _ = parts()
-    settings = dict(conditioner.settings)
+    settings: dict[str, Any] = dict(conditioner.settings)
     settings["levels"] = tuple(Level(**row) for row in settings["levels"])
     assert ConditionerConfig(**settings) == conditioner.config

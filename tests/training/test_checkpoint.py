@@ -24,6 +24,7 @@ def test_a_checkpoint_comes_back(path: Path) -> None:
     assert load_checkpoint(path) is None
     save_checkpoint(path, {"step": 3, "weights": {"a": torch.arange(3)}})
     stored = load_checkpoint(path)
+    assert stored is not None
     assert stored["step"] == 3
     assert stored["weights"]["a"].tolist() == [0, 1, 2]
     assert [item.name for item in path.parent.iterdir()] == ["vae.pt"]

@@ -35,10 +35,10 @@ def batch(latents: LatentData, *, step: int = 0, size: int = 16, earlier: int = 
     return latents.batch(rng, size=size, earlier=earlier, **{"inflation": 0.0, "full_caption": 0.0, **settings})
 
 
-def place_of(latents: LatentData, clip_CTHW: Tensor) -> tuple[int, int] | None:
-    """(story, shot) of a clip, or None for one that is no shot."""
-    found = (latents.latents == clip_CTHW).flatten(2).all(2).nonzero().tolist()
-    return (found[0][0], found[0][1]) if found else None
+def place_of(latents: LatentData, clip_CTHW: Tensor) -> tuple[int, int]:
+    """(story, shot) of a clip, which must be a shot of a story."""
+    ((story, shot),) = (latents.latents == clip_CTHW).flatten(2).all(2).nonzero().tolist()
+    return story, shot
 
 
 def clips_of(made: StoryBatch, row: int) -> list[Tensor]:
@@ -103,7 +103,7 @@ def test_inflation_puts_in_a_foreign_shot_or_an_augmented_copy_and_labels_it(lat
                 assert torch.equal(clip, latents.augmented[story])
             else:
                 assert label == -1
-                assert place_of(latents, clip) is not None
+                place_of(latents, clip)
             labels.add(label)
             assert made.real_BF[row, ::2].equal(made.real_BF[row, 1::2])
     assert labels == {0, -1}

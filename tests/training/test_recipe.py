@@ -70,7 +70,7 @@ def _plain(value: object) -> object:
     ("old", "new", "message"),
     [
         ("name: tiny\n", "", "recipe: 'name' is missing"),
-        ("steps: 4, batch", "batch", "recipe.stages[0]: 'steps' is missing"),
+        ("vae, steps: 4, batch", "vae, batch", "recipe.stages[0]: 'steps' is missing"),
         ("name: tiny\n", "name: tiny\ncolour: red\n", "recipe: unknown key 'colour'; known: name, model"),
         ("vae_stories", "vea_stories", "recipe.data: unknown key 'vea_stories'"),
         ("{name: tiny}", "tiny", "recipe.model: a mapping is needed, not 'tiny'"),
@@ -120,7 +120,7 @@ def test_all_that_does_not_go_together_is_said_at_once(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OnestoryError, match="nowhere.yaml") as caught:
+    with pytest.raises(OnestoryError, match="nowhere") as caught:
         read_recipe(tmp_path / "nowhere.yaml")
     assert caught.value.code == "T601"
 

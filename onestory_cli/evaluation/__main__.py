@@ -1,0 +1,70 @@
+"""Teach the read-out: `python -m onestory_cli.evaluation --out DIR`. Its weights are committed; few will need this."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from onestory_cli.evaluation.readout import WEIGHTS, Readout
+from onestory_cli.evaluation.storyworld import quick
+from onestory_cli.evaluation.teach import EXAM_SEED, SEED, Lessons, draw_lessons, examine, train_readout
+from onestory_cli.evaluation.truth import world_of
+from onestory_cli.models.catalog import find
+from onestory_cli.models.load import LoadedModel, load_model
+from onestory_cli.storyworld.world import WorldConfig
+
+EXAM_STORIES = 50
+
+
+def main() -> None:
+    arguments = _arguments()
+    model = load_model(find(arguments.model), "cpu") if arguments.model else None
+    worlds = [WorldConfig(), *([world_of(model.spec)] if model else [])]
+    lessons = [draw_lessons(range(SEED, SEED + arguments.stories), world) for world in worlds]
+    exams = {"true": draw_lessons(range(EXAM_SEED, EXAM_SEED + EXAM_STORIES), worlds[-1])}
+    if model:
+        drawn = draw_lessons(range(SEED, SEED + arguments.stories // 5), worlds[-1], frames=model.spec.frames)
+        lessons.append(decoded(model, drawn))
+        seeds = range(EXAM_SEED, EXAM_SEED + EXAM_STORIES)
+        exams["decoded"] = decoded(model, draw_lessons(seeds, worlds[-1], frames=model.spec.frames))
+    network = train_readout(lessons, steps=arguments.steps, progress=_say)
+    draft = Readout(network=network, accuracy={})
+    readout = replace(draft, accuracy={name: examine(draft, exam) for name, exam in exams.items()})
+    readout.save(arguments.out)
+    for name, shares in readout.accuracy.items():
+        sys.stdout.write(f"{name}: {', '.join(f'{attribute} {share:.1%}' for attribute, share in shares.items())}\n")
+
+
+@torch.inference_mode()
+def decoded(model: LoadedModel, lessons: Lessons, *, batch: int = 6) -> Lessons:
+    """The same clips after a way through the model's VAE."""
+    clips: list[np.ndarray] = []
+    for start in range(0, len(lessons.shots), batch):
+        with quick(model):
+            latents = model.encode_video(lessons.pixels_BPHWC[start : start + batch])
+            clips += [model.decode(item) for item in latents]
+    return replace(lessons, pixels_BPHWC=np.stack(clips))
+
+
+def _say(step: int, value: float) -> None:
+    if step % 50 == 0:
+        sys.stderr.write(f"step {step}: loss {value:.3f}\n")
+
+
+def _arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m onestory_cli.evaluation", description=__doc__)
+    parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the weights")
+    parser.add_argument("--stories", type=int, default=1000, help="stories of six shots in every set of lessons")
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--model", help="learn the frames of this model's VAE and its part of the world as well")
+    return parser.parse_args(given)
+
+
+if __name__ == "__main__":
+    main()

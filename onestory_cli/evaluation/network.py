@@ -1,0 +1,117 @@
+"""The network of the read-out: one frame in, every detail of the storyworld out.
+
+Shape letters: B frames, S species, A attributes of a species, G details of a place, N cells, C channels, D width, H W.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from onestory_cli.evaluation.truth import SIDES
+from onestory_cli.storyworld import vocabulary
+
+LOOKS: dict[str, int] = {
+    "species": 1,  # one logit: present or not
+    "colour": len(vocabulary.COLOURS),
+    "accessory": len(vocabulary.ACCESSORIES),
+    "accessory_colour": len(vocabulary.COLOURS),
+}
+PLACES: dict[str, int] = {
+    "setting": len(vocabulary.SETTINGS),
+    "accent_colour": len(vocabulary.COLOURS),
+    "accent_side": len(SIDES),
+    "sun_side": len(SIDES),
+}
+SIDE = 64  # pixels; other sizes are resampled
+CELLS = SIDE // 4
+HEADS = 4
+
+
+class Residual(nn.Module):
+    """Two convolutions beside a shortcut."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            _convolution(width, width),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+        )
+
+    def forward(self, cells_BCHW: Tensor) -> Tensor:
+        return functional.relu(cells_BCHW + self.body(cells_BCHW))
+
+
+class ReadoutNetwork(nn.Module):
+    """A small convolutional network whose cells are pooled by attention, with a query per species and attribute.
+
+    Every attribute has its own query, so that the colour of a hat is looked up where the hat is; where two characters
+    stand, what was found of the species tells whose hat to look for. The heads are shared by all species.
+    """
+
+    def __init__(self, width: int = 64, deep: int = 128) -> None:
+        super().__init__()
+        self.fine = nn.Sequential(
+            nn.PixelUnshuffle(2),
+            _convolution(12, 32),
+            nn.ReLU(),
+            _convolution(32, width, stride=2),
+            nn.ReLU(),
+            Residual(width),
+        )
+        self.coarse = nn.Sequential(_convolution(width, deep, stride=2), nn.ReLU(), Residual(deep))
+        self.lift = nn.Conv2d(deep, width, 1)
+        self.paint = nn.PixelUnshuffle(4)  # the cell's own pixels: colours are read from them, not from features alone
+        self.tokens = nn.Conv2d(width + 48, deep, 1)
+        self.position = nn.Parameter(torch.randn(deep, CELLS, CELLS) * 0.02)
+        self.keys = nn.Linear(deep, deep)
+        self.look_queries = nn.Parameter(torch.randn(len(vocabulary.SPECIES), len(LOOKS), deep) * 0.2)
+        self.found = nn.Linear(deep, deep, bias=False)
+        self.place_queries = nn.Parameter(torch.randn(len(PLACES), deep) * 0.2)
+        self.species = nn.Parameter(torch.randn(len(vocabulary.SPECIES), deep) * 0.2)
+        self.look_heads = nn.ModuleDict({name: _head(deep, count) for name, count in LOOKS.items()})
+        self.place_heads = nn.ModuleDict({name: _head(deep, count) for name, count in PLACES.items()})
+
+    def forward(self, frames_BCHW: Tensor) -> dict[str, Tensor]:
+        """RGB in -1..1 -> logits: (B, S, values) for the names of `LOOKS`, (B, values) for those of `PLACES`."""
+        tokens_BND = self._tokens(frames_BCHW)
+        count = len(tokens_BND)
+        species_BSD = self._pool(tokens_BND, self.look_queries[:, 0].expand(count, -1, -1))
+        queries_BSAD = self.look_queries[:, 1:] + self.found(species_BSD)[:, :, None]
+        places_BGD = self.place_queries.expand(count, -1, -1)
+        pooled_BQD = self._pool(tokens_BND, torch.cat([queries_BSAD.flatten(1, 2), places_BGD], dim=1))
+        looks_BQD, places_BGD = pooled_BQD.split([queries_BSAD[0, :, :, 0].numel(), len(PLACES)], dim=1)
+        looks_BSAD = torch.cat([species_BSD[:, :, None], looks_BQD.unflatten(1, queries_BSAD.shape[1:3])], dim=2)
+        logits = {
+            name: head(looks_BSAD[:, :, index] + self.species)
+            for index, (name, head) in enumerate(self.look_heads.items())
+        }
+        return logits | {
+            name: head(places_BGD[:, index]) for index, (name, head) in enumerate(self.place_heads.items())
+        }
+
+    def _tokens(self, frames_BCHW: Tensor) -> Tensor:
+        fine_BCHW = self.fine(frames_BCHW)
+        coarse_BCHW = functional.interpolate(self.lift(self.coarse(fine_BCHW)), scale_factor=2.0)
+        cells_BCHW = torch.cat([functional.relu(fine_BCHW + coarse_BCHW), self.paint(frames_BCHW)], dim=1)
+        return (self.tokens(cells_BCHW) + self.position).flatten(2).transpose(1, 2)
+
+    def _pool(self, tokens_BND: Tensor, queries_BQD: Tensor) -> Tensor:
+        """Attention without a query projection: the queries are parameters already."""
+        width = queries_BQD.shape[-1] // HEADS
+        keys, values, queries = (
+            item.unflatten(-1, (HEADS, width)) for item in (self.keys(tokens_BND), tokens_BND, queries_BQD)
+        )
+        weights = torch.einsum("bqhw,bnhw->bhqn", queries, keys).softmax(-1)
+        return torch.einsum("bhqn,bnhw->bqhw", weights, values).flatten(2)
+
+
+def _convolution(given: int, width: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(given, width, 3, stride=stride, padding=1, bias=False), nn.BatchNorm2d(width))
+
+
+def _head(width: int, count: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, count))

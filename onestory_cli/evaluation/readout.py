@@ -1,0 +1,140 @@
+"""The read-out: pixels of a storyworld clip -> who is in it, how they look, and where it is.
+
+Shape letters: B clips, P pixel frames, R read frames, S species, H W C pixels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn import functional
+
+from onestory_cli.evaluation.network import PLACES, SIDE, ReadoutNetwork
+from onestory_cli.evaluation.truth import SIDES
+from onestory_cli.storyworld import vocabulary
+from onestory_cli.storyworld.world import Look
+
+WEIGHTS = Path(__file__).parent / "weights" / "readout"
+READ_FRAMES = 5  # of a clip, spread evenly; their logits are averaged
+COLOURS = tuple(vocabulary.COLOURS)
+PLACE_NAMES: dict[str, tuple[str, ...]] = {
+    "setting": tuple(vocabulary.SETTINGS),
+    "accent_colour": COLOURS,
+    "accent_side": SIDES,
+    "sun_side": SIDES,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What one clip shows.
+
+    present: probability of every species
+    looks: how each species looks, if it is there; meaningless for the absent ones
+    """
+
+    present: Mapping[str, float]
+    looks: Mapping[str, Look]
+    setting: str
+    accent_colour: str
+    accent_side: str
+    sun_side: str
+
+    def shows(self, species: str) -> bool:
+        return self.present[species] > 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readout:
+    """A taught network. `accuracy` is its own ceiling: kind of frames -> attribute -> share read right."""
+
+    network: ReadoutNetwork
+    accuracy: Mapping[str, Mapping[str, float]]
+
+    @torch.inference_mode()
+    def read(self, pixels_BPHWC: NDArray[np.uint8], *, batch: int = 32) -> list[Reading]:
+        """One reading per clip. Any frame size that is drawn on a square; other than 64 pixels is resampled."""
+        readings: list[Reading] = []
+        for start in range(0, len(pixels_BPHWC), batch):
+            clips = pixels_BPHWC[start : start + batch]
+            chosen = np.linspace(0, clips.shape[1] - 1, min(READ_FRAMES, clips.shape[1])).round().astype(int)
+            frames = to_network(clips[:, chosen].reshape(-1, *clips.shape[2:]))
+            logits = {
+                name: value.float().unflatten(0, (len(clips), len(chosen))).mean(1)
+                for name, value in self.network(frames).items()
+            }
+            readings += _readings(logits)
+        return readings
+
+    def save(self, folder: Path) -> None:
+        """Weights in fp16 and what they were measured at."""
+        folder.mkdir(parents=True, exist_ok=True)
+        state = self.network.state_dict()
+        halves = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+        save_file({name: value.contiguous() for name, value in halves.items()}, folder / "readout.safetensors")
+        card = {"schema": "onestory.readout.v1", "vocabulary": _vocabulary(), "accuracy": self.accuracy}
+        (folder / "readout.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+
+
+def load_readout(folder: Path = WEIGHTS) -> Readout:
+    """The read-out that `Readout.save` wrote.
+
+    Raises:
+        ValueError: it was taught on another vocabulary than that of this version.
+    """
+    card = json.loads((folder / "readout.json").read_text(encoding="utf-8"))
+    if card["vocabulary"] != _vocabulary():
+        raise ValueError(f"{folder}: the read-out knows another storyworld; teach it anew")
+    network = ReadoutNetwork()
+    stored = load_file(folder / "readout.safetensors")
+    network.load_state_dict(
+        {name: value.float() if value.is_floating_point() else value for name, value in stored.items()}
+    )
+    return Readout(network=network.eval().requires_grad_(False), accuracy=card["accuracy"])
+
+
+def to_network(frames_BHWC: NDArray[np.uint8]) -> Tensor:
+    """uint8 frames -> (B, C, H, W) in -1..1 at the network's size."""
+    frames = torch.from_numpy(np.ascontiguousarray(frames_BHWC)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    if frames.shape[-1] != SIDE or frames.shape[-2] != SIDE:
+        frames = functional.interpolate(frames, (SIDE, SIDE), mode="area")
+    return frames.contiguous(memory_format=torch.channels_last)
+
+
+def _readings(logits: Mapping[str, Tensor]) -> list[Reading]:
+    present = torch.sigmoid(logits["species"][..., 0]).tolist()
+    looks = [logits[name].argmax(-1).tolist() for name in ("colour", "accessory", "accessory_colour")]
+    places = {name: logits[name].argmax(-1).tolist() for name in PLACES}
+    return [
+        Reading(
+            present=dict(zip(vocabulary.SPECIES, present[clip], strict=True)),
+            looks=_looks(*(values[clip] for values in looks)),
+            **{name: PLACE_NAMES[name][values[clip]] for name, values in places.items()},
+        )
+        for clip in range(len(present))
+    ]
+
+
+def _looks(colours: Sequence[int], accessories: Sequence[int], wears: Sequence[int]) -> dict[str, Look]:
+    return {
+        species: _look(species, COLOURS[colour], vocabulary.ACCESSORIES[accessory], COLOURS[wear])
+        for species, colour, accessory, wear in zip(vocabulary.SPECIES, colours, accessories, wears, strict=True)
+    }
+
+
+def _look(species: str, colour: str, accessory: str, wear: str) -> Look:
+    bare = accessory == "none"
+    return Look(species=species, colour=colour, accessory=accessory, accessory_colour="" if bare else wear)
+
+
+def _vocabulary() -> dict[str, list[str]]:
+    places = {name: list(values) for name, values in PLACE_NAMES.items()}
+    return {"species": list(vocabulary.SPECIES), "accessory": list(vocabulary.ACCESSORIES), **places}

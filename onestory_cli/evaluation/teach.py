@@ -1,0 +1,174 @@
+"""Teaching and examining the read-out on frames of the true renderer, degraded until they look like decoded ones.
+
+Shape letters: B clips, P pixel frames, S species, C channels, H W pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from onestory_cli.evaluation.network import LOOKS, ReadoutNetwork
+from onestory_cli.evaluation.readout import PLACE_NAMES, Reading, Readout, to_network
+from onestory_cli.evaluation.truth import shows_accent, shows_sun, side
+from onestory_cli.storyworld.render import render_shot
+from onestory_cli.storyworld.stories import make_story
+from onestory_cli.storyworld.vocabulary import ACCESSORIES, COLOURS, SPECIES
+from onestory_cli.storyworld.world import WorldConfig, WorldShot
+
+UNSEEN = -1  # a label that a frame cannot tell; no loss is taken there
+SEED = 5_000_000  # stories from here on are neither trained on nor evaluated on
+EXAM_SEED = 6_000_000
+CROWD = 3  # extra weight of shots with two characters: they alone teach whose hat it is
+
+Progress = Callable[[int, float], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lessons:
+    """Clips and their shots."""
+
+    pixels_BPHWC: NDArray[np.uint8]
+    shots: tuple[WorldShot, ...]
+
+    def labels(self) -> dict[str, Tensor]:
+        """Attribute -> labels of all clips, as `loss` takes them."""
+        rows = [label(shot) for shot in self.shots]
+        return {name: torch.tensor([row[name] for row in rows]) for name in rows[0]}
+
+
+def draw_lessons(seeds: Iterable[int], config: WorldConfig, *, frames: int = 5) -> Lessons:
+    """All shots of the stories of these seeds; few frames of a shot tell as much as many."""
+    config = replace(config, frames=frames)
+    shots = tuple(shot for seed in seeds for shot in make_story(seed, config).shots)
+    return Lessons(pixels_BPHWC=np.stack([render_shot(shot, config).pixels_THWC for shot in shots]), shots=shots)
+
+
+def label(shot: WorldShot) -> dict[str, list[int] | int]:
+    """What there is to read in a shot: a list over species for looks, a number for places."""
+    looks: dict[str, list[int]] = {name: [UNSEEN] * len(SPECIES) for name in LOOKS}
+    looks["species"] = [0] * len(SPECIES)
+    for actor in shot.actors:
+        index, look = SPECIES.index(actor.look.species), actor.look
+        looks["species"][index] = 1
+        looks["colour"][index] = list(COLOURS).index(look.colour)
+        looks["accessory"][index] = ACCESSORIES.index(look.accessory)
+        if look.accessory_colour:
+            looks["accessory_colour"][index] = list(COLOURS).index(look.accessory_colour)
+    place = shot.place
+    seen = {
+        "setting": place.setting,
+        "accent_colour": place.accent_colour if shows_accent(shot) else None,
+        "accent_side": side(place.accent_x) if shows_accent(shot) else None,
+        "sun_side": side(place.sun_x) if shows_sun(shot) else None,
+    }
+    return looks | {name: UNSEEN if value is None else PLACE_NAMES[name].index(value) for name, value in seen.items()}
+
+
+def loss(logits: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> Tensor:
+    """Sum over attributes of the mean cross-entropy where the frame tells; presence is a logit per species."""
+    presence = functional.binary_cross_entropy_with_logits(logits["species"][..., 0].float(), labels["species"].float())
+    total = presence * len(SPECIES)
+    for name, target in labels.items():
+        if name != "species" and (target != UNSEEN).any():
+            values = logits[name].float().flatten(0, -2)
+            total = total + functional.cross_entropy(values, target.flatten(), ignore_index=UNSEEN)
+    return total
+
+
+def degrade(frames_BCHW: Tensor, noise: torch.Generator) -> Tensor:
+    """Blur, noise, contrast, brightness and a colour cast, each drawn anew: per batch the blur, per frame the rest."""
+    size, count = frames_BCHW.shape[-1], len(frames_BCHW)
+    small = int(torch.randint(size * 5 // 8, size + size // 8, (1,), generator=noise))
+    if small < size:
+        coarse = functional.interpolate(frames_BCHW, (small, small), mode="bilinear", antialias=True)
+        frames_BCHW = functional.interpolate(coarse, (size, size), mode="bilinear")
+    contrast = 0.9 + 0.2 * torch.rand(count, 1, 1, 1, generator=noise)
+    cast = 0.05 * torch.randn(count, 3, 1, 1, generator=noise)
+    grain = 0.08 * torch.rand(count, 1, 1, 1, generator=noise) * torch.randn(frames_BCHW.shape, generator=noise)
+    return (frames_BCHW * contrast + cast + grain).clamp(-1, 1)
+
+
+def train_readout(
+    lessons: Sequence[Lessons],
+    *,
+    network: ReadoutNetwork | None = None,
+    steps: int = 2000,
+    batch: int = 64,
+    rate: float = 3e-3,
+    seed: int = 0,
+    progress: Progress = lambda step, value: None,
+) -> ReadoutNetwork:
+    """Teach a network, or go on with one; every set of lessons has the same share of the frames.
+
+    `progress(step, loss)` is called after each step.
+    """
+    torch.manual_seed(seed)
+    network = (network or ReadoutNetwork()).to(memory_format=torch.channels_last).train().requires_grad_(True)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate_factor(step, steps))
+    labels = [part.labels() for part in lessons]
+    rng, noise = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    for step in range(1, steps + 1):
+        frames, wanted = _batch(rng, lessons, labels, batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = network(degrade(frames, noise))
+        value = loss(logits, wanted)
+        value.backward()
+        optimiser.step()
+        schedule.step()
+        optimiser.zero_grad(set_to_none=True)
+        progress(step, float(value.detach()))
+    return network.eval().requires_grad_(False)
+
+
+def examine(readout: Readout, lessons: Lessons) -> dict[str, float]:
+    """Share of clips (of actors, for looks) whose attribute is read right."""
+    right: dict[str, list[bool]] = {}
+    for shot, reading in zip(lessons.shots, readout.read(lessons.pixels_BPHWC), strict=True):
+        for name, hit in _marks(shot, reading):
+            right.setdefault(name, []).append(hit)
+    return {name: round(sum(hits) / len(hits), 4) for name, hits in right.items()}
+
+
+def _marks(shot: WorldShot, reading: Reading) -> Iterable[tuple[str, bool]]:
+    present = {actor.look.species for actor in shot.actors}
+    yield "species", present == {name for name in SPECIES if reading.shows(name)}
+    for actor in shot.actors:
+        read = reading.looks[actor.look.species]
+        yield "colour", read.colour == actor.look.colour
+        yield "accessory", read.accessory == actor.look.accessory
+        if actor.look.accessory_colour:
+            yield "accessory_colour", read.accessory_colour == actor.look.accessory_colour
+        yield "looks", read == actor.look and reading.shows(actor.look.species)
+    yield "setting", reading.setting == shot.place.setting
+    if shows_accent(shot):
+        yield "accent_colour", reading.accent_colour == shot.place.accent_colour
+        yield "accent_side", reading.accent_side == side(shot.place.accent_x)
+    if shows_sun(shot):
+        yield "sun_side", reading.sun_side == side(shot.place.sun_x)
+
+
+def _batch(
+    rng: np.random.Generator, lessons: Sequence[Lessons], labels: Sequence[Mapping[str, Tensor]], size: int
+) -> tuple[Tensor, dict[str, Tensor]]:
+    frames, wanted = [], []
+    for part, own in zip(lessons, labels, strict=True):
+        count, length = part.pixels_BPHWC.shape[:2]
+        crowds = np.array([1 + CROWD * (len(shot.actors) > 1) for shot in part.shots], np.float64)
+        clips = rng.choice(count, size=max(1, size // len(lessons)), p=crowds / crowds.sum())
+        frames.append(part.pixels_BPHWC[clips, rng.integers(length, size=len(clips))])
+        wanted.append({name: values[clips] for name, values in own.items()})
+    return to_network(np.concatenate(frames)), {name: torch.cat([row[name] for row in wanted]) for name in wanted[0]}
+
+
+def _rate_factor(step: int, steps: int) -> float:
+    """A short warm-up, then a cosine to zero."""
+    return min(1.0, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))

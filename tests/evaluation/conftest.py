@@ -1,0 +1,55 @@
+"""A model of the real classes with random weights, small enough to make films in a second, and the true read-out."""
+
+from __future__ import annotations
+
+import pytest
+
+from onestory_cli.evaluation.readout import Reading, Readout, load_readout
+from onestory_cli.evaluation.truth import side
+from onestory_cli.models.load import LoadedModel
+from onestory_cli.storyworld.vocabulary import COLOURS, SPECIES, WORDS
+from onestory_cli.storyworld.world import Look, WorldConfig, WorldShot
+from onestory_cli.training.build import build_model
+from onestory_cli.training.recipe import Data, Memory, Model, Recipe, TextSize, TransformerSize, VaeSize, World
+
+WORLD = WorldConfig(species=("fox", "bear", "ghost"), colours=("red", "green", "blue"), frames=5)
+
+
+@pytest.fixture(scope="session")
+def model() -> LoadedModel:
+    recipe = Recipe(
+        name="tiny",
+        model=Model(
+            name="tiny",
+            vae=VaeSize(base_dim=8),
+            transformer=TransformerSize(width=48, heads=2, layers=1),
+            text=TextSize(width=32, heads=2, layers=1),
+            memory=Memory(selector_width=32, queries=2),
+        ),
+        data=Data(stories=1, vae_stories=1),
+        stages=(),
+        world=World(species=WORLD.species, colours=WORLD.colours, frames=WORLD.frames),
+    )
+    made = build_model(recipe, WORDS)
+    for part in (made.transformer, made.vae, made.text_encoder, made.selector, made.conditioner):
+        part.eval().requires_grad_(False)
+    return made
+
+
+@pytest.fixture(scope="session")
+def readout() -> Readout:
+    return load_readout()
+
+
+def perfect(shot: WorldShot) -> Reading:
+    """What an eye that never errs reads in a shot; absent species look like nothing in the world."""
+    looks = {species: Look(species=species, colour=list(COLOURS)[-1]) for species in SPECIES}
+    looks |= {actor.look.species: actor.look for actor in shot.actors}
+    return Reading(
+        present={species: float(species in {actor.look.species for actor in shot.actors}) for species in SPECIES},
+        looks=looks,
+        setting=shot.place.setting,
+        accent_colour=shot.place.accent_colour,
+        accent_side=side(shot.place.accent_x),
+        sun_side=side(shot.place.sun_x),
+    )

@@ -1,0 +1,45 @@
+"""Teaching the read-out: labels, degradation, and that it learns."""
+
+from __future__ import annotations
+
+import torch
+
+from onestory_cli.evaluation.readout import to_network
+from onestory_cli.evaluation.teach import UNSEEN, degrade, draw_lessons, label, loss, train_readout
+from onestory_cli.evaluation.truth import shows_accent
+from onestory_cli.storyworld.stories import make_story
+from onestory_cli.storyworld.vocabulary import COLOURS, SPECIES
+from tests.evaluation.conftest import WORLD
+
+
+def test_labels_name_what_is_there_and_nothing_else() -> None:
+    shot = next(shot for seed in range(20) for shot in make_story(seed, WORLD).shots if len(shot.actors) == 2)
+    found = label(shot)
+    for index, species in enumerate(SPECIES):
+        actor = next((actor for actor in shot.actors if actor.look.species == species), None)
+        assert found["species"][index] == (actor is not None)
+        assert found["colour"][index] == (list(COLOURS).index(actor.look.colour) if actor else UNSEEN)
+
+
+def test_an_accent_outside_the_frame_is_not_asked() -> None:
+    shots = [shot for seed in range(30) for shot in make_story(seed, WORLD).shots]
+    hidden = [shot for shot in shots if not shows_accent(shot)]
+    assert 0 < len(hidden) < len(shots) / 2
+    assert {label(shot)["accent_colour"] for shot in hidden} == {UNSEEN}
+
+
+def test_degraded_frames_are_frames_and_come_again_by_seed() -> None:
+    frames = to_network(draw_lessons([0], WORLD, frames=1).pixels_BPHWC[:, 0])
+    once, again = (degrade(frames, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(once, again)
+    assert once.abs().max() <= 1
+    assert 0.01 < (once - frames).abs().mean() < 0.4
+
+
+def test_learns() -> None:
+    lessons = draw_lessons([0], WORLD, frames=2)
+    values: list[float] = []
+    network = train_readout([lessons], steps=40, batch=6, progress=lambda step, value: values.append(value))
+    assert values[-1] < 0.7 * values[0]
+    logits = network(to_network(lessons.pixels_BPHWC[:, 0]))
+    assert torch.isfinite(loss(logits, lessons.labels()))

@@ -1,0 +1,123 @@
+"""Fresh models, and model folders that stock classes load."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanTransformer3DModel
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import AutoTokenizer, UMT5EncoderModel
+
+from onestory_cli.models.catalog import find
+from onestory_cli.models.load import LoadedModel, load_model
+from onestory_cli.storyworld.stories import make_story
+from onestory_cli.storyworld.vocabulary import WORDS, tokens
+from onestory_cli.storyworld.world import WorldConfig
+from onestory_cli.training.build import build_model, save_model, word_tokenizer
+from onestory_cli.training.recipe import read_recipe
+from tests.tiny import tiny_built, tiny_recipe
+
+PARTS = ("transformer", "vae", "text_encoder", "selector", "conditioner")
+RECIPE = Path(__file__).parents[2] / "examples" / "recipes" / "storyworld.yaml"
+
+
+def state_of(model: LoadedModel) -> dict[str, Tensor]:
+    """All weights and tables."""
+    modules = [(part, getattr(model, part)) for part in PARTS]
+    weights = {f"{part}.{name}": value for part, module in modules for name, value in module.state_dict().items()}
+    tables = {f"{part}.{name}": value for part, module in modules for name, value in module.named_buffers()}
+    return {name: value.detach().clone() for name, value in {**weights, **tables}.items()}
+
+
+def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_fresh_weights_are_a_matter_of_the_seed() -> None:
+    built = state_of(build_model(tiny_recipe(), WORDS))
+    torch.manual_seed(99)
+    assert same(built, state_of(build_model(tiny_recipe(), WORDS)))
+    assert not same(built, state_of(build_model(tiny_recipe(seed=4), WORDS)))
+
+
+def test_tokens_are_the_words_of_the_world() -> None:
+    tokenizer = word_tokenizer(WORDS, length=40)
+    config = WorldConfig()
+    for seed in range(5):
+        for shot in make_story(seed, config).shots:
+            found = tokenizer(shot.full_caption).input_ids
+            assert tokenizer.convert_ids_to_tokens(found) == [*tokens(shot.full_caption), "</s>"]
+            assert tokenizer.unk_token_id not in found
+    assert tokenizer("A Close-Up, zebra.").input_ids == tokenizer("a close-up , giraffe .").input_ids
+
+
+def test_long_captions_are_cut_before_their_end_mark() -> None:
+    tokenizer = word_tokenizer(WORDS, length=5)
+    found = tokenizer("a red fox on a beach", truncation=True).input_ids
+    assert tokenizer.convert_ids_to_tokens(found) == ["a", "red", "fox", "on", "</s>"]
+
+
+def test_the_folder_is_stock_but_for_the_adapter(tiny_folder: Path) -> None:
+    assert (
+        json.loads((tiny_folder / "transformer" / "config.json").read_text())["_class_name"] == "WanTransformer3DModel"
+    )
+    assert json.loads((tiny_folder / "model_index.json").read_text())["transformer"][0] == "diffusers"
+    transformer = WanTransformer3DModel.from_pretrained(tiny_folder / "transformer")
+    assert type(transformer) is WanTransformer3DModel
+    assert transformer.config.num_layers == 2
+    vae = AutoencoderKLWan.from_pretrained(tiny_folder / "vae")
+    assert list(vae.config.latents_std) == [0.5] * 4
+    assert UMT5EncoderModel.from_pretrained(tiny_folder / "text_encoder").config.d_model == 16
+    assert FlowMatchEulerDiscreteScheduler.from_pretrained(tiny_folder / "scheduler").config.shift == 2.0
+    tokenizer = AutoTokenizer.from_pretrained(tiny_folder / "tokenizer")
+    assert tokenizer("A red fox.").input_ids == word_tokenizer(WORDS, length=24)("A red fox.").input_ids
+    assert tokenizer.model_max_length == 24
+
+
+def test_all_weights_are_in_half(tiny_folder: Path, record_property: Callable[[str, object], None]) -> None:
+    files = sorted(tiny_folder.rglob("*.safetensors"))
+    assert len(files) == 4
+    assert {value.dtype for path in files for value in load_file(path).values()} == {torch.float16}
+    size = sum(path.stat().st_size for path in tiny_folder.rglob("*"))
+    record_property("bytes", size)
+    assert size < 2_000_000
+
+
+def test_a_loaded_model_is_the_saved_one_rounded(tiny_folder: Path) -> None:
+    saved, loaded = state_of(tiny_built()), state_of(load_model(find(str(tiny_folder)), "cpu"))
+    assert saved.keys() == loaded.keys()
+    for name, value in saved.items():
+        expected = value if "rope" in name else value.half().float()
+        assert torch.equal(loaded[name], expected), name
+
+
+def test_saving_leaves_the_model_as_it_was_even_when_it_is_compiled(tmp_path: Path) -> None:
+    model = tiny_built()
+    model.transformer.compile_repeated_blocks(dynamic=True)
+    before = state_of(model)
+    save_model(model, tmp_path / "model")
+    assert same(before, state_of(model))
+    stored = load_file(next((tmp_path / "model" / "transformer").glob("*.safetensors")))
+    assert set(stored) == set(model.transformer.state_dict())
+
+
+def test_the_card_tells_all_that_planning_needs(tiny_folder: Path) -> None:
+    spec = find(str(tiny_folder))
+    assert (spec.width, spec.height, spec.frames, spec.fps, spec.scale) == (64, 64, 5, 8, 2)
+    assert (spec.steps, spec.guidance, spec.scheduler, spec.shift) == (2, 2.0, "euler", 2.0)
+    assert (spec.memory_frames, spec.budget, spec.latent_channels) == (3, 2.0, 4)
+    assert spec.words == WORDS
+    model = load_model(spec, "cpu")
+    assert model.vae.config.scale_factor_spatial == spec.spatial_stride
+    assert model.transformer.config.in_channels == spec.latent_channels
+
+
+def test_the_shipped_recipe_makes_weights_that_fit_the_wheel() -> None:
+    with torch.device("meta"):
+        model = build_model(read_recipe(RECIPE), WORDS)
+    count = sum(weight.numel() for part in PARTS for weight in getattr(model, part).parameters())
+    assert 2 * count < 30 * 2**20

@@ -1,0 +1,287 @@
+"""What a step minimises, and what the transformer is shown in it.
+
+Shape letters: B batch, F memory frames, K selected frames, C latent channels, T latent frames, H W latent cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from onestory_cli.models.load import LoadedModel
+from onestory_cli.training.data import LatentData, PixelData
+from onestory_cli.training.objective import (
+    Losses,
+    ShotObjective,
+    VaeObjective,
+    draws,
+    latent_statistics,
+    relevance_order,
+)
+from onestory_cli.training.recipe import Stage
+from tests.tiny import tiny_built
+
+STAGE = Stage(
+    name="test",
+    kind="adapter",
+    target="shot",
+    steps=4,
+    batch=3,
+    rate=1e-3,
+    memory=1.0,
+    earlier=(0.0, 1.0),
+    remembered=(3,),
+    budgets=(2.0,),
+    first_frame=0.0,
+)
+Objective = Callable[..., Losses]
+
+
+@pytest.fixture(scope="module")
+def model() -> LoadedModel:
+    return tiny_built()
+
+
+@pytest.fixture
+def losses(model: LoadedModel, latents: LatentData) -> Objective:
+    """The losses of a step of a stage."""
+
+    def call(step: int = 0, **fields: Any) -> Losses:
+        stage = replace(STAGE, **fields)
+        return ShotObjective(model=model, data=latents, stage=stage)(*draws(3, 1, step))
+
+    return call
+
+
+@pytest.fixture
+def shown(model: LoadedModel) -> Iterator[list[dict[str, Any]]]:
+    """What the transformer was called with, call by call."""
+    calls: list[dict[str, Any]] = []
+
+    def note(_module: object, inputs: tuple[Tensor, ...], named: dict[str, Any]) -> None:
+        calls.append({"noisy": inputs[0], "times": inputs[1], **named})
+
+    hook = model.transformer.register_forward_pre_hook(note, with_kwargs=True)
+    yield calls
+    hook.remove()
+
+
+def test_draws_are_a_matter_of_seed_stage_and_step() -> None:
+    def numbers(*place: int) -> tuple[float, float]:
+        rng, noise = draws(*place)
+        return rng.random(), float(torch.rand((), generator=noise))
+
+    places = [(3, 1, 7), (4, 1, 7), (3, 2, 7), (3, 1, 8)]
+    drawn = [numbers(*place) for place in places]
+    assert len({first for first, _ in drawn}) == len({second for _, second in drawn}) == 4
+    assert numbers(3, 1, 7) == drawn[0]
+
+
+def test_a_step_is_the_same_again_whatever_was_drawn_before(losses: Objective) -> None:
+    first = losses(5)
+    torch.manual_seed(99)
+    np.random.default_rng().random()
+    second = losses(5)
+    assert set(first) == {"loss", "flow_memory", "selection"}
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not torch.equal(first["loss"], losses(6)["loss"])
+
+
+def test_the_loss_adds_selection_at_its_weight(losses: Objective) -> None:
+    made = losses(selection_weight=0.25)
+    torch.testing.assert_close(made["loss"], made["flow_memory"] + 0.25 * made["selection"])
+
+
+def test_with_memory_every_part_learns(model: LoadedModel, losses: Objective) -> None:
+    parts = {
+        "transformer": model.transformer,
+        "text_encoder": model.text_encoder,
+        "selector": model.selector,
+        "conditioner": model.conditioner,
+    }
+    losses()["loss"].backward()
+    for name, part in parts.items():
+        assert any(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in part.parameters()), name
+        part.zero_grad()
+
+
+def test_the_base_has_no_memory_and_no_selection(losses: Objective, shown: list[dict[str, Any]]) -> None:
+    made = losses(kind="base")
+    assert set(made) == {"loss", "flow_alone"}
+    assert torch.equal(made["loss"].detach(), made["flow_alone"])
+    assert shown[0]["context_tokens"] is None
+
+
+def test_the_share_of_memory_is_kept_to(losses: Objective) -> None:
+    with_memory = ["flow_memory" in losses(step, target="image", memory=0.5) for step in range(16)]
+    assert 3 < sum(with_memory) < 13
+
+
+def test_a_shot_is_shown_whole_and_an_image_at_its_own_time(losses: Objective, shown: list[dict[str, Any]]) -> None:
+    for step in range(8):
+        losses(step, target="image")
+    losses()
+    assert {call["noisy"].shape for call in shown[:-1]} == {(3, 4, 1, 8, 8)}
+    assert {call["first_frame"] for call in shown[:-1]} == {0, 1}
+    assert shown[-1]["noisy"].shape == (3, 4, 2, 8, 8)
+    assert shown[-1]["first_frame"] == 0
+
+
+def test_images_without_memory_come_in_twice_the_number(losses: Objective, shown: list[dict[str, Any]]) -> None:
+    losses(kind="base", target="image")
+    assert len(shown[0]["noisy"]) == 6
+
+
+def test_context_is_clean_and_a_given_first_frame_too(
+    losses: Objective, shown: list[dict[str, Any]], latents: LatentData
+) -> None:
+    losses(first_frame=1.0)
+    call = shown[0]
+    tokens = call["context_tokens"].shape[1]
+    assert tokens == 24
+    assert call["times"].shape == (3, tokens + 32)
+    assert call["times"][:, : tokens + 16].eq(0).all()
+    assert call["times"][:, tokens + 16 :].gt(0).all()
+    for frame in call["noisy"][:, :, 0]:
+        assert (latents.latents[:, :, :, 0] == frame).flatten(2).all(2).any()
+
+
+def test_a_given_first_frame_is_not_part_of_the_error(
+    model: LoadedModel, latents: LatentData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def error_of(wrong: int) -> float:
+        def answer(noisy: Tensor, *_: object, **__: object) -> tuple[Tensor]:
+            made = torch.zeros_like(noisy)
+            made[:, :, wrong] = 100
+            return (made,)
+
+        monkeypatch.setattr(model.transformer, "forward", answer)
+        stage = replace(STAGE, kind="base", first_frame=1.0)
+        return float(ShotObjective(model=model, data=latents, stage=stage)(*draws(3, 1, 0))["loss"])
+
+    assert error_of(0) < 100 < error_of(1)
+
+
+def test_memory_is_noised_and_keeps_to_the_frames_and_budget_drawn(
+    model: LoadedModel, losses: Objective, shown: list[dict[str, Any]], latents: LatentData
+) -> None:
+    frames: list[Tensor] = []
+    hook = model.conditioner.register_forward_pre_hook(lambda _module, inputs: frames.append(inputs[0]))
+    losses(remembered=(2,), budgets=(1.0,), memory_noise=0.0)
+    losses(remembered=(2,), budgets=(1.0,), memory_noise=0.5)
+    hook.remove()
+    assert [item.shape for item in frames] == [(3, 2, 4, 8, 8)] * 2
+    known = latents.latents.transpose(2, 3).reshape(-1, 1, 4, 8, 8)
+    clean = [(known == item.flatten(0, 1)).flatten(2).all(2).any(0).all() for item in frames]
+    assert [bool(item) for item in clean] == [True, False]
+    assert shown[0]["context_tokens"].shape == (3, 8, 32)
+
+
+def test_captions_are_dropped_only_where_there_is_no_memory(
+    model: LoadedModel, losses: Objective, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode = model.encode_text
+    seen: list[list[str]] = []
+
+    def note(captions: list[str]) -> Tensor:
+        seen.append(captions)
+        return encode(captions)
+
+    monkeypatch.setattr(model, "encode_text", note)
+    losses(kind="base", drop_text=1.0)
+    losses(drop_text=1.0)
+    assert set(seen[0]) == {""}
+    assert "" not in seen[1]
+
+
+def order(
+    conditioning: str, *, real: Tensor, labels: Tensor, scores: Tensor, seed: int = 0, noise: float = 0.0
+) -> Tensor:
+    stage = replace(STAGE, conditioning=conditioning, label_noise=noise)
+    return relevance_order(stage, real, labels, scores, torch.Generator().manual_seed(seed))
+
+
+def test_uniform_never_takes_an_inflated_frame_while_real_ones_are_left() -> None:
+    real = torch.tensor([[True, False, False, True, True, False]]).expand(50, -1)
+    labels, scores = torch.where(real, -1.0, 1.0), torch.where(real, -9.0, 9.0)
+    made = order("uniform", real=real, labels=labels, scores=scores)
+    assert made[:, :3].sort(1).values.tolist() == [[0, 3, 4]] * 50
+    assert {int(first) for first in made[:, 0]} == {0, 3, 4}
+
+
+def test_labels_or_scores_decide_where_they_should() -> None:
+    real = torch.ones(1, 4, dtype=torch.bool)
+    labels, scores = torch.tensor([[0.2, -1.0, 0.9, 0.5]]), torch.tensor([[0.1, 0.8, -0.2, 0.3]])
+    assert order("labels", real=real, labels=labels, scores=scores).tolist() == [[2, 3, 0, 1]]
+    assert order("selector", real=real, labels=labels, scores=scores).tolist() == [[1, 3, 0, 2]]
+    noisy = {
+        tuple(order("labels", real=real, labels=labels, scores=scores, seed=seed, noise=3.0)[0].tolist())
+        for seed in range(9)
+    }
+    assert len(noisy) > 3
+
+
+def test_the_selector_is_taught_spread_labels_but_never_below_the_foreign(
+    losses: Objective, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught: list[Tensor] = []
+
+    def note(scores_BF: Tensor, labels_BF: Tensor) -> Tensor:
+        taught.append(labels_BF)
+        return scores_BF.sum() * 0
+
+    monkeypatch.setattr("onestory_cli.training.objective.selection_loss", note)
+    losses(spread=(0.0, 0.25))
+    losses(spread=(0.0, 0.0))
+    spread, plain = taught
+    first, second = spread[:, ::2], spread[:, 1::2]
+    torch.testing.assert_close(first, plain[:, ::2])
+    torch.testing.assert_close(second, torch.where(plain[:, 1::2] > -1, plain[:, 1::2] - 0.25, plain[:, 1::2]))
+
+
+@pytest.fixture
+def vae_stage() -> Stage:
+    return replace(STAGE, kind="vae", frames=5, batch=2, character_weight=4.0)
+
+
+def test_the_vae_learns_from_clips(model: LoadedModel, pixels: PixelData, vae_stage: Stage) -> None:
+    objective = VaeObjective(model=model, data=pixels, stage=vae_stage)
+    first, again = objective(*draws(3, 0, 0)), objective(*draws(3, 0, 0))
+    assert set(first) == {"loss", "psnr", "kl"}
+    assert torch.equal(first["loss"], again["loss"])
+    first["loss"].backward()
+    assert all(weight.grad is not None for weight in model.vae.parameters())
+    model.vae.zero_grad()
+
+
+def test_a_vae_that_returns_its_input_has_no_error(
+    model: LoadedModel, pixels: PixelData, vae_stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip, _ = pixels.batch(draws(3, 0, 0)[0], size=2, frames=5)
+    off = clip.clone()
+    off[:, :, 0] += 0.5
+    monkeypatch.setattr(model.vae, "decode", lambda *_, **__: (clip,))
+    perfect = VaeObjective(model=model, data=pixels, stage=replace(vae_stage, kl=0.0))
+    assert float(perfect(*draws(3, 0, 0))["loss"]) == pytest.approx(0, abs=1e-6)
+    monkeypatch.setattr(model.vae, "decode", lambda *_, **__: (off,))
+    flat = replace(vae_stage, kl=0.0, character_weight=0.0)
+    plain = float(VaeObjective(model=model, data=pixels, stage=flat)(*draws(3, 0, 0))["loss"])
+    assert plain == pytest.approx((0.5 + 0.25) / 5, rel=1e-4)
+    heavy = VaeObjective(model=model, data=pixels, stage=replace(flat, first_weight=3.0))
+    assert float(heavy(*draws(3, 0, 0))["loss"]) == pytest.approx(3 * 0.75 / 7, rel=1e-4)
+
+
+def test_statistics_make_latents_of_unit_scale(model: LoadedModel, pixels: PixelData) -> None:
+    mean, std = latent_statistics(model, pixels, batches=2)
+    rng = np.random.default_rng(0)
+    clips = [pixels.batch(rng, size=8, frames=5)[0] for _ in range(2)]
+    with torch.no_grad():
+        raw = torch.cat([model.vae.encode(clip).latent_dist.mode() for clip in clips]).transpose(0, 1).flatten(1)
+    torch.testing.assert_close(torch.tensor(mean), raw.mean(1))
+    torch.testing.assert_close(torch.tensor(std), raw.std(1))

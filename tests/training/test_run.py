@@ -1,0 +1,132 @@
+"""`train`: from a recipe to a folder that makes shots."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from onestory_cli.errors import OnestoryError
+from onestory_cli.events import Event, StageFinished, StageStarted, TrainingProgress
+from onestory_cli.generate.shot import generate_shot
+from onestory_cli.memory.bank import MemoryBank
+from onestory_cli.models.catalog import find
+from onestory_cli.models.fingerprint import fingerprint
+from onestory_cli.models.load import load_model
+from onestory_cli.training.run import train
+from tests.tiny import job_of
+
+RECIPE = """\
+name: micro
+seed: 5
+dtype: float32
+compile: false
+checkpoint_every: 1
+log_every: 1
+world: {species: [fox, bear], colours: [red, blue], size: 32, frames: 5}
+data: {stories: 2, vae_stories: 2, shots: 3}
+model:
+  name: micro
+  vae: {base_dim: 4, latent_channels: 4}
+  transformer: {width: 32, heads: 2, layers: 1, feed_forward: 2}
+  text: {width: 16, heads: 2, layers: 1, tokens: 24}
+  memory: {frames: 2, budget: 1.0, selector_width: 16, queries: 2}
+  sampling: {steps: 2, guidance: 2.0}
+stages:
+  - {name: vae, kind: vae, steps: 2, batch: 2, frames: 5, rate: 0.001, matrix_rate: 0.002}
+  - {name: pictures, kind: base, target: image, steps: 2, batch: 2, rate: 0.001, matrix_rate: 0.002}
+  - {name: recall, kind: adapter, target: image, steps: 2, batch: 2, rate: 0.001, conditioning: uniform, inflation: 0.5}
+  - {name: shots, kind: adapter, target: shot, steps: 2, batch: 2, rate: 0.001, conditioning: selector, sample_every: 1}
+"""
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recipe") / "micro.yaml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an undisturbed training."""
+    folder = tmp_path_factory.mktemp("trained")
+    assert train(recipe, folder) == folder / "model"
+    return folder
+
+
+def stages(heard: list[Event], kind: type[StageStarted] | type[StageFinished]) -> list[str]:
+    return [event.stage for event in heard if isinstance(event, kind)]
+
+
+def test_the_model_folder_makes_shots(trained: Path) -> None:
+    model = load_model(find(str(trained / "model")), "cpu")
+    bank = MemoryBank(channels=4, height=4, width=4)
+    for name in ("opening", "return"):
+        made = generate_shot(model, job_of(model.spec, shot=name), bank)
+        assert made.pixels_PHWC.shape == (5, 32, 32, 3)
+        assert np.isfinite(made.latents_CTHW).all()
+        bank.add(name, model.encode_video(made.pixels_PHWC[None])[0])
+    assert [item.shot for item in made.selection] == ["opening", "opening"]
+    assert {"fox", "frog"} & {*(model.spec.words or ())} == {"fox"}
+
+
+def test_latents_of_the_trained_vae_have_unit_scale(trained: Path) -> None:
+    model = load_model(find(str(trained / "model")), "cpu")
+    pixels = np.load(trained / "cache" / "pixels.npy")
+    latents = model.encode_video(pixels).transpose(0, 1).flatten(1)
+    assert latents.mean(1).abs().max() < 0.2
+    assert (latents.std(1) - 1).abs().max() < 0.2
+
+
+def test_pictures_and_log_are_left_beside_it(trained: Path) -> None:
+    names = {path.name for path in (trained / "samples").iterdir()}
+    assert {"0-vae-000002.png", "3-shots-000001.png", "3-shots-000002.png", "3-shots-000002.txt"} <= names
+    assert Image.open(trained / "samples" / "0-vae-000002.png").size == (2 * 2 * 32, 2 * 12 * 32)
+    assert Image.open(trained / "samples" / "3-shots-000002.png").size == (2 * 6 * 32, 2 * 6 * 32)
+    assert len((trained / "log.jsonl").read_text().splitlines()) == 8
+
+
+def test_finished_stages_are_not_run_again(trained: Path, recipe: Path) -> None:
+    before = fingerprint(str(trained / "model"))
+    shutil.rmtree(trained / "model")
+    heard: list[Event] = []
+    train(recipe, trained, heard.append)
+    assert heard == []
+    fingerprint.cache_clear()
+    assert fingerprint(str(trained / "model")) == before
+
+
+def test_an_interrupted_training_ends_in_the_same_model(trained: Path, recipe: Path, tmp_path: Path) -> None:
+    def stop_in(stage: str, step: int) -> None:
+        def listen(event: Event) -> None:
+            if isinstance(event, TrainingProgress) and (event.stage, event.step) == (stage, step):
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe, tmp_path / "parts", listen)
+
+    stop_in("vae", 2)
+    stop_in("recall", 1)
+    heard: list[Event] = []
+    train(recipe, tmp_path / "parts", heard.append)
+    assert stages(heard, StageStarted) == stages(heard, StageFinished) == ["recall", "shots"]
+    assert fingerprint(str(tmp_path / "parts" / "model")) == fingerprint(str(trained / "model"))
+
+
+def test_it_can_end_with_a_stage(trained: Path, recipe: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained / "cache", tmp_path / "cache")
+    heard: list[Event] = []
+    train(recipe, tmp_path, heard.append, stage="vae")
+    assert stages(heard, StageFinished) == ["vae"]
+    assert find(str(tmp_path / "model")).name == str(tmp_path / "model")
+
+
+def test_a_stage_that_the_recipe_has_not_is_refused_before_any_work(recipe: Path, tmp_path: Path) -> None:
+    with pytest.raises(OnestoryError) as caught:
+        train(recipe, tmp_path / "out", stage="shot")
+    assert (caught.value.code, caught.value.help) == ("T601", 'did you mean "shots"?')
+    assert not (tmp_path / "out").exists()
