@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from onestory_cli.errors import OnestoryError, did_you_mean
+from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean
 from onestory_cli.events import Emit, ignore
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.vocabulary import WORDS
@@ -39,7 +39,7 @@ def train(
     names = [item.name for item in recipe.stages]
     if stage is not None and stage not in names:
         hint = did_you_mean(stage, names) or f"its stages are {', '.join(names)}"
-        raise OnestoryError("T601", f'{recipe_path}: no stage "{stage}"', help=hint)
+        raise OnestoryError("T601", f'{recipe_path}: no stage "{stage}"', help=hint, exit=ExitCode.USAGE)
     folder.mkdir(parents=True, exist_ok=True)
     model = build_model(recipe, WORDS, known_words(world_config(recipe.world)))
     for part in (model.transformer, model.vae, model.text_encoder, model.selector, model.conditioner):
