@@ -240,7 +240,7 @@ class Pace:
                 self.step, self.stepped_at = event.step, time.monotonic()
                 self.step_seconds.append(event.seconds)
             case events.ModelLoaded():
-                self.loading_seconds = event.seconds
+                self.loading_seconds += event.seconds
             case events.TakeCommitted():
                 self.waiting -= 1
                 self.shot_seconds.append(event.seconds - self.loading_seconds)

@@ -76,22 +76,30 @@ class NumberFrame:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NumberShot:
-    latents_CTHW: np.ndarray
-    pixels_PHWC: np.ndarray
+class NumberRecall:
     selection: Sequence[NumberFrame]
     scores: Mapping[str, Sequence[float]]
-    context_tokens: int
+
+    @property
+    def context_tokens(self) -> int:
+        return sum(frame.tokens for frame in self.selection)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberShot(NumberRecall):
+    latents_CTHW: np.ndarray
+    pixels_PHWC: np.ndarray
     noise_tokens: int
     seconds: Mapping[str, float]
 
 
 class NumpyMaker:
-    """Adds the mean of the selected frames to noise. `made` lists the shots in the order of their making."""
+    """Adds the mean of the selected frames to noise. `made` and `recalled` list shots in the order of the asking."""
 
     def __init__(self, spec: ModelSpec = SPEC) -> None:
         self.spec = spec
         self.made: list[str] = []
+        self.recalled: list[str] = []
 
     def encode_reference(self, pixels_HWC: np.ndarray) -> np.ndarray:
         stride = self.spec.spatial_stride
@@ -123,10 +131,14 @@ class NumpyMaker:
             pixels_PHWC=_pixels(latents, job),
             selection=chosen,
             scores=scores,
-            context_tokens=sum(frame.tokens for frame in chosen),
             noise_tokens=job.tokens.noise,
             seconds={"denoise": 0.25},
         )
+
+    def recall(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> NumberRecall:
+        self.recalled.append(job.shot)
+        scores, chosen = self._select(job, memory)
+        return NumberRecall(selection=chosen, scores=scores)
 
     def environment(self) -> Mapping[str, Any]:
         return {"device": "cpu", "numpy": np.__version__}

@@ -183,7 +183,9 @@ class Film:
             seed_given=job.seed_rule.given,
             spec=spec_fields(job, self._plan.model_fingerprint),
             clip=clip_fields(job, self._plan.output),
-            memory=memory_state(made, {source: digests[source] for source in job.memory.sources}),
+            memory=memory_state(
+                made, {source: digests[source] for source in job.memory.sources}, noise_tokens=made.noise_tokens
+            ),
             reason=decision.reason,
             seconds=dict(made.seconds),
             environment=dict(self._maker.environment()),
