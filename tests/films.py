@@ -17,6 +17,7 @@ import numpy as np
 from onestory_cli.events import Emit, Remembered, StepDone, ignore
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.models.levels import allocate
+from onestory_cli.partial import UNKEPT, Checkpoint, Partial
 from onestory_cli.plan import Plan, ShotJob, make_plan
 from onestory_cli.render import render
 from onestory_cli.store.files import Disk
@@ -107,7 +108,13 @@ class NumpyMaker:
         return np.broadcast_to(grey_HW, (self.spec.latent_channels, 1, *grey_HW.shape)).astype(np.float32)
 
     def make(
-        self, job: ShotJob, memory: Mapping[str, np.ndarray], *, image: np.ndarray | None, emit: Emit
+        self,
+        job: ShotJob,
+        memory: Mapping[str, np.ndarray],
+        *,
+        image: np.ndarray | None,
+        emit: Emit,
+        checkpoint: Checkpoint = UNKEPT,
     ) -> NumberShot:
         scores, chosen = self._select(job, memory)
         frames = tuple((frame.shot, frame.index) for frame in chosen)
@@ -122,9 +129,15 @@ class NumpyMaker:
             latents += memory[frame.shot][:, frame.index, None] * frame.tokens / 10
         if image is not None:
             latents += image.mean() / 255
-        for step in range(1, job.steps + 1):
+        identity, done = hashlib.sha256(latents.tobytes()).hexdigest(), 0
+        if partial := checkpoint.load(identity):
+            latents, done = partial.arrays["latents"], partial.step
+        for step in range(done + 1, job.steps + 1):
             latents = np.tanh(latents) * job.guidance
             emit(StepDone(shot=job.shot, step=step, steps=job.steps, seconds=0.0))
+            if checkpoint.due():
+                arrays = {"latents": latents}
+                checkpoint.keep(Partial(identity=identity, step=step, steps=job.steps, arrays=arrays))
         self.made.append(job.shot)
         return NumberShot(
             latents_CTHW=latents.astype(np.float32),

@@ -179,11 +179,11 @@ from onestory_cli.commands import making
 from tests.films import NumpyMaker
 
 class Slow(NumpyMaker):
-    def make(self, job, memory, *, image, emit):
+    def make(self, job, memory, *, image, emit, checkpoint):
         if job.shot == "city":
             print("SLOW", flush=True)
             time.sleep(30)
-        return super().make(job, memory, image=image, emit=emit)
+        return super().make(job, memory, image=image, emit=emit, checkpoint=checkpoint)
 
 making.model_loader = lambda spec, device, emit: lambda: Slow(spec)
 """

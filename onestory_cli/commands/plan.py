@@ -79,7 +79,7 @@ def _as_json(decision: Decision) -> dict[str, object]:
     return {
         **asdict(decision.job),
         "action": decision.action,
-        "reason": asdict(decision.reason),
+        "reason": asdict(decision.why),
         "take": decision.take.id if decision.take else None,
     }
 
@@ -95,7 +95,7 @@ def _row(decision: Decision) -> tuple[str, ...]:
         f"{job.tokens.noise}{share}",
         _memory(job),
         kept,
-        "" if decision.action == "keep" else str(decision.reason),
+        "" if decision.action == "keep" else str(decision.why),
     )
 
 

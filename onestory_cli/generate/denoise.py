@@ -16,7 +16,7 @@ from torch import Tensor
 from onestory_cli.generate.snapshot import identity_of, restore, snapshot
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.models.transformer import Rotary, token_timesteps
-from onestory_cli.partial import UNKEPT, Checkpoint, Partial
+from onestory_cli.partial import UNKEPT, Checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)

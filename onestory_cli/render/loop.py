@@ -9,6 +9,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +17,12 @@ from typing import TYPE_CHECKING
 from onestory_cli import events
 from onestory_cli.events import Emit, Event, ignore
 from onestory_cli.plan import ImageInput, Plan, ShotJob
+from onestory_cli.render.checkpoint import SECONDS, TakeCheckpoint, never
 from onestory_cli.render.maker import Made, Maker, memory_state
 from onestory_cli.render.picture import read_picture
 from onestory_cli.store.files import coded, sha256
 from onestory_cli.store.keys import clip_fields, spec_fields
+from onestory_cli.store.partials import PARTIAL
 from onestory_cli.store.record import Record
 from onestory_cli.store.reuse import Decision, Lookup
 from onestory_cli.store.run import Run
@@ -32,9 +35,19 @@ if TYPE_CHECKING:
 
 
 def render(
-    plan: Plan, run: Run, load: Callable[[], Maker], emit: Emit = ignore, *, force: Collection[str] = ()
+    plan: Plan,
+    run: Run,
+    load: Callable[[], Maker],
+    emit: Emit = ignore,
+    *,
+    force: Collection[str] = (),
+    stop: Callable[[], bool] = never,
+    checkpoint_seconds: float = SECONDS,
 ) -> Path:
     """Make what is missing of a film, then the film; returns its path. Finished shots stay, whatever happens.
+
+    The work on a shot is kept every `checkpoint_seconds`. Once `stop()` is true the render keeps it and ends within a
+    step, by a KeyboardInterrupt.
 
     Raises:
         OnestoryError: S230 for an unknown shot in `force`; R4xx for what the disk or another process refuses.
@@ -43,7 +56,7 @@ def render(
     for shot in force:
         plan.job(shot)
     with run.locked():
-        film = Film(plan, run, load, emit)
+        film = Film(plan, run, load, emit, stop=stop, checkpoint_seconds=checkpoint_seconds)
         try:
             film.open(force)
             for job in plan.jobs:
@@ -57,8 +70,18 @@ def render(
 class Film:
     """A film in the making: the takes that count so far, and how the next one is come by."""
 
-    def __init__(self, plan: Plan, run: Run, load: Callable[[], Maker], emit: Emit) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        run: Run,
+        load: Callable[[], Maker],
+        emit: Emit,
+        *,
+        stop: Callable[[], bool],
+        checkpoint_seconds: float,
+    ) -> None:
         self._plan, self._run, self._load, self._emit = plan, run, load, emit
+        self._stop, self._checkpoint_seconds = stop, checkpoint_seconds
         self._references = {item.source: item.image for item in plan.references}
         self._latents: dict[str, np.ndarray] = {}
         self._began, self._made = time.monotonic(), 0
@@ -87,12 +110,15 @@ class Film:
             where = damage.path.relative_to(self._run.path)
             help = "it is not used; what needs it is made again"
             self.tell(events.Warned(code="W406", message=f'"{where}" is damaged: {damage.why}', help=help))
+            if damage.path.name == PARTIAL:
+                self._run.disk.remove(damage.path)
 
     def keep_or_make(self, job: ShotJob) -> None:
         """One shot: the take that stands or a new one, which counts from now on."""
         decision = self._lookup.decide(job, self._digests())
         if decision.action == "keep" and decision.take:
             take = decision.take
+            self._run.drop_partial(take.shot, take.record.key)
             self.tell(events.ShotKept(shot=job.shot, take=take.id, reason=str(decision.reason)))
         else:
             take = self._make(decision)
@@ -125,18 +151,26 @@ class Film:
 
     def _make(self, decision: Decision) -> Take:
         """Make a shot and commit it as a take."""
+        if self._stop():
+            raise KeyboardInterrupt
         job, began = decision.job, time.monotonic()
+        key = self._lookup.key(job, self._digests())
+        assert key is not None, "all that it can see has a take by now"
+        decision = replace(decision, partial=self._lookup.partial(job, key))
         self.tell(
             events.ShotStarted(
                 shot=job.shot,
                 index=job.index,
                 shots=len(self._plan.jobs),
-                reason=str(decision.reason),
+                reason=str(decision.why),
                 steps=job.steps,
             )
         )
         image = self._picture(job.image, job) if job.image else None
-        made = self._maker.make(job, self._memory(job), image=image, emit=self.tell)
+        checkpoint = TakeCheckpoint(
+            self._run, job.shot, key, emit=self.tell, stop=self._stop, seconds=self._checkpoint_seconds
+        )
+        made = self._maker.make(job, self._memory(job), image=image, emit=self.tell, checkpoint=checkpoint)
         with self._run.staging() as folder:
             self._write_files(folder, job, made)
             take = self._run.commit(folder, self._record(decision, made))

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from onestory_cli.events import Emit
+from onestory_cli.partial import Checkpoint
 from onestory_cli.plan import ShotJob
 from onestory_cli.store.record import MemoryState, SelectedFrame
 
@@ -61,8 +62,19 @@ class Maker(Protocol):
     def encode_reference(self, pixels_HWC: np.ndarray) -> np.ndarray:
         """Latents (C, 1, H, W) of a reference image."""
 
-    def make(self, job: ShotJob, memory: Mapping[str, np.ndarray], *, image: np.ndarray | None, emit: Emit) -> Made:
-        """Make a shot that can see `memory`, source -> latents in film order, and begins with `image` if it has one."""
+    def make(
+        self,
+        job: ShotJob,
+        memory: Mapping[str, np.ndarray],
+        *,
+        image: np.ndarray | None,
+        emit: Emit,
+        checkpoint: Checkpoint,
+    ) -> Made:
+        """Make a shot that can see `memory`, source -> latents in film order, and begins with `image` if it has one.
+
+        Work that the checkpoint holds is gone on with; it may end the making by a KeyboardInterrupt.
+        """
 
     def recall(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> Recalled:
         """What the shot would remember of `memory`, exactly as `make` selects, for a small part of its price."""

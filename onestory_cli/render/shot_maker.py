@@ -14,6 +14,7 @@ from onestory_cli.generate.recall import Recalled, recall
 from onestory_cli.generate.shot import ShotResult, generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.load import LoadedModel, Reader
+from onestory_cli.partial import Checkpoint
 from onestory_cli.plan import ShotJob
 
 
@@ -33,11 +34,17 @@ class ShotMaker:
             return self._model.encode_image(pixels_HWC).cpu().numpy()
 
     def make(
-        self, job: ShotJob, memory: Mapping[str, np.ndarray], *, image: np.ndarray | None, emit: Emit
+        self,
+        job: ShotJob,
+        memory: Mapping[str, np.ndarray],
+        *,
+        image: np.ndarray | None,
+        emit: Emit,
+        checkpoint: Checkpoint,
     ) -> ShotResult:
         """Make a shot that can see `memory`, source -> latents (C, T, H, W) in film order."""
         bank = self._bank(job, memory)
-        return generate_shot(self._model, job, bank, image=image, emit=emit)
+        return generate_shot(self._model, job, bank, image=image, emit=emit, checkpoint=checkpoint)
 
     def recall(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> Recalled:
         """What the shot would remember of `memory` now, by the reader alone."""

@@ -7,12 +7,13 @@ to be made is *undecided* while it has a take of the same spec: that take may st
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from onestory_cli.errors import shorten
 from onestory_cli.plan import Plan, Reason, ReasonKind, ShotJob
 from onestory_cli.store.keys import KINDS, Field, Spec, clip_fields, spec_fields, spec_key, take_key
+from onestory_cli.store.partials import KeptPartial
 from onestory_cli.store.record import MemoryState
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Shelf, Take
@@ -29,6 +30,12 @@ class Decision:
     action: Action
     reason: Reason
     take: Take | None = None
+    partial: KeptPartial | None = None
+
+    @property
+    def why(self) -> Reason:
+        """The reason in the words of now: a shot that was cut off goes on, whatever it was begun for."""
+        return Reason(kind=ReasonKind.INTERRUPTED, detail=str(self.partial)) if self.partial else self.reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +68,8 @@ class Lookup:
         decisions = []
         for job in self._plan.jobs:
             decision = self.decide(job, digests)
+            if decision.action == "render" and (key := self.key(decision.job, digests)):
+                decision = replace(decision, partial=self.partial(decision.job, key))
             digests[job.shot] = decision.take.digest if decision.take and decision.action == "keep" else None
             decisions.append(decision)
         return tuple(decisions)
@@ -87,6 +96,16 @@ class Lookup:
         if alike:
             return _render(job, ReasonKind.MEMORY, ", ".join(memory_changes(alike.record.memory, visible)))
         return _render_anew(job, shelf, spec)
+
+    def key(self, job: ShotJob, digests: Digests) -> str | None:
+        """The key of the take that would be made; None while the memory is not known."""
+        visible = [digests[source] for source in job.memory.sources]
+        known = [digest for digest in visible if digest is not None]
+        return take_key(spec_key(spec_fields(job, self._plan.model_fingerprint)), known) if known == visible else None
+
+    def partial(self, job: ShotJob, key: str) -> KeptPartial | None:
+        """The work on the take of this key that was cut off."""
+        return self._shelves.get(job.shot, Shelf()).partial_of(key)
 
     def _find(self, shot: str, key: str) -> Take | None:
         """The take of this key; the shot's own folder first, for a renamed shot any other."""
@@ -129,8 +148,8 @@ def _render_anew(job: ShotJob, shelf: Shelf, spec: Spec) -> Decision:
     """No take has this spec: say what differs from the latest, or what happened to it."""
     if shelf.takes:
         return Decision(job=job, action="render", reason=_reason(changed_fields(shelf.takes[0].record.spec, spec)))
-    if shelf.damages:
-        return _render(job, ReasonKind.DAMAGED, str(shelf.damages[0]))
+    if shelf.damaged_takes:
+        return _render(job, ReasonKind.DAMAGED, str(shelf.damaged_takes[0]))
     return _render(job, ReasonKind.NEW)
 
 

@@ -17,14 +17,16 @@ from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Event
+from onestory_cli.partial import Partial
 from onestory_cli.plan import ImageInput, Plan
 from onestory_cli.store.files import Disk, coded, digest, holds, sha256, waiting
 from onestory_cli.store.keys import SHORT
 from onestory_cli.store.lock import locked
+from onestory_cli.store.partials import PARTIAL, read_partial, write_partial
 from onestory_cli.store.record import Record
 from onestory_cli.store.sealed import BrokenSeal
 from onestory_cli.store.state import Accepted, FilmMade, RunState, state_of
-from onestory_cli.store.takes import CLIP, LATENTS, RECORD, Shelf, Take, read_shelf, read_take
+from onestory_cli.store.takes import CLIP, LATENTS, RECORD, Shelf, Take, holds_a_take, read_shelf, read_take
 
 STATE, STORY, EVENTS, LOCK, FILM = "run.json", "story.yaml", "events.jsonl", "lock", "film.mp4"
 SHOTS, INPUTS, STAGING = "shots", "inputs", ".staging-"
@@ -106,6 +108,14 @@ class Run:
     def input_file(self, path: str, sha256: str) -> Path:
         return self.path / INPUTS / (sha256 + Path(path).suffix.lower())
 
+    def partial(self, shot: str, key: str) -> Partial | None:
+        """The work on the take of this key that was cut off; None when there is none or it is damaged."""
+        try:
+            kept, partial = read_partial(self.take_folder(shot, key) / PARTIAL)
+        except (BrokenSeal, OSError):  # told by whoever looks for damage; the shot begins again
+            return None
+        return partial if kept.key == key else None
+
     @property
     def film(self) -> Path:
         return self.path / FILM
@@ -148,6 +158,18 @@ class Run:
             yield folder / "new"
         finally:
             self.disk.remove(folder)
+
+    def keep_partial(self, shot: str, key: str, partial: Partial) -> None:
+        """Put the work on a take where the take will lie; whoever commits the take replaces it."""
+        folder = self.take_folder(shot, key)
+        self.disk.make_folder(folder)
+        self.disk.replace(folder / PARTIAL, write_partial(key, partial))
+
+    def drop_partial(self, shot: str, key: str) -> None:
+        """Remove the work on a take that is not needed any more, or cannot be used."""
+        path = self.take_folder(shot, key) / PARTIAL
+        if path.exists():
+            self.disk.remove(path)
 
     def commit(self, staged: Path, record: Record) -> Take:
         """Make the clip and the latents in `staged` a take; one already in its place gives way."""
@@ -234,12 +256,14 @@ class Run:
         """Clear up after a killed writer: a whole staged take is kept, a torn last line of the log is cut."""
         for folder in self.path.glob(f"{STAGING}*"):
             take = read_take(folder / "new")
-            if isinstance(take, Take) and not self.take_folder(take.record.shot, take.record.key).exists():
+            if isinstance(take, Take) and not holds_a_take(self.take_folder(take.record.shot, take.record.key)):
                 self._put(folder / "new", take.record)
             self.disk.remove(folder)
         self._recover_story()
-        for leftover in (*self.path.glob(waiting(Path("*")).name), *(self.path / INPUTS).glob(waiting(Path("*")).name)):
-            self.disk.remove(leftover)
+        anything = waiting(Path("*")).name
+        for pattern in (anything, f"{INPUTS}/{anything}", f"{SHOTS}/*/*/{anything}"):
+            for leftover in self.path.glob(pattern):
+                self.disk.remove(leftover)
         events = self.path / EVENTS
         if events.exists() and (data := events.read_bytes()) and not data.endswith(b"\n"):
             self.disk.cut(events, data.rfind(b"\n") + 1)

@@ -119,10 +119,8 @@ def test_a_take_moved_to_another_key_is_damage(folder: Path) -> None:
     assert any(damage.path.parent.name == "0" * 12 for damage in find_damage(Run(folder)))
 
 
-def test_a_folder_with_only_a_partial_is_no_take_and_no_damage(plan: Plan, folder: Path) -> None:
-    partial = folder / "shots" / "city" / ("0" * 12)
-    partial.mkdir()
-    (partial / "partial.safetensors").write_bytes(b"half")
+def test_an_empty_folder_is_no_take_and_no_damage(plan: Plan, folder: Path) -> None:
+    (folder / "shots" / "city" / ("0" * 12)).mkdir()
     assert find_damage(Run(folder)) == ()
     assert render_with(plan, folder).made == []
 
