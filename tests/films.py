@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from onestory_cli.events import Emit, Remembered, StepDone, ignore
+from onestory_cli.memory.policies import POLICIES, FrameRef
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.models.levels import allocate
 from onestory_cli.partial import UNKEPT, Checkpoint, Partial
@@ -159,20 +160,40 @@ class NumpyMaker:
     def _select(
         self, job: ShotJob, memory: Mapping[str, np.ndarray]
     ) -> tuple[dict[str, tuple[float, ...]], list[NumberFrame]]:
+        scores = self._scores(job, memory)
+        refs = [FrameRef(source, index) for source, row in scores.items() for index in range(len(row))]
+        values = [score for row in scores.values() for score in row]
+        chosen = POLICIES[job.memory.policy](values, refs, job.memory.frames)
+        height, width = self.spec.latent_size(job.width, job.height)
+        levels = allocate(len(chosen), job.memory.budget, height=height, width=width)
+        return scores, [
+            NumberFrame(
+                shot=refs[place].source,
+                index=refs[place].index,
+                score=values[place],
+                level=level.name,
+                tokens=level.tokens(height, width),
+            )
+            for place, level in zip(chosen, levels, strict=False)
+        ]
+
+    def _scores(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> dict[str, tuple[float, ...]]:
         taste = _number(job.caption) % 100 / 100
-        scores = {
+        return {
             source: tuple(float(-abs(value - taste)) for value in latents.mean(axis=(0, 2, 3)))
             for source, latents in memory.items()
         }
-        ranked = sorted(
-            ((score, source, index) for source, row in scores.items() for index, score in enumerate(row)), reverse=True
-        )
-        height, width = self.spec.latent_size(job.width, job.height)
-        levels = allocate(min(job.memory.frames, len(ranked)), job.memory.budget, height=height, width=width)
-        return scores, [
-            NumberFrame(shot=source, index=index, score=score, level=level.name, tokens=level.tokens(height, width))
-            for (score, source, index), level in zip(ranked, levels, strict=False)
-        ]
+
+
+class NamingMaker(NumpyMaker):
+    """Remembers the frames of the shots that a caption says `as in`, whatever they hold."""
+
+    def _scores(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> dict[str, tuple[float, ...]]:
+        named = job.caption.partition(" as in ")[2].split()
+        return {
+            source: tuple(10.0 * (source in named) + index / 10 for index in range(latents.shape[1]))
+            for source, latents in memory.items()
+        }
 
 
 def _number(text: str) -> int:
@@ -186,9 +207,17 @@ def _pixels(latents_CTHW: np.ndarray, job: ShotJob) -> np.ndarray:
     return np.repeat(grey_PHW[..., None], 3, axis=3)
 
 
-def render_with(plan: Plan, path: Path, emit: Emit = ignore, *, disk: Disk | None = None, **options: Any) -> NumpyMaker:
+def render_with(
+    plan: Plan,
+    path: Path,
+    emit: Emit = ignore,
+    *,
+    disk: Disk | None = None,
+    maker: NumpyMaker | None = None,
+    **options: Any,
+) -> NumpyMaker:
     """Render into `path` and return the maker, whose `made` says what was really made."""
-    maker = NumpyMaker(plan.model)
+    maker = maker or NumpyMaker(plan.model)
     render(plan, Run.create(path, disk), lambda: maker, emit, **options)
     return maker
 

@@ -40,6 +40,7 @@ LIGHT = (
     "plan",
     "story",
     "models",
+    "memory.policies",
     "models.catalog",
     "models.fingerprint",
     "models.levels",

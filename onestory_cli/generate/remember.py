@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from onestory_cli.memory.bank import FrameRef
 from onestory_cli.memory.conditioner import context_positions
-from onestory_cli.memory.policies import POLICIES
+from onestory_cli.memory.policies import POLICIES, FrameRef
 from onestory_cli.models.levels import Level, allocate
 from onestory_cli.models.load import LoadedModel, Reader
 from onestory_cli.models.transformer import Rotary, rotary_at

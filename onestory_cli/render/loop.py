@@ -24,7 +24,7 @@ from onestory_cli.store.files import coded, sha256
 from onestory_cli.store.keys import clip_fields, spec_fields
 from onestory_cli.store.partials import PARTIAL
 from onestory_cli.store.record import Record
-from onestory_cli.store.reuse import Decision, Lookup
+from onestory_cli.store.reuse import Decision, Lookup, settle
 from onestory_cli.store.run import Run
 from onestory_cli.store.sealed import canonical
 from onestory_cli.store.takes import CLIP, LATENTS, Take, write_latents
@@ -97,8 +97,9 @@ class Film:
         """Look at what there is, name what is damaged, and freeze what the film is made from."""
         shelves = self._run.shelves()
         damages = find_damage(self._run, shelves)
+        accepted = self._run.accepted()
         self._run.freeze(self._plan)
-        self._lookup = Lookup(self._plan, shelves, force=force)
+        self._lookup = Lookup(self._plan, shelves, accepted=accepted, force=force)
         kept = sum(decision.action == "keep" for decision in self._lookup.forecast())
         story, model = self._plan.story, self._plan.model
         self.tell(
@@ -115,15 +116,26 @@ class Film:
 
     def keep_or_make(self, job: ShotJob) -> None:
         """One shot: the take that stands or a new one, which counts from now on."""
-        decision = self._lookup.decide(job, self._digests())
+        decision = self._decide(job)
         if decision.action == "keep" and decision.take:
             take = decision.take
+            if decision.memory:
+                take = self._run.restate(take, decision.memory, decision.reason)
             self._run.drop_partial(take.shot, take.record.key)
             self.tell(events.ShotKept(shot=job.shot, take=take.id, reason=str(decision.reason)))
         else:
             take = self._make(decision)
         self._run.accept(job.shot, take)
         self.takes[job.shot] = take
+
+    def _decide(self, job: ShotJob) -> Decision:
+        """What is to be done, now that all that the shot can see is known; selection is run again where it must be."""
+        decision = self._lookup.decide(job, self._digests())
+        if decision.action != "undecided":
+            return decision
+        recalled = self._maker.recall(decision.job, self._memory(job))
+        settled = settle(decision, memory_state(recalled, self._visible(job), noise_tokens=job.tokens.noise))
+        return settled if settled.action == "keep" else replace(settled, job=self._lookup.as_accepted(job))
 
     def finish(self) -> Path:
         """Join the clips, unless the film that is there is made of just these."""
@@ -209,7 +221,7 @@ class Film:
             )
 
     def _record(self, decision: Decision, made: Made) -> Record:
-        job, digests = decision.job, self._digests()
+        job = decision.job
         return Record(
             shot=job.shot,
             take=job.take,
@@ -217,14 +229,17 @@ class Film:
             seed_given=job.seed_rule.given,
             spec=spec_fields(job, self._plan.model_fingerprint),
             clip=clip_fields(job, self._plan.output),
-            memory=memory_state(
-                made, {source: digests[source] for source in job.memory.sources}, noise_tokens=made.noise_tokens
-            ),
+            memory=memory_state(made, self._visible(job), noise_tokens=made.noise_tokens),
             reason=decision.reason,
             seconds=dict(made.seconds),
             environment=dict(self._maker.environment()),
             created=time.time(),
         )
+
+    def _visible(self, job: ShotJob) -> dict[str, str]:
+        """The digests of all that a shot can see, in film order."""
+        digests = self._digests()
+        return {source: digests[source] for source in job.memory.sources}
 
     def _digests(self) -> dict[str, str]:
         """What is known of every source: references by their bytes, shots by their takes."""

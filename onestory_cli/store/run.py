@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,15 +18,25 @@ from pathlib import Path
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Event
 from onestory_cli.partial import Partial
-from onestory_cli.plan import ImageInput, Plan
+from onestory_cli.plan import ImageInput, Plan, Reason
 from onestory_cli.store.files import Disk, coded, digest, holds, sha256, waiting
 from onestory_cli.store.keys import SHORT
 from onestory_cli.store.lock import locked
 from onestory_cli.store.partials import PARTIAL, read_partial, write_partial
-from onestory_cli.store.record import Record
+from onestory_cli.store.record import MemoryState, Record
 from onestory_cli.store.sealed import BrokenSeal
 from onestory_cli.store.state import Accepted, FilmMade, RunState, state_of
-from onestory_cli.store.takes import CLIP, LATENTS, RECORD, Shelf, Take, holds_a_take, read_shelf, read_take
+from onestory_cli.store.takes import (
+    CLIP,
+    LATENTS,
+    RECORD,
+    Shelf,
+    Take,
+    changed_in_use,
+    holds_a_take,
+    read_shelf,
+    read_take,
+)
 
 STATE, STORY, EVENTS, LOCK, FILM = "run.json", "story.yaml", "events.jsonl", "lock", "film.mp4"
 SHOTS, INPUTS, STAGING = "shots", "inputs", ".staging-"
@@ -91,6 +101,20 @@ class Run:
                 help="remove that file and render from the story file again; whole takes are found and kept",
                 exit=ExitCode.MACHINE,
             ) from fault
+
+    def accepted(self) -> Mapping[str, Accepted]:
+        """Which take of each shot counts; nothing where run.json is not there or damaged.
+
+        Raises:
+            OnestoryError: R403 when a newer version wrote it.
+        """
+        try:
+            state = self.state()
+        except OnestoryError as fault:
+            if fault.code != "R404":
+                raise
+            return {}
+        return state.shots if state else {}
 
     def shelves(self) -> dict[str, Shelf]:
         """All takes of all shots that ever were in the run, checked byte by byte."""
@@ -172,16 +196,31 @@ class Run:
             self.disk.remove(path)
 
     def commit(self, staged: Path, record: Record) -> Take:
-        """Make the clip and the latents in `staged` a take; one already in its place gives way."""
-        record = replace(record, files={name: digest(staged / name) for name in (CLIP, LATENTS)})
+        """Make the clip and the latents in `staged` a take; one already in its place gives way.
+
+        Raises:
+            OnestoryError: R406 when the record knows the files already, and as others.
+        """
+        found = {name: digest(staged / name) for name in (CLIP, LATENTS)}
+        if record.files and record.files != found:
+            raise changed_in_use(staged)
+        record = replace(record, files=found)
         self.disk.write(staged / RECORD, record.to_bytes())
         self.disk.sync(staged / CLIP, staged / LATENTS, staged / RECORD, staged)
         folder = self._put(staged, record)
         return Take(shot=record.shot, folder=folder, record=record)
 
+    def restate(self, take: Take, memory: MemoryState, reason: Reason) -> Take:
+        """The same clip and latents as a take of another memory, so that its key tells of it from now on."""
+        with self.staging() as folder:
+            for name in (CLIP, LATENTS):
+                self.disk.link(take.folder / name, folder / name)
+            return self.commit(folder, replace(take.record, memory=memory, reason=reason, created=time.time()))
+
     def accept(self, shot: str, take: Take) -> None:
         """Let a take count, from now on and after every restart."""
-        entry = Accepted(folder=f"{take.shot}/{take.id}", take=take.record.take, reason=take.record.reason)
+        record = take.record
+        entry = Accepted(folder=f"{take.shot}/{take.id}", take=record.take, reason=record.reason, seed=record.own_seed)
         state = self._state()
         if state.shots.get(shot) != entry:
             self._write_state(replace(state, shots={**state.shots, shot: entry}, film=None))

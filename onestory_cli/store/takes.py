@@ -172,11 +172,15 @@ def read_latents(path: Path, expected: str) -> np.ndarray:
 
     data = path.read_bytes() if path.exists() else b""
     if sha256(data) != expected:
-        raise OnestoryError(
-            "R406",
-            f'"{path}" changed while it was in use',
-            help="give the same command again: the take is made anew",
-            exit=ExitCode.PARTIAL,
-        )
+        raise changed_in_use(path)
     latents_CTHW: np.ndarray = load(data)[TENSOR]
     return latents_CTHW
+
+
+def changed_in_use(path: Path) -> OnestoryError:
+    return OnestoryError(
+        "R406",
+        f'"{path}" changed while it was in use',
+        help="give the same command again: the take is made anew",
+        exit=ExitCode.PARTIAL,
+    )

@@ -38,7 +38,7 @@ def test_an_edit_is_told_with_its_reason(onestory: Onestory, story: Path, film_r
     rows = {line.split()[0]: line for line in result.out.splitlines() if "0.6 s" in line}
     assert "keep " in rows["opening"]
     assert rows["city"].endswith("render        caption changed")
-    assert rows["return"].endswith("undecided     memory changed: decided when known: city")
+    assert rows["return"].endswith("undecided     memory changed: decided when known: city[1]")
     assert "1 to render, 1 decided when their memory is known, 1 kept, about 0:00:" in result.out
 
 
