@@ -28,12 +28,14 @@ from onestory_cli.commands import (
     schema,
     train,
     validate,
+    verify,
 )
 from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode, OnestoryError
 
 COMMANDS = {
     "Make a film": {"new": new, "validate": validate, "plan": plan, "render": render, "resume": resume},
+    "Look after a run": {"verify": verify},
     "Look": {
         "inspect-memory": inspect_memory,
         "models": models,

@@ -40,8 +40,8 @@ class SelectedFrame:
 class MemoryState:
     """What a shot could see (source -> digest, in film order), how relevant each frame was, and what it took.
 
-    `scores` has one list per visible source, one number per latent frame; `selected` is in order of relevance. Where the
-    policy asks for no scores, sources that came after the take was made have none.
+    `scores` has one list per visible source, one number per latent frame; `selected` is in order of relevance. Where
+    the policy asks for no scores, sources that came after the take was made have none.
     """
 
     visible: Mapping[str, str]

@@ -50,8 +50,8 @@ class Change:
 class Decision:
     """What is to be done about a shot.
 
-    `take` is the one that stands, or the first of those that `may_stand`. `memory` is what it was checked against, where
-    that is not what its record says. `changes` is what differs from `before`, the latest take of another spec.
+    `take` is the one that stands, or the first of those that `may_stand`. `memory` is what it was checked against,
+    where that is not what its record says. `changes` is what differs from `before`, the latest take of another spec.
     """
 
     job: ShotJob

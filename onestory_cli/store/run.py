@@ -58,7 +58,7 @@ class Run:
             OnestoryError: R402 when there is none at `path`.
         """
         run = cls(path, disk)
-        if not (path / STATE).exists():
+        if not ((path / STATE).exists() or (path / SHOTS).is_dir()):
             raise _no_run(path)
         return run
 

@@ -20,14 +20,17 @@ def find_damage(run: Run, shelves: Mapping[str, Shelf] | None = None) -> tuple[D
         OnestoryError: R403 when a newer version wrote the run.
     """
     shelves = run.shelves() if shelves is None else shelves
-    takes = [damage for shelf in shelves.values() for damage in shelf.damages]
+    takes = tuple(damage for shelf in shelves.values() for damage in shelf.damages)
     try:
         state = run.state()
     except OnestoryError as fault:
         if fault.code != "R404":
             raise
         return (*takes, Damage(path=run.path / STATE, why=fault.message))
-    return (*takes, *(_damage_of_state(run, state) if state else ()))
+    if state is None:
+        lost = Damage(path=run.path / STATE, why="it is missing, and there are takes")
+        return (*takes, lost) if any(shelf.takes for shelf in shelves.values()) else takes
+    return (*takes, *_damage_of_state(run, state))
 
 
 def _damage_of_state(run: Run, state: RunState) -> Iterator[Damage]:
