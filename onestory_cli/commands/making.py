@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from onestory_cli.commands.screen import Screen
+from onestory_cli.commands.stopping import StopSignals
 from onestory_cli.errors import ExitCode
-from onestory_cli.events import Emit, ModelLoaded, ModelLoading
+from onestory_cli.events import Emit, ModelLoaded, ModelLoading, StopAsked
 
 if TYPE_CHECKING:
     from onestory_cli.models.catalog import ModelSpec
@@ -20,13 +21,25 @@ if TYPE_CHECKING:
 
 
 def make_film(
-    screen: Screen, command: str, plan: Plan, run: Run, *, device: str, force: Collection[str] = (), json: bool
+    screen: Screen,
+    command: str,
+    plan: Plan,
+    run: Run,
+    *,
+    device: str,
+    force: Collection[str] = (),
+    checkpoint_seconds: float = 30.0,
+    json: bool,
 ) -> ExitCode:
-    """Render what is missing; the path of the film is the result."""
+    """Render what is missing; the path of the film is the result. A signal stops it after the step that it is at."""
     from onestory_cli.render import render
 
-    with screen.watch(json=json) as show:
-        film = render(plan, run, model_loader(plan.model, device, show), show, force=force)
+    with screen.watch(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
+        load = model_loader(plan.model, device, show)
+        try:
+            film = render(plan, run, load, show, force=force, stop=signals.asked, checkpoint_seconds=checkpoint_seconds)
+        except KeyboardInterrupt:
+            return signals.exit
     if json:
         screen.document(command, film=str(film), run=str(run.path))
     else:

@@ -8,7 +8,18 @@ import typer
 
 from onestory_cli.commands.compiling import compile_story
 from onestory_cli.commands.making import make_film
-from onestory_cli.commands.options import AllowOutside, Device, Json, Profile, RunFolder, Seed, StoryFile, Until, flag
+from onestory_cli.commands.options import (
+    AllowOutside,
+    CheckpointSeconds,
+    Device,
+    Json,
+    Profile,
+    RunFolder,
+    Seed,
+    StoryFile,
+    Until,
+    flag,
+)
 from onestory_cli.commands.plan import show_plan
 from onestory_cli.commands.runs import existing_run, folder_for
 from onestory_cli.commands.screen import Format, screen_of
@@ -26,6 +37,7 @@ def command(
         list[str], typer.Option("--force", metavar="SHOT", help="Render this shot again; may be repeated.")
     ] = [],  # noqa: B006 (Typer reads the default and never changes it)
     device: Device = "auto",
+    checkpoint_seconds: CheckpointSeconds = 30.0,
     allow_outside: AllowOutside = False,
     dry_run: Annotated[bool, flag("--dry-run", help="Show the plan and render nothing.")] = False,
     json: Json = False,
@@ -42,4 +54,13 @@ def command(
     from onestory_cli.store.run import Run
 
     screen.findings(warnings)
-    return make_film(screen, "render", plan, Run.create(folder), device=device, force=force, json=json)
+    return make_film(
+        screen,
+        "render",
+        plan,
+        Run.create(folder),
+        device=device,
+        force=force,
+        checkpoint_seconds=checkpoint_seconds,
+        json=json,
+    )
