@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import time
 from pathlib import Path
 
 import pytest
 
 from onestory_cli import events
+from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Event, ignore
 from onestory_cli.plan import Plan, make_plan
+from onestory_cli.store.files import Disk
 from onestory_cli.store.reuse import forecast
 from onestory_cli.store.run import Run
 from onestory_cli.store.verify import find_damage
@@ -104,6 +109,38 @@ def test_the_work_is_kept_as_often_as_asked(folder: Path, seconds: float, kept: 
     render_with(three_shots(), folder, heard.append, checkpoint_seconds=seconds)
     assert sum(isinstance(event, events.PartialKept) for event in heard) == kept
     assert partials(folder) == []
+
+
+def test_a_disk_that_is_full_when_the_work_is_kept_leaves_the_work_before(tmp_path: Path, folder: Path) -> None:
+    class FullAt(Disk):
+        """Full from the second partial on."""
+
+        seen = 0
+
+        def step(self, operation: str, path: Path) -> None:
+            self.seen += "partial" in path.name and operation == "write"
+            if self.seen >= 2 and operation != "remove":
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    render_with(three_shots(), tmp_path / "whole")
+    with pytest.raises(OnestoryError) as caught:
+        render_with(three_shots(), folder, disk=FullAt(), checkpoint_seconds=0.0)
+    assert (caught.value.code, caught.value.exit) == ("R405", ExitCode.PARTIAL)
+    assert find_damage(Run(folder)) == ()
+    heard: list[Event] = []
+    render_with(three_shots(), folder, heard.append)
+    assert steps_of(heard)[0] == ("opening", 2)
+    assert latents_of(folder) == latents_of(tmp_path / "whole")
+    assert not list(folder.glob("shots/*/*/.*"))
+
+
+def test_a_clock_that_is_set_back_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter(range(10**9, 0, -(10**6)))
+    monkeypatch.setattr(time, "time", lambda: float(next(now)))
+    heard: list[Event] = []
+    render_with(three_shots(), folder, heard.append, checkpoint_seconds=3600.0)
+    assert not any(isinstance(event, events.PartialKept) for event in heard)
+    assert render_with(three_shots(), folder).made == []
 
 
 def test_an_edited_shot_begins_again_and_an_undone_edit_goes_on(folder: Path) -> None:
