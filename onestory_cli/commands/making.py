@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ def make_film(
     *,
     device: str,
     force: Collection[str] = (),
+    takes: Mapping[str, int] | None = None,
     checkpoint_seconds: float = 30.0,
     json: bool,
 ) -> ExitCode:
@@ -37,7 +38,16 @@ def make_film(
     with screen.watch(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
         load = model_loader(plan.model, device, show)
         try:
-            film = render(plan, run, load, show, force=force, stop=signals.asked, checkpoint_seconds=checkpoint_seconds)
+            film = render(
+                plan,
+                run,
+                load,
+                show,
+                force=force,
+                takes=takes,
+                stop=signals.asked,
+                checkpoint_seconds=checkpoint_seconds,
+            )
         except KeyboardInterrupt:
             return signals.exit
     if json:

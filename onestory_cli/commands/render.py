@@ -36,6 +36,12 @@ def command(
     force: Annotated[
         list[str], typer.Option("--force", metavar="SHOT", help="Render this shot again; may be repeated.")
     ] = [],  # noqa: B006 (Typer reads the default and never changes it)
+    takes: Annotated[
+        int, typer.Option("--takes", metavar="N", min=1, help="Have N takes of each shot; the accepted one counts.")
+    ] = 1,
+    shot: Annotated[
+        str | None, typer.Option("--shot", metavar="SHOT", help="With --takes: of this shot only.", show_default=False)
+    ] = None,
     device: Device = "auto",
     checkpoint_seconds: CheckpointSeconds = 30.0,
     allow_outside: AllowOutside = False,
@@ -54,6 +60,8 @@ def command(
     from onestory_cli.store.run import Run
 
     screen.findings(warnings)
+    shots = [shot] if shot else [job.shot for job in plan.jobs]
+    wanted = dict.fromkeys(shots, takes) if takes > 1 else {}
     return make_film(
         screen,
         "render",
@@ -61,6 +69,7 @@ def command(
         Run.create(folder),
         device=device,
         force=force,
+        takes=wanted,
         checkpoint_seconds=checkpoint_seconds,
         json=json,
     )

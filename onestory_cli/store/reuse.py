@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from onestory_cli.errors import shorten
-from onestory_cli.plan import Plan, Reason, ReasonKind, ShotJob, retake
+from onestory_cli.plan import Plan, Reason, ReasonKind, Seed, ShotJob, retake
 from onestory_cli.store.keys import KINDS, Field, Spec, clip_fields, spec_fields, spec_key, take_key
 from onestory_cli.store.partials import KeptPartial
 from onestory_cli.store.record import MemoryState
@@ -128,6 +128,18 @@ class Lookup:
                 return decision
         return self._anew(job)
 
+    def decide_other(self, job: ShotJob, digests: Digests) -> Decision:
+        """Decide one more take of a shot: the job has its number and its seed."""
+        visible = {source: digests[source] for source in job.memory.sources}
+        new = Reason(kind=ReasonKind.NEW, detail=f"take {job.take}")
+        return self._of_this_spec(job, visible) or Decision(job=job, action="render", reason=new)
+
+    def counts(self, job: ShotJob, take: Take) -> bool:
+        """Whether a take of this very spec is the accepted one, whatever memory it was made or checked with."""
+        entry = self._accepted.get(job.shot)
+        alike = self._by_spec.get(take.record.spec_key, ())
+        return entry is not None and any(entry.folder == f"{item.shot}/{item.id}" for item in alike)
+
     def key(self, job: ShotJob, digests: Digests) -> str | None:
         """The key of the take that would be made; None while the memory is not known."""
         visible = [digests[source] for source in job.memory.sources]
@@ -144,7 +156,9 @@ class Lookup:
         if entry is None:
             return job
         job = retake(job, entry.take)
-        return job if entry.seed is None else replace(job, seed=entry.seed)
+        if entry.seed is None:
+            return job
+        return replace(job, seed=entry.seed, seed_rule=Seed(base=entry.seed, given=True))
 
     def _of_this_spec(self, job: ShotJob, visible: Digests) -> Decision | None:
         """What is to be done where there are takes of the job's very spec, or were; None where there are none."""

@@ -14,8 +14,8 @@ from onestory_cli.store.reuse import Action, Change, Decision
 class Cause:
     """What is decided about a shot and what it comes from.
 
-    `changes` are fields of its spec, `remembers` the frames that the take in question remembers; `because` are the shots
-    that it can see and that are not settled, each told once.
+    `changes` are fields of its spec, `remembers` the frames that its take remembers; `because` are the shots that
+    it can see and that are not settled, each told once.
     """
 
     shot: str
