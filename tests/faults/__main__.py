@@ -58,7 +58,7 @@ def report(film: Film, whole: Whole, ends: Sequence[tuple[Kill, str]], *, seed: 
             *rows,
             f"| all | {len(ends)} | {len(ends) - late.total()} | {same.total()} |",
             "",
-            *(["Not survived:", "", *failed] if failed else ["None was not survived."]),
+            *(["Not survived:", "", *failed] if failed else ["All were survived."]),
             "",
         ]
     )
