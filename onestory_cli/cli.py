@@ -23,6 +23,7 @@ from onestory_cli.commands import (
     models,
     new,
     plan,
+    prune,
     render,
     resume,
     schema,
@@ -36,7 +37,7 @@ from onestory_cli.errors import ExitCode, OnestoryError
 
 COMMANDS = {
     "Make a film": {"new": new, "validate": validate, "plan": plan, "render": render, "resume": resume},
-    "Look after a run": {"take": take, "verify": verify},
+    "Look after a run": {"take": take, "verify": verify, "prune": prune},
     "Look": {
         "inspect-memory": inspect_memory,
         "models": models,
