@@ -10,7 +10,9 @@ import typer
 from onestory_cli.commands.options import Device, Json
 from onestory_cli.commands.runs import find_run
 from onestory_cli.commands.screen import screen_of
+from onestory_cli.commands.stopping import StopSignals
 from onestory_cli.errors import ExitCode
+from onestory_cli.events import StopAsked
 
 if TYPE_CHECKING:
     from onestory_cli.store.candidates import Candidate
@@ -67,9 +69,13 @@ def new(
 
     run, screen = find_run(folder), screen_of(context)
     plan = load_run_plan(run)
-    with screen.watch(json=json) as show:
+    with screen.watch(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
         load = model_loader(plan.model, device, show)
-        made = make_takes(plan, run, load, show, shot=shot, count=number, seed=seed)
+        try:
+            made = make_takes(plan, run, load, show, shot=shot, count=number, seed=seed, stop=signals.asked)
+        except KeyboardInterrupt:
+            screen.note("interrupted: finished takes are kept, and the same command goes on with the one in work")
+            return signals.exit
     if json:
         takes = [{"take": take.record.take, "id": take.id, "clip": str(take.clip)} for take in made]
         screen.document("take-new", run=str(run.path), shot=shot, takes=takes)

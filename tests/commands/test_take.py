@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from onestory_cli.commands import making
 from onestory_cli.errors import ExitCode
 from tests.commands.conftest import Onestory, change
-from tests.films import NumpyMaker
+from tests.films import NumberShot, NumpyMaker
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +34,25 @@ def test_new_list_accept_show(onestory: Onestory, film_run: Path) -> None:
     assert onestory("take", "show", film_run, "city", rows[0]["id"][:8]).out == rows[0]["clip"] + "\n"
     assert onestory("resume", film_run).exit is ExitCode.DONE
     assert onestory("take", "list", film_run).out.count("accepted") == 3
+
+
+def test_a_take_that_was_stopped_goes_on_by_the_same_command(
+    onestory: Onestory, film_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stopped(NumpyMaker):
+        def make(self, *arguments: Any, **options: Any) -> NumberShot:
+            signal.raise_signal(signal.SIGTERM)
+            return super().make(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(making, "model_loader", lambda spec, device, emit: lambda: Stopped(spec))
+        stopped = onestory("take", "new", film_run, "city")
+    assert stopped.exit is ExitCode.TERMINATED
+    assert "the same command goes on" in stopped.err
+    assert len(list(film_run.glob("shots/city/*/partial.safetensors"))) == 1
+    assert onestory("take", "new", film_run, "city").exit is ExitCode.DONE
+    assert [row["take"] for row in onestory("take", "list", film_run, "city", "--json").json["takes"]] == [0, 1]
+    assert not list(film_run.glob("shots/city/*/partial.safetensors"))
 
 
 def test_what_is_not_there(onestory: Onestory, film_run: Path) -> None:
