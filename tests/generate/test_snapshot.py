@@ -116,9 +116,7 @@ CHANGES: dict[str, Callable[[Conditions], Conditions]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_partial_of_other_conditions_is_ignored(
-    tiny_model: LoadedModel, conditions: Conditions, change: str
-) -> None:
+def test_a_partial_of_other_conditions_is_ignored(tiny_model: LoadedModel, conditions: Conditions, change: str) -> None:
     notebook, other = Notebook(), CHANGES[change](conditions)
     denoise(tiny_model, NOISE, conditions, schedule_of("euler"), checkpoint=notebook)
     denoise(tiny_model, NOISE, other, schedule_of("euler"), checkpoint=notebook)
