@@ -23,17 +23,21 @@ from onestory_cli.commands import (
     models,
     new,
     plan,
+    prune,
     render,
     resume,
     schema,
+    take,
     train,
     validate,
+    verify,
 )
 from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode, OnestoryError
 
 COMMANDS = {
     "Make a film": {"new": new, "validate": validate, "plan": plan, "render": render, "resume": resume},
+    "Look after a run": {"take": take, "verify": verify, "prune": prune},
     "Look": {
         "inspect-memory": inspect_memory,
         "models": models,
@@ -50,6 +54,9 @@ LIBRARIES = ("torch", "diffusers", "transformers", "av", "safetensors", "numpy",
 
 class Group(TyperGroup):
     """All commands. A reader that closes the pipe (`onestory plan ... | head`) ends the work without a word."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [name for panel in COMMANDS.values() for name in panel]
 
     def invoke(self, ctx: Any) -> ExitCode:
         try:
@@ -71,7 +78,10 @@ app = typer.Typer(
 )
 for panel, modules in COMMANDS.items():
     for name, module in modules.items():
-        app.command(name, rich_help_panel=panel)(module.command)
+        if hasattr(module, "group"):
+            app.add_typer(module.group, name=name, rich_help_panel=panel)
+        else:
+            app.command(name, rich_help_panel=panel)(module.command)
 
 
 def _version(wanted: bool) -> None:

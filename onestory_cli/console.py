@@ -125,6 +125,7 @@ class Lines:
     done: int = 0
     reason: str = ""
     memory: str = ""
+    unfinished: str = ""
 
     def __call__(self, event: events.Event) -> None:
         match event:
@@ -135,10 +136,13 @@ class Lines:
                 why = event.reason.removeprefix("kept").removeprefix(": ")
                 self._shot(event.shot, f"kept {event.take[:6]}{_because(why)}", "dim")
             case events.ShotStarted():
-                self.reason, self.memory = event.reason, remembers(())
+                self.reason, self.memory, self.unfinished = event.reason, remembers(()), ""
             case events.Remembered():
                 self.memory = remembers(event.frames)
+            case events.PartialKept():
+                self.unfinished = f", {event.shot} up to step {event.step} of {event.steps}"
             case events.TakeCommitted():
+                self.unfinished = ""
                 made = f"rendered {event.take[:6]}{_because(self.reason)} in {duration(event.seconds)}"
                 self._shot(event.shot, f"{made}, {self.memory}, {event.memory_bytes / 1e9:.1f} GB")
             case events.Warned():
@@ -146,8 +150,11 @@ class Lines:
                 self.rich.print(_colored(format_concise(finding)), soft_wrap=True)
             case events.RunFinished():
                 self._say(f"{event.rendered} rendered, {event.kept} kept in {duration(event.seconds)}", "bold")
+            case events.StopAsked():
+                self._say("stopping after this step; once more to stop at once")
             case events.RunInterrupted():
-                self._say(f"interrupted: {event.finished} of {event.shots} shots are finished and kept; go on with")
+                kept = f"{event.finished} of {event.shots} shots are finished and kept{self.unfinished}"
+                self._say(f"interrupted: {kept}; go on with")
                 self._say(f"  onestory resume {event.run}", "bold")
             case events.StageStarted():
                 self._say(f"{event.stage}: {event.parameters / 1e6:.1f} M parameters, from step {event.step}", "bold")
@@ -240,7 +247,7 @@ class Pace:
                 self.step, self.stepped_at = event.step, time.monotonic()
                 self.step_seconds.append(event.seconds)
             case events.ModelLoaded():
-                self.loading_seconds = event.seconds
+                self.loading_seconds += event.seconds
             case events.TakeCommitted():
                 self.waiting -= 1
                 self.shot_seconds.append(event.seconds - self.loading_seconds)

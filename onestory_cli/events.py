@@ -74,6 +74,15 @@ class StepDone(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PartialKept(Event):
+    """The work on a shot up to `step` of `steps` is on disk, and survives a kill."""
+
+    shot: str
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class TakeCommitted(Event):
     """`memory_bytes` is the peak resident memory of this process so far."""
 
@@ -104,6 +113,11 @@ class RunFinished(Event):
     rendered: int
     kept: int
     seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopAsked(Event):
+    """The user or the system asked the program to stop; it will, after the step that it is at."""
 
 
 @dataclass(frozen=True, kw_only=True)

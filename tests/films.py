@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from onestory_cli.events import Emit, Remembered, StepDone, ignore
+from onestory_cli.memory.policies import POLICIES, FrameRef
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.models.levels import allocate
+from onestory_cli.partial import UNKEPT, Checkpoint, Partial
 from onestory_cli.plan import Plan, ShotJob, make_plan
 from onestory_cli.render import render
 from onestory_cli.store.files import Disk
@@ -76,22 +78,30 @@ class NumberFrame:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NumberShot:
-    latents_CTHW: np.ndarray
-    pixels_PHWC: np.ndarray
+class NumberRecall:
     selection: Sequence[NumberFrame]
     scores: Mapping[str, Sequence[float]]
-    context_tokens: int
+
+    @property
+    def context_tokens(self) -> int:
+        return sum(frame.tokens for frame in self.selection)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberShot(NumberRecall):
+    latents_CTHW: np.ndarray
+    pixels_PHWC: np.ndarray
     noise_tokens: int
     seconds: Mapping[str, float]
 
 
 class NumpyMaker:
-    """Adds the mean of the selected frames to noise. `made` lists the shots in the order of their making."""
+    """Adds the mean of the selected frames to noise. `made` and `recalled` list shots in the order of the asking."""
 
     def __init__(self, spec: ModelSpec = SPEC) -> None:
         self.spec = spec
         self.made: list[str] = []
+        self.recalled: list[str] = []
 
     def encode_reference(self, pixels_HWC: np.ndarray) -> np.ndarray:
         stride = self.spec.spatial_stride
@@ -99,7 +109,13 @@ class NumpyMaker:
         return np.broadcast_to(grey_HW, (self.spec.latent_channels, 1, *grey_HW.shape)).astype(np.float32)
 
     def make(
-        self, job: ShotJob, memory: Mapping[str, np.ndarray], *, image: np.ndarray | None, emit: Emit
+        self,
+        job: ShotJob,
+        memory: Mapping[str, np.ndarray],
+        *,
+        image: np.ndarray | None,
+        emit: Emit,
+        checkpoint: Checkpoint = UNKEPT,
     ) -> NumberShot:
         scores, chosen = self._select(job, memory)
         frames = tuple((frame.shot, frame.index) for frame in chosen)
@@ -114,19 +130,29 @@ class NumpyMaker:
             latents += memory[frame.shot][:, frame.index, None] * frame.tokens / 10
         if image is not None:
             latents += image.mean() / 255
-        for step in range(1, job.steps + 1):
+        identity, done = hashlib.sha256(latents.tobytes()).hexdigest(), 0
+        if partial := checkpoint.load(identity):
+            latents, done = partial.arrays["latents"], partial.step
+        for step in range(done + 1, job.steps + 1):
             latents = np.tanh(latents) * job.guidance
             emit(StepDone(shot=job.shot, step=step, steps=job.steps, seconds=0.0))
+            if checkpoint.due():
+                arrays = {"latents": latents}
+                checkpoint.keep(Partial(identity=identity, step=step, steps=job.steps, arrays=arrays))
         self.made.append(job.shot)
         return NumberShot(
             latents_CTHW=latents.astype(np.float32),
             pixels_PHWC=_pixels(latents, job),
             selection=chosen,
             scores=scores,
-            context_tokens=sum(frame.tokens for frame in chosen),
             noise_tokens=job.tokens.noise,
             seconds={"denoise": 0.25},
         )
+
+    def recall(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> NumberRecall:
+        self.recalled.append(job.shot)
+        scores, chosen = self._select(job, memory)
+        return NumberRecall(selection=chosen, scores=scores)
 
     def environment(self) -> Mapping[str, Any]:
         return {"device": "cpu", "numpy": np.__version__}
@@ -134,20 +160,40 @@ class NumpyMaker:
     def _select(
         self, job: ShotJob, memory: Mapping[str, np.ndarray]
     ) -> tuple[dict[str, tuple[float, ...]], list[NumberFrame]]:
+        scores = self._scores(job, memory)
+        refs = [FrameRef(source, index) for source, row in scores.items() for index in range(len(row))]
+        values = [score for row in scores.values() for score in row]
+        chosen = POLICIES[job.memory.policy](values, refs, job.memory.frames)
+        height, width = self.spec.latent_size(job.width, job.height)
+        levels = allocate(len(chosen), job.memory.budget, height=height, width=width)
+        return scores, [
+            NumberFrame(
+                shot=refs[place].source,
+                index=refs[place].index,
+                score=values[place],
+                level=level.name,
+                tokens=level.tokens(height, width),
+            )
+            for place, level in zip(chosen, levels, strict=False)
+        ]
+
+    def _scores(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> dict[str, tuple[float, ...]]:
         taste = _number(job.caption) % 100 / 100
-        scores = {
+        return {
             source: tuple(float(-abs(value - taste)) for value in latents.mean(axis=(0, 2, 3)))
             for source, latents in memory.items()
         }
-        ranked = sorted(
-            ((score, source, index) for source, row in scores.items() for index, score in enumerate(row)), reverse=True
-        )
-        height, width = self.spec.latent_size(job.width, job.height)
-        levels = allocate(min(job.memory.frames, len(ranked)), job.memory.budget, height=height, width=width)
-        return scores, [
-            NumberFrame(shot=source, index=index, score=score, level=level.name, tokens=level.tokens(height, width))
-            for (score, source, index), level in zip(ranked, levels, strict=False)
-        ]
+
+
+class NamingMaker(NumpyMaker):
+    """Remembers the frames of the shots that a caption says `as in`, whatever they hold."""
+
+    def _scores(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> dict[str, tuple[float, ...]]:
+        named = job.caption.partition(" as in ")[2].split()
+        return {
+            source: tuple(10.0 * (source in named) + index / 10 for index in range(latents.shape[1]))
+            for source, latents in memory.items()
+        }
 
 
 def _number(text: str) -> int:
@@ -161,9 +207,17 @@ def _pixels(latents_CTHW: np.ndarray, job: ShotJob) -> np.ndarray:
     return np.repeat(grey_PHW[..., None], 3, axis=3)
 
 
-def render_with(plan: Plan, path: Path, emit: Emit = ignore, *, disk: Disk | None = None, **options: Any) -> NumpyMaker:
+def render_with(
+    plan: Plan,
+    path: Path,
+    emit: Emit = ignore,
+    *,
+    disk: Disk | None = None,
+    maker: NumpyMaker | None = None,
+    **options: Any,
+) -> NumpyMaker:
     """Render into `path` and return the maker, whose `made` says what was really made."""
-    maker = NumpyMaker(plan.model)
+    maker = maker or NumpyMaker(plan.model)
     render(plan, Run.create(path, disk), lambda: maker, emit, **options)
     return maker
 

@@ -24,7 +24,7 @@ ROWS = (
     ("models.load",),  # the one place that joins a base with its memory adapter
     ("plan", "memory"),
     ("story", "models"),
-    ("errors", "events"),
+    ("errors", "events", "partial"),
     ("codes",),
 )
 ROW_OF = {unit: number for number, row in enumerate(ROWS) for unit in row}
@@ -40,11 +40,13 @@ LIGHT = (
     "plan",
     "story",
     "models",
+    "memory.policies",
     "models.catalog",
     "models.fingerprint",
     "models.levels",
     "errors",
     "events",
+    "partial",
     "codes",
 )
 HEAVY_MODULES = ("render.shot_maker",)  # of light packages

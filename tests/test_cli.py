@@ -8,9 +8,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -77,10 +79,20 @@ def test_the_light_half_stays_light(folder: Path, arguments: str) -> None:
     assert "\x1b" not in result.stdout + result.stderr
 
 
+def all_commands() -> dict[str, Any]:
+    """Every command by the words that call it, those of groups included, in the order of the help."""
+    root: Any = get_command(cli.app)
+    found = {}
+    for name in root.list_commands(None):
+        inner = getattr(root.commands[name], "commands", None)
+        found |= {f"{name} {word}": item for word, item in inner.items()} if inner else {name: root.commands[name]}
+    return found
+
+
 def test_commands_and_flags_are_what_was_promised(golden: Callable[[Path, str], None]) -> None:
     root = get_command(cli.app)
     lines = []
-    for name, command in {"onestory": root, **root.commands}.items():  # type: ignore[attr-defined]
+    for name, command in {"onestory": root, **all_commands()}.items():
         words = [parameter.opts[0] if parameter.opts[0].startswith("-") else "" for parameter in command.params]
         arguments = [parameter.metavar for parameter in command.params if parameter.param_type_name == "argument"]
         lines.append(" ".join([name, *arguments, *filter(None, words)]))
@@ -179,32 +191,62 @@ from onestory_cli.commands import making
 from tests.films import NumpyMaker
 
 class Slow(NumpyMaker):
-    def make(self, job, memory, *, image, emit):
-        if job.shot == "city":
-            print("SLOW", flush=True)
-            time.sleep(30)
-        return super().make(job, memory, image=image, emit=emit)
+    def make(self, job, memory, *, image, emit, checkpoint):
+        def slowly(event):
+            emit(event)
+            if job.shot == "city":
+                print(type(event).__name__, flush=True)
+                time.sleep(SECONDS)
+
+        return super().make(job, memory, image=image, emit=slowly, checkpoint=checkpoint)
 
 making.model_loader = lambda spec, device, emit: lambda: Slow(spec)
 """
 
 
+@contextmanager
+def slow_render(seconds: float) -> Iterator[subprocess.Popen[str]]:
+    """A render whose second shot says each event and then sleeps; it has just done its first step."""
+    code = f"SECONDS = {seconds}\n{SLOW}\nfrom onestory_cli.cli import main\nmain()"
+    command = [sys.executable, "-c", code, "render", "film.story.yaml"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, env=_environment(), **pipes) as process:  # type: ignore[call-overload]
+        assert process.stdout.readline() == "Remembered\n"
+        yield process
+
+
 @pytest.mark.parametrize(
     ("number", "exit"), [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)]
 )
-def test_an_interrupted_render_says_how_to_go_on(folder: Path, number: signal.Signals, exit: ExitCode) -> None:
-    command = [sys.executable, "-c", f"{SLOW}\nfrom onestory_cli.cli import main\nmain()", "render", "film.story.yaml"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_environment()
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "SLOW\n"
+def test_a_first_signal_stops_within_a_step_keeps_the_work_and_says_how_to_go_on(
+    folder: Path, number: signal.Signals, exit: ExitCode
+) -> None:
+    with slow_render(0.5) as process:
         process.send_signal(number)
         _, err = process.communicate(timeout=30)
     assert process.returncode == exit
-    assert "interrupted: 1 of 2 shots are finished" in err
+    assert "stopping after this step; once more to stop at once\n" in err
+    assert "interrupted: 1 of 2 shots are finished and kept, city up to step 1 of 3; go on with\n" in err
     assert err.endswith("  onestory resume film.run\n")
     assert "Traceback" not in err
+    assert len(list(folder.glob("film.run/shots/city/*/partial.safetensors"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "exit"), [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)]
+)
+def test_a_second_signal_stops_at_once(folder: Path, number: signal.Signals, exit: ExitCode) -> None:
+    with slow_render(120) as process:
+        process.send_signal(number)
+        for line in process.stderr:  # type: ignore[union-attr]
+            if line.startswith("stopping"):
+                break
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == exit
+    assert "interrupted: 1 of 2 shots are finished and kept; go on with\n" in err
+    assert "Traceback" not in err
+    assert not list(folder.glob("film.run/shots/city/*/partial.safetensors"))
 
 
 def test_a_closed_pipe_ends_it_without_a_word(folder: Path) -> None:

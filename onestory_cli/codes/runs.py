@@ -1,4 +1,4 @@
-"""R401 to R409 and W406: run directories."""
+"""R401 to R412 and W406: run directories."""
 
 from __future__ import annotations
 
@@ -77,6 +77,30 @@ RUNS = (
         "so that nothing of yours is mixed up with takes. Name another one with --run.",
         bad="onestory render film.story.yaml --run ~/Documents",
         good="onestory render film.story.yaml --run ~/Documents/film.run",
+    ),
+    Code(
+        code="R410",
+        title="A take waits to be accepted",
+        explanation="The story says `accept: ask`, so a shot's takes are made and then somebody looks at them. Nothing "
+        "after the shot is made before one is accepted, because only accepted takes are remembered.",
+        bad="onestory render film.story.yaml",
+        good="onestory take accept film.run opening 0 && onestory resume film.run",
+    ),
+    Code(
+        code="R411",
+        title="No such take",
+        explanation="The shot has no whole take of this number or id, or it was made from another story and cannot "
+        "count in this one. `onestory take list` shows what there is.",
+        bad="onestory take accept film.run opening 7",
+        good="onestory take accept film.run opening 1",
+    ),
+    Code(
+        code="R412",
+        title="Earlier shots come first",
+        explanation="A new take is made from what the shot can see, so all shots before it that it can see must have "
+        "takes that stand.",
+        bad="onestory take new film.run return",
+        good="onestory resume film.run && onestory take new film.run return",
     ),
     Code(
         code="W406",

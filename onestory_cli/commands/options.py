@@ -32,6 +32,12 @@ Until = Annotated[str | None, typer.Option("--until", metavar="SHOT", help="Stop
 Device = Annotated[
     str, typer.Option("--device", metavar="DEVICE", help="Where the model works: auto, cpu, cuda or cuda:1.")
 ]
+CheckpointSeconds = Annotated[
+    float,
+    typer.Option(
+        "--checkpoint-seconds", metavar="S", min=0, help="Keep the work on an unfinished shot at most this often."
+    ),
+]
 AllowOutside = Annotated[bool, flag("--allow-outside", help="Let the story name files outside its own folder.")]
 Json = Annotated[bool, flag("--json", help="Write for machines: JSON on stdout.")]
 FindingsFormat = Annotated[Format, typer.Option("--format", help="How findings are written.")]

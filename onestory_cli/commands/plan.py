@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -14,12 +14,13 @@ from onestory_cli.commands.compiling import compile_story
 from onestory_cli.commands.options import AllowOutside, FindingsFormat, Json, Profile, RunFolder, Seed, StoryFile, flag
 from onestory_cli.commands.runs import existing_run, folder_for
 from onestory_cli.commands.screen import Format, Screen, screen_of
-from onestory_cli.errors import Diagnostic, ExitCode
+from onestory_cli.errors import Diagnostic, ExitCode, shorten
 
 if TYPE_CHECKING:
     from onestory_cli.plan import Plan, ShotJob
     from onestory_cli.store.record import Record
     from onestory_cli.store.reuse import Decision
+    from onestory_cli.store.why import Cause
 
 COLUMNS = ("shot", "film", "steps", "tokens + context", "memory", "plan", "why")
 
@@ -30,6 +31,9 @@ def command(
     run: RunFolder = None,
     profile: Profile = None,
     seed: Seed = None,
+    why: Annotated[
+        str | None, typer.Option("--why", metavar="SHOT", help="Explain one shot instead.", show_default=False)
+    ] = None,
     exit_code: Annotated[bool, flag("--exit-code", help="Exit with 1 when a shot must be rendered.")] = False,
     allow_outside: AllowOutside = False,
     format: FindingsFormat = Format.FULL,
@@ -40,6 +44,10 @@ def command(
 
     plan, warnings = compile_story(file, profile=profile, seed=seed, allow_outside=allow_outside)
     decisions = forecast(plan, existing_run(run or folder_for(file)))
+    if why:
+        plan.job(why)
+        show_why(screen_of(context), decisions, why, json=json or format is Format.JSON)
+        return ExitCode.DONE
     show_plan(screen_of(context), plan, decisions, warnings, format=Format.JSON if json else format)
     pending = any(decision.action != "keep" for decision in decisions)
     return ExitCode.FINDINGS if exit_code and pending else ExitCode.DONE
@@ -63,6 +71,31 @@ def show_plan(
     screen.line("\n" + _sum(decisions))
 
 
+def show_why(screen: Screen, decisions: Sequence[Decision], shot: str, *, json: bool) -> None:
+    """The chain of causes behind what is decided about a shot."""
+    from onestory_cli.store.why import explain
+
+    cause = explain(decisions, shot)
+    if json:
+        screen.document("why", **asdict(cause))
+    else:
+        screen.line("\n".join(_chain(cause)))
+
+
+def _chain(cause: Cause, indent: str = "") -> Iterator[str]:
+    from onestory_cli.store.standing import frames_text
+
+    words = {"keep": "", "render": "render: ", "undecided": "undecided: "}
+    yield f"{indent}{cause.shot}: {words[cause.action]}{cause.reason}"
+    for change in cause.changes:
+        old, new = (shorten(value, 60) for value in (change.old, change.new))
+        yield f"{indent}  {change.field.replace('_', ' ')}: {old} -> {new}"
+    if cause.remembers:
+        yield f"{indent}  its take remembers {frames_text(cause.remembers)}"
+    for inner in cause.because:
+        yield from _chain(inner, indent + "  ")
+
+
 def _show_document(screen: Screen, plan: Plan, decisions: Sequence[Decision], warnings: Sequence[Diagnostic]) -> None:
     screen.document(
         "plan",
@@ -79,7 +112,7 @@ def _as_json(decision: Decision) -> dict[str, object]:
     return {
         **asdict(decision.job),
         "action": decision.action,
-        "reason": asdict(decision.reason),
+        "reason": asdict(decision.why),
         "take": decision.take.id if decision.take else None,
     }
 
@@ -95,7 +128,7 @@ def _row(decision: Decision) -> tuple[str, ...]:
         f"{job.tokens.noise}{share}",
         _memory(job),
         kept,
-        "" if decision.action == "keep" else str(decision.reason),
+        decision.why.detail if decision.action == "keep" else str(decision.why),
     )
 
 

@@ -8,7 +8,18 @@ import typer
 
 from onestory_cli.commands.compiling import compile_story
 from onestory_cli.commands.making import make_film
-from onestory_cli.commands.options import AllowOutside, Device, Json, Profile, RunFolder, Seed, StoryFile, Until, flag
+from onestory_cli.commands.options import (
+    AllowOutside,
+    CheckpointSeconds,
+    Device,
+    Json,
+    Profile,
+    RunFolder,
+    Seed,
+    StoryFile,
+    Until,
+    flag,
+)
 from onestory_cli.commands.plan import show_plan
 from onestory_cli.commands.runs import existing_run, folder_for
 from onestory_cli.commands.screen import Format, screen_of
@@ -25,7 +36,14 @@ def command(
     force: Annotated[
         list[str], typer.Option("--force", metavar="SHOT", help="Render this shot again; may be repeated.")
     ] = [],  # noqa: B006 (Typer reads the default and never changes it)
+    takes: Annotated[
+        int, typer.Option("--takes", metavar="N", min=1, help="Have N takes of each shot; the accepted one counts.")
+    ] = 1,
+    shot: Annotated[
+        str | None, typer.Option("--shot", metavar="SHOT", help="With --takes: of this shot only.", show_default=False)
+    ] = None,
     device: Device = "auto",
+    checkpoint_seconds: CheckpointSeconds = 30.0,
     allow_outside: AllowOutside = False,
     dry_run: Annotated[bool, flag("--dry-run", help="Show the plan and render nothing.")] = False,
     json: Json = False,
@@ -42,4 +60,16 @@ def command(
     from onestory_cli.store.run import Run
 
     screen.findings(warnings)
-    return make_film(screen, "render", plan, Run.create(folder), device=device, force=force, json=json)
+    shots = [shot] if shot else [job.shot for job in plan.jobs]
+    wanted = dict.fromkeys(shots, takes) if takes > 1 else {}
+    return make_film(
+        screen,
+        "render",
+        plan,
+        Run.create(folder),
+        device=device,
+        force=force,
+        takes=wanted,
+        checkpoint_seconds=checkpoint_seconds,
+        json=json,
+    )

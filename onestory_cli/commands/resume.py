@@ -5,17 +5,29 @@ from __future__ import annotations
 import typer
 
 from onestory_cli.commands.making import make_film
-from onestory_cli.commands.options import Device, Json, RunArgument
+from onestory_cli.commands.options import CheckpointSeconds, Device, Json, RunArgument
 from onestory_cli.commands.runs import find_run
 from onestory_cli.commands.screen import screen_of
 from onestory_cli.errors import ExitCode
 
 
 def command(
-    context: typer.Context, folder: RunArgument = None, device: Device = "auto", json: Json = False
+    context: typer.Context,
+    folder: RunArgument = None,
+    device: Device = "auto",
+    checkpoint_seconds: CheckpointSeconds = 30.0,
+    json: Json = False,
 ) -> ExitCode:
     """Go on with an interrupted run."""
     from onestory_cli.render import load_run_plan
 
     run = find_run(folder)
-    return make_film(screen_of(context), "resume", load_run_plan(run), run, device=device, json=json)
+    return make_film(
+        screen_of(context),
+        "resume",
+        load_run_plan(run),
+        run,
+        device=device,
+        checkpoint_seconds=checkpoint_seconds,
+        json=json,
+    )

@@ -7,13 +7,16 @@ E text width, S context tokens, D transformer width.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
+from diffusers import SchedulerMixin
 from torch import Tensor
 
+from onestory_cli.generate.snapshot import identity_of, restore, snapshot
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.models.transformer import Rotary, token_timesteps
+from onestory_cli.partial import UNKEPT, Checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,16 +55,41 @@ def denoise(
     conditions: Conditions,
     schedule: Schedule,
     on_step: Callable[[int], None] = lambda step: None,
+    checkpoint: Checkpoint = UNKEPT,
 ) -> Tensor:
-    """Clean latents (B, C, T, H, W) in float32. `on_step(k)` is called after step k of `schedule.steps`."""
+    """Clean latents (B, C, T, H, W) in float32. `on_step(k)` is called after step k of `schedule.steps`.
+
+    What the checkpoint holds of this very work is gone on with, to the same bytes as if it had never stopped.
+    """
     scheduler = model.scheduler(schedule.name, schedule.steps, schedule.shift)
-    latents = hold_first(noise_BCTHW.to(model.device), conditions.first_BCHW)
-    for step, time in enumerate(scheduler.timesteps, start=1):
+    latents, done = hold_first(noise_BCTHW.to(model.device), conditions.first_BCHW), 0
+    identity = "" if checkpoint is UNKEPT else _identity(model, noise_BCTHW, conditions, schedule, scheduler)
+    if partial := checkpoint.load(identity):
+        latents, done = restore(partial, scheduler, schedule.name, model.device), partial.step
+    for step, time in enumerate(scheduler.timesteps[done:], start=done + 1):
         velocity = guided(model, latents, time, conditions, schedule.guidance)
         latents = scheduler.step(velocity, time, latents, return_dict=False)[0]
         latents = hold_first(latents, conditions.first_BCHW)
         on_step(step)
+        if checkpoint.due():
+            kept = snapshot(scheduler, schedule.name, latents, step=step, steps=schedule.steps, identity=identity)
+            checkpoint.keep(kept)
     return latents.float()
+
+
+def _identity(
+    model: LoadedModel, noise_BCTHW: Tensor, conditions: Conditions, schedule: Schedule, scheduler: SchedulerMixin
+) -> str:
+    """All that the loop depends on but the weights, which a take's key holds. Another machine makes another identity,
+    because it may round otherwise: there the shot begins again.
+    """
+    given = () if conditions.first_BCHW is None else (conditions.first_BCHW,)
+    memory = (conditions.context_BSD, *conditions.rotary)
+    start = (noise_BCTHW, scheduler.timesteps, scheduler.sigmas)
+    return identity_of(
+        (*start, conditions.text_BLE, conditions.negative_BLE, *memory, *given),
+        {**model.environment(), **asdict(schedule)},
+    )
 
 
 def guided(model: LoadedModel, latents: Tensor, time: Tensor, conditions: Conditions, guidance: float) -> Tensor:

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from onestory_cli.memory.bank import FrameRef
 from onestory_cli.memory.conditioner import context_positions
-from onestory_cli.memory.policies import POLICIES
+from onestory_cli.memory.policies import POLICIES, FrameRef
 from onestory_cli.models.levels import Level, allocate
-from onestory_cli.models.load import LoadedModel
+from onestory_cli.models.load import LoadedModel, Reader
 from onestory_cli.models.transformer import Rotary, rotary_at
 
 
@@ -29,7 +28,7 @@ class Context:
     levels: tuple[Level, ...]
 
 
-def score(model: LoadedModel, memory_BFCHW: Tensor, ages_F: Tensor, times_F: Tensor, text_BLE: Tensor) -> Tensor:
+def score(model: Reader, memory_BFCHW: Tensor, ages_F: Tensor, times_F: Tensor, text_BLE: Tensor) -> Tensor:
     """Relevance (B, F) of every bank frame to the caption; an empty bank has no scores."""
     batch, frames = memory_BFCHW.shape[:2]
     if frames == 0:  # attention over no keys has no value

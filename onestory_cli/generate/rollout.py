@@ -14,7 +14,7 @@ from torch import Tensor
 
 from onestory_cli.generate.denoise import Conditions, Schedule, denoise, starting_noise
 from onestory_cli.generate.remember import choose, condition, gather, score
-from onestory_cli.memory.bank import FrameRef
+from onestory_cli.memory.policies import FrameRef
 from onestory_cli.models.load import LoadedModel
 
 

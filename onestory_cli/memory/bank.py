@@ -6,18 +6,11 @@ Shape letters: F bank frames, C latent channels, T latent frames of one source, 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class FrameRef:
-    """One latent frame: which source (a shot id, or "@id" for a reference image) and which of its frames."""
-
-    source: str
-    index: int
+from onestory_cli.memory.policies import FrameRef
 
 
 class MemoryBank:

@@ -1,14 +1,22 @@
 """Which frames condition a shot: adaptive | recent | uniform | last | none, one signature.
 
 Each policy takes the scores and the origins of all F visible frames and returns positions in 0..F-1, the most relevant
-first, at most `frames` of them. A new policy is one function and one row.
+first, at most `frames` of them. A new policy is one function and one row. No torch here: a plan asks these too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from onestory_cli.memory.bank import FrameRef
+
+@dataclass(frozen=True)
+class FrameRef:
+    """One latent frame: which source (a shot id, or "@id" for a reference image) and which of its frames."""
+
+    source: str
+    index: int
+
 
 Policy = Callable[[Sequence[float], Sequence[FrameRef], int], list[int]]
 
@@ -46,3 +54,8 @@ POLICIES: dict[str, Policy] = {
     "last": last,
     "none": none,
 }
+
+
+def needs_scores(policy: str) -> bool:
+    """Whether a policy asks how relevant a frame is, or goes by its place alone."""
+    return policy == "adaptive"

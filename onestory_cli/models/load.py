@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,18 +42,14 @@ CPU = torch.device("cpu")
 
 
 @dataclass(kw_only=True)
-class LoadedModel:
-    """A base and its adapter, ready to make shots. `dtype` is what the transformer computes in."""
+class Reader:
+    """What selection needs of a model, and no more: it reads captions and scores frames."""
 
     spec: ModelSpec
-    transformer: MemoryWanTransformer
-    vae: AutoencoderKLWan
     text_encoder: UMT5EncoderModel
     tokenizer: PreTrainedTokenizerBase
     selector: FrameSelector
-    conditioner: AdaptiveConditioner
     device: torch.device = CPU
-    dtype: torch.dtype = torch.float32
 
     def encode_text(self, captions: list[str]) -> Tensor:
         """Captions -> (B, L, E), zero after each caption's end, as the Wan transformers were trained."""
@@ -64,6 +62,16 @@ class LoadedModel:
         ).to(self.device)
         states_BLE = self.text_encoder(tokens.input_ids, attention_mask=tokens.attention_mask).last_hidden_state
         return states_BLE * tokens.attention_mask[..., None].to(states_BLE.dtype)
+
+
+@dataclass(kw_only=True)
+class LoadedModel(Reader):
+    """A base and its adapter, ready to make shots. `dtype` is what the transformer computes in."""
+
+    transformer: MemoryWanTransformer
+    vae: AutoencoderKLWan
+    conditioner: AdaptiveConditioner
+    dtype: torch.dtype = torch.float32
 
     def encode_video(self, pixels_BPHWC: NDArray[np.uint8]) -> Tensor:
         """Pixels -> normalised latents (B, C, T, H, W) in float32, the mode of the posterior; P must be 4k + 1."""
@@ -121,27 +129,80 @@ class LoadedModel:
         return values[0], values[1]
 
 
-def load_model(spec: ModelSpec, device: str = "auto") -> LoadedModel:
-    """Read the weights of a model folder.
+def load_reader(spec: ModelSpec, device: str = "auto") -> Reader:
+    """Read of a model folder what selection needs: never the transformer or the VAE.
 
     Raises:
         OnestoryError: M503 when weights are missing or damaged, M504 when the device is not there.
     """
     target = pick_device(device)
     base = Path(spec.base)
-    quietly()
-    try:
+    with _reading(spec):
+        reader = Reader(
+            spec=spec,
+            text_encoder=UMT5EncoderModel.from_pretrained(base / "text_encoder", dtype=torch.float32),
+            tokenizer=AutoTokenizer.from_pretrained(base / "tokenizer"),
+            selector=load_selector(Path(spec.adapter)),
+            device=target,
+        )
+    _settle(target, reader.text_encoder, reader.selector)
+    return reader
+
+
+def load_model(spec: ModelSpec, device: str = "auto", *, reader: Reader | None = None) -> LoadedModel:
+    """Read the weights of a model folder; what a `reader` of it holds already is not read again.
+
+    Raises:
+        OnestoryError: M503 when weights are missing or damaged, M504 when the device is not there.
+    """
+    reader = reader or load_reader(spec, device)
+    base = Path(spec.base)
+    with _reading(spec):
         # mapped files are not aligned in memory, and outputs then differ in the last bits
         options = {"disable_mmap": True, "torch_dtype": torch.float32}
         model = LoadedModel(
-            spec=spec,
+            **vars(reader),
             transformer=MemoryWanTransformer.from_pretrained(base / "transformer", **options),
             vae=AutoencoderKLWan.from_pretrained(base / "vae", **options),
-            text_encoder=UMT5EncoderModel.from_pretrained(base / "text_encoder", dtype=torch.float32),
-            tokenizer=AutoTokenizer.from_pretrained(base / "tokenizer"),
-            device=target,
-            **load_adapter(Path(spec.adapter)),
+            conditioner=load_conditioner(Path(spec.adapter)),
         )
+    _settle(reader.device, model.transformer, model.vae, model.conditioner)
+    return model
+
+
+def load_selector(adapter: Path) -> FrameSelector:
+    """The FrameSelector of an adapter folder."""
+    selector = FrameSelector(SelectorConfig(**_adapter_config(adapter)["selector"]))
+    selector.load_state_dict(_adapter_weights(adapter, "selector."))
+    return selector
+
+
+def load_conditioner(adapter: Path) -> AdaptiveConditioner:
+    """The AdaptiveConditioner of an adapter folder."""
+    config = _adapter_config(adapter)["conditioner"]
+    levels = tuple(Level(**row) for row in config.pop("levels"))
+    conditioner = AdaptiveConditioner(ConditionerConfig(**config, levels=levels))
+    conditioner.load_state_dict(_adapter_weights(adapter, "conditioner."))
+    return conditioner
+
+
+def _adapter_config(adapter: Path) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    return config
+
+
+def _adapter_weights(adapter: Path, prefix: str) -> dict[str, Tensor]:
+    """The weights of one module of an adapter, by their names in it, in float32."""
+    stored = load_file(adapter / ADAPTER_WEIGHTS)
+    return {key.removeprefix(prefix): value.float() for key, value in stored.items() if key.startswith(prefix)}
+
+
+@contextmanager
+def _reading(spec: ModelSpec) -> Iterator[None]:
+    """Turn whatever the libraries say about weights that cannot be read into M503."""
+    quietly()
+    try:
+        yield
     except (OSError, SafetensorError, RuntimeError, ValueError, TypeError, KeyError) as fault:
         reason = str(fault).splitlines() or [type(fault).__name__]
         raise OnestoryError(
@@ -150,22 +211,12 @@ def load_model(spec: ModelSpec, device: str = "auto") -> LoadedModel:
             help="install the package again, or name another model",
             exit=ExitCode.MACHINE,
         ) from fault
-    for part in (model.transformer, model.vae, model.text_encoder, model.selector, model.conditioner):
-        part.to(target).eval().requires_grad_(False)
-    return model
 
 
-def load_adapter(folder: Path) -> dict[str, Any]:
-    """The FrameSelector and AdaptiveConditioner of an adapter folder, by their argument names of LoadedModel."""
-    config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-    levels = tuple(Level(**row) for row in config["conditioner"].pop("levels"))
-    selector = FrameSelector(SelectorConfig(**config["selector"]))
-    conditioner = AdaptiveConditioner(ConditionerConfig(**config["conditioner"], levels=levels))
-    stored = {name: value.float() for name, value in load_file(folder / ADAPTER_WEIGHTS).items()}
-    for name, module in (("selector", selector), ("conditioner", conditioner)):
-        own = {key.removeprefix(f"{name}."): value for key, value in stored.items() if key.startswith(f"{name}.")}
-        module.load_state_dict(own)
-    return {"selector": selector, "conditioner": conditioner}
+def _settle(device: torch.device, *parts: torch.nn.Module) -> None:
+    """On the device, for making and not for training."""
+    for part in parts:
+        part.to(device).eval().requires_grad_(False)
 
 
 def pick_device(name: str) -> torch.device:

@@ -63,7 +63,10 @@ class Seed:
 
 @dataclass(frozen=True, kw_only=True)
 class ShotJob:
-    """One shot of a plan. `take` counts from 0; `caption` is the resolved caption."""
+    """One shot of a plan. `take` counts from 0; `caption` is the resolved caption.
+
+    `accept`: "first" lets the first take count, "ask" waits for somebody to say which.
+    """
 
     index: int
     shot: str
@@ -80,6 +83,7 @@ class ShotJob:
     guidance: float
     scheduler: str
     shift: float
+    accept: str = "first"
     image: ImageInput | None
     memory: MemoryJob
     tokens: Tokens

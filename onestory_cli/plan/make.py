@@ -128,6 +128,7 @@ class Planner:
             guidance=_first(shot.guidance, spec.guidance),
             scheduler=_first(shot.scheduler, spec.scheduler),
             shift=_first(shot.shift, spec.shift),
+            accept=_first(shot.accept, "first"),
             image=self._pictures.read(shot.image, place_of(story, shot, "image")) if shot.image else None,
             memory=memory,
             tokens=self._tokens(memory, frames=frames, width=width, height=height),

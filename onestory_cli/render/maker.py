@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from onestory_cli.events import Emit
+from onestory_cli.partial import Checkpoint
 from onestory_cli.plan import ShotJob
 from onestory_cli.store.record import MemoryState, SelectedFrame
 
@@ -31,19 +32,24 @@ class Chosen(Protocol):
     def tokens(self) -> int: ...
 
 
-class Made(Protocol):
-    """A shot as made, and its memory state: what was selected, and the score of every visible frame by source."""
+class Recalled(Protocol):
+    """What a shot remembers: the selection in order of relevance, and the score of every visible frame by source."""
 
-    @property
-    def latents_CTHW(self) -> np.ndarray: ...
-    @property
-    def pixels_PHWC(self) -> np.ndarray: ...
     @property
     def selection(self) -> Sequence[Chosen]: ...
     @property
     def scores(self) -> Mapping[str, Sequence[float]]: ...
     @property
     def context_tokens(self) -> int: ...
+
+
+class Made(Recalled, Protocol):
+    """A shot as made, and what it remembered."""
+
+    @property
+    def latents_CTHW(self) -> np.ndarray: ...
+    @property
+    def pixels_PHWC(self) -> np.ndarray: ...
     @property
     def noise_tokens(self) -> int: ...
     @property
@@ -56,18 +62,32 @@ class Maker(Protocol):
     def encode_reference(self, pixels_HWC: np.ndarray) -> np.ndarray:
         """Latents (C, 1, H, W) of a reference image."""
 
-    def make(self, job: ShotJob, memory: Mapping[str, np.ndarray], *, image: np.ndarray | None, emit: Emit) -> Made:
-        """Make a shot that can see `memory`, source -> latents in film order, and begins with `image` if it has one."""
+    def make(
+        self,
+        job: ShotJob,
+        memory: Mapping[str, np.ndarray],
+        *,
+        image: np.ndarray | None,
+        emit: Emit,
+        checkpoint: Checkpoint,
+    ) -> Made:
+        """Make a shot that can see `memory`, source -> latents in film order, and begins with `image` if it has one.
+
+        Work that the checkpoint holds is gone on with; it may end the making by a KeyboardInterrupt.
+        """
+
+    def recall(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> Recalled:
+        """What the shot would remember of `memory`, exactly as `make` selects, for a small part of its price."""
 
     def environment(self) -> Mapping[str, Any]:
         """Device, data type, threads and versions, for the record."""
 
 
-def memory_state(made: Made, visible: Mapping[str, str]) -> MemoryState:
+def memory_state(recalled: Recalled, visible: Mapping[str, str], *, noise_tokens: int) -> MemoryState:
     """A maker's account with the digests of what it saw."""
     return MemoryState(
         visible=visible,
-        scores={source: tuple(scores) for source, scores in made.scores.items()},
+        scores={source: tuple(scores) for source, scores in recalled.scores.items()},
         selected=tuple(
             SelectedFrame(
                 source=frame.shot,
@@ -77,8 +97,8 @@ def memory_state(made: Made, visible: Mapping[str, str]) -> MemoryState:
                 level=frame.level,
                 tokens=frame.tokens,
             )
-            for frame in made.selection
+            for frame in recalled.selection
         ),
-        context_tokens=made.context_tokens,
-        noise_tokens=made.noise_tokens,
+        context_tokens=recalled.context_tokens,
+        noise_tokens=noise_tokens,
     )

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 
 from onestory_cli.events import Emit
+from onestory_cli.generate.recall import Recalled, recall
 from onestory_cli.generate.shot import ShotResult, generate_shot
 from onestory_cli.memory.bank import MemoryBank
-from onestory_cli.models.load import LoadedModel
+from onestory_cli.models.load import LoadedModel, Reader
+from onestory_cli.partial import Checkpoint
 from onestory_cli.plan import ShotJob
 
 
 class ShotMaker:
-    """Makes shots with one model; between shots it remembers nothing."""
+    """Makes shots with one model; between shots it remembers nothing. `load` is called when the first one is made."""
 
-    def __init__(self, model: LoadedModel) -> None:
-        self._model = model
+    def __init__(self, reader: Reader, load: Callable[[], LoadedModel]) -> None:
+        self._reader, self._load = reader, load
+
+    @cached_property
+    def _model(self) -> LoadedModel:
+        return self._load()
 
     def encode_reference(self, pixels_HWC: np.ndarray) -> np.ndarray:
         """Latents (C, 1, H, W) of a reference image."""
@@ -27,16 +34,30 @@ class ShotMaker:
             return self._model.encode_image(pixels_HWC).cpu().numpy()
 
     def make(
-        self, job: ShotJob, memory: Mapping[str, np.ndarray], *, image: np.ndarray | None, emit: Emit
+        self,
+        job: ShotJob,
+        memory: Mapping[str, np.ndarray],
+        *,
+        image: np.ndarray | None,
+        emit: Emit,
+        checkpoint: Checkpoint,
     ) -> ShotResult:
         """Make a shot that can see `memory`, source -> latents (C, T, H, W) in film order."""
-        spec = self._model.spec
-        height, width = spec.latent_size(job.width, job.height)
-        bank = MemoryBank(channels=spec.latent_channels, height=height, width=width)
-        for source, latents_CTHW in memory.items():
-            bank.add(source, torch.from_numpy(latents_CTHW))
-        return generate_shot(self._model, job, bank, image=image, emit=emit)
+        bank = self._bank(job, memory)
+        return generate_shot(self._model, job, bank, image=image, emit=emit, checkpoint=checkpoint)
+
+    def recall(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> Recalled:
+        """What the shot would remember of `memory` now, by the reader alone."""
+        return recall(self._reader, job, self._bank(job, memory))
 
     def environment(self) -> Mapping[str, Any]:
         """Device, data type, threads and versions, for the record."""
         return self._model.environment()
+
+    def _bank(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> MemoryBank:
+        spec = self._reader.spec
+        height, width = spec.latent_size(job.width, job.height)
+        bank = MemoryBank(channels=spec.latent_channels, height=height, width=width)
+        for source, latents_CTHW in memory.items():
+            bank.add(source, torch.from_numpy(latents_CTHW))
+        return bank

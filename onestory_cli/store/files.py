@@ -21,6 +21,7 @@ from onestory_cli.errors import ExitCode, OnestoryError
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+UNLINKABLE = {errno.EPERM, errno.EOPNOTSUPP, errno.EXDEV, errno.EMLINK, errno.ENOSYS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +141,16 @@ class Disk:
         """Give a file or folder another name on the same file system, at once."""
         with self.change("rename", new):
             os.replace(old, new)
+
+    def link(self, old: Path, new: Path) -> None:
+        """Give the bytes of a file a second place; a copy where the file system knows no hard links."""
+        with self.change("link", new):
+            try:
+                os.link(old, new)
+            except OSError as fault:
+                if fault.errno not in UNLINKABLE:
+                    raise
+                shutil.copyfile(old, new)
 
     def remove(self, path: Path) -> None:
         """Remove a file, or a folder with all it holds; nothing there is no fault."""

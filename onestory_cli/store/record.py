@@ -40,7 +40,8 @@ class SelectedFrame:
 class MemoryState:
     """What a shot could see (source -> digest, in film order), how relevant each frame was, and what it took.
 
-    `scores` has one list per visible source, one number per latent frame; `selected` is in order of relevance.
+    `scores` has one list per visible source, one number per latent frame; `selected` is in order of relevance. Where
+    the policy asks for no scores, sources that came after the take was made have none.
     """
 
     visible: Mapping[str, str]
@@ -66,6 +67,11 @@ class Record:
     environment: Mapping[str, Any]
     created: float
     files: Mapping[str, FileDigest] = field(default_factory=dict)
+
+    @property
+    def own_seed(self) -> int | None:
+        """The seed, where it was given for this very take; else it follows from the base and the take's number."""
+        return self.seed_base if self.seed_given and self.take and self.spec["seed"] == self.seed_base else None
 
     @property
     def spec_key(self) -> str:

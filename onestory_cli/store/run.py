@@ -10,21 +10,33 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Event
-from onestory_cli.plan import ImageInput, Plan
+from onestory_cli.partial import Partial
+from onestory_cli.plan import ImageInput, Plan, Reason
 from onestory_cli.store.files import Disk, coded, digest, holds, sha256, waiting
 from onestory_cli.store.keys import SHORT
 from onestory_cli.store.lock import locked
-from onestory_cli.store.record import Record
+from onestory_cli.store.partials import PARTIAL, read_partial, write_partial
+from onestory_cli.store.record import MemoryState, Record
 from onestory_cli.store.sealed import BrokenSeal
 from onestory_cli.store.state import Accepted, FilmMade, RunState, state_of
-from onestory_cli.store.takes import CLIP, LATENTS, RECORD, Shelf, Take, read_shelf, read_take
+from onestory_cli.store.takes import (
+    CLIP,
+    LATENTS,
+    RECORD,
+    Shelf,
+    Take,
+    changed_in_use,
+    holds_a_take,
+    read_shelf,
+    read_take,
+)
 
 STATE, STORY, EVENTS, LOCK, FILM = "run.json", "story.yaml", "events.jsonl", "lock", "film.mp4"
 SHOTS, INPUTS, STAGING = "shots", "inputs", ".staging-"
@@ -46,7 +58,7 @@ class Run:
             OnestoryError: R402 when there is none at `path`.
         """
         run = cls(path, disk)
-        if not (path / STATE).exists():
+        if not ((path / STATE).exists() or (path / SHOTS).is_dir()):
             raise _no_run(path)
         return run
 
@@ -90,6 +102,20 @@ class Run:
                 exit=ExitCode.MACHINE,
             ) from fault
 
+    def accepted(self) -> Mapping[str, Accepted]:
+        """Which take of each shot counts; nothing where run.json is not there or damaged.
+
+        Raises:
+            OnestoryError: R403 when a newer version wrote it.
+        """
+        try:
+            state = self.state()
+        except OnestoryError as fault:
+            if fault.code != "R404":
+                raise
+            return {}
+        return state.shots if state else {}
+
     def shelves(self) -> dict[str, Shelf]:
         """All takes of all shots that ever were in the run, checked byte by byte."""
         folder = self.path / SHOTS
@@ -105,6 +131,14 @@ class Run:
 
     def input_file(self, path: str, sha256: str) -> Path:
         return self.path / INPUTS / (sha256 + Path(path).suffix.lower())
+
+    def partial(self, shot: str, key: str) -> Partial | None:
+        """The work on the take of this key that was cut off; None when there is none or it is damaged."""
+        try:
+            kept, partial = read_partial(self.take_folder(shot, key) / PARTIAL)
+        except (BrokenSeal, OSError):  # told by whoever looks for damage; the shot begins again
+            return None
+        return partial if kept.key == key else None
 
     @property
     def film(self) -> Path:
@@ -149,17 +183,44 @@ class Run:
         finally:
             self.disk.remove(folder)
 
+    def keep_partial(self, shot: str, key: str, partial: Partial) -> None:
+        """Put the work on a take where the take will lie; whoever commits the take replaces it."""
+        folder = self.take_folder(shot, key)
+        self.disk.make_folder(folder)
+        self.disk.replace(folder / PARTIAL, write_partial(key, partial))
+
+    def drop_partial(self, shot: str, key: str) -> None:
+        """Remove the work on a take that is not needed any more, or cannot be used."""
+        path = self.take_folder(shot, key) / PARTIAL
+        if path.exists():
+            self.disk.remove(path)
+
     def commit(self, staged: Path, record: Record) -> Take:
-        """Make the clip and the latents in `staged` a take; one already in its place gives way."""
-        record = replace(record, files={name: digest(staged / name) for name in (CLIP, LATENTS)})
+        """Make the clip and the latents in `staged` a take; one already in its place gives way.
+
+        Raises:
+            OnestoryError: R406 when the record knows the files already, and as others.
+        """
+        found = {name: digest(staged / name) for name in (CLIP, LATENTS)}
+        if record.files and record.files != found:
+            raise changed_in_use(staged)
+        record = replace(record, files=found)
         self.disk.write(staged / RECORD, record.to_bytes())
         self.disk.sync(staged / CLIP, staged / LATENTS, staged / RECORD, staged)
         folder = self._put(staged, record)
         return Take(shot=record.shot, folder=folder, record=record)
 
+    def restate(self, take: Take, memory: MemoryState, reason: Reason) -> Take:
+        """The same clip and latents as a take of another memory, so that its key tells of it from now on."""
+        with self.staging() as folder:
+            for name in (CLIP, LATENTS):
+                self.disk.link(take.folder / name, folder / name)
+            return self.commit(folder, replace(take.record, memory=memory, reason=reason, created=time.time()))
+
     def accept(self, shot: str, take: Take) -> None:
         """Let a take count, from now on and after every restart."""
-        entry = Accepted(folder=f"{take.shot}/{take.id}", take=take.record.take, reason=take.record.reason)
+        record = take.record
+        entry = Accepted(folder=f"{take.shot}/{take.id}", take=record.take, reason=record.reason, seed=record.own_seed)
         state = self._state()
         if state.shots.get(shot) != entry:
             self._write_state(replace(state, shots={**state.shots, shot: entry}, film=None))
@@ -234,12 +295,14 @@ class Run:
         """Clear up after a killed writer: a whole staged take is kept, a torn last line of the log is cut."""
         for folder in self.path.glob(f"{STAGING}*"):
             take = read_take(folder / "new")
-            if isinstance(take, Take) and not self.take_folder(take.record.shot, take.record.key).exists():
+            if isinstance(take, Take) and not holds_a_take(self.take_folder(take.record.shot, take.record.key)):
                 self._put(folder / "new", take.record)
             self.disk.remove(folder)
         self._recover_story()
-        for leftover in (*self.path.glob(waiting(Path("*")).name), *(self.path / INPUTS).glob(waiting(Path("*")).name)):
-            self.disk.remove(leftover)
+        anything = waiting(Path("*")).name
+        for pattern in (anything, f"{INPUTS}/{anything}", f"{SHOTS}/*/*/{anything}"):
+            for leftover in self.path.glob(pattern):
+                self.disk.remove(leftover)
         events = self.path / EVENTS
         if events.exists() and (data := events.read_bytes()) and not data.endswith(b"\n"):
             self.disk.cut(events, data.rfind(b"\n") + 1)

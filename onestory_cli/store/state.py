@@ -30,11 +30,15 @@ class ModelUsed:
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
-    """The take that counts: `folder` below shots/, the number of the take, and why it was made."""
+    """The take that counts: `folder` below shots/, the number of the take, and why it was made or kept.
+
+    `seed` is None where it follows from the story, the shot's id and the number.
+    """
 
     folder: str
     take: int
     reason: Reason
+    seed: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +105,7 @@ def _parsed(document: dict[str, Any]) -> dict[str, Any]:
                 folder=entry["folder"],
                 take=entry["take"],
                 reason=Reason(kind=ReasonKind(entry["reason"]["kind"]), detail=entry["reason"]["detail"]),
+                seed=entry.get("seed"),
             )
             for shot, entry in document["shots"].items()
         },

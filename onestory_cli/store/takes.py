@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.store.files import digest, sha256
 from onestory_cli.store.keys import SHORT
+from onestory_cli.store.partials import PARTIAL, KeptPartial, read_partial
 from onestory_cli.store.record import Record
 from onestory_cli.store.sealed import BrokenSeal
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 CLIP = "clip.mp4"
 LATENTS = "latents.safetensors"
 RECORD = "record.json"
-PARTIAL = "partial.safetensors"
 TENSOR = "latents"
 
 
@@ -71,31 +71,53 @@ class Damage:
 
 @dataclass(frozen=True, kw_only=True)
 class Shelf:
-    """All takes of one shot, the latest first, and what is damaged among them."""
+    """All takes of one shot, the latest first, the work that was cut off, and what is damaged among them."""
 
     takes: tuple[Take, ...] = ()
+    partials: tuple[KeptPartial, ...] = ()
     damages: tuple[Damage, ...] = ()
 
     def by_key(self, key: str) -> Take | None:
         return next((take for take in self.takes if take.record.key == key), None)
 
+    def partial_of(self, key: str) -> KeptPartial | None:
+        return next((partial for partial in self.partials if partial.key == key), None)
+
     def damage_of(self, key: str) -> Damage | None:
-        return next((damage for damage in self.damages if damage.path.parent.name == key[:SHORT]), None)
+        return next((damage for damage in self.damaged_takes if damage.path.parent.name == key[:SHORT]), None)
+
+    @property
+    def damaged_takes(self) -> tuple[Damage, ...]:
+        """The damages that cost a take: a damaged partial costs only the steps that it held."""
+        return tuple(damage for damage in self.damages if damage.path.name != PARTIAL)
 
 
 def read_shelf(folder: Path) -> Shelf:
     """The takes in a shot's folder, each checked byte by byte; an absent folder is an empty shelf."""
-    takes, damages = [], []
-    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if not _holds_a_take(entry):
-            continue
-        found = read_take(entry)
-        if isinstance(found, Take) and found.record.key[:SHORT] != entry.name:
-            found = Damage(path=entry / RECORD, why="it is the record of another take")
-        takes += [found] if isinstance(found, Take) else []
-        damages += [found] if isinstance(found, Damage) else []
-    takes.sort(key=lambda take: -take.record.created)
-    return Shelf(takes=tuple(takes), damages=tuple(damages))
+    found = [item for entry in (sorted(folder.iterdir()) if folder.is_dir() else ()) for item in _read_entry(entry)]
+    takes = sorted((item for item in found if isinstance(item, Take)), key=lambda take: -take.record.created)
+    return Shelf(
+        takes=tuple(takes),
+        partials=tuple(item for item in found if isinstance(item, KeptPartial)),
+        damages=tuple(item for item in found if isinstance(item, Damage)),
+    )
+
+
+def _read_entry(folder: Path) -> Iterator[Take | KeptPartial | Damage]:
+    """What lies in a take's folder: the take, a partial of it, either, or neither."""
+    if holds_a_take(folder):
+        found = read_take(folder)
+        if isinstance(found, Take) and found.record.key[:SHORT] != folder.name:
+            found = Damage(path=folder / RECORD, why="it is the record of another take")
+        yield found
+    if (path := folder / PARTIAL).exists():
+        try:
+            kept, _ = read_partial(path)
+        except (BrokenSeal, OSError) as fault:
+            yield Damage(path=path, why=str(fault))
+        else:
+            elsewhere = kept.key[:SHORT] != folder.name
+            yield Damage(path=path, why="it is the work on another take") if elsewhere else kept
 
 
 def read_take(folder: Path) -> Take | Damage:
@@ -126,7 +148,7 @@ def _wrong_files(folder: Path, record: Record) -> Iterator[Damage]:
             yield Damage(path=path, why="its bytes were changed")
 
 
-def _holds_a_take(folder: Path) -> bool:
+def holds_a_take(folder: Path) -> bool:
     """Whether a take was ever committed here; a folder that holds only a partial is work that was cut off."""
     return folder.is_dir() and any((folder / name).exists() for name in (RECORD, CLIP, LATENTS))
 
@@ -150,11 +172,15 @@ def read_latents(path: Path, expected: str) -> np.ndarray:
 
     data = path.read_bytes() if path.exists() else b""
     if sha256(data) != expected:
-        raise OnestoryError(
-            "R406",
-            f'"{path}" changed while it was in use',
-            help="give the same command again: the take is made anew",
-            exit=ExitCode.PARTIAL,
-        )
+        raise changed_in_use(path)
     latents_CTHW: np.ndarray = load(data)[TENSOR]
     return latents_CTHW
+
+
+def changed_in_use(path: Path) -> OnestoryError:
+    return OnestoryError(
+        "R406",
+        f'"{path}" changed while it was in use',
+        help="give the same command again: the take is made anew",
+        exit=ExitCode.PARTIAL,
+    )

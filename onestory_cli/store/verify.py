@@ -8,7 +8,7 @@ from onestory_cli.errors import OnestoryError
 from onestory_cli.store.files import holds, sha256, waiting
 from onestory_cli.store.run import SHOTS, STATE, STORY, Run
 from onestory_cli.store.state import RunState
-from onestory_cli.store.takes import Damage, Shelf
+from onestory_cli.store.takes import Damage, Shelf, holds_a_take
 
 CHANGED = "it is missing or its bytes were changed"
 
@@ -20,14 +20,17 @@ def find_damage(run: Run, shelves: Mapping[str, Shelf] | None = None) -> tuple[D
         OnestoryError: R403 when a newer version wrote the run.
     """
     shelves = run.shelves() if shelves is None else shelves
-    takes = [damage for shelf in shelves.values() for damage in shelf.damages]
+    takes = tuple(damage for shelf in shelves.values() for damage in shelf.damages)
     try:
         state = run.state()
     except OnestoryError as fault:
         if fault.code != "R404":
             raise
         return (*takes, Damage(path=run.path / STATE, why=fault.message))
-    return (*takes, *(_damage_of_state(run, state) if state else ()))
+    if state is None:
+        lost = Damage(path=run.path / STATE, why="it is missing, and there are takes")
+        return (*takes, lost) if any(shelf.takes for shelf in shelves.values()) else takes
+    return (*takes, *_damage_of_state(run, state))
 
 
 def _damage_of_state(run: Run, state: RunState) -> Iterator[Damage]:
@@ -38,7 +41,7 @@ def _damage_of_state(run: Run, state: RunState) -> Iterator[Damage]:
         if not holds(run.input_file(path, digest), digest):
             yield Damage(path=run.input_file(path, digest), why=CHANGED)
     for shot, entry in state.shots.items():
-        if not (run.path / SHOTS / entry.folder).is_dir():
+        if not holds_a_take(run.path / SHOTS / entry.folder):
             yield Damage(path=run.path / SHOTS / entry.folder, why=f'the accepted take of "{shot}" is missing')
     if state.film and not holds(run.film, state.film.sha256):
         yield Damage(path=run.film, why=CHANGED)

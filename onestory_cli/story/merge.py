@@ -116,6 +116,7 @@ def _shot(source: Source, index: int, shot: dict[str, Any], shared: Sequence[Lay
         scheduler=given.get("scheduler"),
         shift=_number(given.get("shift")),
         image=given.get("image"),
+        accept=given.get("accept"),
         memory=MemoryRequest(
             frames=_whole(given.get("memory.frames")),
             budget=_number(given.get("memory.budget")),

@@ -72,6 +72,7 @@ class Shot:
     scheduler: str | None = None
     shift: float | None = None
     image: str | None = None
+    accept: str | None = None
     memory: MemoryRequest = MemoryRequest()
     places: dict[str, Place] = field(default_factory=dict, compare=False, repr=False, hash=False)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from onestory_cli.generate.remember import choose, condition, gather, score
-from onestory_cli.memory.bank import FrameRef
+from onestory_cli.memory.policies import FrameRef
 from onestory_cli.models.load import LoadedModel
 
 REFS = [FrameRef("opening", 0), FrameRef("opening", 1), FrameRef("city", 0)]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from onestory_cli.memory.bank import FrameRef, MemoryBank
+from onestory_cli.memory.bank import MemoryBank
+from onestory_cli.memory.policies import FrameRef
 
 
 def clip(value: float, frames: int) -> torch.Tensor:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from onestory_cli.memory.bank import FrameRef
-from onestory_cli.memory.policies import POLICIES
+from onestory_cli.memory.policies import POLICIES, FrameRef
 from onestory_cli.models import catalog
 
 REFS = [FrameRef(source, index) for source in ("opening", "city") for index in range(3)]

@@ -65,14 +65,14 @@ def test_two_runs_of_one_plan_have_equal_latents_state_and_film(tmp_path: Path) 
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
-def test_a_changed_caption_makes_that_shot_and_those_that_can_see_it(folder: Path) -> None:
+def test_a_changed_caption_makes_that_shot_and_those_that_remember_it(folder: Path) -> None:
     render_with(three_shots(), folder)
     heard: list[Event] = []
     maker = render_with(change(three_shots(), "city", resolved_caption="a city by day"), folder, heard.append)
     assert maker.made == ["city", "return"]
     reasons = {event.shot: event.reason for event in heard if isinstance(event, events.ShotStarted)}
     assert reasons["city"] == "caption changed"
-    assert reasons["return"].startswith("memory changed: city")
+    assert reasons["return"] == "memory changed: frames of city[1]"
 
 
 def test_going_back_to_an_earlier_caption_makes_nothing(folder: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from onestory_cli import events
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Event
+from onestory_cli.partial import Partial
 from onestory_cli.plan import Plan
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Take, read_latents, read_take
@@ -85,8 +87,7 @@ def test_other_damage_is_named_and_mended_without_making_a_shot(
     (victim,) = folder.glob(pattern)
     harm(victim)
     heard: list[Event] = []
-    if not (pattern == "run.json" and harm is delete):  # then there is no run to speak of: takes are just found
-        assert [damage.path for damage in find_damage(Run(folder))] == [victim]
+    assert [damage.path for damage in find_damage(Run(folder))] == [victim]
     assert render_with(plan, folder, heard.append).made == []
     assert bytes_of(folder) == whole
     assert (folder / "run.json").read_bytes() == state
@@ -101,6 +102,30 @@ def test_every_byte_of_a_record_is_guarded(folder: Path) -> None:
         found = read_take(record.parent)
         if isinstance(found, Take):  # a change of white space changes nothing that is said
             assert data[position : position + 1].isspace()
+
+
+def test_every_file_of_a_run_answers_to_a_digest_but_the_log(plan: Plan, folder: Path) -> None:
+    partial = Partial(identity="0", step=1, steps=3, arrays={"latents": np.zeros((4, 2, 4, 4), np.float32)})
+    Run(folder).keep_partial("city", "a" * 64, partial)
+    files = {path for path in folder.rglob("*") if path.is_file()}
+    assert len(files) == 3 * 3 + 6
+    for victim in files - {folder / "events.jsonl"}:
+        data = victim.read_bytes()
+        for harm in (flip, cut):
+            harm(victim)
+            assert [damage.path for damage in find_damage(Run(folder))] == [victim]
+            victim.write_bytes(data)
+    assert find_damage(Run(folder)) == ()
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_nothing_is_decided_by_the_log(plan: Plan, folder: Path, harm: Callable[[Path], None]) -> None:
+    whole = bytes_of(folder)
+    harm(folder / "events.jsonl")
+    assert find_damage(Run(folder)) == ()
+    assert render_with(plan, folder).made == []
+    assert bytes_of(folder) == whole
+    assert (folder / "events.jsonl").read_bytes().endswith(b"\n")
 
 
 def test_an_accepted_take_that_vanished_is_damage(plan: Plan, folder: Path) -> None:
@@ -119,10 +144,8 @@ def test_a_take_moved_to_another_key_is_damage(folder: Path) -> None:
     assert any(damage.path.parent.name == "0" * 12 for damage in find_damage(Run(folder)))
 
 
-def test_a_folder_with_only_a_partial_is_no_take_and_no_damage(plan: Plan, folder: Path) -> None:
-    partial = folder / "shots" / "city" / ("0" * 12)
-    partial.mkdir()
-    (partial / "partial.safetensors").write_bytes(b"half")
+def test_an_empty_folder_is_no_take_and_no_damage(plan: Plan, folder: Path) -> None:
+    (folder / "shots" / "city" / ("0" * 12)).mkdir()
     assert find_damage(Run(folder)) == ()
     assert render_with(plan, folder).made == []
 

@@ -1,0 +1,139 @@
+"""`onestory take`: other takes of a shot, and which one counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from onestory_cli.commands.options import Device, Json
+from onestory_cli.commands.runs import find_run
+from onestory_cli.commands.screen import screen_of
+from onestory_cli.commands.stopping import StopSignals
+from onestory_cli.errors import ExitCode
+from onestory_cli.events import StopAsked
+
+if TYPE_CHECKING:
+    from onestory_cli.store.candidates import Candidate
+
+COLUMNS = ("shot", "take", "id", "seed", "", "rendered or kept because")
+group = typer.Typer(help="Make other takes of a shot, look at them, and say which one counts.", no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The run directory.", show_default=False)]
+Shot = Annotated[str, typer.Argument(metavar="SHOT", help="The id of the shot.", show_default=False)]
+AnyShot = Annotated[str | None, typer.Argument(metavar="[SHOT]", help="Only this shot.", show_default=False)]
+Which = Annotated[
+    str, typer.Argument(metavar="TAKE", help="Its number, or the first digits of its id.", show_default=False)
+]
+Any = Annotated[
+    str | None, typer.Argument(metavar="[TAKE]", help="Number or id; else the one that counts.", show_default=False)
+]
+
+
+@group.command("list")
+def list_takes(context: typer.Context, folder: Folder, shot: AnyShot = None, json: Json = False) -> ExitCode:
+    """List the takes of a run: which count, and which could."""
+    from onestory_cli.render import load_run_plan
+    from onestory_cli.store.candidates import candidates
+
+    run, screen = find_run(folder), screen_of(context)
+    plan = load_run_plan(run)
+    shots = [plan.job(shot).shot] if shot else [job.shot for job in plan.jobs]
+    found = {name: candidates(plan, run, name) for name in shots}
+    if json:
+        takes = [_as_json(name, item) for name, items in found.items() for item in items]
+        screen.document("take-list", run=str(run.path), takes=takes)
+    else:
+        screen.table(COLUMNS, [_row(name, item) for name, items in found.items() for item in items], right=("take",))
+    return ExitCode.DONE
+
+
+@group.command("new")
+def new(
+    context: typer.Context,
+    folder: Folder,
+    shot: Shot,
+    number: Annotated[int, typer.Option("-n", "--number", metavar="N", min=1, help="How many.")] = 1,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", metavar="S", min=0, help="The seed of the first; else derived.", show_default=False),
+    ] = None,
+    device: Device = "auto",
+    json: Json = False,
+) -> ExitCode:
+    """Make more takes of a shot; the one that counts goes on counting."""
+    from onestory_cli.commands.making import model_loader
+    from onestory_cli.render import load_run_plan
+    from onestory_cli.render.takes import make_takes
+
+    run, screen = find_run(folder), screen_of(context)
+    plan = load_run_plan(run)
+    with screen.watch(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
+        load = model_loader(plan.model, device, show)
+        try:
+            made = make_takes(plan, run, load, show, shot=shot, count=number, seed=seed, stop=signals.asked)
+        except KeyboardInterrupt:
+            screen.note("interrupted: finished takes are kept, and the same command goes on with the one in work")
+            return signals.exit
+    if json:
+        takes = [{"take": take.record.take, "id": take.id, "clip": str(take.clip)} for take in made]
+        screen.document("take-new", run=str(run.path), shot=shot, takes=takes)
+    else:
+        screen.line("\n".join(str(take.clip) for take in made))
+        screen.note(f"next: onestory take accept {run.path} {shot} {made[0].record.take}")
+    return ExitCode.DONE
+
+
+@group.command("accept")
+def accept(context: typer.Context, folder: Folder, shot: Shot, take: Which, json: Json = False) -> ExitCode:
+    """Let a take count and be remembered by later shots."""
+    from onestory_cli.render import load_run_plan
+    from onestory_cli.store.candidates import acceptable_take
+
+    run, screen = find_run(folder), screen_of(context)
+    plan = load_run_plan(run)
+    with run.locked():
+        found = acceptable_take(plan, run, shot, take)
+        run.accept(shot, found)
+    if json:
+        screen.document("take-accept", run=str(run.path), shot=shot, take=found.record.take, id=found.id)
+    else:
+        screen.line(f"{shot}: take {found.record.take}, {found.id}")
+        screen.note(f"next: onestory resume {run.path}")
+    return ExitCode.DONE
+
+
+@group.command("show")
+def show(context: typer.Context, folder: Folder, shot: Shot, take: Any = None, json: Json = False) -> ExitCode:
+    """Print the path of a take's clip."""
+    from onestory_cli.render import load_run_plan
+    from onestory_cli.store.candidates import find_take
+
+    run, screen = find_run(folder), screen_of(context)
+    found = find_take(load_run_plan(run), run, shot, take)
+    if json:
+        screen.document("take-show", run=str(run.path), shot=shot, take=found.record.take, clip=str(found.clip))
+    else:
+        screen.line(str(found.clip))
+    return ExitCode.DONE
+
+
+def _row(shot: str, item: Candidate) -> tuple[str, ...]:
+    record = item.take.record
+    state = "accepted" if item.accepted else "" if item.fits else "of another story"
+    return (shot, str(record.take), item.take.id, str(record.spec["seed"]), state, str(record.reason))
+
+
+def _as_json(shot: str, item: Candidate) -> dict[str, object]:
+    record = item.take.record
+    return {
+        "shot": shot,
+        "take": record.take,
+        "id": item.take.id,
+        "seed": record.spec["seed"],
+        "accepted": item.accepted,
+        "fits": item.fits,
+        "reason": str(record.reason),
+        "clip": str(item.take.clip),
+    }

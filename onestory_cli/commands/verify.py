@@ -1,0 +1,31 @@
+"""`onestory verify`: whether every byte of a run is as it was written."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+
+from onestory_cli.commands.options import Json, RunArgument
+from onestory_cli.commands.runs import find_run
+from onestory_cli.commands.screen import screen_of
+from onestory_cli.errors import ExitCode
+
+
+def command(context: typer.Context, folder: RunArgument = None, json: Json = False) -> ExitCode:
+    """Check every digest of a run and name what is damaged; exits with 1 where something is."""
+    from onestory_cli.store.verify import find_damage
+
+    run, screen = find_run(folder), screen_of(context)
+    shelves = run.shelves()
+    damages = find_damage(run, shelves)
+    takes = sum(len(shelf.takes) for shelf in shelves.values())
+    if json:
+        screen.document("verify", run=str(run.path), takes=takes, damages=[asdict(item) for item in damages])
+    else:
+        for damage in damages:
+            screen.line(f"{damage.path}: {damage.why}")
+        screen.note(f"{takes} whole takes, {len(damages)} damages")
+        if damages:
+            screen.note("the next render makes again what depends on them", style="dim")
+    return ExitCode.FINDINGS if damages else ExitCode.DONE

@@ -1,0 +1,56 @@
+"""More takes of one shot, made from what the shot can see and without letting them count."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+
+from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.events import Emit, ignore
+from onestory_cli.plan import Plan, Seed, retake
+from onestory_cli.render.checkpoint import SECONDS, never
+from onestory_cli.render.loop import Film
+from onestory_cli.render.maker import Maker
+from onestory_cli.store.candidates import candidates
+from onestory_cli.store.run import Run
+from onestory_cli.store.takes import Take
+
+
+def make_takes(
+    plan: Plan,
+    run: Run,
+    load: Callable[[], Maker],
+    emit: Emit = ignore,
+    *,
+    shot: str,
+    count: int = 1,
+    seed: int | None = None,
+    stop: Callable[[], bool] = never,
+    checkpoint_seconds: float = SECONDS,
+) -> tuple[Take, ...]:
+    """The next `count` takes of a shot; `seed` is the first one's own, the others follow from it one by one.
+
+    Raises:
+        OnestoryError: R412 when something that the shot can see is not made yet, S230 for an unknown shot.
+    """
+    job = plan.job(shot)
+    with run.locked():
+        first = 1 + max((item.take.record.take for item in candidates(plan, run, shot)), default=0)
+        film = Film(plan, run, load, emit, stop=stop, checkpoint_seconds=checkpoint_seconds)
+        film.open(())
+        if missing := [source for source in job.memory.sources if source not in film.known()]:
+            raise OnestoryError(
+                "R412",
+                f'"{shot}" can see {", ".join(missing)}, still to be rendered',
+                help=f"`onestory resume {shlex.quote(str(run.path))}` renders what is missing",
+                exit=ExitCode.USAGE,
+            )
+        made = []
+        for number in range(first, first + count):
+            next_job = retake(job, number)
+            if seed is not None:
+                own = seed + number - first
+                next_job = replace(next_job, seed=own, seed_rule=Seed(base=own, given=True))
+            made.append(film.have(next_job))
+        return tuple(made)

@@ -1,0 +1,87 @@
+"""The takes of a shot from which one is accepted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.plan import Plan, ShotJob
+from onestory_cli.store.keys import spec_fields
+from onestory_cli.store.run import Run
+from onestory_cli.store.takes import Shelf, Take
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A take, whether it counts, and whether it is made of what the story says now: its seed and memory aside."""
+
+    take: Take
+    accepted: bool
+    fits: bool
+
+
+def candidates(plan: Plan, run: Run, shot: str) -> tuple[Candidate, ...]:
+    """All whole takes of a shot by their numbers, the latest of a number first.
+
+    Raises:
+        OnestoryError: S230 when the story has no such shot.
+    """
+    job, entry = plan.job(shot), run.accepted().get(shot)
+    counts = entry.folder if entry else ""
+    shelves = run.shelves()
+    takes = list(shelves.get(shot, Shelf()).takes)
+    takes += [take for shelf in shelves.values() for take in shelf.takes if take.shot != shot and _name(take) == counts]
+    return tuple(
+        Candidate(take=take, accepted=_name(take) == counts, fits=_fits(take, job, plan.model_fingerprint))
+        for take in sorted(takes, key=lambda take: take.record.take)
+    )
+
+
+def find_take(plan: Plan, run: Run, shot: str, which: str | None) -> Take:
+    """The take of a number, or whose id begins so; None is the accepted one.
+
+    Raises:
+        OnestoryError: R411 when there is none, S230 when there is no such shot.
+    """
+    there = candidates(plan, run, shot)
+    if which is None:
+        found = [item for item in there if item.accepted]
+    elif len(which) < 4 and which.isdecimal():
+        found = sorted((item for item in there if item.take.record.take == int(which)), key=_best_first)
+    else:
+        found = [item for item in there if item.take.id.startswith(which)]
+    if not found:
+        wanted = "no accepted take" if which is None else f'no take "{which}"'
+        raise _no_take(f'"{shot}" has {wanted}', run, shot)
+    return found[0].take
+
+
+def acceptable_take(plan: Plan, run: Run, shot: str, which: str) -> Take:
+    """A take that can count in the story as it is.
+
+    Raises:
+        OnestoryError: R411 when there is none, or it is made of something else; S230 when there is no such shot.
+    """
+    take = find_take(plan, run, shot, which)
+    if not _fits(take, plan.job(shot), plan.model_fingerprint):
+        raise _no_take(f'take "{which}" of "{shot}" is not made of what the story says now', run, shot)
+    return take
+
+
+def _fits(take: Take, job: ShotJob, fingerprint: str) -> bool:
+    record = take.record
+    own = {**spec_fields(job, fingerprint), "seed": record.spec["seed"]}
+    return record.spec == own and (record.own_seed is not None or record.seed_base == job.seed_rule.base)
+
+
+def _best_first(item: Candidate) -> tuple[bool, bool]:
+    return (not item.fits, not item.accepted)
+
+
+def _name(take: Take) -> str:
+    return f"{take.shot}/{take.id}"
+
+
+def _no_take(message: str, run: Run, shot: str) -> OnestoryError:
+    help = f"`onestory take list {run.path} {shot}` shows what there is"
+    return OnestoryError("R411", message, help=help, exit=ExitCode.USAGE)

@@ -1,0 +1,52 @@
+"""Twenty kills. `python -m tests.faults` deals more, and kills.log.md tells of two hundred and more."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.faults.films import film_of_a_real_model, film_of_numbers
+from tests.faults.kills import Kill, Kind, choose_kills, measure, survives
+from tests.store.conftest import memory_folder
+
+__all__ = ["memory_folder"]
+
+
+def test_a_run_that_is_killed_goes_on_to_the_same_bytes(memory_folder: Path) -> None:
+    film = film_of_numbers()
+    whole = measure(film, memory_folder / "whole")
+    kills = list(choose_kills(whole, 20, random.Random(3)))
+    assert len(kills) == 20
+    assert {kill.kind for kill in kills} == set(Kind)
+    ends = {str(kill): survives(film, whole, memory_folder / str(n), kill) for n, kill in enumerate(kills)}
+    assert {kill: end for kill, end in ends.items() if end not in ("same", "ended before")} == {}
+    assert sum(end == "same" for end in ends.values()) >= 16
+
+
+@pytest.mark.slow
+def test_a_real_model_that_is_killed_within_a_shot_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    film = film_of_a_real_model(tmp_path / "model")
+    whole = measure(film, tmp_path / "whole")
+    for at in (whole.operations // 3, whole.operations // 2):
+        assert survives(film, whole, tmp_path / str(at), Kill(kind=Kind.OPERATION, at=(at,))) == "same"
+
+
+def test_with_kills_enough_every_operation_is_struck_once(memory_folder: Path) -> None:
+    whole = measure(film_of_numbers(), memory_folder)
+    kills = list(choose_kills(whole, 2 * whole.operations, random.Random(0)))
+    assert [kill.at[0] for kill in kills if kill.kind is Kind.OPERATION] == list(range(whole.operations))
+
+
+def test_the_harness_sees_what_differs_and_what_is_damaged(
+    memory_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = film_of_numbers()
+    whole = measure(film, memory_folder / "whole")
+    whole = replace(whole, outcome={**whole.outcome, "run.json": "0" * 64})
+    kill = Kill(kind=Kind.OPERATION, at=(20,))
+    assert survives(film, whole, memory_folder / "a", kill) == "differs: run.json"
+    monkeypatch.setattr("tests.faults.kills.find_damage", lambda run: ("a torn clip",))
+    assert survives(film, whole, memory_folder / "b", kill) == "damaged: a torn clip"

@@ -1,0 +1,42 @@
+"""What a shot would remember, by the reader alone: the same selection that the shot is then made with."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from onestory_cli.events import ignore
+from onestory_cli.models.catalog import find
+from onestory_cli.models.load import LoadedModel, load_reader
+from onestory_cli.partial import UNKEPT
+from onestory_cli.render.shot_maker import ShotMaker
+from tests.tiny import job_of
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tiny_folder: Path) -> Path:
+    """The tiny model without the parts that are large in a real one."""
+    shutil.copytree(tiny_folder, tmp_path / "model")
+    for part in ("transformer", "vae"):
+        shutil.rmtree(tmp_path / "model" / part)
+    return tmp_path / "model"
+
+
+@pytest.mark.parametrize("fields", [{}, {"frames": 2}, {"policy": "recent"}, {"budget": 0.13}])
+def test_recall_is_the_selection_of_the_making_and_needs_no_transformer_and_no_vae(
+    tiny_model: LoadedModel, folder: Path, fields: dict[str, object]
+) -> None:
+    job = job_of(tiny_model.spec, steps=1)
+    job = replace(job, memory=replace(job.memory, **fields))
+    rng = np.random.default_rng(0)
+    memory = {name: rng.normal(size=(4, 2, 8, 8)).astype(np.float32) for name in ("opening", "city")}
+    maker = ShotMaker(load_reader(find(str(folder)), "cpu"), lambda: tiny_model)
+    recalled = maker.recall(job, memory)
+    made = maker.make(job, memory, image=None, emit=ignore, checkpoint=UNKEPT)
+    assert recalled.selection == made.selection
+    assert recalled.scores == made.scores
+    assert recalled.context_tokens == made.context_tokens > 0
