@@ -30,6 +30,8 @@ def film_of_numbers() -> Film:
 
 def film_of_a_real_model(folder: Path) -> Film:
     """Three shots of five steps by UniPC, from a model of the real classes that is written to `folder`. Needs torch."""
+    import torch
+
     from onestory_cli.models.catalog import find
     from onestory_cli.models.fingerprint import fingerprint
     from onestory_cli.models.load import load_model, load_reader
@@ -45,4 +47,10 @@ def film_of_a_real_model(folder: Path) -> Film:
     plan, _ = make_plan(story, spec, model_fingerprint=fingerprint(spec.base))
     reader = load_reader(spec, "cpu")
     model = load_model(spec, reader=reader)
-    return Film(name="tiny model", plan=plan, load=lambda: ShotMaker(reader, lambda: model))
+
+    def load() -> Maker:
+        # this runs in a forked child, without the OpenMP threads of its parent: more than one would wait forever
+        torch.set_num_threads(1)
+        return ShotMaker(reader, lambda: model)
+
+    return Film(name="tiny model", plan=plan, load=load)
