@@ -17,8 +17,8 @@ from torch import Tensor
 from onestory_cli.models.transformer import MemoryWanTransformer, Rotary, rotary_at, token_timesteps
 
 SIZES = {
-    "num_attention_heads": 2,
-    "attention_head_dim": 16,
+    "num_attention_heads": 1,
+    "attention_head_dim": 32,
     "in_channels": 4,
     "out_channels": 4,
     "text_dim": 8,
