@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,9 +164,11 @@ class NumpyMaker:
         scores = self._scores(job, memory)
         refs = [FrameRef(source, index) for source, row in scores.items() for index in range(len(row))]
         values = [score for row in scores.values() for score in row]
-        chosen = POLICIES[job.memory.policy](values, refs, job.memory.frames)
         height, width = self.spec.latent_size(job.width, job.height)
-        levels = allocate(len(chosen), job.memory.budget, height=height, width=width)
+        table = partial(allocate, budget=job.memory.budget, height=height, width=width)
+        shown = [item.sources for item in job.memory.shown]
+        chosen = POLICIES[job.memory.policy](values, refs, len(table(job.memory.frames)), shown)
+        levels = table(len(chosen))
         return scores, [
             NumberFrame(
                 shot=refs[place].source,
@@ -174,7 +177,7 @@ class NumpyMaker:
                 level=level.name,
                 tokens=level.tokens(height, width),
             )
-            for place, level in zip(chosen, levels, strict=False)
+            for place, level in zip(chosen, levels, strict=True)
         ]
 
     def _scores(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> dict[str, tuple[float, ...]]:

@@ -63,9 +63,15 @@ def _rows(name: str, take: Take) -> Iterator[tuple[str, ...]]:
             ", ".join(frame.level for frame in frames),
             str(sum(frame.tokens for frame in frames)),
             f"{memory.context_tokens} of {_budget_tokens(take)}" if first and memory.visible else "",
-            str(record.spec["memory_policy"]) if first else "",
+            _policy(take) if first else "",
             str(record.reason) if first else "",
         )
+
+
+def _policy(take: Take) -> str:
+    """The policy, and what it had to keep a frame of."""
+    policy, shown = str(take.record.spec["memory_policy"]), take.record.memory.shown
+    return f"{policy} ({', '.join(shown)})" if shown else policy
 
 
 def _budget_tokens(take: Take) -> int:

@@ -133,9 +133,10 @@ def _row(decision: Decision) -> tuple[str, ...]:
 
 
 def _memory(job: ShotJob) -> str:
-    """How many frames a shot will remember, of how many shots and references that it can see."""
+    """How many frames a shot will remember, of how many shots and references that it can see, and of whom for sure."""
     sources = len(job.memory.sources)
-    return f"{job.memory.frames} frames of {sources} source{'' if sources == 1 else 's'}" if sources else "none"
+    covers = f" with {', '.join(item.id for item in job.memory.shown)}" if job.memory.shown else ""
+    return f"{job.memory.frames} frames of {sources} source{'' if sources == 1 else 's'}{covers}" if sources else "none"
 
 
 def _sum(decisions: Sequence[Decision]) -> str:

@@ -24,7 +24,7 @@ from onestory_cli.generate.rollout import roll_out
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.render import render_shot
-from onestory_cli.storyworld.stories import make_story, relevance
+from onestory_cli.storyworld.stories import make_story, relevance, shown_before
 from onestory_cli.storyworld.world import WorldConfig, WorldStory
 
 HELD_OUT = 1_000_000  # stories from this seed on are never trained on
@@ -122,6 +122,7 @@ def _roll(
         frames=conduct.frames,
         budget=conduct.budget,
         seed=conduct.seed + 1000 * start,  # a film's noise does not depend on how films are batched
+        shown=[[shown_before(story, index) for index in range(len(story.shots))] for story in group],
         selections=chosen,
     )
 

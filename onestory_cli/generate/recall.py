@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from onestory_cli.generate.remember import choose, score
+from onestory_cli.generate.remember import Choice, score, select
 from onestory_cli.memory.bank import MemoryBank
-from onestory_cli.models.levels import allocate
 from onestory_cli.models.load import Reader
 from onestory_cli.plan.jobs import ShotJob
 
@@ -30,12 +29,9 @@ class SelectedFrame:
 
 @dataclass(frozen=True, kw_only=True)
 class Recalled:
-    """The selection in order of relevance and the scores of all visible frames by source; `chosen_BK` are positions.
+    """The selection in order of relevance, as positions in the bank and told, and all visible scores by source."""
 
-    `chosen_BK` has all K chosen frames; `selection` ends where the budget does.
-    """
-
-    chosen_BK: Tensor
+    choice: Choice
     selection: tuple[SelectedFrame, ...]
     scores: dict[str, tuple[float, ...]]
 
@@ -50,21 +46,23 @@ def recall(model: Reader, job: ShotJob, bank: MemoryBank, text_BLE: Tensor | Non
     text_BLE = model.encode_text([job.caption]) if text_BLE is None else text_BLE
     refs = bank.refs
     scores_BF = score(model, bank.frames_FCHW[None], bank.ages_F, bank.times_F, text_BLE)
-    chosen_BK = choose(job.memory.policy, scores_BF, refs, job.memory.frames)
-    values, positions = scores_BF[0].tolist(), chosen_BK[0].tolist()
-    height, width = model.spec.latent_size(job.width, job.height)
-    levels = allocate(len(positions), job.memory.budget, height=height, width=width, levels=model.spec.levels)
+    memory, size = job.memory, model.spec.latent_size(job.width, job.height)
+    shown = [item.sources for item in memory.shown]
+    choice = select(
+        model, memory.policy, scores_BF, refs, frames=memory.frames, budget=memory.budget, size=size, shown_B=[shown]
+    )
+    values = scores_BF[0].tolist()
     selection = tuple(
         SelectedFrame(
             shot=refs[position].source,
             index=refs[position].index,
             score=values[position],
             level=level.name,
-            tokens=level.tokens(height, width),
+            tokens=level.tokens(*size),
         )
-        for position, level in zip(positions, levels, strict=False)  # the budget may end sooner
+        for position, level in zip(choice.positions_BK[0].tolist(), choice.levels, strict=True)
     )
     scores: dict[str, tuple[float, ...]] = {}
     for ref, value in zip(refs, values, strict=True):
         scores[ref.source] = (*scores.get(ref.source, ()), value)
-    return Recalled(chosen_BK=chosen_BK, selection=selection, scores=scores)
+    return Recalled(choice=choice, selection=selection, scores=scores)

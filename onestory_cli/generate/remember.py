@@ -1,4 +1,4 @@
-"""From bank frames to context tokens: score, choose, condition. Batched; a film uses batches of one.
+"""From bank frames to context tokens: score, select, condition. Batched; a film uses batches of one.
 
 Shape letters: B batch, F bank frames, K selected frames, C latent channels, H W latent cells, L text tokens,
 E text width, S context tokens, D transformer width.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from onestory_cli.memory.conditioner import context_positions
-from onestory_cli.memory.policies import POLICIES, FrameRef
+from onestory_cli.memory.policies import POLICIES, FrameRef, Shown
 from onestory_cli.models.levels import Level, allocate
 from onestory_cli.models.load import LoadedModel, Reader
 from onestory_cli.models.transformer import Rotary, rotary_at
@@ -21,10 +22,17 @@ from onestory_cli.models.transformer import Rotary, rotary_at
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What the conditioner gives the transformer; `levels` names the patchifier of each selected frame in order."""
+    """What the conditioner gives the transformer."""
 
     tokens_BSD: Tensor
     rotary: Rotary
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Bank positions (B, K) of the selected frames, the most relevant first, and the level of each rank."""
+
+    positions_BK: Tensor
     levels: tuple[Level, ...]
 
 
@@ -37,21 +45,39 @@ def score(model: Reader, memory_BFCHW: Tensor, ages_F: Tensor, times_F: Tensor, 
     return model.selector(memory_BFCHW.to(model.device), ages, times, text_BLE)
 
 
-def choose(policy: str, scores_BF: Tensor, refs: Sequence[FrameRef], frames: int) -> Tensor:
-    """Bank positions (B, K) of the selected frames, the most relevant first (OneStory Eq. 6)."""
-    rows = [POLICIES[policy](row, refs, frames) for row in scores_BF.cpu().tolist()]
-    return torch.tensor(rows, dtype=torch.long).reshape(len(rows), -1)
+def select(
+    model: Reader,
+    policy: str,
+    scores_BF: Tensor,
+    refs: Sequence[FrameRef],
+    *,
+    frames: int,
+    budget: float,
+    size: tuple[int, int],
+    shown_B: Sequence[Shown] = (),
+) -> Choice:
+    """The frames that a policy keeps, at most as many as the budget can carry, and their levels (OneStory Eq. 6).
+
+    `size` is that of the latents; `shown_B` says for every row what its caption names, or is empty where nobody asks.
+    """
+    height, width = size
+    table = partial(allocate, budget=budget, height=height, width=width, levels=model.spec.levels)
+    most = len(table(frames))
+    rows = [
+        POLICIES[policy](row, refs, most, shown)
+        for row, shown in zip(scores_BF.tolist(), shown_B or [()] * len(scores_BF), strict=True)
+    ]
+    positions_BK = torch.tensor(rows, dtype=torch.long).reshape(len(rows), -1)
+    return Choice(positions_BK=positions_BK, levels=tuple(table(positions_BK.shape[1])))
 
 
-def condition(model: LoadedModel, selected_BKCHW: Tensor, *, budget: float) -> Context:
-    """Context tokens of the selected frames at the levels that the budget allows (OneStory Eq. 7)."""
-    frames, (height, width) = selected_BKCHW.shape[1], selected_BKCHW.shape[-2:]
-    config = model.conditioner.config
-    levels = allocate(frames, budget, height=height, width=width, levels=config.levels)
+def condition(model: LoadedModel, selected_BKCHW: Tensor, levels: Sequence[Level]) -> Context:
+    """Context tokens of the selected frames, each at its level (OneStory Eq. 7)."""
+    height, width = selected_BKCHW.shape[-2:]
     tokens_BSD = model.conditioner(selected_BKCHW, levels, model.transformer.patch_embedding)
-    positions_S3 = context_positions(levels, height=height, width=width, finest=config.levels[0])
+    positions_S3 = context_positions(levels, height=height, width=width, finest=model.spec.levels[0])
     rotary = rotary_at(positions_S3, head_dim=model.transformer.config.attention_head_dim)
-    return Context(tokens_BSD=tokens_BSD, rotary=rotary, levels=tuple(levels))
+    return Context(tokens_BSD=tokens_BSD, rotary=rotary)
 
 
 def gather(memory_BFCHW: Tensor, chosen_BK: Tensor) -> Tensor:

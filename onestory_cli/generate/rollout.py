@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from onestory_cli.generate.denoise import Conditions, Schedule, denoise, starting_noise
-from onestory_cli.generate.remember import choose, condition, gather, score
-from onestory_cli.memory.policies import FrameRef
+from onestory_cli.generate.remember import condition, gather, score, select
+from onestory_cli.memory.policies import FrameRef, Shown
 from onestory_cli.models.load import LoadedModel
 
 
@@ -28,6 +28,7 @@ def roll_out(
     frames: int | None = None,
     budget: float | None = None,
     seed: int = 0,
+    shown: Sequence[Sequence[Shown]] = (),
     selections: list[Tensor] | None = None,
 ) -> Iterator[Tensor]:
     """Yield the latents (B, C, T, H, W) of shot 1, 2, ... of all films, every shot made from its own film's made shots.
@@ -35,6 +36,8 @@ def roll_out(
     Args:
         captions: one list of captions per film, all of the same length.
         frames, budget: memory settings; None takes the model's.
+        shown: per film, for each shot, what its caption names, each as the shots that show it: "0", "1", ...; only the
+            policy "coverage" asks.
         selections: the selected bank positions (B, K) of each shot are appended, if given.
     """
     spec = model.spec
@@ -48,10 +51,19 @@ def roll_out(
         times = torch.tensor([ref.index for ref in refs], dtype=torch.long)
         text = model.encode_text([film[index] for film in captions])
         scores = score(model, memory, ages, times, text)
-        chosen = choose(policy, scores, refs, spec.memory_frames if frames is None else frames)
-        context = condition(model, gather(memory, chosen), budget=spec.budget if budget is None else budget)
+        choice = select(
+            model,
+            policy,
+            scores,
+            refs,
+            frames=spec.memory_frames if frames is None else frames,
+            budget=spec.budget if budget is None else budget,
+            size=(height, width),
+            shown_B=[film[index] for film in shown],
+        )
+        context = condition(model, gather(memory, choice.positions_BK), choice.levels)
         if selections is not None:
-            selections.append(chosen)
+            selections.append(choice.positions_BK)
         noise = torch.cat(
             [starting_noise((1, *shape), seed=seed + 1000 * film + index) for film in range(len(captions))]
         )

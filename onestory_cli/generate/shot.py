@@ -52,7 +52,7 @@ def generate_shot(
         negative = model.encode_text([job.negative])
         recalled = recall(model, job, bank, text)
         memory = bank.frames_FCHW[None].to(model.device)
-        context = condition(model, gather(memory, recalled.chosen_BK), budget=job.memory.budget)
+        context = condition(model, gather(memory, recalled.choice.positions_BK), recalled.choice.levels)
         emit(_remembered(job, bank, recalled))
         first = None if image is None else model.encode_image(image)[:, 0][None]
     with watch("denoise"):

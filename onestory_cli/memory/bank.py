@@ -5,8 +5,6 @@ Shape letters: F bank frames, C latent channels, T latent frames of one source, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor
 
@@ -30,22 +28,6 @@ class MemoryBank:
         if (channels, height, width) != self._cell:
             raise ValueError(f"{source}: latents {tuple(latents_CTHW.shape)} do not fit a bank of {self._cell}")
         self._latents[source] = latents_CTHW.detach().float().cpu()
-
-    def view(self, sources: Iterable[str]) -> MemoryBank:
-        """The bank that sees only these sources, in the order given.
-
-        Raises:
-            KeyError: a source that is not in the bank.
-        """
-        channels, height, width = self._cell
-        bank = MemoryBank(channels=channels, height=height, width=width)
-        for source in sources:
-            bank.add(source, self._latents[source])
-        return bank
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        return tuple(self._latents)
 
     @property
     def frames_FCHW(self) -> Tensor:

@@ -54,7 +54,7 @@ class AdaptiveConditioner(nn.Module):
     def forward(self, frames_BKCHW: Tensor, levels: Sequence[Level], patch_embedding: nn.Conv3d) -> Tensor:
         """Context tokens (B, S, D) of frames 1..K at their levels, one frame after the other.
 
-        `levels` may be shorter than K: the least relevant frames are then left out. `patch_embedding` is the base's.
+        `patch_embedding` is the base's.
         """
         tokens = [self._patchify(frames_BKCHW[:, rank], level, patch_embedding) for rank, level in enumerate(levels)]
         empty_BSD = frames_BKCHW.new_zeros(len(frames_BKCHW), 0, self.config.width)

@@ -11,7 +11,7 @@ from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.levels import LEVELS, Level
 
 WEIGHTS = Path(__file__).parent / "weights"
-POLICIES = ("adaptive", "recent", "uniform", "last", "none")
+POLICIES = ("adaptive", "coverage", "recent", "uniform", "last", "none")
 SCHEDULERS = ("euler", "unipc")
 
 

@@ -33,7 +33,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, UMT5EncoderMode
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.memory.conditioner import AdaptiveConditioner, ConditionerConfig
 from onestory_cli.memory.selector import FrameSelector, SelectorConfig
-from onestory_cli.models.catalog import ModelSpec
+from onestory_cli.models.catalog import CARD, ModelSpec
 from onestory_cli.models.levels import Level
 from onestory_cli.models.transformer import MemoryWanTransformer
 
@@ -153,7 +153,8 @@ def load_model(spec: ModelSpec, device: str = "auto", *, reader: Reader | None =
     """Read the weights of a model folder; what a `reader` of it holds already is not read again.
 
     Raises:
-        OnestoryError: M503 when weights are missing or damaged, M504 when the device is not there.
+        OnestoryError: M502 when card and adapter disagree, M503 when weights are missing or damaged, M504 when the
+            device is not there.
     """
     reader = reader or load_reader(spec, device)
     base = Path(spec.base)
@@ -165,6 +166,13 @@ def load_model(spec: ModelSpec, device: str = "auto", *, reader: Reader | None =
             transformer=MemoryWanTransformer.from_pretrained(base / "transformer", **options),
             vae=AutoencoderKLWan.from_pretrained(base / "vae", **options),
             conditioner=load_conditioner(Path(spec.adapter)),
+        )
+    if model.conditioner.config.levels != spec.levels:
+        raise OnestoryError(
+            "M502",
+            f'the levels on the card of "{spec.name}" are not those of its adapter',
+            help=f"write {CARD} as training did, with the levels of adapter/{ADAPTER_CONFIG}",
+            exit=ExitCode.MACHINE,
         )
     _settle(reader.device, model.transformer, model.vae, model.conditioner)
     return model

@@ -35,13 +35,25 @@ class Reference:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A character or setting that a caption names, and the sources of memory that show it."""
+
+    id: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class MemoryJob:
-    """What a shot may remember: at most `frames` frames of `sources`, in film order, references first."""
+    """What a shot may remember: at most `frames` frames of `sources`, in film order, references first.
+
+    `shown` has what the caption names and some source shows; only where the policy asks for it.
+    """
 
     frames: int
     budget: float
     policy: str
     sources: tuple[str, ...]
+    shown: tuple[Shown, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from onestory_cli.plan.jobs import (
     Reference,
     Seed,
     ShotJob,
+    Shown,
     Tokens,
     no_such_shot,
     seed_of_take,
@@ -78,6 +79,7 @@ class Planner:
     def __init__(self, story: Story, spec: ModelSpec, pictures: Pictures) -> None:
         self._story, self._spec, self._pictures = story, spec, pictures
         self._findings: list[Diagnostic] = []
+        self._mentions = {shot.id: [mention.id for mention in shot.mentions] for shot in story.shots}
         self.jobs: dict[str, ShotJob] = {}
         self.references = tuple(self._references())
 
@@ -141,12 +143,16 @@ class Planner:
         budget = _first(asked.budget, spec.budget)
         shots = [earlier for earlier in self.jobs if asked.sources is None or earlier in asked.sources]
         blind = frames == 0 or budget == 0 or policy == "none"
-        return MemoryJob(
-            frames=frames,
-            budget=budget,
-            policy=policy,
-            sources=() if blind else (*(reference.source for reference in self.references), *shots),
-        )
+        sources = () if blind else (*(reference.source for reference in self.references), *shots)
+        shown = tuple(self._shown(shot, sources)) if policy == "coverage" else ()
+        return MemoryJob(frames=frames, budget=budget, policy=policy, sources=sources, shown=shown)
+
+    def _shown(self, shot: Shot, sources: tuple[str, ...]) -> Iterator[Shown]:
+        """What the shot's caption names, where a source shows it: a shot that names it too, or its own reference."""
+        for id in dict.fromkeys(self._mentions[shot.id]):
+            shows = [item for item in sources if item == REFERENCE_MARK + id or id in self._mentions.get(item, ())]
+            if shows:
+                yield Shown(id=id, sources=tuple(shows))
 
     def _tokens(self, memory: MemoryJob, *, frames: int, width: int, height: int) -> Tokens:
         """What the transformer will see. A reference is one latent frame of memory."""

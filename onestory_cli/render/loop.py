@@ -176,7 +176,7 @@ class Film:
             return decision
         job = decision.job
         recalled = self._maker.recall(job, self._memory(job))
-        settled = settle(decision, memory_state(recalled, self._visible(job), noise_tokens=job.tokens.noise))
+        settled = settle(decision, memory_state(job, recalled, self._visible(job), noise_tokens=job.tokens.noise))
         return settled if settled.action == "keep" else replace(settled, job=otherwise)
 
     def finish(self) -> Path:
@@ -271,7 +271,7 @@ class Film:
             seed_given=job.seed_rule.given,
             spec=spec_fields(job, self._plan.model_fingerprint),
             clip=clip_fields(job, self._plan.output),
-            memory=memory_state(made, self._visible(job), noise_tokens=made.noise_tokens),
+            memory=memory_state(job, made, self._visible(job), noise_tokens=made.noise_tokens),
             reason=decision.reason,
             seconds=dict(made.seconds),
             environment=dict(self._maker.environment()),

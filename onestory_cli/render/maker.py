@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from onestory_cli.events import Emit
 from onestory_cli.partial import Checkpoint
 from onestory_cli.plan import ShotJob
+from onestory_cli.store.keys import shown_fields
 from onestory_cli.store.record import MemoryState, SelectedFrame
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Maker(Protocol):
         """Device, data type, threads and versions, for the record."""
 
 
-def memory_state(recalled: Recalled, visible: Mapping[str, str], *, noise_tokens: int) -> MemoryState:
+def memory_state(job: ShotJob, recalled: Recalled, visible: Mapping[str, str], *, noise_tokens: int) -> MemoryState:
     """A maker's account with the digests of what it saw."""
     return MemoryState(
         visible=visible,
@@ -101,4 +102,5 @@ def memory_state(recalled: Recalled, visible: Mapping[str, str], *, noise_tokens
         ),
         context_tokens=recalled.context_tokens,
         noise_tokens=noise_tokens,
+        shown=shown_fields(job),
     )

@@ -8,7 +8,7 @@ clip are no part of it, so they can change without making anything again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from onestory_cli.plan import ReasonKind, ShotJob
 from onestory_cli.store.sealed import canonical
@@ -74,9 +74,17 @@ def spec_key(spec: Spec) -> str:
     return hashlib.sha256(canonical(dict(spec))).hexdigest()
 
 
-def take_key(spec: str, visible: Iterable[str]) -> str:
+def take_key(spec: str, visible: Mapping[str, str], shown: Mapping[str, Sequence[str]]) -> str:
     """Hex digest (64 digits) of a spec's key and the digests of the whole visible memory, in film order.
 
-    The names of the sources stay out, so that renaming a shot makes nothing again.
+    Where a policy asks for it, also of which of them show what the caption names. Names, of sources and of what is
+    shown, stay out, so that renaming makes nothing again.
     """
-    return hashlib.sha256(canonical([spec, list(visible)])).hexdigest()
+    places = {source: place for place, source in enumerate(visible)}
+    groups = sorted({tuple(places[source] for source in sources) for sources in shown.values()})
+    return hashlib.sha256(canonical([spec, list(visible.values()), *([groups] if groups else [])])).hexdigest()
+
+
+def shown_fields(job: ShotJob) -> dict[str, tuple[str, ...]]:
+    """What the caption names, each with the visible sources that show it; empty where the policy does not ask."""
+    return {item.id: item.sources for item in job.memory.shown}

@@ -41,7 +41,8 @@ class MemoryState:
     """What a shot could see (source -> digest, in film order), how relevant each frame was, and what it took.
 
     `scores` has one list per visible source, one number per latent frame; `selected` is in order of relevance. Where
-    the policy asks for no scores, sources that came after the take was made have none.
+    the policy asks for no scores, sources that came after the take was made have none. `shown` has what the caption
+    names and the sources that show it, where the policy asks for it.
     """
 
     visible: Mapping[str, str]
@@ -49,6 +50,7 @@ class MemoryState:
     selected: tuple[SelectedFrame, ...]
     context_tokens: int
     noise_tokens: int
+    shown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +82,7 @@ class Record:
     @property
     def key(self) -> str:
         """The take's key, worked out from what the record states."""
-        return take_key(self.spec_key, self.memory.visible.values())
+        return take_key(self.spec_key, self.memory.visible, self.memory.shown)
 
     def to_bytes(self) -> bytes:
         """The sealed document."""
@@ -111,6 +113,7 @@ def _parsed(document: dict[str, Any]) -> dict[str, Any]:
             selected=tuple(SelectedFrame(**frame) for frame in memory["selected"]),
             context_tokens=memory["context_tokens"],
             noise_tokens=memory["noise_tokens"],
+            shown={id: tuple(sources) for id, sources in memory.get("shown", {}).items()},
         ),
         "reason": Reason(kind=ReasonKind(document["reason"]["kind"]), detail=document["reason"]["detail"]),
         "files": {name: FileDigest(**entry) for name, entry in document["files"].items()},

@@ -14,7 +14,7 @@ from typing import Literal
 
 from onestory_cli.errors import shorten
 from onestory_cli.plan import Plan, Reason, ReasonKind, Seed, ShotJob, retake
-from onestory_cli.store.keys import KINDS, Field, Spec, clip_fields, spec_fields, spec_key, take_key
+from onestory_cli.store.keys import KINDS, Field, Spec, clip_fields, shown_fields, spec_fields, spec_key, take_key
 from onestory_cli.store.partials import KeptPartial
 from onestory_cli.store.record import MemoryState
 from onestory_cli.store.run import Run
@@ -142,9 +142,9 @@ class Lookup:
 
     def key(self, job: ShotJob, digests: Digests) -> str | None:
         """The key of the take that would be made; None while the memory is not known."""
-        visible = [digests[source] for source in job.memory.sources]
-        known = [digest for digest in visible if digest is not None]
-        return take_key(spec_key(spec_fields(job, self._plan.model_fingerprint)), known) if known == visible else None
+        known = _known({source: digests[source] for source in job.memory.sources})
+        spec = spec_key(spec_fields(job, self._plan.model_fingerprint))
+        return None if known is None else take_key(spec, known, shown_fields(job))
 
     def partial(self, job: ShotJob, key: str) -> KeptPartial | None:
         """The work on the take of this key that was cut off."""
@@ -163,9 +163,8 @@ class Lookup:
     def _of_this_spec(self, job: ShotJob, visible: Digests) -> Decision | None:
         """What is to be done where there are takes of the job's very spec, or were; None where there are none."""
         spec = spec_fields(job, self._plan.model_fingerprint)
-        known = [digest for digest in visible.values() if digest is not None]
-        if len(known) == len(visible):
-            key = take_key(spec_key(spec), known)
+        if (known := _known(visible)) is not None:
+            key = take_key(spec_key(spec), known, shown_fields(job))
             if same := _own_first(job, self._by_key.get(key, ())):
                 return self._unless_encoded_otherwise(job, same[0])
             if damage := self._shelf(job).damage_of(key):
@@ -271,6 +270,12 @@ def _indexed(takes: Iterable[Take]) -> tuple[dict[str, list[Take]], dict[str, li
 def _own_first(job: ShotJob, takes: Iterable[Take]) -> list[Take]:
     """Takes in the shot's own folder before those in others, where it had another id."""
     return sorted(takes, key=lambda take: take.shot != job.shot)
+
+
+def _known(visible: Digests) -> dict[str, str] | None:
+    """The digests of all that is visible; None while one of them is not known."""
+    known = {source: digest for source, digest in visible.items() if digest is not None}
+    return known if len(known) == len(visible) else None
 
 
 def _waits(before: MemoryState, unknown: list[str]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from onestory_cli.memory.policies import POLICIES, FrameRef, needs_scores
 from onestory_cli.models.catalog import ModelSpec
@@ -31,12 +32,13 @@ def picks_without_scores(job: ShotJob, lengths: Mapping[str, int], model: ModelS
     memory = job.memory
     if needs_scores(memory.policy):
         return None
-    refs = [FrameRef(source, index) for source in memory.sources for index in range(lengths[source])]
-    chosen = [refs[position] for position in POLICIES[memory.policy]((), refs, memory.frames)]
     height, width = model.latent_size(job.width, job.height)
-    levels = allocate(len(chosen), memory.budget, height=height, width=width, levels=model.levels)
+    table = partial(allocate, budget=memory.budget, height=height, width=width, levels=model.levels)
+    refs = [FrameRef(source, index) for source in memory.sources for index in range(lengths[source])]
+    chosen = [refs[position] for position in POLICIES[memory.policy]((), refs, len(table(memory.frames)))]
+    levels = table(len(chosen))
     return tuple(
-        Pick(source=ref.source, index=ref.index, level=level.name) for ref, level in zip(chosen, levels, strict=False)
+        Pick(source=ref.source, index=ref.index, level=level.name) for ref, level in zip(chosen, levels, strict=True)
     )
 
 
@@ -83,7 +85,9 @@ def memory_changes(before: MemoryState, visible: Digests) -> Iterator[str]:
         yield frames_text(remembered[source]) if remembered[source] else source
     yield from (f"{source} added" for source in visible if source not in before.visible)
     yield from (f"{source} removed" for source in before.visible if source not in visible)
-    if set(before.visible.items()) == set(visible.items()):
+    if list(before.visible.items()) == list(visible.items()):
+        yield "others show what its caption names"  # a take of the same spec and memory: nothing else can differ
+    elif set(before.visible.items()) == set(visible.items()):
         yield "other order"
 
 

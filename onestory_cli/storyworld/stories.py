@@ -81,6 +81,15 @@ def relevance(story: WorldStory, target: int) -> tuple[float, ...]:
     return tuple(scores)
 
 
+def shown_before(story: WorldStory, target: int) -> tuple[tuple[str, ...], ...]:
+    """For each character and place that the target's caption names: the earlier shots that show it, "0", "1", ..."""
+    shot, earlier = story.shots[target], list(enumerate(story.shots[:target]))
+    found = [[index for index, before in earlier if name in _species(before)] for name in sorted(_species(shot))]
+    if shot.names_place != "omitted":
+        found.append([index for index, before in earlier if before.place == shot.place])
+    return tuple(tuple(map(str, shots)) for shots in found if shots)
+
+
 def _species(shot: WorldShot) -> set[str]:
     return {actor.look.species for actor in shot.actors}
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from onestory_cli.generate.remember import Context, condition, gather
 from onestory_cli.memory.selector import selection_loss
+from onestory_cli.models.levels import allocate
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.models.transformer import token_timesteps
 from onestory_cli.training.data import LatentData, PixelData, StoryBatch
@@ -108,7 +109,9 @@ class ShotObjective:
         level = torch.rand(len(memory), 1, 1, 1, 1, generator=noise).square() * stage.memory_noise
         # made memories are not as clean as real ones
         selected_BKCHW = selected_BKCHW + (level * torch.randn(selected_BKCHW.shape, generator=noise)).to(memory)
-        context = condition(model, selected_BKCHW, budget=float(rng.choice(stage.budgets)))
+        (height, width), budget = memory.shape[-2:], float(rng.choice(stage.budgets))
+        levels = allocate(frames, budget, height=height, width=width, levels=model.spec.levels)
+        context = condition(model, selected_BKCHW[:, : len(levels)], levels)
         return context, {"selection": selection_loss(scores_BF, labels_BF.to(scores_BF))}
 
     def _flow(

@@ -32,6 +32,14 @@ def test_json_holds_the_whole_memory_state(onestory: Onestory, film_run: Path) -
     assert shot["context_tokens"] == sum(frame["tokens"] for frame in shot["selected"])
 
 
+def test_what_had_to_be_covered_stands_by_the_policy(onestory: Onestory, story: Path) -> None:
+    change(story, "shots:\n", "defaults: {memory: {policy: coverage}}\nshots:\n")
+    render_with(compile_story(story)[0], Path("film.run"))
+    assert "coverage (fox, beach)" in onestory("inspect-memory").out
+    shots = onestory("inspect-memory", "--json").json["shots"]
+    assert [shot["shown"] for shot in shots] == [{}, {}, {"fox": ["opening"], "beach": ["opening"]}]
+
+
 def test_shots_stand_in_film_order(onestory: Onestory, story: Path, film_run: Path) -> None:
     change(story, "shots:\n", "shots:\n  - id: first\n    caption: A beach.\n")
     render_with(compile_story(story)[0], film_run)

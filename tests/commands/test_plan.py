@@ -77,6 +77,11 @@ def test_another_seed_is_another_film(onestory: Onestory, story: Path, film_run:
     assert {shot["reason"]["kind"] for shot in document["shots"]} == {"seed"}
 
 
+def test_the_memory_says_whom_it_will_keep(onestory: Onestory, story: Path) -> None:
+    change(story, "shots:\n", "defaults: {memory: {policy: coverage}}\nshots:\n")
+    assert "2 frames of 2 sources with fox, beach" in onestory("plan", story).out
+
+
 def test_a_named_run(onestory: Onestory, story: Path, film_run: Path) -> None:
     film_run.rename("elsewhere")
     assert onestory("plan", story, "--json").json["pending"] == 3

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from onestory_cli.generate.denoise import Conditions, Schedule, denoise, guided, hold_first, starting_noise
 from onestory_cli.generate.remember import condition
+from onestory_cli.models.levels import FINE
 from onestory_cli.models.load import LoadedModel
 
 SHAPE = (1, 4, 2, 8, 8)
@@ -26,7 +27,7 @@ def conditions(tiny_model: LoadedModel) -> Conditions:
     with torch.inference_mode():
         text = tiny_model.encode_text(["A red fox waves.", ""])
         memory = torch.randn(1, 2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
-        context = condition(tiny_model, memory, budget=2.0)
+        context = condition(tiny_model, memory, [FINE, FINE])
     return Conditions(text_BLE=text[:1], negative_BLE=text[1:], context_BSD=context.tokens_BSD, rotary=context.rotary)
 
 

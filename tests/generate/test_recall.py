@@ -8,13 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from onestory_cli.events import ignore
+from onestory_cli.generate.recall import recall
+from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import LoadedModel, load_reader
 from onestory_cli.partial import UNKEPT
+from onestory_cli.plan import Shown
 from onestory_cli.render.shot_maker import ShotMaker
 from tests.tiny import job_of
+
+COVERAGE = {"policy": "coverage", "frames": 1, "shown": (Shown(id="fox", sources=("opening",)),)}
 
 
 @pytest.fixture
@@ -26,7 +32,7 @@ def folder(tmp_path: Path, tiny_folder: Path) -> Path:
     return tmp_path / "model"
 
 
-@pytest.mark.parametrize("fields", [{}, {"frames": 2}, {"policy": "recent"}, {"budget": 0.13}])
+@pytest.mark.parametrize("fields", [{}, {"frames": 2}, {"policy": "recent"}, {"budget": 0.13}, COVERAGE])
 def test_recall_is_the_selection_of_the_making_and_needs_no_transformer_and_no_vae(
     tiny_model: LoadedModel, folder: Path, fields: dict[str, object]
 ) -> None:
@@ -40,3 +46,14 @@ def test_recall_is_the_selection_of_the_making_and_needs_no_transformer_and_no_v
     assert recalled.selection == made.selection
     assert recalled.scores == made.scores
     assert recalled.context_tokens == made.context_tokens > 0
+
+
+@pytest.mark.parametrize("source", ["opening", "city"])
+def test_coverage_recalls_a_frame_of_what_the_caption_names(tiny_model: LoadedModel, source: str) -> None:
+    job = job_of(tiny_model.spec)
+    shown = (Shown(id="fox", sources=(source,)),)
+    job = replace(job, memory=replace(job.memory, policy="coverage", frames=1, shown=shown))
+    bank = MemoryBank(channels=4, height=8, width=8)
+    for name in ("opening", "city"):
+        bank.add(name, torch.full((4, 2, 8, 8), float(len(name))))
+    assert [frame.shot for frame in recall(tiny_model, job, bank).selection] == [source]

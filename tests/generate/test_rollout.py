@@ -47,6 +47,16 @@ def test_the_policy_decides_what_is_selected(tiny_model: LoadedModel, policy: st
     assert [item.shape[1] for item in chosen] == counts
 
 
+def test_each_film_covers_what_its_own_captions_name(tiny_model: LoadedModel) -> None:
+    chosen: list[torch.Tensor] = []
+    shown = [[(), (), [(str(first),)]] for first in (0, 1)]
+    films = roll_out(
+        tiny_model, [FILM, OTHER], policy="coverage", schedule=SCHEDULE, frames=1, shown=shown, selections=chosen
+    )
+    list(films)
+    assert [place // 2 for place in chosen[2][:, 0].tolist()] == [0, 1]
+
+
 def test_frames_and_budget_can_be_set(tiny_model: LoadedModel) -> None:
     chosen: list[torch.Tensor] = []
     usual = list(roll_out(tiny_model, [FILM], policy="recent", schedule=SCHEDULE))

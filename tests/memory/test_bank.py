@@ -30,7 +30,6 @@ def values(bank: MemoryBank) -> list[float]:
 def test_frames_are_in_film_order(bank: MemoryBank) -> None:
     assert bank.frames_FCHW.shape == (6, 2, 3, 4)
     assert values(bank) == [0, 1, 1.1, 1.2, 2, 2.1]
-    assert bank.sources == ("@fox", "opening", "city")
     assert bank.refs == tuple(
         FrameRef(*pair)
         for pair in [("@fox", 0), ("opening", 0), ("opening", 1), ("opening", 2), ("city", 0), ("city", 1)]
@@ -47,17 +46,7 @@ def test_an_empty_bank_is_a_bank_of_no_frames() -> None:
     bank = MemoryBank(channels=2, height=3, width=4)
     assert bank.frames_FCHW.shape == (0, 2, 3, 4)
     assert bank.ages_F.shape == bank.times_F.shape == (0,)
-    assert bank.refs == bank.sources == ()
-
-
-def test_a_view_has_its_own_ages(bank: MemoryBank) -> None:
-    view = bank.view(["@fox", "city"])
-    assert values(view) == [0, 2, 2.1]
-    assert view.ages_F.tolist() == [2, 1, 1]
-    view.add("return", clip(3, 1))
-    assert bank.sources == ("@fox", "opening", "city")
-    with pytest.raises(KeyError):
-        bank.view(["nowhere"])
+    assert bank.refs == ()
 
 
 def test_a_source_is_replaced_in_its_place(bank: MemoryBank) -> None:
@@ -76,4 +65,4 @@ def test_latents_are_kept_as_float32_without_gradient(bank: MemoryBank) -> None:
 def test_another_size_is_refused_by_name(bank: MemoryBank, shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="return: latents"):
         bank.add("return", torch.zeros(shape))
-    assert "return" not in bank.sources
+    assert "return" not in {ref.source for ref in bank.refs}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
-from onestory_cli.memory.policies import POLICIES, FrameRef
+from onestory_cli.memory.policies import POLICIES, FrameRef, adaptive, coverage
 from onestory_cli.models import catalog
 
 REFS = [FrameRef(source, index) for source in ("opening", "city") for index in range(3)]
@@ -16,6 +18,8 @@ SCORES = [0.1, 0.9, 0.3, 0.9, -0.5, 0.2]
     [
         ("adaptive", 3, [1, 3, 2]),
         ("adaptive", 99, [1, 3, 2, 5, 0, 4]),
+        ("coverage", 3, [1, 3, 2]),
+        ("coverage", 99, [1, 3, 2, 5, 0, 4]),
         ("recent", 3, [5, 4, 3]),
         ("recent", 99, [5, 4, 3, 2, 1, 0]),
         ("uniform", 1, [5]),
@@ -29,6 +33,48 @@ SCORES = [0.1, 0.9, 0.3, 0.9, -0.5, 0.2]
 )
 def test_golden(policy: str, frames: int, expected: list[int]) -> None:
     assert POLICIES[policy](SCORES, REFS, frames) == expected
+
+
+@pytest.mark.parametrize(
+    ("frames", "shown", "expected"),
+    [
+        (2, [("opening",)], [1, 3]),  # shown anyway: plain relevance
+        (2, [("opening",), ("city",)], [1, 3]),
+        (2, [("@fox",)], [1, 6]),  # its only frame takes the place of the least relevant
+        (3, [("@fox",), ("city",)], [1, 3, 6]),  # but not of one that another needs
+        (3, [("opening",), ("@fox", "city")], [1, 3, 2]),
+        (1, [("@fox",), ("city",)], [3]),  # too few frames: the most relevant first
+        (2, [("@fox",), ("city",), ("opening",)], [1, 3]),
+        (2, [("nowhere",), ()], [1, 3]),
+        (0, [("@fox",)], []),
+    ],
+)
+def test_coverage_keeps_a_frame_of_each(frames: int, shown: list[tuple[str, ...]], expected: list[int]) -> None:
+    assert coverage([*SCORES, -0.9], [*REFS, FrameRef("@fox", 0)], frames, shown) == expected
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_coverage_is_relevance_bent_no_further_than_it_must(seed: int) -> None:
+    draw = random.Random(seed)
+    refs = [FrameRef(f"s{shot}", index) for shot in range(draw.randint(1, 6)) for index in range(draw.randint(1, 4))]
+    scores = [draw.choice((draw.random(), 0.5)) for _ in refs]
+    sources = sorted({ref.source for ref in refs})
+    shown = [draw.sample(sources, draw.randint(1, len(sources))) for _ in range(draw.randint(0, 4))]
+    frames = draw.randint(0, len(refs) + 1)
+    chosen, ranked = coverage(scores, refs, frames, shown), adaptive(scores, refs, len(refs))
+
+    assert chosen == [place for place in ranked if place in chosen]  # in the order of relevance
+    assert len(set(chosen)) == len(chosen) == min(frames, len(refs))
+    assert coverage(scores, refs, frames, draw.sample(shown, len(shown))) == chosen
+    kept = [any(refs[place].source in group for place in chosen) for group in shown]
+    best = [next(place for place in ranked if refs[place].source in group) for group in shown]
+    if frames >= len(set(best)):
+        assert all(kept)
+    # frames that are not the best of any are as relevant as they can be, and nothing is bent without a need
+    free = [place for place in chosen if place not in best]
+    assert free == [place for place in ranked if place not in best][: len(free)]
+    if set(best) <= set(ranked[:frames]):
+        assert chosen == ranked[:frames]
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -118,6 +118,16 @@ def test_missing_and_damaged_files_are_refused(
     assert (caught.value.code, caught.value.exit) == ("M503", ExitCode.MACHINE)
 
 
+def test_a_card_with_other_levels_than_the_adapter_is_refused(tmp_path: Path, tiny_folder: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_folder, folder)
+    card = json.loads((folder / "onestory.json").read_text())
+    (folder / "onestory.json").write_text(json.dumps({**card, "levels": card["levels"][:2]}))
+    with pytest.raises(OnestoryError) as caught:
+        load_model(find(str(folder)), "cpu")
+    assert (caught.value.code, caught.value.exit) == ("M502", ExitCode.MACHINE)
+
+
 @pytest.mark.parametrize("part", ["transformer", "vae", "text_encoder"])
 def test_damaged_weights_are_refused(tmp_path: Path, tiny_folder: Path, part: str) -> None:
     folder = tmp_path / "model"

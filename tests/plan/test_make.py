@@ -10,7 +10,7 @@ import pytest
 from onestory_cli.errors import Diagnostic, Findings, OnestoryError, Place
 from onestory_cli.models.levels import allocate
 from onestory_cli.plan import derive_seed, make_plan, retake
-from onestory_cli.story.types import Character, MemoryRequest, Output, Setting, Shot
+from onestory_cli.story.types import Character, MemoryRequest, Mention, Output, Setting, Shot
 from tests.films import SPEC, plan_of, shot, story_of
 
 ENOUGH = replace(SPEC, frames=17, max_frames=81, width=64, height=64)
@@ -128,6 +128,35 @@ def test_references_come_first_and_stay_visible(tmp_path: Path) -> None:
     plan = plan_of(shot("a"), shot("b", memory=MemoryRequest(sources=())), folder=tmp_path, **cast)
     assert [job.memory.sources for job in plan.jobs] == [("@fox", "@beach")] * 2
     assert [image.path for image in plan.images] == ["fox.png", "beach.png"]
+
+
+def mentioning(id: str, *names: str, **fields: object) -> Shot:
+    return shot(
+        id, mentions=tuple(Mention(id=name, kind="character", full=False, start=0, end=0) for name in names), **fields
+    )
+
+
+def test_coverage_is_told_which_sources_show_what_a_caption_names(tmp_path: Path) -> None:
+    (tmp_path / "fox.png").write_bytes(b"fox")
+    fox = Character(id="fox", look="x", again="y", image="fox.png")
+    shots = [
+        mentioning("a", "owl"),
+        mentioning("b", "fox", "owl"),
+        mentioning("c"),
+        mentioning("d", "owl", "fox", "owl"),
+        mentioning("e", "owl", "bear", memory=MemoryRequest(sources=("a", "c"))),
+    ]
+    spec = replace(ENOUGH, policy="coverage")
+    jobs = plan_of(*shots, spec=spec, folder=tmp_path, characters=(fox,)).jobs
+    assert [{item.id: item.sources for item in job.memory.shown} for job in jobs] == [
+        {},
+        {"fox": ("@fox",), "owl": ("a",)},
+        {},
+        {"owl": ("a", "b"), "fox": ("@fox", "b")},
+        {"owl": ("a",)},
+    ]
+    plain = plan_of(*shots, spec=ENOUGH, folder=tmp_path, characters=(fox,)).jobs
+    assert not any(job.memory.shown for job in plain)
 
 
 def test_a_picture_that_is_gone_is_a_finding(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_keys_are_the_golden_ones() -> None:
         "version": KEY_VERSION,
         "blind": key(blind),
         "seeing": key(job()),
-        "take": take_key(key(job()), ["a" * 64, "b" * 64]),
+        "take": take_key(key(job()), {"opening": "a" * 64, "city": "b" * 64}, {}),
     } == GOLDEN
 
 
@@ -89,8 +89,18 @@ def test_a_shot_without_memory_has_no_memory_settings() -> None:
 
 
 def test_a_take_key_knows_order_and_bounds_of_its_memory() -> None:
-    keys = [take_key("s", digests) for digests in ([], ["ab"], ["a", "b"], ["b", "a"], ["a"])]
+    keys = [take_key("s", dict(enumerate(digests)), {}) for digests in ([], ["ab"], ["a", "b"], ["b", "a"], ["a"])]
     assert len(set(keys)) == len(keys)
+
+
+def test_a_take_key_knows_who_is_shown_where_but_not_by_which_name() -> None:
+    visible = {"opening": "a", "city": "b"}
+    plain = take_key("s", visible, {})
+    fox = take_key("s", visible, {"fox": ("opening",)})
+    both = take_key("s", visible, {"fox": ("opening",), "owl": ("city",)})
+    assert len({plain, fox, both, take_key("s", visible, {"fox": ("opening", "city")})}) == 4
+    renamed = {"opening": "a", "town": "b"}
+    assert take_key("s", renamed, {"bird": ("town",), "vixen": ("opening",)}) == both
 
 
 def test_every_field_of_a_spec_has_a_kind_of_reason() -> None:

@@ -9,7 +9,7 @@ import pytest
 from onestory_cli.plan import Plan, ReasonKind, make_plan
 from onestory_cli.store.reuse import Change, changed_fields, forecast
 from onestory_cli.store.run import Run
-from onestory_cli.story.types import MemoryRequest
+from onestory_cli.story.types import MemoryRequest, Mention
 from tests.films import SPEC, change, plan_of, render_with, shot, three_shots
 
 
@@ -150,6 +150,32 @@ def test_policies_that_go_by_place_are_decided_without_a_model(
     assert maker.recalled == []
     assert ("return" in maker.made) == (policy == "uniform" or edited == "city")
     assert render_with(changed, tmp_path).made == []
+
+
+def test_who_is_shown_where_is_part_of_a_memory_that_must_cover_it(tmp_path: Path) -> None:
+    fox = Mention(id="fox", kind="character", full=True, start=0, end=3)
+    memory = MemoryRequest(policy="coverage", frames=1)
+    plan = plan_of(shot("opening", mentions=(fox,)), shot("city"), shot("return", mentions=(fox,), memory=memory))
+    maker = render_with(plan, tmp_path)
+    assert table(plan, Run.open(tmp_path))["return"] == ("keep", "kept")
+    elsewhere = change(change(plan, "opening", mentions=()), "city", mentions=(fox,))
+    assert table(elsewhere, Run.open(tmp_path))["return"] == (
+        "undecided",
+        "memory changed: decided by selection: others show what its caption names",
+    )
+    maker = render_with(elsewhere, tmp_path)
+    assert maker.recalled == maker.made == ["return"]
+    assert table(elsewhere, Run.open(tmp_path))["return"] == ("keep", "kept")
+
+
+def test_a_shot_inserted_between_keeps_what_still_covers(tmp_path: Path) -> None:
+    fox = Mention(id="fox", kind="character", full=True, start=0, end=3)
+    memory = MemoryRequest(policy="coverage", frames=1)
+    plan = plan_of(shot("opening", mentions=(fox,)), shot("return", mentions=(fox,), memory=memory))
+    render_with(plan, tmp_path)
+    opening, last = plan.story.shots
+    maker = render_with(plan_of(opening, shot("night"), last), tmp_path)
+    assert (maker.recalled, maker.made) == (["return"], ["night"])
 
 
 def test_changes_are_shortened_for_reading() -> None:

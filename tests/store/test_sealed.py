@@ -72,7 +72,7 @@ def test_one_value_has_one_spelling() -> None:
 def test_a_record_comes_back_and_states_its_own_key() -> None:
     assert Record.from_bytes(RECORD.to_bytes()) == RECORD
     assert json.loads(RECORD.to_bytes())["key"] == RECORD.key
-    assert RECORD.key == take_key(spec_key(RECORD.spec), ["a" * 64, "b" * 64])
+    assert RECORD.key == take_key(spec_key(RECORD.spec), {"@fox": "a" * 64, "opening": "b" * 64}, {})
 
 
 def test_the_order_of_the_memory_survives_the_file() -> None:
