@@ -101,6 +101,12 @@ def test_same_pixels_give_the_same_bytes(tmp_path, make_pixels):
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 
 
+def test_one_thread_encodes_so_that_no_race_decides_the_bytes(tmp_path, make_pixels):
+    """With four of them and a busy machine, about one clip in ten thousand differed; x264 writes its settings in."""
+    write_clip(tmp_path / "clip.mp4", make_pixels(), fps=8)
+    assert b" threads=1 lookahead_threads=1 " in (tmp_path / "clip.mp4").read_bytes()
+
+
 def test_views_and_reversed_frames_are_encoded_as_seen(tmp_path, make_pixels):
     pixels = make_pixels()[::-1, :, ::-1]
     write_clip(tmp_path / "clip.mp4", pixels, fps=8, crf=1)
