@@ -123,9 +123,9 @@ class Lines:
     rich: RichConsole
     shots: int = 0
     done: int = 0
-    reason: str = ""
-    memory: str = ""
-    unfinished: str = ""
+    reasons: dict[str, str] = field(default_factory=dict)  # by shot: the next one begins before a take is committed
+    memories: dict[str, str] = field(default_factory=dict)
+    unfinished: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, event: events.Event) -> None:
         match event:
@@ -136,15 +136,17 @@ class Lines:
                 why = event.reason.removeprefix("kept").removeprefix(": ")
                 self._shot(event.shot, f"kept {event.take[:6]}{_because(why)}", "dim")
             case events.ShotStarted():
-                self.reason, self.memory, self.unfinished = event.reason, remembers(()), ""
+                self.reasons[event.shot], self.memories[event.shot] = event.reason, remembers(())
             case events.Remembered():
-                self.memory = remembers(event.frames)
+                self.memories[event.shot] = remembers(event.frames)
             case events.PartialKept():
-                self.unfinished = f", {event.shot} up to step {event.step} of {event.steps}"
+                self.unfinished[event.shot] = f", {event.shot} up to step {event.step} of {event.steps}"
             case events.TakeCommitted():
-                self.unfinished = ""
-                made = f"rendered {event.take[:6]}{_because(self.reason)} in {duration(event.seconds)}"
-                self._shot(event.shot, f"{made}, {self.memory}, {event.memory_bytes / 1e9:.1f} GB")
+                self.unfinished.pop(event.shot, None)
+                reason = _because(self.reasons.get(event.shot, ""))
+                made = f"rendered {event.take[:6]}{reason} in {duration(event.seconds)}"
+                memory = self.memories.get(event.shot, remembers(()))
+                self._shot(event.shot, f"{made}, {memory}, {event.memory_bytes / 1e9:.1f} GB")
             case events.Warned():
                 finding = Diagnostic(code=event.code, message=event.message, severity="warning", help=event.help)
                 self.rich.print(_colored(format_concise(finding)), soft_wrap=True)
@@ -153,7 +155,9 @@ class Lines:
             case events.StopAsked():
                 self._say("stopping after this step; once more to stop at once")
             case events.RunInterrupted():
-                kept = f"{event.finished} of {event.shots} shots are finished and kept{self.unfinished}"
+                kept = (
+                    f"{event.finished} of {event.shots} shots are finished and kept{''.join(self.unfinished.values())}"
+                )
                 self._say(f"interrupted: {kept}; go on with")
                 self._say(f"  onestory resume {event.run}", "bold")
             case events.StageStarted():
@@ -200,7 +204,7 @@ class Bar:
                 self.memory = remembers(event.frames)
             case events.StepDone():
                 self.step = event.step
-            case events.TakeCommitted():
+            case events.TakeCommitted() if event.shot == self.name:
                 self.name, self.status = "", "joining the film"
             case events.DataPrepared():
                 self.name, self.status = "", f"{event.what}: {event.done} of {event.total}"
@@ -228,7 +232,7 @@ class Bar:
 class Pace:
     """How long shot and film will still take, judged by the steps and the shots done so far."""
 
-    waiting: int = 0  # shots still to be rendered, the current one included
+    waiting: int = 0  # shots still to be begun
     step: int = 0
     steps: int = 0
     step_seconds: list[float] = field(default_factory=list)
@@ -241,6 +245,7 @@ class Pace:
             case events.RunStarted():
                 self.waiting = event.shots - event.kept
             case events.ShotStarted():
+                self.waiting -= 1
                 self.step, self.steps = 0, event.steps
                 self.step_seconds.clear()
             case events.StepDone():
@@ -249,7 +254,6 @@ class Pace:
             case events.ModelLoaded():
                 self.loading_seconds += event.seconds
             case events.TakeCommitted():
-                self.waiting -= 1
                 self.shot_seconds.append(event.seconds - self.loading_seconds)
                 self.loading_seconds = 0.0
 
@@ -260,7 +264,7 @@ class Pace:
         per_step = sum(self.step_seconds) / len(self.step_seconds)
         shot = max(0.0, per_step * (self.steps - self.step) - (time.monotonic() - self.stepped_at))
         per_shot = sum(self.shot_seconds) / len(self.shot_seconds) if self.shot_seconds else per_step * self.steps
-        return f"shot {duration(shot)} left, film {duration(shot + per_shot * max(0, self.waiting - 1))}"
+        return f"shot {duration(shot)} left, film {duration(shot + per_shot * max(0, self.waiting))}"
 
 
 def remembers(frames: Sequence[tuple[str, int]]) -> str:

@@ -84,7 +84,10 @@ class PartialKept(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TakeCommitted(Event):
-    """`memory_bytes` is the peak resident memory of this process so far."""
+    """A shot has a take on the disk; this may come among the steps of the next shot, in film order always.
+
+    `memory_bytes` is the peak resident memory of this process so far.
+    """
 
     shot: str
     take: str

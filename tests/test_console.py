@@ -75,6 +75,30 @@ def test_without_a_terminal_every_shot_is_one_line() -> None:
     assert screen.out.getvalue() == ""
 
 
+def test_a_take_that_is_committed_while_the_next_shot_is_made_is_told_with_its_own_words() -> None:
+    told = list(film())
+    late = told.pop(7)
+    assert isinstance(late, events.TakeCommitted)
+    told.insert(-2, late)  # among the steps of the next shot
+    screen, bar = Streams(), Bar(spinner=Spinner("dots"))
+    with screen.console.watch() as show:
+        for event in told:
+            show(event)
+            bar(event)
+            assert (bar.name == "return") == (event in told[8:-2])
+    lines, expected = screen.err.getvalue().splitlines(), PLAIN.splitlines()
+    assert sorted(lines) == sorted(expected)
+
+
+def test_a_shot_that_was_cut_off_is_told_though_a_take_came_later() -> None:
+    screen = Streams()
+    with screen.console.watch() as show:
+        show(events.PartialKept(shot="return", step=1, steps=2))
+        show(events.TakeCommitted(shot="city", take="77ab01c0ffee", seconds=7.04, memory_bytes=1_240_000_000))
+        show(events.RunInterrupted(run="film.run", finished=2, shots=3))
+    assert "2 of 3 shots are finished and kept, return up to step 1 of 2;" in screen.err.getvalue()
+
+
 def test_json_lines_are_the_events() -> None:
     screen = Streams()
     with screen.console.watch(json=True) as show:

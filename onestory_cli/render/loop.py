@@ -1,6 +1,8 @@
-"""Plan -> film: the shot loop. A shot is kept or made; what is made is committed before the next one begins.
+"""Plan -> film: the shot loop. A shot is kept or made; what is made becomes a take while the next shot is made.
 
-The loop knows no torch: a `Maker` makes shots, and is loaded only when the first shot must really run.
+Takes are committed and accepted one by one, in film order. But for the work on the next shot nothing happens meanwhile:
+whatever else changes the run waits until they are on the disk. The loop knows no torch: a `Maker` makes shots, and is
+loaded only when the first shot must really run.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,9 @@ from onestory_cli import events
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Emit, Event, ignore
 from onestory_cli.plan import ImageInput, Plan, ShotJob, retake
+from onestory_cli.render.behind import Behind
 from onestory_cli.render.checkpoint import SECONDS, TakeCheckpoint, never
+from onestory_cli.render.committing import commit, promised
 from onestory_cli.render.maker import Made, Maker, memory_state
 from onestory_cli.render.picture import read_picture
 from onestory_cli.store.files import coded, sha256
@@ -29,7 +33,7 @@ from onestory_cli.store.record import Record
 from onestory_cli.store.reuse import Decision, Lookup, settle
 from onestory_cli.store.run import Run
 from onestory_cli.store.sealed import canonical
-from onestory_cli.store.takes import CLIP, LATENTS, Take, write_latents
+from onestory_cli.store.takes import CLIP, Take, latents_in, write_latents
 from onestory_cli.store.verify import find_damage
 
 if TYPE_CHECKING:
@@ -59,8 +63,8 @@ def render(
     """
     for shot in (*force, *(takes or {})):
         plan.job(shot)
-    with run.locked():
-        film = Film(plan, run, load, emit, stop=stop, checkpoint_seconds=checkpoint_seconds)
+    with run.locked(), Behind() as behind:
+        film = Film(plan, run, load, emit, behind, stop=stop, checkpoint_seconds=checkpoint_seconds)
         try:
             film.open(force)
             for job in plan.jobs:
@@ -71,12 +75,16 @@ def render(
                 film.accept(job, take)
             return film.finish()
         except KeyboardInterrupt:
+            film.settle()
             film.tell(events.RunInterrupted(run=str(run.path), finished=len(film.takes), shots=len(plan.jobs)))
             raise
 
 
 class Film:
-    """A film in the making: the takes that count so far, and how the next one is come by."""
+    """A film in the making: the takes that count so far, and how the next one is come by.
+
+    `takes` are whole and accepted; what a shot can see may still be on its way to the disk.
+    """
 
     def __init__(
         self,
@@ -84,19 +92,39 @@ class Film:
         run: Run,
         load: Callable[[], Maker],
         emit: Emit,
+        behind: Behind,
         *,
         stop: Callable[[], bool],
         checkpoint_seconds: float,
     ) -> None:
-        self._plan, self._run, self._load, self._emit = plan, run, load, emit
+        self._plan, self._run, self._load, self._emit, self._behind = plan, run, load, emit, behind
         self._stop, self._checkpoint_seconds = stop, checkpoint_seconds
         self._references = {item.source: item.image for item in plan.references}
+        self._seen: dict[str, Take] = {}
         self._latents: dict[str, np.ndarray] = {}
+        self._fresh: dict[Path, np.ndarray] = {}  # latents of the takes of this shot that were made just now
+        self._whole: dict[Path, Take] = {}
         self._began, self._made, self._kept = time.monotonic(), 0, 0
         self.takes: dict[str, Take] = {}
 
     def tell(self, event: Event) -> None:
-        """Emit an event; all but the single steps go into the run's log as well."""
+        """Emit an event, after those of takes that became whole; all but the single steps go into the log as well."""
+        self._behind.poll()
+        self._say(event)
+
+    def settle(self) -> None:
+        """Wait until all that was made is on the disk.
+
+        Raises:
+            OnestoryError: R4xx for what the disk refused meanwhile.
+        """
+        self._behind.wait()
+
+    def whole(self, take: Take) -> Take:
+        """A take as it was committed; settle first."""
+        return self._whole.get(take.folder, take)
+
+    def _say(self, event: Event) -> None:
         if not isinstance(event, events.StepDone):
             self._run.log(event)
         self._emit(event)
@@ -125,7 +153,7 @@ class Film:
 
     def known(self) -> Collection[str]:
         """The sources that can be remembered without making a shot; from now on their takes count for this film."""
-        self.takes |= {shot: take for shot, take in self._standing.items() if take}
+        self._seen |= {shot: take for shot, take in self._standing.items() if take}
         return self._digests()
 
     def keep_or_make(self, job: ShotJob) -> Take:
@@ -142,22 +170,23 @@ class Film:
         Raises:
             OnestoryError: R410.
         """
+        self._seen[job.shot] = take
+        if take.folder in self._fresh:
+            self._latents[job.shot] = self._fresh[take.folder]
+        self._fresh.clear()
         if job.accept == "ask" and not self._lookup.counts(job, take):
-            path = shlex.quote(str(self._run.path))
-            raise OnestoryError(
-                "R410",
-                f'"{job.shot}" waits for you to accept a take',
-                help=f"look with `onestory take list {path} {job.shot}`, "
-                f"then `onestory take accept {path} {job.shot} {take.record.take} && onestory resume {path}`",
-                exit=ExitCode.PARTIAL,
-            )
-        self._run.accept(job.shot, take)
-        self.takes[job.shot] = take
+            self.settle()
+            raise waits_for_somebody(self._run, job, take)
+        self._behind.add(lambda: self._run.accept(job.shot, take), lambda _: self._accepted(job, take))
+
+    def _accepted(self, job: ShotJob, take: Take) -> None:
+        self.takes[job.shot] = self.whole(take)
 
     def _have(self, decision: Decision) -> Take:
         """The take of a decision, kept or made."""
         if decision.action != "keep" or decision.take is None:
             return self._make(decision)
+        self.settle()
         take = decision.take
         if decision.memory:
             take = self._run.restate(take, decision.memory, decision.reason)
@@ -181,6 +210,7 @@ class Film:
 
     def finish(self) -> Path:
         """Join the clips, unless the film that is there is made of just these."""
+        self.settle()
         metadata = self._metadata()
         clips = [[shot, take.record.files[CLIP].sha256] for shot, take in self.takes.items()]
         key = sha256(canonical([clips, metadata]))
@@ -225,13 +255,30 @@ class Film:
             self._run, job.shot, key, emit=self.tell, stop=self._stop, seconds=self._checkpoint_seconds
         )
         made = self._maker.make(job, self._memory(job), image=image, emit=self.tell, checkpoint=checkpoint)
-        with self._run.staging() as folder:
-            self._write_files(folder, job, made)
-            take = self._run.commit(folder, self._record(decision, made))
-        self._made += 1
-        seconds = time.monotonic() - began
-        self.tell(events.TakeCommitted(shot=job.shot, take=take.id, seconds=seconds, memory_bytes=peak_memory_bytes()))
+        return self._hand_over(decision, made, began)
+
+    def _hand_over(self, decision: Decision, made: Made, began: float) -> Take:
+        """Let a made shot become a take beside the work on the next one, once the take before it is whole."""
+        self.settle()
+        data = write_latents(made.latents_CTHW)
+        take = promised(self._run, self._record(decision, made), data)
+        self._fresh[take.folder] = latents_in(data)
+        work = partial(
+            commit,
+            self._run,
+            take,
+            decision.job,
+            self._plan.output,
+            latents=data,
+            pixels_PHWC=made.pixels_PHWC,
+        )
+        self._behind.add(work, lambda whole: self._committed(whole, time.monotonic() - began))
         return take
+
+    def _committed(self, take: Take, seconds: float) -> None:
+        self._whole[take.folder] = take
+        self._made += 1
+        self._say(events.TakeCommitted(shot=take.shot, take=take.id, seconds=seconds, memory_bytes=peak_memory_bytes()))
 
     def _memory(self, job: ShotJob) -> dict[str, np.ndarray]:
         """The latents of all that a shot can see; each source is read or encoded once."""
@@ -240,27 +287,12 @@ class Film:
                 self._latents[source] = (
                     self._maker.encode_reference(self._picture(self._references[source], job))
                     if source in self._references
-                    else self.takes[source].latents()
+                    else self._seen[source].latents()
                 )
         return {source: self._latents[source] for source in job.memory.sources}
 
     def _picture(self, image: ImageInput, job: ShotJob) -> np.ndarray:
         return read_picture(self._run.input(image), width=job.width, height=job.height)
-
-    def _write_files(self, folder: Path, job: ShotJob, made: Made) -> None:
-        from onestory_cli.media.video import write_clip
-
-        output = self._plan.output
-        self._run.disk.write(folder / LATENTS, write_latents(made.latents_CTHW))
-        with coded(folder / CLIP):
-            write_clip(
-                folder / CLIP,
-                made.pixels_PHWC,
-                fps=job.fps,
-                scale=output.scale or 1,
-                filter=output.filter,
-                crf=output.crf,
-            )
 
     def _record(self, decision: Decision, made: Made) -> Record:
         job = decision.job
@@ -285,7 +317,7 @@ class Film:
 
     def _digests(self) -> dict[str, str]:
         """What is known of every source: references by their bytes, shots by their takes."""
-        return {**self._lookup.references, **{shot: take.digest for shot, take in self.takes.items()}}
+        return {**self._lookup.references, **{shot: take.digest for shot, take in self._seen.items()}}
 
     def _metadata(self) -> dict[str, str]:
         """The title, and the story as it was really made."""
@@ -307,3 +339,15 @@ def peak_memory_bytes() -> int:
     """The most resident memory that this process has had."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def waits_for_somebody(run: Run, job: ShotJob, take: Take) -> OnestoryError:
+    """What a shot with `accept: ask` says once its takes are made."""
+    path = shlex.quote(str(run.path))
+    return OnestoryError(
+        "R410",
+        f'"{job.shot}" waits for you to accept a take',
+        help=f"look with `onestory take list {path} {job.shot}`, "
+        f"then `onestory take accept {path} {job.shot} {take.record.take} && onestory resume {path}`",
+        exit=ExitCode.PARTIAL,
+    )

@@ -9,6 +9,7 @@ from dataclasses import replace
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Emit, ignore
 from onestory_cli.plan import Plan, Seed, retake
+from onestory_cli.render.behind import Behind
 from onestory_cli.render.checkpoint import SECONDS, never
 from onestory_cli.render.loop import Film
 from onestory_cli.render.maker import Maker
@@ -35,9 +36,9 @@ def make_takes(
         OnestoryError: R412 when something that the shot can see is not made yet, S230 for an unknown shot.
     """
     job = plan.job(shot)
-    with run.locked():
+    with run.locked(), Behind() as behind:
         first = 1 + max((item.take.record.take for item in candidates(plan, run, shot)), default=0)
-        film = Film(plan, run, load, emit, stop=stop, checkpoint_seconds=checkpoint_seconds)
+        film = Film(plan, run, load, emit, behind, stop=stop, checkpoint_seconds=checkpoint_seconds)
         film.open(())
         if missing := [source for source in job.memory.sources if source not in film.known()]:
             raise OnestoryError(
@@ -53,4 +54,5 @@ def make_takes(
                 own = seed + number - first
                 next_job = replace(next_job, seed=own, seed_rule=Seed(base=own, given=True))
             made.append(film.have(next_job))
-        return tuple(made)
+        film.settle()
+        return tuple(film.whole(take) for take in made)

@@ -199,10 +199,10 @@ class Run:
         """Make the clip and the latents in `staged` a take; one already in its place gives way.
 
         Raises:
-            OnestoryError: R406 when the record knows the files already, and as others.
+            OnestoryError: R406 when the record knows a file already, and as another.
         """
         found = {name: digest(staged / name) for name in (CLIP, LATENTS)}
-        if record.files and record.files != found:
+        if any(found[name] != known for name, known in record.files.items()):
             raise changed_in_use(staged)
         record = replace(record, files=found)
         self.disk.write(staged / RECORD, record.to_bytes())

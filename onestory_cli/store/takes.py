@@ -168,11 +168,16 @@ def read_latents(path: Path, expected: str) -> np.ndarray:
     Raises:
         OnestoryError: R406 for other bytes.
     """
-    from safetensors.numpy import load
-
     data = path.read_bytes() if path.exists() else b""
     if sha256(data) != expected:
         raise changed_in_use(path)
+    return latents_in(data)
+
+
+def latents_in(data: bytes) -> np.ndarray:
+    """(C, T, h, w) float32 from the bytes of a latents file."""
+    from safetensors.numpy import load
+
     latents_CTHW: np.ndarray = load(data)[TENSOR]
     return latents_CTHW
 

@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
+import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from onestory_cli import events
-from onestory_cli.errors import OnestoryError
+from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Event
 from onestory_cli.media.mux import read_chapters, read_metadata
 from onestory_cli.media.video import probe
-from onestory_cli.plan import Plan, make_plan
+from onestory_cli.plan import Plan, ShotJob, make_plan
 from onestory_cli.render import render
+from onestory_cli.store.files import Disk
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import read_latents
+from onestory_cli.store.verify import find_damage
 from onestory_cli.story.types import Character, MemoryRequest, Output
-from tests.films import SPEC, NumpyMaker, change, latents_of, plan_of, render_with, shot, story_of, three_shots
+from tests.films import (
+    SPEC,
+    NumberShot,
+    NumpyMaker,
+    change,
+    latents_of,
+    plan_of,
+    render_with,
+    shot,
+    story_of,
+    three_shots,
+)
 
 
 @pytest.fixture
@@ -39,8 +57,11 @@ def test_makes_every_shot_once_and_the_film(folder: Path) -> None:
     assert maker.made == ["opening", "city", "return"]
     assert probe(folder / "film.mp4").frames == 15
     assert [chapter.title for chapter in read_chapters(folder / "film.mp4")] == ["opening", "city", "return"]
-    made_shot = ["ShotStarted", "Remembered", "TakeCommitted"]
-    assert kinds(heard) == ["RunStarted", *3 * made_shot, "FilmMuxed", "RunFinished"]
+    for id in maker.made:
+        told = [event for event in heard if getattr(event, "shot", "") == id]
+        assert kinds(told) == ["ShotStarted", "Remembered", "TakeCommitted"]
+    assert [event.shot for event in heard if isinstance(event, events.TakeCommitted)] == maker.made
+    assert (kinds(heard)[0], kinds(heard)[-3:]) == ("RunStarted", ["TakeCommitted", "FilmMuxed", "RunFinished"])
 
 
 def test_a_second_render_keeps_all_and_changes_no_file(folder: Path) -> None:
@@ -246,3 +267,66 @@ def test_the_story_is_frozen_byte_for_byte(folder: Path) -> None:
     render_with(plan, folder)
     assert (folder / "story.yaml").read_bytes() == source
     assert Run.open(folder).state().source == source  # type: ignore[union-attr]
+
+
+class Held(NumpyMaker):
+    """Sees what is on the disk while it makes a shot."""
+
+    def __init__(self, folder: Path, shot: str, disk: HoldingDisk) -> None:
+        super().__init__()
+        self.folder, self.shot, self.disk = folder, shot, disk
+        self.there: list[str] = []
+
+    def make(self, job: ShotJob, memory: Mapping[str, np.ndarray], **options: Any) -> NumberShot:
+        if job.shot == self.shot:
+            self.there = sorted(path.parent.parent.name for path in self.folder.glob("shots/*/*/record.json"))
+            self.disk.go.set()
+        return super().make(job, memory, **options)
+
+
+class HoldingDisk(Disk):
+    """Commits nothing until it may, and may fail then."""
+
+    def __init__(self, error: int = 0) -> None:
+        self.go, self.error = threading.Event(), error
+
+    def step(self, operation: str, path: Path) -> None:
+        if path.name == "latents.safetensors" and operation == "write":
+            self.go.wait()
+            if self.error:
+                raise OSError(self.error, "because", str(path))
+
+
+def test_a_shot_is_made_while_the_one_before_is_still_to_be_committed(tmp_path: Path) -> None:
+    render_with(three_shots(), tmp_path / "whole")
+    disk = HoldingDisk()
+    maker = Held(tmp_path / "film.run", "city", disk)
+    render_with(three_shots(), tmp_path / "film.run", disk=disk, maker=maker)
+    assert maker.there == []
+    for file in ("run.json", "film.mp4"):
+        assert (tmp_path / "film.run" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+
+
+def test_a_take_that_cannot_be_committed_ends_the_next_shot_with_the_same_error(folder: Path) -> None:
+    disk = HoldingDisk(errno.ENOSPC)
+    maker = Held(folder, "city", disk)
+    with pytest.raises(OnestoryError) as caught:
+        render_with(three_shots(), folder, disk=disk, maker=maker)
+    assert (caught.value.code, caught.value.exit) == ("R405", ExitCode.PARTIAL)
+    assert "return" not in maker.made
+    assert find_damage(Run(folder)) == ()
+    assert not list(folder.glob(".staging-*"))
+    assert render_with(three_shots(), folder).made == ["opening", "city", "return"]
+
+
+def test_a_maker_that_fails_costs_no_take_that_was_made(folder: Path) -> None:
+    class Failing(NumpyMaker):
+        def make(self, job: ShotJob, memory: Mapping[str, np.ndarray], **options: Any) -> NumberShot:
+            if job.shot == "city":
+                raise ZeroDivisionError
+            return super().make(job, memory, **options)
+
+    with pytest.raises(ZeroDivisionError):
+        render_with(three_shots(), folder, maker=Failing())
+    assert list(latents_of(folder)) == ["opening"]
+    assert render_with(three_shots(), folder).made == ["city", "return"]

@@ -121,7 +121,7 @@ def test_kill_9_from_outside_between_and_within_shots(tmp_path: Path) -> None:
         "    time.sleep(0.2 if isinstance(event, events.StepDone) else 0)\n"
         "render_with(three_shots(), Path(sys.argv[1]), slowly)\n"
     )
-    for words in ("TakeCommitted opening", "StepDone city", "StepDone return"):
+    for words in ("TakeCommitted opening", "StepDone city", "TakeCommitted city"):
         child = subprocess.Popen(
             [sys.executable, "-c", script, str(folder)], stdout=subprocess.PIPE, text=True, cwd=ROOT
         )
