@@ -1,7 +1,7 @@
 """The long texts of all codes: what `onestory explain CODE` shows. A new code is one row.
 
-S1 story text, S2 limits of a model, W3 warnings, R4 run directories, M5 models and this machine, T6 training,
-U6 usage. A code never changes its meaning and is never used again.
+S1 story text, S2 limits of a model, W3 warnings, R4 run directories, M5 models and this machine, T6 training and
+evaluation, U6 usage. A code never changes its meaning and is never used again.
 """
 
 from __future__ import annotations

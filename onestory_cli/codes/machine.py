@@ -1,4 +1,4 @@
-"""M501 to M508, T601 and U601 to U609: models, this machine, training and usage."""
+"""M501 to M508, T601, T620 and U601 to U609: models, this machine, training and usage."""
 
 from __future__ import annotations
 
@@ -76,6 +76,15 @@ MACHINE = (
         "missing, or of the wrong kind; the finding names it. examples/recipes/ has recipes that work.",
         bad="stages: [{name: base, kind: bass}]",
         good="stages: [{name: base, kind: base}]",
+    ),
+    Code(
+        code="T620",
+        title="Results that cannot be compared",
+        explanation="`onestory evaluate --against` compares two results film by film. The file must be one that "
+        "`--out` wrote, of the same suite, with a column of the same name (or one column each) and at least two of "
+        "the same stories; the stories are the same where the two models know the same part of the world.",
+        bad="onestory evaluate --suite ladder --against stories.json",
+        good="onestory evaluate --suite stories --against stories.json",
     ),
     Code(
         code="U601",

@@ -5,6 +5,8 @@ Shape letters: B frames, S species, A attributes of a species, G details of a pl
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -27,6 +29,14 @@ PLACES: dict[str, int] = {
 SIDE = 64  # pixels; other sizes are resampled
 CELLS = SIDE // 4
 HEADS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pooled:
+    """What the queries found in each frame, before it is named: looks and details of the place."""
+
+    looks_BSAD: Tensor
+    places_BGD: Tensor
 
 
 class Residual(nn.Module):
@@ -77,6 +87,10 @@ class ReadoutNetwork(nn.Module):
 
     def forward(self, frames_BCHW: Tensor) -> dict[str, Tensor]:
         """RGB in -1..1 -> logits: (B, S, values) for the names of `LOOKS`, (B, values) for those of `PLACES`."""
+        return self.name(self.look(frames_BCHW))
+
+    def look(self, frames_BCHW: Tensor) -> Pooled:
+        """RGB in -1..1 -> what every query finds; that of an absent species means nothing."""
         tokens_BND = self._tokens(frames_BCHW)
         count = len(tokens_BND)
         species_BSD = self._pool(tokens_BND, self.look_queries[:, 0].expand(count, -1, -1))
@@ -85,12 +99,16 @@ class ReadoutNetwork(nn.Module):
         pooled_BQD = self._pool(tokens_BND, torch.cat([queries_BSAD.flatten(1, 2), places_BGD], dim=1))
         looks_BQD, places_BGD = pooled_BQD.split([queries_BSAD[0, :, :, 0].numel(), len(PLACES)], dim=1)
         looks_BSAD = torch.cat([species_BSD[:, :, None], looks_BQD.unflatten(1, queries_BSAD.shape[1:3])], dim=2)
+        return Pooled(looks_BSAD=looks_BSAD, places_BGD=places_BGD)
+
+    def name(self, pooled: Pooled) -> dict[str, Tensor]:
+        """Logits of what was found, as `forward` gives them."""
         logits = {
-            name: head(looks_BSAD[:, :, index] + self.species)
+            name: head(pooled.looks_BSAD[:, :, index] + self.species)
             for index, (name, head) in enumerate(self.look_heads.items())
         }
         return logits | {
-            name: head(places_BGD[:, index]) for index, (name, head) in enumerate(self.place_heads.items())
+            name: head(pooled.places_BGD[:, index]) for index, (name, head) in enumerate(self.place_heads.items())
         }
 
     def _tokens(self, frames_BCHW: Tensor) -> Tensor:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from onestory_cli.evaluation.readout import Reading
 from onestory_cli.evaluation.truth import shows_accent
+from onestory_cli.evaluation.view import Reading
 from onestory_cli.storyworld.world import Look, WorldShot, WorldStory
 
 LOOKS = ("species", "colour", "accessory", "accessory colour", "all looks")
@@ -17,6 +17,7 @@ FIRST, LATER, ABSENT_1, ABSENT_3 = "first", "later", "later, absent >= 1", "late
 PAIR, OWN, PLACE, DETAIL = "two characters, later", "as in own first shot", "setting", "setting detail kept"
 ROWS: tuple[str, ...] = (
     *(f"{group}: {name}" for group in (FIRST, LATER, ABSENT_1, ABSENT_3) for name in LOOKS),
+    f"{PAIR}: both there",
     f"{PAIR}: both colours",
     f"{PAIR}: all looks of both",
     *(f"{OWN}: {name}" for name in LOOKS[1:]),
@@ -24,7 +25,7 @@ ROWS: tuple[str, ...] = (
     *(f"{DETAIL}: {name}" for name in ("accent colour", "accent side", "both")),
 )
 
-Answer = tuple[str, bool]  # row and whether it is right
+Answer = tuple[str, float]  # row, and whether it is right (or how much of it)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +40,18 @@ class Appearance:
 
 def answers(story: WorldStory, readings: Sequence[Reading]) -> Iterator[Answer]:
     """All questions that the story asks, answered by one reading per shot."""
-    for index, (shot, reading) in enumerate(zip(story.shots, readings, strict=True)):
-        cast = appearances(story, index)
-        for appearance in cast:
-            yield from _about_character(appearance, reading, readings[appearance.first])
-        yield from _about_pair(cast, reading)
-        yield _about_setting(shot, reading)
-        yield from _about_details(story, index, readings)
+    for index in range(len(story.shots)):
+        yield from answers_at(story, index, readings)
+
+
+def answers_at(story: WorldStory, index: int, readings: Sequence[Reading]) -> Iterator[Answer]:
+    """The questions about one shot, some of which look back at earlier ones."""
+    shot, reading, cast = story.shots[index], readings[index], appearances(story, index)
+    for appearance in cast:
+        yield from _about_character(appearance, reading, readings[appearance.first])
+    yield from _about_pair(cast, reading)
+    yield _about_setting(shot, reading)
+    yield from _about_details(story, index, readings)
 
 
 def appearances(story: WorldStory, index: int) -> list[Appearance]:
@@ -90,6 +96,7 @@ def _about_character(appearance: Appearance, reading: Reading, first: Reading) -
 def _about_pair(cast: Sequence[Appearance], reading: Reading) -> Iterator[Answer]:
     if len(cast) == 2 and not any(item.named for item in cast):
         marks = [dict(compare(item.look, reading)) for item in cast]
+        yield f"{PAIR}: both there", all(mark["species"] for mark in marks)
         yield f"{PAIR}: both colours", all(mark["colour"] for mark in marks)
         yield f"{PAIR}: all looks of both", all(mark["all looks"] for mark in marks)
 

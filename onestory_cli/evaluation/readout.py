@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from onestory_cli.evaluation.network import PLACES, SIDE, ReadoutNetwork
 from onestory_cli.evaluation.truth import SIDES
+from onestory_cli.evaluation.view import Reading, View, views
 from onestory_cli.storyworld import vocabulary
 from onestory_cli.storyworld.world import Look
 
@@ -34,45 +35,31 @@ PLACE_NAMES: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
-    """What one clip shows.
-
-    present: probability of every species
-    looks: how each species looks, if it is there; meaningless for the absent ones
-    """
-
-    present: Mapping[str, float]
-    looks: Mapping[str, Look]
-    setting: str
-    accent_colour: str
-    accent_side: str
-    sun_side: str
-
-    def shows(self, species: str) -> bool:
-        return self.present[species] > 0.5
-
-
-@dataclass(frozen=True, kw_only=True)
 class Readout:
     """A taught network. `accuracy` is its own ceiling: kind of frames -> attribute -> share read right."""
 
     network: ReadoutNetwork
     accuracy: Mapping[str, Mapping[str, float]]
 
-    @torch.inference_mode()
     def read(self, pixels_BPHWC: NDArray[np.uint8], *, batch: int = 32) -> list[Reading]:
-        """One reading per clip. Any frame size that is drawn on a square; other than 64 pixels is resampled."""
-        readings: list[Reading] = []
+        """One reading per clip, as `view`."""
+        return [view.reading for view in self.view(pixels_BPHWC, batch=batch)]
+
+    @torch.inference_mode()
+    def view(self, pixels_BPHWC: NDArray[np.uint8], *, batch: int = 32) -> list[View]:
+        """One view per clip. Any frame size that is drawn on a square; other than 64 pixels is resampled."""
+        seen: list[View] = []
         for start in range(0, len(pixels_BPHWC), batch):
             clips = pixels_BPHWC[start : start + batch]
             chosen = np.linspace(0, clips.shape[1] - 1, min(READ_FRAMES, clips.shape[1])).round().astype(int)
-            frames = to_network(clips[:, chosen].reshape(-1, *clips.shape[2:]))
+            read_BRHWC = clips[:, chosen]
+            pooled = self.network.look(to_network(read_BRHWC.reshape(-1, *clips.shape[2:])))
             logits = {
                 name: value.float().unflatten(0, (len(clips), len(chosen))).mean(1)
-                for name, value in self.network(frames).items()
+                for name, value in self.network.name(pooled).items()
             }
-            readings += _readings(logits)
-        return readings
+            seen += views(_readings(logits), pooled, read_BRHWC)
+        return seen
 
     def save(self, folder: Path) -> None:
         """Weights in fp16 and what they were measured at."""

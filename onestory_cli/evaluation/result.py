@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-from onestory_cli.evaluation.statistics import Estimate
+from onestory_cli.evaluation.consistency import MEASURES
+from onestory_cli.evaluation.statistics import Estimate, Tally
+from onestory_cli.evaluation.variants import Variant
 
 SCHEMA = "onestory.evaluation.v1"
+
+Row = tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,62 +25,105 @@ class Selector:
     chance: Estimate
     last: Estimate
 
+    def sentence(self) -> str:
+        """For example "first choice is from a most relevant shot: 91 (84 to 96) % of 130 ..."; empty without shots."""
+        if not self.first_choice.n:
+            return ""
+        return (
+            f"first choice is from a most relevant shot: {words(self.first_choice)} % of {self.first_choice.n} "
+            f"(a random earlier shot: {words(self.chance)}, the last shot: {words(self.last)})"
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """Rows by policy (and "ceiling"), paired differences by pair of policies; all in percent with 95 % intervals.
+    """Rows by variant (and "ceiling"), differences of the first variant to the others, paired by film; all in percent
+    with 95 % intervals.
 
+    films: names each film's story by its content
+    shown: the rows that tables show
+    tallies: of every variant and row, the counts of every film, so that a later result can be compared with this one
+    readout: the read-out's own accuracy: attribute -> share read right in true films after a way through a VAE
     provenance: model fingerprint, seeds, settings, versions and machine
     """
 
     model: str
-    stories: int
-    policies: tuple[str, ...]
+    suite: str
+    variants: tuple[Variant, ...]
+    films: tuple[str, ...]
+    shown: tuple[str, ...]
     rows: Mapping[str, Mapping[str, Estimate]]
     differences: Mapping[str, Mapping[str, Estimate]]
+    tallies: Mapping[str, Mapping[str, Tally]]
     selector: Selector | None
+    readout: Mapping[str, float]
     seconds: float
     provenance: Mapping[str, object] = field(default_factory=dict)
 
     def document(self) -> dict[str, object]:
         """As JSON."""
-        return {"schema": SCHEMA, "benchmark": "storyworld", **asdict(self)}
+        return {
+            "schema": SCHEMA,
+            "benchmark": "storyworld",
+            "model": self.model,
+            "suite": self.suite,
+            "stories": len(self.films),
+            "variants": [asdict(item) for item in self.variants],
+            "provenance": dict(self.provenance),
+            "seconds": self.seconds,
+            "readout": dict(self.readout),
+            "selector": self.selector and asdict(self.selector),
+            "shown": list(self.shown),
+            "rows": _as_json(self.rows),
+            "differences": _as_json(self.differences),
+            "films": list(self.films),
+            "tallies": {
+                name: {row: item.document() for row, item in rows.items()} for name, rows in self.tallies.items()
+            },
+        }
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return ("%", "n", *self.rows, *self.differences)
+    def table(self) -> list[Row]:
+        """A head and a line per row that is shown."""
+        return grid(self.shown, self.rows, self.differences)
 
-    def table(self) -> list[tuple[str, ...]]:
-        """A line per row that was asked at all, under `columns`."""
-        names = next(iter(self.rows.values()))
-        return [self._line(name) for name in names if any(rows[name].n for rows in self.rows.values())]
-
-    def _line(self, name: str) -> tuple[str, ...]:
-        shares = [rows[name] for rows in self.rows.values()]
-        differences = [rows[name] for rows in self.differences.values()]
-        return (name, str(shares[0].n), *map(words, shares), *(words(item, signed=True) for item in differences))
-
-    def selector_line(self) -> str:
-        """The quality of the selector as a sentence; empty where no film used it."""
-        if self.selector is None or not self.selector.first_choice.n:
-            return ""
-        item = self.selector
-        return (
-            f"first choice is from a most relevant shot: {words(item.first_choice)} % of {item.first_choice.n} "
-            f"(a random earlier shot: {words(item.chance)}, the last shot: {words(item.last)})"
-        )
-
-    def markdown(self) -> str:
-        """The table for a README."""
-        lines = [self.columns, ["---", *["---:"] * (len(self.columns) - 1)], *self.table()]
-        table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-        note = self.selector_line()
-        return table + (f"\n\nSelector: {note}.\n" if note else "\n")
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said under the table."""
+        sentence = self.selector.sentence() if self.selector else ""
+        read = ", ".join(f"{name.replace('_', ' ')} {value:.1%}" for name, value in self.readout.items())
+        notes = (sentence and f"Selector: {sentence}.", read and f"The read-out itself is right in: {read}.")
+        return tuple(note for note in notes if note)
 
 
-def words(item: Estimate, *, signed: bool = False) -> str:
+def grid(
+    rows: Sequence[str],
+    shares: Mapping[str, Mapping[str, Estimate]],
+    differences: Mapping[str, Mapping[str, Estimate]],
+) -> list[Row]:
+    """A head and a line per row: its questions, then shares and differences by column."""
+    lines: list[Row] = [("%", "n", *shares, *differences)]
+    for row in rows:
+        digits = 1 if row.rpartition(", ")[2] in MEASURES else 0
+        cells = [words(column[row], digits=digits) for column in shares.values()]
+        cells += [words(column[row], digits=digits, signed=True) for column in differences.values()]
+        lines.append((row, str(next(iter(shares.values()))[row].n), *cells))
+    return lines
+
+
+def markdown(table: Sequence[Row], notes: Sequence[str] = ()) -> str:
+    """A table for a README."""
+    head, *lines = table
+    rule = ("---", *["---:"] * (len(head) - 1))
+    text = "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *lines))
+    return "\n\n".join((text, *notes)) + "\n"
+
+
+def words(item: Estimate, *, digits: int = 0, signed: bool = False) -> str:
     """An estimate as text, `63 (55 to 71)`; a dash where nothing was asked."""
     if item.percent is None:
         return "-"
-    sign = "+" if signed else ""
-    return f"{item.percent:{sign}.0f} ({item.low:{sign}.0f} to {item.high:{sign}.0f})"
+    form = f"{'+' if signed else ''}.{digits}f"
+    return f"{item.percent:{form}} ({item.low:{form}} to {item.high:{form}})"
+
+
+def _as_json(columns: Mapping[str, Mapping[str, Estimate]]) -> dict[str, dict[str, object]]:
+    return {name: {row: asdict(item) for row, item in rows.items()} for name, rows in columns.items()}

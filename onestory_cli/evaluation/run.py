@@ -8,7 +8,9 @@ from dataclasses import asdict, replace
 from onestory_cli import __version__
 from onestory_cli.evaluation.readout import load_readout
 from onestory_cli.evaluation.result import Result
-from onestory_cli.evaluation.storyworld import HELD_OUT, Conduct, evaluate, held_out
+from onestory_cli.evaluation.storyworld import Conduct, evaluate
+from onestory_cli.evaluation.suites import HELD_OUT, Suite
+from onestory_cli.evaluation.variants import Variant
 from onestory_cli.events import DataPrepared, Emit, ignore
 from onestory_cli.generate.denoise import Schedule
 from onestory_cli.models.catalog import ModelSpec
@@ -21,24 +23,22 @@ def measure(
     spec: ModelSpec,
     world: WorldConfig,
     *,
-    stories: int,
-    policies: Sequence[str],
+    suite: Suite,
+    variants: Sequence[Variant],
     seed: int,
     steps: int,
-    frames: int,
-    budget: float,
     device: str = "auto",
     emit: Emit = ignore,
 ) -> Result:
-    """Load a model and the read-out, and run the storyworld benchmark on so many held-out stories."""
+    """Load a model and the read-out, and run a suite of films in its world."""
     model, readout = load_model(spec, device), load_readout()
     schedule = Schedule(name=spec.scheduler, steps=steps, shift=spec.shift, guidance=spec.guidance)
-    conduct = Conduct(schedule=schedule, frames=frames, budget=budget, seed=seed)
+    conduct = Conduct(schedule=schedule, seed=seed)
     result = evaluate(
         model,
         readout,
-        stories=held_out(stories, world),
-        policies=policies,
+        suite=suite,
+        variants=variants,
         conduct=conduct,
         world=world,
         progress=lambda what, done, total: emit(DataPrepared(what=f"films, {what}", done=done, total=total)),

@@ -5,8 +5,9 @@ Shape letters: Z stories, R redraws.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,10 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """Per story, how many questions of one kind were asked and how many were answered right; both (Z,)."""
+    """Per story, how many questions of one kind were asked and how many were answered right; both (Z,).
+
+    An answer may be a number, as a cosine is; then `right_Z` is their sum, and the share is their mean.
+    """
 
     asked_Z: Floats
     right_Z: Floats
@@ -38,6 +42,14 @@ class Tally:
     def n(self) -> int:
         return int(self.asked_Z.sum())
 
+    def of(self, stories: Sequence[int]) -> Tally:
+        """The same question in some of the stories."""
+        return Tally(asked_Z=self.asked_Z[list(stories)], right_Z=self.right_Z[list(stories)])
+
+    def document(self) -> dict[str, list[float]]:
+        """As JSON; from it `read_tally` makes an equal one but for rounding."""
+        return {"asked": self.asked_Z.astype(int).tolist(), "right": [round(item, 4) for item in self.right_Z.tolist()]}
+
 
 def tally(answers: Sequence[Sequence[float]]) -> Tally:
     """From the answers of every story: 1 or True is right, parts count as parts."""
@@ -45,6 +57,11 @@ def tally(answers: Sequence[Sequence[float]]) -> Tally:
         asked_Z=np.array([len(story) for story in answers], np.float64),
         right_Z=np.array([sum(story) for story in answers], np.float64),
     )
+
+
+def read_tally(document: Mapping[str, Sequence[float]]) -> Tally:
+    """What `Tally.document` wrote."""
+    return Tally(asked_Z=np.array(document["asked"], np.float64), right_Z=np.array(document["right"], np.float64))
 
 
 def share(item: Tally, *, seed: int = 0) -> Estimate:
@@ -68,6 +85,7 @@ def difference(first: Tally, second: Tally, *, seed: int = 0) -> Estimate:
     )
 
 
+@lru_cache(maxsize=8)
 def redraws(stories: int, seed: int) -> Floats:
     """How often each story is in each redraw, (R, Z)."""
     return (

@@ -15,135 +15,136 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from onestory_cli.evaluation.questions import ROWS, answers
-from onestory_cli.evaluation.readout import Reading, Readout
+from onestory_cli.evaluation.consistency import MEASURES
+from onestory_cli.evaluation.questions import ROWS
+from onestory_cli.evaluation.readout import Readout
 from onestory_cli.evaluation.result import Result, Selector
 from onestory_cli.evaluation.statistics import Estimate, Tally, difference, share, tally
+from onestory_cli.evaluation.suites import Film, Suite, ask, row_of
+from onestory_cli.evaluation.variants import Variant
+from onestory_cli.evaluation.view import View
 from onestory_cli.generate.denoise import Schedule
 from onestory_cli.generate.rollout import roll_out
-from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.render import render_shot
-from onestory_cli.storyworld.stories import make_story, relevance, shown_before
-from onestory_cli.storyworld.world import WorldConfig, WorldStory
+from onestory_cli.storyworld.stories import relevance, shown_before
+from onestory_cli.storyworld.world import WorldConfig
 
-HELD_OUT = 1_000_000  # stories from this seed on are never trained on
 CEILING = "ceiling"  # true films, encoded and decoded: what a perfect transformer would be read as
-SHOTS = 6
 
 Progress = Callable[[str, int, int], None]  # what, films done, films in all
+Positions = Sequence[Sequence[int]]  # per shot, the chosen bank positions in order of rank
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conduct:
-    """How the films of a benchmark are made. frames, budget: memory settings; None takes the model's."""
+    """How the films of a benchmark are made, whatever they remember."""
 
     schedule: Schedule
-    frames: int | None = None
-    budget: float | None = None
     seed: int = 0
     batch: int = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Films:
-    """What was read from the films of all stories, and for each shot of each the bank positions in order of rank."""
+class Seen:
+    """What was seen in the films of a suite, one view per shot, and what every shot of each film remembered."""
 
-    readings: tuple[tuple[Reading, ...], ...]
-    selections: tuple[tuple[tuple[int, ...], ...], ...] = ()
+    views: tuple[tuple[View, ...], ...]
+    selections: tuple[Positions, ...] = ()
 
 
 def evaluate(
     model: LoadedModel,
     readout: Readout,
     *,
-    stories: Sequence[WorldStory],
-    policies: Sequence[str],
+    suite: Suite,
+    variants: Sequence[Variant],
     conduct: Conduct,
     world: WorldConfig,
     progress: Progress = lambda what, done, total: None,
 ) -> Result:
-    """Make every story once per policy, with the same noise, and once from the true renderer, and compare all readings
-    with the stories."""
+    """Make every film once per variant, with the same noise, and once from the true renderer, and compare what all of
+    them show with the stories."""
     started = time.monotonic()
-    films = {policy: make_films(model, readout, stories, policy, conduct, progress) for policy in policies}
-    tallies = {policy: tally_rows(stories, made.readings) for policy, made in films.items()}
-    truth = tally_rows(stories, read_truth(model, readout, stories, world, progress))
-    first, *others = policies
+    seen = {item.name: make_films(model, readout, suite, item, conduct, progress) for item in variants}
+    truth = see_truth(model, readout, suite, world, progress)
+    tallies = {name: tally_rows(suite, films.views) for name, films in seen.items()}
+    first, *others = tallies
+    asked = [row for row in _rows(suite) if any(item[row].n for item in tallies.values())]
+    ceiling = tally_rows(suite, truth)
     return Result(
         model=model.spec.name,
-        stories=len(stories),
-        policies=tuple(policies),
-        rows={name: _shares(rows) for name, rows in [*tallies.items(), (CEILING, truth)]},
+        suite=suite.name,
+        variants=tuple(variants),
+        films=tuple(film.key for film in suite.films),
+        shown=tuple(row for row in suite.rows if row in asked),
+        rows={name: _shares(rows, asked) for name, rows in [*tallies.items(), (CEILING, ceiling)]},
         differences={
-            f"{first} - {other}": {row: difference(tallies[first][row], tallies[other][row]) for row in ROWS}
+            f"{first} - {other}": {row: difference(tallies[first][row], tallies[other][row]) for row in asked}
             for other in others
         },
-        selector=_selector(stories, films.get("adaptive"), model.spec),
+        tallies={name: {row: rows[row] for row in asked} for name, rows in tallies.items()},
+        selector=_selector(suite, variants, seen, frames=model.spec.latent_frames(model.spec.frames)),
+        readout=readout.accuracy.get("decoded", {}),
         seconds=round(time.monotonic() - started, 1),
     )
 
 
-def held_out(count: int, world: WorldConfig, *, shots: int = SHOTS, first: int = HELD_OUT) -> list[WorldStory]:
-    """Stories with new casts, which no training has seen."""
-    return [make_story(first + index, world, shots=shots) for index in range(count)]
-
-
 def make_films(
-    model: LoadedModel,
-    readout: Readout,
-    stories: Sequence[WorldStory],
-    policy: str,
-    conduct: Conduct,
-    progress: Progress,
-) -> Films:
-    """Read the films that the model makes of the stories' captions."""
-    readings: list[tuple[Reading, ...]] = []
-    selections: list[tuple[tuple[int, ...], ...]] = []
-    for start in range(0, len(stories), conduct.batch):
-        group = stories[start : start + conduct.batch]
+    model: LoadedModel, readout: Readout, suite: Suite, variant: Variant, conduct: Conduct, progress: Progress
+) -> Seen:
+    """See the films that the model makes of the stories' captions."""
+    views: list[tuple[View, ...]] = []
+    selections: list[Positions] = []
+    for start in range(0, len(suite.films), conduct.batch):
+        group = suite.films[start : start + conduct.batch]
         chosen: list[Tensor] = []
         with quick(model):
-            shots = [_read(model, readout, latents) for latents in _roll(model, group, policy, conduct, start, chosen)]
-        readings += zip(*shots, strict=True)
-        selections += [tuple(tuple(shot[film].tolist()) for shot in chosen) for film in range(len(group))]
-        progress(policy, start + len(group), len(stories))
-    return Films(readings=tuple(readings), selections=tuple(selections))
+            shots = [_see(model, readout, made) for made in _roll(model, group, variant, conduct, start, chosen)]
+        views += zip(*shots, strict=True)
+        selections += [[shot[film].tolist() for shot in chosen] for film in range(len(group))]
+        progress(variant.name, start + len(group), len(suite.films))
+    return Seen(views=tuple(views), selections=tuple(selections))
 
 
 def _roll(
-    model: LoadedModel, group: Sequence[WorldStory], policy: str, conduct: Conduct, start: int, chosen: list[Tensor]
+    model: LoadedModel, group: Sequence[Film], variant: Variant, conduct: Conduct, start: int, chosen: list[Tensor]
 ) -> Iterator[Tensor]:
     return roll_out(
         model,
-        [[shot.caption for shot in story.shots] for story in group],
-        policy=policy,
+        [[shot.caption for shot in film.story.shots] for film in group],
+        policy=variant.policy,
         schedule=conduct.schedule,
-        frames=conduct.frames,
-        budget=conduct.budget,
+        frames=variant.frames,
+        budget=variant.budget,
+        visible=group[0].visible,
         seed=conduct.seed + 1000 * start,  # a film's noise does not depend on how films are batched
-        shown=[[shown_before(story, index) for index in range(len(story.shots))] for story in group],
+        shown=[[shown_before(film.story, shot) for shot in range(len(film.story.shots))] for film in group],
         selections=chosen,
     )
 
 
 @torch.inference_mode()
-def _read(model: LoadedModel, readout: Readout, latents_BCTHW: Tensor) -> list[Reading]:
-    return readout.read(np.stack([model.decode(latents) for latents in latents_BCTHW]))
+def _see(model: LoadedModel, readout: Readout, latents_BCTHW: Tensor) -> list[View]:
+    return readout.view(np.stack([model.decode(latents) for latents in latents_BCTHW]))
 
 
 @torch.inference_mode()
-def read_truth(
-    model: LoadedModel, readout: Readout, stories: Sequence[WorldStory], world: WorldConfig, progress: Progress
-) -> list[tuple[Reading, ...]]:
-    """Read the true films after a way through the model's VAE."""
-    readings = []
-    for done, story in enumerate(stories, start=1):
-        pixels = np.stack([render_shot(shot, world).pixels_THWC for shot in story.shots])
-        with quick(model):
-            readings.append(tuple(_read(model, readout, model.encode_video(pixels))))
-        progress(CEILING, done, len(stories))
-    return readings
+def see_truth(
+    model: LoadedModel, readout: Readout, suite: Suite, world: WorldConfig, progress: Progress
+) -> list[tuple[View, ...]]:
+    """See the true films after a way through the model's VAE."""
+    seen = []
+    for done, film in enumerate(suite.films, start=1):
+        views: list[View] = []
+        for shot in dict.fromkeys(film.story.shots):
+            pixels = render_shot(shot, world).pixels_THWC
+            with quick(model):
+                views += _see(model, readout, model.encode_video(pixels[None]))
+        by_shot = dict(zip(dict.fromkeys(film.story.shots), views, strict=True))  # a ladder's returns are one shot
+        seen.append(tuple(by_shot[shot] for shot in film.story.shots))
+        progress(CEILING, done, len(suite.films))
+    return seen
 
 
 @contextmanager
@@ -155,40 +156,47 @@ def quick(model: LoadedModel) -> Iterator[None]:
         yield
 
 
-def tally_rows(stories: Sequence[WorldStory], readings: Sequence[Sequence[Reading]]) -> dict[str, Tally]:
-    """Row -> its questions and right answers in every story."""
-    kept: dict[str, list[list[float]]] = {row: [[] for _ in stories] for row in ROWS}
-    for index, (story, seen) in enumerate(zip(stories, readings, strict=True)):
-        for row, hit in answers(story, seen):
-            kept[row][index].append(hit)
+def tally_rows(suite: Suite, seen: Sequence[Sequence[View]]) -> dict[str, Tally]:
+    """Row -> its questions and right answers in every film."""
+    kept: dict[str, list[list[float]]] = {row: [[] for _ in suite.films] for row in _rows(suite)}
+    for index, (film, views) in enumerate(zip(suite.films, seen, strict=True)):
+        for row, value in ask(film, views):
+            kept[row][index].append(value)
     return {row: tally(items) for row, items in kept.items()}
 
 
-def _shares(rows: Mapping[str, Tally]) -> dict[str, Estimate]:
-    return {row: share(item) for row, item in rows.items()}
+def _rows(suite: Suite) -> list[str]:
+    """All rows that the suite can ask, part by part."""
+    names = dict.fromkeys(part.name for film in suite.films for part in film.parts)
+    return [row_of(name, row) for name in names for row in (*ROWS, *MEASURES)]
 
 
-def _selector(stories: Sequence[WorldStory], films: Films | None, spec: ModelSpec) -> Selector | None:
-    """Only the films of the adaptive policy show what the selector ranks first."""
-    if films is None:
-        return None
-    return judge_selector(stories, films.selections, frames=spec.latent_frames(spec.frames))
+def _shares(rows: Mapping[str, Tally], asked: Sequence[str]) -> dict[str, Estimate]:
+    return {row: share(rows[row]) for row in asked}
 
 
-def judge_selector(
-    stories: Sequence[WorldStory], selections: Sequence[Sequence[Sequence[int]]], *, frames: int
-) -> Selector:
-    """Compare the highest-ranked frame of every shot with the stories' own relevance; `frames` latent frames a shot."""
-    first: list[list[float]] = [[] for _ in stories]
-    chance: list[list[float]] = [[] for _ in stories]
-    last: list[list[float]] = [[] for _ in stories]
-    for index, (story, chosen) in enumerate(zip(stories, selections, strict=True)):
-        for target in range(1, len(story.shots)):
+def _selector(suite: Suite, variants: Sequence[Variant], seen: Mapping[str, Seen], *, frames: int) -> Selector | None:
+    """Only films of the adaptive policy show what the selector ranks first; the first such variant is judged."""
+    adaptive = [item.name for item in variants if item.policy == "adaptive"]
+    return judge_selector(suite.films, seen[adaptive[0]].selections, frames=frames) if adaptive else None
+
+
+def judge_selector(films: Sequence[Film], selections: Sequence[Positions], *, frames: int) -> Selector:
+    """Compare the highest-ranked frame of every shot that is asked about with the stories' own relevance.
+
+    `frames` is the number of latent frames in a shot.
+    """
+    first: list[list[float]] = [[] for _ in films]
+    chance: list[list[float]] = [[] for _ in films]
+    last: list[list[float]] = [[] for _ in films]
+    for index, (film, chosen) in enumerate(zip(films, selections, strict=True)):
+        asked = {part.shots[target]: (part.story, target) for part in film.parts for target in part.asked}
+        for shot, (story, target) in asked.items():
             scores = relevance(story, target)
             best = [score == max(scores) for score in scores]
-            if all(best) or not chosen[target]:
+            if all(best) or not chosen[shot]:
                 continue
-            first[index].append(best[chosen[target][0] // frames])
+            first[index].append(best[chosen[shot][0] // frames])
             chance[index].append(sum(best) / len(best))
             last[index].append(best[-1])
     return Selector(first_choice=share(tally(first)), chance=share(tally(chance)), last=share(tally(last)))

@@ -28,6 +28,7 @@ def roll_out(
     frames: int | None = None,
     budget: float | None = None,
     seed: int = 0,
+    visible: Sequence[Sequence[int]] | None = None,
     shown: Sequence[Sequence[Shown]] = (),
     selections: list[Tensor] | None = None,
 ) -> Iterator[Tensor]:
@@ -36,6 +37,7 @@ def roll_out(
     Args:
         captions: one list of captions per film, all of the same length.
         frames, budget: memory settings; None takes the model's.
+        visible: per shot, the earlier shots that it may remember, in order; None is all of them.
         shown: per film, for each shot, what its caption names, each as the shots that show it: "0", "1", ...; only the
             policy "coverage" asks.
         selections: the selected bank positions (B, K) of each shot are appended, if given.
@@ -43,11 +45,14 @@ def roll_out(
     spec = model.spec
     height, width = spec.latent_size(spec.width, spec.height)
     shape = (spec.latent_channels, spec.latent_frames(spec.frames), height, width)
-    memory = torch.zeros(len(captions), 0, spec.latent_channels, height, width, device=model.device)
+    nothing = torch.zeros(len(captions), 0, spec.latent_channels, height, width, device=model.device)
+    made: list[Tensor] = []
     negative = model.encode_text([spec.negative] * len(captions))
     for index in range(len(captions[0])):
-        refs = [FrameRef(str(shot), frame) for shot in range(index) for frame in range(shape[1])]
-        ages = torch.tensor([index - int(ref.source) for ref in refs], dtype=torch.long)
+        shots = range(index) if visible is None else visible[index]
+        memory = torch.cat([nothing, *(made[shot] for shot in shots)], dim=1)
+        refs = [FrameRef(str(shot), frame) for shot in shots for frame in range(shape[1])]
+        ages = torch.arange(len(shots), 0, -1).repeat_interleave(shape[1])
         times = torch.tensor([ref.index for ref in refs], dtype=torch.long)
         text = model.encode_text([film[index] for film in captions])
         scores = score(model, memory, ages, times, text)
@@ -71,5 +76,5 @@ def roll_out(
             text_BLE=text, negative_BLE=negative, context_BSD=context.tokens_BSD, rotary=context.rotary
         )
         latents = denoise(model, noise, conditions, schedule)
-        memory = torch.cat([memory, latents.transpose(1, 2)], dim=1)
+        made.append(latents.transpose(1, 2))
         yield latents

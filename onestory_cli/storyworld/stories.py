@@ -34,7 +34,7 @@ def make_story(seed: int, config: WorldConfig, *, shots: int = 6, pattern: str |
     pattern = pattern or drawn
     company = draw_company(rng, config, looks=3, places=3 if shots < 9 else 4)
     slots = _PLANNERS[pattern](rng, company, shots)
-    return WorldStory(seed=seed, pattern=pattern, shots=_stage(rng, company, slots))
+    return WorldStory(seed=seed, pattern=pattern, shots=stage(rng, company, slots))
 
 
 def gap_story(seed: int, config: WorldConfig, *, gap: int) -> WorldStory:
@@ -54,7 +54,7 @@ def gap_story(seed: int, config: WorldConfig, *, gap: int) -> WorldStory:
         who = _one(rng, others) if rng.random() < 0.75 else ()
         slots.append((who, int(rng.integers(1, len(company.places)))))
     slots.append(((0,), 0))
-    return WorldStory(seed=seed, pattern="gap", shots=_stage(rng, company, slots, plain={0, gap + 1}))
+    return WorldStory(seed=seed, pattern="gap", shots=stage(rng, company, slots, plain={0, gap + 1}))
 
 
 def relevance(story: WorldStory, target: int) -> tuple[float, ...]:
@@ -94,7 +94,8 @@ def _species(shot: WorldShot) -> set[str]:
     return {actor.look.species for actor in shot.actors}
 
 
-def _stage(rng: Rng, company: Company, slots: list[Slot], plain: set[int] | None = None) -> tuple[WorldShot, ...]:
+def stage(rng: Rng, company: Company, slots: list[Slot], plain: set[int] | None = None) -> tuple[WorldShot, ...]:
+    """The shots of the slots in order, each told from what the ones before introduced."""
     known = Known()
     shots: list[WorldShot] = []
     for index, (who, where) in enumerate(slots):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
+
+import numpy as np
 import pytest
 
-from onestory_cli.evaluation.readout import Reading, Readout, load_readout
+from onestory_cli.evaluation.readout import Readout, load_readout
 from onestory_cli.evaluation.truth import side
+from onestory_cli.evaluation.view import Reading, View
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.vocabulary import COLOURS, SPECIES, WORDS
 from onestory_cli.storyworld.world import Look, WorldConfig, WorldShot
@@ -53,3 +57,20 @@ def perfect(shot: WorldShot) -> Reading:
         accent_side=side(shot.place.accent_x),
         sun_side=side(shot.place.sun_x),
     )
+
+
+def viewed(shot: WorldShot, *, motion: float = 0.0) -> View:
+    """What an eye that never errs sees in a shot: equal looks and places have equal embeddings, others right angles."""
+    return View(
+        reading=perfect(shot),
+        characters={actor.look.species: _axis(repr(actor.look)) for actor in shot.actors},
+        place=_axis(repr(shot.place)),
+        subject=1.0 if shot.actors else None,
+        background=1.0,
+        motion=motion,
+        colour=(0.5, 0.5, 0.5),
+    )
+
+
+def _axis(name: str) -> np.ndarray:
+    return np.eye(64, dtype=np.float32)[zlib.crc32(name.encode()) % 64]

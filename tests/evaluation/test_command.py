@@ -6,6 +6,8 @@ import io
 import json
 from pathlib import Path
 
+import pytest
+
 from onestory_cli.cli import run
 from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode
@@ -18,21 +20,59 @@ def onestory(*arguments: str) -> tuple[ExitCode, str, str]:
     return run(arguments, Console(stdout=out, stderr=err, color=False)), out.getvalue(), err.getvalue()
 
 
-def test_measures_a_model_folder(model: LoadedModel, tmp_path: Path) -> None:
-    save_model(model, tmp_path / "model")
-    file = tmp_path / "evaluation.json"
-    options = ("--stories", "2", "--steps", "1", "--policies", "adaptive, none", "--out", str(file))
-    code, out, err = onestory("evaluate", str(tmp_path / "model"), *options, "--markdown")
+@pytest.fixture(scope="module")
+def folder(model: LoadedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tiny") / "model"
+    save_model(model, path)
+    return path
+
+
+def measured(folder: Path, file: Path, *options: str) -> tuple[str, dict]:
+    """What is written to stdout and to a file."""
+    code, out, err = onestory("evaluate", str(folder), "--stories", "3", "--steps", "1", "--out", str(file), *options)
     assert code is ExitCode.DONE, err
-    document = json.loads(file.read_text())
-    assert document["policies"] == ["adaptive", "none"]
+    return out, json.loads(file.read_text())
+
+
+def test_measures_a_model_folder(folder: Path, tmp_path: Path) -> None:
+    out, document = measured(folder, tmp_path / "e.json", "--policies", "adaptive, none", "--markdown")
+    assert [item["name"] for item in document["variants"]] == ["adaptive", "none"]
     assert document["provenance"]["conduct"]["schedule"]["steps"] == 1
     assert len(document["provenance"]["fingerprint"]) == 16
-    assert str(tmp_path) not in json.dumps(document["provenance"])
+    assert str(folder) not in json.dumps(document["provenance"])
     assert out.startswith("| % | n | adaptive | none | ceiling | adaptive - none |")
+    assert "The read-out itself is right in: species" in out
 
 
-def test_an_unknown_policy_is_a_usage_error_before_anything_loads() -> None:
-    code, out, err = onestory("evaluate", "storyworld", "--policies", "adaptive,best")
+def test_a_result_against_itself_differs_in_nothing(folder: Path, tmp_path: Path) -> None:
+    first = ("--policies", "adaptive", "--suite", "patterns")
+    measured(folder, tmp_path / "a.json", *first)
+    out, _ = measured(folder, tmp_path / "b.json", *first, "--against", str(tmp_path / "a.json"), "--json")
+    comparison = json.loads(out)["against"]
+    assert (comparison["films"], comparison["unequal"]) == (3, [])
+    assert {item["percent"] for item in comparison["differences"]["adaptive: this - that"].values()} <= {0.0, None}
+
+
+def test_budgets_and_parts_are_columns(folder: Path, tmp_path: Path) -> None:
+    parts = ("--selector", "on,off", "--conditioner", "on,off", "--budget", "1")
+    _, document = measured(folder, tmp_path / "e.json", *parts)
+    assert list(document["tallies"]) == ["both", "selector", "conditioner", "neither"]
+    assert list(document["differences"]) == ["both - selector", "both - conditioner", "both - neither"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--policies", "adaptive,best"), 'no policy "best"'),
+        (("--budgets", "1,little"), "little"),
+        (("--budgets", "1,-2"), "above 0"),
+        (("--selector", "maybe"), '"on", "off" or "on,off"'),
+        (("--selector", "off", "--policies", "none"), "--policies whole ones"),
+        (("--conditioner", "off", "--budget", "0.5"), "at least 1"),
+        (("--suite", "films"), "films"),
+    ],
+)
+def test_what_cannot_be_measured_is_a_usage_error_before_anything_loads(options: tuple[str, ...], message: str) -> None:
+    code, out, err = onestory("evaluate", "storyworld", *options)
     assert (code, out) == (ExitCode.USAGE, "")
-    assert 'no policy "best"' in err
+    assert message in err

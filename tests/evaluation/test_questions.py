@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 from onestory_cli.evaluation.questions import ABSENT_3, DETAIL, FIRST, LATER, OWN, PAIR, ROWS, answers, appearances
-from onestory_cli.evaluation.readout import Reading
+from onestory_cli.evaluation.view import Reading
 from onestory_cli.storyworld.stories import gap_story, make_story
 from onestory_cli.storyworld.world import Look, WorldStory
 from tests.evaluation.conftest import WORLD, perfect

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
+import torch
 
 from onestory_cli.evaluation.questions import LATER, ROWS
 from onestory_cli.evaluation.readout import Readout
-from onestory_cli.evaluation.result import Result
-from onestory_cli.evaluation.storyworld import CEILING, Conduct, evaluate, held_out, judge_selector, make_films
+from onestory_cli.evaluation.result import Result, markdown
+from onestory_cli.evaluation.storyworld import CEILING, Conduct, evaluate, judge_selector, make_films
+from onestory_cli.evaluation.suites import ladder, stories
 from onestory_cli.evaluation.truth import world_of
+from onestory_cli.evaluation.variants import by_policy
 from onestory_cli.generate.denoise import Schedule
+from onestory_cli.generate.rollout import roll_out
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.stories import relevance
 from tests.evaluation.conftest import WORLD
 
 CONDUCT = Conduct(schedule=Schedule(name="euler", steps=1, shift=2.0, guidance=1.0), batch=2)
-STORIES = held_out(3, WORLD)
+STORIES = stories(3, WORLD)
+ADAPTIVE, NONE = by_policy(("adaptive", "none"), (4.0,), frames=8)
 
 
 @pytest.fixture(scope="module")
 def result(model: LoadedModel, readout: Readout) -> Result:
-    return evaluate(model, readout, stories=STORIES, policies=("adaptive", "none"), conduct=CONDUCT, world=WORLD)
+    return evaluate(model, readout, suite=STORIES, variants=(ADAPTIVE, NONE), conduct=CONDUCT, world=WORLD)
 
 
 def test_random_weights_know_nothing(result: Result) -> None:
@@ -33,7 +39,9 @@ def test_random_weights_know_nothing(result: Result) -> None:
 
 def test_every_column_asks_the_same_questions(result: Result) -> None:
     assert list(result.rows) == ["adaptive", "none", CEILING]
-    for row in ROWS:
+    asked = [row for row in ROWS if row in result.rows["adaptive"]]
+    assert len(asked) > 20
+    for row in asked:
         assert len({rows[row].n for rows in result.rows.values()}) == 1
     assert list(result.differences) == ["adaptive - none"]
 
@@ -41,36 +49,56 @@ def test_every_column_asks_the_same_questions(result: Result) -> None:
 def test_the_document_is_json_and_the_tables_agree(result: Result) -> None:
     document = json.loads(json.dumps(result.document()))
     assert document["schema"] == "onestory.evaluation.v1"
-    assert set(document["rows"]["adaptive"]) == set(ROWS)
-    lines = result.markdown().split("\n\n")[0].splitlines()
-    assert len(lines) == 2 + len(result.table())
-    assert {line.count("|") for line in lines} == {len(result.columns) + 1}
+    assert set(document["tallies"]["none"]) == set(document["rows"]["ceiling"])
+    assert document["films"] == [film.key for film in STORIES.films]
+    lines = markdown(result.table(), result.notes()).split("\n\n")[0].splitlines()
+    assert len(lines) == 1 + len(result.table()) == 2 + len(result.shown)
+    assert len({line.count("|") for line in lines}) == 1
+
+
+def test_a_result_says_how_well_it_reads(result: Result, readout: Readout) -> None:
+    assert result.readout == readout.accuracy["decoded"]
+    assert f"colour {result.readout['colour']:.1%}" in result.notes()[-1]
 
 
 def test_films_do_not_depend_on_their_batch(model: LoadedModel, readout: Readout) -> None:
-    def films(batch: int) -> object:
-        conduct = Conduct(schedule=CONDUCT.schedule, batch=batch)
-        return make_films(model, readout, STORIES[:2], "last", conduct, lambda *_: None).readings
+    suite = replace(STORIES, films=STORIES.films[:2])
 
-    assert films(1) == films(2)
+    def readings(batch: int) -> list[list[object]]:
+        conduct = Conduct(schedule=CONDUCT.schedule, batch=batch)
+        films = make_films(model, readout, suite, by_policy(("last",), (4.0,), frames=8)[0], conduct, lambda *_: None)
+        return [[view.reading.looks for view in film] for film in films.views]
+
+    assert readings(1) == readings(2)
+
+
+def test_a_return_is_made_as_if_no_other_return_had_been(model: LoadedModel) -> None:
+    (film,) = ladder(1, WORLD, gaps=(1, 2)).films
+    captions = [[shot.caption for shot in film.story.shots]]
+    chosen: list[torch.Tensor] = []
+    options = {"policy": "recent", "schedule": CONDUCT.schedule, "frames": 2, "budget": 2.0}
+    *_, branched = roll_out(model, captions, visible=film.visible, selections=chosen, **options)
+    assert chosen[2].tolist() == [[3, 2]]  # of the first shot and one distraction, two latent frames each
+    assert chosen[4].tolist() == [[5, 4]]
+    kept = [0, 1, 3, 4]
+    *_, alone = roll_out(model, [[captions[0][shot] for shot in kept]], **options)
+    assert branched.shape == alone.shape
 
 
 def test_the_selector_is_judged_by_the_stories_relevance() -> None:
     def first_choices(pick: object) -> list[list[list[int]]]:
         rows = []
-        for story in STORIES:
-            scores = [relevance(story, target) for target in range(len(story.shots))]
+        for film in STORIES.films:
+            scores = [relevance(film.story, target) for target in range(len(film.story.shots))]
             rows.append([[2 * row.index(pick(row))] if row else [] for row in scores])
         return rows
 
-    good, bad = (judge_selector(STORIES, first_choices(pick), frames=2).first_choice for pick in (max, min))
+    good, bad = (judge_selector(STORIES.films, first_choices(pick), frames=2).first_choice for pick in (max, min))
     assert good.n == bad.n > 0
     assert (good.percent, bad.percent) == (100, 0)
 
 
 def test_the_world_is_what_the_model_has_words_for(model: LoadedModel) -> None:
-    from dataclasses import replace
-
     words = ("a", "the", "fox", "bear", "red", "blue", "hat", "beach", "moon", "city", "at")
     world = world_of(replace(model.spec, words=words))
     assert (world.species, world.colours) == (("fox", "bear"), ("red", "blue"))

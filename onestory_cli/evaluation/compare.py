@@ -1,0 +1,146 @@
+"""Two results of one suite against each other, paired by film where both made the same stories."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from onestory_cli.errors import OnestoryError
+from onestory_cli.evaluation.result import SCHEMA, Result, Row, grid
+from onestory_cli.evaluation.statistics import Estimate, Tally, difference, read_tally, share
+
+NOW, THEN = "this", "that"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Other:
+    """What a comparison needs of an earlier result."""
+
+    model: str
+    fingerprint: str
+    suite: str
+    films: tuple[str, ...]
+    tallies: Mapping[str, Mapping[str, Tally]]
+    conduct: Mapping[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The share of both and the difference, by variant, over the films that both have.
+
+    unequal: settings in which the films of the two were made differently
+    """
+
+    model: str
+    fingerprint: str
+    films: int
+    unequal: tuple[str, ...]
+    shown: tuple[str, ...]
+    shares: Mapping[str, Mapping[str, Estimate]]
+    differences: Mapping[str, Mapping[str, Estimate]]
+
+    def document(self) -> dict[str, object]:
+        """As JSON."""
+        return asdict(self)
+
+    def table(self) -> list[Row]:
+        """A head and a line per row that is shown."""
+        return grid(self.shown, self.shares, self.differences)
+
+    def note(self) -> str:
+        """What was compared with what."""
+        text = f"that: {self.model}, fingerprint {self.fingerprint}; paired over {self.films} stories"
+        return f"{text}; made with other {', '.join(self.unequal)}" if self.unequal else text
+
+
+def read_other(path: Path) -> Other:
+    """The result in a file that `onestory evaluate --out` wrote.
+
+    Raises:
+        OnestoryError: T620 when it is not one.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["schema"] != SCHEMA:
+            raise ValueError(f"its schema is {document['schema']}, not {SCHEMA}")
+        return _other(document)
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        reason = f"{fault.args[0]!r} is missing" if isinstance(fault, KeyError) else str(fault)
+        raise OnestoryError(
+            "T620",
+            f'"{path}" cannot be compared with: {reason}',
+            help="name a file that `onestory evaluate --out FILE` of this version wrote",
+        ) from fault
+
+
+def against(result: Result, other: Other) -> Comparison:
+    """Compare variants of the same name; or the only one of each.
+
+    Raises:
+        OnestoryError: T620 when the two have another suite, no variant or fewer than two stories in common.
+    """
+    pairs = _pairs(result, other)
+    both = [(index, other.films.index(film)) for index, film in enumerate(result.films) if film in other.films]
+    if result.suite != other.suite or not pairs or len(both) < 2:
+        raise OnestoryError(
+            "T620",
+            f'a result of the suite "{other.suite}" for {", ".join(other.tallies)} on {len(other.films)} stories has '
+            f"too little in common with this one",
+            help="make both with the same --suite, --policies and the same part of the world",
+        )
+    mine, theirs = ([pair[side] for pair in both] for side in (0, 1))
+    rows = [row for row in result.shown if all(row in result.tallies[a] and row in other.tallies[b] for a, b in pairs)]
+    shares: dict[str, dict[str, Estimate]] = {}
+    differences: dict[str, dict[str, Estimate]] = {}
+    for name, name_then in pairs:
+        now = {row: result.tallies[name][row].of(mine) for row in rows}
+        then = {row: other.tallies[name_then][row].of(theirs) for row in rows}
+        shares[f"{name}, {NOW}"] = {row: share(item) for row, item in now.items()}
+        shares[f"{name_then}, {THEN}"] = {row: share(item) for row, item in then.items()}
+        differences[f"{name}: {NOW} - {THEN}"] = {row: difference(now[row], then[row]) for row in rows}
+    return Comparison(
+        model=other.model,
+        fingerprint=other.fingerprint,
+        films=len(both),
+        unequal=_unequal(result.provenance.get("conduct"), other.conduct),
+        shown=tuple(rows),
+        shares=shares,
+        differences=differences,
+    )
+
+
+def _other(document: Mapping[str, Any]) -> Other:
+    tallies = {
+        name: {row: read_tally(item) for row, item in rows.items()} for name, rows in document["tallies"].items()
+    }
+    return Other(
+        model=document["model"],
+        fingerprint=document["provenance"]["fingerprint"],
+        suite=document["suite"],
+        films=tuple(document["films"]),
+        tallies=tallies,
+        conduct=document["provenance"]["conduct"],
+    )
+
+
+def _pairs(result: Result, other: Other) -> list[tuple[str, str]]:
+    same = [(name, name) for name in result.tallies if name in other.tallies]
+    if not same and len(result.tallies) == len(other.tallies) == 1:
+        return list(zip(result.tallies, other.tallies, strict=True))
+    return same
+
+
+def _unequal(now: object, then: object) -> tuple[str, ...]:
+    """The names of settings that differ; how many films are made at a time changes nothing."""
+    one, two = (_flat(item) for item in (now, then))
+    return tuple(sorted(name for name in one.keys() | two.keys() if name != "batch" and one.get(name) != two.get(name)))
+
+
+def _flat(conduct: object) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, value in (conduct if isinstance(conduct, Mapping) else {}).items():
+        found |= _flat(value) if isinstance(value, Mapping) else {name: value}
+    return found

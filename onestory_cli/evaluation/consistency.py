@@ -1,0 +1,91 @@
+"""The paper's measures in storyworld form (OneStory 5.1): between shots, to the caption, within a shot; and drift.
+
+Which shots show the same character or place is known from the story, as in the paper. Who is not found has no likeness
+and is left out, never 0; "characters found" says how often that is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from onestory_cli.evaluation.questions import Answer, appearances, compare
+from onestory_cli.evaluation.view import View, likeness
+from onestory_cli.storyworld.vocabulary import SPECIES
+from onestory_cli.storyworld.world import WorldStory
+
+CHARACTER, ENVIRONMENT, ALIGNMENT = "character consistency", "environment consistency", "caption alignment"
+SUBJECT, BACKGROUND, DYNAMIC = "subject consistency", "background consistency", "dynamic degree"
+FOUND = "characters found"
+PAPER = (CHARACTER, ENVIRONMENT, ALIGNMENT, SUBJECT, BACKGROUND, DYNAMIC)
+DRIFT_CHARACTER, DRIFT_PLACE, DRIFT_COLOUR = "character as at first", "place as at first", "colour shift since first"
+MEASURES = (*PAPER, FOUND, DRIFT_CHARACTER, DRIFT_PLACE, DRIFT_COLOUR)
+
+# mean change per quarter of a shot; true walks and jumps are above (0.3 to 0.8), who stands is below (0.1 to 0.25)
+DYNAMIC_MOTION = 0.25
+
+
+def measures_at(story: WorldStory, index: int, views: Sequence[View]) -> Iterator[Answer]:
+    """All measures that one shot adds to, alone or with the shots before it; likenesses are cosines."""
+    yield from _between(story, index, views)
+    yield ALIGNMENT, _alignment(story, index, views[index])
+    yield from _within(views[index])
+    yield from _found(story, index, views[index])
+    yield from _drift(story, index, views)
+
+
+def _between(story: WorldStory, index: int, views: Sequence[View]) -> Iterator[Answer]:
+    """Pairs of this shot with earlier ones of the same characters and the same place."""
+    for before in range(index):
+        for species in _shared(story, before, index):
+            yield from _likeness(CHARACTER, species, views[before], views[index])
+        if story.shots[before].place == story.shots[index].place:
+            yield ENVIRONMENT, likeness(views[before].place, views[index].place)
+
+
+def _alignment(story: WorldStory, index: int, view: View) -> float:
+    """The part of what the caption says that the read-out confirms: who is there and nobody else, the looks and the
+    place that it names. What the characters do is not read."""
+    shot = story.shots[index]
+    cast = {actor.look.species for actor in shot.actors}
+    said = [not any(view.reading.shows(species) for species in SPECIES if species not in cast)]
+    for appearance in appearances(story, index):
+        marks = dict(compare(appearance.look, view.reading))
+        said += [hit for name, hit in marks.items() if name == "species" or (appearance.named and name != "all looks")]
+    if shot.names_place != "omitted":
+        said.append(view.reading.setting == shot.place.setting)
+    return sum(said) / len(said)
+
+
+def _within(view: View) -> Iterator[Answer]:
+    if view.subject is not None:
+        yield SUBJECT, view.subject
+    yield BACKGROUND, view.background
+    yield DYNAMIC, view.motion > DYNAMIC_MOTION
+
+
+def _found(story: WorldStory, index: int, view: View) -> Iterator[Answer]:
+    for actor in story.shots[index].actors:
+        yield FOUND, actor.look.species in view.characters
+
+
+def _drift(story: WorldStory, index: int, views: Sequence[View]) -> Iterator[Answer]:
+    """This shot against the first made one of each of its characters, and of its place."""
+    for appearance in appearances(story, index):
+        if appearance.first < index:
+            yield from _likeness(DRIFT_CHARACTER, appearance.look.species, views[appearance.first], views[index])
+    first = next(before for before in range(index + 1) if story.shots[before].place == story.shots[index].place)
+    if first < index:
+        yield DRIFT_PLACE, likeness(views[first].place, views[index].place)
+        yield DRIFT_COLOUR, float(np.abs(np.subtract(views[first].colour, views[index].colour)).mean())
+
+
+def _likeness(row: str, species: str, one: View, other: View) -> Iterator[Answer]:
+    if species in one.characters and species in other.characters:
+        yield row, likeness(one.characters[species], other.characters[species])
+
+
+def _shared(story: WorldStory, one: int, other: int) -> set[str]:
+    casts = [{actor.look for actor in story.shots[number].actors} for number in (one, other)]
+    return {look.species for look in casts[0] & casts[1]}

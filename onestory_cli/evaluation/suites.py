@@ -1,0 +1,182 @@
+"""What is measured: which films are made, and which parts of them are asked about under which name.
+
+A suite is a function and a row of `SUITES`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from onestory_cli.evaluation.consistency import (
+    CHARACTER,
+    DRIFT_CHARACTER,
+    DRIFT_COLOUR,
+    DRIFT_PLACE,
+    FOUND,
+    PAPER,
+    measures_at,
+)
+from onestory_cli.evaluation.questions import ABSENT_1, DETAIL, FIRST, LATER, OWN, PAIR, PLACE, Answer, answers_at
+from onestory_cli.evaluation.view import View
+from onestory_cli.storyworld.benchmark import COMPOSITION, GAPS, INSERT, SUBJECT, ladder_story, pattern_story
+from onestory_cli.storyworld.stories import make_story
+from onestory_cli.storyworld.world import WorldConfig, WorldStory
+
+HELD_OUT = 1_000_000  # stories from this seed on are never trained on
+SHOTS = 6
+LENGTHS = (10, 20, 50, 100)
+WINDOW = 5  # shots up to each length that are asked about: one alone would be one question a story
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A story within a film. shots: which of the film's shots tell it; asked: which of the story's are asked about;
+    name: goes before the names of the rows, unless it is empty."""
+
+    name: str
+    story: WorldStory
+    shots: tuple[int, ...]
+    asked: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Film:
+    """What is made of one story. visible: per shot, the earlier shots that it may remember; None is all of them."""
+
+    story: WorldStory
+    parts: tuple[Part, ...]
+    visible: tuple[tuple[int, ...], ...] | None = None
+
+    @property
+    def key(self) -> str:
+        """Names the story by its content: two benchmarks can be compared where they have the same."""
+        return hashlib.sha256(repr(self.story).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """Films of one kind. All have the same number of shots and the same visibility, so that they are made together.
+
+    rows: those that tables show, in their order; a result has all
+    """
+
+    name: str
+    films: tuple[Film, ...]
+    rows: tuple[str, ...]
+
+
+def ask(film: Film, views: Sequence[View]) -> Iterator[Answer]:
+    """All that is asked of a film, answered by one view per shot."""
+    for part in film.parts:
+        seen = [views[shot] for shot in part.shots]
+        readings = [view.reading for view in seen]
+        for index in part.asked:
+            for row, value in (*answers_at(part.story, index, readings), *measures_at(part.story, index, seen)):
+                yield row_of(part.name, row), value
+
+
+def row_of(part: str, row: str) -> str:
+    """The row of a part of a film."""
+    return f"{part}, {row}" if part else row
+
+
+def stories(count: int, world: WorldConfig, *, first: int = HELD_OUT) -> Suite:
+    """Stories of six shots as they were trained on, mixed, with new casts."""
+    made = (make_story(first + index, world, shots=SHOTS) for index in range(count))
+    return Suite(name="stories", films=tuple(_whole(story) for story in made), rows=_STORY_ROWS)
+
+
+def patterns(count: int, world: WorldConfig, *, first: int = HELD_OUT) -> Suite:
+    """The paper's three patterns in turn, of six shots (OneStory, Appendix B)."""
+    names = (SUBJECT, INSERT, COMPOSITION)
+    made = (pattern_story(first + index, world, pattern=names[index % len(names)]) for index in range(count))
+    return Suite(
+        name="patterns",
+        films=tuple(_whole(story, story.pattern) for story in made),
+        rows=(*PAPER, FOUND, *_PATTERN_ROWS),
+    )
+
+
+def ladder(count: int, world: WorldConfig, *, first: int = HELD_OUT, gaps: Sequence[int] = GAPS) -> Suite:
+    """A character and a place come back after so many shots of others; only the shot of the return is asked about."""
+    films = []
+    for index in range(count):
+        made = ladder_story(first + index, world, gaps=gaps)
+        parts = [_rung(made.story, gap, shots) for gap, shots in made.rungs.items()]
+        films.append(Film(story=made.story, parts=tuple(parts), visible=made.visible))
+    rows = tuple(row_of(_gap(gap), row) for row in _LADDER_ROWS for gap in gaps)
+    return Suite(name="ladder", films=tuple(films), rows=rows)
+
+
+def length(count: int, world: WorldConfig, *, first: int = HELD_OUT, lengths: Sequence[int] = LENGTHS) -> Suite:
+    """Long films, asked about the last shots up to each length."""
+    films = []
+    for index in range(count):
+        story = make_story(first + index, world, shots=max(lengths))
+        parts = [_window(story, end) for end in lengths]
+        films.append(Film(story=story, parts=tuple(parts)))
+    rows = tuple(row_of(_shots(end), row) for row in _LENGTH_ROWS for end in lengths)
+    return Suite(name="length", films=tuple(films), rows=rows)
+
+
+SUITES: dict[str, Callable[[int, WorldConfig], Suite]] = {
+    "stories": stories,
+    "patterns": patterns,
+    "ladder": ladder,
+    "length": length,
+}
+
+_STORY_ROWS = (
+    *(f"{FIRST}: {name}" for name in ("species", "colour", "all looks")),
+    *(f"{LATER}: {name}" for name in ("species", "colour", "accessory", "all looks")),
+    *(f"{ABSENT_1}: {name}" for name in ("colour", "all looks")),
+    *(f"{PAIR}: {name}" for name in ("both there", "both colours", "all looks of both")),
+    *(f"{OWN}: {name}" for name in ("colour", "all looks")),
+    *(f"{PLACE}: {name}" for name in ("named", "again", "omitted")),
+    f"{DETAIL}: both",
+    *PAPER,
+    FOUND,
+)
+_PATTERN_ROWS = (
+    *(row_of(name, f"{LATER}: {what}") for name in (SUBJECT, INSERT) for what in ("colour", "all looks")),
+    row_of(INSERT, f"{ABSENT_1}: colour"),
+    *(row_of(COMPOSITION, f"{PAIR}: {what}") for what in ("both there", "both colours", "all looks of both")),
+    *(row_of(name, f"{DETAIL}: both") for name in (SUBJECT, INSERT, COMPOSITION)),
+)
+_LADDER_ROWS = (f"{LATER}: colour", f"{LATER}: all looks", f"{OWN}: colour", f"{DETAIL}: both", CHARACTER)
+_LENGTH_ROWS = (
+    f"{LATER}: colour",
+    f"{LATER}: all looks",
+    f"{DETAIL}: both",
+    DRIFT_CHARACTER,
+    DRIFT_PLACE,
+    DRIFT_COLOUR,
+)
+
+
+def _whole(story: WorldStory, *names: str) -> Film:
+    shots = tuple(range(len(story.shots)))
+    return Film(
+        story=story, parts=tuple(Part(name=name, story=story, shots=shots, asked=shots) for name in ("", *names))
+    )
+
+
+def _rung(story: WorldStory, gap: int, shots: tuple[int, ...]) -> Part:
+    told = WorldStory(seed=story.seed, pattern="gap", shots=tuple(story.shots[shot] for shot in shots))
+    return Part(name=_gap(gap), story=told, shots=shots, asked=(gap + 1,))
+
+
+def _window(story: WorldStory, end: int) -> Part:
+    shots = tuple(range(end))
+    told = WorldStory(seed=story.seed, pattern=story.pattern, shots=story.shots[:end])
+    return Part(name=_shots(end), story=told, shots=shots, asked=shots[-WINDOW:])
+
+
+def _gap(gap: int) -> str:
+    return f"gap {gap}"
+
+
+def _shots(end: int) -> str:
+    return f"shots {max(1, end - WINDOW + 1)} to {end}"

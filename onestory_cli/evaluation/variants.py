@@ -1,0 +1,77 @@
+"""What is compared: one column of the table each. No torch here: a command line is refused before anything loads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from onestory_cli.models.catalog import POLICIES
+
+Switch = tuple[bool, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A way to remember. frames: K; budget: in latent frames of tokens."""
+
+    name: str
+    policy: str
+    frames: int
+    budget: float
+
+
+def by_policy(policies: Sequence[str], budgets: Sequence[float], *, frames: int) -> tuple[Variant, ...]:
+    """Every policy at every budget, named by what differs.
+
+    Raises:
+        ValueError: a policy that there is not.
+    """
+    for policy in policies:
+        if policy not in POLICIES:
+            raise ValueError(f'no policy "{policy}"; there are {", ".join(POLICIES)}')
+    return tuple(
+        Variant(name=_name(policy, budget, policies, budgets), policy=policy, frames=frames, budget=budget)
+        for policy, budget in product(policies, budgets)
+    )
+
+
+def by_part(selector: Switch, conditioner: Switch, budgets: Sequence[float], *, frames: int) -> tuple[Variant, ...]:
+    """Selector and conditioner on or off at one budget (OneStory, Table 2a).
+
+    Without selector the latest frames condition instead of the most relevant; without conditioner all that condition
+    are of the finest level, so that only as many fit as the budget has frames. At a budget of 1 neither is the last
+    frame alone, as in the paper.
+
+    Raises:
+        ValueError: several budgets, or one that holds no frame of the finest level.
+    """
+    if len(budgets) > 1:
+        raise ValueError("selector and conditioner are compared at one budget")
+    (budget,) = budgets
+    if not all(conditioner) and budget < 1:
+        raise ValueError(f"without conditioner a budget of {budget:g} holds no frame; it must be at least 1")
+    return tuple(
+        Variant(
+            name=_PARTS[selects, conditions],
+            policy="adaptive" if selects else "recent",
+            frames=frames if conditions else math.floor(budget),
+            budget=budget,
+        )
+        for selects, conditions in product(selector, conditioner)
+    )
+
+
+_PARTS = {
+    (True, True): "both",
+    (True, False): "selector",
+    (False, True): "conditioner",
+    (False, False): "neither",
+}
+
+
+def _name(policy: str, budget: float, policies: Sequence[str], budgets: Sequence[float]) -> str:
+    if len(budgets) == 1:
+        return policy
+    return f"budget {budget:g}" if len(policies) == 1 else f"{policy}, budget {budget:g}"

@@ -1,0 +1,93 @@
+"""Two results against each other: paired by story, honest about what they do not share."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from onestory_cli.errors import OnestoryError
+from onestory_cli.evaluation.compare import against, read_other
+from onestory_cli.evaluation.result import SCHEMA, Result, words
+from onestory_cli.evaluation.statistics import tally
+from onestory_cli.evaluation.variants import Variant
+
+ROW = "later: colour"
+
+
+def result(films: dict[str, list[float]], *, name: str = "adaptive", steps: int = 12) -> Result:
+    """One variant and one row, with the answers of every film."""
+    item = tally(list(films.values()))
+    return Result(
+        model="tiny",
+        suite="stories",
+        variants=(Variant(name=name, policy="adaptive", frames=8, budget=1.0),),
+        films=tuple(films),
+        shown=(ROW,),
+        rows={},
+        differences={},
+        tallies={name: {ROW: item}},
+        selector=None,
+        readout={},
+        seconds=1.0,
+        provenance={"fingerprint": "abc", "conduct": {"schedule": {"steps": steps}, "batch": 16}},
+    )
+
+
+def written(item: Result, path: Path) -> Path:
+    path.write_text(json.dumps(item.document()))
+    return path
+
+
+def test_only_shared_stories_count_and_they_are_paired(tmp_path: Path) -> None:
+    then = result({"a": [0.0], "b": [1.0, 0.0], "gone": [1.0] * 9})
+    now = result({"new": [0.0] * 9, "b": [1.0, 1.0], "a": [1.0]})
+    comparison = against(now, read_other(written(then, tmp_path / "then.json")))
+    assert comparison.films == 2
+    assert comparison.shares["adaptive, this"][ROW].percent == 100
+    assert comparison.shares["adaptive, that"][ROW].percent == pytest.approx(100 / 3, abs=0.1)
+    change = comparison.differences["adaptive: this - that"][ROW]
+    assert words(change, signed=True) == "+67 (+50 to +100)"
+
+
+def test_single_columns_are_compared_whatever_they_are_called(tmp_path: Path) -> None:
+    films = {"a": [1.0], "b": [0.0]}
+    then = read_other(written(result(films, name="recent"), tmp_path / "then.json"))
+    comparison = against(result(films), then)
+    assert list(comparison.shares) == ["adaptive, this", "recent, that"]
+
+
+def test_other_settings_are_told(tmp_path: Path) -> None:
+    films = {"a": [1.0], "b": [0.0]}
+    comparison = against(result(films), read_other(written(result(films, steps=24), tmp_path / "then.json")))
+    assert comparison.unequal == ("steps",)
+    assert comparison.note().endswith("paired over 2 stories; made with other steps")
+
+
+def test_results_with_too_little_in_common_are_refused(tmp_path: Path) -> None:
+    now = result({"a": [1.0], "b": [0.0]})
+    others = (
+        result({"a": [1.0], "c": [0.0]}),
+        replace(now, suite="ladder"),
+        replace(now, tallies={"recent": now.tallies["adaptive"], "last": now.tallies["adaptive"]}),
+    )
+    for other in others:
+        with pytest.raises(OnestoryError, match="too little in common"):
+            against(now, read_other(written(other, tmp_path / "then.json")))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": "onestory.plan.v1"}', f'{{"schema": "{SCHEMA}"}}'])
+def test_what_is_no_result_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "other.json"
+    path.write_text(text)
+    with pytest.raises(OnestoryError) as caught:
+        read_other(path)
+    assert caught.value.diagnostics[0].code == "T620"
+    assert str(path) in str(caught.value)
+
+
+def test_no_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OnestoryError, match="cannot be compared"):
+        read_other(tmp_path / "nothing.json")

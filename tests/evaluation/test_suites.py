@@ -1,0 +1,70 @@
+"""Which films a suite makes, and that perfect films are right in all that is asked of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from onestory_cli.evaluation.consistency import CHARACTER, DYNAMIC, MEASURES
+from onestory_cli.evaluation.questions import ROWS
+from onestory_cli.evaluation.suites import SUITES, Suite, ask, ladder, length, patterns, stories
+from onestory_cli.storyworld.world import WorldConfig
+from tests.evaluation.conftest import viewed
+
+WORLD = WorldConfig(frames=5)
+MADE = {
+    "stories": stories(4, WORLD),
+    "patterns": patterns(6, WORLD),
+    "ladder": ladder(4, WORLD, gaps=(1, 2)),
+    "length": length(3, WORLD, lengths=(6, 12)),
+}
+
+
+def test_every_suite_has_a_name() -> None:
+    assert list(SUITES) == list(MADE) == [suite.name for suite in MADE.values()]
+
+
+@pytest.mark.parametrize("suite", MADE.values(), ids=MADE)
+def test_films_of_a_suite_can_be_made_together(suite: Suite) -> None:
+    assert len({len(film.story.shots) for film in suite.films}) == 1
+    assert len({film.visible for film in suite.films}) == 1
+    assert len({film.key for film in suite.films}) == len(suite.films)
+
+
+@pytest.mark.parametrize("suite", MADE.values(), ids=MADE)
+def test_a_perfect_film_is_right_in_all_that_is_asked(suite: Suite) -> None:
+    answers = [answer for film in suite.films for answer in ask(film, [viewed(shot) for shot in film.story.shots])]
+    lower = (DYNAMIC, "colour shift since first")
+    assert {row for row, value in answers if value != 1 and not row.endswith(lower)} == set()
+    rare = {row for row in suite.rows if "detail" in row or "two characters" in row}
+    assert set(suite.rows) - {row for row, _ in answers} <= rare
+
+
+def test_a_ladder_asks_about_returns_alone() -> None:
+    film = MADE["ladder"].films[0]
+    rows = [row for row, _ in ask(film, [viewed(shot) for shot in film.story.shots])]
+    assert {row.split(",")[0] for row in rows} == {"gap 1", "gap 2"}
+    assert rows.count(f"gap 2, {CHARACTER}") == 1
+    assert not any("first: " in row.replace("own first", "") for row in rows)
+
+
+def test_a_length_is_asked_about_its_last_shots() -> None:
+    film = MADE["length"].films[0]
+    assert [(part.name, part.asked) for part in film.parts] == [
+        ("shots 2 to 6", (1, 2, 3, 4, 5)),
+        ("shots 8 to 12", (7, 8, 9, 10, 11)),
+    ]
+
+
+def test_no_measure_has_the_name_of_a_question() -> None:
+    assert not set(MEASURES) & set(ROWS)
+    assert not any(", " in row for row in MEASURES)
+
+
+def test_patterns_come_in_turn_and_other_worlds_have_other_stories() -> None:
+    assert [film.parts[1].name for film in MADE["patterns"].films[:3]] == [
+        "main subject",
+        "insert and recall",
+        "composition",
+    ]
+    small = WorldConfig(frames=5, colours=("red", "blue"))
+    assert not {film.key for film in stories(4, small).films} & {film.key for film in MADE["stories"].films}

@@ -1,0 +1,54 @@
+"""What the flags of a comparison stand for."""
+
+from __future__ import annotations
+
+import pytest
+
+from onestory_cli.evaluation.variants import Variant, by_part, by_policy
+from onestory_cli.models.levels import allocate
+
+BOTH = (True, False)
+
+
+def test_policies_at_one_budget_are_named_by_policy() -> None:
+    made = by_policy(("adaptive", "none"), (4.0,), frames=8)
+    assert [(item.name, item.policy, item.frames, item.budget) for item in made] == [
+        ("adaptive", "adaptive", 8, 4.0),
+        ("none", "none", 8, 4.0),
+    ]
+
+
+def test_budgets_of_one_policy_are_named_by_budget_and_of_several_by_both() -> None:
+    assert [item.name for item in by_policy(("adaptive",), (0.5, 1.0), frames=8)] == ["budget 0.5", "budget 1"]
+    assert by_policy(("adaptive", "recent"), (1.0, 2.0), frames=8)[3].name == "recent, budget 2"
+
+
+def test_neither_part_at_a_budget_of_one_is_the_last_frame_alone() -> None:
+    both, selector, conditioner, neither = by_part(BOTH, BOTH, (1.0,), frames=8)
+    assert [item.name for item in (both, selector, conditioner, neither)] == [
+        "both",
+        "selector",
+        "conditioner",
+        "neither",
+    ]
+    assert both == Variant(name="both", policy="adaptive", frames=8, budget=1.0)
+    assert (selector.policy, selector.frames) == ("adaptive", 1)
+    assert (conditioner.policy, conditioner.frames) == ("recent", 8)
+    assert (neither.policy, neither.frames) == ("recent", 1)
+
+
+@pytest.mark.parametrize("budget", [1.0, 2.5, 4.0])
+def test_without_conditioner_all_frames_are_of_the_finest_level(budget: float) -> None:
+    (variant,) = by_part((True,), (False,), (budget,), frames=8)
+    levels = allocate(variant.frames, variant.budget, height=8, width=8)
+    assert {level.name for level in levels} == {"fine"}
+    assert len(levels) == int(budget)
+
+
+def test_what_cannot_be_compared_is_refused() -> None:
+    with pytest.raises(ValueError, match='no policy "best"'):
+        by_policy(("best",), (1.0,), frames=8)
+    with pytest.raises(ValueError, match="at least 1"):
+        by_part(BOTH, BOTH, (0.5,), frames=8)
+    with pytest.raises(ValueError, match="one budget"):
+        by_part(BOTH, BOTH, (1.0, 2.0), frames=8)
