@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 RUNTIME = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
 TEST = [Requirement(line) for line in PROJECT["project"]["optional-dependencies"]["test"]]
+FUZZ = [Requirement(line) for line in PROJECT["project"]["optional-dependencies"]["fuzz"]]
 DISTRIBUTION = {"PIL": "pillow", "yaml": "pyyaml"}  # where the name to import is another one
 NEVER_IMPORTED = {"accelerate"}  # diffusers loads weights through it
 MOST_BYTES = 30 * 10**6  # of weights in the wheel
@@ -57,10 +58,10 @@ def test_imports_of_the_package_are_its_dependencies() -> None:
 
 
 def test_imports_of_the_tests_are_dependencies() -> None:
-    assert imported("tests") <= {item.name for item in [*RUNTIME, *TEST]}
+    assert imported("tests") <= {item.name for item in [*RUNTIME, *TEST, *FUZZ]}
 
 
-@pytest.mark.parametrize("requirement", [*RUNTIME, *TEST], ids=lambda item: item.name)
+@pytest.mark.parametrize("requirement", [*RUNTIME, *TEST, *FUZZ], ids=lambda item: item.name)
 def test_every_dependency_is_pinned_within_its_range(requirement: Requirement) -> None:
     assert requirement.specifier.contains(pins()[canonicalize_name(requirement.name)])
 
