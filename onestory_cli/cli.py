@@ -19,6 +19,7 @@ from onestory_cli.commands import (
     doctor,
     evaluate,
     explain,
+    import_story,
     inspect_memory,
     models,
     new,
@@ -36,7 +37,14 @@ from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode, OnestoryError
 
 COMMANDS = {
-    "Make a film": {"new": new, "validate": validate, "plan": plan, "render": render, "resume": resume},
+    "Make a film": {
+        "new": new,
+        "validate": validate,
+        "plan": plan,
+        "render": render,
+        "resume": resume,
+        "import": import_story,
+    },
     "Look after a run": {"take": take, "verify": verify, "prune": prune},
     "Look": {
         "inspect-memory": inspect_memory,

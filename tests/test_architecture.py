@@ -22,7 +22,7 @@ ROWS = (
     ("render",),
     ("generate", "store", "media", "storyworld"),
     ("models.load",),  # the one place that joins a base with its memory adapter
-    ("plan", "memory"),
+    ("plan", "memory", "importers"),  # an importer makes the text of a story, and is checked as one
     ("story", "models"),
     ("errors", "events", "partial"),
     ("codes",),
@@ -38,6 +38,7 @@ LIGHT = (
     "render",
     "store",
     "plan",
+    "importers",
     "story",
     "models",
     "memory.policies",

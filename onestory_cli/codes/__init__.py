@@ -1,11 +1,12 @@
 """The long texts of all codes: what `onestory explain CODE` shows. A new code is one row.
 
 S1 story text, S2 limits of a model, W3 warnings, R4 run directories, M5 models and this machine, T6 training and
-evaluation, U6 usage. A code never changes its meaning and is never used again.
+evaluation, U6 usage, I7 and W7 imports. A code never changes its meaning and is never used again.
 """
 
 from __future__ import annotations
 
+from onestory_cli.codes.importing import IMPORTING
 from onestory_cli.codes.limits import LIMITS
 from onestory_cli.codes.machine import MACHINE
 from onestory_cli.codes.meaning import MEANING
@@ -17,4 +18,6 @@ from onestory_cli.codes.warnings import WARNINGS
 
 __all__ = ["CODES", "Code"]
 
-CODES: dict[str, Code] = {row.code: row for row in (*TEXT, *STRUCTURE, *MEANING, *LIMITS, *WARNINGS, *RUNS, *MACHINE)}
+CODES: dict[str, Code] = {
+    row.code: row for row in (*TEXT, *STRUCTURE, *MEANING, *LIMITS, *WARNINGS, *RUNS, *MACHINE, *IMPORTING)
+}

@@ -26,7 +26,7 @@ def command(
     if not stem.strip("."):
         raise typer.BadParameter("a story needs a name", param_hint="NAME")
     path = name.with_name(stem + SUFFIX)
-    _write_new(path, starter_story(stem))
+    write_new(path, starter_story(stem))
     screen = screen_of(context)
     if json:
         screen.document("new", path=str(path))
@@ -36,7 +36,7 @@ def command(
     return ExitCode.DONE
 
 
-def _write_new(path: Path, text: str) -> None:
+def write_new(path: Path, text: str) -> None:
     """Write `text` to a file that must not exist yet."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -34,7 +34,7 @@ def load_story(
         Findings: the story has errors; all of them, and the warnings.
         OnestoryError: S101 the file cannot be read, U602 no such profile.
     """
-    return read_story(_read(Path(path)), str(path), profile=profile, seed=seed, allow_outside=allow_outside)
+    return read_story(read_bytes(Path(path)), str(path), profile=profile, seed=seed, allow_outside=allow_outside)
 
 
 def read_story(
@@ -71,8 +71,12 @@ def read_story(
     return story, tuple(sorted(warnings, key=position))
 
 
-def _read(path: Path) -> bytes:
-    """The bytes of a file, or one more than a story may have."""
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file, or one more than a story may have.
+
+    Raises:
+        OnestoryError: S101 the file cannot be read.
+    """
     try:
         if path.exists() and not path.is_file():
             raise _unreadable(path, "it is not a file", "name a .story.yaml file")

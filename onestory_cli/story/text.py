@@ -55,8 +55,8 @@ class Text:
         return self.line_of(start) == self.line_of(max(start, end - 1))
 
 
-def decode(data: bytes, path: str) -> Text:
-    """The text of a story file.
+def decode(data: bytes, path: str, *, indents: bool = True) -> Text:
+    """The text of a story file, or of another one where `indents` carry no meaning and may be tabs.
 
     Raises:
         Findings: S102 not UTF-8, S103 a forbidden character, S105 a byte order mark, S108 a tab that indents,
@@ -70,7 +70,7 @@ def decode(data: bytes, path: str) -> Text:
         raise Findings((_not_utf8(data, path, fault.start),)) from fault
     if not text.content.strip("\ufeff \t\r\n"):
         raise Findings((empty(text),))
-    findings = [*_byte_order_mark(text), *_forbidden(text), *_tabs(text)]
+    findings = [*_byte_order_mark(text), *_forbidden(text), *(_tabs(text) if indents else ())]
     if findings:
         raise Findings(tuple(findings))
     return text

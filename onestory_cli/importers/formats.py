@@ -1,0 +1,121 @@
+"""The table of formats, and the one way through all of them: bytes -> text -> draft -> a story that validates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+
+from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError
+from onestory_cli.importers.draft import Draft, Report
+from onestory_cli.importers.multishot import from_memflow, from_shotstream, from_storymem, from_vimax
+from onestory_cli.importers.screenplay import from_fountain
+from onestory_cli.importers.values import Node, read_json
+from onestory_cli.importers.write import write_story
+from onestory_cli.story.text import MAX_BYTES, Text, decode
+
+_SCREENPLAYS = (".fountain", ".spmd")
+_NAME_IT = "name its format with `--from storymem|vimax|shotstream|memflow|fountain`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """A story as text, the format it came from, and everything that it could not take over."""
+
+    text: str
+    format: str
+    draft: Draft
+    remarks: tuple[Diagnostic, ...]
+
+
+def import_story(data: bytes, path: str, *, format: str | None = None, number: int | None = None) -> Imported:
+    """The story in a file of another tool. `number` (from 1) chooses one where the file holds several.
+
+    Raises:
+        Findings: the file is no text (S102 to S113), not of its format (I702), or too much for a story (I703).
+        OnestoryError: I701 the format cannot be told, I704 which of several stories.
+    """
+    text, report = decode(data, path, indents=False), Report(path)
+    draft, name = _read(text, report, format, number)
+    report.refuse()
+    titled = replace(draft, title=draft.title or _title_of(path))
+    written = write_story(titled, source=PurePath(path).name, format=name, remarks=report.remarks)
+    if len(written.encode()) > MAX_BYTES:
+        report.too_much(f"the story would be larger than {MAX_BYTES // 1024**2} MiB", "the whole file")
+        report.refuse()
+    return Imported(text=written, format=name, draft=titled, remarks=report.remarks)
+
+
+def _title_of(path: str) -> str:
+    """A title made of the name of a file, which may hold anything."""
+    stem = PurePath(path).name.split(".")[0]
+    words = re.split(r"[\s_-]+", "".join(char if char.isprintable() else " " for char in stem))
+    return " ".join(words).strip()[:200] or "Untitled"
+
+
+def _read(text: Text, report: Report, format: str | None, number: int | None) -> tuple[Draft, str]:
+    name = format or _guess_by_name(text.path)
+    if name == "fountain":
+        _only_one(1, number)
+        return from_fountain(text, report), "fountain"
+    node = _choose(text, report, number)
+    name = name or _guess_by_keys(node)
+    return _JSON[name](node, report), name
+
+
+def _guess_by_name(path: str) -> str | None:
+    suffix = PurePath(path).suffix.lower()
+    if suffix == ".csv":
+        help = "a table lists stories: import the .json file that each of its lines names"
+        raise OnestoryError("I704", "a .csv table is no story", help=help, exit=ExitCode.USAGE)
+    return "fountain" if suffix in _SCREENPLAYS else None
+
+
+def _guess_by_keys(node: Node) -> str:
+    if "prompts" in node:
+        return "memflow"
+    if "global_caption" in node or "shot1" in node:
+        return "shotstream"
+    scenes = node.peek("scenes")
+    if any("video_prompts" in scene for scene in scenes):
+        return "storymem"
+    if any("shots" in scene for scene in scenes):
+        return "vimax"
+    raise OnestoryError("I701", "the format of the file cannot be told", help=_NAME_IT, exit=ExitCode.USAGE)
+
+
+def _choose(text: Text, report: Report, number: int | None) -> Node:
+    """The one map of a file, or one of the lines of a .jsonl file, each of which is a story."""
+    content = text.content
+    if not content.lstrip().startswith("{"):
+        message = "the file is no JSON, and its name does not say what it is"
+        raise OnestoryError("I701", message, help=_NAME_IT, exit=ExitCode.USAGE)
+    if PurePath(text.path).suffix.lower() not in (".jsonl", ".ndjson"):
+        _only_one(1, number)
+        return read_json(content, text, report)
+    ends = (*text.starts[1:], len(content))
+    lines = [(start, end) for start, end in zip(text.starts, ends, strict=True) if content[start:end].strip()]
+    _only_one(len(lines), number)
+    start, end = lines[(number or 1) - 1]
+    return read_json(content[start:end], text, report, start=start)
+
+
+def _only_one(count: int, number: int | None) -> None:
+    """
+    Raises:
+        OnestoryError: I704 there are several and none is chosen, or the chosen one is not there.
+    """
+    if (number is None and count > 1) or (number is not None and not 1 <= number <= count):
+        help = f"choose one with `--number`, from 1 to {count}" if count > 1 else "leave `--number` out"
+        message = f"the file holds {count} {'story' if count == 1 else 'stories'}"
+        raise OnestoryError("I704", message, help=help, exit=ExitCode.USAGE)
+
+
+_JSON: dict[str, Callable[[Node, Report], Draft]] = {
+    "storymem": from_storymem,
+    "vimax": from_vimax,
+    "shotstream": from_shotstream,
+    "memflow": from_memflow,
+}
+FORMATS = (*_JSON, "fountain")

@@ -1,0 +1,122 @@
+"""Who speaks in a screenplay -> characters: their looks where the action introduces them, and `$ids` in the action."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from onestory_cli.importers.draft import DraftDeclared, Report, escape
+from onestory_cli.importers.fountain import Element
+from onestory_cli.importers.names import Names
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_LONGEST_NAME = 5  # words
+_INTRODUCED = re.compile(r" ?\(([^()]{1,300})\)")
+_UNSEEN = re.compile(r"\b(?:v\.? ?o|o\.? ?s|o\.? ?c)\b", re.IGNORECASE)
+_POSSESSIVE = re.compile(r"['’]s$", re.IGNORECASE)
+
+
+@dataclass
+class _Person:
+    id: str
+    name: str
+    line: int
+    look: str = ""
+    shown: bool = False
+
+
+class People:
+    """Everybody who has a line and is seen while saying it, by name."""
+
+    def __init__(self, elements: Iterable[Element], names: Names) -> None:
+        self._people: dict[tuple[str, ...], _Person] = {}
+        for element in elements:
+            if element.kind != "cue" or _UNSEEN.search(_extension(element.text)):
+                continue
+            name = spoken_name(element.text)
+            key = _key(name)
+            if key and len(key) <= _LONGEST_NAME and key not in self._people:
+                id = names.new(name, otherwise="character")
+                self._people[key] = _Person(id=id, name=name, line=element.line)
+
+    def seen(self, cue: str) -> str:
+        """The id of who speaks, or "" for a voice alone."""
+        person = None if _UNSEEN.search(_extension(cue)) else self._people.get(_key(spoken_name(cue)))
+        if person is None:
+            return ""
+        person.shown = True
+        return person.id
+
+    def refer(self, action: str) -> str:
+        """Action with `$id` in place of names. What stands in brackets behind a first name is its look."""
+        words = list(_WORD.finditer(action))
+        parts: list[str] = []
+        position = index = 0
+        while index < len(words):
+            found = self._at(action, words, index)
+            if found is None:
+                index += 1
+                continue
+            person, count, end = found
+            parts += escape(action[position : words[index].start()]), f"${person.id}"
+            position = end
+            if not person.shown and (introduced := _INTRODUCED.match(action, end)):
+                person.look, position = introduced[1].strip(" ."), introduced.end()
+            person.shown = True
+            index += count
+            while index < len(words) and words[index].start() < position:
+                index += 1
+        return "".join(parts) + escape(action[position:])
+
+    def _at(self, action: str, words: list[re.Match[str]], index: int) -> tuple[_Person, int, int] | None:
+        """Who is named from word `index` on, in how many words, and where the name ends."""
+        for count in range(min(_LONGEST_NAME, len(words) - index), 0, -1):
+            span = words[index : index + count]
+            name = [match[0] for match in span]
+            end = span[-1].end()
+            if possessive := _POSSESSIVE.search(name[-1]):
+                name[-1] = name[-1][: possessive.start()]
+                end -= len(possessive[0])
+            person = self._people.get(tuple(word.casefold() for word in name))
+            capital = all(word[0].isupper() or word[0].isdigit() for word in name if word)
+            if person and capital and _stands_free(action, span[0].start(), end):
+                return person, count, end
+        return None
+
+    def declare(self, report: Report) -> Iterator[DraftDeclared]:
+        """Those who are in a caption. A name stands for a look that the source does not tell."""
+        for person in self._people.values():
+            if not person.shown:
+                report.left_out("a character that no shot shows", person.name, line=person.line)
+                continue
+            look = f"{person.name}, {person.look}" if person.look else person.name
+            report.limit("look", look, person.name, line=person.line)
+            why = "" if person.look else "the source tells no look: describe it here"
+            if why:
+                report.no_look(person.name, line=person.line)
+            yield DraftDeclared(id=person.id, look=look, again=f"the same {person.name}"[:500], why=why)
+
+
+def spoken_name(cue: str) -> str:
+    """Who speaks: "MAYA (V.O.) ^" is "Maya"."""
+    name = cue.partition("(")[0].rstrip("^ ").strip()
+    return " ".join(word.capitalize() for word in name.split()) if name.isupper() else name
+
+
+def _extension(cue: str) -> str:
+    return cue.partition("(")[2]
+
+
+def _key(name: str) -> tuple[str, ...]:
+    return tuple(match[0].casefold() for match in _WORD.finditer(name))
+
+
+def _stands_free(action: str, start: int, end: int) -> bool:
+    """Whether `$id` in place of a span would end where the name does: `$id!` and `$id-x` mean something else."""
+    after = action[end : end + 2]
+    return (
+        action[start - 1 : start] not in ("-", "_")
+        and after[:1] not in ("!", "_")
+        and not (after[:1] == "-" and after[1:].isalnum())
+    )

@@ -1,0 +1,204 @@
+"""Fountain elements -> Draft: headings become settings, action captions, and who speaks and is seen a character.
+
+Every paragraph of action is a shot, as writers mean it. A story has no sound, so what is said is kept as a note.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from onestory_cli.importers.draft import MOST_SHOTS, Draft, DraftDeclared, DraftShot, Report
+from onestory_cli.importers.fountain import Element, Screenplay, parse
+from onestory_cli.importers.names import Names
+from onestory_cli.importers.people import People, spoken_name
+from onestory_cli.story.text import Text
+
+_MOST_DECLARED = 2000
+_SCENE_NUMBER = re.compile(r"\s*#[^#\s]*#$")
+_PREFIX = re.compile(r"(?P<where>int\.?/ext|i/e|int|ext|est)[. ]+", re.IGNORECASE)
+_WHERE = {"int": "interior", "ext": "exterior", "est": "exterior"}
+_TIMES = {
+    "day": "by day",
+    "night": "at night",
+    "dawn": "at dawn",
+    "dusk": "at dusk",
+    "noon": "at noon",
+    "midnight": "at midnight",
+    "sunset": "at sunset",
+    "sunrise": "at sunrise",
+    "morning": "in the morning",
+    "afternoon": "in the afternoon",
+    "evening": "in the evening",
+}
+_NO_LOOK = {"continuous", "later", "moments later", "same", "same time", ""}
+_CUTS = {"CUT TO:", "SMASH CUT TO:", "HARD CUT TO:", "CUT TO", "SMASH CUT TO", "HARD CUT TO"}
+
+
+def from_fountain(text: Text, report: Report) -> Draft:
+    """A screenplay as a draft. What is not seen (dialogue, notes, transitions) is kept or reported."""
+    screenplay = parse(text)
+    names = Names()
+    people = People(screenplay.elements, names)
+    cutter = _Cutter(people, names, report)
+    for element in screenplay.elements:
+        cutter.take(element)
+    shots = cutter.finish()
+    if not shots:
+        report.fault("there is no action in it", "the whole file")
+    characters = tuple(people.declare(report))
+    settings = tuple(cutter.settings.values())
+    if len(shots) > MOST_SHOTS or len(characters) + len(settings) > _MOST_DECLARED:
+        message = f"{len(shots)} shots, {len(characters)} characters and {len(settings)} settings are too many"
+        report.too_much(message, "the whole file")
+    title, note = _title_page(screenplay, report)
+    return Draft(title=title, note=note, shots=tuple(shots), characters=characters, settings=settings)
+
+
+def _title_page(screenplay: Screenplay, report: Report) -> tuple[str, str]:
+    values = dict(screenplay.title_page)
+    title = values.pop("title", "")
+    report.limit("title", title, "the title page")
+    note = "\n".join(f"{key}: {value}" for key, value in values.items() if value)
+    if note:
+        report.kept("the title page", "note", "")
+    return title, note
+
+
+@dataclass
+class _Open:
+    """A shot that more may be added to. `where` is its setting's id, or ""."""
+
+    line: int
+    setting: str
+    caption: str = ""
+    speakers: list[str] = field(default_factory=list)
+    notes: dict[str, list[str]] = field(default_factory=dict)
+
+
+class _Cutter:
+    """Goes through a screenplay and cuts it into shots. `settings` by the words of their headings."""
+
+    def __init__(self, people: People, names: Names, report: Report) -> None:
+        self._people, self._names, self._report = people, names, report
+        self.settings: dict[str, DraftDeclared] = {}
+        self._shots: list[DraftShot] = []
+        self._shots_at: Counter[str] = Counter()
+        self._open: _Open | None = None
+        self._setting = ""
+        self._empty_heading = 0  # its line, until a shot plays there
+        self._ahead: dict[str, list[str]] = {}  # notes for the next shot
+        self._speaker = ""
+
+    def take(self, element: Element) -> None:
+        match element.kind:
+            case "heading":
+                self._heading(element)
+            case "action":
+                self._start(element.line, self._people.refer(element.text))
+            case "cue":
+                self._cue(element)
+            case "dialogue":
+                self._said(element)
+            case "transition" if element.text.upper() not in _CUTS:
+                self._note_ahead("x-transition", "a transition", element)
+            case "section":
+                self._note_ahead("x-section", "a section", element)
+            case "synopsis" | "note" if element.text:
+                self._note_ahead("note", f"a {element.kind}", element)
+            case "boneyard" | "page break":
+                self._report.left_out(f"a {element.kind}", "", line=element.line)
+
+    def finish(self) -> list[DraftShot]:
+        """All shots; what was said after the last one goes to it."""
+        self._close()
+        if self._ahead and self._shots:
+            last = self._shots[-1]
+            notes = [last.notes, {key: "\n".join(lines) for key, lines in self._ahead.items()}]
+            keys = dict.fromkeys(key for layer in notes for key in layer)
+            joined = {key: "\n".join(layer[key] for layer in notes if key in layer) for key in keys}
+            self._shots[-1] = replace(last, notes=joined)
+        return self._shots
+
+    def _heading(self, element: Element) -> None:
+        self._close()
+        words = _SCENE_NUMBER.sub("", element.text)
+        if words != element.text:
+            self._report.left_out("a scene number", "", line=element.line)
+        look, short = _look_of_heading(words)
+        self._setting, self._empty_heading = "", element.line
+        if not look:
+            return
+        if look not in self.settings:
+            id = self._names.new(short, otherwise="place")
+            self._report.limit("look", look, "", line=element.line)
+            self.settings[look] = DraftDeclared(id=id, look=look, again=_again(short))
+        self._setting = self.settings[look].id
+
+    def _start(self, line: int, caption: str) -> _Open:
+        self._close(established=True)
+        self._open = _Open(line=line, setting=self._setting, caption=caption, notes=self._ahead)
+        self._ahead, self._empty_heading = {}, 0
+        return self._open
+
+    def _cue(self, element: Element) -> None:
+        self._speaker = element.text
+        shot = self._open or self._start(element.line, "")
+        who = self._people.seen(element.text)
+        if who and who not in shot.speakers and f"${who}" not in shot.caption:
+            shot.speakers.append(who)
+
+    def _said(self, element: Element) -> None:
+        shot = self._open or self._start(element.line, "")
+        self._report.kept("dialogue", "x-dialogue", "", help="a story has no sound", line=element.line)
+        shot.notes.setdefault("x-dialogue", []).append(f"{spoken_name(self._speaker)}: {element.text}")
+
+    def _note_ahead(self, key: str, what: str, element: Element) -> None:
+        self._report.kept(what, key, "", line=element.line)
+        self._ahead.setdefault(key, []).append(element.text)
+
+    def _close(self, *, established: bool = False) -> None:
+        """Finish the open shot; a heading below which nothing happens shows its place."""
+        shot, self._open = self._open, None
+        if shot is None and self._empty_heading and self._setting and not established:
+            shot = _Open(line=self._empty_heading, setting=self._setting, notes=self._ahead)
+            self._ahead, self._empty_heading = {}, 0
+        if shot is None:
+            return
+        caption = _sentences(shot)
+        self._report.limit("caption", caption, "", line=shot.line)
+        place = shot.setting or "shot"
+        self._shots_at[place] += 1
+        id = f"{place}-{self._shots_at[place]}"
+        notes = {key: "\n".join(lines) for key, lines in shot.notes.items()}
+        self._shots.append(DraftShot(id=id, caption=caption, notes=notes))
+
+
+def _sentences(shot: _Open) -> str:
+    """The caption: what happens, who speaks, where."""
+    parts = [shot.caption] if shot.caption else []
+    if parts and parts[0][-1] not in ".!?…":
+        parts[0] += "."
+    parts += [f"${who} speaks." for who in shot.speakers]
+    if shot.setting:
+        parts.append(f"${shot.setting}.")
+    return " ".join(parts) or "Nobody is seen."
+
+
+def _again(place: str) -> str:
+    return f"the same {re.sub('^(the|an?) ', '', place)}"[:500]
+
+
+def _look_of_heading(words: str) -> tuple[str, str]:
+    """The look of a place, and its short name: "harbour at night, exterior", "harbour at night"; both may be empty."""
+    prefix = _PREFIX.match(words)
+    where = _WHERE.get(prefix["where"].lower(), "interior and exterior") if prefix else ""
+    place, _, time = words[prefix.end() if prefix else 0 :].rpartition(" - ")
+    if not place:
+        place, time = time, ""
+    place, time = place.strip(" .-"), time.strip(" .-").lower()
+    place = place.lower() if place.isupper() else place
+    if time and time not in _NO_LOOK:
+        place = f"{place} {_TIMES[time]}" if time in _TIMES else f"{place}, {time}"
+    return (f"{place}, {where}" if where and place else place), place

@@ -1,0 +1,177 @@
+"""JSON of strangers -> values that know where they stand, and which of their keys nobody asked for."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from onestory_cli.errors import Diagnostic, Findings, shorten
+from onestory_cli.importers.draft import Report
+from onestory_cli.story.text import FORBIDDEN, Text
+
+MAX_DEPTH = 32
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_MISSING = object()
+
+
+class Node:
+    """A map of the source. Reading a key marks it; `rest` reports the keys that were never read."""
+
+    def __init__(self, values: dict[str, Any], where: str, report: Report) -> None:
+        self._values, self.where, self._report = values, where, report
+        self._read: set[str] = set()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def at(self, key: str) -> str:
+        """Where the value of a key stands: `scenes[2].cut`."""
+        return f"{self.where}.{key}" if self.where else key
+
+    def text(self, key: str, *, required: bool = False) -> str:
+        """A text on one line; "" where there is none."""
+        value = self._take(key, required)
+        return "" if value is _MISSING or value is None else self._as_text(value, self.at(key))
+
+    def number(self, key: str) -> str:
+        """A whole number or a short text, as text; "" where there is none."""
+        value = self._take(key, False)
+        if value is _MISSING or value is None:
+            return ""
+        return str(value) if type(value) is int else self._as_text(value, self.at(key))
+
+    def texts(self, key: str, *, required: bool = False) -> list[str]:
+        """A list of texts; a text alone is a list of one."""
+        value = self._take(key, required)
+        if value is _MISSING or value is None:
+            return []
+        items = value if isinstance(value, list) else [value]
+        return [self._as_text(item, f"{self.at(key)}[{index}]") for index, item in enumerate(items)]
+
+    def flags(self, key: str) -> list[bool]:
+        """A list of true and false; one alone is a list of one."""
+        value = self._take(key, False)
+        if value is _MISSING or value is None:
+            return []
+        items = value if isinstance(value, list) else [value]
+        if wrong := [index for index, item in enumerate(items) if not isinstance(item, bool)]:
+            self._report.fault("true or false is expected", f"{self.at(key)}[{wrong[0]}]")
+        return [item is True for item in items]
+
+    def nodes(self, key: str) -> Iterator[Node]:
+        """The maps of a list that must be there."""
+        value = self._take(key, True)
+        if value is _MISSING:
+            return
+        if not isinstance(value, list):
+            self._report.fault("a list is expected", self.at(key))
+            return
+        for index, item in enumerate(value):
+            where = f"{self.at(key)}[{index}]"
+            if isinstance(item, dict):
+                yield Node(item, where, self._report)
+            else:
+                self._report.fault("a map is expected", where)
+
+    def peek(self, key: str) -> list[dict[str, Any]]:
+        """The maps in a list, without reading them."""
+        value = self._values.get(key)
+        return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+    def matching(self, pattern: re.Pattern[str]) -> list[str]:
+        """The keys of a form, in the order of the source."""
+        return [key for key in self._values if pattern.fullmatch(key)]
+
+    def rest(self) -> None:
+        """Report the keys that were not read: W701."""
+        for key in self._values:
+            if key not in self._read:
+                self._report.left_out(f'"{shorten(key)}"', self.at(key))
+
+    def _take(self, key: str, required: bool) -> Any:
+        self._read.add(key)
+        if required and key not in self._values:
+            self._report.fault(f'"{key}" is missing', self.where or "the whole file")
+        return self._values.get(key, _MISSING)
+
+    def _as_text(self, value: Any, where: str) -> str:
+        if isinstance(value, str):
+            return " ".join(value.split())
+        self._report.fault("text is expected", where)
+        return ""
+
+
+def read_json(content: str, text: Text, report: Report, *, start: int = 0) -> Node:
+    """The map in `content`, which begins at position `start` of `text`.
+
+    Raises:
+        Findings: I702 it is no JSON or no map, or a value of it cannot stand in a story.
+    """
+    try:
+        value = json.loads(
+            content, object_pairs_hook=_map, parse_constant=_no_number, parse_int=_whole, parse_float=float
+        )
+        _check(value)
+    except json.JSONDecodeError as fault:
+        raise _refused(text, start + fault.pos, f"this is not JSON: {fault.msg}") from fault
+    except (RecursionError, _Refused) as fault:
+        raise _refused(text, start, str(fault) if isinstance(fault, _Refused) else _TOO_DEEP) from fault
+    if not isinstance(value, dict):
+        raise _refused(text, start, "a map is expected here, in braces")
+    return Node(value, "", report)
+
+
+_TOO_DEEP = f"the source is more than {MAX_DEPTH} levels deep"
+
+
+class _Refused(Exception):
+    """A value that no story may hold."""
+
+
+def _map(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise _Refused(f'the key "{shorten(twice)}" is given twice')
+    return values
+
+
+def _no_number(name: str) -> float:
+    raise _Refused(f"{name} is no number")
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > 18:
+        raise _Refused(f"{shorten(digits, 24)} has more than 18 digits")
+    return int(digits)
+
+
+def _check(value: Any) -> None:
+    """Refuse what escapes can smuggle in: control characters, halves of characters, depth."""
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, str):
+                _check_text(item)
+            elif isinstance(item, list):
+                inner += item
+            elif isinstance(item, dict):
+                inner += (*item, *item.values())
+        if not inner:
+            return
+        level = inner
+    raise _Refused(_TOO_DEEP)
+
+
+def _check_text(text: str) -> None:
+    if found := FORBIDDEN.search(text) or _SURROGATE.search(text):
+        raise _Refused(f"U+{ord(found[0]):04X} in a text is a control character, which a story cannot hold")
+
+
+def _refused(text: Text, position: int, message: str) -> Findings:
+    help = "mend it in the source, or name its format with `--from`"
+    return Findings((Diagnostic(code="I702", message=message, place=text.place(position, position + 1), help=help),))

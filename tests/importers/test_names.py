@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+
+from onestory_cli.importers.names import Names, slug
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Maya", "maya"),
+        ("Café de la Paix", "cafe-de-la-paix"),
+        ("GUARD #2", "guard-2"),
+        ("2nd Guard", "nd-guard"),
+        ("O'Neil", "oneil"),
+        ("浜辺", ""),
+        ("--", ""),
+        ("a" * 39 + " b", "a" * 39),
+    ],
+)
+def test_slugs(name: str, expected: str) -> None:
+    assert slug(name) == expected
+
+
+def test_an_id_is_given_once() -> None:
+    names = Names()
+    given = [names.new(name, otherwise="place") for name in ("Hut", "hut!", "Hut 2", "HUT", "浜", "森")]
+    assert given == ["hut", "hut-2", "hut-2-2", "hut-3", "place", "place-2"]
