@@ -136,7 +136,8 @@ class Lines:
                 why = event.reason.removeprefix("kept").removeprefix(": ")
                 self._shot(event.shot, f"kept {event.take[:6]}{_because(why)}", "dim")
             case events.ShotStarted():
-                self.reasons[event.shot], self.memories[event.shot] = event.reason, remembers(())
+                self.reasons[event.shot] = f"{event.reason}; {event.goes_on}" if event.goes_on else event.reason
+                self.memories[event.shot] = remembers(())
             case events.Remembered():
                 self.memories[event.shot] = remembers(event.frames)
             case events.PartialKept():

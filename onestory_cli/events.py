@@ -44,13 +44,17 @@ class ShotKept(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ShotStarted(Event):
-    """A shot begins to be made. `reason` is the Reason in words; `index` counts from 0."""
+    """A shot begins to be made. `reason` is the Reason in words, as its record will have it; `index` counts from 0.
+
+    `goes_on` says at which step, where earlier work on it is gone on with.
+    """
 
     shot: str
     index: int
     shots: int
     reason: str
     steps: int
+    goes_on: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

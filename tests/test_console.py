@@ -49,7 +49,7 @@ def film() -> Iterator[events.Event]:
     yield events.StepDone(shot="city", step=1, steps=2, seconds=60.0)
     yield events.TakeCommitted(shot="city", take="77ab01c0ffee", seconds=7.04, memory_bytes=1_240_000_000)
     yield events.Warned(code="W406", message="clip.mp4 is damaged", help="it is made again")
-    yield events.ShotStarted(shot="return", index=2, shots=3, reason="memory changed: city[2]", steps=2)
+    yield events.ShotStarted(shot="return", index=2, shots=3, reason="memory changed: city[2] differs", steps=2)
     yield events.Remembered(shot="return", frames=(("opening", 2), ("city", 0), ("opening", 4)), tokens=3, visible=10)
     yield events.StepDone(shot="return", step=1, steps=2, seconds=60.0)
     yield events.TakeCommitted(shot="return", take="90cd34c0ffee", seconds=95.4, memory_bytes=1_240_000_000)
@@ -61,7 +61,7 @@ The Lost Kite: 3 shots, 1 kept, model storyworld
 [1/3] opening: kept 3f9a12 (still remembers city[2])
 [2/3] city: rendered 77ab01 (new) in 7.0 s, remembers nothing, 1.2 GB
 warning[W406] clip.mp4 is damaged (it is made again)
-[3/3] return: rendered 90cd34 (memory changed: city[2]) in 1:35, remembers opening[2,4], city[0], 1.2 GB
+[3/3] return: rendered 90cd34 (memory changed: city[2] differs) in 1:35, remembers opening[2,4], city[0], 1.2 GB
 2 rendered, 1 kept in 1:50
 """
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
+from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from onestory_cli.plan import Plan, ShotJob
     from onestory_cli.store.record import Record
     from onestory_cli.store.reuse import Decision
+    from onestory_cli.store.run import Run
     from onestory_cli.store.why import Cause
 
+FIELDS = {"caption": "resolved caption", "negative": "negative caption"}
 COLUMNS = ("shot", "film", "steps", "tokens + context", "memory", "plan", "why")
 
 
@@ -43,10 +46,11 @@ def command(
     from onestory_cli.store.reuse import forecast
 
     plan, warnings = compile_story(file, profile=profile, seed=seed, allow_outside=allow_outside)
-    decisions = forecast(plan, existing_run(run or folder_for(file)))
+    there = existing_run(run or folder_for(file))
+    decisions = forecast(plan, there)
     if why:
         plan.job(why)
-        show_why(screen_of(context), decisions, why, json=json or format is Format.JSON)
+        show_why(screen_of(context), decisions, why, models=_models(plan, there), json=json or format is Format.JSON)
         return ExitCode.DONE
     show_plan(screen_of(context), plan, decisions, warnings, format=Format.JSON if json else format)
     pending = any(decision.action != "keep" for decision in decisions)
@@ -71,11 +75,19 @@ def show_plan(
     screen.line("\n" + _sum(decisions))
 
 
-def show_why(screen: Screen, decisions: Sequence[Decision], shot: str, *, json: bool) -> None:
+def _models(plan: Plan, run: Run | None) -> dict[str, str]:
+    """The names of the models that the run was made with and is to be made with, by fingerprint."""
+    used = run.model_used() if run else None
+    return {**({used.fingerprint: used.name} if used else {}), plan.model_fingerprint: plan.model.name}
+
+
+def show_why(
+    screen: Screen, decisions: Sequence[Decision], shot: str, *, models: Mapping[str, str], json: bool
+) -> None:
     """The chain of causes behind what is decided about a shot."""
     from onestory_cli.store.why import explain
 
-    cause = explain(decisions, shot)
+    cause = explain(decisions, shot, models)
     if json:
         screen.document("why", **asdict(cause))
     else:
@@ -86,14 +98,33 @@ def _chain(cause: Cause, indent: str = "") -> Iterator[str]:
     from onestory_cli.store.standing import frames_text
 
     words = {"keep": "", "render": "render: ", "undecided": "undecided: "}
-    yield f"{indent}{cause.shot}: {words[cause.action]}{cause.reason}"
+    kept = f" (take {cause.take}, {cause.id[:6]})" if cause.id else ""
+    yield f"{indent}{cause.shot}: {words[cause.action]}{cause.reason}{kept}"
     for change in cause.changes:
-        old, new = (shorten(value, 60) for value in (change.old, change.new))
-        yield f"{indent}  {change.field.replace('_', ' ')}: {old} -> {new}"
+        old, new = contrast(str(change.old), str(change.new))
+        yield f"{indent}  {FIELDS.get(change.field) or change.field.replace('_', ' ')}: {old} -> {new}"
     if cause.remembers:
         yield f"{indent}  its take remembers {frames_text(cause.remembers)}"
     for inner in cause.because:
         yield from _chain(inner, indent + "  ")
+
+
+def contrast(old: str, new: str, width: int = 60) -> tuple[str, str]:
+    """Two texts for one line each: of long ones the words that both share at their ends give way, up to two."""
+    if max(len(old), len(new)) <= width:
+        return shorten(old, width), shorten(new, width)
+    left, right = old.split(), new.split()
+    head = _alike(left, right)
+    tail = min(_alike(left[::-1], right[::-1]), min(len(left), len(right)) - head)
+    start, end = max(0, head - 2), max(0, tail - 2)
+    first, second = (" ".join(words[start : len(words) - end]) for words in (left, right))
+    before, after = "… " * (start > 0), " …" * (end > 0)
+    return shorten(f"{before}{first}{after}", 2 * width), shorten(f"{before}{second}{after}", 2 * width)
+
+
+def _alike(left: Sequence[str], right: Sequence[str]) -> int:
+    """How many words two texts have in common from their beginning."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False)))
 
 
 def _show_document(screen: Screen, plan: Plan, decisions: Sequence[Decision], warnings: Sequence[Diagnostic]) -> None:

@@ -13,6 +13,7 @@ class ReasonKind(StrEnum):
     SETTINGS = "settings"
     MODEL = "model"
     MEMORY = "memory"
+    WAITS = "waits"
     IMAGE = "image"
     FORCED = "forced"
     DAMAGED = "damaged"
@@ -32,11 +33,13 @@ CHANGES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """`str()` of it is what people read: "memory changed: opening[2]", "caption changed", "kept: ..."."""
+    """`str()` of it is what people read: "caption changed", "memory changed: opening[2] differs", "waits for city"."""
 
     kind: ReasonKind
     detail: str = ""
 
     def __str__(self) -> str:
+        if self.kind is ReasonKind.WAITS:
+            return f"waits for {self.detail}"
         words = f"{self.kind} changed" if self.kind in CHANGES else str(self.kind)
         return f"{words}: {self.detail}" if self.detail else words

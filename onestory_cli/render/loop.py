@@ -246,8 +246,9 @@ class Film:
                 shot=job.shot,
                 index=job.index,
                 shots=len(self._plan.jobs),
-                reason=str(decision.why),
+                reason=str(decision.reason),
                 steps=job.steps,
+                goes_on=str(decision.partial or ""),
             )
         )
         image = self._picture(job.image, job) if job.image else None

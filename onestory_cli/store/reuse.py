@@ -7,43 +7,32 @@ it still selects the same frames. Where only the selector can tell, or the memor
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from onestory_cli.errors import shorten
 from onestory_cli.plan import Plan, Reason, ReasonKind, Seed, ShotJob, retake
-from onestory_cli.store.keys import KINDS, Field, Spec, clip_fields, shown_fields, spec_fields, spec_key, take_key
+from onestory_cli.store.changes import Change, changed_fields, changes_since, reason_of
+from onestory_cli.store.keys import clip_fields, shown_fields, spec_fields, spec_key, take_key
 from onestory_cli.store.partials import KeptPartial
 from onestory_cli.store.record import MemoryState
 from onestory_cli.store.run import Run
 from onestory_cli.store.standing import (
     Digests,
+    Pointer,
     can_be_same,
     frames_text,
-    lost_frames,
     memory_changes,
     picks_without_scores,
     same_frames,
+    selection_changes,
     still_picked,
 )
 from onestory_cli.store.state import Accepted
 from onestory_cli.store.takes import Shelf, Take
 
 Action = Literal["keep", "render", "undecided"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """One field of a spec, before and now."""
-
-    field: str
-    old: Field
-    new: Field
-
-    def __str__(self) -> str:
-        return f"{self.field.replace('_', ' ')} {shorten(self.old, 24)} -> {shorten(self.new, 24)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,34 +172,33 @@ class Lookup:
         if picks is not None:
             unknown = [source for source in unknown if source in {pick.source for pick in picks}]
         if unknown:
-            return _undecided(job, alike, f"decided when known: {_waits(alike[0].record.memory, unknown)}")
+            return _undecided(job, alike, _waits(alike[0].record.memory, unknown))
         if picks is not None:
             for take in alike:
                 if memory := still_picked(take.record.memory, picks, visible):
                     return _keep(job, take, memory)
-            now = [(visible[pick.source], pick.index) for pick in picks]
-            return _forgets(job, alike[0], visible, lost_frames(alike[0].record.memory, now))
+            now = [Pointer(source=pick.source, digest=visible[pick.source], index=pick.index) for pick in picks]
+            return _forgets(job, alike[0], visible, now)
         possible = tuple(take for take in alike if can_be_same(take.record.memory, visible))
-        before = (possible or alike)[0].record.memory
-        changes = ", ".join(memory_changes(before, visible))
         if possible:
-            return _undecided(job, possible, f"decided by selection: {changes}")
-        there = [(frame.digest, frame.index) for frame in before.selected if frame.digest in visible.values()]
-        return _forgets(job, alike[0], visible, lost_frames(before, there))
+            changes = "; ".join(memory_changes(possible[0].record.memory, visible))
+            return _undecided(job, possible, f"selection: {changes}")
+        return _forgets(job, alike[0], visible)
 
     def _unless_encoded_otherwise(self, job: ShotJob, take: Take) -> Decision:
         if changes := changed_fields(take.record.clip, clip_fields(job, self._plan.output)):
             reason = Reason(kind=ReasonKind.SETTINGS, detail=", ".join(map(str, changes)))
             return Decision(job=job, action="render", reason=reason, before=take, changes=changes)
-        return Decision(job=job, action="keep", reason=Reason(kind=ReasonKind.KEPT), take=take)
+        former = f"made as {take.shot}" if take.shot != job.shot else ""
+        return Decision(job=job, action="keep", reason=Reason(kind=ReasonKind.KEPT, detail=former), take=take)
 
     def _anew(self, job: ShotJob) -> Decision:
         """No take has this spec: say what differs from the latest, or what happened to it."""
         shelf = self._shelf(job)
         if shelf.takes:
             before = next((take for take in shelf.takes if take.record.take == job.take), shelf.takes[0])
-            changes = changed_fields(before.record.spec, spec_fields(job, self._plan.model_fingerprint))
-            return Decision(job=job, action="render", reason=_reason(changes), before=before, changes=changes)
+            changes = changes_since(before.record, job, self._plan.model_fingerprint)
+            return Decision(job=job, action="render", reason=reason_of(changes), before=before, changes=changes)
         if shelf.damaged_takes:
             return _render(job, ReasonKind.DAMAGED, str(shelf.damaged_takes[0]))
         return _render(job, ReasonKind.NEW)
@@ -244,17 +232,8 @@ def settle(decision: Decision, now: MemoryState) -> Decision:
     for take in decision.may_stand:
         if same_frames(take.record.memory, now):
             return _keep(decision.job, take, now)
-    before = decision.may_stand[0]
-    lost = lost_frames(before.record.memory, [(frame.digest, frame.index) for frame in now.selected])
-    return _forgets(decision.job, before, now.visible, lost)
-
-
-def changed_fields(old: Spec, new: Spec) -> tuple[Change, ...]:
-    """The fields that differ, in the order of `new`."""
-    names = dict.fromkeys((*new, *old))
-    return tuple(
-        Change(field=name, old=old.get(name), new=new.get(name)) for name in names if old.get(name) != new.get(name)
-    )
+    picked = [Pointer(source=frame.source, digest=frame.digest, index=frame.index) for frame in now.selected]
+    return _forgets(decision.job, decision.may_stand[0], now.visible, picked)
 
 
 def _indexed(takes: Iterable[Take]) -> tuple[dict[str, list[Take]], dict[str, list[Take]]]:
@@ -291,27 +270,15 @@ def _keep(job: ShotJob, take: Take, memory: MemoryState) -> Decision:
 
 
 def _undecided(job: ShotJob, takes: tuple[Take, ...], why: str) -> Decision:
-    reason = Reason(kind=ReasonKind.MEMORY, detail=why)
+    reason = Reason(kind=ReasonKind.WAITS, detail=why)
     return Decision(job=job, action="undecided", reason=reason, take=takes[0], may_stand=takes)
 
 
-def _forgets(job: ShotJob, before: Take, visible: Digests, lost: str) -> Decision:
+def _forgets(job: ShotJob, before: Take, visible: Digests, now: Sequence[Pointer] = ()) -> Decision:
     """A shot that remembers other frames than its take did, or the same ones in another order."""
-    detail = lost or ", ".join(memory_changes(before.record.memory, visible))
+    detail = "; ".join(selection_changes(before.record.memory, visible, now))
     return Decision(job=job, action="render", reason=Reason(kind=ReasonKind.MEMORY, detail=detail), before=before)
 
 
 def _render(job: ShotJob, kind: ReasonKind, detail: str = "") -> Decision:
     return Decision(job=job, action="render", reason=Reason(kind=kind, detail=detail))
-
-
-def _reason(changes: tuple[Change, ...]) -> Reason:
-    """The weightiest kind of change names the reason; settings are told in full, other kinds by their name."""
-    kinds = {KINDS.get(change.field, ReasonKind.MODEL) for change in changes}
-    kind = next(item for item in KINDS.values() if item in kinds)
-    settings = [str(change) for change in changes if KINDS.get(change.field) is ReasonKind.SETTINGS]
-    others = [str(item) for item in dict.fromkeys(KINDS.values()) if item in kinds and item is not kind]
-    if kind is ReasonKind.SETTINGS:
-        return Reason(kind=kind, detail=", ".join(settings))
-    also = [*(name for name in others if name != ReasonKind.SETTINGS), *settings]
-    return Reason(kind=kind, detail=f"also {', '.join(also)}" if also else "")

@@ -25,7 +25,7 @@ from onestory_cli.store.lock import locked
 from onestory_cli.store.partials import PARTIAL, read_partial, write_partial
 from onestory_cli.store.record import MemoryState, Record
 from onestory_cli.store.sealed import BrokenSeal
-from onestory_cli.store.state import Accepted, FilmMade, RunState, state_of
+from onestory_cli.store.state import Accepted, FilmMade, ModelUsed, RunState, state_of
 from onestory_cli.store.takes import (
     CLIP,
     LATENTS,
@@ -108,13 +108,13 @@ class Run:
         Raises:
             OnestoryError: R403 when a newer version wrote it.
         """
-        try:
-            state = self.state()
-        except OnestoryError as fault:
-            if fault.code != "R404":
-                raise
-            return {}
+        state = self._whole_state()
         return state.shots if state else {}
+
+    def model_used(self) -> ModelUsed | None:
+        """The model that the run was last given; None where run.json is not there or damaged."""
+        state = self._whole_state()
+        return state.model if state else None
 
     def shelves(self) -> dict[str, Shelf]:
         """All takes of all shots that ever were in the run, checked byte by byte."""
@@ -165,13 +165,7 @@ class Run:
         """
         for image in plan.images:
             self._freeze_image(image)
-        try:
-            before = self.state()
-        except OnestoryError as fault:
-            if fault.code != "R404":
-                raise
-            before = None
-        self._write_story_and_state(plan.story.source, state_of(plan, before))
+        self._write_story_and_state(plan.story.source, state_of(plan, self._whole_state()))
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
@@ -260,6 +254,15 @@ class Run:
         self.disk.make_folder(copy.parent)
         self.disk.replace(copy, data)
         self.disk.sync(copy.parent)
+
+    def _whole_state(self) -> RunState | None:
+        """What run.json says; None where it is not there or damaged."""
+        try:
+            return self.state()
+        except OnestoryError as fault:
+            if fault.code != "R404":
+                raise
+            return None
 
     def _state(self) -> RunState:
         state = self.state()

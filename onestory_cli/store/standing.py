@@ -19,6 +19,15 @@ Digests = Mapping[str, str | None]  # source of memory -> digest; None while its
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pointer:
+    """Latent frame `index` of a source of memory whose latents have this digest."""
+
+    source: str
+    digest: str | None
+    index: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pick:
     """A frame that a policy picks by its place alone, and the level that it gets."""
 
@@ -69,7 +78,7 @@ def can_be_same(before: MemoryState, visible: Digests) -> bool:
     return {frame.digest for frame in before.selected} <= set(visible.values())
 
 
-def frames_text(frames: Iterable[SelectedFrame]) -> str:
+def frames_text(frames: Iterable[SelectedFrame | Pointer]) -> str:
     """Remembered frames in order of relevance, by source: "opening[2,3], city[0]"."""
     by_source: dict[str, list[str]] = {}
     for frame in frames:
@@ -78,24 +87,44 @@ def frames_text(frames: Iterable[SelectedFrame]) -> str:
 
 
 def memory_changes(before: MemoryState, visible: Digests) -> Iterator[str]:
-    """The sources whose bytes changed, with the frames that were remembered of them; then what came and what went."""
+    """What else a shot sees than its take did: sources that differ, those that came, and those that went."""
     changed = [source for source, digest in before.visible.items() if visible.get(source, digest) != digest]
     remembered = {source: [frame for frame in before.selected if frame.source == source] for source in changed}
     for source in sorted(changed, key=lambda source: not remembered[source]):
-        yield frames_text(remembered[source]) if remembered[source] else source
-    yield from (f"{source} added" for source in visible if source not in before.visible)
-    yield from (f"{source} removed" for source in before.visible if source not in visible)
+        yield f"{frames_text(remembered[source]) if remembered[source] else source} differs"
+    if came := [source for source in visible if source not in before.visible]:
+        yield f"sees {', '.join(came)} now"
+    if went := [source for source in before.visible if source not in visible]:
+        yield f"no longer sees {', '.join(went)}"
     if list(before.visible.items()) == list(visible.items()):
         yield "others show what its caption names"  # a take of the same spec and memory: nothing else can differ
     elif set(before.visible.items()) == set(visible.items()):
-        yield "other order"
+        yield "sees the same in another order"
 
 
-def lost_frames(before: MemoryState, now: Iterable[tuple[str | None, int]]) -> str:
-    """What is remembered no more, by source, of frames (digest, index) that are selected now: "frames of city[1]"."""
-    kept = set(now)
-    lost = [frame for frame in before.selected if (frame.digest, frame.index) not in kept]
-    return f"frames of {frames_text(lost)}" if lost else ""
+def selection_changes(before: MemoryState, visible: Digests, now: Sequence[Pointer]) -> Iterator[str]:
+    """What a shot remembers no more, each with its cause, and what it remembers instead.
+
+    `now` is what is selected, and empty where that was not asked because frames are not there to be selected.
+    """
+    there = [frame for frame in before.selected if frame.digest in visible.values()]
+    missing = [frame for frame in before.selected if frame not in there]
+    differing = [frame for frame in missing if frame.source in visible]
+    if differing:
+        yield f"{frames_text(differing)} differs"
+    if unseen := [frame for frame in missing if frame not in differing]:
+        yield f"no longer sees {frames_text(unseen)}"
+    if not now:
+        return
+    kept = {(frame.digest, frame.index) for frame in before.selected}
+    picked = {(frame.digest, frame.index) for frame in now}
+    if left := [frame for frame in there if (frame.digest, frame.index) not in picked]:
+        yield f"no longer selects {frames_text(left)}"
+    sources = {frame.source for frame in differing}
+    if new := [frame for frame in now if (frame.digest, frame.index) not in kept and frame.source not in sources]:
+        yield f"selects {frames_text(new)}"
+    elif not (missing or left):
+        yield "selects the same in another order or at other levels"
 
 
 def _contents(frames: Iterable[SelectedFrame]) -> list[tuple[str | None, int, str]]:

@@ -38,7 +38,7 @@ def test_an_edit_is_told_with_its_reason(onestory: Onestory, story: Path, film_r
     rows = {line.split()[0]: line for line in result.out.splitlines() if "0.6 s" in line}
     assert "keep " in rows["opening"]
     assert rows["city"].endswith("render        caption changed")
-    assert rows["return"].endswith("undecided     memory changed: decided when known: city[1]")
+    assert rows["return"].endswith("undecided     waits for city[1]")
     assert "1 to render, 1 decided when their memory is known, 1 kept, about 0:00:" in result.out
 
 
@@ -93,10 +93,11 @@ def test_why_tells_the_chain_back_to_the_edit(onestory: Onestory, story: Path, f
     result = onestory("plan", story, "--why", "return")
     assert result.exit is ExitCode.DONE
     head, remembered, *rest = result.out.splitlines()
-    assert head.startswith("return: undecided: memory changed: decided when known: city[")
+    assert head.startswith("return: undecided: waits for city[")
     assert remembered.startswith("  its take remembers ")
-    assert rest[:2] == ["  city: render: caption changed", "    caption: A city at night. -> A city at dawn."]
-    assert onestory("plan", story, "--why", "opening").out == "opening: kept\n"
+    assert rest[:2] == ["  city: render: caption changed", "    resolved caption: A city at night. -> A city at dawn."]
+    (take,) = film_run.glob("shots/opening/*")
+    assert onestory("plan", story, "--why", "opening").out == f"opening: kept (take 0, {take.name[:6]})\n"
 
 
 def test_why_for_machines_and_for_a_shot_that_is_not_there(onestory: Onestory, story: Path, film_run: Path) -> None:

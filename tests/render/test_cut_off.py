@@ -95,8 +95,8 @@ def test_an_edit_of_a_shot_that_some_remember_makes_just_those(folder: Path) -> 
     maker = render_named(change(plan, "city", resolved_caption="city by day"), folder, heard)
     assert maker.made == ["city", "b", "c"]
     reasons = {event.shot: event.reason for event in heard if isinstance(event, events.ShotStarted)}
-    assert reasons["b"] == "memory changed: frames of city[1,0]"
-    assert reasons["c"] == "memory changed: frames of b[1,0]"
+    assert reasons["b"] == "memory changed: city[1,0] differs"
+    assert reasons["c"] == "memory changed: b[1,0] differs"
 
 
 def test_a_new_shot_that_is_remembered_instead_is_a_reason_to_make(folder: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_new_shot_that_is_remembered_instead_is_a_reason_to_make(folder: Path)
     maker = render_named(plan_of(shots[0], shot("night"), *shots[1:]), folder, heard)
     assert maker.made == ["night", "city", "return"]
     started = {event.shot: event.reason for event in heard if isinstance(event, events.ShotStarted)}
-    assert started["return"] == "memory changed: frames of opening[0]"
+    assert started["return"] == "memory changed: no longer selects opening[0]; selects night[1]"
 
 
 @pytest.mark.parametrize("how", ["insert", "remove", "reorder", "rename"])
@@ -150,3 +150,17 @@ def test_of_two_shots_that_are_alike_one_continues_the_one_that_was_renamed(fold
 def test_another_story_seed_is_no_renaming(folder: Path) -> None:
     render_named(plan_of(shot("opening", "a beach")), folder)
     assert render_named(plan_of(shot("prologue", "a beach"), seed=8), folder).made == ["prologue"]
+
+
+def test_the_log_and_the_record_hold_the_same_reason(folder: Path) -> None:
+    shots = [shot("opening"), shot("city"), shot("a", "a as in opening"), shot("b", "b as in city")]
+    plan = plan_of(*shots)
+    render_named(plan, folder)
+    edited = change(plan, "city", resolved_caption="city by day")
+    render_named(plan_of(shot("night"), *edited.story.shots), folder)
+    logged = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    last = {line["shot"]: line["reason"] for line in logged if line["event"] in ("ShotStarted", "ShotKept")}
+    takes = {name: shelf.takes[0] for name, shelf in Run.open(folder).shelves().items()}
+    assert last == {name: str(take.record.reason) for name, take in takes.items()}
+    assert last["opening"] == "memory changed: sees night now, nothing before"
+    assert last["b"] == "memory changed: city[1,0] differs"

@@ -86,8 +86,8 @@ def test_plan_and_events_say_that_it_goes_on_and_the_record_why_it_was_begun(fol
     assert why == {"opening": "kept", "city": "interrupted: goes on at step 3 of 3", "return": "new"}
     heard: list[Event] = []
     render_with(three_shots(), folder, heard.append)
-    started = {event.shot: event.reason for event in heard if isinstance(event, events.ShotStarted)}
-    assert started == {"city": "interrupted: goes on at step 3 of 3", "return": "new"}
+    started = {event.shot: (event.reason, event.goes_on) for event in heard if isinstance(event, events.ShotStarted)}
+    assert started == {"city": ("new", "goes on at step 3 of 3"), "return": ("new", "")}
     assert str(Run.open(folder).shelves()["city"].takes[0].record.reason) == "new"
 
 

@@ -93,7 +93,7 @@ def test_a_changed_caption_makes_that_shot_and_those_that_remember_it(folder: Pa
     assert maker.made == ["city", "return"]
     reasons = {event.shot: event.reason for event in heard if isinstance(event, events.ShotStarted)}
     assert reasons["city"] == "caption changed"
-    assert reasons["return"] == "memory changed: frames of city[1]"
+    assert reasons["return"] == "memory changed: city[1] differs"
 
 
 def test_going_back_to_an_earlier_caption_makes_nothing(folder: Path) -> None:

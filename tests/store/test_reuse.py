@@ -35,8 +35,8 @@ def test_an_unchanged_story_is_kept(run: Run) -> None:
 def test_what_sees_a_shot_that_must_run_is_undecided_until_it_has(run: Run) -> None:
     assert table(change(three_shots(), "opening", resolved_caption="other"), run) == {
         "opening": ("render", "caption changed"),
-        "city": ("undecided", "memory changed: decided when known: opening[0,1]"),
-        "return": ("undecided", "memory changed: decided when known: opening[1], city[1]"),
+        "city": ("undecided", "waits for opening[0,1]"),
+        "return": ("undecided", "waits for opening[1], city[1]"),
     }
 
 
@@ -49,7 +49,7 @@ def test_a_forced_shot_runs_and_leaves_the_rest_to_its_bytes(run: Run) -> None:
     assert table(three_shots(), run, "city") == {
         "opening": ("keep", "kept"),
         "city": ("render", "forced"),
-        "return": ("undecided", "memory changed: decided when known: city[1]"),
+        "return": ("undecided", "waits for city[1]"),
     }
 
 
@@ -82,7 +82,7 @@ def test_another_model_is_the_reason_for_all(run: Run) -> None:
 
 def test_memory_from_fewer_shots_names_what_is_gone(run: Run) -> None:
     plan = change(three_shots(), "return", memory=MemoryRequest(sources=("city",)))
-    assert table(plan, run)["return"] == ("render", "memory changed: frames of opening[1]")
+    assert table(plan, run)["return"] == ("render", "memory changed: no longer sees opening[1]")
 
 
 def test_an_inserted_shot_is_new_and_later_ones_wait_for_it(run: Run) -> None:
@@ -91,8 +91,8 @@ def test_an_inserted_shot_is_new_and_later_ones_wait_for_it(run: Run) -> None:
     assert table(plan, run) == {
         "opening": ("keep", "kept"),
         "night": ("render", "new"),
-        "city": ("undecided", "memory changed: decided when known: night"),
-        "return": ("undecided", "memory changed: decided when known: night, city[1]"),
+        "city": ("undecided", "waits for night"),
+        "return": ("undecided", "waits for night, city[1]"),
     }
 
 
@@ -101,7 +101,7 @@ def test_other_order_of_the_same_memory_is_for_the_selector_to_decide(run: Run) 
     shots = [shot("a", memory=blind), shot("b", memory=blind), shot("c")]
     render_with(plan_of(*shots), run.path)
     swapped = plan_of(shots[1], shots[0], shots[2])
-    assert table(swapped, run)["c"] == ("undecided", "memory changed: decided by selection: other order")
+    assert table(swapped, run)["c"] == ("undecided", "waits for selection: sees the same in another order")
 
 
 def test_frames_that_are_no_longer_there_are_named_without_asking_the_selector(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_frames_that_are_no_longer_there_are_named_without_asking_the_selector(t
     other = change(change(plan, "opening", resolved_caption="other"), "city", resolved_caption="else")
     render_with(plan_of(*other.story.shots[:2]), tmp_path)
     reason = next(item.reason for item in forecast(other, run) if item.job.shot == "return")
-    assert (reason.kind, reason.detail) == (ReasonKind.MEMORY, "frames of city[1]")
+    assert (reason.kind, reason.detail) == (ReasonKind.MEMORY, "city[1] differs")
 
 
 def test_a_shot_removed_that_was_not_remembered_is_for_the_selector_to_decide(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_shot_removed_that_was_not_remembered_is_for_the_selector_to_decide(tm
     without = change(plan, "return", memory=MemoryRequest(frames=1, sources=("city",)))
     assert table(without, Run.open(tmp_path))["return"] == (
         "undecided",
-        "memory changed: decided by selection: opening removed",
+        "waits for selection: no longer sees opening",
     )
 
 
@@ -130,9 +130,9 @@ def test_a_shot_removed_that_was_not_remembered_is_for_the_selector_to_decide(tm
     ("policy", "edited", "expected"),
     [
         ("last", "opening", ("keep", "kept: still remembers city[1]")),
-        ("last", "city", ("undecided", "memory changed: decided when known: city[1]")),
+        ("last", "city", ("undecided", "waits for city[1]")),
         ("recent", "opening", ("keep", "kept: still remembers city[1,0]")),
-        ("uniform", "opening", ("undecided", "memory changed: decided when known: opening[1]")),
+        ("uniform", "opening", ("undecided", "waits for opening[1]")),
         ("none", "opening", ("keep", "kept")),
     ],
 )
@@ -161,7 +161,7 @@ def test_who_is_shown_where_is_part_of_a_memory_that_must_cover_it(tmp_path: Pat
     elsewhere = change(change(plan, "opening", mentions=()), "city", mentions=(fox,))
     assert table(elsewhere, Run.open(tmp_path))["return"] == (
         "undecided",
-        "memory changed: decided by selection: others show what its caption names",
+        "waits for selection: others show what its caption names",
     )
     maker = render_with(elsewhere, tmp_path)
     assert maker.recalled == maker.made == ["return"]

@@ -1,0 +1,93 @@
+"""What differs between a take and its shot as it is now, field by field, and which Reason that is for its author."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from onestory_cli.errors import shorten
+from onestory_cli.plan import Reason, ReasonKind, ShotJob
+from onestory_cli.store.keys import KINDS, Field, Spec, spec_fields
+from onestory_cli.store.record import Record
+
+VISIBLE = "visible_memory"  # stands for the memory settings of a shot that begins or ceases to see anything
+NOTHING = "nothing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One field of a spec, before and now."""
+
+    field: str
+    old: Field
+    new: Field
+
+    def __str__(self) -> str:
+        return f"{self.field.replace('_', ' ')} {shorten(self.old, 24)} -> {shorten(self.new, 24)}"
+
+
+def changed_fields(old: Spec, new: Spec) -> tuple[Change, ...]:
+    """The fields that differ, in the order of `new`."""
+    names = dict.fromkeys((*new, *old))
+    return tuple(
+        Change(field=name, old=old.get(name), new=new.get(name)) for name in names if old.get(name) != new.get(name)
+    )
+
+
+def changes_since(record: Record, job: ShotJob, model_fingerprint: str) -> tuple[Change, ...]:
+    """What differs between the spec of a take and that of its shot now.
+
+    A seed is told as the author gave it, and what a shot sees instead of the settings that come and go with that.
+    """
+    changes = changed_fields(record.spec, spec_fields(job, model_fingerprint))
+    saw, sees = bool(record.spec["memory_frames"]), bool(job.memory.sources)
+    told = [_seed_change(record, job) if change.field == "seed" else change for change in changes]
+    if saw == sees:
+        return tuple(told)
+    return (*(change for change in told if not change.field.startswith("memory_")), *_sight(record, job, changes))
+
+
+def reason_of(changes: tuple[Change, ...]) -> Reason:
+    """The weightiest kind of change names the reason; settings are told in full, other kinds by their name."""
+    kinds = {_kind(change) for change in changes}
+    order = dict.fromkeys((*KINDS.values(), ReasonKind.MEMORY))
+    kind = next(item for item in order if item in kinds)
+    settings = [str(change) for change in changes if _kind(change) is ReasonKind.SETTINGS]
+    sight = [_seen(change) for change in changes if change.field == VISIBLE]
+    if kind in (ReasonKind.SETTINGS, ReasonKind.MEMORY):
+        return Reason(kind=kind, detail=", ".join((*settings, *sight)))
+    silent = (kind, ReasonKind.SETTINGS, ReasonKind.MEMORY)
+    also = [*(str(item) for item in order if item in kinds and item not in silent), *settings, *sight]
+    return Reason(kind=kind, detail=f"also {', '.join(also)}" if also else "")
+
+
+def _kind(change: Change) -> ReasonKind:
+    return ReasonKind.MEMORY if change.field == VISIBLE else KINDS.get(change.field, ReasonKind.MODEL)
+
+
+def _seen(change: Change) -> str:
+    return f"sees {shorten(change.new)} now, {shorten(change.old)} before"
+
+
+def _sight(record: Record, job: ShotJob, changes: tuple[Change, ...]) -> Iterator[Change]:
+    """A shot that begins or ceases to see memory: by its own settings, or by what stands before it."""
+    memory = job.memory
+    off = {"memory_frames": memory.frames == 0, "memory_budget": memory.budget == 0}
+    off["memory_policy"] = memory.policy == "none"
+    if any(off.values()):
+        yield from (change for change in changes if off.get(change.field))
+    else:
+        old, new = (", ".join(sources) or NOTHING for sources in (record.memory.visible, memory.sources))
+        yield Change(field=VISIBLE, old=old, new=new)
+
+
+def _seed_change(record: Record, job: ShotJob) -> Change:
+    old = seed_text(record.seed_base, given=record.seed_given, take=0 if record.own_seed is not None else record.take)
+    given = job.seed_rule.given and job.seed == job.seed_rule.base
+    new = seed_text(job.seed_rule.base, given=job.seed_rule.given, take=0 if given else job.take)
+    return Change(field="seed", old=old, new=new)
+
+
+def seed_text(base: int, *, given: bool, take: int) -> str:
+    """Where a seed comes from: "11", "the story's 7", "the story's 7, take 2"."""
+    return (str(base) if given else f"the story's {base}") + (f", take {take}" if take else "")
