@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from onestory_cli import __version__
 from onestory_cli.evaluation.readout import load_readout
@@ -32,6 +33,7 @@ def measure(
 ) -> Result:
     """Load a model and the read-out, and run a suite of films in its world."""
     model, readout = load_model(spec, device), load_readout()
+    pace = _Pace(films=len(suite.films) * len(variants), emit=emit)
     schedule = Schedule(name=spec.scheduler, steps=steps, shift=spec.shift, guidance=spec.guidance)
     conduct = Conduct(schedule=schedule, seed=seed)
     result = evaluate(
@@ -41,7 +43,7 @@ def measure(
         variants=variants,
         conduct=conduct,
         world=world,
-        progress=lambda what, done, total: emit(DataPrepared(what=f"films, {what}", done=done, total=total)),
+        progress=pace,
     )
     provenance = {
         "onestory": __version__,
@@ -53,3 +55,20 @@ def measure(
         "environment": model.environment(),
     }
     return replace(result, provenance=provenance)
+
+
+@dataclass(kw_only=True)
+class _Pace:
+    """Tells how far the films of each variant are, and about how long all made ones will take."""
+
+    films: int
+    emit: Emit
+    started: float = field(default_factory=time.monotonic)
+    before: int = 0  # made for the variants before this one
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        made = min(self.before + done, self.films)
+        if done == total:
+            self.before = made
+        left = (time.monotonic() - self.started) / made * (self.films - made) / 60
+        self.emit(DataPrepared(what=f"about {left:.0f} min left; films, {what}", done=done, total=total))

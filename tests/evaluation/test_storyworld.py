@@ -12,7 +12,7 @@ from onestory_cli.evaluation.questions import LATER, ROWS
 from onestory_cli.evaluation.readout import Readout
 from onestory_cli.evaluation.result import Result, markdown
 from onestory_cli.evaluation.storyworld import CEILING, Conduct, evaluate, judge_selector, make_films
-from onestory_cli.evaluation.suites import ladder, stories
+from onestory_cli.evaluation.suites import Suite, ladder, length, stories
 from onestory_cli.evaluation.truth import world_of
 from onestory_cli.evaluation.variants import by_policy
 from onestory_cli.generate.denoise import Schedule
@@ -59,6 +59,17 @@ def test_the_document_is_json_and_the_tables_agree(result: Result) -> None:
 def test_a_result_says_how_well_it_reads(result: Result, readout: Readout) -> None:
     assert result.readout == readout.accuracy["decoded"]
     assert f"colour {result.readout['colour']:.1%}" in result.notes()[-1]
+
+
+@pytest.mark.parametrize(
+    "suite", [ladder(2, WORLD, gaps=(1, 2)), length(2, WORLD, lengths=(6, 8))], ids=lambda suite: suite.name
+)
+def test_branches_and_long_films_are_measured_as_well(model: LoadedModel, readout: Readout, suite: Suite) -> None:
+    found = evaluate(model, readout, suite=suite, variants=(ADAPTIVE,), conduct=CONDUCT, world=WORLD)
+    names = {part.name for film in suite.films for part in film.parts}
+    assert {row.split(", ")[0] for row in found.shown} == names
+    assert found.rows[CEILING][f"{min(names)}, caption alignment"].n > 0
+    assert found.selector.first_choice.n > 0
 
 
 def test_films_do_not_depend_on_their_batch(model: LoadedModel, readout: Readout) -> None:

@@ -41,6 +41,25 @@ def test_the_examples_are_recipes(path: Path) -> None:
     assert read_recipe(path).stages
 
 
+def test_the_ablation_recipes_differ_in_what_they_compare_alone() -> None:
+    """Table 2b of the paper: shot inflation, then a warm-up on uniform frames of real shots."""
+    names = ("mixed", "inflation", "decoupled")
+    recipes = [read_recipe(EXAMPLES / f"ablation-{name}.yaml") for name in names]
+    told = [[(stage.inflation, stage.conditioning) for stage in recipe.stages[2:]] for recipe in recipes]
+    assert told == [
+        [(0.0, "selector"), (0.0, "selector")],
+        [(0.5, "selector"), (0.5, "selector")],
+        [(0.5, "uniform"), (0.5, "selector")],
+    ]
+    assert len({_leveled(recipe) for recipe in recipes}) == 1
+
+
+def _leveled(recipe: Recipe) -> Recipe:
+    """Without what the ablation recipes may differ in."""
+    stages = tuple(dataclasses.replace(stage, inflation=0.0, conditioning="labels") for stage in recipe.stages)
+    return dataclasses.replace(recipe, name="", model=dataclasses.replace(recipe.model, name=""), stages=stages)
+
+
 def test_what_is_left_out_takes_its_default(tmp_path: Path) -> None:
     recipe = read(tmp_path, RECIPE)
     assert (recipe.seed, recipe.dtype, recipe.world, recipe.data.shots) == (0, "bfloat16", World(), 6)
