@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 from onestory_cli.commands.screen import Screen
 from onestory_cli.commands.stopping import StopSignals
@@ -14,10 +13,11 @@ from onestory_cli.events import Emit, ModelLoaded, ModelLoading, StopAsked
 
 if TYPE_CHECKING:
     from onestory_cli.models.catalog import ModelSpec
-    from onestory_cli.models.load import LoadedModel
     from onestory_cli.plan import Plan
     from onestory_cli.render import Maker
     from onestory_cli.store.run import Run
+
+T = TypeVar("T")
 
 
 def make_film(
@@ -58,28 +58,36 @@ def make_film(
 
 
 def model_loader(spec: ModelSpec, device: str, emit: Emit) -> Callable[[], Maker]:
-    """What loads the reader of a model, once a shot must really be looked at, and the rest once one must be made."""
+    """What loads the reader of a model once a shot must really be looked at, and the rest once one must be made."""
 
     def load() -> Maker:
-        with loading(spec, device, emit):
-            from onestory_cli.models.load import load_model, load_reader
-            from onestory_cli.render.shot_maker import ShotMaker
+        loading = Loading(spec, device, emit)
+        from onestory_cli.models.load import load_model, load_reader
+        from onestory_cli.render.shot_maker import ShotMaker
 
-            reader = load_reader(spec, device)
-
-        def load_rest() -> LoadedModel:
-            with loading(spec, device, emit):
-                return load_model(spec, reader=reader)
-
-        return ShotMaker(reader, load_rest)
+        return ShotMaker(
+            spec,
+            lambda: loading(lambda: load_reader(spec, device)),
+            lambda reader: loading(lambda: load_model(spec, device, reader=reader)),
+        )
 
     return load
 
 
-@contextmanager
-def loading(spec: ModelSpec, device: str, emit: Emit) -> Iterator[None]:
-    """Say that weights are being loaded, and how long it took."""
-    emit(ModelLoading(model=spec.name, device=device))
-    began = time.monotonic()
-    yield
-    emit(ModelLoaded(model=spec.name, seconds=time.monotonic() - began))
+class Loading:
+    """Says that a model is being loaded, libraries and all, and how long the first part took; then so of each other."""
+
+    def __init__(self, spec: ModelSpec, device: str, emit: Emit) -> None:
+        self._spec, self._device, self._emit = spec, device, emit
+        self._began: float | None = self._begin()
+
+    def __call__(self, part: Callable[[], T]) -> T:
+        began = self._begin() if self._began is None else self._began
+        loaded = part()
+        self._began = None
+        self._emit(ModelLoaded(model=self._spec.name, seconds=time.monotonic() - began))
+        return loaded
+
+    def _begin(self) -> float:
+        self._emit(ModelLoading(model=self._spec.name, device=self._device))
+        return time.monotonic()

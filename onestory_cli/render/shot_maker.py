@@ -13,20 +13,33 @@ from onestory_cli.events import Emit
 from onestory_cli.generate.recall import Recalled, recall
 from onestory_cli.generate.shot import ShotResult, generate_shot
 from onestory_cli.memory.bank import MemoryBank
+from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.models.load import LoadedModel, Reader
 from onestory_cli.partial import Checkpoint
 from onestory_cli.plan import ShotJob
 
 
 class ShotMaker:
-    """Makes shots with one model; between shots it remembers nothing. `load` is called when the first one is made."""
+    """Makes shots with one model; between shots it remembers nothing.
 
-    def __init__(self, reader: Reader, load: Callable[[], LoadedModel]) -> None:
-        self._reader, self._load = reader, load
+    Nothing is loaded before it is needed: the reader alone when a shot is first recalled, all when one is first made.
+    """
+
+    def __init__(
+        self, spec: ModelSpec, load_reader: Callable[[], Reader], load: Callable[[Reader | None], LoadedModel]
+    ) -> None:
+        self._spec, self._load_reader, self._load = spec, load_reader, load
+        self._known: Reader | None = None
+
+    @property
+    def _reader(self) -> Reader:
+        self._known = self._known or self._load_reader()
+        return self._known
 
     @cached_property
     def _model(self) -> LoadedModel:
-        return self._load()
+        self._known = model = self._load(self._known)
+        return model
 
     def encode_reference(self, pixels_HWC: np.ndarray) -> np.ndarray:
         """Latents (C, 1, H, W) of a reference image."""
@@ -55,7 +68,7 @@ class ShotMaker:
         return self._model.environment()
 
     def _bank(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> MemoryBank:
-        spec = self._reader.spec
+        spec = self._spec
         height, width = spec.latent_size(job.width, job.height)
         bank = MemoryBank(channels=spec.latent_channels, height=height, width=width)
         for source, latents_CTHW in memory.items():

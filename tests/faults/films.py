@@ -34,7 +34,7 @@ def film_of_a_real_model(folder: Path) -> Film:
 
     from onestory_cli.models.catalog import find
     from onestory_cli.models.fingerprint import fingerprint
-    from onestory_cli.models.load import load_model, load_reader
+    from onestory_cli.models.load import load_model
     from onestory_cli.render.shot_maker import ShotMaker
     from onestory_cli.training.build import save_model
     from tests.tiny import tiny_built
@@ -45,12 +45,11 @@ def film_of_a_real_model(folder: Path) -> Film:
     shots = tuple(shot(id, caption, steps=5, scheduler="unipc") for id, caption in captions.items())
     story = Story(path="film.story.yaml", source=b"a story", shots=shots, title="Tiny", model=str(folder), seed=7)
     plan, _ = make_plan(story, spec, model_fingerprint=fingerprint(spec.base))
-    reader = load_reader(spec, "cpu")
-    model = load_model(spec, reader=reader)
+    model = load_model(spec, "cpu")
 
     def load() -> Maker:
         # this runs in a forked child, without the OpenMP threads of its parent: more than one would wait forever
         torch.set_num_threads(1)
-        return ShotMaker(reader, lambda: model)
+        return ShotMaker(spec, lambda: model, lambda reader: model)
 
     return Film(name="tiny model", plan=plan, load=load)

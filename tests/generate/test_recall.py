@@ -40,7 +40,8 @@ def test_recall_is_the_selection_of_the_making_and_needs_no_transformer_and_no_v
     job = replace(job, memory=replace(job.memory, **fields))
     rng = np.random.default_rng(0)
     memory = {name: rng.normal(size=(4, 2, 8, 8)).astype(np.float32) for name in ("opening", "city")}
-    maker = ShotMaker(load_reader(find(str(folder)), "cpu"), lambda: tiny_model)
+    spec = find(str(folder))
+    maker = ShotMaker(spec, lambda: load_reader(spec, "cpu"), lambda reader: tiny_model)
     recalled = maker.recall(job, memory)
     made = maker.make(job, memory, image=None, emit=ignore, checkpoint=UNKEPT)
     assert recalled.selection == made.selection
