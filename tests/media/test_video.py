@@ -102,7 +102,7 @@ def test_same_pixels_give_the_same_bytes(tmp_path, make_pixels):
 
 
 def test_one_thread_encodes_so_that_no_race_decides_the_bytes(tmp_path, make_pixels):
-    """With four of them and a busy machine, about one clip in a hundred thousand differed; x264 writes its settings in."""
+    """With four, one clip in a hundred thousand differed on a busy machine; x264 writes its settings into the clip."""
     write_clip(tmp_path / "clip.mp4", make_pixels(), fps=8)
     assert b" threads=1 lookahead_threads=1 " in (tmp_path / "clip.mp4").read_bytes()
 
