@@ -1,4 +1,4 @@
-"""`onestory evaluate`: how well a model remembers, measured on films of held-out stories."""
+"""`onestory evaluate`: how well a model remembers, measured on films of held-out stories; or one film that is there."""
 
 from __future__ import annotations
 
@@ -9,6 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from onestory_cli.commands.evaluating import (
+    Aligner,
+    Detector,
+    Embedder,
+    ExportVbench,
+    FilmStory,
+    evaluate_film,
+    is_film,
+    refuse_other_options,
+)
 from onestory_cli.commands.options import Device, Json, flag
 from onestory_cli.commands.screen import Screen, screen_of
 from onestory_cli.errors import ExitCode
@@ -40,7 +50,7 @@ def _list(*names: str, metavar: str, help: str) -> Any:
 def command(
     context: typer.Context,
     model: Annotated[
-        str, typer.Argument(metavar="[MODEL]", help="A name of `onestory models`, or a folder.")
+        str, typer.Argument(metavar="[MODEL]", help="A name of `onestory models`, a model folder, or a film.")
     ] = "storyworld",
     suite: Annotated[
         SuiteName,
@@ -101,10 +111,28 @@ def command(
         ),
     ] = None,
     markdown: Annotated[bool, flag("--markdown", help="Write the tables as Markdown.")] = False,
+    story: FilmStory = None,
+    embedder: Embedder = "dinov2-base",
+    detector: Detector = "grounding-dino-tiny",
+    aligner: Aligner = "xclip-base",
+    export_vbench: ExportVbench = None,
     device: Device = "auto",
     json: Json = False,
 ) -> ExitCode:
-    """Measure a storyworld model: make films of held-out stories and read what they show."""
+    """Measure a storyworld model on films of held-out stories, or a film: a run directory or a folder of clips."""
+    refuse_other_options(context, model)
+    if is_film(model):
+        return evaluate_film(
+            screen_of(context),
+            Path(model),
+            story=story,
+            networks={"embedder": embedder, "detector": detector, "aligner": aligner},
+            export=export_vbench,
+            out=out,
+            markdown=markdown,
+            device=device,
+            json=json,
+        )
     spec = find(model)
     variants = _variants(spec, policies, budgets, selector, conditioner, frames)
     world = _world(spec)

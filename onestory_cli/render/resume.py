@@ -29,7 +29,7 @@ def load_run_plan(run: Run) -> Plan:
         raise OnestoryError("R402", f'"{run.path}" is no run directory', help="give `onestory render` a story first")
     spec = _model(state.model)
     plan, _ = make_plan(
-        _story(run, state), spec, model_fingerprint=fingerprint(spec.base), images=_pictures(run, state)
+        story_of(run, state), spec, model_fingerprint=fingerprint(spec.base), images=_pictures(run, state)
     )
     return plan
 
@@ -38,7 +38,7 @@ def _model(used: ModelUsed) -> ModelSpec:
     return find(used.name) if used.name in CATALOG else read_card(Path(used.folder), name=used.name)
 
 
-def _story(run: Run, state: RunState) -> Story:
+def story_of(run: Run, state: RunState) -> Story:
     """The story that run.json holds. It was checked when it was frozen; here only its text is, by this version."""
     source = parse(state.source, str(run.path / STORY))
     checked = check(source)

@@ -1,0 +1,132 @@
+"""`onestory evaluate` of a film: a run directory or a folder of clips."""
+
+from __future__ import annotations
+
+import json as json_
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from onestory_cli.commands.screen import Screen
+from onestory_cli.errors import ExitCode
+from onestory_cli.models.catalog import CARD, CATALOG
+
+if TYPE_CHECKING:
+    from onestory_cli.evaluation.videos.films import Film
+    from onestory_cli.evaluation.videos.networks import Role
+
+FilmStory = Annotated[
+    Path | None,
+    typer.Option("--story", metavar="FILE", help="Of a folder of clips: the story that they show.", show_default=False),
+]
+Embedder = Annotated[
+    str, typer.Option("--embedder", metavar="NAME", help="Of a film: what judges likeness (DINOv2); or none.")
+]
+Detector = Annotated[
+    str,
+    typer.Option(
+        "--detector", metavar="NAME", help="Of a film: what finds characters (GroundingDINO or D-FINE); or none."
+    ),
+]
+Aligner = Annotated[
+    str,
+    typer.Option(
+        "--aligner", metavar="NAME", help="Of a film: what compares clip and caption (X-CLIP or SigLIP2); or none."
+    ),
+]
+ExportVbench = Annotated[
+    Path | None,
+    typer.Option(
+        "--export-vbench",
+        metavar="FOLDER",
+        help="Of a film: write clips and captions in VBench's layout, and measure nothing.",
+        show_default=False,
+    ),
+]
+# options of the command that say something of a film; the others are of a model
+OF_FILMS = {"story", "embedder", "detector", "aligner", "export_vbench"}
+OF_BOTH = {"model", "out", "markdown", "device", "json"}
+
+
+def is_film(argument: str) -> bool:
+    """Whether the argument of `onestory evaluate` is a film: any folder, where no model is of that name."""
+    folder = Path(argument)
+    return argument not in CATALOG and folder.is_dir() and not (folder / CARD).exists()
+
+
+def refuse_other_options(context: typer.Context, argument: str) -> None:
+    """Refuse options for a model where a film is named, and the other way round.
+
+    Raises:
+        typer.BadParameter: names the first.
+    """
+    film = is_film(argument)
+    given = [name for name in context.params if _was_given(context, name)]
+    wrong = [name for name in given if name not in OF_BOTH and (name in OF_FILMS) is not film]
+    if wrong:
+        option, kind = f"--{wrong[0].replace('_', '-')}", "model" if film else "film"
+        raise typer.BadParameter(f'{option} is for a {kind}, and "{argument}" is a {"film" if film else "model"}')
+
+
+def evaluate_film(
+    screen: Screen,
+    folder: Path,
+    *,
+    story: Path | None,
+    networks: dict[Role, str],
+    export: Path | None,
+    out: Path | None,
+    markdown: bool,
+    device: str,
+    json: bool,
+) -> ExitCode:
+    """Measure a film and show the result, or export it; `networks` has a name for each role."""
+    film = _film(folder, story)
+    if export:
+        return _export(screen, film, export, json=json)
+    with screen.watch() as show:
+        from onestory_cli.evaluation.videos.networks import source_of
+        from onestory_cli.evaluation.videos.result import COLUMNS, SHOT_COLUMNS
+
+        sources = {role: source_of(role, name) for role, name in networks.items()}
+        from onestory_cli.evaluation.videos.run import load_eyes, measure_film
+
+        result = measure_film(film, load_eyes(sources, device), emit=show)
+    document = json_.dumps(result.document(), indent=2)
+    if out:
+        out.write_text(document + "\n", encoding="utf-8")
+    if json:
+        screen.line(json_.dumps(result.document()))
+    elif markdown:
+        screen.line(result.markdown().rstrip())
+    else:
+        screen.table(COLUMNS, result.table(), right=COLUMNS[1:2])
+        screen.line("")
+        screen.table(SHOT_COLUMNS, result.shot_table(), right=SHOT_COLUMNS[1:5])
+        screen.note(f"{len(result.shots)} clips in {result.seconds:.0f} s")
+    return ExitCode.DONE
+
+
+def _film(folder: Path, story: Path | None) -> Film:
+    from onestory_cli.evaluation.videos.films import read_film
+    from onestory_cli.story.load import load_story
+
+    return read_film(folder, load_story(story)[0] if story else None)
+
+
+def _export(screen: Screen, film: Film, folder: Path, *, json: bool) -> ExitCode:
+    from onestory_cli.evaluation.videos.vbench import export_vbench
+
+    command = export_vbench(film, folder)
+    if json:
+        screen.document("export-vbench", folder=str(folder), clips=len(film.clips), command=command)
+    else:
+        screen.line(str(folder))
+        screen.note(f"where VBench is installed: {command}")
+    return ExitCode.DONE
+
+
+def _was_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"

@@ -1,0 +1,121 @@
+"""What is measured: the clips of a run directory or of a folder, with captions and names where a story tells them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from onestory_cli.errors import ExitCode, OnestoryError, shorten
+from onestory_cli.render.resume import story_of
+from onestory_cli.store.run import SHOTS, STATE, Run
+from onestory_cli.store.takes import Take, read_take
+from onestory_cli.story.types import Shot, Story
+
+SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """One shot's clip. `caption` is the resolved one; `characters` and `settings` are the ids that it names."""
+
+    shot: str
+    path: Path
+    caption: str | None = None
+    characters: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Film:
+    """Clips in film order, and the looks of the characters that their captions name."""
+
+    name: str
+    clips: tuple[Clip, ...]
+    looks: Mapping[str, str] = field(default_factory=dict)
+
+
+def is_film(folder: Path) -> bool:
+    """Whether a folder is a run directory or holds clips."""
+    return (folder / STATE).is_file() or any(_clips(folder))
+
+
+def read_film(folder: Path, story: Story | None = None) -> Film:
+    """The film of a run directory or of a folder of clips; `story` says what a folder's clips should show.
+
+    Clips are matched with shots by name (opening.mp4 is the shot "opening"), or else by order.
+
+    Raises:
+        OnestoryError: T632 without clips, T633 where clips and story do not match; R4xx for a run that is damaged.
+    """
+    if (folder / STATE).is_file():
+        return _of_run(folder, story)
+    paths = {path.stem: path for path in _clips(folder)}
+    if not paths:
+        help = "name a run directory that holds finished shots, or a folder of .mp4 files"
+        raise OnestoryError("T632", f'"{folder}" holds no clips', help=help, exit=ExitCode.USAGE)
+    if story is None:
+        return Film(name=folder.name, clips=tuple(Clip(shot=name, path=path) for name, path in paths.items()))
+    return _of_story(folder, story, _matched(folder, paths, story))
+
+
+def _of_run(folder: Path, story: Story | None) -> Film:
+    run = Run.open(folder)
+    state = run.state()
+    assert state is not None, "it has a run.json"
+    frozen = story_of(run, state)
+    found = {shot: read_take(run.path / SHOTS / entry.folder) for shot, entry in state.shots.items()}
+    takes = {shot.id: take for shot in frozen.shots if isinstance(take := found.get(shot.id), Take)}
+    if not takes:
+        help = f"`onestory resume {folder}` makes its shots"
+        raise OnestoryError("T632", f'"{folder}" holds no finished shot', help=help, exit=ExitCode.USAGE)
+    captions = {} if story else {name: str(take.record.spec["caption"]) for name, take in takes.items()}
+    paths = {name: take.clip for name, take in takes.items()}
+    return _of_story(folder, story or frozen, _matched(folder, paths, story) if story else paths, captions)
+
+
+def _of_story(folder: Path, story: Story, paths: Mapping[str, Path], captions: Mapping[str, str] | None = None) -> Film:
+    shots = [shot for shot in story.shots if shot.id in paths]
+    named = {mention.id for shot in shots for mention in shot.mentions}
+    return Film(
+        name=folder.name,
+        clips=tuple(
+            _clip(shot, paths[shot.id], (captions or {}).get(shot.id, shot.resolved_caption)) for shot in shots
+        ),
+        looks={item.id: " ".join(item.look.split()) for item in story.characters if item.id in named},
+    )
+
+
+def _clip(shot: Shot, path: Path, caption: str) -> Clip:
+    def named(kind: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(mention.id for mention in shot.mentions if mention.kind == kind))
+
+    return Clip(shot=shot.id, path=path, caption=caption, characters=named("character"), settings=named("setting"))
+
+
+def _matched(folder: Path, paths: Mapping[str, Path], story: Story) -> dict[str, Path]:
+    """Clips by the ids of the shots that they are of."""
+    ids = [shot.id for shot in story.shots]
+    strange = [name for name in paths if name not in ids]
+    if not strange:
+        return dict(paths)
+    if len(strange) == len(paths) == len(ids):
+        return dict(zip(ids, paths.values(), strict=True))
+    raise OnestoryError(
+        "T633",
+        f'the clips in "{folder}" are not those of the story: it has no shot {shorten(", ".join(strange[:3]), 60)}',
+        help=f"name clips like shots ({shorten(', '.join(ids[:3]), 60)}, ...), or have one for each shot, in order",
+        exit=ExitCode.USAGE,
+    )
+
+
+def _clips(folder: Path) -> Iterator[Path]:
+    """The video files of a folder, 2 before 10."""
+    found = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES) if folder.is_dir() else ()
+    yield from sorted(
+        found,
+        key=lambda path: [
+            (part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", path.name)
+        ],
+    )

@@ -1,0 +1,10 @@
+"""Frames of a clip, thinned out."""
+
+from __future__ import annotations
+
+
+def spread(length: int, count: int) -> list[int]:
+    """At most `count` places in 0 .. length - 1, evenly apart, with the first and the last."""
+    if length <= count:
+        return list(range(length))
+    return [round(step * (length - 1) / (count - 1)) for step in range(count)] if count > 1 else [length // 2]

@@ -1,0 +1,61 @@
+"""Likeness of pictures: the cosine of DINOv2 embeddings.
+
+Shape letters: P frames, D width of an embedding, H W.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import Dinov2Model
+
+from onestory_cli.evaluation.videos.loading import Kind, Loaded, load_network
+
+KINDS = {"dinov2": Kind(model=Dinov2Model, pictures="BitImageProcessor")}
+BATCH = 16
+
+
+class Embedder:
+    """Pictures of any sizes -> unit vectors."""
+
+    def __init__(self, network: Loaded) -> None:
+        self.network = network
+
+    @torch.inference_mode()
+    def __call__(self, pictures: Sequence[np.ndarray]) -> Tensor:
+        """(H, W, 3) uint8 each -> (P, D), each of length 1."""
+        parts = []
+        for start in range(0, len(pictures), BATCH):
+            inputs = self.network.pictures(images=list(pictures[start : start + BATCH]), return_tensors="pt")
+            parts.append(self.network.model(inputs["pixel_values"].to(self.network.device)).pooler_output.float().cpu())
+        return functional.normalize(torch.cat(parts), dim=-1)
+
+
+def load_embedder(source: str, device: torch.device) -> Embedder:
+    """See `load_network`."""
+    return Embedder(load_network(source, "embedder", KINDS, device))
+
+
+def consistency(frames_PD: Tensor) -> float | None:
+    """Likeness of each frame to the first and to the one before, as VBench averages it; None for a single frame."""
+    if len(frames_PD) < 2:
+        return None
+    first, before = frames_PD[1:] @ frames_PD[0], (frames_PD[1:] * frames_PD[:-1]).sum(-1)
+    return float((first.clamp(min=0) + before.clamp(min=0)).mean() / 2)
+
+
+def mean_direction(frames_PD: Tensor) -> Tensor:
+    """One unit vector (D,) for a shot."""
+    return functional.normalize(frames_PD.mean(0), dim=-1)
+
+
+def pairwise(shots_PD: Sequence[Tensor]) -> float | None:
+    """The mean cosine over all pairs of shots; None for fewer than two."""
+    if len(shots_PD) < 2:
+        return None
+    cosines = torch.stack(list(shots_PD)) @ torch.stack(list(shots_PD)).T
+    return float(cosines[torch.triu(torch.ones_like(cosines, dtype=torch.bool), diagonal=1)].mean())

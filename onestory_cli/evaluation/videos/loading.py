@@ -1,0 +1,102 @@
+"""Weights of a measuring network -> modules on a device. Nothing is fetched: a file that is not here is told by name.
+
+Those who prepare pictures are named by class: what a hub file names needs torchvision, which we never install.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.evaluation.videos.networks import Role
+from onestory_cli.models.fingerprint import fingerprint
+from onestory_cli.models.load import quietly
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A network ready to look at pictures; `words` is None for one that reads none."""
+
+    source: str
+    model: PreTrainedModel
+    pictures: Any
+    words: PreTrainedTokenizerBase | None
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    def provenance(self) -> dict[str, str | None]:
+        """Where its weights come from: a folder by its bytes, a hub id by its commit."""
+        commit = getattr(self.model.config, "_commit_hash", None)
+        local = fingerprint(self.source) if Path(self.source).is_dir() else None
+        return {"source": self.source, "kind": self.model.config.model_type, "commit": commit, "fingerprint": local}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """How a kind of network (transformers' `model_type`) is read."""
+
+    model: Any
+    pictures: str
+    reads: bool = False
+
+    def picture_class(self) -> Any:
+        """The class called `pictures` that works without torchvision: newer transformers name it for Pillow,
+        and the plain name then stands for the other one."""
+        return getattr(transformers, f"{self.pictures}Pil", None) or getattr(transformers, self.pictures)
+
+
+def load_network(source: str, role: Role, kinds: Mapping[str, Kind], device: torch.device) -> Loaded:
+    """The network in a folder, or of a hub id that was fetched before.
+
+    Raises:
+        OnestoryError: M531 when its files are not here, M532 when they are not those of such a network.
+    """
+    quietly()
+    with _reading(source, role):
+        config = AutoConfig.from_pretrained(source, local_files_only=True)
+    if config.model_type not in kinds:
+        raise _unusable(source, role, f'it is a "{config.model_type}", and there is use for {", ".join(kinds)}')
+    kind = kinds[config.model_type]
+    with _reading(source, role):
+        model = kind.model.from_pretrained(source, local_files_only=True, dtype=torch.float32)
+        pictures = kind.picture_class().from_pretrained(source, local_files_only=True)
+        words = AutoTokenizer.from_pretrained(source, local_files_only=True) if kind.reads else None
+    model.to(device).eval().requires_grad_(False)
+    return Loaded(source=source, model=model, pictures=pictures, words=words)
+
+
+@contextmanager
+def _reading(source: str, role: Role) -> Iterator[None]:
+    try:
+        yield
+    except OSError as fault:
+        if Path(source).is_dir():
+            raise _unusable(source, role, str(fault)) from fault
+        raise OnestoryError(
+            "M531",
+            f'the weights of {role} "{source}" are not on this machine',
+            help=f"`hf download {source}` fetches them; `--{role} FOLDER` names a copy; `--{role} none` leaves it out",
+            exit=ExitCode.MACHINE,
+        ) from fault
+    except (SafetensorError, RuntimeError, ValueError, TypeError, KeyError, ImportError) as fault:
+        raise _unusable(source, role, str(fault)) from fault
+
+
+def _unusable(source: str, role: Role, why: str) -> OnestoryError:
+    return OnestoryError(
+        "M532",
+        f'{role} "{source}" cannot be used: {(why.splitlines() or ["its files are damaged"])[0]}',
+        help=f"fetch it again, or name another with --{role}",
+        exit=ExitCode.MACHINE,
+    )

@@ -1,0 +1,147 @@
+"""A film, looked at clip by clip, and what is said of the whole.
+
+Within a shot: caption alignment, consistency of the whole frame and of its background, motion. Over shots: how alike a
+character's crops are in all shots that name it, and the backgrounds of all shots that name a setting (OneStory 5.1).
+Shape letters: P frames, D width of an embedding, H W.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from onestory_cli.evaluation.videos.alignment import Aligner
+from onestory_cli.evaluation.videos.detection import Box, Detector, Found, without
+from onestory_cli.evaluation.videos.films import Clip, Film
+from onestory_cli.evaluation.videos.frames import spread
+from onestory_cli.evaluation.videos.likeness import Embedder, consistency, mean_direction, pairwise
+from onestory_cli.evaluation.videos.motion import motion, moves
+from onestory_cli.evaluation.videos.result import Entity, ShotMeasures
+from onestory_cli.events import DataPrepared, Emit, ignore
+from onestory_cli.media.video import probe, read_clip
+
+FRAMES = 8  # of each clip are embedded and searched for characters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Eyes:
+    """The networks that look; None leaves out what a network measures."""
+
+    embedder: Embedder | None = None
+    detector: Detector | None = None
+    aligner: Aligner | None = None
+
+    def provenance(self) -> dict[str, dict[str, str | None] | None]:
+        """Which weights these are, by role."""
+        named = {"embedder": self.embedder, "detector": self.detector, "aligner": self.aligner}
+        return {role: eye.network.provenance() if eye else None for role, eye in named.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What one clip gives: its measures, the direction (D,) of each character found, and that of the background."""
+
+    measures: ShotMeasures
+    characters: Mapping[str, Tensor]
+    background: Tensor | None
+
+
+def look_at(film: Film, eyes: Eyes, emit: Emit = ignore) -> list[Seen]:
+    """Look at every clip of a film.
+
+    Raises:
+        OnestoryError: M508 for a clip that is no readable video.
+    """
+    seen = []
+    for done, clip in enumerate(film.clips, start=1):
+        seen.append(_look(clip, film, eyes))
+        emit(DataPrepared(what="clips", done=done, total=len(film.clips)))
+    return seen
+
+
+def characters(film: Film, seen: Sequence[Seen]) -> tuple[Entity, ...]:
+    """Every named character: how alike its crops are, over the shots in which it was found."""
+    return tuple(
+        _entity(
+            name, [clip for clip in film.clips if name in clip.characters], [item.characters.get(name) for item in seen]
+        )
+        for name in film.looks
+    )
+
+
+def settings(film: Film, seen: Sequence[Seen]) -> tuple[Entity, ...]:
+    """Every named setting: how alike the backgrounds are of the shots that name it."""
+    names = dict.fromkeys(name for clip in film.clips for name in clip.settings)
+    return tuple(
+        _entity(
+            name,
+            [clip for clip in film.clips if name in clip.settings],
+            [item.background if name in clip.settings else None for clip, item in zip(film.clips, seen, strict=True)],
+        )
+        for name in names
+    )
+
+
+def _entity(name: str, naming: Sequence[Clip], directions_D: Sequence[Tensor | None]) -> Entity:
+    found = [item for item in directions_D if item is not None]
+    return Entity(id=name, shots=len(naming), found=len(found), likeness=pairwise(found))
+
+
+def _look(clip: Clip, film: Film, eyes: Eyes) -> Seen:
+    pixels_PHW3, fps = read_clip(clip.path), probe(clip.path).fps
+    frames = [pixels_PHW3[place] for place in spread(len(pixels_PHW3), FRAMES)]
+    boxes = _find(clip, film, frames, eyes.detector)
+    grounds = _grounds(frames, boxes, eyes)
+    embedded = eyes.embedder(frames) if eyes.embedder else None
+    ground_PD = eyes.embedder(grounds) if eyes.embedder and grounds else None
+    way = motion(pixels_PHW3, fps)
+    aligner = eyes.aligner if clip.caption else None
+    return Seen(
+        measures=ShotMeasures(
+            shot=clip.shot,
+            frames=len(pixels_PHW3),
+            alignment=aligner(pixels_PHW3, clip.caption) if aligner and clip.caption else None,
+            caption_read=aligner.reads(clip.caption) if aligner and clip.caption else None,
+            subject=None if embedded is None else consistency(embedded),
+            background=None if ground_PD is None else consistency(ground_PD),
+            motion=float(way.mean()) if len(way) else None,
+            dynamic=moves(way, fps),
+            found={name: sum(box is not None for box in row) for name, row in boxes.items()} if eyes.detector else {},
+        ),
+        characters=_directions(frames, boxes, eyes.embedder),
+        background=None if ground_PD is None else mean_direction(ground_PD),
+    )
+
+
+def _find(clip: Clip, film: Film, frames: Sequence[np.ndarray], detector: Detector | None) -> dict[str, Found]:
+    """The boxes of every character that the caption names, one per frame."""
+    if detector is None:
+        return {name: [None] * len(frames) for name in clip.characters}
+    looks = [film.looks[name] for name in clip.characters]
+    return dict(zip(clip.characters, detector.find(frames, looks) if looks else [], strict=True))
+
+
+def _grounds(frames: Sequence[np.ndarray], boxes: Mapping[str, Found], eyes: Eyes) -> list[np.ndarray]:
+    """The frames in which all characters were found, painted over where they are. None where nobody could look."""
+    rows = [[row[index] for row in boxes.values()] for index in range(len(frames))]
+    whole = zip(frames, rows, strict=True) if eyes.detector or not boxes else ()
+    return [without(frame, _all(row)) for frame, row in whole if None not in row]
+
+
+def _all(row: Sequence[Box | None]) -> list[Box]:
+    return [box for box in row if box]
+
+
+def _directions(
+    frames: Sequence[np.ndarray], boxes: Mapping[str, Found], embedder: Embedder | None
+) -> dict[str, Tensor]:
+    """The direction of each character that was found in at least one frame."""
+    crops = {
+        name: [box.crop(frame) for frame, box in zip(frames, row, strict=True) if box] for name, row in boxes.items()
+    }
+    if embedder is None:
+        return {}
+    return {name: mean_direction(embedder(items)) for name, items in crops.items() if items}

@@ -1,0 +1,73 @@
+"""How much moves in a clip: VBench's dynamic degree, with block matching in place of RAFT, whose weights need
+torchvision.
+
+Shape letters: P frames, H W pixels, R C rows and columns of blocks.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from PIL import Image
+
+SIDE = 128  # pixels of the shorter side at which blocks are compared
+BLOCK = 8
+REACH = 8  # pixels that a block may have moved, more than twice the threshold
+THRESHOLD = 6 / 256  # of the shorter side, in an eighth of a second
+RATE = 8  # frames per second that are compared
+TOP = 0.05  # the part of a frame that moves most speaks for it
+_STILLNESS = 0.25  # grey levels per pixel of way: of blocks that fit alike, the nearest
+_FIT = 0.5  # of its error where it stands now: a block that fits no better elsewhere has not moved
+
+
+def motion(pixels_PHW3: np.ndarray, fps: float) -> np.ndarray:
+    """The way of the top 5 % of blocks between frames an eighth of a second apart, in parts of the shorter side."""
+    step = max(1, round(fps / RATE))
+    greys = [_grey(frame) for frame in pixels_PHW3[::step]]
+    ways = [_ways(before, after) for before, after in pairwise(greys)]
+    return np.array([_top(way) / SIDE for way in ways])
+
+
+def moves(way: np.ndarray, fps: float) -> bool | None:
+    """Whether enough pairs of frames move enough (VBench's rule); None where there is only one frame."""
+    if not len(way):
+        return None
+    least = THRESHOLD * max(1.0, RATE / fps)
+    return int((way > least).sum()) >= max(1, round(4 * (len(way) + 1) / 16))
+
+
+def _grey(frame_HW3: np.ndarray) -> np.ndarray:
+    """Grey levels (H, W), the shorter side `SIDE` long, both cut to whole blocks."""
+    height, width = frame_HW3.shape[:2]
+    scale = SIDE / min(height, width)
+    size = [max(BLOCK, round(length * scale) // BLOCK * BLOCK) for length in (width, height)]
+    return np.asarray(
+        Image.fromarray(frame_HW3).convert("L").resize((size[0], size[1]), Image.Resampling.BOX), np.float32
+    )
+
+
+def _ways(before_HW: np.ndarray, after_HW: np.ndarray) -> np.ndarray:
+    """How far each block of the later frame has come from, in pixels (R, C), without the outermost blocks: what they
+    show may have come from outside."""
+    height, width = after_HW.shape
+    padded = np.pad(before_HW, REACH, mode="edge")
+    best = np.full((height // BLOCK, width // BLOCK), np.inf, np.float32)
+    way, error = np.zeros_like(best), np.zeros_like(best)
+    for down in range(2 * REACH + 1):
+        for right in range(2 * REACH + 1):
+            length = float(np.hypot(down - REACH, right - REACH))
+            apart = np.abs(padded[down : down + height, right : right + width] - after_HW)
+            here = apart.reshape(height // BLOCK, BLOCK, -1, BLOCK).mean((1, 3))
+            if not length:
+                still = here
+            better = here + _STILLNESS * length < best
+            best = np.where(better, here + _STILLNESS * length, best)
+            way, error = np.where(better, length, way), np.where(better, here, error)
+    # what was hidden before fits nowhere, and has not moved
+    return np.where(error <= _FIT * still, way, 0)[1:-1, 1:-1]
+
+
+def _top(way_RC: np.ndarray) -> float:
+    ways = np.sort(way_RC, axis=None)[::-1]
+    return float(ways[: max(1, round(TOP * ways.size))].mean())

@@ -1,0 +1,98 @@
+"""Which networks measure a film: names -> hub ids and licences. No torch here.
+
+A role takes a name of this table, a folder in the layout of transformers, any other hub id of a kind that the role can
+use, or "none" to leave its measures out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean
+
+Role = Literal["embedder", "detector", "aligner"]
+NONE = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """One row: what it does, where its weights are published, and under which licence."""
+
+    name: str
+    role: Role
+    hub: str
+    licence: str
+    about: str
+
+
+NETWORKS = (
+    Network(
+        name="dinov2-base",
+        role="embedder",
+        hub="facebook/dinov2-base",
+        licence="Apache-2.0",
+        about="likeness of crops, backgrounds and frames",
+    ),
+    Network(
+        name="dinov2-small",
+        role="embedder",
+        hub="facebook/dinov2-small",
+        licence="Apache-2.0",
+        about="the same, four times smaller",
+    ),
+    Network(
+        name="grounding-dino-tiny",
+        role="detector",
+        hub="IDEA-Research/grounding-dino-tiny",
+        licence="Apache-2.0",
+        about="finds characters by their look",
+    ),
+    Network(
+        name="dfine-small",
+        role="detector",
+        hub="ustc-community/dfine-small-coco",
+        licence="Apache-2.0",
+        about="finds people and the animals of COCO, fast",
+    ),
+    Network(
+        name="dfine-xlarge",
+        role="detector",
+        hub="ustc-community/dfine-xlarge-coco",
+        licence="Apache-2.0",
+        about="the same, slower and better",
+    ),
+    Network(
+        name="xclip-base",
+        role="aligner",
+        hub="microsoft/xclip-base-patch32",
+        licence="MIT",
+        about="clip and caption, 8 frames",
+    ),
+    Network(
+        name="siglip2-base",
+        role="aligner",
+        hub="google/siglip2-base-patch16-224",
+        licence="Apache-2.0",
+        about="frames and caption",
+    ),
+)
+DEFAULTS: dict[Role, str] = {"embedder": "dinov2-base", "detector": "grounding-dino-tiny", "aligner": "xclip-base"}
+
+
+def source_of(role: Role, name: str) -> str | None:
+    """The folder or hub id that a name means for a role; None for "none".
+
+    Raises:
+        OnestoryError: T631 for a name that nothing answers to.
+    """
+    if name == NONE:
+        return None
+    rows = {row.name: row for row in NETWORKS if row.role == role}
+    if name in rows:
+        return rows[name].hub
+    if name and (Path(name).is_dir() or name.count("/") == 1):
+        return name
+    help = did_you_mean(name, rows) or f"there are {', '.join(rows)}, {NONE}, a folder, or a hub id like owner/name"
+    raise OnestoryError("T631", f'no {role} "{name}"', help=help, exit=ExitCode.USAGE)

@@ -1,0 +1,124 @@
+"""What was measured of a film: one frozen value, as JSON, as tables and as Markdown.
+
+A measure that could not be taken is None, never 0, and stands beside how often it could be taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import fmean
+
+from onestory_cli.evaluation.result import SCHEMA, Row, markdown
+
+COLUMNS = ("measure", "value", "taken from")
+SHOT_COLUMNS = ("shot", "alignment", "subject", "background", "motion", "moves", "characters found")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShotMeasures:
+    """One clip of `frames` frames.
+
+    alignment: cosine of clip and caption; caption_read: whether the network read the caption to its end
+    subject, background: consistency of the whole frame, and of it without its characters, 0 .. 1
+    motion: the way of the fastest blocks in an eighth of a second, in parts of the shorter side; dynamic: enough of it
+    found: character -> in how many of the frames looked at
+    """
+
+    shot: str
+    frames: int
+    alignment: float | None
+    caption_read: bool | None
+    subject: float | None
+    background: float | None
+    motion: float | None
+    dynamic: bool | None
+    found: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entity:
+    """A character or setting: the mean cosine over pairs of the `found` shots, of the `shots` that name it."""
+
+    id: str
+    shots: int
+    found: int
+    likeness: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """A mean over `n` of `of` things that could have given a value."""
+
+    value: float | None
+    n: int
+    of: int
+    unit: str
+
+    @classmethod
+    def mean(cls, values: Sequence[float | None], unit: str) -> Score:
+        known = [value for value in values if value is not None]
+        return cls(value=fmean(known) if known else None, n=len(known), of=len(values), unit=unit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoResult:
+    """A film's measures; `provenance` has the networks, versions and machine."""
+
+    film: str
+    shots: tuple[ShotMeasures, ...]
+    characters: tuple[Entity, ...]
+    settings: tuple[Entity, ...]
+    seconds: float
+    provenance: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def scores(self) -> dict[str, Score]:
+        """The measures of the whole film; story-level ones first, in the paper's order."""
+        return {
+            "character consistency": _over_shots(self.characters, "characters"),
+            "environment consistency": _over_shots(self.settings, "settings"),
+            "caption alignment": Score.mean([item.alignment for item in self.shots], "shots"),
+            "subject consistency": Score.mean([item.subject for item in self.shots], "shots"),
+            "background consistency": Score.mean([item.background for item in self.shots], "shots"),
+            "dynamic degree": Score.mean([item.dynamic for item in self.shots], "shots"),
+        }
+
+    def document(self) -> dict[str, object]:
+        """As JSON."""
+        scores = {name: asdict(score) for name, score in self.scores.items()}
+        return {"schema": SCHEMA, "benchmark": "videos", "scores": scores, **asdict(self)}
+
+    def table(self) -> list[Row]:
+        """A line per measure, under `COLUMNS`."""
+        rows: list[Row] = [
+            (name, number(item.value), f"{item.n} of {item.of} {item.unit}") for name, item in self.scores.items()
+        ]
+        for entity in (*self.characters, *self.settings):
+            rows.append((f"  {entity.id}", number(entity.likeness), f"{entity.found} of {entity.shots} shots"))
+        return rows
+
+    def shot_table(self) -> list[Row]:
+        """A line per shot, under `SHOT_COLUMNS`."""
+        return [_shot(item) for item in self.shots]
+
+    def markdown(self) -> str:
+        """Both tables."""
+        return f"{markdown([COLUMNS, *self.table()])}\n{markdown([SHOT_COLUMNS, *self.shot_table()])}"
+
+
+def number(value: float | None) -> str:
+    """Four digits, as in the paper; a dash for what could not be measured."""
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _over_shots(entities: Sequence[Entity], unit: str) -> Score:
+    """Of those that more than one shot names; others have nothing to be compared with."""
+    return Score.mean([item.likeness for item in entities if item.shots > 1], f"{unit} that return")
+
+
+def _shot(item: ShotMeasures) -> Row:
+    moves = {None: "-", True: "yes", False: "no"}[item.dynamic]
+    found = ", ".join(f"{name} {count}" for name, count in item.found.items()) or "-"
+    values = (item.alignment, item.subject, item.background, item.motion)
+    return (item.shot, *map(number, values), moves, found)

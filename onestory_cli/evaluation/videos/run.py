@@ -1,0 +1,63 @@
+"""One film from a folder to a result that says where it comes from."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping
+
+import av
+import torch
+import transformers
+
+from onestory_cli import __version__
+from onestory_cli.evaluation.videos.alignment import load_aligner
+from onestory_cli.evaluation.videos.detection import load_detector
+from onestory_cli.evaluation.videos.films import Film
+from onestory_cli.evaluation.videos.likeness import load_embedder
+from onestory_cli.evaluation.videos.measure import FRAMES, Eyes, characters, look_at, settings
+from onestory_cli.evaluation.videos.networks import Role
+from onestory_cli.evaluation.videos.result import VideoResult
+from onestory_cli.events import Emit, ignore
+from onestory_cli.models.load import pick_device
+
+
+def load_eyes(sources: Mapping[Role, str | None], device: str = "auto", *, threshold: float | None = None) -> Eyes:
+    """The networks of each role; a role without one is left out.
+
+    Raises:
+        OnestoryError: M531, M532 for weights that are not here or not usable; M504 for a device that is not there.
+    """
+    target = pick_device(device)
+    embedder, detector, aligner = sources["embedder"], sources["detector"], sources["aligner"]
+    return Eyes(
+        embedder=load_embedder(embedder, target) if embedder else None,
+        detector=load_detector(detector, target, threshold=threshold) if detector else None,
+        aligner=load_aligner(aligner, target) if aligner else None,
+    )
+
+
+def measure_film(film: Film, eyes: Eyes, *, emit: Emit = ignore) -> VideoResult:
+    """Look at every clip of a film, and add up.
+
+    Raises:
+        OnestoryError: M508 for a clip that is no readable video.
+    """
+    started = time.monotonic()
+    seen = look_at(film, eyes, emit)
+    return VideoResult(
+        film=film.name,
+        shots=tuple(item.measures for item in seen),
+        characters=characters(film, seen),
+        settings=settings(film, seen),
+        seconds=round(time.monotonic() - started, 1),
+        provenance={
+            "onestory": __version__,
+            "networks": eyes.provenance(),
+            "frames_per_shot": FRAMES,
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "av": av.__version__,
+            "python": platform.python_version(),
+        },
+    )

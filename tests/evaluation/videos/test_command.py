@@ -1,0 +1,96 @@
+"""`onestory evaluate FILM` as users call it. (`tests/evaluation/test_command.py` has the benchmark of models.)"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from onestory_cli.errors import ExitCode
+from tests.commands.conftest import Onestory
+
+BLIND = ("--embedder", "none", "--detector", "none", "--aligner", "none")
+
+
+@pytest.fixture
+def seeing(network_folders: dict[str, Path]) -> tuple[str, ...]:
+    """Options that name a tiny network for each role."""
+    roles = {"embedder": "dinov2", "detector": "dfine", "aligner": "siglip"}
+    return tuple(text for role, kind in roles.items() for text in (f"--{role}", str(network_folders[kind])))
+
+
+def test_a_run_directory_by_named_networks(onestory: Onestory, film_run: Path, seeing: tuple[str, ...]) -> None:
+    result = onestory("evaluate", film_run, *seeing, "--json", "--out", "evaluation.json")
+    assert (result.exit, result.json) == (ExitCode.DONE, json.loads(Path("evaluation.json").read_text()))
+    assert (result.json["benchmark"], result.json["film"]) == ("videos", "film.run")
+    assert result.json["scores"]["caption alignment"]["n"] == 3
+    # the tiny D-FINE knows no fox, so nobody claims to have looked at one
+    assert result.json["scores"]["character consistency"] == {
+        "value": None,
+        "n": 0,
+        "of": 1,
+        "unit": "characters that return",
+    }
+    assert result.json["provenance"]["networks"]["detector"]["kind"] == "d_fine"
+
+
+def test_tables_for_people_and_for_a_readme(onestory: Onestory, film_run: Path) -> None:
+    table = onestory("evaluate", film_run, *BLIND)
+    assert table.exit is ExitCode.DONE
+    assert "dynamic degree" in table.out
+    assert "3 of 3 shots" in table.out
+    assert onestory("evaluate", film_run, *BLIND, "--markdown").out.startswith("| measure | value | taken from |\n")
+
+
+def test_a_folder_of_clips_with_a_story(onestory: Onestory, story: Path, film_run: Path) -> None:
+    Path("clips").mkdir()
+    for index, clip in enumerate(sorted(film_run.glob("shots/*/*/clip.mp4"))):
+        (Path("clips") / f"{index}.mp4").write_bytes(clip.read_bytes())
+    document = onestory("evaluate", "clips", "--story", story, *BLIND, "--json").json
+    assert [shot["shot"] for shot in document["shots"]] == ["opening", "city", "return"]
+    assert document["settings"] == [{"id": "beach", "shots": 2, "found": 0, "likeness": None}]
+
+
+def test_weights_that_are_not_here_end_it_with_what_to_fetch(
+    onestory: Onestory, film_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transformers.utils.hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    result = onestory("evaluate", film_run, "--embedder", "none", "--detector", "none")
+    assert result.exit is ExitCode.MACHINE
+    assert "hf download microsoft/xclip-base-patch32" in result.err
+
+
+def test_a_name_of_no_network_is_refused(onestory: Onestory, film_run: Path) -> None:
+    result = onestory("evaluate", film_run, "--detector", "yolo")
+    assert (result.exit, result.out) == (ExitCode.USAGE, "")
+    assert 'no detector "yolo"' in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("film.run", "--policies", "last"), '--policies is for a model, and "film.run" is a film'),
+        (("storyworld", "--detector", "none"), '--detector is for a film, and "storyworld" is a model'),
+    ],
+)
+def test_options_of_the_other_kind_are_refused(
+    onestory: Onestory, film_run: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    result = onestory("evaluate", *arguments)
+    assert result.exit is ExitCode.USAGE
+    assert said in result.err
+
+
+def test_a_folder_of_nothing(onestory: Onestory, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = onestory("evaluate", tmp_path / "empty", *BLIND)
+    assert result.exit is ExitCode.USAGE
+    assert "holds no clips" in result.err
+
+
+def test_an_export_for_vbench_measures_nothing_and_needs_no_weights(onestory: Onestory, film_run: Path) -> None:
+    result = onestory("evaluate", film_run, "--export-vbench", "export")
+    assert (result.exit, result.out) == (ExitCode.DONE, "export\n")
+    assert "vbench evaluate --videos_path export/videos" in result.err
+    assert len(list(Path("export/videos").iterdir())) == 3

@@ -1,0 +1,103 @@
+"""Which clips a folder means, in which order, and what a story says of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.evaluation.videos.films import Film, is_film, read_film
+from onestory_cli.media.video import write_clip
+from onestory_cli.story.load import load_story
+from onestory_cli.story.types import Story
+
+STORY = """\
+story: 1
+title: The Lost Kite
+characters:
+  fox: {look: a red fox}
+  owl: {look: an owl}
+settings:
+  beach: {look: a beach}
+shots:
+  - {id: opening, caption: $fox walks on $beach.}
+  - {id: city, caption: A city at night.}
+  - {id: return, caption: $fox and $fox! wave on $beach.}
+"""
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Story:
+    path = tmp_path / "film.story.yaml"
+    path.write_text(STORY)
+    return load_story(path)[0]
+
+
+def clips(folder: Path, *names: str) -> Path:
+    folder.mkdir()
+    for name in names:
+        write_clip(folder / name, np.zeros((2, 16, 16, 3), np.uint8), fps=8)
+    return folder
+
+
+def test_a_folder_of_clips_is_in_order_of_numbers(tmp_path: Path) -> None:
+    folder = clips(tmp_path / "clips", "10.mp4", "2.mp4", "b.MP4", "a1.mov")
+    (folder / "notes.txt").write_text("no clip")
+    assert is_film(folder)
+    film = read_film(folder)
+    assert [clip.shot for clip in film.clips] == ["2", "10", "a1", "b"]
+    assert {clip.caption for clip in film.clips} == {None}
+
+
+def test_clips_named_like_shots_are_of_those(tmp_path: Path, told: Story) -> None:
+    film = read_film(clips(tmp_path / "clips", "return.mp4", "opening.mp4"), told)
+    assert [clip.shot for clip in film.clips] == ["opening", "return"]
+    first, last = film.clips
+    assert last.caption == "The same fox and a red fox wave on the same beach."
+    assert (last.characters, last.settings) == (("fox",), ("beach",))
+    assert (first.path.name, film.looks) == ("opening.mp4", {"fox": "a red fox"})
+
+
+def test_clips_of_other_names_are_taken_in_order(tmp_path: Path, told: Story) -> None:
+    film = read_film(clips(tmp_path / "clips", "1.mp4", "3.mp4", "2.mp4"), told)
+    assert [(clip.shot, clip.path.name) for clip in film.clips] == [
+        ("opening", "1.mp4"),
+        ("city", "2.mp4"),
+        ("return", "3.mp4"),
+    ]
+
+
+@pytest.mark.parametrize("names", [("1.mp4", "2.mp4"), ("opening.mp4", "sea.mp4", "x.mp4")])
+def test_clips_that_do_not_fit_the_story_are_refused(tmp_path: Path, told: Story, names: tuple[str, ...]) -> None:
+    with pytest.raises(OnestoryError) as caught:
+        read_film(clips(tmp_path / "clips", *names), told)
+    assert (caught.value.code, caught.value.exit) == ("T633", ExitCode.USAGE)
+
+
+def test_an_empty_folder_is_no_film(tmp_path: Path) -> None:
+    assert not is_film(tmp_path)
+    with pytest.raises(OnestoryError) as caught:
+        read_film(tmp_path)
+    assert caught.value.code == "T632"
+
+
+def shots_of(film: Film) -> list[tuple[str, str | None, tuple[str, ...]]]:
+    return [(clip.shot, clip.caption, clip.characters) for clip in film.clips]
+
+
+def test_a_run_directory_has_its_own_story(film_run: Path) -> None:
+    film = read_film(film_run)
+    assert shots_of(film) == [
+        ("opening", "A red fox with a blue scarf walks right on a beach at sunset.", ("fox",)),
+        ("city", "A city at night.", ()),
+        ("return", "The same fox waves on the same beach.", ("fox",)),
+    ]
+    assert film.looks == {"fox": "a red fox with a blue scarf"}
+    assert all(clip.path.is_file() for clip in film.clips)
+
+
+def test_a_take_that_is_damaged_is_left_out(film_run: Path) -> None:
+    next(film_run.glob("shots/city/*/record.json")).write_text("{}")
+    assert [clip.shot for clip in read_film(film_run).clips] == ["opening", "return"]

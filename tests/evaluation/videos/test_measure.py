@@ -1,0 +1,110 @@
+"""A film, seen by real networks at toy size: what can be told is told, and what cannot is None."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from onestory_cli.evaluation.videos.alignment import Aligner
+from onestory_cli.evaluation.videos.detection import Detector
+from onestory_cli.evaluation.videos.films import Clip, Film
+from onestory_cli.evaluation.videos.likeness import Embedder
+from onestory_cli.evaluation.videos.measure import FRAMES, Eyes
+from onestory_cli.evaluation.videos.result import VideoResult
+from onestory_cli.evaluation.videos.run import measure_film
+from onestory_cli.media.video import write_clip
+from tests.evaluation.videos.conftest import picture
+
+RED, BLUE = (200, 30, 30), (30, 30, 200)
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Film:
+    """A fox twice in one place, nobody elsewhere, and the fox with a robot."""
+    shots = {
+        "opening": (RED, ("fox",), ("beach",)),
+        "city": (BLUE, (), ("city",)),
+        "return": (RED, ("fox",), ("beach",)),
+        "both": (BLUE, ("fox", "robot"), ("city",)),
+    }
+    for name, (colour, _, _) in shots.items():
+        noise = np.stack([picture(index) // 8 for index in range(9)])
+        write_clip(tmp_path / f"{name}.mp4", (noise + np.array(colour, np.uint8)).astype(np.uint8), fps=8)
+    clips = [
+        Clip(shot=name, path=tmp_path / f"{name}.mp4", caption=f"a {name}", characters=who, settings=where)
+        for name, (_, who, where) in shots.items()
+    ]
+    return Film(name="film", clips=tuple(clips), looks={"fox": "a red fox", "robot": "a robot"})
+
+
+def measured(film: Film, **eyes: object) -> VideoResult:
+    return measure_film(film, Eyes(**eyes))  # type: ignore[arg-type]
+
+
+def test_with_every_network_all_is_measured_and_counted(
+    film: Film, embedder: Embedder, sure_of_all: Detector, aligner: Aligner
+) -> None:
+    result = measured(film, embedder=embedder, detector=sure_of_all, aligner=aligner)
+    assert {name: (item.n, item.of) for name, item in result.scores.items()} == {
+        "character consistency": (1, 1),  # the robot appears once
+        "environment consistency": (2, 2),
+        "caption alignment": (4, 4),
+        "subject consistency": (4, 4),
+        "background consistency": (4, 4),
+        "dynamic degree": (4, 4),
+    }
+    for name in ("character consistency", "environment consistency", "subject consistency"):
+        value = result.scores[name].value
+        assert value is not None
+        assert -1 <= value <= 1 + 1e-6
+    opening, city, *_ = result.shots
+    assert (opening.found, city.found) == ({"fox": FRAMES}, {})
+    assert [(item.id, item.shots, item.found) for item in result.characters] == [("fox", 3, 3), ("robot", 1, 1)]
+
+
+def test_what_is_not_found_is_none_and_never_zero(film: Film, embedder: Embedder, sure_of_none: Detector) -> None:
+    result = measured(film, embedder=embedder, detector=sure_of_none)
+    fox, robot = result.characters
+    assert (fox.likeness, fox.found, fox.shots, robot.likeness) == (None, 0, 3, None)
+    character = result.scores["character consistency"]
+    assert (character.value, character.n, character.of) == (None, 0, 1)
+    # a background is known only where all that stand before it are found: in the shot of nobody
+    assert [item.background is None for item in result.shots] == [True, False, True, True]
+    assert [(item.id, item.found, item.likeness) for item in result.settings] == [("beach", 0, None), ("city", 1, None)]
+
+
+def test_the_same_shot_twice_is_perfectly_alike(film: Film, embedder: Embedder, sure_of_all: Detector) -> None:
+    first = film.clips[0]
+    twice = Film(name="twice", clips=(first, first), looks=film.looks)
+    result = measured(twice, embedder=embedder, detector=sure_of_all)
+    assert result.characters[0].likeness == pytest.approx(1, abs=1e-5)
+    assert result.settings[0].likeness == pytest.approx(1, abs=1e-5)
+
+
+def test_another_place_is_less_alike(film: Film, embedder: Embedder, sure_of_all: Detector) -> None:
+    result = measured(film, embedder=embedder, detector=sure_of_all)
+    opening, city, again, _ = film.clips
+    alike = {clip.shot: Clip(shot=clip.shot, path=clip.path, settings=("place",)) for clip in (opening, city, again)}
+    same = measured(Film(name="a", clips=(alike["opening"], alike["return"])), embedder=embedder)
+    other = measured(Film(name="b", clips=(alike["opening"], alike["city"])), embedder=embedder)
+    assert (same.settings[0].likeness or 0) > (other.settings[0].likeness or 0)
+    assert result.settings[0].found == 2
+
+
+def test_without_networks_there_is_motion_alone(film: Film) -> None:
+    result = measured(film)
+    assert {name for name, score in result.scores.items() if score.value is not None} == {"dynamic degree"}
+    assert all(item.found == {} and item.motion is not None for item in result.shots)
+    assert result.provenance["networks"] == {"embedder": None, "detector": None, "aligner": None}
+
+
+def test_clips_without_a_story_have_no_captions_and_no_names(
+    film: Film, embedder: Embedder, aligner: Aligner, sure_of_all: Detector
+) -> None:
+    bare = Film(name="bare", clips=tuple(Clip(shot=clip.shot, path=clip.path) for clip in film.clips))
+    result = measured(bare, embedder=embedder, detector=sure_of_all, aligner=aligner)
+    assert result.scores["caption alignment"].value is None
+    assert (result.characters, result.settings) == ((), ())
+    assert result.scores["subject consistency"].n == 4

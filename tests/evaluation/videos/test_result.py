@@ -1,0 +1,80 @@
+"""The result as JSON, table and Markdown; what is unknown is null and a dash."""
+
+from __future__ import annotations
+
+import json
+
+from onestory_cli.evaluation.videos.result import COLUMNS, SHOT_COLUMNS, Entity, Score, ShotMeasures, VideoResult
+
+RESULT = VideoResult(
+    film="film.run",
+    shots=(
+        ShotMeasures(
+            shot="opening",
+            frames=17,
+            alignment=0.25,
+            caption_read=True,
+            subject=0.9,
+            background=None,
+            motion=0.03,
+            dynamic=True,
+            found={"fox": 8},
+        ),
+        ShotMeasures(
+            shot="city",
+            frames=1,
+            alignment=None,
+            caption_read=None,
+            subject=None,
+            background=None,
+            motion=None,
+            dynamic=None,
+            found={},
+        ),
+    ),
+    characters=(Entity(id="fox", shots=3, found=2, likeness=0.5), Entity(id="owl", shots=2, found=0, likeness=None)),
+    settings=(Entity(id="beach", shots=1, found=1, likeness=None),),
+    seconds=1.5,
+)
+
+
+def test_a_mean_is_over_what_is_known() -> None:
+    assert Score.mean([0.5, None, 1.0], "shots") == Score(value=0.75, n=2, of=3, unit="shots")
+    assert Score.mean([None], "shots").value is None
+    assert Score.mean([], "shots") == Score(value=None, n=0, of=0, unit="shots")
+
+
+def test_json_has_null_where_nothing_is_known() -> None:
+    document = json.loads(json.dumps(RESULT.document()))
+    assert (document["schema"], document["benchmark"]) == ("onestory.evaluation.v1", "videos")
+    assert document["scores"]["character consistency"] == {
+        "value": 0.5,
+        "n": 1,
+        "of": 2,
+        "unit": "characters that return",
+    }
+    assert document["scores"]["environment consistency"] == {
+        "value": None,
+        "n": 0,
+        "of": 0,
+        "unit": "settings that return",
+    }
+    assert document["shots"][1]["alignment"] is document["characters"][1]["likeness"] is None
+
+
+def test_tables_have_a_dash_where_nothing_is_known() -> None:
+    rows = {row[0].strip(): row[1:] for row in RESULT.table()}
+    assert rows["character consistency"] == ("0.5000", "1 of 2 characters that return")
+    assert rows["background consistency"] == ("-", "0 of 2 shots")
+    assert rows["owl"] == ("-", "0 of 2 shots")
+    opening, city = RESULT.shot_table()
+    assert opening == ("opening", "0.2500", "0.9000", "-", "0.0300", "yes", "fox 8")
+    assert city == ("city", *"-" * 6)
+    assert all(len(row) == len(COLUMNS) for row in RESULT.table())
+
+
+def test_markdown_has_both_tables() -> None:
+    lines = RESULT.markdown().splitlines()
+    assert lines[0] == "| measure | value | taken from |"
+    assert "| " + " | ".join(SHOT_COLUMNS) + " |" in lines
+    assert "| opening | 0.2500 | 0.9000 | - | 0.0300 | yes | fox 8 |" in lines
