@@ -22,6 +22,7 @@ ROWS = (
     ("render",),
     ("generate", "store", "media", "storyworld"),
     ("models.load",),  # the one place that joins a base with its memory adapter
+    ("models.loaded", "models.present"),  # what it then is, and whether it can be
     ("plan", "memory", "importers"),  # an importer makes the text of a story, and is checked as one
     ("story", "models"),
     ("errors", "events", "partial"),
@@ -42,9 +43,16 @@ LIGHT = (
     "story",
     "models",
     "memory.policies",
+    "models.bases",
     "models.catalog",
     "models.fingerprint",
+    "models.folder",
+    "models.hub",
     "models.levels",
+    "models.licences",
+    "models.present",
+    "models.single_file",
+    "models.spec",
     "errors",
     "events",
     "partial",
@@ -138,15 +146,17 @@ def light_modules() -> list[str]:
     ]
 
 
-def heavy_chain(module: str, seen: frozenset[str] = frozenset()) -> str:
-    """How loading `module` comes to load something heavy: "a > b > torch"; "" when it does not."""
+def heavy_chain(module: str, seen: set[str] | None = None) -> str:
+    """How loading `module` comes to load something heavy: "a > b > torch"; "" when it does not. `seen` is left out."""
+    seen = set() if seen is None else seen
+    seen.add(module)
     for item in imports_of(module):
         if not item.at_load:
             continue
         if item.name.split(".")[0] in HEAVY:
             return f"{module} > {item.name.split('.')[0]}"
         other = own_module(item.name)
-        if other and other not in seen and (chain := heavy_chain(other, seen | {module})):
+        if other and other not in seen and (chain := heavy_chain(other, seen)):
             return f"{module} > {chain}"
     return ""
 

@@ -84,8 +84,10 @@ def all_commands() -> dict[str, Any]:
     root: Any = get_command(cli.app)
     found = {}
     for name in root.list_commands(None):
-        inner = getattr(root.commands[name], "commands", None)
-        found |= {f"{name} {word}": item for word, item in inner.items()} if inner else {name: root.commands[name]}
+        command = root.commands[name]
+        inner = getattr(command, "commands", {})
+        found |= {name: command} if not inner or command.invoke_without_command else {}
+        found |= {f"{name} {word}": item for word, item in inner.items()}
     return found
 
 

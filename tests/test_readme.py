@@ -78,7 +78,8 @@ def test_every_command_exists_with_its_flags(arguments: list[str]) -> None:
         assert name in {option for parameter in root.params for option in parameter.opts}
     else:
         command = root.commands[name]  # type: ignore[attr-defined]
-        if hasattr(command, "commands"):
+        inner = getattr(command, "commands", {})
+        if inner and (not command.invoke_without_command or (rest and rest[0] in inner)):
             command, *rest = command.commands[rest[0]], *rest[1:]
         if rest:  # a bare name stands for the command itself
             assert command.make_context(name, rest).args == []

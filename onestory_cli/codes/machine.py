@@ -1,4 +1,4 @@
-"""M501 to M508, T601, T620 and U601 to U609: models, this machine, training and usage."""
+"""M501 to M514, T601, T620 and U601 to U609: models, this machine, training and usage."""
 
 from __future__ import annotations
 
@@ -68,6 +68,55 @@ MACHINE = (
         "its clip is then made from the latents that its take keeps, or anew.",
         bad="film.run/shots/opening/3f9a12c0ffee/clip.mp4, cut short",
         good="onestory render film.story.yaml --force opening",
+    ),
+    Code(
+        code="M509",
+        title="Weights are not fetched",
+        explanation="The model is known, but its weights are not on this machine, or not all of them. "
+        "They are downloaded once, into the cache of the Hugging Face Hub, which other programs share.",
+        bad="onestory render film.story.yaml      (with model: wan2.1-vace-1.3b, never fetched)",
+        good="onestory models fetch wan2.1-vace-1.3b",
+    ),
+    Code(
+        code="M510",
+        title="The hub cannot be reached",
+        explanation="There is no way to the Hugging Face Hub from here, or HF_HUB_OFFLINE forbids it. Download the "
+        "model where there is a network and bring the folder here: `model:` takes a folder too.",
+        bad="HF_HUB_OFFLINE=1 onestory models fetch wan2.1-vace-1.3b",
+        good="hf download Wan-AI/Wan2.1-VACE-1.3B-diffusers --local-dir vace      (elsewhere)",
+    ),
+    Code(
+        code="M511",
+        title="Pickled weights",
+        explanation="Weights in .bin, .pt, .pth or .ckpt are Python pickles, which can run any code when they are "
+        "opened. Only safetensors and GGUF are read.",
+        bad="model: weights/wan.pth",
+        good="model: weights/wan.safetensors",
+    ),
+    Code(
+        code="M512",
+        title="A licence to be accepted",
+        explanation="The licence of the model may restrict what it is used for, or where. Read it, then accept it "
+        "once with `onestory models accept`. On machines without a person the variable "
+        "ONESTORY_ACCEPT_LICENCES names the models whose licences were accepted.",
+        bad="onestory render film.story.yaml      (with a model under cc-by-nc-4.0)",
+        good="onestory models accept org/name",
+    ),
+    Code(
+        code="M513",
+        title="A repository that wants a login",
+        explanation="The owner of the model gives it to those who ask. Ask for access on its page, then log in with "
+        "`hf auth login`.",
+        bad="onestory models fetch org/gated-model",
+        good="hf auth login && onestory models fetch org/gated-model",
+    ),
+    Code(
+        code="M514",
+        title="A package that is not installed",
+        explanation="Some files need a package that onestory does not bring by itself: GGUF needs gguf. "
+        "The message names the extra that has it.",
+        bad="model: wan2.1-t2v-14b-q4.gguf      (without the package gguf)",
+        good="pip install 'onestory[gguf]'",
     ),
     Code(
         code="T601",

@@ -28,14 +28,14 @@ def compile_story(
         Findings: everything that is wrong with the story, warnings included.
         OnestoryError: the model is not there, or `until` is no shot.
     """
-    from onestory_cli.models.fingerprint import fingerprint as digest
+    from onestory_cli.models.fingerprint import fingerprint_of
     from onestory_cli.plan import make_plan
     from onestory_cli.story.load import load_story
 
     story, warnings = load_story(file, profile=profile, seed=seed, allow_outside=allow_outside)
     spec = _model_of(story)
     try:
-        plan, more = make_plan(story, spec, model_fingerprint=digest(spec.base) if fingerprint else "", until=until)
+        plan, more = make_plan(story, spec, model_fingerprint=fingerprint_of(spec) if fingerprint else "", until=until)
     except Findings as fault:
         raise Findings((*fault.diagnostics, *warnings)) from fault
     return plan, (*warnings, *more)

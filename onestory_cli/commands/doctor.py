@@ -15,7 +15,7 @@ from onestory_cli import __version__
 from onestory_cli.commands.options import Json
 from onestory_cli.commands.screen import screen_of
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.models.catalog import CATALOG, find
+from onestory_cli.models.catalog import EMBEDDED, find
 from onestory_cli.models.fingerprint import fingerprint
 
 LITTLE_DISK = 2 * 10**9  # bytes: a film, its latents and room to stage a take
@@ -107,7 +107,7 @@ def _codecs() -> Row:
 
 
 def _weights() -> Row:
-    bases = {name: find(name).base for name in CATALOG}
+    bases = {name: find(name).base for name in EMBEDDED}
     empty = [name for name, base in bases.items() if not any(Path(base).rglob("*.safetensors"))]
     found = ", ".join(f"{name} {'missing' if name in empty else fingerprint(base)}" for name, base in bases.items())
     return Row(name="weights", ok=not empty, found=found, help=REPAIRS["weights"] if empty else "")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from onestory_cli.commands.screen import Screen
 from onestory_cli.commands.stopping import StopSignals
+from onestory_cli.commands.weights import require_ready
 from onestory_cli.errors import ExitCode
 from onestory_cli.events import Emit, ModelLoaded, ModelLoading, StopAsked
 
@@ -61,6 +62,7 @@ def model_loader(spec: ModelSpec, device: str, emit: Emit) -> Callable[[], Maker
     """What loads the reader of a model once a shot must really be looked at, and the rest once one must be made."""
 
     def load() -> Maker:
+        require_ready(spec)
         loading = Loading(spec, device, emit)
         from onestory_cli.models.load import load_model, load_reader
         from onestory_cli.render.shot_maker import ShotMaker

@@ -1,4 +1,4 @@
-"""`onestory models`: what a story can name after `model:`."""
+"""`onestory models`: what a story can name after `model:`, and the weights of it."""
 
 from __future__ import annotations
 
@@ -7,43 +7,127 @@ from typing import Annotated
 
 import typer
 
-from onestory_cli.commands.options import Json
+from onestory_cli.commands.options import Json, flag
 from onestory_cli.commands.screen import Screen, screen_of
+from onestory_cli.commands.weights import licence_file, licensed_name, must_accept
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.models.catalog import CATALOG, ModelSpec, find
+from onestory_cli.models.catalog import CATALOG, EMBEDDED, ModelSpec, find
 
-COLUMNS = ("model", "size", "frames", "fps", "memory", "licence", "about")
+COLUMNS = ("model", "base", "adapter", "task", "size", "fps", "frames", "GPU memory", "licence", "here")
+group = typer.Typer(help="List the models, and fetch their weights.", invoke_without_command=True)
+
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="A name of the list, or a hub id: org/name.", autocompletion=lambda: [*CATALOG]
+    ),
+]
 
 
-def command(
+@group.callback()
+def list_models(
     context: typer.Context,
-    words: Annotated[bool, typer.Option("--words", help="List the words that each model knows.")] = False,
+    words: Annotated[bool, flag("--words", help="List the words that each model knows.")] = False,
     json: Json = False,
-) -> ExitCode:
-    """List the models and what they can do."""
+) -> ExitCode | None:
+    """List the models, what they can do, and whether their weights are here."""
+    if context.invoked_subcommand:
+        return None
     screen = screen_of(context)
-    specs = [spec for spec in map(_installed, CATALOG) if spec]
-    missing = [name for name in CATALOG if name not in {spec.name for spec in specs}]
+    specs = [find(name) for name in CATALOG]
     if json:
-        screen.document("models", models=[asdict(spec) for spec in specs], missing=missing)
+        screen.document("models", models=[_as_json(spec) for spec in specs], missing=_missing(specs))
     elif words:
         _show_words(specs, screen)
     else:
-        screen.table(COLUMNS, [*map(_row, specs), *((name, "not installed", *[""] * 5) for name in missing)])
+        screen.table(COLUMNS, [_row(spec) for spec in specs], right=("fps", "frames", "GPU memory"))
+        screen.note("\n".join(f"{spec.name}: {spec.about}" for spec in specs))
     return ExitCode.DONE
 
 
-def _installed(name: str) -> ModelSpec | None:
+@group.command("fetch")
+def fetch_model(context: typer.Context, name: Name, json: Json = False) -> ExitCode:
+    """Download the weights of a model, or what is missing of them; a download that was cut off goes on."""
+    from onestory_cli.models.hub import fetch
+    from onestory_cli.models.present import presence
+
+    screen = screen_of(context)
+    if name in EMBEDDED:
+        screen.note(f"{name} is in the package: there is nothing to fetch")
+    for repo in _repositories(name):
+        screen.note(f"fetching {repo} ...")
+        fetch(repo)
+    spec = find(name)
+    if json:
+        screen.document("models-fetch", model=name, folder=spec.base, present=presence(spec))
+    else:
+        screen.line(spec.base)
+    if must_accept(spec):
+        screen.note(f"its licence, {spec.licence}, is still to be accepted: onestory models accept {name}")
+    return ExitCode.DONE
+
+
+@group.command("accept")
+def accept_licence(context: typer.Context, name: Name, json: Json = False) -> ExitCode:
+    """Accept the licence of a model, once and for all stories of this user."""
+    from onestory_cli.models.licences import accept
+
+    screen, spec = screen_of(context), find(name)
+    needed = must_accept(spec)
+    if needed:
+        accept(licence_file(), licensed_name(spec), spec.licence)
+    if json:
+        screen.document("models-accept", model=licensed_name(spec), licence=spec.licence, needed=needed)
+    else:
+        screen.line(f"{licensed_name(spec)}: {spec.licence}" + ("" if needed else " (nothing to accept)"))
+    return ExitCode.DONE
+
+
+def _repositories(name: str) -> list[str]:
+    """What is to be downloaded for a model: its base, and the model that judges its pictures.
+
+    Raises:
+        OnestoryError: M501 for a name that is neither in the catalogue nor of the form org/name.
+    """
+    from onestory_cli.models.catalog import is_repo
+
     try:
-        return find(name)
-    except OnestoryError:
-        return None
+        spec = find(name)
+    except OnestoryError as fault:
+        if fault.code != "M509" or not is_repo(name):
+            raise
+        return [name]
+    wanted = [spec.hub, spec.scorer if spec.hub else ""]
+    return [repo for repo in wanted if is_repo(repo)]
+
+
+def _missing(specs: list[ModelSpec]) -> list[str]:
+    from onestory_cli.models.present import Presence, presence
+
+    return [spec.name for spec in specs if presence(spec) is not Presence.WHOLE]
 
 
 def _row(spec: ModelSpec) -> tuple[str, ...]:
-    frames = f"{spec.frames} (to {spec.max_frames})"
-    memory = f"{spec.memory_frames} frames, budget {spec.budget:g}"
-    return spec.name, f"{spec.width}x{spec.height}", frames, str(spec.fps), memory, spec.licence, spec.about
+    from onestory_cli.models.present import presence
+
+    return (
+        spec.name,
+        spec.hub or "in the package",
+        "yes" if spec.adapter else "no",
+        spec.task,
+        f"{spec.width}x{spec.height}",
+        str(spec.fps),
+        str(spec.max_frames),
+        f"{spec.memory_gb:g} GB" if spec.memory_gb else "none",
+        spec.licence,
+        presence(spec),
+    )
+
+
+def _as_json(spec: ModelSpec) -> dict[str, object]:
+    from onestory_cli.models.present import presence
+
+    return {**asdict(spec), "remembers": spec.remembers, "from_text": spec.from_text, "present": presence(spec)}
 
 
 def _show_words(specs: list[ModelSpec], screen: Screen) -> None:

@@ -1,20 +1,21 @@
 """Noise -> latents: the schedule and the loop.
 
 Shape letters: B batch (1 for a film), C latent channels, T latent frames, H W latent cells, L text tokens,
-E text width, S context tokens, D transformer width.
+E text width, S context tokens, D transformer width, M joined tokens, I image tokens, V image width.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import torch
 from diffusers import SchedulerMixin
 from torch import Tensor
 
 from onestory_cli.generate.snapshot import identity_of, restore, snapshot
-from onestory_cli.models.load import LoadedModel
+from onestory_cli.models.loaded import LoadedModel
 from onestory_cli.models.transformer import Rotary, token_timesteps
 from onestory_cli.partial import UNKEPT, Checkpoint
 
@@ -23,24 +24,48 @@ from onestory_cli.partial import UNKEPT, Checkpoint
 class Conditions:
     """All that a shot is made from beside noise.
 
-    The unconditional branch has neither text nor memory, so that guidance strengthens both.
+    The unconditional branch has neither text nor context tokens, so that guidance strengthens both; what a stock base
+    reads in its own ways it reads in both branches, as it was trained.
+
+    `context_2_BSD` is the context in the language of the second expert. `first_BCHW` is held in the latents;
+    `channels_BCTHW` goes beside them, more channels of every latent frame; `image_BIV` goes before the text;
+    `control_BCTHW` is VACE's control, and its first `references` latent frames stand for reference images: noise of the
+    same number goes before the shot's and is dropped in the end.
     """
 
     text_BLE: Tensor
     negative_BLE: Tensor
     context_BSD: Tensor
     rotary: Rotary
+    context_2_BSD: Tensor | None = None
     first_BCHW: Tensor | None = None
+    channels_BCTHW: Tensor | None = None
+    image_BIV: Tensor | None = None
+    control_BCTHW: Tensor | None = None
+    references: int = 0
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All of them that there are, for the identity of a loop."""
+        fields = (*vars(self).values(), *self.rotary)
+        return tuple(item for item in fields if isinstance(item, Tensor))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How noise becomes latents: a scheduler's name, its steps and time shift, and the guidance scale (1 is none)."""
+    """How noise becomes latents: a scheduler's name, its steps and time shift, and the guidance scale (1 is none).
+
+    `guidance_2` is for the second expert; None is the same as for the first.
+    """
 
     name: str
     steps: int
     shift: float
     guidance: float
+    guidance_2: float | None = None
+
+    def guidance_of(self, expert: int) -> float:
+        return self.guidance_2 if expert and self.guidance_2 is not None else self.guidance
 
 
 def starting_noise(shape: tuple[int, ...], *, seed: int) -> Tensor:
@@ -62,19 +87,20 @@ def denoise(
     What the checkpoint holds of this very work is gone on with, to the same bytes as if it had never stopped.
     """
     scheduler = model.scheduler(schedule.name, schedule.steps, schedule.shift)
+    assert conditions.first_BCHW is None or not conditions.references, "a held frame comes first"
     latents, done = hold_first(noise_BCTHW.to(model.device), conditions.first_BCHW), 0
     identity = "" if checkpoint is UNKEPT else _identity(model, noise_BCTHW, conditions, schedule, scheduler)
     if partial := checkpoint.load(identity):
         latents, done = restore(partial, scheduler, schedule.name, model.device), partial.step
     for step, time in enumerate(scheduler.timesteps[done:], start=done + 1):
-        velocity = guided(model, latents, time, conditions, schedule.guidance)
+        velocity = guided(model, latents, time, conditions, schedule.guidance_of(model.expert(time)))
         latents = scheduler.step(velocity, time, latents, return_dict=False)[0]
         latents = hold_first(latents, conditions.first_BCHW)
         on_step(step)
         if checkpoint.due():
             kept = snapshot(scheduler, schedule.name, latents, step=step, steps=schedule.steps, identity=identity)
             checkpoint.keep(kept)
-    return latents.float()
+    return latents[:, :, conditions.references :].float()
 
 
 def _identity(
@@ -83,53 +109,66 @@ def _identity(
     """All that the loop depends on but the weights, which a take's key holds. Another machine makes another identity,
     because it may round otherwise: there the shot begins again.
     """
-    given = () if conditions.first_BCHW is None else (conditions.first_BCHW,)
-    memory = (conditions.context_BSD, *conditions.rotary)
     start = (noise_BCTHW, scheduler.timesteps, scheduler.sigmas)
-    return identity_of(
-        (*start, conditions.text_BLE, conditions.negative_BLE, *memory, *given),
-        {**model.environment(), **asdict(schedule)},
-    )
+    return identity_of((*start, *conditions.tensors), {**model.environment(), **asdict(schedule)})
 
 
 def guided(model: LoadedModel, latents: Tensor, time: Tensor, conditions: Conditions, guidance: float) -> Tensor:
     """Classifier-free guidance as two passes of batch 1: a batch of 2 would round otherwise."""
-    context, rotary = conditions.context_BSD, conditions.rotary
-    given = conditions.first_BCHW is not None
-    wanted = velocity(model, latents, time, conditions.text_BLE, context, rotary, given=given)
+    wanted = velocity(model, latents, time, conditions)
     if guidance == 1.0:
         return wanted
-    free = velocity(model, latents, time, conditions.negative_BLE, context[:, :0], rotary, given=given)
+    free = velocity(model, latents, time, unconditional(conditions))
     return free + guidance * (wanted - free)
 
 
-def velocity(
-    model: LoadedModel,
-    latents: Tensor,
-    time: Tensor,
-    text_BLE: Tensor,
-    context_BSD: Tensor,
-    rotary: Rotary,
-    *,
-    given: bool,
-) -> Tensor:
-    """The transformer's prediction in float32, with context tokens and a given first frame at time 0."""
-    batch, _, frames, height, width = latents.shape
-    _, patch_height, patch_width = model.transformer.config.patch_size
-    times = time.to(latents.device, torch.float32).expand(batch)
-    if model.spec.expand_timesteps:
-        per_frame = height // patch_height * (width // patch_width)
-        times = token_timesteps(
-            times, context=context_BSD.shape[1], frames=frames, per_frame=per_frame, given=int(given)
-        )
-    return model.transformer(
-        latents.to(model.dtype),
-        times,
-        text_BLE.to(model.dtype),
+def unconditional(conditions: Conditions) -> Conditions:
+    """The same without text and without context tokens."""
+    second = conditions.context_2_BSD
+    return replace(
+        conditions,
+        text_BLE=conditions.negative_BLE,
+        context_BSD=conditions.context_BSD[:, :0],
+        context_2_BSD=None if second is None else second[:, :0],
+    )
+
+
+def velocity(model: LoadedModel, latents_BCTHW: Tensor, time: Tensor, conditions: Conditions) -> Tensor:
+    """The prediction in float32 of the expert for this time, with all that its base reads beside the latents."""
+    expert, dtype = model.expert(time), model.dtype
+    inputs = [latents_BCTHW, *([] if conditions.channels_BCTHW is None else [conditions.channels_BCTHW])]
+    more: dict[str, Any] = {}
+    if model.spec.remembers == "context":
+        context = conditions.context_BSD if expert == 0 else conditions.context_2_BSD
+        assert context is not None, "each expert has context tokens of its own"
+        more |= {"context_tokens": context.to(dtype), "context_rotary": conditions.rotary}
+    if conditions.image_BIV is not None:
+        more["encoder_hidden_states_image"] = conditions.image_BIV.to(dtype)
+    if conditions.control_BCTHW is not None:
+        more["control_hidden_states"] = conditions.control_BCTHW.to(dtype)
+    return model.expert_transformers[expert](
+        torch.cat(inputs, dim=1).to(dtype),
+        _times(model, latents_BCTHW, time, conditions),
+        conditions.text_BLE.to(dtype),
         return_dict=False,
-        context_tokens=context_BSD.to(model.dtype),
-        context_rotary=rotary,
+        **more,
     )[0].float()
+
+
+def _times(model: LoadedModel, latents_BCTHW: Tensor, time: Tensor, conditions: Conditions) -> Tensor:
+    """(B,), or one time per token (B, M) where the base takes that: context and a held first frame are at 0."""
+    batch, _, frames, height, width = latents_BCTHW.shape
+    _, patch_height, patch_width = model.transformer.config.patch_size
+    times = time.to(latents_BCTHW.device, torch.float32).expand(batch)
+    if not model.spec.expand_timesteps:
+        return times
+    return token_timesteps(
+        times,
+        context=conditions.context_BSD.shape[1],
+        frames=frames,
+        per_frame=height // patch_height * (width // patch_width),
+        given=int(conditions.first_BCHW is not None),
+    )
 
 
 def hold_first(latents_BCTHW: Tensor, first_BCHW: Tensor | None) -> Tensor:

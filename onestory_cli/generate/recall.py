@@ -12,7 +12,9 @@ from torch import Tensor
 
 from onestory_cli.generate.remember import Choice, score, select
 from onestory_cli.memory.bank import MemoryBank
-from onestory_cli.models.load import Reader
+from onestory_cli.memory.policies import needs_scores
+from onestory_cli.models.loaded import Eyes, Reader
+from onestory_cli.models.relevance import content_of
 from onestory_cli.plan.jobs import ShotJob
 
 
@@ -40,12 +42,29 @@ class Recalled:
         return sum(frame.tokens for frame in self.selection)
 
 
+def relevance(model: Reader | Eyes, job: ShotJob, bank: MemoryBank, text_BLE: Tensor | None = None) -> Tensor:
+    """Relevance (1, F) of every visible frame to the caption: by the adapter's selector, or by how well the frame's
+    picture fits the words. Without an adapter a policy that goes by place alone gets zeros: looking is dear.
+    """
+    if isinstance(model, Reader) and model.spec.remembers == "context":
+        text_BLE = model.encode_text([job.caption]) if text_BLE is None else text_BLE
+        return score(model, bank.frames_FCHW[None], bank.ages_F, bank.times_F, text_BLE)
+    assert isinstance(model, Eyes)
+    if not needs_scores(job.memory.policy):
+        return torch.zeros(1, len(bank.refs))
+    views = [_views(model, bank.latents(source)) for source in bank.sources]
+    return model.scorer.score(job.caption, torch.cat(views))[None] if views else torch.zeros(1, 0)
+
+
+def _views(model: Eyes, latents_CTHW: Tensor) -> Tensor:
+    return model.scorer.views(content_of(latents_CTHW), lambda: model.pictures(latents_CTHW))
+
+
 @torch.inference_mode()
-def recall(model: Reader, job: ShotJob, bank: MemoryBank, text_BLE: Tensor | None = None) -> Recalled:
+def recall(model: Reader | Eyes, job: ShotJob, bank: MemoryBank, text_BLE: Tensor | None = None) -> Recalled:
     """Score all visible frames and select by the job's policy, within its budget (OneStory Eq. 2-7)."""
-    text_BLE = model.encode_text([job.caption]) if text_BLE is None else text_BLE
     refs = bank.refs
-    scores_BF = score(model, bank.frames_FCHW[None], bank.ages_F, bank.times_F, text_BLE)
+    scores_BF = relevance(model, job, bank, text_BLE)
     memory, size = job.memory, model.spec.latent_size(job.width, job.height)
     shown = [item.sources for item in memory.shown]
     choice = select(

@@ -16,7 +16,7 @@ from torch import Tensor
 from onestory_cli.memory.conditioner import context_positions
 from onestory_cli.memory.policies import POLICIES, FrameRef, Shown
 from onestory_cli.models.levels import Level, allocate
-from onestory_cli.models.load import LoadedModel, Reader
+from onestory_cli.models.loaded import Eyes, LoadedModel, Reader
 from onestory_cli.models.transformer import Rotary, rotary_at
 
 
@@ -46,7 +46,7 @@ def score(model: Reader, memory_BFCHW: Tensor, ages_F: Tensor, times_F: Tensor, 
 
 
 def select(
-    model: Reader,
+    model: Reader | Eyes,
     policy: str,
     scores_BF: Tensor,
     refs: Sequence[FrameRef],
@@ -71,12 +71,13 @@ def select(
     return Choice(positions_BK=positions_BK, levels=tuple(table(positions_BK.shape[1])))
 
 
-def condition(model: LoadedModel, selected_BKCHW: Tensor, levels: Sequence[Level]) -> Context:
-    """Context tokens of the selected frames, each at its level (OneStory Eq. 7)."""
+def condition(model: LoadedModel, selected_BKCHW: Tensor, levels: Sequence[Level], *, expert: int = 0) -> Context:
+    """Context tokens of the selected frames, each at its level (OneStory Eq. 7), in the language of one expert."""
     height, width = selected_BKCHW.shape[-2:]
-    tokens_BSD = model.conditioner(selected_BKCHW, levels, model.transformer.patch_embedding)
+    conditioner, transformer = model.expert_conditioners[expert], model.expert_transformers[expert]
+    tokens_BSD = conditioner(selected_BKCHW, levels, transformer.patch_embedding)
     positions_S3 = context_positions(levels, height=height, width=width, finest=model.spec.levels[0])
-    rotary = rotary_at(positions_S3, head_dim=model.transformer.config.attention_head_dim)
+    rotary = rotary_at(positions_S3, head_dim=transformer.config.attention_head_dim)
     return Context(tokens_BSD=tokens_BSD, rotary=rotary)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from onestory_cli.generate.denoise import Conditions, Schedule, denoise, starting_noise
 from onestory_cli.generate.remember import condition, gather, score, select
 from onestory_cli.memory.policies import FrameRef, Shown
-from onestory_cli.models.load import LoadedModel
+from onestory_cli.models.loaded import LoadedModel
 
 
 @torch.inference_mode()

@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 
 from onestory_cli.events import Emit, Remembered, StepDone, ignore
-from onestory_cli.generate.denoise import Conditions, Schedule, denoise, starting_noise
+from onestory_cli.generate.conditions import conditions_of
+from onestory_cli.generate.denoise import Schedule, denoise, starting_noise
 from onestory_cli.generate.recall import Recalled, SelectedFrame, recall
-from onestory_cli.generate.remember import condition, gather
 from onestory_cli.memory.bank import MemoryBank
-from onestory_cli.models.load import LoadedModel
+from onestory_cli.models.loaded import LoadedModel
 from onestory_cli.partial import UNKEPT, Checkpoint
 from onestory_cli.plan.jobs import ShotJob
 
@@ -49,23 +49,15 @@ def generate_shot(
     watch = Stopwatch()
     with watch("remember"), torch.inference_mode():
         text = model.encode_text([job.caption])
-        negative = model.encode_text([job.negative])
         recalled = recall(model, job, bank, text)
-        memory = bank.frames_FCHW[None].to(model.device)
-        context = condition(model, gather(memory, recalled.choice.positions_BK), recalled.choice.levels)
+        conditions = conditions_of(model, job, bank, recalled, text_BLE=text, image=image)
         emit(_remembered(job, bank, recalled))
-        first = None if image is None else model.encode_image(image)[:, 0][None]
     with watch("denoise"):
-        conditions = Conditions(
-            text_BLE=text,
-            negative_BLE=negative,
-            context_BSD=context.tokens_BSD,
-            rotary=context.rotary,
-            first_BCHW=first,
+        schedule = Schedule(
+            name=job.scheduler, steps=job.steps, shift=job.shift, guidance=job.guidance, guidance_2=job.guidance_2
         )
-        schedule = Schedule(name=job.scheduler, steps=job.steps, shift=job.shift, guidance=job.guidance)
         shape = latent_shape(model, job)
-        noise = starting_noise(shape, seed=job.seed)
+        noise = noise_for(shape, seed=job.seed, references=conditions.references)
         latents = denoise(model, noise, conditions, schedule, _steps(job, emit), checkpoint)
     with watch("decode"), torch.inference_mode():
         pixels = model.decode(latents[0])
@@ -84,6 +76,15 @@ def latent_shape(model: LoadedModel, job: ShotJob) -> tuple[int, int, int, int, 
     """(1, C, T, H, W) of the job's latents."""
     spec = model.spec
     return (1, spec.latent_channels, spec.latent_frames(job.frames), *spec.latent_size(job.width, job.height))
+
+
+def noise_for(shape: tuple[int, int, int, int, int], *, seed: int, references: int) -> torch.Tensor:
+    """Noise of a shot, and before it that of its reference images, which is drawn apart: how many a shot remembers
+    changes nothing in the shot's own."""
+    shot = starting_noise(shape, seed=seed)
+    batch, channels, _, height, width = shape
+    before = starting_noise((batch, channels, references, height, width), seed=(seed + 1) % 2**63)
+    return torch.cat([before, shot], dim=2)
 
 
 def _remembered(job: ShotJob, bank: MemoryBank, recalled: Recalled) -> Remembered:

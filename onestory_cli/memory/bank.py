@@ -29,6 +29,18 @@ class MemoryBank:
             raise ValueError(f"{source}: latents {tuple(latents_CTHW.shape)} do not fit a bank of {self._cell}")
         self._latents[source] = latents_CTHW.detach().float().cpu()
 
+    def latents(self, source: str) -> Tensor:
+        """The latents (C, T, H, W) of one source.
+
+        Raises:
+            KeyError: a source that is not in the bank.
+        """
+        return self._latents[source]
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return tuple(self._latents)
+
     @property
     def frames_FCHW(self) -> Tensor:
         """All frames in film order; (0, C, H, W) when nothing is remembered yet."""

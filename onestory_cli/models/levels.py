@@ -11,20 +11,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """One patchifier: `kernel` is (1, p, p) in latent cells."""
+    """One patchifier: its kernel is (1, patch, patch) in latent cells; a patch of 0 takes no tokens of its own."""
 
     name: str
     patch: int
 
     def tokens(self, height: int, width: int) -> int:
         """Tokens of one latent frame of `height` x `width` latent cells; the last patch of a row may be padded."""
-        return -(-height // self.patch) * -(-width // self.patch)
+        return -(-height // self.patch) * -(-width // self.patch) if self.patch else 0
 
 
 FINE = Level(name="fine", patch=2)
 MEDIUM = Level(name="medium", patch=4)
 COARSE = Level(name="coarse", patch=8)
 LEVELS = (FINE, MEDIUM, COARSE)
+# How a base without an adapter takes a frame: as one more latent frame, or in place of its own first one.
+REFERENCE = Level(name="reference", patch=2)
+FIRST_FRAME = Level(name="first-frame", patch=0)
 
 
 def allocate(frames: int, budget: float, *, height: int, width: int, levels: tuple[Level, ...] = LEVELS) -> list[Level]:
@@ -39,7 +42,7 @@ def allocate(frames: int, budget: float, *, height: int, width: int, levels: tup
     """
     room = int(budget * levels[0].tokens(height, width) + 1e-9)
     coarse = levels[-1].tokens(height, width)
-    frames = min(frames, room // coarse)
+    frames = min(frames, room // coarse) if coarse else frames
     room -= frames * coarse
     table = []
     for _ in range(frames):

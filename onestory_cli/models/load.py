@@ -1,181 +1,165 @@
 """Weights -> modules on a device: a stock diffusers base, read with diffusers' own classes, and our memory adapter.
 
-Shape letters: B batch, C latent channels, T latent frames, P pixel frames, H W pixels or latent cells, L text tokens,
-E text width.
+Only safetensors and GGUF are read: a pickle runs code when it is opened.
 """
 
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import diffusers
-import numpy as np
 import torch
 import transformers
-from diffusers import (
-    AutoencoderKLWan,
-    FlowMatchEulerDiscreteScheduler,
-    SchedulerMixin,
-    UniPCMultistepScheduler,
-)
-from numpy.typing import NDArray
+from diffusers import AutoencoderKLWan, WanVACETransformer3DModel
+from diffusers.models.transformers.transformer_wan import WanRotaryPosEmbed
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import AutoTokenizer, PreTrainedTokenizerBase, UMT5EncoderModel
+from transformers import AutoImageProcessor, AutoTokenizer, CLIPVisionModel, UMT5EncoderModel
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.memory.conditioner import AdaptiveConditioner, ConditionerConfig
 from onestory_cli.memory.selector import FrameSelector, SelectorConfig
-from onestory_cli.models.catalog import CARD, ModelSpec
+from onestory_cli.models.catalog import CARD, ModelSpec, not_fetched
+from onestory_cli.models.hub import snapshot
 from onestory_cli.models.levels import Level
-from onestory_cli.models.transformer import MemoryWanTransformer
+from onestory_cli.models.loaded import CPU, NO_MODULE, Eyes, LoadedModel, Reader
+from onestory_cli.models.relevance import PictureScorer
+from onestory_cli.models.transformer import JoinedRotary, MemoryWanTransformer
+
+__all__ = ["CPU", "Eyes", "LoadedModel", "Reader", "load_model", "load_reader", "pick_device", "quietly"]
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "config.json", "adapter.safetensors"
-CPU = torch.device("cpu")
 
 
-@dataclass(kw_only=True)
-class Reader:
-    """What selection needs of a model, and no more: it reads captions and scores frames."""
+def load_reader(spec: ModelSpec, device: str = "auto") -> Reader | Eyes:
+    """Read of a model what selection needs: never the transformer.
 
-    spec: ModelSpec
-    text_encoder: UMT5EncoderModel
-    tokenizer: PreTrainedTokenizerBase
-    selector: FrameSelector
-    device: torch.device = CPU
-
-    def encode_text(self, captions: list[str]) -> Tensor:
-        """Captions -> (B, L, E), zero after each caption's end, as the Wan transformers were trained."""
-        tokens = self.tokenizer(
-            captions,
-            padding="max_length",
-            truncation=True,
-            max_length=self.tokenizer.model_max_length,
-            return_tensors="pt",
-        ).to(self.device)
-        states_BLE = self.text_encoder(tokens.input_ids, attention_mask=tokens.attention_mask).last_hidden_state
-        return states_BLE * tokens.attention_mask[..., None].to(states_BLE.dtype)
-
-
-@dataclass(kw_only=True)
-class LoadedModel(Reader):
-    """A base and its adapter, ready to make shots. `dtype` is what the transformer computes in."""
-
-    transformer: MemoryWanTransformer
-    vae: AutoencoderKLWan
-    conditioner: AdaptiveConditioner
-    dtype: torch.dtype = torch.float32
-
-    def encode_video(self, pixels_BPHWC: NDArray[np.uint8]) -> Tensor:
-        """Pixels -> normalised latents (B, C, T, H, W) in float32, the mode of the posterior; P must be 4k + 1."""
-        # the vae itself drops what is over without a word
-        assert pixels_BPHWC.shape[1] % self.spec.temporal_stride == 1, "a clip has 4k + 1 frames"
-        pixels = torch.from_numpy(np.ascontiguousarray(pixels_BPHWC)).to(self.device)
-        pixels_BCPHW = pixels.permute(0, 4, 1, 2, 3).float().div(127.5).sub(1).to(self.vae.dtype)
-        latents = self.vae.encode(pixels_BCPHW).latent_dist.mode().float()
-        mean, std = self._latent_statistics()
-        return (latents - mean) / std
-
-    def encode_image(self, pixels_HWC: NDArray[np.uint8]) -> Tensor:
-        """One picture -> (C, 1, H, W); the first latent frame of a causal VAE is a picture by itself."""
-        return self.encode_video(pixels_HWC[None, None])[0]
-
-    def decode(self, latents_CTHW: Tensor) -> NDArray[np.uint8]:
-        """Normalised latents -> pixels (P, H, W, 3)."""
-        mean, std = self._latent_statistics()
-        latents = latents_CTHW[None].to(self.device) * std + mean
-        pixels = self.vae.decode(latents.to(self.vae.dtype), return_dict=False)[0][0]
-        scaled = pixels.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
-        return scaled.permute(1, 2, 3, 0).cpu().numpy()
-
-    def scheduler(self, name: str, steps: int, shift: float) -> SchedulerMixin:
-        """A diffusers scheduler with its timesteps set. Euler is given its sigmas: its own default shifts twice."""
-        if name == "unipc":
-            scheduler: SchedulerMixin = UniPCMultistepScheduler(
-                prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift
-            )
-            scheduler.set_timesteps(steps, device=self.device)
-        else:
-            assert name == "euler", name
-            scheduler = FlowMatchEulerDiscreteScheduler(shift=shift)
-            scheduler.set_timesteps(sigmas=np.linspace(1.0, 1.0 / steps, steps), device=self.device)
-        return scheduler
-
-    def environment(self) -> dict[str, Any]:
-        """What a take's bytes depend on beside its key, for its record."""
-        return {
-            "device": str(self.device),
-            "dtype": str(self.dtype).removeprefix("torch."),
-            "threads": torch.get_num_threads(),
-            "cpu": torch.backends.cpu.get_cpu_capability() if self.device.type == "cpu" else "",
-            "gpu": torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "",
-            "torch": torch.__version__,
-            "diffusers": diffusers.__version__,
-            "transformers": transformers.__version__,
-            "python": platform.python_version(),
-        }
-
-    def _latent_statistics(self) -> tuple[Tensor, Tensor]:
-        """(mean, std) of the VAE's latents, each (1, C, 1, 1, 1)."""
-        config = self.vae.config
-        values = torch.tensor([config.latents_mean, config.latents_std], device=self.device).view(2, 1, -1, 1, 1, 1)
-        return values[0], values[1]
-
-
-def load_reader(spec: ModelSpec, device: str = "auto") -> Reader:
-    """Read of a model folder what selection needs: never the transformer or the VAE.
+    With an adapter that is text encoder and selector; without one, the VAE to look at frames and a scorer of pictures.
 
     Raises:
         OnestoryError: M503 when weights are missing or damaged, M504 when the device is not there.
     """
     target = pick_device(device)
-    base = Path(spec.base)
     with _reading(spec):
-        reader = Reader(
-            spec=spec,
-            text_encoder=UMT5EncoderModel.from_pretrained(base / "text_encoder", dtype=torch.float32),
-            tokenizer=AutoTokenizer.from_pretrained(base / "tokenizer"),
-            selector=load_selector(Path(spec.adapter)),
-            device=target,
-        )
-    _settle(target, reader.text_encoder, reader.selector)
-    return reader
+        if spec.remembers == "context":
+            reader = Reader(
+                spec=spec, **_text_parts(spec, target), selector=load_selector(Path(spec.adapter)), device=target
+            )
+            _settle(target, reader.text_encoder, reader.selector)
+            return reader
+        eyes = Eyes(spec=spec, vae=_load_vae(spec), scorer=_scorer(spec, target), device=target)
+        _settle(target, eyes.vae)
+        return eyes
 
 
-def load_model(spec: ModelSpec, device: str = "auto", *, reader: Reader | None = None) -> LoadedModel:
-    """Read the weights of a model folder; what a `reader` of it holds already is not read again.
+def load_model(spec: ModelSpec, device: str = "auto", *, reader: Reader | Eyes | None = None) -> LoadedModel:
+    """Read the weights of a model; what a `reader` of it holds already is not read again.
 
     Raises:
         OnestoryError: M502 when card and adapter disagree, M503 when weights are missing or damaged, M504 when the
             device is not there.
     """
     reader = reader or load_reader(spec, device)
-    base = Path(spec.base)
+    dtype = compute_type(spec, reader.device)
     with _reading(spec):
-        # mapped files are not aligned in memory, and outputs then differ in the last bits
-        options = {"disable_mmap": True, "torch_dtype": torch.float32}
-        model = LoadedModel(
-            **vars(reader),
-            transformer=MemoryWanTransformer.from_pretrained(base / "transformer", **options),
-            vae=AutoencoderKLWan.from_pretrained(base / "vae", **options),
-            conditioner=load_conditioner(Path(spec.adapter)),
-        )
-    if model.conditioner.config.levels != spec.levels:
+        parts: dict[str, Any] = {"selector": NO_MODULE, "conditioner": NO_MODULE, **vars(reader)}
+        if isinstance(reader, Eyes):
+            parts |= _text_parts(spec, reader.device)
+        else:
+            parts |= {"vae": _load_vae(spec)}
+        for number in range(1, spec.experts + 1):
+            suffix = "" if number == 1 else f"_{number}"
+            parts[f"transformer{suffix}"] = load_transformer(spec, f"transformer{suffix}", dtype)
+            if spec.remembers == "context":
+                parts[f"conditioner{suffix}"] = load_conditioner(Path(spec.adapter), f"conditioner{suffix}")
+        parts |= _image_parts(spec, dtype) if spec.image_tokens else {}
+        model = LoadedModel(**parts, dtype=dtype)
+    if spec.remembers == "context" and any(item.config.levels != spec.levels for item in model.expert_conditioners):
         raise OnestoryError(
             "M502",
             f'the levels on the card of "{spec.name}" are not those of its adapter',
             help=f"write {CARD} as training did, with the levels of adapter/{ADAPTER_CONFIG}",
             exit=ExitCode.MACHINE,
         )
-    _settle(reader.device, model.transformer, model.vae, model.conditioner)
+    _settle(reader.device, *(part for part in parts.values() if isinstance(part, torch.nn.Module)))
     return model
+
+
+def compute_type(spec: ModelSpec, device: torch.device) -> torch.dtype:
+    """What transformers and encoders compute in: the model's own type on a GPU, float32 on a processor."""
+    kind: torch.dtype = getattr(torch, spec.dtype)
+    return torch.float32 if device.type == "cpu" else kind
+
+
+def load_transformer(
+    spec: ModelSpec, part: str, dtype: torch.dtype
+) -> MemoryWanTransformer | WanVACETransformer3DModel:
+    """One expert, from its folder or from the single file that replaces it; VACE is the stock class, which takes its
+    memory as reference images."""
+    kind = WanVACETransformer3DModel if spec.task == "vace" else MemoryWanTransformer
+    file = spec.transformer_file if part == "transformer" else spec.transformer_2_file
+    if not file:
+        # mapped files are not aligned in memory, and outputs then differ in the last bits
+        options = {"disable_mmap": True, "torch_dtype": dtype, "use_safetensors": True}
+        return kind.from_pretrained(Path(spec.base) / part, **options)
+    return _from_single_file(kind, Path(file), Path(spec.base) / part, dtype)
+
+
+def _from_single_file(kind: Any, file: Path, config: Path, dtype: torch.dtype) -> Any:
+    options: dict[str, Any] = {"config": str(config), "torch_dtype": dtype, "local_files_only": True}
+    if file.suffix == ".gguf":
+        options["quantization_config"] = diffusers.GGUFQuantizationConfig(compute_dtype=dtype)
+    else:
+        options["disable_mmap"] = True
+    try:
+        model = kind.from_single_file(str(file), **options)
+    except NotImplementedError as fault:  # torch's, of a weight that has a name and no data
+        raise ValueError(f'"{file.name}" lacks weights that its base has') from fault
+    # the whole model was cast, and with it the rotary table, which must stay exact
+    settings = model.config
+    rope = WanRotaryPosEmbed(settings.attention_head_dim, tuple(settings.patch_size), settings.rope_max_seq_len)
+    model.rope = JoinedRotary(rope) if kind is MemoryWanTransformer else rope
+    return model
+
+
+def _text_parts(spec: ModelSpec, device: torch.device) -> dict[str, Any]:
+    base, dtype = Path(spec.base), compute_type(spec, device)
+    return {
+        "text_encoder": UMT5EncoderModel.from_pretrained(base / "text_encoder", dtype=dtype, use_safetensors=True),
+        "tokenizer": AutoTokenizer.from_pretrained(base / "tokenizer"),
+    }
+
+
+def _image_parts(spec: ModelSpec, dtype: torch.dtype) -> dict[str, Any]:
+    base = Path(spec.base)
+    return {
+        "image_encoder": CLIPVisionModel.from_pretrained(base / "image_encoder", dtype=dtype, use_safetensors=True),
+        "image_processor": AutoImageProcessor.from_pretrained(base / "image_processor", backend="pil"),
+    }
+
+
+def _load_vae(spec: ModelSpec) -> AutoencoderKLWan:
+    """In float32 whatever the rest computes in: Wan's VAE shows bands of colour in less."""
+    options = {"disable_mmap": True, "torch_dtype": torch.float32, "use_safetensors": True}
+    return AutoencoderKLWan.from_pretrained(Path(spec.base) / "vae", **options)
+
+
+def _scorer(spec: ModelSpec, device: torch.device) -> PictureScorer:
+    def folder() -> Path:
+        """The scorer's folder, once it is needed: a policy that goes by place alone never asks."""
+        if Path(spec.scorer).is_dir():
+            return Path(spec.scorer)
+        found = snapshot(spec.scorer)
+        if found is None:
+            raise not_fetched(spec.scorer, spec.scorer)
+        return found
+
+    return PictureScorer(folder, device)
 
 
 def load_selector(adapter: Path) -> FrameSelector:
@@ -185,12 +169,12 @@ def load_selector(adapter: Path) -> FrameSelector:
     return selector
 
 
-def load_conditioner(adapter: Path) -> AdaptiveConditioner:
-    """The AdaptiveConditioner of an adapter folder."""
-    config = _adapter_config(adapter)["conditioner"]
+def load_conditioner(adapter: Path, name: str = "conditioner") -> AdaptiveConditioner:
+    """An AdaptiveConditioner of an adapter folder: "conditioner", or "conditioner_2" for the second expert."""
+    config = _adapter_config(adapter)[name]
     levels = tuple(Level(**row) for row in config.pop("levels"))
     conditioner = AdaptiveConditioner(ConditionerConfig(**config, levels=levels))
-    conditioner.load_state_dict(_adapter_weights(adapter, "conditioner."))
+    conditioner.load_state_dict(_adapter_weights(adapter, f"{name}."))
     return conditioner
 
 
@@ -211,13 +195,11 @@ def _reading(spec: ModelSpec) -> Iterator[None]:
     quietly()
     try:
         yield
-    except (OSError, SafetensorError, RuntimeError, ValueError, TypeError, KeyError) as fault:
+    except (OSError, SafetensorError, RuntimeError, ValueError, TypeError, KeyError, ImportError) as fault:
         reason = str(fault).splitlines() or [type(fault).__name__]
+        help = f"`onestory models fetch {spec.hub}`" if spec.hub else "install the package again, or name another model"
         raise OnestoryError(
-            "M503",
-            f'weights of "{spec.name}" cannot be read: {reason[0]}',
-            help="install the package again, or name another model",
-            exit=ExitCode.MACHINE,
+            "M503", f'weights of "{spec.name}" cannot be read: {reason[0]}', help=help, exit=ExitCode.MACHINE
         ) from fault
 
 

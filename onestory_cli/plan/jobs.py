@@ -77,7 +77,8 @@ class Seed:
 class ShotJob:
     """One shot of a plan. `take` counts from 0; `caption` is the resolved caption.
 
-    `accept`: "first" lets the first take count, "ask" waits for somebody to say which.
+    `accept`: "first" lets the first take count, "ask" waits for somebody to say which. `guidance_2` is for the second
+    expert of a model that has two.
     """
 
     index: int
@@ -93,6 +94,7 @@ class ShotJob:
     take: int = 0
     steps: int
     guidance: float
+    guidance_2: float | None = None
     scheduler: str
     shift: float
     accept: str = "first"

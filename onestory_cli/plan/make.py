@@ -128,6 +128,7 @@ class Planner:
             seed_rule=rule,
             steps=_first(shot.steps, spec.steps),
             guidance=_first(shot.guidance, spec.guidance),
+            guidance_2=_first(shot.guidance, spec.guidance_2) if spec.experts > 1 else None,
             scheduler=_first(shot.scheduler, spec.scheduler),
             shift=_first(shot.shift, spec.shift),
             accept=_first(shot.accept, "first"),

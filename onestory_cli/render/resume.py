@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, Findings, OnestoryError
-from onestory_cli.models.catalog import CATALOG, ModelSpec, find, read_card
-from onestory_cli.models.fingerprint import fingerprint
+from onestory_cli.models.catalog import ModelSpec, find_again
+from onestory_cli.models.fingerprint import fingerprint_of
 from onestory_cli.plan import Plan, make_plan
 from onestory_cli.store.files import holds
 from onestory_cli.store.run import STORY, Run
@@ -29,13 +29,13 @@ def load_run_plan(run: Run) -> Plan:
         raise OnestoryError("R402", f'"{run.path}" is no run directory', help="give `onestory render` a story first")
     spec = _model(state.model)
     plan, _ = make_plan(
-        story_of(run, state), spec, model_fingerprint=fingerprint(spec.base), images=_pictures(run, state)
+        story_of(run, state), spec, model_fingerprint=fingerprint_of(spec), images=_pictures(run, state)
     )
     return plan
 
 
 def _model(used: ModelUsed) -> ModelSpec:
-    return find(used.name) if used.name in CATALOG else read_card(Path(used.folder), name=used.name)
+    return find_again(used.name, Path(used.folder))
 
 
 def story_of(run: Run, state: RunState) -> Story:

@@ -14,7 +14,7 @@ from onestory_cli.generate.recall import Recalled, recall
 from onestory_cli.generate.shot import ShotResult, generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.catalog import ModelSpec
-from onestory_cli.models.load import LoadedModel, Reader
+from onestory_cli.models.loaded import Eyes, LoadedModel, Reader
 from onestory_cli.partial import Checkpoint
 from onestory_cli.plan import ShotJob
 
@@ -26,13 +26,16 @@ class ShotMaker:
     """
 
     def __init__(
-        self, spec: ModelSpec, load_reader: Callable[[], Reader], load: Callable[[Reader | None], LoadedModel]
+        self,
+        spec: ModelSpec,
+        load_reader: Callable[[], Reader | Eyes],
+        load: Callable[[Reader | Eyes | None], LoadedModel],
     ) -> None:
         self._spec, self._load_reader, self._load = spec, load_reader, load
-        self._known: Reader | None = None
+        self._known: Reader | Eyes | None = None
 
     @property
-    def _reader(self) -> Reader:
+    def _reader(self) -> Reader | Eyes:
         self._known = self._known or self._load_reader()
         return self._known
 

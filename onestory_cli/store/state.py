@@ -118,7 +118,9 @@ def state_of(plan: Plan, before: RunState | None) -> RunState:
     shots = {shot.id for shot in plan.story.shots}
     return RunState(
         model=ModelUsed(
-            name=plan.model.name, folder=str(Path(plan.model.base).absolute()), fingerprint=plan.model_fingerprint
+            name=plan.model.name,
+            folder=str(Path(plan.model.path or plan.model.base).absolute()),
+            fingerprint=plan.model_fingerprint,
         ),
         story=plan.story.source.decode("utf-8", "surrogateescape"),
         profile=plan.story.profile,

@@ -75,7 +75,10 @@ def test_schema_is_the_one_that_ships(onestory: Onestory) -> None:
 def test_models(onestory: Onestory) -> None:
     document = onestory("models", "--json").json
     assert document["schema"] == "onestory.models.v1"
-    assert [*(model["name"] for model in document["models"]), *document["missing"]] == ["storyworld"]
+    rows = {model["name"]: model for model in document["models"]}
+    assert next(iter(rows)) == "storyworld"
+    assert (rows["storyworld"]["present"], rows["storyworld"]["remembers"]) == ("yes", "context")
+    assert "storyworld" not in document["missing"]
     assert onestory("models").out.splitlines()[1].startswith("storyworld ")
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from onestory_cli.models.fingerprint import fingerprint
+from onestory_cli.models.catalog import find
+from onestory_cli.models.fingerprint import fingerprint, fingerprint_of
 
 
 @pytest.fixture
@@ -47,3 +50,22 @@ def test_a_renamed_file_counts(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["README.md", "log.jsonl", "vae/sample.png"])
 def test_notes_and_pictures_do_not(folder: Path, name: str) -> None:
     assert fingerprint(str(changed(folder, name, b"other"))) == fingerprint(str(folder))
+
+
+def test_both_experts_and_an_adapter_elsewhere_count(tmp_path: Path, base_folder: Callable[[str], Path]) -> None:
+    base = shutil.copytree(base_folder("t2v-a14b"), tmp_path / "base")
+    before = fingerprint_of(find(str(base)))
+    second = next((base / "transformer_2").glob("*.safetensors"))
+    moved = shutil.copytree(base, tmp_path / "moved")
+    assert fingerprint_of(find(str(moved))) == before
+    (moved / second.relative_to(base)).write_bytes(b"other")
+    fingerprint.cache_clear()
+    assert fingerprint_of(find(str(moved))) != before
+    mine = tmp_path / "mine"
+    (mine / "adapter").mkdir(parents=True)
+    (mine / "onestory.json").write_text(json.dumps({"base": str(base)}))
+    (mine / "adapter" / "adapter.safetensors").write_bytes(b"one")
+    with_one = fingerprint_of(find(str(mine)))
+    (mine / "adapter" / "adapter.safetensors").write_bytes(b"two")
+    fingerprint.cache_clear()
+    assert len({before, with_one, fingerprint_of(find(str(mine)))}) == 3

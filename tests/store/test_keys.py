@@ -104,7 +104,8 @@ def test_a_take_key_knows_who_is_shown_where_but_not_by_which_name() -> None:
 
 
 def test_every_field_of_a_spec_has_a_kind_of_reason() -> None:
-    assert set(KINDS) == set(spec_fields(job(), FINGERPRINT))
+    assert set(KINDS) == set(spec_fields(replace(job(), guidance_2=3.0), FINGERPRINT))
+    assert set(KINDS) - set(spec_fields(job(), FINGERPRINT)) == {"guidance_2"}  # only where there is a second expert
 
 
 def test_how_a_clip_is_encoded_is_told_apart_from_the_spec() -> None:

@@ -1,0 +1,161 @@
+"""The bases that people own: rows of the catalogue whose weights come from the hub. No torch here.
+
+Sizes, steps, shifts and guidance are those of the Wan team's own configurations. `memory_gb` was counted from the
+configurations: transformers, text encoder and image encoder in bfloat16, VAE in float32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from onestory_cli.models.levels import FIRST_FRAME, REFERENCE
+from onestory_cli.models.spec import ModelSpec
+
+SCORER = "google/siglip2-base-patch16-224"
+# What the Wan team's own programs say that a film shall not be.
+NEGATIVE = (
+    "色调艳丽,过曝,静态,细节模糊不清,字幕,风格,作品,画作,画面,静止,整体发灰,最差质量,低质量,JPEG压缩残留,丑陋的,残缺的,多余的手指,"
+    "画得不好的手部,画得不好的脸部,畸形的,毁容的,形态畸形的肢体,手指融合,静止不动的画面,杂乱的背景,三条腿,背景人很多,倒着走"
+)
+
+T2V_1_3B = ModelSpec(
+    name="wan2.1-t2v-1.3b",
+    hub="Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
+    base="",
+    adapter="",
+    licence="apache-2.0",
+    about="text to video; remembers nothing until it has an adapter",
+    task="t2v",
+    width=832,
+    height=480,
+    size_multiple=16,
+    fps=16,
+    frames=81,
+    max_frames=81,
+    steps=50,
+    guidance=5.0,
+    scheduler="unipc",
+    shift=3.0,
+    memory_frames=0,
+    budget=1.0,
+    policy="none",
+    expand_timesteps=False,
+    negative=NEGATIVE,
+    dtype="bfloat16",
+    memory_gb=15,
+)
+T2V_14B = replace(
+    T2V_1_3B,
+    name="wan2.1-t2v-14b",
+    hub="Wan-AI/Wan2.1-T2V-14B-Diffusers",
+    shift=5.0,
+    memory_gb=41,
+)
+I2V_480P = replace(
+    T2V_14B,
+    name="wan2.1-i2v-14b-480p",
+    hub="Wan-AI/Wan2.1-I2V-14B-480P-Diffusers",
+    about="picture to video; goes on from the last frame of the shot before",
+    task="i2v",
+    image_tokens=True,
+    steps=40,
+    shift=3.0,
+    memory_frames=1,
+    policy="last",
+    levels=(FIRST_FRAME,),
+    scorer=SCORER,
+    memory_gb=46,
+)
+I2V_720P = replace(
+    I2V_480P,
+    name="wan2.1-i2v-14b-720p",
+    hub="Wan-AI/Wan2.1-I2V-14B-720P-Diffusers",
+    width=1280,
+    height=720,
+    shift=5.0,
+)
+TI2V_5B = replace(
+    T2V_1_3B,
+    name="wan2.2-ti2v-5b",
+    hub="Wan-AI/Wan2.2-TI2V-5B-Diffusers",
+    about="text or picture to video; goes on from the last frame of the shot before",
+    task="ti2v",
+    expand_timesteps=True,
+    width=1280,
+    height=704,
+    size_multiple=32,
+    fps=24,
+    frames=121,
+    max_frames=121,
+    spatial_stride=16,
+    latent_channels=48,
+    shift=5.0,
+    memory_frames=1,
+    policy="last",
+    levels=(FIRST_FRAME,),
+    scorer=SCORER,
+    memory_gb=24,
+)
+T2V_A14B = replace(
+    T2V_14B,
+    name="wan2.2-t2v-a14b",
+    hub="Wan-AI/Wan2.2-T2V-A14B-Diffusers",
+    about="text to video, two experts; remembers nothing until they have adapters",
+    steps=40,
+    guidance=4.0,
+    guidance_2=3.0,
+    boundary_ratio=0.875,
+    shift=12.0,
+    memory_gb=69,
+)
+I2V_A14B = replace(
+    T2V_A14B,
+    name="wan2.2-i2v-a14b",
+    hub="Wan-AI/Wan2.2-I2V-A14B-Diffusers",
+    about="picture to video, two experts; goes on from the last frame of the shot before",
+    task="i2v",
+    guidance=3.5,
+    guidance_2=3.5,
+    boundary_ratio=0.9,
+    shift=5.0,
+    memory_frames=1,
+    policy="last",
+    levels=(FIRST_FRAME,),
+    scorer=SCORER,
+)
+VACE_1_3B = replace(
+    T2V_1_3B,
+    name="wan2.1-vace-1.3b",
+    hub="Wan-AI/Wan2.1-VACE-1.3B-diffusers",
+    about="text or picture to video; remembers through reference images, no training needed",
+    task="vace",
+    memory_frames=3,
+    budget=3.0,
+    policy="coverage",
+    levels=(REFERENCE,),
+    scorer=SCORER,
+    memory_gb=17,
+)
+VACE_14B = replace(
+    VACE_1_3B,
+    name="wan2.1-vace-14b",
+    hub="Wan-AI/Wan2.1-VACE-14B-diffusers",
+    shift=5.0,
+    memory_gb=47,
+)
+
+# The first two are what a base without an adapter does best today.
+BASES: dict[str, ModelSpec] = {
+    row.name: row
+    for row in (
+        VACE_1_3B,
+        VACE_14B,
+        T2V_1_3B,
+        T2V_14B,
+        I2V_480P,
+        I2V_720P,
+        TI2V_5B,
+        T2V_A14B,
+        I2V_A14B,
+    )
+}

@@ -1,0 +1,158 @@
+"""A stock diffusers folder -> ModelSpec, from its configs alone. No torch here.
+
+What a configuration states is taken from it: strides, channels, experts, the first frame, the scheduler and its shift.
+What it does not state (size, length, frames per second, steps) is that of the nearest row of the catalogue.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.models.bases import BASES, I2V_480P, I2V_A14B, T2V_1_3B, T2V_A14B, TI2V_5B, VACE_1_3B
+from onestory_cli.models.spec import ModelSpec, Task
+
+INDEX = "model_index.json"
+PARTS = ("transformer", "transformer_2", "vae", "text_encoder", "image_encoder")  # of a folder, those with weights
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+
+def is_stock(folder: Path) -> bool:
+    """Whether a folder says that it is a diffusers pipeline."""
+    return (folder / INDEX).is_file()
+
+
+def read_stock(folder: Path, *, name: str, hub: str = "") -> ModelSpec:
+    """The ModelSpec of a diffusers folder.
+
+    Raises:
+        OnestoryError: M502 for a pipeline of another kind, or configs that cannot be used.
+    """
+    try:
+        return replace(_spec(folder), name=name, base=str(folder), path="" if hub else str(folder), hub=hub)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as fault:
+        raise OnestoryError(
+            "M502",
+            f'"{folder}" is not a Wan pipeline as diffusers saves one: {fault or type(fault).__name__}',
+            help="name a model of `onestory models`, or the folder that `save_pretrained` of a Wan pipeline wrote",
+            exit=ExitCode.MACHINE,
+        ) from fault
+
+
+def _spec(folder: Path) -> ModelSpec:
+    index = _json(folder / INDEX)
+    transformer, vae = _json(folder / "transformer" / "config.json"), _json(folder / "vae" / "config.json")
+    if transformer["_class_name"] not in ("WanTransformer3DModel", "WanVACETransformer3DModel"):
+        raise ValueError(f"its transformer is a {transformer['_class_name']}")
+    patch, stride = int(transformer["patch_size"][1]), int(vae.get("scale_factor_spatial") or 8)
+    row = _nearest_row(index, transformer, vae)
+    return replace(
+        row,
+        licence=_licence(folder) or "not stated",
+        about=f"a diffusers folder, {index.get('_class_name', 'pipeline of no name')}",
+        task=_task(index, transformer, vae),
+        spatial_stride=stride,
+        temporal_stride=int(vae.get("scale_factor_temporal") or 4),
+        latent_channels=int(vae["z_dim"]),
+        patch=patch,
+        size_multiple=stride * patch,
+        expand_timesteps=bool(index.get("expand_timesteps")),
+        boundary_ratio=_boundary(index),
+        guidance_2=row.guidance_2 if _boundary(index) is not None else None,
+        image_tokens=transformer.get("image_dim") is not None,
+        scorer=str(folder / "scorer") if (folder / "scorer").is_dir() else row.scorer,
+        memory_gb=0.0,
+        **_schedule(folder, row),
+    )
+
+
+def _task(index: dict[str, Any], transformer: dict[str, Any], vae: dict[str, Any]) -> Task:
+    if transformer["_class_name"] == "WanVACETransformer3DModel":
+        return "vace"
+    if transformer["in_channels"] > vae["z_dim"]:
+        return "i2v"
+    return "ti2v" if index.get("expand_timesteps") else "t2v"
+
+
+def _boundary(index: dict[str, Any]) -> float | None:
+    """Where the second expert takes over, or None for a folder of one."""
+    second = index.get("transformer_2") or (None, None)
+    if second[0] is None:
+        return None
+    ratio = index.get("boundary_ratio")
+    if ratio is None:
+        raise ValueError("it has two transformers, but no boundary_ratio")
+    return float(ratio)
+
+
+def _nearest_row(index: dict[str, Any], transformer: dict[str, Any], vae: dict[str, Any]) -> ModelSpec:
+    """The row whose size, length and steps are taken over."""
+    two = _boundary(index) is not None
+    rows: dict[Task, ModelSpec] = {
+        "vace": VACE_1_3B,
+        "i2v": I2V_A14B if two else I2V_480P,
+        "ti2v": TI2V_5B,
+        "t2v": T2V_A14B if two else T2V_1_3B,
+    }
+    return rows[_task(index, transformer, vae)]
+
+
+def _schedule(folder: Path, row: ModelSpec) -> dict[str, Any]:
+    """The scheduler's name and its time shift, where the folder states one."""
+    path = folder / "scheduler" / "scheduler_config.json"
+    if not path.is_file():
+        return {}
+    config = _json(path)
+    if config.get("_class_name") == "UniPCMultistepScheduler":
+        return {"scheduler": "unipc", "shift": float(config.get("flow_shift") or row.shift)}
+    return {"scheduler": "euler", "shift": float(config.get("shift") or row.shift)}
+
+
+def _licence(folder: Path) -> str:
+    from onestory_cli.models.licences import licence_of
+
+    return licence_of(folder)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    value = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(value, dict):
+        raise ValueError(f"{path.name} holds no map")
+    return value
+
+
+def missing_parts(folder: Path) -> tuple[str, ...]:
+    """What a diffusers folder names and does not hold: parts, or single files of those in several."""
+    index = _json(folder / INDEX)
+    named = [part for part in PARTS if (index.get(part) or (None,))[0] is not None]
+    return tuple(lack for part in named for lack in _missing_of(folder / part))
+
+
+def _missing_of(part: Path) -> list[str]:
+    if not (part / "config.json").is_file():
+        return [f"{part.name}/config.json"]
+    for index in part.glob("*.safetensors.index.json"):
+        files = sorted(set(_json(index)["weight_map"].values()))
+        return [f"{part.name}/{name}" for name in files if not (part / name).is_file()]
+    return [] if any(file.is_file() for file in part.glob("*.safetensors")) else [f"{part.name}/*.safetensors"]
+
+
+def pickled_parts(folder: Path) -> tuple[str, ...]:
+    """Parts whose weights are there as pickles only."""
+    index = _json(folder / INDEX)
+    parts = [folder / part for part in PARTS if (index.get(part) or (None,))[0] is not None]
+    return tuple(
+        next(file for file in part.iterdir() if file.suffix in PICKLES).relative_to(folder).as_posix()
+        for part in parts
+        if part.is_dir()
+        and not any(part.glob("*.safetensors"))
+        and any(file.suffix in PICKLES for file in part.iterdir())
+    )
+
+
+def row_of_hub(repo: str) -> ModelSpec | None:
+    """The row of the catalogue whose weights are this repository."""
+    return next((row for row in BASES.values() if row.hub.casefold() == repo.casefold()), None)

@@ -1,0 +1,62 @@
+"""Which licences bind their users, and which of those somebody here has accepted. No torch here.
+
+A licence that is none of `FREE` may restrict use or territory: it is shown once and must be accepted before weights
+are used. What was accepted is kept as JSON in a file of the user's; who names that file is the caller.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+# By the names of the hub. All of these allow any use, anywhere.
+FREE = frozenset({"apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "isc", "cc0-1.0", "cc-by-4.0", "unlicense"})
+UNSTATED = "not stated"
+
+
+def binds(licence: str, *, fetched: bool) -> bool:
+    """Whether a licence must be accepted. A folder of the user's own that states none needs nobody's leave."""
+    if licence == UNSTATED:
+        return fetched
+    return licence.casefold() not in FREE
+
+
+def licence_of(folder: Path) -> str:
+    """The licence in the front matter of a model card, with its address where the card names one; "" without."""
+    try:
+        head = (folder / "README.md").read_text(encoding="utf-8").split("\n---", 1)[0].removeprefix("---")
+        card = yaml.safe_load(head)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return ""
+    if not isinstance(card, dict) or not card.get("license"):
+        return ""
+    return _named(card)
+
+
+def _named(card: dict[str, Any]) -> str:
+    """ "other" says nothing: then the name and the address that come with it."""
+    if card["license"] != "other":
+        return str(card["license"])
+    parts = [card.get("license_name") or "other", card.get("license_link") or ""]
+    return " ".join(str(part) for part in parts if part)
+
+
+def accepted(file: Path) -> dict[str, str]:
+    """Model -> the licence that was accepted for it; nothing where the file is not there or cannot be read."""
+    try:
+        stored = json.loads(file.read_text(encoding="utf-8"))["accepted"]
+        return {str(name): str(licence) for name, licence in stored.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def accept(file: Path, model: str, licence: str) -> None:
+    """Remember that the licence of a model was accepted."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"accepted": {**accepted(file), model: licence}}, indent=2, sort_keys=True)
+    part = file.with_suffix(".part")
+    part.write_text(text + "\n", encoding="utf-8")
+    part.replace(file)

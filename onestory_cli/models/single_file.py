@@ -1,0 +1,128 @@
+"""A transformer in a single file -> ModelSpec: the shapes in the file's head tell which base it belongs to.
+
+The other parts (VAE, text encoder, tokenizer) are the base's own. No torch here: only the head of the file is read.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.models.bases import I2V_480P, T2V_1_3B, T2V_14B, TI2V_5B, VACE_1_3B, VACE_14B
+from onestory_cli.models.folder import PICKLES
+from onestory_cli.models.spec import ModelSpec
+
+SUFFIXES = (".safetensors", ".gguf")
+_LONGEST_HEAD = 64 * 2**20  # bytes; of the largest Wan file it is below 1 MiB
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What tells the Wan transformers apart: width, input channels, VACE's second patch embedding, CLIP tokens."""
+
+    width: int
+    channels: int
+    vace: bool = False
+    image_tokens: bool = False
+
+
+ROWS: dict[Shape, ModelSpec] = {
+    Shape(width=1536, channels=16): T2V_1_3B,
+    Shape(width=5120, channels=16): T2V_14B,
+    Shape(width=5120, channels=36, image_tokens=True): I2V_480P,
+    Shape(width=3072, channels=48): TI2V_5B,
+    Shape(width=1536, channels=16, vace=True): VACE_1_3B,
+    Shape(width=5120, channels=16, vace=True): VACE_14B,
+}
+
+
+def is_weights_file(path: Path) -> bool:
+    """Whether a path is a file of weights, safe or not."""
+    return path.suffix in (*SUFFIXES, *PICKLES) and path.is_file()
+
+
+def refuse_pickle(path: Path) -> None:
+    """Raises:
+    OnestoryError: M511 for a pickle, which would run code when it is opened.
+    """
+    if path.suffix in PICKLES:
+        raise OnestoryError(
+            "M511",
+            f'"{path}" is a pickle, which can run any code when it is opened',
+            help="get the weights as .safetensors, or convert them where you trust them",
+            exit=ExitCode.MACHINE,
+        )
+
+
+def row_of_file(path: Path) -> ModelSpec:
+    """The row of the catalogue that a file of transformer weights belongs to; its `base` is left empty.
+
+    Raises:
+        OnestoryError: M511 for a pickle, M502 for a file that cannot be read or fits no row.
+    """
+    refuse_pickle(path)
+    try:
+        shape = shape_of(_shapes(path))
+    except (OSError, ValueError, KeyError, struct.error) as fault:
+        raise _unfit(path, f"it cannot be read as weights of a Wan transformer: {fault}") from fault
+    row = ROWS.get(shape)
+    if row is None:
+        raise _unfit(path, f"no single base has {shape.width} channels of width and {shape.channels} of input")
+    return replace(row, transformer_file=str(path), path=str(path), about=f"{path.name} in place of {row.name}'s own")
+
+
+def shape_of(shapes: dict[str, tuple[int, ...]]) -> Shape:
+    """From names and shapes of weights, in the layout of the Wan team or of diffusers, prefixed or not."""
+    names = {name.removeprefix("model.diffusion_model."): shape for name, shape in shapes.items()}
+    width, channels = names["patch_embedding.weight"][:2]
+    return Shape(
+        width=width,
+        channels=channels,
+        vace="vace_patch_embedding.weight" in names,
+        image_tokens=any(name.startswith(("img_emb.", "condition_embedder.image_embedder.")) for name in names),
+    )
+
+
+def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    return _shapes_of_gguf(path) if path.suffix == ".gguf" else _shapes_of_safetensors(path)
+
+
+def _shapes_of_safetensors(path: Path) -> dict[str, tuple[int, ...]]:
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        if length > _LONGEST_HEAD:
+            raise ValueError("its head is too long")
+        head = json.loads(file.read(length))
+    return {name: tuple(entry["shape"]) for name, entry in head.items() if name != "__metadata__"}
+
+
+def _shapes_of_gguf(path: Path) -> dict[str, tuple[int, ...]]:
+    try:
+        import gguf
+    except ImportError as fault:
+        raise OnestoryError(
+            "M514",
+            f'"{path}" needs the package gguf, which is not installed',
+            help="`pip install 'onestory[gguf]'`",
+            exit=ExitCode.MACHINE,
+        ) from fault
+    reader = gguf.GGUFReader(path)  # memory-mapped: weights are not read
+    shapes = {tensor.name: tuple(int(size) for size in reversed(tensor.shape)) for tensor in reader.tensors}
+    # Kernels of more than four axes are stored flat; their true shape is a field beside them.
+    for name, field in reader.fields.items():
+        if name.startswith("comfy.gguf.orig_shape."):
+            parts = tuple(int(field.parts[index][0]) for index in field.data)
+            shapes[name.removeprefix("comfy.gguf.orig_shape.")] = parts
+    return shapes
+
+
+def _unfit(path: Path, why: str) -> OnestoryError:
+    return OnestoryError(
+        "M502",
+        f'"{path}" cannot be used as a model: {why}',
+        help='name the base in a folder of your own: onestory.json with {"base": "...", "transformer": "FILE"}',
+        exit=ExitCode.MACHINE,
+    )

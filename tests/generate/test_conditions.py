@@ -1,0 +1,192 @@
+"""Every family of bases makes what diffusers' own pipeline makes of the same noise, text, picture and references.
+
+On tiny random models of the real classes, in float32 on the processor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import WanImageToVideoPipeline, WanPipeline, WanVACEPipeline
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from onestory_cli.generate.shot import generate_shot, latent_shape, noise_for
+from onestory_cli.memory.bank import MemoryBank
+from onestory_cli.models.catalog import find
+from onestory_cli.models.load import load_model
+from onestory_cli.models.loaded import LoadedModel
+from onestory_cli.plan.jobs import MemoryJob, ShotJob
+from tests.bases import FAMILIES
+from tests.tiny import job_of
+
+Family = Callable[[str], LoadedModel]
+PICTURE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def family(base_folder: Callable[[str], Path]) -> Family:
+    """The tiny model of a family, loaded once."""
+    loaded: dict[str, LoadedModel] = {}
+
+    def model(name: str) -> LoadedModel:
+        if name not in loaded:
+            loaded[name] = load_model(find(str(base_folder(name))), "cpu")
+        return loaded[name]
+
+    return model
+
+
+def job(model: LoadedModel, sources: tuple[str, ...] = (), **fields: Any) -> ShotJob:
+    spec = model.spec
+    memory = MemoryJob(frames=spec.memory_frames, budget=spec.budget, policy=spec.policy, sources=sources)
+    settings = {"scheduler": "unipc", "steps": 4, "guidance": 4.0, "guidance_2": spec.guidance_2, "memory": memory}
+    return job_of(spec, **{**settings, **fields})
+
+
+def bank_of(model: LoadedModel, *sources: str) -> MemoryBank:
+    """Latents (C, 2, H, W) for each source, unlike each other."""
+    rows, columns = model.spec.latent_size(64, 64)
+    bank = MemoryBank(channels=model.spec.latent_channels, height=rows, width=columns)
+    for number, source in enumerate(sources):
+        noise = torch.Generator().manual_seed(number)
+        bank.add(source, torch.randn(model.spec.latent_channels, 2, rows, columns, generator=noise))
+    return bank
+
+
+def pipeline(kind: Any, model: LoadedModel, made: ShotJob, **more: Any) -> Any:
+    """The stock pipeline of the very modules."""
+    pipe = kind(
+        tokenizer=model.tokenizer,
+        text_encoder=model.text_encoder,
+        vae=model.vae,
+        scheduler=model.scheduler("unipc", made.steps, made.shift),
+        transformer=model.transformer,
+        transformer_2=model.transformer_2,
+        boundary_ratio=model.spec.boundary_ratio,
+        **more,
+    )
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def stock(pipe: Any, model: LoadedModel, made: ShotJob, *, references: int = 0, **inputs: Any) -> Tensor:
+    """The latents (C, T, H, W) that the pipeline makes."""
+    shape = latent_shape(model, made)
+    with torch.inference_mode():
+        return pipe(
+            prompt_embeds=model.encode_text([made.caption]),
+            negative_prompt_embeds=model.encode_text([made.negative]),
+            width=made.width,
+            height=made.height,
+            num_frames=made.frames,
+            num_inference_steps=made.steps,
+            guidance_scale=made.guidance,
+            guidance_scale_2=made.guidance_2,
+            latents=noise_for(shape, seed=made.seed, references=references),
+            output_type="latent",
+            return_dict=False,
+            **inputs,
+        )[0][0]
+
+
+def assert_same(made: NDArray[np.float32], wanted: Tensor) -> None:
+    torch.testing.assert_close(torch.from_numpy(made), wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["t2v", "t2v-a14b", "ti2v"])
+def test_text_to_video(family: Family, name: str) -> None:
+    model = family(name)
+    made = job(model)
+    more = {"expand_timesteps": model.spec.expand_timesteps}
+    result = generate_shot(model, made, bank_of(model))
+    assert_same(result.latents_CTHW, stock(pipeline(WanPipeline, model, made, **more), model, made))
+
+
+@pytest.mark.parametrize("name", ["i2v", "i2v-a14b", "ti2v"])
+def test_picture_to_video(family: Family, name: str) -> None:
+    model = family(name)
+    made = job(model)
+    more = {
+        "expand_timesteps": model.spec.expand_timesteps,
+        "image_encoder": model.image_encoder,
+        "image_processor": model.image_processor,
+    }
+    result = generate_shot(model, made, bank_of(model), image=PICTURE)
+    pipe = pipeline(WanImageToVideoPipeline, model, made, **more)
+    assert_same(result.latents_CTHW, stock(pipe, model, made, image=Image.fromarray(PICTURE)))
+
+
+@pytest.mark.parametrize("name", ["i2v", "i2v-a14b", "ti2v"])
+def test_going_on_from_the_last_frame_is_picture_to_video_from_it(family: Family, name: str) -> None:
+    model = family(name)
+    bank = bank_of(model, "opening", "city")
+    going_on = generate_shot(model, job(model, ("opening", "city")), bank)
+    with torch.inference_mode():
+        last = model.decode(bank.latents("city"))[-1]
+    given = generate_shot(model, job(model), bank_of(model), image=last)
+    assert [(frame.shot, frame.index) for frame in going_on.selection] == [("city", 1)]
+    assert going_on.context_tokens == 0
+    np.testing.assert_array_equal(going_on.latents_CTHW, given.latents_CTHW)
+    assert (
+        np.abs(
+            going_on.latents_CTHW - generate_shot(model, job(model), bank_of(model), image=PICTURE).latents_CTHW
+        ).max()
+        > 1e-3
+    )
+
+
+@pytest.mark.parametrize("image", [None, PICTURE], ids=["text", "picture"])
+def test_vace_takes_the_selected_frames_as_reference_images(family: Family, image: NDArray[np.uint8] | None) -> None:
+    model = family("vace")
+    bank = bank_of(model, "opening", "city")
+    made = job(model, ("opening", "city"), frames=9)  # the pipeline cannot take more references than latent frames
+    result = generate_shot(model, made, bank, image=image)
+    with torch.inference_mode():
+        pictures = {source: model.pictures(bank.latents(source)) for source in ("opening", "city")}
+    references = [Image.fromarray(pictures[frame.shot][frame.index]) for frame in result.selection]
+    assert len(references) == 3
+    inputs: dict[str, Any] = {"reference_images": [references]}
+    if image is not None:
+        grey = Image.new("RGB", (64, 64), (128, 128, 128))
+        inputs["video"] = [Image.fromarray(image), *[grey] * 8]
+        inputs["mask"] = [Image.new("L", (64, 64), 0), *[Image.new("L", (64, 64), 255)] * 8]
+    pipe = pipeline(WanVACEPipeline, model, made)
+    wanted = stock(pipe, model, made, references=3, **inputs)[:, 3:]  # as latents it gives back the references too
+    torch.testing.assert_close(
+        torch.from_numpy(result.latents_CTHW), wanted, rtol=2e-2, atol=2e-2 if image is not None else 1e-4
+    )
+
+
+def test_vace_without_memory_is_text_to_video(family: Family) -> None:
+    model = family("vace")
+    made = job(model)
+    wanted = stock(pipeline(WanVACEPipeline, model, made), model, made)
+    assert_same(generate_shot(model, made, bank_of(model)).latents_CTHW, wanted)
+
+
+def test_what_is_remembered_shows_and_noise_stays_the_shots_own(family: Family) -> None:
+    model = family("vace")
+    shape = latent_shape(model, job(model))
+    alone, with_two = noise_for(shape, seed=3, references=0), noise_for(shape, seed=3, references=2)
+    torch.testing.assert_close(with_two[:, :, 2:], alone, rtol=0, atol=0)
+    assert not torch.equal(with_two[:, :, :1], with_two[:, :, 1:2])
+    one = generate_shot(model, job(model, ("opening",)), bank_of(model, "opening")).latents_CTHW
+    none = generate_shot(model, job(model), bank_of(model)).latents_CTHW
+    assert np.abs(one - none).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_each_expert_works_at_its_own_times(family: Family, name: str) -> None:
+    model = family(name)
+    experts = {model.expert(torch.tensor(time)) for time in (999.0, 880.0, 100.0)}
+    assert experts == ({0, 1} if name.endswith("a14b") else {0})
+    if len(experts) == 2:
+        boundary = 1000 * float(model.spec.boundary_ratio or 0)
+        assert (model.expert(torch.tensor(boundary)), model.expert(torch.tensor(boundary - 1))) == (0, 1)

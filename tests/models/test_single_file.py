@@ -1,0 +1,91 @@
+"""Transformers in one file: safetensors by the shapes in their head, pickles never."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from onestory_cli.errors import OnestoryError
+from onestory_cli.models.catalog import CARD, find
+from onestory_cli.models.fingerprint import fingerprint_of
+from onestory_cli.models.load import load_model
+from onestory_cli.models.present import require_weights
+from onestory_cli.models.single_file import ROWS, Shape, row_of_file, shape_of
+
+
+def write(path: Path, shape: Shape, prefix: str = "") -> Path:
+    """A file with the weights that tell a transformer's kind, at their true shapes but for what does not matter."""
+    weights = {f"{prefix}patch_embedding.weight": torch.empty(shape.width, shape.channels, 1, 1, 1)}
+    weights |= {f"{prefix}vace_patch_embedding.weight": torch.empty(1)} if shape.vace else {}
+    weights |= {f"{prefix}img_emb.proj.0.weight": torch.empty(1)} if shape.image_tokens else {}
+    save_file(weights, path)
+    return path
+
+
+@pytest.mark.parametrize("shape", ROWS, ids=lambda shape: ROWS[shape].name)
+@pytest.mark.parametrize("prefix", ["", "model.diffusion_model."])
+def test_the_shapes_tell_the_row(tmp_path: Path, shape: Shape, prefix: str) -> None:
+    path = write(tmp_path / "wan.safetensors", shape, prefix)
+    spec = find("wan.safetensors", beside=tmp_path)
+    assert (spec.hub, spec.transformer_file, spec.path) == (ROWS[shape].hub, str(path), str(path))
+    assert spec.name == "wan.safetensors"
+
+
+def test_names_of_diffusers_are_known_too() -> None:
+    names = {"patch_embedding.weight": (5120, 36, 1, 2, 2), "condition_embedder.image_embedder.norm1.weight": (1280,)}
+    assert shape_of(names) == Shape(width=5120, channels=36, image_tokens=True)
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff" * 16, b"\x02\0\0\0\0\0\0\0{}"])
+def test_what_cannot_be_read_is_refused(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "wan.safetensors").write_bytes(text)
+    with pytest.raises(OnestoryError) as caught:
+        row_of_file(tmp_path / "wan.safetensors")
+    assert caught.value.code == "M502"
+
+
+def test_an_expert_alone_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(OnestoryError, match="no single base") as caught:
+        row_of_file(write(tmp_path / "high.safetensors", Shape(width=5120, channels=36)))
+    assert "onestory.json" in caught.value.help
+
+
+@pytest.mark.parametrize("name", ["wan.pth", "wan.bin", "wan.ckpt"])
+def test_a_pickle_is_refused_unread(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"cos\nsystem\n")
+    with pytest.raises(OnestoryError) as caught:
+        find(name, beside=tmp_path)
+    assert caught.value.code == "M511"
+
+
+def test_a_card_joins_a_single_file_with_a_base(tmp_path: Path, base_folder: Callable[[str], Path]) -> None:
+    base = base_folder("i2v")
+    weights = load_file(next((base / "transformer").glob("*.safetensors")))
+    changed = {name: weight + 0.01 if name == "proj_out.bias" else weight for name, weight in weights.items()}
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    save_file(changed, folder / "wan.safetensors")
+    (folder / CARD).write_text(json.dumps({"base": str(base), "transformer": "wan.safetensors"}))
+    spec = find("mine", beside=tmp_path)
+    require_weights(spec)
+    assert (spec.width, spec.path, spec.base) == (64, str(folder), str(base))
+    assert fingerprint_of(spec) != fingerprint_of(find(str(base)))
+    model, stock = load_model(spec, "cpu"), load_model(find(str(base)), "cpu")
+    torch.testing.assert_close(model.transformer.proj_out.bias, stock.transformer.proj_out.bias + 0.01)
+    torch.testing.assert_close(model.transformer.rope.base.freqs_cos, stock.transformer.rope.base.freqs_cos)
+
+
+def test_a_single_file_that_lacks_weights_is_refused(tmp_path: Path, base_folder: Callable[[str], Path]) -> None:
+    base = base_folder("t2v")
+    weights = load_file(next((base / "transformer").glob("*.safetensors")))
+    weights.pop("proj_out.bias")
+    save_file(weights, tmp_path / "wan.safetensors")
+    (tmp_path / CARD).write_text(json.dumps({"base": str(base), "transformer": "wan.safetensors"}))
+    with pytest.raises(OnestoryError, match="lacks weights") as caught:
+        load_model(find(str(tmp_path)), "cpu")
+    assert caught.value.code == "M503"
