@@ -11,7 +11,8 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import islice
+from functools import lru_cache
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -136,14 +137,28 @@ def _columns(char: str) -> int:
 
 def closest(word: str, known: Iterable[str]) -> str | None:
     """The known name that `word` was likely meant to be. Looks at 500 names at most, in bounded time."""
-    near = difflib.get_close_matches(word[:64], list(islice(known, 500)), n=1, cutoff=0.55)  # foks is a fox
+    start = word[:_READ]
+    names = list(islice(known, 500))
+    if len(names) > _COMPARED:  # comparing takes a millisecond for long names, and there may be hundreds of findings
+        pairs = _pairs(start)
+        names.sort(key=lambda name: -len(pairs & _pairs(name[:_READ])))
+    near = difflib.get_close_matches(start, names[:_COMPARED], n=1, cutoff=0.55)  # foks is a fox
     return near[0] if near else None
+
+
+_READ, _COMPARED = 64, 20  # characters of a name, names that are compared in full
+
+
+@lru_cache(maxsize=2048)
+def _pairs(word: str) -> frozenset[str]:
+    """The letters of a word, two by two."""
+    return frozenset(map("".join, pairwise(word)))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The hint `did you mean "fox"?`, or "" when nothing known is near."""
     near = closest(word, known)
-    return f'did you mean "{near}"?' if near else ""
+    return f'did you mean "{shorten(near)}"?' if near else ""
 
 
 def shorten(text: object, width: int = 60) -> str:

@@ -23,8 +23,9 @@ MEANING = (
     ),
     Code(
         code="S142",
-        title="A caption that grows too long",
-        explanation="With all its looks written out the caption has more than 20000 characters. "
+        title="Captions that grow too long",
+        explanation="With all its looks written out the caption has more than 20000 characters, or the captions of the "
+        "film refer to characters and settings more than 20000 times. "
         "Models read a few hundred words. Use `$id` in place of `$id!`, and mention less at once.",
         bad="caption: $fox! $fox! $fox! ...",
         good="caption: $fox waves.",

@@ -22,8 +22,11 @@ class Length:
 
 def place_of(story: Story, shot: Shot | None, *keys: str) -> Place:
     """Where the first of `keys` stands that the shot, or else the story, has in its file."""
-    places = {**story.places, **(shot.places if shot else {})}
-    return next((places[key] for key in (*keys, "id", "shots") if key in places), Place(path=story.path))
+    own = shot.places if shot else {}
+    for key in (*keys, "id", "shots"):
+        if place := own.get(key) or story.places.get(key):
+            return place
+    return Place(path=story.path)
 
 
 def length(story: Story, shot: Shot, spec: ModelSpec, fps: int) -> Length:

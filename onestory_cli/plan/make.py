@@ -79,7 +79,7 @@ class Planner:
     def __init__(self, story: Story, spec: ModelSpec, pictures: Pictures) -> None:
         self._story, self._spec, self._pictures = story, spec, pictures
         self._findings: list[Diagnostic] = []
-        self._mentions = {shot.id: [mention.id for mention in shot.mentions] for shot in story.shots}
+        self._mentions = {shot.id: {mention.id: None for mention in shot.mentions} for shot in story.shots}
         self.jobs: dict[str, ShotJob] = {}
         self.references = tuple(self._references())
 
@@ -106,8 +106,10 @@ class Planner:
         """The reference images of characters, then of settings."""
         for kind, declared in (("characters", self._story.characters), ("settings", self._story.settings)):
             for item in declared:
+                if not item.image:
+                    continue
                 place = place_of(self._story, None, f"{kind}.{item.id}.image", f"{kind}.{item.id}", kind)
-                if item.image and (image := self._pictures.read(item.image, place)):
+                if image := self._pictures.read(item.image, place):
                     yield Reference(source=REFERENCE_MARK + item.id, image=image)
 
     def _job(self, shot: Shot, *, frames: int, width: int, height: int, fps: int) -> ShotJob:
@@ -142,7 +144,8 @@ class Planner:
         asked, spec = shot.memory, self._spec
         frames, policy = _first(asked.frames, spec.memory_frames), _first(asked.policy, spec.policy)
         budget = _first(asked.budget, spec.budget)
-        shots = [earlier for earlier in self.jobs if asked.sources is None or earlier in asked.sources]
+        chosen = None if asked.sources is None else frozenset(asked.sources)
+        shots = list(self.jobs) if chosen is None else [earlier for earlier in self.jobs if earlier in chosen]
         blind = frames == 0 or budget == 0 or policy == "none"
         sources = () if blind else (*(reference.source for reference in self.references), *shots)
         shown = tuple(self._shown(shot, sources)) if policy == "coverage" else ()
@@ -150,7 +153,7 @@ class Planner:
 
     def _shown(self, shot: Shot, sources: tuple[str, ...]) -> Iterator[Shown]:
         """What the shot's caption names, where a source shows it: a shot that names it too, or its own reference."""
-        for id in dict.fromkeys(self._mentions[shot.id]):
+        for id in self._mentions[shot.id]:
             shows = [item for item in sources if item == REFERENCE_MARK + id or id in self._mentions.get(item, ())]
             if shows:
                 yield Shown(id=id, sources=tuple(shows))
@@ -159,9 +162,11 @@ class Planner:
         """What the transformer will see. A reference is one latent frame of memory."""
         spec = self._spec
         rows, columns = spec.latent_size(width, height)
-        visible = sum(
-            spec.latent_frames(self.jobs[source].frames) if source in self.jobs else 1 for source in memory.sources
-        )
+        visible = 0
+        for source in memory.sources:
+            if visible >= memory.frames:  # more of them change nothing, and a long film has thousands for each shot
+                break
+            visible += spec.latent_frames(self.jobs[source].frames) if source in self.jobs else 1
         most = min(memory.frames, visible, 1 if memory.policy == "last" else visible)
         table = allocate(most, memory.budget, height=rows, width=columns, levels=spec.levels)
         per_frame = spec.tokens_per_frame(width, height)

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import difflib
 import re
+from itertools import islice
 
-from onestory_cli.errors import Diagnostic
+from onestory_cli.errors import Diagnostic, shorten
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.plan.jobs import ShotJob
 from onestory_cli.plan.limits import place_of
 from onestory_cli.story.types import Story
 
+MOST_WORDS = 200  # a story of so many is not for this model, and a hint for each takes its time
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
 
 def unknown_words(story: Story, jobs: tuple[ShotJob, ...], spec: ModelSpec) -> tuple[Diagnostic, ...]:
-    """One W310 for each word that the model does not know, at the first shot that says it."""
+    """One W310 for each word that the model does not know, at the first shot that says it; the first 200 words."""
     if spec.words is None:
         return ()
     known = {word.casefold() for word in spec.words}
     shots = {shot.id: shot for shot in story.shots}
-    found: dict[str, list[str]] = {}
+    said: dict[str, list[str]] = {}
     for job in jobs:
         for word in dict.fromkeys(WORD.findall(job.caption.casefold())):
-            if not _knows(known, word):
-                found.setdefault(word, []).append(job.shot)
+            said.setdefault(word, []).append(job.shot)
+    found = dict(islice(((word, where) for word, where in said.items() if not _knows(known, word)), MOST_WORDS))
     return tuple(
         Diagnostic(
             code="W310",
-            message=f'"{spec.name}" does not know the word "{word}" ({_shots(where)})',
+            message=f'"{spec.name}" does not know the word "{shorten(word)}" ({_shots(where)})',
             severity="warning",
             place=place_of(story, shots[where[0]], "caption"),
             help=_near(word, known),
@@ -44,7 +46,7 @@ def _knows(known: set[str], word: str) -> bool:
 
 
 def _near(word: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(word, sorted(known), n=3, cutoff=0.6)
+    near = difflib.get_close_matches(word[:64], sorted(known), n=3, cutoff=0.6)
     return (f"near words: {', '.join(near)}; " if near else "") + "`onestory models --words` lists all"
 
 

@@ -17,6 +17,7 @@ from onestory_cli.story.types import Character, Mention, Setting, Shot
 # A name may be written in any case here, so that `$Fox` is told what it lacks.
 REFERENCE = re.compile(r"\$(?:(?P<dollar>\$)|(?P<name>[A-Za-z](?:[\w-]*\w)?)(?P<full>!?)|)", re.ASCII)
 LONGEST_RESOLVED = 20_000  # characters
+MOST_MENTIONS = 20_000  # of a film
 _SENTENCE_END = ".!?…。"
 
 Declared = Character | Setting
@@ -51,11 +52,16 @@ def default_again(id: str) -> str:
 def resolve_all(captions: Sequence[str], cast: Cast, style: str) -> tuple[Resolved, ...]:
     """The resolved captions of a film, in order; `style` is appended to each. Unknown references stay as they are."""
     seen: set[str] = set()
-    return tuple(_resolve(fold(caption), cast, fold(style), seen) for caption in captions)
+    resolved: list[Resolved] = []
+    mentions = 0
+    for caption in captions:
+        resolved.append(_resolve(fold(caption), cast, fold(style), seen, most=MOST_MENTIONS + 1 - mentions))
+        mentions += len(resolved[-1].mentions)
+    return tuple(resolved)
 
 
-def _resolve(caption: str, cast: Cast, style: str, seen: set[str]) -> Resolved:
-    """One caption; ids that it mentions are added to `seen`."""
+def _resolve(caption: str, cast: Cast, style: str, seen: set[str], *, most: int) -> Resolved:
+    """One caption with its first `most` mentions; ids that it mentions are added to `seen`."""
     parts: list[str] = []
     mentions: list[Mention] = []
     length = position = 0
@@ -73,7 +79,8 @@ def _resolve(caption: str, cast: Cast, style: str, seen: set[str]) -> Resolved:
             seen.add(item.id)
         parts += before, words
         length = start + len(words)
-        if length > LONGEST_RESOLVED:  # refused by `check_captions`; not built, because looks may multiply
+        # refused by `check_captions`; not built, because looks may multiply
+        if length > LONGEST_RESOLVED or len(mentions) >= most:
             break
     return Resolved(text=_styled("".join(parts) + caption[position:], style), mentions=tuple(mentions))
 
@@ -92,12 +99,22 @@ def _styled(caption: str, style: str) -> str:
 
 
 def check_captions(source: Source, shots: Sequence[Shot], cast: Cast) -> Iterator[Diagnostic]:
-    """S104 unknown references, S140 lone dollars, S142 resolved captions too long."""
+    """S104 unknown references, S140 lone dollars, S142 resolved captions too long or with too many references."""
+    mentions = 0
     for index, shot in enumerate(shots):
         path: KeyPath = ("shots", index, "caption")
         for number, match in enumerate(REFERENCE.finditer(shot.caption)):
             if finding := _reference_finding(match, shot, cast):
                 yield replace(finding, place=source.place_inside(path, REFERENCE, number))
+        mentions += len(shot.mentions)
+        if mentions > MOST_MENTIONS:
+            yield Diagnostic(
+                code="S142",
+                message=f"the captions refer more than {MOST_MENTIONS} times, up to {_named(shot)}",
+                place=source.place(path),
+                help="tell a longer film in several stories",
+            )
+            return
         if len(shot.resolved_caption) > LONGEST_RESOLVED:
             yield Diagnostic(
                 code="S142",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from onestory_cli.errors import Diagnostic, shorten
@@ -25,9 +25,13 @@ _PROSE = ("look", "again")
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """What a shot can see: earlier shots by index, and the looks of what has a picture, by id."""
+    """What a shot can see: earlier shots, and the looks of what has a picture, by id.
 
-    shots: Collection[int] = ()
+    Sets of shots are whole numbers here, with bit i for shot i: a film may have thousands of shots, and each of them
+    thousands of words that refer back.
+    """
+
+    shots: int = 0
     pictured: dict[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -47,19 +51,20 @@ def lint(source: Source, story: Story) -> Iterator[Diagnostic]:
 
 
 def _shots(source: Source, story: Story) -> Iterator[Diagnostic]:
-    shown: dict[str, set[int]] = {}
-    words: list[set[str]] = []
+    shown: dict[str, int] = {}
+    said: dict[str, int] = {}
     order = {shot.id: index for index, shot in enumerate(story.shots)}
     pictured = {item.id: item.look for item in story.declared if item.image}
     for index, shot in enumerate(story.shots):
         path: KeyPath = ("shots", index, "caption")
         view = _view(shot, index, order, pictured)
         yield from _forgotten(source, path, shot, view, shown)
-        yield from _dangling(source, path, shot, view, words)
+        yield from _dangling(source, path, shot, view, said)
         yield from _long(source, path, shot)
-        words.append(_words(shot.resolved_caption))
-        for mention in shot.mentions:
-            shown.setdefault(mention.id, set()).add(index)
+        for word in _words(shot.resolved_caption):
+            said[word] = said.get(word, 0) | 1 << index
+        for id in {mention.id for mention in shot.mentions}:
+            shown[id] = shown.get(id, 0) | 1 << index
 
 
 def _view(shot: Shot, index: int, order: Mapping[str, int], pictured: dict[str, str]) -> View:
@@ -67,21 +72,19 @@ def _view(shot: Shot, index: int, order: Mapping[str, int], pictured: dict[str, 
     memory = shot.memory
     if memory.policy == "none" or memory.frames == 0:
         return View()
-    shots: Collection[int] = range(index)
+    shots = (1 << index) - 1
     if memory.sources is not None:
-        shots = frozenset(order[id] for id in memory.sources if order.get(id, index) < index)
+        shots = sum({1 << order[id] for id in memory.sources if order.get(id, index) < index})
     if memory.policy == "last" and shots:
-        return View(shots=(max(shots),))
+        return View(shots=1 << (shots.bit_length() - 1))
     return View(shots=shots, pictured=pictured)
 
 
-def _forgotten(
-    source: Source, path: KeyPath, shot: Shot, view: View, shown: dict[str, set[int]]
-) -> Iterator[Diagnostic]:
+def _forgotten(source: Source, path: KeyPath, shot: Shot, view: View, shown: dict[str, int]) -> Iterator[Diagnostic]:
     """W304: a referential mention of what no visible shot has shown. `shown`: the earlier shots that mention an id."""
     fulls = {mention.id for mention in shot.mentions if mention.full}
     for id in dict.fromkeys(mention.id for mention in shot.mentions if not mention.full):
-        if id in fulls or id in view.pictured or not shown[id].isdisjoint(view.shots):
+        if id in fulls or id in view.pictured or shown[id] & view.shots:
             continue
         yield Diagnostic(
             code="W304",
@@ -92,13 +95,15 @@ def _forgotten(
         )
 
 
-def _dangling(source: Source, path: KeyPath, shot: Shot, view: View, words: Sequence[set[str]]) -> Iterator[Diagnostic]:
-    """W301: the first phrase that refers back to nothing. `words`: those of each earlier resolved caption."""
-    for number, match in enumerate(_PHRASE.finditer(shot.caption)):
+def _dangling(source: Source, path: KeyPath, shot: Shot, view: View, said: dict[str, int]) -> Iterator[Diagnostic]:
+    """W301: the first phrase that refers back to nothing. `said`: the earlier shots whose captions hold a word."""
+    phrases = list(_PHRASE.finditer(shot.caption))
+    first = _first_places(shot.caption) if phrases else {}
+    for number, match in enumerate(phrases):
         nouns = _words(match["noun"] or "")
-        if nouns & _MEASURES or nouns & _words(shot.caption[: match.start()]):
+        if nouns & _MEASURES or any(first.get(noun, match.start()) < match.start() for noun in nouns):
             continue
-        if view and (not nouns or _speaks_of(view, nouns, words)):
+        if view and (not nouns or _speaks_of(view, nouns, said)):
             continue
         phrase = " ".join(match[0].split())
         seen = "no earlier shot is in its memory" if not view else "nothing in its memory was called so"
@@ -112,10 +117,10 @@ def _dangling(source: Source, path: KeyPath, shot: Shot, view: View, words: Sequ
         return
 
 
-def _speaks_of(view: View, nouns: set[str], words: Sequence[set[str]]) -> bool:
+def _speaks_of(view: View, nouns: set[str], said: dict[str, int]) -> bool:
     if any(nouns & _words(f"{id} {look}") for id, look in view.pictured.items()):
         return True
-    return any(not nouns.isdisjoint(words[index]) for index in view.shots)
+    return any(said.get(noun, 0) & view.shots for noun in nouns)
 
 
 def _long(source: Source, path: KeyPath, shot: Shot) -> Iterator[Diagnostic]:
@@ -200,3 +205,11 @@ def _prose(tree: object) -> Iterator[tuple[KeyPath, str]]:
 
 def _words(text: str) -> set[str]:
     return set(_WORD.findall(text.casefold())) - _LITTLE
+
+
+def _first_places(text: str) -> dict[str, int]:
+    """Where each word of a text stands first, in any case."""
+    places: dict[str, int] = {}
+    for match in _WORD.finditer(text):
+        places.setdefault(match[0].casefold(), match.start())
+    return places

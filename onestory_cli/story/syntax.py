@@ -10,7 +10,8 @@ import yaml
 from onestory_cli.errors import Diagnostic
 from onestory_cli.story.text import Text
 
-_KEY = re.compile(r"""[\s{,-]*["']?([\w-]+)["']?:\s+\S""")
+_KEY = re.compile(r"""(?<![\w-])([\w-]+)["']?:\s+\S""")
+_LOOK_BACK = 1000  # characters; nobody searches for a key further to the left
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +113,6 @@ def _key_of_colon(text: Text, index: int) -> str | None:
     """The key whose text holds the colon at `index`, or None when no key and text stand before it on the line."""
     if text.content[index] != ":":
         return None
-    first = text.starts[text.line_of(index) - 1]
+    first = max(text.starts[text.line_of(index) - 1], index - _LOOK_BACK)
     keys = _KEY.findall(text.content[first:index])
     return keys[-1] if keys else None
