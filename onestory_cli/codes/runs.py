@@ -1,4 +1,4 @@
-"""R401 to R412 and W406: run directories."""
+"""R401 to R416 and W406: run directories."""
 
 from __future__ import annotations
 
@@ -101,6 +101,15 @@ RUNS = (
         "takes that stand.",
         bad="onestory take new film.run return",
         good="onestory resume film.run && onestory take new film.run return",
+    ),
+    Code(
+        code="R416",
+        title="A link in a run directory",
+        explanation="A file or folder of the run is a symbolic link, or the folder beside the story is one. Whatever "
+        "is written there would land elsewhere, and a run can come with the story of somebody else. Remove the link. "
+        "A run on another disk is named with --run.",
+        bad="film.run/events.jsonl -> /home/me/.profile",
+        good="onestory render film.story.yaml --run /large-disk/film.run",
     ),
     Code(
         code="W406",

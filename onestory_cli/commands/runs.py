@@ -13,9 +13,18 @@ if TYPE_CHECKING:
 
 
 def folder_for(story: Path) -> Path:
-    """`film.run` beside `film.story.yaml`."""
+    """`film.run` beside `film.story.yaml`.
+
+    Raises:
+        OnestoryError: R416 when that is a link: whoever wants another place names it with `--run`.
+    """
     stem = story.name.removesuffix(story.suffix).removesuffix(".story")
-    return story.with_name(f"{stem}.run")
+    folder = story.with_name(f"{stem}.run")
+    if folder.is_symlink():
+        from onestory_cli.store.run import link_in_run
+
+        raise link_in_run(folder)
+    return folder
 
 
 def existing_run(folder: Path) -> Run | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,6 +27,8 @@ from onestory_cli.plan.jobs import (
 from onestory_cli.plan.limits import budget_findings, length, place_of, size_findings, size_of_film
 from onestory_cli.plan.words import unknown_words
 from onestory_cli.story.types import Shot, Story
+
+MOST_SHOWING = 100  # earlier shots among which a frame of a character is looked for
 
 T = TypeVar("T")
 
@@ -80,6 +83,7 @@ class Planner:
         self._story, self._spec, self._pictures = story, spec, pictures
         self._findings: list[Diagnostic] = []
         self._mentions = {shot.id: {mention.id: None for mention in shot.mentions} for shot in story.shots}
+        self._naming: dict[str, list[str]] = {}
         self.jobs: dict[str, ShotJob] = {}
         self.references = tuple(self._references())
 
@@ -99,6 +103,8 @@ class Planner:
             width, height = spec.width, spec.height
         job = self._job(shot, frames=span.frames, width=width, height=height, fps=fps)
         self.jobs[shot.id] = job
+        for id in self._mentions[shot.id]:
+            self._naming.setdefault(id, []).append(shot.id)
         self._findings += size_of_film(story, shot, job, next(iter(self.jobs.values())))
         self._findings += budget_findings(story, shot, job, spec)
 
@@ -148,15 +154,25 @@ class Planner:
         shots = list(self.jobs) if chosen is None else [earlier for earlier in self.jobs if earlier in chosen]
         blind = frames == 0 or budget == 0 or policy == "none"
         sources = () if blind else (*(reference.source for reference in self.references), *shots)
-        shown = tuple(self._shown(shot, sources)) if policy == "coverage" else ()
+        shown = tuple(self._shown(shot, chosen)) if policy == "coverage" and not blind else ()
         return MemoryJob(frames=frames, budget=budget, policy=policy, sources=sources, shown=shown)
 
-    def _shown(self, shot: Shot, sources: tuple[str, ...]) -> Iterator[Shown]:
-        """What the shot's caption names, where a source shows it: a shot that names it too, or its own reference."""
+    def _shown(self, shot: Shot, chosen: frozenset[str] | None) -> Iterator[Shown]:
+        """What the caption names, where it is shown: its own reference, and the latest shots that name it too."""
+        pictured = {reference.source for reference in self.references}
         for id in self._mentions[shot.id]:
-            shows = [item for item in sources if item == REFERENCE_MARK + id or id in self._mentions.get(item, ())]
+            shows = [mark for mark in (REFERENCE_MARK + id,) if mark in pictured]
+            shows += reversed(list(islice(self._latest(id, chosen), MOST_SHOWING)))
             if shows:
                 yield Shown(id=id, sources=tuple(shows))
+
+    def _latest(self, id: str, chosen: frozenset[str] | None) -> Iterator[str]:
+        """The earlier shots that name `id`, the latest first; of `chosen` ones alone, where some are."""
+        naming = self._naming.get(id, [])
+        if chosen is None or len(chosen) > len(naming):
+            return (shot for shot in reversed(naming) if chosen is None or shot in chosen)
+        earlier = [shot for shot in chosen if shot in self.jobs and id in self._mentions[shot]]
+        return iter(sorted(earlier, key=lambda shot: -self.jobs[shot].index))
 
     def _tokens(self, memory: MemoryJob, *, frames: int, width: int, height: int) -> Tokens:
         """What the transformer will see. A reference is one latent frame of memory."""

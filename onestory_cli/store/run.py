@@ -151,8 +151,9 @@ class Run:
         """Hold the run for writing; first clears up after a writer that was killed.
 
         Raises:
-            OnestoryError: R401 when another process has it.
+            OnestoryError: R401 when another process has it, R416 when a part of it is a link.
         """
+        self._refuse_links()
         with locked(self.path / LOCK, self.disk):
             self._recover()
             yield
@@ -294,6 +295,17 @@ class Run:
         self.disk.sync(folder.parent, folder.parent.parent)
         return folder
 
+    def _refuse_links(self) -> None:
+        """A run that came with somebody's story may hold links, and what is written through one lands elsewhere.
+
+        Raises:
+            OnestoryError: R416 for a link in place of one of the run's own files or folders.
+        """
+        for pattern in ("*", f"{INPUTS}/*", f"{SHOTS}/*", f"{SHOTS}/*/*"):
+            for item in self.path.glob(pattern):
+                if item.is_symlink():
+                    raise link_in_run(item)
+
     def _recover(self) -> None:
         """Clear up after a killed writer: a whole staged take is kept, a torn last line of the log is cut."""
         for folder in self.path.glob(f"{STAGING}*"):
@@ -322,6 +334,11 @@ class Run:
 
 def _is_ours(name: str) -> bool:
     return name in NAMES or name.startswith(STAGING) or name in {waiting(Path(known)).name for known in NAMES}
+
+
+def link_in_run(path: Path) -> OnestoryError:
+    help = "remove the link, or name another run directory with --run DIR"
+    return OnestoryError("R416", f'"{path}" is a link, and a run is not written through links', help=help)
 
 
 def _no_run(path: Path) -> OnestoryError:
