@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onestory_cli.commands.options import Device, Json
+from onestory_cli.commands.options import CheckpointSeconds, Device, Json
 from onestory_cli.commands.runs import find_run
 from onestory_cli.commands.screen import screen_of
 from onestory_cli.commands.stopping import StopSignals
@@ -60,6 +60,7 @@ def new(
         typer.Option("--seed", metavar="S", min=0, help="The seed of the first; else derived.", show_default=False),
     ] = None,
     device: Device = "auto",
+    checkpoint_seconds: CheckpointSeconds = 30.0,
     json: Json = False,
 ) -> ExitCode:
     """Make more takes of a shot; the one that counts goes on counting."""
@@ -72,7 +73,17 @@ def new(
     with screen.watch(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
         load = model_loader(plan.model, device, show)
         try:
-            made = make_takes(plan, run, load, show, shot=shot, count=number, seed=seed, stop=signals.asked)
+            made = make_takes(
+                plan,
+                run,
+                load,
+                show,
+                shot=shot,
+                count=number,
+                seed=seed,
+                stop=signals.asked,
+                checkpoint_seconds=checkpoint_seconds,
+            )
         except KeyboardInterrupt:
             screen.note("interrupted: finished takes are kept, and the same command goes on with the one in work")
             return signals.exit

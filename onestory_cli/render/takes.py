@@ -13,7 +13,7 @@ from onestory_cli.render.behind import Behind
 from onestory_cli.render.checkpoint import SECONDS, never
 from onestory_cli.render.loop import Film
 from onestory_cli.render.maker import Maker
-from onestory_cli.store.candidates import candidates
+from onestory_cli.store.candidates import next_number
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Take
 
@@ -37,7 +37,7 @@ def make_takes(
     """
     job = plan.job(shot)
     with run.locked(), Behind() as behind:
-        first = 1 + max((item.take.record.take for item in candidates(plan, run, shot)), default=0)
+        first = next_number(plan, run, shot)
         film = Film(plan, run, load, emit, behind, stop=stop, checkpoint_seconds=checkpoint_seconds)
         film.open(())
         if missing := [source for source in job.memory.sources if source not in film.known()]:

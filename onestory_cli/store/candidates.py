@@ -37,6 +37,15 @@ def candidates(plan: Plan, run: Run, shot: str) -> tuple[Candidate, ...]:
     )
 
 
+def next_number(plan: Plan, run: Run, shot: str) -> int:
+    """The number of the next take of a shot.
+
+    Raises:
+        OnestoryError: S230 when the story has no such shot.
+    """
+    return 1 + max((item.take.record.take for item in candidates(plan, run, shot)), default=0)
+
+
 def find_take(plan: Plan, run: Run, shot: str, which: str | None) -> Take:
     """The take of a number, or whose id begins so; None is the accepted one.
 

@@ -1,4 +1,4 @@
-"""Which takes nobody needs any more, and what they take up. The accepted takes are never among them."""
+"""Which takes and partials nobody needs any more, and what they take up. Accepted takes are never among them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from onestory_cli.plan import Plan
-from onestory_cli.store.candidates import candidates
+from onestory_cli.plan import Plan, retake
+from onestory_cli.store.candidates import candidates, next_number
+from onestory_cli.store.partials import KeptPartial
+from onestory_cli.store.reuse import Lookup
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Take
 
@@ -16,6 +18,29 @@ def unused_takes(plan: Plan, run: Run) -> tuple[Take, ...]:
     """Takes that are not made of what the story says now, and those of shots that it has no more."""
     fitting = {item.take.folder for job in plan.jobs for item in candidates(plan, run, job.shot) if item.fits}
     return tuple(take for take in _not_accepted(run) if take.folder not in fitting)
+
+
+def unused_partials(plan: Plan, run: Run) -> tuple[KeptPartial, ...]:
+    """Work that was cut off and that no render would go on with: neither the take that is to count nor the next one.
+
+    Where a shot is still to be decided, which take it will be is not known yet, and its partials stay.
+    """
+    shelves = run.shelves()
+    lookup = Lookup(plan, shelves, accepted=run.accepted())
+    decisions = {decision.job.shot: decision for decision in lookup.forecast()}
+    digests: dict[str, str | None] = dict(lookup.references)
+    digests |= {
+        shot: item.take.digest if item.take and item.action == "keep" else None for shot, item in decisions.items()
+    }
+    unused: list[KeptPartial] = []
+    for shot, shelf in shelves.items():
+        decision = decisions.get(shot)
+        if decision and decision.action == "undecided":
+            continue
+        jobs = (decision.job, retake(plan.job(shot), next_number(plan, run, shot))) if decision else ()
+        needed = {lookup.key(job, digests) for job in jobs}
+        unused += [item for item in shelf.partials if item.key not in needed]
+    return tuple(unused)
 
 
 def older_takes(run: Run, keep: int) -> tuple[Take, ...]:
@@ -43,6 +68,13 @@ def remove_takes(run: Run, takes: Iterable[Take]) -> None:
         with run.staging() as folder:
             run.disk.rename(take.folder, folder.with_name("pruned"))
             run.disk.sync(take.folder.parent)
+
+
+def remove_partials(run: Run, partials: Iterable[KeptPartial]) -> None:
+    """Remove work that was cut off, and the folders that held nothing else. The run must be locked."""
+    for item in partials:
+        alone = len(list(item.path.parent.iterdir())) == 1
+        run.disk.remove(item.path.parent if alone else item.path)
 
 
 def _not_accepted(run: Run) -> list[Take]:
