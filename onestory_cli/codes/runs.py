@@ -113,9 +113,9 @@ RUNS = (
     ),
     Code(
         code="W406",
-        title="A damaged take",
-        explanation="A file of a take does not match the digest in its record, or is not there. "
-        "The take is not used: it is made again, and so is what really remembered it.",
+        title="A damaged file in the run directory",
+        explanation="A file does not match its digest, or is not there. It is not used: a take is made again, and so "
+        "is what really remembered it; work that was cut off and the latents of reference pictures are made anew.",
         bad="film.run/shots/opening/3f9a12c0ffee/clip.mp4, cut short",
         good="onestory resume film.run",
     ),

@@ -30,6 +30,7 @@ from onestory_cli.store.files import coded, sha256
 from onestory_cli.store.keys import clip_fields, spec_fields
 from onestory_cli.store.partials import PARTIAL
 from onestory_cli.store.record import Record
+from onestory_cli.store.references import REFERENCES, keep_reference, read_reference, reference_file
 from onestory_cli.store.reuse import Decision, Lookup, settle
 from onestory_cli.store.run import Run
 from onestory_cli.store.sealed import canonical
@@ -148,8 +149,9 @@ class Film:
             where = damage.path.relative_to(self._run.path)
             help = "it is not used; what needs it is made again"
             self.tell(events.Warned(code="W406", message=f'"{where}" is damaged: {damage.why}', help=help))
-            if damage.path.name == PARTIAL:
+            if damage.path.name == PARTIAL or damage.path.parent.name == REFERENCES:
                 self._run.disk.remove(damage.path)
+        self._mend_references([damage.path for damage in damages])
 
     def known(self) -> Collection[str]:
         """The sources that can be remembered without making a shot; from now on their takes count for this film."""
@@ -286,11 +288,33 @@ class Film:
         for source in job.memory.sources:
             if source not in self._latents:
                 self._latents[source] = (
-                    self._maker.encode_reference(self._picture(self._references[source], job))
+                    self._reference(self._references[source], job)
                     if source in self._references
                     else self._seen[source].latents()
                 )
         return {source: self._latents[source] for source in job.memory.sources}
+
+    def _reference(self, image: ImageInput, job: ShotJob) -> np.ndarray:
+        """The latents of a reference image: those that the run keeps, or new ones, kept from now on."""
+        path = self._reference_file(image, job)
+        latents = read_reference(path)
+        if latents is None:
+            latents = self._maker.encode_reference(self._picture(image, job))
+            self.settle()
+            keep_reference(path, latents, self._run.disk)
+        return latents
+
+    def _reference_file(self, image: ImageInput, job: ShotJob) -> Path:
+        model = self._plan.model_fingerprint
+        return reference_file(self._run.path, sha256=image.sha256, model=model, width=job.width, height=job.height)
+
+    def _mend_references(self, damaged: Collection[Path]) -> None:
+        """Make the latents of reference images again that are damaged or gone."""
+        for image in self._references.values():
+            for job in self._plan.jobs:
+                path = self._reference_file(image, job)
+                if path in damaged and read_reference(path) is None:
+                    self._reference(image, job)
 
     def _picture(self, image: ImageInput, job: ShotJob) -> np.ndarray:
         return read_picture(self._run.input(image), width=job.width, height=job.height)

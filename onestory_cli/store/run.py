@@ -24,6 +24,7 @@ from onestory_cli.store.keys import SHORT
 from onestory_cli.store.lock import locked
 from onestory_cli.store.partials import PARTIAL, read_partial, write_partial
 from onestory_cli.store.record import MemoryState, Record
+from onestory_cli.store.references import REFERENCES
 from onestory_cli.store.sealed import BrokenSeal
 from onestory_cli.store.state import Accepted, FilmMade, ModelUsed, RunState, state_of
 from onestory_cli.store.takes import (
@@ -40,7 +41,7 @@ from onestory_cli.store.takes import (
 
 STATE, STORY, EVENTS, LOCK, FILM = "run.json", "story.yaml", "events.jsonl", "lock", "film.mp4"
 SHOTS, INPUTS, STAGING = "shots", "inputs", ".staging-"
-NAMES = {STATE, STORY, EVENTS, LOCK, FILM, SHOTS, INPUTS}
+NAMES = {STATE, STORY, EVENTS, LOCK, FILM, SHOTS, INPUTS, REFERENCES}
 
 
 class Run:
@@ -315,7 +316,7 @@ class Run:
             self.disk.remove(folder)
         self._recover_story()
         anything = waiting(Path("*")).name
-        for pattern in (anything, f"{INPUTS}/{anything}", f"{SHOTS}/*/*/{anything}"):
+        for pattern in (anything, f"{INPUTS}/{anything}", f"{REFERENCES}/{anything}", f"{SHOTS}/*/*/{anything}"):
             for leftover in self.path.glob(pattern):
                 self.disk.remove(leftover)
         events = self.path / EVENTS
