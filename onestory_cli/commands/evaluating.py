@@ -103,7 +103,7 @@ def evaluate_film(
     else:
         screen.table(COLUMNS, result.table(), right=COLUMNS[1:2])
         screen.line("")
-        screen.table(SHOT_COLUMNS, result.shot_table(), right=SHOT_COLUMNS[1:5])
+        screen.table(SHOT_COLUMNS, result.shot_table(), right=SHOT_COLUMNS[1:7])
         screen.note(f"{len(result.shots)} clips in {result.seconds:.0f} s")
     return ExitCode.DONE
 

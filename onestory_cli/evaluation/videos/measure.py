@@ -7,8 +7,9 @@ Shape letters: P frames, D width of an embedding, H W.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
 
 import numpy as np
 from torch import Tensor
@@ -21,6 +22,7 @@ from onestory_cli.evaluation.videos.likeness import Embedder, consistency, mean_
 from onestory_cli.evaluation.videos.motion import motion, moves
 from onestory_cli.evaluation.videos.result import Entity, ShotMeasures
 from onestory_cli.events import DataPrepared, Emit, ignore
+from onestory_cli.media.checks import check_clip, colour, colour_difference
 from onestory_cli.media.video import probe, read_clip
 
 FRAMES = 8  # of each clip are embedded and searched for characters
@@ -42,11 +44,13 @@ class Eyes:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What one clip gives: its measures, the direction (D,) of each character found, and that of the background."""
+    """What one clip gives: its measures, the direction (D,) of each character found and that of the background, and
+    its mean colour."""
 
     measures: ShotMeasures
     characters: Mapping[str, Tensor]
     background: Tensor | None
+    colour: np.ndarray
 
 
 def look_at(film: Film, eyes: Eyes, emit: Emit = ignore) -> list[Seen]:
@@ -65,29 +69,30 @@ def look_at(film: Film, eyes: Eyes, emit: Emit = ignore) -> list[Seen]:
 def characters(film: Film, seen: Sequence[Seen]) -> tuple[Entity, ...]:
     """Every named character: how alike its crops are, over the shots in which it was found."""
     return tuple(
-        _entity(
-            name, [clip for clip in film.clips if name in clip.characters], [item.characters.get(name) for item in seen]
-        )
+        _entity(name, [item.characters.get(name) for clip, item in _named(film, seen) if name in clip.characters])
         for name in film.looks
     )
 
 
 def settings(film: Film, seen: Sequence[Seen]) -> tuple[Entity, ...]:
-    """Every named setting: how alike the backgrounds are of the shots that name it."""
-    names = dict.fromkeys(name for clip in film.clips for name in clip.settings)
-    return tuple(
-        _entity(
-            name,
-            [clip for clip in film.clips if name in clip.settings],
-            [item.background if name in clip.settings else None for clip, item in zip(film.clips, seen, strict=True)],
-        )
-        for name in names
-    )
+    """Every named setting: how alike the backgrounds are of the shots that name it, and how far their colours drift."""
+    entities = []
+    for name in dict.fromkeys(name for clip in film.clips for name in clip.settings):
+        first, *later = [item for clip, item in _named(film, seen) if name in clip.settings]
+        drift = [colour_difference(first.colour, item.colour) for item in later]
+        entity = _entity(name, [item.background for item in (first, *later)])
+        entities.append(replace(entity, drift=fmean(drift) if drift else None))
+    return tuple(entities)
 
 
-def _entity(name: str, naming: Sequence[Clip], directions_D: Sequence[Tensor | None]) -> Entity:
+def _named(film: Film, seen: Sequence[Seen]) -> Iterator[tuple[Clip, Seen]]:
+    return zip(film.clips, seen, strict=True)
+
+
+def _entity(name: str, directions_D: Sequence[Tensor | None]) -> Entity:
+    """`directions_D` has one entry for each shot that names it, None where it was not found."""
     found = [item for item in directions_D if item is not None]
-    return Entity(id=name, shots=len(naming), found=len(found), likeness=pairwise(found))
+    return Entity(id=name, shots=len(directions_D), found=len(found), likeness=pairwise(found))
 
 
 def _look(clip: Clip, film: Film, eyes: Eyes) -> Seen:
@@ -97,7 +102,7 @@ def _look(clip: Clip, film: Film, eyes: Eyes) -> Seen:
     grounds = _grounds(frames, boxes, eyes)
     embedded = eyes.embedder(frames) if eyes.embedder else None
     ground_PD = eyes.embedder(grounds) if eyes.embedder and grounds else None
-    way = motion(pixels_PHW3, fps)
+    way, checks = motion(pixels_PHW3, fps), check_clip(pixels_PHW3)
     aligner = eyes.aligner if clip.caption else None
     return Seen(
         measures=ShotMeasures(
@@ -109,10 +114,14 @@ def _look(clip: Clip, film: Film, eyes: Eyes) -> Seen:
             background=None if ground_PD is None else consistency(ground_PD),
             motion=float(way.mean()) if len(way) else None,
             dynamic=moves(way, fps),
+            drift=checks.drift,
+            cuts=checks.cuts,
+            flashes=checks.flashes,
             found={name: sum(box is not None for box in row) for name, row in boxes.items()} if eyes.detector else {},
         ),
         characters=_directions(frames, boxes, eyes.embedder),
         background=None if ground_PD is None else mean_direction(ground_PD),
+        colour=colour(pixels_PHW3),
     )
 
 

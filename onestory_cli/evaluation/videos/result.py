@@ -8,11 +8,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import fmean
+from typing import Literal
 
 from onestory_cli.evaluation.result import SCHEMA, Row, markdown
 
 COLUMNS = ("measure", "value", "taken from")
-SHOT_COLUMNS = ("shot", "alignment", "subject", "background", "motion", "moves", "characters found")
+SHOT_COLUMNS = (
+    "shot",
+    "alignment",
+    "subject",
+    "background",
+    "motion",
+    "moves",
+    "drift",
+    "cuts at",
+    "flashes at",
+    "characters found",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +34,8 @@ class ShotMeasures:
     alignment: cosine of clip and caption; caption_read: whether the network read the caption to its end
     subject, background: consistency of the whole frame, and of it without its characters, 0 .. 1
     motion: the way of the fastest blocks in an eighth of a second, in parts of the shorter side; dynamic: enough of it
+    drift: colour difference (CIE76) of the last quarter to the first
+    cuts, flashes: the frames where something else begins, or stands out for a moment
     found: character -> in how many of the frames looked at
     """
 
@@ -33,27 +47,38 @@ class ShotMeasures:
     background: float | None
     motion: float | None
     dynamic: bool | None
+    drift: float
+    cuts: tuple[int, ...]
+    flashes: tuple[int, ...]
     found: Mapping[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entity:
-    """A character or setting: the mean cosine over pairs of the `found` shots, of the `shots` that name it."""
+    """A character or setting: the mean cosine over pairs of the `found` shots, of the `shots` that name it.
+
+    drift: of a setting, the mean colour difference (CIE76) of the later shots to the first
+    """
 
     id: str
     shots: int
     found: int
     likeness: float | None
+    drift: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """A mean over `n` of `of` things that could have given a value."""
+    """A mean or a total over `n` of `of` things that could have given a value."""
 
     value: float | None
     n: int
     of: int
     unit: str
+
+    @classmethod
+    def total(cls, values: Sequence[int], unit: str) -> Score:
+        return cls(value=sum(values), n=len(values), of=len(values), unit=unit)
 
     @classmethod
     def mean(cls, values: Sequence[float | None], unit: str) -> Score:
@@ -82,6 +107,10 @@ class VideoResult:
             "subject consistency": Score.mean([item.subject for item in self.shots], "shots"),
             "background consistency": Score.mean([item.background for item in self.shots], "shots"),
             "dynamic degree": Score.mean([item.dynamic for item in self.shots], "shots"),
+            "colour drift within shots": Score.mean([item.drift for item in self.shots], "shots"),
+            "colour drift of settings": _over_shots(self.settings, "settings", "drift"),
+            "stray cuts": Score.total([len(item.cuts) for item in self.shots], "shots"),
+            "flashes": Score.total([len(item.flashes) for item in self.shots], "shots"),
         }
 
     def document(self) -> dict[str, object]:
@@ -108,17 +137,20 @@ class VideoResult:
 
 
 def number(value: float | None) -> str:
-    """Four digits, as in the paper; a dash for what could not be measured."""
-    return "-" if value is None else f"{value:.4f}"
+    """Four digits, as in the paper; a count as it is; a dash for what could not be measured."""
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.4f}"
 
 
-def _over_shots(entities: Sequence[Entity], unit: str) -> Score:
+def _over_shots(entities: Sequence[Entity], unit: str, measure: Literal["likeness", "drift"] = "likeness") -> Score:
     """Of those that more than one shot names; others have nothing to be compared with."""
-    return Score.mean([item.likeness for item in entities if item.shots > 1], f"{unit} that return")
+    return Score.mean([getattr(item, measure) for item in entities if item.shots > 1], f"{unit} that return")
 
 
 def _shot(item: ShotMeasures) -> Row:
     moves = {None: "-", True: "yes", False: "no"}[item.dynamic]
     found = ", ".join(f"{name} {count}" for name, count in item.found.items()) or "-"
     values = (item.alignment, item.subject, item.background, item.motion)
-    return (item.shot, *map(number, values), moves, found)
+    places = (", ".join(map(str, items)) or "-" for items in (item.cuts, item.flashes))
+    return (item.shot, *map(number, values), moves, number(item.drift), *places, found)

@@ -49,7 +49,8 @@ def test_a_folder_of_clips_with_a_story(onestory: Onestory, story: Path, film_ru
         (Path("clips") / f"{index}.mp4").write_bytes(clip.read_bytes())
     document = onestory("evaluate", "clips", "--story", story, *BLIND, "--json").json
     assert [shot["shot"] for shot in document["shots"]] == ["opening", "city", "return"]
-    assert document["settings"] == [{"id": "beach", "shots": 2, "found": 0, "likeness": None}]
+    drift = document["scores"]["colour drift of settings"]["value"]
+    assert document["settings"] == [{"id": "beach", "shots": 2, "found": 0, "likeness": None, "drift": drift}]
 
 
 def test_weights_that_are_not_here_end_it_with_what_to_fetch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,10 @@ def test_with_every_network_all_is_measured_and_counted(
         "subject consistency": (4, 4),
         "background consistency": (4, 4),
         "dynamic degree": (4, 4),
+        "colour drift within shots": (4, 4),
+        "colour drift of settings": (2, 2),
+        "stray cuts": (4, 4),
+        "flashes": (4, 4),
     }
     for name in ("character consistency", "environment consistency", "subject consistency"):
         value = result.scores[name].value
@@ -93,11 +98,37 @@ def test_another_place_is_less_alike(film: Film, embedder: Embedder, sure_of_all
     assert result.settings[0].found == 2
 
 
-def test_without_networks_there_is_motion_alone(film: Film) -> None:
+def test_without_networks_there_is_what_pixels_tell(film: Film) -> None:
     result = measured(film)
-    assert {name for name, score in result.scores.items() if score.value is not None} == {"dynamic degree"}
+    unknown = {name for name, score in result.scores.items() if score.value is None}
+    assert unknown == {
+        "character consistency",
+        "environment consistency",
+        "caption alignment",
+        "subject consistency",
+        "background consistency",
+    }
+    assert (result.scores["stray cuts"].value, result.scores["flashes"].value) == (0, 0)
     assert all(item.found == {} and item.motion is not None for item in result.shots)
     assert result.provenance["networks"] == {"embedder": None, "detector": None, "aligner": None}
+
+
+def test_colour_drifts_from_the_first_shot_of_a_setting(film: Film) -> None:
+    opening, city, again, _ = (replace(clip, settings=("place",), characters=()) for clip in film.clips)
+    kept = measured(Film(name="kept", clips=(opening, again)))
+    lost = measured(Film(name="lost", clips=(opening, city)))
+    assert (kept.settings[0].drift or 0) < 1
+    assert (lost.settings[0].drift or 0) > 50
+    assert measured(Film(name="once", clips=(opening,))).settings[0].drift is None
+
+
+def test_a_cut_and_a_flash_are_told_with_their_frames(tmp_path: Path) -> None:
+    one, two = (np.full((48, 64, 3), colour, np.uint8) for colour in (RED, BLUE))
+    frames = np.stack([one] * 6 + [two] * 6 + [two + 90] + [two] * 5)
+    write_clip(tmp_path / "a.mp4", frames, fps=8)
+    result = measured(Film(name="film", clips=(Clip(shot="a", path=tmp_path / "a.mp4"),)))
+    assert (result.shots[0].cuts, result.shots[0].flashes) == ((6,), (12,))
+    assert (result.scores["stray cuts"].value, result.scores["flashes"].value) == (1, 1)
 
 
 def test_clips_without_a_story_have_no_captions_and_no_names(

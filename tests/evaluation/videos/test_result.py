@@ -18,6 +18,9 @@ RESULT = VideoResult(
             background=None,
             motion=0.03,
             dynamic=True,
+            drift=1.5,
+            cuts=(6, 9),
+            flashes=(),
             found={"fox": 8},
         ),
         ShotMeasures(
@@ -29,6 +32,9 @@ RESULT = VideoResult(
             background=None,
             motion=None,
             dynamic=None,
+            drift=0.0,
+            cuts=(),
+            flashes=(),
             found={},
         ),
     ),
@@ -68,13 +74,15 @@ def test_tables_have_a_dash_where_nothing_is_known() -> None:
     assert rows["background consistency"] == ("-", "0 of 2 shots")
     assert rows["owl"] == ("-", "0 of 2 shots")
     opening, city = RESULT.shot_table()
-    assert opening == ("opening", "0.2500", "0.9000", "-", "0.0300", "yes", "fox 8")
-    assert city == ("city", *"-" * 6)
+    assert opening == ("opening", "0.2500", "0.9000", "-", "0.0300", "yes", "1.5000", "6, 9", "-", "fox 8")
+    assert city == ("city", *"-----", "0.0000", *"---")
+    assert rows["stray cuts"] == ("2", "2 of 2 shots")
     assert all(len(row) == len(COLUMNS) for row in RESULT.table())
+    assert all(len(row) == len(SHOT_COLUMNS) for row in RESULT.shot_table())
 
 
 def test_markdown_has_both_tables() -> None:
     lines = RESULT.markdown().splitlines()
     assert lines[0] == "| measure | value | taken from |"
     assert "| " + " | ".join(SHOT_COLUMNS) + " |" in lines
-    assert "| opening | 0.2500 | 0.9000 | - | 0.0300 | yes | fox 8 |" in lines
+    assert "| opening | 0.2500 | 0.9000 | - | 0.0300 | yes | 1.5000 | 6, 9 | - | fox 8 |" in lines
