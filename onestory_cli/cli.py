@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from onestory_cli import __version__
 from onestory_cli.commands import (
+    contact_sheet,
     doctor,
     evaluate,
     explain,
@@ -26,6 +27,7 @@ from onestory_cli.commands import (
     plan,
     prune,
     render,
+    report,
     resume,
     schema,
     take,
@@ -48,6 +50,8 @@ COMMANDS = {
     "Look after a run": {"take": take, "verify": verify, "prune": prune},
     "Look": {
         "inspect-memory": inspect_memory,
+        "report": report,
+        "contact-sheet": contact_sheet,
         "models": models,
         "schema": schema,
         "explain": explain,

@@ -33,6 +33,22 @@ class Console:
     def line(self, text: str) -> None:
         self._out.write(text + "\n")
 
+    def styled(self, *parts: tuple[str, str]) -> None:
+        from rich.text import Text
+
+        rich = self._rich(self._out)
+        with rich.capture() as capture:
+            rich.print(Text.assemble(*parts))
+        self.line("\n".join(line.rstrip() for line in capture.get().splitlines()))
+
+    @property
+    def width(self) -> int:
+        return self._rich(self._out).width
+
+    @property
+    def shows_pictures(self) -> bool:
+        return self._rich(self._out).color_system in ("256", "truecolor")
+
     def note(self, text: str, *, style: str = "") -> None:
         self._rich(self._err).print(_styled(text, style), soft_wrap=True)
 

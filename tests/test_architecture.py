@@ -30,13 +30,26 @@ ROWS = (
 )
 ROW_OF = {unit: number for number, row in enumerate(ROWS) for unit in row}
 
-HEAVY = {"torch", "diffusers", "transformers", "accelerate", "tokenizers", "av", "ray", "numpy", "safetensors", "PIL"}
+HEAVY = {
+    "torch",
+    "diffusers",
+    "transformers",
+    "accelerate",
+    "tokenizers",
+    "av",
+    "ray",
+    "numpy",
+    "safetensors",
+    "PIL",
+    "jinja2",
+}
 LIGHT = (
     "__main__",
     "cli",
     "commands",
     "console",
     "render",
+    "report",
     "store",
     "plan",
     "importers",
@@ -58,7 +71,13 @@ LIGHT = (
     "partial",
     "codes",
 )
-HEAVY_MODULES = ("render.shot_maker",)  # of light packages
+HEAVY_MODULES = (
+    "render.shot_maker",
+    "report.contact",
+    "report.page",
+    "report.pictures",
+    "report.thumbnails",
+)  # of light packages
 
 
 @dataclass(frozen=True, kw_only=True)

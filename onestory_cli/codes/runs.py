@@ -103,6 +103,21 @@ RUNS = (
         good="onestory resume film.run && onestory take new film.run return",
     ),
     Code(
+        code="R413",
+        title="Not enough on record to select again",
+        explanation="`inspect-memory` tries other settings on the scores in a take's record. A policy that goes by "
+        "place asks for none, so what came into view after the take was made has no scores; and a source may be gone.",
+        bad="onestory inspect-memory film.run --shot return --policy adaptive      (of a shot rendered with `recent`)",
+        good="onestory inspect-memory film.run --shot return --policy uniform",
+    ),
+    Code(
+        code="R414",
+        title="Nothing is rendered yet",
+        explanation="A picture of the film needs at least one finished shot, and the run has none. Render it first.",
+        bad="onestory contact-sheet film.run",
+        good="onestory resume film.run && onestory contact-sheet film.run",
+    ),
+    Code(
         code="R416",
         title="A link in a run directory",
         explanation="A file or folder of the run is a symbolic link, or the folder beside the story is one. Whatever "

@@ -2,93 +2,139 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from onestory_cli.commands.options import Json, RunArgument
-from onestory_cli.commands.runs import accepted_takes, find_run
-from onestory_cli.commands.screen import screen_of
-from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean
+from onestory_cli.commands.runs import find_run
+from onestory_cli.commands.screen import Screen, screen_of
+from onestory_cli.errors import ExitCode, did_you_mean
+from onestory_cli.models.catalog import POLICIES
 
 if TYPE_CHECKING:
-    from onestory_cli.store.takes import Take
-
-COLUMNS = ("shot", "from", "frames (relevance)", "levels", "tokens", "of budget", "policy", "rendered because")
+    from onestory_cli.report.data import FilmReport, Memory, ShotReport
+    from onestory_cli.report.what_if import Wish
 
 
 def command(
     context: typer.Context,
     folder: RunArgument = None,
     shot: Annotated[
-        str | None, typer.Option("--shot", metavar="SHOT", help="Only this shot.", show_default=False)
+        str | None, typer.Option("--shot", metavar="SHOT", help="Only this shot, frame by frame.", show_default=False)
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            "--policy",
+            metavar="NAME",
+            help=f"Select again with another policy: {', '.join(POLICIES)}.",
+            show_default=False,
+        ),
+    ] = None,
+    frames: Annotated[
+        int | None,
+        typer.Option("--frames", metavar="K", min=0, help="Select again, at most K frames.", show_default=False),
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            "--budget", metavar="B", min=0, help="Select again, for B latent frames of tokens.", show_default=False
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write a page instead, as `report` does.", show_default=False),
     ] = None,
     json: Json = False,
 ) -> ExitCode:
     """Show what each shot remembered, how relevant it was, and at what price."""
-    run = find_run(folder)
-    takes = _only(shot, accepted_takes(run))
-    screen = screen_of(context)
+    from onestory_cli.report.data import read_film
+    from onestory_cli.report.what_if import Wish
+
+    wish = Wish(policy=_known(policy), frames=frames, budget=budget)
+    film, screen = read_film(find_run(folder)), screen_of(context)
+    shots = film.shots if shot is None else (film.shot(shot),)
+    if html:
+        _page(film, html, screen, json=json)
+        return ExitCode.DONE
+    wished = _select_again(film, shots, wish) if wish else None
     if json:
-        document = [_as_json(name, take) for name, take in takes.items()]
-        screen.document("inspect-memory", run=str(run.path), shots=document)
+        _document(film, shots, wish, wished, screen)
+    elif shot is None:
+        _overview(film, wished, screen)
     else:
-        rows = [row for name, take in takes.items() for row in _rows(name, take)]
-        screen.table(COLUMNS, rows, right=("tokens", "of budget"))
+        _detail(film, shots[0], wished[0] if wished else None, screen)
+    if wish and not json:
+        screen.note(f"selected again from the scores on record, with {wish}; nothing was rendered")
     return ExitCode.DONE
 
 
-def _only(shot: str | None, takes: dict[str, Take]) -> dict[str, Take]:
-    if shot is None:
-        return takes
-    if shot not in takes:
-        help = did_you_mean(shot, takes) or f"rendered are: {', '.join(takes) or 'none yet'}"
-        raise OnestoryError("S230", f'no shot "{shot}" in the run', help=help, exit=ExitCode.USAGE)
-    return {shot: takes[shot]}
+def _known(policy: str | None) -> str | None:
+    if policy is not None and policy not in POLICIES:
+        hint = did_you_mean(policy, POLICIES) or f"there are {', '.join(POLICIES)}"
+        raise typer.BadParameter(f'no policy "{policy}"; {hint}', param_hint="--policy")
+    return policy
 
 
-def _rows(name: str, take: Take) -> Iterator[tuple[str, ...]]:
-    """One row per source, the most relevant first; what counts for the whole shot stands in its first row."""
-    record, memory = take.record, take.record.memory
-    sources = list(dict.fromkeys(frame.source for frame in memory.selected)) or ["nothing"]
-    for source in sources:
-        first = source == sources[0]
-        frames = [frame for frame in memory.selected if frame.source == source]
-        yield (
-            name if first else "",
-            source,
-            ", ".join(f"{frame.index} ({frame.score:.2f})" for frame in frames),
-            ", ".join(frame.level for frame in frames),
-            str(sum(frame.tokens for frame in frames)),
-            f"{memory.context_tokens} of {_budget_tokens(take)}" if first and memory.visible else "",
-            _policy(take) if first else "",
-            str(record.reason) if first else "",
-        )
+def _select_again(film: FilmReport, shots: tuple[ShotReport, ...], wish: Wish) -> list[Memory]:
+    from onestory_cli.render.resume import model_of_run
+    from onestory_cli.report.what_if import select_again
+
+    levels = model_of_run(film.state.model).levels
+    return [select_again(shot, wish, levels) for shot in shots]
 
 
-def _policy(take: Take) -> str:
-    """The policy, and what it had to keep a frame of."""
-    policy, shown = str(take.record.spec["memory_policy"]), take.record.memory.shown
-    return f"{policy} ({', '.join(shown)})" if shown else policy
+def _overview(film: FilmReport, wished: list[Memory] | None, screen: Screen) -> None:
+    from onestory_cli.report.lines import overview
+
+    for line in overview(film, wished or [shot.memory for shot in film.shots]):
+        screen.styled(*line)
 
 
-def _budget_tokens(take: Take) -> int:
-    """The most context tokens that the shot may have had: its budget times the tokens of one latent frame."""
-    per_frame = take.record.memory.noise_tokens // take.latents().shape[1]
-    return int(float(take.record.spec["memory_budget"] or 0) * per_frame)
+def _detail(film: FilmReport, shot: ShotReport, wished: Memory | None, screen: Screen) -> None:
+    from onestory_cli.report.lines import change_line, detail
+    from onestory_cli.report.what_if import Change
+
+    for line in detail(shot, shot.memory, wished, shots=len(film.story.shots)):
+        screen.styled(*line)
+    if wished:
+        screen.styled()
+        change = change_line(Change.between(shot.memory, wished), shot.memory, wished)
+        screen.styled((f"Selected again, {shot.id} {change}.", "bold"))
+    if screen.shows_pictures and shot.memory.sources:
+        _thumbnails(wished or shot.memory, screen)
 
 
-def _as_json(name: str, take: Take) -> dict[str, object]:
-    record = take.record
-    return {
-        "shot": name,
-        "take": take.id,
-        "policy": record.spec["memory_policy"],
-        "frames": record.spec["memory_frames"],
-        "budget": record.spec["memory_budget"],
-        "budget_tokens": _budget_tokens(take),
-        **asdict(record.memory),
-        "reason": asdict(record.reason),
-    }
+def _thumbnails(memory: Memory, screen: Screen) -> None:
+    from onestory_cli.report.thumbnails import thumbnail_lines
+
+    for line in thumbnail_lines(memory, width=screen.width):
+        screen.styled(*line)
+
+
+def _page(film: FilmReport, file: Path, screen: Screen, *, json: bool) -> None:
+    from onestory_cli.commands.report import write_page
+
+    write_page(film, file, screen, link=False, json=json)
+
+
+def _document(
+    film: FilmReport, shots: tuple[ShotReport, ...], wish: Wish, wished: list[Memory] | None, screen: Screen
+) -> None:
+    from onestory_cli.report.document import memory_document, shot_document
+
+    rows = [shot_document(shot) for shot in shots]
+    for row, memory in zip(rows, wished or (), strict=False):
+        row["what_if"] = memory_document(memory)
+    screen.document(
+        "inspect-memory",
+        run=str(film.run),
+        title=film.title,
+        model=asdict(film.state.model),
+        missing=list(film.missing),
+        what_if=asdict(wish) if wish else None,
+        shots=rows,
+    )

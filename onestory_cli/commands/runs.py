@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from onestory_cli.errors import ExitCode, OnestoryError
 
 if TYPE_CHECKING:
     from onestory_cli.store.run import Run
-    from onestory_cli.store.takes import Take
 
 
 def folder_for(story: Path) -> Path:
@@ -57,25 +56,3 @@ def _unclear(found: list[Path]) -> OnestoryError:
         return OnestoryError("U604", "which run directory?", help=f"name one of {names}", exit=ExitCode.USAGE)
     help = "name one: the folder film.run that `onestory render` wrote beside film.story.yaml"
     return OnestoryError("U604", "there is no run directory here", help=help, exit=ExitCode.USAGE)
-
-
-def accepted_takes(run: Run) -> dict[str, Take]:
-    """The takes that count, by shot, in film order; a shot without a whole take is left out."""
-    from onestory_cli.store.run import SHOTS
-    from onestory_cli.store.takes import Take, read_take
-
-    state = run.state()
-    if state is None:
-        return {}
-    order = _shot_ids(state.source)
-    entries = sorted(state.shots.items(), key=lambda item: order.index(item[0]))
-    found = ((shot, read_take(run.path / SHOTS / entry.folder)) for shot, entry in entries)
-    return {shot: take for shot, take in found if isinstance(take, Take)}
-
-
-def _shot_ids(story: bytes) -> list[str]:
-    """The ids of a story that was checked when it was frozen."""
-    from onestory_cli.story.source import parse
-
-    tree: Any = parse(story, "story.yaml").value
-    return [shot["id"] for shot in tree["shots"]]

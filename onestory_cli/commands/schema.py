@@ -12,7 +12,7 @@ from onestory_cli.commands.options import Json
 from onestory_cli.commands.screen import screen_of
 from onestory_cli.errors import ExitCode
 
-SCHEMAS = {"story": "story.v1.schema.json"}
+SCHEMAS = {"story": "story.v1.schema.json", "inspect-memory": "inspect-memory.v1.schema.json"}
 
 
 def command(
@@ -22,7 +22,7 @@ def command(
     ] = "story",
     json: Json = False,
 ) -> ExitCode:
-    """Print the JSON Schema of a file format, for editors and checks."""
+    """Print the JSON Schema of a file or document, for editors and checks."""
     if name not in SCHEMAS:
         raise typer.BadParameter(f"no schema is called {name!r}; there is {', '.join(SCHEMAS)}", param_hint="NAME")
     text = files("schemas").joinpath(SCHEMAS[name]).read_text(encoding="utf-8")

@@ -31,6 +31,17 @@ class Screen(Protocol):
     def line(self, text: str) -> None:
         """Print a result as it is, on stdout."""
 
+    def styled(self, *parts: tuple[str, str]) -> None:
+        """Print a result line made of parts, each a text and its style ("" for none), on stdout."""
+
+    @property
+    def width(self) -> int:
+        """Characters in a line of stdout; very many where it is no terminal."""
+
+    @property
+    def shows_pictures(self) -> bool:
+        """Whether stdout is a terminal with enough colours for small pictures."""
+
     def note(self, text: str, *, style: str = "") -> None:
         """Print a remark, on stderr."""
 

@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-_FILM = (30, 28, 34, 255)
-_LIGHT = (236, 232, 224, 255)  # what shines through the perforation
-_TITLE = (255, 196, 92, 255)  # the amber in which film stock prints its edge numbers
-_CAPTION = (176, 172, 180, 255)
-_CLEAR = (0, 0, 0, 0)
+FILM = (30, 28, 34, 255)
+LIGHT = (236, 232, 224, 255)  # what shines through the perforation
+TITLE = (255, 196, 92, 255)  # the amber in which film stock prints its edge numbers
+CAPTION = (176, 172, 180, 255)
+CLEAR = (0, 0, 0, 0)
 
-_EDGE = 36  # height of the band that holds the perforation
+EDGE = 36  # height of the band that holds the perforation
 _HOLE, _PITCH = (18, 14), 36  # width and height of a hole; from one hole to the next
-_GUTTER = 18  # between frames, and from a frame to its text
+GUTTER = 18  # between frames, and from a frame to its text
 _LINE = 22
 _MAX_LINES = 3  # of a caption
 _SMOOTH = 4  # Pillow draws hard edges: round shapes are drawn so much larger, then averaged down
@@ -50,11 +50,11 @@ def film_strip(frames: Sequence[StripFrame], path: Path, *, columns: int = 3, wi
     rows = [frames[start : start + columns] for start in range(0, len(frames), columns)]
     cell = _shown_size(frames[0].pixels_HW3, width)
     strips = [_draw_strip(row, cell) for row in rows]
-    picture = Image.new("RGBA", (strips[0].width, sum(strip.height + _GUTTER for strip in strips) - _GUTTER), _CLEAR)
+    picture = Image.new("RGBA", (strips[0].width, sum(strip.height + GUTTER for strip in strips) - GUTTER), CLEAR)
     top = 0
     for strip in strips:
         picture.paste(strip, (0, top))
-        top += strip.height + _GUTTER
+        top += strip.height + GUTTER
     picture.save(path, format="PNG", optimize=True)
 
 
@@ -70,18 +70,18 @@ def _shown_size(pixels_HW3: np.ndarray, width: int) -> tuple[int, int]:
 def _draw_strip(frames: Sequence[StripFrame], cell: tuple[int, int]) -> Image.Image:
     cell_width, cell_height = cell
     titles, captions = ImageFont.load_default(19), ImageFont.load_default(16)
-    texts = [_wrap(frame.caption, captions, cell_width) for frame in frames]
+    texts = [wrapped(frame.caption, captions, cell_width) for frame in frames]
     text_height = _LINE * (1 + max(len(lines) for lines in texts))
-    size = _GUTTER + len(frames) * (cell_width + _GUTTER), 2 * _EDGE + cell_height + _GUTTER + text_height
-    strip = Image.new("RGBA", size, _CLEAR)
-    strip.paste(_FILM, mask=_rounded(size, 8))
-    strip.paste(_LIGHT, mask=_perforation(size))
+    size = GUTTER + len(frames) * (cell_width + GUTTER), 2 * EDGE + cell_height + GUTTER + text_height
+    strip = Image.new("RGBA", size, CLEAR)
+    strip.paste(FILM, mask=rounded(size, 8))
+    strip.paste(LIGHT, mask=perforation(size))
     draw = ImageDraw.Draw(strip)
     for index, (frame, lines) in enumerate(zip(frames, texts, strict=True)):
-        left, below = _GUTTER + index * (cell_width + _GUTTER), _EDGE + cell_height + _GUTTER // 2
-        strip.paste(_shown(frame.pixels_HW3, cell), (left, _EDGE), mask=_rounded(cell, 6))
-        draw.text((left, below), _fit(frame.title, titles, cell_width), font=titles, fill=_TITLE)
-        draw.text((left, below + _LINE + 4), "\n".join(lines), font=captions, fill=_CAPTION, spacing=5)
+        left, below = GUTTER + index * (cell_width + GUTTER), EDGE + cell_height + GUTTER // 2
+        strip.paste(_shown(frame.pixels_HW3, cell), (left, EDGE), mask=rounded(cell, 6))
+        draw.text((left, below), fitting(frame.title, titles, cell_width), font=titles, fill=TITLE)
+        draw.text((left, below + _LINE + 4), "\n".join(lines), font=captions, fill=CAPTION, spacing=5)
     return strip
 
 
@@ -91,19 +91,20 @@ def _shown(pixels_HW3: np.ndarray, cell: tuple[int, int]) -> Image.Image:
     return Image.fromarray(pixels_HW3).resize(cell, resampling)
 
 
-def _wrap(text: str, font: Font, width: int) -> list[str]:
-    """Break a text between words; what is left over on the last line is cut."""
+def wrapped(text: str, font: Font, width: int, *, most: int = _MAX_LINES) -> list[str]:
+    """Break a text between words into at most so many lines; what is left over on the last one is cut."""
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and (font.getlength(longer) <= width or len(lines) == _MAX_LINES):
+        if lines and (font.getlength(longer) <= width or len(lines) == most):
             lines[-1] = longer
         else:
             lines.append(word)
-    return [_fit(line, font, width) for line in lines]
+    return [fitting(line, font, width) for line in lines]
 
 
-def _fit(text: str, font: Font, width: int) -> str:
+def fitting(text: str, font: Font, width: int) -> str:
+    """A text on one line, cut to so many pixels."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(f"{text}…") > width:
@@ -111,20 +112,21 @@ def _fit(text: str, font: Font, width: int) -> str:
     return f"{text}…"
 
 
-def _perforation(size: tuple[int, int]) -> Image.Image:
+def perforation(size: tuple[int, int]) -> Image.Image:
     """The mask of the holes along the two edges of a strip."""
     mask = Image.new("L", size, 0)
-    hole = _rounded(_HOLE, 4)
+    hole = rounded(_HOLE, 4)
     count = size[0] // _PITCH
     first = (size[0] - count * _PITCH + _PITCH - _HOLE[0]) // 2
-    inset = (_EDGE - _HOLE[1]) // 2
+    inset = (EDGE - _HOLE[1]) // 2
     for index in range(count):
         for top in (inset, size[1] - inset - _HOLE[1]):
             mask.paste(hole, (first + index * _PITCH, top))
     return mask
 
 
-def _rounded(size: tuple[int, int], radius: int) -> Image.Image:
+def rounded(size: tuple[int, int], radius: int) -> Image.Image:
+    """The mask of a rectangle with round corners."""
     large = Image.new("L", (size[0] * _SMOOTH, size[1] * _SMOOTH), 0)
     corner = large.width - 1, large.height - 1
     ImageDraw.Draw(large).rounded_rectangle((0, 0, *corner), radius * _SMOOTH, fill=255)

@@ -27,14 +27,19 @@ def load_run_plan(run: Run) -> Plan:
     state = run.state()
     if state is None:
         raise OnestoryError("R402", f'"{run.path}" is no run directory', help="give `onestory render` a story first")
-    spec = _model(state.model)
+    spec = model_of_run(state.model)
     plan, _ = make_plan(
         story_of(run, state), spec, model_fingerprint=fingerprint_of(spec), images=_pictures(run, state)
     )
     return plan
 
 
-def _model(used: ModelUsed) -> ModelSpec:
+def model_of_run(used: ModelUsed) -> ModelSpec:
+    """The card of the model that a run was rendered with.
+
+    Raises:
+        OnestoryError: M502 when its folder is gone or holds another kind of thing.
+    """
     return find_again(used.name, Path(used.folder))
 
 

@@ -6,6 +6,7 @@ else is damage, which is told and otherwise as good as absent.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,14 @@ class Take:
     def digest(self) -> str:
         """What a memory that holds this take depends on: the digest of its latents."""
         return self.record.files[LATENTS].sha256
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(C, T, h, w) of the latents, from the header of their file; no tensor is read, and numpy is not loaded."""
+        with (self.folder / LATENTS).open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        channels, frames, height, width = header[TENSOR]["shape"]
+        return channels, frames, height, width
 
     def latents(self) -> np.ndarray:
         """(C, T, h, w) float32; the bytes are checked once more on the way.

@@ -1,35 +1,107 @@
 from __future__ import annotations
 
+import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+import schemas
+from onestory_cli import cli
 from onestory_cli.commands.compiling import compile_story
+from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode
 from tests.commands.conftest import Onestory, change
 from tests.films import render_with
+from tests.test_console import Terminal
+
+ROOT = Path(__file__).parents[2]
+
+
+HEAVY = {"torch", "diffusers", "transformers", "av", "numpy", "jinja2", "PIL"}
 
 
 def test_the_table_says_what_each_shot_took(onestory: Onestory, film_run: Path) -> None:
-    result = onestory("inspect-memory", film_run)
-    header, opening, city, *rest = result.out.splitlines()
-    assert header.split("  ")[0] == "shot"
-    assert opening.split() == ["opening", "nothing", "0", "none", "new"]
-    assert city.split()[:2] == ["city", "opening"]
-    assert "medium, medium" in city
-    assert "2 of 4   adaptive   new" in city
-    assert rest[0].startswith("return")
+    lines = onestory("inspect-memory", film_run).out.splitlines()
+    assert lines[0] == "The Lost Kite: 3 shots, model model"
+    assert lines[3].startswith("1   opening")
+    assert "sees no other shot" in lines[3]
+    assert "2 of 4 tokens, adaptive" in lines[4]
+    assert lines[5].split()[:2] == ["opening", "1"]
 
 
-def test_json_holds_the_whole_memory_state(onestory: Onestory, film_run: Path) -> None:
-    document = onestory("inspect-memory", film_run, "--shot", "return", "--json").json
+def test_it_is_light(film_run: Path) -> None:
+    tell = f"import atexit, sys; atexit.register(lambda: print('HEAVY', {HEAVY} & set(sys.modules)))"
+    code = f"import sys\n{tell}\nfrom onestory_cli.cli import main\nmain()"
+    for flags in ([], ["--shot", "return"], ["--json"]):
+        command = [sys.executable, "-c", code, "inspect-memory", film_run, *flags]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        assert done.stdout.splitlines()[-1] == "HEAVY set()"
+        assert "\x1b" not in done.stdout
+
+
+def test_json_is_as_its_schema_says(onestory: Onestory, film_run: Path) -> None:
+    document = onestory("inspect-memory", film_run, "--json").json
+    jsonschema.validate(document, schemas.load("inspect-memory.v1"))
     assert document["schema"] == "onestory.inspect-memory.v1"
-    (shot,) = document["shots"]
+    shot = document["shots"][2]
     assert (shot["shot"], shot["policy"], shot["budget"], shot["budget_tokens"]) == ("return", "adaptive", 1.0, 4)
-    assert list(shot["visible"]) == ["opening", "city"]
-    assert [len(scores) for scores in shot["scores"].values()] == [2, 2]
-    assert len(shot["selected"]) == 2
-    assert shot["context_tokens"] == sum(frame["tokens"] for frame in shot["selected"])
+    assert [source["source"] for source in shot["sources"]] == ["opening", "city"]
+    assert [len(source["scores"]) for source in shot["sources"]] == [2, 2]
+    assert [row["taken"] for row in shot["ranked"]] == [True, True, False, False]
+    assert shot["context_tokens"] == sum(row["tokens"] for row in shot["ranked"])
+
+
+def test_json_has_what_would_be(onestory: Onestory, film_run: Path) -> None:
+    result = onestory("inspect-memory", film_run, "--shot", "return", "--policy", "last", "--json")
+    jsonschema.validate(result.json, schemas.load("inspect-memory.v1"))
+    assert result.json["what_if"] == {"policy": "last", "frames": None, "budget": None}
+    (shot,) = result.json["shots"]
+    taken = [(row["source"], row["index"], row["level"]) for row in shot["what_if"]["ranked"] if row["taken"]]
+    assert taken == [("city", 1, "fine")]
+    assert sum(row["taken"] for row in shot["ranked"]) == 2
+
+
+def test_a_shot_frame_by_frame(onestory: Onestory, film_run: Path) -> None:
+    lines = onestory("inspect-memory", film_run, "--shot", "return").out.splitlines()
+    assert lines[1] == "The same fox ($fox) waves on the same beach ($beach)."
+    assert [line.split()[0] for line in lines[5:]] == ["rank", "1", "2", "3", "4"]
+
+
+def test_selecting_again_says_what_would_change(onestory: Onestory, film_run: Path) -> None:
+    result = onestory("inspect-memory", film_run, "--shot", "return", "--policy", "none")
+    assert "Selected again, return drops " in result.out
+    assert result.out.endswith("; 2 -> 0 tokens.\n")
+    assert result.err == "selected again from the scores on record, with --policy none; nothing was rendered\n"
+    assert "0 of 4 tokens, none" in onestory("inspect-memory", film_run, "--policy", "none").out
+
+
+@pytest.mark.parametrize("arguments", ["--policy resent", "--frames -1", "--budget -0.5"])
+def test_settings_that_are_none(onestory: Onestory, film_run: Path, arguments: str) -> None:
+    assert onestory("inspect-memory", film_run, *arguments.split()).exit is ExitCode.USAGE
+
+
+def test_a_terminal_with_colours_shows_the_frames(film_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    shown = {}
+    for color in (True, False):
+        out = Terminal()
+        console = Console(stdout=out, stderr=io.StringIO(), color=color)
+        assert cli.run(["inspect-memory", str(film_run), "--shot", "return"], console) is ExitCode.DONE
+        shown[color] = out.getvalue()
+    assert "▀" in shown[True]
+    assert "▀" not in shown[False]
+    assert "\x1b[38" not in shown[False]
+
+
+def test_html_writes_the_page(onestory: Onestory, film_run: Path) -> None:
+    result = onestory("inspect-memory", film_run, "--html", "page.html")
+    assert (result.exit, result.out) == (ExitCode.DONE, "page.html\n")
+    assert Path("page.html").read_text().startswith("<!doctype html>")
 
 
 def test_what_had_to_be_covered_stands_by_the_policy(onestory: Onestory, story: Path) -> None:

@@ -1,0 +1,119 @@
+"""A film as a contact sheet: one strip of celluloid per shot, with what it remembered at its end.
+
+Lengths are in pixels of the picture. Shapes: H W 3, one picture.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from onestory_cli.media.strip import (
+    CAPTION,
+    CLEAR,
+    EDGE,
+    FILM,
+    GUTTER,
+    LIGHT,
+    TITLE,
+    fitting,
+    perforation,
+    rounded,
+    wrapped,
+)
+
+_TEXT = 260  # width of the column of texts
+_HEIGHT = 128  # of a frame of the shot: twice the 64 pixels of the embedded model
+_LABEL = 64  # least width of a remembered picture's label
+_BETWEEN = 12  # pictures
+_LINES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remembered:
+    """A remembered picture (H, W, 3) uint8, the text under it, and how large it is drawn: a share of a frame."""
+
+    label: str
+    pixels_HW3: np.ndarray
+    share: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SheetRow:
+    """One shot: its texts, its frames (H, W, 3) uint8, and what it remembered, the most relevant first."""
+
+    title: str
+    caption: str
+    note: str
+    frames: Sequence[np.ndarray]
+    remembered: Sequence[Remembered] = ()
+
+
+def contact_sheet(rows: Sequence[SheetRow]) -> bytes:
+    """The sheet as a PNG, a row per shot; transparent between the rows."""
+    assert rows, "a sheet has at least one row"
+    middle = max(sum(_width(frame, _HEIGHT) + _BETWEEN for frame in row.frames) for row in rows)
+    right = max(sum(_cell(item) + _BETWEEN for item in row.remembered) for row in rows)
+    size = 2 * GUTTER + _TEXT + GUTTER + middle + GUTTER + right, 2 * EDGE + _HEIGHT
+    sheet = Image.new("RGBA", (size[0], len(rows) * (size[1] + GUTTER) - GUTTER), CLEAR)
+    for number, row in enumerate(rows):
+        strip = _strip(row, size, remembered_from=GUTTER + _TEXT + GUTTER + middle + GUTTER)
+        sheet.paste(strip, (0, number * (size[1] + GUTTER)))
+    stream = io.BytesIO()
+    sheet.save(stream, format="PNG", optimize=True)
+    return stream.getvalue()
+
+
+def _strip(row: SheetRow, size: tuple[int, int], *, remembered_from: int) -> Image.Image:
+    strip = Image.new("RGBA", size, CLEAR)
+    strip.paste(FILM, mask=rounded(size, 8))
+    strip.paste(LIGHT, mask=perforation(size))
+    draw = ImageDraw.Draw(strip)
+    _write(draw, row)
+    left = GUTTER + _TEXT + GUTTER
+    for frame in row.frames:
+        left += _show(strip, frame, (left, EDGE), _HEIGHT) + _BETWEEN
+    _show_remembered(strip, draw, row.remembered, remembered_from)
+    return strip
+
+
+def _write(draw: ImageDraw.ImageDraw, row: SheetRow) -> None:
+    title, caption, note = (ImageFont.load_default(points) for points in (20, 15, 13))
+    draw.text((GUTTER, EDGE), fitting(row.title, title, _TEXT), font=title, fill=TITLE)
+    lines = "\n".join(wrapped(row.caption, caption, _TEXT, most=_LINES))
+    draw.text((GUTTER, EDGE + 28), lines, font=caption, fill=LIGHT, spacing=4)
+    draw.text((GUTTER, EDGE + _HEIGHT - 15), fitting(row.note, note, _TEXT), font=note, fill=CAPTION)
+
+
+def _show_remembered(strip: Image.Image, draw: ImageDraw.ImageDraw, items: Sequence[Remembered], left: int) -> None:
+    font = ImageFont.load_default(12)
+    if items:
+        draw.line((left - GUTTER, EDGE, left - GUTTER, EDGE + _HEIGHT), fill=CAPTION, width=1)
+    for item in items:
+        cell, height = _cell(item), round(item.share * _HEIGHT)
+        top = EDGE + (_HEIGHT - height - 18) // 2
+        _show(strip, item.pixels_HW3, (left + (cell - _width(item.pixels_HW3, height)) // 2, top), height)
+        label = fitting(item.label, font, cell)
+        draw.text((left + cell / 2, top + height + 5), label, font=font, fill=CAPTION, anchor="ma")
+        left += cell + _BETWEEN
+
+
+def _cell(item: Remembered) -> int:
+    return max(_LABEL, _width(item.pixels_HW3, round(item.share * _HEIGHT)))
+
+
+def _width(pixels_HW3: np.ndarray, height: int) -> int:
+    """Width of a picture that is shown so high."""
+    return round(pixels_HW3.shape[1] * height / pixels_HW3.shape[0])
+
+
+def _show(strip: Image.Image, pixels_HW3: np.ndarray, corner: tuple[int, int], height: int) -> int:
+    """Paste a picture at a height and return its width; small ones keep square pixels."""
+    size = _width(pixels_HW3, height), height
+    resampling = Image.Resampling.NEAREST if pixels_HW3.shape[0] <= height else Image.Resampling.LANCZOS
+    strip.paste(Image.fromarray(pixels_HW3).resize(size, resampling), corner, mask=rounded(size, 5))
+    return size[0]

@@ -1,0 +1,54 @@
+"""A run directory as a contact sheet: which frames of which shots are drawn, and what is written beside them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from onestory_cli.errors import OnestoryError
+from onestory_cli.media.sheet import Remembered, SheetRow, contact_sheet
+from onestory_cli.report.data import FilmReport, ShotReport
+from onestory_cli.report.pictures import look_at, source_pictures
+
+_MOST_FRAMES = 5  # of a shot
+_MOST_REMEMBERED = 8
+_SHARES = (0.66, 0.5, 0.32)  # of a frame's height: the finest level, the next, all others
+
+
+def draw_sheet(film: FilmReport) -> bytes:
+    """The film as a PNG, a row per shot that was rendered.
+
+    Raises:
+        OnestoryError: R414 for a film without any shot yet, M508 for a clip that cannot be read.
+    """
+    if not film.shots:
+        raise OnestoryError("R414", f'no shot of "{film.run}" is rendered yet', help=f"onestory resume {film.run}")
+    frames = {shot.take.digest: look.frames_THW3 for shot, look in zip(film.shots, look_at(film).values(), strict=True)}
+    sources = {source.digest: source for shot in film.shots for source in shot.memory.sources if source.taken}
+    others = {digest: source for digest, source in sources.items() if digest not in frames and source.file}
+    frames |= {digest: source_pictures(source) for digest, source in others.items()}
+    return contact_sheet([_row(shot, frames) for shot in film.shots])
+
+
+def _row(shot: ShotReport, frames: dict[str, np.ndarray]) -> SheetRow:
+    memory = shot.memory
+    own_THW3 = frames[shot.take.digest]
+    shown = np.linspace(0, len(own_THW3) - 1, min(_MOST_FRAMES, len(own_THW3))).round().astype(int)
+    spent = (
+        f"{memory.policy}, {memory.tokens} of {memory.budget_tokens} tokens" if memory.sources else "sees no other shot"
+    )
+    prices = sorted({frame.tokens for frame in memory.taken}, reverse=True)
+    return SheetRow(
+        title=f"{shot.number} {shot.id}",
+        caption=shot.caption,
+        note=spent if memory.sources else "sees no other shot",
+        frames=[own_THW3[index] for index in shown],
+        remembered=[
+            Remembered(
+                label=f"{frame.source} {frame.index}",
+                pixels_HW3=frames[memory.by_name[frame.source].digest][frame.index],
+                share=_SHARES[min(prices.index(frame.tokens), len(_SHARES) - 1)],
+            )
+            for frame in memory.taken[:_MOST_REMEMBERED]
+            if memory.by_name[frame.source].digest in frames
+        ],
+    )

@@ -1,0 +1,66 @@
+"""A film's memory as JSON: `schemas/inspect-memory.v1.schema.json` describes it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from onestory_cli.report.data import Frame, Memory, ShotReport, Source
+
+
+def shot_document(shot: ShotReport) -> dict[str, Any]:
+    """Everything on record of a shot's memory, and what it was made from."""
+    record = shot.take.record
+    return {
+        "shot": shot.id,
+        "number": shot.number,
+        "take": shot.take.id,
+        "take_number": record.take,
+        "seed": record.spec["seed"],
+        "caption": shot.caption,
+        "mentions": [asdict(mention) for mention in shot.mentions],
+        "reason": asdict(record.reason),
+        "seconds": dict(record.seconds),
+        "noise_tokens": record.memory.noise_tokens,
+        **memory_document(shot.memory),
+    }
+
+
+def memory_document(memory: Memory) -> dict[str, Any]:
+    """What a shot sees and takes: its settings, its price, every source, and every visible frame by rank."""
+    return {
+        "policy": memory.policy,
+        "frames": memory.frames,
+        "budget": memory.budget,
+        "budget_tokens": memory.budget_tokens,
+        "context_tokens": memory.tokens,
+        "sources": [_source(source) for source in memory.sources],
+        "ranked": [_frame(rank, frame) for rank, frame in enumerate(memory.ranked, start=1)],
+    }
+
+
+def _source(source: Source) -> dict[str, Any]:
+    scores = [frame.score for frame in source.taken if frame.score is not None]
+    return {
+        "source": source.name,
+        "digest": source.digest,
+        "gap": source.gap,
+        "frames": len(source.frames),
+        "taken": len(source.taken),
+        "tokens": source.tokens,
+        "best": max(scores) if scores else None,
+        "mean": sum(scores) / len(scores) if scores else None,
+        "scores": [frame.score for frame in source.frames],
+    }
+
+
+def _frame(rank: int, frame: Frame) -> dict[str, Any]:
+    return {
+        "rank": rank,
+        "source": frame.source,
+        "index": frame.index,
+        "score": frame.score,
+        "taken": frame.place is not None,
+        "level": frame.level or None,
+        "tokens": frame.tokens,
+    }

@@ -1,0 +1,230 @@
+"""Where things stand in the page's drawings: arcs over the film, lines from sources to frames, curves over shots.
+
+Numbers only: the templates draw them. Lengths are in units of the drawing's own viewBox, y grows downwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from onestory_cli.report.data import FilmReport, Frame, Memory, ShotReport, Source
+
+SLOT = 100  # width of one shot in arcs and curves
+ARCS_HEIGHT = 120
+CURVE_HEIGHT = 100
+_MARGIN = 8  # above and below a curve
+
+FLOW_WIDTH = 400
+_SOURCE_SIZE, _SOURCE_PITCH = 64, 92  # a source's picture; from one source to the next
+_FRAME_SIZES = (60, 44, 30)  # of the finest level, the next, all others
+_FRAME_GAP = 10
+_FRAME_CENTRE = 196  # frames of every size stand around one vertical line
+_SCORE_LEFT, _SCORE_WIDTH = 238, 156
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arc:
+    """What one shot took from an earlier one, from centre to centre of their slots; `weight` is its line's width."""
+
+    source: ShotReport
+    shot: ShotReport
+    frames: int
+    tokens: int
+    path: str
+    weight: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceSpot:
+    """A source of a flow: the top left corner of its picture; `poster` is the most relevant frame taken of it."""
+
+    source: Source
+    poster: Frame
+    x: float
+    y: float
+    size: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameSpot:
+    """A remembered frame of a flow: its square, the line that leads to it, and the bar of its score."""
+
+    frame: Frame
+    x: float
+    y: float
+    size: float
+    path: str
+    weight: float
+    bar: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flow:
+    """From the sources, each about as high as its frames, to the remembered frames, in order of relevance."""
+
+    height: float
+    sources: tuple[SourceSpot, ...]
+    frames: tuple[FrameSpot, ...]
+    width: int = FLOW_WIDTH
+    score_left: int = _SCORE_LEFT
+    score_width: int = _SCORE_WIDTH
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dot:
+    """The mean of one shot: where it stands, its value, and the mean colour of the shot as #rrggbb."""
+
+    shot: ShotReport
+    x: float
+    y: float
+    value: float
+    colour: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """One measure over the film, between `low` and `high`; `lines` has the frames of every shot, `base` is the y of the
+    first shot's mean."""
+
+    name: str
+    about: str
+    low: float
+    high: float
+    base: float
+    means: str
+    lines: tuple[str, ...]
+    dots: tuple[Dot, ...]
+
+    @property
+    def drift(self) -> float:
+        """The last shot's mean less the first one's."""
+        return self.dots[-1].value - self.dots[0].value
+
+
+def arcs(film: FilmReport) -> tuple[Arc, ...]:
+    """An arc for every pair of shots where the later one took frames of the earlier one."""
+    places = {shot.id: place for place, shot in enumerate(film.shots)}
+    pairs = [(shot, source) for shot in film.shots for source in shot.memory.sources if source.taken]
+    return tuple(
+        _arc(film.shots[places[source.name]], shot, source, places) for shot, source in pairs if source.name in places
+    )
+
+
+def _arc(earlier: ShotReport, shot: ShotReport, source: Source, places: dict[str, int]) -> Arc:
+    start, end = (SLOT * (places[item.id] + 0.5) for item in (earlier, shot))
+    reach = abs(places[shot.id] - places[earlier.id]) / max(1, len(places) - 1)
+    rise = 0.3 + 0.66 * reach  # of the drawing's height
+    top = ARCS_HEIGHT * (1 - rise / 0.75)  # a cubic rises to 3/4 of the way to its control points
+    share = source.tokens / max(1, shot.memory.tokens)
+    return Arc(
+        source=earlier,
+        shot=shot,
+        frames=len(source.taken),
+        tokens=source.tokens,
+        path=f"M{start:g} {ARCS_HEIGHT}C{start:g} {top:.1f} {end:g} {top:.1f} {end:g} {ARCS_HEIGHT}",
+        weight=round(1 + 5 * share, 1),
+    )
+
+
+def flow(memory: Memory) -> Flow | None:
+    """The drawing of one shot's memory; None where it took nothing."""
+    if not memory.taken:
+        return None
+    used = sorted((source for source in memory.sources if source.taken), key=_mean_place)  # fewest crossings
+    sizes = _sizes(memory.taken)
+    frames_height = sum(sizes) + _FRAME_GAP * (len(sizes) - 1)
+    height = max(frames_height, _SOURCE_PITCH * len(used)) + 4
+    spots = _source_spots(used, height)
+    ends = {spot.source.name: (spot.x + spot.size, spot.y + spot.size / 2) for spot in spots}
+    return Flow(height=height, sources=spots, frames=_frame_spots(memory, sizes, (height - frames_height) / 2, ends))
+
+
+def _mean_place(source: Source) -> float:
+    return sum(frame.place or 0 for frame in source.taken) / len(source.taken)
+
+
+def _sizes(frames: Sequence[Frame]) -> list[int]:
+    """How large each frame is drawn: by its level, which is known by its price."""
+    prices = sorted({frame.tokens for frame in frames}, reverse=True)
+    return [_FRAME_SIZES[min(prices.index(frame.tokens), len(_FRAME_SIZES) - 1)] for frame in frames]
+
+
+def _source_spots(sources: Sequence[Source], height: float) -> tuple[SourceSpot, ...]:
+    pitch = height / len(sources)
+    return tuple(
+        SourceSpot(
+            source=source,
+            poster=min(source.taken, key=lambda frame: frame.place or 0),
+            x=2,
+            y=round(pitch * (number + 0.5) - _SOURCE_SIZE / 2 - 10, 1),  # room for its name below
+            size=_SOURCE_SIZE,
+        )
+        for number, source in enumerate(sources)
+    )
+
+
+def _frame_spots(
+    memory: Memory, sizes: Sequence[int], top: float, ends: dict[str, tuple[float, float]]
+) -> tuple[FrameSpot, ...]:
+    scores = [frame.score for frame in memory.visible if frame.score is not None]
+    low, high = (min(scores), max(scores)) if scores else (0.0, 0.0)
+    spots = []
+    for frame, size in zip(memory.taken, sizes, strict=True):
+        left, middle = _FRAME_CENTRE - size / 2, top + size / 2
+        start_x, start_y = ends[frame.source]
+        bend = (start_x + left) / 2
+        share = 0.0 if frame.score is None or high == low else (frame.score - low) / (high - low)
+        spots.append(
+            FrameSpot(
+                frame=frame,
+                x=round(left, 1),
+                y=round(top, 1),
+                size=size,
+                path=f"M{start_x:g} {start_y:.1f}C{bend:g} {start_y:.1f} {bend:g} {middle:.1f} {left:g} {middle:.1f}",
+                weight=round(size / 12, 1),
+                bar=round(share * _SCORE_WIDTH, 1),
+            )
+        )
+        top += size + _FRAME_GAP
+    return tuple(spots)
+
+
+def curve(
+    name: str, about: str, shots: Sequence[ShotReport], values: Sequence[Sequence[float]], colours: Sequence[str]
+) -> Curve:
+    """A measure over the film from its value in every frame of every shot."""
+    everything = [value for row in values for value in row]
+    low, high = _range(min(everything), max(everything))
+
+    def y(value: float) -> float:
+        return round(_MARGIN + (CURVE_HEIGHT - 2 * _MARGIN) * (high - value) / (high - low), 2)
+
+    means = [sum(row) / len(row) for row in values]
+    dots = [
+        Dot(shot=shot, x=SLOT * (place + 0.5), y=y(mean), value=mean, colour=colour)
+        for place, (shot, mean, colour) in enumerate(zip(shots, means, colours, strict=True))
+    ]
+    return Curve(
+        name=name,
+        about=about,
+        low=low,
+        high=high,
+        base=y(means[0]),
+        means=" ".join(f"{dot.x:g},{dot.y:g}" for dot in dots),
+        lines=tuple(_line(place, [y(value) for value in row]) for place, row in enumerate(values)),
+        dots=tuple(dots),
+    )
+
+
+def _range(low: float, high: float) -> tuple[float, float]:
+    """Round bounds, at least a fifth apart, so that noise does not look like drift."""
+    if high - low < 0.2:
+        middle = (low + high) / 2
+        low, high = middle - 0.1, middle + 0.1
+    return round(low - 0.01, 2), round(high + 0.01, 2)
+
+
+def _line(place: int, heights: Sequence[float]) -> str:
+    step = SLOT * 0.84 / max(1, len(heights) - 1)
+    return " ".join(f"{SLOT * (place + 0.08) + step * index:.1f},{y:g}" for index, y in enumerate(heights))

@@ -1,0 +1,210 @@
+"""A run directory as one page: everything in it, nothing from elsewhere, and nothing in it that a caption could run.
+
+Style and script are the only ones that the page's own policy allows, by their digests; texts of the story are escaped
+by the template engine. Pictures of frames stand in the page once and are drawn from there wherever they are shown.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import Image
+
+from onestory_cli import __version__
+from onestory_cli.report import drawing
+from onestory_cli.report.data import FilmReport, Frame, Memory, ShotReport
+from onestory_cli.report.pictures import ShotPictures, fitted, look_at, source_pictures
+
+HEATS = 9  # shades of heat in the style: 0..8
+_POSTER, _THUMB = 320, 160  # most pixels that a picture is wide
+_TEMPLATES = "templates"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """A piece of a caption; `mention` is None for what the author wrote out."""
+
+    text: str
+    mention: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A picture that the page holds once, under an id: its address and its size in pixels."""
+
+    id: str
+    address: str
+    width: int
+    height: int
+
+
+class Gallery:
+    """The pictures that a page needs, each once. Frames whose source is gone have none."""
+
+    def __init__(self, film: FilmReport, looks: Mapping[str, ShotPictures]) -> None:
+        self._frames: dict[str, np.ndarray] = {}  # by the digest of a source: (T, H, W, 3)
+        self._drawn: dict[tuple[str, int], Drawn] = {}
+        for shot in film.shots:
+            self._frames[shot.take.digest] = looks[shot.id].frames_THW3
+            self._draw(shot.take.digest, self.poster_index(shot), _POSTER)
+        sources = {source.digest: source for shot in film.shots for source in shot.memory.sources if source.taken}
+        for digest, source in sources.items():
+            if digest not in self._frames and source.file:
+                self._frames[digest] = source_pictures(source)
+        for shot in film.shots:
+            for source in shot.memory.sources:
+                for frame in source.taken:
+                    self._draw(source.digest, frame.index, _THUMB)
+
+    def __iter__(self) -> Iterator[Drawn]:
+        return iter(self._drawn.values())
+
+    def poster_index(self, shot: ShotReport) -> int:
+        """The latent frame that stands for a shot: its middle one."""
+        return len(self._frames[shot.take.digest]) // 2
+
+    def poster(self, shot: ShotReport) -> Drawn:
+        return self._drawn[shot.take.digest, self.poster_index(shot)]
+
+    def of(self, memory: Memory, frame: Frame) -> Drawn | None:
+        return self._drawn.get((memory.by_name[frame.source].digest, frame.index))
+
+    def _draw(self, digest: str, index: int, width: int) -> None:
+        if (digest, index) in self._drawn or digest not in self._frames:
+            return
+        pixels_HW3 = self._frames[digest][index]
+        if pixels_HW3.shape[1] > width:
+            pixels_HW3 = fitted(pixels_HW3, width)
+        self._drawn[digest, index] = Drawn(
+            id=f"picture-{len(self._drawn)}",
+            address=_webp(pixels_HW3),
+            width=pixels_HW3.shape[1],
+            height=pixels_HW3.shape[0],
+        )
+
+
+def render_page(film: FilmReport, *, beside: Path | None = None) -> str:
+    """The page of a film as HTML. Clips are in it, or, where `beside` is the page's folder, referred to from there.
+
+    Raises:
+        OnestoryError: M508 for a clip that cannot be read.
+    """
+    looks = look_at(film)
+    environment = Environment(
+        loader=PackageLoader("onestory_cli.report", _TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"duration": _duration, "heat": heat_of}
+    style, script = _asset("style.css"), _asset("page.js")
+    gallery = Gallery(film, looks)
+    template = environment.get_template("page.html.j2")
+    return template.render(
+        film=film,
+        style=style,
+        script=script,
+        policy=_policy(style, script, linked=beside is not None),
+        gallery=gallery,
+        clips={shot.id: _clip(shot, beside) for shot in film.shots},
+        words=words,
+        draw=drawing,
+        arcs=drawing.arcs(film),
+        columns=_columns(film),
+        curves=_curves(film, looks),
+        pixelated=all(looks[shot.id].frames_THW3.shape[2] <= 128 for shot in film.shots),
+        version=__version__,
+        made=datetime.fromtimestamp(max((shot.take.record.created for shot in film.shots), default=0), UTC),
+    )
+
+
+def words(shot: ShotReport) -> Iterator[Words]:
+    """A resolved caption in pieces, those apart that came from `$ids`."""
+    position = 0
+    for mention in shot.mentions:
+        yield Words(text=shot.caption[position : mention.start])
+        yield Words(text=shot.caption[mention.start : mention.end], mention=mention)
+        position = mention.end
+    yield Words(text=shot.caption[position:])
+
+
+def heat_of(frame: Frame, memory: Memory) -> int:
+    """A frame's score among all that its shot sees, as a shade 0..8."""
+    scores = [item.score for item in memory.visible if item.score is not None]
+    if frame.score is None or max(scores) == min(scores):
+        return 0
+    return round((HEATS - 1) * (frame.score - min(scores)) / (max(scores) - min(scores)))
+
+
+def _columns(film: FilmReport) -> list[str]:
+    """The sources of the whole film, as columns of the matrix: reference pictures, shots, and what is gone."""
+    shots = [shot.id for shot in film.shots]
+    seen = dict.fromkeys(source.name for shot in film.shots for source in shot.memory.sources)
+    others = [name for name in seen if name not in shots]
+    return [*(name for name in others if name.startswith("@")), *shots, *(n for n in others if not n.startswith("@"))]
+
+
+def _curves(film: FilmReport, looks: Mapping[str, ShotPictures]) -> list[drawing.Curve]:
+    if not film.shots:
+        return []
+    seen = [looks[shot.id].look for shot in film.shots]
+    colours = ["#{:02x}{:02x}{:02x}".format(*look.colour) for look in seen]
+    measures = (
+        ("light", "mean luma of every frame, 0 black to 1 white", [look.luma_P.tolist() for look in seen]),
+        ("colour", "mean colourfulness, 0 grey to 1 pure colours", [look.colourfulness_P.tolist() for look in seen]),
+    )
+    return [drawing.curve(name, about, film.shots, values, colours) for name, about, values in measures]
+
+
+def _clip(shot: ShotReport, beside: Path | None) -> str:
+    if beside is None:
+        return "data:video/mp4;base64," + base64.b64encode(shot.take.clip.read_bytes()).decode()
+    return quote(Path(os.path.relpath(shot.take.clip.absolute(), beside.absolute())).as_posix())
+
+
+def _webp(pixels_HW3: np.ndarray) -> str:
+    stream = io.BytesIO()
+    Image.fromarray(pixels_HW3).save(stream, format="WEBP", quality=82, method=4)
+    return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode()
+
+
+def _policy(style: str, script: str, *, linked: bool) -> str:
+    """The Content Security Policy: nothing but what stands in the page, and clips beside it where they are linked."""
+    media = "'self' file:" if linked else "data:"
+    return "; ".join(
+        [
+            "default-src 'none'",
+            f"style-src '{_digest(style)}'",
+            f"script-src '{_digest(script)}'",
+            "img-src data:",
+            f"media-src {media}",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ]
+    )
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _asset(name: str) -> str:
+    return files("onestory_cli.report").joinpath(_TEMPLATES, name).read_text(encoding="utf-8")
+
+
+def _duration(seconds: float) -> str:
+    """Seconds as the page writes them: "2.1 s", "3:05"."""
+    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)}:{round(seconds % 60):02}"

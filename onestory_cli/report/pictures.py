@@ -1,0 +1,91 @@
+"""What a film looks like, in small: one picture for each latent frame, and how light and colour run through it.
+
+Shapes: P pixel frames, T latent frames, H W 3 one picture of 0..255 red, green, blue.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from onestory_cli.media.video import read_clip
+from onestory_cli.plan import REFERENCE_MARK
+from onestory_cli.report.data import FilmReport, ShotReport, Source
+
+_LUMA = np.array([0.2126, 0.7152, 0.0722])  # BT.709
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How a clip's frames look on average: luma and colourfulness (max - min of red, green, blue), 0..1, (P,) each;
+    `colour` is the mean red, green, blue of the whole clip, 0..255."""
+
+    luma_P: np.ndarray
+    colourfulness_P: np.ndarray
+    colour: tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShotPictures:
+    """The pictures of a shot's latent frames (T, H, W, 3) uint8 at the size that the model made, and its look."""
+
+    frames_THW3: np.ndarray
+    look: Look
+
+
+def look_at(film: FilmReport) -> dict[str, ShotPictures]:
+    """Decode every shot once.
+
+    Raises:
+        OnestoryError: M508 for a clip that cannot be read.
+    """
+    return {shot.id: _look_at_shot(shot) for shot in film.shots}
+
+
+def _look_at_shot(shot: ShotReport) -> ShotPictures:
+    pixels_PHW3 = read_clip(shot.take.clip)
+    scale = int(shot.take.record.clip["scale"] or 1)
+    return ShotPictures(frames_THW3=_latent_pictures(pixels_PHW3, shot.take.shape[1], scale), look=_look(pixels_PHW3))
+
+
+def source_pictures(source: Source) -> np.ndarray:
+    """One picture for each frame of a source that is there, (T, H, W, 3) uint8, as large as its file has them.
+
+    Raises:
+        OnestoryError: M508 for a clip that cannot be read.
+    """
+    assert source.file is not None
+    if source.name.startswith(REFERENCE_MARK):
+        with Image.open(source.file) as picture:
+            return np.asarray(picture.convert("RGB"))[None]
+    return _latent_pictures(read_clip(source.file), len(source.frames), 1)
+
+
+def shown_frames(pixel_frames: int, latent_frames: int) -> list[int]:
+    """The pixel frame that stands for each latent frame: the first alone, then the middle of every group."""
+    stride = (pixel_frames - 1) // (latent_frames - 1) if latent_frames > 1 else 1
+    return [0, *(index * stride - stride // 2 for index in range(1, latent_frames))]
+
+
+def fitted(pixels_HW3: np.ndarray, width: int, *, even: bool = False) -> np.ndarray:
+    """A picture made `width` pixels wide, its shape kept; `even` rounds the height to an even number."""
+    height = max(1, round(pixels_HW3.shape[0] * width / pixels_HW3.shape[1]))
+    height += height % 2 if even else 0
+    return np.asarray(Image.fromarray(pixels_HW3).resize((width, height), Image.Resampling.BOX))
+
+
+def _latent_pictures(pixels_PHW3: np.ndarray, latent_frames: int, scale: int) -> np.ndarray:
+    chosen_THW3 = pixels_PHW3[shown_frames(len(pixels_PHW3), latent_frames)]
+    width = pixels_PHW3.shape[2] // scale
+    return np.stack([fitted(picture, width) for picture in chosen_THW3]) if scale > 1 else chosen_THW3
+
+
+def _look(pixels_PHW3: np.ndarray) -> Look:
+    step = max(1, pixels_PHW3.shape[2] // 128)  # of each large frame a grid of pixels, which averages alike
+    sampled_PN3 = pixels_PHW3[:, ::step, ::step].reshape(len(pixels_PHW3), -1, 3)
+    means_P3 = sampled_PN3.mean(axis=1)
+    spread_P = (sampled_PN3.max(axis=2) - sampled_PN3.min(axis=2)).mean(axis=1)
+    red, green, blue = (round(float(value)) for value in means_P3.mean(axis=0))
+    return Look(luma_P=means_P3 @ _LUMA / 255, colourfulness_P=spread_P / 255, colour=(red, green, blue))

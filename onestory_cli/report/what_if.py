@@ -1,0 +1,97 @@
+"""What a shot would remember with other settings: the selector's ranking again, over the scores that are on record.
+
+No model works here. Scores do not depend on policy, number of frames or budget, so a record answers for all of them;
+what later shots would then see is another question, and only a render answers that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.memory.policies import POLICIES, FrameRef, needs_scores
+from onestory_cli.models.levels import Level, allocate
+from onestory_cli.report.data import Frame, Memory, ShotReport
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """Settings to try; None keeps the shot's own."""
+
+    policy: str | None = None
+    frames: int | None = None
+    budget: float | None = None
+
+    def __bool__(self) -> bool:
+        return (self.policy, self.frames, self.budget) != (None, None, None)
+
+    def __str__(self) -> str:
+        """The settings as flags: "--policy recent --frames 4"."""
+        given = {"policy": self.policy, "frames": self.frames, "budget": self.budget}
+        return " ".join(f"--{name} {value}" for name, value in given.items() if value is not None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """How a selection differs from another, each frame as the new one has it."""
+
+    added: tuple[Frame, ...]
+    dropped: tuple[Frame, ...]
+    relevelled: tuple[Frame, ...]
+
+    @classmethod
+    def between(cls, before: Memory, after: Memory) -> Change:
+        old = {(frame.source, frame.index): frame for frame in before.taken}
+        new = {(frame.source, frame.index): frame for frame in after.taken}
+        return cls(
+            added=tuple(frame for key, frame in new.items() if key not in old),
+            dropped=tuple(frame for key, frame in old.items() if key not in new),
+            relevelled=tuple(frame for key, frame in new.items() if key in old and old[key].level != frame.level),
+        )
+
+
+def select_again(shot: ShotReport, wish: Wish, levels: Sequence[Level]) -> Memory:
+    """The memory of a shot under other settings (OneStory Eq. 6-7). `levels` are the model's.
+
+    Raises:
+        OnestoryError: R413 when the policy asks for scores that are not on record, or a source is gone.
+    """
+    before = shot.memory
+    policy = wish.policy or before.policy
+    frames = before.frames if wish.frames is None else wish.frames
+    budget = before.budget if wish.budget is None else wish.budget
+    _require_scores(shot, policy)
+    visible = before.visible
+    refs = [FrameRef(frame.source, frame.index) for frame in visible]
+    chosen = POLICIES[policy]([frame.score or 0.0 for frame in visible], refs, frames)
+    height, width = shot.take.shape[2:]
+    table = allocate(len(chosen), budget, height=height, width=width, levels=tuple(levels))
+    taken = {
+        (visible[position].source, visible[position].index): (place, level)
+        for place, (position, level) in enumerate(
+            zip(chosen, table, strict=False), start=1
+        )  # the budget may end sooner
+    }
+
+    def placed(frame: Frame) -> Frame:
+        place, level = taken.get((frame.source, frame.index), (None, None))
+        tokens = level.tokens(height, width) if level else 0
+        return replace(frame, place=place, level=level.name if level else "", tokens=tokens)
+
+    sources = [replace(source, frames=tuple(map(placed, source.frames))) for source in before.sources]
+    return replace(before, policy=policy, frames=frames, budget=budget, sources=tuple(sources))
+
+
+def _require_scores(shot: ShotReport, policy: str) -> None:
+    gone = [source.name for source in shot.memory.sources if not source.frames]
+    unscored = [source.name for source in shot.memory.sources if any(frame.score is None for frame in source.frames)]
+    missing = gone or (unscored if needs_scores(policy) else [])
+    if missing:
+        what = "nothing in the run shows" if gone else "there are no scores for"
+        raise OnestoryError(
+            "R413",
+            f'{what} {", ".join(missing)}, which shot "{shot.id}" can see',
+            help=f"render the shot again with `policy: {policy}`: its record then has them all",
+            exit=ExitCode.FINDINGS,
+        )

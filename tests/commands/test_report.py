@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from onestory_cli.errors import ExitCode
+from tests.commands.conftest import Onestory
+
+
+def test_a_page_in_the_run_directory(onestory: Onestory, film_run: Path) -> None:
+    result = onestory("report")
+    assert (result.exit, result.out, result.err) == (ExitCode.DONE, "film.run/report.html\n", "")
+    assert "data:video/mp4" in Path("film.run/report.html").read_text()
+
+
+def test_a_page_elsewhere_with_linked_clips(onestory: Onestory, film_run: Path) -> None:
+    document = onestory("report", film_run, "--out", "page.html", "--link", "--json").json
+    page = Path("page.html").read_bytes()
+    assert (document["schema"], document["page"], document["bytes"]) == ("onestory.report.v1", "page.html", len(page))
+    assert b'src="film.run/shots/opening/' in page
+
+
+def test_the_run_is_whole_and_renders_on_with_a_page_in_it(onestory: Onestory, film_run: Path) -> None:
+    onestory("report")
+    assert onestory("verify", film_run).exit is ExitCode.DONE
+    assert "3 kept" in onestory("plan", "film.story.yaml").out
+
+
+@pytest.mark.parametrize("command", ["report", "contact-sheet"])
+def test_a_place_that_is_not_there(onestory: Onestory, film_run: Path, command: str) -> None:
+    result = onestory(command, film_run, "--out", "nowhere/file")
+    assert result.exit is ExitCode.MACHINE
+    assert 'error[U608]: "nowhere/file" cannot be written: No such file or directory' in result.err
+
+
+def test_a_page_takes_the_place_of_the_one_before(onestory: Onestory, film_run: Path) -> None:
+    Path("page.html").write_text("old")
+    onestory("report", film_run, "--out", "page.html")
+    assert Path("page.html").read_text().startswith("<!doctype html>")
+    assert [path.name for path in Path().glob(".*")] == []
+
+
+def test_a_damaged_clip_is_left_out(onestory: Onestory, film_run: Path) -> None:
+    next(film_run.glob("shots/city/*/clip.mp4")).write_bytes(b"cut")
+    assert onestory("report", film_run).exit is ExitCode.DONE
+    assert "Not rendered yet: city." in Path("film.run/report.html").read_text()

@@ -1,0 +1,144 @@
+"""A real browser for tests: headless Chromium, told what to do over a pipe by its DevTools protocol.
+
+The pipe carries JSON texts that end in a zero byte, so no web socket and no driver is needed.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--mute-audio")
+PATIENCE = 60.0  # seconds for anything to come true on a busy machine
+KEYS = {" ": ("Space", 32), "ArrowRight": ("ArrowRight", 39), "ArrowLeft": ("ArrowLeft", 37), "Tab": ("Tab", 9)}
+
+
+def find_chromium() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+class Page:
+    """One tab. `evaluate` asks the page; clicks and keys go the way that a person's do."""
+
+    def __init__(self, to: BinaryIO, back: BinaryIO) -> None:
+        self._to, self._back, self._number = to, back, 0
+        self.console: list[str] = []
+        self.requested: list[str] = []
+        target = self._call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        return self._call(method, session=self._session, **parameters)
+
+    def _call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": parameters}
+        self._to.write(json.dumps(message | ({"sessionId": session} if session else {})).encode() + b"\0")
+        self._to.flush()
+        while True:
+            answer = self._read()
+            if answer.get("id") == self._number:
+                assert "error" not in answer, answer["error"]
+                result: dict[str, Any] = answer["result"]
+                return result
+
+    def _read(self) -> dict[str, Any]:
+        text = bytearray()
+        while (byte := self._back.read(1)) != b"\0":
+            assert byte, "Chromium is gone"
+            text += byte
+        message: dict[str, Any] = json.loads(text)
+        parameters = message.get("params", {})
+        match message.get("method"):
+            case "Runtime.consoleAPICalled":
+                self.console.append(str(parameters["args"]))
+            case "Runtime.exceptionThrown":
+                self.console.append(str(parameters["exceptionDetails"]))
+            case "Log.entryAdded":
+                self.console.append(parameters["entry"]["text"])
+            case "Network.requestWillBeSent":
+                self.requested.append(parameters["request"]["url"])
+        return message
+
+    def open(self, file: Path, *, width: int = 1280, height: int = 900, dark: bool = False) -> None:
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.prefer(dark=dark)
+        self.call("Page.navigate", url=file.resolve().as_uri())
+        self.until("document.readyState === 'complete'")
+
+    def prefer(self, *, dark: bool = False, still: bool = True) -> None:
+        features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        features += [{"name": "prefers-reduced-motion", "value": "reduce"}] if still else []
+        self.call("Emulation.setEmulatedMedia", features=features)
+
+    def evaluate(self, expression: str) -> Any:
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def until(self, expression: str) -> None:
+        """Wait until an expression is true in the page."""
+        end = time.monotonic() + PATIENCE
+        while not self.evaluate(expression):
+            assert time.monotonic() < end, f"never came true: {expression}"
+            time.sleep(0.05)
+
+    def click(self, selector: str) -> None:
+        """Press the mouse in the middle of an element, after scrolling to it."""
+        self.evaluate(f"document.querySelector({json.dumps(selector)}).scrollIntoView({{block: 'center'}})")
+        box = self.evaluate(f"document.querySelector({json.dumps(selector)}).getBoundingClientRect().toJSON()")
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def press(self, key: str) -> None:
+        code, number = KEYS[key] if key in KEYS else (f"Key{key.upper()}", ord(key.upper()))
+        text = {"text": key} if len(key) == 1 else {}
+        common = {"key": key, "code": code, "windowsVirtualKeyCode": number}
+        self.call("Input.dispatchKeyEvent", type="keyDown", **common, **text)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **common)
+
+    def screenshot(self, file: Path, *, whole: bool = False) -> None:
+        data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"]
+        file.write_bytes(base64.b64decode(data))
+
+    def pdf(self, file: Path) -> None:
+        file.write_bytes(base64.b64decode(self.call("Page.printToPDF", printBackground=True)["data"]))
+
+
+@contextmanager
+def browser(profile: Path) -> Iterator[Page]:
+    """A fresh Chromium with one tab; it ends with the block."""
+    program = find_chromium()
+    assert program
+    ours, theirs = os.pipe(), os.pipe()  # what it reads as 3, what it writes as 4
+
+    def wire() -> None:
+        # out of the way first: a pipe may have the very numbers 3 and 4
+        read, write = (fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (ours[0], theirs[1]))
+        os.dup2(read, 3)
+        os.dup2(write, 4)
+
+    command = [program, *FLAGS, f"--user-data-dir={profile}", "--remote-debugging-pipe", "about:blank"]
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, preexec_fn=wire, close_fds=False, **quiet)
+    os.close(ours[0])
+    os.close(theirs[1])
+    try:
+        with open(ours[1], "wb") as to, open(theirs[0], "rb", buffering=1 << 16) as back:
+            yield Page(to, back)
+    finally:
+        process.kill()
+        process.wait()

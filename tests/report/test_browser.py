@@ -1,0 +1,158 @@
+"""The page in a real browser, with real clicks and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from onestory_cli.report.page import render_page
+from tests.commands.conftest import change
+from tests.report.chromium import Page, browser, find_chromium
+from tests.report.conftest import render_story
+from tests.report.test_page import ARABIC, HOSTILE
+
+pytestmark = pytest.mark.skipif(find_chromium() is None, reason="needs Chromium: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with browser(tmp_path_factory.mktemp("profile")) as page:
+        yield page
+
+
+@pytest.fixture
+def page(tab: Page, story: Path, tmp_path: Path) -> Page:
+    """The page of a film of three shots, opened from a file; one caption is hostile, one reads from right to left."""
+    text = HOSTILE.replace("'", "''")
+    change(story, "A city at night.", f"'{text}'")
+    change(story, "$fox waves on $beach.", f"$fox {ARABIC}")
+    film = render_story(story, Path("film.run"))
+    file = tmp_path / "page.html"
+    file.write_text(render_page(film), encoding="utf-8")
+    tab.console.clear()
+    tab.requested.clear()
+    tab.open(file)
+    return tab
+
+
+def test_it_opens_without_a_word_and_without_a_network(page: Page) -> None:
+    assert page.console == []
+    assert [url for url in page.requested if not url.startswith(("file:", "data:"))] == []
+    assert page.evaluate("document.querySelectorAll('article.shot').length") == 3
+
+
+def test_captions_do_not_run(page: Page) -> None:
+    assert page.evaluate("document.title") == "The Lost Kite · what it remembers"
+    assert page.evaluate("document.querySelector('#shot-city .caption').textContent") == " ".join(HOSTILE.split())
+    assert page.evaluate("document.images.length") == 0
+    blocked = "document.body.appendChild(Object.assign(document.createElement('script'), {text: 'document.title = 1'}))"
+    page.evaluate(f"{blocked}, 0")
+    assert page.evaluate("document.title") != "1"
+
+
+def test_a_click_plays_the_film_shot_after_shot(page: Page) -> None:
+    page.click("#play")
+    page.until("document.querySelector('.chapter[data-shot=city]').hasAttribute('aria-current')")
+    assert page.evaluate("document.querySelector('.cue[data-shot=city]').hidden") is False
+    assert page.evaluate("document.querySelector('#play').getAttribute('aria-label')") == "Pause the film"
+    page.until("document.querySelector('#play').getAttribute('aria-label') === 'Play the film'")
+    assert page.evaluate("document.querySelector('.chapter[data-shot=return] progress').value") == 1
+
+
+def test_a_chapter_starts_the_film_there_and_lights_its_memory(page: Page) -> None:
+    page.click(".chapter[data-shot=return]")
+    page.until("document.querySelector('.reel.front')?.currentTime > 0")
+    lit = "[...document.querySelectorAll('.arcs path.into')].every((arc) => arc.dataset.shot === 'return')"
+    assert page.evaluate("document.querySelectorAll('.arcs path.into').length") > 0
+    assert page.evaluate(lit) is True
+
+
+def test_a_shot_plays_in_its_card_and_stops_the_film(page: Page) -> None:
+    page.click("#play")
+    page.until("document.querySelector('.stage').classList.contains('playing')")
+    page.press("j")
+    page.press(" ")
+    page.until("document.querySelector('#shot-opening video').currentTime > 0")
+    assert page.evaluate("document.querySelector('.stage').classList.contains('playing')") is False
+
+
+def test_keys_go_from_shot_to_shot_and_focus_is_seen(page: Page) -> None:
+    focused = "document.activeElement.id"
+    page.press("j")
+    assert page.evaluate(focused) == "shot-opening"
+    page.press("ArrowRight")
+    page.press("j")
+    page.press("j")
+    assert page.evaluate(focused) == "shot-return"
+    page.press("k")
+    assert page.evaluate(focused) == "shot-city"
+    page.press("ArrowLeft")
+    assert page.evaluate(focused) == "shot-opening"
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    top = page.evaluate("document.activeElement.getBoundingClientRect().top")
+    assert 0 <= top < 450
+
+
+def test_the_list_of_keys_opens_and_closes(page: Page) -> None:
+    page.press("?")
+    assert page.evaluate("document.querySelector('#keys').open") is True
+    page.click("#keys button")
+    assert page.evaluate("document.querySelector('#keys').open") is False
+
+
+def test_dark_and_light_follow_the_system_until_told(page: Page) -> None:
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.prefer(dark=True)
+    dark = page.evaluate(ground)
+    assert light != dark
+    page.click("#theme")
+    assert page.evaluate(ground) == light
+    page.press("t")
+    assert page.evaluate(ground) == dark
+    page.press("t")
+    page.call("Page.reload")
+    page.until("document.readyState === 'complete' && document.documentElement.dataset.theme === 'light'")
+    page.evaluate("localStorage.clear()")
+
+
+def test_a_cell_of_the_matrix_leads_to_the_shot(page: Page) -> None:
+    page.click(".cell[data-shot=return]")
+    page.until("location.hash.startsWith('#from-3-')")
+    row = "document.querySelector(':target')"
+    assert page.evaluate(f"{row}.closest('article').id") == "shot-return"
+    page.until(f"{row}.getBoundingClientRect().top < innerHeight && {row}.getBoundingClientRect().top >= 0")
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_it_is_never_wider_than_the_window(page: Page, width: int) -> None:
+    page.call("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=True)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    parts = "[...document.querySelectorAll('.caption, .flow, .stage, h1')]"
+    wide = f"{parts}.filter((e) => e.getBoundingClientRect().right > innerWidth)"
+    assert page.evaluate(f"{wide}.map((e) => e.className)") == []
+
+
+def test_a_caption_from_right_to_left_is_set_so(page: Page) -> None:
+    direction = "getComputedStyle(document.querySelector('.cue[data-shot=return] .caption')).direction"
+    assert page.evaluate(direction) == "ltr"  # it begins with "The same fox"
+    page.evaluate(f"document.querySelector('.cue[data-shot=return] .caption').textContent = {ARABIC!r}")
+    assert page.evaluate(direction) == "rtl"
+
+
+def test_it_prints(page: Page, tmp_path: Path) -> None:
+    page.pdf(tmp_path / "page.pdf")
+    assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_linked_clips_play_from_beside(tab: Page, story: Path) -> None:
+    film = render_story(story, Path("film.run"))
+    file = Path("film.run/report.html")
+    file.write_text(render_page(film, beside=film.run), encoding="utf-8")
+    tab.console.clear()
+    tab.open(file)
+    tab.click("#play")
+    tab.until("document.querySelector('.reel.front')?.currentTime > 0")
+    assert tab.console == []

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from onestory_cli.report.data import FilmReport
+from onestory_cli.report.page import heat_of, render_page, words
+from tests.commands.conftest import change
+from tests.report.conftest import film_of, render_story
+
+HOSTILE = (
+    """<script>document.title = "run"</script> <img src=x onerror="document.title='run'"> """
+    """"quoted" & 'more' {{ 7*7 }} </style></script><!--"""
+)
+ARABIC = "ثعلب أحمر يمشي على الشاطئ"
+
+
+class Elements(HTMLParser):
+    """Every element of a page with its attributes, and all text outside style and script."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self._inside = ""
+        self.feed(page)
+        self.text = " ".join("".join(self.texts).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        self._inside = tag
+
+    def handle_data(self, data: str) -> None:
+        if self._inside not in ("style", "script"):
+            self.texts.append(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+def test_nothing_is_asked_of_elsewhere(film: FilmReport) -> None:
+    page = Elements(render_page(film))
+    addresses = [
+        value or ""
+        for _, attributes in page.found
+        for name, value in attributes.items()
+        if name in ("src", "href", "poster", "srcset", "action", "data", "xlink:href")
+    ]
+    assert len(addresses) > 10
+    assert [
+        item for item in addresses if not item.startswith(("#", "data:image/webp;base64,", "data:video/mp4;"))
+    ] == []
+    style = render_page(film).split("<style>")[1].split("</style>")[0]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_the_policy_allows_the_own_style_and_script_and_no_other(film: FilmReport) -> None:
+    page = render_page(film)
+    policy = Elements(page).all("meta")[1]["content"] or ""
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    for kind in ("style", "script"):
+        (text,) = re.findall(f"<{kind}>(.*?)</{kind}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+    assert not any(name == "style" or name.startswith("on") for _, found in Elements(page).found for name in found)
+
+
+def test_captions_are_data(story: Path) -> None:
+    plain = Elements(render_page(render_story(story, Path("plain.run"))))
+    text = HOSTILE.replace("'", "''")
+    change(story, "A city at night.", f"'{text} {ARABIC}'")
+    change(story, "title: The Lost Kite", f"title: '{text}'")
+    page = Elements(render_page(render_story(story, Path("film.run"))))
+    shown = " ".join(HOSTILE.split())
+    assert f"{shown} {ARABIC}" in page.text
+    assert [tag for tag, _ in page.found if tag in ("script", "img")] == ["script"]
+    assert {tag for tag, _ in page.found} == {tag for tag, _ in plain.found}
+    assert any(item.get("dir") == "auto" for item in page.all("p"))
+    assert page.all("h1")[0]["dir"] == "auto"
+
+
+def test_very_long_captions_are_whole_and_can_be_scrolled(story: Path) -> None:
+    change(story, "A city at night.", "A city at night" + ", and night" * 700 + ".")
+    page = Elements(render_page(render_story(story, Path("film.run"))))
+    assert page.text.count(", and night" * 700) == 2  # beside the film, and in its card
+    assert [item for item in page.all("p") if item.get("class") == "caption" and item.get("tabindex") == "0"]
+
+
+def test_linked_clips_are_beside_and_the_page_is_small(film: FilmReport) -> None:
+    page = render_page(film, beside=film.run)
+    sources = [item["src"] for item in Elements(page).all("video") if "src" in item]
+    assert sources == [f"shots/{shot.id}/{shot.take.id}/clip.mp4" for shot in film.shots]
+    assert all((film.run / str(item)).is_file() for item in sources)
+    elsewhere = Elements(render_page(film, beside=film.run.parent / "pages")).all("video")
+    assert next(item["src"] for item in elsewhere if "src" in item) == f"../{film.run.name}/{sources[0]}"
+    assert "data:video" not in page
+
+
+def test_clips_are_in_the_page_once(film: FilmReport) -> None:
+    page = render_page(film)
+    for shot in film.shots:
+        assert page.count(base64.b64encode(shot.take.clip.read_bytes()).decode()) == 1
+
+
+def test_every_shot_tells_its_seed_take_reason_and_price(film: FilmReport) -> None:
+    page = Elements(render_page(film))
+    for shot in film.shots:
+        assert str(shot.take.record.spec["seed"]) in page.text
+        assert shot.take.id in page.text
+    assert page.text.count("2 of 4 tokens") == 2
+    cells = [item for item in page.all("a") if "cell" in (item.get("class") or "")]
+    targets = {item["id"] for _, item in page.found if "id" in item}
+    assert cells
+    assert all((item["href"] or "").removeprefix("#") in targets for item in cells)
+
+
+def test_words_that_came_from_ids_are_apart(film: FilmReport) -> None:
+    pieces = [(piece.text, piece.mention and piece.mention.id) for piece in words(film.shot("return"))]
+    assert pieces == [
+        ("", None),
+        ("The same fox", "fox"),
+        (" waves on ", None),
+        ("the same beach", "beach"),
+        (".", None),
+    ]
+
+
+def test_heat_is_the_place_between_the_least_and_the_most_relevant(film: FilmReport) -> None:
+    memory = film.shot("return").memory
+    ranked = sorted(memory.visible, key=lambda frame: frame.score or 0)
+    assert [heat_of(ranked[0], memory), heat_of(ranked[-1], memory)] == [0, 8]
+
+
+def test_a_film_in_parts_says_what_is_missing(film_run: Path) -> None:
+    next(film_run.glob("shots/city/*/record.json")).write_text("{}")
+    page = Elements(render_page(film_of(film_run)))
+    assert "Not rendered yet: city." in page.text
+
+
+@pytest.mark.parametrize("gone", ["opening", "*"])
+def test_the_first_shot_or_all_may_be_missing(film_run: Path, gone: str) -> None:
+    for record in film_run.glob(f"shots/{gone}/*/record.json"):
+        record.write_text("{}")
+    assert "opening" in Elements(render_page(film_of(film_run))).text
+
+
+def test_the_same_run_gives_the_same_page(film: FilmReport) -> None:
+    assert render_page(film) == render_page(film)

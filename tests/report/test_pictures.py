@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from onestory_cli.media.video import read_clip
+from onestory_cli.report.blocks import Picture, pictures
+from onestory_cli.report.data import FilmReport
+from onestory_cli.report.pictures import fitted, look_at, shown_frames, source_pictures
+from onestory_cli.report.thumbnails import thumbnail_lines
+
+
+@pytest.mark.parametrize(
+    ("pixel_frames", "latent_frames", "shown"),
+    [(17, 5, [0, 2, 6, 10, 14]), (1, 1, [0]), (5, 2, [0, 2]), (3, 3, [0, 1, 2])],
+)
+def test_a_latent_frame_is_shown_by_the_middle_of_its_group(
+    pixel_frames: int, latent_frames: int, shown: list[int]
+) -> None:
+    assert shown_frames(pixel_frames, latent_frames) == shown
+
+
+def test_every_latent_frame_has_a_picture_of_the_clip(film: FilmReport) -> None:
+    shot = film.shot("city")
+    seen = look_at(film)["city"]
+    clip = read_clip(shot.take.clip)
+    assert seen.frames_THW3.shape == (2, 32, 32, 3)
+    assert (seen.frames_THW3[1] == clip[2]).all()
+    assert seen.look.luma_P == pytest.approx(clip.mean(axis=(1, 2, 3)) / 255, abs=1e-3)  # the clip is grey
+    assert seen.look.colourfulness_P.max() < 0.02
+
+
+def test_a_source_is_shown_by_its_own_clip(film: FilmReport) -> None:
+    source = film.shot("return").memory.sources[0]
+    assert (source_pictures(source) == look_at(film)["opening"].frames_THW3).all()
+
+
+def test_fitted_keeps_the_shape() -> None:
+    assert fitted(np.zeros((480, 832, 3), np.uint8), 160).shape == (92, 160, 3)
+    assert fitted(np.zeros((30, 100, 3), np.uint8), 10, even=True).shape == (4, 10, 3)
+
+
+RED, BLUE = (255, 0, 0), (0, 0, 255)
+
+
+def test_half_blocks_have_two_pixels_in_a_character() -> None:
+    tile = np.array([[RED, BLUE], [BLUE, RED]], np.uint8)
+    first, label = pictures([Picture(label="1", pixels_HW3=tile)], 80)
+    assert first[0] == ("▀", "rgb(255,0,0) on rgb(0,0,255)")
+    assert first[1] == ("▀", "rgb(0,0,255) on rgb(255,0,0)")
+    assert label[0][0].strip() == "1"
+
+
+def test_pictures_wrap_at_the_width_and_are_padded_to_one_height() -> None:
+    small, large = (Picture(label="x", pixels_HW3=np.zeros((size, size, 3), np.uint8)) for size in (4, 8))
+    assert len(list(pictures([large, small], 80))) == 4 + 1
+    assert len(list(pictures([large, small], 10))) == (4 + 1) + (2 + 1)
+    widths = {sum(len(text) for text, _ in line) for line in pictures([large, small], 80)}
+    assert widths == {8 + 2 + 4 + 2}
+
+
+def test_thumbnails_stand_by_level_the_finest_first_and_largest(film: FilmReport) -> None:
+    shown = ["".join(part for part, _ in line) for line in thumbnail_lines(film.shot("return").memory, width=80)]
+    headings = [line for line in shown if line and not set(line) & set("▀[")]
+    assert headings == ["medium, 1 tokens each", "not taken"]
+    first = film.shot("return").memory.taken[0]
+    assert any(line.startswith(f"1 {first}") for line in shown)
