@@ -7,6 +7,7 @@ import numpy as np
 from onestory_cli.errors import OnestoryError
 from onestory_cli.media.sheet import Remembered, SheetRow, contact_sheet
 from onestory_cli.report.data import FilmReport, ShotReport
+from onestory_cli.report.lines import policy_of
 from onestory_cli.report.pictures import look_at, source_pictures
 
 _MOST_FRAMES = 5  # of a shot
@@ -33,9 +34,7 @@ def _row(shot: ShotReport, frames: dict[str, np.ndarray]) -> SheetRow:
     memory = shot.memory
     own_THW3 = frames[shot.take.digest]
     shown = np.linspace(0, len(own_THW3) - 1, min(_MOST_FRAMES, len(own_THW3))).round().astype(int)
-    spent = (
-        f"{memory.policy}, {memory.tokens} of {memory.budget_tokens} tokens" if memory.sources else "sees no other shot"
-    )
+    spent = f"{policy_of(memory)}, {memory.tokens} of {memory.budget_tokens} tokens"
     prices = sorted({frame.tokens for frame in memory.taken}, reverse=True)
     return SheetRow(
         title=f"{shot.number} {shot.id}",

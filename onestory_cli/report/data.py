@@ -6,13 +6,13 @@ shot under an older name is shown with the name that the shot has now.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean, shorten
 from onestory_cli.plan import REFERENCE_MARK
-from onestory_cli.render.resume import story_of_run
+from onestory_cli.render.resume import story_of
 from onestory_cli.store.run import SHOTS, Run
 from onestory_cli.store.state import RunState
 from onestory_cli.store.takes import Take, read_shelf, read_take
@@ -63,7 +63,8 @@ class Source:
 class Memory:
     """What a shot could see and what it took. `frames` and `budget` are the most it might take; tokens are counted.
 
-    `per_frame` is the number of tokens of one latent frame, the unit of the budget.
+    `per_frame` is the number of tokens of one latent frame, the unit of the budget. `shown` has the characters and
+    settings that the caption names and some visible source shows, with those sources.
     """
 
     policy: str
@@ -71,6 +72,7 @@ class Memory:
     budget: float
     per_frame: int
     sources: tuple[Source, ...]
+    shown: Mapping[str, tuple[str, ...]]
 
     @property
     def budget_tokens(self) -> int:
@@ -153,9 +155,9 @@ def read_film(run: Run) -> FilmReport:
     if state is None:
         help = "give `onestory render` a story first"
         raise OnestoryError("R402", f'"{run.path}" is no run directory', help=help, exit=ExitCode.USAGE)
-    story = story_of_run(run, state)
+    story = story_of(run, state)
     takes = _accepted(run, state)
-    shelf = _Shelf(run, state, takes, numbers={shot.id: number for number, shot in enumerate(story.shots, start=1)})
+    shelf = _Shelf(run, state, takes, story)
     return FilmReport(
         run=run.path,
         title=story.title or run.path.name,
@@ -172,27 +174,36 @@ def _accepted(run: Run, state: RunState) -> dict[str, Take]:
 
 
 def _shot(shot: Shot, take: Take, shelf: _Shelf) -> ShotReport:
-    number = shelf.numbers[shot.id]
     caption = str(take.record.spec["caption"])
     return ShotReport(
         id=shot.id,
-        number=number,
+        number=shelf.numbers[shot.id],
         caption=caption,
         mentions=shot.mentions if caption == shot.resolved_caption else (),  # edited since: spans of another text
         take=take,
-        memory=_memory(number, take, shelf),
+        memory=_memory(shot, take, shelf),
     )
 
 
-def _memory(number: int, take: Take, shelf: _Shelf) -> Memory:
+def _memory(shot: Shot, take: Take, shelf: _Shelf) -> Memory:
     spec, memory = take.record.spec, take.record.memory
+    sources = tuple(_source(shelf.numbers[shot.id], take, name, shelf) for name in memory.visible)
     return Memory(
         policy=str(spec["memory_policy"]),
         frames=int(spec["memory_frames"] or 0),
         budget=float(spec["memory_budget"] or 0),
         per_frame=memory.noise_tokens // take.shape[1],
-        sources=tuple(_source(number, take, name, shelf) for name in memory.visible),
+        sources=sources,
+        shown=dict(_shown(shot, [source.name for source in sources], shelf)),
     )
+
+
+def _shown(shot: Shot, visible: Sequence[str], shelf: _Shelf) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What the caption names, where a source shows it: a shot that names it too, or its own reference."""
+    for id in dict.fromkeys(mention.id for mention in shot.mentions):
+        shows = [name for name in visible if name == REFERENCE_MARK + id or id in shelf.named.get(name, ())]
+        if shows:
+            yield id, tuple(shows)
 
 
 def _source(number: int, take: Take, recorded: str, shelf: _Shelf) -> Source:
@@ -219,8 +230,10 @@ def _source(number: int, take: Take, recorded: str, shelf: _Shelf) -> Source:
 class _Shelf:
     """Finds what a digest stands for: an accepted take, another take that is still there, or a picture."""
 
-    def __init__(self, run: Run, state: RunState, takes: Mapping[str, Take], *, numbers: Mapping[str, int]) -> None:
-        self._run, self._state, self._takes, self.numbers = run, state, takes, numbers
+    def __init__(self, run: Run, state: RunState, takes: Mapping[str, Take], story: Story) -> None:
+        self._run, self._state, self._takes = run, state, takes
+        self.numbers = {shot.id: number for number, shot in enumerate(story.shots, start=1)}
+        self.named = {shot.id: {mention.id for mention in shot.mentions} for shot in story.shots}
         self._names = {take.digest: shot for shot, take in takes.items()}
 
     def has(self, name: str, digest: str) -> bool:

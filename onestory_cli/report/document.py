@@ -34,6 +34,7 @@ def memory_document(memory: Memory) -> dict[str, Any]:
         "budget": memory.budget,
         "budget_tokens": memory.budget_tokens,
         "context_tokens": memory.tokens,
+        "shown": {id: list(sources) for id, sources in memory.shown.items()},
         "sources": [_source(source) for source in memory.sources],
         "ranked": [_frame(rank, frame) for rank, frame in enumerate(memory.ranked, start=1)],
     }

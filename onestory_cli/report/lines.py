@@ -46,8 +46,14 @@ def _shot_line(shot: ShotReport, memory: Memory, width: int) -> Line:
     head: Line = ((f"{shot.number:<4}", DIM), (shot.id.ljust(width), NAME))
     if not memory.sources:
         return (*head, ("  sees no other shot", DIM), (f", {take}", DIM))
-    spent = f" {memory.tokens} of {memory.budget_tokens} tokens, {memory.policy}"
+    spent = f" {memory.tokens} of {memory.budget_tokens} tokens, {policy_of(memory)}"
     return (*head, ("  ", ""), (bar(memory.tokens, memory.budget_tokens), TAKEN), (spent, ""), (f", {take}", DIM))
+
+
+def policy_of(memory: Memory) -> str:
+    """The policy, and what it had to keep a frame of: "coverage (fox, beach)"."""
+    covers = memory.policy == "coverage" and memory.shown
+    return f"{memory.policy} ({', '.join(memory.shown)})" if covers else memory.policy
 
 
 def _source_line(cells: Sequence[str], widths: Sequence[int]) -> Line:
@@ -130,7 +136,7 @@ def detail(shot: ShotReport, before: Memory, after: Memory | None, *, shots: int
         return
     seen = f"{len(memory.taken)} of {_count(len(memory.visible), 'frame')} taken"
     yield (
-        (f"{memory.policy}, {seen}, ", ""),
+        (f"{policy_of(memory)}, {seen}, ", ""),
         (bar(memory.tokens, memory.budget_tokens), TAKEN),
         (f" {memory.tokens} of {memory.budget_tokens} tokens", ""),
     )

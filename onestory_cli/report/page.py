@@ -25,6 +25,7 @@ from PIL import Image
 from onestory_cli import __version__
 from onestory_cli.report import drawing
 from onestory_cli.report.data import FilmReport, Frame, Memory, ShotReport
+from onestory_cli.report.lines import policy_of
 from onestory_cli.report.pictures import ShotPictures, fitted, look_at, source_pictures
 
 HEATS = 9  # shades of heat in the style: 0..8
@@ -121,6 +122,7 @@ def render_page(film: FilmReport, *, beside: Path | None = None) -> str:
         gallery=gallery,
         clips={shot.id: _clip(shot, beside) for shot in film.shots},
         words=words,
+        policy_of=policy_of,
         draw=drawing,
         arcs=drawing.arcs(film),
         columns=_columns(film),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.memory.policies import POLICIES, FrameRef, needs_scores
@@ -64,14 +65,13 @@ def select_again(shot: ShotReport, wish: Wish, levels: Sequence[Level]) -> Memor
     _require_scores(shot, policy)
     visible = before.visible
     refs = [FrameRef(frame.source, frame.index) for frame in visible]
-    chosen = POLICIES[policy]([frame.score or 0.0 for frame in visible], refs, frames)
     height, width = shot.take.shape[2:]
-    table = allocate(len(chosen), budget, height=height, width=width, levels=tuple(levels))
+    table = partial(allocate, budget=budget, height=height, width=width, levels=tuple(levels))
+    scores = [frame.score or 0.0 for frame in visible]
+    chosen = POLICIES[policy](scores, refs, len(table(frames)), list(before.shown.values()))
     taken = {
         (visible[position].source, visible[position].index): (place, level)
-        for place, (position, level) in enumerate(
-            zip(chosen, table, strict=False), start=1
-        )  # the budget may end sooner
+        for place, (position, level) in enumerate(zip(chosen, table(len(chosen)), strict=True), start=1)
     }
 
     def placed(frame: Frame) -> Frame:

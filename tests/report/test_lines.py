@@ -17,7 +17,7 @@ def text(lines: Iterable[Line]) -> str:
 
 def memory_of(*frames: Frame) -> Memory:
     source = Source(name="opening", digest="d", gap=1, frames=frames, file=None)
-    return Memory(policy="adaptive", frames=8, budget=4.0, per_frame=16, sources=(source,))
+    return Memory(policy="adaptive", frames=8, budget=4.0, per_frame=16, sources=(source,), shown={})
 
 
 def frames(*scores: float, taken: int, levels: str = "fine") -> list[Frame]:
