@@ -16,10 +16,11 @@ def write_result(file: Path, data: bytes) -> None:
     """
     waiting = file.with_name(f".{file.name}.new")
     try:
-        waiting.write_bytes(data)
+        waiting.unlink(missing_ok=True)  # a link that somebody put there is removed, not followed
+        with waiting.open("xb") as stream:
+            stream.write(data)
         os.replace(waiting, file)
     except OSError as fault:
-        waiting.unlink(missing_ok=True) if waiting.is_file() else None
         raise OnestoryError(
             "U608",
             f'"{file}" cannot be written: {fault.strerror}',

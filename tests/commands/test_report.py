@@ -41,6 +41,15 @@ def test_a_page_takes_the_place_of_the_one_before(onestory: Onestory, film_run: 
     assert [path.name for path in Path().glob(".*")] == []
 
 
+def test_a_link_in_the_way_is_replaced_and_not_followed(onestory: Onestory, film_run: Path) -> None:
+    Path("precious").write_text("mine")
+    for name in ("report.html", ".report.html.new"):
+        (film_run / name).symlink_to(Path("precious").absolute())
+        assert onestory("report", film_run).out in ("film.run/report.html\n", "")
+        assert Path("precious").read_text() == "mine"
+        (film_run / name).unlink(missing_ok=True)
+
+
 def test_a_damaged_clip_is_left_out(onestory: Onestory, film_run: Path) -> None:
     next(film_run.glob("shots/city/*/clip.mp4")).write_bytes(b"cut")
     assert onestory("report", film_run).exit is ExitCode.DONE
