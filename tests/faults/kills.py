@@ -6,12 +6,16 @@ parent strikes; it keeps a partial after every step, so that there is much to be
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
 import random
+import re
 import signal
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +24,7 @@ from typing import NoReturn
 from onestory_cli.media.video import read_clip
 from onestory_cli.render import render
 from onestory_cli.store.files import Disk
-from onestory_cli.store.run import Run
+from onestory_cli.store.run import STATE, STORY, Run
 from onestory_cli.store.verify import find_damage
 from tests.faults.films import Film
 
@@ -34,60 +38,77 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Kill:
-    """When to strike: before the operation or in the write of these numbers, or after this part of the whole time."""
+    """When to strike: before the operation or in the write of a name, at a part of the whole time, and once more
+    before the operation of a number.
+    """
 
     kind: Kind
-    at: tuple[float, ...]
+    at: tuple[str | float, ...]
 
     def __str__(self) -> str:
-        return f"{self.kind} ({', '.join(f'{at:g}' for at in self.at)})"
+        return f"{self.kind} ({'; '.join(f'{at:g}' if isinstance(at, float) else str(at) for at in self.at)})"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Whole:
-    """An uninterrupted run: what it came to, its operations of the store, writes among them, and its seconds."""
+    """An uninterrupted run: what it came to, the names of its operations of the store, and its seconds."""
 
     outcome: dict[str, str]
-    operations: int
-    writes: int
+    operations: tuple[str, ...]
     seconds: float
 
-
-class CountingDisk(Disk):
-    """Counts what it does."""
-
-    def __init__(self) -> None:
-        self.operations, self.writes = 0, 0
-
-    def step(self, operation: str, path: Path) -> None:
-        self.operations += 1
-        self.writes += operation == "write"
+    @property
+    def writes(self) -> tuple[str, ...]:
+        return tuple(name for name in self.operations if name.startswith("write "))
 
 
-class DeadlyDisk(Disk):
-    """Kills its process before the operation of this number."""
+class NamingDisk(Disk):
+    """Gives every operation a name that it has in each run, whichever thread comes first: "write run.json, 2"."""
 
-    def __init__(self, number: float) -> None:
-        self.left = number
+    def __init__(self, run: Path) -> None:
+        self.run, self.names = run, list[str]()
+        self._seen, self._lock = Counter[str](), threading.Lock()
 
     def step(self, operation: str, path: Path) -> None:
-        if self.left == 0:
+        with self._lock:
+            name = f"{operation} {re.sub(r'^.staging-[^/]*', '.staging', str(path.relative_to(self.run)))}"
+            self._seen[name] += 1
+            self.names.append(f"{name}, {self._seen[name]}")
+            self.named(self.names[-1], path)
+
+    def named(self, name: str, path: Path) -> None:
+        """Called before the operation."""
+
+
+class DeadlyDisk(NamingDisk):
+    """Kills its process before the operation of this name or number."""
+
+    def __init__(self, run: Path, at: str | float) -> None:
+        super().__init__(run)
+        self._at = at
+
+    def named(self, name: str, path: Path) -> None:
+        if self._at in (name, len(self.names) - 1):
             die()
-        self.left -= 1
 
 
-class HalfDisk(Disk):
-    """Kills its process when half of the bytes of the write of this number are written."""
+class HalfDisk(NamingDisk):
+    """Kills its process when half of the bytes of the write of this name are written."""
 
-    def __init__(self, number: float) -> None:
-        self.left = number
+    def __init__(self, run: Path, at: str | float) -> None:
+        super().__init__(run)
+        self._at, self._path = at, Path()
+
+    def named(self, name: str, path: Path) -> None:
+        if name == self._at:
+            self._path = path
 
     def write(self, path: Path, data: bytes) -> None:
-        if self.left == 0:
+        with self.change("write", path):
             path.write_bytes(data[: len(data) // 2])
-            die()
-        self.left -= 1
-        super().write(path, data)
+            if path == self._path:
+                die()
+            path.write_bytes(data)
 
 
 def die() -> NoReturn:
@@ -97,28 +118,35 @@ def die() -> NoReturn:
 
 def measure(film: Film, folder: Path) -> Whole:
     """Render the film without a fault."""
-    disk, began = CountingDisk(), time.monotonic()
+    disk, began = NamingDisk(folder), time.monotonic()
     reader, writer = os.pipe()
-    child = start(film, folder, disk, lambda: os.write(writer, f"{disk.operations} {disk.writes}".encode()))
+    child = start(film, folder, disk, lambda: os.write(writer, "\n".join(disk.names).encode()))
     assert end_of(child) == 0, "the render failed without a fault"
     seconds = time.monotonic() - began
-    operations, writes = map(int, os.read(reader, 99).split())
+    names = os.read(reader, 1 << 16).decode().split("\n")
     os.close(reader)
     os.close(writer)
-    return Whole(outcome=outcome_of(folder), operations=operations, writes=writes, seconds=seconds)
+    return Whole(outcome=outcome_of(folder), operations=tuple(names), seconds=seconds)
 
 
 def choose_kills(whole: Whole, count: int, dice: random.Random) -> Iterator[Kill]:
     """Half of the kills before operations, each of them once while they last; the rest in equal parts."""
-    operations = dice.sample(range(whole.operations), min(whole.operations, count - count // 2))
-    yield from (Kill(kind=Kind.OPERATION, at=(k,)) for k in sorted(operations))
-    rest = count - len(operations)
-    yield from (Kill(kind=Kind.HALF, at=(dice.randrange(whole.writes),)) for _ in range(rest // 3))
+    struck = dice.sample(range(len(whole.operations)), min(len(whole.operations), count - count // 2))
+    yield from (Kill(kind=Kind.OPERATION, at=(whole.operations[k],)) for k in sorted(struck))
+    rest = count - len(struck)
+    yield from (Kill(kind=Kind.HALF, at=(dice.choice(whole.writes),)) for _ in range(rest // 3))
     for _ in range(rest // 3):
-        first = dice.randrange(whole.operations)
+        first = dice.randrange(len(whole.operations))
         # a resume has fewer operations left; one that is never reached would be no kill
-        yield Kill(kind=Kind.TWICE, at=(first, dice.randrange(max(1, min(6, whole.operations - first)))))
+        again = dice.randrange(max(1, min(6, len(whole.operations) - first)))
+        yield Kill(kind=Kind.TWICE, at=(whole.operations[first], again))
     yield from (Kill(kind=Kind.INSTANT, at=(dice.random(),)) for _ in range(rest - 2 * (rest // 3)))
+
+
+def early_pairs(whole: Whole, first: int) -> Iterator[Kill]:
+    """Before each of the first operations, and again before each of the first ones of the resume."""
+    for name in whole.operations[:first]:
+        yield from (Kill(kind=Kind.TWICE, at=(name, again)) for again in range(first))
 
 
 def survives(film: Film, whole: Whole, folder: Path, kill: Kill) -> str:
@@ -135,18 +163,25 @@ def survives(film: Film, whole: Whole, folder: Path, kill: Kill) -> str:
         return "it does not resume"
     outcome = outcome_of(folder)
     if outcome != whole.outcome:
-        return f"differs: {', '.join(name for name in whole.outcome if outcome.get(name) != whole.outcome[name])}"
+        return f"differs: {differences(whole.outcome, outcome)}"
     if leftovers := [path.name for path in folder.rglob("*") if path.name.startswith((".", "lock", "partial"))]:
         return f"left over: {', '.join(leftovers)}"
     return "ended before" if late else "same"
 
 
-def strike(film: Film, whole: Whole, folder: Path, kind: Kind, at: float) -> int:
+def differences(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
+    """The names of what differs, and the lines of run.json that do."""
+    names = [name for name in expected if found.get(name) != expected[name]]
+    lines = difflib.ndiff(expected[STATE].splitlines(), found.get(STATE, "").splitlines())
+    return "; ".join([", ".join(names), *(line for line in lines if line[0] in "+-")])
+
+
+def strike(film: Film, whole: Whole, folder: Path, kind: Kind, at: str | float) -> int:
     """Render in a child that dies; its exit status, negative for a signal."""
     if kind is not Kind.INSTANT:
-        return end_of(start(film, folder, HalfDisk(at) if kind is Kind.HALF else DeadlyDisk(at)))
+        return end_of(start(film, folder, HalfDisk(folder, at) if kind is Kind.HALF else DeadlyDisk(folder, at)))
     child = start(film, folder, Disk())
-    time.sleep(at * whole.seconds)
+    time.sleep(float(at) * whole.seconds)
     os.kill(child, signal.SIGKILL)
     return end_of(child)
 
@@ -171,11 +206,11 @@ def end_of(child: int) -> int:
 
 
 def outcome_of(folder: Path) -> dict[str, str]:
-    """What a run came to: the bytes of its state and of its latents, and every decoded frame. No times are in these."""
+    """What a run came to: its state in full, digests of its latents and of every decoded frame; no times."""
     run = Run.open(folder)
     state = run.state()
     assert state is not None
-    outcome = {name: _digest((folder / name).read_bytes()) for name in ("run.json", "story.yaml")}
+    outcome = {STATE: (folder / STATE).read_text(), STORY: (folder / STORY).read_text()}
     for shot, entry in state.shots.items():
         take = folder / "shots" / entry.folder
         outcome[f"latents of {shot}"] = _digest((take / "latents.safetensors").read_bytes())

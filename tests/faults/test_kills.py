@@ -30,14 +30,24 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bytes(memory_folder: Path) -> 
 def test_a_real_model_that_is_killed_within_a_shot_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     film = film_of_a_real_model(tmp_path / "model")
     whole = measure(film, tmp_path / "whole")
-    for at in (whole.operations // 3, whole.operations // 2):
-        assert survives(film, whole, tmp_path / str(at), Kill(kind=Kind.OPERATION, at=(at,))) == "same"
+    count = len(whole.operations)
+    for at in (whole.operations[count // 3], whole.operations[count // 2]):
+        assert (
+            survives(film, whole, tmp_path / str(whole.operations.index(at)), Kill(kind=Kind.OPERATION, at=(at,)))
+            == "same"
+        )
 
 
 def test_with_kills_enough_every_operation_is_struck_once(memory_folder: Path) -> None:
     whole = measure(film_of_numbers(), memory_folder)
-    kills = list(choose_kills(whole, 2 * whole.operations, random.Random(0)))
-    assert [kill.at[0] for kill in kills if kill.kind is Kind.OPERATION] == list(range(whole.operations))
+    kills = list(choose_kills(whole, 2 * len(whole.operations), random.Random(0)))
+    assert tuple(kill.at[0] for kill in kills if kill.kind is Kind.OPERATION) == whole.operations
+    assert len(set(whole.operations)) == len(whole.operations) > 100
+
+
+def test_an_operation_has_its_name_in_every_run(memory_folder: Path) -> None:
+    one, other = (measure(film_of_numbers(), memory_folder / name) for name in "ab")
+    assert sorted(one.operations) == sorted(other.operations)
 
 
 def test_the_harness_sees_what_differs_and_what_is_damaged(
@@ -45,8 +55,11 @@ def test_the_harness_sees_what_differs_and_what_is_damaged(
 ) -> None:
     film = film_of_numbers()
     whole = measure(film, memory_folder / "whole")
-    whole = replace(whole, outcome={**whole.outcome, "run.json": "0" * 64})
-    kill = Kill(kind=Kind.OPERATION, at=(20,))
-    assert survives(film, whole, memory_folder / "a", kill) == "differs: run.json"
+    state = whole.outcome["run.json"].replace('"tool": "onestory', '"tool": "another')
+    whole = replace(whole, outcome={**whole.outcome, "run.json": state})
+    kill = Kill(kind=Kind.OPERATION, at=(whole.operations[20],))
+    told = survives(film, whole, memory_folder / "a", kill)
+    assert told.startswith('differs: run.json; -  "tool": "another')
+    assert '; +  "tool": "onestory' in told
     monkeypatch.setattr("tests.faults.kills.find_damage", lambda run: ("a torn clip",))
     assert survives(film, whole, memory_folder / "b", kill) == "damaged: a torn clip"
