@@ -1,4 +1,7 @@
-"""`python -m tests.faults`: kill renders, go on, compare, and print a table. Exit code 1 when one did not survive."""
+"""`python -m tests.faults`: kill renders, go on, compare; harm every file; refuse every operation. Prints tables.
+
+Exit code 1 when one of them was not survived.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ from pathlib import Path
 
 from onestory_cli import __version__
 from tests.faults.films import Film, film_of_a_real_model, film_of_numbers
-from tests.faults.kills import Kill, Whole, choose_kills, measure, survives
+from tests.faults.harms import Harm, harm_every_file
+from tests.faults.kills import Kill, Whole, choose_kills, early_pairs, measure, survives
+from tests.faults.refusals import Refusal, refuse_every_operation
 
 SHARED = Path("/dev/shm")  # a kill is as good in memory, and hundreds of runs spare the disk
 
@@ -23,17 +28,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--kills", type=int, default=200, metavar="N", help="how many (default: 200)")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="which ones (default: 1)")
+    parser.add_argument("--pairs", type=int, default=0, metavar="N", help="all double kills within N operations too")
     parser.add_argument("--real", action="store_true", help="a tiny model of the real classes instead of arithmetic")
+    parser.add_argument("--only-kills", action="store_true", help="harm no file and refuse no operation")
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(dir=SHARED if SHARED.is_dir() else None) as place:
-        film = film_of_a_real_model(Path(place) / "model") if options.real else film_of_numbers()
-        whole = measure(film, Path(place) / "whole")
-        ends = {}
-        for kill in choose_kills(whole, options.kills, random.Random(options.seed)):
-            ends[len(ends), kill] = survives(film, whole, Path(place) / "killed", kill)
-            shutil.rmtree(Path(place) / "killed", ignore_errors=True)
-    sys.stdout.write(report(film, whole, [(kill, end) for (_, kill), end in ends.items()], seed=options.seed))
-    return int(any(end not in ("same", "ended before") for end in ends.values()))
+    harms, refusals = list[Harm](), list[Refusal]()
+    with tempfile.TemporaryDirectory(dir=SHARED if SHARED.is_dir() else None) as folder:
+        place = Path(folder)
+        film = film_of_a_real_model(place / "model") if options.real else film_of_numbers()
+        whole = measure(film, place / "whole")
+        kills = [*choose_kills(whole, options.kills, random.Random(options.seed)), *early_pairs(whole, options.pairs)]
+        ends = []
+        for kill in kills:
+            ends.append((kill, survives(film, whole, place / "killed", kill)))
+            shutil.rmtree(place / "killed", ignore_errors=True)
+        if not options.only_kills:
+            harms += harm_every_file(film, place / "harms")
+            refusals += refuse_every_operation(film, whole, place / "refused")
+    sys.stdout.write(report(film, whole, ends, seed=options.seed))
+    if not options.only_kills:
+        sys.stdout.write(report_of_harms(harms))
+        sys.stdout.write(report_of_refusals(refusals))
+    survived = all(end in ("same", "ended before") for _, end in ends)
+    return int(not survived or any(item.end for item in (*harms, *refusals)))
 
 
 def report(film: Film, whole: Whole, ends: Sequence[tuple[Kill, str]], *, seed: int) -> str:
@@ -44,24 +61,76 @@ def report(film: Film, whole: Whole, ends: Sequence[tuple[Kill, str]], *, seed: 
         same[kill.kind] += end in ("same", "ended before")
         late[kill.kind] += end == "ended before"
     rows = [f"| {kind} | {count} | {count - late[kind]} | {same[kind]} |" for kind, count in tried.items()]
-    failed = [f"- {kill}: {end}" for kill, end in ends if end not in ("same", "ended before")]
+    failed = [f"{kill}: {end}" for kill, end in ends if end not in ("same", "ended before")]
     system = f"onestory {__version__}, Python {platform.python_version()}, {platform.system()}"
-    facts = f"{len(whole.outcome)} digests compared, {whole.operations} operations of the store, {whole.writes} writes"
+    operations = f"{len(whole.operations)} operations of the store, {len(whole.writes)} writes"
     return "\n".join(
         [
             f"## {film.name}: {len(ends)} kills, seed {seed}",
             "",
-            f"{system}; {len(film.plan.jobs)} shots of {film.plan.jobs[0].steps} steps; {facts}.",
+            f"{system}; {len(film.plan.jobs)} shots of {film.plan.jobs[0].steps} steps; "
+            f"{len(whole.outcome)} outcomes compared, {operations}.",
             "",
             "| killed | tried | died | then whole, and the same bytes after resuming |",
             "|---|---|---|---|",
             *rows,
             f"| all | {len(ends)} | {len(ends) - late.total()} | {same.total()} |",
-            "",
-            *(["Not survived:", "", *failed] if failed else ["All were survived."]),
-            "",
+            *_not_survived(failed),
         ]
     )
+
+
+def report_of_harms(harms: Sequence[Harm]) -> str:
+    """A table of the damages, by kind."""
+    rows = [_row(kind, [item.end for item in harms if item.kind == kind]) for kind in dict.fromkeys(_kinds(harms))]
+    made = Counter(len(item.made) for item in harms)
+    shots = ", ".join(f"{count} times {shots} shots" for shots, count in sorted(made.items()))
+    return "\n".join(
+        [
+            "### Every file of the run harmed",
+            "",
+            f"Found by `verify`, named by the next render and mended by it; made again: {shots}. The log is no part of "
+            "the run: its loss costs nothing.",
+            "",
+            "| a file | tried | found, named, mended, and nothing else made again |",
+            "|---|---|---|",
+            *rows,
+            *_not_survived([f"{item}: {item.end}" for item in harms if item.end]),
+        ]
+    )
+
+
+def report_of_refusals(refusals: Sequence[Refusal]) -> str:
+    """A table of the write faults, by kind."""
+    kinds = dict.fromkeys(_kinds(refusals))
+    rows = [_row(kind, [item.end for item in refusals if item.kind == kind]) for kind in kinds]
+    return "\n".join(
+        [
+            "### Every operation of the store refused",
+            "",
+            "| the system says | tried | told by its code, whole, and the same bytes after going on |",
+            "|---|---|---|",
+            *rows,
+            *_not_survived([f"{item}: {item.end}" for item in refusals if item.end]),
+        ]
+    )
+
+
+def _kinds(items: Sequence[Harm] | Sequence[Refusal]) -> list[str]:
+    return [item.kind for item in items]
+
+
+def _row(kind: str, ends: Sequence[str]) -> str:
+    return f"| {kind} | {len(ends)} | {ends.count('')} |"
+
+
+def _not_survived(failed: Sequence[str]) -> list[str]:
+    return [
+        "",
+        *(["Not survived:", "", *(f"- {item}" for item in failed)] if failed else ["All were survived."]),
+        "",
+        "",
+    ]
 
 
 if __name__ == "__main__":

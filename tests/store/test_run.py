@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -73,6 +76,41 @@ def test_a_full_disk_at_every_change_leaves_whole_takes_and_a_way_on(memory_fold
         if not disk.refused:
             break
     assert refusals == k > 30
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """A file system of its own in memory, of so many bytes; it can be made by root alone."""
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root on Linux can mount a small disk")
+def test_a_disk_that_is_really_full_ends_the_film_and_room_goes_on_with_it(tmp_path: Path) -> None:
+    plan, whole, ends = plan_of(*(shot(f"s{number}") for number in range(4))), tmp_path / "whole", []
+    render_with(plan, whole)
+    with small_disk(tmp_path / "small", "256k") as place:
+        ballast = place / "ballast"
+        for pages in range(4, 64, 6):  # what is left free decides which operation meets the end of the disk
+            ballast.write_bytes(bytes((64 - pages) * 4096 - 8192))
+            fault = fault_of(plan, place / "film.run", Disk())
+            ends.append(fault.code if fault else "whole")
+            assert find_damage(Run(place / "film.run")) == ()
+            ballast.unlink()
+            render_with(plan, place / "film.run")
+            for file in ("run.json", "film.mp4"):
+                assert (place / "film.run" / file).read_bytes() == (whole / file).read_bytes()
+            shutil.rmtree(place / "film.run")
+    assert ends[0] == "R405"
+    assert set(ends) == {"R405", "whole"}
 
 
 def test_a_clip_that_does_not_fit_the_disk_is_told_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,76 @@
+"""One refusal: the system says no to an operation of the store, once or from then on; how that ends, and the way on."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from onestory_cli.errors import OnestoryError
+from onestory_cli.render import render
+from onestory_cli.store.run import Run
+from onestory_cli.store.verify import find_damage
+from tests.faults.films import Film
+from tests.faults.kills import NamingDisk, Whole, differences, outcome_of
+
+# What the system says, the code that it becomes, and whether it says so once or from then on.
+FAULTS = {
+    "no space left, from then on": (errno.ENOSPC, "R405", False),
+    "no space left, once": (errno.ENOSPC, "R405", True),
+    "read-only, from then on": (errno.EROFS, "R407", False),
+    "input/output error, once": (errno.EIO, "R408", True),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """An operation that was refused, and how it ended: "" where it was told by its code and the way on was whole."""
+
+    kind: str
+    operation: str
+    end: str
+
+    def __str__(self) -> str:
+        return f"{self.operation}: {self.kind}"
+
+
+class RefusingDisk(NamingDisk):
+    """Refuses the operation of a name, and all later ones but removals unless it is told to do so once."""
+
+    def __init__(self, run: Path, at: str, number: int, *, once: bool) -> None:
+        super().__init__(run)
+        self._at, self._number, self._once, self._began = at, number, once, False
+
+    def named(self, name: str, path: Path) -> None:
+        begins = name == self._at
+        self._began = self._began or begins
+        if begins or (self._began and not self._once and not name.startswith("remove ")):
+            raise OSError(self._number, os.strerror(self._number), str(path))
+
+
+def refuse_every_operation(film: Film, whole: Whole, folder: Path) -> Iterator[Refusal]:
+    """Every operation of the store, one at a time and in every way."""
+    for kind in FAULTS:
+        for name in whole.operations:
+            yield Refusal(kind=kind, operation=name, end=_refuse(film, whole, folder, kind, name))
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _refuse(film: Film, whole: Whole, folder: Path, kind: str, name: str) -> str:
+    number, code, once = FAULTS[kind]
+    try:
+        run = Run.create(folder, RefusingDisk(folder, name, number, once=once))
+        render(film.plan, run, film.load, checkpoint_seconds=0)
+    except OnestoryError as fault:
+        if fault.code != code:
+            return f"told as {fault.code}"
+    else:
+        return "not told"
+    if damages := find_damage(Run(folder)):
+        return f"damaged: {', '.join(map(str, damages))}"
+    render(film.plan, Run.create(folder), film.load, checkpoint_seconds=0)
+    outcome = outcome_of(folder)
+    return "" if outcome == whole.outcome else f"differs: {differences(whole.outcome, outcome)}"

@@ -1,0 +1,51 @@
+"""Every file of a run harmed once; every operation of the store refused now and then. The log tells of all of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from onestory_cli.store.run import EVENTS, STATE
+from tests.faults.__main__ import report_of_harms, report_of_refusals
+from tests.faults.films import film_of_numbers
+from tests.faults.harms import HARMS, harm_every_file
+from tests.faults.kills import measure
+from tests.faults.refusals import FAULTS, refuse_every_operation
+from tests.store.conftest import memory_folder
+
+__all__ = ["memory_folder"]
+
+
+def test_every_file_that_is_harmed_is_found_named_and_mended(memory_folder: Path) -> None:
+    harms = list(harm_every_file(film_of_numbers(), memory_folder))
+    assert {item.kind for item in harms} == set(HARMS)
+    assert {str(item): item.end for item in harms if item.end} == {}
+    assert {STATE, EVENTS, "film.mp4", "story.yaml"} < {item.file for item in harms}
+    assert {item.made for item in harms} == {(), ("opening",), ("city",), ("return",)}
+    assert "All were survived." in report_of_harms(harms)
+    lost = replace(harms[0], end="not found", file="run.json", kind="deleted")
+    assert "- run.json deleted: not found" in report_of_harms([lost])
+
+
+def test_an_operation_that_is_refused_is_told_and_the_way_on_is_whole(memory_folder: Path) -> None:
+    film = film_of_numbers()
+    whole = measure(film, memory_folder / "whole")
+    some = replace(whole, operations=whole.operations[7::12])
+    refusals = list(refuse_every_operation(film, some, memory_folder / "refused"))
+    assert {item.kind for item in refusals} == set(FAULTS)
+    assert {str(item): item.end for item in refusals if item.end} == {}
+    assert "All were survived." in report_of_refusals(refusals)
+
+
+def test_a_refusal_that_is_not_reached_is_no_success(memory_folder: Path) -> None:
+    film = film_of_numbers()
+    whole = replace(measure(film, memory_folder / "whole"), operations=("write nothing, 1",))
+    assert {item.end for item in refuse_every_operation(film, whole, memory_folder / "refused")} == {"not told"}
+
+
+def test_what_differs_after_a_refusal_is_not_survived(memory_folder: Path) -> None:
+    film = film_of_numbers()
+    whole = measure(film, memory_folder / "whole")
+    whole = replace(whole, outcome={**whole.outcome, "story.yaml": "other"}, operations=whole.operations[5:6])
+    ends = {item.end for item in refuse_every_operation(film, whole, memory_folder / "refused")}
+    assert ends == {"differs: story.yaml"}
