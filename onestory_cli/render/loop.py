@@ -26,6 +26,7 @@ from onestory_cli.render.checkpoint import SECONDS, TakeCheckpoint, never
 from onestory_cli.render.committing import commit, promised
 from onestory_cli.render.maker import Made, Maker, memory_state
 from onestory_cli.render.picture import read_picture
+from onestory_cli.render.visible import Visible
 from onestory_cli.store.files import coded, sha256
 from onestory_cli.store.keys import clip_fields, spec_fields
 from onestory_cli.store.partials import PARTIAL
@@ -34,7 +35,7 @@ from onestory_cli.store.references import REFERENCES, keep_reference, read_refer
 from onestory_cli.store.reuse import Decision, Lookup, settle
 from onestory_cli.store.run import Run
 from onestory_cli.store.sealed import canonical
-from onestory_cli.store.takes import CLIP, Take, latents_in, write_latents
+from onestory_cli.store.takes import CLIP, Take, write_latents
 from onestory_cli.store.verify import find_damage
 
 if TYPE_CHECKING:
@@ -101,9 +102,7 @@ class Film:
         self._plan, self._run, self._load, self._emit, self._behind = plan, run, load, emit, behind
         self._stop, self._checkpoint_seconds = stop, checkpoint_seconds
         self._references = {item.source: item.image for item in plan.references}
-        self._seen: dict[str, Take] = {}
-        self._latents: dict[str, np.ndarray] = {}
-        self._fresh: dict[Path, np.ndarray] = {}  # latents of the takes of this shot that were made just now
+        self._visible = Visible(self._references)
         self._whole: dict[Path, Take] = {}
         self._began, self._made, self._kept = time.monotonic(), 0, 0
         self.takes: dict[str, Take] = {}
@@ -155,8 +154,10 @@ class Film:
 
     def known(self) -> Collection[str]:
         """The sources that can be remembered without making a shot; from now on their takes count for this film."""
-        self._seen |= {shot: take for shot, take in self._standing.items() if take}
-        return self._digests()
+        for shot, take in self._standing.items():
+            if take:
+                self._visible.accept(shot, take)
+        return self._visible.digests
 
     def keep_or_make(self, job: ShotJob) -> Take:
         """The take that is to count: the one that stands, or a new one."""
@@ -164,7 +165,7 @@ class Film:
 
     def have(self, job: ShotJob) -> Take:
         """Another take, which does not count: the job has its number and its seed."""
-        return self._have(self._settled(self._lookup.decide_other(job, self._digests()), otherwise=job))
+        return self._have(self._settled(self._lookup.decide_other(job, self._visible.digests), otherwise=job))
 
     def accept(self, job: ShotJob, take: Take) -> None:
         """Let a take count from now on, or stop until somebody has said which one shall.
@@ -172,10 +173,7 @@ class Film:
         Raises:
             OnestoryError: R410.
         """
-        self._seen[job.shot] = take
-        if take.folder in self._fresh:
-            self._latents[job.shot] = self._fresh[take.folder]
-        self._fresh.clear()
+        self._visible.accept(job.shot, take)
         if job.accept == "ask" and not self._lookup.counts(job, take):
             self.settle()
             raise waits_for_somebody(self._run, job, take)
@@ -199,15 +197,15 @@ class Film:
 
     def _decide(self, job: ShotJob) -> Decision:
         """What is to be done about a shot, now that all that it can see is known."""
-        return self._settled(self._lookup.decide(job, self._digests()), otherwise=self._lookup.as_accepted(job))
+        return self._settled(self._lookup.decide(job, self._visible.digests), otherwise=self._lookup.as_accepted(job))
 
     def _settled(self, decision: Decision, *, otherwise: ShotJob) -> Decision:
         """The decision, with selection run again where only that can tell; what must then be made is `otherwise`."""
         if decision.action != "undecided":
             return decision
         job = decision.job
-        recalled = self._maker.recall(job, self._memory(job))
-        settled = settle(decision, memory_state(job, recalled, self._visible(job), noise_tokens=job.tokens.noise))
+        recalled = self._maker.recall(job, self._visible.latents(job, self._reference))
+        settled = settle(decision, memory_state(job, recalled, self._visible.of(job), noise_tokens=job.tokens.noise))
         return settled if settled.action == "keep" else replace(settled, job=otherwise)
 
     def finish(self) -> Path:
@@ -240,7 +238,7 @@ class Film:
         if self._stop():
             raise KeyboardInterrupt
         job, began = decision.job, time.monotonic()
-        key = self._lookup.key(job, self._digests())
+        key = self._lookup.key(job, self._visible.digests)
         assert key is not None, "all that it can see has a take by now"
         decision = replace(decision, partial=self._lookup.partial(job, key))
         self.tell(
@@ -257,7 +255,9 @@ class Film:
         checkpoint = TakeCheckpoint(
             self._run, job.shot, key, emit=self.tell, stop=self._stop, seconds=self._checkpoint_seconds
         )
-        made = self._maker.make(job, self._memory(job), image=image, emit=self.tell, checkpoint=checkpoint)
+        made = self._maker.make(
+            job, self._visible.latents(job, self._reference), image=image, emit=self.tell, checkpoint=checkpoint
+        )
         return self._hand_over(decision, made, began)
 
     def _hand_over(self, decision: Decision, made: Made, began: float) -> Take:
@@ -265,7 +265,7 @@ class Film:
         self.settle()
         data = write_latents(made.latents_CTHW)
         take = promised(self._run, self._record(decision, made), data)
-        self._fresh[take.folder] = latents_in(data)
+        self._visible.add(take, data)
         work = partial(
             commit,
             self._run,
@@ -282,17 +282,6 @@ class Film:
         self._whole[take.folder] = take
         self._made += 1
         self._say(events.TakeCommitted(shot=take.shot, take=take.id, seconds=seconds, memory_bytes=peak_memory_bytes()))
-
-    def _memory(self, job: ShotJob) -> dict[str, np.ndarray]:
-        """The latents of all that a shot can see; each source is read or encoded once."""
-        for source in job.memory.sources:
-            if source not in self._latents:
-                self._latents[source] = (
-                    self._reference(self._references[source], job)
-                    if source in self._references
-                    else self._seen[source].latents()
-                )
-        return {source: self._latents[source] for source in job.memory.sources}
 
     def _reference(self, image: ImageInput, job: ShotJob) -> np.ndarray:
         """The latents of a reference image: those that the run keeps, or new ones, kept from now on."""
@@ -328,21 +317,12 @@ class Film:
             seed_given=job.seed_rule.given,
             spec=spec_fields(job, self._plan.model_fingerprint),
             clip=clip_fields(job, self._plan.output),
-            memory=memory_state(job, made, self._visible(job), noise_tokens=made.noise_tokens),
+            memory=memory_state(job, made, self._visible.of(job), noise_tokens=made.noise_tokens),
             reason=decision.reason,
             seconds=dict(made.seconds),
             environment=dict(self._maker.environment()),
             created=time.time(),
         )
-
-    def _visible(self, job: ShotJob) -> dict[str, str]:
-        """The digests of all that a shot can see, in film order."""
-        digests = self._digests()
-        return {source: digests[source] for source in job.memory.sources}
-
-    def _digests(self) -> dict[str, str]:
-        """What is known of every source: references by their bytes, shots by their takes."""
-        return {**self._lookup.references, **{shot: take.digest for shot, take in self._seen.items()}}
 
     def _metadata(self) -> dict[str, str]:
         """The title, and the story as it was really made."""

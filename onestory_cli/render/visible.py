@@ -1,0 +1,53 @@
+"""What the shots of a film can see: pictures, and takes that count, though some may be on their way to the disk yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from onestory_cli.plan import ImageInput, ShotJob
+from onestory_cli.store.takes import Take, latents_in
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Visible:
+    """Digests and latents by source; each source is read or encoded once."""
+
+    def __init__(self, pictures: Mapping[str, ImageInput]) -> None:
+        self._pictures = pictures
+        self._takes: dict[str, Take] = {}
+        self._latents: dict[str, np.ndarray] = {}
+        self._fresh: dict[Path, np.ndarray] = {}  # of the takes of this shot that were made just now
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """What is known of every source: pictures by their bytes, shots by their takes."""
+        pictures = {source: image.sha256 for source, image in self._pictures.items()}
+        return pictures | {shot: take.digest for shot, take in self._takes.items()}
+
+    def of(self, job: ShotJob) -> dict[str, str]:
+        """The digests of all that a shot can see, in film order."""
+        digests = self.digests
+        return {source: digests[source] for source in job.memory.sources}
+
+    def latents(self, job: ShotJob, encode: Callable[[ImageInput, ShotJob], np.ndarray]) -> dict[str, np.ndarray]:
+        """The latents of all that a shot can see, in film order; `encode` knows those of a picture."""
+        for source in job.memory.sources:
+            if source not in self._latents:
+                picture = self._pictures.get(source)
+                self._latents[source] = encode(picture, job) if picture else self._takes[source].latents()
+        return {source: self._latents[source] for source in job.memory.sources}
+
+    def add(self, take: Take, latents: bytes) -> None:
+        """A take that was made just now, from the bytes of the latents file that it will have."""
+        self._fresh[take.folder] = latents_in(latents)
+
+    def accept(self, shot: str, take: Take) -> None:
+        """From now on a shot is seen as this take."""
+        self._takes[shot] = take
+        if take.folder in self._fresh:
+            self._latents[shot] = self._fresh[take.folder]
+        self._fresh.clear()
