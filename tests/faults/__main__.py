@@ -89,8 +89,8 @@ def report_of_harms(harms: Sequence[Harm]) -> str:
         [
             "### Every file of the run harmed",
             "",
-            f"Found by `verify`, named by the next render and mended by it; made again: {shots}. The log is no part of "
-            "the run: its loss costs nothing.",
+            f"Found by `verify`, named by the next render and mended by it; made again: {shots}.",
+            "The log is no part of the run: its loss costs nothing.",
             "",
             "| a file | tried | found, named, mended, and nothing else made again |",
             "|---|---|---|",
