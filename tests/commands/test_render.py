@@ -46,7 +46,7 @@ def test_dry_run_knows_force_and_until(onestory: Onestory, story: Path, film_run
     document = onestory("render", story, "--dry-run", "--json", "--force", "opening", "--until", "city").json
     assert [(shot["shot"], shot["action"], shot["reason"]["kind"]) for shot in document["shots"]] == [
         ("opening", "render", "forced"),
-        ("city", "undecided", "memory"),
+        ("city", "undecided", "waits"),
     ]
 
 
