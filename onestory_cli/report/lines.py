@@ -115,7 +115,7 @@ def _legend(memories: Sequence[Memory]) -> str:
     if not levels:
         return ""
     named = ", ".join(f"{level[:1]} {level}" for level in levels)
-    return f"relevance: a block per frame taken, {NOT_TAKEN} not taken; levels: {named}"
+    return f"a block per frame taken, {NOT_TAKEN} not taken; {named}"
 
 
 def bar(part: float, whole: float, width: int = BAR) -> str:

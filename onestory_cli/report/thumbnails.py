@@ -26,8 +26,12 @@ def thumbnail_lines(memory: Memory, *, width: int) -> Iterator[Line]:
         frames = list(group)
         size = max(_SMALLEST, _LARGEST - 6 * number) if tokens else _SMALLEST
         yield ()
-        yield ((f"{frames[0].level or 'not taken'}{f', {tokens} tokens each' if tokens else ''}", NAME),)
+        yield ((_heading(frames[0]), NAME),)
         yield from pictures([_picture(frame, ranks[id(frame)], shown[frame.source], size) for frame in frames], width)
+
+
+def _heading(frame: Frame) -> str:
+    return f"{frame.level}, {frame.tokens} token{'s' if frame.tokens > 1 else ''} each" if frame.place else "not taken"
 
 
 def _picture(frame: Frame, rank: int, pictures_THW3: np.ndarray, size: int) -> Picture:

@@ -49,7 +49,7 @@ def test_the_overview(film: FilmReport) -> None:
     assert "██████░░░░░░ 2 of 4 tokens, adaptive, take 0" in shown[4]
     assert shown[5].split()[:6] == ["opening", "1", shown[5].split()[2], "2m", "2", "of"]
     assert max(map(len, shown)) <= 80
-    assert shown[-1] == "relevance: a block per frame taken, · not taken; levels: m medium"
+    assert shown[-1] == "a block per frame taken, · not taken; m medium"
 
 
 def test_a_shot_that_is_missing_has_a_line(film_run: Path) -> None:

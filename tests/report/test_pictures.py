@@ -62,6 +62,6 @@ def test_pictures_wrap_at_the_width_and_are_padded_to_one_height() -> None:
 def test_thumbnails_stand_by_level_the_finest_first_and_largest(film: FilmReport) -> None:
     shown = ["".join(part for part, _ in line) for line in thumbnail_lines(film.shot("return").memory, width=80)]
     headings = [line for line in shown if line and not set(line) & set("▀[")]
-    assert headings == ["medium, 1 tokens each", "not taken"]
+    assert headings == ["medium, 1 token each", "not taken"]
     first = film.shot("return").memory.taken[0]
     assert any(line.startswith(f"1 {first}") for line in shown)
