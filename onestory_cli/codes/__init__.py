@@ -14,11 +14,13 @@ from onestory_cli.codes.row import Code
 from onestory_cli.codes.runs import RUNS
 from onestory_cli.codes.structure import STRUCTURE
 from onestory_cli.codes.text import TEXT
+from onestory_cli.codes.training import TRAINING
 from onestory_cli.codes.videos import VIDEOS
 from onestory_cli.codes.warnings import WARNINGS
 
 __all__ = ["CODES", "Code"]
 
 CODES: dict[str, Code] = {
-    row.code: row for row in (*TEXT, *STRUCTURE, *MEANING, *LIMITS, *WARNINGS, *RUNS, *MACHINE, *IMPORTING, *VIDEOS)
+    row.code: row
+    for row in (*TEXT, *STRUCTURE, *MEANING, *LIMITS, *WARNINGS, *RUNS, *MACHINE, *TRAINING, *IMPORTING, *VIDEOS)
 }

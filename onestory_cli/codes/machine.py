@@ -1,4 +1,4 @@
-"""M501 to M514, T601, T620 and U601 to U609: models, this machine, training and usage."""
+"""M501 to M514 and U601 to U609: models, this machine and usage."""
 
 from __future__ import annotations
 
@@ -117,23 +117,6 @@ MACHINE = (
         "The message names the extra that has it.",
         bad="model: wan2.1-t2v-14b-q4.gguf      (without the package gguf)",
         good="pip install 'onestory[gguf]'",
-    ),
-    Code(
-        code="T601",
-        title="A recipe that cannot be used",
-        explanation="`onestory train` reads a recipe: the data, the model and the stages. An entry is unknown, "
-        "missing, or of the wrong kind; the finding names it. examples/recipes/ has recipes that work.",
-        bad="stages: [{name: base, kind: bass}]",
-        good="stages: [{name: base, kind: base}]",
-    ),
-    Code(
-        code="T620",
-        title="Results that cannot be compared",
-        explanation="`onestory evaluate --against` compares two results film by film. The file must be one that "
-        "`--out` wrote, of the same suite, with a column of the same name (or one column each) and at least two of "
-        "the same stories; the stories are the same where the two models know the same part of the world.",
-        bad="onestory evaluate --suite ladder --against stories.json",
-        good="onestory evaluate --suite stories --against stories.json",
     ),
     Code(
         code="U601",

@@ -12,7 +12,11 @@ from onestory_cli.commands.options import Json
 from onestory_cli.commands.screen import screen_of
 from onestory_cli.errors import ExitCode
 
-SCHEMAS = {"story": "story.v1.schema.json", "inspect-memory": "inspect-memory.v1.schema.json"}
+SCHEMAS = {
+    "story": "story.v1.schema.json",
+    "shots": "shots.v1.schema.json",
+    "inspect-memory": "inspect-memory.v1.schema.json",
+}
 
 
 def command(

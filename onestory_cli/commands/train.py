@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from onestory_cli.commands.options import Device, Json, flag
 from onestory_cli.commands.screen import screen_of
 from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.events import Emit
 
 
 def command(
@@ -26,19 +28,37 @@ def command(
     device: Device = "auto",
     json: Json = False,
 ) -> ExitCode:
-    """Train a model that `model:` of a story can name."""
+    """Train a model, or an adapter for a base, that `model:` of a story can name."""
     folder = out or recipe.with_suffix(".train")
-    if not resume and folder.is_dir() and any(folder.iterdir()):
+    first = int(os.environ.get("RANK", "0")) == 0  # of the processes that `accelerate launch` may have started
+    if first and not resume and folder.is_dir() and any(folder.iterdir()):
         help = "go on with it by --resume, or name another folder by --out DIR"
         raise OnestoryError("U603", f'"{folder}" holds a training already', help=help, exit=ExitCode.USAGE)
     screen = screen_of(context)
     with screen.watch(json=json) as show:
-        from onestory_cli.models.load import pick_device
-        from onestory_cli.training.run import train
-
-        model = train(recipe, folder, show, device=str(pick_device(device)), stage=stage)
+        model = _train(recipe, folder, show, device=device, stage=stage)
+    if not first:
+        return ExitCode.DONE
     if json:
         screen.document("train", model=str(model))
     else:
         screen.line(str(model))
     return ExitCode.DONE
+
+
+def _train(recipe: Path, folder: Path, show: Emit, *, device: str, stage: str | None) -> Path:
+    """An adapter where the recipe names a base, else a model from the start."""
+    from onestory_cli.models.load import pick_device
+    from onestory_cli.training.adapter.recipe import is_adapter_recipe
+
+    found = pick_device(device)
+    if not is_adapter_recipe(recipe):
+        from onestory_cli.training.run import train
+
+        return train(recipe, folder, show, device=str(found), stage=stage)
+    if stage is not None:
+        help = "leave --stage out; `train: {steps: N}` says how long"
+        raise OnestoryError("T601", f"{recipe}: an adapter has no stages", help=help, exit=ExitCode.USAGE)
+    from onestory_cli.training.adapter.run import train_adapter
+
+    return train_adapter(recipe, folder, show, device=found.type)

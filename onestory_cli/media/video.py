@@ -99,7 +99,7 @@ def read_clip(path: Path) -> np.ndarray:
         OnestoryError: M508 for a file that is no readable video.
     """
     with open_video(path) as container:
-        frames = [_to_rgb(frame) for frame in container.decode(video=0)]
+        frames = [to_rgb(frame) for frame in container.decode(video=0)]
         _require_whole(container, len(frames))
         return np.stack(frames)
 
@@ -195,7 +195,8 @@ def _to_bt709(pixels_HW3: np.ndarray) -> av.VideoFrame:
     )
 
 
-def _to_rgb(frame: av.VideoFrame) -> np.ndarray:
+def to_rgb(frame: av.VideoFrame) -> np.ndarray:
+    """A decoded frame as (H, W, 3) uint8."""
     # The frame's own tags say which matrix; a file without tags falls to FFmpeg's default.
     return frame.reformat(
         format="rgb24", dst_color_range=ColorRange.JPEG, interpolation=Interpolation.AREA, threads=1

@@ -42,9 +42,9 @@ def draw_stories(seeds: Sequence[int], *, config: WorldConfig, shots: int) -> It
 def augment(pixels_JPHWC: NDArray[np.uint8], *, seed: int) -> NDArray[np.uint8]:
     """A spatially and colour-augmented copy: mirrored, zoomed by a fifth, colour channels exchanged."""
     rng = np.random.default_rng([seed, 3])
-    size = pixels_JPHWC.shape[2]
-    crop = size * 4 // 5
-    top, left = rng.integers(size - crop + 1, size=2)
-    rows = top + np.arange(size) * crop // size
-    columns = left + np.arange(size)[::-1] * crop // size
+    height, width = pixels_JPHWC.shape[2:4]
+    tall, wide = height * 4 // 5, width * 4 // 5
+    top, left = rng.integers([height - tall + 1, width - wide + 1])
+    rows = top + np.arange(height) * tall // height
+    columns = left + np.arange(width)[::-1] * wide // width
     return pixels_JPHWC[:, :, rows][:, :, :, columns][..., rng.permutation(3)]

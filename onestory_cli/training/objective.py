@@ -178,12 +178,18 @@ def relevance_order(
     stage: Stage, real_BF: Tensor, labels_BF: Tensor, scores_BF: Tensor, noise: torch.Generator
 ) -> Tensor:
     """Bank positions (B, F), first what conditions first: by chance among the real frames, by label, or by score."""
-    jitter_BF = torch.randn(labels_BF.shape, generator=noise)
     if stage.conditioning == "uniform":
-        return torch.where(real_BF, jitter_BF, jitter_BF - 100).argsort(1, descending=True)
+        return by_chance(real_BF, noise)
+    jitter_BF = torch.randn(labels_BF.shape, generator=noise)
     if stage.conditioning == "labels":
         return (labels_BF + stage.label_noise * jitter_BF).argsort(1, descending=True)
     return scores_BF.argsort(1, descending=True)
+
+
+def by_chance(real_BF: Tensor, noise: torch.Generator) -> Tensor:
+    """Bank positions (B, F) in random order, those of real shots first."""
+    jitter_BF = torch.randn(real_BF.shape, generator=noise)
+    return torch.where(real_BF, jitter_BF, jitter_BF - 100).argsort(1, descending=True)
 
 
 def mixed_precision(device: torch.device, dtype: str) -> contextlib.AbstractContextManager[object]:

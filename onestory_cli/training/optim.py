@@ -6,8 +6,10 @@ steps; `torch.optim.Muon` takes matrices only, so convolution kernels are handed
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -67,7 +69,18 @@ def is_hidden_matrix(name: str, parameter: Tensor) -> bool:
     return parameter.ndim >= 2 and min(parameter.shape[:2]) > 3 and not any(part in name for part in OUTER)
 
 
-def rate_factor(stage: Stage, step: int) -> float:
+class Schedule(Protocol):
+    """Steps in all, of which the rate rises in the first `warmup` and falls in the last part `cooldown`."""
+
+    @property
+    def steps(self) -> int: ...
+    @property
+    def warmup(self) -> int: ...
+    @property
+    def cooldown(self) -> float: ...
+
+
+def rate_factor(stage: Schedule, step: int) -> float:
     """Warm-up, plateau, then a cosine to zero over the last `cooldown` of the steps. A plateau lets a running stage be
     lengthened without having been on another schedule."""
     warm = min(1.0, (step + 1) / max(1, stage.warmup))
@@ -93,9 +106,28 @@ class MovingAverage:
         averages = [self.weights[name] for name, _ in self._live]
         torch._foreach_lerp_(averages, [value.detach() for _, value in self._live], 1 - decay)
 
+    @torch.no_grad()
+    def adopt(self) -> None:
+        """Put the average into the modules, in place: an optimiser's views stay views."""
+        for name, value in self._live:
+            value.copy_(self.weights[name])
+
+    @contextlib.contextmanager
+    def adopted(self) -> Iterator[None]:
+        """The modules hold the average inside, and their own weights again after."""
+        own = [value.detach().clone() for _, value in self._live]
+        self.adopt()
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for (_, value), kept in zip(self._live, own, strict=True):
+                    value.copy_(kept)
+
 
 def named_weights(modules: Mapping[str, nn.Module]) -> Iterator[tuple[str, nn.Parameter]]:
-    """All parameters as ("part.name", parameter), tied ones once."""
+    """All parameters that learn as ("part.name", parameter), tied ones once."""
     for part, module in modules.items():
         for name, value in module.named_parameters():
-            yield f"{part}.{name}", value
+            if value.requires_grad:
+                yield f"{part}.{name}", value

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.models.catalog import SCHEDULERS
 from onestory_cli.storyworld.world import WorldConfig
+from onestory_cli.training.tree import build
 
 KINDS = ("vae", "base", "adapter")
 TARGETS = ("image", "shot")
@@ -181,7 +180,7 @@ def read_recipe(path: Path) -> Recipe:
             values that do not go together.
     """
     try:
-        recipe = _build(Recipe, yaml.safe_load(path.read_text(encoding="utf-8")), where="recipe")
+        recipe = build(Recipe, yaml.safe_load(path.read_text(encoding="utf-8")), where="recipe")
         faults = [*_faults(recipe)]
         if faults:
             raise ValueError("; ".join(faults))
@@ -240,38 +239,3 @@ def _stage_faults(stage: Stage, recipe: Recipe) -> Iterator[str]:
         yield f"earlier has {len(stage.earlier)} weights; stories of {recipe.data.shots} shots have fewer earlier ones"
     if sum(stage.earlier) <= 0 or not (stage.remembered and stage.budgets and stage.spread):
         yield "earlier needs a weight above zero; remembered, budgets and spread need a value"
-
-
-def _build(kind: type, tree: Any, *, where: str) -> Any:
-    """A frozen dataclass from a mapping, field by field; unknown keys are refused by name."""
-    if not isinstance(tree, dict):
-        raise TypeError(f"{where}: a mapping is needed, not {tree!r}")
-    known = {field.name: field for field in dataclasses.fields(kind)}
-    unknown = sorted(str(name) for name in tree if name not in known)
-    if unknown:
-        raise ValueError(f"{where}: unknown key {unknown[0]!r}; known: {', '.join(known)}")
-    missing = [name for name, field in known.items() if name not in tree and field.default is dataclasses.MISSING]
-    if missing:
-        raise ValueError(f"{where}: {missing[0]!r} is missing")
-    return kind(**{name: _value(known[name].type, value, f"{where}.{name}") for name, value in tree.items()})
-
-
-NESTED = {
-    kind.__name__: kind for kind in (World, Data, VaeSize, TransformerSize, TextSize, Memory, Sampling, Model, Stage)
-}
-PLAIN: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
-
-
-def _value(kind: Any, value: Any, where: str) -> Any:
-    """One entry as its annotation (a string, as all are here) asks for."""
-    if kind in NESTED:
-        return _build(NESTED[kind], value, where=where)
-    if kind.startswith("tuple["):
-        if not isinstance(value, list):
-            raise TypeError(f"{where}: a list is needed, not {value!r}")
-        item_kind = kind.removeprefix("tuple[").removesuffix(", ...]")
-        return tuple(_value(item_kind, item, f"{where}[{index}]") for index, item in enumerate(value))
-    fits = isinstance(value, PLAIN[kind]) and (kind == "bool" or not isinstance(value, bool))
-    if not fits:
-        raise TypeError(f"{where}: {kind} is needed, not {value!r}")
-    return float(value) if kind == "float" else value

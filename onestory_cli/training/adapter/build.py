@@ -1,0 +1,59 @@
+"""A fresh adapter on a base: selector, conditioner warm-started from the base, and the delta of the recipe."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import torch
+from torch import nn
+
+from onestory_cli.memory.conditioner import AdaptiveConditioner, ConditionerConfig
+from onestory_cli.memory.selector import FrameSelector, SelectorConfig
+from onestory_cli.models.adapter import add_lora
+from onestory_cli.models.levels import LEVELS
+from onestory_cli.models.load import LoadedModel
+from onestory_cli.models.transformer import MemoryWanTransformer
+from onestory_cli.training.adapter.base import Base
+from onestory_cli.training.adapter.recipe import AdapterRecipe
+
+MOST_TIMES = 32  # places within a shot that the selector tells apart
+
+
+def build_adapter(recipe: AdapterRecipe, base: Base, *, frozen: torch.dtype) -> LoadedModel:
+    """The base's transformer and VAE with a fresh adapter, drawn from the recipe's seed; without text encoder.
+
+    `frozen` is the type of weights that do not learn; those that do are in float32.
+    """
+    torch.manual_seed(recipe.seed)
+    transformer = base.transformer(torch.float32 if recipe.delta == "full" else frozen)
+    add_delta(recipe, transformer)
+    config = transformer.config
+    conditioner = AdaptiveConditioner(
+        ConditionerConfig(
+            latent_channels=base.spec.latent_channels,
+            width=config.num_attention_heads * config.attention_head_dim,
+            levels=LEVELS,
+            share_finest=False,
+        )
+    )
+    conditioner.warm_start(transformer.patch_embedding)
+    selector = FrameSelector(
+        SelectorConfig(
+            latent_channels=base.spec.latent_channels,
+            text_dim=config.text_dim,
+            width=recipe.memory.selector_width,
+            queries=recipe.memory.queries,
+            times=min(base.spec.latent_frames(base.spec.frames), MOST_TIMES),
+        )
+    )
+    parts: dict[str, nn.Module] = {"transformer": transformer, "selector": selector, "conditioner": conditioner}
+    model = base.painter(**{name: part.to(base.device) for name, part in parts.items()})
+    return replace(model, dtype=frozen) if recipe.delta == "none" else model
+
+
+def add_delta(recipe: AdapterRecipe, transformer: MemoryWanTransformer) -> None:
+    """Let the recipe's part of the transformer learn."""
+    if recipe.delta == "full":
+        transformer.requires_grad_(True)
+    elif recipe.delta == "lora":
+        add_lora(transformer, **asdict(recipe.lora))

@@ -1,0 +1,73 @@
+"""A part of a video file -> frames at a training's rate and size.
+
+Shape letters: P pixel frames, H W pixels.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from onestory_cli.errors import OnestoryError
+from onestory_cli.media.video import open_video, to_rgb
+
+SLACK = 1e-6  # seconds: times in files are rounded
+
+
+def read_window(
+    path: Path, *, start: float, end: float, frames: int, fps: float, width: int, height: int
+) -> NDArray[np.uint8]:
+    """(P, H, W, 3) of `frames` frames at `fps` from the middle of a part given in seconds.
+
+    Frames are taken by their time, never by their number: files may hold any rate, and not all of them a constant one.
+    The picture is scaled to cover the size, and what is over is cut off evenly.
+
+    Raises:
+        OnestoryError: T603 for a file that is no readable video, or whose part has too few frames.
+    """
+    wanted = frames / fps
+    if end - start + SLACK < wanted:
+        raise OnestoryError(
+            "T603",
+            f'"{path}" from {start:g} s to {end:g} s is shorter than {frames} frames at {fps:g} per second',
+            help="use fewer `frames`, or `data: {short: drop}` to leave short shots out",
+        )
+    first = start + (end - start - wanted) / 2
+    try:
+        found = _shown_at(path, [first + index / fps for index in range(frames)])
+    except OnestoryError as fault:
+        raise OnestoryError("T603", fault.message, help="name a video that plays, or take the line out") from fault
+    return np.stack([_cover(picture, width, height) for picture in found])
+
+
+def _shown_at(path: Path, times: list[float]) -> list[Image.Image]:
+    """The pictures that are on the screen at rising times, in seconds from the beginning of the video."""
+    found: list[Image.Image] = []
+    with open_video(path) as container:
+        stream = container.streams.video[0]
+        unit = stream.time_base or Fraction(1, 1000)
+        begin, step = float((stream.start_time or 0) * unit), 1 / float(stream.average_rate or 24)
+        container.seek(int((times[0] + begin) / unit), stream=stream)
+        shown: av.VideoFrame | None = None
+        for frame in container.decode(stream):
+            while shown and len(found) < len(times) and times[len(found)] + SLACK < frame.time - begin:
+                found.append(Image.fromarray(to_rgb(shown)))
+            if len(found) == len(times):
+                return found
+            shown = frame
+        # the last frame stays on the screen for its own length
+        while shown and len(found) < len(times) and times[len(found)] + SLACK < shown.time - begin + step:
+            found.append(Image.fromarray(to_rgb(shown)))
+    if len(found) < len(times):
+        raise OnestoryError("T603", f'"{path}" has no picture at {times[len(found)]:.3f} s: the file ends before')
+    return found
+
+
+def _cover(picture: Image.Image, width: int, height: int) -> NDArray[np.uint8]:
+    """(H, W, 3): scaled until it covers the size, the middle of it."""
+    return np.asarray(ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS))

@@ -1,0 +1,82 @@
+"""Relevance labels from pictures: how like the target shot a remembered frame is (OneStory 4.4).
+
+Shape letters: A encoders, T latent frames of a shot, P pixel frames, H W pixels, E width of an embedding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+from transformers import (
+    AutoConfig,
+    BitImageProcessorPil,
+    CLIPImageProcessorPil,
+    CLIPVisionModelWithProjection,
+    Dinov2Model,
+)
+
+from onestory_cli.errors import ExitCode, OnestoryError
+
+# model type -> class, its processor, and which of its outputs stands for the whole picture
+ENCODERS: dict[str, tuple[Any, Any, str]] = {
+    "dinov2": (Dinov2Model, BitImageProcessorPil, "pooler_output"),
+    "clip": (CLIPVisionModelWithProjection, CLIPImageProcessorPil, "image_embeds"),
+    "clip_vision_model": (CLIPVisionModelWithProjection, CLIPImageProcessorPil, "image_embeds"),
+}
+
+
+@dataclass(frozen=True)
+class ImageEncoder:
+    """Pictures -> unit vectors."""
+
+    model: Any
+    processor: Any
+    output: str
+
+    @torch.inference_mode()
+    def __call__(self, pixels_THWC: NDArray[np.uint8]) -> Tensor:
+        """(T, E) of T pictures."""
+        pictures = [Image.fromarray(pixels) for pixels in pixels_THWC]
+        inputs = self.processor(images=pictures, return_tensors="pt").to(self.model.device)
+        return functional.normalize(getattr(self.model(**inputs), self.output).float(), dim=-1)
+
+
+def load_image_encoder(name: str, device: torch.device) -> ImageEncoder:
+    """A DINOv2 or CLIP encoder by hub id or folder.
+
+    Raises:
+        OnestoryError: T604 when it cannot be read, or is of another kind.
+    """
+    try:
+        kind = AutoConfig.from_pretrained(name).model_type
+        if kind not in ENCODERS:
+            raise ValueError(f"it is a {kind}, none of {', '.join(ENCODERS)}")
+        model, processor, output = ENCODERS[kind]
+        loaded = model.from_pretrained(name).to(device).eval().requires_grad_(False)
+        return ImageEncoder(loaded, processor.from_pretrained(name), output)
+    except (OSError, ValueError) as fault:
+        raise OnestoryError(
+            "T604",
+            f'image encoder "{name}" cannot be read: {str(fault).splitlines()[0]}',
+            help="name a folder that holds it in `data: {labels: [...]}`, or state `relevance` in the manifest",
+            exit=ExitCode.MACHINE,
+        ) from fault
+
+
+def pictures_of(pixels_PHWC: NDArray[np.uint8], *, stride: int) -> NDArray[np.uint8]:
+    """One picture (T, H, W, 3) for each latent frame of a causal VAE: the first is one pixel frame, the others `stride`
+    frames each, of which the middle one is taken."""
+    later = range(1 + (stride - 1) // 2, len(pixels_PHWC), stride)
+    return pixels_PHWC[[0, *later]]
+
+
+def similarity(frames_TE: Tensor, target_TE: Tensor) -> Tensor:
+    """(T,) in -1..1: the cosine of each frame to the frames of the target shot, on average."""
+    return (frames_TE.float() @ target_TE.float().T).mean(1)

@@ -1,0 +1,134 @@
+"""What an adapter minimises: L = L_shot + lambda L_sel on the last shot of a triple (OneStory Eq. 10-12).
+
+Shape letters: B batch, F memory frames, K selected frames, C latent channels, T latent frames, H W latent cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from onestory_cli.generate.denoise import velocity
+from onestory_cli.generate.remember import Context, condition, gather
+from onestory_cli.memory.selector import selection_loss
+from onestory_cli.models.load import LoadedModel
+from onestory_cli.training.adapter.recipe import Learning, Memory
+from onestory_cli.training.adapter.triples import Triples
+from onestory_cli.training.objective import Losses, by_chance
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What chance decides of a step: noise and its level (1 is noise alone), how many frames are remembered at which
+    budget, and in the warm-up also which: `order_BF` are then memory positions, else None. `alone` is a step without
+    memory."""
+
+    noise_BCTHW: Tensor
+    time_B: Tensor
+    roughness_BFCHW: Tensor
+    order_BF: Tensor | None
+    frames: int
+    budget: float
+    alone: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """How noise levels are drawn: a normal number through a sigmoid, shifted towards noise, within `least`..`most`."""
+
+    mean: float
+    std: float
+    shift: float
+    least: float = 0.0
+    most: float = 1.0
+
+    def draw(self, count: int, chance: torch.Generator) -> Tensor:
+        """(count,) levels."""
+        level_B = torch.sigmoid(self.mean + self.std * torch.randn(count, generator=chance))
+        level_B = self.shift * level_B / (1 + (self.shift - 1) * level_B)
+        return self.least + (self.most - self.least) * level_B
+
+
+def choose_at_random(
+    batch: Triples,
+    *,
+    learning: Learning,
+    memory: Memory,
+    noise: Noise,
+    step: int,
+    alone: bool,
+    rng: np.random.Generator,
+    chance: torch.Generator,
+) -> Choices:
+    """The choices of optimiser step `step`, counted from 0."""
+    roughness = torch.randn(batch.memory_BFCHW.shape, generator=chance) if memory.noise else torch.zeros(())
+    return Choices(
+        noise_BCTHW=torch.randn(batch.target_BCTHW.shape, generator=chance),
+        time_B=noise.draw(len(batch.target_BCTHW), chance),
+        roughness_BFCHW=memory.noise * roughness,
+        order_BF=by_chance(batch.real_BF, chance) if step < learning.uniform_steps else None,
+        frames=min(int(rng.choice(memory.remembered)), batch.memory_BFCHW.shape[1]),
+        budget=float(rng.choice(memory.budgets)),
+        alone=alone,
+    )
+
+
+class Learner(nn.Module):
+    """The parts that learn and the frozen rest as the one module that accelerate wraps.
+
+    All work on the weights goes through its forward, which calls a function with the model: wrappers that spread
+    weights over devices gather them for the length of a forward only.
+    """
+
+    def __init__(self, model: LoadedModel) -> None:
+        super().__init__()
+        self.transformer, self.selector, self.conditioner = model.transformer, model.selector, model.conditioner
+        self.model = model
+
+    def forward(self, work: Callable[[LoadedModel], Any]) -> Any:
+        return work(self.model)
+
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        return {"transformer": self.transformer, "selector": self.selector, "conditioner": self.conditioner}
+
+
+def losses_of(model: LoadedModel, batch: Triples, choices: Choices, *, selection_weight: float) -> Losses:
+    """`loss` with its gradient, and its parts for the log."""
+    device = model.device
+    text_BLE, memory = batch.text_BLE.to(device), batch.memory_BFCHW.to(device)
+    scores_BF = model.selector(memory, batch.ages_BF.to(device), batch.times_BF.to(device), text_BLE)
+    selection = selection_loss(scores_BF, batch.labels_BF.to(scores_BF))
+    context = _remember(model, memory, scores_BF, choices)
+    flow = _flow(model, batch.target_BCTHW.to(device), text_BLE, context, choices)
+    name = "flow_alone" if choices.alone else "flow_memory"
+    return {
+        "loss": flow + selection_weight * selection,
+        name: flow.detach(),
+        "selection": selection.detach(),
+    }
+
+
+def _remember(model: LoadedModel, memory_BFCHW: Tensor, scores_BF: Tensor, choices: Choices) -> Context:
+    """Context tokens of the frames that condition this step; none in a step alone."""
+    order_BF = choices.order_BF
+    if order_BF is None:
+        order_BF = scores_BF.detach().argsort(1, descending=True)
+    chosen_BK = order_BF[:, : 0 if choices.alone else choices.frames]
+    rough_BFCHW = memory_BFCHW + choices.roughness_BFCHW.to(memory_BFCHW)
+    return condition(model, gather(rough_BFCHW, chosen_BK), budget=choices.budget)
+
+
+def _flow(model: LoadedModel, clean: Tensor, text_BLE: Tensor, context: Context, choices: Choices) -> Tensor:
+    """L_shot: the mean squared error of the velocity noise - clean (Eq. 10)."""
+    time_B, noise = choices.time_B.to(clean), choices.noise_BCTHW.to(clean)
+    time = time_B[:, None, None, None, None]
+    noisy = (1 - time) * clean + time * noise
+    found = velocity(model, noisy, time_B * 1000, text_BLE, context.tokens_BSD, context.rotary, given=False)
+    return functional.mse_loss(found.float(), noise - clean)

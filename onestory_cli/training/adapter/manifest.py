@@ -1,0 +1,131 @@
+"""A manifest of shots: JSON lines, one video each, checked against `schemas/shots.v1.schema.json`. No torch here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+import schemas
+from onestory_cli.errors import Diagnostic, Findings, OnestoryError, Place, did_you_mean, shorten
+
+SCHEMA = "shots.v1"
+MOST_FINDINGS = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManifestShot:
+    """A part of a video, in seconds. `relevance` has a number for each earlier shot, or is None: to be measured."""
+
+    start: float
+    end: float
+    caption: str
+    relevance: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManifestVideo:
+    """One line of a manifest; `place` is where it stands."""
+
+    path: Path
+    shots: tuple[ManifestShot, ...]
+    place: Place
+
+
+def read_manifest(path: Path) -> tuple[ManifestVideo, ...]:
+    """All videos of a manifest; empty lines are left out.
+
+    Raises:
+        Findings: T602, every fault of every line at once, up to 200.
+        OnestoryError: T602 for a file that cannot be read or has no line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as fault:
+        raise OnestoryError("T602", f"{path}: {fault}", help="`data: {manifest: FILE}` names JSON lines") from fault
+    videos: list[ManifestVideo] = []
+    findings: list[Diagnostic] = []
+    for number, line in enumerate(lines, start=1):
+        place = Place(path=str(path), line=number)
+        if not line.strip() or len(findings) >= MOST_FINDINGS:
+            continue
+        tree, faults = _parse(line, place)
+        findings += faults
+        if not faults:
+            videos.append(_video(tree, path.parent, place))
+    if findings:
+        raise Findings(tuple(findings[:MOST_FINDINGS]))
+    if not videos:
+        raise OnestoryError("T602", f"{path} names no video", help="`onestory schema shots` describes its lines")
+    return tuple(videos)
+
+
+def _parse(line: str, place: Place) -> tuple[Any, list[Diagnostic]]:
+    """The values of a line, and all that is wrong with them."""
+    try:
+        tree = json.loads(line)
+    except ValueError as fault:
+        column = getattr(fault, "colno", 1)
+        there = Place(path=place.path, line=place.line, column=column, source_line="")
+        return None, [_finding(f"the line is no JSON: {fault}", there)]
+    errors = jsonschema.Draft7Validator(schemas.load(SCHEMA)).iter_errors(tree)
+    findings = [_finding(_sentence(error), place, _hint(error)) for error in errors]
+    return tree, findings or [_finding(fault, place) for fault in _faults(tree)]
+
+
+def _faults(tree: dict[str, Any]) -> Iterator[str]:
+    """What no schema can say."""
+    end = 0.0
+    for index, shot in enumerate(tree["shots"]):
+        where = f"shots[{index}]"
+        if shot["start"] < end:
+            yield f"{where} starts at {shot['start']} s, before the end of the shot before it at {end} s"
+        if shot["end"] <= shot["start"]:
+            yield f"{where} ends at {shot['end']} s, not after its start at {shot['start']} s"
+        end = shot["end"]
+        stated = shot.get("relevance")
+        if stated is not None and len(stated) != index:
+            yield f"{where}.relevance has {len(stated)} numbers for {index} earlier shots"
+
+
+def _video(tree: dict[str, Any], folder: Path, place: Place) -> ManifestVideo:
+    shots = tuple(
+        ManifestShot(
+            start=float(shot["start"]),
+            end=float(shot["end"]),
+            caption=shot["caption"].strip(),
+            relevance=tuple(map(float, shot["relevance"])) if "relevance" in shot else None,
+        )
+        for shot in tree["shots"]
+    )
+    return ManifestVideo(path=folder / tree["video"], shots=shots, place=place)
+
+
+def _sentence(error: Any) -> str:
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
+    where = "".join(steps).removeprefix(".")
+    extra = error.validator == "additionalProperties"
+    message = f'unknown key "{_extra(error)[0]}"' if extra else error.message
+    return shorten(f"{where}: {message}" if where else message, 160)
+
+
+def _hint(error: Any) -> str:
+    """The key that an unknown one was likely meant to be."""
+    if error.validator != "additionalProperties":
+        return ""
+    return did_you_mean(_extra(error)[0], error.schema["properties"])
+
+
+def _extra(error: Any) -> list[str]:
+    """Keys of a map that its schema does not know."""
+    return [key for key in error.instance if key not in error.schema["properties"] and not key.startswith("x-")]
+
+
+def _finding(message: str, place: Place, help: str = "") -> Diagnostic:
+    return Diagnostic(
+        code="T602", message=message, place=place, help=help or "`onestory schema shots` describes a line"
+    )

@@ -1,0 +1,65 @@
+"""Sample grids of an adapter: what it makes of a caption and the true shots before it, beside the truth.
+
+Shape letters: B batch (1), F memory frames, C latent channels, T latent frames, H W.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from onestory_cli.generate.denoise import Conditions, Schedule, denoise, starting_noise
+from onestory_cli.generate.remember import choose, condition, gather, score
+from onestory_cli.memory.bank import MemoryBank
+from onestory_cli.models.load import LoadedModel
+from onestory_cli.training.adapter.triples import Shots
+from onestory_cli.training.samples import save_grid
+
+
+@torch.no_grad()
+def sample_rows(model: LoadedModel, shots: Shots, *, steps: int, videos: int = 4) -> tuple[NDArray[np.uint8], str]:
+    """A picture (H, W, 3) with a row per video - the two shots before its last one, that shot as made, and as it is -
+    and the captions of the rows."""
+    rows, captions = [], []
+    for video, items in enumerate(shots.keys.source.videos[:videos]):
+        last = len(items) - 1
+        true = [shots.cache[shots.keys.latents((video, index))].float() for index in range(last + 1)]
+        made = _make(model, shots, true[:-1], items[last].caption, steps=steps)
+        shown = [true[max(0, last - 2)], true[last - 1], made, true[last]]
+        rows.append(np.concatenate([_middle(model, latents) for latents in shown], axis=1))
+        captions.append(items[last].caption)
+    return np.concatenate(rows), "\n".join(captions) + "\n"
+
+
+def save_samples(path: Path, picture_HWC: NDArray[np.uint8], captions: str) -> None:
+    """A PNG, and the captions beside it."""
+    save_grid(path, picture_HWC, scale=1)
+    path.with_suffix(".txt").write_text(captions, encoding="utf-8")
+
+
+def _make(model: LoadedModel, shots: Shots, before: list[Tensor], caption: str, *, steps: int) -> Tensor:
+    """Latents (C, T, H, W) of a shot from its caption and the shots before it."""
+    spec = model.spec
+    channels, _, height, width = before[0].shape
+    bank = MemoryBank(channels=channels, height=height, width=width)
+    for index, latents_CTHW in enumerate(before):
+        bank.add(str(index), latents_CTHW)
+    text, empty = (shots.text(words)[None].to(model.device) for words in (caption, ""))
+    memory = bank.frames_FCHW[None].to(model.device)
+    scores = score(model, memory, bank.ages_F, bank.times_F, text)
+    chosen = choose("adaptive", scores, bank.refs, spec.memory_frames)
+    context = condition(model, gather(memory, chosen), budget=spec.budget)
+    conditions = Conditions(text_BLE=text, negative_BLE=empty, context_BSD=context.tokens_BSD, rotary=context.rotary)
+    schedule = Schedule(name="euler", steps=steps, shift=spec.shift, guidance=spec.guidance)
+    noise = starting_noise((1, *before[0].shape), seed=0)
+    return denoise(model, noise, conditions, schedule)[0].cpu()
+
+
+def _middle(model: LoadedModel, latents_CTHW: Tensor) -> NDArray[np.uint8]:
+    """(H, W, 3): the latent frame half-way, decoded as a picture by itself."""
+    half = latents_CTHW.shape[1] // 2
+    return model.decode(latents_CTHW[:, half : half + 1])[0]

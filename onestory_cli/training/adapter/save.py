@@ -1,0 +1,155 @@
+"""A trained adapter as a model folder: a card that names the base, and the adapter with a model card for people."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from onestory_cli.models.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS, base_name, shapes_of
+from onestory_cli.models.catalog import CARD
+from onestory_cli.models.load import LoadedModel
+from onestory_cli.training.adapter.prepare import Keys
+from onestory_cli.training.adapter.recipe import AdapterRecipe
+from onestory_cli.training.checkpoint import save_weights, whole
+
+READ_ME = "README.md"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """What a model card tells of a training. `text` is the recipe as written; `losses` are the last means."""
+
+    recipe: AdapterRecipe
+    text: str
+    keys: Keys
+    losses: Mapping[str, float]
+    processes: int
+
+
+def last_losses(log: Path) -> dict[str, float]:
+    """The last reported mean of each loss in a log of JSON lines; steps with and without memory have other names."""
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    found = {name: value for line in lines for name, value in line.items()}
+    return {name: value for name, value in found.items() if name not in ("stage", "step", "seconds")}
+
+
+def save_adapter(folder: Path, model: LoadedModel, weights: Mapping[str, Tensor], story: Story) -> None:
+    """Write the model folder; `weights` are those that learned, by "part.name"."""
+    recipe = story.recipe
+    adapter = folder / "adapter"
+    kind = torch.bfloat16 if recipe.delta == "full" else torch.float32
+    stored = {
+        name: value.to(kind if name.startswith("transformer.") else torch.float32) for name, value in weights.items()
+    }
+    save_weights(adapter / ADAPTER_WEIGHTS, stored)
+    _write(adapter / ADAPTER_CONFIG, _json(_config(model, recipe)))
+    _write(adapter / READ_ME, model_card(model, weights, story))
+    _write(folder / CARD, _json(_card(folder, model, story)))  # last: without it the folder is no model
+
+
+def _config(model: LoadedModel, recipe: AdapterRecipe) -> dict[str, Any]:
+    delta: dict[str, Any] = {"kind": recipe.delta}
+    if recipe.delta == "lora":
+        lora = recipe.lora
+        delta["lora"] = {"rank": lora.rank, "alpha": lora.alpha, "modules": list(lora.modules)}
+    return {
+        "base": {"name": base_name(model.spec), "shapes": shapes_of(model.transformer)},
+        "selector": model.selector.settings,
+        "conditioner": model.conditioner.settings,
+        "delta": delta,
+    }
+
+
+def _card(folder: Path, model: LoadedModel, story: Story) -> dict[str, Any]:
+    """What planning must know: the base, and what differs from it."""
+    format, memory = story.keys.format, story.recipe.memory
+    return {
+        "base": _reference(story.recipe.base, model.spec.base, folder),
+        "about": f"{story.recipe.name}: {base_name(model.spec)} with a memory adapter",
+        "width": format.width,
+        "height": format.height,
+        "fps": format.fps,
+        "frames": format.frames,
+        "memory_frames": memory.remembered[0],
+        "budget": memory.budgets[0],
+        "policy": "adaptive",
+    }
+
+
+def _reference(named: str, found: str, folder: Path) -> str:
+    """How the card names its base: as the recipe does, or a folder by the way to it from here."""
+    if Path(named).is_absolute() or not Path(found).is_dir() or Path(named).name != Path(found).name:
+        return named
+    return os.path.relpath(found, folder)
+
+
+def model_card(model: LoadedModel, weights: Mapping[str, Tensor], story: Story) -> str:
+    """The model card in Markdown: what it is, what it learned from, how, and how well."""
+    recipe, format, videos = story.recipe, story.keys.format, story.keys.source.videos
+    shots = sum(map(len, videos))
+    stated = sum(shot.relevance is not None for shots in videos for shot in shots[1:])
+    parts = {
+        part: sum(value.numel() for name, value in weights.items() if name.startswith(f"{part}."))
+        for part in ("selector", "conditioner", "transformer")
+    }
+    losses = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(story.losses.items()))
+    counts = "\n".join(f"| {part} | {count:,} |" for part, count in parts.items() if count)
+    labels = "stated in the data" if stated else "similarity by " + ", ".join(recipe.data.labels)
+    return f"""\
+---
+base_model: {base_name(model.spec)}
+library_name: onestory
+tags: [video, multi-shot, memory-adapter]
+---
+
+# {recipe.name}
+
+A memory adapter for {base_name(model.spec)}: Frame Selector and Adaptive Conditioner of OneStory (arXiv 2512.07802),
+trained by onestory. Name this folder's parent as `model:` of a story. The base's licence holds for what is made with
+it.
+
+## Data
+
+{len(videos)} videos with {shots} shots, each of {format.frames} frames at {format.width}x{format.height} and \
+{format.fps} frames per second.
+Relevance: {labels}.
+
+## Weights
+
+Averages of the last steps (decay {recipe.train.ema}). Delta of the transformer: {recipe.delta}.
+
+| part | numbers |
+|---|---:|
+{counts}
+
+## Losses
+
+Means over the last {recipe.log_every} of {recipe.train.steps} steps, on {story.processes} process(es), over training
+data.
+
+| loss | |
+|---|---:|
+{losses}
+
+## Recipe
+
+```yaml
+{story.text.rstrip()}
+```
+"""
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    with whole(path) as draft:
+        draft.write_text(text, encoding="utf-8")

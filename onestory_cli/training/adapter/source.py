@@ -1,0 +1,219 @@
+"""Where shots come from: a manifest of videos, or the storyworld. Both give captions, pixels and what is known of
+relevance. No torch here.
+
+Shape letters: P pixel frames, H W pixels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onestory_cli.errors import Diagnostic, Findings, OnestoryError
+from onestory_cli.events import Emit, Warned
+from onestory_cli.storyworld.render import render_shot
+from onestory_cli.storyworld.stories import make_story, relevance
+from onestory_cli.storyworld.world import WorldConfig, WorldStory
+from onestory_cli.training.adapter.clips import SLACK, read_window
+from onestory_cli.training.adapter.manifest import ManifestShot, ManifestVideo, read_manifest
+from onestory_cli.training.adapter.recipe import Data, WorldShots
+from onestory_cli.training.checkpoint import whole
+from onestory_cli.training.recipe import HELD_OUT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """What every shot of a training is brought to."""
+
+    width: int
+    height: int
+    frames: int
+    fps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceShot:
+    """One shot: its caption, how relevant each earlier shot of its video is (None: to be measured), and what its pixels
+    are a function of beside the format."""
+
+    caption: str
+    relevance: tuple[float, ...] | None
+    identity: tuple[Any, ...]
+
+
+class Source(Protocol):
+    """Shots of videos, in order; every video has at least two."""
+
+    @property
+    def videos(self) -> tuple[tuple[SourceShot, ...], ...]: ...
+
+    def pixels(self, video: int, shot: int) -> NDArray[np.uint8]:
+        """The frames (P, H, W, 3) of a shot."""
+
+
+def open_source(data: Data, format: Format, *, beside: Path, cache: Path, emit: Emit) -> Source:
+    """The source that a recipe names; paths are relative to the folder `beside`.
+
+    Raises:
+        OnestoryError: T601 where the storyworld cannot draw the format, T602 for a manifest that cannot be used, T603
+            for videos that are not there or shots that are too short.
+    """
+    if data.storyworld:
+        return WorldSource(data.storyworld, format)
+    assert data.manifest is not None
+    videos = read_manifest(beside / data.manifest)
+    if missing := [video for video in videos if not video.path.is_file()]:
+        raise Findings(tuple(_not_there(video) for video in missing[:200]))
+    return ManifestSource(_long_enough(videos, format, data.short, emit), format, cache / "digests.json")
+
+
+def _not_there(video: ManifestVideo) -> Diagnostic:
+    help = "paths are relative to the manifest"
+    return Diagnostic(code="T603", message=f'no video "{video.path}"', place=video.place, help=help)
+
+
+def _long_enough(
+    videos: tuple[ManifestVideo, ...], format: Format, short: str, emit: Emit
+) -> tuple[ManifestVideo, ...]:
+    """The videos, without shots that are shorter than the format's frames where the recipe says to drop them."""
+    seconds = format.frames / format.fps - SLACK
+
+    def fits(shot: ManifestShot) -> bool:
+        return shot.end - shot.start >= seconds
+
+    total = sum(len(video.shots) for video in videos)
+    brief = [(video, shot) for video in videos for shot in video.shots if not fits(shot)]
+    if brief and short == "refuse":
+        message = (
+            f"the shot from {{0:g}} s to {{1:g}} s is shorter than {format.frames} frames at {format.fps} per second"
+        )
+        help = "use fewer `frames`, or `data: {short: drop}` to leave short shots out"
+        raise Findings(
+            tuple(
+                Diagnostic(code="T603", message=message.format(shot.start, shot.end), place=video.place, help=help)
+                for video, shot in brief[:200]
+            )
+        )
+    kept = [_only(video, [fits(shot) for shot in video.shots]) for video in videos]
+    usable = tuple(video for video in kept if len(video.shots) > 1)
+    left = sum(len(video.shots) for video in usable)
+    if len(usable) < 2:
+        message = (
+            f"{len(usable)} of {len(videos)} videos have two shots of {format.frames} frames; at least 2 are needed"
+        )
+        raise OnestoryError("T603", message, help="use fewer `frames`, or more videos")
+    if left < total:
+        message = f"{total - left} of {total} shots are left out: too short, or alone in their video"
+        emit(Warned(code="W330", message=message))
+    return usable
+
+
+def _only(video: ManifestVideo, keep: list[bool]) -> ManifestVideo:
+    """The video with some of its shots, and what is stated of those alone."""
+    shots = [
+        replace(shot, relevance=tuple(value for value, kept in zip(shot.relevance, keep, strict=False) if kept))
+        if shot.relevance is not None
+        else shot
+        for shot in video.shots
+    ]
+    return replace(video, shots=tuple(shot for shot, kept in zip(shots, keep, strict=True) if kept))
+
+
+@dataclass(frozen=True)
+class ManifestSource:
+    """Shots of video files. Their bytes are read once for a digest, which is kept in `digests`."""
+
+    entries: tuple[ManifestVideo, ...]
+    format: Format
+    digests: Path
+
+    @cached_property
+    def videos(self) -> tuple[tuple[SourceShot, ...], ...]:
+        bytes_of = _digests_of([entry.path for entry in self.entries], self.digests)
+        return tuple(
+            tuple(
+                SourceShot(caption=shot.caption, relevance=shot.relevance, identity=(digest, shot.start, shot.end))
+                for shot in entry.shots
+            )
+            for entry, digest in zip(self.entries, bytes_of, strict=True)
+        )
+
+    def pixels(self, video: int, shot: int) -> NDArray[np.uint8]:
+        entry, format = self.entries[video], self.format
+        part = entry.shots[shot]
+        try:
+            return read_window(
+                entry.path,
+                start=part.start,
+                end=part.end,
+                frames=format.frames,
+                fps=format.fps,
+                width=format.width,
+                height=format.height,
+            )
+        except OnestoryError as fault:
+            raise OnestoryError(fault.code, fault.message, help=fault.help, place=entry.place) from fault
+
+
+def _digests_of(paths: list[Path], memory: Path) -> list[str]:
+    """The digest of each file's bytes; one that has the size and the time that `memory` knows is not read again."""
+    known: dict[str, list[Any]] = json.loads(memory.read_text(encoding="utf-8")) if memory.exists() else {}
+    found = {}
+    for path in dict.fromkeys(paths):
+        stat = path.stat()
+        stamp = [stat.st_size, stat.st_mtime_ns]
+        entry = known.get(str(path))
+        if entry is None or entry[:2] != stamp:
+            with path.open("rb") as file:
+                entry = [*stamp, hashlib.file_digest(file, "sha256").hexdigest()]
+        found[str(path)] = entry
+    if found != known:
+        with whole(memory) as draft:
+            draft.write_text(json.dumps(found), encoding="utf-8")
+    return [found[str(path)][2] for path in paths]
+
+
+@dataclass(frozen=True)
+class WorldSource:
+    """Stories of the storyworld, drawn when they are asked for."""
+
+    shots: WorldShots
+    format: Format
+    config: WorldConfig = field(init=False)
+
+    def __post_init__(self) -> None:
+        size = self.format.width
+        if size != self.format.height or self.shots.seed + self.shots.stories > HELD_OUT:
+            message = f"the storyworld draws squares, not {size}x{self.format.height}, and seeds below {HELD_OUT}"
+            raise OnestoryError("T601", message, help="give the recipe a `size` like [64, 64]")
+        config = WorldConfig(size=size, frames=self.format.frames, fps=self.format.fps)
+        object.__setattr__(self, "config", config)
+
+    @cached_property
+    def _stories(self) -> tuple[WorldStory, ...]:
+        seeds = range(self.shots.seed, self.shots.seed + self.shots.stories)
+        return tuple(make_story(seed, self.config, shots=self.shots.shots) for seed in seeds)
+
+    @cached_property
+    def videos(self) -> tuple[tuple[SourceShot, ...], ...]:
+        return tuple(
+            tuple(
+                SourceShot(
+                    caption=shot.caption,
+                    relevance=relevance(story, index),
+                    identity=("storyworld", story.seed, len(story.shots), index),
+                )
+                for index, shot in enumerate(story.shots)
+            )
+            for story in self._stories
+        )
+
+    def pixels(self, video: int, shot: int) -> NDArray[np.uint8]:
+        return render_shot(self._stories[video].shots[shot], self.config).pixels_THWC

@@ -1,0 +1,183 @@
+"""The loop of an adapter's training: draw, learn, average, report, keep, on whatever accelerate gives."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from onestory_cli.events import Emit, StageFinished, StageStarted
+from onestory_cli.models.load import LoadedModel
+from onestory_cli.training.adapter.learner import Choices, Learner, Noise, choose_at_random, losses_of
+from onestory_cli.training.adapter.recipe import AdapterRecipe
+from onestory_cli.training.adapter.samples import sample_rows, save_samples
+from onestory_cli.training.adapter.state import TrainingState
+from onestory_cli.training.adapter.triples import Shots, Triples
+from onestory_cli.training.objective import draws
+from onestory_cli.training.optim import MovingAverage, rate_factor
+from onestory_cli.training.report import Plan, Report
+
+STAGE = "adapter"
+EVERYONE = 0  # the place of random numbers that all processes share; process k has place k + 1
+
+
+class Trainer:
+    """One training of an adapter, from its checkpoint if `folder` has one."""
+
+    def __init__(
+        self,
+        recipe: AdapterRecipe,
+        model: LoadedModel,
+        shots: Shots,
+        accelerator: Accelerator,
+        folder: Path,
+        emit: Emit,
+    ) -> None:
+        self.recipe, self.shots, self.accelerator, self.emit = recipe, shots, accelerator, emit
+        self.folder, self.checkpoint = folder, folder / "checkpoints" / f"{STAGE}.pt"
+        if recipe.gradient_checkpointing:
+            model.transformer.enable_gradient_checkpointing()
+        learner = Learner(model)
+        self.learner, self.optimiser = accelerator.prepare(learner, adamw(recipe, learner))
+        average = MovingAverage(learner.parts, recipe.train.ema)
+        identity = {**settings_of(recipe), "shots": identity_of(shots)}
+        self.state = TrainingState(self.learner, self.optimiser.optimizer, average, identity)
+        shift = model.spec.shift if recipe.train.shift is None else recipe.train.shift
+        self.noise = Noise(mean=recipe.train.noise_mean, std=recipe.train.noise_std, shift=shift)
+
+    def run(self) -> None:
+        """Train to the last step; leaves the average in the model."""
+        recipe, steps = self.recipe, self.recipe.train.steps
+        first = self.state.restore(self.checkpoint)
+        parameters = sum(item.numel() for item in self.state.average.weights.values())
+        self.emit(StageStarted(stage=STAGE, step=first, steps=steps, parameters=parameters))
+        report = self._report(first)
+        for step in range(first, steps):
+            self._tell(report, step, self._step(step))
+            done = step + 1
+            if done % recipe.checkpoint_every == 0 or done == steps:
+                self.state.save(self.checkpoint, done, writes=self.accelerator.is_main_process)
+            if recipe.sample_every and (done % recipe.sample_every == 0 or done == steps):
+                self._sample(done)
+        self.state.average.adopt()
+        self.emit(StageFinished(stage=STAGE, steps=steps, seconds=report.seconds))
+
+    def _step(self, step: int) -> dict[str, float]:
+        """One optimiser step, and the means of its losses over all batches and processes."""
+        learning = self.recipe.train
+        rng, _ = draws(self.recipe.seed, EVERYONE, step)
+        alone = self.recipe.delta != "none" and rng.random() < learning.alone
+        found: list[dict[str, Tensor]] = []
+        for part in range(learning.accumulate):
+            batch, choices = self._draw(step, part, alone=alone)
+            work = partial(losses_of, batch=batch, choices=choices, selection_weight=learning.selection_weight)
+            with self.accelerator.accumulate(self.learner):
+                losses = self.learner(work)
+                self.accelerator.backward(losses["loss"])
+                if self.accelerator.sync_gradients:
+                    self.accelerator.clip_grad_norm_(self.learner.parameters(), learning.clip)
+                    set_rates(self.optimiser, rate_factor(learning, step))
+                self.optimiser.step()
+                self.optimiser.zero_grad()
+            found.append({name: value.detach() for name, value in losses.items()})
+        self.state.average.update(step)
+        means = {name: torch.stack([item[name] for item in found]).mean() for name in found[0]}
+        return {name: float(self.accelerator.reduce(value, "mean")) for name, value in means.items()}
+
+    def _draw(self, step: int, part: int, *, alone: bool) -> tuple[Triples, Choices]:
+        """The batch and the choices of one process, a function of their place alone: a resumed run draws them again."""
+        learning, process = self.recipe.train, self.accelerator.process_index
+        rng, chance = draws(self.recipe.seed, process + 1, step * learning.accumulate + part)
+        warming = step < learning.uniform_steps
+        batch = self.shots.draw(
+            rng,
+            size=learning.batch,
+            inflation=1.0 if warming else learning.inflation,
+            drop_text=learning.drop_text if alone else 0.0,
+        )
+        choices = choose_at_random(
+            batch,
+            learning=learning,
+            memory=self.recipe.memory,
+            noise=self.noise,
+            step=step,
+            alone=alone,
+            rng=rng,
+            chance=chance,
+        )
+        return batch, choices
+
+    def _report(self, first: int) -> Report:
+        recipe, learning = self.recipe, self.recipe.train
+        samples = learning.batch * learning.accumulate * self.accelerator.num_processes
+        plan = Plan(name=STAGE, steps=learning.steps, samples=samples, every=recipe.log_every)
+        if recipe.track:
+            self.accelerator.init_trackers("onestory", config=flat(asdict(recipe)))
+        writes = self.accelerator.is_main_process
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return Report(plan, self.folder / "log.jsonl" if writes else None, self.emit, first)
+
+    def _tell(self, report: Report, step: int, losses: dict[str, float]) -> None:
+        if report.add(step, losses):
+            self.accelerator.log(report.means, step=step + 1)
+
+    def _sample(self, done: int) -> None:
+        with self.state.average.adopted(), torch.no_grad():
+            picture, captions = self.learner(partial(sample_rows, shots=self.shots, steps=self.recipe.sample_steps))
+        if not self.accelerator.is_main_process:
+            return
+        save_samples(self.folder / "samples" / f"{STAGE}-{done:06}.png", picture, captions)
+        for tracker in self.accelerator.trackers:
+            if hasattr(tracker, "log_images"):
+                tracker.log_images({"samples": picture[None]}, step=done)
+
+
+def adamw(recipe: AdapterRecipe, learner: Learner) -> torch.optim.AdamW:
+    """AdamW over what learns, the transformer's part at a rate of its own. Each group keeps its rate as `rate`."""
+    learning = recipe.train
+    rates = {"transformer": learning.rate if learning.rate_delta is None else learning.rate_delta}
+    groups: list[dict[str, Any]] = []
+    for name, part in learner.parts.items():
+        parameters = [item for item in part.parameters() if item.requires_grad]
+        if parameters:
+            groups.append({"params": parameters, "rate": rates.get(name, learning.rate)})
+    return torch.optim.AdamW(groups, lr=learning.rate, weight_decay=learning.weight_decay)
+
+
+def set_rates(optimiser: Any, factor: float) -> None:
+    """The learning rate of each group for the next step."""
+    for group in optimiser.param_groups:
+        group["lr"] = group["rate"] * factor
+
+
+def settings_of(recipe: AdapterRecipe) -> dict[str, Any]:
+    """The recipe's settings that may not change while it is trained; how long it takes and how it reports may."""
+    free = ("name", "cache", "checkpoint_every", "log_every", "sample_every", "sample_steps", "track")
+    settings = {name: value for name, value in asdict(recipe).items() if name not in free}
+    settings["train"] = {name: value for name, value in settings["train"].items() if name != "steps"}
+    return settings
+
+
+def identity_of(shots: Shots) -> str:
+    """Hex digest of all that is learned from: every shot with its sizes and encoders, every caption."""
+    keys = shots.keys
+    names = [name for place in keys.places for name in keys.of(place)] + [keys.caption(item) for item in keys.captions]
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+
+
+def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as "train.rate": plain values, as trackers want them."""
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value if isinstance(value, int | float | str) else json.dumps(value)
+    return found

@@ -1,0 +1,126 @@
+"""Three-shot triples from the cache: two shots to remember, one to learn (OneStory 4.4, A.1).
+
+Shape letters: B batch, F memory frames (two shots of T latent frames), C latent channels, T latent frames, H W latent
+cells, L text tokens, E text width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from onestory_cli.training.adapter.cache import Shards
+from onestory_cli.training.adapter.labels import similarity
+from onestory_cli.training.adapter.prepare import Keys, Place
+from onestory_cli.training.data import AUGMENTED, FOREIGN
+
+FARTHEST = 7  # ages of a shot that is not the one just before are drawn up to this
+
+
+@dataclass(frozen=True, kw_only=True)
+class Triples:
+    """A batch: targets with their captions, and two shots each to remember. `real_BF` is false in synthetic ones."""
+
+    target_BCTHW: Tensor
+    text_BLE: Tensor
+    memory_BFCHW: Tensor
+    labels_BF: Tensor
+    real_BF: Tensor
+    ages_BF: Tensor
+    times_BF: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remembered:
+    """One of the two shots before a target."""
+
+    latents_CTHW: Tensor
+    labels_T: Tensor
+    real: bool
+    age: int
+
+
+@dataclass(frozen=True)
+class Shots:
+    """The encoded shots of a source."""
+
+    keys: Keys
+    cache: Shards
+
+    def draw(self, rng: np.random.Generator, *, size: int, inflation: float, drop_text: float) -> Triples:
+        """Random triples. A target with one real shot before it gets a synthetic one beside it; one with more gets it
+        in a part `inflation` of cases. A part `drop_text` of captions is empty."""
+        videos = self.keys.source.videos
+        rows = []
+        for video in rng.integers(len(videos), size=size).tolist():
+            target = int(rng.integers(1, len(videos[video])))
+            caption = "" if rng.random() < drop_text else videos[video][target].caption
+            rows.append(((video, target), caption, self._before(rng, video, target, inflation)))
+        latents = [self.cache[self.keys.latents(place)].float() for place, _, _ in rows]
+        frames = latents[0].shape[1]
+        before = [pair for _, _, pair in rows]
+        real = torch.tensor([[item.real for item in pair] for pair in before])
+        ages = torch.tensor([[item.age for item in pair] for pair in before])
+        return Triples(
+            target_BCTHW=torch.stack(latents),
+            text_BLE=torch.stack([self.text(caption) for _, caption, _ in rows]),
+            memory_BFCHW=torch.stack(
+                [torch.cat([item.latents_CTHW.transpose(0, 1) for item in pair]) for pair in before]
+            ),
+            labels_BF=torch.stack([torch.cat([item.labels_T for item in pair]) for pair in before]),
+            real_BF=real.repeat_interleave(frames, 1),
+            ages_BF=ages.repeat_interleave(frames, 1),
+            times_BF=torch.arange(frames).repeat(size, 2),
+        )
+
+    def text(self, caption: str) -> Tensor:
+        """(L, E) of a caption, with its empty end again."""
+        text_LE = self.cache[self.keys.caption(caption)].float()
+        length = int(self.cache[self.keys.length])
+        return functional.pad(text_LE, (0, 0, 0, length - len(text_LE)))
+
+    def relevance(self, before: Place, target: Place) -> Tensor:
+        """(T,): how relevant each latent frame of an earlier shot is, as stated or as the pictures say."""
+        stated = self.keys.source.videos[target[0]][target[1]].relevance
+        if stated is not None:
+            frames = self.cache[self.keys.latents(before)].shape[1]
+            return torch.full((frames,), stated[before[1]])
+        encoders = [
+            similarity(self.cache[self.keys.features(before, name)], self.cache[self.keys.features(target, name)])
+            for name in self.keys.encoders
+        ]
+        return torch.stack(encoders).mean(0)
+
+    def _before(
+        self, rng: np.random.Generator, video: int, target: int, inflation: float
+    ) -> tuple[Remembered, Remembered]:
+        """The two shots before a target, in order: (first, second), (first, synthetic) or (synthetic, first)."""
+        far = int(rng.integers(2, FARTHEST + 1))
+        # the shot just before is always there: a caption that names no place means that shot's
+        near = self._real((video, target - 1), (video, target), age=1)
+        if target > 1 and rng.random() >= inflation:
+            return self._real((video, int(rng.integers(target - 1))), (video, target), age=far), near
+        synthetic = self._synthetic(rng, video)
+        if rng.random() < 0.5:
+            return Remembered(**{**vars(synthetic), "age": far}), near
+        return Remembered(**{**vars(near), "age": far}), synthetic
+
+    def _real(self, place: Place, target: Place, *, age: int) -> Remembered:
+        latents = self.cache[self.keys.latents(place)].float()
+        return Remembered(latents_CTHW=latents, labels_T=self.relevance(place, target), real=True, age=age)
+
+    def _synthetic(self, rng: np.random.Generator, video: int) -> Remembered:
+        """Shot inflation (Eq. 9): a shot of another video, or an augmented copy of this one's first."""
+        videos = self.keys.source.videos
+        if rng.random() < 0.5:
+            latents, label = self.cache[self.keys.augmented(video)], AUGMENTED
+        else:
+            other = (video + int(rng.integers(1, len(videos)))) % len(videos)
+            place = (other, int(rng.integers(len(videos[other]))))
+            latents, label = self.cache[self.keys.latents(place)], FOREIGN
+        labels = torch.full((latents.shape[1],), label)
+        return Remembered(latents_CTHW=latents.float(), labels_T=labels, real=False, age=1)

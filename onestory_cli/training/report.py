@@ -1,0 +1,84 @@
+"""What a training says of itself: running means of its losses, to a log of JSON lines and to whoever listens."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from onestory_cli.events import Emit, TrainingProgress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A stage to report on: its steps, the samples of each, and how many steps lie between two reports."""
+
+    name: str
+    steps: int
+    samples: int
+    every: int
+
+
+class Report:
+    """Running means of the losses, from step `first` on; one of several processes without a log has no `path`."""
+
+    def __init__(self, plan: Plan, path: Path | None, emit: Emit, first: int) -> None:
+        self.plan, self.path, self.emit = plan, path, emit
+        self.started = time.monotonic()
+        self.means: dict[str, float] = {}  # those reported last
+        self._values: dict[str, list[float]] = defaultdict(list)
+        self._last = (first, self.started)
+        if path is not None:
+            _forget(path, plan.name, after=first)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def add(self, step: int, losses: Mapping[str, float]) -> bool:
+        """Take in the losses of step `step`, counted from 0, and report every so many steps: then True."""
+        for name, value in losses.items():
+            self._values[name].append(value)
+        done = step + 1
+        if done % self.plan.every and done != self.plan.steps:
+            return False
+        now = time.monotonic()
+        self.means = {name: round(sum(values) / len(values), 5) for name, values in sorted(self._values.items())}
+        pace = (now - self._last[1]) / max(1, done - self._last[0])
+        event = TrainingProgress(
+            stage=self.plan.name,
+            step=done,
+            steps=self.plan.steps,
+            losses=self.means,
+            samples_per_second=round(self.plan.samples / pace, 1),
+            seconds_left=round(pace * (self.plan.steps - done), 1),
+        )
+        line = {"stage": event.stage, "step": done, "seconds": round(self.seconds, 1), **self.means}
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        self.emit(event)
+        self._values.clear()
+        self._last = (done, now)
+        return True
+
+
+def _forget(path: Path, stage: str, *, after: int) -> None:
+    """Drop what the log says of steps that were lost with an interrupted run and will be done again."""
+    if not path.exists():
+        return
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if not _is_lost(line, stage, after)]
+    if kept != lines:
+        path.write_text("".join(kept), encoding="utf-8")
+
+
+def _is_lost(line: str, stage: str, after: int) -> bool:
+    try:
+        entry = json.loads(line)
+    except ValueError:  # the run was killed while it wrote this line
+        return True
+    return entry["stage"] == stage and entry["step"] > after

@@ -1,0 +1,69 @@
+"""Relevance from pictures, by tiny encoders of the real classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    BitImageProcessorPil,
+    CLIPImageProcessorPil,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+    Dinov2Config,
+    Dinov2Model,
+    UMT5Config,
+)
+
+from onestory_cli.errors import OnestoryError
+from onestory_cli.training.adapter.labels import load_image_encoder, pictures_of, similarity
+
+CPU = torch.device("cpu")
+SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 28, "patch_size": 14}
+
+
+@pytest.fixture(scope="module")
+def encoders(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Folders of a DINOv2 and of a CLIP."""
+    folder = tmp_path_factory.mktemp("encoders")
+    torch.manual_seed(0)
+    Dinov2Model(Dinov2Config(**SMALL)).save_pretrained(folder / "dino")
+    clip = CLIPVisionConfig(**SMALL, intermediate_size=32, projection_dim=8)
+    CLIPVisionModelWithProjection(clip).save_pretrained(folder / "clip")
+    sizes = {"size": {"shortest_edge": 28}, "crop_size": {"height": 28, "width": 28}}
+    BitImageProcessorPil(**sizes).save_pretrained(folder / "dino")
+    CLIPImageProcessorPil(**sizes).save_pretrained(folder / "clip")
+    return str(folder / "dino"), str(folder / "clip")
+
+
+def test_pictures_become_unit_vectors_by_either_encoder(encoders: tuple[str, str]) -> None:
+    pictures = np.random.default_rng(0).integers(0, 255, (3, 40, 50, 3), np.uint8)
+    for name, width in zip(encoders, (16, 8), strict=True):
+        encode = load_image_encoder(name, CPU)
+        found = encode(pictures)
+        assert found.shape == (3, width)
+        assert torch.allclose(found.norm(dim=1), torch.ones(3), atol=1e-5)
+        assert torch.allclose(found[1], encode(pictures[1:2])[0], atol=1e-4)
+        assert not torch.allclose(found[0], found[1], atol=1e-3)
+
+
+def test_what_is_no_image_encoder_is_refused(tmp_path: Path) -> None:
+    UMT5Config().save_pretrained(tmp_path / "text")
+    for name, said in ((str(tmp_path / "text"), "it is a umt5"), (str(tmp_path / "none"), "cannot be read")):
+        with pytest.raises(OnestoryError, match=said) as caught:
+            load_image_encoder(name, CPU)
+        assert caught.value.code == "T604"
+
+
+@pytest.mark.parametrize(("frames", "stride", "expected"), [(1, 4, [0]), (5, 4, [0, 2]), (9, 4, [0, 2, 6])])
+def test_each_latent_frame_has_a_picture_of_its_own(frames: int, stride: int, expected: list[int]) -> None:
+    pixels = np.zeros((frames, 2, 2, 3), np.uint8) + np.arange(frames, dtype=np.uint8)[:, None, None, None]
+    assert pictures_of(pixels, stride=stride)[:, 0, 0, 0].tolist() == expected
+
+
+def test_similarity_is_the_mean_cosine_to_the_target() -> None:
+    frames = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
+    target = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    assert similarity(frames, target).tolist() == [0.5, 0.5, -0.5]

@@ -1,0 +1,68 @@
+"""Recipes of adapters are read whole, or refused by the entry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from onestory_cli.errors import OnestoryError
+from onestory_cli.training.adapter.recipe import is_adapter_recipe, read_adapter_recipe
+
+RECIPE = """\
+name: tiny
+base: some/base
+data: {manifest: shots.jsonl}
+train: {steps: 4}
+"""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_what_is_left_out_is_the_papers(tmp_path: Path) -> None:
+    recipe = read_adapter_recipe(written(tmp_path, RECIPE))
+    assert (recipe.train.rate, recipe.train.weight_decay, recipe.memory.budgets) == (5e-4, 0.01, (1.0,))
+    assert (recipe.delta, recipe.size, recipe.frames, recipe.expert) == ("none", None, None, "")
+    assert recipe.data.labels == ("facebook/dinov2-base", "openai/clip-vit-base-patch32")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("base: some/base\n", "", "recipe: 'base' is missing"),
+        ("steps: 4", "step: 4", "recipe.train: unknown key 'step'"),
+        ("steps: 4", "steps: 0", "train: steps, batch and accumulate must be at least 1"),
+        ("steps: 4", "steps: 4, alone: 2", "train: alone is a share, from 0 to 1, not 2"),
+        ("steps: 4", "steps: 4, rate: 0", "train: rate, clip and noise_std must be above 0"),
+        ("manifest: shots.jsonl", "", "data: either a manifest or the storyworld is needed"),
+        ("shots.jsonl", "shots.jsonl, storyworld: {stories: 2}", "data: either a manifest or the storyworld"),
+        ("manifest: shots.jsonl", "storyworld: {stories: 1}", "data.storyworld: at least 2 stories of 2 shots"),
+        ("shots.jsonl", "shots.jsonl, short: cut", "data.short: 'cut' is none of refuse, drop"),
+        ("name: tiny", "name: tiny\nsize: [832]", "size: width and height are needed"),
+        ("name: tiny", "name: tiny\nsize: 832", "recipe.size: a list is needed, not 832"),
+        ("name: tiny", "name: tiny\ndelta: most", "delta: 'most' is none of none, lora, full"),
+        ("name: tiny", "name: tiny\nexpert: middle", "expert: 'middle' is none of high, low"),
+        ("name: tiny", "name: tiny\ntrack: [mlflow]", "track: 'mlflow' is none of tensorboard, wandb"),
+        ("name: tiny", "name: tiny\nlora: {modules: []}", "lora: rank and alpha must be at least 1, and modules"),
+        ("name: tiny", "name: tiny\nmemory: {budgets: []}", "memory: remembered and budgets need values above 0"),
+        ("name: tiny", "name: tiny\nmemory: {selector_width: 6}", "selector_width a multiple of 4"),
+        ("name: tiny", "name: tiny\nlog_every: 0", "checkpoint_every, log_every and sample_steps must be at least 1"),
+    ],
+)
+def test_refusals_name_the_entry(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert RECIPE.count(old) == 1
+    with pytest.raises(OnestoryError) as caught:
+        read_adapter_recipe(written(tmp_path, RECIPE.replace(old, new)))
+    assert caught.value.code == "T601"
+    assert message in caught.value.message
+
+
+def test_a_recipe_with_a_base_is_an_adapters(tmp_path: Path) -> None:
+    assert is_adapter_recipe(written(tmp_path, RECIPE))
+    assert not is_adapter_recipe(written(tmp_path, "name: tiny\nmodel: {name: tiny}\n"))
+    assert not is_adapter_recipe(written(tmp_path, "a: ["))
+    assert not is_adapter_recipe(tmp_path / "nowhere.yaml")

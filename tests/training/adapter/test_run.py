@@ -1,0 +1,130 @@
+"""From a recipe that names a base to a model folder that makes shots."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from onestory_cli.errors import OnestoryError
+from onestory_cli.events import DataPrepared, Event, StageStarted, TrainingProgress
+from onestory_cli.training.adapter.run import train_adapter
+from tests.training.adapter.conftest import write_recipe
+
+LORA: dict[str, Any] = {
+    "seed": 1,  # its second step is one without memory
+    "delta": "lora",
+    "lora": {"rank": 2, "alpha": 2},
+    "sample_every": 2,
+    "sample_steps": 1,
+    "train": {"alone": 0.5, "accumulate": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_folder: Path, manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an undisturbed training with a LoRA."""
+    folder = tmp_path_factory.mktemp("trained")
+    recipe = write_recipe(folder / "recipe.yaml", tiny_folder, manifest, cache="shared", **LORA)
+    assert train_adapter(recipe, folder / "out", device="cpu") == folder / "out" / "model"
+    return folder
+
+
+def test_it_leaves_a_model_folder_log_and_pictures(trained: Path) -> None:
+    out = trained / "out"
+    assert sorted(path.relative_to(out / "model").as_posix() for path in (out / "model").rglob("*.*")) == [
+        "adapter/README.md",
+        "adapter/adapter.safetensors",
+        "adapter/config.json",
+        "onestory.json",
+    ]
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4]
+    assert {name for line in lines for name in line} >= {"loss", "flow_memory", "flow_alone", "selection"}
+    assert sorted(path.name for path in (out / "samples").glob("*.png")) == ["adapter-000002.png", "adapter-000004.png"]
+    assert Image.open(out / "samples" / "adapter-000002.png").size == (4 * 64, 3 * 64)
+
+
+def test_only_the_adapter_is_saved_and_it_says_whose_it_is(trained: Path) -> None:
+    adapter = trained / "out" / "model" / "adapter"
+    weights = load_file(adapter / "adapter.safetensors")
+    assert {name.split(".")[0] for name in weights} == {"selector", "conditioner", "transformer"}
+    assert all(".lora_" in name for name in weights if name.startswith("transformer."))
+    config = json.loads((adapter / "config.json").read_text())
+    assert config["delta"]["kind"] == "lora"
+    assert config["base"]["name"] == "tiny-model"
+    card = (adapter / "README.md").read_text()
+    assert "3 videos with 7 shots" in card
+    assert "| flow_memory |" in card
+    assert "base_model: tiny-model" in card
+
+
+def test_a_killed_training_ends_in_the_same_bytes(trained: Path, tmp_path: Path) -> None:
+    recipe = trained / "recipe.yaml"
+
+    def stop(event: Event) -> None:
+        if isinstance(event, TrainingProgress) and event.step == 3:
+            raise KeyboardInterrupt  # after the checkpoint of step 2
+
+    with pytest.raises(KeyboardInterrupt):
+        train_adapter(recipe, tmp_path, stop, device="cpu")
+    heard: list[Event] = []
+    train_adapter(recipe, tmp_path, heard.append, device="cpu")
+    assert [event.step for event in heard if isinstance(event, StageStarted)] == [2]
+    name = Path("model/adapter/adapter.safetensors")
+    assert (tmp_path / name).read_bytes() == (trained / "out" / name).read_bytes()
+    losses = [json.loads(line) | {"seconds": 0} for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    expected = [json.loads(line) | {"seconds": 0} for line in (trained / "out/log.jsonl").read_text().splitlines()]
+    assert losses == expected
+
+
+def test_what_is_encoded_is_not_encoded_again(trained: Path, tmp_path: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (trained / "shared").iterdir()}
+    heard: list[Event] = []
+    train_adapter(trained / "recipe.yaml", tmp_path, heard.append, device="cpu")
+    assert not [event for event in heard if isinstance(event, DataPrepared)]
+    assert {path: path.stat().st_mtime_ns for path in (trained / "shared").iterdir()} == before
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(trained: Path, tiny_folder: Path, manifest: Path) -> None:
+    changed = {**LORA, "train": {**LORA["train"], "rate": 0.5}, "seed": 3, "log_every": 2}
+    recipe = write_recipe(trained / "changed.yaml", tiny_folder, manifest, cache="shared", **changed)
+    with pytest.raises(OnestoryError) as caught:
+        train_adapter(recipe, trained / "out", device="cpu")
+    assert caught.value.code == "T605"
+    assert caught.value.message.endswith("changed are train, seed")
+
+
+@pytest.mark.parametrize("delta", ["none", "full"])
+def test_the_delta_is_what_the_recipe_asks_for(
+    trained: Path, tiny_folder: Path, manifest: Path, tmp_path: Path, delta: str
+) -> None:
+    fields = {"delta": delta, "cache": str(trained / "shared"), "dtype": "bfloat16", "train": {"steps": 1}}
+    model = train_adapter(write_recipe(tmp_path / "recipe.yaml", tiny_folder, manifest, **fields), tmp_path / "out")
+    weights = load_file(model / "adapter" / "adapter.safetensors")
+    kinds = {name.split(".")[0]: value.dtype for name, value in weights.items()}
+    expected = {"selector": torch.float32, "conditioner": torch.float32, "transformer": torch.bfloat16}
+    assert kinds == {part: kind for part, kind in expected.items() if delta == "full" or part != "transformer"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"size": [64, 40]}, "size: 64x40 are no multiples of 16"),
+        ({"frames": 8}, "frames: 8 is not 4k"),
+        ({"frames": 9}, "frames: 9 is not 4k"),
+    ],
+)
+def test_what_the_base_cannot_make_is_refused_before_any_work(
+    tiny_folder: Path, manifest: Path, tmp_path: Path, fields: dict[str, Any], message: str
+) -> None:
+    recipe = write_recipe(tmp_path / "recipe.yaml", tiny_folder, manifest, **fields)
+    with pytest.raises(OnestoryError, match=message) as caught:
+        train_adapter(recipe, tmp_path / "out")
+    assert caught.value.code == "T601"
+    assert not (tmp_path / "out").exists()

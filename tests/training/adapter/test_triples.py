@@ -1,0 +1,112 @@
+"""Triples: which shots, which labels, which ages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from onestory_cli.training.adapter.cache import Shards
+from onestory_cli.training.adapter.prepare import Keys
+from onestory_cli.training.adapter.source import Format, SourceShot
+from onestory_cli.training.adapter.triples import Shots
+
+FORMAT = Format(width=16, height=16, frames=5, fps=8)
+FRAMES, CHANNELS = 2, 3
+
+
+class Listed:
+    """Two videos of 2 and 4 shots; the second states no relevance."""
+
+    videos = tuple(
+        tuple(
+            SourceShot(
+                caption=f"{video}.{shot}", relevance=(0.5,) * shot if video == 0 else None, identity=(video, shot)
+            )
+            for shot in range(count)
+        )
+        for video, count in enumerate((2, 4))
+    )
+
+    def pixels(self, video: int, shot: int) -> np.ndarray:
+        raise AssertionError("all is in the cache")
+
+
+@pytest.fixture
+def shots(tmp_path: Path) -> Shots:
+    """Latents are 10 x video + shot everywhere, augmented copies that + 100; shots like their video's first two."""
+    keys = Keys(source=Listed(), format=FORMAT, text="t", video="v", encoders=("a", "b"))
+    cache = Shards(tmp_path)
+    cache.put(keys.length, torch.tensor([4]))
+    for caption in keys.captions:
+        cache.put(keys.caption(caption), torch.full((2 if caption else 0, 5), 1.0))
+    for video, shot in keys.places:
+        cache.put(keys.latents((video, shot)), torch.full((CHANNELS, FRAMES, 2, 2), 10.0 * video + shot))
+        cache.put(keys.augmented(video), torch.full((CHANNELS, FRAMES, 2, 2), 10.0 * video + 100))
+        for name in keys.encoders:
+            angle = torch.tensor([float(shot)]) if name == "a" else torch.zeros(1)
+            cache.put(keys.features((video, shot), name), torch.cat([angle.cos(), angle.sin()]).repeat(FRAMES, 1))
+    return Shots(keys, cache)
+
+
+def shown(batch_BFCHW: Tensor) -> list[list[int]]:
+    """Which shot each of the two remembered ones is, by its value."""
+    return batch_BFCHW[:, ::FRAMES, 0, 0, 0].int().tolist()
+
+
+def test_a_triple_is_two_shots_and_the_one_after_them(shots: Shots) -> None:
+    batch = shots.draw(np.random.default_rng(0), size=200, inflation=0.0, drop_text=0.0)
+    assert batch.target_BCTHW.shape == (200, CHANNELS, FRAMES, 2, 2)
+    assert batch.memory_BFCHW.shape == (200, 2 * FRAMES, CHANNELS, 2, 2)
+    assert batch.text_BLE.shape == (200, 4, 5)
+    assert batch.text_BLE[:, :, 0].tolist() == [[1.0, 1.0, 0.0, 0.0]] * 200
+    seen = set()
+    for (first, second), target, real in zip(
+        shown(batch.memory_BFCHW), batch.target_BCTHW[:, 0, 0, 0, 0].int().tolist(), batch.real_BF, strict=True
+    ):
+        seen.add((first, second, target))
+        if target % 10 > 1:
+            assert second == target - 1
+            assert real.all()
+        else:
+            assert real.sum() == FRAMES
+    assert {(10, 12, 13), (11, 12, 13), (10, 11, 12)} < seen
+    # Eq. 9: the synthetic shot is first or second, of another video or an augmented copy
+    assert {(100, 0, 1), (0, 100, 1), (0, 110, 1)} & seen
+    assert any(first == 0 and second in (10, 11, 12, 13) and target == 1 for first, second, target in seen)
+
+
+def test_labels_are_those_of_the_method(shots: Shots) -> None:
+    batch = shots.draw(np.random.default_rng(1), size=200, inflation=0.5, drop_text=0.0)
+    targets = batch.target_BCTHW[:, 0, 0, 0, 0].int().tolist()
+    for row, (target, pair) in enumerate(zip(targets, shown(batch.memory_BFCHW), strict=True)):
+        for place, source in enumerate(pair):
+            found = batch.labels_BF[row, place * FRAMES : (place + 1) * FRAMES]
+            if source >= 100:
+                expected = 0.0
+            elif source // 10 != target // 10:
+                expected = -1.0
+            elif target // 10 == 0:
+                expected = 0.5  # as stated
+            else:  # the mean of two encoders, of which one thinks all shots alike
+                expected = (np.cos(target - source) + 1) / 2
+            assert found.tolist() == pytest.approx([expected] * FRAMES, abs=1e-3)
+
+
+def test_ages_tell_how_long_ago(shots: Shots) -> None:
+    batch = shots.draw(np.random.default_rng(2), size=300, inflation=0.5, drop_text=0.0)
+    ages = batch.ages_BF[:, ::FRAMES]
+    assert ages[:, 1].unique().tolist() == [1]
+    assert ages[:, 0].unique().tolist() == [2, 3, 4, 5, 6, 7]
+    assert batch.times_BF[0].tolist() == [0, 1, 0, 1]
+
+
+def test_inflation_and_dropped_captions_are_shares(shots: Shots) -> None:
+    always = shots.draw(np.random.default_rng(3), size=100, inflation=1.0, drop_text=1.0)
+    assert not always.real_BF.all(1).any()
+    assert not always.text_BLE.any()
+    again = shots.draw(np.random.default_rng(3), size=100, inflation=1.0, drop_text=1.0)
+    assert torch.equal(always.memory_BFCHW, again.memory_BFCHW)
