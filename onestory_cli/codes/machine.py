@@ -113,7 +113,8 @@ MACHINE = (
     Code(
         code="M514",
         title="A package that is not installed",
-        explanation="Some files need a package that onestory does not bring by itself: GGUF needs gguf. "
+        explanation="Some things need a package that onestory does not bring by itself: GGUF files need gguf, a recipe "
+        "that tracks to TensorBoard or Weights & Biases needs those. "
         "The message names the extra that has it.",
         bad="model: wan2.1-t2v-14b-q4.gguf      (without the package gguf)",
         good="pip install 'onestory[gguf]'",

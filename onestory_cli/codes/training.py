@@ -1,4 +1,4 @@
-"""T601 to T606, W330 and M520: training, and adapters."""
+"""T601 to T605, W330 and M520: training, and adapters."""
 
 from __future__ import annotations
 
@@ -45,13 +45,6 @@ TRAINING = (
         "it would mix the two. More steps, and how it reports, may be changed.",
         bad="onestory train recipe.yaml --resume      (after `rate` was changed)",
         good="onestory train recipe.yaml --out runs/second",
-    ),
-    Code(
-        code="T606",
-        title="A tracker that is not installed",
-        explanation="The recipe logs to TensorBoard or Weights & Biases, which are optional packages.",
-        bad="track: [wandb]      (without the package)",
-        good="pip install 'onestory[wandb]'",
     ),
     Code(
         code="T620",

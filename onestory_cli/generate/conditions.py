@@ -10,7 +10,7 @@ cells, R mask channels of one latent cell, I image tokens, V image width.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -25,6 +25,17 @@ from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.loaded import LoadedModel
 from onestory_cli.models.transformer import rotary_at
 from onestory_cli.plan.jobs import ShotJob
+
+
+class Size(Protocol):
+    """Of a shot, in pixel frames and pixels."""
+
+    @property
+    def frames(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
 
 
 @torch.inference_mode()
@@ -76,14 +87,14 @@ def _with_context(model: LoadedModel, bank: MemoryBank, recalled: Recalled, cond
 
 
 def _held(
-    model: LoadedModel, job: ShotJob, image: NDArray[np.uint8] | None, _references: list[NDArray[np.uint8]]
+    model: LoadedModel, job: Size, image: NDArray[np.uint8] | None, _references: list[NDArray[np.uint8]]
 ) -> dict[str, Any]:
     """The picture is the first latent frame, at time 0."""
     return {} if image is None else {"first_BCHW": model.encode_image(image)[:, 0][None]}
 
 
 def _channels(
-    model: LoadedModel, job: ShotJob, image: NDArray[np.uint8] | None, _references: list[NDArray[np.uint8]]
+    model: LoadedModel, job: Size, image: NDArray[np.uint8] | None, _references: list[NDArray[np.uint8]]
 ) -> dict[str, Any]:
     """A mask and the latents of a video that has the picture and then grey, beside the noise; and CLIP's view of it.
 
@@ -105,7 +116,7 @@ def _channels(
 
 
 def _control(
-    model: LoadedModel, job: ShotJob, image: NDArray[np.uint8] | None, references: list[NDArray[np.uint8]]
+    model: LoadedModel, job: Size, image: NDArray[np.uint8] | None, references: list[NDArray[np.uint8]]
 ) -> dict[str, Any]:
     """VACE's control: what is given and what is free of the video, and reference images before it.
 
@@ -137,7 +148,7 @@ def _vace_mask(model: LoadedModel, free_PHW: Tensor, *, references: int) -> Tens
     return torch.cat([torch.zeros_like(mask_RTHW[:, :1]).expand(-1, references, -1, -1), mask_RTHW], dim=1)[None]
 
 
-def _video(job: ShotJob, image: NDArray[np.uint8] | None) -> Tensor:
+def _video(job: Size, image: NDArray[np.uint8] | None) -> Tensor:
     """(1, 3, P, H, W) between -1 and 1: the picture, then grey; all grey without one."""
     video = torch.zeros(1, 3, job.frames, job.height, job.width)
     if image is not None:
@@ -146,7 +157,7 @@ def _video(job: ShotJob, image: NDArray[np.uint8] | None) -> Tensor:
 
 
 def _nothing(
-    model: LoadedModel, job: ShotJob, image: NDArray[np.uint8] | None, _references: list[NDArray[np.uint8]]
+    model: LoadedModel, job: Size, image: NDArray[np.uint8] | None, _references: list[NDArray[np.uint8]]
 ) -> dict[str, Any]:
     assert image is None, "a plan has refused a picture for a base that cannot begin from one"
     return {}

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from peft import LoraConfig
 from safetensors import safe_open
 from torch import Tensor, nn
 
@@ -37,7 +37,7 @@ def read_weights(adapter: Path, part: str) -> dict[str, Tensor]:
 
 def base_name(spec: ModelSpec) -> str:
     """The name of a spec's base wherever it lies: the last part of its hub id or of its folder."""
-    return Path(spec.base).resolve().name
+    return spec.hub.rpartition("/")[2] or Path(spec.base).resolve().name
 
 
 def shapes_of(transformer: nn.Module) -> str:
@@ -50,7 +50,7 @@ def shapes_of(transformer: nn.Module) -> str:
     return hashlib.sha256(json.dumps(sorted(shapes)).encode()).hexdigest()[:16]
 
 
-def require_base(spec: ModelSpec, transformer: nn.Module) -> None:
+def require_base(spec: ModelSpec, transformer: nn.Module, part: str = "transformer") -> None:
     """Refuse an adapter that was trained for another base; one that came with its base says nothing of it.
 
     Raises:
@@ -60,18 +60,25 @@ def require_base(spec: ModelSpec, transformer: nn.Module) -> None:
     if meant is None:
         return
     name, shapes = base_name(spec), shapes_of(transformer)
-    if (meant["name"], meant["shapes"]) != (name, shapes):
-        what = "of other shapes" if meant["shapes"] != shapes else "of another name"
+    faults = {
+        f'has nothing for "{part}", one of two experts': part not in meant["shapes"],
+        "has weights of other shapes": part in meant["shapes"] and meant["shapes"][part] != shapes,
+        "is another": meant["name"] != name,
+    }
+    for fault in (fault for fault, found in faults.items() if found):
+        subject = "it" if fault.startswith("has nothing") else f'"{name}"'
         raise OnestoryError(
             "M520",
-            f'the adapter "{spec.adapter}" was trained for the base "{meant["name"]}", and "{name}" is {what}',
+            f'the adapter "{spec.adapter}" was trained for the base "{meant["name"]}", and {subject} {fault}',
             help=f"use it with {meant['name']}, or train one for this base",
             exit=ExitCode.MACHINE,
         )
 
 
-def add_lora(transformer: Any, *, rank: int, alpha: int, modules: tuple[str, ...] | list[str]) -> None:
+def add_lora(transformer: Any, *, rank: int, alpha: int, modules: Sequence[str]) -> None:
     """Put a fresh LoRA on the linear layers whose names end as in `modules`."""
+    from peft import LoraConfig  # costs a second, and few need it
+
     settings = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(modules))
     transformer.add_adapter(settings, adapter_name=LORA)
 
@@ -80,16 +87,16 @@ def apply_delta(adapter: Path, transformer: Any, part: str = "transformer") -> N
     """Change a base's transformer as its adapter says: not at all, by a LoRA, or in all weights.
 
     Raises:
-        RuntimeError: the adapter's file and its config do not agree.
+        ValueError: the adapter's file and its config do not agree.
     """
-    delta = read_config(adapter).get("delta", {"kind": "none"})
-    if delta["kind"] == "none":
+    delta = read_config(adapter).get("delta", {}).get(part)
+    if delta is None or delta["kind"] == "none":
         return
     if delta["kind"] == "lora":
         add_lora(transformer, **delta["lora"])
     weights = read_weights(adapter, part)
     wanted = {name for name, _ in transformer.named_parameters() if delta["kind"] == "full" or ".lora_" in name}
     if wanted != set(weights):
-        lacking = sorted(wanted ^ set(weights))
-        raise RuntimeError(f"{ADAPTER_WEIGHTS} and {ADAPTER_CONFIG} do not agree about {lacking[0]}")
+        name = min(wanted ^ set(weights))
+        raise ValueError(f"{ADAPTER_WEIGHTS} and {ADAPTER_CONFIG} do not agree about {part}.{name}")
     transformer.load_state_dict(weights, strict=False)

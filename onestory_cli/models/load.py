@@ -5,7 +5,6 @@ Only safetensors and GGUF are read: a pickle runs code when it is opened.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,13 +16,19 @@ import transformers
 from diffusers import AutoencoderKLWan, WanVACETransformer3DModel
 from diffusers.models.transformers.transformer_wan import WanRotaryPosEmbed
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoImageProcessor, AutoTokenizer, CLIPVisionModel, UMT5EncoderModel
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.memory.conditioner import AdaptiveConditioner, ConditionerConfig
 from onestory_cli.memory.selector import FrameSelector, SelectorConfig
+from onestory_cli.models.adapter import (
+    ADAPTER_CONFIG,
+    apply_delta,
+    read_config,
+    read_weights,
+    require_base,
+)
 from onestory_cli.models.catalog import CARD, ModelSpec, not_fetched
 from onestory_cli.models.hub import snapshot
 from onestory_cli.models.levels import Level
@@ -32,8 +37,6 @@ from onestory_cli.models.relevance import PictureScorer
 from onestory_cli.models.transformer import JoinedRotary, MemoryWanTransformer
 
 __all__ = ["CPU", "Eyes", "LoadedModel", "Reader", "load_model", "load_reader", "pick_device", "quietly"]
-
-ADAPTER_CONFIG, ADAPTER_WEIGHTS = "config.json", "adapter.safetensors"
 
 
 def load_reader(spec: ModelSpec, device: str = "auto") -> Reader | Eyes:
@@ -45,14 +48,14 @@ def load_reader(spec: ModelSpec, device: str = "auto") -> Reader | Eyes:
         OnestoryError: M503 when weights are missing or damaged, M504 when the device is not there.
     """
     target = pick_device(device)
-    with _reading(spec):
+    with reading(spec):
         if spec.remembers == "context":
             reader = Reader(
-                spec=spec, **_text_parts(spec, target), selector=load_selector(Path(spec.adapter)), device=target
+                spec=spec, **text_parts(spec, target), selector=load_selector(Path(spec.adapter)), device=target
             )
             _settle(target, reader.text_encoder, reader.selector)
             return reader
-        eyes = Eyes(spec=spec, vae=_load_vae(spec), scorer=_scorer(spec, target), device=target)
+        eyes = Eyes(spec=spec, vae=load_vae(spec), scorer=_scorer(spec, target), device=target)
         _settle(target, eyes.vae)
         return eyes
 
@@ -62,22 +65,24 @@ def load_model(spec: ModelSpec, device: str = "auto", *, reader: Reader | Eyes |
 
     Raises:
         OnestoryError: M502 when card and adapter disagree, M503 when weights are missing or damaged, M504 when the
-            device is not there.
+            device is not there, M520 for an adapter of another base.
     """
     reader = reader or load_reader(spec, device)
     dtype = compute_type(spec, reader.device)
-    with _reading(spec):
+    with reading(spec):
         parts: dict[str, Any] = {"selector": NO_MODULE, "conditioner": NO_MODULE, **vars(reader)}
         if isinstance(reader, Eyes):
-            parts |= _text_parts(spec, reader.device)
+            parts |= text_parts(spec, reader.device)
         else:
-            parts |= {"vae": _load_vae(spec)}
+            parts |= {"vae": load_vae(spec)}
         for number in range(1, spec.experts + 1):
             suffix = "" if number == 1 else f"_{number}"
-            parts[f"transformer{suffix}"] = load_transformer(spec, f"transformer{suffix}", dtype)
+            transformer = parts[f"transformer{suffix}"] = load_transformer(spec, f"transformer{suffix}", dtype)
             if spec.remembers == "context":
+                require_base(spec, transformer, f"transformer{suffix}")
+                apply_delta(Path(spec.adapter), transformer, f"transformer{suffix}")
                 parts[f"conditioner{suffix}"] = load_conditioner(Path(spec.adapter), f"conditioner{suffix}")
-        parts |= _image_parts(spec, dtype) if spec.image_tokens else {}
+        parts |= image_parts(spec, dtype) if spec.image_tokens else {}
         model = LoadedModel(**parts, dtype=dtype)
     if spec.remembers == "context" and any(item.config.levels != spec.levels for item in model.expert_conditioners):
         raise OnestoryError(
@@ -127,7 +132,8 @@ def _from_single_file(kind: Any, file: Path, config: Path, dtype: torch.dtype) -
     return model
 
 
-def _text_parts(spec: ModelSpec, device: torch.device) -> dict[str, Any]:
+def text_parts(spec: ModelSpec, device: torch.device) -> dict[str, Any]:
+    """The text encoder and its tokenizer."""
     base, dtype = Path(spec.base), compute_type(spec, device)
     return {
         "text_encoder": UMT5EncoderModel.from_pretrained(base / "text_encoder", dtype=dtype, use_safetensors=True),
@@ -135,7 +141,8 @@ def _text_parts(spec: ModelSpec, device: torch.device) -> dict[str, Any]:
     }
 
 
-def _image_parts(spec: ModelSpec, dtype: torch.dtype) -> dict[str, Any]:
+def image_parts(spec: ModelSpec, dtype: torch.dtype) -> dict[str, Any]:
+    """The encoder of first frames and its processor, of a base that has them."""
     base = Path(spec.base)
     return {
         "image_encoder": CLIPVisionModel.from_pretrained(base / "image_encoder", dtype=dtype, use_safetensors=True),
@@ -143,7 +150,7 @@ def _image_parts(spec: ModelSpec, dtype: torch.dtype) -> dict[str, Any]:
     }
 
 
-def _load_vae(spec: ModelSpec) -> AutoencoderKLWan:
+def load_vae(spec: ModelSpec) -> AutoencoderKLWan:
     """In float32 whatever the rest computes in: Wan's VAE shows bands of colour in less."""
     options = {"disable_mmap": True, "torch_dtype": torch.float32, "use_safetensors": True}
     return AutoencoderKLWan.from_pretrained(Path(spec.base) / "vae", **options)
@@ -164,33 +171,27 @@ def _scorer(spec: ModelSpec, device: torch.device) -> PictureScorer:
 
 def load_selector(adapter: Path) -> FrameSelector:
     """The FrameSelector of an adapter folder."""
-    selector = FrameSelector(SelectorConfig(**_adapter_config(adapter)["selector"]))
-    selector.load_state_dict(_adapter_weights(adapter, "selector."))
+    selector = FrameSelector(SelectorConfig(**read_config(adapter)["selector"]))
+    selector.load_state_dict(_weights(adapter, "selector"))
     return selector
 
 
 def load_conditioner(adapter: Path, name: str = "conditioner") -> AdaptiveConditioner:
     """An AdaptiveConditioner of an adapter folder: "conditioner", or "conditioner_2" for the second expert."""
-    config = _adapter_config(adapter)[name]
+    config = read_config(adapter)[name]
     levels = tuple(Level(**row) for row in config.pop("levels"))
     conditioner = AdaptiveConditioner(ConditionerConfig(**config, levels=levels))
-    conditioner.load_state_dict(_adapter_weights(adapter, f"{name}."))
+    conditioner.load_state_dict(_weights(adapter, name))
     return conditioner
 
 
-def _adapter_config(adapter: Path) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-    return config
-
-
-def _adapter_weights(adapter: Path, prefix: str) -> dict[str, Tensor]:
+def _weights(adapter: Path, part: str) -> dict[str, Tensor]:
     """The weights of one module of an adapter, by their names in it, in float32."""
-    stored = load_file(adapter / ADAPTER_WEIGHTS)
-    return {key.removeprefix(prefix): value.float() for key, value in stored.items() if key.startswith(prefix)}
+    return {name: value.float() for name, value in read_weights(adapter, part).items()}
 
 
 @contextmanager
-def _reading(spec: ModelSpec) -> Iterator[None]:
+def reading(spec: ModelSpec) -> Iterator[None]:
     """Turn whatever the libraries say about weights that cannot be read into M503."""
     quietly()
     try:

@@ -20,8 +20,10 @@ from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
 from onestory_cli.memory.conditioner import AdaptiveConditioner, ConditionerConfig
 from onestory_cli.memory.selector import FrameSelector, SelectorConfig
+from onestory_cli.models.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from onestory_cli.models.catalog import CARD, ModelSpec
-from onestory_cli.models.load import ADAPTER_CONFIG, ADAPTER_WEIGHTS, LoadedModel, quietly
+from onestory_cli.models.load import quietly
+from onestory_cli.models.loaded import LoadedModel
 from onestory_cli.models.transformer import MemoryWanTransformer
 from onestory_cli.training.recipe import Recipe
 

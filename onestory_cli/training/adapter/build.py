@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -11,7 +12,8 @@ from onestory_cli.memory.conditioner import AdaptiveConditioner, ConditionerConf
 from onestory_cli.memory.selector import FrameSelector, SelectorConfig
 from onestory_cli.models.adapter import add_lora
 from onestory_cli.models.levels import LEVELS
-from onestory_cli.models.load import LoadedModel
+from onestory_cli.models.load import load_selector
+from onestory_cli.models.loaded import LoadedModel
 from onestory_cli.models.transformer import MemoryWanTransformer
 from onestory_cli.training.adapter.base import Base
 from onestory_cli.training.adapter.recipe import AdapterRecipe
@@ -19,10 +21,11 @@ from onestory_cli.training.adapter.recipe import AdapterRecipe
 MOST_TIMES = 32  # places within a shot that the selector tells apart
 
 
-def build_adapter(recipe: AdapterRecipe, base: Base, *, frozen: torch.dtype) -> LoadedModel:
+def build_adapter(recipe: AdapterRecipe, base: Base, *, frozen: torch.dtype, beside: Path) -> LoadedModel:
     """The base's transformer and VAE with a fresh adapter, drawn from the recipe's seed; without text encoder.
 
-    `frozen` is the type of weights that do not learn; those that do are in float32.
+    `frozen` is the type of weights that do not learn; those that do are in float32. Where the other of two experts has
+    its adapter, in a folder beside the recipe, that one's selector stands.
     """
     torch.manual_seed(recipe.seed)
     transformer = base.transformer(torch.float32 if recipe.delta == "full" else frozen)
@@ -46,6 +49,8 @@ def build_adapter(recipe: AdapterRecipe, base: Base, *, frozen: torch.dtype) -> 
             times=min(base.spec.latent_frames(base.spec.frames), MOST_TIMES),
         )
     )
+    if recipe.other_expert:
+        selector = load_selector(beside / recipe.other_expert / "adapter").requires_grad_(False)
     parts: dict[str, nn.Module] = {"transformer": transformer, "selector": selector, "conditioner": conditioner}
     model = base.painter(**{name: part.to(base.device) for name, part in parts.items()})
     return replace(model, dtype=frozen) if recipe.delta == "none" else model

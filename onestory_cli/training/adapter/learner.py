@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from onestory_cli.generate.denoise import velocity
+from onestory_cli.generate.denoise import Conditions, velocity
 from onestory_cli.generate.remember import Context, condition, gather
 from onestory_cli.memory.selector import selection_loss
-from onestory_cli.models.load import LoadedModel
+from onestory_cli.models.loaded import TRAINED_TIMES, LoadedModel
 from onestory_cli.training.adapter.recipe import Learning, Memory
 from onestory_cli.training.adapter.triples import Triples
 from onestory_cli.training.objective import Losses, by_chance
@@ -106,7 +106,7 @@ def losses_of(model: LoadedModel, batch: Triples, choices: Choices, *, selection
     scores_BF = model.selector(memory, batch.ages_BF.to(device), batch.times_BF.to(device), text_BLE)
     selection = selection_loss(scores_BF, batch.labels_BF.to(scores_BF))
     context = _remember(model, memory, scores_BF, choices)
-    flow = _flow(model, batch.target_BCTHW.to(device), text_BLE, context, choices)
+    flow = _flow(model, batch, text_BLE, context, choices)
     name = "flow_alone" if choices.alone else "flow_memory"
     return {
         "loss": flow + selection_weight * selection,
@@ -125,10 +125,21 @@ def _remember(model: LoadedModel, memory_BFCHW: Tensor, scores_BF: Tensor, choic
     return condition(model, gather(rough_BFCHW, chosen_BK), budget=choices.budget)
 
 
-def _flow(model: LoadedModel, clean: Tensor, text_BLE: Tensor, context: Context, choices: Choices) -> Tensor:
-    """L_shot: the mean squared error of the velocity noise - clean (Eq. 10)."""
+def _flow(model: LoadedModel, batch: Triples, text_BLE: Tensor, context: Context, choices: Choices) -> Tensor:
+    """L_shot: the mean squared error of the velocity noise - clean (Eq. 10), but for a first frame that is held."""
+    clean = batch.target_BCTHW.to(model.device)
     time_B, noise = choices.time_B.to(clean), choices.noise_BCTHW.to(clean)
     time = time_B[:, None, None, None, None]
-    noisy = (1 - time) * clean + time * noise
-    found = velocity(model, noisy, time_B * 1000, text_BLE, context.tokens_BSD, context.rotary, given=False)
-    return functional.mse_loss(found.float(), noise - clean)
+    held = int(batch.given and model.spec.first_frame == "held")
+    noisy = torch.cat([clean[:, :, :held], ((1 - time) * clean + time * noise)[:, :, held:]], dim=2)
+    conditions = Conditions(
+        text_BLE=text_BLE,
+        negative_BLE=text_BLE,
+        context_BSD=context.tokens_BSD,
+        rotary=context.rotary,
+        first_BCHW=clean[:, :, 0] if held else None,
+        channels_BCTHW=None if batch.channels_BRTHW is None else batch.channels_BRTHW.to(clean),
+        image_BIV=None if batch.image_BIV is None else batch.image_BIV.to(clean),
+    )
+    found = velocity(model, noisy, time_B * TRAINED_TIMES, conditions)
+    return functional.mse_loss(found[:, :, held:], (noise - clean)[:, :, held:])

@@ -1,7 +1,8 @@
 """Everything that a training reads, encoded once: captions, shots, an augmented copy of each first shot, and pictures'
 embeddings for labels.
 
-Shape letters: C latent channels, T latent frames, P pixel frames, H W, L text tokens, E text width.
+Shape letters: C latent channels, T latent frames, P pixel frames, H W, L text tokens, E text width, R channels beside
+the latents, I image tokens, V image width.
 """
 
 from __future__ import annotations
@@ -10,11 +11,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from onestory_cli.events import DataPrepared, Emit
-from onestory_cli.training.adapter.base import Base, Videos
+from onestory_cli.generate.conditions import FIRST_FRAMES
+from onestory_cli.models.loaded import LoadedModel
+from onestory_cli.models.spec import FirstFrame
+from onestory_cli.training.adapter.base import Base
 from onestory_cli.training.adapter.cache import Shards, key_of
 from onestory_cli.training.adapter.labels import ImageEncoder, load_image_encoder, pictures_of
 from onestory_cli.training.adapter.source import Format, Source
@@ -43,6 +49,8 @@ class Keys:
     text: str
     video: str
     encoders: tuple[str, ...]
+    first_frame: FirstFrame = "none"
+    image_tokens: bool = False
 
     def caption(self, caption: str) -> str:
         """(L, E) without the empty end."""
@@ -61,6 +69,20 @@ class Keys:
         """(C, T, H, W) of an augmented copy of the video's first shot."""
         return key_of("augmented", self.video, *self._clip((video, 0)))
 
+    def channels(self, place: Place | None) -> str:
+        """(R, T, H, W): what goes beside the noise when a shot's first frame is given; None: when no frame is."""
+        return key_of("channels", self.video, *(self._sizes if place is None else self._clip(place)))
+
+    def seen(self, place: Place | None) -> str:
+        """(I, V): what the base's image encoder says of a shot's first frame; None: of grey."""
+        return key_of("seen", self.video, *(self._sizes if place is None else self._clip(place)))
+
+    def first(self, place: Place | None) -> list[str]:
+        """All that the base reads of a first frame beside the latents."""
+        if self.first_frame != "channels":
+            return []
+        return [self.channels(place), *([self.seen(place)] if self.image_tokens else [])]
+
     def features(self, place: Place, encoder: str) -> str:
         """(T, E) of one image encoder."""
         return key_of("features", encoder, *self._clip(place))
@@ -69,13 +91,17 @@ class Keys:
         """All that is made of a shot's pixels."""
         augmented = [self.augmented(place[0])] if place[1] == 0 else []
         features = [self.features(place, name) for name in self.encoders] if self.measured(place) else []
-        return [self.latents(place), *augmented, *features]
+        first = self.first(place) if place[1] else []  # a target is never the first shot
+        return [self.latents(place), *augmented, *first, *features]
+
+    @property
+    def _sizes(self) -> tuple[int, ...]:
+        format = self.format
+        return format.width, format.height, format.frames, format.fps
 
     def _clip(self, place: Place) -> tuple[Any, ...]:
         video, shot = place
-        format = self.format
-        sizes = (format.width, format.height, format.frames, format.fps)
-        return (*sizes, *self.source.videos[video][shot].identity)
+        return (*self._sizes, *self.source.videos[video][shot].identity)
 
     @property
     def places(self) -> list[Place]:
@@ -113,34 +139,50 @@ def encode_captions(keys: Keys, base: Base, cache: Shards, share: Share, emit: E
 def encode_shots(keys: Keys, base: Base, cache: Shards, share: Share, emit: Emit) -> None:
     """Put the latents and embeddings of every shot into the cache that are not there; its pixels are read once."""
     missing = [place for place in share.of(keys.places) if any(key not in cache for key in keys.of(place))]
-    if not missing:
+    if not missing and all(key in cache for key in keys.first(None)):
         return
     names = keys.encoders if any(keys.measured(place) for place in missing) else ()
     encoders = {name: load_image_encoder(name, base.device) for name in names}
-    with base.videos() as encode:
-        for done, place in enumerate(missing, start=1):
-            for key, value in _made(keys, place, encode, encoders, base.spec.temporal_stride):
-                if key not in cache:
-                    cache.put(key, value)
-            _tell(emit, "shots", done, len(missing), share)
+    model = base.seer()
+    for key, value in _first_frame(keys, None, model, None):
+        cache.put(key, value)
+    for done, place in enumerate(missing, start=1):
+        for key, value in _made(keys, place, model, encoders):
+            if key not in cache:
+                cache.put(key, value)
+        _tell(emit, "shots", done, len(missing), share)
     cache.flush()
 
 
 def _made(
-    keys: Keys, place: Place, encode: Videos, encoders: Mapping[str, ImageEncoder], stride: int
+    keys: Keys, place: Place, model: LoadedModel, encoders: Mapping[str, ImageEncoder]
 ) -> Iterator[tuple[str, Tensor]]:
     """What becomes of a shot's pixels, by key."""
     video, shot = place
     pixels = keys.source.pixels(video, shot)
-    yield keys.latents(place), encode(pixels[None])[0].half()
+    yield keys.latents(place), model.encode_video(pixels[None])[0].half()
     if shot == 0:
         key = keys.augmented(video)
         seed = int(key[-8:], 16)  # the clip's own, in whatever order clips are encoded
-        yield key, encode(augment(pixels[None], seed=seed))[0].half()
+        yield key, model.encode_video(augment(pixels[None], seed=seed))[0].half()
+    else:
+        yield from _first_frame(keys, place, model, pixels[0])
     if keys.measured(place):
-        pictures = pictures_of(pixels, stride=stride)
+        pictures = pictures_of(pixels, stride=model.spec.temporal_stride)
         for name, encoder in encoders.items():
             yield keys.features(place, name), encoder(pictures).half()
+
+
+def _first_frame(
+    keys: Keys, place: Place | None, model: LoadedModel, image_HWC: NDArray[np.uint8] | None
+) -> Iterator[tuple[str, Tensor]]:
+    """What the base reads of a first frame, or of none, by key."""
+    if not keys.first(place):
+        return
+    fields = FIRST_FRAMES["channels"](model, keys.format, image_HWC, [])
+    yield keys.channels(place), fields["channels_BCTHW"][0].half()
+    if keys.image_tokens:
+        yield keys.seen(place), fields["image_BIV"][0].half()
 
 
 def _tell(emit: Emit, what: str, done: int, total: int, share: Share) -> None:

@@ -111,9 +111,11 @@ class AdapterRecipe:
     """A whole fitting of an adapter.
 
     `base` is a name of the catalogue or a folder; `size` is (width, height) and `frames` 4k + 1, of every shot, at
-    `fps` frames per second; None takes the base's. `expert` is which transformer of a base that has two (Wan 2.2), for
-    high noise or for low. `cache` is a folder of encoded shots and captions that trainings may share, None for one of
-    this training's own. `track` also logs to TensorBoard or Weights & Biases.
+    `fps` frames per second; None takes the base's.
+    `expert` is which transformer of a base that has two (Wan 2.2), for high noise or for low; `other_expert` is the
+    model folder that the training of the other one wrote: its selector is taken over, and both come into one adapter.
+    `cache` is a folder of encoded shots and captions that trainings may share, None for one of this training's own.
+    `track` also logs to TensorBoard or Weights & Biases.
     """
 
     name: str
@@ -124,6 +126,7 @@ class AdapterRecipe:
     frames: int | None = None
     fps: int | None = None
     expert: str = ""
+    other_expert: str | None = None
     delta: str = "none"
     lora: Lora = Lora()
     memory: Memory = Memory()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,12 +11,11 @@ from accelerate.utils import DistributedDataParallelKwargs
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Emit, ignore
-from onestory_cli.models.catalog import ModelSpec, find
-from onestory_cli.models.levels import LEVELS
 from onestory_cli.models.load import quietly
 from onestory_cli.training.adapter.base import Base
 from onestory_cli.training.adapter.build import build_adapter
 from onestory_cli.training.adapter.cache import Shards
+from onestory_cli.training.adapter.fit import fit
 from onestory_cli.training.adapter.prepare import Keys, Share, encode_captions, encode_shots
 from onestory_cli.training.adapter.recipe import AdapterRecipe, read_adapter_recipe
 from onestory_cli.training.adapter.save import Story, last_losses, save_adapter
@@ -36,19 +34,19 @@ def train_adapter(path: Path, folder: Path, emit: Emit = ignore, *, device: str 
 
     Raises:
         OnestoryError: T601 for a recipe that cannot be used, T602 and T603 for its shots, T604 for image encoders,
-            T605 for a checkpoint of another recipe, T606 for a tracker that is not installed, M5xx for the base.
+            T605 for a checkpoint of another recipe, M514 for a tracker that is not installed, M5xx for the base.
     """
     quietly()
     recipe = read_adapter_recipe(path)
-    spec = _trained_spec(recipe, find(recipe.base, beside=path.parent), path)
+    wanted = fit(recipe, path, folder / "model" / "adapter")
     accelerator = open_accelerator(recipe, folder, device)
     emit = emit if accelerator.is_main_process else ignore
-    base = Base(spec, accelerator.device)
+    base = Base(wanted.spec, accelerator.device, wanted.part)
     cache = path.parent / recipe.cache if recipe.cache else folder / "cache"
     shots = _encoded(recipe, base, accelerator, cache, emit, beside=path.parent)
     frozen = torch.bfloat16 if recipe.dtype == "bfloat16" and accelerator.device.type == "cuda" else torch.float32
-    model = build_adapter(recipe, base, frozen=frozen)
-    trainer = Trainer(recipe, model, shots, accelerator, folder, emit)
+    model = build_adapter(recipe, base, frozen=frozen, beside=path.parent)
+    trainer = Trainer(recipe, model, shots, accelerator, folder, emit, noise=(wanted.least, wanted.most))
     trainer.run()
     weights = trainer.state.averaged()
     accelerator.end_training()
@@ -60,46 +58,23 @@ def train_adapter(path: Path, folder: Path, emit: Emit = ignore, *, device: str 
             keys=shots.keys,
             losses=last_losses(folder / "log.jsonl"),
             processes=accelerator.num_processes,
+            part=wanted.part,
+            other=path.parent / recipe.other_expert / "adapter" if recipe.other_expert else None,
         )
         save_adapter(folder / "model", model, weights, story)
     return folder / "model"
-
-
-def _trained_spec(recipe: AdapterRecipe, spec: ModelSpec, path: Path) -> ModelSpec:
-    """The base's spec at the recipe's sizes, remembering by an adapter."""
-    width, height = recipe.size or (spec.width, spec.height)
-    frames = recipe.frames or spec.frames
-    faults = []
-    if width % spec.size_multiple or height % spec.size_multiple:
-        faults.append(f"size: {width}x{height} are no multiples of {spec.size_multiple}")
-    if frames % spec.temporal_stride != 1 or frames > spec.max_frames:
-        faults.append(f"frames: {frames} is not {spec.temporal_stride}k + 1 up to {spec.max_frames}")
-    if faults:
-        help = f"the base {spec.name} makes {spec.width}x{spec.height} and {spec.frames} frames"
-        raise OnestoryError("T601", f"{path}: {'; '.join(faults)}", help=help)
-    return replace(
-        spec,
-        width=width,
-        height=height,
-        frames=frames,
-        fps=recipe.fps or spec.fps,
-        memory_frames=recipe.memory.remembered[0],
-        budget=recipe.memory.budgets[0],
-        policy="adaptive",
-        levels=LEVELS,
-    )
 
 
 def open_accelerator(recipe: AdapterRecipe, folder: Path, device: str) -> Accelerator:
     """The processes and devices that `accelerate launch` gave, or this one process.
 
     Raises:
-        OnestoryError: T606 for a tracker that is not installed, M504 for a device that cannot do what is asked.
+        OnestoryError: M514 for a tracker that is not installed, M504 for a device that cannot do what is asked.
     """
     for name in recipe.track:
         if importlib.util.find_spec(name) is None:
             help = f"`pip install 'onestory[{name}]'`, or take it out of `track`"
-            raise OnestoryError("T606", f"the tracker {name} is not installed", help=help, exit=ExitCode.MACHINE)
+            raise OnestoryError("M514", f"the tracker {name} is not installed", help=help, exit=ExitCode.MACHINE)
     try:
         return Accelerator(
             cpu=device == "cpu",
@@ -130,6 +105,8 @@ def _encoded(
             text=base.text_identity,
             video=base.video_identity,
             encoders=recipe.data.labels,
+            first_frame=spec.first_frame,
+            image_tokens=spec.image_tokens,
         )
         _ = source.videos
     shards = Shards(cache, writer=share.index)

@@ -15,7 +15,7 @@ from torch import Tensor
 from onestory_cli.generate.denoise import Conditions, Schedule, denoise, starting_noise
 from onestory_cli.generate.remember import choose, condition, gather, score
 from onestory_cli.memory.bank import MemoryBank
-from onestory_cli.models.load import LoadedModel
+from onestory_cli.models.loaded import LoadedModel
 from onestory_cli.training.adapter.triples import Shots
 from onestory_cli.training.samples import save_grid
 
@@ -53,7 +53,15 @@ def _make(model: LoadedModel, shots: Shots, before: list[Tensor], caption: str, 
     scores = score(model, memory, bank.ages_F, bank.times_F, text)
     chosen = choose("adaptive", scores, bank.refs, spec.memory_frames)
     context = condition(model, gather(memory, chosen), budget=spec.budget)
-    conditions = Conditions(text_BLE=text, negative_BLE=empty, context_BSD=context.tokens_BSD, rotary=context.rotary)
+    first = {name: value.to(model.device) for name, value in shots.first_frames([None]).items()}
+    conditions = Conditions(
+        text_BLE=text,
+        negative_BLE=empty,
+        context_BSD=context.tokens_BSD,
+        rotary=context.rotary,
+        channels_BCTHW=first.get("channels_BRTHW"),
+        image_BIV=first.get("image_BIV"),
+    )
     schedule = Schedule(name="euler", steps=steps, shift=spec.shift, guidance=spec.guidance)
     noise = starting_noise((1, *before[0].shape), seed=0)
     return denoise(model, noise, conditions, schedule)[0].cpu()

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
-from onestory_cli.models.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS, base_name, shapes_of
+from onestory_cli.models.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS, base_name, read_config, shapes_of
 from onestory_cli.models.catalog import CARD
-from onestory_cli.models.load import LoadedModel
+from onestory_cli.models.loaded import LoadedModel
 from onestory_cli.training.adapter.prepare import Keys
 from onestory_cli.training.adapter.recipe import AdapterRecipe
 from onestory_cli.training.checkpoint import save_weights, whole
@@ -24,13 +25,18 @@ READ_ME = "README.md"
 
 @dataclass(frozen=True, kw_only=True)
 class Story:
-    """What a model card tells of a training. `text` is the recipe as written; `losses` are the last means."""
+    """What a model card tells of a training. `text` is the recipe as written; `losses` are the last means.
+
+    `part` is the expert that learned, and `other` the adapter folder of the other one, if there are two.
+    """
 
     recipe: AdapterRecipe
     text: str
     keys: Keys
     losses: Mapping[str, float]
     processes: int
+    part: str = "transformer"
+    other: Path | None = None
 
 
 def last_losses(log: Path) -> dict[str, float]:
@@ -45,25 +51,43 @@ def save_adapter(folder: Path, model: LoadedModel, weights: Mapping[str, Tensor]
     recipe = story.recipe
     adapter = folder / "adapter"
     kind = torch.bfloat16 if recipe.delta == "full" else torch.float32
+    suffix = story.part.removeprefix("transformer")
     stored = {
-        name: value.to(kind if name.startswith("transformer.") else torch.float32) for name, value in weights.items()
+        _with_suffix(name, suffix): value.to(kind if name.startswith("transformer.") else torch.float32)
+        for name, value in weights.items()
     }
+    config = _config(model, recipe, story.part)
+    if story.other:
+        stored = {**load_file(story.other / ADAPTER_WEIGHTS), **stored}
+        config = _joined(read_config(story.other), config)
     save_weights(adapter / ADAPTER_WEIGHTS, stored)
-    _write(adapter / ADAPTER_CONFIG, _json(_config(model, recipe)))
+    _write(adapter / ADAPTER_CONFIG, _json(config))
     _write(adapter / READ_ME, model_card(model, weights, story))
     _write(folder / CARD, _json(_card(folder, model, story)))  # last: without it the folder is no model
 
 
-def _config(model: LoadedModel, recipe: AdapterRecipe) -> dict[str, Any]:
+def _with_suffix(name: str, suffix: str) -> str:
+    """The name of a weight of the second expert: "conditioner_2.x" for "conditioner.x"; both share the selector."""
+    part, _, rest = name.partition(".")
+    return name if part == "selector" else f"{part}{suffix}.{rest}"
+
+
+def _joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """The config of an adapter for two experts; what both speak of one part at a time is put together."""
+    base = {**second["base"], "shapes": {**first["base"]["shapes"], **second["base"]["shapes"]}}
+    return {**first, **second, "base": base, "delta": {**first["delta"], **second["delta"]}}
+
+
+def _config(model: LoadedModel, recipe: AdapterRecipe, part: str) -> dict[str, Any]:
     delta: dict[str, Any] = {"kind": recipe.delta}
     if recipe.delta == "lora":
         lora = recipe.lora
         delta["lora"] = {"rank": lora.rank, "alpha": lora.alpha, "modules": list(lora.modules)}
     return {
-        "base": {"name": base_name(model.spec), "shapes": shapes_of(model.transformer)},
+        "base": {"name": base_name(model.spec), "shapes": {part: shapes_of(model.transformer)}},
         "selector": model.selector.settings,
-        "conditioner": model.conditioner.settings,
-        "delta": delta,
+        _with_suffix("conditioner.", part.removeprefix("transformer"))[:-1]: model.conditioner.settings,
+        "delta": {part: delta},
     }
 
 

@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from onestory_cli.events import Emit, StageFinished, StageStarted
-from onestory_cli.models.load import LoadedModel
+from onestory_cli.models.loaded import LoadedModel
 from onestory_cli.training.adapter.learner import Choices, Learner, Noise, choose_at_random, losses_of
 from onestory_cli.training.adapter.recipe import AdapterRecipe
 from onestory_cli.training.adapter.samples import sample_rows, save_samples
@@ -29,7 +29,10 @@ EVERYONE = 0  # the place of random numbers that all processes share; process k 
 
 
 class Trainer:
-    """One training of an adapter, from its checkpoint if `folder` has one."""
+    """One training of an adapter, from its checkpoint if `folder` has one.
+
+    `noise` are the least and the most noise that the transformer is for.
+    """
 
     def __init__(
         self,
@@ -39,6 +42,8 @@ class Trainer:
         accelerator: Accelerator,
         folder: Path,
         emit: Emit,
+        *,
+        noise: tuple[float, float] = (0.0, 1.0),
     ) -> None:
         self.recipe, self.shots, self.accelerator, self.emit = recipe, shots, accelerator, emit
         self.folder, self.checkpoint = folder, folder / "checkpoints" / f"{STAGE}.pt"
@@ -50,7 +55,10 @@ class Trainer:
         identity = {**settings_of(recipe), "shots": identity_of(shots)}
         self.state = TrainingState(self.learner, self.optimiser.optimizer, average, identity)
         shift = model.spec.shift if recipe.train.shift is None else recipe.train.shift
-        self.noise = Noise(mean=recipe.train.noise_mean, std=recipe.train.noise_std, shift=shift)
+        self.noise = Noise(
+            mean=recipe.train.noise_mean, std=recipe.train.noise_std, shift=shift, least=noise[0], most=noise[1]
+        )
+        self.takes_first = model.spec.first_frame in ("held", "channels")
 
     def run(self) -> None:
         """Train to the last step; leaves the average in the model."""
@@ -101,6 +109,7 @@ class Trainer:
             size=learning.batch,
             inflation=1.0 if warming else learning.inflation,
             drop_text=learning.drop_text if alone else 0.0,
+            given=self.takes_first and rng.random() < learning.first_frame,
         )
         choices = choose_at_random(
             batch,
@@ -135,8 +144,8 @@ class Trainer:
             return
         save_samples(self.folder / "samples" / f"{STAGE}-{done:06}.png", picture, captions)
         for tracker in self.accelerator.trackers:
-            if hasattr(tracker, "log_images"):
-                tracker.log_images({"samples": picture[None]}, step=done)
+            order = {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}
+            tracker.log_images({"samples": picture[None]}, step=done, **order)
 
 
 def adamw(recipe: AdapterRecipe, learner: Learner) -> torch.optim.AdamW:

@@ -1,11 +1,12 @@
 """Three-shot triples from the cache: two shots to remember, one to learn (OneStory 4.4, A.1).
 
 Shape letters: B batch, F memory frames (two shots of T latent frames), C latent channels, T latent frames, H W latent
-cells, L text tokens, E text width.
+cells, L text tokens, E text width, R channels beside the latents, I image tokens, V image width.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,11 @@ FARTHEST = 7  # ages of a shot that is not the one just before are drawn up to t
 
 @dataclass(frozen=True, kw_only=True)
 class Triples:
-    """A batch: targets with their captions, and two shots each to remember. `real_BF` is false in synthetic ones."""
+    """A batch: targets with their captions, and two shots each to remember. `real_BF` is false in synthetic ones.
+
+    `given`: the first frames of the targets are known. What some bases read of them, or of there being none, is in
+    `channels_BRTHW` and `image_BIV`.
+    """
 
     target_BCTHW: Tensor
     text_BLE: Tensor
@@ -32,6 +37,9 @@ class Triples:
     real_BF: Tensor
     ages_BF: Tensor
     times_BF: Tensor
+    given: bool = False
+    channels_BRTHW: Tensor | None = None
+    image_BIV: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +59,9 @@ class Shots:
     keys: Keys
     cache: Shards
 
-    def draw(self, rng: np.random.Generator, *, size: int, inflation: float, drop_text: float) -> Triples:
+    def draw(
+        self, rng: np.random.Generator, *, size: int, inflation: float, drop_text: float, given: bool = False
+    ) -> Triples:
         """Random triples. A target with one real shot before it gets a synthetic one beside it; one with more gets it
         in a part `inflation` of cases. A part `drop_text` of captions is empty."""
         videos = self.keys.source.videos
@@ -75,7 +85,18 @@ class Shots:
             real_BF=real.repeat_interleave(frames, 1),
             ages_BF=ages.repeat_interleave(frames, 1),
             times_BF=torch.arange(frames).repeat(size, 2),
+            given=given,
+            **self.first_frames([place if given else None for place, _, _ in rows]),
         )
+
+    def first_frames(self, places: Sequence[Place | None]) -> dict[str, Tensor]:
+        """What the base reads of the first frames of some shots, None being a shot that has none given."""
+        if self.keys.first_frame != "channels":
+            return {}
+        fields = {"channels_BRTHW": torch.stack([self.cache[self.keys.channels(place)] for place in places]).float()}
+        if self.keys.image_tokens:
+            fields["image_BIV"] = torch.stack([self.cache[self.keys.seen(place)] for place in places]).float()
+        return fields
 
     def text(self, caption: str) -> Tensor:
         """(L, E) of a caption, with its empty end again."""

@@ -15,9 +15,7 @@ from onestory_cli.media.video import write_clip
 from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.stories import make_story
 from onestory_cli.storyworld.world import WorldConfig
-from tests.tiny import tiny_folder
-
-__all__ = ["tiny_folder"]
+from tests.bases import write_base
 
 FRAMES, FPS, SIZE = 5, 8, 64
 
@@ -28,6 +26,12 @@ def _fresh_accelerate() -> Iterator[None]:
     yield
     AcceleratorState._reset_state(reset_partial_state=True)
     GradientState._reset_state()
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base of the real classes, as Wan 2.1 T2V."""
+    return write_base(tmp_path_factory.mktemp("bases") / "tiny-model", "t2v")
 
 
 @pytest.fixture(scope="session")

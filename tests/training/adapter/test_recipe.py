@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from onestory_cli.errors import OnestoryError
+from onestory_cli.models.bases import BASES
+from onestory_cli.training.adapter.fit import misfits
 from onestory_cli.training.adapter.recipe import is_adapter_recipe, read_adapter_recipe
 
 RECIPE = """\
@@ -15,6 +17,21 @@ base: some/base
 data: {manifest: shots.jsonl}
 train: {steps: 4}
 """
+
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples" / "recipes").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", filter(is_adapter_recipe, EXAMPLES), ids=lambda path: path.stem)
+def test_the_examples_fit_their_bases(path: Path) -> None:
+    recipe = read_adapter_recipe(path)
+    assert [*misfits(recipe, BASES[recipe.base])] == []
+    assert (recipe.train.rate, recipe.train.weight_decay) == (5e-4, 0.01)
+
+
+def test_every_base_that_takes_an_adapter_has_a_recipe() -> None:
+    named = {read_adapter_recipe(path).base for path in EXAMPLES if is_adapter_recipe(path)}
+    assert named == {name for name, row in BASES.items() if row.task != "vace"}
 
 
 def written(tmp_path: Path, text: str) -> Path:
