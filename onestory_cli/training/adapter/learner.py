@@ -17,6 +17,7 @@ from torch.nn import functional
 from onestory_cli.generate.denoise import Conditions, velocity
 from onestory_cli.generate.remember import Context, condition, gather
 from onestory_cli.memory.selector import selection_loss
+from onestory_cli.models.levels import allocate
 from onestory_cli.models.loaded import TRAINED_TIMES, LoadedModel
 from onestory_cli.training.adapter.recipe import Learning, Memory
 from onestory_cli.training.adapter.triples import Triples
@@ -120,9 +121,10 @@ def _remember(model: LoadedModel, memory_BFCHW: Tensor, scores_BF: Tensor, choic
     order_BF = choices.order_BF
     if order_BF is None:
         order_BF = scores_BF.detach().argsort(1, descending=True)
-    chosen_BK = order_BF[:, : 0 if choices.alone else choices.frames]
+    frames, (height, width) = 0 if choices.alone else choices.frames, memory_BFCHW.shape[-2:]
+    levels = allocate(frames, choices.budget, height=height, width=width, levels=model.spec.levels)
     rough_BFCHW = memory_BFCHW + choices.roughness_BFCHW.to(memory_BFCHW)
-    return condition(model, gather(rough_BFCHW, chosen_BK), budget=choices.budget)
+    return condition(model, gather(rough_BFCHW, order_BF[:, : len(levels)]), levels)
 
 
 def _flow(model: LoadedModel, batch: Triples, text_BLE: Tensor, context: Context, choices: Choices) -> Tensor:

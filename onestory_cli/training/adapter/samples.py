@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from onestory_cli.generate.denoise import Conditions, Schedule, denoise, starting_noise
-from onestory_cli.generate.remember import choose, condition, gather, score
+from onestory_cli.generate.remember import condition, gather, score, select
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.loaded import LoadedModel
 from onestory_cli.training.adapter.triples import Shots
@@ -51,8 +51,10 @@ def _make(model: LoadedModel, shots: Shots, before: list[Tensor], caption: str, 
     text, empty = (shots.text(words)[None].to(model.device) for words in (caption, ""))
     memory = bank.frames_FCHW[None].to(model.device)
     scores = score(model, memory, bank.ages_F, bank.times_F, text)
-    chosen = choose("adaptive", scores, bank.refs, spec.memory_frames)
-    context = condition(model, gather(memory, chosen), budget=spec.budget)
+    choice = select(
+        model, "adaptive", scores, bank.refs, frames=spec.memory_frames, budget=spec.budget, size=(height, width)
+    )
+    context = condition(model, gather(memory, choice.positions_BK), choice.levels)
     first = {name: value.to(model.device) for name, value in shots.first_frames([None]).items()}
     conditions = Conditions(
         text_BLE=text,

@@ -55,7 +55,9 @@ def test_a_tracker_is_told_settings_losses_and_samples(tiny_folder: Path, manife
     train_adapter(
         write_recipe(tmp_path / "recipe.yaml", tiny_folder, manifest, **fields), tmp_path / "out", device="cpu"
     )
-    events = reader.EventAccumulator(str(next((tmp_path / "out" / "tracked" / "onestory").glob("events.*")).parent)).Reload()
+    events = reader.EventAccumulator(
+        str(next((tmp_path / "out" / "tracked" / "onestory").glob("events.*")).parent)
+    ).Reload()
     assert [item.step for item in events.Scalars("loss")] == [1, 2]
     assert events.Tags()["images"]
 
