@@ -105,6 +105,8 @@ def evaluate_film(
         screen.line("")
         screen.table(SHOT_COLUMNS, result.shot_table(), right=SHOT_COLUMNS[1:7])
         screen.note(f"{len(result.shots)} clips in {result.seconds:.0f} s")
+    if result.missing:
+        screen.note(f"left out, without a whole clip: {', '.join(result.missing)}")
     return ExitCode.DONE
 
 

@@ -38,11 +38,14 @@ class Aligner:
 
     @torch.inference_mode()
     def __call__(self, frames: Sequence[np.ndarray], caption: str) -> float:
-        """The cosine of a clip (frames of H, W, 3, in order) and its caption; of single frames, their mean."""
+        """The cosine of a clip (frames of H, W, 3, in order) and its caption; of single frames, their mean.
+
+        Both families were trained on captions in lower case.
+        """
         network = self.network
         assert network.words is not None
         words = network.words(
-            [caption], padding="max_length", truncation=True, max_length=self._length, return_tensors="pt"
+            [caption.lower()], padding="max_length", truncation=True, max_length=self._length, return_tensors="pt"
         )
         shown = [frames[place] for place in spread(len(frames), self._frames)]
         shown += shown[-1:] * (self._frames - len(shown)) if self._video else []

@@ -30,9 +30,21 @@ class Embedder:
         """(H, W, 3) uint8 each -> (P, D), each of length 1."""
         parts = []
         for start in range(0, len(pictures), BATCH):
-            inputs = self.network.pictures(images=list(pictures[start : start + BATCH]), return_tensors="pt")
+            squares = [square(picture) for picture in pictures[start : start + BATCH]]
+            side = {"shortest_edge": self.network.pictures.crop_size["height"]}
+            inputs = self.network.pictures(images=squares, size=side, do_center_crop=False, return_tensors="pt")
             parts.append(self.network.model(inputs["pixel_values"].to(self.network.device)).pooler_output.float().cpu())
         return functional.normalize(torch.cat(parts), dim=-1)
+
+
+def square(picture_HW3: np.ndarray) -> np.ndarray:
+    """The whole picture in a square, on its mean colour: the usual crop to the middle would behead who stands."""
+    height, width = picture_HW3.shape[:2]
+    side = max(height, width)
+    framed = np.broadcast_to(picture_HW3.mean((0, 1)).astype(np.uint8), (side, side, 3)).copy()
+    top, left = (side - height) // 2, (side - width) // 2
+    framed[top : top + height, left : left + width] = picture_HW3
+    return framed
 
 
 def load_embedder(source: str, device: torch.device) -> Embedder:

@@ -88,9 +88,11 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoResult:
-    """A film's measures; `provenance` has the networks, versions and machine."""
+    """A film's measures; `missing` are shots of its story without a whole clip, `provenance` has the networks and
+    versions."""
 
     film: str
+    missing: tuple[str, ...]
     shots: tuple[ShotMeasures, ...]
     characters: tuple[Entity, ...]
     settings: tuple[Entity, ...]

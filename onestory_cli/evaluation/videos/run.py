@@ -47,6 +47,7 @@ def measure_film(film: Film, eyes: Eyes, *, emit: Emit = ignore) -> VideoResult:
     seen = look_at(film, eyes, emit)
     return VideoResult(
         film=film.name,
+        missing=film.missing,
         shots=tuple(item.measures for item in seen),
         characters=characters(film, seen),
         settings=settings(film, seen),

@@ -83,6 +83,13 @@ def test_options_of_the_other_kind_are_refused(
     assert said in result.err
 
 
+def test_what_is_left_out_is_told(onestory: Onestory, film_run: Path) -> None:
+    next(film_run.glob("shots/city/*/record.json")).write_text("{}")
+    result = onestory("evaluate", film_run, *BLIND)
+    assert result.exit is ExitCode.DONE
+    assert "left out, without a whole clip: city" in result.err
+
+
 def test_a_folder_of_nothing(onestory: Onestory, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     result = onestory("evaluate", tmp_path / "empty", *BLIND)

@@ -57,7 +57,7 @@ def test_clips_named_like_shots_are_of_those(tmp_path: Path, told: Story) -> Non
     first, last = film.clips
     assert last.caption == "The same fox and a red fox wave on the same beach."
     assert (last.characters, last.settings) == (("fox",), ("beach",))
-    assert (first.path.name, film.looks) == ("opening.mp4", {"fox": "a red fox"})
+    assert (first.path.name, film.looks, film.missing) == ("opening.mp4", {"fox": "a red fox"}, ("city",))
 
 
 def test_clips_of_other_names_are_taken_in_order(tmp_path: Path, told: Story) -> None:
@@ -100,4 +100,6 @@ def test_a_run_directory_has_its_own_story(film_run: Path) -> None:
 
 def test_a_take_that_is_damaged_is_left_out(film_run: Path) -> None:
     next(film_run.glob("shots/city/*/record.json")).write_text("{}")
-    assert [clip.shot for clip in read_film(film_run).clips] == ["opening", "return"]
+    film = read_film(film_run)
+    assert [clip.shot for clip in film.clips] == ["opening", "return"]
+    assert film.missing == ("city",)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from onestory_cli.evaluation.videos.likeness import Embedder, consistency, mean_direction, pairwise
+from onestory_cli.evaluation.videos.likeness import Embedder, consistency, mean_direction, pairwise, square
 from tests.evaluation.videos.conftest import picture
 
 
@@ -16,6 +17,18 @@ def test_embeddings_have_length_one_and_do_not_depend_on_their_neighbours(embedd
     torch.testing.assert_close(embedded.norm(dim=-1), torch.ones(18))
     torch.testing.assert_close(embedder([pictures[17]])[0], embedded[17])
     assert float(embedded[0] @ embedded[1]) < 0.999
+
+
+def test_the_ends_of_a_tall_picture_are_seen(embedder: Embedder) -> None:
+    standing = picture(0, height=90, width=30)
+    beheaded = standing.copy()
+    beheaded[:20] = 0
+    one, other = embedder([standing, beheaded])
+    assert not torch.equal(one, other)
+    framed = square(standing)
+    assert framed.shape == (90, 90, 3)
+    assert np.array_equal(framed[:, 30:60], standing)
+    assert (framed[:, :30] == standing.mean((0, 1)).astype(np.uint8)).all()
 
 
 def test_the_same_picture_is_perfectly_consistent(embedder: Embedder) -> None:

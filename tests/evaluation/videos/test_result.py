@@ -8,6 +8,7 @@ from onestory_cli.evaluation.videos.result import COLUMNS, SHOT_COLUMNS, Entity,
 
 RESULT = VideoResult(
     film="film.run",
+    missing=("sea",),
     shots=(
         ShotMeasures(
             shot="opening",
@@ -65,6 +66,7 @@ def test_json_has_null_where_nothing_is_known() -> None:
         "of": 0,
         "unit": "settings that return",
     }
+    assert document["missing"] == ["sea"]
     assert document["shots"][1]["alignment"] is document["characters"][1]["likeness"] is None
 
 
