@@ -136,16 +136,21 @@ def command(
     spec = find(model)
     variants = _variants(spec, policies, budgets, selector, conditioner, frames)
     world = _world(spec)
+    if out and not out.parent.is_dir():
+        raise typer.BadParameter(f'--out: there is no folder "{out.parent}"')
     screen = screen_of(context)
     with screen.watch() as show:
         from onestory_cli.evaluation import compare
         from onestory_cli.evaluation.run import measure
 
+        films = _films(suite, stories, world)
         other = compare.read_other(against) if against else None
+        if other:  # what cannot be compared is refused before hours of work
+            compare.pair(films.name, [film.key for film in films.films], [item.name for item in variants], other)
         result = measure(
             spec,
             world,
-            suite=_films(suite, stories, world),
+            suite=films,
             variants=variants,
             seed=seed,
             steps=steps or spec.steps,
@@ -153,12 +158,12 @@ def command(
             emit=show,
         )
     document, tables, notes = result.document(), [result.table()], [*result.notes()]
-    if out:
-        out.write_text(_lines(document), encoding="utf-8")
     if other:
         comparison = compare.against(result, other)
         document["against"] = comparison.document()
         tables, notes = [*tables, comparison.table()], [*notes, comparison.note()]
+    if out:
+        out.write_text(_lines(document), encoding="utf-8")
     if json:
         screen.line(json_.dumps(document))
     else:

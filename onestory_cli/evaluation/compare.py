@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,16 @@ class Other:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pairing:
+    """Columns of the one and the other by name, and their shared films by place."""
+
+    columns: tuple[tuple[str, str], ...]
+    films: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The share of both and the difference, by variant, over the films that both have.
+    """The share of both and the difference, by column, over the films that both have.
 
     unequal: settings in which the films of the two were made differently
     """
@@ -76,37 +84,51 @@ def read_other(path: Path) -> Other:
         ) from fault
 
 
-def against(result: Result, other: Other) -> Comparison:
-    """Compare variants of the same name; or the only one of each.
+def pair(suite: str, films: Sequence[str], columns: Sequence[str], other: Other) -> Pairing:
+    """What a result of these films and columns can be compared by; known before anything is made.
 
     Raises:
-        OnestoryError: T620 when the two have another suite, no variant or fewer than two stories in common.
+        OnestoryError: T620 when the two have another suite, no column or fewer than two stories in common.
     """
-    pairs = _pairs(result, other)
-    both = [(index, other.films.index(film)) for index, film in enumerate(result.films) if film in other.films]
-    if result.suite != other.suite or not pairs or len(both) < 2:
+    same = tuple((name, name) for name in columns if name in other.tallies)
+    if not same and len(columns) == len(other.tallies) == 1:
+        same = tuple(zip(columns, other.tallies, strict=True))
+    places = {film: place for place, film in enumerate(other.films)}
+    shared = tuple((place, places[film]) for place, film in enumerate(films) if film in places)
+    if suite != other.suite or not same or len(shared) < 2:
         raise OnestoryError(
             "T620",
             f'a result of the suite "{other.suite}" for {", ".join(other.tallies)} on {len(other.films)} stories has '
             f"too little in common with this one",
             help="make both with the same --suite, --policies and the same part of the world",
         )
-    mine, theirs = ([pair[side] for pair in both] for side in (0, 1))
-    rows = [row for row in result.shown if all(row in result.tallies[a] and row in other.tallies[b] for a, b in pairs)]
+    return Pairing(columns=same, films=shared)
+
+
+def against(result: Result, other: Other) -> Comparison:
+    """Compare columns of the same name, or the only one of each.
+
+    Raises:
+        OnestoryError: T620 as `pair`.
+    """
+    pairing = pair(result.suite, result.films, tuple(result.tallies), other)
+    mine, theirs = zip(*pairing.films, strict=True)
+    asked = [(result.tallies[name], other.tallies[name_then]) for name, name_then in pairing.columns]
+    rows = tuple(row for row in result.shown if all(row in now and row in then for now, then in asked))
     shares: dict[str, dict[str, Estimate]] = {}
     differences: dict[str, dict[str, Estimate]] = {}
-    for name, name_then in pairs:
-        now = {row: result.tallies[name][row].of(mine) for row in rows}
-        then = {row: other.tallies[name_then][row].of(theirs) for row in rows}
+    for (name, name_then), (all_now, all_then) in zip(pairing.columns, asked, strict=True):
+        now = {row: all_now[row].of(mine) for row in rows}
+        then = {row: all_then[row].of(theirs) for row in rows}
         shares[f"{name}, {NOW}"] = {row: share(item) for row, item in now.items()}
         shares[f"{name_then}, {THEN}"] = {row: share(item) for row, item in then.items()}
         differences[f"{name}: {NOW} - {THEN}"] = {row: difference(now[row], then[row]) for row in rows}
     return Comparison(
         model=other.model,
         fingerprint=other.fingerprint,
-        films=len(both),
+        films=len(pairing.films),
         unequal=_unequal(result.provenance.get("conduct"), other.conduct),
-        shown=tuple(rows),
+        shown=rows,
         shares=shares,
         differences=differences,
     )
@@ -124,13 +146,6 @@ def _other(document: Mapping[str, Any]) -> Other:
         tallies=tallies,
         conduct=document["provenance"]["conduct"],
     )
-
-
-def _pairs(result: Result, other: Other) -> list[tuple[str, str]]:
-    same = [(name, name) for name in result.tallies if name in other.tallies]
-    if not same and len(result.tallies) == len(other.tallies) == 1:
-        return list(zip(result.tallies, other.tallies, strict=True))
-    return same
 
 
 def _unequal(now: object, then: object) -> tuple[str, ...]:

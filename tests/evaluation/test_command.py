@@ -51,6 +51,16 @@ def test_a_result_against_itself_differs_in_nothing(folder: Path, tmp_path: Path
     comparison = json.loads(out)["against"]
     assert (comparison["films"], comparison["unequal"]) == (3, [])
     assert {item["percent"] for item in comparison["differences"]["adaptive: this - that"].values()} <= {0.0, None}
+    assert json.loads((tmp_path / "b.json").read_text())["against"] == comparison
+
+
+def test_what_cannot_be_compared_is_refused_before_anything_is_made(folder: Path, tmp_path: Path) -> None:
+    measured(folder, tmp_path / "a.json", "--policies", "adaptive")
+    options = ("--suite", "length", "--stories", "100", "--against", str(tmp_path / "a.json"))
+    code, out, err = onestory("evaluate", str(folder), *options)
+    assert (code, out) == (ExitCode.FINDINGS, "")
+    assert "T620" in err
+    assert 'suite "stories"' in err
 
 
 def test_budgets_and_parts_are_columns(folder: Path, tmp_path: Path) -> None:
@@ -70,6 +80,7 @@ def test_budgets_and_parts_are_columns(folder: Path, tmp_path: Path) -> None:
         (("--selector", "off", "--policies", "none"), "--policies whole ones"),
         (("--conditioner", "off", "--budget", "0.5"), "at least 1"),
         (("--suite", "films"), "films"),
+        (("--out", "nowhere/evaluation.json"), 'no folder "nowhere"'),
     ],
 )
 def test_what_cannot_be_measured_is_a_usage_error_before_anything_loads(options: tuple[str, ...], message: str) -> None:
