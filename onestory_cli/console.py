@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, TextIO
@@ -33,12 +33,13 @@ class Console:
     def line(self, text: str) -> None:
         self._out.write(text + "\n")
 
-    def styled(self, *parts: tuple[str, str]) -> None:
+    def styled(self, lines: Iterable[Sequence[tuple[str, str]]]) -> None:
         from rich.text import Text
 
         rich = self._rich(self._out)
         with rich.capture() as capture:
-            rich.print(Text.assemble(*parts))
+            for parts in lines:
+                rich.print(Text.assemble(*parts))
         self.line("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
     @property

@@ -242,3 +242,16 @@ def test_training_is_told_line_by_line() -> None:
         "vae: step 50/100, loss 0.2500, 12.0 samples/s, 1:01 left\n"
         "vae: 100 steps in 2:00\n"
     )
+
+
+def test_styled_lines_are_plain_where_there_is_no_terminal_or_no_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    lines = [[("opening", "bold"), (" [0]", "")], [], [("x" * 200, "cyan")]]
+    plain = "opening [0]\n\n" + "x" * 200 + "\n"
+    piped, colored, uncolored = Streams(), Streams(terminal=True), Streams(terminal=True, color=False)
+    for screen in (piped, colored, uncolored):
+        screen.console.styled(lines)
+    assert piped.out.getvalue() == plain
+    assert "\x1b[1mopening" in colored.out.getvalue()
+    assert "\x1b[3" not in uncolored.out.getvalue()
+    assert [screen.console.shows_pictures for screen in (piped, colored, uncolored)] == [False, True, False]

@@ -90,20 +90,17 @@ def _select_again(film: FilmReport, shots: tuple[ShotReport, ...], wish: Wish) -
 def _overview(film: FilmReport, wished: list[Memory] | None, screen: Screen) -> None:
     from onestory_cli.report.lines import overview
 
-    for line in overview(film, wished or [shot.memory for shot in film.shots]):
-        screen.styled(*line)
+    screen.styled(overview(film, wished or [shot.memory for shot in film.shots]))
 
 
 def _detail(film: FilmReport, shot: ShotReport, wished: Memory | None, screen: Screen) -> None:
     from onestory_cli.report.lines import change_line, detail
     from onestory_cli.report.what_if import Change
 
-    for line in detail(shot, shot.memory, wished, shots=len(film.story.shots)):
-        screen.styled(*line)
+    screen.styled(detail(shot, shot.memory, wished, shots=len(film.story.shots)))
     if wished:
-        screen.styled()
         change = change_line(Change.between(shot.memory, wished), shot.memory, wished)
-        screen.styled((f"Selected again, {shot.id} {change}.", "bold"))
+        screen.styled([(), [(f"Selected again, {shot.id} {change}.", "bold")]])
     if screen.shows_pictures and shot.memory.sources:
         _thumbnails(wished or shot.memory, screen)
 
@@ -111,8 +108,7 @@ def _detail(film: FilmReport, shot: ShotReport, wished: Memory | None, screen: S
 def _thumbnails(memory: Memory, screen: Screen) -> None:
     from onestory_cli.report.thumbnails import thumbnail_lines
 
-    for line in thumbnail_lines(memory, width=screen.width):
-        screen.styled(*line)
+    screen.styled(thumbnail_lines(memory, width=screen.width))
 
 
 def _page(film: FilmReport, file: Path, screen: Screen, *, json: bool) -> None:

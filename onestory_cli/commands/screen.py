@@ -5,7 +5,7 @@ Commands do not import the console: they are given a screen through the Typer co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from typing import Protocol
@@ -31,8 +31,8 @@ class Screen(Protocol):
     def line(self, text: str) -> None:
         """Print a result as it is, on stdout."""
 
-    def styled(self, *parts: tuple[str, str]) -> None:
-        """Print a result line made of parts, each a text and its style ("" for none), on stdout."""
+    def styled(self, lines: Iterable[Sequence[tuple[str, str]]]) -> None:
+        """Print result lines on stdout, each made of parts: a text and its style ("" for none)."""
 
     @property
     def width(self) -> int:
