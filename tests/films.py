@@ -204,9 +204,15 @@ def _number(text: str) -> int:
 
 
 def _pixels(latents_CTHW: np.ndarray, job: ShotJob) -> np.ndarray:
-    grey_THW = ((np.tanh(latents_CTHW.mean(axis=0)) + 1) * 127).astype(np.uint8)
-    times = np.arange(job.frames) * len(grey_THW) // job.frames
-    grey_PHW = grey_THW[times].repeat(job.height // grey_THW.shape[1], 1).repeat(job.width // grey_THW.shape[2], 2)
+    grey_THW = (np.tanh(latents_CTHW.mean(axis=0)) + 1) * 127
+    places = np.linspace(0, len(grey_THW) - 1, job.frames)  # from one to the next without a leap: no fault of a clip
+    earlier, rest = np.floor(places).astype(int), (places % 1)[:, None, None]
+    blended_PHW = grey_THW[earlier] * (1 - rest) + grey_THW[np.ceil(places).astype(int)] * rest
+    grey_PHW = (
+        blended_PHW.astype(np.uint8)
+        .repeat(job.height // grey_THW.shape[1], 1)
+        .repeat(job.width // grey_THW.shape[2], 2)
+    )
     return np.repeat(grey_PHW[..., None], 3, axis=3)
 
 

@@ -25,7 +25,7 @@ ROWS = (
     ("models.loaded", "models.present"),  # what it then is, and whether it can be
     ("plan", "memory", "importers"),  # an importer makes the text of a story, and is checked as one
     ("story", "models"),
-    ("errors", "events", "partial"),
+    ("errors", "events", "partial", "checks"),
     ("codes",),
 )
 ROW_OF = {unit: number for number, row in enumerate(ROWS) for unit in row}
@@ -69,6 +69,7 @@ LIGHT = (
     "errors",
     "events",
     "partial",
+    "checks",
     "codes",
 )
 HEAVY_MODULES = (

@@ -1,4 +1,4 @@
-"""W301 to W310: what is allowed and likely not meant."""
+"""W301 to W324: what is allowed and likely not meant: in stories, and in takes."""
 
 from __future__ import annotations
 
@@ -87,5 +87,48 @@ WARNINGS = (
         "nothing to it. Use one of the words that it knows, or a model with an open vocabulary.",
         bad="caption: A zebra gallops.",
         good="caption: A rabbit jumps.",
+    ),
+    Code(
+        code="W320",
+        title="A cut within a take",
+        explanation="From one frame to the next most of the picture changes, three times as much as beside it and for "
+        "good: the clip goes over to another picture. A shot is one uninterrupted clip, and what is after the cut "
+        "would be remembered too. Render another take and accept it.",
+        bad="onestory render film.story.yaml",
+        good="onestory render film.story.yaml --retry-bad 2",
+    ),
+    Code(
+        code="W321",
+        title="A flash in a take",
+        explanation="The whole picture becomes a tenth of full light brighter or darker and goes back within two "
+        "frames. If the story wants lightning, ignore it; else render another take and accept it.",
+        bad="onestory render film.story.yaml",
+        good="onestory render film.story.yaml --retry-bad 2",
+    ),
+    Code(
+        code="W322",
+        title="A take in which nothing moves",
+        explanation="No frame differs from the one before it by a thousandth. It is asked of shots that show a "
+        "declared character, and of all shots where the story declares none. Render another take, or say in "
+        "the caption what moves.",
+        bad="caption: $fox on $beach.",
+        good="caption: $fox waves on $beach.",
+    ),
+    Code(
+        code="W323",
+        title="A black take",
+        explanation="At least half of its frames are black. If the story does not want that, render another take; if "
+        "all are, the model or its weights are at fault.",
+        bad="onestory render film.story.yaml",
+        good="onestory render film.story.yaml --retry-bad 2",
+    ),
+    Code(
+        code="W324",
+        title="A take with other colours than its memory",
+        explanation="The caption names a setting, and the clip's mean colour is further from every frame of that "
+        "setting which it remembers than framing alone explains. Later shots would drift along. Render another "
+        "take, or say in the caption what changed the light.",
+        bad="onestory render film.story.yaml",
+        good="onestory render film.story.yaml --retry-bad 2",
     ),
 )

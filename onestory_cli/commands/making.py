@@ -31,6 +31,7 @@ def make_film(
     force: Collection[str] = (),
     takes: Mapping[str, int] | None = None,
     checkpoint_seconds: float = 30.0,
+    retry_bad: int = 0,
     json: bool,
 ) -> ExitCode:
     """Render what is missing; the path of the film is the result. A signal stops it after the step that it is at."""
@@ -48,6 +49,7 @@ def make_film(
                 takes=takes,
                 stop=signals.asked,
                 checkpoint_seconds=checkpoint_seconds,
+                retry_bad=retry_bad,
             )
         except KeyboardInterrupt:
             return signals.exit

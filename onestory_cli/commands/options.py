@@ -38,6 +38,15 @@ CheckpointSeconds = Annotated[
         "--checkpoint-seconds", metavar="S", min=0, help="Keep the work on an unfinished shot at most this often."
     ),
 ]
+RetryBad = Annotated[
+    int,
+    typer.Option(
+        "--retry-bad",
+        metavar="N",
+        min=0,
+        help="Of a shot whose take has faults, render up to N others; the best counts.",
+    ),
+]
 AllowOutside = Annotated[bool, flag("--allow-outside", help="Let the story name files outside its own folder.")]
 Json = Annotated[bool, flag("--json", help="Write for machines: JSON on stdout.")]
 FindingsFormat = Annotated[Format, typer.Option("--format", help="How findings are written.")]

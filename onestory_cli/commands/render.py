@@ -14,6 +14,7 @@ from onestory_cli.commands.options import (
     Device,
     Json,
     Profile,
+    RetryBad,
     RunFolder,
     Seed,
     StoryFile,
@@ -44,6 +45,7 @@ def command(
     ] = None,
     device: Device = "auto",
     checkpoint_seconds: CheckpointSeconds = 30.0,
+    retry_bad: RetryBad = 0,
     allow_outside: AllowOutside = False,
     dry_run: Annotated[bool, flag("--dry-run", help="Show the plan and render nothing.")] = False,
     json: Json = False,
@@ -71,5 +73,6 @@ def command(
         force=force,
         takes=wanted,
         checkpoint_seconds=checkpoint_seconds,
+        retry_bad=retry_bad,
         json=json,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from onestory_cli.commands.making import make_film
-from onestory_cli.commands.options import CheckpointSeconds, Device, Json, RunArgument
+from onestory_cli.commands.options import CheckpointSeconds, Device, Json, RetryBad, RunArgument
 from onestory_cli.commands.runs import find_run
 from onestory_cli.commands.screen import screen_of
 from onestory_cli.errors import ExitCode
@@ -16,6 +16,7 @@ def command(
     folder: RunArgument = None,
     device: Device = "auto",
     checkpoint_seconds: CheckpointSeconds = 30.0,
+    retry_bad: RetryBad = 0,
     json: Json = False,
 ) -> ExitCode:
     """Go on with an interrupted run."""
@@ -29,5 +30,6 @@ def command(
         run,
         device=device,
         checkpoint_seconds=checkpoint_seconds,
+        retry_bad=retry_bad,
         json=json,
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onestory_cli.commands.options import CheckpointSeconds, Device, Json
+from onestory_cli.checks import faults
+from onestory_cli.commands.options import CheckpointSeconds, Device, Json, RetryBad
 from onestory_cli.commands.runs import find_run
 from onestory_cli.commands.screen import screen_of
 from onestory_cli.commands.stopping import StopSignals
@@ -17,7 +19,7 @@ from onestory_cli.events import StopAsked
 if TYPE_CHECKING:
     from onestory_cli.store.candidates import Candidate
 
-COLUMNS = ("shot", "take", "id", "seed", "", "rendered or kept because")
+COLUMNS = ("shot", "take", "id", "seed", "", "faults", "rendered or kept because")
 group = typer.Typer(help="Make other takes of a shot, look at them, and say which one counts.", no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The run directory.", show_default=False)]
@@ -61,6 +63,7 @@ def new(
     ] = None,
     device: Device = "auto",
     checkpoint_seconds: CheckpointSeconds = 30.0,
+    retry_bad: RetryBad = 0,
     json: Json = False,
 ) -> ExitCode:
     """Make more takes of a shot; the one that counts goes on counting."""
@@ -83,6 +86,7 @@ def new(
                 seed=seed,
                 stop=signals.asked,
                 checkpoint_seconds=checkpoint_seconds,
+                retry_bad=retry_bad,
             )
         except KeyboardInterrupt:
             screen.note("interrupted: finished takes are kept, and the same command goes on with the one in work")
@@ -106,7 +110,7 @@ def accept(context: typer.Context, folder: Folder, shot: Shot, take: Which, json
     plan = load_run_plan(run)
     with run.locked():
         found = acceptable_take(plan, run, shot, take)
-        run.accept(shot, found)
+        run.accept(shot, found, chosen=True)
     if json:
         screen.document("take-accept", run=str(run.path), shot=shot, take=found.record.take, id=found.id)
     else:
@@ -133,7 +137,8 @@ def show(context: typer.Context, folder: Folder, shot: Shot, take: Any = None, j
 def _row(shot: str, item: Candidate) -> tuple[str, ...]:
     record = item.take.record
     state = "accepted" if item.accepted else "" if item.fits else "of another story"
-    return (shot, str(record.take), item.take.id, str(record.spec["seed"]), state, str(record.reason))
+    bad = ", ".join(map(str, faults(record.checks)))
+    return (shot, str(record.take), item.take.id, str(record.spec["seed"]), state, bad, str(record.reason))
 
 
 def _as_json(shot: str, item: Candidate) -> dict[str, object]:
@@ -145,6 +150,7 @@ def _as_json(shot: str, item: Candidate) -> dict[str, object]:
         "seed": record.spec["seed"],
         "accepted": item.accepted,
         "fits": item.fits,
+        "checks": [asdict(check) for check in record.checks],
         "reason": str(record.reason),
         "clip": str(item.take.clip),
     }

@@ -22,6 +22,7 @@ from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Emit, Event, ignore
 from onestory_cli.plan import ImageInput, Plan, ShotJob, retake
 from onestory_cli.render.behind import Behind
+from onestory_cli.render.checking import checked, is_bad, rank, warnings_of
 from onestory_cli.render.checkpoint import SECONDS, TakeCheckpoint, never
 from onestory_cli.render.committing import commit, promised
 from onestory_cli.render.maker import Made, Maker, memory_state
@@ -52,11 +53,13 @@ def render(
     takes: Mapping[str, int] | None = None,
     stop: Callable[[], bool] = never,
     checkpoint_seconds: float = SECONDS,
+    retry_bad: int = 0,
 ) -> Path:
     """Make what is missing of a film, then the film; returns its path. Finished shots stay, whatever happens.
 
     The work on a shot is kept every `checkpoint_seconds`. Once `stop()` is true the render keeps it and ends within a
     step, by a KeyboardInterrupt. `takes` says how many takes of a shot there should be; only the accepted one counts.
+    Of a shot whose take has faults, up to `retry_bad` others are made, and the best is accepted.
 
     Raises:
         OnestoryError: R410 where somebody must accept a take first.
@@ -74,7 +77,7 @@ def render(
                 for number in range((takes or {}).get(job.shot, 0)):
                     if number != take.record.take:
                         film.have(retake(job, number))
-                film.accept(job, take)
+                film.accept(job, film.best(job, take, retry_bad))
             return film.finish()
         except KeyboardInterrupt:
             film.settle()
@@ -166,6 +169,25 @@ class Film:
     def have(self, job: ShotJob) -> Take:
         """Another take, which does not count: the job has its number and its seed."""
         return self._have(self._settled(self._lookup.decide_other(job, self._visible.digests), otherwise=job))
+
+    def best(self, job: ShotJob, take: Take, retries: int) -> Take:
+        """The take, or the best of up to `retries` others too, where it has faults and it is nobody's choice."""
+        if job.accept == "ask" or self._lookup.chosen(job.shot):
+            return take
+        tried = [take]
+        others = [number for number in range(retries + 1) if number != take.record.take]
+        for number in others[:retries]:
+            if is_bad(min(tried, key=rank)):
+                tried.append(self.have(retake(job, number)))
+        return min(tried, key=rank)
+
+    def replace_bad(self, job: ShotJob, others: Collection[Take]) -> None:
+        """Let the best of other takes count in place of one that has faults and is nobody's choice; settle first."""
+        take = self._standing.get(job.shot)
+        if take and is_bad(take) and not self._lookup.chosen(job.shot):
+            best = min((take, *others), key=rank)
+            if best is not take:
+                self._run.accept(job.shot, best)
 
     def accept(self, job: ShotJob, take: Take) -> None:
         """Let a take count from now on, or stop until somebody has said which one shall.
@@ -264,7 +286,14 @@ class Film:
         """Let a made shot become a take beside the work on the next one, once the take before it is whole."""
         self.settle()
         data = write_latents(made.latents_CTHW)
-        take = promised(self._run, self._record(decision, made), data)
+        record = checked(
+            self._record(decision, made),
+            made.pixels_PHWC,
+            frames=made.latents_CTHW.shape[1],
+            plan=self._plan,
+            seen=self._visible.takes,
+        )
+        take = promised(self._run, record, data)
         self._visible.add(take, data)
         work = partial(
             commit,
@@ -282,6 +311,8 @@ class Film:
         self._whole[take.folder] = take
         self._made += 1
         self._say(events.TakeCommitted(shot=take.shot, take=take.id, seconds=seconds, memory_bytes=peak_memory_bytes()))
+        for warning in warnings_of(take.shot, take.record, shlex.quote(str(self._run.path))):
+            self._say(warning)
 
     def _reference(self, image: ImageInput, job: ShotJob) -> np.ndarray:
         """The latents of a reference image: those that the run keeps, or new ones, kept from now on."""

@@ -10,6 +10,7 @@ from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Emit, ignore
 from onestory_cli.plan import Plan, Seed, retake
 from onestory_cli.render.behind import Behind
+from onestory_cli.render.checking import is_bad, rank
 from onestory_cli.render.checkpoint import SECONDS, never
 from onestory_cli.render.loop import Film
 from onestory_cli.render.maker import Maker
@@ -29,8 +30,10 @@ def make_takes(
     seed: int | None = None,
     stop: Callable[[], bool] = never,
     checkpoint_seconds: float = SECONDS,
+    retry_bad: int = 0,
 ) -> tuple[Take, ...]:
     """The next `count` takes of a shot; `seed` is the first one's own, the others follow from it one by one.
+    While all of them have faults, up to `retry_bad` more are made, and the best counts where the accepted one is bad.
 
     Raises:
         OnestoryError: R412 when something that the shot can see is not made yet, S230 for an unknown shot.
@@ -47,12 +50,17 @@ def make_takes(
                 help=f"`onestory resume {shlex.quote(str(run.path))}` renders what is missing",
                 exit=ExitCode.USAGE,
             )
-        made = []
-        for number in range(first, first + count):
+        made: list[Take] = []
+        for number in range(first, first + count + retry_bad):
+            if len(made) >= count and not is_bad(min(made, key=rank)):
+                break
             next_job = retake(job, number)
             if seed is not None:
                 own = seed + number - first
                 next_job = replace(next_job, seed=own, seed_rule=Seed(base=own, given=True))
             made.append(film.have(next_job))
         film.settle()
-        return tuple(film.whole(take) for take in made)
+        whole = tuple(film.whole(take) for take in made)
+        if retry_bad and job.accept != "ask":
+            film.replace_bad(job, whole)
+        return whole

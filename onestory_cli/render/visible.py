@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class Visible:
-    """Digests and latents by source; each source is read or encoded once."""
+    """Digests, `takes` and latents by source; each source is read or encoded once."""
 
     def __init__(self, pictures: Mapping[str, ImageInput]) -> None:
         self._pictures = pictures
-        self._takes: dict[str, Take] = {}
+        self.takes: dict[str, Take] = {}
         self._latents: dict[str, np.ndarray] = {}
         self._fresh: dict[Path, np.ndarray] = {}  # of the takes of this shot that were made just now
 
@@ -26,7 +26,7 @@ class Visible:
     def digests(self) -> dict[str, str]:
         """What is known of every source: pictures by their bytes, shots by their takes."""
         pictures = {source: image.sha256 for source, image in self._pictures.items()}
-        return pictures | {shot: take.digest for shot, take in self._takes.items()}
+        return pictures | {shot: take.digest for shot, take in self.takes.items()}
 
     def of(self, job: ShotJob) -> dict[str, str]:
         """The digests of all that a shot can see, in film order."""
@@ -38,7 +38,7 @@ class Visible:
         for source in job.memory.sources:
             if source not in self._latents:
                 picture = self._pictures.get(source)
-                self._latents[source] = encode(picture, job) if picture else self._takes[source].latents()
+                self._latents[source] = encode(picture, job) if picture else self.takes[source].latents()
         return {source: self._latents[source] for source in job.memory.sources}
 
     def add(self, take: Take, latents: bytes) -> None:
@@ -47,7 +47,7 @@ class Visible:
 
     def accept(self, shot: str, take: Take) -> None:
         """From now on a shot is seen as this take."""
-        self._takes[shot] = take
+        self.takes[shot] = take
         if take.folder in self._fresh:
             self._latents[shot] = self._fresh[take.folder]
         self._fresh.clear()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from onestory_cli.checks import Check
 from onestory_cli.plan import Reason, ReasonKind
 from onestory_cli.store.files import FileDigest
 from onestory_cli.store.keys import Field, Spec, spec_key, take_key
@@ -55,7 +56,11 @@ class MemoryState:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One take, told in full. `spec` and `clip` are as in `keys.py`; `seconds` names the phases of the work."""
+    """One take, told in full. `spec` and `clip` are as in `keys.py`; `seconds` names the phases of the work.
+
+    `checks` are what was measured on its clip, and `colours` the mean colour of each latent frame of it in CIELAB; a
+    take that was made before there were checks has none.
+    """
 
     shot: str
     take: int
@@ -68,6 +73,8 @@ class Record:
     seconds: Mapping[str, float]
     environment: Mapping[str, Any]
     created: float
+    checks: tuple[Check, ...] = ()
+    colours: tuple[tuple[float, float, float], ...] = ()
     files: Mapping[str, FileDigest] = field(default_factory=dict)
 
     @property
@@ -116,5 +123,7 @@ def _parsed(document: dict[str, Any]) -> dict[str, Any]:
             shown={id: tuple(sources) for id, sources in memory.get("shown", {}).items()},
         ),
         "reason": Reason(kind=ReasonKind(document["reason"]["kind"]), detail=document["reason"]["detail"]),
+        "checks": tuple(Check(**check) for check in document.get("checks", ())),
+        "colours": tuple((row[0], row[1], row[2]) for row in document.get("colours", ())),
         "files": {name: FileDigest(**entry) for name, entry in document["files"].items()},
     }

@@ -129,6 +129,11 @@ class Lookup:
         alike = self._by_spec.get(take.record.spec_key, ())
         return entry is not None and any(entry.folder == f"{item.shot}/{item.id}" for item in alike)
 
+    def chosen(self, shot: str) -> bool:
+        """Whether somebody chose the take that counts."""
+        entry = self._accepted.get(shot)
+        return entry is not None and entry.chosen
+
     def key(self, job: ShotJob, digests: Digests) -> str | None:
         """The key of the take that would be made; None while the memory is not known."""
         known = _known({source: digests[source] for source in job.memory.sources})

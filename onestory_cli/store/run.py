@@ -213,11 +213,17 @@ class Run:
                 self.disk.link(take.folder / name, folder / name)
             return self.commit(folder, replace(take.record, memory=memory, reason=reason, created=time.time()))
 
-    def accept(self, shot: str, take: Take) -> None:
-        """Let a take count, from now on and after every restart."""
-        record = take.record
-        entry = Accepted(folder=f"{take.shot}/{take.id}", take=record.take, reason=record.reason, seed=record.own_seed)
-        state = self._state()
+    def accept(self, shot: str, take: Take, *, chosen: bool = False) -> None:
+        """Let a take count, from now on and after every restart; `chosen` when somebody said so."""
+        record, state = take.record, self._state()
+        before = state.shots.get(shot)
+        entry = Accepted(
+            folder=f"{take.shot}/{take.id}",
+            take=record.take,
+            reason=record.reason,
+            seed=record.own_seed,
+            chosen=chosen or (before is not None and before.chosen and before.take == record.take),
+        )
         if state.shots.get(shot) != entry:
             self._write_state(replace(state, shots={**state.shots, shot: entry}, film=None))
 

@@ -32,13 +32,15 @@ class ModelUsed:
 class Accepted:
     """The take that counts: `folder` below shots/, the number of the take, and why it was made or kept.
 
-    `seed` is None where it follows from the story, the shot's id and the number.
+    `seed` is None where it follows from the story, the shot's id and the number. `chosen` says that somebody accepted a
+    take of this number by hand.
     """
 
     folder: str
     take: int
     reason: Reason
     seed: int | None = None
+    chosen: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +108,7 @@ def _parsed(document: dict[str, Any]) -> dict[str, Any]:
                 take=entry["take"],
                 reason=Reason(kind=ReasonKind(entry["reason"]["kind"]), detail=entry["reason"]["detail"]),
                 seed=entry.get("seed"),
+                chosen=entry.get("chosen", False),
             )
             for shot, entry in document["shots"].items()
         },
