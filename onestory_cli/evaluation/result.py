@@ -119,10 +119,12 @@ def markdown(table: Sequence[Row], notes: Sequence[str] = ()) -> str:
 
 def words(item: Estimate, *, digits: int = 0, signed: bool = False) -> str:
     """An estimate as text, `63 (55 to 71)`; a dash where nothing was asked."""
-    if item.percent is None:
+    known = [value for value in (item.percent, item.low, item.high) if value is not None]
+    if not known:
         return "-"
     form = f"{'+' if signed else ''}.{digits}f"
-    return f"{item.percent:{form}} ({item.low:{form}} to {item.high:{form}})"
+    percent, low, high = (f"{round(value, digits) + 0.0:{form}}" for value in known)  # a rounded zero has no sign
+    return f"{percent} ({low} to {high})"
 
 
 def _as_json(columns: Mapping[str, Mapping[str, Estimate]]) -> dict[str, dict[str, object]]:

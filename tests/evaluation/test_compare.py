@@ -11,7 +11,7 @@ import pytest
 from onestory_cli.errors import OnestoryError
 from onestory_cli.evaluation.compare import against, read_other
 from onestory_cli.evaluation.result import SCHEMA, Result, words
-from onestory_cli.evaluation.statistics import tally
+from onestory_cli.evaluation.statistics import Estimate, tally
 from onestory_cli.evaluation.variants import Variant
 
 ROW = "later: colour"
@@ -50,6 +50,12 @@ def test_only_shared_stories_count_and_they_are_paired(tmp_path: Path) -> None:
     assert comparison.shares["adaptive, that"][ROW].percent == pytest.approx(100 / 3, abs=0.1)
     change = comparison.differences["adaptive: this - that"][ROW]
     assert words(change, signed=True) == "+67 (+50 to +100)"
+
+
+def test_a_rounded_zero_has_no_sign() -> None:
+    tiny = Estimate(percent=-0.04, low=-0.4, high=0.04, n=3)
+    assert words(tiny, signed=True) == "+0 (+0 to +0)"
+    assert words(tiny, digits=1, signed=True) == "+0.0 (-0.4 to +0.0)"
 
 
 def test_single_columns_are_compared_whatever_they_are_called(tmp_path: Path) -> None:
