@@ -1,4 +1,4 @@
-"""S210 to S230: what a story asks and its model cannot do."""
+"""S210 to S220 and S230: what a story asks and its model cannot do."""
 
 from __future__ import annotations
 
@@ -61,6 +61,39 @@ LIMITS = (
         "damaged. Put it back, or render from the story file again.",
         bad="image: refs/gone.png",
         good="image: refs/fox.png",
+    ),
+    Code(
+        code="S217",
+        title="More remembered frames than the base can begin from",
+        explanation="A picture-to-video base without an adapter remembers by going on from one frame of an earlier "
+        "shot. Several frames need a base that takes reference images, or an adapter.",
+        bad="memory: {frames: 4}      (with model: wan2.2-ti2v-5b)",
+        good="memory: {frames: 1}",
+    ),
+    Code(
+        code="S218",
+        title="A shot with nothing to begin from",
+        explanation="The model makes video of a picture. A shot after the first goes on from what it remembers; the "
+        "first, or one without memory, needs `image:`, or another model that begins from words: `first_shot_model:` "
+        "makes all such shots of the story.",
+        bad="model: wan2.1-i2v-14b-480p",
+        good="model: wan2.1-i2v-14b-480p\nfirst_shot_model: wan2.1-t2v-14b",
+    ),
+    Code(
+        code="S219",
+        title="A picture for a model of text alone",
+        explanation="The model makes video of text and has no way to take a first picture in. Others have: "
+        "`onestory models` shows the task of each (i2v, ti2v and vace take pictures).",
+        bad="model: wan2.1-t2v-1.3b      (and a shot with image: start.png)",
+        good="model: wan2.1-vace-1.3b",
+    ),
+    Code(
+        code="S220",
+        title="A first model that does not fit",
+        explanation="What `first_shot_model` makes is remembered by the story's model, so both must have latents of "
+        "one layout, those of Wan 2.1 or those of Wan 2.2 TI2V; and it must be able to begin from words.",
+        bad="model: wan2.1-i2v-14b-480p\nfirst_shot_model: wan2.2-ti2v-5b",
+        good="model: wan2.1-i2v-14b-480p\nfirst_shot_model: wan2.1-t2v-1.3b",
     ),
     Code(
         code="S230",

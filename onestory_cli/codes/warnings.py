@@ -89,6 +89,14 @@ WARNINGS = (
         good="caption: A rabbit jumps.",
     ),
     Code(
+        code="W311",
+        title="A base that remembers nothing",
+        explanation="A text-to-video base takes text alone: without an adapter no shot knows of the others, and the "
+        "same character looks different in each. wan2.1-vace-1.3b and -14b remember without training.",
+        bad="model: wan2.1-t2v-1.3b",
+        good="model: wan2.1-vace-1.3b",
+    ),
+    Code(
         code="W320",
         title="A cut within a take",
         explanation="From one frame to the next most of the picture changes, three times as much as beside it and for "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from onestory_cli.errors import Diagnostic, Findings, OnestoryError
 
@@ -29,24 +29,31 @@ def compile_story(
         OnestoryError: the model is not there, or `until` is no shot.
     """
     from onestory_cli.models.fingerprint import fingerprint_of
-    from onestory_cli.plan import make_plan
+    from onestory_cli.plan import OtherModel, make_plan
     from onestory_cli.story.load import load_story
 
     story, warnings = load_story(file, profile=profile, seed=seed, allow_outside=allow_outside)
-    spec = _model_of(story)
+    spec, first = _model_of(story, "model"), _model_of(story, "first_shot_model") if story.first_shot_model else None
+    print_of = fingerprint_of if fingerprint else (lambda _: "")
     try:
-        plan, more = make_plan(story, spec, model_fingerprint=fingerprint_of(spec) if fingerprint else "", until=until)
+        plan, more = make_plan(
+            story,
+            spec,
+            model_fingerprint=print_of(spec),
+            first=OtherModel(spec=first, fingerprint=print_of(first)) if first else None,
+            until=until,
+        )
     except Findings as fault:
         raise Findings((*fault.diagnostics, *warnings)) from fault
     return plan, (*warnings, *more)
 
 
-def _model_of(story: Story) -> ModelSpec:
-    """The model that a story names; an error about it points at `model:` in the file."""
+def _model_of(story: Story, key: Literal["model", "first_shot_model"]) -> ModelSpec:
+    """The model that a story names under `key`; an error about it points there in the file."""
     from onestory_cli.models.catalog import find
 
     try:
-        return find(story.model, beside=Path(story.path).parent)
+        return find(getattr(story, key), beside=Path(story.path).parent)
     except OnestoryError as fault:
-        fault.place = fault.place or story.places.get("model")
+        fault.place = fault.place or story.places.get(key)
         raise

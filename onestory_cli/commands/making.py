@@ -38,7 +38,7 @@ def make_film(
     from onestory_cli.render import render
 
     with screen.watch(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
-        load = model_loader(plan.model, device, show)
+        load = maker_loader(plan, device, show)
         try:
             film = render(
                 plan,
@@ -58,6 +58,22 @@ def make_film(
     else:
         screen.line(str(film))
     return ExitCode.DONE
+
+
+def maker_loader(plan: Plan, device: str, emit: Emit) -> Callable[[], Maker]:
+    """What loads the models of a plan: one, or two where the first shot is another's."""
+    if not any(job.other for job in plan.jobs):
+        return model_loader(plan.model, device, emit)
+
+    def load() -> Maker:
+        from onestory_cli.render.by_model import MakerByModel
+
+        others = [job.other.spec for job in plan.jobs if job.other]
+        for spec in (plan.model, *others[:1]):  # both, before the first one has worked
+            require_ready(spec)
+        return MakerByModel(plan.model, lambda spec: model_loader(spec, device, emit)())
+
+    return load
 
 
 def model_loader(spec: ModelSpec, device: str, emit: Emit) -> Callable[[], Maker]:

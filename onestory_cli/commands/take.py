@@ -67,14 +67,14 @@ def new(
     json: Json = False,
 ) -> ExitCode:
     """Make more takes of a shot; the one that counts goes on counting."""
-    from onestory_cli.commands.making import model_loader
+    from onestory_cli.commands.making import maker_loader
     from onestory_cli.render import load_run_plan
     from onestory_cli.render.takes import make_takes
 
     run, screen = find_run(folder), screen_of(context)
     plan = load_run_plan(run)
     with screen.watch(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
-        load = model_loader(plan.model, device, show)
+        load = maker_loader(plan, device, show)
         try:
             made = make_takes(
                 plan,

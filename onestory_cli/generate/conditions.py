@@ -152,7 +152,7 @@ def _video(job: Size, image: NDArray[np.uint8] | None) -> Tensor:
     """(1, 3, P, H, W) between -1 and 1: the picture, then grey; all grey without one."""
     video = torch.zeros(1, 3, job.frames, job.height, job.width)
     if image is not None:
-        video[0, :, 0] = torch.from_numpy(image).permute(2, 0, 1).float().div(127.5).sub(1)
+        video[0, :, 0] = torch.tensor(image).permute(2, 0, 1).float().div(127.5).sub(1)
     return video
 
 

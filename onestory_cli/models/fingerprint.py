@@ -56,12 +56,19 @@ def _scorer(spec: ModelSpec) -> str:
     return spec.scorer if Path(spec.scorer).is_dir() else str(snapshot(spec.scorer) or "")
 
 
-@lru_cache(maxsize=8)
 def fingerprint(folder: str) -> str:
     """Hex digest (16 digits) over the names and bytes of all configs and weights in `folder`, in order of name."""
+    root = Path(folder).resolve()
+    files = sorted(item for item in root.rglob("*") if item.suffix in SUFFIXES and item.is_file())
+    stats = ((file, file.stat()) for file in files)
+    return _of_files(root, tuple((file, stat.st_size, stat.st_mtime_ns) for file, stat in stats))
+
+
+@lru_cache(maxsize=32)
+def _of_files(root: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
+    """The fingerprint of files with their sizes and times: what did not change since is not read again."""
     digest = hashlib.sha256()
-    root = Path(folder)
-    for path in sorted(item for item in root.rglob("*") if item.suffix in SUFFIXES):
+    for path, _, _ in files:
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
         digest.update(_digest(path))
     return digest.hexdigest()[:16]

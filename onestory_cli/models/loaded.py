@@ -50,7 +50,7 @@ class Eyes:
         """Pixels -> normalised latents (B, C, T, H, W) in float32, the mode of the posterior; P must be 4k + 1."""
         # the vae itself drops what is over without a word
         assert pixels_BPHWC.shape[1] % self.spec.temporal_stride == 1, "a clip has 4k + 1 frames"
-        pixels = torch.from_numpy(np.ascontiguousarray(pixels_BPHWC)).to(self.device)
+        pixels = torch.tensor(np.ascontiguousarray(pixels_BPHWC)).to(self.device)
         return self.encode_values(pixels.permute(0, 4, 1, 2, 3).float().div(127.5).sub(1))
 
     def encode_values(self, values_BCPHW: Tensor) -> Tensor:

@@ -105,6 +105,11 @@ class ModelSpec:
         """Whether a shot can begin from its caption alone; an adapter teaches that to an image-to-video base."""
         return self.task != "i2v" or bool(self.adapter)
 
+    def same_latents(self, other: ModelSpec) -> bool:
+        """Whether the latents of two models have one layout, so that one can remember what the other made."""
+        layouts = [(item.latent_channels, item.spatial_stride, item.temporal_stride) for item in (self, other)]
+        return layouts[0] == layouts[1]
+
     @property
     def experts(self) -> int:
         return 1 if self.boundary_ratio is None else 2

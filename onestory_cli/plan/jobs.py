@@ -74,11 +74,19 @@ class Seed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OtherModel:
+    """The model of shots that begin from their captions alone, where the plan's own cannot make those."""
+
+    spec: ModelSpec
+    fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ShotJob:
     """One shot of a plan. `take` counts from 0; `caption` is the resolved caption.
 
     `accept`: "first" lets the first take count, "ask" waits for somebody to say which. `guidance_2` is for the second
-    expert of a model that has two.
+    expert of a model that has two. `other` is None for the plan's own model.
     """
 
     index: int
@@ -101,6 +109,7 @@ class ShotJob:
     image: ImageInput | None
     memory: MemoryJob
     tokens: Tokens
+    other: OtherModel | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +122,7 @@ class Plan:
     jobs: tuple[ShotJob, ...]
     references: tuple[Reference, ...]
     output: Output
+    first: OtherModel | None = None
 
     def job(self, shot: str) -> ShotJob:
         """The job of a shot.

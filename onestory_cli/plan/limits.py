@@ -110,7 +110,7 @@ def size_of_film(story: Story, shot: Shot, job: ShotJob, first: ShotJob) -> Iter
 
 def budget_findings(story: Story, shot: Shot, job: ShotJob, spec: ModelSpec) -> Iterator[Diagnostic]:
     """S215 for a memory budget that cannot carry one frame."""
-    if job.memory.sources and not job.tokens.context:
+    if job.memory.sources and spec.levels[-1].patch and not job.tokens.context:
         coarsest = spec.levels[-1].tokens(*spec.latent_size(job.width, job.height))
         yield Diagnostic(
             code="S215",

@@ -11,10 +11,12 @@ from typing import TypeVar
 from onestory_cli.errors import Diagnostic, Findings
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.models.levels import allocate
+from onestory_cli.plan.bases import base_findings, first_model_findings, forgetful_base
 from onestory_cli.plan.images import Pictures
 from onestory_cli.plan.jobs import (
     REFERENCE_MARK,
     MemoryJob,
+    OtherModel,
     Plan,
     Reference,
     Seed,
@@ -38,22 +40,24 @@ def make_plan(
     spec: ModelSpec,
     *,
     model_fingerprint: str = "",
+    first: OtherModel | None = None,
     until: str | None = None,
     images: Mapping[str, Path] | None = None,
 ) -> tuple[Plan, tuple[Diagnostic, ...]]:
     """The plan of a story on a model, up to and with shot `until`, and warnings about it.
 
-    `images` names files to read in place of the story's own paths (a run's frozen copies).
+    `first` makes the shots that begin from their captions alone. `images` names files to read in place of the story's
+    own paths (a run's frozen copies).
 
     Raises:
         Findings: everything that the model cannot do, all at once.
         OnestoryError: S230 when `until` is no shot of the story.
     """
-    planner = Planner(story, spec, Pictures(Path(story.path).parent, images or {}))
+    planner = Planner(story, spec, Pictures(Path(story.path).parent, images or {}), first)
     for shot in _until(story.shots, until):
         planner.add(shot)
     jobs = tuple(planner.jobs.values())
-    warnings = unknown_words(story, jobs, spec)
+    warnings = (*unknown_words(story, jobs, spec), *forgetful_base(story, jobs, spec))
     if planner.findings:
         raise Findings((*planner.findings, *warnings))
     plan = Plan(
@@ -63,6 +67,7 @@ def make_plan(
         jobs=jobs,
         references=planner.references,
         output=replace(story.output, scale=_first(story.output.scale, spec.scale)),
+        first=first,
     )
     return plan, warnings
 
@@ -79,9 +84,9 @@ def _until(shots: tuple[Shot, ...], until: str | None) -> tuple[Shot, ...]:
 class Planner:
     """Resolves the shots of a story in film order: `jobs` by shot id, and `findings` about them so far."""
 
-    def __init__(self, story: Story, spec: ModelSpec, pictures: Pictures) -> None:
-        self._story, self._spec, self._pictures = story, spec, pictures
-        self._findings: list[Diagnostic] = []
+    def __init__(self, story: Story, spec: ModelSpec, pictures: Pictures, first: OtherModel | None = None) -> None:
+        self._story, self._spec, self._pictures, self._other = story, spec, pictures, first
+        self._findings = list(first_model_findings(story, spec, first.spec)) if first else []
         self._mentions = {shot.id: {mention.id: None for mention in shot.mentions} for shot in story.shots}
         self._naming: dict[str, list[str]] = {}
         self.jobs: dict[str, ShotJob] = {}
@@ -93,20 +98,23 @@ class Planner:
 
     def add(self, shot: Shot) -> None:
         """Resolve the next shot. One that the model cannot make gets the model's own length or size to go on with."""
-        story, spec = self._story, self._spec
-        fps = story.fps or spec.fps
+        story, memory = self._story, self._memory(shot)
+        other = None if shot.image or memory.sources else self._other
+        spec = other.spec if other else self._spec
+        fps = story.fps or self._spec.fps
         span = length(story, shot, spec, fps)
         width, height = _first(shot.width, spec.width), _first(shot.height, spec.height)
         self._findings += [span.finding] if span.finding else []
         if wrong := list(size_findings(story, shot, spec, width, height)):
             self._findings += wrong
             width, height = spec.width, spec.height
-        job = self._job(shot, frames=span.frames, width=width, height=height, fps=fps)
+        job = self._job(shot, other, memory, frames=span.frames, width=width, height=height, fps=fps)
         self.jobs[shot.id] = job
         for id in self._mentions[shot.id]:
             self._naming.setdefault(id, []).append(shot.id)
         self._findings += size_of_film(story, shot, job, next(iter(self.jobs.values())))
         self._findings += budget_findings(story, shot, job, spec)
+        self._findings += base_findings(story, shot, job, spec)
 
     def _references(self) -> Iterator[Reference]:
         """The reference images of characters, then of settings."""
@@ -118,10 +126,19 @@ class Planner:
                 if image := self._pictures.read(item.image, place):
                     yield Reference(source=REFERENCE_MARK + item.id, image=image)
 
-    def _job(self, shot: Shot, *, frames: int, width: int, height: int, fps: int) -> ShotJob:
-        """One shot with the model's defaults filled in."""
-        story, spec = self._story, self._spec
-        memory = self._memory(shot)
+    def _job(
+        self,
+        shot: Shot,
+        other: OtherModel | None,
+        memory: MemoryJob,
+        *,
+        frames: int,
+        width: int,
+        height: int,
+        fps: int,
+    ) -> ShotJob:
+        """One shot with the defaults of its model filled in."""
+        story, spec = self._story, other.spec if other else self._spec
         rule = Seed(base=_first(shot.seed, story.seed), given=shot.seed is not None)
         return ShotJob(
             index=len(self.jobs),
@@ -143,23 +160,28 @@ class Planner:
             image=self._pictures.read(shot.image, place_of(story, shot, "image")) if shot.image else None,
             memory=memory,
             tokens=self._tokens(memory, frames=frames, width=width, height=height),
+            other=other,
         )
 
     def _memory(self, shot: Shot) -> MemoryJob:
-        """What a shot can see. `memory.from` chooses among earlier shots; references stay visible to every shot."""
+        """What a shot can see. `memory.from` chooses among earlier shots; references stay visible to every shot, but
+        not where a shot begins from what it remembers: that is a frame of the film, and none where it has a picture.
+        """
         asked, spec = shot.memory, self._spec
         frames, policy = _first(asked.frames, spec.memory_frames), _first(asked.policy, spec.policy)
         budget = _first(asked.budget, spec.budget)
         chosen = None if asked.sources is None else frozenset(asked.sources)
         shots = list(self.jobs) if chosen is None else [earlier for earlier in self.jobs if earlier in chosen]
-        blind = frames == 0 or budget == 0 or policy == "none"
-        sources = () if blind else (*(reference.source for reference in self.references), *shots)
-        shown = tuple(self._shown(shot, chosen)) if policy == "coverage" and not blind else ()
+        begins = spec.remembers == "first-frame"
+        blind = frames == 0 or budget == 0 or policy == "none" or spec.remembers == "nothing"
+        blind |= begins and shot.image is not None
+        references = () if begins else tuple(reference.source for reference in self.references)
+        sources = () if blind else (*references, *shots)
+        shown = tuple(self._shown(shot, chosen, frozenset(references))) if policy == "coverage" and not blind else ()
         return MemoryJob(frames=frames, budget=budget, policy=policy, sources=sources, shown=shown)
 
-    def _shown(self, shot: Shot, chosen: frozenset[str] | None) -> Iterator[Shown]:
+    def _shown(self, shot: Shot, chosen: frozenset[str] | None, pictured: frozenset[str]) -> Iterator[Shown]:
         """What the caption names, where it is shown: its own reference, and the latest shots that name it too."""
-        pictured = {reference.source for reference in self.references}
         for id in self._mentions[shot.id]:
             shows = [mark for mark in (REFERENCE_MARK + id,) if mark in pictured]
             shows += reversed(list(islice(self._latest(id, chosen), MOST_SHOWING)))

@@ -7,7 +7,7 @@ from pathlib import Path
 from onestory_cli.errors import ExitCode, Findings, OnestoryError
 from onestory_cli.models.catalog import ModelSpec, find_again
 from onestory_cli.models.fingerprint import fingerprint_of
-from onestory_cli.plan import Plan, make_plan
+from onestory_cli.plan import OtherModel, Plan, make_plan
 from onestory_cli.store.files import holds
 from onestory_cli.store.run import STORY, Run
 from onestory_cli.store.state import ModelUsed, RunState
@@ -28,8 +28,13 @@ def load_run_plan(run: Run) -> Plan:
     if state is None:
         raise OnestoryError("R402", f'"{run.path}" is no run directory', help="give `onestory render` a story first")
     spec = model_of_run(state.model)
+    first = model_of_run(state.first_model) if state.first_model else None
     plan, _ = make_plan(
-        story_of(run, state), spec, model_fingerprint=fingerprint_of(spec), images=_pictures(run, state)
+        story_of(run, state),
+        spec,
+        model_fingerprint=fingerprint_of(spec),
+        first=OtherModel(spec=first, fingerprint=fingerprint_of(first)) if first else None,
+        images=_pictures(run, state),
     )
     return plan
 

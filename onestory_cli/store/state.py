@@ -13,6 +13,7 @@ from typing import Any
 
 from onestory_cli import __version__
 from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.plan import Plan, Reason, ReasonKind
 from onestory_cli.store.sealed import BrokenSeal, seal, unseal
 
@@ -61,6 +62,7 @@ class RunState:
 
     tool: str = f"onestory {__version__}"
     model: ModelUsed
+    first_model: ModelUsed | None = None
     story: str
     profile: str | None
     seed: int
@@ -102,6 +104,7 @@ def _parsed(document: dict[str, Any]) -> dict[str, Any]:
     return {
         **document,
         "model": ModelUsed(**document["model"]),
+        "first_model": ModelUsed(**document["first_model"]) if document.get("first_model") else None,
         "shots": {
             shot: Accepted(
                 folder=entry["folder"],
@@ -116,15 +119,17 @@ def _parsed(document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _used(model: ModelSpec, fingerprint: str) -> ModelUsed:
+    folder = str(Path(model.path or model.base).absolute())
+    return ModelUsed(name=model.name, folder=folder, fingerprint=fingerprint)
+
+
 def state_of(plan: Plan, before: RunState | None) -> RunState:
     """The state of a run that is to render `plan`; takes that were accepted before stay so while their shots exist."""
     shots = {shot.id for shot in plan.story.shots}
     return RunState(
-        model=ModelUsed(
-            name=plan.model.name,
-            folder=str(Path(plan.model.path or plan.model.base).absolute()),
-            fingerprint=plan.model_fingerprint,
-        ),
+        model=_used(plan.model, plan.model_fingerprint),
+        first_model=_used(plan.first.spec, plan.first.fingerprint) if plan.first else None,
         story=plan.story.source.decode("utf-8", "surrogateescape"),
         profile=plan.story.profile,
         seed=plan.story.seed,

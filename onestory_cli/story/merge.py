@@ -52,6 +52,7 @@ def build_story(source: Source, tree: dict[str, Any], *, profile: str | None, se
         source=source.text.content.encode(),
         title=fold(tree.get("title", "")),
         model=tree.get("model", "storyworld"),
+        first_shot_model=tree.get("first_shot_model"),
         seed=seed if seed is not None else int([0, *seeds][-1]),
         fps=_whole(tree.get("fps")),
         style=fold(style),

@@ -88,12 +88,16 @@ class Output:
 
 @dataclass(frozen=True, kw_only=True)
 class Story:
-    """A whole screenplay. `path` is the file it came from, `source` its bytes; `seed` is the story's own seed."""
+    """A whole screenplay. `path` is the file it came from, `source` its bytes; `seed` is the story's own seed.
+
+    `first_shot_model` makes the shots that have neither a picture nor a memory to begin from.
+    """
 
     path: str
     source: bytes = field(repr=False)
     title: str
     model: str
+    first_shot_model: str | None = None
     seed: int = 0
     fps: int | None = None
     style: str = ""

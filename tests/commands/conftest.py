@@ -15,6 +15,7 @@ from onestory_cli import cli
 from onestory_cli.commands.compiling import compile_story
 from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode
+from tests.bases import base_folder as base_folder  # the fixture
 from tests.films import SPEC, render_with
 
 STORY = """\

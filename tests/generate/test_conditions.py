@@ -24,6 +24,7 @@ from onestory_cli.models.load import load_model
 from onestory_cli.models.loaded import LoadedModel
 from onestory_cli.plan.jobs import MemoryJob, ShotJob
 from tests.bases import FAMILIES
+from tests.generate.test_snapshot import Notebook
 from tests.tiny import job_of
 
 Family = Callable[[str], LoadedModel]
@@ -190,3 +191,18 @@ def test_each_expert_works_at_its_own_times(family: Family, name: str) -> None:
     if len(experts) == 2:
         boundary = 1000 * float(model.spec.boundary_ratio or 0)
         assert (model.expert(torch.tensor(boundary)), model.expert(torch.tensor(boundary - 1))) == (0, 1)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_stopped_after_a_step_a_shot_goes_on_to_the_same_bytes(family: Family, name: str) -> None:
+    model = family(name)
+    sources = () if model.spec.remembers == "nothing" else ("opening",)
+    made, bank = job(model, sources), bank_of(model, *sources)
+    whole = generate_shot(model, made, bank)
+    notebook = Notebook(stop=3)
+    with pytest.raises(KeyboardInterrupt):
+        generate_shot(model, made, bank, checkpoint=notebook)
+    notebook.stop = 0
+    resumed = generate_shot(model, made, bank, checkpoint=notebook)
+    assert notebook.loaded == [0, 3]
+    assert resumed.latents_CTHW.tobytes() == whole.latents_CTHW.tobytes()

@@ -113,11 +113,9 @@ def test_a_model_that_is_gone_is_named(file: Path, tmp_path: Path) -> None:
 
 
 def test_another_model_in_the_same_folder_makes_the_film_again(file: Path, tmp_path: Path) -> None:
-    from onestory_cli.models.fingerprint import fingerprint
 
     render_with(plan_for(file), tmp_path / "film.run")
     (tmp_path / "models" / "numbers" / "weights.safetensors").write_bytes(b"retrained")
-    fingerprint.cache_clear()
     run = Run.open(tmp_path / "film.run")
     assert render_with(load_run_plan(run), run.path).made == ["opening", "city", "return"]
 
