@@ -102,7 +102,7 @@ def save_grounding_dino(folder: Path) -> Path:
         max_text_len=16,
     )
     GroundingDinoForObjectDetection(config).save_pretrained(folder)
-    GroundingDinoImageProcessorPil(size={"shortest_edge": 64, "longest_edge": 96}).save_pretrained(folder)
+    GroundingDinoImageProcessorPil(size={"shortest_edge": 128, "longest_edge": 192}).save_pretrained(folder)
     vocabulary = {**BERT, **{word: number for number, word in enumerate(WORDS, start=1)}}
     _tokenizer(vocabulary, "[CLS]", "[SEP]", "[PAD]", "[UNK]", 64).save_pretrained(folder)
     return folder
