@@ -72,6 +72,23 @@ MEANING = (
         good="image: refs/poster-2000x2000.png",
     ),
     Code(
+        code="S155",
+        title="A model outside of the story's folder",
+        explanation="A model that is a folder or a file lies beside the story or below the folder that you are in, so "
+        "that a story of somebody else cannot make you read what is not its own. "
+        "Names of `onestory models` and of the hub are free. `--allow-outside` allows any path.",
+        bad="model: /models/wan",
+        good="onestory render film.story.yaml --allow-outside",
+    ),
+    Code(
+        code="S156",
+        title="Too many or too large pictures",
+        explanation="All pictures of a story together have at most 256 MiB and are at most 1000 files, because each of "
+        "them is read before any work. Models look at about a million pixels: save them smaller.",
+        bad="image: refs/scan-0001.png      (and 500 more of 10 MiB)",
+        good="image: refs/photo-0001.webp",
+    ),
+    Code(
         code="S160",
         title="Memory of an unknown shot",
         explanation="`memory.from` names the earlier shots that this one may remember, and no shot has that id.",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from onestory_cli.errors import Diagnostic, Findings, OnestoryError
+from onestory_cli.errors import Diagnostic, Findings, OnestoryError, shorten
 
 if TYPE_CHECKING:
     from onestory_cli.models.catalog import ModelSpec
@@ -33,7 +34,8 @@ def compile_story(
     from onestory_cli.story.load import load_story
 
     story, warnings = load_story(file, profile=profile, seed=seed, allow_outside=allow_outside)
-    spec, first = _model_of(story, "model"), _model_of(story, "first_shot_model") if story.first_shot_model else None
+    spec = _model_of(story, "model", allow_outside)
+    first = _model_of(story, "first_shot_model", allow_outside) if story.first_shot_model else None
     print_of = fingerprint_of if fingerprint else (lambda _: "")
     try:
         plan, more = make_plan(
@@ -48,12 +50,46 @@ def compile_story(
     return plan, (*warnings, *more)
 
 
-def _model_of(story: Story, key: Literal["model", "first_shot_model"]) -> ModelSpec:
-    """The model that a story names under `key`; an error about it points there in the file."""
-    from onestory_cli.models.catalog import find
+def _model_of(story: Story, key: Literal["model", "first_shot_model"], allow_outside: bool) -> ModelSpec:
+    """The model that a story names under `key`; an error about it points there in the file.
 
+    Raises:
+        OnestoryError: S155 for files outside of the story's folder and of the current one, and all that `find` says.
+    """
+    from onestory_cli.models.catalog import CATALOG, find
+
+    beside, name = Path(story.path).parent, str(getattr(story, key))
     try:
-        return find(getattr(story, key), beside=Path(story.path).parent)
+        if not allow_outside and name not in CATALOG:
+            _refuse_outside(beside, name, *_led_on_to(beside / name))
+        spec = find(name, beside=beside)
     except OnestoryError as fault:
         fault.place = fault.place or story.places.get(key)
         raise
+    return spec
+
+
+def _led_on_to(folder: Path) -> list[str]:
+    """The files and folders that the card of a model folder names; a card that cannot be read is told by `find`."""
+    from onestory_cli.models.cards import read_map
+    from onestory_cli.models.catalog import CARD, CATALOG
+
+    try:
+        card = read_map(folder / CARD)
+    except (OSError, ValueError):
+        return []
+    named = [card.get(key) for key in ("base", "transformer", "transformer_2")]
+    return [str(folder / name) for name in named if isinstance(name, str) and name not in CATALOG]
+
+
+def _refuse_outside(beside: Path, *names: str) -> None:
+    """S155 for the first of the files or folders that is there, and leads out of the story's folder and the current."""
+    roots = [Path(os.path.realpath(root)) for root in (beside, Path())]
+    for path in (root / name for name in names if name for root in (beside, Path())):
+        real = Path(os.path.realpath(path))
+        if not any(real.is_relative_to(root) for root in roots) and os.path.lexists(path):
+            raise OnestoryError(
+                "S155",
+                f'the model "{shorten(path, 200)}" is outside of the story\'s folder',
+                help="move it there, or give the story and all that it names your trust by `--allow-outside`",
+            )

@@ -40,6 +40,10 @@ class People:
                 id = names.new(name, otherwise="character")
                 self._people[key] = _Person(id=id, name=name, line=element.line)
 
+    @property
+    def count(self) -> int:
+        return len(self._people)
+
     def seen(self, cue: str) -> str:
         """The id of who speaks, or "" for a voice alone."""
         person = None if _UNSEEN.search(_extension(cue)) else self._people.get(_key(spoken_name(cue)))

@@ -41,6 +41,9 @@ def from_fountain(text: Text, report: Report) -> Draft:
     screenplay = parse(text)
     names = Names()
     people = People(screenplay.elements, names)
+    if people.count > _MOST_DECLARED:
+        report.too_much(f"{people.count} characters are too many; {_MOST_DECLARED} is the most", "the whole file")
+        report.refuse()
     cutter = _Cutter(people, names, report)
     for element in screenplay.elements:
         cutter.take(element)
@@ -73,7 +76,7 @@ class _Open:
     line: int
     setting: str
     caption: str = ""
-    speakers: list[str] = field(default_factory=list)
+    speakers: dict[str, None] = field(default_factory=dict)  # in order
     notes: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -147,7 +150,7 @@ class _Cutter:
         shot = self._open or self._start(element.line, "")
         who = self._people.seen(element.text)
         if who and who not in shot.speakers and f"${who}" not in shot.caption:
-            shot.speakers.append(who)
+            shot.speakers[who] = None
 
     def _said(self, element: Element) -> None:
         shot = self._open or self._start(element.line, "")

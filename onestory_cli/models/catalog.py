@@ -6,14 +6,14 @@ The embedded model and the bases that people own take one way: they differ in a 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean
+from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean, shorten
 from onestory_cli.models.bases import BASES
+from onestory_cli.models.cards import read_map, refuse_nonsense
 from onestory_cli.models.folder import is_stock, read_stock, row_of_hub
 from onestory_cli.models.hub import is_repo, snapshot
 from onestory_cli.models.levels import LEVELS, Level
@@ -61,7 +61,7 @@ def find(model: str, beside: Path | None = None) -> ModelSpec:
         return _of_hub(model)
     raise OnestoryError(
         "M501",
-        f'no model "{model}" in the catalogue, and no such folder or file',
+        f'no model "{shorten(model)}" in the catalogue, and no such folder or file',
         help=f"{hint}; {_NAMES}" if (hint := did_you_mean(model, CATALOG)) else _NAMES,
     )
 
@@ -117,14 +117,14 @@ def read_card(folder: Path, *, name: str) -> ModelSpec:
         OnestoryError: M502 without a card or with one that cannot be used, and all that `find` says of the base.
     """
     try:
-        card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        card = read_map(folder / CARD)
         fields = {key: value for key, value in card.items() if key not in _NO_FIELDS}
         fields |= {"levels": tuple(Level(**row) for row in card["levels"])} if card.get("levels") else {}
         fields |= {"words": tuple(card["words"]) if card.get("words") else None}
         if "base" in card:
-            return _on_base(folder, card, {**fields, "name": name, "path": str(folder)})
+            return refuse_nonsense(_on_base(folder, card, {**fields, "name": name, "path": str(folder)}))
         fields = {"levels": LEVELS, **fields, "name": name, "base": str(folder), "adapter": str(folder / "adapter")}
-        return ModelSpec(**{**fields, "path": str(folder)})
+        return refuse_nonsense(ModelSpec(**{**fields, "path": str(folder)}))
     except FileNotFoundError as fault:
         raise OnestoryError(
             "M502",
@@ -135,7 +135,7 @@ def read_card(folder: Path, *, name: str) -> ModelSpec:
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as fault:
         raise OnestoryError(
             "M502",
-            f'"{folder / CARD}" cannot be used: {fault}',
+            f'"{shorten(folder / CARD, 200)}" cannot be used: {shorten(fault, 200)}',
             help="write it again with `onestory train`",
             exit=ExitCode.MACHINE,
         ) from fault

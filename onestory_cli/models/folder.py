@@ -6,13 +6,13 @@ What it does not state (size, length, frames per second, steps) is that of the n
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.bases import BASES, I2V_480P, I2V_A14B, T2V_1_3B, T2V_A14B, TI2V_5B, VACE_1_3B
+from onestory_cli.models.cards import read_map, refuse_nonsense
 from onestory_cli.models.spec import ModelSpec, Task
 
 INDEX = "model_index.json"
@@ -32,7 +32,8 @@ def read_stock(folder: Path, *, name: str, hub: str = "") -> ModelSpec:
         OnestoryError: M502 for a pipeline of another kind, or configs that cannot be used.
     """
     try:
-        return replace(_spec(folder), name=name, base=str(folder), path="" if hub else str(folder), hub=hub)
+        spec = replace(_spec(folder), name=name, base=str(folder), path="" if hub else str(folder), hub=hub)
+        return refuse_nonsense(spec)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as fault:
         raise OnestoryError(
             "M502",
@@ -43,8 +44,8 @@ def read_stock(folder: Path, *, name: str, hub: str = "") -> ModelSpec:
 
 
 def _spec(folder: Path) -> ModelSpec:
-    index = _json(folder / INDEX)
-    transformer, vae = _json(folder / "transformer" / "config.json"), _json(folder / "vae" / "config.json")
+    index = read_map(folder / INDEX)
+    transformer, vae = read_map(folder / "transformer" / "config.json"), read_map(folder / "vae" / "config.json")
     if transformer["_class_name"] not in ("WanTransformer3DModel", "WanVACETransformer3DModel"):
         raise ValueError(f"its transformer is a {transformer['_class_name']}")
     patch, stride = int(transformer["patch_size"][1]), int(vae.get("scale_factor_spatial") or 8)
@@ -105,7 +106,7 @@ def _schedule(folder: Path, row: ModelSpec) -> dict[str, Any]:
     path = folder / "scheduler" / "scheduler_config.json"
     if not path.is_file():
         return {}
-    config = _json(path)
+    config = read_map(path)
     if config.get("_class_name") == "UniPCMultistepScheduler":
         return {"scheduler": "unipc", "shift": float(config.get("flow_shift") or row.shift)}
     return {"scheduler": "euler", "shift": float(config.get("shift") or row.shift)}
@@ -117,16 +118,9 @@ def _licence(folder: Path) -> str:
     return licence_of(folder)
 
 
-def _json(path: Path) -> dict[str, Any]:
-    value = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(value, dict):
-        raise ValueError(f"{path.name} holds no map")
-    return value
-
-
 def missing_parts(folder: Path) -> tuple[str, ...]:
     """What a diffusers folder names and does not hold: parts, or single files of those in several."""
-    index = _json(folder / INDEX)
+    index = read_map(folder / INDEX)
     named = [part for part in PARTS if (index.get(part) or (None,))[0] is not None]
     return tuple(lack for part in named for lack in _missing_of(folder / part))
 
@@ -135,14 +129,14 @@ def _missing_of(part: Path) -> list[str]:
     if not (part / "config.json").is_file():
         return [f"{part.name}/config.json"]
     for index in part.glob("*.safetensors.index.json"):
-        files = sorted(set(_json(index)["weight_map"].values()))
+        files = sorted(set(read_map(index)["weight_map"].values()))
         return [f"{part.name}/{name}" for name in files if not (part / name).is_file()]
     return [] if any(file.is_file() for file in part.glob("*.safetensors")) else [f"{part.name}/*.safetensors"]
 
 
 def pickled_parts(folder: Path) -> tuple[str, ...]:
     """Parts whose weights are there as pickles only."""
-    index = _json(folder / INDEX)
+    index = read_map(folder / INDEX)
     parts = [folder / part for part in PARTS if (index.get(part) or (None,))[0] is not None]
     return tuple(
         next(file for file in part.iterdir() if file.suffix in PICKLES).relative_to(folder).as_posix()

@@ -137,7 +137,7 @@ def text_parts(spec: ModelSpec, device: torch.device) -> dict[str, Any]:
     base, dtype = Path(spec.base), compute_type(spec, device)
     return {
         "text_encoder": UMT5EncoderModel.from_pretrained(base / "text_encoder", dtype=dtype, use_safetensors=True),
-        "tokenizer": AutoTokenizer.from_pretrained(base / "tokenizer"),
+        "tokenizer": AutoTokenizer.from_pretrained(base / "tokenizer", trust_remote_code=False),
     }
 
 

@@ -12,19 +12,40 @@ from onestory_cli.story.source import KeyPath, Source
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_BYTES = 64 * 1024 * 1024
+MOST_FILES, MOST_BYTES = 1000, 256 * 1024 * 1024  # of all pictures of a story
 MAX_PIXELS = 2**25  # an 8K picture; a small file can unpack to far more
 
 
 def check_images(
     source: Source, named: Iterable[tuple[KeyPath, str]], *, folder: Path, allow_outside: bool
 ) -> Iterator[Diagnostic]:
-    """S150 to S154 for pictures, given as (where the story names it, path as written). Each file is read once."""
+    """S150 to S156 for pictures, given as (where the story names it, path as written). Each file is read once.
+
+    A file may be named in many ways (`a.png`, `./a.png`), and a story may name thousands: what is read is counted.
+    """
     faults: dict[str, Diagnostic | None] = {}
+    files: dict[tuple[int, int], int] = {}
     for path, image in named:
-        if image not in faults:
-            faults[image] = _fault(image, folder, allow_outside)
-        if fault := faults[image]:
+        name = os.path.normpath(image)
+        if name not in faults:
+            faults[name] = _fault(image, folder, allow_outside)
+            files |= {} if faults[name] else _size(folder / image)
+        if fault := faults[name]:
             yield Diagnostic(code=fault.code, message=fault.message, help=fault.help, place=source.place(path))
+        if len(files) > MOST_FILES or sum(files.values()) > MOST_BYTES:
+            message = f"the pictures up to this one are more than {MOST_FILES} files or {MOST_BYTES // 1024**2} MiB"
+            help = "save them smaller, or name fewer of them"
+            yield Diagnostic(code="S156", message=message, help=help, place=source.place(path))
+            return
+
+
+def _size(file: Path) -> dict[tuple[int, int], int]:
+    """The bytes of a file, by what it is whatever it is called; nothing for one that is gone."""
+    try:
+        found = file.stat()
+    except OSError:
+        return {}
+    return {(found.st_dev, found.st_ino): found.st_size}
 
 
 def _fault(image: str, folder: Path, allow_outside: bool) -> Diagnostic | None:

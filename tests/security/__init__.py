@@ -1,0 +1,1 @@
+"""Stories of strangers: what they may cost, and what they may touch."""
