@@ -18,10 +18,13 @@ class Pictures:
 
     def __init__(self, folder: Path, frozen: Mapping[str, Path]) -> None:
         self._folder, self._frozen = folder, frozen
+        self._read: dict[str, ImageInput] = {}
         self.findings: list[Diagnostic] = []
 
     def read(self, path: str, place: Place) -> ImageInput | None:
-        """The picture at `path`; None, and a finding S216, when it cannot be read."""
+        """The picture at `path`, read once; None, and a finding S216, when it cannot be read."""
+        if path in self._read:
+            return self._read[path]
         file = self._frozen.get(path, self._folder / path)
         try:
             data = file.read_bytes()
@@ -30,4 +33,5 @@ class Pictures:
             help = "put it back, relative to the story file"
             self.findings.append(Diagnostic(code="S216", message=message, place=place, help=help))
             return None
-        return ImageInput(path=path, sha256=hashlib.sha256(data).hexdigest(), file=file.absolute())
+        self._read[path] = ImageInput(path=path, sha256=hashlib.sha256(data).hexdigest(), file=file.absolute())
+        return self._read[path]

@@ -24,28 +24,26 @@ def check_images(
     A file may be named in many ways (`a.png`, `./a.png`), and a story may name thousands: what is read is counted.
     """
     faults: dict[str, Diagnostic | None] = {}
-    files: dict[tuple[int, int], int] = {}
+    sizes: dict[str, int] = {}
     for path, image in named:
-        name = os.path.normpath(image)
-        if name not in faults:
-            faults[name] = _fault(image, folder, allow_outside)
-            files |= {} if faults[name] else _size(folder / image)
-        if fault := faults[name]:
+        if image not in faults:
+            faults[image] = _fault(image, folder, allow_outside)
+            sizes[image] = 0 if faults[image] else _size(folder / image)
+        if fault := faults[image]:
             yield Diagnostic(code=fault.code, message=fault.message, help=fault.help, place=source.place(path))
-        if len(files) > MOST_FILES or sum(files.values()) > MOST_BYTES:
-            message = f"the pictures up to this one are more than {MOST_FILES} files or {MOST_BYTES // 1024**2} MiB"
+        if len(sizes) > MOST_FILES or sum(sizes.values()) > MOST_BYTES:
+            message = f"the pictures up to this one are more than {MOST_FILES} or {MOST_BYTES // 1024**2} MiB"
             help = "save them smaller, or name fewer of them"
             yield Diagnostic(code="S156", message=message, help=help, place=source.place(path))
             return
 
 
-def _size(file: Path) -> dict[tuple[int, int], int]:
-    """The bytes of a file, by what it is whatever it is called; nothing for one that is gone."""
+def _size(file: Path) -> int:
+    """The bytes of a file; 0 for one that is gone since."""
     try:
-        found = file.stat()
+        return file.stat().st_size
     except OSError:
-        return {}
-    return {(found.st_dev, found.st_ino): found.st_size}
+        return 0
 
 
 def _fault(image: str, folder: Path, allow_outside: bool) -> Diagnostic | None:
