@@ -21,6 +21,7 @@ def shot_document(shot: ShotReport) -> dict[str, Any]:
         "mentions": [asdict(mention) for mention in shot.mentions],
         "reason": asdict(record.reason),
         "seconds": dict(record.seconds),
+        "checks": [asdict(check) for check in record.checks],
         "noise_tokens": record.memory.noise_tokens,
         **memory_document(shot.memory),
     }

@@ -23,6 +23,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 from onestory_cli import __version__
+from onestory_cli.checks import faults
 from onestory_cli.report import drawing
 from onestory_cli.report.data import FilmReport, Frame, Memory, ShotReport
 from onestory_cli.report.lines import policy_of
@@ -123,6 +124,7 @@ def render_page(film: FilmReport, *, beside: Path | None = None) -> str:
         clips={shot.id: _clip(shot, beside) for shot in film.shots},
         words=words,
         policy_of=policy_of,
+        faults=faults,
         draw=drawing,
         arcs=drawing.arcs(film),
         columns=_columns(film),

@@ -3,11 +3,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from onestory_cli.checks import BLACK, FLASH, Check, judge
 from onestory_cli.report.data import FilmReport
 from onestory_cli.report.page import heat_of, render_page, words
 from tests.commands.conftest import change
@@ -122,6 +124,22 @@ def test_every_shot_tells_its_seed_take_reason_and_price(film: FilmReport) -> No
     targets = {item["id"] for _, item in page.found if "id" in item}
     assert cells
     assert all((item["href"] or "").removeprefix("#") in targets for item in cells)
+
+
+@pytest.mark.parametrize(
+    ("checks", "said"),
+    [
+        ((judge(FLASH, 0.5), judge(BLACK, 0.0)), '<dd class="bad">flash 0.5</dd>'),
+        ((judge(FLASH, 0.0), judge(BLACK, 0.0)), "<dd>2 passed</dd>"),
+        ((), ""),
+    ],
+)
+def test_a_take_says_which_checks_it_fails(film: FilmReport, checks: tuple[Check, ...], said: str) -> None:
+    shot = film.shot("city")
+    checked = replace(shot, take=replace(shot.take, record=replace(shot.take.record, checks=checks)))
+    page = render_page(replace(film, shots=(checked,)))
+    assert said in page
+    assert ("<dt>checks</dt>" in page) is bool(said)
 
 
 def test_words_that_came_from_ids_are_apart(film: FilmReport) -> None:
