@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from onestory_cli.commands.options import Json, flag
 from onestory_cli.commands.screen import Screen, screen_of
 from onestory_cli.commands.weights import licence_file, licensed_name, must_accept
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.models.catalog import CATALOG, EMBEDDED, ModelSpec, find
+from onestory_cli.models.catalog import CATALOG, EMBEDDED, ModelSpec, find, is_model
 
 COLUMNS = ("model", "base", "adapter", "task", "size", "fps", "frames", "GPU memory", "licence", "here")
 group = typer.Typer(help="List the models, and fetch their weights.", invoke_without_command=True)
@@ -49,22 +50,29 @@ def list_models(
 def fetch_model(context: typer.Context, name: Name, json: Json = False) -> ExitCode:
     """Download the weights of a model, or what is missing of them; a download that was cut off goes on."""
     from onestory_cli.models.hub import fetch
-    from onestory_cli.models.present import presence
+    from onestory_cli.models.present import Presence, presence
 
     screen = screen_of(context)
     if name in EMBEDDED:
         screen.note(f"{name} is in the package: there is nothing to fetch")
+    folders = []
     for repo in _repositories(name):
-        screen.note(f"fetching {repo} ...")
-        fetch(repo)
+        folders.append(fetch(repo, screen.note, bars=sys.stderr.isatty() and not json))
+    if folders and not is_model(folders[0]):  # what judges pictures, or anything else that a model needs
+        _show_fetched(screen, name, str(folders[0]), Presence.WHOLE, json=json)
+        return ExitCode.DONE
     spec = find(name)
-    if json:
-        screen.document("models-fetch", model=name, folder=spec.base, present=presence(spec))
-    else:
-        screen.line(spec.base)
+    _show_fetched(screen, name, spec.base, presence(spec), json=json)
     if must_accept(spec):
         screen.note(f"its licence, {spec.licence}, is still to be accepted: onestory models accept {name}")
     return ExitCode.DONE
+
+
+def _show_fetched(screen: Screen, name: str, folder: str, present: str, *, json: bool) -> None:
+    if json:
+        screen.document("models-fetch", model=name, folder=folder, present=present)
+    else:
+        screen.line(folder)
 
 
 @group.command("accept")

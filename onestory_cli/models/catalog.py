@@ -29,6 +29,7 @@ __all__ = [
     "ModelSpec",
     "find",
     "find_again",
+    "is_model",
     "is_repo",
     "read_card",
 ]
@@ -67,6 +68,11 @@ def find(model: str, beside: Path | None = None) -> ModelSpec:
 
 
 _NAMES = f"`onestory models` lists the names; a folder must hold model_index.json or {CARD}"
+
+
+def is_model(folder: Path) -> bool:
+    """Whether a folder says that it is a model, by our card or as a diffusers pipeline."""
+    return (folder / CARD).is_file() or is_stock(folder)
 
 
 def find_again(name: str, path: Path) -> ModelSpec:

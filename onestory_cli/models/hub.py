@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from onestory_cli.errors import ExitCode, OnestoryError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 REPO = re.compile(r"[\w.-]+/[\w.-]+")
 # Never pickles: they run code when they are opened.
@@ -37,21 +37,31 @@ def snapshot(repo: str) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def fetch(repo: str, *, files: Sequence[str] = FILES) -> Path:
+def fetch(
+    repo: str, tell: Callable[[str], None] = lambda text: None, *, bars: bool = False, files: Sequence[str] = FILES
+) -> Path:
     """Download what is missing of a repository, going on with files that were cut off; returns its folder.
+
+    `tell` is told how much there is to do; with `bars` the library shows its own on stderr.
 
     Raises:
         OnestoryError: M510 offline or without a route, M501 for a repository that is not there, M513 for one that wants
             a login, U608 when the disk cannot hold it.
     """
     from huggingface_hub import constants, snapshot_download
+    from huggingface_hub import utils as hub_utils
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, OfflineModeIsEnabled, RepositoryNotFoundError
 
     if constants.HF_HUB_OFFLINE:
         raise _offline(repo, "HF_HUB_OFFLINE is set")
+    hub_utils.disable_progress_bars()
     try:
         parts = snapshot_download(repo, allow_patterns=list(files), dry_run=True)
-        _require_space(Path(constants.HF_HUB_CACHE), sum(part.file_size or 0 for part in parts if part.will_download))
+        missing = [part.file_size or 0 for part in parts if part.will_download]
+        _require_space(Path(constants.HF_HUB_CACHE), sum(missing))
+        tell(f"{repo}: {len(missing)} of {len(parts)} files to fetch, {sum(missing) / 1e9:.2f} GB")
+        if bars:
+            hub_utils.enable_progress_bars()
         return Path(snapshot_download(repo, allow_patterns=list(files)))
     except GatedRepoError as fault:
         help = f"ask for access on https://huggingface.co/{repo}, then `hf auth login`"

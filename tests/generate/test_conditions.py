@@ -194,6 +194,21 @@ def test_each_expert_works_at_its_own_times(family: Family, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
+def test_half_precision_flows_through_and_stays_near(
+    family: Family, base_folder: Callable[[str], Path], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = family(name)
+    sources = () if model.spec.remembers == "nothing" else ("opening",)
+    made, bank = job(model, sources, steps=1, guidance=1.0, guidance_2=1.0), bank_of(model, *sources)
+    monkeypatch.setattr("onestory_cli.models.load.compute_type", lambda *_: torch.bfloat16)  # as on a GPU
+    half = load_model(model.spec, "cpu")
+    assert half.transformer.dtype == half.text_encoder.dtype == half.dtype == torch.bfloat16
+    assert half.vae.dtype == torch.float32
+    exact, rounded = (generate_shot(item, made, bank).latents_CTHW for item in (model, half))
+    assert 0 < np.abs(exact - rounded).max() < 0.05 * np.abs(exact).max()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
 def test_stopped_after_a_step_a_shot_goes_on_to_the_same_bytes(family: Family, name: str) -> None:
     model = family(name)
     sources = () if model.spec.remembers == "nothing" else ("opening",)
