@@ -110,13 +110,7 @@ def _shapes_of_gguf(path: Path) -> dict[str, tuple[int, ...]]:
             exit=ExitCode.MACHINE,
         ) from fault
     reader = gguf.GGUFReader(path)  # memory-mapped: weights are not read
-    shapes = {tensor.name: tuple(int(size) for size in reversed(tensor.shape)) for tensor in reader.tensors}
-    # Kernels of more than four axes are stored flat; their true shape is a field beside them.
-    for name, field in reader.fields.items():
-        if name.startswith("comfy.gguf.orig_shape."):
-            parts = tuple(int(field.parts[index][0]) for index in field.data)
-            shapes[name.removeprefix("comfy.gguf.orig_shape.")] = parts
-    return shapes
+    return {tensor.name: tuple(int(size) for size in reversed(tensor.shape)) for tensor in reader.tensors}
 
 
 def _unfit(path: Path, why: str) -> OnestoryError:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import gguf
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -78,6 +79,33 @@ def test_a_card_joins_a_single_file_with_a_base(tmp_path: Path, base_folder: Cal
     model, stock = load_model(spec, "cpu"), load_model(find(str(base)), "cpu")
     torch.testing.assert_close(model.transformer.proj_out.bias, stock.transformer.proj_out.bias + 0.01)
     torch.testing.assert_close(model.transformer.rope.base.freqs_cos, stock.transformer.rope.base.freqs_cos)
+
+
+def test_a_gguf_file_with_quantised_weights_stands_for_the_transformer(
+    tmp_path: Path, base_folder: Callable[[str], Path]
+) -> None:
+    base = base_folder("i2v")
+    weights = load_file(next((base / "transformer").glob("*.safetensors")))
+    writer = gguf.GGUFWriter(tmp_path / "wan.gguf", "wan")
+    for name, weight in weights.items():
+        values = weight.numpy()
+        if name.endswith("ffn.net.2.weight"):  # rows of 32, one block each
+            packed = gguf.quants.quantize(values, gguf.GGMLQuantizationType.Q8_0)
+            writer.add_tensor(name, packed, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
+        else:
+            writer.add_tensor(name, values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    (tmp_path / CARD).write_text(json.dumps({"base": str(base), "transformer": "wan.gguf"}))
+    with pytest.raises(OnestoryError, match="24 channels of width and 36 of input"):
+        row_of_file(tmp_path / "wan.gguf")
+    model, stock = (load_model(find(str(folder)), "cpu").transformer for folder in (tmp_path, base))
+    inputs = (torch.ones(1, 36, 2, 8, 8), torch.tensor([500.0]), torch.ones(1, 512, 16), torch.ones(1, 257, 20))
+    with torch.no_grad():
+        made, wanted = (item(*inputs, return_dict=False)[0] for item in (model, stock))
+    assert 0 < (made - wanted).abs().max() < 0.05 * wanted.abs().max()
 
 
 def test_a_single_file_that_lacks_weights_is_refused(tmp_path: Path, base_folder: Callable[[str], Path]) -> None:
