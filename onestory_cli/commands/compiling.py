@@ -61,7 +61,8 @@ def _model_of(story: Story, key: Literal["model", "first_shot_model"], allow_out
     beside, name = Path(story.path).parent, str(getattr(story, key))
     try:
         if not allow_outside and name not in CATALOG:
-            _refuse_outside(beside, name, *_led_on_to(beside / name))
+            _refuse_outside(beside, name)
+            _refuse_outside(beside, *_led_on_to(beside / name))
         spec = find(name, beside=beside)
     except OnestoryError as fault:
         fault.place = fault.place or story.places.get(key)

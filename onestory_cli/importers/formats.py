@@ -15,6 +15,7 @@ from onestory_cli.importers.values import Node, read_json
 from onestory_cli.importers.write import write_story
 from onestory_cli.story.text import MAX_BYTES, Text, decode
 
+MOST_BYTES = 2 * 1024 * 1024  # ten screenplays
 _SCREENPLAYS = (".fountain", ".spmd")
 _NAME_IT = "name its format with `--from storymem|vimax|shotstream|memflow|fountain`"
 
@@ -36,7 +37,11 @@ def import_story(data: bytes, path: str, *, format: str | None = None, number: i
         Findings: the file is no text (S102 to S113), not of its format (I702), or too much for a story (I703).
         OnestoryError: I701 the format cannot be told, I704 which of several stories.
     """
-    text, report = decode(data, path, indents=False), Report(path)
+    report = Report(path)
+    if len(data) > MOST_BYTES:
+        report.too_much(f"the file is larger than {MOST_BYTES // 1024**2} MiB", "the whole file")
+        report.refuse()
+    text = decode(data, path, indents=False)
     draft, name = _read(text, report, format, number)
     report.refuse()
     titled = replace(draft, title=draft.title or _title_of(path))
