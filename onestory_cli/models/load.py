@@ -16,7 +16,7 @@ import transformers
 from diffusers import AutoencoderKLWan, WanVACETransformer3DModel
 from diffusers.models.transformers.transformer_wan import WanRotaryPosEmbed
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoImageProcessor, AutoTokenizer, CLIPVisionModel, UMT5EncoderModel
 
 from onestory_cli.errors import ExitCode, OnestoryError
@@ -38,6 +38,8 @@ from onestory_cli.models.transformer import JoinedRotary, MemoryWanTransformer
 
 __all__ = ["CPU", "Eyes", "LoadedModel", "Reader", "load_model", "load_reader", "pick_device", "quietly"]
 
+ALIGNMENT = 64  # bytes; what torch's own allocator gives on processors
+
 
 def load_reader(spec: ModelSpec, device: str = "auto") -> Reader | Eyes:
     """Read of a model what selection needs: never the transformer.
@@ -53,10 +55,10 @@ def load_reader(spec: ModelSpec, device: str = "auto") -> Reader | Eyes:
             reader = Reader(
                 spec=spec, **text_parts(spec, target), selector=load_selector(Path(spec.adapter)), device=target
             )
-            _settle(target, reader.text_encoder, reader.selector)
+            settle(target, reader.text_encoder, reader.selector)
             return reader
         eyes = Eyes(spec=spec, vae=load_vae(spec), scorer=_scorer(spec, target), device=target)
-        _settle(target, eyes.vae)
+        settle(target, eyes.vae)
         return eyes
 
 
@@ -91,7 +93,7 @@ def load_model(spec: ModelSpec, device: str = "auto", *, reader: Reader | Eyes |
             help=f"write {CARD} as training did, with the levels of adapter/{ADAPTER_CONFIG}",
             exit=ExitCode.MACHINE,
         )
-    _settle(reader.device, *(part for part in parts.values() if isinstance(part, torch.nn.Module)))
+    settle(reader.device, *(part for part in parts.values() if isinstance(part, torch.nn.Module)))
     return model
 
 
@@ -204,10 +206,17 @@ def reading(spec: ModelSpec) -> Iterator[None]:
         ) from fault
 
 
-def _settle(device: torch.device, *parts: torch.nn.Module) -> None:
-    """On the device, for making and not for training."""
+def settle(device: torch.device, *parts: nn.Module) -> None:
+    """On the device, for making and not for training, and in memory as torch itself would lay it out.
+
+    A file's bytes lie where Python put them, at another distance from a cache line in every process, and some kernels
+    round by that: two loads of one model would not make the same film.
+    """
     for part in parts:
         part.to(device).eval().requires_grad_(False)
+        for value in (*part.parameters(), *part.buffers()):
+            if value.device.type == "cpu" and value.data_ptr() % ALIGNMENT and type(value) in (Tensor, nn.Parameter):
+                value.data = value.data.clone()
 
 
 def pick_device(name: str) -> torch.device:

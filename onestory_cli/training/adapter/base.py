@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from onestory_cli.models.fingerprint import fingerprint
-from onestory_cli.models.load import image_parts, load_transformer, load_vae, reading, text_parts
+from onestory_cli.models.load import image_parts, load_transformer, load_vae, reading, settle, text_parts
 from onestory_cli.models.loaded import NO_MODULE, LoadedModel, Reader
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.models.transformer import MemoryWanTransformer
@@ -49,13 +49,14 @@ class Base:
         with reading(self.spec):
             parts = text_parts(self.spec, self.device)
         reader = Reader(spec=self.spec, **parts, selector=NO_MODULE, device=self.device)
-        reader.text_encoder.to(self.device).eval().requires_grad_(False)
+        settle(self.device, reader.text_encoder)
         yield reader.encode_text
 
     def painter(self, **parts: Any) -> LoadedModel:
         """The VAE and whatever `parts` are at hand, as a model; what else it has is not in memory."""
         with reading(self.spec):
-            vae = load_vae(self.spec).to(self.device).eval().requires_grad_(False)
+            vae = load_vae(self.spec)
+        settle(self.device, vae)
         absent = dict.fromkeys(("text_encoder", "tokenizer", "selector", "transformer", "conditioner"), NO_MODULE)
         return LoadedModel(**{**absent, **parts}, spec=self.spec, vae=vae, device=self.device)
 
@@ -65,14 +66,15 @@ class Base:
             return self.painter()
         with reading(self.spec):
             parts = image_parts(self.spec, torch.float32)
-        parts["image_encoder"].to(self.device).eval().requires_grad_(False)
+        settle(self.device, parts["image_encoder"])
         return self.painter(**parts)
 
     def transformer(self, dtype: torch.dtype) -> MemoryWanTransformer:
-        """The transformer that learns, frozen and in evaluation mode."""
+        """The transformer that learns, frozen yet."""
         with reading(self.spec):
             loaded = load_transformer(self.spec, self.part, dtype)
-        return cast(MemoryWanTransformer, loaded.eval().requires_grad_(False))
+        settle(self.device, loaded)
+        return cast(MemoryWanTransformer, loaded)
 
     def _fingerprint(self, *parts: str) -> str:
         return "".join(fingerprint(str(Path(self.spec.base) / part)) for part in parts)

@@ -69,12 +69,15 @@ def choose_at_random(
 ) -> Choices:
     """The choices of optimiser step `step`, counted from 0."""
     roughness = torch.randn(batch.memory_BFCHW.shape, generator=chance) if memory.noise else torch.zeros(())
+    warming = step < learning.uniform_steps
+    # a selector that knows nothing yet would mislead: in the warm-up, frames of real shots alone, by chance
+    most = int(batch.real_BF.sum(1).min()) if warming else batch.real_BF.shape[1]
     return Choices(
         noise_BCTHW=torch.randn(batch.target_BCTHW.shape, generator=chance),
         time_B=noise.draw(len(batch.target_BCTHW), chance),
         roughness_BFCHW=memory.noise * roughness,
-        order_BF=by_chance(batch.real_BF, chance) if step < learning.uniform_steps else None,
-        frames=min(int(rng.choice(memory.remembered)), batch.memory_BFCHW.shape[1]),
+        order_BF=by_chance(batch.real_BF, chance) if warming else None,
+        frames=min(int(rng.choice(memory.remembered)), most),
         budget=float(rng.choice(memory.budgets)),
         alone=alone,
     )

@@ -122,7 +122,7 @@ class Keys:
 def encode_captions(keys: Keys, base: Base, cache: Shards, share: Share, emit: Emit) -> None:
     """Put every caption into the cache that is not there."""
     missing = [caption for caption in share.of(keys.captions) if keys.caption(caption) not in cache]
-    if not missing and keys.length in cache:
+    if not missing:
         return
     with base.captions() as encode:
         for done, caption in enumerate(missing, start=1):

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 
 from onestory_cli.events import Emit, StageFinished, StageStarted
 from onestory_cli.models.loaded import LoadedModel
@@ -90,6 +90,7 @@ class Trainer:
                 losses = self.learner(work)
                 self.accelerator.backward(losses["loss"])
                 if self.accelerator.sync_gradients:
+                    complete_gradients(self.learner)
                     self.accelerator.clip_grad_norm_(self.learner.parameters(), learning.clip)
                     set_rates(self.optimiser, rate_factor(learning, step))
                 self.optimiser.step()
@@ -158,6 +159,14 @@ def adamw(recipe: AdapterRecipe, learner: Learner) -> torch.optim.AdamW:
         if parameters:
             groups.append({"params": parameters, "rate": rates.get(name, learning.rate)})
     return torch.optim.AdamW(groups, lr=learning.rate, weight_decay=learning.weight_decay)
+
+
+def complete_gradients(learner: nn.Module) -> None:
+    """Zero gradients for what a step did not use: the optimiser keeps no state of what never had one, and to restore a
+    state makes one up for it, so that a resumed training would go another way."""
+    for parameter in learner.parameters():
+        if parameter.requires_grad and parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
 
 
 def set_rates(optimiser: Any, factor: float) -> None:

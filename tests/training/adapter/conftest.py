@@ -23,7 +23,12 @@ FRAMES, FPS, SIZE = 5, 8, 64
 @pytest.fixture(autouse=True)
 def _fresh_accelerate() -> Iterator[None]:
     """Accelerate keeps the first precision and device that a process asked for; tests ask for several."""
+    forget_devices()
     yield
+    forget_devices()
+
+
+def forget_devices() -> None:
     AcceleratorState._reset_state(reset_partial_state=True)
     GradientState._reset_state()
 

@@ -7,35 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import (
-    BitImageProcessorPil,
-    CLIPImageProcessorPil,
-    CLIPVisionConfig,
-    CLIPVisionModelWithProjection,
-    Dinov2Config,
-    Dinov2Model,
-    UMT5Config,
-)
+from transformers import UMT5Config
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.training.adapter.labels import load_image_encoder, pictures_of, similarity
+from tests.training.adapter.encoders import write_clip_encoder, write_dinov2
 
 CPU = torch.device("cpu")
-SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 28, "patch_size": 14}
 
 
 @pytest.fixture(scope="module")
 def encoders(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """Folders of a DINOv2 and of a CLIP."""
     folder = tmp_path_factory.mktemp("encoders")
-    torch.manual_seed(0)
-    Dinov2Model(Dinov2Config(**SMALL)).save_pretrained(folder / "dino")
-    clip = CLIPVisionConfig(**SMALL, intermediate_size=32, projection_dim=8)
-    CLIPVisionModelWithProjection(clip).save_pretrained(folder / "clip")
-    sizes = {"size": {"shortest_edge": 28}, "crop_size": {"height": 28, "width": 28}}
-    BitImageProcessorPil(**sizes).save_pretrained(folder / "dino")
-    CLIPImageProcessorPil(**sizes).save_pretrained(folder / "clip")
-    return str(folder / "dino"), str(folder / "clip")
+    return write_dinov2(folder / "dino"), write_clip_encoder(folder / "clip")
 
 
 def test_pictures_become_unit_vectors_by_either_encoder(encoders: tuple[str, str]) -> None:

@@ -105,6 +105,7 @@ def test_the_delta_is_what_the_recipe_asks_for(
     trained: Path, tiny_folder: Path, manifest: Path, tmp_path: Path, delta: str
 ) -> None:
     fields = {"delta": delta, "cache": str(trained / "shared"), "dtype": "bfloat16", "train": {"steps": 1}}
+    fields |= {"sample_every": 1, "sample_steps": 1}
     model = train_adapter(write_recipe(tmp_path / "recipe.yaml", tiny_folder, manifest, **fields), tmp_path / "out")
     weights = load_file(model / "adapter" / "adapter.safetensors")
     kinds = {name.split(".")[0]: value.dtype for name, value in weights.items()}

@@ -1,0 +1,157 @@
+"""What a step of an adapter minimises, and what the transformer is shown in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from onestory_cli.models.loaded import LoadedModel
+from onestory_cli.training.adapter.base import Base
+from onestory_cli.training.adapter.build import build_adapter
+from onestory_cli.training.adapter.fit import fit
+from onestory_cli.training.adapter.learner import Choices, Noise, choose_at_random, losses_of
+from onestory_cli.training.adapter.recipe import Learning, Memory, read_adapter_recipe
+from onestory_cli.training.adapter.triples import Triples
+from tests.bases import write_base
+from tests.training.adapter.conftest import write_recipe
+
+ROWS, FRAMES, CHANNELS = 2, 2, 48  # two latent frames a shot, four to remember
+
+
+@pytest.fixture(scope="module")
+def model(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    """A fresh adapter on a base that holds first frames and takes a time per token."""
+    folder = tmp_path_factory.mktemp("learner")
+    path = write_recipe(folder / "recipe.yaml", write_base(folder / "ti2v", "ti2v"), manifest, delta="full")
+    recipe = read_adapter_recipe(path)
+    base = Base(fit(recipe, path, folder / "adapter").spec, torch.device("cpu"))
+    return build_adapter(recipe, base, frozen=torch.float32, beside=folder)
+
+
+@pytest.fixture
+def batch() -> Triples:
+    """Triples whose second shot is synthetic."""
+    chance = torch.Generator().manual_seed(0)
+    shape = (ROWS, 2 * FRAMES)
+    return Triples(
+        target_BCTHW=torch.randn(ROWS, CHANNELS, FRAMES, 4, 4, generator=chance),
+        text_BLE=torch.randn(ROWS, 5, 16, generator=chance),
+        memory_BFCHW=torch.randn(*shape, CHANNELS, 4, 4, generator=chance),
+        labels_BF=torch.rand(shape, generator=chance),
+        real_BF=torch.tensor([[True, True, False, False]] * ROWS),
+        ages_BF=torch.tensor([[2, 2, 1, 1]] * ROWS),
+        times_BF=torch.tensor([[0, 1, 0, 1]] * ROWS),
+    )
+
+
+@pytest.fixture
+def shown(model: LoadedModel) -> Iterator[list[dict[str, Any]]]:
+    """What the transformer was called with, call by call."""
+    calls: list[dict[str, Any]] = []
+
+    def note(_module: object, inputs: tuple[Tensor, ...], named: dict[str, Any]) -> None:
+        calls.append({"noisy": inputs[0], "times": inputs[1], **named})
+
+    hook = model.transformer.register_forward_pre_hook(note, with_kwargs=True)
+    yield calls
+    hook.remove()
+
+
+def choices(batch: Triples, step: int = 5, *, alone: bool = False, seed: int = 0, **memory: Any) -> Choices:
+    return choose_at_random(
+        batch,
+        learning=Learning(steps=10, uniform_steps=3),
+        memory=Memory(**{"remembered": (3,), "budgets": (4.0,), **memory}),
+        noise=Noise(mean=0, std=1, shift=3),
+        step=step,
+        alone=alone,
+        rng=np.random.default_rng(seed),
+        chance=torch.Generator().manual_seed(seed),
+    )
+
+
+def test_the_transformer_sees_the_noisy_target_and_the_best_frames(
+    model: LoadedModel, batch: Triples, shown: list[dict[str, Any]]
+) -> None:
+    chosen = choices(batch)
+    losses = losses_of(model, batch, chosen, selection_weight=1.0)
+    assert set(losses) == {"loss", "flow_memory", "selection"}
+    assert float(losses["loss"].detach()) == pytest.approx(float(losses["flow_memory"] + losses["selection"]))
+    time = chosen.time_B[:, None, None, None, None]
+    assert torch.allclose(shown[0]["noisy"], (1 - time) * batch.target_BCTHW + time * chosen.noise_BCTHW)
+    tokens = shown[0]["context_tokens"].shape[1]
+    assert tokens == 3 * 4  # three frames at the finest level, of 2 x 2 tokens each
+    assert torch.allclose(shown[0]["times"][:, :tokens], torch.zeros(ROWS, tokens))
+    assert torch.allclose(shown[0]["times"][:, tokens:], (1000 * chosen.time_B)[:, None].expand(-1, FRAMES * 4))
+
+
+def test_the_warm_up_conditions_on_real_frames_by_chance(
+    model: LoadedModel, batch: Triples, shown: list[dict[str, Any]]
+) -> None:
+    """Decoupled conditioning: neither the selector nor the synthetic shot has a say."""
+    orders = [choices(batch, step=0, seed=seed) for seed in range(12)]
+    assert all(
+        sorted(row[:2].tolist()) == [0, 1] for item in orders if item.order_BF is not None for row in item.order_BF
+    )
+    assert len({str(item.order_BF) for item in orders}) > 1
+    assert orders[0].frames == 2
+    real = batch.real_BF[:, :, None, None, None]
+    other = replace(batch, memory_BFCHW=torch.where(real, batch.memory_BFCHW, -batch.memory_BFCHW))
+    for item in (batch, other):
+        losses_of(model, item, orders[0], selection_weight=1.0)
+    assert torch.equal(shown[0]["context_tokens"], shown[1]["context_tokens"])
+
+
+def test_the_selector_learns_from_the_labels_alone(model: LoadedModel, batch: Triples) -> None:
+    losses_of(model, batch, choices(batch), selection_weight=0.0)["loss"].backward()
+    assert not any(item.grad is not None and item.grad.any() for item in model.selector.parameters())
+    assert model.conditioner.patchifiers["fine"].weight.grad.any()
+    losses_of(model, batch, choices(batch), selection_weight=1.0)["loss"].backward()
+    assert model.selector.queries.grad.any()
+    for part in (model.selector, model.conditioner, model.transformer):
+        part.zero_grad()
+
+
+def test_a_step_alone_has_no_memory(model: LoadedModel, batch: Triples, shown: list[dict[str, Any]]) -> None:
+    losses = losses_of(model, batch, choices(batch, alone=True), selection_weight=1.0)
+    assert set(losses) == {"loss", "flow_alone", "selection"}
+    assert shown[0]["context_tokens"].shape[1] == 0
+
+
+def test_a_given_first_frame_is_held_clean_and_not_learned(
+    model: LoadedModel, batch: Triples, shown: list[dict[str, Any]]
+) -> None:
+    given, chosen = replace(batch, given=True), choices(batch)
+    losses = losses_of(model, given, chosen, selection_weight=0.0)
+    assert torch.equal(shown[0]["noisy"][:, :, 0], batch.target_BCTHW[:, :, 0])
+    assert shown[0]["times"].tolist()[0].count(0.0) == 3 * 4 + 4
+    with torch.no_grad():
+        found = model.transformer(shown[0]["noisy"], shown[0]["times"], batch.text_BLE, **_rest(shown[0]))[0]
+    expected = (found - (chosen.noise_BCTHW - batch.target_BCTHW))[:, :, 1:].square().mean()
+    assert float(losses["flow_memory"]) == pytest.approx(float(expected), rel=1e-4)
+
+
+def _rest(call: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in call.items() if name not in ("noisy", "times")}
+
+
+def test_remembered_frames_are_roughened_by_as_much_as_the_recipe_says(batch: Triples) -> None:
+    rough = choices(batch, noise=0.3).roughness_BFCHW
+    assert rough.shape == batch.memory_BFCHW.shape
+    assert float(rough.std()) == pytest.approx(0.3, rel=0.1)
+    assert not choices(batch).roughness_BFCHW.any()
+
+
+@pytest.mark.parametrize(("least", "most"), [(0.0, 1.0), (0.875, 1.0), (0.0, 0.875)])
+def test_noise_is_drawn_within_an_experts_range(least: float, most: float) -> None:
+    levels = Noise(mean=0, std=1, shift=5, least=least, most=most).draw(1000, torch.Generator().manual_seed(0))
+    assert least < float(levels.min()) < float(levels.max()) < most
+    middle = least + (most - least) * 5 / 6  # the median of the normal is 1/2, and the shift makes 5/6 of it
+    assert float(levels.median()) == pytest.approx(middle, abs=0.03 * (most - least))
