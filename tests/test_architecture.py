@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 # From the top. A unit is a module or a package; the longest name that fits a module is its unit.
 ROWS = (
     ("__main__",),
-    ("cli",),
+    ("cli", "library"),
     ("commands", "console"),
     ("batch", "training", "evaluation", "report"),
     ("render",),
@@ -46,6 +46,7 @@ HEAVY = {
 LIGHT = (
     "__main__",
     "cli",
+    "library",
     "commands",
     "console",
     "render",

@@ -29,25 +29,38 @@ def compile_story(
         Findings: everything that is wrong with the story, warnings included.
         OnestoryError: the model is not there, or `until` is no shot.
     """
-    from onestory_cli.models.fingerprint import fingerprint_of
-    from onestory_cli.plan import OtherModel, make_plan
     from onestory_cli.story.load import load_story
 
     story, warnings = load_story(file, profile=profile, seed=seed, allow_outside=allow_outside)
-    spec = _model_of(story, "model", allow_outside)
-    first = _model_of(story, "first_shot_model", allow_outside) if story.first_shot_model else None
-    print_of = fingerprint_of if fingerprint else (lambda _: "")
     try:
-        plan, more = make_plan(
-            story,
-            spec,
-            model_fingerprint=print_of(spec),
-            first=OtherModel(spec=first, fingerprint=print_of(first)) if first else None,
-            until=until,
-        )
+        plan, more = plan_story(story, until=until, allow_outside=allow_outside, fingerprint=fingerprint)
     except Findings as fault:
         raise Findings((*fault.diagnostics, *warnings)) from fault
     return plan, (*warnings, *more)
+
+
+def plan_story(
+    story: Story, *, until: str | None = None, allow_outside: bool = False, fingerprint: bool = True
+) -> tuple[Plan, tuple[Diagnostic, ...]]:
+    """The plan of a story that was loaded, and the warnings about the plan.
+
+    Raises:
+        Findings: what the model cannot do, warnings included.
+        OnestoryError: the model is not there, or `until` is no shot.
+    """
+    from onestory_cli.models.fingerprint import fingerprint_of
+    from onestory_cli.plan import OtherModel, make_plan
+
+    spec = _model_of(story, "model", allow_outside)
+    first = _model_of(story, "first_shot_model", allow_outside) if story.first_shot_model else None
+    print_of = fingerprint_of if fingerprint else (lambda _: "")
+    return make_plan(
+        story,
+        spec,
+        model_fingerprint=print_of(spec),
+        first=OtherModel(spec=first, fingerprint=print_of(first)) if first else None,
+        until=until,
+    )
 
 
 def _model_of(story: Story, key: Literal["model", "first_shot_model"], allow_outside: bool) -> ModelSpec:
