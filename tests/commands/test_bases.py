@@ -6,6 +6,7 @@ On tiny random models of the real classes in the real folder layout.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base_folder: Callable
     def write(family: str) -> Path:
         pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
         Image.fromarray(pixels).save("start.png")
-        Path("base").symlink_to(base_folder(family))
+        shutil.copytree(base_folder(family), "base")
         path = Path("film.story.yaml")
         path.write_text(STORY)
         if family.startswith("t2v"):
@@ -129,7 +130,7 @@ def test_a_first_model_makes_what_begins_from_words(
     assert refused.exit is ExitCode.FINDINGS
     assert "error[S218]" in refused.out
     assert "wan2.1-t2v-1.3b" in refused.out
-    Path("words").symlink_to(base_folder("t2v"))
+    shutil.copytree(base_folder("t2v"), "words")
     change(film, "model: base\n", "model: base\nfirst_shot_model: words\n")
     assert made(done(onestory("render", film, "--json"))) == ["opening", "city", "return"]
     told = records()
@@ -143,7 +144,7 @@ def test_a_first_model_with_other_latents_is_refused(
     onestory: Onestory, story: Callable[[str], Path], base_folder: Callable[[str], Path]
 ) -> None:
     film = story("i2v")
-    Path("words").symlink_to(base_folder("ti2v"))
+    shutil.copytree(base_folder("ti2v"), "words")
     change(film, "model: base\n", "model: base\nfirst_shot_model: words\n")
     result = onestory("validate", film)
     assert "error[S220]" in result.out
@@ -168,16 +169,15 @@ def test_a_model_that_is_not_fetched_can_be_planned_and_not_rendered(
 def test_a_licence_that_binds_is_accepted_once(
     onestory: Onestory,
     story: Callable[[str], Path],
-    base_folder: Callable[[str], Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     film = story("t2v")
-    Path("base").unlink()
+    Path("base").rename("stock")
     Path("base").mkdir()
-    card = json.loads((base_folder("t2v") / "onestory.json").read_text())
-    Path("base/onestory.json").write_text(json.dumps({**card, "base": str(base_folder("t2v")), "licence": "mine-nc"}))
+    card = json.loads(Path("stock/onestory.json").read_text())
+    Path("base/onestory.json").write_text(json.dumps({**card, "base": "../stock", "licence": "mine-nc"}))
     refused = onestory("render", film)
     assert refused.exit is ExitCode.MACHINE
     assert "error[M512]" in refused.err
