@@ -51,7 +51,7 @@ def conditions_of(
     """All conditions of a shot. `image` (H, W, 3) is its own first picture, if it has one."""
     conditions = Conditions(
         text_BLE=text_BLE,
-        negative_BLE=model.encode_text([job.negative]),
+        negative_BLE=model.read(job.negative),
         context_BSD=torch.zeros(1, 0, 1),
         rotary=rotary_at(torch.zeros(0, 3), head_dim=model.transformer.config.attention_head_dim),
     )

@@ -47,7 +47,7 @@ def relevance(model: Reader | Eyes, job: ShotJob, bank: MemoryBank, text_BLE: Te
     picture fits the words. Without an adapter a policy that goes by place alone gets zeros: looking is dear.
     """
     if isinstance(model, Reader) and model.spec.remembers == "context":
-        text_BLE = model.encode_text([job.caption]) if text_BLE is None else text_BLE
+        text_BLE = model.read(job.caption) if text_BLE is None else text_BLE
         return score(model, bank.frames_FCHW[None], bank.ages_F, bank.times_F, text_BLE)
     assert isinstance(model, Eyes)
     if not needs_scores(job.memory.policy):

@@ -48,7 +48,7 @@ def generate_shot(
     """Make one shot from its caption, the bank that it may see, and a first picture (H, W, 3) if it has one."""
     watch = Stopwatch()
     with watch("remember"), torch.inference_mode():
-        text = model.encode_text([job.caption])
+        text = model.read(job.caption)
         recalled = recall(model, job, bank, text)
         conditions = conditions_of(model, job, bank, recalled, text_BLE=text, image=image)
         emit(_remembered(job, bank, recalled))

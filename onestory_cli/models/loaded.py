@@ -7,7 +7,7 @@ E text width, I image tokens, V image width, F pictures.
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import diffusers
@@ -34,6 +34,7 @@ from onestory_cli.models.transformer import MemoryWanTransformer
 CPU = torch.device("cpu")
 TEXT_TOKENS = 512  # what the Wan transformers were trained with; their attention counts on it where there are images
 TRAINED_TIMES = 1000  # timesteps of flow matching in diffusers run from this down to 0
+MOST_TEXTS = 64  # captions that are kept as the encoder left them; of Wan's width they take some 50 MB
 NO_MODULE = cast(Any, None)  # stands for a part that a base does not have; its ModelSpec says which those are
 
 
@@ -91,6 +92,16 @@ class Reader:
     tokenizer: PreTrainedTokenizerBase
     selector: FrameSelector
     device: torch.device = CPU
+    texts: dict[str, Tensor] = field(default_factory=dict, repr=False)
+
+    def read(self, caption: str) -> Tensor:
+        """As `encode_text` of one caption, (1, L, E). What was read lately is not read again: a negative caption, or a
+        caption that selection has seen before."""
+        if caption not in self.texts:
+            while len(self.texts) >= MOST_TEXTS:
+                del self.texts[next(iter(self.texts))]
+            self.texts[caption] = self.encode_text([caption])
+        return self.texts[caption]
 
     def encode_text(self, captions: list[str]) -> Tensor:
         """Captions -> (B, L, E), zero after each caption's end, as the Wan transformers were trained."""

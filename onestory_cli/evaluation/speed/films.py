@@ -1,0 +1,86 @@
+"""A whole film by our engine and by the stock loop, each in a fresh process, so that neither profits from the other."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Literal
+
+from onestory_cli.evaluation.speed.memory import peak_bytes, resident_bytes
+from onestory_cli.models.catalog import find
+from onestory_cli.plan import Plan, make_plan
+from onestory_cli.story.load import load_story
+
+Way = Literal["ours", "stock"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Film:
+    """One film in one process: seconds and resident bytes of loading, seconds of making, and the peak of memory.
+
+    `cpu_seconds` are of all threads together; other programs on the machine disturb them less.
+    """
+
+    load_seconds: float
+    load_bytes: int
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+
+
+def film(way: Way, story: Path, device: str) -> Film:
+    """Load and make the film of a story in a new process; the libraries are imported before the clock starts."""
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(WAYS[way], story, device).result()
+
+
+def plan_of(story: Path) -> Plan:
+    parsed, _ = load_story(story)
+    plan, _ = make_plan(parsed, find(parsed.model, beside=story.parent), model_fingerprint="speed")
+    return plan
+
+
+def _ours(story: Path, device: str) -> Film:
+    from onestory_cli.models.load import load_model
+    from onestory_cli.render import render
+    from onestory_cli.render.shot_maker import ShotMaker
+    from onestory_cli.store.run import Run
+
+    plan = plan_of(story)
+
+    def make(model: object, folder: Path) -> None:
+        maker = ShotMaker(plan.model, lambda: model, lambda reader: model)  # type: ignore[arg-type,return-value]
+        render(plan, Run.create(folder / "film.run"), lambda: maker)
+
+    return _measured(lambda: load_model(plan.model, device), make)
+
+
+def _stock(story: Path, device: str) -> Film:
+    from onestory_cli.evaluation.speed.stock import load_stock, make_stock
+
+    plan = plan_of(story)
+    return _measured(lambda: load_stock(plan.model, device), lambda model, folder: make_stock(model, plan, folder))
+
+
+WAYS: dict[Way, Callable[[Path, str], Film]] = {"ours": _ours, "stock": _stock}
+
+
+def _measured(load: Callable[[], object], make: Callable[[object, Path], None]) -> Film:
+    before, began = resident_bytes(), time.perf_counter()
+    model = load()
+    loaded, load_bytes, spent = time.perf_counter(), resident_bytes() - before, time.process_time()
+    with tempfile.TemporaryDirectory() as folder:
+        make(model, Path(folder))
+        ended, cpu = time.perf_counter(), time.process_time() - spent
+    return Film(
+        load_seconds=loaded - began,
+        load_bytes=load_bytes,
+        seconds=ended - loaded,
+        cpu_seconds=cpu,
+        peak_bytes=peak_bytes(),
+    )

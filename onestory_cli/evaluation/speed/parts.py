@@ -1,0 +1,126 @@
+"""What memory costs a step, and what a long film costs its last shot: both sides in turns, the least of each.
+
+Shape letters: B batch, C latent channels, T latent frames, H W latent cells, S context tokens, D width.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+
+from onestory_cli.generate.denoise import Conditions, guided
+from onestory_cli.generate.shot import generate_shot
+from onestory_cli.memory.bank import MemoryBank
+from onestory_cli.models.bases import T2V_1_3B
+from onestory_cli.models.loaded import CPU, NO_MODULE, LoadedModel
+from onestory_cli.models.transformer import MemoryWanTransformer, rotary_at
+from onestory_cli.plan import MemoryJob, ShotJob
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Seconds of the same work with something and without it."""
+
+    seconds: float
+    without: float
+
+    @property
+    def ratio(self) -> float:
+        return self.seconds / self.without
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepShape:
+    """A Wan transformer of random weights, and the shot that it makes a step of, in pixels and pixel frames."""
+
+    layers: int = 1
+    heads: int = 12
+    width: int = 416
+    height: int = 240
+    frames: int = 81
+
+
+def in_turns(work: Callable[[], object], without: Callable[[], object], turns: int) -> Pair:
+    """Each side once to warm up, then in turns, so that a busy minute of the machine meets both."""
+    best = [float("inf"), float("inf")]
+    for turn in range(turns + 1):
+        for side, run in enumerate((work, without)):
+            began = time.perf_counter()
+            run()
+            best[side] = min(best[side], time.perf_counter() - began) if turn else best[side]
+    return Pair(seconds=best[0], without=best[1])
+
+
+def step_with_memory(shape: StepShape, *, budget: float, turns: int, device: torch.device = CPU) -> Pair:
+    """One guided step with a budget of context tokens, and without any. The weights' values do not matter."""
+    model = _random_wan(shape, device)
+    spec = model.spec
+    rows, columns = spec.latent_size(shape.width, shape.height)
+    latents = torch.randn(1, spec.latent_channels, spec.latent_frames(shape.frames), rows, columns, device=device)
+    tokens = round(budget * spec.tokens_per_frame(shape.width, shape.height))
+    config = model.transformer.config
+    text = torch.randn(1, 512, config.text_dim, device=device)
+    with_memory = Conditions(
+        text_BLE=text,
+        negative_BLE=text,
+        context_BSD=torch.randn(1, tokens, config.num_attention_heads * config.attention_head_dim, device=device),
+        rotary=rotary_at(torch.zeros(tokens, 3), head_dim=config.attention_head_dim),
+    )
+    without = replace(
+        with_memory,
+        context_BSD=with_memory.context_BSD[:, :0],
+        rotary=rotary_at(torch.zeros(0, 3), head_dim=config.attention_head_dim),
+    )
+    moment = torch.tensor(500.0)
+
+    def step(conditions: Conditions) -> None:
+        guided(model, latents, moment, conditions, 5.0).sum().item()  # the sum waits for a GPU
+
+    with torch.inference_mode():
+        return in_turns(lambda: step(with_memory), lambda: step(without), turns)
+
+
+def late_and_early(model: LoadedModel, job: ShotJob, *, late: int = 50, early: int = 2, turns: int) -> Pair:
+    """A shot as the `late`-th of a film and as its `early`-th: all before it are in its memory bank."""
+
+    def make(number: int) -> None:
+        bank = _bank(model, job, number - 1)
+        memory = MemoryJob(
+            frames=job.memory.frames, budget=job.memory.budget, policy=job.memory.policy, sources=tuple(bank.sources)
+        )
+        generate_shot(model, replace(job, index=number - 1, memory=memory), bank)
+
+    return in_turns(lambda: make(late), lambda: make(early), turns)
+
+
+def _bank(model: LoadedModel, job: ShotJob, shots: int) -> MemoryBank:
+    spec = model.spec
+    rows, columns = spec.latent_size(job.width, job.height)
+    bank = MemoryBank(channels=spec.latent_channels, height=rows, width=columns)
+    generator = torch.Generator().manual_seed(0)
+    for number in range(shots):
+        shape = (spec.latent_channels, spec.latent_frames(job.frames), rows, columns)
+        bank.add(f"shot-{number}", torch.randn(shape, generator=generator))
+    return bank
+
+
+def _random_wan(shape: StepShape, device: torch.device) -> LoadedModel:
+    """A transformer of Wan's proportions in a model that has no other part."""
+    width = shape.heads * 128
+    transformer = MemoryWanTransformer(
+        num_attention_heads=shape.heads, attention_head_dim=128, num_layers=shape.layers, ffn_dim=width * 35 // 6
+    )
+    spec = replace(T2V_1_3B, adapter="random")
+    return LoadedModel(
+        spec=spec,
+        vae=NO_MODULE,
+        text_encoder=NO_MODULE,
+        tokenizer=NO_MODULE,
+        selector=NO_MODULE,
+        transformer=transformer.to(device).eval().requires_grad_(False),
+        conditioner=NO_MODULE,
+        device=device,
+    )

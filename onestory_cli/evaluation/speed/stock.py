@@ -1,0 +1,71 @@
+"""The film as a script on stock diffusers makes it: one call of the pipeline per shot, then the clip. No memory.
+
+Shape letters: P pixel frames, H W.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
+
+from onestory_cli.generate.denoise import starting_noise
+from onestory_cli.media.video import write_clip
+from onestory_cli.models.load import compute_type, pick_device, quietly
+from onestory_cli.models.loaded import TEXT_TOKENS
+from onestory_cli.models.spec import ModelSpec
+from onestory_cli.plan import Plan, ShotJob
+
+
+def load_stock(spec: ModelSpec, device: str) -> Any:
+    """The pipeline that diffusers' own `from_pretrained` makes of the base's folder, as it comes."""
+    quietly()
+    target = pick_device(device)
+    pipeline = DiffusionPipeline.from_pretrained(spec.base, torch_dtype=compute_type(spec, target))
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline.to(target)
+
+
+def make_stock(pipeline: Any, plan: Plan, folder: Path) -> None:
+    """All shots of a plan without pictures, each to a clip of its own, encoded as ours are."""
+    assert not plan.images, "a film without pictures"
+    for job in plan.jobs:
+        pixels_PHWC = stock_shot(pipeline, plan.model, job)
+        output = plan.output
+        write_clip(
+            folder / f"{job.shot}.mp4",
+            pixels_PHWC,
+            fps=job.fps,
+            scale=output.scale or 1,
+            filter=output.filter,
+            crf=output.crf,
+        )
+
+
+@torch.inference_mode()
+def stock_shot(pipeline: Any, spec: ModelSpec, job: ShotJob) -> Any:
+    """One call of the pipeline, on the very noise of our shot: -> (P, H, W, 3) uint8."""
+    pipeline.scheduler = _scheduler(job)
+    rows, columns = spec.latent_size(job.width, job.height)
+    shape = (1, spec.latent_channels, spec.latent_frames(job.frames), rows, columns)
+    frames = pipeline(
+        prompt=job.caption,
+        negative_prompt=job.negative,
+        width=job.width,
+        height=job.height,
+        num_frames=job.frames,
+        num_inference_steps=job.steps,
+        guidance_scale=job.guidance,
+        latents=starting_noise(shape, seed=job.seed),
+        max_sequence_length=min(pipeline.tokenizer.model_max_length, TEXT_TOKENS),
+        output_type="np",
+    ).frames[0]
+    return (frames * 255).round().astype("uint8")
+
+
+def _scheduler(job: ShotJob) -> Any:
+    if job.scheduler == "unipc":
+        return UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=job.shift)
+    return FlowMatchEulerDiscreteScheduler(shift=job.shift)
