@@ -99,17 +99,17 @@ WARNINGS = (
     Code(
         code="W320",
         title="A cut within a take",
-        explanation="From one frame to the next most of the picture changes, three times as much as beside it and for "
-        "good: the clip goes over to another picture. A shot is one uninterrupted clip, and what is after the cut "
-        "would be remembered too. Render another take and accept it.",
+        explanation="From one frame to the next most of the picture changes, three times as much as beside it, and "
+        "it stays so: the clip goes over to another picture. A shot is one uninterrupted clip, and what is after the "
+        "cut would be remembered too. Render another take and accept it.",
         bad="onestory render film.story.yaml",
         good="onestory render film.story.yaml --retry-bad 2",
     ),
     Code(
         code="W321",
         title="A flash in a take",
-        explanation="The whole picture becomes a tenth of full light brighter or darker and goes back within two "
-        "frames. If the story wants lightning, ignore it; else render another take and accept it.",
+        explanation="For one or two frames the picture is much brighter or darker, or another one, and then what it "
+        "was. If the story wants lightning, ignore it; else render another take and accept it.",
         bad="onestory render film.story.yaml",
         good="onestory render film.story.yaml --retry-bad 2",
     ),

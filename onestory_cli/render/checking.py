@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def checked(record: Record, pixels_PHWC: np.ndarray, *, frames: int, plan: Plan, seen: Mapping[str, Take]) -> Record:
     """A record with the checks of its clip: P pixel frames, `frames` latent ones; `seen` are takes in its memory."""
-    from onestory_cli.media.faults import colours, measure
+    from onestory_cli.media.colour import colours
+    from onestory_cli.media.faults import measure
 
     numbers: dict[str, float | None] = {**measure(pixels_PHWC)}
     if not _should_move(plan, record.shot):

@@ -1,27 +1,31 @@
-"""``python -m tests.media.alarms [RUN ...]``: how often the checks of a take raise a false alarm.
+"""``python -m tests.media.alarms [RUN ...]``: how often the checks of a take raise a false alarm, and find a fault.
 
-The clips are those of the storyworld's true renderer, which have no fault; then those of run directories, which
-somebody has to look at. Colours are compared between shots of one place, whatever a selection would take.
+The clips are those of the storyworld's true renderer, which have no fault; the same with a fault put into each; then
+those of run directories, which somebody has to look at. Colours are compared between shots of one place, whatever a
+selection would take.
 """
 
 from __future__ import annotations
 
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from onestory_cli.checks import FROZEN, RULES, SHIFT, faults, judge
-from onestory_cli.media.faults import Pixels, colours, measure
+from onestory_cli.checks import CUT, FLASH, FROZEN, RULES, SHIFT, faults, judge
+from onestory_cli.media.colour import Pixels, colours
+from onestory_cli.media.faults import measure
 from onestory_cli.store.run import Run
 from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.stories import make_story
 from onestory_cli.storyworld.world import Place, WorldConfig
 
 LATENT_FRAMES = 5
+STORIES = 9
+MIDDLE = 8  # of 17 frames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,23 +47,63 @@ def storyworld_clips(*, stories: int) -> Iterator[TrueClip]:
             yield TrueClip(story=seed, place=shot.place, actors=len(shot.actors), pixels_PHWC=pixels)
 
 
-def alarms(clips: Iterable[TrueClip]) -> Counter[str]:
-    """How many clips there are, and how many of them each check calls bad."""
-    found: Counter[str] = Counter()
+def numbers_of(clips: Iterable[TrueClip]) -> Iterator[tuple[TrueClip, dict[str, float | None]]]:
+    """Each clip with its numbers by the names of their checks."""
     seen: dict[tuple[int, Place], np.ndarray] = {}
     for clip in clips:
         own = np.array(colours(clip.pixels_PHWC, LATENT_FRAMES))
-        numbers: dict[str, float | None] = {**measure(clip.pixels_PHWC)}
         key = (clip.story, clip.place)
-        numbers[SHIFT] = float(np.linalg.norm(seen[key] - own.mean(axis=0), axis=1).min()) if key in seen else None
+        shift = float(np.linalg.norm(seen[key] - own.mean(axis=0), axis=1).min()) if key in seen else None
         seen[key] = np.concatenate([seen.get(key, np.empty((0, 3))), own])
+        yield clip, {**measure(clip.pixels_PHWC), SHIFT: shift}
+
+
+def alarms(clips: Iterable[TrueClip]) -> Counter[str]:
+    """How many clips there are, and how many of them each check calls bad."""
+    found: Counter[str] = Counter()
+    for clip, numbers in numbers_of(clips):
         if not clip.actors:
             found["empty places that stand still, not judged"] += judge(FROZEN, numbers[FROZEN]).bad
             numbers[FROZEN] = None
         found.update(check.name for check in faults(judge(name, numbers[name]) for name in RULES))
         found["clips"] += 1
-        found["clips of a place seen before"] += key in seen and numbers[SHIFT] is not None
+        found["clips of a place seen before"] += numbers[SHIFT] is not None
     return found
+
+
+def worst(clips: Iterable[TrueClip]) -> dict[str, float]:
+    """The number of each check that comes nearest to its limit; frozen where characters are to be seen."""
+    values: defaultdict[str, list[float]] = defaultdict(list)
+    for clip, numbers in numbers_of(clips):
+        for name, value in numbers.items():
+            if value is not None and (name != FROZEN or clip.actors):
+                values[name].append(value)
+    return {name: (min if RULES[name].below else max)(found) for name, found in values.items()}
+
+
+def found_faults(clips: Iterable[TrueClip]) -> Counter[str]:
+    """How many clips there are, and in how many of them a fault that is put into their middle is found."""
+    found: Counter[str] = Counter()
+    all_PHWC = [clip.pixels_PHWC for clip in clips]
+    for index, clip_PHWC in enumerate(all_PHWC):
+        found["clips"] += 1
+        other_PHWC = all_PHWC[(index + 7) % len(all_PHWC)]
+        found[CUT] += _bad(np.concatenate([clip_PHWC[:MIDDLE], other_PHWC[MIDDLE:]]), CUT)
+        levels = clip_PHWC[MIDDLE].astype(np.int16)
+        frames = {
+            "bright flash": levels + 50,
+            "dark flash": levels - 50,
+            "flash of another picture": other_PHWC[MIDDLE],
+        }
+        for name, frame_HWC in frames.items():
+            spoilt_PHWC = clip_PHWC.copy()
+            spoilt_PHWC[MIDDLE] = frame_HWC.clip(0, 255)
+            found[name] += _bad(spoilt_PHWC, FLASH)
+    return found
+
+
+def _bad(pixels_PHWC: Pixels, name: str) -> bool:
+    return judge(name, measure(pixels_PHWC)[name]).bad
 
 
 def say(line: str) -> None:
@@ -68,8 +112,12 @@ def say(line: str) -> None:
 
 def main() -> None:
     """Print the figures."""
-    found = alarms(storyworld_clips(stories=9))
-    say(", ".join(f"{name}: {found[name]}" for name in (*RULES, *(name for name in found if name not in RULES))))
+    clips = list(storyworld_clips(stories=STORIES))
+    found, nearest = alarms(clips), worst(clips)
+    say("false alarms: " + ", ".join(f"{name} {found[name]}" for name in RULES))
+    say(", ".join(f"{name}: {count}" for name, count in found.items() if name not in RULES))
+    say("nearest to a limit: " + ", ".join(f"{name} {nearest[name]:.4g} of {RULES[name].limit:.4g}" for name in RULES))
+    say("found: " + ", ".join(f"{name} {count}" for name, count in found_faults(clips).items()))
     for run in map(Path, sys.argv[1:]):
         takes = [take for shelf in Run.open(run).shelves().values() for take in shelf.takes]
         bad = [f"{take.shot} {check}" for take in takes for check in faults(take.record.checks)]

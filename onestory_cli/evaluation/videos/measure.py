@@ -14,6 +14,7 @@ from statistics import fmean
 import numpy as np
 from torch import Tensor
 
+from onestory_cli.checks import CUT, FLASH
 from onestory_cli.evaluation.videos.alignment import Aligner
 from onestory_cli.evaluation.videos.detection import Box, Detector, Found, without
 from onestory_cli.evaluation.videos.films import Clip, Film
@@ -22,7 +23,8 @@ from onestory_cli.evaluation.videos.likeness import Embedder, consistency, mean_
 from onestory_cli.evaluation.videos.motion import motion, moves
 from onestory_cli.evaluation.videos.result import Entity, ShotMeasures
 from onestory_cli.events import DataPrepared, Emit, ignore
-from onestory_cli.media.checks import check_clip, colour, colour_difference
+from onestory_cli.media.colour import colour, colour_difference, drift
+from onestory_cli.media.faults import places, sudden
 from onestory_cli.media.video import probe, read_clip
 
 FRAMES = 8  # of each clip are embedded and searched for characters
@@ -79,9 +81,9 @@ def settings(film: Film, seen: Sequence[Seen]) -> tuple[Entity, ...]:
     entities = []
     for name in dict.fromkeys(name for clip in film.clips for name in clip.settings):
         first, *later = [item for clip, item in _named(film, seen) if name in clip.settings]
-        drift = [colour_difference(first.colour, item.colour) for item in later]
+        drifts = [colour_difference(first.colour, item.colour) for item in later]
         entity = _entity(name, [item.background for item in (first, *later)])
-        entities.append(replace(entity, drift=fmean(drift) if drift else None))
+        entities.append(replace(entity, drift=fmean(drifts) if drifts else None))
     return tuple(entities)
 
 
@@ -102,7 +104,7 @@ def _look(clip: Clip, film: Film, eyes: Eyes) -> Seen:
     grounds = _grounds(frames, boxes, eyes)
     embedded = eyes.embedder(frames) if eyes.embedder else None
     ground_PD = eyes.embedder(grounds) if eyes.embedder and grounds else None
-    way, checks = motion(pixels_PHW3, fps), check_clip(pixels_PHW3)
+    way, (cuts, flashes) = motion(pixels_PHW3, fps), sudden(pixels_PHW3)
     aligner = eyes.aligner if clip.caption else None
     return Seen(
         measures=ShotMeasures(
@@ -114,9 +116,9 @@ def _look(clip: Clip, film: Film, eyes: Eyes) -> Seen:
             background=None if ground_PD is None else consistency(ground_PD),
             motion=float(way.mean()) if len(way) else None,
             dynamic=moves(way, fps),
-            drift=checks.drift,
-            cuts=checks.cuts,
-            flashes=checks.flashes,
+            drift=drift(pixels_PHW3),
+            cuts=places(cuts, CUT),
+            flashes=places(flashes, FLASH),
             found={name: sum(box is not None for box in row) for name, row in boxes.items()} if eyes.detector else {},
         ),
         characters=_directions(frames, boxes, eyes.embedder),
