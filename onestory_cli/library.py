@@ -1,7 +1,7 @@
 """The line of the commands for programs: a story is loaded, planned and rendered.
 
-Nothing here prints. What is wrong is raised as an OnestoryError (`errors.py`), whose `diagnostics` have all findings with
-their places; what is only doubtful is a Python warning of the class StoryWarning.
+Nothing here prints. What is wrong is raised as an OnestoryError (`errors.py`), whose `diagnostics` have all findings
+with their places; what is only doubtful is a Python warning of the class StoryWarning.
 """
 
 from __future__ import annotations
