@@ -20,6 +20,7 @@ from onestory_cli.commands import (
     doctor,
     evaluate,
     explain,
+    export,
     import_story,
     inspect_memory,
     models,
@@ -47,7 +48,7 @@ COMMANDS = {
         "resume": resume,
         "import": import_story,
     },
-    "Look after a run": {"take": take, "verify": verify, "prune": prune},
+    "Look after a run": {"take": take, "verify": verify, "prune": prune, "export": export},
     "Look": {
         "inspect-memory": inspect_memory,
         "report": report,

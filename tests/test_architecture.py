@@ -18,7 +18,7 @@ ROWS = (
     ("__main__",),
     ("cli", "library"),
     ("commands", "console"),
-    ("batch", "training", "evaluation", "report"),
+    ("batch", "training", "evaluation", "report", "export"),
     ("render",),
     ("generate", "store", "media", "storyworld"),
     ("models.load",),  # the one place that joins a base with its memory adapter
@@ -42,6 +42,7 @@ HEAVY = {
     "safetensors",
     "PIL",
     "jinja2",
+    "opentimelineio",
 }
 LIGHT = (
     "__main__",
@@ -51,6 +52,7 @@ LIGHT = (
     "console",
     "render",
     "report",
+    "export",
     "store",
     "plan",
     "importers",
@@ -74,6 +76,7 @@ LIGHT = (
     "codes",
 )
 HEAVY_MODULES = (
+    "export.pictures",
     "render.shot_maker",
     "report.contact",
     "report.page",

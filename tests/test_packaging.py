@@ -25,9 +25,10 @@ ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 RUNTIME = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
 TEST = [Requirement(line) for line in PROJECT["project"]["optional-dependencies"]["test"]]
+EXPORT = [Requirement(line) for line in PROJECT["project"]["optional-dependencies"]["export"]]
 FUZZ = [Requirement(line) for line in PROJECT["project"]["optional-dependencies"]["fuzz"]]
 DISTRIBUTION = {"PIL": "pillow", "yaml": "pyyaml", "huggingface_hub": "huggingface-hub"}  # imported under another name
-OPTIONAL = {"gguf"}  # imported where a file needs it
+OPTIONAL = {"gguf", "opentimelineio"}  # imported where a file needs it
 MOST_BYTES = 30 * 10**6  # of weights in the wheel
 DATA = [path for path in (ROOT / "onestory_cli").rglob("*") if "weights" in path.parts and path.is_file()]
 DATA += (ROOT / "schemas").glob("*.json")
@@ -61,7 +62,7 @@ def test_imports_of_the_tests_are_dependencies() -> None:
     assert imported("tests") <= {item.name for item in [*RUNTIME, *TEST, *FUZZ]}
 
 
-@pytest.mark.parametrize("requirement", [*RUNTIME, *TEST, *FUZZ], ids=lambda item: item.name)
+@pytest.mark.parametrize("requirement", [*RUNTIME, *TEST, *EXPORT, *FUZZ], ids=lambda item: item.name)
 def test_every_dependency_is_pinned_within_its_range(requirement: Requirement) -> None:
     assert requirement.specifier.contains(pins()[canonicalize_name(requirement.name)])
 

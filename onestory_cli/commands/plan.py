@@ -70,7 +70,7 @@ def show_plan(
         _show_document(screen, plan, decisions, warnings)
         return
     screen.findings(warnings, format=format)
-    screen.line("\n".join(f"{job.shot}: {job.caption}" for job in plan.jobs) + "\n")
+    screen.line("\n".join(_text(job) for job in plan.jobs) + "\n")
     screen.table(COLUMNS, [_row(decision) for decision in decisions], right=("film", "steps"))
     screen.line("\n" + _sum(decisions))
 
@@ -146,6 +146,12 @@ def _as_json(decision: Decision) -> dict[str, object]:
         "reason": asdict(decision.why),
         "take": decision.take.id if decision.take else None,
     }
+
+
+def _text(job: ShotJob) -> str:
+    """What the model reads of a shot, and what people read under it."""
+    subtitle = f"\n  subtitle: {' / '.join(job.subtitle.splitlines())}" if job.subtitle else ""
+    return f"{job.shot}: {job.caption}{subtitle}"
 
 
 def _row(decision: Decision) -> tuple[str, ...]:

@@ -110,6 +110,7 @@ class ShotJob:
     memory: MemoryJob
     tokens: Tokens
     other: OtherModel | None = None
+    subtitle: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -161,6 +161,7 @@ class Planner:
             memory=memory,
             tokens=self._tokens(memory, frames=frames, width=width, height=height),
             other=other,
+            subtitle=shot.subtitle,
         )
 
     def _memory(self, shot: Shot) -> MemoryJob:

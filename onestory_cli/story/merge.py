@@ -124,6 +124,7 @@ def _shot(source: Source, index: int, shot: dict[str, Any], shared: Sequence[Lay
             sources=None if sources is None else tuple(item for item in sources if item is not None),
             policy=given.get("memory.policy"),
         ),
+        subtitle=_lines(given.get("subtitle", "")),
         places={"id": source.place((*path, "id"))} | _places(source, merged),
     )
 
@@ -176,6 +177,11 @@ def _whole(value: float | None) -> int | None:
 
 def _number(value: float | None) -> float | None:
     return None if value is None else float(value)
+
+
+def _lines(text: str) -> str:
+    """The lines of a text, without empty ones: those end a cue in the files of subtitles."""
+    return "\n".join(line.strip() for line in text.splitlines() if line.strip())
 
 
 def _folded(text: str | None) -> str | None:

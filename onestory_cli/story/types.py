@@ -53,8 +53,8 @@ class Shot:
     """One shot after defaults, profile and its own keys are merged; None = the model decides.
 
     `caption` is the author's text, `resolved_caption` what the model sees (style included). `duration` is in seconds.
-    `image` is a path relative to the story's folder. `places` maps a key ("caption", "duration", "memory.from", ...) to
-    where it stands in the file, for later findings about its value.
+    `image` is a path relative to the story's folder. `subtitle` is for people who watch; no model sees it. `places`
+    maps a key ("caption", "duration", "memory.from", ...) to where it stands in the file, for later findings about it.
     """
 
     id: str
@@ -74,6 +74,7 @@ class Shot:
     image: str | None = None
     accept: str | None = None
     memory: MemoryRequest = MemoryRequest()
+    subtitle: str = ""
     places: dict[str, Place] = field(default_factory=dict, compare=False, repr=False, hash=False)
 
 

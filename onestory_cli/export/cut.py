@@ -1,0 +1,134 @@
+"""A film as an editor sees it: shots in a row, each with the take that counts and the others that are there.
+
+Lengths and starts are in frames at the film's rate. Nothing is decoded here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError
+from onestory_cli.render.resume import story_of
+from onestory_cli.store.run import SHOTS, Run
+from onestory_cli.store.state import RunState
+from onestory_cli.store.takes import Take, read_shelf, read_take
+from onestory_cli.story.types import Shot
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutShot:
+    """One shot from frame `start` of the film on; `caption` is what its take was made from."""
+
+    id: str
+    number: int
+    start: int
+    subtitle: str
+    take: Take
+    others: tuple[Take, ...] = ()
+
+    @property
+    def caption(self) -> str:
+        return str(self.take.record.spec["caption"])
+
+    @property
+    def frames(self) -> int:
+        return frames_of(self.take)
+
+    @property
+    def end(self) -> int:
+        return self.start + self.frames
+
+    @property
+    def takes(self) -> tuple[Take, ...]:
+        """All takes, the one that counts first."""
+        return (self.take, *self.others)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """All shots that have a take, in film order. `width` and `height` are those of the clips, in pixels."""
+
+    run: Path
+    title: str
+    fps: int
+    width: int
+    height: int
+    shots: tuple[CutShot, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def frames(self) -> int:
+        return self.shots[-1].end
+
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """W801 where shots are left out."""
+        if not self.missing:
+            return ()
+        message = f"left out, for want of a take: {', '.join(self.missing)}"
+        help = f"onestory resume {self.run}"
+        return (Diagnostic(code="W801", message=message, severity="warning", help=help),)
+
+
+def read_cut(run: Run) -> Cut:
+    """The film of a run, every take of it checked byte by byte.
+
+    Raises:
+        OnestoryError: R402 for a run that was given no story yet, R414 for one without any shot, M507 where shots have
+            unlike sizes or rates.
+    """
+    state = run.state()
+    if state is None:
+        help = "give `onestory render` a story first"
+        raise OnestoryError("R402", f'"{run.path}" is no run directory', help=help, exit=ExitCode.USAGE)
+    story = story_of(run, state)
+    shots = tuple(_shots(run, state, story.shots))
+    if not shots:
+        raise OnestoryError("R414", f'no shot of "{run.path}" is rendered yet', help=f"onestory resume {run.path}")
+    fps, width, height = _layout(shots)
+    there = {shot.id for shot in shots}
+    return Cut(
+        run=run.path,
+        title=story.title or run.path.name,
+        fps=fps,
+        width=width,
+        height=height,
+        shots=shots,
+        missing=tuple(shot.id for shot in story.shots if shot.id not in there),
+    )
+
+
+def frames_of(take: Take) -> int:
+    """Pixel frames of a take's clip."""
+    return int(take.record.spec["frames"] or 0)
+
+
+def _shots(run: Run, state: RunState, shots: tuple[Shot, ...]) -> Iterator[CutShot]:
+    start = 0
+    for number, shot in enumerate(shots, start=1):
+        entry = state.shots.get(shot.id)
+        take = read_take(run.path / SHOTS / entry.folder) if entry else None
+        if not isinstance(take, Take):
+            continue
+        others = tuple(other for other in read_shelf(take.folder.parent).takes if other.folder != take.folder)
+        made = CutShot(id=shot.id, number=number, start=start, subtitle=shot.subtitle, take=take, others=others)
+        yield made
+        start = made.end
+
+
+def _layout(shots: tuple[CutShot, ...]) -> tuple[int, int, int]:
+    """Rate, width and height of all clips."""
+    found = {shot.id: _layout_of(shot.take) for shot in shots}
+    if len(set(found.values())) > 1:
+        told = "; ".join(f'"{id}" is {width}x{height} at {fps} fps' for id, (fps, width, height) in found.items())
+        help = "give all shots the same width, height and fps, then render those again"
+        raise OnestoryError("M507", f"the clips do not fit into one film: {told}", help=help)
+    return found[shots[0].id]
+
+
+def _layout_of(take: Take) -> tuple[int, int, int]:
+    spec, clip = take.record.spec, take.record.clip
+    scale = int(clip["scale"] or 1)
+    return int(clip["fps"] or 1), int(spec["width"] or 0) * scale, int(spec["height"] or 0) * scale

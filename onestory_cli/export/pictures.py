@@ -1,0 +1,143 @@
+"""A film as pictures: PNG frames, ProRes for editors, GIF for pages. Clips are decoded one after the other.
+
+The pixels are those of the clips, 8 bits and 4:2:0: ProRes keeps them, and adds nothing. Shapes: H W 3, uint8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import OutputContainer
+from av.filter import Graph
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from av.video.stream import VideoStream
+from PIL import Image
+
+from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.export.cut import Cut
+from onestory_cli.media.video import open_video, to_rgb
+
+_BT709 = 1  # the number of BT.709 for primaries, transfer and matrix
+_LIMITED_RANGE = 1
+_HQ = "3"  # the profile of ProRes 422 HQ
+# A palette for each frame: made for a whole film, it would hold all frames in memory.
+_GIF = (("split", ""), ("palettegen", "stats_mode=single"), ("paletteuse", "new=1:dither=bayer:bayer_scale=3"))
+
+
+def write_frames(cut: Cut, folder: Path) -> None:
+    """Every frame as a PNG, numbered from 1, in a folder for each shot: `01-opening/0001.png`."""
+    for shot in cut.shots:
+        place = folder / f"{shot.number:0{len(str(cut.shots[-1].number)) + 1}}-{shot.id}"
+        place.mkdir(parents=True)
+        for number, frame in enumerate(_decode(shot.take.clip), start=1):
+            Image.fromarray(to_rgb(frame)).save(place / f"{number:04}.png")
+
+
+def write_prores(cut: Cut, path: Path) -> None:
+    """The film as ProRes 422 HQ in QuickTime, BT.709, with the title and a chapter for each shot.
+
+    Raises:
+        OnestoryError: M505 when PyAV has no ProRes encoder, M508 for a clip that cannot be read.
+    """
+    _require("prores_ks")
+    with av.open(str(path.absolute()), "w", format="mov") as film:
+        stream = _stream(film, "prores_ks", cut, "yuv422p10le")
+        stream.codec_context.options = {"profile": _HQ, "vendor": "apl0"}
+        codec = stream.codec_context
+        codec.color_primaries = codec.color_trc = codec.colorspace = _BT709
+        codec.color_range = _LIMITED_RANGE
+        film.metadata["title"] = cut.title
+        film.set_chapters(
+            [
+                {
+                    "id": shot.number,
+                    "start": shot.start,
+                    "end": shot.end,
+                    "time_base": Fraction(1, cut.fps),
+                    "metadata": {"title": shot.id},
+                }
+                for shot in cut.shots
+            ]
+        )
+        for frame in _numbered(cut):
+            film.mux(stream.encode(_to_422(frame)))
+        film.mux(stream.encode())
+
+
+def write_gif(cut: Cut, path: Path) -> None:
+    """The film as an endless GIF at its own size, 256 colours for each frame.
+
+    Raises:
+        OnestoryError: M508 for a clip that cannot be read.
+    """
+    with av.open(str(path.absolute()), "w", format="gif", options={"loop": "0"}) as film:
+        stream = _stream(film, "gif", cut, "pal8")
+        graph = _palette_graph(cut)
+        for frame in _numbered(cut):
+            graph.vpush(frame.reformat(format="rgb24", dst_color_range=ColorRange.JPEG, threads=1))
+            film.mux(stream.encode(graph.vpull()))
+        film.mux(stream.encode())
+
+
+def _palette_graph(cut: Cut) -> Graph:
+    graph = Graph()
+    source = graph.add_buffer(
+        width=cut.width, height=cut.height, format=av.VideoFormat("rgb24"), time_base=Fraction(1, cut.fps)
+    )
+    split, palette, use = (graph.add(name, options) for name, options in _GIF)
+    sink = graph.add("buffersink")
+    source.link_to(split)
+    split.link_to(palette, 0, 0)
+    split.link_to(use, 1, 0)
+    palette.link_to(use, 0, 1)
+    use.link_to(sink)
+    graph.configure()
+    return graph
+
+
+def _stream(film: OutputContainer, codec: str, cut: Cut, format: str) -> VideoStream:
+    stream = film.add_stream(codec, rate=cut.fps)
+    assert isinstance(stream, VideoStream)
+    stream.width, stream.height, stream.pix_fmt = cut.width, cut.height, format
+    stream.codec_context.time_base, stream.codec_context.thread_count = Fraction(1, cut.fps), 1
+    return stream
+
+
+def _numbered(cut: Cut) -> Iterator[av.VideoFrame]:
+    """All frames of the film, timed at its rate."""
+    number = 0
+    for shot in cut.shots:
+        for frame in _decode(shot.take.clip):
+            frame.pts, frame.time_base, frame.duration = number, Fraction(1, cut.fps), 1
+            number += 1
+            yield frame
+
+
+def _decode(clip: Path) -> Iterator[av.VideoFrame]:
+    with open_video(clip) as container:
+        yield from container.decode(video=0)
+
+
+def _to_422(frame: av.VideoFrame) -> av.VideoFrame:
+    return frame.reformat(
+        format="yuv422p10le",
+        dst_colorspace=Colorspace.ITU709,
+        dst_color_range=ColorRange.MPEG,
+        interpolation=Interpolation.AREA,
+        threads=1,
+    )
+
+
+def _require(encoder: str) -> None:
+    try:
+        av.codec.Codec(encoder, "w")
+    except av.codec.codec.UnknownCodecError as fault:
+        raise OnestoryError(
+            "M505",
+            f"this build of PyAV {av.__version__} has no encoder {encoder}",
+            help="install PyAV from its wheel: pip install --force-reinstall --only-binary av av",
+            exit=ExitCode.MACHINE,
+        ) from fault

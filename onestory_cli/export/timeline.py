@@ -1,0 +1,116 @@
+"""Timelines by OpenTimelineIO: every shot a clip with its takes as media, its caption as a marker.
+
+Media are named by absolute file addresses, which editors ask for: a run that is moved is exported again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from onestory_cli.errors import ExitCode, OnestoryError, shorten
+from onestory_cli.export.cut import Cut, CutShot, frames_of
+from onestory_cli.store.takes import Take
+
+if TYPE_CHECKING:
+    from opentimelineio.schema import Clip, ExternalReference, Timeline
+
+TIMECODES = (24, 25, 30, 48, 50, 60)  # whole rates that SMPTE timecode counts in
+_MARKER = 80  # characters of a marker's name; the whole caption is its comment
+
+
+def otio(cut: Cut) -> str:
+    """The film as an OpenTimelineIO document: the take that counts is active, others are alternatives.
+
+    Raises:
+        OnestoryError: X802 without the library.
+    """
+    return str(_library().adapters.write_to_string(_timeline(cut), adapter_name="otio_json"))
+
+
+def edl(cut: Cut) -> str:
+    """The film as a CMX 3600 edit decision list, counted in the least timecode that keeps every cut exactly.
+
+    Raises:
+        OnestoryError: X802 without the library or its adapter, X804 for a rate that no timecode keeps.
+    """
+    library, rate = _library(), timecode_rate(cut.fps)
+    if "cmx_3600" not in library.adapters.available_adapter_names():
+        raise _not_installed("its adapter for EDL")
+    return str(library.adapters.write_to_string(_timeline(cut), adapter_name="cmx_3600", rate=rate))
+
+
+def timecode_rate(fps: int) -> int:
+    """The least timecode in which every frame of a film begins on a count.
+
+    Raises:
+        OnestoryError: X804 where there is none.
+    """
+    for rate in TIMECODES:
+        if rate % fps == 0:
+            return rate
+    counts = ", ".join(map(str, TIMECODES))
+    help = f"give the story a rate that divides one of {counts}, or export to otio or fcpxml"
+    raise OnestoryError("X804", f"an EDL cannot count {fps} frames per second", help=help)
+
+
+def _library() -> Any:
+    try:
+        import opentimelineio
+    except ImportError as fault:
+        raise _not_installed("OpenTimelineIO") from fault
+    return opentimelineio
+
+
+def _not_installed(what: str) -> OnestoryError:
+    help = "pip install 'onestory[export]'"
+    return OnestoryError("X802", f"{what} is not installed", help=help, exit=ExitCode.MACHINE)
+
+
+def _timeline(cut: Cut) -> Timeline:
+    from opentimelineio import schema
+
+    track = schema.Track("shots", kind=schema.TrackKind.Video)
+    track.extend(_clip(shot, cut.fps) for shot in cut.shots)
+    timeline = schema.Timeline(shorten(cut.title, 200))
+    timeline.tracks.append(track)
+    return timeline
+
+
+def _clip(shot: CutShot, fps: int) -> Clip:
+    from opentimelineio import schema
+
+    clip = schema.Clip(shot.id, source_range=_range(shot.frames, fps), metadata=dict(_facts(shot)))
+    references = {_key(take): _reference(take) for take in shot.takes}
+    clip.set_media_references(references, _key(shot.take))
+    name = shorten(shot.caption, _MARKER)
+    clip.markers.append(schema.Marker(name=name, marked_range=_range(1, fps), comment=shot.caption))
+    return clip
+
+
+def _facts(shot: CutShot) -> Iterator[tuple[str, dict[str, Any]]]:
+    record = shot.take.record
+    words = {"subtitle": shot.subtitle} if shot.subtitle else {}
+    yield "onestory", {"caption": shot.caption, **words, "take": record.take, "key": record.key}
+    yield "cmx_3600", {"reel": f"S{shot.number:04}"}  # else all reels are called after their file, clip.mp4
+
+
+def _key(take: Take) -> str:
+    return f"take-{take.record.take}-{take.id[:6]}"
+
+
+def _reference(take: Take) -> ExternalReference:
+    from opentimelineio import schema
+
+    record = take.record
+    return schema.ExternalReference(
+        target_url=take.clip.resolve().as_uri(),
+        available_range=_range(frames_of(take), int(record.clip["fps"] or 1)),
+        metadata={"onestory": {"take": record.take, "seed": str(record.spec["seed"]), "key": record.key}},
+    )
+
+
+def _range(frames: int, fps: int) -> Any:
+    from opentimelineio.opentime import RationalTime, TimeRange
+
+    return TimeRange(RationalTime(0, fps), RationalTime(frames, fps))

@@ -1,0 +1,135 @@
+"""What a film can be exported to, and how a result takes its place: whole, and never over another unless told to."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.export.cut import Cut
+from onestory_cli.export.fcpxml import fcpxml
+from onestory_cli.export.subtitles import srt, vtt
+from onestory_cli.export.timeline import edl, otio
+from onestory_cli.store.files import coded
+
+
+class Target(StrEnum):
+    """What a film can be exported to."""
+
+    OTIO = "otio"
+    EDL = "edl"
+    FCPXML = "fcpxml"
+    SRT = "srt"
+    VTT = "vtt"
+    FRAMES = "frames"
+    PRORES = "prores"
+    GIF = "gif"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exporter:
+    """How a target is written, and what it is called in the run directory."""
+
+    name: str
+    write: Callable[[Cut, Path], None]
+
+
+def export(cut: Cut, target: Target, path: Path, *, force: bool = False) -> None:
+    """Write a film to `path`, a file or, for frames, a folder.
+
+    Raises:
+        OnestoryError: X8xx where the target cannot hold the film or something is at `path`, M505 and M508 for what the
+            media libraries refuse, R4xx for what the disk refuses.
+    """
+    _require_free(path, force=force)
+    with coded(path), _placed(path) as waiting:
+        EXPORTERS[target].write(cut, waiting)
+
+
+def default_path(run: Path, target: Target) -> Path:
+    """Where an export goes that was given no place."""
+    return run / EXPORTERS[target].name
+
+
+def _text(make: Callable[[Cut], str]) -> Callable[[Cut, Path], None]:
+    def write(cut: Cut, path: Path) -> None:
+        path.write_bytes(make(cut).encode())
+
+    return write
+
+
+def _frames(cut: Cut, path: Path) -> None:
+    from onestory_cli.export.pictures import write_frames
+
+    write_frames(cut, path)
+
+
+def _prores(cut: Cut, path: Path) -> None:
+    from onestory_cli.export.pictures import write_prores
+
+    write_prores(cut, path)
+
+
+def _gif(cut: Cut, path: Path) -> None:
+    from onestory_cli.export.pictures import write_gif
+
+    write_gif(cut, path)
+
+
+EXPORTERS = {
+    Target.OTIO: Exporter(name="film.otio", write=_text(otio)),
+    Target.EDL: Exporter(name="film.edl", write=_text(edl)),
+    Target.FCPXML: Exporter(name="film.fcpxml", write=_text(fcpxml)),
+    Target.SRT: Exporter(name="film.srt", write=_text(srt)),
+    Target.VTT: Exporter(name="film.vtt", write=_text(vtt)),
+    Target.FRAMES: Exporter(name="frames", write=_frames),
+    Target.PRORES: Exporter(name="film.mov", write=_prores),
+    Target.GIF: Exporter(name="film.gif", write=_gif),
+}
+
+
+def _require_free(path: Path, *, force: bool) -> None:
+    if not os.path.lexists(path):
+        return
+    if path.is_dir() and not path.is_symlink():
+        strange = [item for item in path.rglob("*") if not item.is_dir() and not _is_frame(item)]
+        help = "name another place with --out"
+        if strange or not force:
+            help = help if strange else f"{help}, or replace it with --force"
+            raise _taken(path, help)
+    elif not force:
+        raise _taken(path, "name another place with --out, or replace it with --force")
+
+
+def _is_frame(path: Path) -> bool:
+    return path.suffix == ".png" and path.stem.isdigit()
+
+
+def _taken(path: Path, help: str) -> OnestoryError:
+    return OnestoryError("X801", f'"{path}" is there already', help=help, exit=ExitCode.USAGE)
+
+
+@contextmanager
+def _placed(path: Path) -> Iterator[Path]:
+    """A name beside `path`; what the block wrote there takes the place of `path` at its end."""
+    waiting = path.with_name(f".{path.name}.new")
+    _remove(waiting)
+    try:
+        yield waiting
+        if waiting.is_dir():
+            _remove(path)
+        os.replace(waiting, path)
+    finally:
+        _remove(waiting)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from onestory_cli.errors import OnestoryError
+from onestory_cli.export.cut import Cut, read_cut
+from onestory_cli.store.run import Run
+from tests.commands.conftest import Onestory
+from tests.export.conftest import SAID
+
+
+def test_shots_follow_each_other_with_all_their_takes(cut: Cut) -> None:
+    assert [(shot.id, shot.start, shot.end) for shot in cut.shots] == [
+        ("opening", 0, 5),
+        ("city", 5, 14),
+        ("return", 14, 19),
+    ]
+    assert [[take.record.take for take in shot.takes] for shot in cut.shots] == [[0, 1], [0], [0]]
+    assert (cut.title, cut.fps, cut.width, cut.height, cut.frames) == ("The Lost Kite", 8, 32, 32, 19)
+    assert (cut.missing, cut.warnings) == ((), ())
+
+
+def test_empty_lines_of_a_subtitle_are_left_out(cut: Cut) -> None:
+    assert [shot.subtitle for shot in cut.shots] == [SAID, "", "Über allem"]
+
+
+def test_a_shot_without_a_take_is_left_out_with_a_warning(run: Path) -> None:
+    shutil.rmtree(run / "shots" / "city")
+    cut = read_cut(Run.open(run))
+    assert [(shot.id, shot.number, shot.start) for shot in cut.shots] == [("opening", 1, 0), ("return", 3, 5)]
+    (warning,) = cut.warnings
+    assert (warning.code, warning.severity) == ("W801", "warning")
+    assert "city" in warning.message
+
+
+def test_nothing_rendered_is_refused(run: Path) -> None:
+    shutil.rmtree(run / "shots")
+    with pytest.raises(OnestoryError) as caught:
+        read_cut(Run.open(run))
+    assert caught.value.code == "R414"
+
+
+def test_a_subtitle_makes_no_take_again(onestory: Onestory, told: Path, run: Path) -> None:
+    told.write_text(told.read_text().replace("Über allem", "Above all"))
+    result = onestory("plan", told, "--exit-code")
+    assert result.exit == 0, result.out
+    assert "  subtitle: Above all\n" in result.out
+
+
+def test_the_plan_tells_subtitles_to_machines(onestory: Onestory, told: Path) -> None:
+    assert [shot["subtitle"] for shot in onestory("plan", told, "--json").json["shots"]] == [SAID, "", "Über allem"]

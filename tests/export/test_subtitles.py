@@ -1,0 +1,64 @@
+"""Read back by FFmpeg's own readers of both formats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import pytest
+
+from onestory_cli.errors import OnestoryError
+from onestory_cli.export.cut import Cut
+from onestory_cli.export.subtitles import srt, vtt
+from onestory_cli.export.write import Target, export
+from tests.export.conftest import SAID
+
+SRT = f"""\
+1
+00:00:00,000 --> 00:00:00,625
+{SAID}
+
+2
+00:00:01,750 --> 00:00:02,375
+Über allem
+"""
+VTT = """\
+WEBVTT
+
+opening
+00:00:00.000 --> 00:00:00.625
+The kite --&gt;
+{gone} &amp; &lt;b&gt;lost&lt;/b&gt;?
+
+return
+00:00:01.750 --> 00:00:02.375
+Über allem
+"""
+
+
+def test_the_text_of_both(cut: Cut) -> None:
+    assert (srt(cut), vtt(cut)) == (SRT, VTT)
+
+
+@pytest.mark.parametrize("target", [Target.SRT, Target.VTT])
+def test_ffmpeg_reads_every_cue_at_its_time(cut: Cut, tmp_path: Path, target: Target) -> None:
+    path = tmp_path / f"film.{target}"
+    export(cut, target, path)
+    with av.open(str(path)) as file:
+        stream = file.streams.subtitles[0]
+        cues = [packet for packet in file.demux(stream) if packet.size]
+        times = [(float(cue.pts * cue.time_base), float(cue.duration * cue.time_base)) for cue in cues]
+        texts = [bytes(cue).decode() for cue in cues]
+    assert times == [(0.0, 0.625), (1.75, 0.625)]
+    assert texts[0].startswith("The kite --")
+    assert texts[1] == "Über allem"
+
+
+def test_a_film_that_says_nothing_has_no_subtitles(cut: Cut, story: Path) -> None:
+    from dataclasses import replace
+
+    silent = replace(cut, shots=tuple(replace(shot, subtitle="") for shot in cut.shots))
+    for write in (srt, vtt):
+        with pytest.raises(OnestoryError) as caught:
+            write(silent)
+        assert caught.value.code == "X803"

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.export.cut import Cut
+from onestory_cli.export.write import EXPORTERS, Target, export
+
+
+def test_every_target_has_an_exporter() -> None:
+    assert set(EXPORTERS) == set(Target)
+
+
+@pytest.mark.parametrize("target", Target)
+def test_nothing_is_replaced_without_being_told_to(cut: Cut, tmp_path: Path, target: Target) -> None:
+    path = tmp_path / "out"
+    export(cut, target, path)
+    with pytest.raises(OnestoryError) as caught:
+        export(cut, target, path)
+    assert (caught.value.code, caught.value.exit) == ("X801", ExitCode.USAGE)
+    export(cut, target, path, force=True)
+    assert [item.name for item in tmp_path.iterdir()] == ["film.story.yaml", "film.run"] or path.exists()
+
+
+def test_a_folder_with_other_things_is_never_replaced(cut: Cut, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "holiday.png").write_bytes(b"")
+    with pytest.raises(OnestoryError) as caught:
+        export(cut, Target.FRAMES, tmp_path / "mine", force=True)
+    assert caught.value.code == "X801"
+    assert (tmp_path / "mine" / "holiday.png").exists()
+
+
+def test_a_link_gives_way_and_is_not_followed(cut: Cut, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("precious")
+    (tmp_path / "film.srt").symlink_to(elsewhere)
+    with pytest.raises(OnestoryError):
+        export(cut, Target.SRT, tmp_path / "film.srt")
+    export(cut, Target.SRT, tmp_path / "film.srt", force=True)
+    assert elsewhere.read_text() == "precious"
+    assert not (tmp_path / "film.srt").is_symlink()
+
+
+def test_what_fails_leaves_nothing(cut: Cut, tmp_path: Path) -> None:
+    cut.shots[1].take.clip.write_bytes(b"no video")
+    with pytest.raises(OnestoryError) as caught:
+        export(cut, Target.PRORES, tmp_path / "film.mov")
+    assert caught.value.code == "M508"
+    assert not list(tmp_path.glob("*.mov*"))
+    assert not list(tmp_path.glob(".*"))
