@@ -1,4 +1,4 @@
-"""``python -m tests.media.alarms [RUN ...]``: how often the checks of a take raise a false alarm, and find a fault.
+"""``python -m tests.media.alarms [--stories N] [RUN ...]``: false alarms and finds of the checks of a take.
 
 The clips are those of the storyworld's true renderer, which have no fault; the same with a fault put into each; then
 those of run directories, which somebody has to look at. Colours are compared between shots of one place, whatever a
@@ -8,6 +8,7 @@ selection would take.
 from __future__ import annotations
 
 import sys
+from argparse import ArgumentParser
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,7 +25,6 @@ from onestory_cli.storyworld.stories import make_story
 from onestory_cli.storyworld.world import Place, WorldConfig
 
 LATENT_FRAMES = 5
-STORIES = 9
 MIDDLE = 8  # of 17 frames
 
 
@@ -112,13 +112,17 @@ def say(line: str) -> None:
 
 def main() -> None:
     """Print the figures."""
-    clips = list(storyworld_clips(stories=STORIES))
+    parser = ArgumentParser(prog="python -m tests.media.alarms")
+    parser.add_argument("runs", metavar="RUN", nargs="*", type=Path, help="a run directory, whose faults are counted")
+    parser.add_argument("--stories", metavar="N", type=int, default=9, help="of six shots each; else 9")
+    options = parser.parse_args()
+    clips = list(storyworld_clips(stories=options.stories))
     found, nearest = alarms(clips), worst(clips)
     say("false alarms: " + ", ".join(f"{name} {found[name]}" for name in RULES))
     say(", ".join(f"{name}: {count}" for name, count in found.items() if name not in RULES))
     say("nearest to a limit: " + ", ".join(f"{name} {nearest[name]:.4g} of {RULES[name].limit:.4g}" for name in RULES))
     say("found: " + ", ".join(f"{name} {count}" for name, count in found_faults(clips).items()))
-    for run in map(Path, sys.argv[1:]):
+    for run in options.runs:
         takes = [take for shelf in Run.open(run).shelves().values() for take in shelf.takes]
         bad = [f"{take.shot} {check}" for take in takes for check in faults(take.record.checks)]
         say(f"{run}: {len(bad)} faults in {len(takes)} takes: {', '.join(bad) or 'none'}")
