@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import signal
@@ -16,6 +15,7 @@ from typer.core import TyperGroup
 
 from onestory_cli import __version__
 from onestory_cli.commands import (
+    batch,
     contact_sheet,
     doctor,
     evaluate,
@@ -38,6 +38,7 @@ from onestory_cli.commands import (
 )
 from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.mishaps import coded_fault
 
 COMMANDS = {
     "Make a film": {
@@ -46,6 +47,7 @@ COMMANDS = {
         "plan": plan,
         "render": render,
         "resume": resume,
+        "batch": batch,
         "import": import_story,
     },
     "Look after a run": {"take": take, "verify": verify, "prune": prune, "export": export},
@@ -61,8 +63,6 @@ COMMANDS = {
     "Laboratory": {"train": train, "evaluate": evaluate},
 }
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # of click, of which typer exports only this child
-UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
-LIBRARIES = ("torch", "diffusers", "transformers", "av", "safetensors", "numpy", "typer", "rich")
 
 
 class Group(TyperGroup):
@@ -151,7 +151,7 @@ def run(arguments: Sequence[str], console: Console) -> ExitCode:
     except UsageError as fault:
         end = usage_fault(fault)
     except Exception as fault:
-        end = machine_fault(fault) or bug(fault, arguments)
+        end = coded_fault(fault, arguments)
     console.fault(end, command=command, json=json)
     return end.exit
 
@@ -164,40 +164,3 @@ def usage_fault(fault: Any) -> OnestoryError:
     path = context.command_path if context else "onestory"
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     return OnestoryError("U606", message.rstrip("."), help=f"{hint}`{path} --help` shows how", exit=ExitCode.USAGE)
-
-
-def machine_fault(fault: Exception) -> OnestoryError | None:
-    """What this machine cannot do, as opposed to what we got wrong."""
-    if isinstance(fault, MemoryError) or type(fault).__name__ == "OutOfMemoryError":  # torch's, not imported here
-        help = "close other programs, or ask for less: a smaller size, fewer frames, a smaller memory budget"
-        return OnestoryError("U607", "not enough memory", help=help, exit=ExitCode.MACHINE)
-    if isinstance(fault, OSError) and fault.errno in UNWRITABLE:
-        message = f"{fault.strerror}: {fault.filename}" if fault.filename else str(fault.strerror)
-        help = "finished shots are kept; make room or name another place, then give the same command again"
-        return OnestoryError("U608", message, help=help, exit=ExitCode.MACHINE)
-    return None
-
-
-def bug(fault: Exception, arguments: Sequence[str]) -> OnestoryError:
-    """An error of ours: the traceback goes to a report file, one friendly line to the user."""
-    import platform
-    import tempfile
-    import traceback
-
-    system = f"onestory {__version__}, Python {sys.version}, {platform.platform()}"
-    versions = [f"{name} {_installed(name)}" for name in LIBRARIES]
-    facts = "\n".join([system, *versions, f"arguments: {arguments}"])
-    text = facts + "\n\n" + "".join(traceback.format_exception(fault))
-    with tempfile.NamedTemporaryFile("w", prefix="onestory-report-", suffix=".txt", delete=False) as file:
-        file.write(text)
-    message = f"this is a bug in onestory ({type(fault).__name__})"
-    return OnestoryError("U609", message, help=f"please report it with {file.name}", exit=ExitCode.BUG)
-
-
-def _installed(name: str) -> str:
-    from importlib import metadata
-
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "not installed"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from onestory_cli import events
 from onestory_cli.errors import Diagnostic, OnestoryError, format_concise, format_full
+from onestory_cli.words import duration
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -99,6 +100,27 @@ class Console:
                 yield show
         else:
             yield Lines(self._rich(self._err))
+
+    @contextmanager
+    def watch_films(self, *, json: bool = False) -> Iterator[events.Emit]:
+        from onestory_cli.board import Board, FilmLines
+
+        if json:
+            yield self._json_event
+        elif self._err.isatty() and not self._rich(self._err).is_dumb_terminal:
+            from rich.live import Live
+
+            board = Board()
+            with Live(board, console=self._rich(self._err), transient=True, refresh_per_second=4) as live:
+                lines = FilmLines(live.console)
+
+                def show(event: events.Event) -> None:
+                    board(event)
+                    lines(event)
+
+                yield show
+        else:
+            yield FilmLines(self._rich(self._err))
 
     def _json_event(self, event: events.Event) -> None:
         self.line(json.dumps({"event": type(event).__name__, **asdict(event)}, ensure_ascii=False))
@@ -291,17 +313,6 @@ def remembers(frames: Sequence[tuple[str, int]]) -> str:
     for shot, frame in frames:
         by_shot.setdefault(shot, []).append(str(frame))
     return "remembers " + (", ".join(f"{shot}[{','.join(of)}]" for shot, of in by_shot.items()) or "nothing")
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people write them: `0.9 s`, `42 s`, `3:05`, `1:02:03`."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes == 0:
-        return f"{rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def github_annotation(finding: Diagnostic) -> str:

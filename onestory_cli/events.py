@@ -172,6 +172,66 @@ class StageFinished(Event):
     seconds: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class BatchStarted(Event):
+    """Films are about to be made, `shots` in all, by `workers` at a time; `where` says by whom."""
+
+    films: int
+    shots: int
+    workers: int
+    where: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilmStarted(Event):
+    """A worker begins a film, or goes on with it: `attempt` counts from 1."""
+
+    film: str
+    worker: str
+    shots: int
+    attempt: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilmTold(Event):
+    """What a film of a batch says while it is made; `kind` is the name of the event."""
+
+    film: str
+    kind: str
+    told: Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerLost(Event):
+    """A worker is gone; the film that it was at, if any, goes on from its directory with another one."""
+
+    worker: str
+    film: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilmEnded(Event):
+    """A film of a batch is done, or not: `state` is that of its row in batch.json."""
+
+    film: str
+    state: str
+    rendered: int
+    kept: int
+    seconds: float
+    code: str = ""
+    message: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchEnded(Event):
+    """No film is being made any more; `states` counts the rows of batch.json by state."""
+
+    states: dict[str, int]
+    seconds: float
+
+
 Emit = Callable[[Event], None]
 
 

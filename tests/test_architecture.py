@@ -18,6 +18,7 @@ ROWS = (
     ("__main__",),
     ("cli", "library"),
     ("commands", "console"),
+    ("board",),  # what the console shows of a batch
     ("batch", "training", "evaluation", "report", "export"),
     ("render",),
     ("generate", "store", "media", "storyworld"),
@@ -25,7 +26,8 @@ ROWS = (
     ("models.loaded", "models.present"),  # what it then is, and whether it can be
     ("plan", "memory", "importers"),  # an importer makes the text of a story, and is checked as one
     ("story", "models"),
-    ("errors", "events", "partial", "checks"),
+    ("mishaps",),
+    ("errors", "events", "partial", "checks", "words"),
     ("codes",),
 )
 ROW_OF = {unit: number for number, row in enumerate(ROWS) for unit in row}
@@ -38,6 +40,7 @@ HEAVY = {
     "tokenizers",
     "av",
     "ray",
+    "submitit",
     "numpy",
     "safetensors",
     "PIL",
@@ -48,6 +51,10 @@ LIGHT = (
     "__main__",
     "cli",
     "library",
+    "board",
+    "batch",
+    "mishaps",
+    "words",
     "commands",
     "console",
     "render",

@@ -1,11 +1,13 @@
 """The long texts of all codes: what `onestory explain CODE` shows. A new code is one row.
 
 S1 story text, S2 limits of a model, W3 warnings, R4 run directories, M5 models and this machine, T6 training and
-evaluation, U6 usage, I7 and W7 imports, X8 and W8 exports. A code never changes its meaning and is never used again.
+evaluation, U6 usage, I7 and W7 imports, X8 and W8 exports, B8 batches. A code never changes its meaning and is never
+used again.
 """
 
 from __future__ import annotations
 
+from onestory_cli.codes.batches import BATCHES
 from onestory_cli.codes.exporting import EXPORTING
 from onestory_cli.codes.importing import IMPORTING
 from onestory_cli.codes.limits import LIMITS
@@ -23,17 +25,19 @@ __all__ = ["CODES", "Code"]
 
 CODES: dict[str, Code] = {
     row.code: row
-    for row in (
-        *TEXT,
-        *STRUCTURE,
-        *MEANING,
-        *LIMITS,
-        *WARNINGS,
-        *RUNS,
-        *MACHINE,
-        *TRAINING,
-        *IMPORTING,
-        *VIDEOS,
-        *EXPORTING,
+    for rows in (
+        TEXT,
+        STRUCTURE,
+        MEANING,
+        LIMITS,
+        WARNINGS,
+        RUNS,
+        MACHINE,
+        TRAINING,
+        IMPORTING,
+        VIDEOS,
+        EXPORTING,
+        BATCHES,
     )
+    for row in rows
 }

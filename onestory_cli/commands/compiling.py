@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +12,7 @@ from onestory_cli.errors import Diagnostic, Findings, OnestoryError, shorten
 if TYPE_CHECKING:
     from onestory_cli.models.catalog import ModelSpec
     from onestory_cli.plan import Plan
+    from onestory_cli.story.setting import Setting
     from onestory_cli.story.types import Story
 
 
@@ -22,16 +24,21 @@ def compile_story(
     until: str | None = None,
     allow_outside: bool = False,
     fingerprint: bool = True,
+    settings: Sequence[Setting] = (),
 ) -> tuple[Plan, tuple[Diagnostic, ...]]:
     """The plan of a story and the warnings about both. Without `fingerprint` the model's weights are not read.
+
+    `settings` are put into the story's text first.
 
     Raises:
         Findings: everything that is wrong with the story, warnings included.
         OnestoryError: the model is not there, or `until` is no shot.
     """
-    from onestory_cli.story.load import load_story
+    from onestory_cli.story.load import read_bytes, read_story
+    from onestory_cli.story.setting import with_settings
 
-    story, warnings = load_story(file, profile=profile, seed=seed, allow_outside=allow_outside)
+    data = with_settings(read_bytes(file), str(file), settings)
+    story, warnings = read_story(data, str(file), profile=profile, seed=seed, allow_outside=allow_outside)
     try:
         plan, more = plan_story(story, until=until, allow_outside=allow_outside, fingerprint=fingerprint)
     except Findings as fault:

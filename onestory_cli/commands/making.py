@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from onestory_cli.commands.screen import Screen
 from onestory_cli.commands.stopping import StopSignals
 from onestory_cli.commands.weights import require_ready
 from onestory_cli.errors import ExitCode
-from onestory_cli.events import Emit, ModelLoaded, ModelLoading, StopAsked
+from onestory_cli.events import Emit, StopAsked
+from onestory_cli.render.loading import load_maker
 
 if TYPE_CHECKING:
     from onestory_cli.models.catalog import ModelSpec
     from onestory_cli.plan import Plan
     from onestory_cli.render import Maker
     from onestory_cli.store.run import Run
-
-T = TypeVar("T")
 
 
 def make_film(
@@ -81,33 +79,6 @@ def model_loader(spec: ModelSpec, device: str, emit: Emit) -> Callable[[], Maker
 
     def load() -> Maker:
         require_ready(spec)
-        loading = Loading(spec, device, emit)
-        from onestory_cli.models.load import load_model, load_reader
-        from onestory_cli.render.shot_maker import ShotMaker
-
-        return ShotMaker(
-            spec,
-            lambda: loading(lambda: load_reader(spec, device)),
-            lambda reader: loading(lambda: load_model(spec, device, reader=reader)),
-        )
+        return load_maker(spec, device, emit)
 
     return load
-
-
-class Loading:
-    """Says that a model is being loaded, libraries and all, and how long the first part took; then so of each other."""
-
-    def __init__(self, spec: ModelSpec, device: str, emit: Emit) -> None:
-        self._spec, self._device, self._emit = spec, device, emit
-        self._began: float | None = self._begin()
-
-    def __call__(self, part: Callable[[], T]) -> T:
-        began = self._begin() if self._began is None else self._began
-        loaded = part()
-        self._began = None
-        self._emit(ModelLoaded(model=self._spec.name, seconds=time.monotonic() - began))
-        return loaded
-
-    def _begin(self) -> float:
-        self._emit(ModelLoading(model=self._spec.name, device=self._device))
-        return time.monotonic()

@@ -16,6 +16,7 @@ SCHEMAS = {
     "story": "story.v1.schema.json",
     "shots": "shots.v1.schema.json",
     "inspect-memory": "inspect-memory.v1.schema.json",
+    "batch": "batch.v1.schema.json",
 }
 
 

@@ -57,6 +57,9 @@ class Screen(Protocol):
     def watch(self, *, json: bool = False) -> AbstractContextManager[Emit]:
         """Show a render's events while the context lasts: progress on stderr, or JSON lines on stdout."""
 
+    def watch_films(self, *, json: bool = False) -> AbstractContextManager[Emit]:
+        """The same for the films of a batch: a table with the time left."""
+
 
 def screen_of(context: typer.Context) -> Screen:
     """The screen that `cli.main` gave to this invocation."""

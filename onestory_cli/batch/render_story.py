@@ -1,0 +1,123 @@
+"""`render_story`: one film from nothing but its directory. Every worker of every kind does just this."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from onestory_cli.batch.result import Outcome
+from onestory_cli.errors import OnestoryError
+from onestory_cli.events import Emit, Event, ShotKept, TakeCommitted, ignore
+from onestory_cli.mishaps import coded_fault
+from onestory_cli.models.present import require_weights
+from onestory_cli.render import load_run_plan, render
+from onestory_cli.render.by_model import MakerByModel
+from onestory_cli.render.checkpoint import SECONDS, never
+from onestory_cli.render.loading import load_maker
+from onestory_cli.store.run import Run
+
+if TYPE_CHECKING:
+    from onestory_cli.models.catalog import ModelSpec
+    from onestory_cli.plan import Plan
+    from onestory_cli.render import Maker
+
+
+def render_story(
+    directory: Path,
+    models: Models,
+    emit: Emit = ignore,
+    *,
+    stop: Callable[[], bool] = never,
+    checkpoint_seconds: float = SECONDS,
+) -> Outcome:
+    """Go on with the film whose plan was frozen in `directory`, until it is done, refused or asked to stop.
+
+    Nothing is raised for what goes wrong with one film: it is in the outcome, and the next film can be made.
+    """
+    counted, began = Counted(emit), time.monotonic()
+    try:
+        run = Run.open(directory)
+        plan = load_run_plan(run)
+        load = models.loader(plan, counted)
+        render(plan, run, load, counted, stop=stop, checkpoint_seconds=checkpoint_seconds)
+        outcome = Outcome(state="done")
+    except KeyboardInterrupt:
+        outcome = Outcome(state="stopped")
+    except OnestoryError as fault:
+        outcome = Outcome.of(fault)
+    except Exception as fault:
+        outcome = Outcome.of(coded_fault(fault, ["batch", str(directory)]))
+    return counted.into(outcome, time.monotonic() - began)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """How a worker works. Of `share` workers on a machine it is the one in `place`, counted from 0.
+
+    With the device auto or cuda it has the GPU of its place; on the CPU `threads` threads, or else a fair part of them.
+    """
+
+    device: str = "auto"
+    threads: int | None = None
+    share: int = 1
+    place: int = 0
+    checkpoint_seconds: float = SECONDS
+
+
+class Models:
+    """The model of one worker. It stays in memory from film to film, until a film needs another."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._loaded: tuple[ModelSpec, Maker] | None = None
+        self._emit: Emit = ignore
+
+    def loader(self, plan: Plan, emit: Emit) -> Callable[[], Maker]:
+        """What loads the models of a plan, as far as they are not here; `emit` hears of it."""
+        self._emit = emit
+        others = any(job.other for job in plan.jobs)
+        return lambda: MakerByModel(plan.model, self._maker) if others else self._maker(plan.model)
+
+    def _maker(self, spec: ModelSpec) -> Maker:
+        if self._loaded is None or self._loaded[0] != spec:
+            self._loaded = None  # before the next one takes memory
+            require_weights(spec)
+            split_threads(self._work)
+            # A part may be loaded films later: it is told then, to whoever listens by then.
+            self._loaded = spec, load_maker(spec, own_device(self._work), lambda event: self._emit(event))
+        return self._loaded[1]
+
+
+def own_device(work: Work) -> str:
+    """The device of one worker; more workers than GPUs share them."""
+    import torch
+
+    gpus = torch.cuda.device_count()
+    return f"cuda:{work.place % gpus}" if work.device in ("auto", "cuda") and gpus else work.device
+
+
+def split_threads(work: Work) -> None:
+    """Give torch its part of the CPU. How many threads there were is recorded with every take."""
+    import torch
+
+    if work.threads or work.share > 1:
+        torch.set_num_threads(work.threads or max(1, torch.get_num_threads() // work.share))
+
+
+class Counted:
+    """Passes events on and counts the shots that were made and kept."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit, self._rendered, self._kept = emit, 0, 0
+
+    def __call__(self, event: Event) -> None:
+        self._rendered += isinstance(event, TakeCommitted)
+        self._kept += isinstance(event, ShotKept)
+        self._emit(event)
+
+    def into(self, outcome: Outcome, seconds: float) -> Outcome:
+        """The outcome with the counts in it."""
+        return replace(outcome, rendered=self._rendered, kept=self._kept, seconds=seconds)

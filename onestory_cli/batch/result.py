@@ -1,0 +1,117 @@
+"""What becomes of the films of a batch: one row each, and batch.json, which is true at any instant."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from onestory_cli.batch.films import Film
+from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.store.files import Disk
+from onestory_cli.store.run import FILM
+
+State = Literal["done", "failed", "waits", "stopped", "left"]
+SCHEMA = "onestory.batch.v1"
+FILE = "batch.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How the work on a film ended.
+
+    done; failed, with a finding; waits for somebody to accept a take; stopped within a shot, which is kept; left, as it
+    was not begun. `attempts` counts the workers that were at it.
+    """
+
+    state: State = "left"
+    rendered: int = 0
+    kept: int = 0
+    seconds: float = 0.0
+    attempts: int = 0
+    code: str = ""
+    message: str = ""
+    help: str = ""
+
+    @classmethod
+    def of(cls, fault: OnestoryError, **counts: Any) -> Outcome:
+        """That of a film that an error ended; one that somebody must decide about only waits."""
+        state: State = "waits" if fault.code == "R410" else "failed"
+        return cls(state=state, code=fault.code, message=fault.message, help=fault.help, **counts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A film and what became of it."""
+
+    film: Film
+    outcome: Outcome
+
+    @property
+    def file(self) -> Path | None:
+        """The film, where it is whole."""
+        return self.film.run / FILM if self.outcome.state == "done" else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A batch as it stands: rows in the order of the films. `where` is local, ray or slurm."""
+
+    rows: tuple[Row, ...]
+    where: str
+    workers: int
+    seconds: float
+
+    @property
+    def states(self) -> dict[str, int]:
+        """How many films there are of each state."""
+        return dict(Counter(row.outcome.state for row in self.rows))
+
+    @property
+    def exit(self) -> ExitCode:
+        """DONE when every film is, else PARTIAL: the same command goes on."""
+        return ExitCode.DONE if set(self.states) <= {"done"} else ExitCode.PARTIAL
+
+    def document(self) -> dict[str, Any]:
+        """The fields of `schemas/batch.v1.schema.json`, all but the name of the schema."""
+        return {
+            "ok": self.exit is ExitCode.DONE,
+            "where": self.where,
+            "workers": self.workers,
+            "seconds": round(self.seconds, 3),
+            "states": self.states,
+            "films": [_row_fields(row) for row in self.rows],
+        }
+
+    def write(self, folder: Path, disk: Disk) -> None:
+        """Put batch.json into `folder`."""
+        document = {"schema": SCHEMA, **self.document()}
+        disk.replace(folder / FILE, json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n")
+
+
+def _row_fields(row: Row) -> dict[str, Any]:
+    film, outcome = row.film, row.outcome
+    finding = {"code": outcome.code, "message": outcome.message, "help": outcome.help}
+    return {
+        "name": film.name,
+        "story": str(film.story),
+        "profile": film.profile,
+        "seed": film.seed,
+        "settings": [str(setting) for setting in film.settings],
+        "run": str(film.run),
+        "film": str(row.file) if row.file else None,
+        "state": outcome.state,
+        "rendered": outcome.rendered,
+        "kept": outcome.kept,
+        "seconds": round(outcome.seconds, 3),
+        "attempts": outcome.attempts,
+        "finding": finding if outcome.code else None,
+    }
+
+
+def rows_of(films: Sequence[Film], outcomes: dict[str, Outcome]) -> tuple[Row, ...]:
+    """A row for every film; one that nobody has begun is left."""
+    return tuple(Row(film=film, outcome=outcomes.get(film.name, Outcome())) for film in films)

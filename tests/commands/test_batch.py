@@ -1,0 +1,110 @@
+"""`onestory batch` as a command: what is refused before any work, what is kept, what it says and writes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+import schemas
+from onestory_cli.batch.films import films_of
+from onestory_cli.commands.compiling import compile_story
+from onestory_cli.errors import ExitCode
+from onestory_cli.store.run import Run
+from onestory_cli.story.setting import Setting
+from tests.commands.conftest import Onestory, change
+from tests.films import render_with
+
+
+@pytest.fixture
+def made(story: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A second story, and both films made by arithmetic: a batch has only to find that."""
+    Path("kite.story.yaml").write_text(story.read_text().replace("The Lost Kite", "Kite"))
+    for film in films_of([story, Path("kite.story.yaml")], Path("out")):
+        render_with(compile_story(film.story)[0], film.run)
+    monkeypatch.setattr("onestory_cli.commands.batch.require_ready", lambda spec: None)
+    return story
+
+
+def test_finished_films_are_kept_without_weights(onestory: Onestory, made: Path) -> None:
+    result = onestory("batch", ".", "--out", "out", "--workers", "2")
+    assert result.exit is ExitCode.DONE, result.err
+    lines = result.out.splitlines()
+    assert lines[0].split() == ["film", "state", "rendered", "kept", "path"]
+    assert [line.split()[1:4] for line in lines[1:]] == 2 * [["done", "0", "3"]]
+    assert all(Path(line.split()[-1]).is_file() for line in lines[1:])
+    assert result.err.splitlines()[0] == "2 films, 6 shots, 2 workers, local"
+    assert "2 done in" in result.err
+
+
+def test_json_and_batch_json_are_one_document(onestory: Onestory, made: Path) -> None:
+    result = onestory("batch", "film.story.yaml", "kite.story.yaml", "--out", "out", "--json")
+    *lines, last = [json.loads(line) for line in result.out.splitlines()]
+    jsonschema.validate(last, schemas.load("batch.v1"))
+    written = json.loads(Path("out/batch.json").read_bytes())
+    jsonschema.validate(written, schemas.load("batch.v1"))
+    assert written["films"] == last["films"]
+    assert [film["state"] for film in last["films"]] == ["done", "done"]
+    told = [line for line in lines if line["event"] == "FilmTold"]
+    assert {line["kind"] for line in told} == {"RunStarted", "ShotKept", "RunFinished"}
+    assert result.err == ""
+
+
+def test_all_findings_of_all_stories_come_before_any_work(onestory: Onestory, made: Path) -> None:
+    change(Path("kite.story.yaml"), "$fox waves", "$foks waves")
+    Path("bad.story.yaml").write_text("story: 1\nshots: []\n")
+    result = onestory("batch", ".", "gone.story.yaml", "--out", "new", "--seeds", "1,2")
+    assert result.exit is ExitCode.FINDINGS
+    assert result.out == ""
+    assert [result.err.count(f"error[{code}]") for code in ("S104", "S101")] == [1, 1]
+    assert "bad.story.yaml" in result.err
+    assert not Path("new").exists()
+
+
+def test_a_setting_that_does_not_fit_is_told_as_what_it_is(onestory: Onestory, made: Path) -> None:
+    result = onestory("batch", "film.story.yaml", "--out", "new", "--set", "shots.*.stepz=40")
+    assert result.exit is ExitCode.FINDINGS
+    assert "(with --set shots.*.stepz=40)" in result.err
+    assert 'did you mean "steps"?' in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("film.story.yaml --out new --profile draft", "error[U602]"),
+        ("film.story.yaml --out new --seeds one", "--seeds"),
+        ("film.story.yaml --out new --set steps", "error[B802]"),
+        ("'*.yml' --out new", "error[B801]"),
+        ("film.story.yaml", "--out"),
+    ],
+)
+def test_wrong_command_lines(onestory: Onestory, made: Path, arguments: str, says: str) -> None:
+    result = onestory("batch", *arguments.replace("'", "").split())
+    assert result.exit is ExitCode.USAGE
+    assert says in result.err
+    assert not Path("new").exists()
+
+
+def test_a_film_that_cannot_be_made_is_a_row_and_the_same_command_goes_on(onestory: Onestory, made: Path) -> None:
+    (film,) = films_of([Path("kite.story.yaml")], Path("out"))
+    with Run.open(film.run).locked():
+        result = onestory("batch", ".", "--out", "out")
+    assert result.exit is ExitCode.PARTIAL
+    assert "failed, 0 rendered, 0 kept in 0.0 s: error[R401]" in result.err
+    assert result.err.endswith("go on with\n  onestory batch . --out out\n")
+    assert [line.split()[1] for line in result.out.splitlines()[1:]] == ["done", "failed"]
+    assert onestory("batch", ".", "--out", "out").exit is ExitCode.DONE
+
+
+def test_what_was_set_is_kept_with_the_run(onestory: Onestory, story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onestory_cli.commands.batch.require_ready", lambda spec: None)
+    result = onestory("batch", story, "--out", "out", "--set", "shots.*.steps=9", "--seeds", "5")
+    assert result.exit is ExitCode.PARTIAL  # there are no weights
+    (film,) = films_of([story], Path("out"), seeds=(5,), settings=(Setting.of("shots.*.steps=9"),))
+    state = Run.open(film.run).state()
+    assert state is not None
+    assert state.seed == 5
+    assert (film.run / "story.yaml").read_text().count("steps: 9") == 3
+    assert "error[M503]" in result.err
