@@ -49,7 +49,7 @@ def test_every_code_that_is_explained_is_used() -> None:
 
 @pytest.mark.parametrize("row", CODES.values(), ids=lambda row: row.code)
 def test_rows_are_whole(row: Code) -> None:
-    assert re.fullmatch(r"[SWRMTUIX]\d{3}", row.code)
+    assert re.fullmatch(r"[SWRMTUIXB]\d{3}", row.code)
     assert 1 <= row.explanation.count(". ") + 1 <= 5
     assert row.explanation.endswith(".")
     assert not row.title.endswith(".")
