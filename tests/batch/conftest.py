@@ -45,7 +45,7 @@ def tell(tmp_path: Path, tiny_folder: Path) -> Tell:
 
 
 def planned(film: Film) -> Planned:
-    plan, _ = compile_story(film.story)
+    plan, _ = compile_story(film.story, allow_outside=True)
     return Planned(film=film, plan=plan)
 
 
