@@ -22,6 +22,7 @@ from onestory_cli.commands import (
     explain,
     export,
     import_story,
+    inspect_film,
     inspect_memory,
     models,
     new,
@@ -52,6 +53,7 @@ COMMANDS = {
     },
     "Look after a run": {"take": take, "verify": verify, "prune": prune, "export": export},
     "Look": {
+        "inspect": inspect_film,
         "inspect-memory": inspect_memory,
         "report": report,
         "contact-sheet": contact_sheet,

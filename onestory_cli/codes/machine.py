@@ -120,6 +120,14 @@ MACHINE = (
         good="pip install 'onestory[gguf]'",
     ),
     Code(
+        code="M515",
+        title="A film without a recipe",
+        explanation="A film of onestory carries its story, its seeds and the fingerprints of its models in its own "
+        "metadata. Other programs drop them when they save a film again; keep the one that was rendered.",
+        bad="onestory inspect edited-elsewhere.mp4",
+        good="onestory inspect film.run/film.mp4",
+    ),
+    Code(
         code="U601",
         title="No such code",
         explanation="`onestory explain` takes a code as it stands in a finding: a letter and three digits. "

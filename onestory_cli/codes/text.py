@@ -123,7 +123,7 @@ TEXT = (
     Code(
         code="S115",
         title="A number that is none",
-        explanation="NaN and infinity cannot be computed with, and numbers of more than 18 digits cannot be kept "
+        explanation="NaN and infinity cannot be computed with, and numbers of more than 19 digits cannot be kept "
         "exactly. Write an ordinary decimal number.",
         bad="guidance: .inf",
         good="guidance: 4.0",

@@ -27,6 +27,7 @@ from onestory_cli.render.checkpoint import SECONDS, TakeCheckpoint, never
 from onestory_cli.render.committing import commit, promised
 from onestory_cli.render.maker import Made, Maker, memory_state
 from onestory_cli.render.picture import read_picture
+from onestory_cli.render.recipe import KEY, recipe_of
 from onestory_cli.render.visible import Visible
 from onestory_cli.store.files import coded, sha256
 from onestory_cli.store.keys import clip_fields, spec_fields
@@ -356,10 +357,8 @@ class Film:
         )
 
     def _metadata(self) -> dict[str, str]:
-        """The title, and the story as it was really made."""
-        shots = [{"id": shot, **take.record.spec, **take.record.clip} for shot, take in self.takes.items()]
-        story = {"title": self._plan.story.title, "model": self._plan.model.name, "shots": shots}
-        return {"title": self._plan.story.title, "onestory": canonical(story).decode()}
+        """The title, and how the film was really made."""
+        return {"title": self._plan.story.title, KEY: recipe_of(self._plan, self.takes, self._run).to_text()}
 
     def _mux(self, path: Path, metadata: Mapping[str, str]) -> None:
         from onestory_cli.media.mux import ClipPart, mux_film

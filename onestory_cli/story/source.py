@@ -19,7 +19,7 @@ from onestory_cli.story.text import FORBIDDEN, Text, decode, empty, forbidden
 
 MAX_VALUES = 50_000
 MAX_DEPTH = 32
-MAX_DIGITS = 18
+MAX_DIGITS = 19  # of a seed of 63 bits
 MOST_FINDINGS = 200  # a file with more faults is of another kind, and nobody reads on
 
 KeyPath = tuple[str | int, ...]
