@@ -31,35 +31,31 @@ def command(
 ) -> ExitCode:
     """Remove takes that do not count and work that nobody goes on with; never an accepted take."""
     from onestory_cli.render import load_run_plan
-    from onestory_cli.store.prune import (
-        freed_bytes,
-        older_takes,
-        remove_partials,
-        remove_takes,
-        unused_partials,
-        unused_takes,
-    )
+    from onestory_cli.store import prune
 
     if unused and keep is not None:
         raise typer.BadParameter("--keep and --unused exclude each other")
     run, screen = find_run(folder), screen_of(context)
     plan = load_run_plan(run)
     with run.locked():
-        takes = unused_takes(plan, run) if keep is None else older_takes(run, keep)
-        partials = unused_partials(plan, run) if keep is None else ()
-        freed = freed_bytes(takes) + sum(item.path.stat().st_size for item in partials)
+        found = prune.unused(plan, run) if keep is None else prune.older_takes(run, keep)
+        freed = found.bytes
         if not dry_run:
-            remove_takes(run, takes)
-            remove_partials(run, partials)
+            prune.remove(run, found)
     if json:
-        names = [f"{take.shot}/{take.id}" for take in takes]
-        cut_off = [str(item.path.relative_to(run.path)) for item in partials]
-        screen.document("prune", run=str(run.path), takes=names, partials=cut_off, bytes=freed, removed=not dry_run)
+        screen.document(
+            "prune",
+            run=str(run.path),
+            takes=[f"{take.shot}/{take.id}" for take in found.takes],
+            partials=[str(path.relative_to(run.path)) for path in found.partials],
+            references=[str(path.relative_to(run.path)) for path in found.references],
+            bytes=freed,
+            removed=not dry_run,
+        )
     else:
-        for take in takes:
-            screen.line(str(take.folder))
-        for item in partials:
-            screen.line(str(item.path))
-        what = f"{len(takes)} takes" + (f" and {len(partials)} partials" if partials else "")
+        for path in (*(take.folder for take in found.takes), *found.partials, *found.references):
+            screen.line(str(path))
+        counts = {"takes": found.takes, "partials": found.partials, "latents of pictures": found.references}
+        what = " and ".join(f"{len(of)} {name}" for name, of in counts.items() if of or name == "takes")
         screen.note(f"{what}, {freed} bytes {'would be ' if dry_run else ''}freed")
     return ExitCode.DONE

@@ -1,17 +1,43 @@
-"""Which takes and partials nobody needs any more, and what they take up. Accepted takes are never among them."""
+"""Which takes, partials and latents of pictures nobody needs any more, and their size. Never an accepted take."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from onestory_cli.plan import Plan, retake
 from onestory_cli.store.candidates import candidates, next_number
-from onestory_cli.store.partials import KeptPartial
+from onestory_cli.store.references import kept_references, planned_references, seen_references
 from onestory_cli.store.reuse import Lookup
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Take
+from onestory_cli.store.verify import accepted_records
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leftovers:
+    """What may go: takes, the work on takes, and the latents of pictures."""
+
+    takes: tuple[Take, ...]
+    partials: tuple[Path, ...] = ()
+    references: tuple[Path, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """What the disk gets back: a file that another take shares by a hard link stays."""
+        files = [path.stat() for take in self.takes for path in take.folder.iterdir()]
+        links = Counter((item.st_dev, item.st_ino) for item in files)
+        sizes = {(item.st_dev, item.st_ino): (item.st_size, item.st_nlink) for item in files}
+        alone = sum(path.stat().st_size for path in (*self.partials, *self.references))
+        return alone + sum(size for inode, (size, shared) in sizes.items() if links[inode] == shared)
+
+
+def unused(plan: Plan, run: Run) -> Leftovers:
+    """All that the story has no use for now."""
+    return Leftovers(
+        takes=unused_takes(plan, run), partials=unused_partials(plan, run), references=unused_references(plan, run)
+    )
 
 
 def unused_takes(plan: Plan, run: Run) -> tuple[Take, ...]:
@@ -20,7 +46,7 @@ def unused_takes(plan: Plan, run: Run) -> tuple[Take, ...]:
     return tuple(take for take in _not_accepted(run) if take.folder not in fitting)
 
 
-def unused_partials(plan: Plan, run: Run) -> tuple[KeptPartial, ...]:
+def unused_partials(plan: Plan, run: Run) -> tuple[Path, ...]:
     """Work that was cut off and that no render would go on with: neither the take that is to count nor the next one.
 
     Where a shot is still to be decided, which take it will be is not known yet, and its partials stay.
@@ -32,18 +58,25 @@ def unused_partials(plan: Plan, run: Run) -> tuple[KeptPartial, ...]:
     digests |= {
         shot: item.take.digest if item.take and item.action == "keep" else None for shot, item in decisions.items()
     }
-    unused: list[KeptPartial] = []
+    unused: list[Path] = []
     for shot, shelf in shelves.items():
         decision = decisions.get(shot)
         if decision and decision.action == "undecided":
             continue
         jobs = (decision.job, retake(plan.job(shot), next_number(plan, run, shot))) if decision else ()
         needed = {lookup.key(job, digests) for job in jobs}
-        unused += [item for item in shelf.partials if item.key not in needed]
+        unused += [item.path for item in shelf.partials if item.key not in needed]
     return tuple(unused)
 
 
-def older_takes(run: Run, keep: int) -> tuple[Take, ...]:
+def unused_references(plan: Plan, run: Run) -> tuple[Path, ...]:
+    """Latents of pictures that neither the plan can need nor a take that counts has seen: of another picture, model or
+    size."""
+    seen = seen_references(run.path, accepted_records(run.accepted(), run.shelves()))
+    return tuple(sorted(kept_references(run.path) - planned_references(run.path, plan) - seen))
+
+
+def older_takes(run: Run, keep: int) -> Leftovers:
     """All takes of each shot but the accepted one and the latest `keep` of the others."""
     seen: Counter[str] = Counter()
     found = []
@@ -51,30 +84,20 @@ def older_takes(run: Run, keep: int) -> tuple[Take, ...]:
         seen[take.shot] += 1
         if seen[take.shot] > keep:
             found.append(take)
-    return tuple(found)
+    return Leftovers(takes=tuple(found))
 
 
-def freed_bytes(takes: Iterable[Take]) -> int:
-    """What the disk gets back: a file that another take shares by a hard link stays."""
-    files = [path.stat() for take in takes for path in take.folder.iterdir()]
-    links = Counter((item.st_dev, item.st_ino) for item in files)
-    sizes = {(item.st_dev, item.st_ino): (item.st_size, item.st_nlink) for item in files}
-    return sum(size for inode, (size, shared) in sizes.items() if links[inode] == shared)
-
-
-def remove_takes(run: Run, takes: Iterable[Take]) -> None:
-    """Remove takes, each as a whole: a kill leaves it in its place or gone. The run must be locked."""
-    for take in takes:
+def remove(run: Run, leftovers: Leftovers) -> None:
+    """Remove what nobody needs; of a take a kill leaves all or nothing. The run must be locked."""
+    for take in leftovers.takes:
         with run.staging() as folder:
             run.disk.rename(take.folder, folder.with_name("pruned"))
             run.disk.sync(take.folder.parent)
-
-
-def remove_partials(run: Run, partials: Iterable[KeptPartial]) -> None:
-    """Remove work that was cut off, and the folders that held nothing else. The run must be locked."""
-    for item in partials:
-        alone = len(list(item.path.parent.iterdir())) == 1
-        run.disk.remove(item.path.parent if alone else item.path)
+    for path in leftovers.partials:
+        alone = len(list(path.parent.iterdir())) == 1
+        run.disk.remove(path.parent if alone else path)
+    for path in leftovers.references:
+        run.disk.remove(path)
 
 
 def _not_accepted(run: Run) -> list[Take]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from onestory_cli.plan import REFERENCE_MARK
+from onestory_cli.plan import REFERENCE_MARK, Plan
 from onestory_cli.store.arrays import read_arrays, write_arrays
 from onestory_cli.store.files import Disk
 from onestory_cli.store.record import Record
@@ -49,15 +49,35 @@ def read_reference(path: Path) -> np.ndarray | None:
 
 def damaged_references(run: Path, records: Iterable[Record]) -> Iterator[Damage]:
     """Files that are not what was written, and those that takes have seen and that are gone."""
-    folder = run / REFERENCES
-    there = {path for path in (folder.iterdir() if folder.is_dir() else ()) if path.suffix == SUFFIX}
+    there = kept_references(run)
     for path in sorted(there):
         try:
             _read(path)
         except (BrokenSeal, OSError) as fault:
             yield Damage(path=path, why=str(fault))
-    seen = {path for record in records for path in _seen(run, record)}
+    seen = seen_references(run, records)
     yield from (Damage(path=path, why="it is missing") for path in sorted(seen - there))
+
+
+def kept_references(run: Path) -> set[Path]:
+    """The files that are there, whatever state they are in."""
+    folder = run / REFERENCES
+    return {path for path in (folder.iterdir() if folder.is_dir() else ()) if path.suffix == SUFFIX}
+
+
+def planned_references(run: Path, plan: Plan) -> set[Path]:
+    """The files of all pictures that shots of a plan may see, at the sizes of its shots, by its model."""
+    sizes = {(job.width, job.height) for job in plan.jobs}
+    return {
+        reference_file(run, sha256=item.image.sha256, model=plan.model_fingerprint, width=width, height=height)
+        for item in plan.references
+        for width, height in sizes
+    }
+
+
+def seen_references(run: Path, records: Iterable[Record]) -> set[Path]:
+    """The files of all pictures that takes could see when they were made."""
+    return {path for record in records for path in _seen(run, record)}
 
 
 def _seen(run: Path, record: Record) -> Iterator[Path]:

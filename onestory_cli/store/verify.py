@@ -9,7 +9,7 @@ from onestory_cli.store.files import holds, sha256, waiting
 from onestory_cli.store.record import Record
 from onestory_cli.store.references import damaged_references
 from onestory_cli.store.run import SHOTS, STATE, STORY, Run
-from onestory_cli.store.state import RunState
+from onestory_cli.store.state import Accepted, RunState
 from onestory_cli.store.takes import Damage, Shelf, holds_a_take
 
 CHANGED = "it is missing or its bytes were changed"
@@ -32,12 +32,16 @@ def find_damage(run: Run, shelves: Mapping[str, Shelf] | None = None) -> tuple[D
     if state is None:
         lost = Damage(path=run.path / STATE, why="it is missing, and there are takes")
         return (*takes, lost) if any(shelf.takes for shelf in shelves.values()) else takes
-    return (*takes, *_damage_of_state(run, state), *damaged_references(run.path, _accepted(state, shelves)))
+    return (
+        *takes,
+        *_damage_of_state(run, state),
+        *damaged_references(run.path, accepted_records(state.shots, shelves)),
+    )
 
 
-def _accepted(state: RunState, shelves: Mapping[str, Shelf]) -> Iterator[Record]:
+def accepted_records(accepted: Mapping[str, Accepted], shelves: Mapping[str, Shelf]) -> Iterator[Record]:
     """The records of the takes that count."""
-    folders = {entry.folder for entry in state.shots.values()}
+    folders = {entry.folder for entry in accepted.values()}
     for shelf in shelves.values():
         yield from (take.record for take in shelf.takes if f"{take.shot}/{take.id}" in folders)
 

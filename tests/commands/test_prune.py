@@ -3,11 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from onestory_cli.commands.compiling import compile_story
 from onestory_cli.errors import ExitCode
 from onestory_cli.partial import Partial
 from onestory_cli.plan import retake
+from onestory_cli.store.references import planned_references
 from onestory_cli.store.reuse import Lookup
 from onestory_cli.store.run import Run
 from onestory_cli.store.verify import find_damage
@@ -93,3 +95,43 @@ def test_work_on_the_take_that_is_to_count_stays(onestory: Onestory, story: Path
     partials = partial_of(film_run, "city", key), partial_of(film_run, "return", "c" * 64)
     onestory("prune", film_run)
     assert [path.exists() for path in partials] == [True, True]  # `return` is to be decided
+
+
+def with_picture(story: Path, grey: int) -> None:
+    """The story's fox has a picture of this grey."""
+    Image.new("RGB", (32, 32), (grey, grey, grey)).save(story.parent / "fox.png")
+    if "fox.png" not in story.read_text():
+        change(story, "look: a red fox with a blue scarf", "look: a red fox with a blue scarf, image: fox.png")
+
+
+def test_latents_of_pictures_that_the_story_has_no_more_go(onestory: Onestory, story: Path, film_run: Path) -> None:
+    for grey in (40, 200):
+        with_picture(story, grey)
+        plan, _ = compile_story(story)
+        render_with(plan, film_run)
+    there = set(film_run.glob("references/*"))
+    (needed,) = planned_references(film_run, plan)
+    (old,) = there - {needed}
+    size = old.stat().st_size
+    assert onestory("prune", film_run, "--keep", "9", "--json").json["references"] == []
+    dry = onestory("prune", film_run, "--dry-run")
+    assert str(old) in dry.out.splitlines()
+    assert " and 1 latents of pictures, " in dry.err
+    assert set(film_run.glob("references/*")) == there
+    document = onestory("prune", film_run, "--unused", "--json").json
+    assert document["references"] == [str(old.relative_to(film_run))]
+    assert document["bytes"] > size
+    assert set(film_run.glob("references/*")) == {needed}
+    assert onestory("verify", film_run).exit is ExitCode.DONE
+    assert not render_with(plan, film_run).made
+
+
+def test_latents_that_a_take_that_counts_has_seen_stay(onestory: Onestory, story: Path, film_run: Path) -> None:
+    with_picture(story, 40)
+    render_with(compile_story(story)[0], film_run)
+    with_picture(story, 200)
+    Run(film_run).freeze(compile_story(story)[0])  # as a render does before it is cut off
+    there = set(film_run.glob("references/*"))
+    onestory("prune", film_run)
+    assert set(film_run.glob("references/*")) == there
+    assert onestory("verify", film_run).exit is ExitCode.DONE
