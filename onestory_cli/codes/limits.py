@@ -6,6 +6,14 @@ from onestory_cli.codes.row import Code
 
 LIMITS = (
     Code(
+        code="S158",
+        title="A LoRA for an expert that is not there",
+        explanation="Models with two experts (Wan 2.2 A14B) have one for high noise and one for low noise, and often a "
+        "LoRA for each. Other models have one transformer: their LoRAs name no expert.",
+        bad="model: storyworld\nlora: [{path: ink.safetensors, expert: high}]",
+        good="model: storyworld\nlora: [{path: ink.safetensors}]",
+    ),
+    Code(
         code="S210",
         title="A number of frames that the model cannot make",
         explanation="Video models fold frames in time: the first alone, then four at a time, so most make 4k+1 of "

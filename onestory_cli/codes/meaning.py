@@ -89,6 +89,14 @@ MEANING = (
         good="image: refs/photo-0001.webp",
     ),
     Code(
+        code="S157",
+        title="A LoRA file that cannot be used",
+        explanation="`lora:` names .safetensors files in the story's folder. Files of other kinds are pickles, which "
+        "can run any code when they are opened.",
+        bad="lora: [{path: ink.pt}]",
+        good="lora: [{path: ink.safetensors, weight: 0.8}]",
+    ),
+    Code(
         code="S160",
         title="Memory of an unknown shot",
         explanation="`memory.from` names the earlier shots that this one may remember, and no shot has that id.",

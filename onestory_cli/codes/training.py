@@ -1,4 +1,4 @@
-"""T601 to T605, W330 and M520: training, and adapters."""
+"""T601 to T605, W330, M520 and M521: training, adapters and LoRAs."""
 
 from __future__ import annotations
 
@@ -62,6 +62,14 @@ TRAINING = (
         "those are gone, and the recipe says to drop them. Fewer `frames` keep more of them.",
         bad="data: {manifest: shots.jsonl, short: drop}      (with 81 frames, and shots of 3 seconds)",
         good="frames: 49",
+    ),
+    Code(
+        code="M521",
+        title="A LoRA that does not fit",
+        explanation="The names or the shapes of the LoRA's weights are not those of the model's transformer: it was "
+        "trained for another model. A LoRA of the 14B models does not fit those of 1.3B.",
+        bad="model: wan2.1-t2v-1.3b\nlora: [{path: ink-14b.safetensors}]",
+        good="model: wan2.1-t2v-14b\nlora: [{path: ink-14b.safetensors}]",
     ),
     Code(
         code="M520",

@@ -57,8 +57,9 @@ def plan_story(
     """
     from onestory_cli.models.fingerprint import fingerprint_of
     from onestory_cli.plan import OtherModel, make_plan
+    from onestory_cli.plan.loras import with_loras
 
-    spec = _model_of(story, "model", allow_outside)
+    spec = with_loras(_model_of(story, "model", allow_outside), story)
     first = _model_of(story, "first_shot_model", allow_outside) if story.first_shot_model else None
     print_of = fingerprint_of if fingerprint else (lambda _: "")
     return make_plan(

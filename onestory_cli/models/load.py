@@ -33,6 +33,7 @@ from onestory_cli.models.catalog import CARD, ModelSpec, not_fetched
 from onestory_cli.models.hub import snapshot
 from onestory_cli.models.levels import Level
 from onestory_cli.models.loaded import CPU, NO_MODULE, Eyes, LoadedModel, Reader
+from onestory_cli.models.lora import apply_loras
 from onestory_cli.models.relevance import PictureScorer
 from onestory_cli.models.transformer import JoinedRotary, MemoryWanTransformer
 
@@ -67,7 +68,7 @@ def load_model(spec: ModelSpec, device: str = "auto", *, reader: Reader | Eyes |
 
     Raises:
         OnestoryError: M502 when card and adapter disagree, M503 when weights are missing or damaged, M504 when the
-            device is not there, M520 for an adapter of another base.
+            device is not there, M520 for an adapter of another base, M521 for a LoRA of another.
     """
     reader = reader or load_reader(spec, device)
     dtype = compute_type(spec, reader.device)
@@ -84,6 +85,7 @@ def load_model(spec: ModelSpec, device: str = "auto", *, reader: Reader | Eyes |
                 require_base(spec, transformer, f"transformer{suffix}")
                 apply_delta(Path(spec.adapter), transformer, f"transformer{suffix}")
                 parts[f"conditioner{suffix}"] = load_conditioner(Path(spec.adapter), f"conditioner{suffix}")
+            apply_loras(spec, transformer, number - 1)
         parts |= image_parts(spec, dtype) if spec.image_tokens else {}
         model = LoadedModel(**parts, dtype=dtype)
     if spec.remembers == "context" and any(item.config.levels != spec.levels for item in model.expert_conditioners):

@@ -16,6 +16,19 @@ FirstFrame = Literal["held", "channels", "control", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lora:
+    """A LoRA on a model's transformers: its file, how much of it, and the expert that it is for (high, low or both)."""
+
+    file: str
+    weight: float
+    expert: str = "both"
+
+    def is_for(self, expert: int) -> bool:
+        """Whether it changes an expert: 0 is that for high noise, and the only one where there is one."""
+        return self.expert == "both" or self.expert == ("high", "low")[expert]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelSpec:
     """One row of the catalogue, or what a model folder says of itself.
 
@@ -31,6 +44,7 @@ class ModelSpec:
     it, the latter with `guidance_2`. `image_tokens`: the base reads CLIP tokens of the first frame (Wan 2.1 I2V).
     `scorer` is the image-text model that judges relevance where there is no adapter: a folder or a hub id.
     `memory_gb` is what the weights take on a GPU, all parts at once, in 10^9 bytes; activations come on top.
+    `loras` are a story's own, none of weight 0.
     """
 
     name: str
@@ -71,6 +85,7 @@ class ModelSpec:
     transformer_2_file: str = ""
     scorer: str = ""
     memory_gb: float = 0.0
+    loras: tuple[Lora, ...] = ()
 
     def latent_size(self, width: int, height: int) -> tuple[int, int]:
         """(latent height, latent width) of a picture in pixels."""

@@ -8,6 +8,7 @@ from onestory_cli.errors import ExitCode, Findings, OnestoryError
 from onestory_cli.models.catalog import ModelSpec, find_again
 from onestory_cli.models.fingerprint import fingerprint_of
 from onestory_cli.plan import OtherModel, Plan, make_plan
+from onestory_cli.plan.loras import with_loras
 from onestory_cli.store.files import holds
 from onestory_cli.store.run import STORY, Run
 from onestory_cli.store.state import ModelUsed, RunState
@@ -27,10 +28,11 @@ def load_run_plan(run: Run) -> Plan:
     state = run.state()
     if state is None:
         raise OnestoryError("R402", f'"{run.path}" is no run directory', help="give `onestory render` a story first")
-    spec = model_of_run(state.model)
+    story = story_of(run, state)
+    spec = with_loras(model_of_run(state.model), story, state.loras)
     first = model_of_run(state.first_model) if state.first_model else None
     plan, _ = make_plan(
-        story_of(run, state),
+        story,
         spec,
         model_fingerprint=fingerprint_of(spec),
         first=OtherModel(spec=first, fingerprint=fingerprint_of(first)) if first else None,

@@ -15,6 +15,7 @@ from onestory_cli import __version__
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.plan import Plan, Reason, ReasonKind
+from onestory_cli.plan.loras import lora_files
 from onestory_cli.store.sealed import BrokenSeal, seal, unseal
 
 FORMAT = 1
@@ -57,6 +58,7 @@ class FilmMade:
 class RunState:
     """The whole of run.json. `inputs` maps a picture's path in the story to the digest that names its frozen copy.
 
+    `loras` maps a LoRA's path in the story to where it lies: such files are large and not copied.
     `film` is None as long as there is a film to make.
     """
 
@@ -67,6 +69,7 @@ class RunState:
     profile: str | None
     seed: int
     inputs: Mapping[str, str]
+    loras: Mapping[str, str] = field(default_factory=dict)
     shots: Mapping[str, Accepted] = field(default_factory=dict)
     film: FilmMade | None = None
 
@@ -134,6 +137,7 @@ def state_of(plan: Plan, before: RunState | None) -> RunState:
         profile=plan.story.profile,
         seed=plan.story.seed,
         inputs={image.path: image.sha256 for image in plan.images},
+        loras=lora_files(plan.story, plan.model),
         shots={shot: entry for shot, entry in (before.shots if before else {}).items() if shot in shots},
         film=before.film if before else None,
     )

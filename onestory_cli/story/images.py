@@ -50,7 +50,7 @@ def _fault(image: str, folder: Path, allow_outside: bool) -> Diagnostic | None:
     """What is wrong with a picture, without a place."""
     name = f'"{shorten(image)}"'
     try:
-        if not allow_outside and (fault := _leaves(image, name, folder)):
+        if not allow_outside and (fault := leaves(image, name, folder)):
             return fault
         return _missing(folder / image, name) or _not_a_picture(folder / image, name)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
@@ -62,7 +62,8 @@ def _finding(code: str, message: str, help: str) -> Diagnostic:
     return Diagnostic(code=code, message=message, help=help)
 
 
-def _leaves(image: str, name: str, folder: Path) -> Diagnostic | None:
+def leaves(image: str, name: str, folder: Path) -> Diagnostic | None:
+    """S150 or S151 for a path, shown as `name`, that leads out of the story's folder; no place yet."""
     help = "copy it beside the story, or allow it with `--allow-outside`"
     windows = PureWindowsPath(image)
     rooted = PurePosixPath(image).is_absolute() or windows.drive or windows.root

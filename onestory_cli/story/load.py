@@ -12,6 +12,7 @@ from onestory_cli.story.captions import check_captions
 from onestory_cli.story.checks import check_alternatives, check_ids, check_memory
 from onestory_cli.story.images import check_images
 from onestory_cli.story.lints import lint
+from onestory_cli.story.loras import check_loras
 from onestory_cli.story.merge import build_story
 from onestory_cli.story.schema import check, position
 from onestory_cli.story.source import MOST_FINDINGS, KeyPath, parse
@@ -62,6 +63,7 @@ def read_story(
         *islice(check_captions(source, story.shots, cast), MOST_FINDINGS),
         *islice(check_memory(source, tree), MOST_FINDINGS),
         *islice(check_images(source, _named_images(tree), folder=beside, allow_outside=allow_outside), MOST_FINDINGS),
+        *islice(check_loras(source, tree, folder=beside, allow_outside=allow_outside), MOST_FINDINGS),
     ]
     warnings = [] if found else list(islice(lint(source, story), MOST_FINDINGS))
     if found or meaning:

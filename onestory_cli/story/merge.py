@@ -12,7 +12,7 @@ from typing import Any
 from onestory_cli.errors import Place
 from onestory_cli.story.captions import Cast, Resolved, default_again, fold, resolve_all
 from onestory_cli.story.source import KeyPath, Source
-from onestory_cli.story.types import Character, MemoryRequest, Output, Setting, Shot, Story
+from onestory_cli.story.types import Character, LoraRequest, MemoryRequest, Output, Setting, Shot, Story
 
 # Two ways to say one thing: the later layer's way replaces the earlier layer's.
 ALTERNATIVES = {"duration": "frames", "frames": "duration"}
@@ -60,6 +60,7 @@ def build_story(source: Source, tree: dict[str, Any], *, profile: str | None, se
         settings=tuple(item for item in cast.declared.values() if isinstance(item, Setting)),
         shots=tuple(_shot(source, index, shot, shared, resolved[index]) for index, shot in enumerate(shots)),
         output=_output(tree.get("output", {})),
+        loras=_loras([layer.values["lora"] for layer in shared if "lora" in layer.values]),
         profile=profile,
         places=_story_places(source, tree),
     )
@@ -130,8 +131,8 @@ def _shot(source: Source, index: int, shot: dict[str, Any], shared: Sequence[Lay
 
 
 def _for_shots(layer: Layer) -> Layer:
-    """What of a shared layer is a setting of shots: of the story itself `negative`, of others all but the seed."""
-    wanted = {"negative"} if not layer.path else layer.values.keys() - {"seed"}
+    """What of a shared layer is a setting of shots: of the story `negative`, of others what is not the story's."""
+    wanted = {"negative"} if not layer.path else layer.values.keys() - {"seed", "lora"}
     return Layer(values={key: value for key, value in layer.values.items() if key in wanted}, path=layer.path)
 
 
@@ -152,6 +153,15 @@ def _story_places(source: Source, tree: dict[str, Any]) -> dict[str, Place]:
 def _output(given: dict[str, Any]) -> Output:
     known = {key: given[key] for key in ("scale", "filter", "crf") if key in given}
     return Output(**known)
+
+
+def _loras(layers: Sequence[Sequence[dict[str, Any] | None]]) -> tuple[LoraRequest, ...]:
+    """The last layer's list; an entry that cannot be read is left out."""
+    entries = [entry for entry in (layers[-1] if layers else ()) if entry and "path" in entry]
+    return tuple(
+        LoraRequest(path=entry["path"], weight=float(entry.get("weight", 1.0)), expert=entry.get("expert", "both"))
+        for entry in entries
+    )
 
 
 def _seconds(text: str | None) -> float | None:

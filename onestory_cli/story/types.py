@@ -88,6 +88,15 @@ class Output:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LoraRequest:
+    """A LoRA of `lora:`; `path` is relative to the story's folder, `expert` is high, low or both."""
+
+    path: str
+    weight: float = 1.0
+    expert: str = "both"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Story:
     """A whole screenplay. `path` is the file it came from, `source` its bytes; `seed` is the story's own seed.
 
@@ -106,6 +115,7 @@ class Story:
     settings: tuple[Setting, ...] = ()
     shots: tuple[Shot, ...] = ()
     output: Output = Output()
+    loras: tuple[LoraRequest, ...] = ()
     profile: str | None = None
     places: dict[str, Place] = field(default_factory=dict, compare=False, repr=False, hash=False)
 
