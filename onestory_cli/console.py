@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.spinner import Spinner
 
 UNBOUNDED = 10_000  # columns: text for pipes and files is never wrapped or cut
+ROOMY = 100  # columns from which on tables have wider gaps
 
 
 class Console:
@@ -61,12 +62,13 @@ class Console:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold", collapse_padding=True)
+        rich = self._rich(self._out)
+        gap = 3 if rich.width >= ROOMY else 2
+        table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold", collapse_padding=True)
         for column in columns:
             table.add_column(Text(column), justify="right" if column in right else "left", overflow="fold")
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
-        rich = self._rich(self._out)
         with rich.capture() as capture:
             rich.print(table)
         self.line("\n".join(line.rstrip() for line in capture.get().splitlines()))

@@ -41,8 +41,9 @@ Films = Annotated[
     SuiteName,
     typer.Option(
         "--suite",
-        help="What is made: mixed stories of six shots, the paper's three patterns, a ladder of gaps from 1 to 9 "
-        "shots, or films of 100 shots.",
+        metavar="SUITE",
+        help="What is made: `stories`, mixed ones of six shots; `patterns`, the paper's three; `ladder`, gaps of 1 to "
+        "9 shots; or `length`, films of 100 shots.",
     ),
 ]
 Stories = Annotated[int, typer.Option("--stories", metavar="N", min=2, help="Held-out stories.")]

@@ -15,9 +15,11 @@ from onestory_cli import __version__
 from onestory_cli.commands.options import Json
 from onestory_cli.commands.screen import screen_of
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.models.catalog import EMBEDDED, find
+from onestory_cli.models.catalog import CATALOG, EMBEDDED, find
 from onestory_cli.models.fingerprint import fingerprint
+from onestory_cli.models.present import Presence, presence
 
+EXTRAS = {"gguf": "models of .gguf files", "tensorboard": "logs of training", "wandb": "the same"}
 LITTLE_DISK = 2 * 10**9  # bytes: a film, its latents and room to stage a take
 
 
@@ -82,7 +84,10 @@ def _device() -> Row:
     if torch.cuda.is_available():
         properties = torch.cuda.get_device_properties(0)
         return Row(name="device", found=f"{properties.name}, {properties.total_memory / 1e9:.0f} GB")
-    return Row(name="device", found=f"cpu, {torch.get_num_threads()} threads of {os.cpu_count()} cores")
+    return Row(
+        name="device",
+        found=f"cpu, {_count(torch.get_num_threads(), 'thread')} of {_count(os.cpu_count() or 1, 'core')}",
+    )
 
 
 def _torchvision() -> Row:
@@ -113,6 +118,31 @@ def _weights() -> Row:
     return Row(name="weights", ok=not empty, found=found, help=REPAIRS["weights"] if empty else "")
 
 
+def _cache() -> Row:
+    """Where fetched weights lie, and which models of the catalogue are there whole."""
+    from huggingface_hub import constants
+
+    specs = [find(name) for name in CATALOG if name not in EMBEDDED]
+    here = [spec.name for spec in specs if presence(spec) is Presence.WHOLE]
+    found = f"{', '.join(here) or 'no fetched model'} in {constants.HF_HUB_CACHE}"
+    return Row(name="cache", optional=True, found=found)
+
+
+def _extras() -> Row:
+    """Packages that only some stories and trainings need; each says so itself where it is missing."""
+    from importlib import metadata
+
+    there = {name: any(True for _ in metadata.distributions(name=name)) for name in EXTRAS}
+    found = ", ".join(
+        f"{name} {'installed' if there[name] else 'not installed'} ({use})" for name, use in EXTRAS.items()
+    )
+    return Row(name="extras", optional=True, found=found)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def _disk() -> Row:
     free = shutil.disk_usage(Path.cwd()).free
     enough = free >= LITTLE_DISK
@@ -129,6 +159,8 @@ CHECKS: dict[str, Callable[[], Row]] = {
     "device": _device,
     "codecs": _codecs,
     "weights": _weights,
+    "cache": _cache,
+    "extras": _extras,
     "disk": _disk,
 }
 INSTALL = f"{sys.executable} -m pip install"

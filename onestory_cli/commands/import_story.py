@@ -33,7 +33,12 @@ def command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The story of the other tool.", show_default=False)],
     source: Annotated[
         Source | None,
-        typer.Option("--from", help="Its format; else the file's name or keys tell.", show_default=False),
+        typer.Option(
+            "--from",
+            metavar="TOOL",
+            help=f"What wrote it: {', '.join(Source)}; else the file's name or keys tell.",
+            show_default=False,
+        ),
     ] = None,
     out: Annotated[
         Path | None,

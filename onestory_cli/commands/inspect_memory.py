@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from onestory_cli.commands.completing import run_shots
 from onestory_cli.commands.options import Json, RunArgument
 from onestory_cli.commands.runs import find_run
 from onestory_cli.commands.screen import Screen, screen_of
@@ -23,7 +24,14 @@ def command(
     context: typer.Context,
     folder: RunArgument = None,
     shot: Annotated[
-        str | None, typer.Option("--shot", metavar="SHOT", help="Only this shot, frame by frame.", show_default=False)
+        str | None,
+        typer.Option(
+            "--shot",
+            metavar="SHOT",
+            help="Only this shot, frame by frame.",
+            show_default=False,
+            autocompletion=run_shots,
+        ),
     ] = None,
     policy: Annotated[
         str | None,
@@ -32,6 +40,7 @@ def command(
             metavar="NAME",
             help=f"Select again with another policy: {', '.join(POLICIES)}.",
             show_default=False,
+            autocompletion=lambda: [*POLICIES],
         ),
     ] = None,
     frames: Annotated[

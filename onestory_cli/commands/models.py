@@ -14,7 +14,7 @@ from onestory_cli.commands.weights import licence_file, licensed_name, must_acce
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.catalog import CATALOG, EMBEDDED, ModelSpec, find, is_model
 
-COLUMNS = ("model", "base", "adapter", "task", "size", "fps", "frames", "GPU memory", "licence", "here")
+COLUMNS = ("model", "task", "size", "fps", "frames", "GPU memory", "licence", "here")
 group = typer.Typer(help="List the models, and fetch their weights.", invoke_without_command=True)
 
 Name = Annotated[
@@ -42,7 +42,7 @@ def list_models(
         _show_words(specs, screen)
     else:
         screen.table(COLUMNS, [_row(spec) for spec in specs], right=("fps", "frames", "GPU memory"))
-        screen.note("\n".join(f"{spec.name}: {spec.about}" for spec in specs))
+        screen.note("\n".join(f"{spec.name}: {spec.about} ({spec.hub or 'in the package'})" for spec in specs))
     return ExitCode.DONE
 
 
@@ -120,8 +120,6 @@ def _row(spec: ModelSpec) -> tuple[str, ...]:
 
     return (
         spec.name,
-        spec.hub or "in the package",
-        "yes" if spec.adapter else "no",
         spec.task,
         f"{spec.width}x{spec.height}",
         str(spec.fps),

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from onestory_cli.commands.completing import story_profiles, story_shots
 from onestory_cli.commands.screen import Format
 
 
@@ -25,10 +26,22 @@ RunArgument = Annotated[
     typer.Argument(metavar="[DIR]", help="The run directory; else the one here.", show_default=False),
 ]
 Profile = Annotated[
-    str | None, typer.Option("--profile", metavar="NAME", help="One of the story's profiles.", show_default=False)
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="One of the story's profiles.",
+        show_default=False,
+        autocompletion=story_profiles,
+    ),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Replace the story's seed.", show_default=False)]
-Until = Annotated[str | None, typer.Option("--until", metavar="SHOT", help="Stop after this shot.", show_default=False)]
+Until = Annotated[
+    str | None,
+    typer.Option(
+        "--until", metavar="SHOT", help="Stop after this shot.", show_default=False, autocompletion=story_shots
+    ),
+]
 Device = Annotated[
     str, typer.Option("--device", metavar="DEVICE", help="Where the model works: auto, cpu, cuda or cuda:1.")
 ]
@@ -49,4 +62,6 @@ RetryBad = Annotated[
 ]
 AllowOutside = Annotated[bool, flag("--allow-outside", help="Let the story name files outside its own folder.")]
 Json = Annotated[bool, flag("--json", help="Write for machines: JSON on stdout.")]
-FindingsFormat = Annotated[Format, typer.Option("--format", help="How findings are written.")]
+FindingsFormat = Annotated[
+    Format, typer.Option("--format", metavar="FORMAT", help=f"How findings are written: {', '.join(Format)}.")
+]

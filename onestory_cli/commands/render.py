@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from onestory_cli.commands.compiling import compile_story
+from onestory_cli.commands.completing import story_shots
 from onestory_cli.commands.making import make_film
 from onestory_cli.commands.options import (
     AllowOutside,
@@ -35,13 +36,23 @@ def command(
     seed: Seed = None,
     until: Until = None,
     force: Annotated[
-        list[str], typer.Option("--force", metavar="SHOT", help="Render this shot again; may be repeated.")
+        list[str],
+        typer.Option(
+            "--force", metavar="SHOT", help="Render this shot again; may be repeated.", autocompletion=story_shots
+        ),
     ] = [],  # noqa: B006 (Typer reads the default and never changes it)
     takes: Annotated[
         int, typer.Option("--takes", metavar="N", min=1, help="Have N takes of each shot; the accepted one counts.")
     ] = 1,
     shot: Annotated[
-        str | None, typer.Option("--shot", metavar="SHOT", help="With --takes: of this shot only.", show_default=False)
+        str | None,
+        typer.Option(
+            "--shot",
+            metavar="SHOT",
+            help="With --takes: of this shot only.",
+            show_default=False,
+            autocompletion=story_shots,
+        ),
     ] = None,
     device: Device = "auto",
     checkpoint_seconds: CheckpointSeconds = 30.0,

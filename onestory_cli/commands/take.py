@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onestory_cli.checks import faults
+from onestory_cli.commands.completing import run_shots
 from onestory_cli.commands.options import CheckpointSeconds, Device, Json, RetryBad
 from onestory_cli.commands.runs import find_run
 from onestory_cli.commands.screen import screen_of
@@ -19,12 +20,18 @@ from onestory_cli.events import StopAsked
 if TYPE_CHECKING:
     from onestory_cli.store.candidates import Candidate
 
-COLUMNS = ("shot", "take", "id", "seed", "", "faults", "rendered or kept because")
+COLUMNS = ("shot", "take", "id", "seed", "state", "faults", "why")
 group = typer.Typer(help="Make other takes of a shot, look at them, and say which one counts.", no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The run directory.", show_default=False)]
-Shot = Annotated[str, typer.Argument(metavar="SHOT", help="The id of the shot.", show_default=False)]
-AnyShot = Annotated[str | None, typer.Argument(metavar="[SHOT]", help="Only this shot.", show_default=False)]
+Shot = Annotated[
+    str,
+    typer.Argument(metavar="SHOT", help="The id of the shot.", show_default=False, autocompletion=run_shots),
+]
+AnyShot = Annotated[
+    str | None,
+    typer.Argument(metavar="[SHOT]", help="Only this shot.", show_default=False, autocompletion=run_shots),
+]
 Which = Annotated[
     str, typer.Argument(metavar="TAKE", help="Its number, or the first digits of its id.", show_default=False)
 ]
@@ -138,7 +145,7 @@ def _row(shot: str, item: Candidate) -> tuple[str, ...]:
     record = item.take.record
     state = "accepted" if item.accepted else "" if item.fits else "of another story"
     bad = ", ".join(map(str, faults(record.checks)))
-    return (shot, str(record.take), item.take.id, str(record.spec["seed"]), state, bad, str(record.reason))
+    return (shot, str(record.take), item.take.id[:6], str(record.spec["seed"]), state, bad, str(record.reason))
 
 
 def _as_json(shot: str, item: Candidate) -> dict[str, object]:
