@@ -7,6 +7,7 @@ with `NO_COLOR` no styles are written, and without a terminal every shot is one 
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -162,6 +163,7 @@ class Lines:
     """One plain line per shot, and one for each thing that the reader must know."""
 
     rich: RichConsole
+    run: str = ""
     shots: int = 0
     done: int = 0
     reasons: dict[str, str] = field(default_factory=dict)  # by shot: the next one begins before a take is committed
@@ -171,7 +173,7 @@ class Lines:
     def __call__(self, event: events.Event) -> None:
         match event:
             case events.RunStarted():
-                self.shots = event.shots
+                self.run, self.shots = event.run, event.shots
                 self._say(f"{event.title}: {event.shots} shots, {event.kept} kept, model {event.model}", "bold")
             case events.ShotKept():
                 why = event.reason.removeprefix("kept").removeprefix(": ")
@@ -194,6 +196,9 @@ class Lines:
                 self.rich.print(_colored(format_concise(finding)), soft_wrap=True)
             case events.RunFinished():
                 self._say(f"{event.rendered} rendered, {event.kept} kept in {duration(event.seconds)}", "bold")
+                if event.faulty:
+                    takes = "1 kept take has" if event.faulty == 1 else f"{event.faulty} kept takes have"
+                    self._say(f"{takes} faults: onestory take list {shlex.quote(self.run)}", "yellow")
             case events.StopAsked():
                 self._say("stopping after this step; once more to stop at once")
             case events.RunInterrupted():

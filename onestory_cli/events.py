@@ -116,10 +116,14 @@ class FilmMuxed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunFinished(Event):
+    """The film is there. `faulty` of the kept takes that count have faults, told when they were made, that nobody has
+    accepted."""
+
     path: str
     rendered: int
     kept: int
     seconds: float
+    faulty: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

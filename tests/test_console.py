@@ -53,7 +53,7 @@ def film() -> Iterator[events.Event]:
     yield events.Remembered(shot="return", frames=(("opening", 2), ("city", 0), ("opening", 4)), tokens=3, visible=10)
     yield events.StepDone(shot="return", step=1, steps=2, seconds=60.0)
     yield events.TakeCommitted(shot="return", take="90cd34c0ffee", seconds=95.4, memory_bytes=1_240_000_000)
-    yield events.RunFinished(path="film.run/film.mp4", rendered=2, kept=1, seconds=110.0)
+    yield events.RunFinished(path="film.run/film.mp4", rendered=2, kept=1, seconds=110.0, faulty=1)
 
 
 PLAIN = """\
@@ -63,6 +63,7 @@ The Lost Kite: 3 shots, 1 kept, model storyworld
 warning[W406] clip.mp4 is damaged (it is made again)
 [3/3] return: rendered 90cd34 (memory changed: city[2] differs) in 1:35, remembers opening[2,4], city[0], 1.2 GB
 2 rendered, 1 kept in 1:50
+1 kept take has faults: onestory take list film.run
 """
 
 

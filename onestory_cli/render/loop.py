@@ -245,9 +245,14 @@ class Film:
                 rendered=self._made,
                 kept=self._kept,
                 seconds=time.monotonic() - self._began,
+                faulty=sum(self._is_kept_and_faulty(shot, take) for shot, take in self.takes.items()),
             )
         )
         return self._run.film
+
+    def _is_kept_and_faulty(self, shot: str, take: Take) -> bool:
+        """Whether a take was bad before this render, which says no more of it, and nobody has accepted it."""
+        return take.folder not in self._whole and is_bad(take) and not self._lookup.chosen(shot)
 
     @cached_property
     def _maker(self) -> Maker:

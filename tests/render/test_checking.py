@@ -66,6 +66,11 @@ def test_every_take_is_checked_and_what_is_bad_is_told(plan: Plan, tmp_path: Pat
     again: list[Event] = []
     assert render_with(plan, tmp_path, again.append, maker=Faulty(0)).made == []
     assert not [event for event in again if isinstance(event, Warned)]
+    assert (faulty(heard), faulty(again)) == (0, 1)
+
+
+def faulty(heard: list[Event]) -> int:
+    return next(event.faulty for event in heard if isinstance(event, events.RunFinished))
 
 
 def test_a_bad_take_is_replaced_by_the_first_good_one(plan: Plan, tmp_path: Path) -> None:
@@ -95,7 +100,9 @@ def test_a_take_that_somebody_chose_is_never_replaced(plan: Plan, tmp_path: Path
     run = Run.open(tmp_path)
     with run.locked():
         run.accept("city", find_take(plan, run, "city", None), chosen=True)
-    assert render_with(plan, tmp_path, maker=Faulty(0), retry_bad=3).made == []
+    heard: list[Event] = []
+    assert render_with(plan, tmp_path, heard.append, maker=Faulty(0), retry_bad=3).made == []
+    assert faulty(heard) == 0
     make_takes(plan, run, lambda: Faulty(0), shot="city", retry_bad=1)
     assert accepted(tmp_path) == 0
     assert Run.open(tmp_path).accepted()["city"].chosen
