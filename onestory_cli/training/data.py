@@ -111,25 +111,36 @@ class LatentData:
         self.relevance = torch.stack([_relevance_table(story) for story in stories])
 
     def batch(
-        self, rng: np.random.Generator, *, size: int, earlier: int, inflation: float, full_caption: float
+        self,
+        rng: np.random.Generator,
+        *,
+        size: int,
+        earlier: int,
+        inflation: float,
+        full_caption: float,
+        stories: int = 0,
     ) -> StoryBatch:
-        """Random targets that have at least `earlier` shots before them; which of those are seen is random too."""
-        count, shots = self.latents.shape[:2]
-        stories = rng.integers(count, size=size)
+        """Random targets that have at least `earlier` shots before them; which of those are seen is random too.
+
+        All comes from the first `stories` stories; 0 is all of them.
+        """
+        shots = self.latents.shape[1]
+        known = stories or len(self.latents)
+        chosen = rng.integers(known, size=size)
         targets = rng.integers(earlier, shots, size=size)
         rows = [
-            self._row(rng, int(story), int(target), earlier, inflated=rng.random() < inflation)
-            for story, target in zip(stories, targets, strict=True)
+            self._row(rng, int(story), int(target), earlier, inserted_from=known if rng.random() < inflation else 0)
+            for story, target in zip(chosen, targets, strict=True)
         ]
         captions = [
             (self.full_captions if rng.random() < full_caption else self.captions)[story][target]
-            for story, target in zip(stories, targets, strict=True)
+            for story, target in zip(chosen, targets, strict=True)
         ]
         frames = self.latents.shape[3]
         shape = (size, earlier * frames)
         return StoryBatch(
-            target_BCTHW=self.latents[stories, targets],
-            foreground_BTHW=self.foreground[stories, targets],
+            target_BCTHW=self.latents[chosen, targets],
+            foreground_BTHW=self.foreground[chosen, targets],
             captions=tuple(captions),
             memory_BFCHW=torch.stack([memory for memory, _, _ in rows]),
             labels_BF=torch.stack([label for _, label, _ in rows]).repeat_interleave(frames, 1),
@@ -139,30 +150,31 @@ class LatentData:
         )
 
     def _row(
-        self, rng: np.random.Generator, story: int, target: int, earlier: int, *, inflated: bool
+        self, rng: np.random.Generator, story: int, target: int, earlier: int, *, inserted_from: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """(memory (F, C, H, W), label per shot, whether the shot is real) of one target's history.
 
         The shot just before the target is always in it: a caption that names no place means that shot's.
+        `inserted_from`: inflate it with a shot of the first so many stories; 0 leaves it as it is.
         """
         others = sorted(rng.choice(target - 1, earlier - 1, replace=False).tolist()) if earlier else []
         before = [*others, target - 1][:earlier]
         clips = [self.latents[story, index] for index in before]
         labels = [float(self.relevance[story, target, index]) for index in before]
         real = [True] * earlier
-        if inflated and earlier > 1:
+        if inserted_from and earlier > 1:
             place = int(rng.integers(earlier))
-            clips[place], labels[place] = self._inserted(rng, story)
+            clips[place], labels[place] = self._inserted(rng, story, inserted_from)
             real[place] = False
         channels, _, height, width = self.latents.shape[2:]
         memory = [clip.transpose(0, 1) for clip in clips] or [self.latents.new_zeros(0, channels, height, width)]
         return torch.cat(memory), torch.tensor(labels), torch.tensor(real, dtype=torch.bool)
 
-    def _inserted(self, rng: np.random.Generator, story: int) -> tuple[Tensor, float]:
+    def _inserted(self, rng: np.random.Generator, story: int, known: int) -> tuple[Tensor, float]:
         """Shot inflation (OneStory Eq. 9): a shot of another story, or an augmented copy of this one's first."""
         if rng.random() < 0.5:
             return self.augmented[story], AUGMENTED
-        other = int(rng.integers(len(self.latents)))
+        other = int(rng.integers(known))
         return self.latents[other, int(rng.integers(self.latents.shape[1]))], FOREIGN
 
 

@@ -90,6 +90,7 @@ class ShotObjective:
             earlier=earlier,
             inflation=stage.inflation,
             full_caption=stage.full_caption if remembers else stage.full_caption_alone,
+            stories=stage.stories,
         )
 
     def _remember(

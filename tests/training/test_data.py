@@ -30,9 +30,12 @@ CONFIG = world_config(tiny_recipe().world)
 STORIES: list[WorldStory] = [make_story(DATA.seed + index, CONFIG, shots=DATA.shots) for index in range(DATA.stories)]
 
 
-def batch(latents: LatentData, *, step: int = 0, size: int = 16, earlier: int = 2, **settings: float) -> StoryBatch:
+def batch(
+    latents: LatentData, *, step: int = 0, size: int = 16, earlier: int = 2, stories: int = 0, **settings: float
+) -> StoryBatch:
     rng, _ = draws(3, 1, step)
-    return latents.batch(rng, size=size, earlier=earlier, **{"inflation": 0.0, "full_caption": 0.0, **settings})
+    shares = {"inflation": 0.0, "full_caption": 0.0, **settings}
+    return latents.batch(rng, size=size, earlier=earlier, stories=stories, **shares)
 
 
 def place_of(latents: LatentData, clip_CTHW: Tensor) -> tuple[int, int]:
@@ -74,6 +77,17 @@ def test_memory_is_earlier_shots_of_the_same_story_the_last_one_always(latents: 
         expected = torch.tensor([needed[shot] for shot in shots]).repeat_interleave(2)
         torch.testing.assert_close(made.labels_BF[row], expected)
     assert made.real_BF.all()
+
+
+def test_a_stage_can_stay_with_the_first_stories_and_the_whole_goes_beyond_them(latents: LatentData) -> None:
+    def seen(stories: int) -> set[int]:
+        made = batch(latents, stories=stories, inflation=1.0, size=32)
+        clips = [*made.target_BCTHW, *(clip for row in range(32) for clip in clips_of(made, row))]
+        found = [(latents.latents == clip).flatten(2).all(2).nonzero().tolist() for clip in clips]
+        return {place[0] for places in found for place in places}  # an augmented copy is nowhere
+
+    assert seen(2) == {0, 1}
+    assert max(seen(0)) >= 2
 
 
 def test_ages_count_shots_back_and_times_frames(latents: LatentData) -> None:
