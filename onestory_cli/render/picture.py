@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from onestory_cli.plan import ImageInput, ShotJob
 from onestory_cli.store.files import coded
+from onestory_cli.store.run import Run
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,3 +21,8 @@ def read_picture(path: Path, *, width: int, height: int) -> np.ndarray:
     with coded(path), Image.open(path) as picture:
         upright = ImageOps.exif_transpose(picture).convert("RGB")
         return np.asarray(ImageOps.fit(upright, (width, height), Image.Resampling.LANCZOS))
+
+
+def picture_for(job: ShotJob, image: ImageInput, run: Run) -> np.ndarray:
+    """A picture that the run has frozen, at the size of a shot."""
+    return read_picture(run.input(image), width=job.width, height=job.height)

@@ -12,7 +12,7 @@ from onestory_cli.plan import Plan, Seed, retake
 from onestory_cli.render.behind import Behind
 from onestory_cli.render.checking import is_bad, rank
 from onestory_cli.render.checkpoint import SECONDS, never
-from onestory_cli.render.loop import Film
+from onestory_cli.render.film import Film
 from onestory_cli.render.maker import Maker
 from onestory_cli.store.candidates import next_number
 from onestory_cli.store.run import Run

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from onestory_cli.plan import ImageInput, ShotJob
+from onestory_cli.plan import ShotJob
+from onestory_cli.render.references import References
 from onestory_cli.store.takes import Take, latents_in
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Visible:
     """Digests, `takes` and latents by source; each source is read or encoded once."""
 
-    def __init__(self, pictures: Mapping[str, ImageInput]) -> None:
-        self._pictures = pictures
+    def __init__(self, references: References) -> None:
+        self._references = references
         self.takes: dict[str, Take] = {}
         self._latents: dict[str, np.ndarray] = {}
         self._fresh: dict[Path, np.ndarray] = {}  # of the takes of this shot that were made just now
@@ -25,20 +25,19 @@ class Visible:
     @property
     def digests(self) -> dict[str, str]:
         """What is known of every source: pictures by their bytes, shots by their takes."""
-        pictures = {source: image.sha256 for source, image in self._pictures.items()}
-        return pictures | {shot: take.digest for shot, take in self.takes.items()}
+        return self._references.digests | {shot: take.digest for shot, take in self.takes.items()}
 
     def of(self, job: ShotJob) -> dict[str, str]:
         """The digests of all that a shot can see, in film order."""
         digests = self.digests
         return {source: digests[source] for source in job.memory.sources}
 
-    def latents(self, job: ShotJob, encode: Callable[[ImageInput, ShotJob], np.ndarray]) -> dict[str, np.ndarray]:
-        """The latents of all that a shot can see, in film order; `encode` knows those of a picture."""
+    def latents(self, job: ShotJob) -> dict[str, np.ndarray]:
+        """The latents of all that a shot can see, in film order."""
         for source in job.memory.sources:
             if source not in self._latents:
-                picture = self._pictures.get(source)
-                self._latents[source] = encode(picture, job) if picture else self.takes[source].latents()
+                take = self.takes.get(source)
+                self._latents[source] = take.latents() if take else self._references.latents(source, job)
         return {source: self._latents[source] for source in job.memory.sources}
 
     def add(self, take: Take, latents: bytes) -> None:

@@ -1,0 +1,41 @@
+"""From the takes that count to the film: joined once, and again only when it would be another one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from onestory_cli.events import Event, FilmMuxed
+from onestory_cli.plan import Plan
+from onestory_cli.render.recipe import KEY, recipe_of
+from onestory_cli.store.files import coded, sha256
+from onestory_cli.store.run import Run
+from onestory_cli.store.sealed import canonical
+from onestory_cli.store.takes import CLIP, Take
+
+
+def join(plan: Plan, run: Run, takes: Mapping[str, Take], tell: Callable[[Event], None]) -> None:
+    """Join the clips of takes by shot, in film order, unless the film that is there is made of just these.
+
+    Its metadata are the title, and how the film was really made.
+
+    Raises:
+        OnestoryError: M507 for clips that do not join, R4xx for what the disk refuses.
+    """
+    metadata = {"title": plan.story.title, KEY: recipe_of(plan, takes, run).to_text()}
+    clips = [[shot, take.record.files[CLIP].sha256] for shot, take in takes.items()]
+    key = sha256(canonical([clips, metadata]))
+    if not run.has_film(key):
+        run.make_film(key, partial(_mux, run, takes, tell, metadata))
+
+
+def _mux(
+    run: Run, takes: Mapping[str, Take], tell: Callable[[Event], None], metadata: Mapping[str, str], path: Path
+) -> None:
+    from onestory_cli.media.mux import ClipPart, mux_film
+
+    parts = [ClipPart(path=take.clip, title=shot) for shot, take in takes.items()]
+    with coded(path):
+        info = mux_film(path, parts, metadata=metadata)
+    tell(FilmMuxed(path=str(run.film), shots=len(takes), film_seconds=info.seconds))
