@@ -60,6 +60,10 @@ RetryBad = Annotated[
         help="Of a shot whose take has faults, render up to N others; the best counts.",
     ),
 ]
+JUnit = Annotated[
+    Path | None,
+    typer.Option("--junit", metavar="FILE", help="Also write what came of each shot as JUnit XML.", show_default=False),
+]
 AllowOutside = Annotated[bool, flag("--allow-outside", help="Let the story name files outside its own folder.")]
 Json = Annotated[bool, flag("--json", help="Write for machines: JSON on stdout.")]
 FindingsFormat = Annotated[

@@ -16,7 +16,7 @@ from onestory_cli.commands.completing import story_shots
 from onestory_cli.commands.options import AllowOutside, FindingsFormat, Json, Profile, RunFolder, Seed, StoryFile, flag
 from onestory_cli.commands.runs import existing_run, folder_for
 from onestory_cli.commands.screen import Format, Screen, screen_of
-from onestory_cli.errors import Diagnostic, ExitCode, shorten
+from onestory_cli.errors import Diagnostic, ExitCode, Findings, shorten
 
 if TYPE_CHECKING:
     from onestory_cli.plan import Plan, ShotJob
@@ -53,7 +53,13 @@ def command(
     """Show what would be rendered and why, what would be kept, and what the model will read."""
     from onestory_cli.store.reuse import forecast
 
-    plan, warnings = compile_story(file, profile=profile, seed=seed, allow_outside=allow_outside)
+    try:
+        plan, warnings = compile_story(file, profile=profile, seed=seed, allow_outside=allow_outside)
+    except Findings as fault:
+        if json or format is Format.JSON:
+            raise
+        screen_of(context).findings(fault.diagnostics, format=format)
+        return fault.exit
     there = existing_run(run or folder_for(file))
     decisions = forecast(plan, there)
     if why:
@@ -78,7 +84,8 @@ def show_plan(
         _show_document(screen, plan, decisions, warnings)
         return
     screen.findings(warnings, format=format)
-    screen.line("\n".join(_text(job) for job in plan.jobs) + "\n")
+    if format is not Format.GITHUB:  # its runner obeys what a line says, and a caption may say anything
+        screen.line("\n".join(_text(job) for job in plan.jobs) + "\n")
     screen.table(COLUMNS, [_row(decision) for decision in decisions], right=("film", "steps"))
     screen.line("\n" + _sum(decisions))
 

@@ -8,12 +8,14 @@ import typer
 
 from onestory_cli.commands.compiling import compile_story
 from onestory_cli.commands.completing import story_shots
+from onestory_cli.commands.junit import JUnitFile
 from onestory_cli.commands.making import make_film
 from onestory_cli.commands.options import (
     AllowOutside,
     CheckpointSeconds,
     Device,
     Json,
+    JUnit,
     Profile,
     RetryBad,
     RunFolder,
@@ -58,32 +60,36 @@ def command(
     checkpoint_seconds: CheckpointSeconds = 30.0,
     retry_bad: RetryBad = 0,
     allow_outside: AllowOutside = False,
+    junit: JUnit = None,
     dry_run: Annotated[bool, flag("--dry-run", help="Show the plan and render nothing.")] = False,
     json: Json = False,
 ) -> ExitCode:
     """Render the shots that are missing and join the film."""
-    plan, warnings = compile_story(file, profile=profile, seed=seed, until=until, allow_outside=allow_outside)
-    screen, folder = screen_of(context), run or folder_for(file)
-    if dry_run:
-        from onestory_cli.store.reuse import forecast
+    screen = screen_of(context)
+    with JUnitFile(None if dry_run else junit, file) as results:
+        plan, warnings = compile_story(file, profile=profile, seed=seed, until=until, allow_outside=allow_outside)
+        folder = run or folder_for(file)
+        if dry_run:
+            from onestory_cli.store.reuse import forecast
 
-        decisions = forecast(plan, existing_run(folder), force=force)
-        show_plan(screen, plan, decisions, warnings, format=Format.JSON if json else Format.FULL)
-        return ExitCode.DONE
-    from onestory_cli.store.run import Run
+            decisions = forecast(plan, existing_run(folder), force=force)
+            show_plan(screen, plan, decisions, warnings, format=Format.JSON if json else Format.FULL)
+            return ExitCode.DONE
+        from onestory_cli.store.run import Run
 
-    screen.findings(warnings)
-    shots = [shot] if shot else [job.shot for job in plan.jobs]
-    wanted = dict.fromkeys(shots, takes) if takes > 1 else {}
-    return make_film(
-        screen,
-        "render",
-        plan,
-        Run.create(folder),
-        device=device,
-        force=force,
-        takes=wanted,
-        checkpoint_seconds=checkpoint_seconds,
-        retry_bad=retry_bad,
-        json=json,
-    )
+        screen.findings(warnings)
+        results.planned(plan, folder)
+        shots = [shot] if shot else [job.shot for job in plan.jobs]
+        wanted = dict.fromkeys(shots, takes) if takes > 1 else {}
+        return make_film(
+            screen,
+            "render",
+            plan,
+            Run.create(folder),
+            device=device,
+            force=force,
+            takes=wanted,
+            checkpoint_seconds=checkpoint_seconds,
+            retry_bad=retry_bad,
+            json=json,
+        )

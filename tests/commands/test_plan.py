@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode
@@ -106,3 +107,36 @@ def test_why_for_machines_and_for_a_shot_that_is_not_there(onestory: Onestory, s
     assert (document["schema"], document["action"]) == ("onestory.why.v1", "render")
     assert document["changes"] == [{"field": "caption", "old": "A city at night.", "new": "A city at dawn."}]
     assert onestory("plan", story, "--why", "ctiy").exit is ExitCode.USAGE
+
+
+def test_github_gets_annotations_and_no_caption(onestory: Onestory, story: Path) -> None:
+    change(story, "settings:", "  bear: {look: a brown bear}\nsettings:")
+    result = onestory("plan", story, "--format", "github")
+    assert result.err.startswith("::warning file=film.story.yaml,line=6,")
+    assert "A city at night" not in result.out
+    assert "3 shots" in result.out
+
+
+def test_github_gets_errors_as_annotations_too(onestory: Onestory, story: Path) -> None:
+    change(story, "$fox waves", "$foks waves")
+    result = onestory("plan", story, "--format", "github")
+    assert (result.exit, result.out) == (ExitCode.FINDINGS, "")
+    assert result.err.startswith("::error file=film.story.yaml,line=14,")
+
+
+def test_a_committed_film_is_proved_up_to_date(onestory: Onestory, story: Path, film_run: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "elsewhere" / "clone"
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "core.autocrlf=false"]
+    for arguments in (
+        ["init", "-q"],
+        ["add", "film.story.yaml", "film.run", "model"],
+        ["commit", "-q", "-m", "a film"],
+    ):
+        subprocess.run([*git, *arguments], check=True)
+    subprocess.run([*git, "clone", "-q", ".", clone], check=True)
+    committed = clone / story
+    assert onestory("plan", committed, "--exit-code").exit is ExitCode.DONE
+    change(committed, "title: The Lost Kite", "title: The Found Kite")
+    assert onestory("plan", committed, "--exit-code").exit is ExitCode.DONE
+    change(committed, "$fox waves", "$fox jumps")
+    assert onestory("plan", committed, "--exit-code").exit is ExitCode.FINDINGS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 from onestory_cli.errors import ExitCode
 from onestory_cli.store.run import Run
@@ -76,3 +77,24 @@ def test_resume_of_no_run(onestory: Onestory, story: Path) -> None:
 def test_warnings_are_shown_before_the_work(onestory: Onestory, story: Path, film_run: Path) -> None:
     change(story, "settings:", "  bear: {look: a brown bear}\nsettings:")
     assert onestory("render", story).err.startswith("warning[W")
+
+
+def test_junit_has_a_case_for_each_shot(onestory: Onestory, story: Path, film_run: Path) -> None:
+    assert onestory("render", story, "--junit", "junit.xml").exit is ExitCode.DONE
+    cases = list(ElementTree.parse("junit.xml").iter("testcase"))
+    assert [(case.get("name"), case.get("time")) for case in cases] == [
+        (shot, "0.000") for shot in ("opening", "city", "return")
+    ]
+
+
+def test_junit_tells_what_ended_a_render(onestory: Onestory, story: Path, film_run: Path) -> None:
+    change(story, "$fox waves", "$fox jumps")
+    with Run.open(film_run).locked():
+        assert onestory("render", story, "--junit", "junit.xml").exit is ExitCode.MACHINE
+    (error,) = ElementTree.parse("junit.xml").iter("error")
+    assert error.get("message", "").startswith("error[R401]")
+    change(story, "$fox jumps", "$foks jumps")
+    assert onestory("render", story, "--junit", "junit.xml").exit is ExitCode.FINDINGS
+    (case,) = ElementTree.parse("junit.xml").iter("testcase")
+    assert case.get("name") == "story"
+    assert "error[S104]" in (case.findtext("error") or "")

@@ -54,3 +54,16 @@ def test_a_damaged_clip_is_left_out(onestory: Onestory, film_run: Path) -> None:
     next(film_run.glob("shots/city/*/clip.mp4")).write_bytes(b"cut")
     assert onestory("report", film_run).exit is ExitCode.DONE
     assert "Not rendered yet: city." in Path("film.run/report.html").read_text()
+
+
+def test_a_summary_has_its_contact_sheet_beside_it(onestory: Onestory, film_run: Path) -> None:
+    result = onestory("report", film_run, "--markdown", "summary.md")
+    assert (result.exit, result.out) == (ExitCode.DONE, "summary.md\n")
+    assert "![contact sheet](<summary.png>)" in Path("summary.md").read_text()
+    assert Path("summary.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_summary_without_a_picture_as_json(onestory: Onestory, film_run: Path) -> None:
+    document = onestory("report", film_run, "--markdown", "summary.md", "--no-picture", "--json").json
+    assert (document["schema"], document["summary"], document["picture"]) == ("onestory.summary.v1", "summary.md", None)
+    assert not Path("summary.png").exists()

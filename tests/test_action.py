@@ -1,0 +1,208 @@
+"""The action for GitHub: valid by the published schemas, its scripts run as they are, and no input becomes a script."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+ACTION = ROOT / ".github/actions/render/action.yml"
+WORKFLOWS = [ROOT / "examples/ci/films.yml", ROOT / ".github/workflows/ci.yml"]
+EXPRESSION = re.compile(r"\$\{\{ *(.+?) *\}\}")
+
+STORY = """\
+story: 1
+title: "::error::Kite"
+defaults: {steps: 2, frames: 5}
+profiles:
+  draft: {steps: 1}
+characters:
+  fox: {look: a red fox with a blue scarf}
+settings:
+  beach: {look: a beach}
+shots:
+  - id: opening
+    caption: Wide shot. $fox walks right on $beach.
+  - id: return
+    caption: Close-up. $fox waves. $beach.
+"""
+
+
+def action() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(ACTION.read_text(encoding="utf-8"))
+    return document
+
+
+def scripts() -> list[dict[str, Any]]:
+    """The steps that run a script."""
+    return [step for step in action()["runs"]["steps"] if "run" in step]
+
+
+@dataclass
+class Job:
+    """What a runner does with a step of the action, here: its expressions looked up, its script run by bash."""
+
+    folder: Path
+    inputs: Mapping[str, str]
+    outputs: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def run(self, name: str) -> subprocess.CompletedProcess[str]:
+        (step,) = [step for step in scripts() if step["name"] == name]
+        output = self.folder / f"output-{name}"
+        output.touch()
+        environment = {
+            **os.environ,
+            **{key: EXPRESSION.sub(self._value, value) for key, value in step["env"].items()},
+            "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "RUNNER_TEMP": str(self.folder / "temp"),
+            "GITHUB_OUTPUT": str(output),
+            "GITHUB_STEP_SUMMARY": str(self.folder / "summary"),
+        }
+        done = subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if "id" in step:
+            self.outputs[step["id"]] = dict(line.split("=", 1) for line in output.read_text().splitlines())
+        return done
+
+    def _value(self, match: re.Match[str]) -> str:
+        kind, *names = match[1].split(".")
+        if kind == "inputs":
+            return self.inputs.get(names[0], str(action()["inputs"][names[0]].get("default", "")))
+        if kind == "steps":
+            return self.outputs[names[0]][names[2]]
+        assert match[1] == "github.action_path"
+        return str(ACTION.parent)
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Callable[..., Job]:
+    """A checkout with a story, and `onestory` and `pip` on the path; the latter only writes down what it is told."""
+    programs = {
+        "onestory": f'exec {sys.executable} -m onestory_cli "$@"',
+        "python": f'exec {sys.executable} "$@"',
+        "pip": 'printf "%s\\n" "$@" > pip.txt',
+    }
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "temp").mkdir()
+    for name, script in programs.items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    (tmp_path / "kite.story.yaml").write_text(STORY)
+    return lambda **inputs: Job(
+        tmp_path, {"story": "kite.story.yaml", **{key.replace("_", "-"): value for key, value in inputs.items()}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("schema", "files"), [("github-actions", [ACTION]), ("github-workflows", WORKFLOWS)], ids=["action", "workflows"]
+)
+def test_the_published_schemas_accept_them(schema: str, files: list[Path]) -> None:
+    pytest.importorskip("check_jsonschema")
+    arguments = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", *map(str, files)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_no_expression_stands_in_a_script() -> None:
+    assert scripts()
+    assert [step["name"] for step in scripts() if "${{" in step["run"]] == []
+
+
+def test_every_script_is_bash_that_stops_at_the_first_fault() -> None:
+    for step in scripts():
+        assert step["shell"] == "bash"
+        assert step["run"].startswith("set -euo pipefail\n")
+        subprocess.run(["bash", "-n", "-c", step["run"]], check=True)
+
+
+def test_what_is_referred_to_is_there() -> None:
+    document = action()
+    ids = {step["id"] for step in document["runs"]["steps"] if "id" in step}
+    used = EXPRESSION.findall(ACTION.read_text(encoding="utf-8"))
+    assert {name.split(".")[1] for name in used if name.startswith("inputs.")} <= set(document["inputs"])
+    assert {name.split(".")[1] for name in used if name.startswith("steps.")} <= ids
+
+
+def test_the_example_gives_inputs_that_there_are() -> None:
+    jobs = yaml.safe_load(WORKFLOWS[0].read_text(encoding="utf-8"))["jobs"]
+    (given,) = [step["with"] for step in jobs["film"]["steps"] if "with" in step]
+    assert set(given) <= set(action()["inputs"])
+
+
+def test_the_install_takes_this_repository_with_its_pins(job: Callable[..., Job]) -> None:
+    here = job()
+    assert here.run("Install").returncode == 0
+    repository = f"{ACTION.parent}/../../.."
+    asked = (here.folder / "pip.txt").read_text().splitlines()
+    assert asked == ["install", "-c", f"{repository}/constraints.txt", "--", repository]
+    assert (Path(repository) / "pyproject.toml").exists()
+    assert job(package="onestory==0.1.0; touch harm").run("Install").returncode == 0
+    assert not (here.folder / "harm").exists()
+
+
+def test_a_wrong_story_is_annotated_and_fails(job: Callable[..., Job]) -> None:
+    here = job()
+    (here.folder / "kite.story.yaml").write_text(STORY.replace("$fox waves", "$foks waves"))
+    done = here.run("Validate")
+    assert done.returncode == 1
+    assert done.stdout.startswith("::error file=kite.story.yaml,line=14,col=24,title=S104::")
+
+
+@pytest.mark.parametrize("story", ["$(touch harm).story.yaml", "`touch harm`", "--help; touch harm", "a\ntouch harm"])
+def test_an_input_is_never_run(job: Callable[..., Job], story: str) -> None:
+    here = job(story=story, profile='"; touch harm; "')
+    for step in ("Validate", "Plan"):
+        assert here.run(step).returncode != 0
+    assert not (here.folder / "harm").exists()
+
+
+def test_the_key_is_that_of_the_film_and_not_of_the_file(job: Callable[..., Job]) -> None:
+    here, keys = job(), []
+    texts = [STORY, f"# a comment\n{STORY}", STORY.replace("waves", "jumps")]
+    for text in texts:
+        (here.folder / "kite.story.yaml").write_text(text)
+        assert here.run("Plan").returncode == 0
+        keys.append(here.outputs["plan"]["film"])
+    assert keys[0] == keys[1] != keys[2]
+    assert here.outputs["plan"]["run"] == "kite.run"
+
+
+def test_a_draft_is_rendered_and_proved_up_to_date(job: Callable[..., Job]) -> None:
+    here = job(profile="draft")
+    assert here.run("Plan").returncode == 0
+    assert here.run("Prove that the film is up to date").returncode == 1
+    done = here.run("Render")
+    assert done.returncode == 0, done.stderr
+    assert here.run("Prove that the film is up to date").returncode == 0
+    first, *_, last = done.stdout.splitlines()
+    assert last == f"::{first.removeprefix('::stop-commands::')}::"
+    results = Path(here.outputs["plan"]["results"])
+    assert {file.name for file in results.iterdir()} == {
+        "film.mp4", "contact-sheet.png", "report.html", "summary.md", "junit.xml",
+    }  # fmt: skip
+    suite = ElementTree.parse(results / "junit.xml").getroot()
+    assert (suite.get("tests"), suite.get("errors")) == ("2", "0")
+    summary = (here.folder / "summary").read_text()
+    assert summary.startswith("## \\:\\:error\\:\\:Kite\n")
+    kept = here.run("Plan")
+    assert kept.returncode == 0
+    plan = json.loads((here.folder / "temp/onestory-plan.json").read_text())
+    assert plan["pending"] == 0
