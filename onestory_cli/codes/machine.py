@@ -128,6 +128,14 @@ MACHINE = (
         good="onestory inspect film.run/film.mp4",
     ),
     Code(
+        code="M516",
+        title="A sound that cannot be read",
+        explanation="The file began like a sound when the story was checked, and cannot be read to its end: it is cut "
+        "short, damaged, or of a kind that this build of FFmpeg does not know.",
+        bad="audio: {file: sound/half-downloaded.mp3}",
+        good="audio: {file: sound/whole.mp3}",
+    ),
+    Code(
         code="U601",
         title="No such code",
         explanation="`onestory explain` takes a code as it stands in a finding: a letter and three digits. "

@@ -97,6 +97,30 @@ MEANING = (
         good="lora: [{path: ink.safetensors, weight: 0.8}]",
     ),
     Code(
+        code="S171",
+        title="No such sound",
+        explanation="There is no file at the path, which is relative to the story file and not to where you are. "
+        "Upper and lower case count.",
+        bad="audio: {file: sound/Wind.wav}",
+        good="audio: {file: sound/wind.wav}",
+    ),
+    Code(
+        code="S172",
+        title="Not a sound",
+        explanation="The file is there but holds no sound that can be read, or its ending is none of .wav, .flac, "
+        ".mp3, .ogg, .opus, .m4a and .aac. Lists of other files are refused: a stranger could name any file in them.",
+        bad="audio: {file: sound/list.m3u8}",
+        good="audio: {file: sound/wind.wav}",
+    ),
+    Code(
+        code="S173",
+        title="Too many or too large sounds",
+        explanation="A sound has at most 128 MiB, and all sounds of a story together at most 256 MiB in at most 1000 "
+        "files, because each of them is read before any work.",
+        bad="audio: {file: sound/two-hours.wav}",
+        good="audio: {file: sound/two-hours.opus}",
+    ),
+    Code(
         code="S160",
         title="Memory of an unknown shot",
         explanation="`memory.from` names the earlier shots that this one may remember, and no shot has that id.",

@@ -14,10 +14,12 @@ from itertools import accumulate
 from pathlib import Path
 
 import av
+import numpy as np
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from onestory_cli.errors import OnestoryError
+from onestory_cli.media.sound import SoundEncoder
 from onestory_cli.media.video import count_packets, open_video
 
 # Without use_metadata_tags mp4 silently drops every key that it has no name for.
@@ -61,10 +63,13 @@ class _Source:
     seconds: Fraction
 
 
-def mux_film(path: Path, clips: Sequence[ClipPart], *, metadata: Mapping[str, str]) -> FilmInfo:
+def mux_film(
+    path: Path, clips: Sequence[ClipPart], *, metadata: Mapping[str, str], sound: Iterator[np.ndarray] | None = None
+) -> FilmInfo:
     """Join clips, in order, into the film at `path`; the decoded frames are the clips' own.
 
     `metadata` is written as it is: "title" is what players show, any other key is free.
+    `sound` are blocks of samples for the length of the film, see `sound.py`; without it the film has no sound stream.
 
     Raises:
         OnestoryError: M507 for clips that do not fit together, M508 for a clip that cannot be read.
@@ -75,7 +80,7 @@ def mux_film(path: Path, clips: Sequence[ClipPart], *, metadata: Mapping[str, st
     _require_alike(sources)
     starts = list(accumulate((source.seconds for source in sources), initial=Fraction(0)))
     with _replacing(path) as temporary:
-        _write(temporary, sources, starts, metadata)
+        _write(temporary, sources, starts, metadata, sound)
     chapters = tuple(
         Chapter(title=source.part.title, start=float(start), end=float(start + source.seconds))
         for source, start in zip(sources, starts, strict=False)
@@ -134,10 +139,17 @@ def _require_alike(sources: Sequence[_Source]) -> None:
         raise OnestoryError("M507", f"the clips do not fit into one film: {found}", help=help)
 
 
-def _write(path: Path, sources: Sequence[_Source], starts: Sequence[Fraction], metadata: Mapping[str, str]) -> None:
+def _write(
+    path: Path,
+    sources: Sequence[_Source],
+    starts: Sequence[Fraction],
+    metadata: Mapping[str, str],
+    sound: Iterator[np.ndarray] | None,
+) -> None:
     with av.open(str(path.absolute()), "w", format="mp4", options={"movflags": _MOVFLAGS}) as film:
         with open_video(sources[0].part.path) as clip:
             stream = film.add_stream_from_template(clip.streams.video[0])
+        voice = SoundEncoder(film, sound) if sound else None
         # Both before the first packet: what is set later is lost without a word.
         film.metadata.update(metadata)
         film.set_chapters(
@@ -154,6 +166,10 @@ def _write(path: Path, sources: Sequence[_Source], starts: Sequence[Fraction], m
         )
         for source, start in zip(sources, starts, strict=False):
             _copy_packets(source.part.path, film, stream, start)
+            if voice:
+                film.mux([*voice.up_to(start + source.seconds)])
+        if voice:
+            film.mux([*voice.up_to(None)])
 
 
 def _copy_packets(path: Path, film: OutputContainer, stream: VideoStream, start: Fraction) -> None:

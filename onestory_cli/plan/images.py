@@ -1,4 +1,4 @@
-"""The pictures that a plan needs, read once for their digests. That they are pictures was checked with the story."""
+"""The pictures and sounds that a plan needs, read once for their digests. What they are was checked with the story."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from onestory_cli.plan.jobs import ImageInput
 
 
 class Pictures:
-    """Reads the pictures of one story and gathers what is wrong with them.
+    """Reads the files of one story and gathers what is wrong with them.
 
     `folder` is the story's own; `frozen` names other files to read instead, by path as written: the copies in a run.
     """
@@ -22,14 +22,14 @@ class Pictures:
         self.findings: list[Diagnostic] = []
 
     def read(self, path: str, place: Place) -> ImageInput | None:
-        """The picture at `path`, read once; None, and a finding S216, when it cannot be read."""
+        """The file at `path`, read once; None, and a finding S216, when it cannot be read."""
         if path in self._read:
             return self._read[path]
         file = self._frozen.get(path, self._folder / path)
         try:
             data = file.read_bytes()
         except OSError as fault:
-            message = f'image "{shorten(path)}" cannot be read: {fault.strerror}'
+            message = f'"{shorten(path)}" cannot be read: {fault.strerror}'
             help = "put it back, relative to the story file"
             self.findings.append(Diagnostic(code="S216", message=message, place=place, help=help))
             return None

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean, shorten
 from onestory_cli.models.catalog import ModelSpec
-from onestory_cli.story.types import Output, Story
+from onestory_cli.story.types import Audio, Output, Story
 
 REFERENCE_MARK = "@"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageInput:
-    """A picture of the story: its path as written, the digest of its bytes, and where those bytes are now."""
+    """A picture or a sound of the story: its path as written, the digest of its bytes, and where those are now."""
 
     path: str
     sha256: str
@@ -114,6 +114,15 @@ class ShotJob:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sound:
+    """A sound of the film, or of a shot."""
+
+    audio: Audio
+    input: ImageInput
+    shot: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """What a story asks of a model, shot by shot in film order."""
 
@@ -124,6 +133,7 @@ class Plan:
     references: tuple[Reference, ...]
     output: Output
     first: OtherModel | None = None
+    sounds: tuple[Sound, ...] = ()
 
     def job(self, shot: str) -> ShotJob:
         """The job of a shot.
@@ -135,6 +145,11 @@ class Plan:
             if job.shot == shot:
                 return job
         raise no_such_shot(shot, [job.shot for job in self.jobs])
+
+    @property
+    def files(self) -> tuple[ImageInput, ...]:
+        """Every file of the story that its film needs: pictures and sounds."""
+        return (*self.images, *(sound.input for sound in self.sounds))
 
     @property
     def images(self) -> tuple[ImageInput, ...]:

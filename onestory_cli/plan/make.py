@@ -22,13 +22,14 @@ from onestory_cli.plan.jobs import (
     Seed,
     ShotJob,
     Shown,
+    Sound,
     Tokens,
     no_such_shot,
     seed_of_take,
 )
 from onestory_cli.plan.limits import budget_findings, length, place_of, size_findings, size_of_film
 from onestory_cli.plan.words import unknown_words
-from onestory_cli.story.types import Shot, Story
+from onestory_cli.story.types import Audio, Shot, Story
 
 MOST_SHOWING = 100  # earlier shots among which a frame of a character is looked for
 
@@ -57,6 +58,7 @@ def make_plan(
     for shot in _until(story.shots, until):
         planner.add(shot)
     jobs = tuple(planner.jobs.values())
+    sounds = tuple(planner.sounds())
     warnings = (*unknown_words(story, jobs, spec), *forgetful_base(story, jobs, spec))
     if planner.findings:
         raise Findings((*planner.findings, *warnings))
@@ -68,6 +70,7 @@ def make_plan(
         references=planner.references,
         output=replace(story.output, scale=_first(story.output.scale, spec.scale)),
         first=first,
+        sounds=sounds,
     )
     return plan, warnings
 
@@ -115,6 +118,14 @@ class Planner:
         self._findings += size_of_film(story, shot, job, next(iter(self.jobs.values())))
         self._findings += budget_findings(story, shot, job, spec)
         self._findings += base_findings(story, shot, job, spec)
+
+    def sounds(self) -> Iterator[Sound]:
+        """The sound of the story, then those of the planned shots."""
+        named: list[tuple[Shot | None, Audio | None]] = [(None, self._story.audio)]
+        named += [(shot, shot.audio) for shot in self._story.shots if shot.id in self.jobs]
+        for shot, audio in named:
+            if audio and (file := self._pictures.read(audio.file, place_of(self._story, shot, "audio.file"))):
+                yield Sound(audio=audio, input=file, shot=shot.id if shot else None)
 
     def _references(self) -> Iterator[Reference]:
         """The reference images of characters, then of settings."""

@@ -14,7 +14,7 @@ import yaml
 
 from onestory_cli.plan.jobs import Plan, ShotJob
 from onestory_cli.story.captions import fold
-from onestory_cli.story.types import Character, Setting, Shot
+from onestory_cli.story.types import Audio, Character, Setting, Shot
 
 _WIDTH = 110
 
@@ -34,7 +34,7 @@ def story_text(plan: Plan, *, names: Names, seeds: Mapping[str, int]) -> str:
 
 
 def portable(model: str) -> str:
-    """What `model:` names, without the folders that only this machine has."""
+    """What a model or its LoRA is called, without the folders that only this machine has."""
     for path in (PurePosixPath(model), PureWindowsPath(model)):
         if path.is_absolute() or model.startswith("~"):
             return path.name
@@ -53,6 +53,11 @@ def _story(plan: Plan, names: Names) -> Iterator[tuple[str, Any]]:
         yield "style", story.style
     output = plan.output
     yield "output", {"scale": output.scale, "filter": output.filter, "crf": output.crf}
+    if story.loras:
+        named = [{"path": portable(item.path), "weight": item.weight, "expert": item.expert} for item in story.loras]
+        yield "lora", named
+    if story.audio:
+        yield "audio", _audio(story.audio, names)
     for key, declared in (("characters", story.characters), ("settings", story.settings)):
         if declared:
             yield key, {item.id: _declared(item, names) for item in declared}
@@ -75,6 +80,15 @@ def _shot(shot: Shot, job: ShotJob, names: Names, seeds: Mapping[str, int]) -> I
     if job.image:
         yield "image", names[job.image.path]
     yield "memory", _memory(shot, job)
+    if shot.subtitle:
+        yield "subtitle", shot.subtitle
+    if shot.audio:
+        yield "audio", _audio(shot.audio, names)
+
+
+def _audio(audio: Audio, names: Names) -> dict[str, Any]:
+    times = {key: f"{getattr(audio, key):f}s" for key in ("offset", "fade_in", "fade_out")}
+    return {"file": names[audio.file], "role": audio.role, "gain": audio.gain, **times}
 
 
 def _memory(shot: Shot, job: ShotJob) -> dict[str, Any]:

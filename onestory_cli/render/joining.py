@@ -8,6 +8,7 @@ from pathlib import Path
 
 from onestory_cli.events import Event, FilmMuxed
 from onestory_cli.plan import Plan
+from onestory_cli.render.mixing import sound_of
 from onestory_cli.render.recipe import KEY, recipe_of
 from onestory_cli.store.files import coded, sha256
 from onestory_cli.store.run import Run
@@ -27,15 +28,20 @@ def join(plan: Plan, run: Run, takes: Mapping[str, Take], tell: Callable[[Event]
     clips = [[shot, take.record.files[CLIP].sha256] for shot, take in takes.items()]
     key = sha256(canonical([clips, metadata]))
     if not run.has_film(key):
-        run.make_film(key, partial(_mux, run, takes, tell, metadata))
+        run.make_film(key, partial(_mux, plan, run, takes, tell, metadata))
 
 
 def _mux(
-    run: Run, takes: Mapping[str, Take], tell: Callable[[Event], None], metadata: Mapping[str, str], path: Path
+    plan: Plan,
+    run: Run,
+    takes: Mapping[str, Take],
+    tell: Callable[[Event], None],
+    metadata: Mapping[str, str],
+    path: Path,
 ) -> None:
     from onestory_cli.media.mux import ClipPart, mux_film
 
     parts = [ClipPart(path=take.clip, title=shot) for shot, take in takes.items()]
     with coded(path):
-        info = mux_film(path, parts, metadata=metadata)
+        info = mux_film(path, parts, metadata=metadata, sound=sound_of(plan, run.input))
     tell(FilmMuxed(path=str(run.film), shots=len(takes), film_seconds=info.seconds))

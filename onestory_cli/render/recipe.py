@@ -71,7 +71,7 @@ class Recipe:
 
 def recipe_of(plan: Plan, takes: Mapping[str, Take], run: Run) -> Recipe:
     """The recipe of the film that these takes make; the files of the story are called what the run calls them."""
-    names = {image.path: f"{INPUTS}/{run.input(image).name}" for image in plan.images}
+    names = {image.path: f"{INPUTS}/{run.input(image).name}" for image in plan.files}
     return Recipe(
         tool=f"onestory {__version__}",
         title=plan.story.title,
@@ -80,7 +80,7 @@ def recipe_of(plan: Plan, takes: Mapping[str, Take], run: Run) -> Recipe:
         if plan.first
         else None,
         story=story_text(plan, names=names, seeds=_seeds(plan, takes)),
-        files={names[image.path]: image.sha256 for image in plan.images},
+        files={names[image.path]: image.sha256 for image in plan.files},
         shots=tuple(_shot(shot, take) for shot, take in takes.items()),
     )
 

@@ -165,7 +165,7 @@ class Run:
 
         A damaged run.json is written anew; which takes were accepted is then found by their keys.
         """
-        for image in plan.images:
+        for image in plan.files:
             self._freeze_image(image)
         self._write_story_and_state(plan.story.source, state_of(plan, self._whole_state()))
 

@@ -136,8 +136,8 @@ def state_of(plan: Plan, before: RunState | None) -> RunState:
         story=plan.story.source.decode("utf-8", "surrogateescape"),
         profile=plan.story.profile,
         seed=plan.story.seed,
-        inputs={image.path: image.sha256 for image in plan.images},
         loras=lora_files(plan.story, plan.model),
+        inputs={image.path: image.sha256 for image in plan.files},
         shots={shot: entry for shot, entry in (before.shots if before else {}).items() if shot in shots},
         film=before.film if before else None,
     )

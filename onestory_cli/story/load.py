@@ -15,6 +15,7 @@ from onestory_cli.story.lints import lint
 from onestory_cli.story.loras import check_loras
 from onestory_cli.story.merge import build_story
 from onestory_cli.story.schema import check, position
+from onestory_cli.story.sounds import check_sounds, named_sounds
 from onestory_cli.story.source import MOST_FINDINGS, KeyPath, parse
 from onestory_cli.story.text import MAX_BYTES
 from onestory_cli.story.types import Story
@@ -64,6 +65,7 @@ def read_story(
         *islice(check_memory(source, tree), MOST_FINDINGS),
         *islice(check_images(source, _named_images(tree), folder=beside, allow_outside=allow_outside), MOST_FINDINGS),
         *islice(check_loras(source, tree, folder=beside, allow_outside=allow_outside), MOST_FINDINGS),
+        *islice(check_sounds(source, named_sounds(tree), folder=beside, allow_outside=allow_outside), MOST_FINDINGS),
     ]
     warnings = [] if found else list(islice(lint(source, story), MOST_FINDINGS))
     if found or meaning:

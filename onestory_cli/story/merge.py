@@ -12,7 +12,7 @@ from typing import Any
 from onestory_cli.errors import Place
 from onestory_cli.story.captions import Cast, Resolved, default_again, fold, resolve_all
 from onestory_cli.story.source import KeyPath, Source
-from onestory_cli.story.types import Character, LoraRequest, MemoryRequest, Output, Setting, Shot, Story
+from onestory_cli.story.types import Audio, Character, LoraRequest, MemoryRequest, Output, Setting, Shot, Story
 
 # Two ways to say one thing: the later layer's way replaces the earlier layer's.
 ALTERNATIVES = {"duration": "frames", "frames": "duration"}
@@ -61,6 +61,7 @@ def build_story(source: Source, tree: dict[str, Any], *, profile: str | None, se
         shots=tuple(_shot(source, index, shot, shared, resolved[index]) for index, shot in enumerate(shots)),
         output=_output(tree.get("output", {})),
         loras=_loras([layer.values["lora"] for layer in shared if "lora" in layer.values]),
+        audio=_audio(tree.get("audio", {}), role="music"),
         profile=profile,
         places=_story_places(source, tree),
     )
@@ -125,6 +126,7 @@ def _shot(source: Source, index: int, shot: dict[str, Any], shared: Sequence[Lay
             sources=None if sources is None else tuple(item for item in sources if item is not None),
             policy=given.get("memory.policy"),
         ),
+        audio=_audio(shot.get("audio", {}), role="effect"),
         subtitle=_lines(given.get("subtitle", "")),
         places={"id": source.place((*path, "id"))} | _places(source, merged),
     )
@@ -146,6 +148,7 @@ def _story_places(source: Source, tree: dict[str, Any]) -> dict[str, Place]:
         for id, item in tree.get(kind, {}).items():
             places[f"{kind}.{id}"] = source.key_place((kind, id))
             places |= {f"{kind}.{id}.{key}": source.place((kind, id, key)) for key in _DECLARED if key in item}
+    places |= {f"audio.{key}": source.place(("audio", key)) for key in tree.get("audio", {})}
     places |= {f"output.{key}": source.place(("output", key)) for key in tree.get("output", {})}
     return places
 
@@ -162,6 +165,14 @@ def _loras(layers: Sequence[Sequence[dict[str, Any] | None]]) -> tuple[LoraReque
         LoraRequest(path=entry["path"], weight=float(entry.get("weight", 1.0)), expert=entry.get("expert", "both"))
         for entry in entries
     )
+
+
+def _audio(given: dict[str, Any], *, role: str) -> Audio | None:
+    """The sound that a map of a story or a shot names; `role` is what it is unless it says so."""
+    if not given.get("file"):
+        return None
+    times = {key: _seconds(given.get(key)) or 0.0 for key in ("offset", "fade_in", "fade_out")}
+    return Audio(file=given["file"], role=given.get("role", role), gain=_number(given.get("gain")) or 0.0, **times)
 
 
 def _seconds(text: str | None) -> float | None:

@@ -22,6 +22,21 @@ class MemoryRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Audio:
+    """`audio:` of a story or a shot. `file` is relative to the story's folder; gain in decibels, the rest in seconds.
+
+    `offset` is how long after the start of the film or the shot it begins. Music goes down while narration is heard.
+    """
+
+    file: str
+    role: str  # "music" | "narration" | "effect"
+    gain: float = 0.0
+    offset: float = 0.0
+    fade_in: float = 0.0
+    fade_out: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Character:
     id: str
     look: str
@@ -74,6 +89,7 @@ class Shot:
     image: str | None = None
     accept: str | None = None
     memory: MemoryRequest = MemoryRequest()
+    audio: Audio | None = None
     subtitle: str = ""
     places: dict[str, Place] = field(default_factory=dict, compare=False, repr=False, hash=False)
 
@@ -116,6 +132,7 @@ class Story:
     shots: tuple[Shot, ...] = ()
     output: Output = Output()
     loras: tuple[LoraRequest, ...] = ()
+    audio: Audio | None = None
     profile: str | None = None
     places: dict[str, Place] = field(default_factory=dict, compare=False, repr=False, hash=False)
 
