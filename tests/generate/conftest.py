@@ -1,6 +1,25 @@
-"""The tiny model."""
+"""The tiny model, and conditions that it has made."""
 
+from __future__ import annotations
+
+import pytest
+import torch
+
+from onestory_cli.generate.denoise import Conditions
+from onestory_cli.generate.remember import condition
+from onestory_cli.models.levels import FINE
+from onestory_cli.models.load import LoadedModel
 from tests.bases import base_folder
 from tests.tiny import tiny_folder, tiny_model
 
 __all__ = ["base_folder", "tiny_folder", "tiny_model"]
+
+
+@pytest.fixture
+def conditions(tiny_model: LoadedModel) -> Conditions:
+    """A caption, and a memory of two frames."""
+    with torch.inference_mode():
+        text = tiny_model.encode_text(["A red fox waves.", ""])
+        memory = torch.randn(1, 2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+        context = condition(tiny_model, memory, [FINE, FINE])
+    return Conditions(text_BLE=text[:1], negative_BLE=text[1:], context_BSD=context.tokens_BSD, rotary=context.rotary)

@@ -14,21 +14,10 @@ import torch
 from torch import Tensor
 
 from onestory_cli.generate.denoise import Conditions, Schedule, denoise, guided, hold_first, starting_noise
-from onestory_cli.generate.remember import condition
-from onestory_cli.models.levels import FINE
 from onestory_cli.models.load import LoadedModel
 
 SHAPE = (1, 4, 2, 8, 8)
 SCHEDULE = Schedule(name="euler", steps=3, shift=2.0, guidance=2.0)
-
-
-@pytest.fixture
-def conditions(tiny_model: LoadedModel) -> Conditions:
-    with torch.inference_mode():
-        text = tiny_model.encode_text(["A red fox waves.", ""])
-        memory = torch.randn(1, 2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
-        context = condition(tiny_model, memory, [FINE, FINE])
-    return Conditions(text_BLE=text[:1], negative_BLE=text[1:], context_BSD=context.tokens_BSD, rotary=context.rotary)
 
 
 @contextmanager

@@ -14,9 +14,7 @@ import torch
 from torch import Tensor
 
 from onestory_cli.generate.denoise import Conditions, Schedule, denoise, starting_noise
-from onestory_cli.generate.remember import condition
 from onestory_cli.generate.snapshot import identity_of
-from onestory_cli.models.levels import FINE
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.partial import Partial
 
@@ -44,15 +42,6 @@ class Notebook:
         self.partial = partial
         if partial.step == self.stop:
             raise KeyboardInterrupt
-
-
-@pytest.fixture
-def conditions(tiny_model: LoadedModel) -> Conditions:
-    with torch.inference_mode():
-        text = tiny_model.encode_text(["A red fox waves.", ""])
-        memory = torch.randn(1, 2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
-        context = condition(tiny_model, memory, [FINE, FINE])
-    return Conditions(text_BLE=text[:1], negative_BLE=text[1:], context_BSD=context.tokens_BSD, rotary=context.rotary)
 
 
 def schedule_of(name: str) -> Schedule:
