@@ -11,8 +11,10 @@ from rich.spinner import Spinner
 
 from onestory_cli import events
 from onestory_cli.commands.screen import Screen
-from onestory_cli.console import Bar, Console, Pace, duration, github_annotation, remembers
+from onestory_cli.console import Console, github_annotation
+from onestory_cli.console.progress import Bar, Pace, remembers
 from onestory_cli.errors import Diagnostic, Place
+from onestory_cli.words import duration
 
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
 FINDING = Diagnostic(

@@ -1,161 +1,22 @@
-"""The only module that prints: results on stdout; findings, progress and remarks on stderr.
-
-It knows the events and the errors, and nothing of how a film is made. Colour and moving bars are for terminals only;
-with `NO_COLOR` no styles are written, and without a terminal every shot is one plain line.
-"""
+"""What a render or a training says of itself: plain lines, and on a terminal a moving part below them."""
 
 from __future__ import annotations
 
-import json
 import shlex
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from onestory_cli import events
-from onestory_cli.errors import Diagnostic, OnestoryError, format_concise, format_full
+from onestory_cli.console.text import colored, styled
+from onestory_cli.errors import Diagnostic, format_concise
 from onestory_cli.words import duration
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.console import RenderableType
     from rich.spinner import Spinner
-
-UNBOUNDED = 10_000  # columns: text for pipes and files is never wrapped or cut
-ROOMY = 100  # columns from which on tables have wider gaps
-
-
-class Console:
-    """A `commands.screen.Screen` over two text streams."""
-
-    def __init__(self, *, stdout: TextIO, stderr: TextIO, color: bool) -> None:
-        self._out, self._err, self._color = stdout, stderr, color
-
-    def line(self, text: str) -> None:
-        self._out.write(text + "\n")
-
-    def styled(self, lines: Iterable[Sequence[tuple[str, str]]]) -> None:
-        from rich.text import Text
-
-        rich = self._rich(self._out)
-        with rich.capture() as capture:
-            for parts in lines:
-                rich.print(Text.assemble(*parts))
-        self.line("\n".join(line.rstrip() for line in capture.get().splitlines()))
-
-    @property
-    def width(self) -> int:
-        return self._rich(self._out).width
-
-    @property
-    def shows_pictures(self) -> bool:
-        return self._rich(self._out).color_system in ("256", "truecolor")
-
-    def note(self, text: str, *, style: str = "") -> None:
-        self._rich(self._err).print(_styled(text, style), soft_wrap=True)
-
-    def document(self, command: str, /, **fields: object) -> None:
-        self.line(json.dumps({"schema": f"onestory.{command}.v1", **fields}, ensure_ascii=False, default=str))
-
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
-        from rich.table import Table
-        from rich.text import Text
-
-        rich = self._rich(self._out)
-        gap = 3 if rich.width >= ROOMY else 2
-        table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold", collapse_padding=True)
-        for column in columns:
-            table.add_column(Text(column), justify="right" if column in right else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
-        with rich.capture() as capture:
-            rich.print(table)
-        self.line("\n".join(line.rstrip() for line in capture.get().splitlines()))
-
-    def findings(self, findings: Sequence[Diagnostic], *, format: str = "full", result: bool = False) -> None:
-        stream = self._out if result else self._err
-        rich = self._rich(stream)
-        for index, item in enumerate(findings):
-            if format == "github":
-                stream.write(github_annotation(item) + "\n")
-            elif format == "concise":
-                rich.print(_colored(format_concise(item)), soft_wrap=True)
-            else:
-                rich.print(*([""] if index else []), _colored(format_full(item)), sep="\n", soft_wrap=True)
-
-    def fault(self, fault: OnestoryError, *, command: str, json: bool) -> None:
-        """Show the error that ended `command`."""
-        if json:
-            self.document(
-                "error", command=command, exit=int(fault.exit), diagnostics=[asdict(item) for item in fault.diagnostics]
-            )
-        else:
-            self.findings(fault.diagnostics)
-
-    @contextmanager
-    def watch(self, *, json: bool = False) -> Iterator[events.Emit]:
-        if json:
-            yield self._json_event
-        elif self._err.isatty() and not self._rich(self._err).is_dumb_terminal:
-            with self._live() as show:
-                yield show
-        else:
-            yield Lines(self._rich(self._err))
-
-    @contextmanager
-    def watch_films(self, *, json: bool = False) -> Iterator[events.Emit]:
-        from onestory_cli.board import Board, FilmLines
-
-        if json:
-            yield self._json_event
-        elif self._err.isatty() and not self._rich(self._err).is_dumb_terminal:
-            from rich.live import Live
-
-            board = Board()
-            with Live(board, console=self._rich(self._err), transient=True, refresh_per_second=4) as live:
-                lines = FilmLines(live.console)
-
-                def show(event: events.Event) -> None:
-                    board(event)
-                    lines(event)
-
-                yield show
-        else:
-            yield FilmLines(self._rich(self._err))
-
-    def _json_event(self, event: events.Event) -> None:
-        self.line(json.dumps({"event": type(event).__name__, **asdict(event)}, ensure_ascii=False))
-        self._out.flush()
-
-    @contextmanager
-    def _live(self) -> Iterator[events.Emit]:
-        from rich.live import Live
-        from rich.spinner import Spinner
-
-        bar = Bar(spinner=Spinner("dots", style="cyan"))
-        with Live(bar, console=self._rich(self._err), transient=True, refresh_per_second=8) as live:
-            lines = Lines(live.console)
-
-            def show(event: events.Event) -> None:
-                bar(event)
-                lines(event)
-
-            yield show
-
-    def _rich(self, stream: TextIO) -> RichConsole:
-        from rich.console import Console as RichConsole
-
-        terminal = stream.isatty()
-        return RichConsole(
-            file=stream,
-            force_terminal=terminal,  # FORCE_COLOR must not put escapes into a pipe
-            color_system="auto" if terminal and self._color else None,
-            width=None if terminal else UNBOUNDED,
-            highlight=False,
-            emoji=False,
-        )
 
 
 @dataclass
@@ -193,7 +54,7 @@ class Lines:
                 self._shot(event.shot, f"{made}, {memory}, {event.memory_bytes / 1e9:.1f} GB")
             case events.Warned():
                 finding = Diagnostic(code=event.code, message=event.message, severity="warning", help=event.help)
-                self.rich.print(_colored(format_concise(finding)), soft_wrap=True)
+                self.rich.print(colored(format_concise(finding)), soft_wrap=True)
             case events.RunFinished():
                 self._say(f"{event.rendered} rendered, {event.kept} kept in {duration(event.seconds)}", "bold")
                 if event.faulty:
@@ -221,7 +82,7 @@ class Lines:
         self._say(f"[{self.done}/{self.shots}] {shot}: {text}", style)
 
     def _say(self, text: str, style: str = "") -> None:
-        self.rich.print(_styled(text, style), soft_wrap=True)
+        self.rich.print(styled(text, style), soft_wrap=True)
 
 
 @dataclass
@@ -322,41 +183,5 @@ def remembers(frames: Sequence[tuple[str, int]]) -> str:
     return "remembers " + (", ".join(f"{shot}[{','.join(of)}]" for shot, of in by_shot.items()) or "nothing")
 
 
-def github_annotation(finding: Diagnostic) -> str:
-    """A finding as a workflow command, which GitHub shows at its line of the pull request."""
-    place = finding.place
-    where = f"file={_property(place.path)},line={place.line},col={place.column}," if place else ""
-    text = finding.message + (f"\n{finding.help}" if finding.help else "")
-    return f"::{finding.severity} {where}title={_property(finding.code)}::{_message(text)}"
-
-
-def _message(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _message(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def _styled(text: str, style: str) -> RenderableType:
-    """A text of its own, so that the style does not spill over a live display and markup in it stays text."""
-    from rich.text import Text
-
-    return Text(text, style=style)
-
-
 def _because(reason: str) -> str:
     return f" ({reason})" if reason else ""
-
-
-def _colored(text: str) -> RenderableType:
-    """Colour over the plain text of a finding, which stays the same text."""
-    from rich.text import Text
-
-    styled = Text(text)
-    styled.highlight_regex(r"^error(\[\w+\])?", "bold red")
-    styled.highlight_regex(r"^warning(\[\w+\])?", "bold yellow")
-    styled.highlight_regex(r"(?m)^\s*-->|^\s*\d*\s*\|", "blue")
-    styled.highlight_regex(r"\^+", "bold red")
-    styled.highlight_regex(r"(?m)^\s*=?\s*help:", "bold cyan")
-    return styled
