@@ -33,7 +33,7 @@ DISTRIBUTION = {
     "huggingface_hub": "huggingface-hub",
     "markdown_it": "markdown-it-py",
 }  # imported under another name
-OPTIONAL = {"gguf", "opentimelineio"}  # imported where a file needs it
+OPTIONAL = {"gguf", "opentimelineio", "ray", "submitit"}  # imported where a file needs it
 MOST_BYTES = 30 * 10**6  # of weights in the wheel
 DATA = [path for path in (ROOT / "onestory_cli").rglob("*") if "weights" in path.parts and path.is_file()]
 DATA += (ROOT / "schemas").glob("*.json")

@@ -132,7 +132,8 @@ class Dispatch:
                 self._lose(message)
 
     def _finish(self, film: Film, outcome: Outcome) -> None:
-        if outcome.state == "stopped" and not (self._stopping or self._stop()):
+        again = self._attempts[film.name] < MOST_ATTEMPTS and not (self._stopping or self._stop())
+        if outcome.state == "stopped" and again:
             self._waiting.appendleft(film)  # somebody stopped the worker, not the batch
         else:
             self._end(film, outcome)

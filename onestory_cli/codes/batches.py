@@ -38,4 +38,12 @@ BATCHES = (
         bad="onestory batch stories/ --ray 10.0.0.1:6379      (where nothing listens)",
         good="onestory batch stories/ --ray auto",
     ),
+    Code(
+        code="B805",
+        title="Parameters that Slurm does not take",
+        explanation="`--slurm` takes parameters as NAME=VALUE, with commas between them, and hands them to submitit; "
+        "`auto` stands for none. Those of Slurm itself begin with slurm_, as slurm_partition does.",
+        bad="onestory batch stories/ --out films --slurm gpu",
+        good="onestory batch stories/ --out films --slurm slurm_partition=gpu,gpus_per_node=1",
+    ),
 )

@@ -20,8 +20,9 @@ from onestory_cli.events import StopAsked
 
 if TYPE_CHECKING:
     from onestory_cli.batch.films import Film
+    from onestory_cli.batch.render_story import Work
     from onestory_cli.batch.result import Result
-    from onestory_cli.batch.run import Planned
+    from onestory_cli.batch.run import Hands, Planned
     from onestory_cli.plan import Plan
 
 
@@ -43,11 +44,26 @@ def command(
         typer.Option("--set", metavar="PATH=VALUE", help="Put a value into all stories; may be repeated."),
     ] = [],  # noqa: B006 (Typer reads the default and never changes it)
     workers: Annotated[
-        int, typer.Option("--workers", metavar="N", min=1, help="Films made at a time, each worker with its model.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            min=1,
+            help="Films made at a time; else 1, or with --ray one per GPU.",
+            show_default=False,
+        ),
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option("--threads", metavar="N", min=1, help="CPU threads of a worker; else a fair part of them."),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option("--ray", metavar="ADDRESS", help="Work on this Ray cluster; or local.", show_default=False),
+    ] = None,
+    slurm: Annotated[
+        str | None,
+        typer.Option("--slurm", metavar="NAME=VALUE,", help="Work on Slurm, so; or auto.", show_default=False),
     ] = None,
     fail_fast: Annotated[bool, flag("--fail-fast", help="Stop all films when one fails.")] = False,
     device: Device = "auto",
@@ -57,9 +73,8 @@ def command(
 ) -> ExitCode:
     """Make many films, by several workers; the same command goes on where it stopped."""
     from onestory_cli.batch.films import films_of, find_stories
-    from onestory_cli.batch.local import Processes
     from onestory_cli.batch.render_story import Work
-    from onestory_cli.batch.run import Hands, run_batch
+    from onestory_cli.batch.run import run_batch
     from onestory_cli.story.setting import Setting
 
     films = films_of(
@@ -72,8 +87,8 @@ def command(
     planned, warnings = plan_all(films, allow_outside=allow_outside)
     screen = screen_of(context)
     screen.findings(warnings)
-    work = Work(device=device, threads=threads, share=workers, checkpoint_seconds=checkpoint_seconds)
-    hands = Hands(where="local", workers=workers, hire=lambda: Processes(work))
+    work = Work(device=device, threads=threads, share=workers or 1, checkpoint_seconds=checkpoint_seconds)
+    hands = hands_of(work, workers, out, ray=ray, slurm=slurm)
     with screen.watch_films(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
         try:
             result = run_batch(planned, out, hands, show, stop=signals.asked, fail_fast=fail_fast)
@@ -89,6 +104,28 @@ def command(
         screen.note("finished shots are kept; mend what failed, then go on with")
         screen.note(f"  {same_command(context)}", style="bold")
     return result.exit
+
+
+def hands_of(work: Work, workers: int | None, out: Path, *, ray: str | None, slurm: str | None) -> Hands:
+    """Who does the work: processes of this machine, unless a cluster was named."""
+    from onestory_cli.batch.run import Hands
+
+    if ray and slurm:
+        raise typer.BadParameter("give --ray or --slurm, not both", param_hint="--slurm")
+    if ray:
+        from onestory_cli.batch.on_ray import connect, on_ray, workers_of
+
+        connect(ray)
+        number = workers or workers_of(work)
+        return Hands(where="ray", workers=number, hire=lambda: on_ray(ray, work, number, out))
+    if slurm:
+        from onestory_cli.batch.on_slurm import on_slurm, parameters_of
+
+        parameters = parameters_of(slurm)
+        return Hands(where="slurm", workers=workers or 1, hire=lambda: on_slurm(parameters, work, workers or 1, out))
+    from onestory_cli.batch.local import Processes
+
+    return Hands(where="local", workers=work.share, hire=lambda: Processes(work))
 
 
 def plan_all(films: Sequence[Film], *, allow_outside: bool) -> tuple[list[Planned], list[Diagnostic]]:

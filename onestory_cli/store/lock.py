@@ -99,3 +99,23 @@ def _held(path: Path, holder: Holder | None) -> OnestoryError:
         who = f'process {holder.pid} of the machine "{holder.host}"'
         remedy = f'wait until it is done; if that process is gone for certain, remove "{path}"'
     return OnestoryError("R401", f'"{path.parent}" is being written by {who}', help=remedy, exit=ExitCode.MACHINE)
+
+
+def forget(path: Path, *, pid: int, host: str) -> None:
+    """Remove the lock that a process left behind which is known to be gone, and which no other host can look for.
+
+    The lock of anybody else stays, and so does one that is still held as far as this host can see.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        holder = _read(handle)
+        if holder and (holder.pid, holder.host) == (pid, host) and _is_at(handle, path):
+            path.unlink()
+    except BlockingIOError:
+        return
+    finally:
+        os.close(handle)

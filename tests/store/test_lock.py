@@ -16,7 +16,7 @@ import pytest
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.store.files import Disk
-from onestory_cli.store.lock import locked
+from onestory_cli.store.lock import forget, locked
 from onestory_cli.store.run import Run
 from tests.films import render_with, three_shots
 
@@ -102,3 +102,21 @@ def test_of_many_that_come_at_once_after_a_crash_one_gets_the_lock(tmp_path: Pat
     for rival in rivals:
         _, errors = rival.communicate()
         assert (rival in lost) == ("is being written by" in errors)
+
+
+def test_the_lock_of_a_process_that_is_gone_is_forgotten_and_no_other(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    forget(lock, pid=7, host="farm-3")
+    lock.write_text(json.dumps({"pid": 7, "host": "farm-3", "start": 1.0}))
+    for pid, host in ((8, "farm-3"), (7, "farm-4")):
+        forget(lock, pid=pid, host=host)
+        assert lock.exists()
+    forget(lock, pid=7, host="farm-3")
+    assert not lock.exists()
+
+
+def test_a_lock_that_is_held_is_never_forgotten(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with another_process_holds(lock) as process:
+        forget(lock, pid=process.pid, host=socket.gethostname())
+        assert lock.exists()
