@@ -1,4 +1,4 @@
-"""X801 to X804 and W801: films on their way to an editor."""
+"""X801 to X805 and W801: films on their way to an editor."""
 
 from __future__ import annotations
 
@@ -36,6 +36,14 @@ EXPORTING = (
         "divides one of these keeps every cut exactly; another one would not.",
         bad="fps: 7",
         good="fps: 8",
+    ),
+    Code(
+        code="X805",
+        title="The run has no whole film",
+        explanation="The film.mp4 of the run is missing, damaged, or not of the takes that count by now. "
+        "`onestory resume` joins it again; shots that stand are not made again for that.",
+        bad="rm film.run/film.mp4 && onestory export film.run --to mp4",
+        good="onestory resume film.run && onestory export film.run --to mp4",
     ),
     Code(
         code="W801",

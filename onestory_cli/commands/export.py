@@ -25,7 +25,7 @@ def command(
     force: Annotated[bool, flag("--force", help="Replace what an earlier export wrote.")] = False,
     json: Json = False,
 ) -> ExitCode:
-    """Hand a film on: as a timeline, as subtitles, as frames, ProRes or GIF."""
+    """Hand a film on: as a timeline, as subtitles, as frames, ProRes or GIF, or with a track of subtitles."""
     from onestory_cli.export.cut import read_cut
     from onestory_cli.export.write import default_path, export
 

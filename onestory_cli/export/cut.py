@@ -11,6 +11,7 @@ from pathlib import Path
 
 from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError
 from onestory_cli.render.resume import story_of
+from onestory_cli.store.files import holds
 from onestory_cli.store.run import SHOTS, Run
 from onestory_cli.store.state import RunState
 from onestory_cli.store.takes import Take, read_shelf, read_take
@@ -48,7 +49,10 @@ class CutShot:
 
 @dataclass(frozen=True, kw_only=True)
 class Cut:
-    """All shots that have a take, in film order. `width` and `height` are those of the clips, in pixels."""
+    """All shots that have a take, in film order. `width` and `height` are those of the clips, in pixels.
+
+    `film` is the run's film.mp4, where it is whole and made of these very takes.
+    """
 
     run: Path
     title: str
@@ -57,6 +61,7 @@ class Cut:
     height: int
     shots: tuple[CutShot, ...]
     missing: tuple[str, ...]
+    film: Path | None = None
 
     @property
     def frames(self) -> int:
@@ -97,6 +102,7 @@ def read_cut(run: Run) -> Cut:
         height=height,
         shots=shots,
         missing=tuple(shot.id for shot in story.shots if shot.id not in there),
+        film=run.film if state.film and holds(run.film, state.film.sha256) else None,
     )
 
 

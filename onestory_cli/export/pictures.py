@@ -18,6 +18,8 @@ from PIL import Image
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.export.cut import Cut
+from onestory_cli.export.subtitles import spoken
+from onestory_cli.media.subtitled import Cue, add_subtitles
 from onestory_cli.media.video import open_video, to_rgb
 
 _BT709 = 1  # the number of BT.709 for primaries, transfer and matrix
@@ -80,6 +82,22 @@ def write_gif(cut: Cut, path: Path) -> None:
             graph.vpush(frame.reformat(format="rgb24", dst_color_range=ColorRange.JPEG, threads=1))
             film.mux(stream.encode(graph.vpull()))
         film.mux(stream.encode())
+
+
+def write_subtitled(cut: Cut, path: Path) -> None:
+    """The film of the run as it is, with its subtitles as a track.
+
+    Raises:
+        OnestoryError: X803 where no shot has a subtitle, X805 where the run has no whole film of these shots.
+    """
+    cues = [
+        Cue(start=Fraction(shot.start, cut.fps), end=Fraction(shot.end, cut.fps), text=shot.subtitle)
+        for shot in spoken(cut)
+    ]
+    if cut.film is None:
+        help = f"onestory resume {cut.run}"
+        raise OnestoryError("X805", f'"{cut.run}" has no whole film of its shots', help=help)
+    add_subtitles(cut.film, path, cues)
 
 
 def _palette_graph(cut: Cut) -> Graph:

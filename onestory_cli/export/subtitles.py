@@ -12,7 +12,7 @@ def srt(cut: Cut) -> str:
     Raises:
         OnestoryError: X803 where no shot has a subtitle.
     """
-    cues = _spoken(cut)
+    cues = spoken(cut)
     return "\n".join(f"{number}\n{_span(shot, cut.fps, ',')}\n{shot.subtitle}\n" for number, shot in enumerate(cues, 1))
 
 
@@ -22,11 +22,16 @@ def vtt(cut: Cut) -> str:
     Raises:
         OnestoryError: X803 where no shot has a subtitle.
     """
-    cues = (f"{shot.id}\n{_span(shot, cut.fps, '.')}\n{_escaped(shot.subtitle)}\n" for shot in _spoken(cut))
+    cues = (f"{shot.id}\n{_span(shot, cut.fps, '.')}\n{_escaped(shot.subtitle)}\n" for shot in spoken(cut))
     return "\n".join(("WEBVTT\n", *cues))
 
 
-def _spoken(cut: Cut) -> list[CutShot]:
+def spoken(cut: Cut) -> list[CutShot]:
+    """The shots that have a subtitle.
+
+    Raises:
+        OnestoryError: X803 where there is none.
+    """
     if shots := [shot for shot in cut.shots if shot.subtitle]:
         return shots
     help = "give shots a `subtitle:` and render again: no shot is made anew for it"

@@ -29,6 +29,7 @@ class Target(StrEnum):
     FRAMES = "frames"
     PRORES = "prores"
     GIF = "gif"
+    MP4 = "mp4"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +82,12 @@ def _gif(cut: Cut, path: Path) -> None:
     write_gif(cut, path)
 
 
+def _subtitled(cut: Cut, path: Path) -> None:
+    from onestory_cli.export.pictures import write_subtitled
+
+    write_subtitled(cut, path)
+
+
 EXPORTERS = {
     Target.OTIO: Exporter(name="film.otio", write=_text(otio)),
     Target.EDL: Exporter(name="film.edl", write=_text(edl)),
@@ -90,6 +97,7 @@ EXPORTERS = {
     Target.FRAMES: Exporter(name="frames", write=_frames),
     Target.PRORES: Exporter(name="film.mov", write=_prores),
     Target.GIF: Exporter(name="film.gif", write=_gif),
+    Target.MP4: Exporter(name="film.subtitled.mp4", write=_subtitled),
 }
 
 

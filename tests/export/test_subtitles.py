@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import pytest
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.export.cut import Cut
+from onestory_cli.export.cut import Cut, read_cut
 from onestory_cli.export.subtitles import srt, vtt
 from onestory_cli.export.write import Target, export
+from onestory_cli.store.run import Run
 from tests.export.conftest import SAID
 
 SRT = f"""\
@@ -54,11 +56,25 @@ def test_ffmpeg_reads_every_cue_at_its_time(cut: Cut, tmp_path: Path, target: Ta
     assert texts[1] == "Über allem"
 
 
-def test_a_film_that_says_nothing_has_no_subtitles(cut: Cut, story: Path) -> None:
-    from dataclasses import replace
-
+def test_a_film_that_says_nothing_has_no_subtitles(cut: Cut) -> None:
     silent = replace(cut, shots=tuple(replace(shot, subtitle="") for shot in cut.shots))
     for write in (srt, vtt):
         with pytest.raises(OnestoryError) as caught:
             write(silent)
         assert caught.value.code == "X803"
+
+
+def test_the_film_with_a_track(cut: Cut, tmp_path: Path) -> None:
+    path = tmp_path / "film.subtitled.mp4"
+    export(cut, Target.MP4, path)
+    with av.open(str(path)) as file:
+        cues = [packet for packet in file.demux(file.streams.subtitles[0]) if packet.size > 2]
+        assert [float(cue.pts * cue.time_base) for cue in cues] == [0.0, 1.75]
+        assert [bytes(cue)[2:].decode() for cue in cues] == [SAID, "Über allem"]
+
+
+def test_a_film_that_is_not_whole_gets_no_track(cut: Cut, run: Path, tmp_path: Path) -> None:
+    (run / "film.mp4").write_bytes(b"")
+    with pytest.raises(OnestoryError) as caught:
+        export(read_cut(Run.open(run)), Target.MP4, tmp_path / "out.mp4")
+    assert caught.value.code == "X805"
