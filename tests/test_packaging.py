@@ -29,11 +29,12 @@ EXPORT = [Requirement(line) for line in PROJECT["project"]["optional-dependencie
 FUZZ = [Requirement(line) for line in PROJECT["project"]["optional-dependencies"]["fuzz"]]
 DISTRIBUTION = {
     "PIL": "pillow",
+    "c2pa": "c2pa-python",
     "yaml": "pyyaml",
     "huggingface_hub": "huggingface-hub",
     "markdown_it": "markdown-it-py",
 }  # imported under another name
-OPTIONAL = {"gguf", "opentimelineio", "ray", "submitit"}  # imported where a file needs it
+OPTIONAL = {"c2pa-python", "cryptography", "gguf", "opentimelineio", "ray", "submitit"}  # imported where needed
 MOST_BYTES = 30 * 10**6  # of weights in the wheel
 DATA = [path for path in (ROOT / "onestory_cli").rglob("*") if "weights" in path.parts and path.is_file()]
 DATA += (ROOT / "schemas").glob("*.json")

@@ -136,6 +136,15 @@ MACHINE = (
         good="audio: {file: sound/whole.mp3}",
     ),
     Code(
+        code="M517",
+        title="A film that cannot be signed",
+        explanation="`--sign` takes a chain of certificates in PEM, the signer's own first, and the private key of "
+        "that one, in PEM and without a password. C2PA asks that the certificate is for signing (key usage), has an "
+        "extended key usage such as e-mail protection, and is not its own issuer.",
+        bad="onestory render film.story.yaml --sign web-server.pem web-server.key",
+        good="onestory render film.story.yaml --sign signer-chain.pem signer.key",
+    ),
+    Code(
         code="U601",
         title="No such code",
         explanation="`onestory explain` takes a code as it stands in a finding: a letter and three digits. "

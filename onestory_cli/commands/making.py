@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from onestory_cli.commands.screen import Screen
 from onestory_cli.commands.stopping import StopSignals
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from onestory_cli.render import Maker
     from onestory_cli.store.run import Run
 
+SIGNED = "film.signed.mp4"  # beside the film
+
 
 def make_film(
     screen: Screen,
@@ -30,11 +33,16 @@ def make_film(
     takes: Mapping[str, int] | None = None,
     checkpoint_seconds: float = 30.0,
     retry_bad: int = 0,
+    sign: tuple[Path, Path] | None = None,
     json: bool,
 ) -> ExitCode:
-    """Render what is missing; the path of the film is the result. A signal stops it after the step that it is at."""
+    """Render what is missing; the path of the film is the result. A signal stops it after the step that it is at.
+
+    `sign` has the certificate and the key for a signed copy beside the film, whose path is a result too.
+    """
     from onestory_cli.render import render
 
+    signer = read_signer(*sign) if sign else None
     with screen.watch(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
         load = maker_loader(plan, device, show)
         try:
@@ -51,11 +59,29 @@ def make_film(
             )
         except KeyboardInterrupt:
             return signals.exit
+    signed = write_signed(plan, run, signer) if signer else None
     if json:
-        screen.document(command, film=str(film), run=str(run.path))
+        screen.document(command, film=str(film), run=str(run.path), **({"signed": str(signed)} if signed else {}))
     else:
-        screen.line(str(film))
+        screen.line(f"{film}\n{signed}" if signed else str(film))
     return ExitCode.DONE
+
+
+def read_signer(certificate: Path, key: Path) -> Any:
+    """What signs films, refused before any work where it cannot."""
+    from onestory_cli.media import sign
+
+    return sign.read_signer(certificate, key)
+
+
+def write_signed(plan: Plan, run: Run, signer: Any) -> Path:
+    """The signed copy of a film, with the pictures that the run keeps as what it was made from."""
+    from onestory_cli.media.sign import sign_film
+
+    signed = run.film.with_name(SIGNED)
+    pictures = sorted({run.input(image) for image in plan.images})
+    sign_film(run.film, signed, signer, title=plan.story.title, pictures=pictures)
+    return signed
 
 
 def maker_loader(plan: Plan, device: str, emit: Emit) -> Callable[[], Maker]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -61,6 +62,15 @@ def command(
     retry_bad: RetryBad = 0,
     allow_outside: AllowOutside = False,
     junit: JUnit = None,
+    sign: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--sign",
+            metavar="CERT KEY",
+            help="Write a signed copy too, film.signed.mp4, with a C2PA manifest: made by a model.",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[bool, flag("--dry-run", help="Show the plan and render nothing.")] = False,
     json: Json = False,
 ) -> ExitCode:
@@ -91,5 +101,6 @@ def command(
             takes=wanted,
             checkpoint_seconds=checkpoint_seconds,
             retry_bad=retry_bad,
+            sign=sign,
             json=json,
         )

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
+
 from onestory_cli.errors import ExitCode
 from onestory_cli.store.run import Run
 from tests.commands.conftest import Onestory, change
@@ -98,3 +100,17 @@ def test_junit_tells_what_ended_a_render(onestory: Onestory, story: Path, film_r
     (case,) = ElementTree.parse("junit.xml").iter("testcase")
     assert case.get("name") == "story"
     assert "error[S104]" in (case.findtext("error") or "")
+
+
+def test_a_signed_copy_is_a_result_too(onestory: Onestory, film_run: Path, tmp_path: Path) -> None:
+    c2pa = pytest.importorskip("c2pa")
+    pytest.importorskip("cryptography")
+    from tests.media.test_sign import write_chain
+
+    result = onestory("render", "film.story.yaml", "--sign", *write_chain(tmp_path))
+    assert (result.exit, result.out) == (ExitCode.DONE, "film.run/film.mp4\nfilm.run/film.signed.mp4\n")
+    with c2pa.Reader("film.run/film.signed.mp4") as reader:
+        assert reader.get_active_manifest()["title"] == "The Lost Kite"
+    assert onestory("verify", film_run).exit is ExitCode.DONE
+    refused = onestory("render", "film.story.yaml", "--sign", "gone.pem", "gone.key")
+    assert (refused.exit, "error[M517]" in refused.err) == (ExitCode.FINDINGS, True)

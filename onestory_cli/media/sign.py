@@ -1,0 +1,104 @@
+"""A signed copy of a film: a C2PA manifest says that a trained model made it, with which tool, and from which pictures.
+
+The film itself stays as it is, because signatures differ from one to the next. Needs the extra `sign`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from onestory_cli import __version__
+from onestory_cli.errors import ExitCode, OnestoryError
+
+MADE_BY_A_MODEL = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+_TOOL = {"name": "onestory", "version": __version__}
+_CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
+_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
+
+
+def require_signer() -> None:
+    """Refuse a machine that cannot sign, before any work is spent.
+
+    Raises:
+        OnestoryError: M514 without the packages of the extra.
+    """
+    try:
+        import c2pa
+        import cryptography  # noqa: F401
+
+        assert c2pa
+    except ImportError as fault:
+        help = "pip install 'onestory[sign]'"
+        raise OnestoryError("M514", f"signing needs {fault.name}", help=help, exit=ExitCode.MACHINE) from fault
+
+
+def read_signer(certificate: Path, key: Path) -> Any:
+    """A c2pa Signer of a certificate chain (PEM, the signer's own first) and its private key (PEM, no password).
+
+    Raises:
+        OnestoryError: M517 when they cannot be read, or cannot sign.
+    """
+    require_signer()
+    import c2pa
+
+    try:
+        chain, secret = certificate.read_bytes(), key.read_bytes()
+        return c2pa.Signer.from_info(c2pa.C2paSignerInfo(_algorithm(secret), chain, secret, None))
+    except (OSError, ValueError, TypeError, c2pa.C2paError) as fault:
+        raise _refused(f'"{certificate}" and "{key}" cannot sign: {fault}') from fault
+
+
+def sign_film(film: Path, signed: Path, signer: Any, *, title: str, pictures: Sequence[Path]) -> None:
+    """Write a copy of a film with a manifest, which names the pictures by their files' names as what it was made from.
+
+    Raises:
+        OnestoryError: M517 when the certificate is refused or the film cannot be written.
+    """
+    import c2pa
+
+    waiting = signed.with_name(f".{signed.stem}.part{signed.suffix}")
+    try:
+        with c2pa.Builder(json.dumps(_manifest(title))) as builder:
+            for picture in pictures:
+                facts = {"title": picture.name, "relationship": "inputTo"}
+                with picture.open("rb") as stream:
+                    builder.add_ingredient(json.dumps(facts), _TYPES[picture.suffix], stream)
+            builder.sign_file(film, waiting, signer)
+        waiting.replace(signed)
+    except (OSError, c2pa.C2paError) as fault:
+        raise _refused(f'"{signed}" cannot be signed: {fault}') from fault
+    finally:
+        waiting.unlink(missing_ok=True)
+
+
+def _manifest(title: str) -> dict[str, Any]:
+    created = {"action": "c2pa.created", "digitalSourceType": MADE_BY_A_MODEL, "softwareAgent": _TOOL}
+    return {
+        "claim_generator_info": [_TOOL],
+        "title": title,
+        "format": "video/mp4",
+        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [created]}}],
+    }
+
+
+def _algorithm(secret: bytes) -> str:
+    """How C2PA calls what a private key signs by."""
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    key = load_pem_private_key(secret, password=None)
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
+        return _CURVES[key.curve.name]
+    if isinstance(key, rsa.RSAPrivateKey):
+        return "ps256"
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return "ed25519"
+    raise ValueError("the key is of a kind that C2PA does not know")
+
+
+def _refused(message: str) -> OnestoryError:
+    help = "give a PEM chain whose first certificate is made for signing, and its PEM key without a password"
+    return OnestoryError("M517", message, help=help)
