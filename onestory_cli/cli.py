@@ -57,6 +57,8 @@ COMMANDS = {
         "inspect-memory": inspect_memory,
         "report": report,
         "contact-sheet": contact_sheet,
+    },
+    "Set up and look up": {
         "models": models,
         "schema": schema,
         "explain": explain,
@@ -151,6 +153,8 @@ def run(arguments: Sequence[str], console: Console) -> ExitCode:
     except OnestoryError as fault:
         end = fault
     except UsageError as fault:
+        if type(fault).__name__ == "NoArgsIsHelpError":  # a group alone: its help is out already
+            return ExitCode.USAGE
         end = usage_fault(fault)
     except Exception as fault:
         end = coded_fault(fault, arguments)

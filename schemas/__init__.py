@@ -1,4 +1,4 @@
-"""The JSON Schemas of onestory's files, as data in the wheel: `text` for printing, `load` for checking."""
+"""The JSON Schemas of onestory's files and documents, in the wheel: `text` for printing, `load` for checking."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ import json
 from importlib.resources import files
 from typing import Any
 
+from schemas.documents import DOCUMENTS, document_schema
+
 STORY = "story.v1"
+FILES = ("story", "shots", "inspect-memory", "batch")
+NAMES = (*FILES, *DOCUMENTS)
 
 
 def text(name: str = STORY) -> str:
-    """The schema `<name>.schema.json` as it is written."""
+    """The schema `<name>.schema.json` as it is written, or the one of a document of the table."""
+    document = name.removesuffix(".v1")
+    if document in DOCUMENTS:
+        return json.dumps(document_schema(document), indent=2) + "\n"
     return files(__name__).joinpath(f"{name}.schema.json").read_text(encoding="utf-8")
 
 
 def load(name: str = STORY) -> dict[str, Any]:
-    """The schema `<name>.schema.json` as values."""
+    """The same as values."""
     schema: dict[str, Any] = json.loads(text(name))
     return schema

@@ -112,6 +112,7 @@ def test_python_m_onestory_cli(folder: Path) -> None:
     ("arguments", "exit", "says"),
     [
         ("", 2, ""),
+        ("take", 2, ""),
         ("plna film.story.yaml", 2, "Did you mean 'plan'?"),
         ("plan film.story.yaml --jsn", 2, "did you mean `--json`"),
         ("plan", 2, "Missing argument 'FILE'"),
@@ -129,6 +130,7 @@ def test_exit_codes(folder: Path, arguments: str, exit: int, says: str) -> None:
     assert result.returncode == exit
     assert says in result.stderr
     assert "Traceback" not in result.stderr
+    assert "error[U606]: \n" not in result.stderr
 
 
 def in_process(*arguments: str) -> tuple[ExitCode, str, str]:

@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import json as jsonlib
-from importlib.resources import files
 from typing import Annotated
 
 import typer
 
+import schemas
 from onestory_cli.commands.options import Json
 from onestory_cli.commands.screen import screen_of
-from onestory_cli.errors import ExitCode
+from onestory_cli.errors import ExitCode, did_you_mean
 
-SCHEMAS = {
-    "story": "story.v1.schema.json",
-    "shots": "shots.v1.schema.json",
-    "inspect-memory": "inspect-memory.v1.schema.json",
-    "batch": "batch.v1.schema.json",
-}
+WHICH = (
+    "Of files: story, shots (a line of a manifest for training). Of what `--json` writes: "
+    f"{', '.join(name for name in schemas.NAMES if name not in ('story', 'shots'))}."
+)
 
 
 def command(
     context: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help=f"Which: {', '.join(SCHEMAS)}.", autocompletion=lambda: [*SCHEMAS])
+        str, typer.Argument(metavar="[NAME]", help=WHICH, autocompletion=lambda: [*schemas.NAMES])
     ] = "story",
     json: Json = False,
 ) -> ExitCode:
     """Print the JSON Schema of a file or document, for editors and checks."""
-    if name not in SCHEMAS:
-        raise typer.BadParameter(f"no schema is called {name!r}; there is {', '.join(SCHEMAS)}", param_hint="NAME")
-    text = files("schemas").joinpath(SCHEMAS[name]).read_text(encoding="utf-8")
+    if name not in schemas.NAMES:
+        hint = did_you_mean(name, schemas.NAMES) or f"there is {', '.join(schemas.NAMES)}"
+        raise typer.BadParameter(f"no schema is called {name!r}; {hint}", param_hint="NAME")
     if json:
-        screen_of(context).document("schema", name=name, json_schema=jsonlib.loads(text))
+        screen_of(context).document("schema", name=name, json_schema=schemas.load(f"{name}.v1"))
     else:
-        screen_of(context).line(text.rstrip())
+        screen_of(context).line(schemas.text(f"{name}.v1").rstrip())
     return ExitCode.DONE

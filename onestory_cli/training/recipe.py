@@ -187,7 +187,11 @@ def read_recipe(path: Path) -> Recipe:
         if faults:
             raise ValueError("; ".join(faults))
     except (OSError, yaml.YAMLError, TypeError, ValueError) as fault:
-        raise OnestoryError("T601", f"{path}: {fault}", help="compare with examples/recipes/storyworld.yaml") from fault
+        raise OnestoryError(
+            "T601",
+            f"{path}: {getattr(fault, 'strerror', None) or fault}",
+            help="compare with examples/recipes/storyworld.yaml",
+        ) from fault
     return recipe
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import validate
 
+import schemas
 from onestory_cli import cli
 from onestory_cli.commands.compiling import compile_story
 from onestory_cli.console import Console
@@ -46,8 +48,11 @@ class Result:
 
     @property
     def json(self) -> Any:
-        """The JSON document on stdout, which must be the only thing there."""
-        return json.loads(self.out)
+        """The JSON document on stdout, which must be the only thing there, and is what its schema says."""
+        document = json.loads(self.out)
+        if "schema" in document:
+            validate(document, schemas.load(document["schema"].removeprefix("onestory.")))
+        return document
 
 
 Onestory = Callable[..., Result]

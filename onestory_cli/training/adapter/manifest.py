@@ -46,7 +46,11 @@ def read_manifest(path: Path) -> tuple[ManifestVideo, ...]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as fault:
-        raise OnestoryError("T602", f"{path}: {fault}", help="`data: {manifest: FILE}` names JSON lines") from fault
+        raise OnestoryError(
+            "T602",
+            f"{path}: {getattr(fault, 'strerror', None) or fault}",
+            help="`data: {manifest: FILE}` names JSON lines",
+        ) from fault
     videos: list[ManifestVideo] = []
     findings: list[Diagnostic] = []
     for number, line in enumerate(lines, start=1):

@@ -163,7 +163,7 @@ def read_adapter_recipe(path: Path) -> AdapterRecipe:
             raise ValueError("; ".join(faults))
     except (OSError, yaml.YAMLError, TypeError, ValueError) as fault:
         help = "compare with examples/recipes/wan2.1-t2v-1.3b.yaml"
-        raise OnestoryError("T601", f"{path}: {fault}", help=help) from fault
+        raise OnestoryError("T601", f"{path}: {getattr(fault, 'strerror', None) or fault}", help=help) from fault
     return recipe
 
 

@@ -1,0 +1,197 @@
+"""The JSON documents that commands write with `--json`, where no file of its own describes them: one row per document.
+
+A document of version 1 keeps the fields that are here, of these types; later ones may be added, so readers pass over
+what they do not know.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+WHOLE: Schema = {"type": "integer"}
+NUMBER: Schema = {"type": "number"}
+YES_NO: Schema = {"type": "boolean"}
+ANYTHING: Schema = {}
+
+
+def told(schema: Schema, description: str) -> Schema:
+    """The schema with a sentence about it."""
+    return {**schema, "description": description}
+
+
+def maybe(schema: Schema, description: str) -> Schema:
+    """The schema, or null, with a sentence about when."""
+    return {"anyOf": [schema, {"type": "null"}], "description": description}
+
+
+def many(items: Schema, description: str = "") -> Schema:
+    """A list."""
+    return {"type": "array", "items": items} | ({"description": description} if description else {})
+
+
+def record(**fields: Schema) -> Schema:
+    """An object with these fields, and perhaps more."""
+    return {"type": "object", "required": [*fields], "properties": fields}
+
+
+PLACE = record(path=TEXT, line=WHOLE, column=WHOLE, length=WHOLE, source_line=TEXT)
+FINDING = record(
+    code=told(TEXT, "`onestory explain CODE` tells more."),
+    message=TEXT,
+    severity={"enum": ["error", "warning"]},
+    place=maybe(PLACE, "Null where it is about no line of a file."),
+    help=told(TEXT, "The next step; empty where there is none."),
+)
+FINDINGS = many(FINDING)
+RUN = told(TEXT, "The run directory.")
+REASON = record(kind=TEXT, detail=TEXT)
+ACTION: Schema = {"enum": ["keep", "render", "undecided"]}
+CHECK = record(name=TEXT, value=maybe(NUMBER, "Null where it could not be told."), limit=NUMBER, bad=YES_NO)
+FRAME = record(source=TEXT, digest=TEXT, index=WHOLE, score=NUMBER, level=TEXT, tokens=WHOLE)
+CAUSE = record(
+    shot=TEXT,
+    action=ACTION,
+    reason=REASON,
+    take=maybe(WHOLE, "The take that is kept; null where none is."),
+    id=maybe(TEXT, "The id of that take."),
+    changes=many(record(field=TEXT, old=ANYTHING, new=ANYTHING), "What differs from the latest take."),
+    remembers=many(FRAME, "What its take remembers."),
+    because=many({"type": "object"}, "The same of the shots that it waits for or that changed."),
+)
+PLANNED = record(
+    index=told(WHOLE, "From 0."),
+    shot=TEXT,
+    caption=told(TEXT, "The resolved caption: what the model reads."),
+    negative=TEXT,
+    frames=told(WHOLE, "Frames of video."),
+    width=WHOLE,
+    height=WHOLE,
+    fps=WHOLE,
+    seed=WHOLE,
+    steps=WHOLE,
+    guidance=NUMBER,
+    scheduler=TEXT,
+    shift=NUMBER,
+    accept={"enum": ["first", "ask"]},
+    image=maybe({"type": "object"}, "The first frame; null where none is given."),
+    memory=record(frames=WHOLE, budget=NUMBER, policy=TEXT, sources=many(TEXT)),
+    tokens=record(noise=WHOLE, context=WHOLE, per_frame=WHOLE),
+    action=ACTION,
+    reason=REASON,
+    take=maybe(TEXT, "The id of the take that stands or may stand."),
+)
+MODEL = record(
+    name=TEXT,
+    licence=TEXT,
+    about=TEXT,
+    width=WHOLE,
+    height=WHOLE,
+    fps=WHOLE,
+    frames=WHOLE,
+    max_frames=WHOLE,
+    task=TEXT,
+    hub=told(TEXT, "The hub id; empty for what is in the package."),
+    memory_gb=told(NUMBER, "Weights on a GPU, in GB."),
+    words=maybe(many(TEXT), "The words that it knows; null for any word."),
+    remembers=TEXT,
+    from_text=told(YES_NO, "Whether a film can begin without a picture."),
+    present=TEXT,
+)
+TAKE = record(
+    shot=TEXT,
+    take=WHOLE,
+    id=TEXT,
+    seed=WHOLE,
+    accepted=YES_NO,
+    fits=told(YES_NO, "Whether it is of the story as it is."),
+    checks=many(CHECK),
+    reason=TEXT,
+    clip=TEXT,
+)
+ABOUT_CODE = record(code=TEXT, title=TEXT, explanation=TEXT, bad=TEXT, good=TEXT, severity=TEXT)
+
+DOCUMENTS: dict[str, Schema] = {
+    "error": record(command=TEXT, exit=told(WHOLE, "The exit code."), diagnostics=FINDINGS),
+    "new": record(path=TEXT),
+    "validate": record(ok=YES_NO, files=many(record(file=TEXT, ok=YES_NO, shots=WHOLE, findings=FINDINGS))),
+    "plan": record(
+        title=TEXT,
+        model=record(name=TEXT, fingerprint=TEXT),
+        pending=told(WHOLE, "Shots that are not kept for sure."),
+        seconds=maybe(NUMBER, "How long they may take; null where no take tells."),
+        shots=many(PLANNED),
+        findings=FINDINGS,
+    ),
+    "why": CAUSE,
+    "render": record(film=TEXT, run=RUN),
+    "resume": record(film=TEXT, run=RUN),
+    "import": record(
+        path=TEXT,
+        format=TEXT,
+        title=TEXT,
+        shots=many(TEXT),
+        characters=many(TEXT),
+        settings=many(TEXT),
+        findings=FINDINGS,
+    ),
+    "take-list": record(run=RUN, takes=many(TAKE)),
+    "take-new": record(run=RUN, shot=TEXT, takes=many(record(take=WHOLE, id=TEXT, clip=TEXT))),
+    "take-accept": record(run=RUN, shot=TEXT, take=WHOLE, id=TEXT),
+    "take-show": record(run=RUN, shot=TEXT, take=WHOLE, clip=TEXT),
+    "verify": record(run=RUN, takes=told(WHOLE, "Whole takes."), damages=many(record(path=TEXT, why=TEXT))),
+    "prune": record(
+        run=RUN,
+        takes=many(TEXT, "SHOT/ID each."),
+        partials=many(TEXT),
+        references=many(TEXT),
+        bytes=WHOLE,
+        removed=told(YES_NO, "False for --dry-run."),
+    ),
+    "report": record(run=RUN, page=TEXT, bytes=WHOLE),
+    "summary": record(run=RUN, summary=TEXT, picture=maybe(TEXT, "Null where none was asked for.")),
+    "contact-sheet": record(run=RUN, picture=TEXT),
+    "export": record(run=RUN, to=TEXT, path=TEXT, shots=WHOLE, missing=many(TEXT)),
+    "inspect": record(
+        film=TEXT,
+        extracted=maybe(TEXT, "Where the story was written; null without --extract."),
+        tool=TEXT,
+        title=TEXT,
+        model=record(name=TEXT, fingerprint=TEXT),
+        story=told(TEXT, "A story that makes the film again."),
+        shots=many({"type": "object"}),
+    ),
+    "models": record(models=many(MODEL), missing=many(TEXT, "Models without all of their weights.")),
+    "models-fetch": record(model=TEXT, folder=TEXT, present=TEXT),
+    "models-accept": record(model=TEXT, licence=TEXT, needed=YES_NO),
+    "schema": record(name=TEXT, json_schema={"type": "object"}),
+    "explain": record(codes=many(ABOUT_CODE)),
+    "doctor": record(ok=YES_NO, checks=many(record(name=TEXT, ok=YES_NO, optional=YES_NO, found=TEXT, help=TEXT))),
+    "train": record(model=told(TEXT, "The model folder.")),
+    "evaluation": {
+        **record(benchmark={"enum": ["storyworld", "videos"]}, seconds=NUMBER, provenance={"type": "object"}),
+        "oneOf": [
+            record(benchmark={"const": "storyworld"}, rows={"type": "object"}, differences={"type": "object"}),
+            record(benchmark={"const": "videos"}, scores={"type": "object"}, shots=many({"type": "object"})),
+        ],
+    },
+    "export-vbench": record(folder=TEXT, clips=WHOLE, command=TEXT),
+}
+
+
+def document_schema(name: str) -> Schema:
+    """The JSON Schema of the document `onestory.<name>.v1`.
+
+    Raises:
+        KeyError: no row has that name.
+    """
+    row = DOCUMENTS[name]
+    named = {"schema": {"const": f"onestory.{name}.v1"}, **row["properties"]}
+    head = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "$id": f"urn:onestory:{name}:v1",
+        "title": f"the JSON document onestory.{name}, version 1",
+    }
+    return {**head, **row, "required": ["schema", *row["required"]], "properties": named}
