@@ -9,6 +9,16 @@ import typer
 
 from onestory_cli.commands.compiling import compile_story
 from onestory_cli.commands.completing import story_shots
+from onestory_cli.commands.fitting import (
+    Attention,
+    CompileBlocks,
+    FittingFlags,
+    OffloadFlag,
+    Quantise,
+    VaeTiling,
+    Vram,
+    fit_plan,
+)
 from onestory_cli.commands.junit import JUnitFile
 from onestory_cli.commands.making import make_film
 from onestory_cli.commands.options import (
@@ -58,6 +68,12 @@ def command(
         ),
     ] = None,
     device: Device = "auto",
+    vram: Vram = None,
+    offload: OffloadFlag = None,
+    quantise: Quantise = None,
+    vae_tiling: VaeTiling = None,
+    attention: Attention = "",
+    compile_blocks: CompileBlocks = False,
     checkpoint_seconds: CheckpointSeconds = 30.0,
     retry_bad: RetryBad = 0,
     allow_outside: AllowOutside = False,
@@ -75,9 +91,18 @@ def command(
     json: Json = False,
 ) -> ExitCode:
     """Render the shots that are missing and join the film."""
+    flags = FittingFlags(
+        vram=vram,
+        offload=offload,
+        quantise=quantise,
+        vae_tiling=vae_tiling,
+        attention=attention,
+        compile_blocks=compile_blocks,
+    )
     screen = screen_of(context)
     with JUnitFile(None if dry_run else junit, file) as results:
         plan, warnings = compile_story(file, profile=profile, seed=seed, until=until, allow_outside=allow_outside)
+        plan = fit_plan(screen, plan, flags, device)
         folder = run or folder_for(file)
         if dry_run:
             from onestory_cli.store.reuse import forecast

@@ -6,12 +6,14 @@ E text width, S context tokens, D transformer width.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from onestory_cli.memory.conditioner import context_positions
 from onestory_cli.memory.policies import POLICIES, FrameRef, Shown
@@ -75,10 +77,16 @@ def condition(model: LoadedModel, selected_BKCHW: Tensor, levels: Sequence[Level
     """Context tokens of the selected frames, each at its level (OneStory Eq. 7), in the language of one expert."""
     height, width = selected_BKCHW.shape[-2:]
     conditioner, transformer = model.expert_conditioners[expert], model.expert_transformers[expert]
-    tokens_BSD = conditioner(selected_BKCHW, levels, transformer.patch_embedding)
+    tokens_BSD = conditioner(selected_BKCHW, levels, _beside(transformer.patch_embedding, selected_BKCHW))
     positions_S3 = context_positions(levels, height=height, width=width, finest=model.spec.levels[0])
     rotary = rotary_at(positions_S3, head_dim=transformer.config.attention_head_dim)
     return Context(tokens_BSD=tokens_BSD, rotary=rotary)
+
+
+def _beside(module: nn.Module, value: Tensor) -> Any:
+    """The module where the value is; a copy where its own weights wait elsewhere until the transformer works."""
+    here = next(module.parameters()).device == value.device
+    return module if here else copy.deepcopy(module).to(value.device)
 
 
 def gather(memory_BFCHW: Tensor, chosen_BK: Tensor) -> Tensor:

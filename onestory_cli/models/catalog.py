@@ -38,7 +38,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 EMBEDDED: dict[str, Path] = {"storyworld": WEIGHTS / "storyworld"}
 CATALOG: Mapping[str, Path | ModelSpec] = {**EMBEDDED, **BASES}
 CARD = "onestory.json"  # beside model_index.json in a model folder: the fields of its ModelSpec
-_NO_FIELDS = ("base", "adapter", "transformer", "transformer_2", "loras")
+_NO_FIELDS = ("base", "adapter", "transformer", "transformer_2", "loras", "fitting")
 OWN_BASE = "."  # of a card: the folder's own parts, read as a stock diffusers folder
 # What an adapter changes in a base whose card does not say otherwise.
 WITH_ADAPTER: dict[str, Any] = {"levels": LEVELS, "policy": "adaptive", "memory_frames": 6, "budget": 1.0}

@@ -35,7 +35,7 @@ def fingerprint_of(spec: ModelSpec) -> str:
     if not spec.base:
         return ""
     if spec.path and spec.path == spec.base:
-        return _with_loras(spec, fingerprint(spec.base))
+        return _with_changes(spec, fingerprint(spec.base))
     files = [item for item in (spec.transformer_file, spec.transformer_2_file) if item]
     folders = [item for item in (spec.base, spec.path, spec.adapter, _scorer(spec)) if item and Path(item).is_dir()]
     settings = {key: value for key, value in asdict(spec).items() if key in SETTINGS}
@@ -44,15 +44,17 @@ def fingerprint_of(spec: ModelSpec) -> str:
         *(fingerprint(folder) for folder in dict.fromkeys(folders)),
         *(_digest(Path(file)).hex() for file in files),
     ]
-    return _with_loras(spec, hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16])
+    return _with_changes(spec, hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16])
 
 
-def _with_loras(spec: ModelSpec, base: str) -> str:
-    """The fingerprint of a model and of the bytes and weights of its LoRAs, in order; without any it is the model's."""
-    if not spec.loras:
+def _with_changes(spec: ModelSpec, base: str) -> str:
+    """The fingerprint of a model with its LoRAs (bytes, weight and expert of each, in order) and with the switches of
+    its fitting that change bytes; without any it is the model's."""
+    if not spec.loras and not spec.fitting.changes:
         return base
-    parts = [[_digest(Path(item.file)).hex(), float(item.weight), item.expert] for item in spec.loras]
-    return hashlib.sha256(json.dumps([base, parts]).encode()).hexdigest()[:16]
+    loras = [[_digest(Path(item.file)).hex(), float(item.weight), item.expert] for item in spec.loras]
+    changes = [list(spec.fitting.changes)] if spec.fitting.changes else []
+    return hashlib.sha256(json.dumps([base, loras, *changes]).encode()).hexdigest()[:16]
 
 
 def _scorer(spec: ModelSpec) -> str:

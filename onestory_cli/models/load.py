@@ -35,6 +35,7 @@ from onestory_cli.models.levels import Level
 from onestory_cli.models.loaded import CPU, NO_MODULE, Eyes, LoadedModel, Reader
 from onestory_cli.models.lora import apply_loras
 from onestory_cli.models.relevance import PictureScorer
+from onestory_cli.models.switches import quantisation, switch
 from onestory_cli.models.transformer import JoinedRotary, MemoryWanTransformer
 
 __all__ = ["CPU", "Eyes", "LoadedModel", "Reader", "load_model", "load_reader", "pick_device", "quietly"]
@@ -95,8 +96,21 @@ def load_model(spec: ModelSpec, device: str = "auto", *, reader: Reader | Eyes |
             help=f"write {CARD} as training did, with the levels of adapter/{ADAPTER_CONFIG}",
             exit=ExitCode.MACHINE,
         )
-    settle(reader.device, *(part for part in parts.values() if isinstance(part, torch.nn.Module)))
+    _fit(model)
     return model
+
+
+def _fit(model: LoadedModel) -> None:
+    """All parts on the device but those that wait elsewhere, and the switches of the model's fitting set."""
+    fitting, device = model.spec.fitting, model.device
+    transformers = list(model.expert_transformers)
+    encoders = [item for item in (model.text_encoder, model.image_encoder) if item is not NO_MODULE]
+    waits = device.type == "cuda" and fitting.offload != "none"
+    waiting = [*transformers, *encoders] if waits else []
+    parts = [part for part in vars(model).values() if isinstance(part, nn.Module)]
+    settle(CPU, *waiting)
+    settle(device, *(part for part in parts if not any(part is other for other in waiting)))
+    switch(fitting, device, transformers=transformers, encoders=encoders, vae=model.vae)
 
 
 def compute_type(spec: ModelSpec, device: torch.device) -> torch.dtype:
@@ -115,6 +129,7 @@ def load_transformer(
     if not file:
         # mapped files are not aligned in memory, and outputs then differ in the last bits
         options = {"disable_mmap": True, "torch_dtype": dtype, "use_safetensors": True}
+        options |= quantisation(spec.fitting, dtype)
         return kind.from_pretrained(Path(spec.base) / part, **options)
     return _from_single_file(kind, Path(file), Path(spec.base) / part, dtype)
 

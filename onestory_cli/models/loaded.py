@@ -171,6 +171,7 @@ class LoadedModel(Reader, Eyes):
         """What a take's bytes depend on beside its key, for its record."""
         return {
             "device": str(self.device),
+            "fitting": str(self.spec.fitting),
             "dtype": str(self.dtype).removeprefix("torch."),
             "threads": torch.get_num_threads(),
             "cpu": torch.backends.cpu.get_cpu_capability() if self.device.type == "cpu" else "",

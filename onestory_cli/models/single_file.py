@@ -87,10 +87,11 @@ def shape_of(shapes: dict[str, tuple[int, ...]]) -> Shape:
 
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    return _shapes_of_gguf(path) if path.suffix == ".gguf" else _shapes_of_safetensors(path)
+    return _shapes_of_gguf(path) if path.suffix == ".gguf" else shapes_of_safetensors(path)
 
 
-def _shapes_of_safetensors(path: Path) -> dict[str, tuple[int, ...]]:
+def shapes_of_safetensors(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor in a file, by name; only its head is read."""
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         if length > _LONGEST_HEAD:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from onestory_cli.models.fitting import UNFITTED, Fitting
 from onestory_cli.models.levels import LEVELS, Level
 
 POLICIES = ("adaptive", "coverage", "recent", "uniform", "last", "none")
@@ -44,7 +45,7 @@ class ModelSpec:
     it, the latter with `guidance_2`. `image_tokens`: the base reads CLIP tokens of the first frame (Wan 2.1 I2V).
     `scorer` is the image-text model that judges relevance where there is no adapter: a folder or a hub id.
     `memory_gb` is what the weights take on a GPU, all parts at once, in 10^9 bytes; activations come on top.
-    `loras` are a story's own, none of weight 0.
+    `loras` are a story's own, none of weight 0; `fitting` is how the model is fitted to this machine.
     """
 
     name: str
@@ -86,6 +87,7 @@ class ModelSpec:
     scorer: str = ""
     memory_gb: float = 0.0
     loras: tuple[Lora, ...] = ()
+    fitting: Fitting = UNFITTED
 
     def latent_size(self, width: int, height: int) -> tuple[int, int]:
         """(latent height, latent width) of a picture in pixels."""

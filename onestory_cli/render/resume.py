@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, Findings, OnestoryError
 from onestory_cli.models.catalog import ModelSpec, find_again
 from onestory_cli.models.fingerprint import fingerprint_of
+from onestory_cli.models.fitting import Fitting
 from onestory_cli.plan import OtherModel, Plan, make_plan
 from onestory_cli.plan.loras import with_loras
 from onestory_cli.store.files import holds
@@ -47,7 +49,7 @@ def model_of_run(used: ModelUsed) -> ModelSpec:
     Raises:
         OnestoryError: M502 when its folder is gone or holds another kind of thing.
     """
-    return find_again(used.name, Path(used.folder))
+    return replace(find_again(used.name, Path(used.folder)), fitting=Fitting(**used.fitting))
 
 
 def story_of(run: Run, state: RunState) -> Story:

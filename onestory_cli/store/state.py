@@ -23,11 +23,15 @@ FORMAT = 1
 
 @dataclass(frozen=True, kw_only=True)
 class ModelUsed:
-    """`folder` is where the model was found; `fingerprint` says whether it still is that model."""
+    """`folder` is where the model was found; `fingerprint` says whether it still is that model.
+
+    `fitting` has the switches that change bytes, where there are any.
+    """
 
     name: str
     folder: str
     fingerprint: str
+    fitting: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +128,8 @@ def _parsed(document: dict[str, Any]) -> dict[str, Any]:
 
 def _used(model: ModelSpec, fingerprint: str) -> ModelUsed:
     folder = str(Path(model.path or model.base).absolute())
-    return ModelUsed(name=model.name, folder=folder, fingerprint=fingerprint)
+    fitting = asdict(model.fitting.lasting) if model.fitting.changes else {}
+    return ModelUsed(name=model.name, folder=folder, fingerprint=fingerprint, fitting=fitting)
 
 
 def state_of(plan: Plan, before: RunState | None) -> RunState:

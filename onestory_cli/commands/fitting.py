@@ -1,0 +1,142 @@
+"""The flags that fit a model to this machine, and what they make of a plan: the way that render and resume share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from onestory_cli.commands.options import flag
+from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean
+from onestory_cli.models.fitting import OFFLOADS, STORAGES, Asked, Fitting, choose, parse_size
+
+if TYPE_CHECKING:
+    from onestory_cli.commands.screen import Screen
+    from onestory_cli.models.catalog import ModelSpec
+    from onestory_cli.plan import Plan
+
+PANEL = "Fitting the card"
+
+Vram = Annotated[
+    str | None,
+    typer.Option(
+        "--vram",
+        metavar="auto|SIZE",
+        help="Fit the model into the GPU's memory, or into SIZE of it, such as 24GB.",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
+]
+OffloadFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--offload",
+        metavar="none|model|group",
+        help="Let weights wait in the machine's memory: whole parts, or blocks of them.",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
+]
+Quantise = Annotated[
+    str | None,
+    typer.Option(
+        "--quantise",
+        metavar="none|fp8|int8|nf4",
+        help="Keep the transformer's weights in fewer bits. Changes the film.",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
+]
+VaeTiling = Annotated[
+    bool | None,
+    typer.Option(
+        "--vae-tiling/--no-vae-tiling",
+        metavar="",
+        help="Decode in tiles. Changes the film.",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
+]
+Attention = Annotated[
+    str,
+    typer.Option(
+        "--attention",
+        metavar="KERNEL",
+        help="Another attention kernel of diffusers, such as flash or sage. Changes the film.",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
+]
+CompileBlocks = Annotated[
+    bool,
+    flag("--compile-blocks", help="Compile the transformer's blocks: a slow start, then faster. Changes the film."),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittingFlags:
+    """The flags as given."""
+
+    vram: str | None = None
+    offload: str | None = None
+    quantise: str | None = None
+    vae_tiling: bool | None = None
+    attention: str = ""
+    compile_blocks: bool = False
+
+    @property
+    def given(self) -> bool:
+        return self != FittingFlags()
+
+
+def fit_plan(screen: Screen, plan: Plan, flags: FittingFlags, device: str) -> Plan:
+    """The plan with its models fitted to this machine, and its keys with them; without flags it is what it was.
+
+    Raises:
+        OnestoryError: U606 for a value that a flag does not know, U607 where a model cannot be made to fit.
+    """
+    if not flags.given:
+        return plan
+    asked = _asked(flags)
+    memory = parse_size(flags.vram) if flags.vram else None
+
+    from onestory_cli.models.fingerprint import fingerprint_of
+
+    def fitted(spec: ModelSpec) -> ModelSpec:
+        fitting = _fitting(spec, plan, asked, device, memory)
+        screen.note(f"{spec.name} is fitted to this machine: {fitting}", style="dim")
+        return replace(spec, fitting=fitting)
+
+    model, first = fitted(plan.model), plan.first
+    if first:
+        spec = fitted(first.spec)
+        first = replace(first, spec=spec, fingerprint=fingerprint_of(spec))
+    jobs = tuple(replace(job, other=first if job.other else None) for job in plan.jobs)
+    return replace(plan, model=model, model_fingerprint=fingerprint_of(model), jobs=jobs, first=first)
+
+
+def _fitting(spec: ModelSpec, plan: Plan, asked: Asked, device: str, memory: int | None) -> Fitting:
+    from onestory_cli.commands.weights import require_ready
+    from onestory_cli.models.load import pick_device
+    from onestory_cli.models.sizes import sizes_of
+    from onestory_cli.models.switches import card_of
+
+    require_ready(spec)
+    largest = max(plan.jobs, key=lambda job: job.frames * job.width * job.height)
+    sizes = sizes_of(spec, frames=largest.frames, width=largest.width, height=largest.height)
+    return choose(sizes, card_of(pick_device(device), memory), asked)
+
+
+def _asked(flags: FittingFlags) -> Asked:
+    for name, value, known in (("--offload", flags.offload, OFFLOADS), ("--quantise", flags.quantise, STORAGES)):
+        if value is not None and value not in known:
+            help = did_you_mean(value, known) or f"one of {', '.join(known)}"
+            raise OnestoryError("U606", f'{name} knows no "{value}"', help=help, exit=ExitCode.USAGE)
+    return Asked(
+        offload=flags.offload,  # type: ignore[arg-type]
+        storage=flags.quantise,  # type: ignore[arg-type]
+        vae_tiling=flags.vae_tiling,
+        attention=flags.attention,
+        compile_blocks=flags.compile_blocks,
+    )

@@ -1,0 +1,167 @@
+"""How a model is fitted to a card: a pure choice among the switches that diffusers has. No torch here.
+
+A *card* is the memory that a render may use. What changes the bytes of a shot (storage in fewer bits,
+tiles of the VAE, another attention kernel, compiled blocks) is part of the model's fingerprint; where weights wait does
+not change them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from onestory_cli.errors import ExitCode, OnestoryError
+
+Offload = Literal["none", "model", "group"]
+Storage = Literal["none", "fp8", "int8", "nf4"]
+OFFLOADS: tuple[Offload, ...] = get_args(Offload)
+STORAGES: tuple[Storage, ...] = get_args(Storage)
+# Of the bytes of bf16 weights, what each storage keeps; norms, embeddings and scales stay as they are.
+_KEEPS: dict[Storage, float] = {"none": 1.0, "fp8": 0.55, "int8": 0.55, "nf4": 0.32}
+_NEEDS: dict[Storage, str] = {"int8": "torchao", "nf4": "bitsandbytes"}
+_ROOM = 0.92  # of a card: the rest goes to the driver, to kernels and to fragments
+_GROUP_BLOCKS = 4  # of a transformer of 30 or 40: two in use and two on their way
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitting:
+    """The switches of one model. `attention` "" is torch's own kernel."""
+
+    offload: Offload = "none"
+    storage: Storage = "none"
+    vae_tiling: bool = False
+    attention: str = ""
+    compile_blocks: bool = False
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What of it changes the bytes of a shot."""
+        marks = {
+            f"storage {self.storage}": self.storage != "none",
+            "vae tiling": self.vae_tiling,
+            f"attention {self.attention}": bool(self.attention),
+            "compiled blocks": self.compile_blocks,
+        }
+        return tuple(mark for mark, on in marks.items() if on)
+
+    @property
+    def lasting(self) -> Fitting:
+        """The part that a run keeps for the next machine: what changes its bytes."""
+        return replace(self, offload="none")
+
+    def __str__(self) -> str:
+        parts = [f"offload {self.offload}"] if self.offload != "none" else []
+        return ", ".join((*parts, *self.changes)) or "none"
+
+
+UNFITTED = Fitting()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What the flags say; None leaves it to the choice."""
+
+    offload: Offload | None = None
+    storage: Storage | None = None
+    vae_tiling: bool | None = None
+    attention: str = ""
+    compile_blocks: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """`memory` of the GPU and `host` of the machine, in bytes; a processor alone has no memory of its own.
+
+    `packages` are those of quantisation that are installed.
+    """
+
+    memory: int
+    host: int
+    gpu: bool = True
+    packages: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """Bytes of a model's parts as they are computed with, and of what works beside them for one shot."""
+
+    transformers: tuple[int, ...]
+    encoders: tuple[int, ...]
+    vae: int
+    step: int
+    decode: int
+    tiled_decode: int
+
+
+def choose(sizes: Sizes, card: Card, asked: Asked | None = None) -> Fitting:
+    """The first fitting of the ladder that fits, flags obeyed.
+
+    Weights that wait elsewhere cost time and change no byte, so they come before storage in fewer bits; tiles of the
+    VAE come where the decoding alone is too large. On a processor nothing is chosen.
+
+    Raises:
+        OnestoryError: U607 where nothing fits.
+    """
+    asked = asked or Asked()
+    fixed = Fitting(attention=asked.attention, compile_blocks=asked.compile_blocks)
+    if not card.gpu:
+        return replace(fixed, storage=asked.storage or "none", vae_tiling=bool(asked.vae_tiling))
+    tiling = asked.vae_tiling
+    if tiling is None:
+        tiling = sizes.vae + sizes.decode > card.memory * _ROOM
+    for storage in (asked.storage,) if asked.storage else _able(card):
+        for offload in (asked.offload,) if asked.offload else OFFLOADS:
+            fitting = replace(fixed, offload=offload, storage=storage, vae_tiling=tiling)
+            fits = need(sizes, fitting) <= card.memory * _ROOM
+            if fits and (offload == "none" or waiting(sizes, fitting) <= card.host * _ROOM):
+                return fitting
+    raise OnestoryError(
+        "U607",
+        f"the model does not fit into {card.memory / 1e9:.1f} GB in any way that is known",
+        help="a smaller size or fewer frames, a smaller model, or a .gguf file of it after `model:`",
+        exit=ExitCode.MACHINE,
+    )
+
+
+def need(sizes: Sizes, fitting: Fitting) -> int:
+    """Bytes that the card must hold at the worst moment; the VAE is small and stays."""
+    keeps = _KEEPS[fitting.storage]
+    transformers = [round(size * keeps) for size in sizes.transformers]
+    decode = sizes.tiled_decode if fitting.vae_tiling else sizes.decode
+    work = max(sizes.step, decode)
+    if fitting.offload == "none":
+        return sum(transformers) + sum(sizes.encoders) + sizes.vae + work
+    if fitting.offload == "model":
+        return sizes.vae + max(max(transformers) + sizes.step, *sizes.encoders, decode)
+    return sizes.vae + max(max(transformers) * _GROUP_BLOCKS // 30 + sizes.step, decode)
+
+
+def waiting(sizes: Sizes, fitting: Fitting) -> int:
+    """Bytes of weights that wait in the machine's memory."""
+    return round(sum(sizes.transformers) * _KEEPS[fitting.storage]) + sum(sizes.encoders)
+
+
+def _able(card: Card) -> tuple[Storage, ...]:
+    return tuple(item for item in STORAGES if item not in _NEEDS or _NEEDS[item] in card.packages)
+
+
+def parse_size(text: str) -> int | None:
+    """Bytes in "24GB", "24 GiB" or "24"; None for "auto".
+
+    Raises:
+        OnestoryError: U606 for anything else.
+    """
+    if text == "auto":
+        return None
+    units = {"gib": 2**30, "gb": 10**9, "g": 10**9, "mib": 2**20, "mb": 10**6, "m": 10**6}
+    plain = text.strip().lower()
+    unit = next((unit for unit in units if plain.endswith(unit)), "")
+    try:
+        size = float(plain.removesuffix(unit)) * units.get(unit, 10**9)
+    except ValueError:
+        size = 0.0
+    if not 0 < size < 2**50:
+        raise OnestoryError(
+            "U606", f'"{text}" is no size of memory', help="auto, or gigabytes such as 24GB", exit=ExitCode.USAGE
+        )
+    return int(size)

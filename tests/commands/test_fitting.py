@@ -1,0 +1,73 @@
+"""Flags that fit the model: on the command line, in keys and records, and kept by the run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onestory_cli.errors import ExitCode
+from tests.commands.conftest import Onestory, Result
+
+STORY = """\
+story: 1
+title: Eight Bits
+model: base
+shots:
+  - id: opening
+    caption: A red fox walks right.
+"""
+
+
+@pytest.fixture
+def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base_folder: Callable[[str], Path]) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("base").symlink_to(base_folder("t2v"))
+    path = Path("film.story.yaml")
+    path.write_text(STORY)
+    return path
+
+
+def told(result: Result) -> list[str]:
+    assert result.exit is ExitCode.DONE, result.out + result.err
+    events = [json.loads(line) for line in result.out.splitlines()]
+    return [event["event"] for event in events if event.get("event") in ("TakeCommitted", "ShotKept")]
+
+
+def records() -> dict[str, Any]:
+    """The record of every take, by how its model was fitted."""
+    found = [json.loads(path.read_text()) for path in Path("film.run/shots/opening").glob("*/record.json")]
+    return {record["environment"]["fitting"]: record for record in found}
+
+
+def test_storage_in_fewer_bits_is_another_take_that_the_run_keeps(onestory: Onestory, film: Path) -> None:
+    flags = ("--allow-outside", "--json")
+    told(onestory("render", film, *flags))
+    fitted = onestory("render", film, *flags, "--quantise", "fp8")
+    assert told(fitted) == ["TakeCommitted"]
+    assert "base is fitted to this machine: storage fp8" in fitted.err
+    plain, small = records()["none"], records()["storage fp8"]
+    assert plain["spec"]["model"] != small["spec"]["model"]
+    assert plain["files"]["latents.safetensors"]["sha256"] != small["files"]["latents.safetensors"]["sha256"]
+    assert told(onestory("resume", "film.run", "--json")) == ["ShotKept"]
+    assert told(onestory("render", film, *flags)) == ["ShotKept"]
+
+
+def test_a_processor_needs_no_fitting(onestory: Onestory, film: Path) -> None:
+    flags = ("--allow-outside", "--json")
+    told(onestory("render", film, *flags))
+    auto = onestory("render", film, *flags, "--vram", "auto")
+    assert told(auto) == ["ShotKept"]
+    assert "base is fitted to this machine: none" in auto.err
+
+
+@pytest.mark.parametrize(
+    "flags", [("--quantise", "fp16"), ("--offload", "disk"), ("--vram", "much")], ids=lambda flags: flags[0]
+)
+def test_what_a_flag_does_not_know_is_a_usage_error(onestory: Onestory, film: Path, flags: tuple[str, str]) -> None:
+    result = onestory("render", film, "--allow-outside", *flags)
+    assert result.exit is ExitCode.USAGE
+    assert "error[U606]" in result.err
