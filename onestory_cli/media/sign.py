@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from onestory_cli import __version__
 from onestory_cli.errors import ExitCode, OnestoryError
 
 MADE_BY_A_MODEL = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 _TOOL = {"name": "onestory", "version": __version__}
 _CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
-_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
 
 
 def require_signer() -> None:
@@ -65,7 +66,7 @@ def sign_film(film: Path, signed: Path, signer: Any, *, title: str, pictures: Se
             for picture in pictures:
                 facts = {"title": picture.name, "relationship": "inputTo"}
                 with picture.open("rb") as stream:
-                    builder.add_ingredient(json.dumps(facts), _TYPES[picture.suffix], stream)
+                    builder.add_ingredient(json.dumps(facts), _type_of(picture), stream)
             builder.sign_file(film, waiting, signer)
         waiting.replace(signed)
     except (OSError, c2pa.C2paError) as fault:
@@ -82,6 +83,12 @@ def _manifest(title: str) -> dict[str, Any]:
         "format": "video/mp4",
         "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [created]}}],
     }
+
+
+def _type_of(picture: Path) -> str:
+    """The media type of a picture by its bytes: its name may say another, or none."""
+    with Image.open(picture) as opened:
+        return opened.get_format_mimetype() or "application/octet-stream"
 
 
 def _algorithm(secret: bytes) -> str:

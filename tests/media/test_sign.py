@@ -69,10 +69,10 @@ def film(tmp_path: Path, make_pixels) -> Path:
 
 
 def test_a_signed_film_says_that_a_model_made_it_and_of_what(tmp_path: Path, film: Path) -> None:
-    Image.new("RGB", (16, 16), "red").save(tmp_path / "fox.png")
+    Image.new("RGB", (16, 16), "red").save(tmp_path / "fox", format="PNG")  # a story may name it so
     before = film.read_bytes()
     signed = tmp_path / "signed.mp4"
-    sign_film(film, signed, read_signer(*write_chain(tmp_path)), title="The Kite", pictures=[tmp_path / "fox.png"])
+    sign_film(film, signed, read_signer(*write_chain(tmp_path)), title="The Kite", pictures=[tmp_path / "fox"])
     assert film.read_bytes() == before
     with c2pa.Reader(str(signed)) as reader:
         manifest, results = reader.get_active_manifest(), reader.get_validation_results()
@@ -82,7 +82,7 @@ def test_a_signed_film_says_that_a_model_made_it_and_of_what(tmp_path: Path, fil
     (created,) = [item for item in actions["data"]["actions"] if item["action"] == "c2pa.created"]
     assert created["digitalSourceType"] == MADE_BY_A_MODEL
     assert manifest["title"] == "The Kite"
-    assert [(item["title"], item["relationship"]) for item in manifest["ingredients"]] == [("fox.png", "inputTo")]
+    assert [(item["title"], item["relationship"]) for item in manifest["ingredients"]] == [("fox", "inputTo")]
     assert read_metadata(signed)["onestory"] == "{}"
     assert np.array_equal(read_clip(signed), read_clip(film))
 
