@@ -38,12 +38,12 @@ def command(
     if json:
         screen.document("explain", codes=[{**asdict(row), "severity": row.severity} for row in rows])
     elif code:
-        screen.line(_page(rows[0]))
+        screen.line(_page(rows[0], screen.width))
     else:
         screen.table(("code", "meaning"), [(row.code, row.title) for row in rows])
     return ExitCode.DONE
 
 
-def _page(row: Code) -> str:
-    explanation = textwrap.fill(row.explanation, width=88, break_on_hyphens=False)
+def _page(row: Code, width: int) -> str:
+    explanation = textwrap.fill(row.explanation, width=min(88, width), break_on_hyphens=False)
     return f"{row.severity}[{row.code}]: {row.title}\n\n{explanation}\n\n  not: {row.bad}\n  but: {row.good}"
