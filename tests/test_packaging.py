@@ -34,7 +34,15 @@ DISTRIBUTION = {
     "huggingface_hub": "huggingface-hub",
     "markdown_it": "markdown-it-py",
 }  # imported under another name
-OPTIONAL = {"c2pa-python", "cryptography", "gguf", "opentimelineio", "ray", "submitit"}  # imported where needed
+OPTIONAL = {
+    "c2pa-python",
+    "cryptography",
+    "gguf",
+    "opentimelineio",
+    "ray",
+    "submitit",
+    "torchao",
+}  # imported where needed
 MOST_BYTES = 30 * 10**6  # of weights in the wheel
 DATA = [path for path in (ROOT / "onestory_cli").rglob("*") if "weights" in path.parts and path.is_file()]
 DATA += (ROOT / "schemas").glob("*.json")
