@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from onestory_cli.commands.screen import Screen
 from onestory_cli.commands.stopping import StopSignals
+from onestory_cli.commands.together import shares
 from onestory_cli.commands.weights import require_ready
 from onestory_cli.errors import ExitCode
 from onestory_cli.events import Emit, StopAsked
@@ -44,7 +45,7 @@ def make_film(
 
     signer = read_signer(*sign) if sign else None
     with screen.watch(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
-        load = maker_loader(plan, device, show)
+        load = maker_loader(plan, device, show, shared=shares())
         try:
             film = render(
                 plan,
@@ -84,10 +85,10 @@ def write_signed(plan: Plan, run: Run, signer: Any) -> Path:
     return signed
 
 
-def maker_loader(plan: Plan, device: str, emit: Emit) -> Callable[[], Maker]:
+def maker_loader(plan: Plan, device: str, emit: Emit, *, shared: bool = False) -> Callable[[], Maker]:
     """What loads the models of a plan: one, or two where the first shot is another's."""
     if not any(job.other for job in plan.jobs):
-        return model_loader(plan.model, device, emit)
+        return model_loader(plan.model, device, emit, shared=shared)
 
     def load() -> Maker:
         from onestory_cli.render.by_model import MakerByModel
@@ -95,16 +96,16 @@ def maker_loader(plan: Plan, device: str, emit: Emit) -> Callable[[], Maker]:
         others = [job.other.spec for job in plan.jobs if job.other]
         for spec in (plan.model, *others[:1]):  # both, before the first one has worked
             require_ready(spec)
-        return MakerByModel(plan.model, lambda spec: model_loader(spec, device, emit)())
+        return MakerByModel(plan.model, lambda spec: model_loader(spec, device, emit, shared=shared)())
 
     return load
 
 
-def model_loader(spec: ModelSpec, device: str, emit: Emit) -> Callable[[], Maker]:
+def model_loader(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = False) -> Callable[[], Maker]:
     """What loads the reader of a model once a shot must really be looked at, and the rest once one must be made."""
 
     def load() -> Maker:
         require_ready(spec)
-        return load_maker(spec, device, emit)
+        return load_maker(spec, device, emit, shared=shared)
 
     return load

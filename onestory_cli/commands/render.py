@@ -38,9 +38,11 @@ from onestory_cli.commands.options import (
 from onestory_cli.commands.plan import show_plan
 from onestory_cli.commands.runs import existing_run, folder_for
 from onestory_cli.commands.screen import Format, screen_of
+from onestory_cli.commands.together import together
 from onestory_cli.errors import ExitCode
 
 
+@together
 def command(
     context: typer.Context,
     file: StoryFile,

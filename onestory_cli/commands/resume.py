@@ -18,9 +18,11 @@ from onestory_cli.commands.making import make_film
 from onestory_cli.commands.options import CheckpointSeconds, Device, Json, RetryBad, RunArgument
 from onestory_cli.commands.runs import find_run
 from onestory_cli.commands.screen import screen_of
+from onestory_cli.commands.together import together
 from onestory_cli.errors import ExitCode
 
 
+@together
 def command(
     context: typer.Context,
     folder: RunArgument = None,

@@ -22,6 +22,7 @@ from transformers import AutoImageProcessor, AutoTokenizer, CLIPVisionModel, UMT
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.memory.conditioner import AdaptiveConditioner, ConditionerConfig
 from onestory_cli.memory.selector import FrameSelector, SelectorConfig
+from onestory_cli.models import parallel
 from onestory_cli.models.adapter import (
     ADAPTER_CONFIG,
     apply_delta,
@@ -64,14 +65,19 @@ def load_reader(spec: ModelSpec, device: str = "auto") -> Reader | Eyes:
         return eyes
 
 
-def load_model(spec: ModelSpec, device: str = "auto", *, reader: Reader | Eyes | None = None) -> LoadedModel:
-    """Read the weights of a model; what a `reader` of it holds already is not read again.
+def load_model(
+    spec: ModelSpec, device: str = "auto", *, reader: Reader | Eyes | None = None, shared: bool = False
+) -> LoadedModel:
+    """Read the weights of a model; what a `reader` of it holds already is not read again. `shared`: among the processes
+    that joined, which all load it at once.
 
     Raises:
         OnestoryError: M502 when card and adapter disagree, M503 when weights are missing or damaged, M504 when the
             device is not there, M520 for an adapter of another base, M521 for a LoRA of another.
     """
     reader = reader or load_reader(spec, device)
+    if shared and parallel.leads():
+        parallel.tell("load", spec, reader.device.type)
     dtype = compute_type(spec, reader.device)
     with reading(spec):
         parts: dict[str, Any] = {"selector": NO_MODULE, "conditioner": NO_MODULE, **vars(reader)}
@@ -97,6 +103,8 @@ def load_model(spec: ModelSpec, device: str = "auto", *, reader: Reader | Eyes |
             exit=ExitCode.MACHINE,
         )
     _fit(model)
+    if shared:
+        parallel.share(model.expert_transformers)
     return model
 
 

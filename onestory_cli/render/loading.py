@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def load_maker(spec: ModelSpec, device: str, emit: Emit) -> Maker:
+def load_maker(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = False) -> Maker:
     """The maker of a model: its reader is loaded once a shot must be looked at, the rest once one must be made."""
     loading = Loading(spec, device, emit)
     from onestory_cli.models.load import load_model, load_reader
@@ -24,7 +24,7 @@ def load_maker(spec: ModelSpec, device: str, emit: Emit) -> Maker:
     return ShotMaker(
         spec,
         lambda: loading(lambda: load_reader(spec, device)),
-        lambda reader: loading(lambda: load_model(spec, device, reader=reader)),
+        lambda reader: loading(lambda: load_model(spec, device, reader=reader, shared=shared)),
     )
 
 

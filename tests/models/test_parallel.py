@@ -1,0 +1,71 @@
+"""Two processes make the film that one makes, to the byte; only the first one writes and speaks. On gloo."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.bases import base_folder
+
+__all__ = ["base_folder"]
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = Path(__file__).with_name("torchrun.py")
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone")
+STORY = """\
+story: 1
+title: Two
+model: base
+shots:
+  - {id: opening, caption: A red fox walks right.}
+  - {id: city, caption: A city at night.}
+"""
+
+
+@pytest.fixture
+def film(tmp_path: Path, base_folder: Callable[[str], Path]) -> Path:
+    (tmp_path / "base").symlink_to(base_folder("t2v"))
+    path = tmp_path / "film.story.yaml"
+    path.write_text(STORY)
+    return path
+
+
+def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [*map(str, command)], cwd=folder, env=environment, capture_output=True, text=True, timeout=240
+    )
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Of the latents of every take, by shot."""
+    records = [json.loads(path.read_text()) for path in folder.glob("shots/*/*/record.json")]
+    return {record["shot"]: record["files"]["latents.safetensors"]["sha256"] for record in records}
+
+
+@pytest.mark.slow
+def test_two_processes_make_the_film_of_one(film: Path) -> None:
+    render = ("render", film.name, "--allow-outside", "--device", "cpu")
+    two = run(*TORCHRUN, PROGRAM, *render, folder=film.parent)
+    assert two.returncode == 0, two.stderr
+    assert two.stdout.split() == ["film.run/film.mp4"]
+    together = digests(film.with_name("film.run"))
+    film.with_name("film.run").rename(film.with_name("two.run"))
+    one = run(sys.executable, PROGRAM, *render, folder=film.parent)
+    assert one.returncode == 0, one.stderr
+    assert digests(film.with_name("film.run")) == together
+    assert len(together) == 2
+
+
+@pytest.mark.slow
+def test_what_is_wrong_is_said_once_and_ends_all(film: Path) -> None:
+    film.write_text(STORY.replace("model: base", "model: nobody"))
+    result = run(*TORCHRUN, PROGRAM, "render", film, folder=film.parent)
+    assert result.returncode != 0
+    assert result.stderr.count("error[M501]") == 1
