@@ -204,7 +204,7 @@ class Slow(NumpyMaker):
 
         return super().make(job, memory, image=image, emit=slowly, checkpoint=checkpoint)
 
-making.model_loader = lambda spec, device, emit: lambda: Slow(spec)
+making.model_loader = lambda spec, device, emit, shared: lambda: Slow(spec)
 """
 
 

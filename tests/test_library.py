@@ -33,7 +33,7 @@ def story(tmp_path: Path) -> Path:
 
 
 def test_a_film_in_three_calls(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onestory_cli.commands.making.model_loader", lambda spec, *_: lambda: NumpyMaker(spec))
+    monkeypatch.setattr("onestory_cli.commands.making.model_loader", lambda spec, *_, **__: lambda: NumpyMaker(spec))
     told: list[Event] = []
     film = plan(load_story(story), until="opening")
     assert [job.shot for job in film.jobs] == ["opening"]
@@ -79,7 +79,7 @@ def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monk
     (example,) = [block for block in fenced("python") if "from onestory_cli import" in block]
     example = example.replace("examples/", f"{tmp_path}/")
     shutil.copy(ROOT / "examples" / "the-lost-kite.story.yaml", tmp_path)
-    monkeypatch.setattr("onestory_cli.commands.making.model_loader", lambda spec, *_: lambda: NumpyMaker(spec))
+    monkeypatch.setattr("onestory_cli.commands.making.model_loader", lambda spec, *_, **__: lambda: NumpyMaker(spec))
     names: dict[str, object] = {}
     exec(example, names)
     assert names["path"] == tmp_path / "the-lost-kite.run" / "film.mp4"

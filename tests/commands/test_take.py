@@ -14,7 +14,7 @@ from tests.films import NumberShot, NumpyMaker
 
 @pytest.fixture(autouse=True)
 def arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(making, "model_loader", lambda spec, device, emit: lambda: NumpyMaker(spec))
+    monkeypatch.setattr(making, "model_loader", lambda spec, device, emit, shared: lambda: NumpyMaker(spec))
 
 
 def test_new_list_accept_show(onestory: Onestory, film_run: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_take_that_was_stopped_goes_on_by_the_same_command(
             return super().make(*arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(making, "model_loader", lambda spec, device, emit: lambda: Stopped(spec))
+        patch.setattr(making, "model_loader", lambda spec, device, emit, shared: lambda: Stopped(spec))
         stopped = onestory("take", "new", film_run, "city")
     assert stopped.exit is ExitCode.TERMINATED
     assert "the same command goes on" in stopped.err

@@ -161,7 +161,7 @@ def test_coverage_is_told_which_sources_show_what_a_caption_names(tmp_path: Path
 
 def test_a_picture_that_is_gone_is_a_finding(tmp_path: Path) -> None:
     finding = only(findings_of(shot("a", image="start.png"), folder=tmp_path))
-    assert (finding.code, finding.message) == ("S216", 'image "start.png" cannot be read: No such file or directory')
+    assert (finding.code, finding.message) == ("S216", '"start.png" cannot be read: No such file or directory')
 
 
 def test_prices_are_tokens_of_noise_and_of_the_frames_that_fit() -> None:

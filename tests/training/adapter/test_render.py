@@ -47,7 +47,7 @@ def rendered(folder: Path, model: Path) -> tuple[ExitCode, str]:
     story = folder / "film.story.yaml"
     story.write_text(STORY.format(model=model))
     err = io.StringIO()
-    arguments = ["render", str(story), "--run", str(folder / "film.run"), "--device", "cpu"]
+    arguments = ["render", str(story), "--run", str(folder / "film.run"), "--device", "cpu", "--allow-outside"]
     return cli.run(arguments, Console(stdout=io.StringIO(), stderr=err, color=False)), err.getvalue()
 
 
