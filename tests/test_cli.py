@@ -79,6 +79,15 @@ def test_the_light_half_stays_light(folder: Path, arguments: str) -> None:
     assert "\x1b" not in result.stdout + result.stderr
 
 
+@pytest.mark.parametrize("arguments", ["--help", "render --help", "export --help"])
+def test_help_loads_what_a_command_takes_and_nothing_that_it_works_with(folder: Path, arguments: str) -> None:
+    works = {"onestory_cli.render", "onestory_cli.store.run", "onestory_cli.export.write", "jsonschema", "yaml", *HEAVY}
+    tell = f"import atexit; atexit.register(lambda: print('LOADED', {works} & set(sys.modules), file=sys.stderr))"
+    result = program(*arguments.split(), code=tell)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.splitlines()[-1] == "LOADED set()"
+
+
 def all_commands() -> dict[str, Any]:
     """Every command by the words that call it, those of groups included, in the order of the help."""
     root: Any = get_command(cli.app)

@@ -11,7 +11,7 @@ from onestory_cli.commands.options import Json, RunArgument, flag
 from onestory_cli.commands.runs import find_run
 from onestory_cli.commands.screen import screen_of
 from onestory_cli.errors import ExitCode
-from onestory_cli.export.write import Target
+from onestory_cli.export.target import Target
 
 
 def command(

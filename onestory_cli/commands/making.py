@@ -12,7 +12,6 @@ from onestory_cli.commands.together import shares
 from onestory_cli.commands.weights import require_ready
 from onestory_cli.errors import ExitCode
 from onestory_cli.events import Emit, StopAsked
-from onestory_cli.render.loading import load_maker
 
 if TYPE_CHECKING:
     from onestory_cli.models.catalog import ModelSpec
@@ -105,6 +104,8 @@ def model_loader(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = Fal
     """What loads the reader of a model once a shot must really be looked at, and the rest once one must be made."""
 
     def load() -> Maker:
+        from onestory_cli.render.loading import load_maker
+
         require_ready(spec)
         return load_maker(spec, device, emit, shared=shared)
 

@@ -7,29 +7,15 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.export.cut import Cut
 from onestory_cli.export.fcpxml import fcpxml
 from onestory_cli.export.subtitles import srt, vtt
+from onestory_cli.export.target import Target
 from onestory_cli.export.timeline import edl, otio
 from onestory_cli.store.files import coded
-
-
-class Target(StrEnum):
-    """What a film can be exported to."""
-
-    OTIO = "otio"
-    EDL = "edl"
-    FCPXML = "fcpxml"
-    SRT = "srt"
-    VTT = "vtt"
-    FRAMES = "frames"
-    PRORES = "prores"
-    GIF = "gif"
-    MP4 = "mp4"
 
 
 @dataclass(frozen=True, kw_only=True)
