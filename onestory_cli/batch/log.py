@@ -8,7 +8,7 @@ from pathlib import Path
 
 from onestory_cli import events
 from onestory_cli.events import Event
-from onestory_cli.store.run import EVENTS
+from onestory_cli.store.layout import EVENTS
 
 
 class Log:

@@ -21,7 +21,7 @@ from onestory_cli.events import Emit, Event, FilmStarted, FilmTold, WorkerLost, 
 from onestory_cli.models.catalog import find
 from onestory_cli.models.fingerprint import fingerprint_of
 from onestory_cli.plan import make_plan
-from onestory_cli.store.run import LOCK
+from onestory_cli.store.layout import LOCK
 from onestory_cli.story.load import load_story
 
 CAPTIONS = ("walks right on a beach", "waves on a beach", "stands in a city", "jumps on a moon", "waves", "stands")

@@ -22,8 +22,8 @@ from onestory_cli.batch.dispatch import Crew, Ended, Lost, Message, Ready, Said
 from onestory_cli.batch.films import Film
 from onestory_cli.batch.log import Log
 from onestory_cli.batch.render_story import Work
+from onestory_cli.store.layout import LOCK
 from onestory_cli.store.lock import forget
-from onestory_cli.store.run import LOCK
 
 LOCAL = "local"  # an address: a cluster of this machine alone, for the length of the batch
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from onestory_cli.batch.films import Film
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.store.files import Disk
-from onestory_cli.store.run import FILM
+from onestory_cli.store.layout import FILM
 
 State = Literal["done", "failed", "waits", "stopped", "left"]
 SCHEMA = "onestory.batch.v1"

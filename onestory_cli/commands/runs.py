@@ -20,7 +20,7 @@ def folder_for(story: Path) -> Path:
     stem = story.name.removesuffix(story.suffix).removesuffix(".story")
     folder = story.with_name(f"{stem}.run")
     if folder.is_symlink():
-        from onestory_cli.store.run import link_in_run
+        from onestory_cli.store.recovery import link_in_run
 
         raise link_in_run(folder)
     return folder
@@ -39,7 +39,8 @@ def find_run(folder: Path | None) -> Run:
     Raises:
         OnestoryError: R402 for a folder that is none, U604 when there is none here or more than one.
     """
-    from onestory_cli.store.run import STATE, Run
+    from onestory_cli.store.layout import STATE
+    from onestory_cli.store.run import Run
 
     here = Path()
     if folder is None:

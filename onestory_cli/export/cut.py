@@ -12,7 +12,8 @@ from pathlib import Path
 from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError
 from onestory_cli.render.resume import story_of
 from onestory_cli.store.files import holds
-from onestory_cli.store.run import SHOTS, Run
+from onestory_cli.store.layout import SHOTS
+from onestory_cli.store.run import Run
 from onestory_cli.store.state import RunState
 from onestory_cli.store.takes import Take, read_shelf, read_take
 from onestory_cli.story.types import Shot

@@ -15,7 +15,8 @@ from onestory_cli import __version__
 from onestory_cli.errors import OnestoryError
 from onestory_cli.plan import Plan
 from onestory_cli.plan.written import portable, story_text
-from onestory_cli.store.run import INPUTS, Run
+from onestory_cli.store.layout import INPUTS
+from onestory_cli.store.run import Run
 from onestory_cli.store.sealed import canonical
 from onestory_cli.store.takes import Take
 

@@ -12,7 +12,8 @@ from onestory_cli.models.fitting import Fitting
 from onestory_cli.plan import OtherModel, Plan, make_plan
 from onestory_cli.plan.loras import with_loras
 from onestory_cli.store.files import holds
-from onestory_cli.store.run import STORY, Run
+from onestory_cli.store.layout import STORY
+from onestory_cli.store.run import Run
 from onestory_cli.store.state import ModelUsed, RunState
 from onestory_cli.story.merge import build_story
 from onestory_cli.story.schema import check

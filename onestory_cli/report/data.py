@@ -13,7 +13,8 @@ from pathlib import Path
 from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean, shorten
 from onestory_cli.plan import REFERENCE_MARK
 from onestory_cli.render.resume import story_of
-from onestory_cli.store.run import SHOTS, Run
+from onestory_cli.store.layout import SHOTS
+from onestory_cli.store.run import Run
 from onestory_cli.store.state import RunState
 from onestory_cli.store.takes import Take, read_shelf, read_take
 from onestory_cli.story.types import Mention, Shot, Story

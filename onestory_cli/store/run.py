@@ -21,10 +21,11 @@ from onestory_cli.partial import Partial
 from onestory_cli.plan import ImageInput, Plan, Reason
 from onestory_cli.store.files import Disk, coded, digest, holds, sha256, waiting
 from onestory_cli.store.keys import SHORT
+from onestory_cli.store.layout import EVENTS, FILM, INPUTS, LOCK, SHOTS, STAGING, STATE, STORY, is_ours
 from onestory_cli.store.lock import locked
 from onestory_cli.store.partials import PARTIAL, read_partial, write_partial
 from onestory_cli.store.record import MemoryState, Record
-from onestory_cli.store.references import REFERENCES
+from onestory_cli.store.recovery import recover, refuse_links
 from onestory_cli.store.sealed import BrokenSeal
 from onestory_cli.store.state import Accepted, FilmMade, ModelUsed, RunState, state_of
 from onestory_cli.store.takes import (
@@ -34,14 +35,8 @@ from onestory_cli.store.takes import (
     Shelf,
     Take,
     changed_in_use,
-    holds_a_take,
     read_shelf,
-    read_take,
 )
-
-STATE, STORY, EVENTS, LOCK, FILM = "run.json", "story.yaml", "events.jsonl", "lock", "film.mp4"
-SHOTS, INPUTS, STAGING = "shots", "inputs", ".staging-"
-NAMES = {STATE, STORY, EVENTS, LOCK, FILM, SHOTS, INPUTS, REFERENCES}
 
 
 class Run:
@@ -72,7 +67,7 @@ class Run:
         """
         run = cls(path, disk)
         with coded(path):
-            strange = [name for name in (os.listdir(path) if path.exists() else ()) if not _is_ours(name)]
+            strange = [name for name in (os.listdir(path) if path.exists() else ()) if not is_ours(name)]
         if strange and not (path / STATE).exists():
             raise OnestoryError(
                 "R409",
@@ -154,9 +149,9 @@ class Run:
         Raises:
             OnestoryError: R401 when another process has it, R416 when a part of it is a link.
         """
-        self._refuse_links()
+        refuse_links(self.path)
         with locked(self.path / LOCK, self.disk):
-            self._recover()
+            recover(self)
             yield
             self.disk.sync(self.path)
 
@@ -203,8 +198,18 @@ class Run:
         record = replace(record, files=found)
         self.disk.write(staged / RECORD, record.to_bytes())
         self.disk.sync(staged / CLIP, staged / LATENTS, staged / RECORD, staged)
-        folder = self._put(staged, record)
+        folder = self.put(staged, record)
         return Take(shot=record.shot, folder=folder, record=record)
+
+    def put(self, staged: Path, record: Record) -> Path:
+        """Let a whole staged take appear at its place by one rename; one that is there gives way."""
+        folder = self.take_folder(record.shot, record.key)
+        self.disk.make_folder(folder.parent)
+        if folder.exists():
+            self.disk.rename(folder, staged.with_name("old"))
+        self.disk.rename(staged, folder)
+        self.disk.sync(folder.parent, folder.parent.parent)
+        return folder
 
     def restate(self, take: Take, memory: MemoryState, reason: Reason) -> Take:
         """The same clip and latents as a take of another memory, so that its key tells of it from now on."""
@@ -292,60 +297,6 @@ class Run:
             self.disk.sync(waiting(story), self.path)
             self._write_state(state)
             self.disk.rename(waiting(story), story)
-
-    def _put(self, staged: Path, record: Record) -> Path:
-        folder = self.take_folder(record.shot, record.key)
-        self.disk.make_folder(folder.parent)
-        if folder.exists():
-            self.disk.rename(folder, staged.with_name("old"))
-        self.disk.rename(staged, folder)
-        self.disk.sync(folder.parent, folder.parent.parent)
-        return folder
-
-    def _refuse_links(self) -> None:
-        """A run that came with somebody's story may hold links, and what is written through one lands elsewhere.
-
-        Raises:
-            OnestoryError: R416 for a link in place of one of the run's own files or folders.
-        """
-        for pattern in ("*", f"{INPUTS}/*", f"{SHOTS}/*", f"{SHOTS}/*/*"):
-            for item in self.path.glob(pattern):
-                if item.is_symlink():
-                    raise link_in_run(item)
-
-    def _recover(self) -> None:
-        """Clear up after a killed writer: a whole staged take is kept, a torn last line of the log is cut."""
-        for folder in self.path.glob(f"{STAGING}*"):
-            take = read_take(folder / "new")
-            if isinstance(take, Take) and not holds_a_take(self.take_folder(take.record.shot, take.record.key)):
-                self._put(folder / "new", take.record)
-            self.disk.remove(folder)
-        self._recover_story()
-        anything = waiting(Path("*")).name
-        for pattern in (anything, f"{INPUTS}/{anything}", f"{REFERENCES}/{anything}", f"{SHOTS}/*/*/{anything}"):
-            for leftover in self.path.glob(pattern):
-                self.disk.remove(leftover)
-        events = self.path / EVENTS
-        if events.exists() and (data := events.read_bytes()) and not data.endswith(b"\n"):
-            self.disk.cut(events, data.rfind(b"\n") + 1)
-
-    def _recover_story(self) -> None:
-        story = self.path / STORY
-        try:
-            state = self.state()
-        except OnestoryError:  # told and mended by whoever uses the state
-            return
-        if state and holds(waiting(story), sha256(state.source)):
-            self.disk.rename(waiting(story), story)
-
-
-def _is_ours(name: str) -> bool:
-    return name in NAMES or name.startswith(STAGING) or name in {waiting(Path(known)).name for known in NAMES}
-
-
-def link_in_run(path: Path) -> OnestoryError:
-    help = "remove the link, or name another run directory with --run DIR"
-    return OnestoryError("R416", f'"{path}" is a link, and a run is not written through links', help=help)
 
 
 def _no_run(path: Path) -> OnestoryError:

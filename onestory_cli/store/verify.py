@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.store.files import holds, sha256, waiting
+from onestory_cli.store.layout import SHOTS, STATE, STORY
 from onestory_cli.store.record import Record
 from onestory_cli.store.references import damaged_references
-from onestory_cli.store.run import SHOTS, STATE, STORY, Run
+from onestory_cli.store.run import Run
 from onestory_cli.store.state import Accepted, RunState
 from onestory_cli.store.takes import Damage, Shelf, holds_a_take
 

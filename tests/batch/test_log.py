@@ -6,7 +6,8 @@ from pathlib import Path
 
 from onestory_cli.batch.log import Log
 from onestory_cli.events import ShotKept
-from onestory_cli.store.run import EVENTS, Run
+from onestory_cli.store.layout import EVENTS
+from onestory_cli.store.run import Run
 
 
 def test_whole_lines_are_heard_once(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from onestory_cli import events
 from onestory_cli.events import Event
 from onestory_cli.render import render
-from onestory_cli.store.run import EVENTS, STATE, Run
+from onestory_cli.store.layout import EVENTS, STATE
+from onestory_cli.store.run import Run
 from onestory_cli.store.verify import find_damage
 from tests.faults.films import Film
 from tests.faults.kills import outcome_of

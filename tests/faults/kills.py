@@ -24,7 +24,8 @@ from typing import NoReturn
 from onestory_cli.media.video import read_clip
 from onestory_cli.render import render
 from onestory_cli.store.files import Disk
-from onestory_cli.store.run import STATE, STORY, Run
+from onestory_cli.store.layout import STATE, STORY
+from onestory_cli.store.run import Run
 from onestory_cli.store.verify import find_damage
 from tests.faults.films import Film
 

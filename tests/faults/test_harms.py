@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from onestory_cli.store.run import EVENTS, STATE
+from onestory_cli.store.layout import EVENTS, STATE
 from tests.faults.__main__ import report_of_harms, report_of_refusals
 from tests.faults.films import film_of_numbers
 from tests.faults.harms import HARMS, harm_every_file

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.render.resume import story_of
-from onestory_cli.store.run import SHOTS, STATE, Run
+from onestory_cli.store.layout import SHOTS, STATE
+from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Take, read_take
 from onestory_cli.story.types import Shot, Story
 

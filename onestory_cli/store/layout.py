@@ -1,0 +1,17 @@
+"""What lies where in a run directory, and what else may not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from onestory_cli.store.files import waiting
+from onestory_cli.store.references import REFERENCES
+
+STATE, STORY, EVENTS, LOCK, FILM = "run.json", "story.yaml", "events.jsonl", "lock", "film.mp4"
+SHOTS, INPUTS, STAGING = "shots", "inputs", ".staging-"
+NAMES = {STATE, STORY, EVENTS, LOCK, FILM, SHOTS, INPUTS, REFERENCES}
+
+
+def is_ours(name: str) -> bool:
+    """Whether a run directory may hold this name: its own, one that waits to be renamed, or a staging folder."""
+    return name in NAMES or name.startswith(STAGING) or name in {waiting(Path(known)).name for known in NAMES}
