@@ -109,6 +109,7 @@ class LatentData:
         self.captions = [[shot.caption for shot in story.shots] for story in stories]
         self.full_captions = [[shot.full_caption for shot in story.shots] for story in stories]
         self.relevance = torch.stack([_relevance_table(story) for story in stories])
+        self.pairs = np.array([[len(shot.actors) == 2 for shot in story.shots] for story in stories])
 
     def batch(
         self,
@@ -119,15 +120,15 @@ class LatentData:
         inflation: float,
         full_caption: float,
         stories: int = 0,
+        pairs: float = 0.0,
     ) -> StoryBatch:
         """Random targets that have at least `earlier` shots before them; which of those are seen is random too.
 
-        All comes from the first `stories` stories; 0 is all of them.
+        All comes from the first `stories` stories; 0 is all of them. A share `pairs` of the targets shows two
+        characters for certain, the others as often as stories do.
         """
-        shots = self.latents.shape[1]
         known = stories or len(self.latents)
-        chosen = rng.integers(known, size=size)
-        targets = rng.integers(earlier, shots, size=size)
+        chosen, targets = self._targets(rng, size, earlier, known, pairs)
         rows = [
             self._row(rng, int(story), int(target), earlier, inserted_from=known if rng.random() < inflation else 0)
             for story, target in zip(chosen, targets, strict=True)
@@ -148,6 +149,18 @@ class LatentData:
             ages_BF=torch.arange(earlier, 0, -1).repeat_interleave(frames).expand(shape),
             times_BF=torch.arange(frames).repeat(earlier).expand(shape),
         )
+
+    def _targets(
+        self, rng: np.random.Generator, size: int, earlier: int, known: int, pairs: float
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Stories (size,) and the places (size,) of the targets in them."""
+        chosen, targets = rng.integers(known, size=size), rng.integers(earlier, self.latents.shape[1], size=size)
+        stories, places = self.pairs[:known, earlier:].nonzero()
+        if pairs > 0 and len(stories):
+            rows = (rng.random(size) < pairs).nonzero()[0]
+            drawn = rng.integers(len(stories), size=len(rows))
+            chosen[rows], targets[rows] = stories[drawn], places[drawn] + earlier
+        return chosen, targets
 
     def _row(
         self, rng: np.random.Generator, story: int, target: int, earlier: int, *, inserted_from: int

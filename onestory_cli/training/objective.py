@@ -91,6 +91,7 @@ class ShotObjective:
             inflation=stage.inflation,
             full_caption=stage.full_caption if remembers else stage.full_caption_alone,
             stories=stage.stories,
+            pairs=stage.pairs,
         )
 
     def _remember(

@@ -118,6 +118,7 @@ class Stage:
     `remembered` and `budgets`: numbers of frames and budgets to draw from, so that one model serves any of them.
     `full_caption`: share of captions that spell out every look; `full_caption_alone` the same without memory.
     `stories`: a base or adapter stage draws from the first so many stories only; 0 is all of them.
+    `pairs`: share of targets that show two characters for certain; about one shot in seven of a story does anyway.
     `spread` is taken from the labels by place in the shot: frames of one shot are near copies of each other.
     """
 
@@ -148,6 +149,7 @@ class Stage:
     full_caption: float = 0.15
     full_caption_alone: float = 0.8
     stories: int = 0
+    pairs: float = 0.0
     first_frame: float = 0.15
     character_weight: float = 4.0
     first_weight: float = 1.0
@@ -243,6 +245,8 @@ def _stage_faults(stage: Stage, recipe: Recipe) -> Iterator[str]:
         yield f"frames must be 4k+1 and at most the world's {recipe.world.frames}, not {stage.frames}"
     if stage.kind == "adapter" and len(stage.earlier) >= recipe.data.shots:
         yield f"earlier has {len(stage.earlier)} weights; stories of {recipe.data.shots} shots have fewer earlier ones"
+    if not 0 <= stage.pairs <= 1:
+        yield f"pairs must be a share from 0 to 1, not {stage.pairs}"
     if not 0 <= stage.stories <= recipe.data.stories:
         yield f"stories must be 0 (all) or at most the {recipe.data.stories} of data, not {stage.stories}"
     if sum(stage.earlier) <= 0 or not (stage.remembered and stage.budgets and stage.spread):

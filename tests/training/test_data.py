@@ -90,6 +90,19 @@ def test_a_stage_can_stay_with_the_first_stories_and_the_whole_goes_beyond_them(
     assert max(seen(0)) >= 2
 
 
+def test_a_share_of_the_targets_shows_two_characters(latents: LatentData) -> None:
+    def together(**share: float) -> list[bool]:
+        made = batch(latents, size=32, earlier=1, **share)
+        places = [place_of(latents, clip) for clip in made.target_BCTHW]
+        assert all(shot >= 1 for _, shot in places)
+        return [len(STORIES[story].shots[shot].actors) == 2 for story, shot in places]
+
+    assert all(together(pairs=1.0))
+    assert 8 < sum(together(pairs=0.5)) < 32
+    assert together(pairs=0.0) == together()
+    assert not all(together())
+
+
 def test_ages_count_shots_back_and_times_frames(latents: LatentData) -> None:
     made = batch(latents, earlier=3, size=2)
     assert made.ages_BF.tolist() == [[3, 3, 2, 2, 1, 1]] * 2
