@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,72 +18,56 @@ if TYPE_CHECKING:
 
 PANEL = "Fitting the card"
 
-Vram = Annotated[
-    str | None,
-    typer.Option(
-        "--vram",
-        metavar="auto|SIZE",
-        help="Fit the model into the GPU's memory, or into SIZE of it, such as 24GB.",
-        rich_help_panel=PANEL,
-        show_default=False,
-    ),
-]
-OffloadFlag = Annotated[
-    str | None,
-    typer.Option(
-        "--offload",
-        metavar="none|model|group",
-        help="Let weights wait in the machine's memory: whole parts, or blocks of them.",
-        rich_help_panel=PANEL,
-        show_default=False,
-    ),
-]
-Quantise = Annotated[
-    str | None,
-    typer.Option(
-        "--quantise",
-        metavar="none|fp8|int8|nf4",
-        help="Keep the transformer's weights in fewer bits. Changes the film.",
-        rich_help_panel=PANEL,
-        show_default=False,
-    ),
-]
-VaeTiling = Annotated[
-    bool | None,
-    typer.Option(
-        "--vae-tiling/--no-vae-tiling",
-        metavar="",
-        help="Decode in tiles. Changes the film.",
-        rich_help_panel=PANEL,
-        show_default=False,
-    ),
-]
-Attention = Annotated[
-    str,
-    typer.Option(
-        "--attention",
-        metavar="KERNEL",
-        help="Another attention kernel of diffusers, such as flash or sage. Changes the film.",
-        rich_help_panel=PANEL,
-        show_default=False,
-    ),
-]
-CompileBlocks = Annotated[
-    bool,
-    flag("--compile-blocks", help="Compile the transformer's blocks: a slow start, then faster. Changes the film."),
-]
+
+def _option(name: str, *, metavar: str, help: str) -> Any:
+    """An option of this panel; without it the model stays as it is."""
+    return typer.Option(name, metavar=metavar, help=help, rich_help_panel=PANEL, show_default=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FittingFlags:
     """The flags as given."""
 
-    vram: str | None = None
-    offload: str | None = None
-    quantise: str | None = None
-    vae_tiling: bool | None = None
-    attention: str = ""
-    compile_blocks: bool = False
+    vram: Annotated[
+        str | None,
+        _option(
+            "--vram",
+            metavar="auto|SIZE",
+            help="Fit the model into the GPU's memory, or into SIZE of it, such as 24GB.",
+        ),
+    ] = None
+    offload: Annotated[
+        str | None,
+        _option(
+            "--offload",
+            metavar="none|model|group",
+            help="Let weights wait in the machine's memory: whole parts, or blocks of them.",
+        ),
+    ] = None
+    quantise: Annotated[
+        str | None,
+        _option(
+            "--quantise",
+            metavar="none|fp8|int8|nf4",
+            help="Keep the transformer's weights in fewer bits. Changes the film.",
+        ),
+    ] = None
+    vae_tiling: Annotated[
+        bool | None,
+        _option("--vae-tiling/--no-vae-tiling", metavar="", help="Decode in tiles. Changes the film."),
+    ] = None
+    attention: Annotated[
+        str,
+        _option(
+            "--attention",
+            metavar="KERNEL",
+            help="Another attention kernel of diffusers, such as flash or sage. Changes the film.",
+        ),
+    ] = ""
+    compile_blocks: Annotated[
+        bool,
+        flag("--compile-blocks", help="Compile the transformer's blocks: a slow start, then faster. Changes the film."),
+    ] = False
 
     @property
     def given(self) -> bool:

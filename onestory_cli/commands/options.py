@@ -42,6 +42,25 @@ Until = Annotated[
         "--until", metavar="SHOT", help="Stop after this shot.", show_default=False, autocompletion=story_shots
     ),
 ]
+Force = Annotated[
+    list[str],
+    typer.Option(
+        "--force", metavar="SHOT", help="Render this shot again; may be repeated.", autocompletion=story_shots
+    ),
+]
+Takes = Annotated[
+    int, typer.Option("--takes", metavar="N", min=1, help="Have N takes of each shot; the accepted one counts.")
+]
+TakesOf = Annotated[
+    str | None,
+    typer.Option(
+        "--shot",
+        metavar="SHOT",
+        help="With --takes: of this shot only.",
+        show_default=False,
+        autocompletion=story_shots,
+    ),
+]
 Device = Annotated[
     str, typer.Option("--device", metavar="DEVICE", help="Where the model works: auto, cpu, cuda or cuda:1.")
 ]
@@ -63,6 +82,15 @@ RetryBad = Annotated[
 JUnit = Annotated[
     Path | None,
     typer.Option("--junit", metavar="FILE", help="Also write what came of each shot as JUnit XML.", show_default=False),
+]
+Sign = Annotated[
+    tuple[Path, Path] | None,
+    typer.Option(
+        "--sign",
+        metavar="CERT KEY",
+        help="Write a signed copy too, film.signed.mp4, with a C2PA manifest: made by a model.",
+        show_default=False,
+    ),
 ]
 AllowOutside = Annotated[bool, flag("--allow-outside", help="Let the story name files outside its own folder.")]
 Json = Annotated[bool, flag("--json", help="Write for machines: JSON on stdout.")]

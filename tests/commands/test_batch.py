@@ -24,7 +24,7 @@ def made(story: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("kite.story.yaml").write_text(story.read_text().replace("The Lost Kite", "Kite"))
     for film in films_of([story, Path("kite.story.yaml")], Path("out")):
         render_with(compile_story(film.story)[0], film.run)
-    monkeypatch.setattr("onestory_cli.commands.batch.require_ready", lambda spec: None)
+    monkeypatch.setattr("onestory_cli.commands.batching.require_ready", lambda spec: None)
     return story
 
 
@@ -99,7 +99,7 @@ def test_a_film_that_cannot_be_made_is_a_row_and_the_same_command_goes_on(onesto
 
 
 def test_what_was_set_is_kept_with_the_run(onestory: Onestory, story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onestory_cli.commands.batch.require_ready", lambda spec: None)
+    monkeypatch.setattr("onestory_cli.commands.batching.require_ready", lambda spec: None)
     result = onestory("batch", story, "--out", "out", "--set", "shots.*.steps=9", "--seeds", "5")
     assert result.exit is ExitCode.PARTIAL  # there are no weights
     (film,) = films_of([story], Path("out"), seeds=(5,), settings=(Setting.of("shots.*.steps=9"),))

@@ -1,0 +1,185 @@
+"""What `onestory batch` is asked for: which films, by whom, and how the result is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from onestory_cli.commands.compiling import compile_story
+from onestory_cli.commands.screen import Screen
+from onestory_cli.commands.weights import require_ready
+from onestory_cli.errors import Diagnostic, Findings, OnestoryError
+
+if TYPE_CHECKING:
+    from onestory_cli.batch.films import Film
+    from onestory_cli.batch.render_story import Work
+    from onestory_cli.batch.result import Result
+    from onestory_cli.batch.run import Hands, Planned
+    from onestory_cli.plan import Plan
+
+
+def _option(name: str, *, metavar: str, help: str, **limits: Any) -> Any:
+    """An option whose absence the help explains, if anything."""
+    return typer.Option(name, metavar=metavar, help=help, show_default=False, **limits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilmFlags:
+    """Which films: stories, times seeds, times profiles; each with a folder in `out`."""
+
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="Stories, folders of them, or patterns in quotes.", show_default=False),
+    ]
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the run directories and batch.json go.")]
+    seeds: Annotated[str, _option("--seeds", metavar="N,N", help="A film of each story for each seed.")] = ""
+    profile: Annotated[str, _option("--profile", metavar="NAME,NAME", help="And for each profile.")] = ""
+    set: Annotated[
+        list[str],
+        typer.Option("--set", metavar="PATH=VALUE", help="Put a value into all stories; may be repeated."),
+    ] = field(default_factory=list)
+
+    def films(self) -> tuple[Film, ...]:
+        """The films, none of which is read yet.
+
+        Raises:
+            OnestoryError: B801 for a folder or a pattern without stories, B802 for a `--set` that is none.
+            typer.BadParameter: seeds that are none.
+        """
+        from onestory_cli.batch.films import films_of, find_stories
+        from onestory_cli.story.setting import Setting
+
+        return films_of(
+            find_stories(self.files),
+            self.out,
+            profiles=_names(self.profile),
+            seeds=_numbers(self.seeds),
+            settings=tuple(Setting.of(text) for text in self.set),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerFlags:
+    """Who does the work: processes of this machine, unless a cluster was named."""
+
+    workers: Annotated[
+        int | None,
+        _option("--workers", metavar="N", min=1, help="Films made at a time; else 1, or with --ray one per GPU."),
+    ] = None
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", metavar="N", min=1, help="CPU threads of a worker; else a fair part of them."),
+    ] = None
+    ray: Annotated[str | None, _option("--ray", metavar="ADDRESS", help="Work on this Ray cluster; or local.")] = None
+    slurm: Annotated[str | None, _option("--slurm", metavar="NAME=VALUE,", help="Work on Slurm, so; or auto.")] = None
+
+    def hands(self, out: Path, *, device: str, checkpoint_seconds: float) -> Hands:
+        """The crew to be hired, for a batch in `out`.
+
+        Raises:
+            OnestoryError: M514 or B804 where the cluster cannot be had, B805 for parameters that are none.
+            typer.BadParameter: two clusters.
+        """
+        from onestory_cli.batch.render_story import Work
+        from onestory_cli.batch.run import Hands
+
+        if self.ray and self.slurm:
+            raise typer.BadParameter("give --ray or --slurm, not both", param_hint="--slurm")
+        number = self.workers or 1
+        work = Work(device=device, threads=self.threads, share=number, checkpoint_seconds=checkpoint_seconds)
+        if self.ray:
+            return _on_ray(self.ray, work, self.workers, out)
+        if self.slurm:
+            from onestory_cli.batch.on_slurm import on_slurm, parameters_of
+
+            parameters = parameters_of(self.slurm)
+            return Hands(where="slurm", workers=number, hire=lambda: on_slurm(parameters, work, number, out))
+        from onestory_cli.batch.local import Processes
+
+        return Hands(where="local", workers=number, hire=lambda: Processes(work))
+
+
+def _on_ray(address: str, work: Work, workers: int | None, out: Path) -> Hands:
+    from onestory_cli.batch.on_ray import connect, on_ray, workers_of
+    from onestory_cli.batch.run import Hands
+
+    connect(address)
+    number = workers or workers_of(work)
+    return Hands(where="ray", workers=number, hire=lambda: on_ray(address, work, number, out))
+
+
+def plan_all(films: Sequence[Film], *, allow_outside: bool) -> tuple[list[Planned], list[Diagnostic]]:
+    """The plans of all films, and the warnings about them, each once.
+
+    Raises:
+        Findings: all that is wrong with any of the stories.
+        OnestoryError: M5xx where a model cannot be used here, whatever film asks for it.
+    """
+    from onestory_cli.batch.run import Planned
+
+    planned: list[Planned] = []
+    found: dict[Diagnostic, None] = {}
+    faults: list[OnestoryError] = []
+    for film in films:
+        try:
+            plan, warnings = _compile(film, allow_outside)
+        except OnestoryError as fault:
+            faults.append(fault)
+            found |= dict.fromkeys(fault.diagnostics)
+        else:
+            planned.append(Planned(film=film, plan=plan))
+            found |= dict.fromkeys(warnings)
+    if faults:
+        refusal = Findings(tuple(found))
+        refusal.exit = min(fault.exit for fault in faults)  # 1 when a story is wrong, whatever else is
+        raise refusal
+    for spec in {item.plan.model.name: item.plan.model for item in planned}.values():
+        require_ready(spec)
+    return planned, list(found)
+
+
+def _compile(film: Film, allow_outside: bool) -> tuple[Plan, tuple[Diagnostic, ...]]:
+    plan, warnings = compile_story(film.story, profile=film.profile, seed=film.seed, allow_outside=allow_outside)
+    if not film.settings:
+        return plan, warnings
+    try:
+        return compile_story(
+            film.story, profile=film.profile, seed=film.seed, allow_outside=allow_outside, settings=film.settings
+        )
+    except Findings as fault:  # the story itself is right, as it stands
+        given = " ".join(f"--set {setting}" for setting in film.settings)
+        marked = (replace(item, message=f"{item.message} (with {given})") for item in fault.diagnostics)
+        raise Findings(tuple(marked)) from fault
+
+
+def show_result(screen: Screen, result: Result, *, json: bool) -> None:
+    """One row per film."""
+    if json:
+        screen.document("batch", **result.document())
+        return
+    rows = [
+        (
+            row.film.name,
+            row.outcome.state,
+            str(row.outcome.rendered),
+            str(row.outcome.kept),
+            str(row.file or row.film.run),
+        )
+        for row in result.rows
+    ]
+    screen.table(("film", "state", "rendered", "kept", "path"), rows, right=("rendered", "kept"))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(name) for name in _names(text))
+    except ValueError as fault:
+        raise typer.BadParameter(f"{text!r} is no list of whole numbers", param_hint="--seeds") from fault
