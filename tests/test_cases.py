@@ -11,10 +11,9 @@ import pytest
 
 from onestory_cli.codes import CODES
 from onestory_cli.errors import Diagnostic, Findings, format_concise, format_full
-from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.plan import make_plan
 from onestory_cli.story.load import load_story
-from onestory_cli.storyworld.vocabulary import WORDS
+from tests.specs import SPEC
 
 CASES = Path(__file__).parent / "cases"
 INVALID = sorted((CASES / "invalid").glob("*.story.yaml"))
@@ -28,27 +27,6 @@ ELSEWHERE |= dict.fromkeys(
 )
 ELSEWHERE |= {"S155": "a model", "S156": "300 MiB", "S158": "a model with one expert: tests/models/test_lora.py"}
 ELSEWHERE |= {"S173": "300 MiB"}
-
-SPEC = ModelSpec(
-    name="tiny",
-    base="",
-    adapter="adapter",
-    licence="",
-    about="",
-    width=64,
-    height=64,
-    size_multiple=16,
-    fps=8,
-    frames=17,
-    max_frames=33,
-    steps=24,
-    guidance=4.0,
-    scheduler="euler",
-    shift=3.0,
-    memory_frames=6,
-    budget=1.0,
-    words=WORDS,
-)
 
 
 def findings_of(name: str) -> tuple[Diagnostic, ...]:

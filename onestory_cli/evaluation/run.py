@@ -10,14 +10,14 @@ from onestory_cli import __version__
 from onestory_cli.evaluation.readout import load_readout
 from onestory_cli.evaluation.result import Result
 from onestory_cli.evaluation.storyworld import Conduct, evaluate
-from onestory_cli.evaluation.suites import HELD_OUT, Suite
+from onestory_cli.evaluation.suites import Suite
 from onestory_cli.evaluation.variants import Variant
 from onestory_cli.events import DataPrepared, Emit, ignore
 from onestory_cli.generate.denoise import Schedule
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.models.fingerprint import fingerprint
 from onestory_cli.models.load import load_model
-from onestory_cli.storyworld.world import WorldConfig
+from onestory_cli.storyworld.world import HELD_OUT, WorldConfig
 
 
 def measure(

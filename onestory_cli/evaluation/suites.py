@@ -22,9 +22,8 @@ from onestory_cli.evaluation.questions import ABSENT_1, DETAIL, FIRST, LATER, OW
 from onestory_cli.evaluation.view import View
 from onestory_cli.storyworld.benchmark import COMPOSITION, GAPS, INSERT, SUBJECT, ladder_story, pattern_story
 from onestory_cli.storyworld.stories import make_story
-from onestory_cli.storyworld.world import WorldConfig, WorldStory
+from onestory_cli.storyworld.world import HELD_OUT, WorldConfig, WorldStory
 
-HELD_OUT = 1_000_000  # stories from this seed on are never trained on
 SHOTS = 6
 LENGTHS = (10, 20, 50, 100)
 WINDOW = 5  # shots up to each length that are asked about: one alone would be one question a story

@@ -8,6 +8,7 @@ from typing import Literal
 
 from onestory_cli.storyworld import vocabulary
 
+HELD_OUT = 1_000_000  # stories from this seed on are never trained on
 PlaceNaming = Literal["full", "again", "omitted"]
 
 

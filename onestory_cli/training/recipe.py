@@ -10,14 +10,13 @@ import yaml
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.models.catalog import SCHEDULERS
-from onestory_cli.storyworld.world import WorldConfig
+from onestory_cli.storyworld.world import HELD_OUT, WorldConfig
 from onestory_cli.training.tree import build
 
 KINDS = ("vae", "decoder", "base", "adapter")
 TARGETS = ("image", "shot")
 CONDITIONINGS = ("uniform", "labels", "selector")
 DTYPES = ("bfloat16", "float32")
-HELD_OUT = 1_000_000  # stories from this seed on are never trained on
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,8 @@ from onestory_cli.generate.denoise import Schedule
 from onestory_cli.generate.rollout import roll_out
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.stories import make_story
-from onestory_cli.storyworld.world import WorldConfig
+from onestory_cli.storyworld.world import HELD_OUT, WorldConfig
 from onestory_cli.training.data import PixelData
-from onestory_cli.training.recipe import HELD_OUT
 
 
 @torch.no_grad()

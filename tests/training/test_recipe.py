@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from onestory_cli.errors import OnestoryError
+from onestory_cli.storyworld.world import HELD_OUT
 from onestory_cli.training.adapter.recipe import is_adapter_recipe
-from onestory_cli.training.recipe import HELD_OUT, Recipe, Stage, World, read_recipe, world_config
+from onestory_cli.training.recipe import Recipe, Stage, World, read_recipe, world_config
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "recipes"
 FROM_THE_START = [*itertools.filterfalse(is_adapter_recipe, sorted(EXAMPLES.glob("*.yaml")))]

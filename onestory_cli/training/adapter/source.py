@@ -20,12 +20,11 @@ from onestory_cli.errors import Diagnostic, Findings, OnestoryError
 from onestory_cli.events import Emit, Warned
 from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.stories import make_story, relevance
-from onestory_cli.storyworld.world import WorldConfig, WorldStory
+from onestory_cli.storyworld.world import HELD_OUT, WorldConfig, WorldStory
 from onestory_cli.training.adapter.clips import SLACK, read_window
 from onestory_cli.training.adapter.manifest import ManifestShot, ManifestVideo, read_manifest
 from onestory_cli.training.adapter.recipe import Data, WorldShots
 from onestory_cli.training.checkpoint import whole
-from onestory_cli.training.recipe import HELD_OUT
 
 
 @dataclass(frozen=True, kw_only=True)

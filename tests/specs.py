@@ -1,0 +1,25 @@
+"""A model as stories and plans see it, without weights: light enough for a fuzzer."""
+
+from onestory_cli.models.catalog import ModelSpec
+from onestory_cli.storyworld.vocabulary import WORDS
+
+SPEC = ModelSpec(
+    name="tiny",
+    base="",
+    adapter="adapter",
+    licence="",
+    about="",
+    width=64,
+    height=64,
+    size_multiple=16,
+    fps=8,
+    frames=17,
+    max_frames=33,
+    steps=24,
+    guidance=4.0,
+    scheduler="euler",
+    shift=3.0,
+    memory_frames=6,
+    budget=1.0,
+    words=WORDS,
+)
