@@ -33,10 +33,7 @@ def draws(seed: int, stage: int, step: int) -> tuple[np.random.Generator, torch.
 
 @dataclass(frozen=True, kw_only=True)
 class VaeObjective:
-    """L1 + L2 + L1 of gradients + KL, heavier where characters are: they are small and all that a story is about.
-
-    In a stage of kind "decoder" the encoder only encodes, and there is no KL.
-    """
+    """L1 + L2 + L1 of gradients + KL, heavier where characters are: they are small and all that a story is about."""
 
     model: LoadedModel
     data: PixelData
@@ -45,9 +42,7 @@ class VaeObjective:
     def __call__(self, rng: np.random.Generator, noise: torch.Generator) -> Losses:
         pixels, masks = self.data.batch(rng, size=self.stage.batch, frames=self.stage.frames)
         pixels, masks = pixels.to(self.model.device), masks.to(self.model.device)
-        learns = self.stage.kind == "vae"
-        with torch.set_grad_enabled(learns):
-            posterior = self.model.vae.encode(pixels).latent_dist
+        posterior = self.model.vae.encode(pixels).latent_dist
         spread = torch.randn(posterior.mean.shape, generator=noise).to(pixels)
         decoded = self.model.vae.decode(posterior.mean + posterior.std * spread, return_dict=False)[0].float()
         error = decoded - pixels
@@ -59,9 +54,7 @@ class VaeObjective:
         sharp = edges[0] + edges[1]
         squared = error.square()
         divergence = 0.5 * (posterior.mean.square() + posterior.var - 1 - posterior.logvar).mean()
-        loss = (weight * (error.abs() + squared)).mean() + self.stage.gradient * sharp
-        if learns:
-            loss = loss + self.stage.kl * divergence
+        loss = (weight * (error.abs() + squared)).mean() + self.stage.gradient * sharp + self.stage.kl * divergence
         return {"loss": loss, "psnr": 10 * torch.log10(4 / squared.mean().detach()), "kl": divergence.detach()}
 
 

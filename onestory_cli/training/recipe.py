@@ -13,7 +13,7 @@ from onestory_cli.models.catalog import SCHEDULERS
 from onestory_cli.storyworld.world import HELD_OUT, WorldConfig
 from onestory_cli.training.tree import build
 
-KINDS = ("vae", "decoder", "base", "adapter")
+KINDS = ("vae", "base", "adapter")
 TARGETS = ("image", "shot")
 CONDITIONINGS = ("uniform", "labels", "selector")
 DTYPES = ("bfloat16", "float32")
@@ -105,8 +105,7 @@ class Model:
 class Stage:
     """One stage of training.
 
-    `kind`: vae; decoder (of the vae alone, so that latents stay what other stages know); base (text and first frame ->
-    picture or shot, no memory); adapter (with memory, all weights).
+    `kind`: vae; base (text and first frame -> picture or shot, no memory); adapter (with memory, all weights).
     `target`: single latent frames first (appearance is learned several times cheaper), then whole shots.
     `conditioning`: which frames of the real history condition the target: uniform from the real shots (the paper's
     warm-up, since a random selector would mislead), by label, or the selector's own top-K.
@@ -241,7 +240,7 @@ def _stage_faults(stage: Stage, recipe: Recipe) -> Iterator[str]:
             yield f"{value!r} is none of {', '.join(allowed)}"
     if stage.steps < 1 or stage.batch < 1:
         yield "steps and batch must be at least 1"
-    if stage.kind in ("vae", "decoder") and (stage.frames % 4 != 1 or stage.frames > recipe.world.frames):
+    if stage.kind == "vae" and (stage.frames % 4 != 1 or stage.frames > recipe.world.frames):
         yield f"frames must be 4k+1 and at most the world's {recipe.world.frames}, not {stage.frames}"
     if stage.kind == "adapter" and len(stage.earlier) >= recipe.data.shots:
         yield f"earlier has {len(stage.earlier)} weights; stories of {recipe.data.shots} shots have fewer earlier ones"

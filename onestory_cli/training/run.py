@@ -70,7 +70,7 @@ class Trainer:
         finished = self.folder / "stages" / f"{stage.name}.safetensors"
         if finished.exists():
             load_weights(finished, modules)
-        elif stage.kind in ("vae", "decoder"):
+        elif stage.kind == "vae":
             self._run_vae(index, modules)
         else:
             self._run_shots(index, modules)
@@ -106,8 +106,6 @@ class Trainer:
         model = self.model
         if kind == "vae":
             return {"vae": model.vae}
-        if kind == "decoder":
-            return {"decoder": model.vae.decoder, "post_quant_conv": model.vae.post_quant_conv}
         parts: dict[str, nn.Module] = {"transformer": model.transformer, "text_encoder": model.text_encoder}
         if kind == "adapter":
             parts |= {"selector": model.selector, "conditioner": model.conditioner}

@@ -260,17 +260,6 @@ def test_the_vae_learns_from_clips(model: LoadedModel, pixels: PixelData, vae_st
     model.vae.zero_grad()
 
 
-def test_a_decoder_learns_alone(model: LoadedModel, pixels: PixelData, vae_stage: Stage) -> None:
-    whole = VaeObjective(model=model, data=pixels, stage=replace(vae_stage, kl=0.0))(*draws(3, 0, 0))
-    alone = VaeObjective(model=model, data=pixels, stage=replace(vae_stage, kind="decoder"))(*draws(3, 0, 0))
-    assert torch.equal(alone["loss"], whole["loss"])
-    alone["loss"].backward()
-    assert all(weight.grad is None for weight in (*model.vae.encoder.parameters(), *model.vae.quant_conv.parameters()))
-    learned = (*model.vae.decoder.parameters(), *model.vae.post_quant_conv.parameters())
-    assert all(weight.grad is not None for weight in learned)
-    model.vae.zero_grad()
-
-
 def test_a_vae_that_returns_its_input_has_no_error(
     model: LoadedModel, pixels: PixelData, vae_stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from onestory_cli.errors import OnestoryError
@@ -123,27 +122,6 @@ def test_it_can_end_with_a_stage(trained: Path, recipe: Path, tmp_path: Path) ->
     train(recipe, tmp_path, heard.append, stage="vae")
     assert stages(heard, StageFinished) == ["vae"]
     assert find(str(tmp_path / "model")).name == str(tmp_path / "model")
-
-
-def test_a_decoder_stage_leaves_latents_as_they_are(trained: Path, recipe: Path, tmp_path: Path) -> None:
-    more = recipe.read_text() + "  - {name: sharper, kind: decoder, steps: 2, batch: 2, frames: 5, rate: 0.01}\n"
-    (tmp_path / "more.yaml").write_text(more)
-    shutil.copytree(trained, tmp_path / "out")
-    heard: list[Event] = []
-    train(tmp_path / "more.yaml", tmp_path / "out", heard.append)
-    assert stages(heard, StageStarted) == ["sharper"]
-    assert (tmp_path / "out" / "samples" / "4-sharper-000002.png").exists()
-
-    before, after = (load_model(find(str(folder / "model")), "cpu") for folder in (trained, tmp_path / "out"))
-    pixels = np.load(trained / "cache" / "pixels.npy")[:2]
-    latents = before.encode_video(pixels)
-    assert torch.equal(after.encode_video(pixels), latents)
-    assert not np.array_equal(after.decode(latents[0]), before.decode(latents[0]))
-    assert set(before.transformer.state_dict()) == set(after.transformer.state_dict())
-    assert all(
-        torch.equal(item, after.transformer.state_dict()[name])
-        for name, item in before.transformer.state_dict().items()
-    )
 
 
 def test_a_stage_that_the_recipe_has_not_is_refused_before_any_work(recipe: Path, tmp_path: Path) -> None:
