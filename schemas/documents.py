@@ -113,6 +113,27 @@ TAKE = record(
 )
 ABOUT_CODE = record(code=TEXT, title=TEXT, explanation=TEXT, bad=TEXT, good=TEXT, severity=TEXT)
 
+OUTLOOK = record(
+    model=TEXT,
+    parts=told({"type": "object"}, "Bytes of each part, as it is computed with."),
+    work=record(frames=WHOLE, width=WHOLE, height=WHOLE, noise=WHOLE, context=WHOLE),
+    step=told(WHOLE, "Bytes that a step works with."),
+    decode=told(WHOLE, "Bytes that the decoding of a shot works with."),
+    gpu=YES_NO,
+    memory=told(WHOLE, "Bytes of the GPU, or of the machine where there is none."),
+    usable=told(WHOLE, "Bytes of them that can be counted on."),
+    host=told(WHOLE, "Bytes of the machine's memory."),
+    loading=told(WHOLE, "Bytes of it that reading the weights takes."),
+    ways=many(record(fitting=TEXT, card=WHOLE, machine=WHOLE, fits=YES_NO), "Down to the one that is chosen."),
+    chosen=maybe(TEXT, "What `--vram auto` takes; null where nothing fits."),
+    fits=YES_NO,
+)
+FIT = record(
+    models=many(OUTLOOK, "Those whose sizes are known."),
+    disk=maybe(record(folder=TEXT, needed=WHOLE, free=WHOLE), "Null for a model alone."),
+    seconds=maybe(record(shot=NUMBER, film=NUMBER), "Of the longest shot and of all; null where no take tells."),
+)
+
 DOCUMENTS: dict[str, Schema] = {
     "error": record(command=TEXT, exit=told(WHOLE, "The exit code."), diagnostics=FINDINGS),
     "new": record(path=TEXT),
@@ -168,7 +189,11 @@ DOCUMENTS: dict[str, Schema] = {
     "models-accept": record(model=TEXT, licence=TEXT, needed=YES_NO),
     "schema": record(name=TEXT, json_schema={"type": "object"}),
     "explain": record(codes=many(ABOUT_CODE)),
-    "doctor": record(ok=YES_NO, checks=many(record(name=TEXT, ok=YES_NO, optional=YES_NO, found=TEXT, help=TEXT))),
+    "doctor": record(
+        ok=YES_NO,
+        checks=many(record(name=TEXT, ok=YES_NO, optional=YES_NO, found=TEXT, help=TEXT)),
+        fit=maybe(FIT, "Null where no story was named."),
+    ),
     "train": record(model=told(TEXT, "The model folder.")),
     "evaluation": {
         **record(benchmark={"enum": ["storyworld", "videos"]}, seconds=NUMBER, provenance={"type": "object"}),

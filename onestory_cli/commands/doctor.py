@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from onestory_cli import __version__
-from onestory_cli.commands.options import Json
-from onestory_cli.commands.screen import screen_of
+from onestory_cli.commands.foretelling import Fit, Row, foretell, table_of
+from onestory_cli.commands.options import AllowOutside, Device, Json, Profile, RunFolder
+from onestory_cli.commands.screen import Screen, screen_of
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.catalog import CATALOG, EMBEDDED, find
 from onestory_cli.models.fingerprint import fingerprint
@@ -23,31 +25,55 @@ EXTRAS = {"gguf": "models of .gguf files", "tensorboard": "logs of training", "w
 LITTLE_DISK = 2 * 10**9  # bytes: a film, its latents and room to stage a take
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One thing that was looked at. A render needs every row that is not `optional` to be ok."""
-
-    name: str
-    ok: bool = True
-    optional: bool = False
-    found: str
-    help: str = ""
-
-
-def command(context: typer.Context, json: Json = False) -> ExitCode:
-    """Check this machine: versions, device, codecs, weights, disk."""
+def command(
+    context: typer.Context,
+    story: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[STORY]",
+            help="Tell of this story, or of a model, whether it fits this machine.",
+            show_default=False,
+        ),
+    ] = None,
+    run: RunFolder = None,
+    profile: Profile = None,
+    device: Device = "auto",
+    vram: Annotated[
+        str | None,
+        typer.Option(
+            "--vram",
+            metavar="SIZE",
+            help="With STORY: tell it of a GPU of this size, here or not.",
+            show_default=False,
+        ),
+    ] = None,
+    allow_outside: AllowOutside = False,
+    json: Json = False,
+) -> ExitCode:
+    """Check this machine: versions, device, codecs, weights, disk; and whether a story fits it."""
     screen = screen_of(context)
     screen.note("looking (importing torch takes some seconds) ...", style="dim")
     rows = [_look(name, check) for name, check in CHECKS.items()]
+    fit = None
+    if story is not None:
+        fit = foretell(story, run=run, profile=profile, device=device, vram=vram, allow_outside=allow_outside)
+        rows += fit.rows
     able = all(row.ok or row.optional for row in rows)
     if json:
-        screen.document("doctor", ok=able, checks=[asdict(row) for row in rows])
+        screen.document("doctor", ok=able, checks=[asdict(row) for row in rows], fit=fit.as_json() if fit else None)
     else:
-        screen.table(("", "what", "found"), [(_mark(row), row.name, row.found) for row in rows])
-        for row in rows:
-            if row.help:
-                screen.line(f"{row.name}: {row.help}")
+        _show(screen, rows, fit)
     return ExitCode.DONE if able else ExitCode.MACHINE
+
+
+def _show(screen: Screen, rows: Sequence[Row], fit: Fit | None) -> None:
+    screen.table(("", "what", "found"), [(_mark(row), row.name, row.found) for row in rows])
+    for row in rows:
+        if row.help:
+            screen.line(f"{row.name}: {row.help}")
+    for outlook in fit.outlooks if fit else ():
+        screen.line("")
+        screen.table(*table_of(outlook), right=("GB",))
 
 
 def _look(name: str, check: Callable[[], Row]) -> Row:

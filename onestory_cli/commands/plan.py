@@ -20,7 +20,6 @@ from onestory_cli.errors import Diagnostic, ExitCode, Findings, shorten
 
 if TYPE_CHECKING:
     from onestory_cli.plan import Plan, ShotJob
-    from onestory_cli.store.record import Record
     from onestory_cli.store.reuse import Decision
     from onestory_cli.store.run import Run
     from onestory_cli.store.why import Cause
@@ -205,14 +204,8 @@ def _sum(decisions: Sequence[Decision]) -> str:
 
 def _seconds(decisions: Sequence[Decision]) -> float | None:
     """How long the pending shots may take, judged by the takes that are there; None when there are none."""
-    records = [decision.take.record for decision in decisions if decision.take]
-    if not records:
-        return None
-    rate = sum(sum(record.seconds.values()) for record in records) / sum(map(_token_steps, records))
+    from onestory_cli.store.pace import pace, token_steps
+
+    rate = pace([decision.take.record for decision in decisions if decision.take])
     pending = [decision.job for decision in decisions if decision.action != "keep"]
-    return rate * sum(job.steps * (job.tokens.noise + job.tokens.context) for job in pending)
-
-
-def _token_steps(record: Record) -> int:
-    """What the time of a take goes by: its tokens, once for each step."""
-    return int(record.spec["steps"] or 1) * (record.memory.noise_tokens + record.memory.context_tokens)
+    return None if rate is None else rate * sum(map(token_steps, pending))

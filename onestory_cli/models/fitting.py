@@ -7,6 +7,7 @@ not change them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -103,24 +104,41 @@ def choose(sizes: Sizes, card: Card, asked: Asked | None = None) -> Fitting:
         OnestoryError: U607 where nothing fits.
     """
     asked = asked or Asked()
+    ways = ladder(sizes, card, asked)
+    chosen = next((way for way in ways if not card.gpu or fits(sizes, way, card)), None)
+    if chosen is None:
+        raise OnestoryError(
+            "U607",
+            f"the model does not fit into {card.memory / 1e9:.1f} GB in any way that is known",
+            help="a smaller size or fewer frames, a smaller model, or a .gguf file of it after `model:`",
+            exit=ExitCode.MACHINE,
+        )
+    return chosen
+
+
+def ladder(sizes: Sizes, card: Card, asked: Asked) -> Iterator[Fitting]:
+    """The fittings that the flags and the installed packages allow, best first; on a processor there is one."""
     fixed = Fitting(attention=asked.attention, compile_blocks=asked.compile_blocks)
     if not card.gpu:
-        return replace(fixed, storage=asked.storage or "none", vae_tiling=bool(asked.vae_tiling))
+        yield replace(fixed, storage=asked.storage or "none", vae_tiling=bool(asked.vae_tiling))
+        return
     tiling = asked.vae_tiling
     if tiling is None:
-        tiling = sizes.vae + sizes.decode > card.memory * _ROOM
+        tiling = sizes.vae + sizes.decode > usable(card.memory)
     for storage in (asked.storage,) if asked.storage else _able(card):
         for offload in (asked.offload,) if asked.offload else OFFLOADS:
-            fitting = replace(fixed, offload=offload, storage=storage, vae_tiling=tiling)
-            fits = need(sizes, fitting) <= card.memory * _ROOM
-            if fits and (offload == "none" or waiting(sizes, fitting) <= card.host * _ROOM):
-                return fitting
-    raise OnestoryError(
-        "U607",
-        f"the model does not fit into {card.memory / 1e9:.1f} GB in any way that is known",
-        help="a smaller size or fewer frames, a smaller model, or a .gguf file of it after `model:`",
-        exit=ExitCode.MACHINE,
-    )
+            yield replace(fixed, offload=offload, storage=storage, vae_tiling=tiling)
+
+
+def fits(sizes: Sizes, fitting: Fitting, card: Card) -> bool:
+    """Whether the card holds the work, and the machine the weights that wait."""
+    waits = 0 if fitting.offload == "none" else waiting(sizes, fitting)
+    return need(sizes, fitting) <= usable(card.memory) and waits <= usable(card.host)
+
+
+def usable(memory: int) -> int:
+    """Bytes of a memory that a render can count on."""
+    return int(memory * _ROOM)
 
 
 def need(sizes: Sizes, fitting: Fitting) -> int:
@@ -139,6 +157,13 @@ def need(sizes: Sizes, fitting: Fitting) -> int:
 def waiting(sizes: Sizes, fitting: Fitting) -> int:
     """Bytes of weights that wait in the machine's memory."""
     return round(sum(sizes.transformers) * _KEEPS[fitting.storage]) + sum(sizes.encoders)
+
+
+def loading(sizes: Sizes, fitting: Fitting) -> int:
+    """Bytes that the machine's memory holds while weights are read: all parts pass through it, of which fp8 is made
+    only then."""
+    keeps = 1.0 if fitting.storage == "fp8" else _KEEPS[fitting.storage]
+    return round(sum(sizes.transformers) * keeps) + sum(sizes.encoders) + sizes.vae
 
 
 def _able(card: Card) -> tuple[Storage, ...]:

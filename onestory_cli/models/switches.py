@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import diffusers
@@ -20,12 +21,22 @@ _CPU = torch.device("cpu")
 
 def card_of(device: torch.device, memory: int | None = None) -> Card:
     """What a device has; `memory` is what may be used of it instead of all."""
-    host = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    host = _host_memory()
     packages = frozenset(name for name in PACKAGES if find_spec(name))
     if device.type != "cuda":
         return Card(memory=host, host=host, gpu=False, packages=packages)
     whole = torch.cuda.get_device_properties(device).total_memory
     return Card(memory=min(whole, memory or whole), host=host, packages=packages)
+
+
+def _host_memory() -> int:
+    """Bytes of the machine's memory, or of the part of it that its container may use."""
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+    except OSError:
+        return whole
+    return min(whole, int(limit)) if limit.isdigit() else whole
 
 
 def quantisation(fitting: Fitting, dtype: torch.dtype) -> dict[str, Any]:
