@@ -33,8 +33,9 @@ class Checkpoint(Protocol):
     def load(self, identity: str) -> Partial | None:
         """What an earlier process left of this very work."""
 
-    def due(self) -> bool:
-        """Asked after each step: whether it is time to keep a partial."""
+    def due(self, *, last: bool = False) -> bool:
+        """Asked after each step: whether it is time to keep a partial; after the `last` one the work is to be decoded
+        yet, maybe beside the next shot."""
 
     def keep(self, partial: Partial) -> None:
         """Keep a partial in place of the one before.
@@ -50,7 +51,7 @@ class Unkept:
     def load(self, identity: str) -> None:
         return None
 
-    def due(self) -> bool:
+    def due(self, *, last: bool = False) -> bool:
         return False
 
     def keep(self, partial: Partial) -> None:

@@ -97,7 +97,7 @@ def denoise(
         latents = scheduler.step(velocity, time, latents, return_dict=False)[0]
         latents = hold_first(latents, conditions.first_BCHW)
         on_step(step)
-        if checkpoint.due():
+        if checkpoint.due(last=step == schedule.steps):
             kept = snapshot(scheduler, schedule.name, latents, step=step, steps=schedule.steps, identity=identity)
             checkpoint.keep(kept)
     return latents[:, :, conditions.references :].float()

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from onestory_cli.events import Emit, Remembered, StepDone, ignore
 from onestory_cli.generate.conditions import conditions_of
+from onestory_cli.generate.decoding import decode
 from onestory_cli.generate.denoise import Schedule, denoise, starting_noise
 from onestory_cli.generate.recall import Recalled, SelectedFrame, recall
 from onestory_cli.memory.bank import MemoryBank
@@ -25,15 +27,28 @@ from onestory_cli.plan.jobs import ShotJob
 
 @dataclass(frozen=True, kw_only=True)
 class ShotResult:
-    """A made shot and its memory state. `scores` holds the relevance of every visible frame, by source."""
+    """A made shot and its memory state. `scores` holds the relevance of every visible frame, by source.
+
+    It is decoded when its pixels are first asked for, in the thread that asks.
+    """
 
     latents_CTHW: NDArray[np.float32]
-    pixels_PHWC: NDArray[np.uint8]
     selection: tuple[SelectedFrame, ...]
     scores: dict[str, tuple[float, ...]]
     context_tokens: int
     noise_tokens: int
-    seconds: dict[str, float]
+    decode: Callable[[], NDArray[np.uint8]] = field(repr=False)
+    watch: Stopwatch = field(repr=False)
+
+    @cached_property
+    def pixels_PHWC(self) -> NDArray[np.uint8]:
+        with self.watch("decode"):
+            return self.decode()
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Of the parts of the making that are over."""
+        return dict(self.watch.seconds)
 
 
 def generate_shot(
@@ -59,16 +74,15 @@ def generate_shot(
         shape = latent_shape(model, job)
         noise = noise_for(shape, seed=job.seed, references=conditions.references)
         latents = denoise(model, noise, conditions, schedule, _steps(job, emit), checkpoint)
-    with watch("decode"), torch.inference_mode():
-        pixels = model.decode(latents[0])
+        latents_CTHW = latents[0].cpu().numpy()
     return ShotResult(
-        latents_CTHW=latents[0].cpu().numpy(),
-        pixels_PHWC=pixels,
+        latents_CTHW=latents_CTHW,
         selection=recalled.selection,
         scores=recalled.scores,
         context_tokens=recalled.context_tokens,
         noise_tokens=shape[2] * model.spec.tokens_per_frame(job.width, job.height),
-        seconds=dict(watch.seconds),
+        decode=partial(decode, model, latents_CTHW),
+        watch=watch,
     )
 
 

@@ -7,6 +7,7 @@ E text width, I image tokens, V image width, F pictures.
 from __future__ import annotations
 
 import platform
+import threading
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -40,12 +41,16 @@ NO_MODULE = cast(Any, None)  # stands for a part that a base does not have; its 
 
 @dataclass(kw_only=True)
 class Eyes:
-    """The VAE of a model and the scorer of its pictures: all that a base without an adapter needs for selection."""
+    """The VAE of a model and the scorer of its pictures: all that a base without an adapter needs for selection.
+
+    `turn` is held by the thread that works with the VAE, which keeps what it is at on itself.
+    """
 
     spec: ModelSpec
     vae: AutoencoderKLWan
     scorer: PictureScorer
     device: torch.device = CPU
+    turn: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def encode_video(self, pixels_BPHWC: NDArray[np.uint8]) -> Tensor:
         """Pixels -> normalised latents (B, C, T, H, W) in float32, the mode of the posterior; P must be 4k + 1."""
@@ -56,7 +61,8 @@ class Eyes:
 
     def encode_values(self, values_BCPHW: Tensor) -> Tensor:
         """As `encode_video`, from colours between -1 and 1: 0 is the mid grey that stands for "not given"."""
-        latents = self.vae.encode(values_BCPHW.to(self.device, self.vae.dtype)).latent_dist.mode().float()
+        with self.turn:
+            latents = self.vae.encode(values_BCPHW.to(self.device, self.vae.dtype)).latent_dist.mode().float()
         mean, std = self._latent_statistics()
         return (latents - mean) / std
 
@@ -68,7 +74,8 @@ class Eyes:
         """Normalised latents -> pixels (P, H, W, 3)."""
         mean, std = self._latent_statistics()
         latents = latents_CTHW[None].to(self.device) * std + mean
-        pixels = self.vae.decode(latents.to(self.vae.dtype), return_dict=False)[0][0]
+        with self.turn:
+            pixels = self.vae.decode(latents.to(self.vae.dtype), return_dict=False)[0][0]
         scaled = pixels.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
         return scaled.permute(1, 2, 3, 0).cpu().numpy()
 

@@ -76,9 +76,14 @@ def sizes_of(
         encoders=tuple(size for name, size in parts.sizes.items() if name.endswith("_encoder")),
         vae=parts.sizes["vae"],
         step=tokens * parts.width * (_STEP_WIDTHS + parts.hints) * _bytes_of(spec),
-        decode=width * height * _DECODED,
+        decode=decode_bytes(width, height),
         tiled_decode=min(width * height, _TILE) * _DECODED + width * height * frames * 3 * WIDE,
     )
+
+
+def decode_bytes(width: int, height: int) -> int:
+    """What decoding a shot of a size takes beside the VAE, however many frames it has: they are decoded in turn."""
+    return width * height * _DECODED
 
 
 def _experts(spec: ModelSpec) -> tuple[tuple[str, str], ...]:

@@ -44,9 +44,11 @@ class MakerByModel:
         emit: Emit,
         checkpoint: Checkpoint,
     ) -> Made:
-        """Make a shot with its own model."""
+        """Make a shot with its own model, pixels and all: what waits to be decoded would hold on to its model."""
         maker = self._of(job.other.spec if job.other else self._spec)
-        return maker.make(job, memory, image=image, emit=emit, checkpoint=checkpoint)
+        made = maker.make(job, memory, image=image, emit=emit, checkpoint=checkpoint)
+        _ = made.pixels_PHWC
+        return made
 
     def recall(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> Recalled:
         """What the shot would remember; only shots of the story's own model do."""

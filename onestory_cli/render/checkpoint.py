@@ -10,6 +10,7 @@ from onestory_cli.partial import Partial
 from onestory_cli.store.run import Run
 
 SECONDS = 30.0
+BEFORE_DECODING = 10.0  # seconds of work that decoding, which may take as long again, does not put at risk
 
 
 def never() -> bool:
@@ -32,9 +33,10 @@ class TakeCheckpoint:
         partial = self._run.partial(self._shot, self._key)
         return partial if partial and partial.identity == identity else None
 
-    def due(self) -> bool:
-        """Whether it is time to keep a partial."""
-        return self._stop() or time.monotonic() - self._kept >= self._seconds
+    def due(self, *, last: bool = False) -> bool:
+        """Whether it is time to keep a partial; sooner where no step is left."""
+        wait = min(self._seconds, BEFORE_DECODING) if last else self._seconds
+        return self._stop() or time.monotonic() - self._kept >= wait
 
     def keep(self, partial: Partial) -> None:
         """Write the partial in place of the one before.

@@ -1,11 +1,14 @@
-"""From a made shot to a take on the disk: what it will be is known before its clip is encoded."""
+"""From a made shot to a take on the disk: what it will be is known before its latents are decoded."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from onestory_cli.plan import ShotJob
+from onestory_cli.plan import Plan, ShotJob
+from onestory_cli.render.checking import checked
+from onestory_cli.render.maker import Made
 from onestory_cli.store.files import FileDigest, coded, sha256
 from onestory_cli.store.record import Record
 from onestory_cli.store.run import Run
@@ -19,17 +22,35 @@ if TYPE_CHECKING:
 def promised(run: Run, record: Record, latents: bytes) -> Take:
     """The take that a record will be of: its place, and the digest by which a later shot remembers it.
 
-    The clip's digest is not in it yet.
+    The clip's digest is not in it yet, nor what is measured on its pixels.
     """
     known = {LATENTS: FileDigest(sha256=sha256(latents), bytes=len(latents))}
     return Take(shot=record.shot, folder=run.take_folder(record.shot, record.key), record=replace(record, files=known))
 
 
-def commit(run: Run, take: Take, job: ShotJob, output: Output, *, latents: bytes, pixels_PHWC: np.ndarray) -> Take:
-    """Encode the clip and make a promised take a real one.
+def finish(
+    run: Run, promise: Take, job: ShotJob, plan: Plan, *, latents: bytes, made: Made, seen: Mapping[str, Take]
+) -> Take:
+    """Decode a made shot where that is not done yet, check its clip, encode it, and make the promised take a real one.
+
+    `seen` are takes in its memory.
 
     Raises:
         OnestoryError: R4xx for what the disk refuses, M505 or M506 for a clip that cannot be encoded.
+    """
+    pixels_PHWC = made.pixels_PHWC
+    frames = made.latents_CTHW.shape[1]
+    record = checked(promise.record, pixels_PHWC, frames=frames, plan=plan, seen=seen)
+    record = replace(record, seconds=dict(made.seconds))
+    take = replace(promise, record=record)
+    return commit(run, take, job, plan.output, latents=latents, pixels_PHWC=pixels_PHWC)
+
+
+def commit(run: Run, take: Take, job: ShotJob, output: Output, *, latents: bytes, pixels_PHWC: np.ndarray) -> Take:
+    """Encode the clip and let the take appear.
+
+    Raises:
+        OnestoryError: as `finish` does.
     """
     from onestory_cli.media.video import write_clip
 

@@ -1,8 +1,9 @@
 """A film in the making: how each of its takes is come by, kept or made, and how it becomes whole behind the next one.
 
-Takes are committed and accepted one by one, in film order. But for the work on the next shot nothing happens meanwhile:
-whatever else changes the run waits until they are on the disk. No torch here: a `Maker` makes shots, and is loaded only
-when the first shot must really run.
+A shot is remembered by its latents, so the next one begins while this one is decoded, checked and encoded. Takes are
+committed and accepted one by one, in film order. But for the work on the next shot nothing happens meanwhile: whatever
+else changes the run waits until they are on the disk. No torch here: a `Maker` makes shots, and is loaded only when the
+first shot must really run.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Emit, Event
 from onestory_cli.plan import Plan, ShotJob, retake
 from onestory_cli.render.behind import Behind
-from onestory_cli.render.checking import checked, is_bad, rank, warnings_of
+from onestory_cli.render.checking import is_bad, rank, warnings_of
 from onestory_cli.render.checkpoint import TakeCheckpoint
-from onestory_cli.render.committing import commit, promised
+from onestory_cli.render.committing import finish, promised
 from onestory_cli.render.joining import join
 from onestory_cli.render.maker import Made, Maker, memory_state
 from onestory_cli.render.picture import picture_for
@@ -85,6 +86,11 @@ class Film:
         """A take as it was committed; settle first."""
         return self._whole.get(take.folder, take)
 
+    def measured(self, take: Take) -> Take:
+        """A take with its checks, which wait for its pixels."""
+        self.settle()
+        return self.whole(take)
+
     def _say(self, event: Event) -> None:
         if not isinstance(event, events.StepDone):
             self._run.log(event)
@@ -132,15 +138,15 @@ class Film:
         """The take, or the best of up to `retries` others too, where it has faults and it is nobody's choice."""
         if job.accept == "ask" or self._lookup.chosen(job.shot):
             return take
-        tried = [take]
+        tried = [self.measured(take) if retries else take]
         others = [number for number in range(retries + 1) if number != take.record.take]
         for number in others[:retries]:
             if is_bad(min(tried, key=rank)):
-                tried.append(self.have(retake(job, number)))
+                tried.append(self.measured(self.have(retake(job, number))))
         return min(tried, key=rank)
 
     def replace_bad(self, job: ShotJob, others: Collection[Take]) -> None:
-        """Let the best of other takes count in place of one that has faults and is nobody's choice; settle first."""
+        """Let the best of other takes, measured ones, count in place of one that has faults and is nobody's choice."""
         take = self._standing.get(job.shot)
         if take and is_bad(take) and not self._lookup.chosen(job.shot):
             best = min((take, *others), key=rank)
@@ -240,27 +246,16 @@ class Film:
         return self._hand_over(decision, made, began)
 
     def _hand_over(self, decision: Decision, made: Made, began: float) -> Take:
-        """Let a made shot become a take beside the work on the next one, once the take before it is whole."""
+        """Let a made shot become a take beside the work on the next one, once the take before it is whole.
+
+        So never more than one shot waits for that, and all that it remembers has been measured.
+        """
         self.settle()
+        seen = {source: self.whole(take) for source, take in self._visible.takes.items()}
         data = write_latents(made.latents_CTHW)
-        record = checked(
-            self._record(decision, made),
-            made.pixels_PHWC,
-            frames=made.latents_CTHW.shape[1],
-            plan=self._plan,
-            seen=self._visible.takes,
-        )
-        take = promised(self._run, record, data)
+        take = promised(self._run, self._record(decision, made), data)
         self._visible.add(take, data)
-        work = partial(
-            commit,
-            self._run,
-            take,
-            decision.job,
-            self._plan.output,
-            latents=data,
-            pixels_PHWC=made.pixels_PHWC,
-        )
+        work = partial(finish, self._run, take, decision.job, self._plan, latents=data, made=made, seen=seen)
         self._behind.add(work, lambda whole: self._committed(whole, time.monotonic() - began))
         return take
 

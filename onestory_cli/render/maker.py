@@ -45,7 +45,10 @@ class Recalled(Protocol):
 
 
 class Made(Recalled, Protocol):
-    """A shot as made, and what it remembered."""
+    """A shot as made, and what it remembered.
+
+    Its pixels may be decoded when they are first asked for, which another thread may do while the next shot is made.
+    """
 
     @property
     def latents_CTHW(self) -> np.ndarray: ...
@@ -54,7 +57,8 @@ class Made(Recalled, Protocol):
     @property
     def noise_tokens(self) -> int: ...
     @property
-    def seconds(self) -> Mapping[str, float]: ...
+    def seconds(self) -> Mapping[str, float]:
+        """By the parts of the making that are over: decoding is one of them once the pixels were asked for."""
 
 
 class Maker(Protocol):

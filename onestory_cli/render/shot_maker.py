@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from onestory_cli.events import Emit
+from onestory_cli.generate.decoding import decodes_beside
 from onestory_cli.generate.recall import Recalled, recall
 from onestory_cli.generate.shot import ShotResult, generate_shot
 from onestory_cli.memory.bank import MemoryBank
@@ -58,9 +59,15 @@ class ShotMaker:
         emit: Emit,
         checkpoint: Checkpoint,
     ) -> ShotResult:
-        """Make a shot that can see `memory`, source -> latents (C, T, H, W) in film order."""
+        """Make a shot that can see `memory`, source -> latents (C, T, H, W) in film order.
+
+        Its pixels wait for whoever asks, but where decoding beside the next shot would gain nothing.
+        """
         bank = self._bank(job, memory)
-        return generate_shot(self._model, job, bank, image=image, emit=emit, checkpoint=checkpoint)
+        made = generate_shot(self._model, job, bank, image=image, emit=emit, checkpoint=checkpoint)
+        if not decodes_beside(self._model, width=job.width, height=job.height):
+            _ = made.pixels_PHWC
+        return made
 
     def recall(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> Recalled:
         """What the shot would remember of `memory` now, by the reader alone."""

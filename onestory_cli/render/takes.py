@@ -52,15 +52,14 @@ def make_takes(
             )
         made: list[Take] = []
         for number in range(first, first + count + retry_bad):
-            if len(made) >= count and not is_bad(min(made, key=rank)):
+            if len(made) >= count and not is_bad(min(map(film.measured, made), key=rank)):
                 break
             next_job = retake(job, number)
             if seed is not None:
                 own = seed + number - first
                 next_job = replace(next_job, seed=own, seed_rule=Seed(base=own, given=True))
             made.append(film.have(next_job))
-        film.settle()
-        whole = tuple(film.whole(take) for take in made)
+        whole = tuple(film.measured(take) for take in made)
         if retry_bad and job.accept != "ask":
             film.replace_bad(job, whole)
         return whole

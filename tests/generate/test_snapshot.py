@@ -35,7 +35,7 @@ class Notebook:
         self.loaded.append(found.step if found else 0)
         return found
 
-    def due(self) -> bool:
+    def due(self, *, last: bool = False) -> bool:
         return True
 
     def keep(self, partial: Partial) -> None:
