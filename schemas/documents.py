@@ -111,6 +111,24 @@ TAKE = record(
     reason=TEXT,
     clip=TEXT,
 )
+COSINE = maybe({**NUMBER, "minimum": -1, "maximum": 1}, "Null where it was not found.")
+SCORED = record(
+    shot=TEXT,
+    clip=told(TEXT, "The SHA-256 of the clip's file."),
+    identity=told(
+        {"type": "object", "additionalProperties": COSINE},
+        "Each character that the caption names: the cosine to the first shot in which it was found.",
+    ),
+)
+NETWORK = maybe(record(source=TEXT), "Null for a role without one.")
+MEASURED_BY = record(networks={"type": "object", "additionalProperties": NETWORK})
+FILM_MEASURED = record(
+    schema={"const": "onestory.evaluation.v1"},
+    benchmark={"const": "videos"},
+    scores={"type": "object"},
+    shots=many(SCORED),
+    provenance=MEASURED_BY,
+)
 ABOUT_CODE = record(code=TEXT, title=TEXT, explanation=TEXT, bad=TEXT, good=TEXT, severity=TEXT)
 
 OUTLOOK = record(
@@ -199,7 +217,9 @@ DOCUMENTS: dict[str, Schema] = {
         **record(benchmark={"enum": ["storyworld", "videos"]}, seconds=NUMBER, provenance={"type": "object"}),
         "oneOf": [
             record(benchmark={"const": "storyworld"}, rows={"type": "object"}, differences={"type": "object"}),
-            record(benchmark={"const": "videos"}, scores={"type": "object"}, shots=many({"type": "object"})),
+            record(
+                benchmark={"const": "videos"}, scores={"type": "object"}, shots=many(SCORED), provenance=MEASURED_BY
+            ),
         ],
     },
     "export-vbench": record(folder=TEXT, clips=WHOLE, command=TEXT),

@@ -1,4 +1,4 @@
-"""R401 to R416 and W406: run directories."""
+"""R401 to R418 and W406: run directories."""
 
 from __future__ import annotations
 
@@ -125,6 +125,22 @@ RUNS = (
         "A run on another disk is named with --run.",
         bad="film.run/events.jsonl -> /home/me/.profile",
         good="onestory render film.story.yaml --run /large-disk/film.run",
+    ),
+    Code(
+        code="R417",
+        title="No scores of a film",
+        explanation="The page takes scores from the JSON that `onestory evaluate FILM --out FILE` wrote. This file "
+        "cannot be read, or holds something else: the scores of a model, say, or those of an older version.",
+        bad="onestory report film.run --scores notes.json",
+        good="onestory evaluate film.run --out scores.json && onestory report film.run --scores scores.json",
+    ),
+    Code(
+        code="R418",
+        title="Scores of other clips",
+        explanation="Scores belong to the clips that were measured, byte by byte. These are of another film, or some "
+        "shot was rendered again since, or another take counts now. Nothing is drawn from scores of something else.",
+        bad="onestory report film.run --scores yesterday.json",
+        good="onestory evaluate film.run --out scores.json && onestory report film.run --scores scores.json",
     ),
     Code(
         code="W406",

@@ -1,4 +1,4 @@
-"""M531, M532 and T631 to T633: the evaluation of films."""
+"""M531, M532 and T631 to T634: the evaluation of films."""
 
 from __future__ import annotations
 
@@ -42,5 +42,13 @@ VIDEOS = (
         "Clips with other names are taken in order, if there is one for each shot.",
         bad="onestory evaluate clips/ --story film.story.yaml      (with a clip too many)",
         good="clips/opening.mp4, clips/city.mp4, clips/return.mp4",
+    ),
+    Code(
+        code="T634",
+        title="Not a film of the storyworld",
+        explanation="The read-out tells species, colours and places of the storyworld, and would find them in any "
+        "picture. So it is asked only about run directories whose model was trained on that world.",
+        bad="onestory evaluate wan-film.run --readout",
+        good="onestory evaluate wan-film.run --embedder dinov2-base --detector grounding-dino-tiny",
     ),
 )

@@ -24,6 +24,7 @@ from onestory_cli.commands.benchmarking import (
 )
 from onestory_cli.commands.evaluating import (
     Aligner,
+    ByReadout,
     Detector,
     Embedder,
     ExportVbench,
@@ -61,6 +62,7 @@ def command(
     embedder: Embedder = "dinov2-base",
     detector: Detector = "grounding-dino-tiny",
     aligner: Aligner = "xclip-base",
+    readout: ByReadout = False,
     export_vbench: ExportVbench = None,
     device: Device = "auto",
     json: Json = False,
@@ -73,6 +75,7 @@ def command(
             Path(model),
             story=story,
             networks={"embedder": embedder, "detector": detector, "aligner": aligner},
+            readout=readout,
             export=export_vbench,
             out=out,
             markdown=markdown,

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from onestory_cli.commands.options import flag
 from onestory_cli.commands.screen import Screen
+from onestory_cli.commands.writing import write_result
 from onestory_cli.errors import ExitCode
 from onestory_cli.models.catalog import CARD, CATALOG
 
@@ -35,6 +37,13 @@ Aligner = Annotated[
         "--aligner", metavar="NAME", help="Of a film: what compares clip and caption (X-CLIP or SigLIP2); or none."
     ),
 ]
+ByReadout = Annotated[
+    bool,
+    flag(
+        "--readout",
+        help="Of a film of the storyworld: look with the read-out in the package, and with no other network.",
+    ),
+]
 ExportVbench = Annotated[
     Path | None,
     typer.Option(
@@ -45,7 +54,8 @@ ExportVbench = Annotated[
     ),
 ]
 # options of the command that say something of a film; the others are of a model
-OF_FILMS = {"story", "embedder", "detector", "aligner", "export_vbench"}
+NETWORKS = ("embedder", "detector", "aligner")
+OF_FILMS = {"story", *NETWORKS, "readout", "export_vbench"}
 OF_BOTH = {"model", "out", "markdown", "device", "json"}
 
 
@@ -63,6 +73,9 @@ def refuse_other_options(context: typer.Context, argument: str) -> None:
     """
     film = is_film(argument)
     given = [name for name in context.params if _was_given(context, name)]
+    networks = [name for name in NETWORKS if name in given]
+    if networks and "readout" in given:
+        raise typer.BadParameter(f"--readout looks alone: leave out --{networks[0]}, or --readout")
     wrong = [name for name in given if name not in OF_BOTH and (name in OF_FILMS) is not film]
     if wrong:
         option, kind = f"--{wrong[0].replace('_', '-')}", "model" if film else "film"
@@ -75,13 +88,14 @@ def evaluate_film(
     *,
     story: Path | None,
     networks: dict[Role, str],
+    readout: bool,
     export: Path | None,
     out: Path | None,
     markdown: bool,
     device: str,
     json: bool,
 ) -> ExitCode:
-    """Measure a film and show the result, or export it; `networks` has a name for each role."""
+    """Measure a film and show the result, or export it; `networks` has a name for each role, `readout` is for all."""
     film = _film(folder, story)
     if export:
         return _export(screen, film, export, json=json)
@@ -91,11 +105,12 @@ def evaluate_film(
 
         sources = {role: source_of(role, name) for role, name in networks.items()}
         from onestory_cli.evaluation.videos.run import load_eyes, measure_film
+        from onestory_cli.evaluation.videos.world import world_eyes
 
-        result = measure_film(film, load_eyes(sources, device), emit=show)
-    document = json_.dumps(result.document(), indent=2)
+        eyes = world_eyes(folder) if readout else load_eyes(sources, device)
+        result = measure_film(film, eyes, emit=show)
     if out:
-        out.write_text(document + "\n", encoding="utf-8")
+        write_result(out, (json_.dumps(result.document(), indent=2) + "\n").encode())
     if json:
         screen.line(json_.dumps(result.document()))
     elif markdown:

@@ -10,6 +10,7 @@ import typer
 
 from onestory_cli.commands.completing import run_shots
 from onestory_cli.commands.options import Json, RunArgument
+from onestory_cli.commands.report import ScoresFile, scores_in, write_page
 from onestory_cli.commands.runs import find_run
 from onestory_cli.commands.screen import Screen, screen_of
 from onestory_cli.errors import ExitCode, did_you_mean
@@ -57,17 +58,20 @@ def command(
         Path | None,
         typer.Option("--html", metavar="FILE", help="Write a page instead, as `report` does.", show_default=False),
     ] = None,
+    scores: ScoresFile = None,
     json: Json = False,
 ) -> ExitCode:
     """Show what each shot remembered, how relevant it was, and at what price."""
     from onestory_cli.report.data import read_film
     from onestory_cli.report.what_if import Wish
 
+    if scores and not html:
+        raise typer.BadParameter("--scores is drawn on the page: name one with --html")
     wish = Wish(policy=_known(policy), frames=frames, budget=budget)
     film, screen = read_film(find_run(folder)), screen_of(context)
     shots = film.shots if shot is None else (film.shot(shot),)
     if html:
-        _page(film, html, screen, json=json)
+        write_page(film, html, screen, link=False, scores=scores_in(scores, film), json=json)
         return ExitCode.DONE
     wished = _select_again(film, shots, wish) if wish else None
     if json:
@@ -118,12 +122,6 @@ def _thumbnails(memory: Memory, screen: Screen) -> None:
     from onestory_cli.report.thumbnails import thumbnail_lines
 
     screen.styled(thumbnail_lines(memory, width=screen.width))
-
-
-def _page(film: FilmReport, file: Path, screen: Screen, *, json: bool) -> None:
-    from onestory_cli.commands.report import write_page
-
-    write_page(film, file, screen, link=False, json=json)
 
 
 def _document(

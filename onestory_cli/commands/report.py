@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as json_
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,8 +16,20 @@ from onestory_cli.errors import ExitCode
 
 if TYPE_CHECKING:
     from onestory_cli.report.data import FilmReport
+    from onestory_cli.report.scores import Scores
 
 PAGE = "report.html"
+
+
+ScoresFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--scores",
+        metavar="FILE",
+        help="Draw how like themselves characters stay, as `evaluate FILM --out FILE` measured it.",
+        show_default=False,
+    ),
+]
 
 
 def command(
@@ -39,17 +52,51 @@ def command(
         ),
     ] = None,
     no_picture: Annotated[bool, flag("--no-picture", help="With --markdown: without the contact sheet.")] = False,
+    scores: ScoresFile = None,
+    identity: Annotated[
+        bool, flag("--identity", help="Of a film of the storyworld: measure that now, with the read-out.")
+    ] = False,
     json: Json = False,
 ) -> ExitCode:
     """Write a page: the film, every shot, and what each of them remembered."""
     from onestory_cli.report.data import read_film
 
-    film = read_film(find_run(folder))
+    _refuse_together(scores=scores, identity=identity, markdown=markdown)
+    film, screen = read_film(find_run(folder)), screen_of(context)
     if markdown:
-        write_summary(film, markdown, screen_of(context), picture=not no_picture, json=json)
-    else:
-        write_page(film, out or film.run / PAGE, screen_of(context), link=link, json=json)
+        write_summary(film, markdown, screen, picture=not no_picture, json=json)
+        return ExitCode.DONE
+    measured = _measured(film, screen) if identity else scores_in(scores, film)
+    write_page(film, out or film.run / PAGE, screen, link=link, scores=measured, json=json)
     return ExitCode.DONE
+
+
+def _refuse_together(*, scores: Path | None, identity: bool, markdown: Path | None) -> None:
+    given = [name for name, value in (("--scores", scores), ("--identity", identity)) if value]
+    if len(given) > 1:
+        raise typer.BadParameter("--identity measures, and --scores has what was measured: one of them")
+    if given and markdown:
+        raise typer.BadParameter(f"{given[0]} is drawn on the page, and --markdown writes none")
+
+
+def scores_in(file: Path | None, film: FilmReport) -> Scores | None:
+    """What a file tells of the film's characters; None without one."""
+    from onestory_cli.report.scores import read_scores
+
+    return read_scores(file, film) if file else None
+
+
+def _measured(film: FilmReport, screen: Screen) -> Scores:
+    """What the read-out sees of the film's characters."""
+    from onestory_cli.evaluation.videos.films import read_film
+    from onestory_cli.evaluation.videos.run import measure_film
+    from onestory_cli.evaluation.videos.world import world_eyes
+    from onestory_cli.report.scores import scores_of
+
+    eyes = world_eyes(film.run)
+    with screen.watch() as show:
+        result = measure_film(read_film(film.run), eyes, emit=show)
+    return scores_of(json_.loads(json_.dumps(result.document())), film, str(film.run))
 
 
 def write_summary(film: FilmReport, file: Path, screen: Screen, *, picture: bool, json: bool) -> None:
@@ -68,11 +115,11 @@ def write_summary(film: FilmReport, file: Path, screen: Screen, *, picture: bool
         screen.line(str(file))
 
 
-def write_page(film: FilmReport, file: Path, screen: Screen, *, link: bool, json: bool) -> None:
+def write_page(film: FilmReport, file: Path, screen: Screen, *, link: bool, scores: Scores | None, json: bool) -> None:
     """Write the page of a film to `file`, whole or not at all, and say where it is."""
     from onestory_cli.report.page import render_page
 
-    page = render_page(film, beside=file.parent if link else None).encode()
+    page = render_page(film, beside=file.parent if link else None, scores=scores).encode()
     write_result(file, page)
     if json:
         screen.document("report", run=str(film.run), page=str(file), bytes=len(page))

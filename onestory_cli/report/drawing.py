@@ -1,6 +1,7 @@
-"""Where things stand in the page's drawings: arcs over the film, lines from sources to frames, curves over shots.
+"""Where things stand in the page's drawings: arcs over the film, and lines from sources to frames.
 
-Numbers only: the templates draw them. Lengths are in units of the drawing's own viewBox, y grows downwards.
+Numbers only: the templates draw them; `curves.py` has the curves. Lengths are in units of the drawing's own viewBox,
+y grows downwards.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ from onestory_cli.report.data import FilmReport, Frame, Memory, ShotReport, Sour
 
 SLOT = 100  # width of one shot in arcs and curves
 ARCS_HEIGHT = 120
-CURVE_HEIGHT = 100
-_MARGIN = 8  # above and below a curve
 
 FLOW_WIDTH = 400
 _SOURCE_SIZE, _SOURCE_PITCH = 64, 92  # a source's picture; from one source to the next
@@ -69,37 +68,6 @@ class Flow:
     width: int = FLOW_WIDTH
     score_left: int = _SCORE_LEFT
     score_width: int = _SCORE_WIDTH
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dot:
-    """The mean of one shot: where it stands, its value, and the mean colour of the shot as #rrggbb."""
-
-    shot: ShotReport
-    x: float
-    y: float
-    value: float
-    colour: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Curve:
-    """One measure over the film, between `low` and `high`; `lines` has the frames of every shot, `base` is the y of the
-    first shot's mean."""
-
-    name: str
-    about: str
-    low: float
-    high: float
-    base: float
-    means: str
-    lines: tuple[str, ...]
-    dots: tuple[Dot, ...]
-
-    @property
-    def drift(self) -> float:
-        """The last shot's mean less the first one's."""
-        return self.dots[-1].value - self.dots[0].value
 
 
 def arcs(film: FilmReport) -> tuple[Arc, ...]:
@@ -188,43 +156,3 @@ def _frame_spots(
         )
         top += size + _FRAME_GAP
     return tuple(spots)
-
-
-def curve(
-    name: str, about: str, shots: Sequence[ShotReport], values: Sequence[Sequence[float]], colours: Sequence[str]
-) -> Curve:
-    """A measure over the film from its value in every frame of every shot."""
-    everything = [value for row in values for value in row]
-    low, high = _range(min(everything), max(everything))
-
-    def y(value: float) -> float:
-        return round(_MARGIN + (CURVE_HEIGHT - 2 * _MARGIN) * (high - value) / (high - low), 2)
-
-    means = [sum(row) / len(row) for row in values]
-    dots = [
-        Dot(shot=shot, x=SLOT * (place + 0.5), y=y(mean), value=mean, colour=colour)
-        for place, (shot, mean, colour) in enumerate(zip(shots, means, colours, strict=True))
-    ]
-    return Curve(
-        name=name,
-        about=about,
-        low=low,
-        high=high,
-        base=y(means[0]),
-        means=" ".join(f"{dot.x:g},{dot.y:g}" for dot in dots),
-        lines=tuple(_line(place, [y(value) for value in row]) for place, row in enumerate(values)),
-        dots=tuple(dots),
-    )
-
-
-def _range(low: float, high: float) -> tuple[float, float]:
-    """Round bounds, at least a fifth apart, so that noise does not look like drift."""
-    if high - low < 0.2:
-        middle = (low + high) / 2
-        low, high = middle - 0.1, middle + 0.1
-    return round(low - 0.01, 2), round(high + 0.01, 2)
-
-
-def _line(place: int, heights: Sequence[float]) -> str:
-    step = SLOT * 0.84 / max(1, len(heights) - 1)
-    return " ".join(f"{SLOT * (place + 0.08) + step * index:.1f},{y:g}" for index, y in enumerate(heights))

@@ -24,10 +24,11 @@ from PIL import Image
 
 from onestory_cli import __version__
 from onestory_cli.checks import faults
-from onestory_cli.report import drawing
+from onestory_cli.report import curves, drawing
 from onestory_cli.report.data import FilmReport, Frame, Memory, ShotReport
 from onestory_cli.report.lines import policy_of
 from onestory_cli.report.pictures import ShotPictures, fitted, look_at, source_pictures
+from onestory_cli.report.scores import Scores
 
 HEATS = 9  # shades of heat in the style: 0..8
 _POSTER, _THUMB = 320, 160  # most pixels that a picture is wide
@@ -97,8 +98,10 @@ class Gallery:
         )
 
 
-def render_page(film: FilmReport, *, beside: Path | None = None) -> str:
+def render_page(film: FilmReport, *, beside: Path | None = None, scores: Scores | None = None) -> str:
     """The page of a film as HTML. Clips are in it, or, where `beside` is the page's folder, referred to from there.
+
+    With `scores` it draws how like themselves the characters stay.
 
     Raises:
         OnestoryError: M508 for a clip that cannot be read.
@@ -111,7 +114,7 @@ def render_page(film: FilmReport, *, beside: Path | None = None) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"duration": _duration, "heat": heat_of}
+    environment.filters |= {"duration": _duration, "heat": heat_of, "change": _change}
     style, script = _asset("style.css"), _asset("page.js")
     gallery = Gallery(film, looks)
     template = environment.get_template("page.html.j2")
@@ -129,6 +132,9 @@ def render_page(film: FilmReport, *, beside: Path | None = None) -> str:
         arcs=drawing.arcs(film),
         columns=_columns(film),
         curves=_curves(film, looks),
+        curve_height=curves.HEIGHT,
+        scores=scores,
+        identity=_identity(film, looks, scores) if scores else {},
         pixelated=all(looks[shot.id].frames_THW3.shape[2] <= 128 for shot in film.shots),
         version=__version__,
         made=datetime.fromtimestamp(max((shot.take.record.created for shot in film.shots), default=0), UTC),
@@ -161,16 +167,29 @@ def _columns(film: FilmReport) -> list[str]:
     return [*(name for name in others if name.startswith("@")), *shots, *(n for n in others if not n.startswith("@"))]
 
 
-def _curves(film: FilmReport, looks: Mapping[str, ShotPictures]) -> list[drawing.Curve]:
+def _curves(film: FilmReport, looks: Mapping[str, ShotPictures]) -> list[curves.Curve]:
     if not film.shots:
         return []
-    seen = [looks[shot.id].look for shot in film.shots]
-    colours = ["#{:02x}{:02x}{:02x}".format(*look.colour) for look in seen]
+    seen, colours = [looks[shot.id].look for shot in film.shots], _colours(film, looks)
     measures = (
         ("light", "mean luma of every frame, 0 black to 1 white", [look.luma_P.tolist() for look in seen]),
         ("colour", "mean colourfulness, 0 grey to 1 pure colours", [look.colourfulness_P.tolist() for look in seen]),
     )
-    return [drawing.curve(name, about, film.shots, values, colours) for name, about, values in measures]
+    return [curves.film_curve(name, about, film.shots, values, colours) for name, about, values in measures]
+
+
+def _identity(film: FilmReport, looks: Mapping[str, ShotPictures], scores: Scores) -> dict[str, curves.Curve | None]:
+    """A curve for every character that was looked for."""
+    colours, about = _colours(film, looks), "likeness to its first shot, 1 is the same"
+    return {
+        name: curves.identity_curve(name, about, film.shots, values, colours)
+        for name, values in scores.identity.items()
+    }
+
+
+def _colours(film: FilmReport, looks: Mapping[str, ShotPictures]) -> list[str]:
+    """The mean colour of each shot, as #rrggbb."""
+    return ["#{:02x}{:02x}{:02x}".format(*looks[shot.id].look.colour) for shot in film.shots]
 
 
 def _clip(shot: ShotReport, beside: Path | None) -> str:
@@ -212,3 +231,9 @@ def _asset(name: str) -> str:
 def _duration(seconds: float) -> str:
     """Seconds as the page writes them: "2.1 s", "3:05"."""
     return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)}:{round(seconds % 60):02}"
+
+
+def _change(value: float) -> str:
+    """A difference with its sign, as the page writes it: "+0.12", "−0.03", "0.00"."""
+    text = f"{value:+.2f}".replace("-", "−")
+    return text if text[1:] != "0.00" else "0.00"

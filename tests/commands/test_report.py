@@ -67,3 +67,20 @@ def test_a_summary_without_a_picture_as_json(onestory: Onestory, film_run: Path)
     document = onestory("report", film_run, "--markdown", "summary.md", "--no-picture", "--json").json
     assert (document["schema"], document["summary"], document["picture"]) == ("onestory.summary.v1", "summary.md", None)
     assert not Path("summary.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("report", "--scores", "a.json", "--identity"), "one of them"),
+        (("report", "--identity", "--markdown", "a.md"), "--identity is drawn on the page"),
+        (("report", "--scores", "a.json", "--markdown", "a.md"), "--scores is drawn on the page"),
+        (("inspect-memory", "--scores", "a.json"), "name one with --html"),
+        (("inspect-memory", "--html", "a.html", "--scores", "a.json"), "error[R417]"),
+    ],
+)
+def test_scores_are_for_the_page(onestory: Onestory, film_run: Path, options: tuple[str, ...], said: str) -> None:
+    result = onestory(*options)
+    assert result.exit is ExitCode.USAGE
+    assert said in result.err
+    assert not Path("a.html").exists()

@@ -12,6 +12,7 @@ import pytest
 from onestory_cli.checks import BLACK, FLASH, Check, judge
 from onestory_cli.report.data import FilmReport
 from onestory_cli.report.page import heat_of, render_page, words
+from onestory_cli.report.scores import Scores
 from tests.commands.conftest import change
 from tests.report.conftest import film_of, render_story
 
@@ -170,6 +171,24 @@ def test_the_first_shot_or_all_may_be_missing(film_run: Path, gone: str) -> None
     for record in film_run.glob(f"shots/{gone}/*/record.json"):
         record.write_text("{}")
     assert "opening" in Elements(render_page(film_of(film_run))).text
+
+
+def test_identity_is_drawn_where_it_was_measured(film: FilmReport) -> None:
+    identity = {
+        "fox": {"opening": 1.0, "city": None, "return": 0.25},
+        "owl": {"opening": None, "return": None},
+        "<b>crow</b>": {"city": 1.0},
+    }
+    page = Elements(render_page(film, scores=Scores(by="<i>eyes</i>", identity=identity)))
+    assert "measured by <i>eyes</i>." in page.text
+    assert "fox likeness to its first shot, 1 is the same −0.75 from first to last" in page.text
+    assert "owl was found in none of the 2 shots that name it." in page.text
+    assert "<b>crow</b> is named in one shot: there is nothing to compare it with." in page.text
+    (told,) = (item["aria-label"] for item in page.all("svg") if (item.get("aria-label") or "").startswith("fox: "))
+    assert told == "fox: opening 1.00, city not found, return 0.25"
+    assert "Identity" not in Elements(render_page(film)).text
+    nobody = Elements(render_page(film, scores=Scores(by="eyes", identity={})))
+    assert "No caption of the film names a character." in nobody.text
 
 
 def test_the_same_run_gives_the_same_page(film: FilmReport) -> None:

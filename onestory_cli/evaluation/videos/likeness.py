@@ -65,6 +65,11 @@ def mean_direction(frames_PD: Tensor) -> Tensor:
     return functional.normalize(frames_PD.mean(0), dim=-1)
 
 
+def cosine(one_D: Tensor, other_D: Tensor) -> float:
+    """Of two unit vectors, -1..1: rounding does not lead out."""
+    return float((one_D @ other_D).clamp(-1, 1))
+
+
 def pairwise(shots_PD: Sequence[Tensor]) -> float | None:
     """The mean cosine over all pairs of shots; None for fewer than two."""
     if len(shots_PD) < 2:

@@ -8,8 +8,9 @@ Shape letters: P frames, D width of an embedding, H W.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import fmean
+from typing import Protocol
 
 import numpy as np
 from torch import Tensor
@@ -19,15 +20,38 @@ from onestory_cli.evaluation.videos.alignment import Aligner
 from onestory_cli.evaluation.videos.detection import Box, Detector, Found, without
 from onestory_cli.evaluation.videos.films import Clip, Film
 from onestory_cli.evaluation.videos.frames import spread
-from onestory_cli.evaluation.videos.likeness import Embedder, consistency, mean_direction, pairwise
+from onestory_cli.evaluation.videos.likeness import Embedder, consistency, cosine, mean_direction, pairwise
 from onestory_cli.evaluation.videos.motion import motion, moves
 from onestory_cli.evaluation.videos.result import Entity, ShotMeasures
 from onestory_cli.events import DataPrepared, Emit, ignore
 from onestory_cli.media.colour import colour, colour_difference, drift
 from onestory_cli.media.faults import places, sudden
 from onestory_cli.media.video import probe, read_clip
+from onestory_cli.store.files import digest
 
 FRAMES = 8  # of each clip are embedded and searched for characters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sight:
+    """What is seen in one clip: the fields of `ShotMeasures` that pixels alone do not tell, the direction (D,) of each
+    character that was found, and that of the background as `ground`."""
+
+    alignment: float | None = None
+    caption_read: bool | None = None
+    subject: float | None = None
+    background: float | None = None
+    found: Mapping[str, int] = field(default_factory=dict)
+    characters: Mapping[str, Tensor] = field(default_factory=dict)
+    ground: Tensor | None = None
+
+
+class Looker(Protocol):
+    """Whoever can look at a clip."""
+
+    def look(self, clip: Clip, film: Film, pixels_PHW3: np.ndarray) -> Sight: ...
+
+    def provenance(self) -> Mapping[str, Mapping[str, str | None] | None]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +67,24 @@ class Eyes:
         named = {"embedder": self.embedder, "detector": self.detector, "aligner": self.aligner}
         return {role: eye.network.provenance() if eye else None for role, eye in named.items()}
 
+    def look(self, clip: Clip, film: Film, pixels_PHW3: np.ndarray) -> Sight:
+        """Look at `FRAMES` frames of a clip, and at all of it for its caption."""
+        frames = [pixels_PHW3[place] for place in spread(len(pixels_PHW3), FRAMES)]
+        boxes = _find(clip, film, frames, self.detector)
+        grounds = _grounds(frames, boxes, self)
+        embedded = self.embedder(frames) if self.embedder else None
+        ground_PD = self.embedder(grounds) if self.embedder and grounds else None
+        aligner = self.aligner if clip.caption else None
+        return Sight(
+            alignment=aligner(pixels_PHW3, clip.caption) if aligner and clip.caption else None,
+            caption_read=aligner.reads(clip.caption) if aligner and clip.caption else None,
+            subject=None if embedded is None else consistency(embedded),
+            background=None if ground_PD is None else consistency(ground_PD),
+            found={name: sum(box is not None for box in row) for name, row in boxes.items()} if self.detector else {},
+            characters=_directions(frames, boxes, self.embedder),
+            ground=None if ground_PD is None else mean_direction(ground_PD),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
@@ -55,7 +97,7 @@ class Seen:
     colour: np.ndarray
 
 
-def look_at(film: Film, eyes: Eyes, emit: Emit = ignore) -> list[Seen]:
+def look_at(film: Film, eyes: Looker, emit: Emit = ignore) -> list[Seen]:
     """Look at every clip of a film.
 
     Raises:
@@ -65,7 +107,7 @@ def look_at(film: Film, eyes: Eyes, emit: Emit = ignore) -> list[Seen]:
     for done, clip in enumerate(film.clips, start=1):
         seen.append(_look(clip, film, eyes))
         emit(DataPrepared(what="clips", done=done, total=len(film.clips)))
-    return seen
+    return _with_identity(film, seen)
 
 
 def characters(film: Film, seen: Sequence[Seen]) -> tuple[Entity, ...]:
@@ -97,32 +139,43 @@ def _entity(name: str, directions_D: Sequence[Tensor | None]) -> Entity:
     return Entity(id=name, shots=len(directions_D), found=len(found), likeness=pairwise(found))
 
 
-def _look(clip: Clip, film: Film, eyes: Eyes) -> Seen:
+def _with_identity(film: Film, seen: Sequence[Seen]) -> list[Seen]:
+    """Say of every shot how like their first shot its characters look; that is the first in which each was found."""
+    first: dict[str, Tensor] = {}
+    told = []
+    for clip, item in _named(film, seen):
+        for name, direction_D in item.characters.items():
+            first.setdefault(name, direction_D)
+        identity = {
+            name: cosine(first[name], item.characters[name]) if name in item.characters else None
+            for name in clip.characters
+        }
+        told.append(replace(item, measures=replace(item.measures, identity=identity)))
+    return told
+
+
+def _look(clip: Clip, film: Film, eyes: Looker) -> Seen:
     pixels_PHW3, fps = read_clip(clip.path), probe(clip.path).fps
-    frames = [pixels_PHW3[place] for place in spread(len(pixels_PHW3), FRAMES)]
-    boxes = _find(clip, film, frames, eyes.detector)
-    grounds = _grounds(frames, boxes, eyes)
-    embedded = eyes.embedder(frames) if eyes.embedder else None
-    ground_PD = eyes.embedder(grounds) if eyes.embedder and grounds else None
+    sight = eyes.look(clip, film, pixels_PHW3)
     way, (cuts, flashes) = motion(pixels_PHW3, fps), sudden(pixels_PHW3)
-    aligner = eyes.aligner if clip.caption else None
     return Seen(
         measures=ShotMeasures(
             shot=clip.shot,
+            clip=digest(clip.path).sha256,
             frames=len(pixels_PHW3),
-            alignment=aligner(pixels_PHW3, clip.caption) if aligner and clip.caption else None,
-            caption_read=aligner.reads(clip.caption) if aligner and clip.caption else None,
-            subject=None if embedded is None else consistency(embedded),
-            background=None if ground_PD is None else consistency(ground_PD),
+            alignment=sight.alignment,
+            caption_read=sight.caption_read,
+            subject=sight.subject,
+            background=sight.background,
             motion=float(way.mean()) if len(way) else None,
             dynamic=moves(way, fps),
             drift=drift(pixels_PHW3),
             cuts=places(cuts, CUT),
             flashes=places(flashes, FLASH),
-            found={name: sum(box is not None for box in row) for name, row in boxes.items()} if eyes.detector else {},
+            found=sight.found,
         ),
-        characters=_directions(frames, boxes, eyes.embedder),
-        background=None if ground_PD is None else mean_direction(ground_PD),
+        characters=sight.characters,
+        background=sight.ground,
         colour=colour(pixels_PHW3),
     )
 

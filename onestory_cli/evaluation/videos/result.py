@@ -29,7 +29,7 @@ SHOT_COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class ShotMeasures:
-    """One clip of `frames` frames.
+    """One clip of `frames` frames; `clip` is the SHA-256 of its file.
 
     alignment: cosine of clip and caption; caption_read: whether the network read the caption to its end
     subject, background: consistency of the whole frame, and of it without its characters, 0 .. 1
@@ -37,9 +37,11 @@ class ShotMeasures:
     drift: colour difference (CIE76) of the last quarter to the first
     cuts, flashes: the frames where something else begins, or stands out for a moment
     found: character -> in how many of the frames looked at
+    identity: character that the caption names -> cosine to the first shot in which it was found, None where it was not
     """
 
     shot: str
+    clip: str
     frames: int
     alignment: float | None
     caption_read: bool | None
@@ -51,6 +53,7 @@ class ShotMeasures:
     cuts: tuple[int, ...]
     flashes: tuple[int, ...]
     found: Mapping[str, int]
+    identity: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

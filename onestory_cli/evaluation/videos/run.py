@@ -15,7 +15,7 @@ from onestory_cli.evaluation.videos.alignment import load_aligner
 from onestory_cli.evaluation.videos.detection import load_detector
 from onestory_cli.evaluation.videos.films import Film
 from onestory_cli.evaluation.videos.likeness import load_embedder
-from onestory_cli.evaluation.videos.measure import FRAMES, Eyes, characters, look_at, settings
+from onestory_cli.evaluation.videos.measure import FRAMES, Eyes, Looker, characters, look_at, settings
 from onestory_cli.evaluation.videos.networks import Role
 from onestory_cli.evaluation.videos.result import VideoResult
 from onestory_cli.events import Emit, ignore
@@ -37,7 +37,7 @@ def load_eyes(sources: Mapping[Role, str | None], device: str = "auto", *, thres
     )
 
 
-def measure_film(film: Film, eyes: Eyes, *, emit: Emit = ignore) -> VideoResult:
+def measure_film(film: Film, eyes: Looker, *, emit: Emit = ignore) -> VideoResult:
     """Look at every clip of a film, and add up.
 
     Raises:

@@ -72,6 +72,7 @@ def test_with_every_network_all_is_measured_and_counted(
 def test_what_is_not_found_is_none_and_never_zero(film: Film, embedder: Embedder, sure_of_none: Detector) -> None:
     result = measured(film, embedder=embedder, detector=sure_of_none)
     fox, robot = result.characters
+    assert [item.identity for item in result.shots] == [{"fox": None}, {}, {"fox": None}, {"fox": None, "robot": None}]
     assert (fox.likeness, fox.found, fox.shots, robot.likeness) == (None, 0, 3, None)
     character = result.scores["character consistency"]
     assert (character.value, character.n, character.of) == (None, 0, 1)
@@ -86,6 +87,17 @@ def test_the_same_shot_twice_is_perfectly_alike(film: Film, embedder: Embedder, 
     result = measured(twice, embedder=embedder, detector=sure_of_all)
     assert result.characters[0].likeness == pytest.approx(1, abs=1e-5)
     assert result.settings[0].likeness == pytest.approx(1, abs=1e-5)
+
+
+def test_identity_is_the_likeness_to_the_first_shot_that_shows_it(
+    film: Film, embedder: Embedder, sure_of_all: Detector
+) -> None:
+    opening, city, again, both = measured(film, embedder=embedder, detector=sure_of_all).shots
+    assert (opening.identity, city.identity) == ({"fox": pytest.approx(1, abs=1e-5)}, {})
+    assert again.identity["fox"] == pytest.approx(1, abs=1e-2)  # the same picture
+    assert (both.identity["fox"] or 0) < (again.identity["fox"] or 0)
+    assert both.identity["robot"] == pytest.approx(1, abs=1e-5)
+    assert opening.clip == again.clip != city.clip == both.clip  # by their bytes
 
 
 def test_another_place_is_less_alike(film: Film, embedder: Embedder, sure_of_all: Detector) -> None:

@@ -12,6 +12,7 @@ RESULT = VideoResult(
     shots=(
         ShotMeasures(
             shot="opening",
+            clip="3f9a",
             frames=17,
             alignment=0.25,
             caption_read=True,
@@ -26,6 +27,7 @@ RESULT = VideoResult(
         ),
         ShotMeasures(
             shot="city",
+            clip="c0ff",
             frames=1,
             alignment=None,
             caption_read=None,

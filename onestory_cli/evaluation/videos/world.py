@@ -1,0 +1,80 @@
+"""A film of the storyworld, looked at by the read-out that is in the package: no other network is needed.
+
+What the read-out's queries pool from a frame is a soft crop of a species, so it finds and embeds at once; `view.py` has
+how well. It knows characters by their species: of two of one species in a shot, neither can be told.
+Shape letters: P frames, D width of an embedding, H W.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.evaluation.readout import WEIGHTS, Readout, load_readout
+from onestory_cli.evaluation.videos.films import Clip, Film
+from onestory_cli.evaluation.videos.frames import spread
+from onestory_cli.evaluation.videos.likeness import consistency, mean_direction
+from onestory_cli.evaluation.videos.measure import FRAMES, Sight
+from onestory_cli.models.fingerprint import fingerprint
+from onestory_cli.render.resume import model_of_run
+from onestory_cli.store.run import Run
+from onestory_cli.storyworld.vocabulary import SPECIES, tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorldEyes:
+    """The read-out in the place of detector and embedder."""
+
+    readout: Readout
+
+    def provenance(self) -> dict[str, dict[str, str | None] | None]:
+        """Which weights it has."""
+        weights = fingerprint(str(WEIGHTS))
+        return {"readout": {"source": "readout", "kind": "readout", "commit": None, "fingerprint": weights}}
+
+    def look(self, clip: Clip, film: Film, pixels_PHW3: np.ndarray) -> Sight:
+        """Look at `FRAMES` frames, each by itself."""
+        frames_PHW3 = pixels_PHW3[spread(len(pixels_PHW3), FRAMES)]
+        views = self.readout.view(frames_PHW3[:, None])
+        species = species_of([film.looks[name] for name in clip.characters])
+        crops = {
+            name: [torch.from_numpy(view.characters[kind]) for view in views if kind in view.characters]
+            for name, kind in zip(clip.characters, species, strict=True)
+        }
+        ground_PD = torch.from_numpy(np.stack([view.place for view in views]))
+        return Sight(
+            background=consistency(ground_PD),
+            found={name: len(items) for name, items in crops.items()},
+            characters={name: mean_direction(torch.stack(items)) for name, items in crops.items() if items},
+            ground=mean_direction(ground_PD),
+        )
+
+
+def species_of(looks: Sequence[str]) -> list[str]:
+    """The species that each look names; "" for none, for more than one, and for one that another look has too."""
+    named = [[word for word in tokens(look) if word in SPECIES] for look in looks]
+    known = [words[0] if len(words) == 1 else "" for words in named]
+    return [kind if known.count(kind) == 1 else "" for kind in known]
+
+
+def world_eyes(folder: Path) -> WorldEyes:
+    """Eyes for the film of a run directory.
+
+    Raises:
+        OnestoryError: T634 unless a model of the storyworld made it; M502 when the model's folder is gone.
+    """
+    run = Run.open(folder)
+    state = run.state()
+    if state is None or model_of_run(state.model).words is None:
+        raise OnestoryError(
+            "T634",
+            f'"{folder}" is no film of the storyworld, and the read-out knows no other world',
+            help=f"other networks look at any film: `onestory evaluate {folder} --out scores.json`",
+            exit=ExitCode.USAGE,
+        )
+    return WorldEyes(readout=load_readout())

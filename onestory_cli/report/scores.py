@@ -1,0 +1,101 @@
+"""How like itself each character stays over a film, as `onestory evaluate FILM --out FILE` measured it.
+
+Scores belong to clips, byte by byte: those of another film, or of takes that do not count any more, are refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from onestory_cli.errors import ExitCode, OnestoryError, shorten
+from onestory_cli.report.data import FilmReport
+from onestory_cli.store.takes import CLIP
+from schemas.documents import FILM_MEASURED
+
+Identity = Mapping[str, float | None]  # shot whose caption names the character -> cosine to its first shot
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """What was measured by the networks `by`: character -> its identity, None where it was not found."""
+
+    by: str
+    identity: Mapping[str, Identity]
+
+
+def read_scores(file: Path, film: FilmReport) -> Scores:
+    """The scores in a file.
+
+    Raises:
+        OnestoryError: R417 for a file that holds none, R418 for those of other clips.
+    """
+    try:
+        document = json.loads(file.read_bytes(), parse_constant=_refuse)
+    except OSError as fault:
+        raise _broken(film, f'"{file}" cannot be read: {fault.strerror}') from fault
+    except (ValueError, RecursionError) as fault:
+        raise _broken(film, f'"{file}" is not JSON: {shorten(str(fault), 80)}') from fault
+    return scores_of(document, film, str(file))
+
+
+def scores_of(document: Any, film: FilmReport, name: str) -> Scores:
+    """The scores in the document `onestory.evaluation.v1` of a film; `name` says where it is from.
+
+    Raises:
+        OnestoryError: as `read_scores`.
+    """
+    _require_scores(document, film, name)
+    _require_clips({row["shot"]: row["clip"] for row in document["shots"]}, film, name)
+    identity: dict[str, dict[str, float | None]] = {}
+    for row in document["shots"]:
+        for character, value in row["identity"].items():
+            identity.setdefault(character, {})[row["shot"]] = value
+    return Scores(by=_by(document["provenance"]["networks"]), identity=identity)
+
+
+def _by(networks: Mapping[str, Mapping[str, str] | None]) -> str:
+    """What finds characters and what compares them: "IDEA-Research/grounding-dino-tiny and facebook/dinov2-base"."""
+    if networks.get("readout"):
+        return "the read-out of the storyworld"
+    return " and ".join(item["source"] for role in ("detector", "embedder") if (item := networks.get(role)))
+
+
+def _require_scores(document: Any, film: FilmReport, name: str) -> None:
+    from jsonschema import Draft7Validator  # slow to load
+    from jsonschema.exceptions import best_match
+
+    if isinstance(document, dict) and document.get("benchmark") == "storyworld":
+        raise _broken(film, f'"{name}" has the scores of a model, not of a film')
+    fault = best_match(Draft7Validator(FILM_MEASURED).iter_errors(document))
+    if fault:
+        raise _broken(film, f'"{name}" does not hold the scores of a film: {shorten(fault.message, 80)}')
+
+
+def _require_clips(scored: Mapping[str, str], film: FilmReport, name: str) -> None:
+    clips = {shot.id: shot.take.record.files[CLIP].sha256 for shot in film.shots}
+    if [*scored.items()] == [*clips.items()]:
+        return
+    other = [shot for shot, sha256 in clips.items() if scored.get(shot) != sha256]
+    if len(other) == len(clips):
+        said = f'"{name}" has the scores of another film'
+    elif other:
+        said = f'"{name}" was measured on other takes of {shorten(", ".join(other), 60)}'
+    else:
+        said = f'"{name}" was measured on other shots, or in another order'
+    raise OnestoryError("R418", said, help=_again(film), exit=ExitCode.USAGE)
+
+
+def _broken(film: FilmReport, message: str) -> OnestoryError:
+    return OnestoryError("R417", message, help=_again(film), exit=ExitCode.USAGE)
+
+
+def _again(film: FilmReport) -> str:
+    return f"`onestory evaluate {film.run} --out scores.json` measures the film as it is"
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no number")

@@ -1,0 +1,110 @@
+"""Films of the true renderer, seen by the read-out that is in the package."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from onestory_cli.errors import ExitCode
+from onestory_cli.evaluation.readout import load_readout
+from onestory_cli.evaluation.videos.films import Clip, Film
+from onestory_cli.evaluation.videos.measure import FRAMES
+from onestory_cli.evaluation.videos.run import measure_film
+from onestory_cli.evaluation.videos.world import WorldEyes, species_of
+from onestory_cli.media.video import write_clip
+from onestory_cli.storyworld.render import render_shot
+from onestory_cli.storyworld.vocabulary import WORDS
+from onestory_cli.storyworld.world import Actor, Look, Place, WorldConfig, WorldShot
+from tests.commands.conftest import Onestory
+
+RED, BLUE = (Look(species="fox", colour=colour) for colour in ("red", "blue"))
+BEACH = Place(setting="beach", accent_colour="green", accent_x=0.2, sun_x=0.7, layout_seed=1)
+MOON = Place(setting="moon", accent_colour="pink", accent_x=0.8, sun_x=0.3, layout_seed=2)
+
+
+@pytest.fixture(scope="module")
+def eyes() -> WorldEyes:
+    return WorldEyes(readout=load_readout())
+
+
+def film_in(folder: Path, **shots: tuple[Look | None, Place]) -> Film:
+    """A film whose captions all name the fox, whoever is there; its clips are twice as large, as renders are."""
+    for name, (look, place) in shots.items():
+        actors = (Actor(look=look, action="waves", x=0.5, facing=1),) if look else ()
+        shot = WorldShot(
+            place=place,
+            actors=actors,
+            framing="medium shot",
+            ground=0.2,
+            caption="",
+            full_caption="",
+            names_look=(True,) * len(actors),
+            names_place="full",
+        )
+        write_clip(folder / f"{name}.mp4", render_shot(shot, WorldConfig()).pixels_THWC, fps=8, scale=2)
+    clips = [Clip(shot=name, path=folder / f"{name}.mp4", characters=("fox",), settings=("here",)) for name in shots]
+    return Film(name="film", clips=tuple(clips), looks={"fox": "a red fox"})
+
+
+def test_the_same_look_is_like_itself_and_another_is_less_so(tmp_path: Path, eyes: WorldEyes) -> None:
+    film = film_in(tmp_path, opening=(RED, BEACH), moon=(RED, MOON), changed=(BLUE, BEACH))
+    first, kept, changed = (item.identity["fox"] or 0 for item in measure_film(film, eyes).shots)
+    assert first == pytest.approx(1)
+    assert kept > changed + 0.1
+    assert all(item.found == {"fox": FRAMES} for item in measure_film(film, eyes).shots)
+
+
+def test_who_is_not_there_has_no_likeness(tmp_path: Path, eyes: WorldEyes) -> None:
+    film = film_in(tmp_path, empty=(None, BEACH), opening=(RED, BEACH), again=(RED, MOON))
+    result = measure_film(film, eyes)
+    empty, first, again = result.shots
+    assert (empty.identity, empty.found) == ({"fox": None}, {"fox": 0})
+    assert first.identity["fox"] == pytest.approx(1)
+    assert 0 < (again.identity["fox"] or 0) < 1
+    assert [(item.id, item.found, item.shots) for item in result.characters] == [("fox", 2, 3)]
+    assert result.scores["environment consistency"].n == 1
+
+
+def test_a_look_has_one_species_that_no_other_has() -> None:
+    assert species_of(["a red fox with a hat", "a Blue BEAR"]) == ["fox", "bear"]
+    assert species_of(["a man", "a fox in a robot"]) == ["", ""]
+    assert species_of(["a red fox", "a blue fox", "a frog"]) == ["", "", "frog"]
+
+
+def test_a_run_directory_of_a_model_of_the_world(onestory: Onestory, story: Path, film_run: Path) -> None:
+    card = json.loads(Path("model/onestory.json").read_text())
+    Path("model/onestory.json").write_text(json.dumps({**card, "words": list(WORDS)}))
+    result = onestory("evaluate", film_run, "--readout", "--json", "--out", "scores.json")
+    assert (result.exit, result.json) == (ExitCode.DONE, json.loads(Path("scores.json").read_text()))
+    assert result.json["provenance"]["networks"]["readout"]["fingerprint"]
+    assert [[*shot["identity"]] for shot in result.json["shots"]] == [["fox"], [], ["fox"]]
+    assert onestory("report", film_run, "--identity").exit is ExitCode.DONE
+    measured = Path("film.run/report.html").read_text()
+    assert onestory("report", film_run, "--scores", "scores.json").exit is ExitCode.DONE
+    assert Path("film.run/report.html").read_text() == measured
+    assert "measured by the read-out of the storyworld" in measured
+
+
+@pytest.mark.parametrize("command", [("evaluate", "film.run", "--readout"), ("report", "film.run", "--identity")])
+def test_another_film_is_not_asked_about(onestory: Onestory, film_run: Path, command: tuple[str, ...]) -> None:
+    result = onestory(*command)
+    assert result.exit is ExitCode.USAGE
+    assert 'error[T634]: "film.run" is no film of the storyworld' in result.err
+
+
+def test_the_readout_looks_alone(onestory: Onestory, film_run: Path) -> None:
+    result = onestory("evaluate", film_run, "--readout", "--detector", "none")
+    assert result.exit is ExitCode.USAGE
+    assert "--readout looks alone" in result.err
+
+
+def test_scores_of_a_film_that_changed_are_refused(onestory: Onestory, film_run: Path) -> None:
+    blind = ("--embedder", "none", "--detector", "none", "--aligner", "none")
+    assert onestory("evaluate", film_run, *blind, "--out", "scores.json").exit is ExitCode.DONE
+    other = next(film_run.glob("shots/city/*/record.json"))
+    other.write_text("{}")
+    result = onestory("report", film_run, "--scores", "scores.json")
+    assert result.exit is ExitCode.USAGE
+    assert "error[R418]" in result.err
