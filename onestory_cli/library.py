@@ -67,6 +67,7 @@ def render(
     force: Collection[str] = (),
     takes: Mapping[str, int] | None = None,
     retry_bad: int = 0,
+    subtitles: bool = False,
     emit: Emit = ignore,
     stop: Callable[[], bool] = lambda: False,
 ) -> Path:
@@ -74,6 +75,7 @@ def render(
 
     `folder` is the run directory, by default film.run beside film.story.yaml. Shots in `force` are made again, `takes`
     says how many takes of a shot there should be, and of one whose take has faults up to `retry_bad` others are made.
+    With `subtitles` the film has a track of what its shots say.
     `emit` hears each event of `onestory_cli.events`; once `stop()` is true the work ends within a step, and is kept.
 
     Raises:
@@ -85,7 +87,9 @@ def render(
 
     run = Run.create(folder_for(Path(plan.story.path)) if folder is None else Path(folder))
     load = maker_loader(plan, device, emit)
-    return make_film(plan, run, load, emit, force=force, takes=takes, retry_bad=retry_bad, stop=stop)
+    return make_film(
+        plan, run, load, emit, force=force, takes=takes, retry_bad=retry_bad, subtitles=subtitles, stop=stop
+    )
 
 
 def _warn(findings: Iterable[Diagnostic]) -> None:

@@ -129,6 +129,17 @@ FILM_MEASURED = record(
     shots=many(SCORED),
     provenance=MEASURED_BY,
 )
+SIGNATURE = record(
+    state=told(
+        {"enum": ["trusted", "valid", "invalid", "unchecked"]},
+        "trusted: it holds, and this machine knows who vouches for the signer; unchecked: the extra `sign` is missing.",
+    ),
+    signer=TEXT,
+    organisation=TEXT,
+    made_by_a_model=told(YES_NO, "Whether it is signed as made by a model."),
+    pictures=many(TEXT, "What it is signed to be made from."),
+    problems=many(TEXT, "Why it does not hold: status codes of C2PA."),
+)
 ABOUT_CODE = record(code=TEXT, title=TEXT, explanation=TEXT, bad=TEXT, good=TEXT, severity=TEXT)
 
 OUTLOOK = record(
@@ -196,6 +207,7 @@ DOCUMENTS: dict[str, Schema] = {
     "inspect": record(
         film=TEXT,
         extracted=maybe(TEXT, "Where the story was written; null without --extract."),
+        signature=maybe(SIGNATURE, "Null for a film that nobody signed."),
         tool=TEXT,
         title=TEXT,
         model=record(name=TEXT, fingerprint=TEXT),

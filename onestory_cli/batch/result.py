@@ -36,6 +36,11 @@ class Outcome:
     message: str = ""
     help: str = ""
 
+    @property
+    def fault(self) -> OnestoryError | None:
+        """The error that ended the film, if one did."""
+        return OnestoryError(self.code, self.message, help=self.help) if self.code else None
+
     @classmethod
     def of(cls, fault: OnestoryError, **counts: Any) -> Outcome:
         """That of a film that an error ended; one that somebody must decide about only waits."""

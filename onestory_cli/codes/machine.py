@@ -145,6 +145,14 @@ MACHINE = (
         good="onestory render film.story.yaml --sign signer-chain.pem signer.key",
     ),
     Code(
+        code="M518",
+        title="The signature of a film does not hold",
+        explanation="`onestory inspect` found a C2PA manifest in the film that does not fit it, or that is not whole: "
+        "somebody changed the film or the manifest after it was signed. What either says is not to be believed.",
+        bad="onestory inspect film.signed.mp4    # from somewhere, by way of a program that cut it",
+        good="onestory resume film.run --sign chain.pem key.pem && onestory inspect film.run/film.signed.mp4",
+    ),
+    Code(
         code="U601",
         title="No such code",
         explanation="`onestory explain` takes a code as it stands in a finding: a letter and three digits. "

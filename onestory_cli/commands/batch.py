@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
-from onestory_cli.commands.batching import FilmFlags, WorkerFlags, plan_all, show_result
+from onestory_cli.commands.batching import FilmFlags, WorkerFlags, plan_all, show_result, sign_films
 from onestory_cli.commands.gathering import gather
-from onestory_cli.commands.options import AllowOutside, CheckpointSeconds, Device, Json, flag
+from onestory_cli.commands.junit import BatchJUnitFile
+from onestory_cli.commands.making import read_signer
+from onestory_cli.commands.options import AllowOutside, CheckpointSeconds, Device, Json, JUnit, Sign, flag
 from onestory_cli.commands.same import same_command
 from onestory_cli.commands.screen import screen_of
 from onestory_cli.commands.stopping import StopSignals
@@ -26,27 +28,39 @@ def command(
     device: Device = "auto",
     checkpoint_seconds: CheckpointSeconds = 30.0,
     allow_outside: AllowOutside = False,
+    junit: JUnit = None,
+    sign: Sign = None,
     json: Json = False,
 ) -> ExitCode:
     """Make many films, by several workers; the same command goes on where it stopped."""
     from onestory_cli.batch.run import run_batch
 
-    planned, warnings = plan_all(asked.films(), allow_outside=allow_outside)
     screen = screen_of(context)
-    screen.findings(warnings)
-    hands = workers.hands(asked.out, device=device, checkpoint_seconds=checkpoint_seconds)
-    with screen.watch_films(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
-        try:
-            result = run_batch(planned, asked.out, hands, show, stop=signals.asked, fail_fast=fail_fast)
-        except KeyboardInterrupt:
-            result = None
+    with BatchJUnitFile(junit) as told:
+        plans = plan_all(asked.films(), allow_outside=allow_outside)
+        told.planned(plans)
+        plans.require_all()
+        screen.findings(plans.findings)
+        signer = read_signer(*sign) if sign else None
+        hands = workers.hands(asked.out, device=device, checkpoint_seconds=checkpoint_seconds)
+        with screen.watch_films(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
+            try:
+                result = run_batch(plans.planned, asked.out, hands, show, stop=signals.asked, fail_fast=fail_fast)
+            except KeyboardInterrupt:
+                result = None
+        if result:
+            told.ended(result)
     if signals.asked() and (result is None or result.exit):
-        screen.note("interrupted: finished shots are kept; go on with")
-        screen.note(f"  {same_command(context)}", style="bold")
+        _say_how_to_go_on(context, "interrupted: finished shots are kept; go on with")
         return signals.exit
     assert result is not None
-    show_result(screen, result, json=json)
+    show_result(screen, result, sign_films(plans, result, signer) if signer else (), json=json)
     if result.exit:
-        screen.note("finished shots are kept; mend what failed, then go on with")
-        screen.note(f"  {same_command(context)}", style="bold")
+        _say_how_to_go_on(context, "finished shots are kept; mend what failed, then go on with")
     return result.exit
+
+
+def _say_how_to_go_on(context: typer.Context, why: str) -> None:
+    screen = screen_of(context)
+    screen.note(why)
+    screen.note(f"  {same_command(context)}", style="bold")

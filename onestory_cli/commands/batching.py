@@ -112,34 +112,46 @@ def _on_ray(address: str, work: Work, workers: int | None, out: Path) -> Hands:
     return Hands(where="ray", workers=number, hire=lambda: on_ray(address, work, number, out))
 
 
-def plan_all(films: Sequence[Film], *, allow_outside: bool) -> tuple[list[Planned], list[Diagnostic]]:
-    """The plans of all films, and the warnings about them, each once.
+@dataclass(frozen=True, kw_only=True)
+class Plans:
+    """What came of planning films: `faults` by the names of those that have no plan, `findings` each once."""
 
-    Raises:
-        Findings: all that is wrong with any of the stories.
-        OnestoryError: M5xx where a model cannot be used here, whatever film asks for it.
-    """
+    planned: tuple[Planned, ...]
+    faults: dict[str, OnestoryError]
+    findings: tuple[Diagnostic, ...]
+
+    def require_all(self) -> None:
+        """Refuse a batch of which a film cannot be made.
+
+        Raises:
+            Findings: all that is wrong with any of the stories.
+            OnestoryError: M5xx where a model cannot be used here, whatever film asks for it.
+        """
+        if self.faults:
+            refusal = Findings(self.findings)
+            refusal.exit = min(fault.exit for fault in self.faults.values())  # 1 when a story is wrong
+            raise refusal
+        for spec in {item.plan.model.name: item.plan.model for item in self.planned}.values():
+            require_ready(spec)
+
+
+def plan_all(films: Sequence[Film], *, allow_outside: bool) -> Plans:
+    """The plans of all films, as far as they have one."""
     from onestory_cli.batch.run import Planned
 
     planned: list[Planned] = []
     found: dict[Diagnostic, None] = {}
-    faults: list[OnestoryError] = []
+    faults: dict[str, OnestoryError] = {}
     for film in films:
         try:
             plan, warnings = _compile(film, allow_outside)
         except OnestoryError as fault:
-            faults.append(fault)
+            faults[film.name] = fault
             found |= dict.fromkeys(fault.diagnostics)
         else:
             planned.append(Planned(film=film, plan=plan))
             found |= dict.fromkeys(warnings)
-    if faults:
-        refusal = Findings(tuple(found))
-        refusal.exit = min(fault.exit for fault in faults)  # 1 when a story is wrong, whatever else is
-        raise refusal
-    for spec in {item.plan.model.name: item.plan.model for item in planned}.values():
-        require_ready(spec)
-    return planned, list(found)
+    return Plans(planned=tuple(planned), faults=faults, findings=tuple(found))
 
 
 def _compile(film: Film, allow_outside: bool) -> tuple[Plan, tuple[Diagnostic, ...]]:
@@ -156,10 +168,25 @@ def _compile(film: Film, allow_outside: bool) -> tuple[Plan, tuple[Diagnostic, .
         raise Findings(tuple(marked)) from fault
 
 
-def show_result(screen: Screen, result: Result, *, json: bool) -> None:
+def sign_films(plans: Plans, result: Result, signer: Any) -> list[Path]:
+    """Write the signed copies of the films that are done.
+
+    Raises:
+        OnestoryError: M517 when the certificate is refused or a copy cannot be written.
+    """
+    from onestory_cli.commands.making import write_signed
+    from onestory_cli.store.run import Run
+
+    done = {row.film.name for row in result.rows if row.file}
+    films = (item for item in plans.planned if item.film.name in done)
+    return [write_signed(item.plan, Run.open(item.film.run), signer) for item in films]
+
+
+def show_result(screen: Screen, result: Result, signed: Sequence[Path], *, json: bool) -> None:
     """One row per film."""
     if json:
-        screen.document("batch", **result.document())
+        copies = {"signed": [str(path) for path in signed]} if signed else {}
+        screen.document("batch", **result.document(), **copies)
         return
     rows = [
         (
@@ -172,6 +199,8 @@ def show_result(screen: Screen, result: Result, *, json: bool) -> None:
         for row in result.rows
     ]
     screen.table(("film", "state", "rendered", "kept", "path"), rows, right=("rendered", "kept"))
+    if signed:
+        screen.note(f"signed: {len(signed)}, each as {signed[0].name} beside its film")
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,11 +12,17 @@ import typer
 from onestory_cli.commands.new import write_new
 from onestory_cli.commands.options import Json
 from onestory_cli.commands.screen import Screen, screen_of
-from onestory_cli.errors import ExitCode
+from onestory_cli.errors import Diagnostic, ExitCode, shorten
 
 if TYPE_CHECKING:
+    from onestory_cli.media.signature import Signature
     from onestory_cli.render.recipe import Recipe
 
+STATES = {
+    "trusted": "valid, and this machine knows who vouches for the signer",
+    "valid": "valid, but nobody here vouches for the signer",
+    "invalid": "NOT VALID",
+}
 COLUMNS = ("shot", "take", "seed", "frames", "size", "steps", "model")
 
 
@@ -28,30 +35,43 @@ def command(
     ] = None,
     json: Json = False,
 ) -> ExitCode:
-    """Show what a film says about its making: story, seeds, models and tool."""
+    """Show what a film says about its making: story, seeds, models, tool, and who signed it."""
     from onestory_cli.media.mux import read_metadata
+    from onestory_cli.media.signature import read_signature
     from onestory_cli.render.recipe import Recipe
 
-    recipe = Recipe.from_metadata(read_metadata(film))
+    recipe, signature = Recipe.from_metadata(read_metadata(film)), read_signature(film)
     if extract:
         write_new(extract, recipe.story)
     screen = screen_of(context)
     if json:
-        screen.document("inspect", film=str(film), extracted=str(extract) if extract else None, **asdict(recipe))
+        extracted, signed = str(extract) if extract else None, asdict(signature) if signature else None
+        screen.document("inspect", film=str(film), extracted=extracted, signature=signed, **asdict(recipe))
     elif extract:
         screen.line(str(extract))
         _tell_what_it_needs(screen, recipe)
     else:
-        _show(screen, recipe)
-    return ExitCode.DONE
+        _show(screen, recipe, signature)
+    return _verdict(screen, film, signature)
 
 
-def _show(screen: Screen, recipe: Recipe) -> None:
+def _verdict(screen: Screen, film: Path, signature: Signature | None) -> ExitCode:
+    """M518 where the signature does not hold, which is told on stderr in every form of the result."""
+    if signature is None or signature.state != "invalid":
+        return ExitCode.DONE
+    message = f'the signature of "{shorten(film)}" does not hold: {shorten(", ".join(signature.problems), 200)}'
+    screen.findings([Diagnostic(code="M518", message=message, help="believe neither film nor signature")])
+    return ExitCode.FINDINGS
+
+
+def _show(screen: Screen, recipe: Recipe, signature: Signature | None) -> None:
     models = [item for item in (recipe.model, recipe.first_shot_model) if item]
     names = {item.fingerprint: item.name for item in models}
     screen.line(f"{recipe.title}: {len(recipe.shots)} shots, by {recipe.tool}")
     screen.line("\n".join(f"model {item.name} ({item.fingerprint})" for item in models))
     screen.line("\n".join(f"file {name}" for name in recipe.files) + "\n" * bool(recipe.files))
+    if signature:
+        screen.line("\n".join(_about(signature)) + "\n")
     rows = [
         (
             str(shot.get("id", "")),
@@ -65,6 +85,16 @@ def _show(screen: Screen, recipe: Recipe) -> None:
         for shot in recipe.shots
     ]
     screen.table(COLUMNS, rows, right=("take", "seed", "frames", "steps"))
+
+
+def _about(signature: Signature) -> Iterator[str]:
+    if signature.state == "unchecked":
+        yield "signed, unchecked: pip install 'onestory[sign]' to see by whom, and whether it holds"
+        return
+    of = f" ({shorten(signature.organisation)})" if signature.organisation else ""
+    yield f"signed by {shorten(signature.signer) or 'nobody who says so'}{of}: {STATES[signature.state]}"
+    if signature.made_by_a_model:
+        yield "signed as made by a model" + "".join(f", from {shorten(name)}" for name in signature.pictures)
 
 
 def _tell_what_it_needs(screen: Screen, recipe: Recipe) -> None:

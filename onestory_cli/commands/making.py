@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from onestory_cli.commands.options import CheckpointSeconds, Device, RetryBad, Sign, flag
 from onestory_cli.commands.screen import Screen
 from onestory_cli.commands.stopping import StopSignals
 from onestory_cli.commands.together import shares
@@ -22,29 +24,39 @@ if TYPE_CHECKING:
 SIGNED = "film.signed.mp4"  # beside the film
 
 
+@dataclass(frozen=True, kw_only=True)
+class MakingFlags:
+    """How a film is made, besides how its model is fitted to the machine."""
+
+    device: Device = "auto"
+    checkpoint_seconds: CheckpointSeconds = 30.0
+    retry_bad: RetryBad = 0
+    subtitles: Annotated[
+        bool, flag("--subtitles", help="Also put what shots say under `subtitle:` into the film, as a track.")
+    ] = False
+    sign: Sign = None
+
+
 def make_film(
     screen: Screen,
     command: str,
     plan: Plan,
     run: Run,
+    flags: MakingFlags,
     *,
-    device: str,
     force: Collection[str] = (),
     takes: Mapping[str, int] | None = None,
-    checkpoint_seconds: float = 30.0,
-    retry_bad: int = 0,
-    sign: tuple[Path, Path] | None = None,
     json: bool,
 ) -> ExitCode:
-    """Render what is missing; the path of the film is the result. A signal stops it after the step that it is at.
+    """Render what is missing; the path of the film is the result, and that of its signed copy, if one is wanted.
 
-    `sign` has the certificate and the key for a signed copy beside the film, whose path is a result too.
+    A signal stops it after the step that it is at.
     """
     from onestory_cli.render import render
 
-    signer = read_signer(*sign) if sign else None
+    signer = read_signer(*flags.sign) if flags.sign else None
     with screen.watch(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
-        load = maker_loader(plan, device, show, shared=shares())
+        load = maker_loader(plan, flags.device, show, shared=shares())
         try:
             film = render(
                 plan,
@@ -54,8 +66,9 @@ def make_film(
                 force=force,
                 takes=takes,
                 stop=signals.asked,
-                checkpoint_seconds=checkpoint_seconds,
-                retry_bad=retry_bad,
+                checkpoint_seconds=flags.checkpoint_seconds,
+                retry_bad=flags.retry_bad,
+                subtitles=flags.subtitles,
             )
         except KeyboardInterrupt:
             return signals.exit

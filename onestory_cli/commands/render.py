@@ -10,19 +10,15 @@ from onestory_cli.commands.compiling import compile_story
 from onestory_cli.commands.fitting import FittingFlags, fit_plan
 from onestory_cli.commands.gathering import gather
 from onestory_cli.commands.junit import JUnitFile
-from onestory_cli.commands.making import make_film
+from onestory_cli.commands.making import MakingFlags, make_film
 from onestory_cli.commands.options import (
     AllowOutside,
-    CheckpointSeconds,
-    Device,
     Force,
     Json,
     JUnit,
     Profile,
-    RetryBad,
     RunFolder,
     Seed,
-    Sign,
     StoryFile,
     Takes,
     TakesOf,
@@ -49,13 +45,10 @@ def command(
     force: Force = [],  # noqa: B006 (Typer reads the default and never changes it)
     takes: Takes = 1,
     shot: TakesOf = None,
-    device: Device = "auto",
+    making: MakingFlags,
     fitting: FittingFlags,
-    checkpoint_seconds: CheckpointSeconds = 30.0,
-    retry_bad: RetryBad = 0,
     allow_outside: AllowOutside = False,
     junit: JUnit = None,
-    sign: Sign = None,
     dry_run: Annotated[bool, flag("--dry-run", help="Show the plan and render nothing.")] = False,
     json: Json = False,
 ) -> ExitCode:
@@ -63,7 +56,7 @@ def command(
     screen = screen_of(context)
     with JUnitFile(None if dry_run else junit, file) as results:
         plan, warnings = compile_story(file, profile=profile, seed=seed, until=until, allow_outside=allow_outside)
-        plan = fit_plan(screen, plan, fitting, device)
+        plan = fit_plan(screen, plan, fitting, making.device)
         folder = run or folder_for(file)
         if dry_run:
             from onestory_cli.store.reuse import forecast
@@ -82,11 +75,8 @@ def command(
             "render",
             plan,
             Run.create(folder),
-            device=device,
+            making,
             force=force,
             takes=wanted,
-            checkpoint_seconds=checkpoint_seconds,
-            retry_bad=retry_bad,
-            sign=sign,
             json=json,
         )

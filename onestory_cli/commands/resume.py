@@ -6,8 +6,8 @@ import typer
 
 from onestory_cli.commands.fitting import FittingFlags, fit_plan
 from onestory_cli.commands.gathering import gather
-from onestory_cli.commands.making import make_film
-from onestory_cli.commands.options import CheckpointSeconds, Device, Json, RetryBad, RunArgument
+from onestory_cli.commands.making import MakingFlags, make_film
+from onestory_cli.commands.options import Json, RunArgument
 from onestory_cli.commands.runs import find_run
 from onestory_cli.commands.screen import screen_of
 from onestory_cli.commands.together import together
@@ -20,10 +20,8 @@ def command(
     context: typer.Context,
     *,
     folder: RunArgument = None,
-    device: Device = "auto",
+    making: MakingFlags,
     fitting: FittingFlags,
-    checkpoint_seconds: CheckpointSeconds = 30.0,
-    retry_bad: RetryBad = 0,
     json: Json = False,
 ) -> ExitCode:
     """Go on with an interrupted run."""
@@ -33,10 +31,8 @@ def command(
     return make_film(
         screen,
         "resume",
-        fit_plan(screen, load_run_plan(run), fitting, device),
+        fit_plan(screen, load_run_plan(run), fitting, making.device),
         run,
-        device=device,
-        checkpoint_seconds=checkpoint_seconds,
-        retry_bad=retry_bad,
+        making,
         json=json,
     )

@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.media.sound import SoundEncoder
+from onestory_cli.media.subtitled import Cue, add_words, cue_packet
 from onestory_cli.media.video import count_packets, open_video
 
 # Without use_metadata_tags mp4 silently drops every key that it has no name for.
@@ -28,10 +29,11 @@ _MOVFLAGS = "+faststart+use_metadata_tags"
 
 @dataclass(frozen=True, kw_only=True)
 class ClipPart:
-    """One clip of a film; `title` names its chapter, and the shot in errors."""
+    """One clip of a film; `title` names its chapter, and the shot in errors; `subtitle` is read while it lasts."""
 
     path: Path
     title: str
+    subtitle: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,7 @@ def mux_film(
 
     `metadata` is written as it is: "title" is what players show, any other key is free.
     `sound` are blocks of samples for the length of the film, see `sound.py`; without it the film has no sound stream.
+    Where any clip has a subtitle, the film has a track of them (mov_text).
 
     Raises:
         OnestoryError: M507 for clips that do not fit together, M508 for a clip that cannot be read.
@@ -150,6 +153,7 @@ def _write(
         with open_video(sources[0].part.path) as clip:
             stream = film.add_stream_from_template(clip.streams.video[0])
         voice = SoundEncoder(film, sound) if sound else None
+        words = add_words(film) if any(source.part.subtitle for source in sources) else None
         # Both before the first packet: what is set later is lost without a word.
         film.metadata.update(metadata)
         film.set_chapters(
@@ -165,6 +169,9 @@ def _write(
             ]
         )
         for source, start in zip(sources, starts, strict=False):
+            if words and source.part.subtitle:
+                cue = Cue(start=start, end=start + source.seconds, text=source.part.subtitle)
+                film.mux(cue_packet(cue, words))
             _copy_packets(source.part.path, film, stream, start)
             if voice:
                 film.mux([*voice.up_to(start + source.seconds)])

@@ -46,11 +46,11 @@ def add_subtitles(film: Path, path: Path, cues: Sequence[Cue]) -> None:
         av.open(str(path.absolute()), "w", format="mp4", options={"movflags": _MOVFLAGS}) as target,
     ):
         streams = {stream.index: target.add_stream_from_template(stream) for stream in _copied(source)}
-        words = _add_words(target)
+        words = add_words(target)
         target.metadata.update({key: value for key, value in source.metadata.items() if key not in _CONTAINERS_OWN})
         target.set_chapters(source.chapters())
         for cue in cues:
-            target.mux(_packet(cue, words))
+            target.mux(cue_packet(cue, words))
         for packet in source.demux(_copied(source)):
             if packet.dts is not None:  # the empty packet that ends a stream has none
                 packet.stream = streams[packet.stream.index]
@@ -62,7 +62,8 @@ def _copied(film: InputContainer) -> list[Stream]:
     return [*film.streams.video, *film.streams.audio]
 
 
-def _add_words(target: OutputContainer) -> Stream:
+def add_words(target: OutputContainer) -> Stream:
+    """A track of mov_text for cues; to be added before the first packet of any stream."""
     words = target.add_stream("mov_text")
     words.time_base = _MILLISECOND
     words.codec_context.time_base = _MILLISECOND
@@ -70,7 +71,8 @@ def _add_words(target: OutputContainer) -> Stream:
     return words
 
 
-def _packet(cue: Cue, words: Stream) -> Packet:
+def cue_packet(cue: Cue, words: Stream) -> Packet:
+    """A cue as a packet of the track `words`."""
     text = cue.text.encode()
     packet = Packet(len(text).to_bytes(2, "big") + text)
     packet.pts = packet.dts = round(cue.start * 1000)

@@ -194,10 +194,10 @@ class Film:
         settled = settle(decision, memory_state(job, recalled, self._visible.of(job), noise_tokens=job.tokens.noise))
         return settled if settled.action == "keep" else replace(settled, job=otherwise)
 
-    def finish(self) -> Path:
-        """Join the clips, unless the film that is there is made of just these."""
+    def finish(self, *, subtitles: bool = False) -> Path:
+        """Join the clips, with their subtitles or without, unless the film that is there is made of just these."""
         self.settle()
-        join(self._plan, self._run, self.takes, self.tell)
+        join(self._plan, self._run, self.takes, self.tell, subtitles=subtitles)
         self.tell(
             events.RunFinished(
                 path=str(self._run.film),

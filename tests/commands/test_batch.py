@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import jsonschema
 import pytest
@@ -108,3 +109,55 @@ def test_what_was_set_is_kept_with_the_run(onestory: Onestory, story: Path, monk
     assert state.seed == 5
     assert (film.run / "story.yaml").read_text().count("steps: 9") == 3
     assert "error[M503]" in result.err
+
+
+def suites(file: Path) -> dict[str, list[list[str]]]:
+    """By film without its digest: the tags of each test case."""
+    root = ElementTree.parse(file).getroot()
+    return {
+        str(suite.get("name")).rpartition("-")[0] or str(suite.get("name")): [
+            [item.tag for item in case] for case in suite
+        ]
+        for suite in root
+    }
+
+
+def test_junit_has_a_suite_for_each_film(onestory: Onestory, made: Path) -> None:
+    (kite,) = films_of([Path("kite.story.yaml")], Path("out"))
+    change(Path("kite.story.yaml"), "A city at night.", "A city at dawn.")
+    with Run.open(kite.run).locked():
+        assert onestory("batch", ".", "--out", "out", "--junit", "junit.xml").exit is ExitCode.PARTIAL
+    assert suites(Path("junit.xml")) == {
+        "film": 3 * [["system-out"]],
+        "kite": [["system-out"], ["error", "system-out"], ["skipped", "system-out"]],
+    }
+    (error,) = ElementTree.parse("junit.xml").iter("error")
+    assert error.get("message", "").startswith("error[R401]")
+
+
+def test_junit_tells_of_films_that_never_began(onestory: Onestory, made: Path) -> None:
+    change(Path("kite.story.yaml"), "$fox waves", "$foks waves")
+    assert onestory("batch", ".", "--out", "new", "--junit", "junit.xml").exit is ExitCode.FINDINGS
+    assert suites(Path("junit.xml")) == {"film": 3 * [["skipped", "system-out"]], "kite": [["error"]]}
+    assert onestory("batch", "*.yml", "--out", "new", "--junit", "junit.xml").exit is ExitCode.USAGE
+    assert suites(Path("junit.xml")) == {"batch": [["error"]]}
+
+
+def test_junit_tells_each_film_what_keeps_all_of_them(onestory: Onestory, story: Path) -> None:
+    assert onestory("batch", story, "--out", "new", "--junit", "junit.xml").exit is ExitCode.MACHINE
+    assert suites(Path("junit.xml")) == {"film": [["error", "system-out"], *2 * [["skipped", "system-out"]]]}
+
+
+def test_finished_films_are_signed(onestory: Onestory, made: Path, tmp_path: Path) -> None:
+    pytest.importorskip("c2pa")
+    pytest.importorskip("cryptography")
+    from tests.media.test_sign import write_chain
+
+    chain = write_chain(tmp_path)
+    refused = onestory("batch", ".", "--out", "out", "--sign", "gone.pem", "gone.key")
+    assert (refused.exit, "error[M517]" in refused.err) == (ExitCode.FINDINGS, True)
+    result = onestory("batch", ".", "--out", "out", "--sign", *chain)
+    assert result.err.endswith("signed: 2, each as film.signed.mp4 beside its film\n")
+    last = json.loads(onestory("batch", ".", "--out", "out", "--sign", *chain, "--json").out.splitlines()[-1])
+    jsonschema.validate(last, schemas.load("batch.v1"))
+    assert [onestory("inspect", film).exit for film in last["signed"]] == 2 * [ExitCode.DONE]

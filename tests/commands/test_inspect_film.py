@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,45 @@ def test_an_independent_reader_plays_it_and_sees_the_recipe(onestory: Onestory, 
     assert done.stderr == ""
     assert '"onestory"' in done.stdout
     assert '"title": "The Lost Kite"' in done.stdout
+
+
+@pytest.fixture
+def signed(onestory: Onestory, film_run: Path, tmp_path: Path) -> Path:
+    """A signed copy of the film."""
+    pytest.importorskip("c2pa")
+    pytest.importorskip("cryptography")
+    from tests.media.test_sign import write_chain
+
+    assert onestory("resume", film_run, "--sign", *write_chain(tmp_path)).exit is ExitCode.DONE
+    return film_run / "film.signed.mp4"
+
+
+def test_who_signed_a_film_and_as_what(onestory: Onestory, signed: Path) -> None:
+    result = onestory("inspect", signed)
+    assert result.exit is ExitCode.DONE
+    assert "signed by Signer (Tests): valid, but nobody here vouches for the signer\n" in result.out
+    assert "signed as made by a model\n" in result.out
+    document = onestory("inspect", signed, "--json").json["signature"]
+    assert (document["state"], document["made_by_a_model"], document["problems"]) == ("valid", True, [])
+    assert onestory("inspect", FILM, "--json").json["signature"] is None
+
+
+def test_a_film_that_was_changed_after_it_was_signed_is_a_finding(onestory: Onestory, signed: Path) -> None:
+    data = bytearray(signed.read_bytes())
+    data[-1] ^= 1
+    signed.write_bytes(data)
+    result = onestory("inspect", signed)
+    assert (result.exit, "signed by Signer (Tests): NOT VALID" in result.out) == (ExitCode.FINDINGS, True)
+    assert result.err.startswith("error[M518]")
+    assert "assertion.bmffHash.mismatch" in result.err
+    assert onestory("inspect", signed, "--json").json["signature"]["state"] == "invalid"
+
+
+def test_without_the_extra_it_says_what_to_install(
+    onestory: Onestory, signed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "c2pa", None)
+    result = onestory("inspect", signed)
+    assert result.exit is ExitCode.DONE
+    assert "signed, unchecked: pip install 'onestory[sign]' to see by whom" in result.out
+    assert onestory("inspect", signed, "--json").json["signature"]["state"] == "unchecked"

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
+import av
+import numpy as np
 import pytest
 
 from onestory_cli.errors import ExitCode
+from onestory_cli.media.video import read_clip
 from onestory_cli.store.run import Run
 from tests.commands.conftest import Onestory, change
+from tests.films import SPEC
 
 
 def test_nothing_to_do_needs_no_weights(onestory: Onestory, story: Path, film_run: Path) -> None:
@@ -114,3 +120,60 @@ def test_a_signed_copy_is_a_result_too(onestory: Onestory, film_run: Path, tmp_p
     assert onestory("verify", film_run).exit is ExitCode.DONE
     refused = onestory("render", "film.story.yaml", "--sign", "gone.pem", "gone.key")
     assert (refused.exit, "error[M517]" in refused.err) == (ExitCode.FINDINGS, True)
+
+
+def words_of(film: Path) -> list[tuple[float, str]]:
+    """When and what the film's track of subtitles says, by PyAV."""
+    with av.open(str(film)) as file:
+        cues = [packet for stream in file.streams.subtitles for packet in file.demux(stream) if packet.size > 2]
+        return [(float(cue.pts * cue.time_base), bytes(cue)[2:].decode()) for cue in cues]
+
+
+def test_subtitles_are_a_track_of_the_film_as_long_as_they_are_asked_for(
+    onestory: Onestory, story: Path, film_run: Path
+) -> None:
+    film, seconds = film_run / "film.mp4", SPEC.frames / SPEC.fps
+    refused = onestory("render", story, "--subtitles")
+    assert (refused.exit, refused.err.startswith("error[X803]")) == (ExitCode.FINDINGS, True)
+    change(story, "caption: A city at night.", "caption: A city at night.\n    subtitle: Nobody we know")
+    pixels = read_clip(film)
+    assert onestory("render", story, "--subtitles").exit is ExitCode.DONE
+    assert words_of(film) == [(pytest.approx(seconds, abs=0.001), "Nobody we know")]
+    assert np.array_equal(read_clip(film), pixels)
+    joined = film.stat().st_mtime_ns
+    assert onestory("resume", film_run, "--subtitles").exit is ExitCode.DONE
+    assert film.stat().st_mtime_ns == joined
+    assert onestory("resume", film_run).exit is ExitCode.DONE
+    assert words_of(film) == []
+
+
+@pytest.mark.skipif(not shutil.which("ffprobe"), reason="ffprobe is not installed")
+def test_ffprobe_reads_the_subtitles_of_a_film(onestory: Onestory, story: Path, film_run: Path) -> None:
+    change(story, "caption: A city at night.", "caption: A city at night.\n    subtitle: Nobody we know")
+    assert onestory("render", story, "--subtitles").exit is ExitCode.DONE
+    asked = "stream=codec_name:packet=pts_time,duration_time,size"
+    ffprobe = ["ffprobe", "-v", "error", "-select_streams", "s", "-show_entries", asked, "-of", "json"]
+    told = subprocess.run([*ffprobe, film_run / "film.mp4"], capture_output=True, check=True)
+    document, length = json.loads(told.stdout), SPEC.frames / SPEC.fps
+    assert [stream["codec_name"] for stream in document["streams"]] == ["mov_text"]
+    (cue,) = [packet for packet in document["packets"] if int(packet["size"]) > 2]
+    assert [float(cue[key]) for key in ("pts_time", "duration_time")] == pytest.approx([length, length], abs=0.001)
+
+
+def test_resume_signs_too(onestory: Onestory, film_run: Path, tmp_path: Path) -> None:
+    pytest.importorskip("c2pa")
+    pytest.importorskip("cryptography")
+    from tests.media.test_sign import write_chain
+
+    document = onestory("resume", film_run, "--sign", *write_chain(tmp_path), "--json").out.splitlines()[-1]
+    assert json.loads(document)["signed"] == "film.run/film.signed.mp4"
+    assert onestory("inspect", "film.run/film.signed.mp4").exit is ExitCode.DONE
+
+
+def test_junit_tells_that_no_run_can_be_there(onestory: Onestory, story: Path) -> None:
+    Path("film.run").write_text("a file")
+    refused = onestory("render", story, "--junit", "junit.xml")
+    assert refused.err.startswith("error[R")
+    opening, *rest = ElementTree.parse("junit.xml").iter("testcase")
+    assert (opening.findtext("error") or "").startswith("error[R")
+    assert [case.find("skipped") is not None for case in rest] == [True, True]
