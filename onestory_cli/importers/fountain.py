@@ -158,6 +158,8 @@ def _is_cue(line: str) -> bool:
 
 def plain(text: str) -> str:
     """Text on one line, without marks of emphasis."""
-    for marks in _EMPHASIS:
-        text = marks.sub(r"\2", text)
-    return " ".join(text.replace(r"\*", "*").replace(r"\_", "_").split())
+    if "*" in text or "_" in text:
+        for marks in _EMPHASIS:
+            text = marks.sub(r"\2", text)
+        text = text.replace(r"\*", "*").replace(r"\_", "_")
+    return " ".join(text.split())

@@ -27,11 +27,13 @@ class _Person:
 
 
 class People:
-    """Everybody who has a line and is seen while saying it, by name."""
+    """Everybody who has a line and is seen while saying it, by name. `most` is where the search ends: one above it."""
 
-    def __init__(self, elements: Iterable[Element], names: Names) -> None:
+    def __init__(self, elements: Iterable[Element], names: Names, *, most: int) -> None:
         self._people: dict[tuple[str, ...], _Person] = {}
         for element in elements:
+            if len(self._people) > most:
+                break
             if element.kind != "cue" or _UNSEEN.search(_extension(element.text)):
                 continue
             name = spoken_name(element.text)

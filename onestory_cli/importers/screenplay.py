@@ -15,7 +15,7 @@ from onestory_cli.importers.names import Names
 from onestory_cli.importers.people import People, spoken_name
 from onestory_cli.story.text import Text
 
-_MOST_DECLARED = 2000
+_MOST_DECLARED = 2000  # characters and settings
 _SCENE_NUMBER = re.compile(r"\s*#[^#\s]*#$")
 _PREFIX = re.compile(r"(?P<where>int\.?/ext|i/e|int|ext|est)[. ]+", re.IGNORECASE)
 _WHERE = {"int": "interior", "ext": "exterior", "est": "exterior"}
@@ -40,23 +40,33 @@ def from_fountain(text: Text, report: Report) -> Draft:
     """A screenplay as a draft. What is not seen (dialogue, notes, transitions) is kept or reported."""
     screenplay = parse(text)
     names = Names()
-    people = People(screenplay.elements, names)
-    if people.count > _MOST_DECLARED:
-        report.too_much(f"{people.count} characters are too many; {_MOST_DECLARED} is the most", "the whole file")
-        report.refuse()
+    people = People(screenplay.elements, names, most=_MOST_DECLARED)
+    _require_room(people.count, _MOST_DECLARED, "characters", report)
     cutter = _Cutter(people, names, report)
     for element in screenplay.elements:
         cutter.take(element)
+        _require_room(cutter.count, MOST_SHOTS, "shots", report)
     shots = cutter.finish()
+    _require_room(len(shots), MOST_SHOTS, "shots", report)
     if not shots:
         report.fault("there is no action in it", "the whole file")
     characters = tuple(people.declare(report))
     settings = tuple(cutter.settings.values())
-    if len(shots) > MOST_SHOTS or len(characters) + len(settings) > _MOST_DECLARED:
-        message = f"{len(shots)} shots, {len(characters)} characters and {len(settings)} settings are too many"
-        report.too_much(message, "the whole file")
+    if len(characters) + len(settings) > _MOST_DECLARED:
+        many = f"{len(characters)} characters and {len(settings)} settings are too many; {_MOST_DECLARED} is the most"
+        report.too_much(many, "the whole file")
     title, note = _title_page(screenplay, report)
     return Draft(title=title, note=note, shots=tuple(shots), characters=characters, settings=settings)
+
+
+def _require_room(count: int, most: int, what: str, report: Report) -> None:
+    """
+    Raises:
+        Findings: I703 there are more than a story can hold; the rest of the source is not looked at.
+    """
+    if count > most:
+        report.too_much(f"there are more than {most} {what}", "the whole file")
+        report.refuse()
 
 
 def _title_page(screenplay: Screenplay, report: Report) -> tuple[str, str]:
@@ -93,6 +103,11 @@ class _Cutter:
         self._empty_heading = 0  # its line, until a shot plays there
         self._ahead: dict[str, list[str]] = {}  # notes for the next shot
         self._speaker = ""
+
+    @property
+    def count(self) -> int:
+        """How many shots are finished."""
+        return len(self._shots)
 
     def take(self, element: Element) -> None:
         match element.kind:

@@ -75,6 +75,10 @@ def test_every_format_has_a_source_and_a_flag() -> None:
         ("a.json", " " * MOST_BYTES + "{}", "I703"),
         ("a.fountain", "INT. HOUSE\n", ""),
         ("a.fountain", "/* nothing */", "I702"),
+        ("a.fountain", "A fox.\n\n" * 5000, ""),
+        ("a.fountain", "A fox.\n\n" * 5001, "I703"),
+        ("a.fountain", "".join(f"FOX {n}\nHi.\n\n" for n in range(2001)), "I703"),
+        ("a.fountain", "".join(f"INT. A{n}\n\n" for n in range(2001)), "I703"),
     ],
 )
 def test_what_is_refused(name: str, content: str, code: str) -> None:
