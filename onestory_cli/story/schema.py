@@ -6,6 +6,7 @@ import copy
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain, islice
 from typing import Any
 
@@ -42,6 +43,7 @@ def position(finding: Diagnostic) -> tuple[int, int, str]:
     return place.line, place.column, finding.code
 
 
+@cache
 def _validator() -> Any:
     extend: Any = jsonschema.validators.extend
     return extend(jsonschema.Draft7Validator, {"pattern": _match})(schemas.load())

@@ -34,10 +34,10 @@ def check(data: bytes) -> None:
             findings = (*warnings, *more)
             assert all(item.severity == "warning" for item in findings)
         for item in findings:
-            _check_finding(item, data)
+            check_finding(item, data)
 
 
-def _check_finding(item: Diagnostic, data: bytes) -> None:
+def check_finding(item: Diagnostic, data: bytes) -> None:
     assert item.code in CODES, item
     assert item.severity == CODES[item.code].severity, item
     assert item.help or item.severity == "error", item
