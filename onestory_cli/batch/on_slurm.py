@@ -1,11 +1,15 @@
 """Workers that a Slurm cluster gives, through submitit: a job per film, so many at a time, over one file system.
 
-A job that Slurm takes away or that runs out of time is queued again by submitit and goes on from its directory.
+A job that Slurm takes away or that runs out of time is queued again by submitit and goes on from its directory. Jobs
+that are given at the same time, as the first ones are, are one array.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,9 +24,13 @@ from onestory_cli.batch.log import Log
 from onestory_cli.batch.render_story import Work
 from onestory_cli.batch.result import Outcome
 from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.store.layout import LOCK
+from onestory_cli.store.lock import forget
 
-FOLDER = ".slurm"  # below --out: what submitit keeps of its jobs
+FOLDER = ".slurm"  # below --out: what submitit keeps of its jobs, and who makes or made each film
 DEFAULTS = {"name": "onestory", "timeout_min": 24 * 60}
+# Each time the film goes on, so a job may run out of time as often as it takes; submitit's own limit is three.
+MOST_TIMEOUTS = 1000
 
 
 def parameters_of(text: str) -> dict[str, Any]:
@@ -40,20 +48,36 @@ def parameters_of(text: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class FilmJob:
-    """What a job does. submitit pickles it, and calls `checkpoint` when the job is about to be taken away."""
+    """What a job does. submitit pickles it, and calls `checkpoint` when the job is about to be taken away.
+
+    `batch` tells the jobs of one batch from those of any other: a film has one job of a batch at a time.
+    """
 
     directory: Path
     work: Work
     stop: Path
+    batch: str
 
     def __call__(self) -> Outcome:
-        return Away(self.work).render(self.directory, self.stop)
+        away = Away(self.work)
+        self._succeed(*away.who())
+        return away.render(self.directory, self.stop)
 
     def checkpoint(self) -> Any:
         """The same again: what was done is in the directory."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
+
+    def _succeed(self, pid: int, host: str) -> None:
+        """Take over the lock of the job before, which is gone; on another machine nobody else could know that."""
+        sign = self.stop.parent / FOLDER / f"{self.directory.name}.json"
+        last = json.loads(sign.read_bytes()) if sign.exists() else {}
+        if last.get("batch") == self.batch:
+            forget(self.directory / LOCK, pid=last["pid"], host=last["host"])
+        mine = sign.with_suffix(".new")
+        mine.write_text(json.dumps({"batch": self.batch, "pid": pid, "host": host}))
+        os.replace(mine, sign)
 
 
 class Jobs:
@@ -64,9 +88,12 @@ class Jobs:
         self._work = replace(work, share=1, place=0)  # Slurm gives each job its own part of a machine
         self._names = count(1)
         self._new = [str(next(self._names)) for _ in range(workers)]
+        self._given: dict[str, Film] = {}  # by worker; not yet submitted
         self._jobs: dict[str, tuple[Any, Log]] = {}
+        self._batch = uuid.uuid4().hex
 
     def hear(self, seconds: float) -> Iterator[Message]:
+        self._submit()
         for name in self._new:
             yield Ready(worker=name)
         self._new = []
@@ -79,8 +106,7 @@ class Jobs:
                 yield self._end(name, job)
 
     def give(self, worker: str, film: Film) -> None:
-        job = FilmJob(directory=film.run.absolute(), work=self._work, stop=self._stop)
-        self._jobs[worker] = self._executor.submit(job), Log(film.run)
+        self._given[worker] = film
 
     def stop(self) -> None:
         self._stop.touch()
@@ -89,6 +115,29 @@ class Jobs:
         """Take what is left out of the queue."""
         for job, _ in self._jobs.values():
             job.cancel()
+
+    def _submit(self) -> None:
+        """Put what was given into the queue, as one array where it is several.
+
+        Raises:
+            OnestoryError: B804 where Slurm refuses it.
+        """
+        from submitit.core.utils import FailedJobError
+
+        if not self._given:
+            return
+        jobs = {}
+        try:
+            with self._executor.batch():
+                for worker, film in self._given.items():
+                    jobs[worker] = self._executor.submit(self._job(film)), Log(film.run)
+        except FailedJobError as fault:
+            raise no_workers(f"Slurm: {str(fault).strip()}") from fault
+        self._jobs |= jobs
+        self._given = {}
+
+    def _job(self, film: Film) -> FilmJob:
+        return FilmJob(directory=film.run.absolute(), work=self._work, stop=self._stop, batch=self._batch)
 
     def _end(self, name: str, job: Any) -> Message:
         fault = job.exception()
@@ -111,7 +160,11 @@ def on_slurm(parameters: dict[str, Any], work: Work, workers: int, out: Path) ->
         raise not_installed("slurm", "--slurm") from fault
     given = {**DEFAULTS, **parameters}
     try:
-        executor = submitit.AutoExecutor(folder=out.absolute() / FOLDER, cluster=given.pop("cluster", "slurm"))
+        executor = submitit.AutoExecutor(
+            folder=out.absolute() / FOLDER,
+            cluster=given.pop("cluster", "slurm"),
+            slurm_max_num_timeout=MOST_TIMEOUTS,
+        )
     except (RuntimeError, ValueError) as fault:
         raise no_workers(f"Slurm: {fault}") from fault
     try:

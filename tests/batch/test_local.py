@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 from onestory_cli.batch.local import Processes
 from onestory_cli.batch.render_story import Work
@@ -13,7 +12,8 @@ from onestory_cli.batch.result import Result
 from onestory_cli.batch.run import Hands, Planned, run_batch
 from onestory_cli.events import Event, FilmTold, ModelLoading, StepDone, WorkerLost
 from onestory_cli.render.checkpoint import never
-from tests.batch.conftest import Tell, alone, latents
+from tests.batch.conftest import Tell
+from tests.batch.films import alone, holder_of, latents
 
 
 def batch(
@@ -51,7 +51,7 @@ def test_a_killed_worker_costs_no_film_and_no_byte(tell: Tell) -> None:
     def kill(event: Event) -> None:
         lost.extend([event] if isinstance(event, WorkerLost) else [])
         if isinstance(event, FilmTold) and isinstance(event.told, StepDone) and event.told.step == 2 and not lost:
-            os.kill(worker_of(plans), signal.SIGKILL)
+            os.kill(holder_of(plans[0].film.run), signal.SIGKILL)
 
     result = batch(plans, kill)
     assert result.states == {"done": 2}
@@ -72,10 +72,3 @@ def test_a_stop_keeps_the_step_and_the_same_batch_goes_on(tell: Tell) -> None:
     assert len(list(plans[0].film.run.glob("shots/*/*/partial.safetensors"))) == 1
     assert batch(plans, lambda event: None).states == {"done": 2}
     assert [latents(item.film.run) for item in plans] == alone(tell(2, out="alone", steps=4))
-
-
-def worker_of(plans: list[Planned]) -> int:
-    """The process that holds the lock of the first film."""
-    import json
-
-    return int(json.loads((Path(plans[0].film.run) / "lock").read_bytes())["pid"])

@@ -1,0 +1,77 @@
+"""Films of two shots by a tiny model of the real classes, and what they come to in one process. Needs torch."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from onestory_cli.batch.films import Film, films_of, prepare
+from onestory_cli.batch.render_story import Models, Work, render_story
+from onestory_cli.batch.run import Planned
+from onestory_cli.commands.compiling import compile_story
+from onestory_cli.events import PartialKept
+from onestory_cli.store.layout import EVENTS, LOCK
+from onestory_cli.store.run import Run
+
+STORY = """\
+story: 1
+title: {title}
+model: {model}
+seed: {seed}
+shots:
+  - {{id: opening, caption: A fox walks., steps: {steps}}}
+  - {{id: return, caption: The same fox waves., steps: {steps}}}
+"""
+
+
+def plans_of(folder: Path, model: Path, *, films: int, steps: int, out: str) -> list[Planned]:
+    """So many stories in `folder`, each with a seed and with a run directory below `out`."""
+    paths = [folder / f"{number}.story.yaml" for number in range(films)]
+    for number, path in enumerate(paths):
+        title = json.dumps(f"Film {number}")
+        path.write_text(STORY.format(title=title, model=json.dumps(str(model)), seed=number, steps=steps))
+    return [planned(film) for film in films_of(paths, folder / out)]
+
+
+def planned(film: Film) -> Planned:
+    plan, _ = compile_story(film.story, allow_outside=True)
+    return Planned(film=film, plan=plan)
+
+
+def make_alone(plans: Sequence[Planned]) -> None:
+    """All films, one after the other, by one worker in this process, with one thread."""
+    models = Models(Work(device="cpu", threads=1))
+    for item in plans:
+        prepare(item.film, item.plan)
+        assert render_story(item.film.run, models).state == "done"
+
+
+def alone(plans: Sequence[Planned]) -> list[list[bytes]]:
+    """The latents of the films when they are made so."""
+    make_alone(plans)
+    return [latents(item.film.run) for item in plans]
+
+
+def latents(run: Path) -> list[bytes]:
+    """The latents of a film, shot by shot, as they are on the disk."""
+    state = Run.open(run).state()
+    assert state is not None
+    return [(run / "shots" / shot.folder / "latents.safetensors").read_bytes() for shot in state.shots.values()]
+
+
+def holder_of(run: Path) -> int:
+    """The process that makes the film now: it holds its lock.
+
+    Raises:
+        FileNotFoundError: none does.
+    """
+    return int(json.loads((run / LOCK).read_bytes())["pid"])
+
+
+def kept_twice(run: Path) -> int:
+    """How many steps of a film were made, kept, and yet made again."""
+    lines = [json.loads(line) for line in (run / EVENTS).read_text().splitlines()]
+    kept = Counter((line["shot"], line["step"]) for line in lines if line["event"] == PartialKept.__name__)
+    return kept.total() - len(kept)
