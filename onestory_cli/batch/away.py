@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from onestory_cli.batch.result import Outcome
 from onestory_cli.errors import ExitCode, OnestoryError
 
 STOP = ".stop"
+SECONDS_TO_DIE = 60.0  # for a worker that is given up, as nothing is heard of it, and still holds its film
 
 
 class Away:
@@ -25,8 +27,16 @@ class Away:
         """(pid, host), as they stand in the locks that it holds."""
         return os.getpid(), socket.gethostname()
 
-    def render(self, directory: Path, stop: Path) -> Outcome:
-        """Go on with a film until it ends or there is a file at `stop`."""
+    def render(self, directory: Path, stop: Path, *, again: bool = False) -> Outcome:
+        """Go on with a film until it ends or there is a file at `stop`; `again`: another worker was lost with it."""
+        until = time.monotonic() + (SECONDS_TO_DIE if again else 0.0)
+        while True:
+            outcome = self._render(directory, stop)
+            if outcome.code != "R401" or time.monotonic() >= until or stop.exists():
+                return outcome
+            time.sleep(1.0)
+
+    def _render(self, directory: Path, stop: Path) -> Outcome:
         return render_story(directory, self._models, stop=stop.exists, checkpoint_seconds=self._work.checkpoint_seconds)
 
 

@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -89,6 +89,7 @@ class Actors:
         self._names = count(1)
         self._actors: dict[str, _Actor] = {}
         self._awaited: dict[Any, str] = {}  # what an actor is to answer -> its name
+        self._lost: set[str] = set()  # films that lost a worker
         for _ in range(workers):
             self._start()
 
@@ -106,7 +107,8 @@ class Actors:
     def give(self, worker: str, film: Film) -> None:
         actor = self._actors[worker]
         actor.film, actor.log = film, Log(film.run)
-        self._awaited[actor.handle.render.remote(film.run.absolute(), self._stop)] = worker
+        answer = actor.handle.render.remote(film.run.absolute(), self._stop, again=film.name in self._lost)
+        self._awaited[answer] = worker
 
     def stop(self) -> None:
         self._stop.touch()
@@ -141,6 +143,7 @@ class Actors:
         with suppress(Exception):  # it is gone in most cases
             self._ray.kill(actor.handle)
         if actor.film:
+            self._lost.add(actor.film.name)
             pid, host = actor.who
             forget(actor.film.run / LOCK, pid=pid, host=host)
         if not self._stop.exists():
@@ -160,7 +163,8 @@ def _has_gpus(ray: Any, work: Work) -> bool:
 def on_ray(address: str, work: Work, workers: int, out: Path) -> Iterator[Crew]:
     """A crew of so many actors. A cluster that was begun for this process ends with it."""
     connect(address)
-    with stop_file(out) as stop:
+    # Ray prints on stdout what it thinks of workers and nodes that were lost; a result is all that belongs there
+    with stop_file(out) as stop, open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
         crew = Actors(work, workers, stop)
         try:
             yield crew

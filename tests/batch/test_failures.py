@@ -1,0 +1,61 @@
+"""Three failures on a Ray cluster of two nodes, and two of processes; `python -m tests.batch.failures` deals more."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.batch.failures import SHOTS, STRIKES, Failure, Kind, Struck, Survey, deal, report, survey
+
+FAILURE = Failure(film=0, kind=Kind.NODE, steps=3, delay=0.0)
+STRUCK = Struck(failure=FAILURE, at="opening, step 3 of 40", when=0.0, why="gone", went_on="opening, at step 5")
+SURVIVED = Survey(where="ray", steps=40, asked=1, struck=[STRUCK], films=["", ""], again=0, seconds=9.0)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_killed_workers_and_a_removed_node_cost_no_film_and_no_byte(
+    tmp_path: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'onestory[ray]'")
+    found = survey(tmp_path, tiny_folder, 3, 2, steps=60, local=False)
+    assert found.survived, report(found, seed=2)
+    assert {item.failure.kind for item in found.struck} == set(Kind)
+    assert capsys.readouterr().out == ""  # where the result of a command goes, Ray says nothing
+
+
+@pytest.mark.slow
+def test_killed_processes_cost_no_film_and_no_byte(tmp_path: Path, tiny_folder: Path) -> None:
+    found = survey(tmp_path, tiny_folder, 2, 1, steps=60, local=True)
+    assert found.survived, report(found, seed=1)
+    assert [item.why for item in found.struck] == 2 * ["killed by SIGKILL"]
+
+
+def test_failures_are_dealt_by_the_seed_to_different_instants() -> None:
+    ten = deal(10, random.Random(1), steps=40, nodes=True)
+    assert ten == deal(10, random.Random(1), steps=40, nodes=True) != deal(10, random.Random(2), steps=40, nodes=True)
+    assert [item.kind for item in ten].count(Kind.NODE) == 3
+    assert {item.kind for item in deal(10, random.Random(1), steps=40, nodes=False)} == {Kind.KILL}
+    for film in range(5):
+        first, second = (item.steps for item in ten if item.film == film)
+        assert 0 <= first < second < len(SHOTS) * 40
+    assert len(deal(3, random.Random(1), steps=40, nodes=True)) == 3 > STRIKES
+
+
+def test_what_is_not_survived_is_told() -> None:
+    assert SURVIVED.survived
+    row = "| 0 | node removed | opening, step 3 of 40 | gone | opening, at step 5 | 0 |"
+    assert row in report(SURVIVED, seed=1).splitlines()
+    for changes, says in (
+        ({"films": ["", "it is failed"]}, "Films lost: 1 of 2."),
+        ({"films": ["", "differs: run.json"]}, "- film 1: differs: run.json"),
+        ({"again": 2}, "although they were kept: 2."),
+        ({"asked": 2}, "1 failures of 2"),
+        ({"struck": [replace(STRUCK, why="")]}, "0 failures of 1"),
+    ):
+        found = replace(SURVIVED, **changes)
+        assert not found.survived
+        assert says in report(found, seed=1)
