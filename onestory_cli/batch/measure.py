@@ -1,41 +1,58 @@
-"""What a batch costs and saves, on this machine: `python -m onestory_cli.batch.measure --out DIR`.
+"""What a batch costs and saves, on this machine: `python -m onestory_cli.batch.measure --out DIR`, a line of JSON.
 
-Films of six short shots by the embedded model: by one worker, by two, and by two that are killed again and again.
+Films of six short shots by the embedded model: rendered one after the other in one process, and by batches of one
+worker with one thread, of one with two, and of two with one each. With `--ray`, films of one shot by an actor of a Ray
+cluster of this machine: how long from asking for a film to its first step, the first time and with the model there.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
-import signal
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
-from onestory_cli.batch.films import films_of
+from onestory_cli.batch.films import films_of, prepare
 from onestory_cli.batch.local import Processes
-from onestory_cli.batch.render_story import Work
+from onestory_cli.batch.render_story import Models, Work, render_story
 from onestory_cli.batch.result import Result
 from onestory_cli.batch.run import Hands, Planned, run_batch
-from onestory_cli.events import Emit, Event, FilmStarted, FilmTold, WorkerLost, ignore
+from onestory_cli.events import BatchStarted, Event, FilmStarted, PartialKept
 from onestory_cli.models.catalog import find
 from onestory_cli.models.fingerprint import fingerprint_of
 from onestory_cli.plan import make_plan
-from onestory_cli.store.layout import LOCK
+from onestory_cli.store.layout import EVENTS
 from onestory_cli.story.load import load_story
 
 CAPTIONS = ("walks right on a beach", "waves on a beach", "stands in a city", "jumps on a moon", "waves", "stands")
+CREWS = ((1, 1), (1, 2), (2, 1))  # (workers, threads of each)
 
 
-def plans_of(folder: Path, out: Path, *, films: int, steps: int) -> list[Planned]:
-    """So many stories of six shots of five frames, each with a seed of its own."""
-    folder.mkdir(parents=True, exist_ok=True)
-    shots = [{"id": f"shot-{n}", "caption": f"Wide shot. A red fox {does}."} for n, does in enumerate(CAPTIONS)]
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="a new folder")
+    parser.add_argument("--films", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--ray", action="store_true", help="measure Ray instead")
+    given = parser.parse_args()
+    measured = measure_ray if given.ray else measure_workers
+    sys.stdout.write(json.dumps(measured(given.out, films=given.films, steps=given.steps)) + "\n")
+
+
+def plans_of(stories: Path, out: Path, *, films: int, steps: int, shots: int = len(CAPTIONS)) -> list[Planned]:
+    """So many stories of shots of five frames, each with a seed of its own."""
+    stories.mkdir(parents=True, exist_ok=True)
+    told = [{"id": f"shot-{n}", "caption": f"Wide shot. A red fox {does}."} for n, does in enumerate(CAPTIONS[:shots])]
     planned = []
     for number in range(films):
         defaults = {"seed": number, "steps": steps, "frames": 5}
-        story = {"story": 1, "title": f"Film {number}", "defaults": defaults, "shots": shots}
-        path = folder / f"film-{number}.story.yaml"
+        story = {"story": 1, "title": f"Film {number}", "defaults": defaults, "shots": told}
+        path = stories / f"film-{number}.story.yaml"
         path.write_text(json.dumps(story))
         (film,) = films_of([path], out)
         spec = find("storyworld")
@@ -44,57 +61,100 @@ def plans_of(folder: Path, out: Path, *, films: int, steps: int) -> list[Planned
     return planned
 
 
-def measured(plans: list[Planned], workers: int, emit: Emit = ignore) -> Result:
-    """The batch, a thread for each worker."""
-    work = Work(device="cpu", threads=1, share=workers, checkpoint_seconds=0)
+def measure_workers(out: Path, *, films: int, steps: int) -> dict[str, object]:
+    """Seconds of all ways, and what they are to each other; all of them start a process and load the model."""
+
+    def plans(name: str, number: int = films) -> list[Planned]:
+        return plans_of(out / "stories", out / name, films=number, steps=steps)
+
+    seconds_alone(plans("warm-up", 1))  # reads all files once
+    alone = seconds_alone(plans("alone"))
+    seconds = {
+        crew: batch(plans(f"{crew[0]}-workers-{crew[1]}-threads"), workers=crew[0], threads=crew[1]).seconds
+        for crew in CREWS
+    }
+    return {
+        "films": films,
+        "seconds": {
+            "render_1_thread": round(alone, 1),
+            **{
+                f"{workers}_workers_{threads}_threads": round(value, 1) for (workers, threads), value in seconds.items()
+            },
+        },
+        "two_workers_of_one": round(seconds[2, 1] / seconds[1, 1], 3),
+        "two_workers_of_one_with_two_threads": round(seconds[2, 1] / seconds[1, 2], 3),
+        "overhead_of_batch_over_render": round(seconds[1, 1] / alone - 1, 3),
+    }
+
+
+def batch(plans: list[Planned], *, workers: int, threads: int) -> Result:
+    """A batch by processes of this machine."""
+    work = Work(device="cpu", threads=threads, share=workers)
     hands = Hands(where="local", workers=workers, hire=lambda: Processes(work))
-    return run_batch(plans, plans[0].film.run.parent, hands, emit)
+    return run_batch(plans, plans[0].film.run.parent, hands)
 
 
-class Killer:
-    """Kills a worker at the second event of every film that it begins, until it has done so `kills` times."""
+def seconds_alone(plans: Sequence[Planned]) -> float:
+    """A process like a worker that renders the films one after the other, and nothing else."""
+    began = time.monotonic()
+    for item in plans:
+        prepare(item.film, item.plan)
+    process = multiprocessing.get_context("spawn").Process(target=_render, args=([item.film.run for item in plans],))
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise RuntimeError(f"it ended with {process.exitcode}")
+    return time.monotonic() - began
 
-    def __init__(self, plans: list[Planned], kills: int) -> None:
-        self._runs = {item.film.name: item.film.run for item in plans}
-        self._left, self._at = kills, dict[str, int]()
-        self.lost = 0
+
+def _render(runs: Sequence[Path]) -> None:
+    models = Models(Work(device="cpu", threads=1))
+    states = {render_story(run, models).state for run in runs}
+    sys.exit(states != {"done"})
+
+
+class Clock:
+    """When a batch and its films began, in seconds since 1970."""
+
+    def __init__(self) -> None:
+        self.began, self.films = 0.0, dict[str, float]()
 
     def __call__(self, event: Event) -> None:
-        self.lost += isinstance(event, WorkerLost)
-        if isinstance(event, FilmStarted):
-            self._at[event.film] = 2 if event.attempt < 4 else -1  # a fourth loss would be the film's last
-        if isinstance(event, FilmTold) and event.kind == "StepDone":
-            self._at[event.film] -= 1
-            if self._at[event.film] == 0 and self._left:
-                self._left -= 1
-                os.kill(json.loads((self._runs[event.film] / LOCK).read_bytes())["pid"], signal.SIGKILL)
+        match event:
+            case BatchStarted():
+                self.began = time.time()
+            case FilmStarted():
+                self.films[event.film] = time.time()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="a new folder")
-    parser.add_argument("--films", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=2)
-    parser.add_argument("--kills", type=int, default=10)
-    given = parser.parse_args()
+def measure_ray(out: Path, *, films: int, steps: int) -> dict[str, object]:
+    """Seconds to a cluster, to its first actor, and from there to first steps, of which the last is a part."""
+    os.environ.setdefault("RAY_worker_niceness", "0")  # as the other processes that are measured
+    from onestory_cli.batch.on_ray import LOCAL, connect, on_ray
 
-    def plans(name: str) -> list[Planned]:
-        return plans_of(given.out / "stories", given.out / name, films=given.films, steps=given.steps)
-
-    one, two = measured(plans("one"), 1), measured(plans("two"), 2)
-    made = sum(row.outcome.seconds for row in one.rows)
-    hunted = plans("killed")
-    killer = Killer(hunted, given.kills)
-    killed = measured(hunted, 2, killer)
-    numbers = {
-        "films": given.films,
-        "seconds": {"one": round(one.seconds, 1), "two": round(two.seconds, 1)},
-        "two_of_one": round(two.seconds / one.seconds, 3),
-        "seconds_beside_films": {"each": round((one.seconds - made) / given.films, 2), "of_films": round(made, 1)},
-        "workers_lost": killer.lost,
-        "films_lost": given.films - killed.states.get("done", 0),
+    plans = plans_of(out / "stories", out / "films", films=max(2, films), steps=steps, shots=1)
+    before = time.time()
+    connect(LOCAL)
+    connected, clock, work = time.time(), Clock(), Work(device="cpu", threads=1, checkpoint_seconds=0)
+    hands = Hands(where="ray", workers=1, hire=lambda: on_ray(LOCAL, work, 1, out / "films"))
+    run_batch(plans, out / "films", hands, clock)
+    steps_ended = {item.film.name: first_step(item.film.run) for item in plans}
+    cold, *warm = (steps_ended[name] - began for name, began in clock.films.items())
+    first = next(iter(clock.films))
+    return {
+        "films": len(plans),
+        "cluster": round(connected - before, 2),
+        "actor": round(clock.films[first] - clock.began, 2),
+        "first_step_cold": round(cold, 2),
+        "submit_to_first_step_cold": round(steps_ended[first] - clock.began, 2),
+        "submit_to_first_step_warm": round(median(warm), 2),
     }
-    sys.stdout.write(json.dumps(numbers) + "\n")
+
+
+def first_step(run: Path) -> float:
+    """When the first step of a film was kept, in seconds since 1970, as its log has it."""
+    lines = map(json.loads, (run / EVENTS).read_text().splitlines())
+    return next(float(line["time"]) for line in lines if line["event"] == PartialKept.__name__)
 
 
 if __name__ == "__main__":
