@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.console import RenderableType
 
+NAME = 28  # columns for the name of a film
 STYLES = {"done": "green", "failed": "red", "waits": "yellow", "stopped": "yellow", "left": "dim"}
 
 
@@ -26,31 +27,38 @@ class Progress:
     part: float = 0.0
     doing: str = "starting"
 
-    def hear(self, event: events.Event) -> None:
+    def hear(self, event: events.Event) -> float:
+        """How much of a shot was made with this. From workers far away no steps are heard, only what is kept."""
+        before = self.part
         match event:
             case events.ModelLoading():
                 self.doing = f"loading {event.model}"
             case events.ShotStarted():
                 self.doing, self.part = event.shot, 0.0
-            case events.StepDone():
-                self.doing, self.part = f"{event.shot}, step {event.step}/{event.steps}", event.step / event.steps
+            case events.StepDone() | events.PartialKept():
+                self.doing, self.part = f"step {event.step}/{event.steps} of {event.shot}", event.step / event.steps
+                return 1 / event.steps if isinstance(event, events.StepDone) else max(0.0, self.part - before)
             case events.ShotKept() | events.TakeCommitted():
                 self.done += 1
                 self.part = 0.0 if self.done == self.shots else self.part
             case events.FilmMuxed():
                 self.doing = "joined"
+        return 0.0
 
 
 @dataclass
 class Board:
-    """The films at work, one line each, and how long all of it will take, judged by the shots made so far."""
+    """The films at work, one line each, and how long all of it will take, judged by what was made so far.
+
+    `made` is in shots; `began` when the first step did, as models are loaded once.
+    """
 
     films: int = 0
     shots: int = 0
     workers: int = 1
     ended: int = 0
     ended_shots: int = 0
-    made: int = 0
+    made: float = 0.0
     began: float = 0.0
     at_work: dict[str, Progress] = field(default_factory=dict)
 
@@ -61,8 +69,10 @@ class Board:
             case events.FilmStarted():
                 self.at_work[event.film] = Progress(worker=event.worker, shots=event.shots)
             case events.FilmTold() if event.film in self.at_work:
-                self.made += isinstance(event.told, events.TakeCommitted)
-                self.at_work[event.film].hear(event.told)
+                made = self.at_work[event.film].hear(event.told)
+                if not self.made and isinstance(event.told, events.StepDone):
+                    self.began = now() - event.told.seconds
+                self.made += made
             case events.WorkerLost():
                 self.at_work.pop(event.film, None)
             case events.FilmEnded():
@@ -71,25 +81,35 @@ class Board:
                 self.ended_shots += progress.shots if progress else 0
 
     def left(self) -> str:
-        """The time left in words; nothing until a shot was made."""
-        parts = sum(item.done + item.part for item in self.at_work.values())
+        """The time left in words; nothing until some of a shot was made."""
         if not self.made:
             return ""
-        per_shot = (now() - self.began) / (self.made + sum(item.part for item in self.at_work.values()))
+        parts = sum(item.done + item.part for item in self.at_work.values())
+        per_shot = (now() - self.began) / self.made
         return f"{duration(max(0.0, per_shot * (self.shots - self.ended_shots - parts)))} left"
 
     def __rich__(self) -> RenderableType:
+        from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
         from rich.text import Text
 
-        table = Table.grid(padding=(0, 2, 0, 0))
+        table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+        for ratio in (None, None, None, 1, None):  # what it is doing is cut to fit
+            table.add_column(no_wrap=True, ratio=ratio)
         for name, item in self.at_work.items():
-            bar = ProgressBar(total=item.shots, completed=min(item.shots, item.done + item.part), width=24)
+            bar = ProgressBar(total=item.shots, completed=min(item.shots, item.done + item.part), width=12)
             shots = f"{item.done}/{item.shots}"
-            table.add_row(Text(name, style="bold"), bar, shots, Text(item.doing, style="dim"), f"worker {item.worker}")
-        table.add_row(Text(f"{self.ended} of {self.films} films", style="bold"), Text(self.left(), style="cyan"))
-        return table
+            table.add_row(
+                Text(short(name), style="bold"), bar, shots, Text(item.doing, style="dim"), f"w {item.worker}"
+            )
+        ended = Text(f"{self.ended} of {self.films} films", style="bold")
+        return Group(table, Text.assemble(ended, "  ", (self.left(), "cyan")))
+
+
+def short(name: str) -> str:
+    """A name without its middle, if it is long: its end tells it from those of the same story."""
+    return name if len(name) <= NAME else f"{name[: NAME // 3]}…{name[-(NAME - NAME // 3 - 1) :]}"
 
 
 def now() -> float:

@@ -32,27 +32,58 @@ def shown(item: Board) -> str:
     return out.getvalue()
 
 
+def step(number: int, steps: int = 4) -> events.FilmTold:
+    return told("kite", events.StepDone(shot="return", step=number, steps=steps, seconds=1.0))
+
+
 def test_the_board_shows_films_at_work_and_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, item = [100.0], Board()
     monkeypatch.setattr(board, "now", lambda: clock[0])
     for event in BEGINNING:
         item(event)
+    item(told("kite", events.ShotKept(shot="opening", take="0" * 12, reason="kept")))
+    item(told("kite", events.ShotStarted(shot="return", index=1, shots=2, reason="new", steps=4)))
+    clock[0] = 160.0  # a minute for the model, which is there from now on
     assert item.left() == ""
-    item(told("kite", committed("opening")))
-    item(
-        told("kite", events.ShotStarted(shot="return", index=1, shots=2, reason="new", steps=4)),
-    )
-    item(told("kite", events.StepDone(shot="return", step=2, steps=4, seconds=1.0)))
-    clock[0] = 115.0
-    assert item.left() == "25 s left"  # a shot and a half took 15 s; two and a half are left
+    item(step(1))
+    clock[0] = 163.0
+    item(step(2))
+    assert item.left() == "20 s left"  # half of a shot took 4 s, from where the first step began; 2.5 shots are left
     text = shown(item)
     assert "kite" in text
     assert "1/2" in text
-    assert "return, step 2/4" in text
+    assert "step 2/4 of return" in text
     assert "0 of 2 films" in text
     item(ENDED)
     assert "kite" not in shown(item)
     assert "1 of 2 films" in shown(item)
+
+
+def test_workers_far_away_tell_only_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, item = [100.0], Board()
+    monkeypatch.setattr(board, "now", lambda: clock[0])
+    for event in BEGINNING:
+        item(event)
+    item(told("kite", events.ShotStarted(shot="opening", index=0, shots=2, reason="new", steps=4)))
+    clock[0] = 110.0
+    item(told("kite", events.PartialKept(shot="opening", step=2, steps=4)))
+    assert item.left() == "1:10 left"
+    assert "step 2/4 of opening" in shown(item)
+
+
+def test_in_80_columns_a_film_has_one_line_and_the_end_of_its_name() -> None:
+    item = Board()
+    item(events.BatchStarted(films=2, shots=12, workers=2, where="local"))
+    for worker, film in enumerate(("the-lost-kite-over-the-harbour-seed1-f3f985db", "kite-seed2-fc5e1ecf")):
+        item(events.FilmStarted(film=film, worker=str(worker), shots=6, attempt=1))
+        item(told(film, events.StepDone(shot="opening-on-the-windy-beach", step=5, steps=40, seconds=1.0)))
+    out = io.StringIO()
+    RichConsole(file=out, width=80).print(item)
+    first, second, last = out.getvalue().splitlines()
+    assert "seed1-f3f985db" in first
+    assert first.rstrip().endswith("w 0")
+    assert "step 5/40 of" in second
+    assert last.startswith("0 of 2 films")
 
 
 def test_a_film_that_lost_its_worker_leaves_the_board() -> None:
