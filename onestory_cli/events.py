@@ -24,6 +24,17 @@ class RunStarted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TakesStarted(Event):
+    """Takes of one shot are about to be made; none of them counts by that. `takes` says how many are wanted."""
+
+    run: str
+    title: str
+    model: str
+    shot: str
+    takes: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelLoading(Event):
     model: str
     device: str

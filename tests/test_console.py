@@ -93,6 +93,30 @@ def test_a_take_that_is_committed_while_the_next_shot_is_made_is_told_with_its_o
     assert sorted(lines) == sorted(expected)
 
 
+def test_other_takes_of_a_shot_are_counted_by_themselves() -> None:
+    screen, bar = Streams(), Bar(spinner=Spinner("dots"))
+    with screen.console.watch() as show:
+        for emit in (show, bar):
+            emit(events.TakesStarted(run="film.run", title="The Lost Kite", model="storyworld", shot="city", takes=2))
+            for take in ("77ab01c0ffee", "90cd34c0ffee", "3f9a12c0ffee"):  # one more, as the others have faults
+                emit(events.ShotStarted(shot="city", index=1, shots=6, reason="new take", steps=2))
+                emit(events.TakeCommitted(shot="city", take=take, seconds=7.04, memory_bytes=1_240_000_000))
+    first, *lines = screen.err.getvalue().splitlines()
+    assert first == "The Lost Kite: 2 other takes of city, model storyworld"
+    assert [line.split(" rendered ")[0] for line in lines] == ["[1/2] city:", "[2/2] city:", "[3/3] city:"]
+    assert bar.status == "keeping the take"
+
+
+def test_takes_of_a_shot_of_a_film_have_the_number_of_the_shot() -> None:
+    screen = Streams()
+    with screen.console.watch() as show:
+        show(events.RunStarted(run="film.run", title="The Lost Kite", model="storyworld", shots=2, kept=0))
+        for shot, take in (("opening", "77ab01"), ("opening", "90cd34"), ("city", "3f9a12")):
+            show(events.TakeCommitted(shot=shot, take=take, seconds=7.04, memory_bytes=1_240_000_000))
+    lines = screen.err.getvalue().splitlines()[1:]
+    assert [line.split(" rendered ")[0] for line in lines] == ["[1/2] opening:", "[1/2] opening:", "[2/2] city:"]
+
+
 def test_a_shot_that_was_cut_off_is_told_though_a_take_came_later() -> None:
     screen = Streams()
     with screen.console.watch() as show:

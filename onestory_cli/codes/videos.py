@@ -11,7 +11,7 @@ VIDEOS = (
         explanation="`onestory evaluate` measures films with published networks, and fetches none by itself. "
         "The message names the weights that are missing; fetch them once, or name a folder that holds them.",
         bad="onestory evaluate film.run      (before anything was fetched)",
-        good="hf download facebook/dinov2-base",
+        good="onestory models fetch facebook/dinov2-base",
     ),
     Code(
         code="M532",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -102,7 +103,8 @@ def _repositories(name: str) -> list[str]:
     try:
         spec = find(name)
     except OnestoryError as fault:
-        if fault.code != "M509" or not is_repo(name):
+        # What was fetched before, whole or in part, is read as a model (M502): it may be a network that measures films.
+        if fault.code not in ("M502", "M509") or not is_repo(name) or Path(name).exists():
             raise
         return [name]
     wanted = [spec.hub, spec.scorer if spec.hub else ""]

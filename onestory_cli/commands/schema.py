@@ -12,8 +12,8 @@ from onestory_cli.commands.screen import screen_of
 from onestory_cli.errors import ExitCode, did_you_mean
 
 WHICH = (
-    "Of files: story, shots (a line of a manifest for training). Of what `--json` writes: "
-    f"{', '.join(name for name in schemas.NAMES if name not in ('story', 'shots'))}."
+    "Of files: story, shots (a line of a manifest for training). Of what `--json` writes: events (a line while "
+    f"something is made), {', '.join(name for name in schemas.NAMES if name not in ('story', 'shots', 'events'))}."
 )
 
 

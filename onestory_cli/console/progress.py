@@ -26,7 +26,8 @@ class Lines:
     rich: RichConsole
     run: str = ""
     shots: int = 0
-    done: int = 0
+    of_one: bool = False  # takes of one shot are counted, else shots
+    numbers: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)  # by shot: the next one begins before a take is committed
     memories: dict[str, str] = field(default_factory=dict)
     unfinished: dict[str, str] = field(default_factory=dict)
@@ -36,9 +37,13 @@ class Lines:
             case events.RunStarted():
                 self.run, self.shots = event.run, event.shots
                 self._say(f"{event.title}: {event.shots} shots, {event.kept} kept, model {event.model}", "bold")
+            case events.TakesStarted():
+                self.run, self.shots, self.of_one = event.run, event.takes, True
+                takes = "another take" if event.takes == 1 else f"{event.takes} other takes"
+                self._say(f"{event.title}: {takes} of {event.shot}, model {event.model}", "bold")
             case events.ShotKept():
                 why = event.reason.removeprefix("kept").removeprefix(": ")
-                self._shot(event.shot, f"kept {event.take[:6]}{_because(why)}", "dim")
+                self._shot(event, f"kept {event.take[:6]}{_because(why)}", "dim")
             case events.ShotStarted():
                 self.reasons[event.shot] = f"{event.reason}; {event.goes_on}" if event.goes_on else event.reason
                 self.memories[event.shot] = remembers(())
@@ -51,7 +56,7 @@ class Lines:
                 reason = _because(self.reasons.get(event.shot, ""))
                 made = f"rendered {event.take[:6]}{reason} in {duration(event.seconds)}"
                 memory = self.memories.get(event.shot, remembers(()))
-                self._shot(event.shot, f"{made}, {memory}, {event.memory_bytes / 1e9:.1f} GB")
+                self._shot(event, f"{made}, {memory}, {event.memory_bytes / 1e9:.1f} GB")
             case events.Warned():
                 finding = Diagnostic(code=event.code, message=event.message, severity="warning", help=event.help)
                 self.rich.print(colored(format_concise(finding)), soft_wrap=True)
@@ -77,9 +82,9 @@ class Lines:
             case events.StageFinished():
                 self._say(f"{event.stage}: {event.steps} steps in {duration(event.seconds)}", "bold")
 
-    def _shot(self, shot: str, text: str, style: str = "") -> None:
-        self.done += 1
-        self._say(f"[{self.done}/{self.shots}] {shot}: {text}", style)
+    def _shot(self, event: events.ShotKept | events.TakeCommitted, text: str, style: str = "") -> None:
+        number = self.numbers.setdefault(event.take if self.of_one else event.shot, len(self.numbers) + 1)
+        self._say(f"[{number}/{max(number, self.shots)}] {event.shot}: {text}", style)
 
     def _say(self, text: str, style: str = "") -> None:
         self.rich.print(styled(text, style), soft_wrap=True)
@@ -97,11 +102,14 @@ class Bar:
     steps: int = 1
     memory: str = ""
     stage_left: str = ""
+    after: str = "joining the film"
     pace: Pace = field(default_factory=lambda: Pace())  # defined below
 
     def __call__(self, event: events.Event) -> None:
         self.pace(event)
         match event:
+            case events.TakesStarted():
+                self.after = "keeping the take"
             case events.ModelLoading():
                 self.loading, self.status = True, f"loading {event.model} on {event.device}"
             case events.ModelLoaded():
@@ -113,7 +121,7 @@ class Bar:
             case events.StepDone():
                 self.step = event.step
             case events.TakeCommitted() if event.shot == self.name:
-                self.name, self.status = "", "joining the film"
+                self.name, self.status = "", self.after
             case events.DataPrepared():
                 self.name, self.status = "", f"{event.what}: {event.done} of {event.total}"
             case events.TrainingProgress():
@@ -147,11 +155,14 @@ class Pace:
     shot_seconds: list[float] = field(default_factory=list)
     stepped_at: float = 0.0
     loading_seconds: float = 0.0  # within the current shot
+    whole: str = "film"
 
     def __call__(self, event: events.Event) -> None:
         match event:
             case events.RunStarted():
                 self.waiting = event.shots - event.kept
+            case events.TakesStarted():
+                self.waiting, self.whole = event.takes, "all"
             case events.ShotStarted():
                 self.waiting -= 1
                 self.step, self.steps = 0, event.steps
@@ -166,13 +177,13 @@ class Pace:
                 self.loading_seconds = 0.0
 
     def left(self) -> str:
-        """Time left for the current shot and for the film, in words; nothing until a step tells."""
+        """Time left for the current shot and for the film or all takes, in words; nothing until a step tells."""
         if not self.step_seconds:
             return ""
         per_step = sum(self.step_seconds) / len(self.step_seconds)
         shot = max(0.0, per_step * (self.steps - self.step) - (time.monotonic() - self.stepped_at))
         per_shot = sum(self.shot_seconds) / len(self.shot_seconds) if self.shot_seconds else per_step * self.steps
-        return f"shot {duration(shot)} left, film {duration(shot + per_shot * max(0, self.waiting))}"
+        return f"shot {duration(shot)} left, {self.whole} {duration(shot + per_shot * max(0, self.waiting))}"
 
 
 def remembers(frames: Sequence[tuple[str, int]]) -> str:

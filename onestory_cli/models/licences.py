@@ -12,8 +12,9 @@ from typing import Any
 
 import yaml
 
-# By the names of the hub. All of these allow any use, anywhere.
-FREE = frozenset({"apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "isc", "cc0-1.0", "cc-by-4.0", "unlicense"})
+# By the names of SPDX, which the hub writes in small letters. All of these allow any use, anywhere.
+_FREE = ("Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "CC0-1.0", "CC-BY-4.0", "Unlicense")
+FREE = {name.casefold(): name for name in _FREE}
 UNSTATED = "not stated"
 
 
@@ -37,9 +38,9 @@ def licence_of(folder: Path) -> str:
 
 
 def _named(card: dict[str, Any]) -> str:
-    """ "other" says nothing: then the name and the address that come with it."""
+    """A free one as SPDX calls it. "other" says nothing: then the name and the address that come with it."""
     if card["license"] != "other":
-        return str(card["license"])
+        return FREE.get(str(card["license"]).casefold(), str(card["license"]))
     parts = [card.get("license_name") or "other", card.get("license_link") or ""]
     return " ".join(str(part) for part in parts if part)
 

@@ -96,8 +96,11 @@ class Film:
             self._run.log(event)
         self._emit(event)
 
-    def open(self, force: Collection[str]) -> None:
-        """Look at what there is, name what is damaged, and freeze what the film is made from."""
+    def open(self, force: Collection[str], *, beginning: Event | None = None) -> None:
+        """Look at what there is, name what is damaged, and freeze what the film is made from.
+
+        `beginning` is told in place of a RunStarted.
+        """
         shelves = self._run.shelves()
         damages = find_damage(self._run, shelves)
         accepted = self._run.accepted()
@@ -106,11 +109,10 @@ class Film:
         self._standing = {item.job.shot: item.take for item in self._lookup.forecast() if item.action == "keep"}
         kept = len(self._standing)
         story, model = self._plan.story, self._plan.model
-        self.tell(
-            events.RunStarted(
-                run=str(self._run.path), title=story.title, model=model.name, shots=len(self._plan.jobs), kept=kept
-            )
+        whole_film = events.RunStarted(
+            run=str(self._run.path), title=story.title, model=model.name, shots=len(self._plan.jobs), kept=kept
         )
+        self.tell(beginning or whole_film)
         for damage in damages:
             where = damage.path.relative_to(self._run.path)
             help = "it is not used; what needs it is made again"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.events import Emit, ignore
+from onestory_cli.events import Emit, TakesStarted, ignore
 from onestory_cli.plan import Plan, Seed, retake
 from onestory_cli.render.behind import Behind
 from onestory_cli.render.checking import is_bad, rank
@@ -42,7 +42,8 @@ def make_takes(
     with run.locked(), Behind() as behind:
         first = next_number(plan, run, shot)
         film = Film(plan, run, load, emit, behind, stop=stop, checkpoint_seconds=checkpoint_seconds)
-        film.open(())
+        title, model = plan.story.title, plan.model.name
+        film.open((), beginning=TakesStarted(run=str(run.path), title=title, model=model, shot=shot, takes=count))
         if missing := [source for source in job.memory.sources if source not in film.known()]:
             raise OnestoryError(
                 "R412",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +13,13 @@ import jsonschema
 import pytest
 
 import schemas
+from onestory_cli import events
+from onestory_cli.commands import making
+from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode
+from schemas.events import EVENTS as EVENT_ROWS
 from tests.commands.conftest import Onestory
+from tests.films import NumpyMaker
 
 COMMANDS = Path(__file__).parents[2] / "onestory_cli" / "commands"
 OF_MAKING = {"render", "resume"}  # `make_film` is told the name
@@ -28,7 +35,7 @@ def written() -> Iterator[str]:
 
 def test_every_document_has_a_schema() -> None:
     names = {*written(), *OF_MAKING, "error", "evaluation"}
-    assert sorted(names) == sorted({*schemas.NAMES} - {"story", "shots"})
+    assert sorted(names) == sorted({*schemas.NAMES} - {"story", "shots", "events"})
 
 
 @pytest.mark.parametrize("name", schemas.NAMES)
@@ -43,6 +50,46 @@ def test_every_schema_is_one_and_can_be_printed(onestory: Onestory, name: str) -
 def test_a_document_without_its_fields_is_refused(name: str) -> None:
     with pytest.raises(jsonschema.ValidationError, match="required"):
         jsonschema.validate({"schema": f"onestory.{name}.v1"}, schemas.load(f"{name}.v1"))
+
+
+EVENTS = events.Event.__subclasses__()
+SAMPLES = {"str": "local", "int": 1, "float": 0.5, "events.Event": events.StopAsked()}
+SAMPLES |= {"tuple[tuple[str, int], ...]": (("opening", 2),), "dict[str, int]": {"done": 1}}
+SAMPLES |= {"dict[str, float]": {"loss": 0.5}, "Event": events.StopAsked()}
+
+
+def check_line(line: dict[str, object]) -> None:
+    jsonschema.validate(line, schemas.load("events.v1"))
+
+
+@pytest.mark.parametrize("kind", EVENTS, ids=lambda kind: kind.__name__)
+def test_the_line_of_every_event_is_what_its_schema_says(kind: type[events.Event]) -> None:
+    out = io.StringIO()
+    with Console(stdout=out, stderr=out, color=False).watch(json=True) as show:
+        show(kind(**{field.name: SAMPLES[str(field.type)] for field in dataclasses.fields(kind)}))
+    line = json.loads(out.getvalue())
+    check_line(line)
+    assert {"event", *EVENT_ROWS[kind.__name__]["properties"]} == line.keys()
+    for key in line:
+        with pytest.raises(jsonschema.ValidationError):
+            check_line({name: value for name, value in line.items() if name != key})
+
+
+def test_there_is_no_schema_of_an_event_that_is_none() -> None:
+    assert {*EVENT_ROWS} == {kind.__name__ for kind in EVENTS}
+
+
+def test_the_lines_of_commands_and_of_the_log_are_what_the_schema_says(
+    onestory: Onestory, film_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(making, "model_loader", lambda spec, device, emit, shared: lambda: NumpyMaker(spec))
+    told = onestory("resume", film_run, "--json").out.splitlines()[:-1]
+    told += onestory("take", "new", film_run, "city", "--json").out.splitlines()[:-1]
+    told += (film_run / "events.jsonl").read_text().splitlines()
+    lines = [json.loads(line) for line in told]
+    assert {"RunStarted", "TakesStarted", "ShotKept", "TakeCommitted"} <= {line["event"] for line in lines}
+    for line in lines:
+        check_line(line)
 
 
 def test_a_near_name_is_offered(onestory: Onestory) -> None:

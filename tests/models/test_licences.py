@@ -28,7 +28,7 @@ def test_all_that_is_not_free_binds(licence: str, fetched: bool, binding: bool) 
 @pytest.mark.parametrize(
     ("card", "licence"),
     [
-        ("---\nlicense: apache-2.0\ntags: [a]\n---\n# A model\n", "apache-2.0"),
+        ("---\nlicense: apache-2.0\ntags: [a]\n---\n# A model\n", "Apache-2.0"),
         ("---\nlicense: other\nlicense_name: mine\nlicense_link: LICENSE\n---\n", "mine LICENSE"),
         ("---\nlicense: other\n---\n", "other"),
         ("# No front matter: at all\n", ""),

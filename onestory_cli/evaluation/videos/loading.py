@@ -86,7 +86,7 @@ def _reading(source: str, role: Role) -> Iterator[None]:
         raise OnestoryError(
             "M531",
             f'the weights of {role} "{source}" are not on this machine',
-            help=f"`hf download {source}` fetches them; `--{role} FOLDER` names a copy; `--{role} none` leaves it out",
+            help=f"`onestory models fetch {source}` gets them; `--{role} FOLDER` names a copy, `none` leaves it out",
             exit=ExitCode.MACHINE,
         ) from fault
     except (SafetensorError, RuntimeError, ValueError, TypeError, KeyError, ImportError) as fault:

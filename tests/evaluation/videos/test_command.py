@@ -59,7 +59,7 @@ def test_weights_that_are_not_here_end_it_with_what_to_fetch(
     monkeypatch.setattr("transformers.utils.hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     result = onestory("evaluate", film_run, "--embedder", "none", "--detector", "none")
     assert result.exit is ExitCode.MACHINE
-    assert "hf download microsoft/xclip-base-patch32" in result.err
+    assert "onestory models fetch microsoft/xclip-base-patch32" in result.err
 
 
 def test_a_name_of_no_network_is_refused(onestory: Onestory, film_run: Path) -> None:

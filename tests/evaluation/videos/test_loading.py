@@ -9,7 +9,9 @@ import pytest
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.evaluation.videos.likeness import load_embedder
+from tests.commands.test_fetch import fetch
 from tests.evaluation.videos.conftest import CPU
+from tests.models.hub_server import Hub, serving
 
 
 @pytest.fixture
@@ -30,7 +32,19 @@ def fault_of(source: str) -> OnestoryError:
 def test_weights_that_were_not_fetched_are_named_with_the_command() -> None:
     fault = fault_of("facebook/dinov2-base")
     assert fault.code == "M531"
-    assert fault.help.startswith("`hf download facebook/dinov2-base` fetches them; `--embedder FOLDER`")
+    assert fault.help.startswith("`onestory models fetch facebook/dinov2-base` gets them; `--embedder FOLDER`")
+
+
+def test_what_models_fetch_got_is_found(
+    network_folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(Hub("me/eye", network_folders["dinov2"])) as hub:
+        for _ in range(2):
+            done = fetch(hub, tmp_path, "fetch", "me/eye")
+            assert done.returncode == 0, done.stderr
+    assert "0 of " in done.stderr
+    monkeypatch.setattr("transformers.utils.hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    load_embedder("me/eye", CPU)
 
 
 def test_another_kind_of_network_is_refused(network_folders: dict[str, Path]) -> None:
