@@ -6,6 +6,7 @@ E text width, S context tokens, D transformer width, M joined tokens, I image to
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from onestory_cli.generate.snapshot import identity_of, restore, snapshot
 from onestory_cli.models.loaded import LoadedModel
+from onestory_cli.models.steady import text_once
 from onestory_cli.models.transformer import Rotary, token_timesteps
 from onestory_cli.partial import UNKEPT, Checkpoint
 
@@ -92,14 +94,16 @@ def denoise(
     identity = "" if checkpoint is UNKEPT else _identity(model, noise_BCTHW, conditions, schedule, scheduler)
     if partial := checkpoint.load(identity):
         latents, done = restore(partial, scheduler, schedule.name, model.device), partial.step
-    for step, time in enumerate(scheduler.timesteps[done:], start=done + 1):
-        velocity = guided(model, latents, time, conditions, schedule.guidance_of(model.expert(time)))
-        latents = scheduler.step(velocity, time, latents, return_dict=False)[0]
-        latents = hold_first(latents, conditions.first_BCHW)
-        on_step(step)
-        if checkpoint.due(last=step == schedule.steps):
-            kept = snapshot(scheduler, schedule.name, latents, step=step, steps=schedule.steps, identity=identity)
-            checkpoint.keep(kept)
+    tokens = math.prod(latents.shape[2:]) // math.prod(model.transformer.config.patch_size)
+    with text_once(model.expert_transformers, conditions.text_BLE, tokens=tokens):
+        for step, time in enumerate(scheduler.timesteps[done:], start=done + 1):
+            velocity = guided(model, latents, time, conditions, schedule.guidance_of(model.expert(time)))
+            latents = scheduler.step(velocity, time, latents, return_dict=False)[0]
+            latents = hold_first(latents, conditions.first_BCHW)
+            on_step(step)
+            if checkpoint.due(last=step == schedule.steps):
+                kept = snapshot(scheduler, schedule.name, latents, step=step, steps=schedule.steps, identity=identity)
+                checkpoint.keep(kept)
     return latents[:, :, conditions.references :].float()
 
 
