@@ -2,7 +2,7 @@
 
 The film is made by both, each time in a fresh process: the same shots, weights, steps, size and encoder, ours with its
 memory, its checks and its store, theirs without any of them. Then the parts: a step with memory and without, and the
-second shot of a film beside its fiftieth.
+fiftieth shot of a film beside the second, which has less to remember, and beside the first whose memory is full.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from onestory_cli.evaluation.speed.films import Film, Way, film, plan_of
-from onestory_cli.evaluation.speed.parts import Pair, StepShape, late_and_early, step_with_memory
+from onestory_cli.evaluation.speed.parts import Aged, Pair, StepShape, ages, step_with_memory
 
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
-    """The films in order of their making, and the parts; None is what was not asked for."""
+    """The films in order of their making, and the parts; None or nothing is what was not asked for."""
 
     ours: tuple[Film, ...]
     stock: tuple[Film, ...]
     step: Pair | None
-    shots: Pair | None
+    shots: tuple[Aged, ...]
 
     def best(self, way: Way, field: str) -> float:
         return min(float(getattr(item, field)) for item in getattr(self, way))
@@ -50,30 +50,41 @@ def measure(options: argparse.Namespace) -> Speed:
     device = pick_device(options.device)
     step = step_with_memory(shape, budget=1.0, turns=options.turns, device=device) if layers else None
     plan = plan_of(options.story)
-    shots = None
+    shots: tuple[Aged, ...] = ()
     if options.late:
         model = load_model(plan.model, options.device)
-        shots = late_and_early(model, plan.jobs[-1], late=options.late, turns=options.turns)
+        shots = ages(model, plan.jobs[-1], late=options.late, turns=options.turns)
     return Speed(ours=tuple(films["ours"]), stock=tuple(films["stock"]), step=step, shots=shots)
 
 
 def report(speed: Speed) -> str:
-    """A table: ours, stock, and ours as a part of stock; or with and without."""
+    """Tables: ours, stock, and ours as a part of stock; a step with memory; a late shot beside earlier ones."""
     rows = [("film, s", "seconds", 1.0), ("film, s of processor", "cpu_seconds", 1.0)]
-    rows += [("loading, s", "load_seconds", 1.0)]
+    rows += [("weights read, MB", "read_bytes", 1e6), ("loading, s", "load_seconds", 1.0)]
     rows += [("loaded, MB", "load_bytes", 1e6), ("peak memory, MB", "peak_bytes", 1e6)]
     lines = ["| what | ours | stock | ratio |", "|---|---|---|---|"]
     for name, field, unit in rows:
         ours, stock = speed.best("ours", field), speed.best("stock", field)
         lines.append(f"| {name} | {ours / unit:.2f} | {stock / unit:.2f} | {ours / stock:.2f} |")
-    lines += ["", "| what | with | without | ratio |", "|---|---|---|---|"]
-    for name, pair in (
-        ("a step with memory at budget 1.0, s", speed.step),
-        ("a late shot, an early one, s", speed.shots),
-    ):
-        if pair:
-            lines.append(f"| {name} | {pair.seconds:.3f} | {pair.without:.3f} | {pair.ratio:.3f} |")
+    first, last = (min(film.peaks[place] for film in speed.ours) / 1e6 for place in (0, -1))
+    lines += ["", f"Peak memory of ours after its first shot {first:.0f} MB, after its last {last:.0f} MB."]
+    if speed.step:
+        lines += ["", "| what | with | without | ratio |", "|---|---|---|---|", _step_row(speed.step)]
+    if speed.shots:
+        lines += ["", "| what | s | remembers | the late one to it |", "|---|---|---|---|", *_age_rows(speed.shots)]
     return "\n".join([*lines, ""])
+
+
+def _step_row(pair: Pair) -> str:
+    what = "a step with memory at budget 1.0, s"
+    return f"| {what} | {pair.seconds:.3f} | {pair.without:.3f} | {pair.ratio:.3f} |"
+
+
+def _age_rows(shots: Sequence[Aged]) -> Iterator[str]:
+    late = shots[-1]
+    for shot in shots:
+        ratio = late.seconds / shot.seconds
+        yield f"| shot {shot.number} | {shot.seconds:.3f} | {shot.remembered} frames | {ratio:.3f} |"
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -89,7 +100,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=(1, 12, 416, 240, 81),
         help="the random Wan transformer and the shot whose step is measured; 0 layers: no step",
     )
-    parser.add_argument("--late", type=int, default=50, help="the shot that is measured beside the second; 0: none")
+    parser.add_argument("--late", type=int, default=50, help="the shot that is measured beside early ones; 0: none")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args(arguments)
 

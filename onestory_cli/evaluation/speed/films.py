@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Literal
 
 from onestory_cli.evaluation.speed.memory import peak_bytes, resident_bytes
+from onestory_cli.events import Event, TakeCommitted
+from onestory_cli.models.cards import read_map
 from onestory_cli.models.catalog import find
+from onestory_cli.models.folder import INDEX
 from onestory_cli.plan import Plan, make_plan
 from onestory_cli.story.load import load_story
 
@@ -21,16 +24,19 @@ Way = Literal["ours", "stock"]
 
 @dataclass(frozen=True, kw_only=True)
 class Film:
-    """One film in one process: seconds and resident bytes of loading, seconds of making, and the peak of memory.
+    """One film in one process: what loading read, took and left resident, seconds of making, and the peak of memory,
+    in the end and by the time that each shot was whole.
 
     `cpu_seconds` are of all threads together; other programs on the machine disturb them less.
     """
 
+    read_bytes: int
     load_seconds: float
     load_bytes: int
     seconds: float
     cpu_seconds: float
     peak_bytes: int
+    peaks: tuple[int, ...]
 
 
 def film(way: Way, story: Path, device: str) -> Film:
@@ -53,34 +59,59 @@ def _ours(story: Path, device: str) -> Film:
 
     plan = plan_of(story)
 
-    def make(model: object, folder: Path) -> None:
-        maker = ShotMaker(plan.model, lambda: model, lambda reader: model)  # type: ignore[arg-type,return-value]
-        render(plan, Run.create(folder / "film.run"), lambda: maker)
+    def make(model: object, folder: Path, whole: Callable[[], None]) -> None:
+        def emit(event: Event) -> None:
+            if isinstance(event, TakeCommitted):
+                whole()
 
-    return _measured(lambda: load_model(plan.model, device), make)
+        maker = ShotMaker(plan.model, lambda: model, lambda reader: model)  # type: ignore[arg-type,return-value]
+        render(plan, Run.create(folder / "film.run"), lambda: maker, emit)
+
+    weights = _weights(Path(plan.model.base)) + file_bytes(Path(plan.model.adapter))
+    return _measured(weights, lambda: load_model(plan.model, device), make)
 
 
 def _stock(story: Path, device: str) -> Film:
     from onestory_cli.evaluation.speed.stock import load_stock, make_stock
 
     plan = plan_of(story)
-    return _measured(lambda: load_stock(plan.model, device), lambda model, folder: make_stock(model, plan, folder))
+    return _measured(
+        _weights(Path(plan.model.base)),
+        lambda: load_stock(plan.model, device),
+        lambda model, folder, whole: make_stock(model, plan, folder, whole),
+    )
 
 
 WAYS: dict[Way, Callable[[Path, str], Film]] = {"ours": _ours, "stock": _stock}
 
 
-def _measured(load: Callable[[], object], make: Callable[[object, Path], None]) -> Film:
+def _weights(base: Path) -> int:
+    """Bytes of the files of weights that a stock pipeline's folder names; both ways read each of them once."""
+    return sum(file_bytes(base / part) for part in read_map(base / INDEX) if (base / part).is_dir())
+
+
+def file_bytes(folder: Path) -> int:
+    """Bytes of the safetensors in a folder."""
+    return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+
+
+def _measured(
+    read_bytes: int, load: Callable[[], object], make: Callable[[object, Path, Callable[[], None]], None]
+) -> Film:
+    """`make` is given the model, a folder, and what it calls when a shot is whole."""
+    peaks: list[int] = []
     before, began = resident_bytes(), time.perf_counter()
     model = load()
     loaded, load_bytes, spent = time.perf_counter(), resident_bytes() - before, time.process_time()
     with tempfile.TemporaryDirectory() as folder:
-        make(model, Path(folder))
+        make(model, Path(folder), lambda: peaks.append(peak_bytes()))
         ended, cpu = time.perf_counter(), time.process_time() - spent
     return Film(
+        read_bytes=read_bytes,
         load_seconds=loaded - began,
         load_bytes=load_bytes,
         seconds=ended - loaded,
         cpu_seconds=cpu,
         peak_bytes=peak_bytes(),
+        peaks=tuple(peaks),
     )

@@ -1,13 +1,15 @@
-"""What memory costs a step, and what a long film costs its last shot: both sides in turns, the least of each.
+"""What memory costs a step, and what a long film costs its last shot: all sides in turns, the least of each.
 
 Shape letters: B batch, C latent channels, T latent frames, H W latent cells, S context tokens, D width.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
@@ -17,7 +19,7 @@ from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.bases import T2V_1_3B
 from onestory_cli.models.loaded import CPU, NO_MODULE, LoadedModel
 from onestory_cli.models.transformer import MemoryWanTransformer, rotary_at
-from onestory_cli.plan import MemoryJob, ShotJob
+from onestory_cli.plan import ShotJob
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,15 @@ class Pair:
     @property
     def ratio(self) -> float:
         return self.seconds / self.without
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aged:
+    """A shot by its number in the film, from 1, how many frames it remembers, and seconds as in a Pair."""
+
+    number: int
+    remembered: int
+    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,14 +60,22 @@ def in_turns(
     turns: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Pair:
-    """Each side once to warm up, then in turns, so that a busy minute of the machine meets both."""
-    best = [float("inf"), float("inf")]
+    """The least of both."""
+    seconds, other = least((work, without), turns, clock)
+    return Pair(seconds=seconds, without=other)
+
+
+def least(
+    works: Sequence[Callable[[], object]], turns: int, clock: Callable[[], float] = time.perf_counter
+) -> list[float]:
+    """Each work once to warm up, then in turns, so that a busy minute of the machine meets all."""
+    best = [float("inf")] * len(works)
     for turn in range(turns + 1):
-        for side, run in enumerate((work, without)):
+        for side, work in enumerate(works):
             began = clock()
-            run()
+            work()
             best[side] = min(best[side], clock() - began) if turn else best[side]
-    return Pair(seconds=best[0], without=best[1])
+    return best
 
 
 def step_with_memory(shape: StepShape, *, budget: float, turns: int, device: torch.device = CPU) -> Pair:
@@ -88,17 +107,29 @@ def step_with_memory(shape: StepShape, *, budget: float, turns: int, device: tor
         return in_turns(lambda: step(with_memory), lambda: step(without), turns, _clock(device))
 
 
-def late_and_early(model: LoadedModel, job: ShotJob, *, late: int = 50, early: int = 2, turns: int) -> Pair:
-    """A shot as the `late`-th of a film and as its `early`-th: all before it are in its memory bank."""
+def ages(model: LoadedModel, job: ShotJob, *, late: int = 50, turns: int) -> tuple[Aged, ...]:
+    """A shot as the second of a film, as the first whose memory is full, and as the `late`-th.
 
-    def make(number: int) -> None:
-        bank = _bank(model, job, number - 1)
-        memory = MemoryJob(
-            frames=job.memory.frames, budget=job.memory.budget, policy=job.memory.policy, sources=tuple(bank.sources)
-        )
-        generate_shot(model, replace(job, index=number - 1, memory=memory), bank)
+    The second has fewer frames to remember than the memory holds, so it carries fewer context tokens; from the first
+    full memory on, only what must be looked at grows.
+    """
+    full = 1 + math.ceil(job.memory.frames / model.spec.latent_frames(job.frames))
+    numbers = sorted({2, max(2, full), late})
+    remembered = {number: _make(model, job, number) for number in numbers}
+    seconds = least([partial(_make, model, job, number) for number in numbers], turns, _clock(model.device))
+    return tuple(
+        Aged(number=number, remembered=remembered[number], seconds=spent)
+        for number, spent in zip(numbers, seconds, strict=True)
+    )
 
-    return in_turns(lambda: make(late), lambda: make(early), turns, _clock(model.device))
+
+def _make(model: LoadedModel, job: ShotJob, number: int) -> int:
+    """Make a shot as that of a number, all before it in its memory; how many frames it remembers."""
+    bank = _bank(model, job, number - 1)
+    memory = replace(job.memory, sources=tuple(bank.sources), shown=())
+    made = generate_shot(model, replace(job, index=number - 1, memory=memory), bank)
+    _ = made.pixels_PHWC
+    return len(made.selection)
 
 
 def _clock(device: torch.device) -> Callable[[], float]:

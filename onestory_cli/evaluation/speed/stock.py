@@ -5,6 +5,7 @@ Shape letters: P pixel frames, H W.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,8 @@ def load_stock(spec: ModelSpec, device: str) -> Any:
     return pipeline.to(target)
 
 
-def make_stock(pipeline: Any, plan: Plan, folder: Path) -> None:
-    """All shots of a plan without pictures, each to a clip of its own, encoded as ours are."""
+def make_stock(pipeline: Any, plan: Plan, folder: Path, whole: Callable[[], None]) -> None:
+    """All shots of a plan without pictures, each to a clip encoded as ours are; `whole` is called after each."""
     assert not plan.images, "a film without pictures"
     for job in plan.jobs:
         pixels_PHWC = stock_shot(pipeline, plan.model, job)
@@ -42,6 +43,7 @@ def make_stock(pipeline: Any, plan: Plan, folder: Path) -> None:
             filter=output.filter,
             crf=output.crf,
         )
+        whole()
 
 
 @torch.inference_mode()

@@ -12,7 +12,7 @@ import torch
 
 from onestory_cli.evaluation.speed.__main__ import Speed, main, report
 from onestory_cli.evaluation.speed.films import Film, plan_of
-from onestory_cli.evaluation.speed.parts import Pair, StepShape, in_turns, late_and_early, step_with_memory
+from onestory_cli.evaluation.speed.parts import Aged, Pair, StepShape, ages, in_turns, step_with_memory
 from onestory_cli.evaluation.speed.stock import load_stock, stock_shot
 from onestory_cli.generate.shot import generate_shot
 from onestory_cli.memory.bank import MemoryBank
@@ -42,9 +42,13 @@ def test_both_ways_make_the_film_and_are_told(
     main([str(story), *sizes, "--json"])
     told = json.loads(capsys.readouterr().out)
     for way in ("ours", "stock"):
+        peaks = told[way][0].pop("peaks")
+        assert len(peaks) == 2
+        assert peaks == sorted(peaks)
         assert all(value > 0 for value in told[way][0].values()), way
+    assert told["ours"][0]["read_bytes"] > told["stock"][0]["read_bytes"]  # there is an adapter, too
     assert told["step"]["seconds"] > 0
-    assert told["shots"]["without"] > 0
+    assert [shot["number"] for shot in told["shots"]] == [2, 3]
 
 
 def test_the_stock_loop_makes_our_first_shot(tmp_path: Path, tiny_folder: Path, tiny_model: LoadedModel) -> None:
@@ -65,11 +69,17 @@ def _empty(model: LoadedModel) -> MemoryBank:
     return MemoryBank(channels=model.spec.latent_channels, height=rows, width=columns)
 
 
-def test_a_late_shot_sees_all_before_it(tiny_model: LoadedModel) -> None:
-    memory = MemoryJob(frames=2, budget=1.0, policy="adaptive", sources=())
-    pair = late_and_early(tiny_model, job_of(tiny_model.spec, memory=memory), late=4, turns=1)
-    assert pair.seconds > 0
-    assert pair.without > 0
+@pytest.mark.parametrize(
+    ("frames", "told"), [(3, [(2, 2), (3, 3), (6, 3)]), (2, [(2, 2), (6, 2)]), (9, [(2, 2), (6, 9)])]
+)
+def test_a_late_shot_stands_beside_the_second_and_the_first_of_a_full_memory(
+    tiny_model: LoadedModel, frames: int, told: list[tuple[int, int]]
+) -> None:
+    """Two latent frames a shot."""
+    memory = MemoryJob(frames=frames, budget=4.0, policy="adaptive", sources=())
+    shots = ages(tiny_model, job_of(tiny_model.spec, memory=memory), late=6, turns=1)
+    assert [(shot.number, shot.remembered) for shot in shots] == told
+    assert all(shot.seconds > 0 for shot in shots)
 
 
 def test_a_step_takes_the_budget_and_none() -> None:
@@ -84,11 +94,30 @@ def test_sides_take_turns_and_the_least_counts() -> None:
 
 
 def test_ratios_are_of_the_least_disturbed() -> None:
-    films = [Film(load_seconds=1, load_bytes=10**8, seconds=s, cpu_seconds=2, peak_bytes=10**9) for s in (9.0, 8.0)]
-    speed = Speed(ours=tuple(films[1:]), stock=tuple(films[:1]), step=Pair(seconds=1.05, without=1.0), shots=None)
-    lines = report(speed).splitlines()
+    films = [
+        Film(
+            read_bytes=10**7,
+            load_seconds=1,
+            load_bytes=10**8,
+            seconds=seconds,
+            cpu_seconds=2,
+            peak_bytes=10**9,
+            peaks=(9 * 10**8, 10**9),
+        )
+        for seconds in (9.0, 8.0)
+    ]
+    shots = tuple(Aged(number=n, remembered=r, seconds=s) for n, r, s in ((2, 5, 1.0), (3, 8, 1.25), (50, 8, 1.5)))
+    step = Pair(seconds=1.05, without=1.0)
+    lines = report(Speed(ours=tuple(films[1:]), stock=tuple(films[:1]), step=step, shots=shots)).splitlines()
     assert lines[2] == "| film, s | 8.00 | 9.00 | 0.89 |"
-    assert lines[-1] == "| a step with memory at budget 1.0, s | 1.050 | 1.000 | 1.050 |"
+    assert "| weights read, MB | 10.00 | 10.00 | 1.00 |" in lines
+    assert "Peak memory of ours after its first shot 900 MB, after its last 1000 MB." in lines
+    assert "| a step with memory at budget 1.0, s | 1.050 | 1.000 | 1.050 |" in lines
+    assert lines[-3:] == [
+        "| shot 2 | 1.000 | 5 frames | 1.500 |",
+        "| shot 3 | 1.250 | 8 frames | 1.200 |",
+        "| shot 50 | 1.500 | 8 frames | 1.000 |",
+    ]
 
 
 def test_a_caption_is_read_once(tiny_model: LoadedModel) -> None:
