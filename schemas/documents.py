@@ -202,7 +202,7 @@ DOCUMENTS: dict[str, Schema] = {
     ),
     "report": record(run=RUN, page=TEXT, bytes=WHOLE),
     "summary": record(run=RUN, summary=TEXT, picture=maybe(TEXT, "Null where none was asked for.")),
-    "contact-sheet": record(run=RUN, picture=TEXT),
+    "contact-sheet": record(run=RUN, picture=TEXT, unwritten=told(TEXT, "Letters of captions that no font here has.")),
     "export": record(run=RUN, to=TEXT, path=TEXT, shots=WHOLE, missing=many(TEXT)),
     "inspect": record(
         film=TEXT,

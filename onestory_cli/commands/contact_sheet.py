@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from onestory_cli.commands.options import Json, RunArgument
+from onestory_cli.commands.report import tell_unwritten
 from onestory_cli.commands.runs import find_run
 from onestory_cli.commands.screen import screen_of
 from onestory_cli.commands.writing import write_result
 from onestory_cli.errors import ExitCode
 
-SHEET = "contact-sheet.png"
+SHEET, STRIP = "contact-sheet.png", "film-strip.png"
 
 
 def command(
@@ -23,17 +24,34 @@ def command(
         Path | None,
         typer.Option("--out", metavar="FILE", help=f"Where to; else {SHEET} in the run directory.", show_default=False),
     ] = None,
+    strip: Annotated[
+        int | None,
+        typer.Option(
+            "--strip",
+            metavar="N",
+            min=1,
+            help="A film strip instead: the middle frame of every shot, N to a row.",
+            show_default=False,
+        ),
+    ] = None,
     json: Json = False,
 ) -> ExitCode:
     """Write one picture: a row per shot, and what it remembered."""
-    from onestory_cli.report.contact import draw_sheet
+    from onestory_cli.report.contact import draw_sheet, draw_strip
     from onestory_cli.report.data import read_film
 
-    film = read_film(find_run(folder))
-    file = out or film.run / SHEET
-    write_result(file, draw_sheet(film))
-    if json:
-        screen_of(context).document("contact-sheet", run=str(film.run), picture=str(file))
+    film, screen = read_film(find_run(folder)), screen_of(context)
+    file = out or film.run / (STRIP if strip else SHEET)
+    if strip:
+        unwritten = ""
+        write_result(file, draw_strip(film, columns=strip))
     else:
-        screen_of(context).line(str(file))
+        sheet = draw_sheet(film)
+        unwritten = sheet.unwritten
+        write_result(file, sheet.png)
+    tell_unwritten(unwritten, screen)
+    if json:
+        screen.document("contact-sheet", run=str(film.run), picture=str(file), unwritten=unwritten)
+    else:
+        screen.line(str(file))
     return ExitCode.DONE

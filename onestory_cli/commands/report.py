@@ -12,7 +12,7 @@ from onestory_cli.commands.options import Json, RunArgument, flag
 from onestory_cli.commands.runs import find_run
 from onestory_cli.commands.screen import Screen, screen_of
 from onestory_cli.commands.writing import write_result
-from onestory_cli.errors import ExitCode
+from onestory_cli.errors import ExitCode, shorten
 
 if TYPE_CHECKING:
     from onestory_cli.report.data import FilmReport
@@ -107,12 +107,23 @@ def write_summary(film: FilmReport, file: Path, screen: Screen, *, picture: bool
     if sheet:
         from onestory_cli.report.contact import draw_sheet
 
-        write_result(sheet, draw_sheet(film))
+        drawn = draw_sheet(film)
+        write_result(sheet, drawn.png)
+        tell_unwritten(drawn.unwritten, screen)
     write_result(file, markdown(film, picture=sheet.name if sheet else "").encode())
     if json:
         screen.document("summary", run=str(film.run), summary=str(file), picture=str(sheet) if sheet else None)
     else:
         screen.line(str(file))
+
+
+def tell_unwritten(letters: str, screen: Screen) -> None:
+    """Say which letters a picture could not have."""
+    if letters:
+        named = shorten(letters, 40)
+        screen.note(
+            f'no font on this machine has {named}: "(?)" stands there; a font like Noto Sans CJK has most letters'
+        )
 
 
 def write_page(film: FilmReport, file: Path, screen: Screen, *, link: bool, scores: Scores | None, json: bool) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from onestory_cli.media.letters import Face, faces_for, reads_from_right
 from onestory_cli.media.strip import (
     CAPTION,
     CLEAR,
@@ -30,14 +31,15 @@ _TEXT = 260  # width of the column of texts
 _HEIGHT = 128  # of a frame of the shot: twice the 64 pixels of the embedded model
 _LABEL = 64  # least width of a remembered picture's label
 _BETWEEN = 12  # pictures
-_LINES = 4
+_LINES, _PITCH = 4, 20  # of a caption; from one line to the next
 
 
 @dataclass(frozen=True, kw_only=True)
 class Remembered:
-    """A remembered picture (H, W, 3) uint8, the text under it, and how large it is drawn: a share of a frame."""
+    """A remembered picture (H, W, 3) uint8, its source and place there; how large it is: a share of a frame."""
 
-    label: str
+    source: str
+    index: int
     pixels_HW3: np.ndarray
     share: float
 
@@ -53,27 +55,37 @@ class SheetRow:
     remembered: Sequence[Remembered] = ()
 
 
-def contact_sheet(rows: Sequence[SheetRow]) -> bytes:
-    """The sheet as a PNG, a row per shot; transparent between the rows."""
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """The sheet as a PNG; `unwritten` are the letters of captions that no font here has."""
+
+    png: bytes
+    unwritten: str
+
+
+def contact_sheet(rows: Sequence[SheetRow]) -> Sheet:
+    """Draw a row per shot; transparent between the rows."""
     assert rows, "a sheet has at least one row"
+    faces = faces_for([row.caption for row in rows])
     middle = max(sum(_width(frame, _HEIGHT) + _BETWEEN for frame in row.frames) for row in rows)
     right = max(sum(_cell(item) + _BETWEEN for item in row.remembered) for row in rows)
     size = 2 * GUTTER + _TEXT + GUTTER + middle + GUTTER + right, 2 * EDGE + _HEIGHT
     sheet = Image.new("RGBA", (size[0], len(rows) * (size[1] + GUTTER) - GUTTER), CLEAR)
-    for number, row in enumerate(rows):
-        strip = _strip(row, size, remembered_from=GUTTER + _TEXT + GUTTER + middle + GUTTER)
+    for number, (row, face) in enumerate(zip(rows, faces, strict=True)):
+        strip = _strip(row, face, size, remembered_from=GUTTER + _TEXT + GUTTER + middle + GUTTER)
         sheet.paste(strip, (0, number * (size[1] + GUTTER)))
     stream = io.BytesIO()
     sheet.save(stream, format="PNG", optimize=True)
-    return stream.getvalue()
+    unwritten = "".join(face.lacks(row.caption) for row, face in zip(rows, faces, strict=True))
+    return Sheet(png=stream.getvalue(), unwritten="".join(dict.fromkeys(unwritten)))
 
 
-def _strip(row: SheetRow, size: tuple[int, int], *, remembered_from: int) -> Image.Image:
+def _strip(row: SheetRow, face: Face, size: tuple[int, int], *, remembered_from: int) -> Image.Image:
     strip = Image.new("RGBA", size, CLEAR)
     strip.paste(FILM, mask=rounded(size, 8))
     strip.paste(LIGHT, mask=perforation(size))
     draw = ImageDraw.Draw(strip)
-    _write(draw, row)
+    _write(draw, row, face)
     left = GUTTER + _TEXT + GUTTER
     for frame in row.frames:
         left += _show(strip, frame, (left, EDGE), _HEIGHT) + _BETWEEN
@@ -81,11 +93,12 @@ def _strip(row: SheetRow, size: tuple[int, int], *, remembered_from: int) -> Ima
     return strip
 
 
-def _write(draw: ImageDraw.ImageDraw, row: SheetRow) -> None:
-    title, caption, note = (ImageFont.load_default(points) for points in (20, 15, 13))
+def _write(draw: ImageDraw.ImageDraw, row: SheetRow, face: Face) -> None:
+    title, note, caption = ImageFont.load_default(20), ImageFont.load_default(13), face.at(15)
     draw.text((GUTTER, EDGE), fitting(row.title, title, _TEXT), font=title, fill=TITLE)
-    lines = "\n".join(wrapped(row.caption, caption, _TEXT, most=_LINES))
-    draw.text((GUTTER, EDGE + 28), lines, font=caption, fill=LIGHT, spacing=4)
+    side, anchor = (GUTTER + _TEXT, "rs") if reads_from_right(row.caption) else (GUTTER, "ls")
+    for number, line in enumerate(wrapped(face.written(row.caption), caption, _TEXT, most=_LINES)):
+        draw.text((side, EDGE + 45 + _PITCH * number), line, font=caption, fill=LIGHT, anchor=anchor)
     draw.text((GUTTER, EDGE + _HEIGHT - 15), fitting(row.note, note, _TEXT), font=note, fill=CAPTION)
 
 
@@ -97,8 +110,9 @@ def _show_remembered(strip: Image.Image, draw: ImageDraw.ImageDraw, items: Seque
         cell, height = _cell(item), round(item.share * _HEIGHT)
         top = EDGE + (_HEIGHT - height - 18) // 2
         _show(strip, item.pixels_HW3, (left + (cell - _width(item.pixels_HW3, height)) // 2, top), height)
-        label = fitting(item.label, font, cell)
-        draw.text((left + cell / 2, top + height + 5), label, font=font, fill=CAPTION, anchor="ma")
+        number = f" {item.index}"
+        label = fitting(item.source, font, cell - int(font.getlength(number)))
+        draw.text((left + cell / 2, top + height + 5), label + number, font=font, fill=CAPTION, anchor="ma")
         left += cell + _BETWEEN
 
 

@@ -1,4 +1,4 @@
-"""A film as one picture: a strip of celluloid with a frame per shot, for a README or a report.
+"""A film as strips of celluloid with a frame per shot, for a README.
 
 The picture is transparent around the strips, so it sits on a light page and on a dark one.
 Lengths are in pixels of the picture. Shapes: H W 3, one frame.
@@ -6,12 +6,14 @@ Lengths are in pixels of the picture. Shapes: H W 3, one frame.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from onestory_cli.media.letters import Font
 
 FILM = (30, 28, 34, 255)
 LIGHT = (236, 232, 224, 255)  # what shines through the perforation
@@ -26,8 +28,6 @@ _LINE = 22
 _MAX_LINES = 3  # of a caption
 _SMOOTH = 4  # Pillow draws hard edges: round shapes are drawn so much larger, then averaged down
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-
 
 @dataclass(frozen=True, kw_only=True)
 class StripFrame:
@@ -38,13 +38,11 @@ class StripFrame:
     pixels_HW3: np.ndarray
 
 
-def film_strip(frames: Sequence[StripFrame], path: Path, *, columns: int = 3, width: int = 256) -> None:
-    """Draw frames, `columns` to a strip, as a PNG at `path`; each is shown about `width` pixels wide.
+def film_strip(frames: Sequence[StripFrame], *, columns: int = 3, width: int = 256) -> bytes:
+    """Frames, `columns` to a strip, as a PNG; each is shown about `width` pixels wide.
 
-    All frames have one size. Small frames are enlarged by a whole factor, so that their pixels stay square and sharp.
-
-    Raises:
-        OSError: the file cannot be written.
+    Small frames are enlarged by a whole factor, so that their pixels stay square and sharp. Frames of other shapes than
+    the first are fitted into its shape.
     """
     assert frames, "a strip has at least one frame"
     rows = [frames[start : start + columns] for start in range(0, len(frames), columns)]
@@ -55,7 +53,9 @@ def film_strip(frames: Sequence[StripFrame], path: Path, *, columns: int = 3, wi
     for strip in strips:
         picture.paste(strip, (0, top))
         top += strip.height + GUTTER
-    picture.save(path, format="PNG", optimize=True)
+    stream = io.BytesIO()
+    picture.save(stream, format="PNG", optimize=True)
+    return stream.getvalue()
 
 
 def _shown_size(pixels_HW3: np.ndarray, width: int) -> tuple[int, int]:
@@ -88,19 +88,35 @@ def _draw_strip(frames: Sequence[StripFrame], cell: tuple[int, int]) -> Image.Im
 def _shown(pixels_HW3: np.ndarray, cell: tuple[int, int]) -> Image.Image:
     enlarged = pixels_HW3.shape[1] <= cell[0]
     resampling = Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS
-    return Image.fromarray(pixels_HW3).resize(cell, resampling)
+    return ImageOps.pad(Image.fromarray(pixels_HW3), cell, resampling, color=FILM[:3])
 
 
 def wrapped(text: str, font: Font, width: int, *, most: int = _MAX_LINES) -> list[str]:
-    """Break a text between words into at most so many lines; what is left over on the last one is cut."""
+    """Break a text between words into at most so many lines; what is left over on the last one is cut.
+
+    A word that is wider than a line is broken where the line ends: scripts without spaces are one word.
+    """
     lines: list[str] = []
-    for word in text.split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and (font.getlength(longer) <= width or len(lines) == most):
-            lines[-1] = longer
-        else:
+    for word, space in _pieces(text, font, width):
+        longer = f"{lines[-1]}{space}{word}" if lines else word
+        fits = font.getlength(longer) <= width
+        if not lines or not (fits or len(lines) == most):
             lines.append(word)
+            continue
+        lines[-1] = longer
+        if not fits:
+            break  # the last line is cut here: what follows may be long
     return [fitting(line, font, width) for line in lines]
+
+
+def _pieces(text: str, font: Font, width: int) -> Iterator[tuple[str, str]]:
+    """The words of a text, too wide ones letter by letter, each with what joins it to the piece before."""
+    for word in text.split():
+        if font.getlength(word) <= width:
+            yield word, " "
+            continue
+        for number, letter in enumerate(word):
+            yield letter, "" if number else " "
 
 
 def fitting(text: str, font: Font, width: int) -> str:

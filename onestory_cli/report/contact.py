@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.media.sheet import Remembered, SheetRow, contact_sheet
-from onestory_cli.report.data import FilmReport, ShotReport
-from onestory_cli.report.lines import policy_of
+from onestory_cli.media.sheet import Remembered, Sheet, SheetRow, contact_sheet
+from onestory_cli.media.strip import StripFrame, film_strip
+from onestory_cli.report.data import FilmReport, Memory, ShotReport
+from onestory_cli.report.lines import names_of, policy_of
 from onestory_cli.report.pictures import look_at, source_pictures
 
 _MOST_FRAMES = 5  # of a shot
@@ -15,19 +16,44 @@ _MOST_REMEMBERED = 8
 _SHARES = (0.66, 0.5, 0.32)  # of a frame's height: the finest level, the next, all others
 
 
-def draw_sheet(film: FilmReport) -> bytes:
+def draw_sheet(film: FilmReport) -> Sheet:
     """The film as a PNG, a row per shot that was rendered.
 
     Raises:
         OnestoryError: R414 for a film without any shot yet, M508 for a clip that cannot be read.
     """
-    if not film.shots:
-        raise OnestoryError("R414", f'no shot of "{film.run}" is rendered yet', help=f"onestory resume {film.run}")
+    _require_shots(film)
     frames = {shot.take.digest: look.frames_THW3 for shot, look in zip(film.shots, look_at(film).values(), strict=True)}
     sources = {source.digest: source for shot in film.shots for source in shot.memory.sources if source.taken}
     others = {digest: source for digest, source in sources.items() if digest not in frames and source.file}
     frames |= {digest: source_pictures(source) for digest, source in others.items()}
     return contact_sheet([_row(shot, frames) for shot in film.shots])
+
+
+def draw_strip(film: FilmReport, *, columns: int) -> bytes:
+    """The middle frame of every shot that was rendered as a PNG: strips of film of `columns` frames each.
+
+    Raises:
+        OnestoryError: as `draw_sheet`.
+    """
+    _require_shots(film)
+    middles = [look.frames_THW3[len(look.frames_THW3) // 2] for look in look_at(film).values()]
+    told = [
+        StripFrame(title=shot.id, caption=_remembers(shot.memory), pixels_HW3=pixels_HW3)
+        for shot, pixels_HW3 in zip(film.shots, middles, strict=True)
+    ]
+    return film_strip(told, columns=columns)
+
+
+def _require_shots(film: FilmReport) -> None:
+    if not film.shots:
+        raise OnestoryError("R414", f'no shot of "{film.run}" is rendered yet', help=f"onestory resume {film.run}")
+
+
+def _remembers(memory: Memory) -> str:
+    if not memory.sources:
+        return "nothing to remember yet"
+    return f"remembers {names_of(memory.taken)}" if memory.taken else "remembers nothing"
 
 
 def _row(shot: ShotReport, frames: dict[str, np.ndarray]) -> SheetRow:
@@ -43,7 +69,8 @@ def _row(shot: ShotReport, frames: dict[str, np.ndarray]) -> SheetRow:
         frames=[own_THW3[index] for index in shown],
         remembered=[
             Remembered(
-                label=f"{frame.source} {frame.index}",
+                source=frame.source,
+                index=frame.index,
                 pixels_HW3=frames[memory.by_name[frame.source].digest][frame.index],
                 share=_SHARES[min(prices.index(frame.tokens), len(_SHARES) - 1)],
             )

@@ -181,15 +181,16 @@ def _ranking(memory: Memory, before: Memory | None) -> Iterator[Line]:
 def change_line(change: Change, before: Memory, after: Memory) -> str:
     """What another selection means, in one sentence without its beginning: "takes in ..."."""
     parts = [
-        f"takes in {_names(change.added)}" if change.added else "",
-        f"drops {_names(change.dropped)}" if change.dropped else "",
-        f"sees {_names(change.relevelled)} at another level" if change.relevelled else "",
+        f"takes in {names_of(change.added)}" if change.added else "",
+        f"drops {names_of(change.dropped)}" if change.dropped else "",
+        f"sees {names_of(change.relevelled)} at another level" if change.relevelled else "",
     ]
     said = ", ".join(filter(None, parts)) or "changes no frame and no level"
     return f"{said}; {before.tokens} -> {after.tokens} tokens"
 
 
-def _names(frames: Sequence[Frame]) -> str:
+def names_of(frames: Sequence[Frame]) -> str:
+    """Frames by their sources: "opening[0,4], city[2]"."""
     by_source: dict[str, list[str]] = {}
     for frame in sorted(frames, key=lambda frame: frame.index):
         by_source.setdefault(frame.source, []).append(str(frame.index))

@@ -5,7 +5,8 @@ from pathlib import Path
 from PIL import Image
 
 from onestory_cli.errors import ExitCode
-from tests.commands.conftest import Onestory
+from tests.commands.conftest import Onestory, change
+from tests.report.conftest import render_story
 
 
 def test_a_picture_in_the_run_directory(onestory: Onestory, film_run: Path) -> None:
@@ -18,6 +19,29 @@ def test_a_picture_in_the_run_directory(onestory: Onestory, film_run: Path) -> N
 def test_as_json(onestory: Onestory, film_run: Path) -> None:
     document = onestory("contact-sheet", film_run, "--out", "sheet.png", "--json").json
     assert (document["schema"], document["picture"]) == ("onestory.contact-sheet.v1", "sheet.png")
+    assert document["unwritten"] == ""
+
+
+def test_letters_that_no_font_has_are_told(onestory: Onestory, story: Path) -> None:
+    change(story, "A city at night.", "A city \ue123 at night.")
+    render_story(story, Path("film.run"))
+    result = onestory("contact-sheet")
+    assert result.exit is ExitCode.DONE
+    assert "no font on this machine has" in result.err
+    assert onestory("contact-sheet", "--json").json["unwritten"] == "\ue123"
+    assert "no font on this machine has" in onestory("report", "--markdown", "a.md").err
+
+
+def test_a_film_strip_has_the_middle_frame_of_every_shot(onestory: Onestory, film_run: Path) -> None:
+    assert onestory("contact-sheet", "--strip", "2").out == "film.run/film-strip.png\n"
+    with Image.open("film.run/film-strip.png") as two, Image.open(strip_of(onestory, 3)) as three:
+        assert two.width < three.width
+        assert two.height > 1.5 * three.height
+    assert onestory("verify", film_run).exit is ExitCode.DONE
+
+
+def strip_of(onestory: Onestory, columns: int) -> str:
+    return onestory("contact-sheet", "--strip", str(columns), "--out", "strip.png").out.strip()
 
 
 def test_nothing_rendered_is_nothing_to_draw(onestory: Onestory, film_run: Path) -> None:

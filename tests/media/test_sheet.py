@@ -14,13 +14,13 @@ def solid(colour, height=64, width=64):
 
 def row(*, frames=(RED,), remembered=(), caption="", title="1 opening"):
     items = [
-        Remembered(label=f"opening {index}", pixels_HW3=solid(BLUE), share=x) for index, x in enumerate(remembered)
+        Remembered(source="opening", index=index, pixels_HW3=solid(BLUE), share=x) for index, x in enumerate(remembered)
     ]
     return SheetRow(title=title, caption=caption, note="", frames=[solid(item) for item in frames], remembered=items)
 
 
 def draw(*rows):
-    with Image.open(io.BytesIO(contact_sheet(rows))) as picture:
+    with Image.open(io.BytesIO(contact_sheet(rows).png)) as picture:
         assert picture.format == "PNG"
         return np.asarray(picture.convert("RGBA"))
 
@@ -58,3 +58,20 @@ def test_long_captions_stay_in_their_column():
 def test_wide_frames_keep_their_shape():
     wide = SheetRow(title="1", caption="", note="", frames=[solid(RED, 480, 832)])
     assert abs(area(draw(wide), RED) - 128 * round(128 * 832 / 480)) < 100
+
+
+def test_letters_that_nobody_has_are_told():
+    plain = contact_sheet([row(caption="A fox on a beach.")])
+    assert plain.unwritten == ""
+    strange = contact_sheet([row(caption="A fox \ue123 on a \ue124\ue123 beach.")])
+    assert strange.unwritten == "\ue123\ue124"
+    assert strange.png == contact_sheet([row(caption="A fox (?) on a (?) beach.")]).png
+
+
+def test_a_caption_from_right_to_left_stands_at_the_right_of_its_column():
+    def inked(caption):
+        column = draw(row(caption=caption))[36 + 28 : 36 + 90, 18 : 18 + 260, 0] > 200
+        return np.nonzero(column.any(axis=0))[0]
+
+    assert inked("abc").max() < 100
+    assert inked("\u05d0\u05d1\u05d2" + " abc").min() > 100
