@@ -154,11 +154,11 @@ def _joined(dots: Sequence[Dot]) -> str:
 
 
 def _range(low: float, high: float) -> tuple[float, float]:
-    """Round bounds, at least a fifth apart, so that noise does not look like drift."""
+    """Round bounds within 0..1, at least a fifth apart, so that noise does not look like drift."""
     if high - low < 0.2:
-        middle = (low + high) / 2
-        low, high = middle - 0.1, middle + 0.1
-    return round(low - 0.01, 2), round(high + 0.01, 2)
+        low = min(max((low + high) / 2 - 0.1, 0), 0.8)
+        high = low + 0.2
+    return max(round(low - 0.01, 2), 0), min(round(high + 0.01, 2), 1)
 
 
 def _line(place: int, heights: Sequence[float]) -> str:

@@ -32,6 +32,7 @@ from onestory_cli.report.scores import Scores
 
 HEATS = 9  # shades of heat in the style: 0..8
 _POSTER, _THUMB = 320, 160  # most pixels that a picture is wide
+_TICKS = 12  # shots that a curve can name; of a longer film it numbers every second, third, ...
 _TEMPLATES = "templates"
 
 
@@ -133,6 +134,7 @@ def render_page(film: FilmReport, *, beside: Path | None = None, scores: Scores 
         columns=_columns(film),
         curves=_curves(film, looks),
         curve_height=curves.HEIGHT,
+        tick=-(-len(film.shots) // _TICKS) or 1,
         scores=scores,
         identity=_identity(film, looks, scores) if scores else {},
         pixelated=all(looks[shot.id].frames_THW3.shape[2] <= 128 for shot in film.shots),

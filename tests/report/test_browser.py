@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from onestory_cli.report.page import render_page
+from onestory_cli.report.scores import Scores
 from tests.commands.conftest import change
 from tests.report.chromium import Page, browser, find_chromium
 from tests.report.conftest import render_story
@@ -133,6 +134,27 @@ def test_it_is_never_wider_than_the_window(page: Page, width: int) -> None:
     parts = "[...document.querySelectorAll('.caption, .flow, .stage, h1')]"
     wide = f"{parts}.filter((e) => e.getBoundingClientRect().right > innerWidth)"
     assert page.evaluate(f"{wide}.map((e) => e.className)") == []
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_long_film_is_no_wider(tab: Page, story: Path, tmp_path: Path, width: int) -> None:
+    more = "".join(f"  - id: a-shot-with-a-long-name-{number}\n    caption: A city.\n" for number in range(30))
+    story.write_text(story.read_text() + more)
+    film = render_story(story, Path("film.run"))
+    scores = Scores(by="eyes", identity={"fox": {shot.id: 0.5 for shot in film.shots}})
+    file = tmp_path / "page.html"
+    file.write_text(render_page(film, scores=scores), encoding="utf-8")
+    tab.open(file, width=width)
+    ends = "[...document.querySelectorAll('.plot svg, .ticks a, .shot')].map((e) => e.getBoundingClientRect().right)"
+    assert tab.evaluate(f"Math.max(...{ends})") <= width
+    assert tab.evaluate("document.documentElement.scrollWidth") == width
+    assert tab.evaluate("document.querySelectorAll('.plot .ticks:first-of-type a').length") < 3 * 13
+    tab.press("j")
+    tab.press("j")
+    tab.until("document.activeElement.id === 'shot-city'")
+    tab.click(".cell[data-shot=a-shot-with-a-long-name-29]")
+    row = "document.querySelector(':target')?.getBoundingClientRect().top"
+    tab.until(f"{row} >= 0 && {row} < innerHeight")
 
 
 def test_a_caption_from_right_to_left_is_set_so(page: Page) -> None:
