@@ -141,6 +141,11 @@ def test_what_is_referred_to_is_there() -> None:
     assert {name.split(".")[1] for name in used if name.startswith("steps.")} <= ids
 
 
+def test_a_wrong_story_ends_the_job_without_an_upload_of_nothing() -> None:
+    (upload,) = [step for step in action()["runs"]["steps"] if step.get("id") == "upload"]
+    assert "steps.plan.outputs.results != ''" in upload["if"]
+
+
 def test_the_example_gives_inputs_that_there_are() -> None:
     jobs = yaml.safe_load(WORKFLOWS[0].read_text(encoding="utf-8"))["jobs"]
     (given,) = [step["with"] for step in jobs["film"]["steps"] if "with" in step]

@@ -93,17 +93,27 @@ def test_a_take_that_is_committed_while_the_next_shot_is_made_is_told_with_its_o
     assert sorted(lines) == sorted(expected)
 
 
+def committed(number: int) -> events.TakeCommitted:
+    return events.TakeCommitted(shot="city", take=f"77ab0{number}c0ffee", seconds=7.04, memory_bytes=1_240_000_000)
+
+
 def test_other_takes_of_a_shot_are_counted_by_themselves() -> None:
     screen, bar = Streams(), Bar(spinner=Spinner("dots"))
     with screen.console.watch() as show:
         for emit in (show, bar):
             emit(events.TakesStarted(run="film.run", title="The Lost Kite", model="storyworld", shot="city", takes=2))
-            for take in ("77ab01c0ffee", "90cd34c0ffee", "3f9a12c0ffee"):  # one more, as the others have faults
-                emit(events.ShotStarted(shot="city", index=1, shots=6, reason="new take", steps=2))
-                emit(events.TakeCommitted(shot="city", take=take, seconds=7.04, memory_bytes=1_240_000_000))
+            for number in (1, 2, 3):  # one more, as the others have faults; each begins before the one before is whole
+                emit(events.ShotStarted(shot="city", index=1, shots=6, reason=f"new: take {number}", steps=2))
+                emit(events.Remembered(shot="city", frames=(("opening", number),), tokens=1, visible=5))
+                if number > 1:
+                    emit(committed(number - 1))
+            emit(committed(3))
     first, *lines = screen.err.getvalue().splitlines()
     assert first == "The Lost Kite: 2 other takes of city, model storyworld"
-    assert [line.split(" rendered ")[0] for line in lines] == ["[1/2] city:", "[2/2] city:", "[3/3] city:"]
+    assert lines == [
+        f"[{place}] city: rendered 77ab0{number} (new: take {number}) in 7.0 s, remembers opening[{number}], 1.2 GB"
+        for number, place in ((1, "1/2"), (2, "2/2"), (3, "3/3"))
+    ]
     assert bar.status == "keeping the take"
 
 

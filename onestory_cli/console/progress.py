@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
 
 @dataclass
+class Begun:
+    """A take that is in the making, in words: why, and what it remembers."""
+
+    reason: str = ""
+    memory: str = "remembers nothing"
+
+
+@dataclass
 class Lines:
     """One plain line per shot, and one for each thing that the reader must know."""
 
@@ -28,8 +36,7 @@ class Lines:
     shots: int = 0
     of_one: bool = False  # takes of one shot are counted, else shots
     numbers: dict[str, int] = field(default_factory=dict)
-    reasons: dict[str, str] = field(default_factory=dict)  # by shot: the next one begins before a take is committed
-    memories: dict[str, str] = field(default_factory=dict)
+    begun: dict[str, list[Begun]] = field(default_factory=dict)  # by shot: the next take begins before one is committed
     unfinished: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, event: events.Event) -> None:
@@ -45,18 +52,17 @@ class Lines:
                 why = event.reason.removeprefix("kept").removeprefix(": ")
                 self._shot(event, f"kept {event.take[:6]}{_because(why)}", "dim")
             case events.ShotStarted():
-                self.reasons[event.shot] = f"{event.reason}; {event.goes_on}" if event.goes_on else event.reason
-                self.memories[event.shot] = remembers(())
-            case events.Remembered():
-                self.memories[event.shot] = remembers(event.frames)
+                reason = f"{event.reason}; {event.goes_on}" if event.goes_on else event.reason
+                self.begun.setdefault(event.shot, []).append(Begun(reason=reason))
+            case events.Remembered() if self.begun.get(event.shot):
+                self.begun[event.shot][-1].memory = remembers(event.frames)
             case events.PartialKept():
                 self.unfinished[event.shot] = f", {event.shot} up to step {event.step} of {event.steps}"
             case events.TakeCommitted():
                 self.unfinished.pop(event.shot, None)
-                reason = _because(self.reasons.get(event.shot, ""))
-                made = f"rendered {event.take[:6]}{reason} in {duration(event.seconds)}"
-                memory = self.memories.get(event.shot, remembers(()))
-                self._shot(event, f"{made}, {memory}, {event.memory_bytes / 1e9:.1f} GB")
+                first, *self.begun[event.shot] = self.begun.get(event.shot) or [Begun()]
+                made = f"rendered {event.take[:6]}{_because(first.reason)} in {duration(event.seconds)}"
+                self._shot(event, f"{made}, {first.memory}, {event.memory_bytes / 1e9:.1f} GB")
             case events.Warned():
                 finding = Diagnostic(code=event.code, message=event.message, severity="warning", help=event.help)
                 self.rich.print(colored(format_concise(finding)), soft_wrap=True)
