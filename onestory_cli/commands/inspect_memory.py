@@ -93,8 +93,8 @@ def _known(policy: str | None) -> str | None:
 
 
 def _select_again(film: FilmReport, shots: tuple[ShotReport, ...], wish: Wish) -> list[Memory]:
-    from onestory_cli.render.resume import model_of_run
     from onestory_cli.report.what_if import select_again
+    from onestory_cli.store.frozen import model_of_run
 
     levels = model_of_run(film.state.model).levels
     return [select_again(shot, wish, levels) for shot in shots]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError
-from onestory_cli.render.resume import story_of
 from onestory_cli.store.files import holds
+from onestory_cli.store.frozen import story_of
 from onestory_cli.store.layout import SHOTS
 from onestory_cli.store.run import Run
 from onestory_cli.store.state import RunState

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
-from onestory_cli.render.resume import story_of
+from onestory_cli.store.frozen import story_of
 from onestory_cli.store.layout import SHOTS, STATE
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Take, read_take
