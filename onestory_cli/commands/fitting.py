@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from onestory_cli.commands.options import flag
+from onestory_cli.commands.together import shares
 from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean
-from onestory_cli.models.fitting import OFFLOADS, STORAGES, Asked, Fitting, choose, parse_size
+from onestory_cli.models.fitting import (
+    OFFLOADS,
+    STORAGES,
+    Asked,
+    Fitting,
+    choose,
+    parse_cache,
+    parse_size,
+    refuse_cache,
+)
 
 if TYPE_CHECKING:
     from onestory_cli.commands.screen import Screen
@@ -69,6 +79,15 @@ class FittingFlags:
         flag("--compile-blocks", help="Compile the transformer's blocks: a slow start, then faster. Changes the film."),
     ] = False
 
+    cache: Annotated[
+        str | None,
+        _option(
+            "--cache",
+            metavar="first-block[:T]",
+            help="Pass over blocks whose first one changes by less than T between steps (0.05). Changes the film.",
+        ),
+    ] = None
+
     @property
     def given(self) -> bool:
         return self != FittingFlags()
@@ -107,9 +126,17 @@ def _fitting(spec: ModelSpec, plan: Plan, asked: Asked, device: str, memory: int
     from onestory_cli.models.switches import card_of
 
     require_ready(spec)
-    largest = max(plan.jobs, key=lambda job: job.frames * job.width * job.height)
-    sizes = sizes_of(spec, frames=largest.frames, width=largest.width, height=largest.height)
-    return choose(sizes, card_of(pick_device(device), memory), asked)
+    largest = max(plan.jobs, key=lambda job: job.tokens.noise + job.tokens.context)
+    sizes = sizes_of(
+        spec,
+        frames=largest.frames,
+        width=largest.width,
+        height=largest.height,
+        context=largest.tokens.context,
+    )
+    fitting = choose(sizes, card_of(pick_device(device), memory), asked)
+    refuse_cache(fitting, vace=spec.task == "vace", shared=shares())
+    return fitting
 
 
 def _asked(flags: FittingFlags) -> Asked:
@@ -123,4 +150,5 @@ def _asked(flags: FittingFlags) -> Asked:
         vae_tiling=flags.vae_tiling,
         attention=flags.attention,
         compile_blocks=flags.compile_blocks,
+        cache=None if flags.cache is None else parse_cache(flags.cache),
     )

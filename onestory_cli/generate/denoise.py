@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from diffusers import SchedulerMixin
 from torch import Tensor
 
 from onestory_cli.generate.snapshot import identity_of, restore, snapshot
+from onestory_cli.models.caching import FRESH_STEPS, Pass, forget, passing
 from onestory_cli.models.loaded import LoadedModel
 from onestory_cli.models.steady import text_once
 from onestory_cli.models.transformer import Rotary, token_timesteps
@@ -92,18 +94,24 @@ def denoise(
     assert conditions.first_BCHW is None or not conditions.references, "a held frame comes first"
     latents, done = hold_first(noise_BCTHW.to(model.device), conditions.first_BCHW), 0
     identity = "" if checkpoint is UNKEPT else _identity(model, noise_BCTHW, conditions, schedule, scheduler)
-    if partial := checkpoint.load(identity):
-        latents, done = restore(partial, scheduler, schedule.name, model.device), partial.step
+    if kept := checkpoint.load(identity):
+        latents, done = restore(kept, scheduler, schedule.name, model.device), kept.step
+    state = partial(snapshot, scheduler, schedule.name, steps=schedule.steps, identity=identity)
+    fresh = None
     tokens = math.prod(latents.shape[2:]) // math.prod(model.transformer.config.patch_size)
     with text_once(model.expert_transformers, conditions.text_BLE, tokens=tokens):
         for step, time in enumerate(scheduler.timesteps[done:], start=done + 1):
+            if model.spec.fitting.cache is not None and (step - 1) % FRESH_STEPS == 0:
+                forget(model.expert_transformers)
+                fresh = state(latents, step=step - 1)
             velocity = guided(model, latents, time, conditions, schedule.guidance_of(model.expert(time)))
             latents = scheduler.step(velocity, time, latents, return_dict=False)[0]
             latents = hold_first(latents, conditions.first_BCHW)
             on_step(step)
             if checkpoint.due(last=step == schedule.steps):
-                kept = snapshot(scheduler, schedule.name, latents, step=step, steps=schedule.steps, identity=identity)
-                checkpoint.keep(kept)
+                # the cache itself is not kept: with one, the work goes on from where it was empty
+                checkpoint.keep(fresh if fresh and step < schedule.steps else state(latents, step=step))
+    forget(model.expert_transformers)
     return latents[:, :, conditions.references :].float()
 
 
@@ -122,7 +130,7 @@ def guided(model: LoadedModel, latents: Tensor, time: Tensor, conditions: Condit
     wanted = velocity(model, latents, time, conditions)
     if guidance == 1.0:
         return wanted
-    free = velocity(model, latents, time, unconditional(conditions))
+    free = velocity(model, latents, time, unconditional(conditions), "uncond")
     return free + guidance * (wanted - free)
 
 
@@ -137,7 +145,9 @@ def unconditional(conditions: Conditions) -> Conditions:
     )
 
 
-def velocity(model: LoadedModel, latents_BCTHW: Tensor, time: Tensor, conditions: Conditions) -> Tensor:
+def velocity(
+    model: LoadedModel, latents_BCTHW: Tensor, time: Tensor, conditions: Conditions, name: Pass = "cond"
+) -> Tensor:
     """The prediction in float32 of the expert for this time, with all that its base reads beside the latents."""
     expert, dtype = model.expert(time), model.dtype
     inputs = [latents_BCTHW, *([] if conditions.channels_BCTHW is None else [conditions.channels_BCTHW])]
@@ -150,13 +160,15 @@ def velocity(model: LoadedModel, latents_BCTHW: Tensor, time: Tensor, conditions
         more["encoder_hidden_states_image"] = conditions.image_BIV.to(dtype)
     if conditions.control_BCTHW is not None:
         more["control_hidden_states"] = conditions.control_BCTHW.to(dtype)
-    return model.expert_transformers[expert](
-        torch.cat(inputs, dim=1).to(dtype),
-        _times(model, latents_BCTHW, time, conditions),
-        conditions.text_BLE.to(dtype),
-        return_dict=False,
-        **more,
-    )[0].float()
+    transformer = model.expert_transformers[expert]
+    with passing(transformer, name):
+        return transformer(
+            torch.cat(inputs, dim=1).to(dtype),
+            _times(model, latents_BCTHW, time, conditions),
+            conditions.text_BLE.to(dtype),
+            return_dict=False,
+            **more,
+        )[0].float()
 
 
 def _times(model: LoadedModel, latents_BCTHW: Tensor, time: Tensor, conditions: Conditions) -> Tensor:

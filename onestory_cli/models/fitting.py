@@ -1,8 +1,8 @@
 """How a model is fitted to a card: a pure choice among the switches that diffusers has. No torch here.
 
-A *card* is the memory that a render may use. What changes the bytes of a shot (storage in fewer bits,
-tiles of the VAE, another attention kernel, compiled blocks) is part of the model's fingerprint; where weights wait does
-not change them.
+A *card* is the memory that a render may use. What changes the bytes of a shot (storage in fewer bits, tiles of the VAE,
+another attention kernel, compiled blocks, a cache) is part of the model's fingerprint; where weights wait does not
+change them.
 """
 
 from __future__ import annotations
@@ -20,19 +20,23 @@ STORAGES: tuple[Storage, ...] = get_args(Storage)
 # Of the bytes of bf16 weights, what each storage keeps; norms, embeddings and scales stay as they are.
 _KEEPS: dict[Storage, float] = {"none": 1.0, "fp8": 0.55, "int8": 0.55, "nf4": 0.32}
 _NEEDS: dict[Storage, str] = {"int8": "torchao", "nf4": "bitsandbytes"}
+THRESHOLD = 0.05  # of the first-block cache, diffusers' own default
 _ROOM = 0.92  # of a card: the rest goes to the driver, to kernels and to fragments
+_CACHED = 1.5  # of a step's activations: three tensors of two passes stay beside them
 _GROUP_BLOCKS = 4  # of a transformer of 30 or 40: two in use and two on their way
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fitting:
-    """The switches of one model. `attention` "" is torch's own kernel."""
+    """The switches of one model. `attention` "" is torch's own kernel, `cache` the threshold of the first-block cache,
+    or None for no cache."""
 
     offload: Offload = "none"
     storage: Storage = "none"
     vae_tiling: bool = False
     attention: str = ""
     compile_blocks: bool = False
+    cache: float | None = None
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -42,6 +46,7 @@ class Fitting:
             "vae tiling": self.vae_tiling,
             f"attention {self.attention}": bool(self.attention),
             "compiled blocks": self.compile_blocks,
+            f"first-block cache {self.cache}": self.cache is not None,
         }
         return tuple(mark for mark, on in marks.items() if on)
 
@@ -67,6 +72,7 @@ class Asked:
     vae_tiling: bool | None = None
     attention: str = ""
     compile_blocks: bool = False
+    cache: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +124,7 @@ def choose(sizes: Sizes, card: Card, asked: Asked | None = None) -> Fitting:
 
 def ladder(sizes: Sizes, card: Card, asked: Asked) -> Iterator[Fitting]:
     """The fittings that the flags and the installed packages allow, best first; on a processor there is one."""
-    fixed = Fitting(attention=asked.attention, compile_blocks=asked.compile_blocks)
+    fixed = Fitting(attention=asked.attention, compile_blocks=asked.compile_blocks, cache=asked.cache)
     if not card.gpu:
         yield replace(fixed, storage=asked.storage or "none", vae_tiling=bool(asked.vae_tiling))
         return
@@ -146,12 +152,13 @@ def need(sizes: Sizes, fitting: Fitting) -> int:
     keeps = _KEEPS[fitting.storage]
     transformers = [round(size * keeps) for size in sizes.transformers]
     decode = sizes.tiled_decode if fitting.vae_tiling else sizes.decode
-    work = max(sizes.step, decode)
+    step = sizes.step if fitting.cache is None else round(sizes.step * _CACHED)
+    work = max(step, decode)
     if fitting.offload == "none":
         return sum(transformers) + sum(sizes.encoders) + sizes.vae + work
     if fitting.offload == "model":
-        return sizes.vae + max(max(transformers) + sizes.step, *sizes.encoders, decode)
-    return sizes.vae + max(max(transformers) * _GROUP_BLOCKS // 30 + sizes.step, decode)
+        return sizes.vae + max(max(transformers) + step, *sizes.encoders, decode)
+    return sizes.vae + max(max(transformers) * _GROUP_BLOCKS // 30 + step, decode)
 
 
 def waiting(sizes: Sizes, fitting: Fitting) -> int:
@@ -168,6 +175,46 @@ def loading(sizes: Sizes, fitting: Fitting) -> int:
 
 def _able(card: Card) -> tuple[Storage, ...]:
     return tuple(item for item in STORAGES if item not in _NEEDS or _NEEDS[item] in card.packages)
+
+
+def parse_cache(text: str) -> float:
+    """The threshold in "first-block" or "first-block:0.1".
+
+    Raises:
+        OnestoryError: U606 for anything else.
+    """
+    name, colon, number = text.partition(":")
+    try:
+        threshold = float(number) if colon else THRESHOLD
+    except ValueError:
+        threshold = -1.0
+    if name != "first-block" or not 0 <= threshold < 1:
+        help = "first-block, or first-block:0.1 with a threshold below 1"
+        raise OnestoryError("U606", f'--cache knows no "{text}"', help=help, exit=ExitCode.USAGE)
+    return threshold
+
+
+def refuse_cache(fitting: Fitting, *, vace: bool, shared: bool) -> None:
+    """Refuse what a first-block cache does not go with: a VACE base, compiled blocks, a step `shared` by processes.
+
+    Raises:
+        OnestoryError: U606.
+    """
+    if fitting.cache is None:
+        return
+    if vace:
+        raise cannot_cache("VACE adds its control between the blocks, and would add it twice")
+    if fitting.compile_blocks:
+        raise cannot_cache("compiled blocks cannot stop and compare")
+    if shared:
+        raise cannot_cache("processes that share a step would each decide for themselves")
+
+
+def cannot_cache(why: str) -> OnestoryError:
+    """U606: the first-block cache cannot be used."""
+    return OnestoryError(
+        "U606", f"the first-block cache cannot be used here: {why}", help="leave `--cache` out", exit=ExitCode.USAGE
+    )
 
 
 def parse_size(text: str) -> int | None:

@@ -31,6 +31,7 @@ from onestory_cli.models.adapter import (
     require_base,
 )
 from onestory_cli.models.catalog import CARD, ModelSpec, not_fetched
+from onestory_cli.models.fitting import refuse_cache
 from onestory_cli.models.hub import snapshot
 from onestory_cli.models.levels import Level
 from onestory_cli.models.loaded import CPU, NO_MODULE, Eyes, LoadedModel, Reader
@@ -73,8 +74,10 @@ def load_model(
 
     Raises:
         OnestoryError: M502 when card and adapter disagree, M503 when weights are missing or damaged, M504 when the
-            device is not there, M520 for an adapter of another base, M521 for a LoRA of another.
+            device is not there, M520 for an adapter of another base, M521 for a LoRA of another, U606 for switches
+            that do not go together.
     """
+    refuse_cache(spec.fitting, vace=spec.task == "vace", shared=shared)
     reader = reader or load_reader(spec, device)
     if shared and parallel.leads():
         parallel.tell("load", spec, reader.device.type)

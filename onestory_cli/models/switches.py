@@ -13,6 +13,7 @@ from accelerate import cpu_offload_with_hook
 from torch import nn
 
 from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.models.caching import cache_blocks
 from onestory_cli.models.fitting import Card, Fitting
 
 PACKAGES = ("torchao", "bitsandbytes")
@@ -72,13 +73,15 @@ def switch(
     """Set the switches of loaded parts. Those that wait on the processor while they are not at work go there.
 
     Raises:
-        OnestoryError: U606 for an attention kernel that diffusers cannot use here.
+        OnestoryError: U606 for an attention kernel that diffusers cannot use here, or a cache that cannot be.
     """
     for transformer in transformers:
         if fitting.storage == "fp8":
             transformer.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=transformer.dtype)
         if fitting.attention:
             _attend(transformer, fitting.attention)
+        if fitting.cache is not None:
+            cache_blocks(transformer, fitting.cache)
         if fitting.compile_blocks:
             transformer.compile_repeated_blocks(fullgraph=True, dynamic=True)
     if fitting.vae_tiling:

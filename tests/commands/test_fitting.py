@@ -56,6 +56,28 @@ def test_storage_in_fewer_bits_is_another_take_that_the_run_keeps(onestory: Ones
     assert told(onestory("render", film, *flags)) == ["ShotKept"]
 
 
+def test_a_cache_is_another_take_that_the_run_keeps(onestory: Onestory, film: Path) -> None:
+    flags = ("--allow-outside", "--json")
+    told(onestory("render", film, *flags))
+    cached = onestory("render", film, *flags, "--cache", "first-block:0.9")
+    assert told(cached) == ["TakeCommitted"]
+    plain, other = records()["none"], records()["first-block cache 0.9"]
+    assert plain["spec"]["model"] != other["spec"]["model"]
+    assert json.loads(Path("film.run/run.json").read_text())["model"]["fitting"]["cache"] == 0.9
+    assert told(onestory("resume", "film.run", "--json")) == ["ShotKept"]
+
+
+def test_a_cache_that_cannot_be_is_refused_before_any_work(
+    onestory: Onestory, film: Path, base_folder: Callable[[str], Path]
+) -> None:
+    Path("base").unlink()
+    Path("base").symlink_to(base_folder("vace"))
+    result = onestory("render", film, "--allow-outside", "--cache", "first-block")
+    assert result.exit is ExitCode.USAGE
+    assert "VACE adds its control between the blocks" in result.err
+    assert not Path("film.run").exists()
+
+
 def test_a_processor_needs_no_fitting(onestory: Onestory, film: Path) -> None:
     flags = ("--allow-outside", "--json")
     told(onestory("render", film, *flags))
@@ -65,7 +87,9 @@ def test_a_processor_needs_no_fitting(onestory: Onestory, film: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "flags", [("--quantise", "fp16"), ("--offload", "disk"), ("--vram", "much")], ids=lambda flags: flags[0]
+    "flags",
+    [("--quantise", "fp16"), ("--offload", "disk"), ("--vram", "much"), ("--cache", "all")],
+    ids=lambda flags: flags[0],
 )
 def test_what_a_flag_does_not_know_is_a_usage_error(onestory: Onestory, film: Path, flags: tuple[str, str]) -> None:
     result = onestory("render", film, "--allow-outside", *flags)
