@@ -28,7 +28,9 @@ from onestory_cli.store.layout import LOCK
 from onestory_cli.store.lock import forget
 
 FOLDER = ".slurm"  # below --out: what submitit keeps of its jobs, and who makes or made each film
+WAITING = ("PENDING", "REQUEUED", "READY")
 DEFAULTS = {"name": "onestory", "timeout_min": 24 * 60}
+SECONDS_TO_ASK = 5.0  # between two questions to Slurm about jobs that were cancelled
 # Each time the film goes on, so a job may run out of time as often as it takes; submitit's own limit is three.
 MOST_TIMEOUTS = 1000
 
@@ -91,15 +93,17 @@ class Jobs:
         self._given: dict[str, Film] = {}  # by worker; not yet submitted
         self._jobs: dict[str, tuple[Any, Log]] = {}
         self._batch = uuid.uuid4().hex
+        self._cancelled: float | None = None  # when; then, when it was asked for the last time
 
     def hear(self, seconds: float) -> Iterator[Message]:
-        self._submit()
+        yield from self._submit()
         for name in self._new:
             yield Ready(worker=name)
         self._new = []
         time.sleep(seconds)
+        ask = self._ask()
         for name, (job, log) in list(self._jobs.items()):
-            over = job.done()
+            over = job.done(force_check=ask)
             yield from (Said(worker=name, event=event) for event in log.new())
             if over:
                 del self._jobs[name]
@@ -109,32 +113,46 @@ class Jobs:
         self._given[worker] = film
 
     def stop(self) -> None:
+        """Jobs that run end by the file, and those that wait in the queue are taken out of it."""
         self._stop.touch()
+        self._cancelled = time.monotonic()
+        for job, _ in self._jobs.values():
+            if job.state.upper() in WAITING:
+                job.cancel()
 
     def close(self) -> None:
         """Take what is left out of the queue."""
         for job, _ in self._jobs.values():
             job.cancel()
 
-    def _submit(self) -> None:
-        """Put what was given into the queue, as one array where it is several.
+    def _ask(self) -> bool:
+        """Whether to ask Slurm itself; submitit does so once a minute, which is long for one who wants to leave."""
+        if self._cancelled is None or time.monotonic() - self._cancelled < SECONDS_TO_ASK:
+            return False
+        self._cancelled = time.monotonic()
+        return True
+
+    def _submit(self) -> Iterator[Message]:
+        """Put what was given into the queue, as one array where it is several; nothing after a stop.
 
         Raises:
             OnestoryError: B804 where Slurm refuses it.
         """
         from submitit.core.utils import FailedJobError
 
-        if not self._given:
-            return
-        jobs = {}
-        try:
-            with self._executor.batch():
-                for worker, film in self._given.items():
-                    jobs[worker] = self._executor.submit(self._job(film)), Log(film.run)
-        except FailedJobError as fault:
-            raise no_workers(f"Slurm: {str(fault).strip()}") from fault
-        self._jobs |= jobs
-        self._given = {}
+        given, self._given = self._given, {}
+        if self._cancelled is not None:
+            yield from (Ended(worker=worker, outcome=Outcome()) for worker in given)
+        elif given:
+            try:
+                with self._executor.batch():
+                    jobs = {
+                        worker: (self._executor.submit(self._job(film)), Log(film.run))
+                        for worker, film in given.items()
+                    }
+            except FailedJobError as fault:
+                raise no_workers(f"Slurm: {str(fault).strip()}") from fault
+            self._jobs |= jobs
 
     def _job(self, film: Film) -> FilmJob:
         return FilmJob(directory=film.run.absolute(), work=self._work, stop=self._stop, batch=self._batch)

@@ -123,6 +123,28 @@ def test_films_that_are_given_together_are_one_array_with_logs_of_their_own(
     assert len(list((out / ".slurm").glob("12_?_submitted.pkl"))) == 2
 
 
+def test_a_stop_takes_jobs_that_wait_out_of_the_queue(
+    tell: Tell, sbatch: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sbatch("echo Submitted batch job 12")
+    gone = tmp_path / "cancelled"
+    (tmp_path / "bin" / "scancel").write_text(f"#!/bin/sh\necho $1 >> {gone}\n")
+    state = f"$(test -e {gone} && echo CANCELLED || echo PENDING)"
+    (tmp_path / "bin" / "sacct").write_text(f'#!/bin/sh\necho "JobID|State|NodeList"\necho "12|{state}|"\n')
+    monkeypatch.setattr("onestory_cli.batch.on_slurm.SECONDS_TO_ASK", 0.1)
+    plans, looks = tell(2), list[bool]()
+    out = plans[0].film.run.parent
+
+    def stop() -> bool:
+        looks.append((out / ".slurm" / "12_submission.sh").exists())
+        return looks[-1]
+
+    hire = lambda: on_slurm({}, WORK, 1, out)  # noqa: E731
+    result = run_batch(plans, out, Hands(where="slurm", workers=1, hire=hire), stop=stop)
+    assert [row.outcome.state for row in result.rows] == ["stopped", "left"]
+    assert gone.read_text().splitlines() == ["12"]
+
+
 def test_what_slurm_refuses_is_told_in_its_words(tell: Tell, sbatch: Callable[[str], None]) -> None:
     sbatch("echo 'sbatch: error: invalid partition specified: gpu' >&2; exit 1")
     plans = tell(1)
