@@ -70,10 +70,12 @@ def deal(count: int, dice: random.Random, *, steps: int, nodes: bool) -> list[Fa
     dice.shuffle(kinds)
     failures: list[Failure] = []
     for film in range((count + STRIKES - 1) // STRIKES):
-        # not among the last steps: they may be over before it is heard that they began
-        instants = sorted(dice.sample(range(len(SHOTS) * steps * 3 // 4), STRIKES))
+        # in the first half: a fast machine may be at the last steps before it is heard that it was there
+        instants = sorted(dice.sample(range(1, len(SHOTS) * steps // 2), STRIKES))
+        if film == 0:
+            instants[0] = 0
         failures += [
-            Failure(film=film, kind=kinds.pop(), steps=at, delay=dice.random() / 4) for at in instants if kinds
+            Failure(film=film, kind=kinds.pop(), steps=at, delay=dice.random() / 10) for at in instants if kinds
         ]
     return failures
 
@@ -241,7 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.batch.failures", description=__doc__)
     parser.add_argument("--count", type=int, default=10, metavar="N", help="how many failures (default: 10)")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="which ones (default: 1)")
-    parser.add_argument("--steps", type=int, default=40, metavar="N", help="steps of a shot (default: 40)")
+    parser.add_argument("--steps", type=int, default=100, metavar="N", help="steps of a shot (default: 100)")
     parser.add_argument("--local", action="store_true", help="processes of this machine instead of a Ray cluster")
     options = parser.parse_args(arguments)
     from onestory_cli.training.build import save_model
