@@ -26,6 +26,7 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(enco
 RUNTIME = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
 TEST = [Requirement(line) for line in PROJECT["project"]["optional-dependencies"]["test"]]
 EXPORT = [Requirement(line) for line in PROJECT["project"]["optional-dependencies"]["export"]]
+RAY = [Requirement(line) for line in PROJECT["project"]["optional-dependencies"]["ray"]]
 FUZZ = [Requirement(line) for line in PROJECT["project"]["optional-dependencies"]["fuzz"]]
 DISTRIBUTION = {
     "PIL": "pillow",
@@ -73,10 +74,10 @@ def test_imports_of_the_package_are_its_dependencies() -> None:
 
 
 def test_imports_of_the_tests_are_dependencies() -> None:
-    assert imported("tests") <= {item.name for item in [*RUNTIME, *TEST, *FUZZ]}
+    assert imported("tests") <= {item.name for item in [*RUNTIME, *TEST, *FUZZ, *RAY]}
 
 
-@pytest.mark.parametrize("requirement", [*RUNTIME, *TEST, *EXPORT, *FUZZ], ids=lambda item: item.name)
+@pytest.mark.parametrize("requirement", [*RUNTIME, *TEST, *EXPORT, *FUZZ, *RAY], ids=lambda item: item.name)
 def test_every_dependency_is_pinned_within_its_range(requirement: Requirement) -> None:
     assert requirement.specifier.contains(pins()[canonicalize_name(requirement.name)])
 
