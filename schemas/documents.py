@@ -37,6 +37,11 @@ def record(**fields: Schema) -> Schema:
     return {"type": "object", "required": [*fields], "properties": fields}
 
 
+def perhaps(document: Schema, **fields: Schema) -> Schema:
+    """The object with fields that it need not have."""
+    return {**document, "properties": {**document["properties"], **fields}}
+
+
 PLACE = record(path=TEXT, line=WHOLE, column=WHOLE, length=WHOLE, source_line=TEXT)
 FINDING = record(
     code=told(TEXT, "`onestory explain CODE` tells more."),
@@ -140,6 +145,7 @@ SIGNATURE = record(
     pictures=many(TEXT, "What it is signed to be made from."),
     problems=many(TEXT, "Why it does not hold: status codes of C2PA."),
 )
+MADE = perhaps(record(film=TEXT, run=RUN), signed=told(TEXT, "The signed copy, with `--sign`."))
 ABOUT_CODE = record(code=TEXT, title=TEXT, explanation=TEXT, bad=TEXT, good=TEXT, severity=TEXT)
 
 OUTLOOK = record(
@@ -176,8 +182,8 @@ DOCUMENTS: dict[str, Schema] = {
         findings=FINDINGS,
     ),
     "why": CAUSE,
-    "render": record(film=TEXT, run=RUN),
-    "resume": record(film=TEXT, run=RUN),
+    "render": MADE,
+    "resume": MADE,
     "import": record(
         path=TEXT,
         format=TEXT,

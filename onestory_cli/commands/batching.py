@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from onestory_cli.commands.compiling import compile_story
+from onestory_cli.commands.options import option
 from onestory_cli.commands.screen import Screen
 from onestory_cli.commands.weights import require_ready
 from onestory_cli.errors import Diagnostic, Findings, OnestoryError
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
     from onestory_cli.plan import Plan
 
 
-def _option(name: str, *, metavar: str, help: str, **limits: Any) -> Any:
-    """An option whose absence the help explains, if anything."""
-    return typer.Option(name, metavar=metavar, help=help, show_default=False, **limits)
-
-
 @dataclass(frozen=True, kw_only=True)
 class FilmFlags:
     """Which films: stories, times seeds, times profiles; each with a folder in `out`."""
@@ -36,8 +32,8 @@ class FilmFlags:
         typer.Argument(metavar="FILE...", help="Stories, folders of them, or patterns in quotes.", show_default=False),
     ]
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the run directories and batch.json go.")]
-    seeds: Annotated[str, _option("--seeds", metavar="N,N", help="A film of each story for each seed.")] = ""
-    profile: Annotated[str, _option("--profile", metavar="NAME,NAME", help="And for each profile.")] = ""
+    seeds: Annotated[str, option("--seeds", metavar="N,N", help="A film of each story for each seed.")] = ""
+    profile: Annotated[str, option("--profile", metavar="NAME,NAME", help="And for each profile.")] = ""
     set: Annotated[
         list[str],
         typer.Option("--set", metavar="PATH=VALUE", help="Put a value into all stories; may be repeated."),
@@ -68,14 +64,14 @@ class WorkerFlags:
 
     workers: Annotated[
         int | None,
-        _option("--workers", metavar="N", min=1, help="Films made at a time; else 1, or with --ray one per GPU."),
+        option("--workers", metavar="N", min=1, help="Films made at a time; else 1, or with --ray one per GPU."),
     ] = None
     threads: Annotated[
         int | None,
         typer.Option("--threads", metavar="N", min=1, help="CPU threads of a worker; else a fair part of them."),
     ] = None
-    ray: Annotated[str | None, _option("--ray", metavar="ADDRESS", help="Work on this Ray cluster; or local.")] = None
-    slurm: Annotated[str | None, _option("--slurm", metavar="NAME=VALUE,", help="Work on Slurm, so; or auto.")] = None
+    ray: Annotated[str | None, option("--ray", metavar="ADDRESS", help="Work on this Ray cluster; or local.")] = None
+    slurm: Annotated[str | None, option("--slurm", metavar="NAME=VALUE,", help="Work on Slurm, so; or auto.")] = None
 
     def hands(self, out: Path, *, device: str, checkpoint_seconds: float) -> Hands:
         """The crew to be hired, for a batch in `out`.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json as json_
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from onestory_cli.commands.options import option
 from onestory_cli.commands.screen import Screen
 from onestory_cli.errors import ExitCode
 from onestory_cli.models.catalog import ModelSpec
@@ -32,11 +33,6 @@ class SuiteName(StrEnum):
     LENGTH = "length"
 
 
-def _option(*names: str, metavar: str, help: str, **limits: Any) -> Any:
-    """An option whose default is the model's, or nothing."""
-    return typer.Option(*names, metavar=metavar, help=help, show_default=False, **limits)
-
-
 Films = Annotated[
     SuiteName,
     typer.Option(
@@ -49,7 +45,7 @@ Films = Annotated[
 Stories = Annotated[int, typer.Option("--stories", metavar="N", min=2, help="Held-out stories.")]
 Policies = Annotated[
     str | None,
-    _option(
+    option(
         "--policies",
         metavar="NAMES",
         help=f"What to compare; differences are to the first. [default: {POLICIES}, or adaptive for --budgets]",
@@ -57,11 +53,11 @@ Policies = Annotated[
 ]
 Budgets = Annotated[
     str | None,
-    _option("--budgets", "--budget", metavar="B,...", help="Memory budgets to compare; else the model's."),
+    option("--budgets", "--budget", metavar="B,...", help="Memory budgets to compare; else the model's."),
 ]
 SelectorSwitch = Annotated[
     str | None,
-    _option(
+    option(
         "--selector",
         metavar="on,off",
         help="With and without Frame Selection: the most relevant frames, or the latest.",
@@ -69,18 +65,18 @@ SelectorSwitch = Annotated[
 ]
 ConditionerSwitch = Annotated[
     str | None,
-    _option(
+    option(
         "--conditioner",
         metavar="on,off",
         help="With and without Adaptive Conditioner: levels by relevance, or fewer frames of the finest.",
     ),
 ]
-Frames = Annotated[int | None, _option("--frames", metavar="K", min=0, help="Remembered frames; else the model's.")]
-Steps = Annotated[int | None, _option("--steps", metavar="K", min=1, help="Denoising steps; else the model's.")]
+Frames = Annotated[int | None, option("--frames", metavar="K", min=0, help="Remembered frames; else the model's.")]
+Steps = Annotated[int | None, option("--steps", metavar="K", min=1, help="Denoising steps; else the model's.")]
 NoiseSeed = Annotated[int, typer.Option("--seed", metavar="S", help="Seed of the noise.")]
 Against = Annotated[
     Path | None,
-    _option("--against", metavar="FILE", help="Compare with a result that --out wrote, story by story."),
+    option("--against", metavar="FILE", help="Compare with a result that --out wrote, story by story."),
 ]
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from onestory_cli.commands.options import flag
+from onestory_cli.commands.options import flag, option
 from onestory_cli.commands.together import shares
 from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean
 from onestory_cli.models.fitting import (
@@ -31,7 +29,7 @@ PANEL = "Fitting the card"
 
 def _option(name: str, *, metavar: str, help: str) -> Any:
     """An option of this panel; without it the model stays as it is."""
-    return typer.Option(name, metavar=metavar, help=help, rich_help_panel=PANEL, show_default=False)
+    return option(name, metavar=metavar, help=help, rich_help_panel=PANEL)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,10 +16,14 @@ def flag(*names: str, help: str) -> Any:
     return typer.Option(*names, metavar="", help=help, show_default=False)
 
 
+def option(*names: str, metavar: str, help: str, **more: Any) -> Any:
+    """An option whose help says what holds without it, where anything does."""
+    return typer.Option(*names, metavar=metavar, help=help, show_default=False, **more)
+
+
 StoryFile = Annotated[Path, typer.Argument(metavar="FILE", help="The story, a .story.yaml file.", show_default=False)]
 RunFolder = Annotated[
-    Path | None,
-    typer.Option("--run", metavar="DIR", help="The run directory; else it is beside the story.", show_default=False),
+    Path | None, option("--run", metavar="DIR", help="The run directory; else it is beside the story.")
 ]
 RunArgument = Annotated[
     Path | None,
@@ -27,20 +31,11 @@ RunArgument = Annotated[
 ]
 Profile = Annotated[
     str | None,
-    typer.Option(
-        "--profile",
-        metavar="NAME",
-        help="One of the story's profiles.",
-        show_default=False,
-        autocompletion=story_profiles,
-    ),
+    option("--profile", metavar="NAME", help="One of the story's profiles.", autocompletion=story_profiles),
 ]
-Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Replace the story's seed.", show_default=False)]
+Seed = Annotated[int | None, option("--seed", metavar="N", help="Replace the story's seed.")]
 Until = Annotated[
-    str | None,
-    typer.Option(
-        "--until", metavar="SHOT", help="Stop after this shot.", show_default=False, autocompletion=story_shots
-    ),
+    str | None, option("--until", metavar="SHOT", help="Stop after this shot.", autocompletion=story_shots)
 ]
 Force = Annotated[
     list[str],
@@ -53,13 +48,7 @@ Takes = Annotated[
 ]
 TakesOf = Annotated[
     str | None,
-    typer.Option(
-        "--shot",
-        metavar="SHOT",
-        help="With --takes: of this shot only.",
-        show_default=False,
-        autocompletion=story_shots,
-    ),
+    option("--shot", metavar="SHOT", help="With --takes: of this shot only.", autocompletion=story_shots),
 ]
 Device = Annotated[
     str, typer.Option("--device", metavar="DEVICE", help="Where the model works: auto, cpu, cuda or cuda:1.")
@@ -80,16 +69,14 @@ RetryBad = Annotated[
     ),
 ]
 JUnit = Annotated[
-    Path | None,
-    typer.Option("--junit", metavar="FILE", help="Also write what came of each shot as JUnit XML.", show_default=False),
+    Path | None, option("--junit", metavar="FILE", help="Also write what came of each shot as JUnit XML.")
 ]
 Sign = Annotated[
     tuple[Path, Path] | None,
-    typer.Option(
+    option(
         "--sign",
         metavar="CERT KEY",
         help="Write a signed copy too, film.signed.mp4, with a C2PA manifest: made by a model.",
-        show_default=False,
     ),
 ]
 AllowOutside = Annotated[bool, flag("--allow-outside", help="Let the story name files outside its own folder.")]
