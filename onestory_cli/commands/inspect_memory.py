@@ -103,7 +103,7 @@ def _select_again(film: FilmReport, shots: tuple[ShotReport, ...], wish: Wish) -
 def _overview(film: FilmReport, wished: list[Memory] | None, screen: Screen) -> None:
     from onestory_cli.report.lines import overview
 
-    screen.styled(overview(film, wished or [shot.memory for shot in film.shots]))
+    screen.styled(overview(film, wished or [shot.memory for shot in film.shots], width=screen.width))
 
 
 def _detail(film: FilmReport, shot: ShotReport, wished: Memory | None, screen: Screen) -> None:

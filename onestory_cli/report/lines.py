@@ -18,15 +18,22 @@ Line = tuple[Part, ...]
 BLOCKS, NOT_TAKEN = "▁▂▃▄▅▆▇█", "·"
 MOST_HEAT = 24  # characters; of a longer source, each stands for the best of several frames
 BAR = 12  # characters of a full bar
+LEAST_NAME = 12  # characters of a name in the narrowest terminal
+WIDE = 10_000  # more than any row has
 NAME, TAKEN, DIM, HEAT, HEAD = "bold", "cyan", "dim", "yellow", "bold dim"
 COLUMNS = ("shot / source", "back", "relevance", "levels", "frames", "best", "mean", "tokens")
 RIGHT = {"back", "frames", "best", "mean", "tokens"}
 
 
-def overview(film: FilmReport, memories: Sequence[Memory]) -> Iterator[Line]:
-    """Every shot with what it may spend, and under it a line for each source that it took from."""
+def overview(film: FilmReport, memories: Sequence[Memory], *, width: int = WIDE) -> Iterator[Line]:
+    """Every shot with what it may spend, and under it a line for each source that it took from.
+
+    Names are cut in their middle where the rows would not fit into `width` characters.
+    """
     cells = [[_cells(source, memory) for source in _used(memory)] for memory in memories]
     widths = _widths([COLUMNS, *(row for rows in cells for row in rows)], film)
+    widths[0] = min(widths[0], max(LEAST_NAME, width - _beside_names(memories, widths)))
+    cells = [[(cut(row[0], widths[0]), *row[1:]) for row in rows] for rows in cells]
     yield ((film.title, NAME), (f": {_count(len(film.shots), 'shot')}, model {film.state.model.name}", DIM))
     yield ()
     yield (("    " + _aligned(COLUMNS, widths).rstrip(), HEAD),)
@@ -35,7 +42,7 @@ def overview(film: FilmReport, memories: Sequence[Memory]) -> Iterator[Line]:
         for row in rows:
             yield _source_line(row, widths)
     for id in film.missing:
-        yield (("-   ", DIM), (id.ljust(widths[0]), NAME), ("  not rendered", DIM))
+        yield (("-   ", DIM), (cut(id, widths[0]).ljust(widths[0]), NAME), ("  not rendered", DIM))
     if legend := _legend(memories):
         yield ()
         yield ((legend, DIM),)
@@ -43,11 +50,29 @@ def overview(film: FilmReport, memories: Sequence[Memory]) -> Iterator[Line]:
 
 def _shot_line(shot: ShotReport, memory: Memory, width: int) -> Line:
     take = f"take {shot.take.record.take} {shot.take.id[:6]}: {shot.take.record.reason}"
-    head: Line = ((f"{shot.number:<4}", DIM), (shot.id.ljust(width), NAME))
+    head: Line = ((f"{shot.number:<4}", DIM), (cut(shot.id, width).ljust(width), NAME))
     if not memory.sources:
         return (*head, ("  sees no other shot", DIM), (f", {take}", DIM))
-    spent = f" {memory.tokens} of {memory.budget_tokens} tokens, {policy_of(memory)}"
+    spent = _spent(memory)
     return (*head, ("  ", ""), (bar(memory.tokens, memory.budget_tokens), TAKEN), (spent, ""), (f", {take}", DIM))
+
+
+def _spent(memory: Memory) -> str:
+    return f" {memory.tokens} of {memory.budget_tokens} tokens, {policy_of(memory)}"
+
+
+def _beside_names(memories: Sequence[Memory], widths: Sequence[int]) -> int:
+    """How many characters a row has beside its name: a source's, or a shot's up to its take's reason."""
+    of_shots = [len("  ") + BAR + len(_spent(memory)) + len(", take 0 ed4600: new") for memory in memories]
+    return 4 + max(sum(widths[1:]) + 2 * (len(widths) - 1), *of_shots, 0)
+
+
+def cut(name: str, width: int) -> str:
+    """A name in so many characters: its beginning and its end, which tell names of a series apart."""
+    if len(name) <= width:
+        return name
+    end = (width - 1) // 2
+    return f"{name[: width - 1 - end]}…{name[-end:]}"
 
 
 def policy_of(memory: Memory) -> str:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from onestory_cli.models.levels import LEVELS
 from onestory_cli.report.data import FilmReport, Frame, Memory, Source
-from onestory_cli.report.lines import Line, bar, change_line, detail, heat, levels_of, marked_caption, overview
+from onestory_cli.report.lines import Line, bar, change_line, cut, detail, heat, levels_of, marked_caption, overview
 from onestory_cli.report.what_if import Change, Wish, select_again
-from tests.report.conftest import film_of
+from tests.commands.conftest import change
+from tests.report.conftest import film_of, render_story
 
 
 def text(lines: Iterable[Line]) -> str:
@@ -56,6 +57,18 @@ def test_a_shot_that_is_missing_has_a_line(film_run: Path) -> None:
     next(film_run.glob("shots/city/*/record.json")).write_text("{}")
     film = film_of(film_run)
     assert "-   city           not rendered" in text(overview(film, [shot.memory for shot in film.shots]))
+
+
+def test_long_names_are_cut_in_their_middle_where_the_terminal_ends(story: Path) -> None:
+    change(story, "id: opening", "id: a-shot-with-a-very-long-name-1")
+    film = render_story(story, Path("film.run"))
+    memories = [shot.memory for shot in film.shots]
+    narrow = text(overview(film, memories, width=80)).splitlines()
+    assert max(map(len, narrow)) <= 80
+    assert narrow[3].split()[1] == "a-shot-wi…g-name-1"
+    assert text(overview(film, memories)).count("a-shot-with-a-very-long-name-1") > 1
+    assert cut("abcdef", 6) == "abcdef"
+    assert cut("abcdefg", 6) == "abc…fg"
 
 
 def test_heat_reads_without_colour() -> None:
