@@ -68,11 +68,11 @@ def conditions_of(
 
 def pictures_of(model: LoadedModel, bank: MemoryBank, recalled: Recalled) -> list[NDArray[np.uint8]]:
     """The selected frames as pictures (H, W, 3), the most relevant first; each source is decoded once, as far as it is
-    needed: the VAE is causal, so the beginning of a clip does not depend on the rest."""
+    needed."""
     lengths: dict[str, int] = {}
     for frame in recalled.selection:
         lengths[frame.shot] = max(frame.index + 1, lengths.get(frame.shot, 0))
-    pictures = {source: model.pictures(bank.latents(source)[:, :length]) for source, length in lengths.items()}
+    pictures = {source: model.pictures(bank.latents(source), length) for source, length in lengths.items()}
     return [pictures[frame.shot][frame.index] for frame in recalled.selection]
 
 

@@ -16,15 +16,18 @@ import torch
 from numpy.typing import NDArray
 
 from onestory_cli.models.loaded import LoadedModel
+from onestory_cli.models.relevance import content_of
 from onestory_cli.models.sizes import decode_bytes
-
-LOOKS = ("first-frame", "references")  # what the next shot remembers is decoded before it begins: nothing to overlap
 
 
 def decode(model: LoadedModel, latents_CTHW: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Pixels (P, H, W, 3). Any thread may ask: the latents come from the processor, so that no stream waits for one."""
     with torch.inference_mode(), _own_stream(model.device):
-        return model.decode(torch.from_numpy(latents_CTHW))
+        latents = torch.from_numpy(latents_CTHW)
+        pixels_PHWC = model.decode(latents)
+    if model.spec.looks:
+        model.shown = content_of(latents), pixels_PHWC[:: model.spec.temporal_stride].copy()
+    return pixels_PHWC
 
 
 def decodes_beside(model: LoadedModel, *, width: int, height: int) -> bool:
@@ -33,7 +36,7 @@ def decodes_beside(model: LoadedModel, *, width: int, height: int) -> bool:
     It does where the next shot needs none of them, and where there is room: on a processor cores for twice the threads
     of torch, since both work with as many; on a GPU memory for both, and no weights that come and go.
     """
-    if model.spec.remembers in LOOKS:
+    if model.spec.looks:
         return False
     if model.device.type == "cuda":
         free = torch.cuda.mem_get_info(model.device)[0]

@@ -28,7 +28,7 @@ from transformers import CLIPVisionModel, PreTrainedTokenizerBase, UMT5EncoderMo
 
 from onestory_cli.memory.conditioner import AdaptiveConditioner
 from onestory_cli.memory.selector import FrameSelector
-from onestory_cli.models.relevance import PictureScorer
+from onestory_cli.models.relevance import PictureScorer, content_of
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.models.transformer import MemoryWanTransformer
 
@@ -43,7 +43,8 @@ NO_MODULE = cast(Any, None)  # stands for a part that a base does not have; its 
 class Eyes:
     """The VAE of a model and the scorer of its pictures: all that a base without an adapter needs for selection.
 
-    `turn` is held by the thread that works with the VAE, which keeps what it is at on itself.
+    `turn` is held by the thread that works with the VAE, which keeps what it is at on itself. `shown` are the pictures
+    of the shot that was made last, by the content of its latents: the next one may look at them.
     """
 
     spec: ModelSpec
@@ -51,6 +52,7 @@ class Eyes:
     scorer: PictureScorer
     device: torch.device = CPU
     turn: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+    shown: tuple[bytes, NDArray[np.uint8]] | None = field(default=None, repr=False, compare=False)
 
     def encode_video(self, pixels_BPHWC: NDArray[np.uint8]) -> Tensor:
         """Pixels -> normalised latents (B, C, T, H, W) in float32, the mode of the posterior; P must be 4k + 1."""
@@ -79,9 +81,13 @@ class Eyes:
         scaled = pixels.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
         return scaled.permute(1, 2, 3, 0).cpu().numpy()
 
-    def pictures(self, latents_CTHW: Tensor) -> NDArray[np.uint8]:
-        """The picture of every latent frame of a source, (T, H, W, 3): the last of the pixel frames that it holds."""
-        return self.decode(latents_CTHW)[:: self.spec.temporal_stride]
+    def pictures(self, latents_CTHW: Tensor, first: int | None = None) -> NDArray[np.uint8]:
+        """The picture of every latent frame of a source, or of the `first` ones, (T, H, W, 3): the last of the pixel
+        frames that it holds. No more is decoded: the VAE is causal, so the beginning does not depend on the rest.
+        """
+        if self.shown and self.shown[0] == content_of(latents_CTHW):
+            return self.shown[1][:first]
+        return self.decode(latents_CTHW[:, :first])[:: self.spec.temporal_stride]
 
     def _latent_statistics(self) -> tuple[Tensor, Tensor]:
         """(mean, std) of the VAE's latents, each (1, C, 1, 1, 1)."""

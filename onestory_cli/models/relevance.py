@@ -62,7 +62,7 @@ class PictureScorer:
 
 def content_of(latents_CTHW: Tensor) -> bytes:
     """A name for the content of latents."""
-    return hashlib.sha256(latents_CTHW.contiguous().numpy().tobytes()).digest()
+    return hashlib.sha256(latents_CTHW.cpu().contiguous().numpy().tobytes()).digest()
 
 
 def _unit(features: object) -> Tensor:

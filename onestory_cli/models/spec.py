@@ -112,6 +112,11 @@ class ModelSpec:
         return ways.get(self.task, "nothing")
 
     @property
+    def looks(self) -> bool:
+        """Whether a shot looks at pictures of what it remembers, and not at latents alone."""
+        return self.remembers in ("references", "first-frame")
+
+    @property
     def first_frame(self) -> FirstFrame:
         """How a given first frame enters: held in the latents, in more input channels, or as a control video."""
         ways: dict[Task, FirstFrame] = {"vace": "control", "i2v": "channels", "ti2v": "held"}

@@ -143,6 +143,24 @@ def test_going_on_from_the_last_frame_is_picture_to_video_from_it(family: Family
     )
 
 
+@pytest.mark.parametrize("name", ["i2v", "ti2v", "vace"])
+def test_a_shot_that_was_made_just_now_is_not_decoded_again_to_be_looked_at(
+    family: Family, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, decoded = family(name), list[int]()
+    opening = generate_shot(model, job(model), bank_of(model), image=PICTURE)
+    assert opening.pixels_PHWC.shape[0] == 5
+    bank = bank_of(model, "opening")
+    bank.add("opening", torch.from_numpy(opening.latents_CTHW))
+    decode = model.decode
+    monkeypatch.setattr(model, "decode", lambda latents: decoded.append(latents.shape[1]) or decode(latents))
+    known = generate_shot(model, job(model, ("opening",)), bank)
+    assert decoded == []
+    model.shown = None
+    assert np.array_equal(generate_shot(model, job(model, ("opening",)), bank).latents_CTHW, known.latents_CTHW)
+    assert decoded == [2]
+
+
 @pytest.mark.parametrize("image", [None, PICTURE], ids=["text", "picture"])
 def test_vace_takes_the_selected_frames_as_reference_images(family: Family, image: NDArray[np.uint8] | None) -> None:
     model = family("vace")
