@@ -138,9 +138,7 @@ def load_transformer(
     kind = WanVACETransformer3DModel if spec.task == "vace" else MemoryWanTransformer
     file = spec.transformer_file if part == "transformer" else spec.transformer_2_file
     if not file:
-        # mapped files are not aligned in memory, and outputs then differ in the last bits
-        options = {"disable_mmap": True, "torch_dtype": dtype, "use_safetensors": True}
-        options |= quantisation(spec.fitting, dtype)
+        options = {"torch_dtype": dtype, "use_safetensors": True} | quantisation(spec.fitting, dtype)
         return kind.from_pretrained(Path(spec.base) / part, **options)
     return _from_single_file(kind, Path(file), Path(spec.base) / part, dtype)
 
@@ -182,7 +180,7 @@ def image_parts(spec: ModelSpec, dtype: torch.dtype) -> dict[str, Any]:
 
 def load_vae(spec: ModelSpec) -> AutoencoderKLWan:
     """In float32 whatever the rest computes in: Wan's VAE shows bands of colour in less."""
-    options = {"disable_mmap": True, "torch_dtype": torch.float32, "use_safetensors": True}
+    options = {"torch_dtype": torch.float32, "use_safetensors": True}
     return AutoencoderKLWan.from_pretrained(Path(spec.base) / "vae", **options)
 
 
@@ -237,14 +235,20 @@ def reading(spec: ModelSpec) -> Iterator[None]:
 def settle(device: torch.device, *parts: nn.Module) -> None:
     """On the device, for making and not for training, and in memory as torch itself would lay it out.
 
-    A file's bytes lie where Python put them, at another distance from a cache line in every process, and some kernels
-    round by that: two loads of one model would not make the same film.
+    Libraries map files of weights into memory, which is the fastest way to read them. But there a tensor lies at any
+    distance from a cache line, and some kernels round by that; and it would change with its file.
     """
     for part in parts:
         part.to(device).eval().requires_grad_(False)
         for value in (*part.parameters(), *part.buffers()):
-            if value.device.type == "cpu" and value.data_ptr() % ALIGNMENT and type(value) in (Tensor, nn.Parameter):
+            plain = type(value) in (Tensor, nn.Parameter)
+            if plain and value.device.type == "cpu" and not _is_torchs_own(value):
                 value.data = value.data.clone()
+
+
+def _is_torchs_own(value: Tensor) -> bool:
+    """Whether torch has given a tensor its memory: what it could make larger, and aligned as it always does."""
+    return value.untyped_storage().resizable() and value.data_ptr() % ALIGNMENT == 0
 
 
 def pick_device(name: str) -> torch.device:

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.catalog import find
-from onestory_cli.models.load import LoadedModel, load_model, pick_device
+from onestory_cli.models.load import ALIGNMENT, LoadedModel, load_model, pick_device
 
 
 def shifted(step: float, shift: float) -> float:
@@ -26,6 +27,24 @@ def test_a_loaded_model_is_ready_and_frozen(tiny_model: LoadedModel) -> None:
     for module in (tiny_model.selector, tiny_model.conditioner, tiny_model.transformer):
         assert {weight.dtype for weight in module.parameters()} == {torch.float32}
         assert not any(weight.requires_grad for weight in module.parameters())
+
+
+def test_a_loaded_model_has_the_numbers_of_its_files_and_needs_them_no_more(
+    tmp_path: Path, base_folder: Callable[[str], Path]
+) -> None:
+    folder = shutil.copytree(base_folder("t2v"), tmp_path / "base")
+    model = load_model(find(str(folder)), "cpu")
+    for part in ("transformer", "vae"):
+        stored = {}
+        for file in (folder / part).glob("*.safetensors"):
+            stored |= {name: value.clone() for name, value in load_file(file).items()}
+            with file.open("r+b") as open_file:
+                open_file.write(bytes(file.stat().st_size))
+        weights = dict(getattr(model, part).named_parameters())
+        assert {name: torch.equal(weights[name], value) for name, value in stored.items()} == dict.fromkeys(
+            weights, True
+        )
+        assert all(value.data_ptr() % ALIGNMENT == 0 for value in weights.values())
 
 
 @torch.no_grad()
