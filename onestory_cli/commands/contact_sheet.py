@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from onestory_cli.commands.options import Json, RunArgument
-from onestory_cli.commands.report import tell_unwritten
+from onestory_cli.commands.options import Json, RunArgument, option
+from onestory_cli.commands.reporting import tell_unwritten
 from onestory_cli.commands.runs import find_run
 from onestory_cli.commands.screen import screen_of
 from onestory_cli.commands.writing import write_result
@@ -21,18 +21,11 @@ def command(
     context: typer.Context,
     folder: RunArgument = None,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="FILE", help=f"Where to; else {SHEET} in the run directory.", show_default=False),
+        Path | None, option("--out", metavar="FILE", help=f"Where to; else {SHEET} in the run directory.")
     ] = None,
     strip: Annotated[
         int | None,
-        typer.Option(
-            "--strip",
-            metavar="N",
-            min=1,
-            help="A film strip instead: the middle frame of every shot, N to a row.",
-            show_default=False,
-        ),
+        option("--strip", metavar="N", min=1, help="A film strip instead: the middle frame of every shot, N to a row."),
     ] = None,
     json: Json = False,
 ) -> ExitCode:
@@ -43,12 +36,11 @@ def command(
     film, screen = read_film(find_run(folder)), screen_of(context)
     file = out or film.run / (STRIP if strip else SHEET)
     if strip:
-        unwritten = ""
-        write_result(file, draw_strip(film, columns=strip))
+        png, unwritten = draw_strip(film, columns=strip), ""  # ids are plain letters
     else:
         sheet = draw_sheet(film)
-        unwritten = sheet.unwritten
-        write_result(file, sheet.png)
+        png, unwritten = sheet.png, sheet.unwritten
+    write_result(file, png)
     tell_unwritten(unwritten, screen)
     if json:
         screen.document("contact-sheet", run=str(film.run), picture=str(file), unwritten=unwritten)

@@ -10,7 +10,7 @@ import typer
 
 from onestory_cli.commands.completing import run_shots
 from onestory_cli.commands.options import Json, RunArgument
-from onestory_cli.commands.report import ScoresFile, scores_in, write_page
+from onestory_cli.commands.reporting import ScoresFile, scores_in, write_page
 from onestory_cli.commands.runs import find_run
 from onestory_cli.commands.screen import Screen, screen_of
 from onestory_cli.errors import ExitCode, did_you_mean
@@ -71,7 +71,7 @@ def command(
     film, screen = read_film(find_run(folder)), screen_of(context)
     shots = film.shots if shot is None else (film.shot(shot),)
     if html:
-        write_page(film, html, screen, link=False, scores=scores_in(scores, film), json=json)
+        write_page(film, html, screen, scores=scores_in(scores, film), json=json)
         return ExitCode.DONE
     wished = _select_again(film, shots, wish) if wish else None
     if json:

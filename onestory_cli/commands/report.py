@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onestory_cli.commands.options import Json, RunArgument, flag
+from onestory_cli.commands.options import Json, RunArgument, flag, option
+from onestory_cli.commands.reporting import ScoresFile, scores_in, tell_unwritten, write_page
 from onestory_cli.commands.runs import find_run
 from onestory_cli.commands.screen import Screen, screen_of
 from onestory_cli.commands.writing import write_result
-from onestory_cli.errors import ExitCode, shorten
+from onestory_cli.errors import ExitCode
 
 if TYPE_CHECKING:
     from onestory_cli.report.data import FilmReport
@@ -21,34 +22,21 @@ if TYPE_CHECKING:
 PAGE = "report.html"
 
 
-ScoresFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--scores",
-        metavar="FILE",
-        help="Draw how like themselves characters stay, as `evaluate FILM --out FILE` measured it.",
-        show_default=False,
-    ),
-]
-
-
 def command(
     context: typer.Context,
     folder: RunArgument = None,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="FILE", help=f"Where to; else {PAGE} in the run directory.", show_default=False),
+        Path | None, option("--out", metavar="FILE", help=f"Where to; else {PAGE} in the run directory.")
     ] = None,
     link: Annotated[
         bool, flag("--link", help="Refer to the clips where they are; the page is small, and needs them there.")
     ] = False,
     markdown: Annotated[
         Path | None,
-        typer.Option(
+        option(
             "--markdown",
             metavar="FILE",
             help="Write a summary in Markdown instead, and beside it the contact sheet that it shows.",
-            show_default=False,
         ),
     ] = None,
     no_picture: Annotated[bool, flag("--no-picture", help="With --markdown: without the contact sheet.")] = False,
@@ -79,13 +67,6 @@ def _refuse_together(*, scores: Path | None, identity: bool, markdown: Path | No
         raise typer.BadParameter(f"{given[0]} is drawn on the page, and --markdown writes none")
 
 
-def scores_in(file: Path | None, film: FilmReport) -> Scores | None:
-    """What a file tells of the film's characters; None without one."""
-    from onestory_cli.report.scores import read_scores
-
-    return read_scores(file, film) if file else None
-
-
 def _measured(film: FilmReport, screen: Screen) -> Scores:
     """What the read-out sees of the film's characters."""
     from onestory_cli.evaluation.videos.films import read_film
@@ -113,26 +94,5 @@ def write_summary(film: FilmReport, file: Path, screen: Screen, *, picture: bool
     write_result(file, markdown(film, picture=sheet.name if sheet else "").encode())
     if json:
         screen.document("summary", run=str(film.run), summary=str(file), picture=str(sheet) if sheet else None)
-    else:
-        screen.line(str(file))
-
-
-def tell_unwritten(letters: str, screen: Screen) -> None:
-    """Say which letters a picture could not have."""
-    if letters:
-        named = shorten(letters, 40)
-        screen.note(
-            f'no font on this machine has {named}: "(?)" stands there; a font like Noto Sans CJK has most letters'
-        )
-
-
-def write_page(film: FilmReport, file: Path, screen: Screen, *, link: bool, scores: Scores | None, json: bool) -> None:
-    """Write the page of a film to `file`, whole or not at all, and say where it is."""
-    from onestory_cli.report.page import render_page
-
-    page = render_page(film, beside=file.parent if link else None, scores=scores).encode()
-    write_result(file, page)
-    if json:
-        screen.document("report", run=str(film.run), page=str(file), bytes=len(page))
     else:
         screen.line(str(file))
