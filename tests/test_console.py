@@ -292,3 +292,19 @@ def test_styled_lines_are_plain_where_there_is_no_terminal_or_no_colour(monkeypa
     assert "\x1b[1mopening" in colored.out.getvalue()
     assert "\x1b[3" not in uncolored.out.getvalue()
     assert [screen.console.shows_pictures for screen in (piped, colored, uncolored)] == [False, True, False]
+
+
+def test_nothing_of_a_stranger_is_obeyed_by_a_terminal() -> None:
+    evil = "a\x1b[2J\u202e\x9bb"
+    streams = Streams(terminal=True, color=False)
+    streams.console.line(evil)
+    streams.console.styled([[(evil, "")]])
+    streams.console.note(evil)
+    streams.console.table(["id"], [[evil]])
+    streams.console.findings([Diagnostic(code="S104", message=evil, help=evil)])
+    streams.console.document("new", path=evil)
+    said = streams.out.getvalue() + streams.err.getvalue()
+    assert not any(char in said for char in "\u202e\x9b")
+    assert "\x1b[2J" not in said
+    assert said.count("a\ufffd[2J\ufffd\ufffdb") == 6
+    assert json.loads(streams.out.getvalue().splitlines()[-1])["path"] == evil

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from onestory_cli import events
 from onestory_cli.console.progress import Bar, Lines
-from onestory_cli.console.text import colored, github_annotation, styled
+from onestory_cli.console.text import colored, github_annotation, harmless, harmless_json, styled
 from onestory_cli.errors import Diagnostic, OnestoryError, format_concise, format_full
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Console:
         self._out, self._err, self._color = stdout, stderr, color
 
     def line(self, text: str) -> None:
-        self._out.write(text + "\n")
+        self._out.write(harmless(text) + "\n")
 
     def styled(self, lines: Iterable[Sequence[tuple[str, str]]]) -> None:
         from rich.text import Text
@@ -35,8 +35,8 @@ class Console:
         rich = self._rich(self._out)
         with rich.capture() as capture:
             for parts in lines:
-                rich.print(Text.assemble(*parts))
-        self.line("\n".join(line.rstrip() for line in capture.get().splitlines()))
+                rich.print(Text.assemble(*((harmless(text), style) for text, style in parts)))
+        self._lines(capture.get())
 
     @property
     def width(self) -> int:
@@ -50,7 +50,8 @@ class Console:
         self._rich(self._err).print(styled(text, style), soft_wrap=True)
 
     def document(self, command: str, /, **fields: object) -> None:
-        self.line(json.dumps({"schema": f"onestory.{command}.v1", **fields}, ensure_ascii=False, default=str))
+        document = json.dumps({"schema": f"onestory.{command}.v1", **fields}, ensure_ascii=False, default=str)
+        self.line(harmless_json(document))
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
         from rich.table import Table
@@ -62,10 +63,10 @@ class Console:
         for column in columns:
             table.add_column(Text(column), justify="right" if column in right else "left", overflow="fold")
         for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(harmless(cell)) for cell in row))
         with rich.capture() as capture:
             rich.print(table)
-        self.line("\n".join(line.rstrip() for line in capture.get().splitlines()))
+        self._lines(capture.get())
 
     def findings(self, findings: Sequence[Diagnostic], *, format: str = "full", result: bool = False) -> None:
         stream = self._out if result else self._err
@@ -119,7 +120,7 @@ class Console:
             yield FilmLines(self._rich(self._err))
 
     def _json_event(self, event: events.Event) -> None:
-        self.line(json.dumps({"event": type(event).__name__, **asdict(event)}, ensure_ascii=False))
+        self.line(harmless_json(json.dumps({"event": type(event).__name__, **asdict(event)}, ensure_ascii=False)))
         self._out.flush()
 
     @contextmanager
@@ -136,6 +137,10 @@ class Console:
                 lines(event)
 
             yield show
+
+    def _lines(self, text: str) -> None:
+        """Print what Rich drew, colours included, without the spaces that end its lines."""
+        self._out.write("\n".join(line.rstrip() for line in text.splitlines()) + "\n")
 
     def _rich(self, stream: TextIO) -> RichConsole:
         from rich.console import Console as RichConsole

@@ -33,6 +33,12 @@ _X264 = "bframes=0:stitchable=1:ref=1:me=dia:subme=4:mbtree=0:rc-lookahead=0"
 _THREADS = 1
 _BT709 = 1  # the number of BT.709 in H.264 for primaries, transfer and matrix
 _LIMITED_RANGE = 1
+# Containers that hold their frames themselves. The others (HLS, DASH, concat, SDP) are lists of addresses, in which a
+# stranger may name any file or host.
+_OPENING = {
+    "format_whitelist": "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,gif,h264,hevc,ivf",
+    "protocol_whitelist": "file",
+}
 _RESAMPLING = {"nearest": Image.Resampling.NEAREST, "lanczos": Image.Resampling.LANCZOS}
 
 
@@ -135,7 +141,9 @@ def count_packets(container: InputContainer) -> tuple[int, Fraction]:
 def open_video(path: Path) -> Iterator[InputContainer]:
     """Open a file that must hold video; what FFmpeg finds wrong with it, now or later in the block, becomes M508."""
     try:
-        with av.open(str(path.absolute())) as container:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise _unreadable(path, "it is not a file")
+        with av.open(str(path.absolute()), options=_OPENING) as container:
             # A file cut inside its index still opens: as a stream without a codec.
             if not any(stream.codec_context for stream in container.streams.video):
                 raise _unreadable(path, "it holds no video")

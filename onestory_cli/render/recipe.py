@@ -12,16 +12,19 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from onestory_cli import __version__
-from onestory_cli.errors import OnestoryError
+from onestory_cli.errors import OnestoryError, shorten
 from onestory_cli.plan import Plan
 from onestory_cli.plan.written import portable, story_text
 from onestory_cli.store.layout import INPUTS
 from onestory_cli.store.run import Run
 from onestory_cli.store.sealed import canonical
+from onestory_cli.store.shape import build
 from onestory_cli.store.takes import Take
+from onestory_cli.story.text import MAX_BYTES
 
 KEY = "onestory"  # of the metadata
 FORMAT = 1
+MOST_SHOTS = 5000  # as in the schema of stories
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +67,15 @@ class Recipe:
         try:
             document = json.loads(metadata[KEY])
             if document["format"] != FORMAT:
-                raise _none(f"its recipe has format {document['format']}, and this version reads format {FORMAT}")
-            return cls(**_parsed(document))
+                raise _none(
+                    f"its recipe has format {shorten(document['format'])}, and this version reads format {FORMAT}"
+                )
+            if len(document["story"].encode()) > MAX_BYTES or len(document["shots"]) > MOST_SHOTS:
+                raise _none("it is longer than any film")
+            recipe: Recipe = build(cls, document)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
             raise _none("its recipe is damaged, or of an early version") from fault
+        return recipe
 
 
 def recipe_of(plan: Plan, takes: Mapping[str, Take], run: Run) -> Recipe:
@@ -95,19 +103,6 @@ def _seeds(plan: Plan, takes: Mapping[str, Take]) -> dict[str, int]:
 def _shot(shot: str, take: Take) -> dict[str, Any]:
     record = take.record
     return {"id": shot, "take": record.take, "latents": take.digest, **record.spec, **record.clip}
-
-
-def _parsed(document: dict[str, Any]) -> dict[str, Any]:
-    first = document.get("first_shot_model")
-    if not all(isinstance(document[key], str) for key in ("tool", "title", "story")):
-        raise TypeError("a text is none")
-    return {
-        **document,
-        "model": RecipeModel(**document["model"]),
-        "first_shot_model": RecipeModel(**first) if first else None,
-        "files": dict(document["files"]),
-        "shots": tuple(dict(shot) for shot in document["shots"]),
-    }
 
 
 def _none(why: str) -> OnestoryError:

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from onestory_cli.checks import Check
-from onestory_cli.plan import Reason, ReasonKind
+from onestory_cli.plan import Reason
 from onestory_cli.store.files import FileDigest
 from onestory_cli.store.keys import Field, Spec, spec_key, take_key
 from onestory_cli.store.sealed import BrokenSeal, seal, unseal
+from onestory_cli.store.shape import build
 
 FORMAT = 1
+_COUNTS = ("frames", "width", "height", "steps", "memory_frames")
+_MOST = 1_000_000  # of any of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,27 +107,24 @@ class Record:
             BrokenSeal: it is not whole, or another version wrote it.
         """
         document = unseal(data)
-        if document.pop("format") != FORMAT:
+        if document.pop("format", None) != FORMAT:
             raise BrokenSeal("another version of onestory wrote it")
-        if document.pop("key") != (record := cls(**_parsed(document))).key:
-            raise BrokenSeal("its key is not that of what it states")
+        key = document.pop("key", None)
+        try:
+            record: Record = build(cls, document)
+            if key != record.key:
+                raise BrokenSeal("its key is not that of what it states")
+        except (ValueError, KeyError) as fault:
+            raise BrokenSeal(f"it is no record: {fault}") from fault
+        record._require_sense()
         return record
 
-
-def _parsed(document: dict[str, Any]) -> dict[str, Any]:
-    memory = document["memory"]
-    return {
-        **document,
-        "memory": MemoryState(
-            visible=memory["visible"],
-            scores={source: tuple(scores) for source, scores in memory["scores"].items()},
-            selected=tuple(SelectedFrame(**frame) for frame in memory["selected"]),
-            context_tokens=memory["context_tokens"],
-            noise_tokens=memory["noise_tokens"],
-            shown={id: tuple(sources) for id, sources in memory.get("shown", {}).items()},
-        ),
-        "reason": Reason(kind=ReasonKind(document["reason"]["kind"]), detail=document["reason"]["detail"]),
-        "checks": tuple(Check(**check) for check in document.get("checks", ())),
-        "colours": tuple((row[0], row[1], row[2]) for row in document.get("colours", ())),
-        "files": {name: FileDigest(**entry) for name, entry in document["files"].items()},
-    }
+    def _require_sense(self) -> None:
+        """Refuse what its types allow and no take has; only a hand that sealed it anew can have written that."""
+        numbers = [self.spec.get(name, 0) for name in _COUNTS] + [self.clip.get(name, 0) for name in ("fps", "scale")]
+        if not all(type(number) is int and 0 <= number < _MOST for number in numbers):
+            raise BrokenSeal("its numbers of frames, pixels and steps are none")
+        if not all(0 <= frame.index < _MOST for frame in self.memory.selected) or self.memory.noise_tokens < 0:
+            raise BrokenSeal("it remembers frames that cannot be")
+        if not all(name == Path(name).name for name in (*self.files, self.shot)):
+            raise BrokenSeal("its files lie elsewhere")

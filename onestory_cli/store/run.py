@@ -26,7 +26,7 @@ from onestory_cli.store.lock import locked
 from onestory_cli.store.partials import PARTIAL, read_partial, write_partial
 from onestory_cli.store.record import MemoryState, Record
 from onestory_cli.store.recovery import recover, refuse_links
-from onestory_cli.store.sealed import BrokenSeal
+from onestory_cli.store.sealed import BrokenSeal, read_document
 from onestory_cli.store.state import Accepted, FilmMade, ModelUsed, RunState, state_of
 from onestory_cli.store.takes import (
     CLIP,
@@ -87,7 +87,7 @@ class Run:
             OnestoryError: R404 when it is damaged, R403 when a newer version wrote it.
         """
         try:
-            return RunState.from_bytes((self.path / STATE).read_bytes())
+            return RunState.from_bytes(read_document(self.path / STATE))
         except FileNotFoundError:
             return None
         except (BrokenSeal, OSError) as fault:

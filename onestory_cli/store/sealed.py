@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
+
+MOST_BYTES = 64 * 1024 * 1024
 
 
 class BrokenSeal(ValueError):
@@ -21,6 +24,22 @@ def seal(document: dict[str, Any]) -> bytes:
     return json.dumps({**document, "seal": _seal_of(document)}, indent=1, allow_nan=False).encode() + b"\n"
 
 
+def read_document(path: Path) -> bytes:
+    """The bytes of a document's file.
+
+    Raises:
+        BrokenSeal: it is a pipe or a device, which would be read for ever, or larger than any document.
+        OSError: it cannot be read.
+    """
+    if path.exists() and not path.is_file():
+        raise BrokenSeal("it is not a file")
+    with path.open("rb") as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise BrokenSeal("it is larger than any document")
+    return data
+
+
 def unseal(data: bytes) -> dict[str, Any]:
     """The document that was sealed.
 
@@ -29,10 +48,10 @@ def unseal(data: bytes) -> dict[str, Any]:
     """
     try:
         document: dict[str, Any] = json.loads(data)
-        found = document.pop("seal")
-    except (ValueError, KeyError, AttributeError, TypeError) as fault:
+        found, expected = document.pop("seal"), _seal_of(document)
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as fault:
         raise BrokenSeal("it is not the JSON that was written") from fault
-    if found != _seal_of(document):
+    if found != expected:
         raise BrokenSeal("its bytes were changed")
     return document
 

@@ -6,6 +6,7 @@ this machine but the model's. The story's text is in it too, so that story.yaml,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,11 +15,13 @@ from typing import Any
 from onestory_cli import __version__
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.catalog import ModelSpec
-from onestory_cli.plan import Plan, Reason, ReasonKind
+from onestory_cli.plan import Plan, Reason
 from onestory_cli.plan.loras import lora_files
 from onestory_cli.store.sealed import BrokenSeal, seal, unseal
+from onestory_cli.store.shape import build
 
 FORMAT = 1
+_FOLDER = re.compile(r"[a-z][a-z0-9-]*/[0-9a-f]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +97,7 @@ class RunState:
             OnestoryError: R403 for a newer format.
         """
         document = unseal(data)
-        if (version := document.pop("format")) != FORMAT:
+        if (version := document.pop("format", None)) != FORMAT:
             raise OnestoryError(
                 "R403",
                 f"the run directory has format {version}; this version reads format {FORMAT}",
@@ -102,28 +105,12 @@ class RunState:
                 exit=ExitCode.MACHINE,
             )
         try:
-            return cls(**_parsed(document))
-        except (KeyError, TypeError, ValueError) as fault:
+            state: RunState = build(cls, document)
+        except ValueError as fault:
             raise BrokenSeal(f"it cannot be read: {fault}") from fault
-
-
-def _parsed(document: dict[str, Any]) -> dict[str, Any]:
-    return {
-        **document,
-        "model": ModelUsed(**document["model"]),
-        "first_model": ModelUsed(**document["first_model"]) if document.get("first_model") else None,
-        "shots": {
-            shot: Accepted(
-                folder=entry["folder"],
-                take=entry["take"],
-                reason=Reason(kind=ReasonKind(entry["reason"]["kind"]), detail=entry["reason"]["detail"]),
-                seed=entry.get("seed"),
-                chosen=entry.get("chosen", False),
-            )
-            for shot, entry in document["shots"].items()
-        },
-        "film": FilmMade(**document["film"]) if document["film"] else None,
-    }
+        if not all(_FOLDER.fullmatch(entry.folder) for entry in state.shots.values()):
+            raise BrokenSeal("a take of it lies elsewhere")
+        return state
 
 
 def _used(model: ModelSpec, fingerprint: str) -> ModelUsed:

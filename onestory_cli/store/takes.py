@@ -17,7 +17,7 @@ from onestory_cli.store.files import digest, sha256
 from onestory_cli.store.keys import SHORT
 from onestory_cli.store.partials import PARTIAL, KeptPartial, read_partial
 from onestory_cli.store.record import Record
-from onestory_cli.store.sealed import BrokenSeal
+from onestory_cli.store.sealed import BrokenSeal, read_document
 
 if TYPE_CHECKING:
     import numpy as np
@@ -132,7 +132,7 @@ def _read_entry(folder: Path) -> Iterator[Take | KeptPartial | Damage]:
 def read_take(folder: Path) -> Take | Damage:
     """The take in a folder, or the first thing that is wrong with it."""
     try:
-        record = Record.from_bytes((folder / RECORD).read_bytes())
+        record = Record.from_bytes(read_document(folder / RECORD))
     except FileNotFoundError:
         return Damage(path=folder / RECORD, why="it is missing")
     except (BrokenSeal, OSError, KeyError, TypeError, ValueError) as fault:
@@ -145,6 +145,9 @@ def read_take(folder: Path) -> Take | Damage:
 def _wrong_files(folder: Path, record: Record) -> Iterator[Damage]:
     for name, expected in record.files.items():
         path = folder / name
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            yield Damage(path=path, why="it is not a file")
+            continue
         try:
             found = digest(path)
         except OSError as fault:

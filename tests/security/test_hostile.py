@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from onestory_cli.codes import CODES
-from tests.security.hostile import HOSTILE
+from tests.security.films import FILMS
+from tests.security.hostile import HOSTILE, Hostile
 
 ROOT = Path(__file__).parents[2]
 PYTHON = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")} | {
@@ -20,24 +21,25 @@ PYTHON = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purel
 }
 SECONDS = 6.0  # of the processor; two on a quiet machine, and a busy one takes three times as long
 MIB = 500
+ALL: dict[str, Hostile] = HOSTILE | FILMS
 
 
 @pytest.fixture(scope="session")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """What became of each story, with its folder."""
-    folders = {name: tmp_path_factory.mktemp("hostile") for name in HOSTILE}
+    folders = {name: tmp_path_factory.mktemp("hostile") for name in ALL}
     for name, folder in folders.items():
-        HOSTILE[name].make(folder)
-    jobs = [{"folder": str(folders[name]), "arguments": list(hostile.command)} for name, hostile in HOSTILE.items()]
+        ALL[name].make(folder)
+    jobs = [{"folder": str(folders[name]), "arguments": list(hostile.command)} for name, hostile in ALL.items()]
     command = [sys.executable, "-m", "tests.security.runner"]
     done = subprocess.run(command, input=json.dumps(jobs), capture_output=True, text=True, cwd=ROOT, check=True)
     results = json.loads(done.stdout)
-    return {name: result | {"folder": folders[name]} for name, result in zip(HOSTILE, results, strict=True)}
+    return {name: result | {"folder": folders[name]} for name, result in zip(ALL, results, strict=True)}
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", ALL)
 def test_it_is_refused_by_a_code(answers: dict[str, dict[str, Any]], name: str) -> None:
-    answer, codes = answers[name], HOSTILE[name].codes.split()
+    answer, codes = answers[name], ALL[name].codes.split()
     said = answer["out"] + answer["err"]
     assert answer["exit"] in ((1, 2, 3) if codes else (0,)), said[:2000]
     assert all(code in CODES for code in codes)
@@ -45,13 +47,13 @@ def test_it_is_refused_by_a_code(answers: dict[str, dict[str, Any]], name: str) 
     assert not any(char in said for char in "\x1b\0\u202e")
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", ALL)
 def test_it_costs_little(answers: dict[str, dict[str, Any]], name: str) -> None:
     assert answers[name]["seconds"] < SECONDS
     assert answers[name]["mib"] < MIB
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", ALL)
 def test_it_touches_nothing_else(answers: dict[str, dict[str, Any]], name: str) -> None:
     answer = answers[name]
     own = {answer["folder"].resolve(), ROOT, *PYTHON}
