@@ -1,4 +1,4 @@
-"""X801 to X805 and W801: films on their way to an editor."""
+"""X801 to X805, W801 and W802: films on their way to an editor."""
 
 from __future__ import annotations
 
@@ -52,5 +52,14 @@ EXPORTING = (
         "others, one after the other, as the film itself does. Render the rest and export again.",
         bad="onestory render film.story.yaml --until city && onestory export film.run --to edl",
         good="onestory resume film.run && onestory export film.run --to edl --force",
+    ),
+    Code(
+        code="W802",
+        title="A timeline says less of the sound",
+        explanation="Timelines hold the sounds of a film as clips of their own, for an editor to mix. An EDL has none, "
+        "OpenTimelineIO has no gain and no fades of its own, and none of them lets music go down for narration. The "
+        "film and ProRes have the sound as it was mixed.",
+        bad="onestory export film.run --to edl",
+        good="onestory export film.run --to fcpxml",
     ),
 )

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError
+from onestory_cli.render.mixing import Placed
 from onestory_cli.store.files import holds
 from onestory_cli.store.frozen import story_of
 from onestory_cli.store.layout import SHOTS
 from onestory_cli.store.run import Run
 from onestory_cli.store.state import RunState
 from onestory_cli.store.takes import Take, read_shelf, read_take
-from onestory_cli.story.types import Shot
+from onestory_cli.story.types import Shot, Story
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,8 @@ class CutShot:
 class Cut:
     """All shots that have a take, in film order. `width` and `height` are those of the clips, in pixels.
 
-    `film` is the run's film.mp4, where it is whole and made of these very takes.
+    `sounds` are those that are heard, as the run keeps them. `film` is the run's film.mp4, where it is whole and made
+    of these very takes.
     """
 
     run: Path
@@ -63,10 +66,15 @@ class Cut:
     shots: tuple[CutShot, ...]
     missing: tuple[str, ...]
     film: Path | None = None
+    sounds: tuple[Placed, ...] = ()
 
     @property
     def frames(self) -> int:
         return self.shots[-1].end
+
+    @property
+    def seconds(self) -> Fraction:
+        return Fraction(self.frames, self.fps)
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
@@ -104,6 +112,7 @@ def read_cut(run: Run) -> Cut:
         shots=shots,
         missing=tuple(shot.id for shot in story.shots if shot.id not in there),
         film=run.film if state.film and holds(run.film, state.film.sha256) else None,
+        sounds=tuple(_sounds(run, state, story, shots, fps)),
     )
 
 
@@ -123,6 +132,19 @@ def _shots(run: Run, state: RunState, shots: tuple[Shot, ...]) -> Iterator[CutSh
         made = CutShot(id=shot.id, number=number, start=start, subtitle=shot.subtitle, take=take, others=others)
         yield made
         start = made.end
+
+
+def _sounds(run: Run, state: RunState, story: Story, shots: tuple[CutShot, ...], fps: int) -> Iterator[Placed]:
+    """The sound of the film, then those of its shots. One that begins behind its end is not heard."""
+    audio = {shot.id: shot.audio for shot in story.shots}
+    parts = [(story.audio, 0, shots[-1].end), *((audio[shot.id], shot.start, shot.end) for shot in shots)]
+    for sound, start, end in parts:
+        if sound is None:
+            continue
+        path = run.input_file(sound.file, state.inputs[sound.file])
+        placed = Placed(path=path, audio=sound, start=Fraction(start, fps), end=Fraction(end, fps))
+        if placed.begin < placed.end:
+            yield placed
 
 
 def _layout(shots: tuple[CutShot, ...]) -> tuple[int, int, int]:

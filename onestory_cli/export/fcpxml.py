@@ -5,12 +5,15 @@ Written here, because OpenTimelineIO's adapter knows only eight frame rates, non
 
 from __future__ import annotations
 
+from fractions import Fraction
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from onestory_cli.errors import shorten
 from onestory_cli.export.cut import Cut, CutShot, frames_of
+from onestory_cli.export.sounds import SoundClip, seconds, sound_clips
 from onestory_cli.store.takes import Take
+from onestory_cli.story.types import Audio
 
 VERSION = "1.8"  # the last one whose assets name their file themselves; every later version reads it
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE fcpxml>\n'
@@ -34,14 +37,15 @@ def fcpxml(cut: Cut) -> str:
     project = SubElement(root, "project", name=shorten(cut.title, 200))
     sequence = SubElement(project, "sequence", format=_FORMAT, duration=_time(cut.frames, cut.fps))
     spine = SubElement(sequence, "spine")
-    for shot in cut.shots:
-        _add_shot(resources, spine, shot, cut.fps)
+    primary = [_add_shot(resources, spine, shot, cut.fps) for shot in cut.shots]
+    for clip in sound_clips(cut):
+        _add_sound(resources, primary, clip, cut)
     ElementTree.indent(root)
     return _HEAD + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def _add_shot(resources: Element, spine: Element, shot: CutShot, fps: int) -> None:
-    """One clip; with other takes, an audition whose first clip is the take that counts."""
+def _add_shot(resources: Element, spine: Element, shot: CutShot, fps: int) -> Element:
+    """One clip, which is returned; with other takes, an audition whose first clip is the take that counts."""
     # A take of another rate was made for an earlier story; it has a format of its own, and no place in this cut.
     others = [take for take in shot.others if take.record.clip["fps"] == fps]
     parent = SubElement(spine, "audition") if others else spine
@@ -53,6 +57,32 @@ def _add_shot(resources: Element, spine: Element, shot: CutShot, fps: int) -> No
         SubElement(resources, "asset", {"id": id, "src": take.clip.resolve().as_uri(), "hasVideo": "1", **shared})
         clip = SubElement(parent, "asset-clip", {"ref": id, "offset": _time(shot.start, fps), **shared})
         _mark(clip, take, fps)
+    return next(parent.iter("asset-clip")) if others else parent[-1]
+
+
+def _add_sound(resources: Element, primary: list[Element], clip: SoundClip, cut: Cut) -> None:
+    """A clip of sound below the shot in which it begins. Lengths and places are in whole frames, as editors ask for."""
+    audio, fps = clip.sound.audio, cut.fps
+    begin, frames = round(seconds(clip.begin) * fps), max(1, round(seconds(clip.length) * fps))
+    place = next(number for number, shot in enumerate(cut.shots) if begin < shot.end or shot is cut.shots[-1])
+    name, id = audio.role, f"r{len(resources) + 1}"
+    shared = {"name": name, "start": "0s", "duration": _time(frames, fps)}
+    source = {"src": clip.sound.path.resolve().as_uri(), "hasAudio": "1", "audioSources": "1"}
+    SubElement(resources, "asset", {"id": id, **source, **shared})
+    offset = _time(begin - cut.shots[place].start, fps)
+    sound = Element("asset-clip", {"ref": id, "lane": str(-1 - clip.lane), "offset": offset, "role": name, **shared})
+    _set_volume(sound, audio)
+    primary[place].insert(len(primary[place]) - 1, sound)  # what is connected stands before the marker
+
+
+def _set_volume(sound: Element, audio: Audio) -> None:
+    volume = SubElement(sound, "adjust-volume", amount=f"{audio.gain:g}dB")
+    fades = {"fadeIn": audio.fade_in, "fadeOut": audio.fade_out}
+    if any(fades.values()):
+        param = SubElement(volume, "param", name="amount")
+        for tag, length in fades.items():
+            if length:
+                SubElement(param, tag, type="linear", duration=f"{Fraction(length).limit_denominator(48_000)}s")
 
 
 def _mark(clip: Element, take: Take, fps: int) -> None:

@@ -19,11 +19,14 @@ from PIL import Image
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.export.cut import Cut
 from onestory_cli.export.subtitles import spoken
+from onestory_cli.media.sound import SoundEncoder
 from onestory_cli.media.subtitled import Cue, add_subtitles
 from onestory_cli.media.video import open_video, to_rgb
+from onestory_cli.render.mixing import mixed
 
 _BT709 = 1  # the number of BT.709 for primaries, transfer and matrix
 _LIMITED_RANGE = 1
+_PCM = "pcm_s24le"
 _HQ = "3"  # the profile of ProRes 422 HQ
 # A palette for each frame: made for a whole film, it would hold all frames in memory.
 _GIF = (("split", ""), ("palettegen", "stats_mode=single"), ("paletteuse", "new=1:dither=bayer:bayer_scale=3"))
@@ -41,8 +44,10 @@ def write_frames(cut: Cut, folder: Path) -> None:
 def write_prores(cut: Cut, path: Path) -> None:
     """The film as ProRes 422 HQ in QuickTime, BT.709, with the title and a chapter for each shot.
 
+    Its sound is the mix of the film as PCM of 24 bits.
+
     Raises:
-        OnestoryError: M505 when PyAV has no ProRes encoder, M508 for a clip that cannot be read.
+        OnestoryError: M505 when PyAV has no ProRes encoder, M508 and M516 for a clip or sound that cannot be read.
     """
     _require("prores_ks")
     with av.open(str(path.absolute()), "w", format="mov") as film:
@@ -64,9 +69,14 @@ def write_prores(cut: Cut, path: Path) -> None:
                 for shot in cut.shots
             ]
         )
-        for frame in _numbered(cut):
+        voice = SoundEncoder(film, mixed(cut.sounds, cut.seconds), codec=_PCM) if cut.sounds else None
+        for number, frame in enumerate(_numbered(cut), start=1):
             film.mux(stream.encode(_to_422(frame)))
+            if voice:
+                film.mux([*voice.up_to(Fraction(number, cut.fps))])
         film.mux(stream.encode())
+        if voice:
+            film.mux([*voice.up_to(None)])
 
 
 def write_gif(cut: Cut, path: Path) -> None:

@@ -6,14 +6,16 @@ Media are named by absolute file addresses, which editors ask for: a run that is
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.export.cut import Cut, CutShot, frames_of
+from onestory_cli.export.sounds import SoundClip, sound_clips
 from onestory_cli.store.takes import Take
 
 if TYPE_CHECKING:
-    from opentimelineio.schema import Clip, ExternalReference, Timeline
+    from opentimelineio.schema import Clip, ExternalReference, Timeline, Track
 
 TIMECODES = (24, 25, 30, 48, 50, 60)  # whole rates that SMPTE timecode counts in
 _MARKER = 80  # characters of a marker's name; the whole caption is its comment
@@ -23,9 +25,11 @@ def otio(cut: Cut) -> str:
     """The film as an OpenTimelineIO document: the take that counts is active, others are alternatives.
 
     Raises:
-        OnestoryError: X802 without the library.
+        OnestoryError: X802 without the library, M516 for a sound that cannot be read.
     """
-    return str(_library().adapters.write_to_string(_timeline(cut), adapter_name="otio_json"))
+    library, timeline = _library(), _timeline(cut)
+    timeline.tracks.extend(_sound_tracks(cut))
+    return str(library.adapters.write_to_string(timeline, adapter_name="otio_json"))
 
 
 def edl(cut: Cut) -> str:
@@ -75,6 +79,33 @@ def _timeline(cut: Cut) -> Timeline:
     timeline = schema.Timeline(shorten(cut.title, 200))
     timeline.tracks.append(track)
     return timeline
+
+
+def _sound_tracks(cut: Cut) -> Iterator[Track]:
+    """Tracks of sound, as many as overlap; silence is a gap."""
+    from opentimelineio import schema
+
+    from onestory_cli.media.sound import RATE
+
+    clips = list(sound_clips(cut))
+    for lane in sorted({clip.lane for clip in clips}):
+        track, end = schema.Track(f"sound {lane + 1}", kind=schema.TrackKind.Audio), 0
+        for clip in (clip for clip in clips if clip.lane == lane):
+            if clip.begin > end:
+                track.append(schema.Gap(source_range=_range(clip.begin - end, RATE)))
+            track.append(_sound(clip, RATE))
+            end = clip.begin + clip.length
+        yield track
+
+
+def _sound(clip: SoundClip, rate: int) -> Clip:
+    from opentimelineio import schema
+
+    audio = clip.sound.audio
+    length = _range(clip.length, rate)
+    media = schema.ExternalReference(target_url=clip.sound.path.resolve().as_uri(), available_range=length)
+    metadata = {"onestory": {key: value for key, value in asdict(audio).items() if key != "offset"}}
+    return schema.Clip(audio.role, media_reference=media, source_range=length, metadata=metadata)
 
 
 def _clip(shot: CutShot, fps: int) -> Clip:

@@ -67,7 +67,8 @@ class People:
             person, count, end = found
             parts += escape(action[position : words[index].start()]), f"${person.id}"
             position = end
-            if not person.shown and (introduced := _INTRODUCED.match(action, end)):
+            introduced = None if person.shown else _INTRODUCED.match(action, end)
+            if introduced and _stands_free(action, words[index].start(), introduced.end()):
                 person.look, position = introduced[1].strip(" ."), introduced.end()
             person.shown = True
             index += count
@@ -124,5 +125,6 @@ def _stands_free(action: str, start: int, end: int) -> bool:
     return (
         action[start - 1 : start] not in ("-", "_")
         and after[:1] not in ("!", "_")
+        and not after[:1].isalnum()
         and not (after[:1] == "-" and after[1:].isalnum())
     )

@@ -141,10 +141,11 @@ def _samples(frame: av.AudioFrame) -> np.ndarray:
 class SoundEncoder:
     """The sound stream of a film: packets come out up to a time, so that they lie beside the frames they belong to."""
 
-    def __init__(self, film: OutputContainer, blocks: Iterator[np.ndarray]) -> None:
-        stream = film.add_stream(CODEC, rate=RATE, layout="stereo")
+    def __init__(self, film: OutputContainer, blocks: Iterator[np.ndarray], *, codec: str = CODEC) -> None:
+        stream = film.add_stream(codec, rate=RATE, layout="stereo")
         assert isinstance(stream, AudioStream)
-        stream.bit_rate = BITS_PER_SECOND
+        if codec == CODEC:
+            stream.bit_rate = BITS_PER_SECOND
         self._stream = stream
         self._packets = self._encode(blocks)
         self._next: Packet | None = None

@@ -1,15 +1,16 @@
-"""The sounds of a plan as tracks of its film: when each begins and ends, and what goes down for whom."""
+"""The sounds of a film as tracks of it: when each begins and ends, and what goes down for whom."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from onestory_cli.plan import ImageInput, Plan, Sound
+from onestory_cli.plan import ImageInput, Plan
+from onestory_cli.story.types import Audio
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,44 +18,66 @@ if TYPE_CHECKING:
     from onestory_cli.media.sound import Track
 
 
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """A sound in the part of a film to which it belongs, from `start` to `end`, in seconds."""
+
+    path: Path
+    audio: Audio
+    start: Fraction
+    end: Fraction
+
+    @property
+    def begin(self) -> Fraction:
+        """When it begins."""
+        return self.start + Fraction(self.audio.offset)
+
+
 def sound_of(plan: Plan, file: Callable[[ImageInput], Path]) -> Iterator[np.ndarray] | None:
     """The sound of a film as blocks of samples; None where the story names none. `file` says where each file is."""
-    if not plan.sounds:
-        return None
+    return mixed(_placed(plan, file), _starts(plan)[-1]) if plan.sounds else None
+
+
+def mixed(sounds: Iterable[Placed], seconds: Fraction) -> Iterator[np.ndarray]:
+    """The sum of sounds as blocks of samples, for a film of this length."""
     from onestory_cli.media.sound import mix, samples_of
 
-    return mix(tracks_of(plan, file), samples_of(_starts(plan)[-1]))
+    return mix(_tracks(sounds), samples_of(seconds))
 
 
-def tracks_of(plan: Plan, file: Callable[[ImageInput], Path]) -> list[Track]:
+def _tracks(sounds: Iterable[Placed]) -> list[Track]:
     """A track for each sound that is heard. Music goes down in the spans of narration."""
     from onestory_cli.media.sound import length_of
 
-    found = [(sound, _track(plan, sound, file(sound.input))) for sound in plan.sounds]
-    heard = [(sound, track) for sound, track in found if track.begin < track.limit]
+    heard = [(sound.audio.role, _track(sound)) for sound in sounds if sound.begin < sound.end]
     spoken = tuple(
         (track.begin, track.begin + length_of(track.path, track.limit - track.begin))
-        for sound, track in heard
-        if sound.audio.role == "narration"
+        for role, track in heard
+        if role == "narration"
     )
-    return [replace(track, ducked=spoken) if sound.audio.role == "music" else track for sound, track in heard]
+    return [replace(track, ducked=spoken) if role == "music" else track for role, track in heard]
 
 
-def _track(plan: Plan, sound: Sound, path: Path) -> Track:
-    """Where a sound lies in the film: that of a shot within its shot."""
+def _track(sound: Placed) -> Track:
     from onestory_cli.media.sound import Track, samples_of
 
-    starts, audio = _starts(plan), sound.audio
-    place = plan.job(sound.shot).index if sound.shot else None
-    start, end = (starts[0], starts[-1]) if place is None else starts[place : place + 2]
     return Track(
-        path=path,
-        begin=samples_of(start + Fraction(audio.offset)),
-        limit=samples_of(end),
-        gain_db=audio.gain,
-        fade_in=samples_of(audio.fade_in),
-        fade_out=samples_of(audio.fade_out),
+        path=sound.path,
+        begin=samples_of(sound.begin),
+        limit=samples_of(sound.end),
+        gain_db=sound.audio.gain,
+        fade_in=samples_of(sound.audio.fade_in),
+        fade_out=samples_of(sound.audio.fade_out),
     )
+
+
+def _placed(plan: Plan, file: Callable[[ImageInput], Path]) -> Iterator[Placed]:
+    """Where each sound lies in the film: that of a shot within its shot."""
+    starts = _starts(plan)
+    for sound in plan.sounds:
+        place = plan.job(sound.shot).index if sound.shot else None
+        start, end = (starts[0], starts[-1]) if place is None else starts[place : place + 2]
+        yield Placed(path=file(sound.input), audio=sound.audio, start=start, end=end)
 
 
 def _starts(plan: Plan) -> list[Fraction]:
