@@ -1,4 +1,4 @@
-"""A command that several processes run together: `torchrun --nproc-per-node N -m onestory_cli render ...`."""
+"""A command that several processes run together: `torchrun --nproc-per-node N -m -- onestory_cli render ...`."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from diffusers import WanPipeline
-from diffusers.utils import logging
+from diffusers.utils import logging, set_weights_and_activate_adapters
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -34,7 +34,8 @@ def apply_loras(spec: ModelSpec, transformer: Any, expert: int) -> None:
         name = f"lora-{number}"
         _add(transformer, lora, _read(spec, lora), name, spec)
         weights[name] = lora.weight
-    transformer.set_adapters(list(weights), list(weights.values()))
+    # not set_adapters: that of diffusers 0.35 asks for the name of the class, which is not the base's here
+    set_weights_and_activate_adapters(transformer, list(weights), list(weights.values()))
 
 
 def _add(transformer: Any, lora: Lora, state: dict[str, Tensor], name: str, spec: ModelSpec) -> None:

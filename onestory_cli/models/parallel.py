@@ -13,6 +13,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+import diffusers
 import torch
 from torch import Tensor, distributed, nn
 from torch.utils._pytree import tree_map_only
@@ -55,21 +56,28 @@ def share(transformers: tuple[nn.Module, ...]) -> None:
     Raises:
         OnestoryError: U606 where a transformer cannot be split so.
     """
-    from diffusers import ContextParallelConfig
-
     for index, transformer in enumerate(transformers):
-        config = ContextParallelConfig(ulysses_degree=distributed.get_world_size(), ulysses_anything=True)
+        config = _config()
         try:
             transformer.enable_parallelism(config=config)
         except (ValueError, RuntimeError, ZeroDivisionError) as fault:  # the last of diffusers 0.42 without a GPU
-            raise OnestoryError(
-                "U606",
-                f"this model cannot be split among processes: {(str(fault).splitlines() or [''])[0]}",
-                help="render it with one process",
-                exit=ExitCode.USAGE,
-            ) from fault
+            raise _refused((str(fault).splitlines() or [""])[0]) from fault
         if leads():
             transformer.register_forward_pre_hook(_calls(index), with_kwargs=True)
+
+
+def _config() -> Any:
+    try:
+        from diffusers import ContextParallelConfig
+
+        return ContextParallelConfig(ulysses_degree=distributed.get_world_size(), ulysses_anything=True)
+    except (ImportError, TypeError) as fault:  # diffusers has it from 0.36 on, and ulysses_anything from 0.37 on
+        raise _refused(f"diffusers {diffusers.__version__} cannot, 0.37 and newer can") from fault
+
+
+def _refused(why: str) -> OnestoryError:
+    message = f"this model cannot be split among processes: {why}"
+    return OnestoryError("U606", message, help="render it with one process", exit=ExitCode.USAGE)
 
 
 def _calls(index: int) -> Any:
