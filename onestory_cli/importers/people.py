@@ -14,6 +14,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _LONGEST_NAME = 5  # words
 _INTRODUCED = re.compile(r" ?\(([^()]{1,300})\)")
 _UNSEEN = re.compile(r"\b(?:v\.? ?o|o\.? ?s|o\.? ?c)\b", re.IGNORECASE)
+_GOES_ON = re.compile(r"cont['’]?d\.?|continued|continuing", re.IGNORECASE)  # the name stands there again anyway
 _POSSESSIVE = re.compile(r"['’]s$", re.IGNORECASE)
 
 
@@ -109,6 +110,13 @@ def spoken_name(cue: str) -> str:
     """Who speaks: "MAYA (V.O.) ^" is "Maya"."""
     name = cue.partition("(")[0].rstrip("^ ").strip()
     return " ".join(word.capitalize() for word in name.split()) if name.isupper() else name
+
+
+def said_by(cue: str) -> str:
+    """Who speaks and how: "MAYA (V.O.) (CONT'D) ^" is "Maya (V.O., together)"."""
+    marks = [mark for mark in re.findall(r"\(([^()]*)\)", cue) if mark and not _GOES_ON.fullmatch(mark)]
+    marks += ["together"] * cue.rstrip().endswith("^")
+    return spoken_name(cue) + (f" ({', '.join(marks)})" if marks else "")
 
 
 def _extension(cue: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from onestory_cli.importers.draft import MOST_SHOTS, Draft, DraftDeclared, DraftShot, Report
 from onestory_cli.importers.fountain import Element, Screenplay, parse
 from onestory_cli.importers.names import Names
-from onestory_cli.importers.people import People, spoken_name
+from onestory_cli.importers.people import People, said_by
 from onestory_cli.story.text import Text
 
 _MOST_DECLARED = 2000  # characters and settings
@@ -32,7 +32,7 @@ _TIMES = {
     "afternoon": "in the afternoon",
     "evening": "in the evening",
 }
-_NO_LOOK = {"continuous", "later", "moments later", "same", "same time", ""}
+_NO_LOOK = re.compile(r" - (continuous|later|moments later|same|same time)[ .-]*$", re.IGNORECASE)
 _CUTS = {"CUT TO:", "SMASH CUT TO:", "HARD CUT TO:", "CUT TO", "SMASH CUT TO", "HARD CUT TO"}
 
 
@@ -144,7 +144,9 @@ class _Cutter:
         words = _SCENE_NUMBER.sub("", element.text)
         if words != element.text:
             self._report.left_out("a scene number", "", line=element.line)
-        look, short = _look_of_heading(words)
+        if time := _NO_LOOK.search(words):
+            self._note_ahead("x-time", "a time that is no look", replace(element, text=time[1].lower()))
+        look, short = _look_of_heading(_NO_LOOK.sub("", words))
         self._setting, self._empty_heading = "", element.line
         if not look:
             return
@@ -170,7 +172,7 @@ class _Cutter:
     def _said(self, element: Element) -> None:
         shot = self._open or self._start(element.line, "")
         self._report.kept("dialogue", "x-dialogue", "", help="a story has no sound", line=element.line)
-        shot.notes.setdefault("x-dialogue", []).append(f"{spoken_name(self._speaker)}: {element.text}")
+        shot.notes.setdefault("x-dialogue", []).append(f"{said_by(self._speaker)}: {element.text}")
 
     def _note_ahead(self, key: str, what: str, element: Element) -> None:
         self._report.kept(what, key, "", line=element.line)
@@ -217,6 +219,6 @@ def _look_of_heading(words: str) -> tuple[str, str]:
         place, time = time, ""
     place, time = place.strip(" .-"), time.strip(" .-").lower()
     place = place.lower() if place.isupper() else place
-    if time and time not in _NO_LOOK:
+    if time:
         place = f"{place} {_TIMES[time]}" if time in _TIMES else f"{place}, {time}"
     return (f"{place}, {where}" if where and place else place), place

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from onestory_cli.errors import Diagnostic, ExitCode, Findings, OnestoryError, did_you_mean, shorten
+from onestory_cli.errors import Diagnostic, ExitCode, Findings, OnestoryError, closest, did_you_mean, shorten
 from onestory_cli.story.captions import check_captions
 from onestory_cli.story.checks import check_alternatives, check_ids, check_memory
 from onestory_cli.story.images import check_images
@@ -87,12 +87,18 @@ def read_bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError as fault:
-        beside = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
-        near = did_you_mean(path.name, sorted(name for name in beside if name.endswith((".yaml", ".yml"))))
-        raise _unreadable(path, "no such file", near or "`onestory new NAME` writes a story") from fault
+        raise _unreadable(path, "no such file", _near(path) or "`onestory new NAME` writes a story") from fault
     except (OSError, ValueError) as fault:  # ValueError: a name that no file can have
         why = getattr(fault, "strerror", None) or str(fault)
         raise _unreadable(path, why, "check the path and the permissions of the file") from fault
+
+
+def _near(path: Path) -> str:
+    """A story beside `path` whose name is like it; what all their names end in counts for nothing."""
+    beside = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
+    names = {name.split(".")[0]: name for name in sorted(beside, reverse=True) if name.endswith((".yaml", ".yml"))}
+    near = closest(path.name.split(".")[0], names)
+    return f'did you mean "{shorten(names[near])}"?' if near else ""
 
 
 def _unreadable(path: Path, why: str, help: str) -> OnestoryError:

@@ -22,6 +22,8 @@ _KINDS = {
     "array": "a list",
 }
 _OWNERS = {"characters": "character", "settings": "setting", "profiles": "profile"}
+_SECONDS = ("duration", "offset", "fade_in", "fade_out")
+_DURATION = re.compile(r"[0-9]+(\.[0-9]+)?s")
 _NOT_FINITE = re.compile(r"[-+]?\.?(nan|inf|infinity)", re.IGNORECASE)
 
 
@@ -160,6 +162,8 @@ def _mend(fault: Fault, wanted: str) -> str:
     """What to do about a value of a wrong type."""
     if not fault.path:
         return "start with `story: 1`, a key of a map"
+    if type(fault.instance) in (int, float) and fault.path[-1] in _SECONDS:
+        return f"write `{fault.path[-1]}: {fault.instance}s`, with its unit"
     prose = wanted == "string" and fault.schema.get("pattern", _NOT_EMPTY) == _NOT_EMPTY
     if prose and not isinstance(fault.instance, dict | list):
         return "put it in quotes if it is text"
@@ -170,6 +174,8 @@ def _not_a_number(fault: Fault, wanted: str, text: str) -> Diagnostic:
     if _NOT_FINITE.fullmatch(text):
         return fault.finding("S115", f"{fault.field} must be a finite number, not {text}", fault.example)
     message = f'{fault.field} must be {_KINDS[wanted]}, not the text "{shorten(text)}"'
+    if fault.path[-1] == "frames" and _DURATION.fullmatch(text):
+        return fault.finding("S122", message, f"write `duration: {text}`, or count frames: `frames: 17`")
     decimal = _decimal(text)
     return fault.finding("S122", message, f"write {decimal}: only decimal digits count" if decimal else fault.example)
 

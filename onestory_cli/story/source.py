@@ -28,6 +28,7 @@ Span = tuple[int, int]
 # libyaml where PyYAML was built with it: 50 times faster, same events.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?")
+_SHARED = "what shots share goes under `defaults:`"
 _WORDS: dict[str, object] = {"": None, "null": None, "true": True, "false": False}
 
 
@@ -169,6 +170,8 @@ class _Composer:
     def _key(self, event: yaml.ScalarEvent) -> None:
         self._check(event)
         level, span = self._levels[-1], _span(event)
+        if event.value == "<<" and not event.style:
+            self._find("S110", '"<<" merges another map into this one', span, f"write its keys out; {_SHARED}")
         level.key, level.key_span, level.repeated = event.value, span, event.value in level.items
         if level.repeated and level.path is not None:
             first = self.spans[(*level.path, event.value)].key
@@ -224,7 +227,7 @@ class _Composer:
         return float(text) if number[1] else int(text)
 
     def _alias(self, event: yaml.AliasEvent) -> None:
-        help = 'write the value out, or put text that starts with "*" in quotes'
+        help = f'write the value out ({_SHARED}), or put text that starts with "*" in quotes'
         self._find("S110", f'"*{event.anchor}" repeats another value', _span(event), help)
         if self._wants_key():
             self._levels[-1].key, self._levels[-1].key_span = f"*{event.anchor}", _span(event)
@@ -235,7 +238,7 @@ class _Composer:
         """S110 for an anchor or a tag, S103 for a control character that an escape makes."""
         start, end = _span(event)
         if event.anchor:
-            help = 'delete it, or put text that starts with "&" in quotes'
+            help = f'delete it ({_SHARED}), or put text that starts with "&" in quotes'
             self._find("S110", f'"&{event.anchor}" names a value for reuse', (start, start + 1), help)
         if event.tag:
             help = 'delete it, or put text that starts with "!" in quotes'

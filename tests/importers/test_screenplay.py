@@ -69,7 +69,7 @@ def test_a_voice_is_nobody_to_be_seen() -> None:
     imported = import_story(b"A beach.\n\nTOM (V.O.)\nHi.\n", "a.fountain")
     assert imported.draft.characters == ()
     assert imported.draft.shots[0].caption == "A beach."
-    assert imported.draft.shots[0].notes == {"x-dialogue": "Tom: Hi."}
+    assert imported.draft.shots[0].notes == {"x-dialogue": "Tom (V.O.): Hi."}
 
 
 @pytest.mark.parametrize(
@@ -98,3 +98,12 @@ def test_one_place_is_one_setting_whatever_its_letters() -> None:
 
 def test_dialogue_before_any_action_shows_who_speaks() -> None:
     assert captions("INT. HUT\n\nMAYA\nHi.\n\nTOM\nHi.\n") == ["$maya speaks. $tom speaks. $hut."]
+
+
+def test_how_it_is_said_and_when_is_kept() -> None:
+    content = "INT. HUT - CONTINUOUS\n\nA fire.\n\nMAYA (O.S.) (CONT'D) ^\nHi.\n\nTOM (CONT\u2019D)\nHo.\n"
+    imported = import_story(content.encode(), "a.fountain")
+    (shot,) = imported.draft.shots
+    assert shot.notes == {"x-time": "continuous", "x-dialogue": "Maya (O.S., together): Hi.\nTom: Ho."}
+    assert [item.look for item in imported.draft.settings] == ["hut, interior"]
+    assert "a time that is no look is kept as `x-time`" in [item.message for item in imported.remarks]
