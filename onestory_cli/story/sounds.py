@@ -61,12 +61,12 @@ def _fault(sound: str, folder: Path, allow_outside: bool) -> Diagnostic | None:
         if not file.exists():
             near = did_you_mean(file.name, sorted(item.name for item in file.parent.iterdir()) if _there(file) else [])
             return _finding("S171", f"no sound {name}", near or "the path is relative to the story file")
-        if not file.is_file() or not _is_sound(file):
-            help = f"name a file with sound, which ends in {', '.join(READERS)}"
-            return _finding("S172", f"{name} is not a sound that can be read", help)
         if file.stat().st_size > MAX_BYTES:
             help = "save it as FLAC, MP3 or Opus"
             return _finding("S173", f"{name} is larger than {MAX_BYTES // 1024**2} MiB", help)
+        if not file.is_file() or not _is_sound(file):
+            help = f"name a file with sound, which ends in {', '.join(READERS)}"
+            return _finding("S172", f"{name} is not a sound that can be read", help)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         why = getattr(error, "strerror", None) or str(error)
         return _finding("S172", f"{name} cannot be read: {why}", "check the path and the permissions of the file")

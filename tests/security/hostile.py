@@ -8,7 +8,7 @@ import pickle
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 STORY = "film.story.yaml"
@@ -46,6 +46,21 @@ def pictured(make: Callable[[Path], object], codes: str, image: str = "fox.png")
         make(folder / image)
 
     return Hostile(make=both, codes=codes)
+
+
+def sounding(make: Callable[[Path], object], codes: str, sound: str = "a.wav") -> Hostile:
+    """A story with a sound, and what stands at its path."""
+
+    def both(folder: Path) -> None:
+        (folder / STORY).write_text(HEAD + ONE + f"    audio: {{file: {sound}}}\n")
+        make(folder / sound)
+
+    return Hostile(make=both, codes=codes)
+
+
+def by(hostile: Hostile, *command: str) -> Hostile:
+    """The same story given to another command."""
+    return replace(hostile, command=(*command, STORY))
 
 
 def modelled(card: object, codes: str) -> Hostile:
@@ -136,6 +151,8 @@ CARD = {
     "budget": 1.0,
 }
 
+PLAYLIST = "#EXTM3U\n#EXTINF:1,\n/etc/passwd\n"
+
 HOSTILE: dict[str, Hostile] = {
     "billion laughs": text(_laughs(), "S110 S120"),
     "an anchor within itself": text(HEAD + "note: &a [*a]\n" + ONE, "S110"),
@@ -184,6 +201,16 @@ HOSTILE: dict[str, Hostile] = {
     "a picture of 10 GB": pictured(lambda path: (path.touch(), os.truncate(path, 10**10)), "S154"),
     "a picture of many names": Hostile(make=_many_names, codes=""),
     "large pictures": Hostile(make=_large_pictures, codes="S156"),
+    "a sound elsewhere": sounding(lambda _: None, "S150", "../a.wav"),
+    "a sound by a link": sounding(lambda path: path.symlink_to("/etc/passwd"), "S151"),
+    "a sound that is a pipe": sounding(os.mkfifo, "S172"),
+    "a sound that is a list of addresses": sounding(lambda path: path.write_text(PLAYLIST), "S172", "a.mp3"),
+    "a sound of another reader": sounding(lambda path: path.write_text(PLAYLIST), "S172", "a.m3u8"),
+    "a sound of 10 GB": sounding(lambda path: (path.touch(), os.truncate(path, 10**10)), "S173", "a.mp3"),
+    "100 MB of no sound": sounding(lambda path: (path.touch(), os.truncate(path, 10**8)), "S172", "a.mp3"),
+    "a gain that is no number": text(HEAD + "audio: {file: a.wav, gain: .inf, offset: 1e99s}\n" + ONE, "S115 S126"),
+    "a subtitle that turns": text(HEAD + ONE + "    subtitle: A \u2067fox.\n", "S103"),
+    "a LoRA elsewhere": text(HEAD + "lora: [{path: ../a.safetensors}]\n" + ONE, "S150"),
     "a model elsewhere": text(HEAD + "model: ../../../../../../etc\n" + ONE, "S155"),
     "a model at the root": text(HEAD + "model: /etc\n" + ONE, "S155"),
     "a model with a terminal's escape": text(HEAD + 'model: "a\\nb"\n' + ONE, "M501"),
@@ -206,4 +233,10 @@ HOSTILE: dict[str, Hostile] = {
     "import: names": imported("a.fountain", "".join(f"FOX {n}\nHi.\n\n" for n in range(110_000)), "I703"),
     "import: one long line": imported("a.fountain", "*_" * 10**6, "I703"),
     "import: headings": imported("a.fountain", "".join(f"INT. A{n}\n\n" for n in range(150_000)), "I703"),
+}
+
+HOSTILE |= {
+    f"{command[0]}: {name}": by(HOSTILE[name], *command)
+    for command in (("plan",), ("render",), ("batch", "--out", "out"))
+    for name in ("billion laughs", "100 MB", "a million shots", "a picture by a link", "a pickled model")
 }
