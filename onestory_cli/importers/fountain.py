@@ -100,6 +100,8 @@ def _elements(lines: list[str], first: int) -> Iterator[Element]:
         if number == block_end:
             number += 1
             continue
+        if _is_cue(lines[number].strip()):
+            block_end = _end_of_speech(lines, block_end)
         yield from _block(lines, number, block_end)
         number = block_end
 
@@ -108,6 +110,13 @@ def _end_of_block(lines: list[str], start: int) -> int:
     end = start
     while end < len(lines) and lines[end].strip():
         end += 1
+    return end
+
+
+def _end_of_speech(lines: list[str], end: int) -> int:
+    """Where a speech ends whose first part ends at `end`: a line of two spaces is a pause in it."""
+    while end + 1 < len(lines) and len(lines[end]) > 1 and lines[end + 1].strip():
+        end = _end_of_block(lines, end + 1)
     return end
 
 
@@ -139,6 +148,8 @@ def _line(line: str, number: int, *, alone: bool) -> Element | None:
         return Element(kind="page break", text="", line=number)
     if line.startswith("="):
         return Element(kind="synopsis", text=plain(line[1:]), line=number)
+    if line.startswith("~"):
+        return Element(kind="note", text=plain(line[1:]), line=number)
     if line.startswith(".") and line[1:2].isalnum():
         return Element(kind="heading", text=plain(line[1:]), line=number)
     if _HEADING.match(line):

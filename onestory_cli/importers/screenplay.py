@@ -17,6 +17,7 @@ from onestory_cli.story.text import Text
 
 _MOST_DECLARED = 2000  # characters and settings
 _SCENE_NUMBER = re.compile(r"\s*#[^#\s]*#$")
+_DASH = re.compile(r" (?:--|–|—) ")
 _PREFIX = re.compile(r"(?P<where>int\.?/ext|i/e|int|ext|est)[. ]+", re.IGNORECASE)
 _WHERE = {"int": "interior", "ext": "exterior", "est": "exterior"}
 _TIMES = {
@@ -141,8 +142,8 @@ class _Cutter:
 
     def _heading(self, element: Element) -> None:
         self._close()
-        words = _SCENE_NUMBER.sub("", element.text)
-        if words != element.text:
+        words = _DASH.sub(" - ", _SCENE_NUMBER.sub("", element.text))
+        if _SCENE_NUMBER.search(element.text):
             self._report.left_out("a scene number", "", line=element.line)
         if time := _NO_LOOK.search(words):
             self._note_ahead("x-time", "a time that is no look", replace(element, text=time[1].lower()))

@@ -23,6 +23,9 @@ def captions(content: str) -> list[str]:
         (".house", [("heading", "house", 1)]),
         ("...and then", [("action", "...and then", 1)]),
         ("MAYA\nHi.\nYou.", [("cue", "MAYA", 1), ("dialogue", "Hi. You.", 2)]),
+        ("MAYA\nHi.\n  \nYou.\n\nA fox.", [("cue", "MAYA", 1), ("dialogue", "Hi. You.", 2), ("action", "A fox.", 6)]),
+        ("MAYA\nHi.\n \nYou.", [("cue", "MAYA", 1), ("dialogue", "Hi.", 2), ("action", "You.", 4)]),
+        ("~la la\n\nA fox.", [("note", "la la", 1), ("action", "A fox.", 3)]),
         ("@McAvoy\nHi.", [("cue", "McAvoy", 1), ("dialogue", "Hi.", 2)]),
         ("MAYA", [("action", "MAYA", 1)]),
         ("!MAYA\nHi.", [("action", "MAYA Hi.", 1)]),
@@ -80,6 +83,7 @@ def test_a_voice_is_nobody_to_be_seen() -> None:
         ("INT./EXT. CAR - CONTINUOUS", "car, interior and exterior"),
         ("I/E Car - Two Weeks Later", "Car, two weeks later, interior and exterior"),
         ("EXT. NEW YORK - ROOF - DAY", "new york - roof by day, exterior"),
+        ("EXT. PIER -- DAWN", "pier at dawn, exterior"),
         (".somewhere", "somewhere"),
     ],
 )
