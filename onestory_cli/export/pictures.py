@@ -21,7 +21,7 @@ from onestory_cli.export.cut import Cut
 from onestory_cli.export.subtitles import spoken
 from onestory_cli.media.sound import SoundEncoder
 from onestory_cli.media.subtitled import Cue, add_subtitles
-from onestory_cli.media.video import open_video, to_rgb
+from onestory_cli.media.video import decode_clip, to_rgb
 from onestory_cli.render.mixing import mixed
 
 _BT709 = 1  # the number of BT.709 for primaries, transfer and matrix
@@ -37,7 +37,7 @@ def write_frames(cut: Cut, folder: Path) -> None:
     for shot in cut.shots:
         place = folder / f"{shot.number:0{len(str(cut.shots[-1].number)) + 1}}-{shot.id}"
         place.mkdir(parents=True)
-        for number, frame in enumerate(_decode(shot.take.clip), start=1):
+        for number, frame in enumerate(decode_clip(shot.take.clip, shot.take.record.clip_size), start=1):
             Image.fromarray(to_rgb(frame)).save(place / f"{number:04}.png")
 
 
@@ -138,15 +138,10 @@ def _numbered(cut: Cut) -> Iterator[av.VideoFrame]:
     """All frames of the film, timed at its rate."""
     number = 0
     for shot in cut.shots:
-        for frame in _decode(shot.take.clip):
+        for frame in decode_clip(shot.take.clip, shot.take.record.clip_size):
             frame.pts, frame.time_base, frame.duration = number, Fraction(1, cut.fps), 1
             number += 1
             yield frame
-
-
-def _decode(clip: Path) -> Iterator[av.VideoFrame]:
-    with open_video(clip) as container:
-        yield from container.decode(video=0)
 
 
 def _to_422(frame: av.VideoFrame) -> av.VideoFrame:

@@ -33,11 +33,13 @@ _X264 = "bframes=0:stitchable=1:ref=1:me=dia:subme=4:mbtree=0:rc-lookahead=0"
 _THREADS = 1
 _BT709 = 1  # the number of BT.709 in H.264 for primaries, transfer and matrix
 _LIMITED_RANGE = 1
+MOST_PIXELS = 8192 * 8192  # of a picture; a film in 8K has half as many
 # Containers that hold their frames themselves. The others (HLS, DASH, concat, SDP) are lists of addresses, in which a
 # stranger may name any file or host.
 _OPENING = {
     "format_whitelist": "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,gif,h264,hevc,ivf",
     "protocol_whitelist": "file",
+    "max_pixels": str(MOST_PIXELS),  # opening decodes a first picture where a header tells too little
 }
 _RESAMPLING = {"nearest": Image.Resampling.NEAREST, "lanczos": Image.Resampling.LANCZOS}
 
@@ -98,16 +100,41 @@ def write_clip(
     return ClipInfo(frames=frames, width=size[0], height=size[1], fps=float(fps), seconds=frames / fps)
 
 
-def read_clip(path: Path) -> np.ndarray:
+def read_clip(path: Path, size: tuple[int, int, int] | None = None) -> np.ndarray:
     """Decode all frames of a clip: -> (P, H, W, 3) uint8, at the size that was encoded.
 
     Raises:
-        OnestoryError: M508 for a file that is no readable video.
+        OnestoryError: M508 for a file that is no readable video, or has another size than (P, W, H) = `size`.
+    """
+    frames = [to_rgb(frame) for frame in decode_clip(path, size)]
+    return np.stack(frames)
+
+
+def decode_clip(path: Path, size: tuple[int, int, int] | None = None) -> Iterator[av.VideoFrame]:
+    """The frames of a clip, one by one, none of them larger and no more of them than (P, W, H) = `size`.
+
+    Without a size all are as large as the first, and none has more than `MOST_PIXELS`.
+
+    Raises:
+        OnestoryError: M508 for a file that is no readable video, or has another size.
     """
     with open_video(path) as container:
-        frames = [to_rgb(frame) for frame in container.decode(video=0)]
-        _require_whole(container, len(frames))
-        return np.stack(frames)
+        stream = container.streams.video[0]
+        most, *picture = size or (None, stream.width, stream.height)
+        _require_picture(path, [stream.width, stream.height], picture)
+        number = 0
+        for number, frame in enumerate(container.decode(stream), start=1):
+            # What the header says binds no frame: each may bring a size of its own.
+            _require_picture(path, [frame.width, frame.height], picture)
+            if most is not None and number > most:
+                raise _unreadable(path, f"it has more than {most} frames")
+            yield frame
+        _require_whole(container, number)
+
+
+def _require_picture(path: Path, found: list[int], expected: list[int]) -> None:
+    if found != expected:
+        raise _unreadable(path, "its pictures have {}x{} pixels, not {}x{}".format(*found, *expected))
 
 
 def probe(path: Path) -> ClipInfo:
@@ -147,9 +174,17 @@ def open_video(path: Path) -> Iterator[InputContainer]:
             # A file cut inside its index still opens: as a stream without a codec.
             if not any(stream.codec_context for stream in container.streams.video):
                 raise _unreadable(path, "it holds no video")
+            _require_bounded(path, container.streams.video[0])
             yield container
     except av.error.FFmpegError as fault:
         raise _unreadable(path, fault.strerror or str(fault)) from fault
+
+
+def _require_bounded(path: Path, stream: VideoStream) -> None:
+    if stream.width * stream.height > MOST_PIXELS:
+        fault = f"its pictures have {stream.width}x{stream.height} pixels, more than any film"
+        raise _unreadable(path, fault)
+    stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # a header may lie: the decoder refuses too
 
 
 def _unreadable(path: Path, fault: str) -> OnestoryError:

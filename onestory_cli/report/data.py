@@ -42,7 +42,8 @@ class Frame:
 class Source:
     """All frames of one visible source, in their order. `gap` is None for what is no shot of the film.
 
-    `file` is what shows it: the take's clip or the picture; None when neither is in the run any more.
+    `file` is what shows it: the take's clip or the picture; None when neither is in the run any more. `size` is that of
+    a clip: frames, width and height.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Source:
     gap: int | None
     frames: tuple[Frame, ...]
     file: Path | None
+    size: tuple[int, int, int] | None = None
 
     @property
     def taken(self) -> tuple[Frame, ...]:
@@ -225,6 +227,7 @@ def _source(number: int, take: Take, recorded: str, shelf: _Shelf) -> Source:
         gap=number - shelf.numbers[name] if name in shelf.numbers else None,
         frames=tuple(frames),
         file=shelf.file_of(recorded, digest),
+        size=shelf.size_of(recorded, digest),
     )
 
 
@@ -250,6 +253,10 @@ class _Shelf:
             return next((path for path in pictures if path.exists()), None)
         take = self._take(recorded, digest)
         return take.clip if take else None
+
+    def size_of(self, recorded: str, digest: str) -> tuple[int, int, int] | None:
+        take = None if recorded.startswith(REFERENCE_MARK) else self._take(recorded, digest)
+        return take.record.clip_size if take else None
 
     def frames_of(self, recorded: str, digest: str) -> int:
         if recorded.startswith(REFERENCE_MARK):

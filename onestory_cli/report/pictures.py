@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from onestory_cli.errors import OnestoryError
 from onestory_cli.media.video import read_clip
 from onestory_cli.plan import REFERENCE_MARK
 from onestory_cli.report.data import FilmReport, ShotReport, Source
@@ -45,7 +46,7 @@ def look_at(film: FilmReport) -> dict[str, ShotPictures]:
 
 
 def _look_at_shot(shot: ShotReport) -> ShotPictures:
-    pixels_PHW3 = read_clip(shot.take.clip)
+    pixels_PHW3 = read_clip(shot.take.clip, shot.take.record.clip_size)
     scale = int(shot.take.record.clip["scale"] or 1)
     return ShotPictures(frames_THW3=_latent_pictures(pixels_PHW3, shot.take.shape[1], scale), look=_look(pixels_PHW3))
 
@@ -54,13 +55,18 @@ def source_pictures(source: Source) -> np.ndarray:
     """One picture for each frame of a source that is there, (T, H, W, 3) uint8, as large as its file has them.
 
     Raises:
-        OnestoryError: M508 for a clip that cannot be read.
+        OnestoryError: M508 for a clip that cannot be read, or a source with fewer frames than are remembered of it.
     """
     assert source.file is not None
     if source.name.startswith(REFERENCE_MARK):
         with Image.open(source.file) as picture:
-            return np.asarray(picture.convert("RGB"))[None]
-    return _latent_pictures(read_clip(source.file), len(source.frames), 1)
+            pixels_PHW3 = np.asarray(picture.convert("RGB"))[None]
+    else:
+        pixels_PHW3 = read_clip(source.file, source.size)
+    if len(source.frames) > len(pixels_PHW3):
+        message = f'"{source.file}" has {len(pixels_PHW3)} frames, but {len(source.frames)} are on record'
+        raise OnestoryError("M508", message, help="render that shot again")
+    return _latent_pictures(pixels_PHW3, len(source.frames), 1)
 
 
 def shown_frames(pixel_frames: int, latent_frames: int) -> list[int]:

@@ -40,6 +40,8 @@ def read_arrays(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
+    if path.exists() and not path.is_file():  # a pipe or a device would be read for ever
+        raise BrokenSeal("it is not a file")
     data = path.read_bytes()
     try:
         header = json.loads(data[HEAD : HEAD + int.from_bytes(data[:HEAD], "little")])

@@ -51,8 +51,12 @@ def read_partial(path: Path) -> tuple[KeptPartial, Partial]:
         OSError: it cannot be read.
     """
     facts, arrays = read_arrays(path)
-    if facts["format"] != FORMAT:
+    if facts.get("format") != FORMAT:
         raise BrokenSeal("another version of onestory wrote it")
-    step, steps = int(facts["step"]), int(facts["steps"])
-    kept = KeptPartial(path=path, key=facts["key"], step=step, steps=steps)
-    return kept, Partial(identity=facts["identity"], step=step, steps=steps, arrays=arrays)
+    try:
+        step, steps = int(facts["step"]), int(facts["steps"])
+        key, identity = str(facts["key"]), facts["identity"]
+    except (KeyError, ValueError, TypeError) as fault:
+        raise BrokenSeal("it does not say what it is the work on") from fault
+    kept = KeptPartial(path=path, key=key, step=step, steps=steps)
+    return kept, Partial(identity=identity, step=step, steps=steps, arrays=arrays)

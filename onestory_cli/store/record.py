@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from onestory_cli.checks import Check
@@ -16,11 +15,10 @@ from onestory_cli.plan import Reason
 from onestory_cli.store.files import FileDigest
 from onestory_cli.store.keys import Field, Spec, spec_key, take_key
 from onestory_cli.store.sealed import BrokenSeal, seal, unseal
+from onestory_cli.store.sense import require_sense
 from onestory_cli.store.shape import build
 
 FORMAT = 1
-_COUNTS = ("frames", "width", "height", "steps", "memory_frames")
-_MOST = 1_000_000  # of any of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +93,14 @@ class Record:
         """The take's key, worked out from what the record states."""
         return take_key(self.spec_key, self.memory.visible, self.memory.shown)
 
+    @property
+    def clip_size(self) -> tuple[int, int, int]:
+        """(frames, width, height) of the clip, in pixels as encoded."""
+        frames, width, height, scale = (
+            int(value or 0) for value in (*map(self.spec.get, ("frames", "width", "height")), self.clip["scale"])
+        )
+        return frames, width * scale, height * scale
+
     def to_bytes(self) -> bytes:
         """The sealed document."""
         return seal({"format": FORMAT, "key": self.key, **asdict(self)})
@@ -104,7 +110,7 @@ class Record:
         """The record that `to_bytes` wrote.
 
         Raises:
-            BrokenSeal: it is not whole, or another version wrote it.
+            BrokenSeal: it is not whole, no take can have it, or another version wrote it.
         """
         document = unseal(data)
         if document.pop("format", None) != FORMAT:
@@ -116,15 +122,5 @@ class Record:
                 raise BrokenSeal("its key is not that of what it states")
         except (ValueError, KeyError) as fault:
             raise BrokenSeal(f"it is no record: {fault}") from fault
-        record._require_sense()
+        require_sense(record)
         return record
-
-    def _require_sense(self) -> None:
-        """Refuse what its types allow and no take has; only a hand that sealed it anew can have written that."""
-        numbers = [self.spec.get(name, 0) for name in _COUNTS] + [self.clip.get(name, 0) for name in ("fps", "scale")]
-        if not all(type(number) is int and 0 <= number < _MOST for number in numbers):
-            raise BrokenSeal("its numbers of frames, pixels and steps are none")
-        if not all(0 <= frame.index < _MOST for frame in self.memory.selected) or self.memory.noise_tokens < 0:
-            raise BrokenSeal("it remembers frames that cannot be")
-        if not all(name == Path(name).name for name in (*self.files, self.shot)):
-            raise BrokenSeal("its files lie elsewhere")

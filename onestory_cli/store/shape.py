@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -10,6 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 _PLAIN = {int: (int,), float: (float, int), str: (str,), bool: (bool,), NoneType: (NoneType,)}
+_LARGEST = sys.float_info.max  # JSON has whole numbers beyond it, which no float holds
 
 
 def build(kind: Any, value: Any, where: str = "") -> Any:
@@ -33,6 +35,7 @@ def build(kind: Any, value: Any, where: str = "") -> Any:
         _require(value in [item.value for item in kind], where, "one of its words")
         return kind(value)
     _require(type(value) in _PLAIN[kind], where, kind.__name__)  # not isinstance: true is no number
+    _require(kind is not float or abs(value) <= _LARGEST, where, "a number that one can reckon with")
     return value
 
 

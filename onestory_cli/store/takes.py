@@ -7,12 +7,14 @@ else is damage, which is told and otherwise as good as absent.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.store.arrays import HEAD
 from onestory_cli.store.files import digest, sha256
 from onestory_cli.store.keys import SHORT
 from onestory_cli.store.partials import PARTIAL, KeptPartial, read_partial
@@ -26,6 +28,7 @@ CLIP = "clip.mp4"
 LATENTS = "latents.safetensors"
 RECORD = "record.json"
 TENSOR = "latents"
+_LONGEST_HEADER = 4096  # bytes; that of one tensor has some 80
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +56,7 @@ class Take:
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """(C, T, h, w) of the latents, from the header of their file; no tensor is read, and numpy is not loaded."""
-        with (self.folder / LATENTS).open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        channels, frames, height, width = header[TENSOR]["shape"]
-        return channels, frames, height, width
+        return _shape_in(self.folder / LATENTS)
 
     def latents(self) -> np.ndarray:
         """(C, T, h, w) float32; the bytes are checked once more on the way.
@@ -139,10 +139,16 @@ def read_take(folder: Path) -> Take | Damage:
         return Damage(path=folder / RECORD, why=str(fault))
     for damage in _wrong_files(folder, record):
         return damage
+    try:
+        _shape_in(folder / LATENTS)
+    except (BrokenSeal, OSError) as fault:
+        return Damage(path=folder / LATENTS, why=str(fault))
     return Take(shot=folder.parent.name, folder=folder, record=record)
 
 
 def _wrong_files(folder: Path, record: Record) -> Iterator[Damage]:
+    for name in {CLIP, LATENTS} - record.files.keys():
+        yield Damage(path=folder / RECORD, why=f"it states no {name}")
     for name, expected in record.files.items():
         path = folder / name
         if path.is_symlink() or (path.exists() and not path.is_file()):
@@ -158,6 +164,32 @@ def _wrong_files(folder: Path, record: Record) -> Iterator[Damage]:
             yield Damage(path=path, why=f"it has {found.bytes} bytes, not {expected.bytes}")
         elif found.sha256 != expected.sha256:
             yield Damage(path=path, why="its bytes were changed")
+
+
+def _shape_in(path: Path) -> tuple[int, int, int, int]:
+    """(C, T, h, w) of the one float32 tensor that fills a latents file.
+
+    Raises:
+        BrokenSeal: the header tells of anything else; its bytes may be those that a record states and never have been
+            latents.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(HEAD), "little")
+        text = file.read(min(length, _LONGEST_HEADER))
+    try:
+        header = json.loads(text)
+        channels, frames, height, width = shape = tuple(header[TENSOR]["shape"])
+    except (ValueError, KeyError, TypeError, RecursionError) as fault:
+        raise BrokenSeal("it holds no latents") from fault
+    if not all(type(size) is int and size > 0 for size in shape):
+        raise BrokenSeal("it holds no latents")
+    size = math.prod(shape) * 4
+    if header != {TENSOR: {"dtype": "F32", "shape": list(shape), "data_offsets": [0, size]}}:
+        raise BrokenSeal("it holds other things than latents")
+    if path.stat().st_size != HEAD + length + size:
+        raise BrokenSeal("it is not as long as its latents are")
+    return channels, frames, height, width
 
 
 def holds_a_take(folder: Path) -> bool:

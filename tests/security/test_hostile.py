@@ -14,6 +14,7 @@ import pytest
 from onestory_cli.codes import CODES
 from tests.security.films import FILMS
 from tests.security.hostile import HOSTILE, Hostile
+from tests.security.takes import TAKES
 
 ROOT = Path(__file__).parents[2]
 PYTHON = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")} | {
@@ -21,7 +22,7 @@ PYTHON = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purel
 }
 SECONDS = 6.0  # of the processor; two on a quiet machine, and a busy one takes three times as long
 MIB = 500
-ALL: dict[str, Hostile] = HOSTILE | FILMS
+ALL: dict[str, Hostile] = HOSTILE | FILMS | TAKES
 
 
 @pytest.fixture(scope="session")
