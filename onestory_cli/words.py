@@ -1,4 +1,4 @@
-"""Numbers as people write them."""
+"""Numbers as people write them, and names where there is little room."""
 
 from __future__ import annotations
 
@@ -12,3 +12,11 @@ def duration(seconds: float) -> str:
         return f"{rest} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def cut(name: str, width: int) -> str:
+    """A name in so many characters: its beginning and its end, which tell names of a series apart."""
+    if len(name) <= width:
+        return name
+    end = (width - 1) // 2
+    return f"{name[: width - 1 - end]}…{name[-end:]}"

@@ -14,6 +14,7 @@ from onestory_cli.commands.options import option
 from onestory_cli.commands.screen import Screen
 from onestory_cli.commands.weights import require_ready
 from onestory_cli.errors import Diagnostic, Findings, OnestoryError
+from onestory_cli.words import cut
 
 if TYPE_CHECKING:
     from onestory_cli.batch.films import Film
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from onestory_cli.batch.result import Result
     from onestory_cli.batch.run import Hands, Planned
     from onestory_cli.plan import Plan
+
+
+_COLUMNS = ("film", "state", "rendered", "kept", "path")
+_GAP = 3  # characters between two columns, at most
+_LEAST_NAME, _LEAST_PATH = 12, 18  # characters in the narrowest terminal; such a path still ends in film.mp4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,9 +200,18 @@ def show_result(screen: Screen, result: Result, signed: Sequence[Path], *, json:
         )
         for row in result.rows
     ]
-    screen.table(("film", "state", "rendered", "kept", "path"), rows, right=("rendered", "kept"))
+    screen.table(_COLUMNS, fitted(rows, screen.width), right=("rendered", "kept"))
     if signed:
         screen.note(f"signed: {len(signed)}, each as {signed[0].name} beside its film")
+
+
+def fitted(rows: Sequence[tuple[str, ...]], width: int) -> list[tuple[str, ...]]:
+    """The rows with paths cut in their middle, then names, where a line of `width` characters would not hold them."""
+    widths = [max(map(len, column)) for column in zip(_COLUMNS, *rows, strict=True)]
+    room = width - sum(widths[1:-1]) - _GAP * (len(widths) - 1)
+    name = min(widths[0], max(_LEAST_NAME, room - _LEAST_PATH))
+    path = max(_LEAST_PATH, room - name)
+    return [(cut(row[0], name), *row[1:-1], cut(row[-1], path)) for row in rows]
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from onestory_cli.report.data import FilmReport, Frame, Memory, ShotReport, Source
 from onestory_cli.report.what_if import Change
+from onestory_cli.words import cut
 
 Part = tuple[str, str]  # text and style
 Line = tuple[Part, ...]
@@ -65,14 +66,6 @@ def _beside_names(memories: Sequence[Memory], widths: Sequence[int]) -> int:
     """How many characters a row has beside its name: a source's, or a shot's up to its take's reason."""
     of_shots = [len("  ") + BAR + len(_spent(memory)) + len(", take 0 ed4600: new") for memory in memories]
     return 4 + max(sum(widths[1:]) + 2 * (len(widths) - 1), *of_shots, 0)
-
-
-def cut(name: str, width: int) -> str:
-    """A name in so many characters: its beginning and its end, which tell names of a series apart."""
-    if len(name) <= width:
-        return name
-    end = (width - 1) // 2
-    return f"{name[: width - 1 - end]}…{name[-end:]}"
 
 
 def policy_of(memory: Memory) -> str:

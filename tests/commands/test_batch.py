@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from xml.etree import ElementTree
@@ -10,13 +11,17 @@ import jsonschema
 import pytest
 
 import schemas
+from onestory_cli import cli
 from onestory_cli.batch.films import films_of
+from onestory_cli.commands.batching import fitted
 from onestory_cli.commands.compiling import compile_story
+from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode
 from onestory_cli.store.run import Run
 from onestory_cli.story.setting import Setting
 from tests.commands.conftest import Onestory, change
 from tests.films import render_with
+from tests.test_console import Terminal
 
 
 @pytest.fixture
@@ -38,6 +43,29 @@ def test_finished_films_are_kept_without_weights(onestory: Onestory, made: Path)
     assert all(Path(line.split()[-1]).is_file() for line in lines[1:])
     assert result.err.splitlines()[0] == "2 films, 6 shots, 2 workers, local"
     assert "2 done in" in result.err
+
+
+def test_the_table_keeps_to_a_narrow_terminal_and_is_whole_in_a_pipe(
+    onestory: Onestory, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    out = Path("out").rename("a-folder-with-a-name-that-no-narrow-terminal-can-hold")
+    screen = Terminal()
+    cli.run(["batch", ".", "--out", str(out)], Console(stdout=screen, stderr=io.StringIO(), color=False))
+    lines = screen.getvalue().splitlines()
+    assert len(lines) == 1 + 2
+    assert all(len(line.rstrip()) <= 60 for line in lines)
+    assert all("…" in line and line.rstrip().endswith("film.mp4") for line in lines[1:])
+    assert "…" not in onestory("batch", ".", "--out", out).out
+
+
+def test_names_are_cut_only_where_paths_leave_no_room() -> None:
+    rows = [("n" * 40, "done", "0", "3", "p" * 40)]
+    assert fitted(rows, 120) == rows
+    name, *_, path = fitted(rows, 90)[0]
+    assert (name, len(path)) == ("n" * 40, 90 - 40 - len("state") - len("rendered") - len("kept") - 4 * 3)
+    name, *_, path = fitted(rows, 60)[0]
+    assert (len(name), len(path)) == (60 - 18 - len("state") - len("rendered") - len("kept") - 4 * 3, 18)
 
 
 def test_json_and_batch_json_are_one_document(onestory: Onestory, made: Path) -> None:

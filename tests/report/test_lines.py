@@ -6,7 +6,7 @@ from pathlib import Path
 
 from onestory_cli.models.levels import LEVELS
 from onestory_cli.report.data import FilmReport, Frame, Memory, Source
-from onestory_cli.report.lines import Line, bar, change_line, cut, detail, heat, levels_of, marked_caption, overview
+from onestory_cli.report.lines import Line, bar, change_line, detail, heat, levels_of, marked_caption, overview
 from onestory_cli.report.what_if import Change, Wish, select_again
 from tests.commands.conftest import change
 from tests.report.conftest import film_of, render_story
@@ -67,8 +67,6 @@ def test_long_names_are_cut_in_their_middle_where_the_terminal_ends(story: Path)
     assert max(map(len, narrow)) <= 80
     assert narrow[3].split()[1] == "a-shot-wi…g-name-1"
     assert text(overview(film, memories)).count("a-shot-with-a-very-long-name-1") > 1
-    assert cut("abcdef", 6) == "abcdef"
-    assert cut("abcdefg", 6) == "abc…fg"
 
 
 def test_heat_reads_without_colour() -> None:
