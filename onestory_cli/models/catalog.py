@@ -63,7 +63,7 @@ def find(model: str, beside: Path | None = None) -> ModelSpec:
     raise OnestoryError(
         "M501",
         f'no model "{shorten(model)}" in the catalogue, and no such folder or file',
-        help=f"{hint}; {_NAMES}" if (hint := did_you_mean(model, CATALOG)) else _NAMES,
+        help=f"{hint} {_NAMES}" if (hint := did_you_mean(model, CATALOG)) else _NAMES,
     )
 
 

@@ -49,7 +49,7 @@ def test_an_unknown_name_gets_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(OnestoryError) as caught:
         find("storyword", beside=tmp_path)
     assert caught.value.code == "M501"
-    assert 'did you mean "storyworld"?' in caught.value.help
+    assert caught.value.help.startswith('did you mean "storyworld"? `onestory models` lists the names')
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"width": 3}', '{"colour": "red"}'])
