@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from onestory_cli import __version__
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.catalog import ModelSpec
+from onestory_cli.models.fitting import Fitting
 from onestory_cli.plan import Plan, Reason
 from onestory_cli.plan.loras import lora_files
 from onestory_cli.store.sealed import BrokenSeal, seal, unseal
 from onestory_cli.store.shape import build
 
 FORMAT = 1
+_SWITCHES = {item.name for item in fields(Fitting)}
 _FOLDER = re.compile(r"[a-z][a-z0-9-]*/[0-9a-f]+")
 
 
@@ -110,6 +112,8 @@ class RunState:
             raise BrokenSeal(f"it cannot be read: {fault}") from fault
         if not all(_FOLDER.fullmatch(entry.folder) for entry in state.shots.values()):
             raise BrokenSeal("a take of it lies elsewhere")
+        if not all(used.fitting.keys() <= _SWITCHES for used in (state.model, state.first_model) if used):
+            raise BrokenSeal("its model is fitted by switches that there are not")
         return state
 
 
