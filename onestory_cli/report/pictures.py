@@ -14,6 +14,7 @@ from onestory_cli.errors import OnestoryError
 from onestory_cli.media.video import read_clip
 from onestory_cli.plan import REFERENCE_MARK
 from onestory_cli.report.data import FilmReport, ShotReport, Source
+from onestory_cli.story.images import not_a_picture
 
 _LUMA = np.array([0.2126, 0.7152, 0.0722])  # BT.709
 
@@ -55,10 +56,13 @@ def source_pictures(source: Source) -> np.ndarray:
     """One picture for each frame of a source that is there, (T, H, W, 3) uint8, as large as its file has them.
 
     Raises:
-        OnestoryError: M508 for a clip that cannot be read, or a source with fewer frames than are remembered of it.
+        OnestoryError: M508 for a clip that cannot be read, a reference picture that a story could not have either, or a
+            source with fewer frames than are remembered of it.
     """
     assert source.file is not None
     if source.name.startswith(REFERENCE_MARK):
+        if finding := not_a_picture(source.file, f'"{source.file}"'):
+            raise OnestoryError("M508", finding.message, help="render the story into a new directory")
         with Image.open(source.file) as picture:
             pixels_PHW3 = np.asarray(picture.convert("RGB"))[None]
     else:

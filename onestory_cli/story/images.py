@@ -52,7 +52,7 @@ def _fault(image: str, folder: Path, allow_outside: bool) -> Diagnostic | None:
     try:
         if not allow_outside and (fault := leaves(image, name, folder)):
             return fault
-        return _missing(folder / image, name) or _not_a_picture(folder / image, name)
+        return _missing(folder / image, name) or not_a_picture(folder / image, name)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         why = getattr(error, "strerror", None) or str(error)
         return _finding("S153", f"{name} cannot be read: {why}", "check the path and the permissions of the file")
@@ -86,7 +86,7 @@ def _missing(file: Path, name: str) -> Diagnostic | None:
     return _finding("S152", f"no picture {name}", near or "the path is relative to the story file")
 
 
-def _not_a_picture(file: Path, name: str) -> Diagnostic | None:
+def not_a_picture(file: Path, name: str) -> Diagnostic | None:
     """S153 or S154, as far as header and checksums tell; the pixels are not unpacked."""
     from PIL import Image
 

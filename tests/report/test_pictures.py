@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import struct
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
+from onestory_cli.errors import OnestoryError
 from onestory_cli.media.video import read_clip
 from onestory_cli.report.blocks import Picture, pictures
-from onestory_cli.report.data import FilmReport
+from onestory_cli.report.data import FilmReport, Frame, Source
 from onestory_cli.report.pictures import fitted, look_at, shown_frames, source_pictures
 from onestory_cli.report.thumbnails import thumbnail_lines
 
@@ -33,6 +40,21 @@ def test_every_latent_frame_has_a_picture_of_the_clip(film: FilmReport) -> None:
 def test_a_source_is_shown_by_its_own_clip(film: FilmReport) -> None:
     source = film.shot("return").memory.sources[0]
     assert (source_pictures(source) == look_at(film)["opening"].frames_THW3).all()
+
+
+def test_a_reference_picture_of_a_run_is_measured_before_it_is_unpacked(tmp_path: Path) -> None:
+    small = tmp_path / "small.png"
+    Image.new("RGB", (4, 4)).save(small)
+    header = struct.pack(">II", 20_000, 20_000) + small.read_bytes()[24:29]
+    crc = struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    (tmp_path / "bomb.png").write_bytes(small.read_bytes()[:16] + header + crc + small.read_bytes()[33:])
+    frame = Frame(source="@fox", index=0, score=1.0)
+    source = Source(name="@fox", digest="0", gap=None, frames=(frame,), file=small)
+    assert source_pictures(source).shape == (1, 4, 4, 3)
+    with pytest.raises(OnestoryError) as caught:
+        source_pictures(replace(source, file=tmp_path / "bomb.png"))
+    assert caught.value.code == "M508"
+    assert "pixels" in caught.value.message
 
 
 def test_fitted_keeps_the_shape() -> None:
