@@ -28,12 +28,12 @@ def facts(plan: Plan) -> list[object]:
         (job.shot, spec_fields(job, "model"), clip_fields(job, plan.output), job.memory, job.tokens, job.fps)
         for job in plan.jobs
     ]
-    return [plan.story.title, settings, [(item.source, item.image.sha256) for item in plan.references]]
+    return [plan.story.title, settings, [(item.source, item.image.sha256) for item in plan.references], plan.sounds]
 
 
 def again(plan: Plan) -> Plan:
-    """The plan of the text that a plan is written as, beside the same pictures."""
-    text = story_text(plan, names={image.path: image.path for image in plan.images}, seeds={})
+    """The plan of the text that a plan is written as, beside the same pictures and sounds."""
+    text = story_text(plan, names={item.path: item.path for item in plan.files}, seeds={})
     story, _ = read_story(text.encode(), plan.story.path)
     return make_plan(story, plan.model)[0]
 
