@@ -26,7 +26,7 @@ ROWS = (
     ("models.loaded", "models.present"),  # what it then is, and whether it can be
     ("plan", "memory", "importers"),  # an importer makes the text of a story, and is checked as one
     ("story", "models"),
-    ("mishaps",),
+    ("mishaps", "shape"),
     ("errors", "events", "partial", "checks", "words"),
     ("codes",),
 )
@@ -54,6 +54,7 @@ LIGHT = (
     "board",
     "batch",
     "mishaps",
+    "shape",
     "words",
     "commands",
     "console",

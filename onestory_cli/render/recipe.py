@@ -15,10 +15,10 @@ from onestory_cli import __version__
 from onestory_cli.errors import OnestoryError, shorten
 from onestory_cli.plan import Plan
 from onestory_cli.plan.written import portable, story_text
+from onestory_cli.shape import build
 from onestory_cli.store.layout import INPUTS
 from onestory_cli.store.run import Run
 from onestory_cli.store.sealed import canonical
-from onestory_cli.store.shape import build
 from onestory_cli.store.takes import Take
 from onestory_cli.story.text import MAX_BYTES
 

@@ -18,8 +18,8 @@ from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.models.fitting import Fitting
 from onestory_cli.plan import Plan, Reason
 from onestory_cli.plan.loras import lora_files
+from onestory_cli.shape import build
 from onestory_cli.store.sealed import BrokenSeal, seal, unseal
-from onestory_cli.store.shape import build
 
 FORMAT = 1
 _SWITCHES = {item.name for item in fields(Fitting)}

@@ -10,8 +10,8 @@ import yaml
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.models.catalog import SCHEDULERS
+from onestory_cli.shape import build
 from onestory_cli.storyworld.world import HELD_OUT, WorldConfig
-from onestory_cli.training.tree import build
 
 KINDS = ("vae", "base", "adapter")
 TARGETS = ("image", "shot")
@@ -187,7 +187,7 @@ def read_recipe(path: Path) -> Recipe:
         faults = [*_faults(recipe)]
         if faults:
             raise ValueError("; ".join(faults))
-    except (OSError, yaml.YAMLError, TypeError, ValueError) as fault:
+    except (OSError, yaml.YAMLError, ValueError) as fault:
         raise OnestoryError(
             "T601",
             f"{path}: {getattr(fault, 'strerror', None) or fault}",

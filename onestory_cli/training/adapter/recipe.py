@@ -12,8 +12,8 @@ from pathlib import Path
 import yaml
 
 from onestory_cli.errors import OnestoryError
+from onestory_cli.shape import build
 from onestory_cli.training.recipe import DTYPES
-from onestory_cli.training.tree import build
 
 DELTAS = ("none", "lora", "full")
 EXPERTS = ("", "high", "low")
@@ -161,7 +161,7 @@ def read_adapter_recipe(path: Path) -> AdapterRecipe:
         recipe: AdapterRecipe = build(AdapterRecipe, yaml.safe_load(path.read_text(encoding="utf-8")), where="recipe")
         if faults := [*_faults(recipe)]:
             raise ValueError("; ".join(faults))
-    except (OSError, yaml.YAMLError, TypeError, ValueError) as fault:
+    except (OSError, yaml.YAMLError, ValueError) as fault:
         help = "compare with examples/recipes/wan2.1-t2v-1.3b.yaml"
         raise OnestoryError("T601", f"{path}: {getattr(fault, 'strerror', None) or fault}", help=help) from fault
     return recipe
