@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from onestory_cli.commands.compiling import compile_story
-from onestory_cli.commands.options import option
+from onestory_cli.commands.options import argument, option
 from onestory_cli.commands.screen import Screen
 from onestory_cli.commands.weights import require_ready
 from onestory_cli.errors import Diagnostic, Findings, OnestoryError
@@ -33,16 +33,12 @@ _LEAST_NAME, _LEAST_PATH = 12, 18  # characters in the narrowest terminal; such 
 class FilmFlags:
     """Which films: stories, times seeds, times profiles; each with a folder in `out`."""
 
-    files: Annotated[
-        list[str],
-        typer.Argument(metavar="FILE...", help="Stories, folders of them, or patterns in quotes.", show_default=False),
-    ]
+    files: Annotated[list[str], argument(metavar="FILE...", help="Stories, folders of them, or patterns in quotes.")]
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the run directories and batch.json go.")]
     seeds: Annotated[str, option("--seeds", metavar="N,N", help="A film of each story for each seed.")] = ""
     profile: Annotated[str, option("--profile", metavar="NAME,NAME", help="And for each profile.")] = ""
     set: Annotated[
-        list[str],
-        typer.Option("--set", metavar="PATH=VALUE", help="Put a value into all stories; may be repeated."),
+        list[str], typer.Option("--set", metavar="PATH=VALUE", help="Put a value into all stories; may be repeated.")
     ] = field(default_factory=list)
 
     def films(self) -> tuple[Film, ...]:

@@ -14,7 +14,7 @@ import typer
 
 from onestory_cli import __version__
 from onestory_cli.commands.foretelling import Fit, Row, foretell, table_of
-from onestory_cli.commands.options import AllowOutside, Device, Json, Profile, RunFolder
+from onestory_cli.commands.options import AllowOutside, Device, Json, Profile, RunFolder, argument, option
 from onestory_cli.commands.screen import Screen, screen_of
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.catalog import CATALOG, EMBEDDED, find
@@ -28,24 +28,13 @@ LITTLE_DISK = 2 * 10**9  # bytes: a film, its latents and room to stage a take
 def command(
     context: typer.Context,
     story: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[STORY]",
-            help="Tell of this story, or of a model, whether it fits this machine.",
-            show_default=False,
-        ),
+        str | None, argument(metavar="[STORY]", help="Tell of this story, or of a model, whether it fits this machine.")
     ] = None,
     run: RunFolder = None,
     profile: Profile = None,
     device: Device = "auto",
     vram: Annotated[
-        str | None,
-        typer.Option(
-            "--vram",
-            metavar="SIZE",
-            help="With STORY: tell it of a GPU of this size, here or not.",
-            show_default=False,
-        ),
+        str | None, option("--vram", metavar="SIZE", help="With STORY: tell it of a GPU of this size, here or not.")
     ] = None,
     allow_outside: AllowOutside = False,
     json: Json = False,

@@ -33,7 +33,7 @@ from onestory_cli.commands.evaluating import (
     is_film,
     refuse_other_options,
 )
-from onestory_cli.commands.options import Device, Json, flag
+from onestory_cli.commands.options import Device, Json, flag, option
 from onestory_cli.commands.screen import screen_of
 from onestory_cli.errors import ExitCode
 from onestory_cli.models.catalog import find
@@ -53,9 +53,7 @@ def command(
     frames: Frames = None,
     steps: Steps = None,
     seed: NoiseSeed = 0,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write the result as JSON.", show_default=False)
-    ] = None,
+    out: Annotated[Path | None, option("--out", metavar="FILE", help="Write the result as JSON.")] = None,
     against: Against = None,
     markdown: Annotated[bool, flag("--markdown", help="Write the tables as Markdown.")] = False,
     story: FilmStory = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onestory_cli.commands.options import flag
+from onestory_cli.commands.options import flag, option
 from onestory_cli.commands.screen import Screen
 from onestory_cli.commands.writing import write_result
 from onestory_cli.errors import ExitCode
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from onestory_cli.evaluation.videos.networks import Role
 
 FilmStory = Annotated[
-    Path | None,
-    typer.Option("--story", metavar="FILE", help="Of a folder of clips: the story that they show.", show_default=False),
+    Path | None, option("--story", metavar="FILE", help="Of a folder of clips: the story that they show.")
 ]
 Embedder = Annotated[
     str, typer.Option("--embedder", metavar="NAME", help="Of a film: what judges likeness (DINOv2); or none.")
@@ -46,11 +45,10 @@ ByReadout = Annotated[
 ]
 ExportVbench = Annotated[
     Path | None,
-    typer.Option(
+    option(
         "--export-vbench",
         metavar="FOLDER",
         help="Of a film: write clips and captions in VBench's layout, and measure nothing.",
-        show_default=False,
     ),
 ]
 # options of the command that say something of a film; the others are of a model
@@ -78,8 +76,8 @@ def refuse_other_options(context: typer.Context, argument: str) -> None:
         raise typer.BadParameter(f"--readout looks alone: leave out --{networks[0]}, or --readout")
     wrong = [name for name in given if name not in OF_BOTH and (name in OF_FILMS) is not film]
     if wrong:
-        option, kind = f"--{wrong[0].replace('_', '-')}", "model" if film else "film"
-        raise typer.BadParameter(f'{option} is for a {kind}, and "{argument}" is a {"film" if film else "model"}')
+        switch, kind = f"--{wrong[0].replace('_', '-')}", "model" if film else "film"
+        raise typer.BadParameter(f'{switch} is for a {kind}, and "{argument}" is a {"film" if film else "model"}')
 
 
 def evaluate_film(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from onestory_cli.commands.options import Json, RunArgument, flag
+from onestory_cli.commands.options import Json, RunArgument, flag, option
 from onestory_cli.commands.runs import find_run
 from onestory_cli.commands.screen import screen_of
 from onestory_cli.errors import ExitCode
@@ -19,8 +19,7 @@ def command(
     to: Annotated[Target, typer.Option("--to", help="What to write.", show_default=False)],
     folder: RunArgument = None,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="PATH", help="Where to; else film.* in the run directory.", show_default=False),
+        Path | None, option("--out", metavar="PATH", help="Where to; else film.* in the run directory.")
     ] = None,
     force: Annotated[bool, flag("--force", help="Replace what an earlier export wrote.")] = False,
     json: Json = False,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onestory_cli.commands.new import write_new
-from onestory_cli.commands.options import Json
+from onestory_cli.commands.options import Json, argument, option
 from onestory_cli.commands.screen import screen_of
 from onestory_cli.errors import ExitCode
 
@@ -30,24 +30,15 @@ class Source(StrEnum):
 
 def command(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The story of the other tool.", show_default=False)],
+    file: Annotated[Path, argument(metavar="FILE", help="The story of the other tool.")],
     source: Annotated[
         Source | None,
-        typer.Option(
-            "--from",
-            metavar="TOOL",
-            help=f"What wrote it: {', '.join(Source)}; else the file's name or keys tell.",
-            show_default=False,
+        option(
+            "--from", metavar="TOOL", help=f"What wrote it: {', '.join(Source)}; else the file's name or keys tell."
         ),
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="STORY", help="Where to write; else beside FILE.", show_default=False),
-    ] = None,
-    number: Annotated[
-        int | None,
-        typer.Option("--number", metavar="N", help="Which story of a .jsonl file, from 1.", show_default=False),
-    ] = None,
+    out: Annotated[Path | None, option("--out", metavar="STORY", help="Where to write; else beside FILE.")] = None,
+    number: Annotated[int | None, option("--number", metavar="N", help="Which story of a .jsonl file, from 1.")] = None,
     json: Json = False,
 ) -> ExitCode:
     """Make a story of a file of StoryMem, ViMax, ShotStream, MemFlow or Fountain, and list what did not fit."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onestory_cli.commands.new import write_new
-from onestory_cli.commands.options import Json
+from onestory_cli.commands.options import Json, argument, option
 from onestory_cli.commands.screen import Screen, screen_of
 from onestory_cli.errors import Diagnostic, ExitCode, shorten
 
@@ -28,10 +28,9 @@ COLUMNS = ("shot", "take", "seed", "frames", "size", "steps", "model")
 
 def command(
     context: typer.Context,
-    film: Annotated[Path, typer.Argument(metavar="FILM", help="A film that onestory made.", show_default=False)],
+    film: Annotated[Path, argument(metavar="FILM", help="A film that onestory made.")],
     extract: Annotated[
-        Path | None,
-        typer.Option("--extract", metavar="STORY", help="Write its story to this new file.", show_default=False),
+        Path | None, option("--extract", metavar="STORY", help="Write its story to this new file.")
     ] = None,
     json: Json = False,
 ) -> ExitCode:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from onestory_cli.commands.completing import run_shots
-from onestory_cli.commands.options import Json, RunArgument
+from onestory_cli.commands.gathering import gather
+from onestory_cli.commands.options import Json, RunArgument, option
 from onestory_cli.commands.reporting import ScoresFile, scores_in, write_page
 from onestory_cli.commands.runs import find_run
 from onestory_cli.commands.screen import Screen, screen_of
@@ -20,87 +21,96 @@ if TYPE_CHECKING:
     from onestory_cli.report.data import FilmReport, Memory, ShotReport
     from onestory_cli.report.what_if import Wish
 
+OneShot = Annotated[
+    str | None, option("--shot", metavar="SHOT", help="Only this shot, frame by frame.", autocompletion=run_shots)
+]
+OtherPolicy = Annotated[
+    str | None,
+    option(
+        "--policy",
+        metavar="NAME",
+        help=f"Select again with another policy: {', '.join(POLICIES)}.",
+        autocompletion=lambda: [*POLICIES],
+    ),
+]
+PageFile = Annotated[Path | None, option("--html", metavar="FILE", help="Write a page instead, as `report` does.")]
 
+
+@dataclass(frozen=True, kw_only=True)
+class WishFlags:
+    """What to select again with; what is not given stays as each shot has it."""
+
+    policy: OtherPolicy = None
+    frames: Annotated[int | None, option("--frames", metavar="K", min=0, help="Select again, at most K frames.")] = None
+    budget: Annotated[
+        float | None, option("--budget", metavar="B", min=0, help="Select again, for B latent frames of tokens.")
+    ] = None
+
+    def wish(self) -> Wish:
+        """The settings to try.
+
+        Raises:
+            typer.BadParameter: there is no such policy.
+        """
+        from onestory_cli.report.what_if import Wish
+
+        if self.policy is not None and self.policy not in POLICIES:
+            hint = did_you_mean(self.policy, POLICIES) or f"there are {', '.join(POLICIES)}"
+            raise typer.BadParameter(f'no policy "{self.policy}"; {hint}', param_hint="--policy")
+        return Wish(policy=self.policy, frames=self.frames, budget=self.budget)
+
+
+@gather
 def command(
     context: typer.Context,
+    *,
     folder: RunArgument = None,
-    shot: Annotated[
-        str | None,
-        typer.Option(
-            "--shot",
-            metavar="SHOT",
-            help="Only this shot, frame by frame.",
-            show_default=False,
-            autocompletion=run_shots,
-        ),
-    ] = None,
-    policy: Annotated[
-        str | None,
-        typer.Option(
-            "--policy",
-            metavar="NAME",
-            help=f"Select again with another policy: {', '.join(POLICIES)}.",
-            show_default=False,
-            autocompletion=lambda: [*POLICIES],
-        ),
-    ] = None,
-    frames: Annotated[
-        int | None,
-        typer.Option("--frames", metavar="K", min=0, help="Select again, at most K frames.", show_default=False),
-    ] = None,
-    budget: Annotated[
-        float | None,
-        typer.Option(
-            "--budget", metavar="B", min=0, help="Select again, for B latent frames of tokens.", show_default=False
-        ),
-    ] = None,
-    html: Annotated[
-        Path | None,
-        typer.Option("--html", metavar="FILE", help="Write a page instead, as `report` does.", show_default=False),
-    ] = None,
+    shot: OneShot = None,
+    asked: WishFlags,
+    html: PageFile = None,
     scores: ScoresFile = None,
     json: Json = False,
 ) -> ExitCode:
     """Show what each shot remembered, how relevant it was, and at what price."""
     from onestory_cli.report.data import read_film
-    from onestory_cli.report.what_if import Wish
 
     if scores and not html:
         raise typer.BadParameter("--scores is drawn on the page: name one with --html")
-    wish = Wish(policy=_known(policy), frames=frames, budget=budget)
+    wish = asked.wish()
     film, screen = read_film(find_run(folder)), screen_of(context)
     shots = film.shots if shot is None else (film.shot(shot),)
     if html:
         write_page(film, html, screen, scores=scores_in(scores, film), json=json)
-        return ExitCode.DONE
-    wished = _select_again(film, shots, wish) if wish else None
-    if json:
-        _document(film, shots, wish, wished, screen)
-    elif shot is None:
-        _overview(film, wished, screen)
+    elif json:
+        _document(film, shots, wish, screen)
     else:
-        _detail(film, shots[0], wished[0] if wished else None, screen)
-    if wish and not json:
-        screen.note(f"selected again from the scores on record, with {wish}; nothing was rendered")
+        _show(film, shots, wish, screen, in_detail=shot is not None)
     return ExitCode.DONE
 
 
-def _known(policy: str | None) -> str | None:
-    if policy is not None and policy not in POLICIES:
-        hint = did_you_mean(policy, POLICIES) or f"there are {', '.join(POLICIES)}"
-        raise typer.BadParameter(f'no policy "{policy}"; {hint}', param_hint="--policy")
-    return policy
-
-
 def _select_again(film: FilmReport, shots: tuple[ShotReport, ...], wish: Wish) -> list[Memory]:
+    """The memory of each shot under the wished settings; of none where nothing was wished."""
     from onestory_cli.report.what_if import select_again
     from onestory_cli.store.frozen import model_of_run
 
+    if not wish:
+        return []
     levels = model_of_run(film.state.model).levels
     return [select_again(shot, wish, levels) for shot in shots]
 
 
-def _overview(film: FilmReport, wished: list[Memory] | None, screen: Screen) -> None:
+def _show(film: FilmReport, shots: tuple[ShotReport, ...], wish: Wish, screen: Screen, *, in_detail: bool) -> None:
+    """A row for each shot, or one shot frame by frame."""
+    wished = _select_again(film, shots, wish)
+    if in_detail:
+        _detail(film, shots[0], wished[0] if wished else None, screen)
+    else:
+        _overview(film, wished, screen)
+    if wish:
+        screen.note(f"selected again from the scores on record, with {wish}; nothing was rendered")
+
+
+def _overview(film: FilmReport, wished: list[Memory], screen: Screen) -> None:
     from onestory_cli.report.lines import overview
 
     screen.styled(overview(film, wished or [shot.memory for shot in film.shots], width=screen.width))
@@ -124,13 +134,11 @@ def _thumbnails(memory: Memory, screen: Screen) -> None:
     screen.styled(thumbnail_lines(memory, width=screen.width))
 
 
-def _document(
-    film: FilmReport, shots: tuple[ShotReport, ...], wish: Wish, wished: list[Memory] | None, screen: Screen
-) -> None:
+def _document(film: FilmReport, shots: tuple[ShotReport, ...], wish: Wish, screen: Screen) -> None:
     from onestory_cli.report.document import memory_document, shot_document
 
     rows = [shot_document(shot) for shot in shots]
-    for row, memory in zip(rows, wished or (), strict=False):
+    for row, memory in zip(rows, _select_again(film, shots, wish), strict=False):
         row["what_if"] = memory_document(memory)
     screen.document(
         "inspect-memory",

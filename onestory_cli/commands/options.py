@@ -21,14 +21,16 @@ def option(*names: str, metavar: str, help: str, **more: Any) -> Any:
     return typer.Option(*names, metavar=metavar, help=help, show_default=False, **more)
 
 
-StoryFile = Annotated[Path, typer.Argument(metavar="FILE", help="The story, a .story.yaml file.", show_default=False)]
+def argument(*, metavar: str, help: str, **more: Any) -> Any:
+    """An argument whose help says what holds without it, where it may be left out."""
+    return typer.Argument(metavar=metavar, help=help, show_default=False, **more)
+
+
+StoryFile = Annotated[Path, argument(metavar="FILE", help="The story, a .story.yaml file.")]
 RunFolder = Annotated[
     Path | None, option("--run", metavar="DIR", help="The run directory; else it is beside the story.")
 ]
-RunArgument = Annotated[
-    Path | None,
-    typer.Argument(metavar="[DIR]", help="The run directory; else the one here.", show_default=False),
-]
+RunArgument = Annotated[Path | None, argument(metavar="[DIR]", help="The run directory; else the one here.")]
 Profile = Annotated[
     str | None,
     option("--profile", metavar="NAME", help="One of the story's profiles.", autocompletion=story_profiles),

@@ -13,7 +13,17 @@ import typer
 
 from onestory_cli.commands.compiling import compile_story
 from onestory_cli.commands.completing import story_shots
-from onestory_cli.commands.options import AllowOutside, FindingsFormat, Json, Profile, RunFolder, Seed, StoryFile, flag
+from onestory_cli.commands.options import (
+    AllowOutside,
+    FindingsFormat,
+    Json,
+    Profile,
+    RunFolder,
+    Seed,
+    StoryFile,
+    flag,
+    option,
+)
 from onestory_cli.commands.runs import existing_run, folder_for
 from onestory_cli.commands.screen import Format, Screen, screen_of
 from onestory_cli.errors import Diagnostic, ExitCode, Findings, shorten
@@ -36,13 +46,7 @@ def command(
     seed: Seed = None,
     why: Annotated[
         str | None,
-        typer.Option(
-            "--why",
-            metavar="SHOT",
-            help="Tell of one shot why, back to the edit.",
-            show_default=False,
-            autocompletion=story_shots,
-        ),
+        option("--why", metavar="SHOT", help="Tell of one shot why, back to the edit.", autocompletion=story_shots),
     ] = None,
     exit_code: Annotated[bool, flag("--exit-code", help="Exit with 1 when a shot must be rendered.")] = False,
     allow_outside: AllowOutside = False,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from onestory_cli.commands.options import Json, RunArgument, flag
+from onestory_cli.commands.options import Json, RunArgument, flag, option
 from onestory_cli.commands.runs import find_run
 from onestory_cli.commands.screen import screen_of
 from onestory_cli.errors import ExitCode
@@ -17,13 +17,7 @@ def command(
     folder: RunArgument = None,
     keep: Annotated[
         int | None,
-        typer.Option(
-            "--keep",
-            metavar="N",
-            min=0,
-            help="Keep the latest N takes of each shot beside the accepted one.",
-            show_default=False,
-        ),
+        option("--keep", metavar="N", min=0, help="Keep the latest N takes of each shot beside the accepted one."),
     ] = None,
     unused: Annotated[bool, flag("--unused", help="Remove what the story has no use for now; this is usual.")] = False,
     dry_run: Annotated[bool, flag("--dry-run", help="Say what would be removed and remove nothing.")] = False,

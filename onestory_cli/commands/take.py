@@ -10,7 +10,7 @@ import typer
 
 from onestory_cli.checks import faults
 from onestory_cli.commands.completing import run_shots
-from onestory_cli.commands.options import CheckpointSeconds, Device, Json, RetryBad
+from onestory_cli.commands.options import CheckpointSeconds, Device, Json, RetryBad, argument, option
 from onestory_cli.commands.runs import find_run
 from onestory_cli.commands.screen import screen_of
 from onestory_cli.commands.stopping import StopSignals
@@ -23,21 +23,11 @@ if TYPE_CHECKING:
 COLUMNS = ("shot", "take", "id", "seed", "state", "faults", "why")
 group = typer.Typer(help="Make other takes of a shot, look at them, and say which one counts.", no_args_is_help=True)
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The run directory.", show_default=False)]
-Shot = Annotated[
-    str,
-    typer.Argument(metavar="SHOT", help="The id of the shot.", show_default=False, autocompletion=run_shots),
-]
-AnyShot = Annotated[
-    str | None,
-    typer.Argument(metavar="[SHOT]", help="Only this shot.", show_default=False, autocompletion=run_shots),
-]
-Which = Annotated[
-    str, typer.Argument(metavar="TAKE", help="Its number, or the first digits of its id.", show_default=False)
-]
-Any = Annotated[
-    str | None, typer.Argument(metavar="[TAKE]", help="Number or id; else the one that counts.", show_default=False)
-]
+Folder = Annotated[Path, argument(metavar="DIR", help="The run directory.")]
+Shot = Annotated[str, argument(metavar="SHOT", help="The id of the shot.", autocompletion=run_shots)]
+AnyShot = Annotated[str | None, argument(metavar="[SHOT]", help="Only this shot.", autocompletion=run_shots)]
+Which = Annotated[str, argument(metavar="TAKE", help="Its number, or the first digits of its id.")]
+Any = Annotated[str | None, argument(metavar="[TAKE]", help="Number or id; else the one that counts.")]
 
 
 @group.command("list")
@@ -65,8 +55,7 @@ def new(
     shot: Shot,
     number: Annotated[int, typer.Option("-n", "--number", metavar="N", min=1, help="How many.")] = 1,
     seed: Annotated[
-        int | None,
-        typer.Option("--seed", metavar="S", min=0, help="The seed of the first; else derived.", show_default=False),
+        int | None, option("--seed", metavar="S", min=0, help="The seed of the first; else derived.")
     ] = None,
     device: Device = "auto",
     checkpoint_seconds: CheckpointSeconds = 30.0,

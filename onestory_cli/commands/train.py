@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from onestory_cli.commands.options import Device, Json, flag
+from onestory_cli.commands.options import Device, Json, argument, flag, option
 from onestory_cli.commands.screen import screen_of
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Emit
@@ -16,15 +16,10 @@ from onestory_cli.events import Emit
 
 def command(
     context: typer.Context,
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe, a YAML file.", show_default=False)],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="Where to work; else beside the recipe.", show_default=False),
-    ] = None,
+    recipe: Annotated[Path, argument(metavar="RECIPE", help="The recipe, a YAML file.")],
+    out: Annotated[Path | None, option("--out", metavar="DIR", help="Where to work; else beside the recipe.")] = None,
     resume: Annotated[bool, flag("--resume", help="Go on with the training that is there already.")] = False,
-    stage: Annotated[
-        str | None, typer.Option("--stage", metavar="NAME", help="Stop after this stage.", show_default=False)
-    ] = None,
+    stage: Annotated[str | None, option("--stage", metavar="NAME", help="Stop after this stage.")] = None,
     device: Device = "auto",
     json: Json = False,
 ) -> ExitCode:

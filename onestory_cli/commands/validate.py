@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from onestory_cli.commands.compiling import compile_story
-from onestory_cli.commands.options import AllowOutside, FindingsFormat, Json, Profile
+from onestory_cli.commands.options import AllowOutside, FindingsFormat, Json, Profile, argument
 from onestory_cli.commands.screen import Format, Screen, screen_of
 from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError
 
@@ -27,7 +27,7 @@ class Checked:
 
 def command(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Stories to check.", show_default=False)],
+    files: Annotated[list[Path], argument(metavar="FILE...", help="Stories to check.")],
     profile: Profile = None,
     allow_outside: AllowOutside = False,
     format: FindingsFormat = Format.FULL,
