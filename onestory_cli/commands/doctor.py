@@ -13,7 +13,8 @@ from typing import Annotated
 import typer
 
 from onestory_cli import __version__
-from onestory_cli.commands.foretelling import Fit, Row, foretell, table_of
+from onestory_cli.commands.doctor_rows import Row, rows_of, table_of
+from onestory_cli.commands.foretelling import Fit, foretell
 from onestory_cli.commands.options import AllowOutside, Device, Json, Profile, RunFolder, argument, option
 from onestory_cli.commands.screen import Screen, screen_of
 from onestory_cli.errors import ExitCode, OnestoryError
@@ -46,7 +47,7 @@ def command(
     fit = None
     if story is not None:
         fit = foretell(story, run=run, profile=profile, device=device, vram=vram, allow_outside=allow_outside)
-        rows += fit.rows
+        rows += rows_of(fit)
     able = all(row.ok or row.optional for row in rows)
     if json:
         screen.document("doctor", ok=able, checks=[asdict(row) for row in rows], fit=fit.as_json() if fit else None)

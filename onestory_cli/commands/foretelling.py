@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from onestory_cli.commands.compiling import compile_story
+from onestory_cli.commands.runs import existing_run, folder_for
+from onestory_cli.commands.weights import require_ready
 from onestory_cli.errors import ExitCode, OnestoryError
 
 if TYPE_CHECKING:
@@ -20,18 +21,6 @@ if TYPE_CHECKING:
 
 CLIP_BYTES = 0.2  # of a pixel of a frame, at most: x264 at crf 16 makes about as much of film, and less of drawings
 KEPT_LATENTS = 5  # of a shot's latents on disk at once: those of its take, and what UniPC needs to go on
-NOTHING = "nothing that is known fits"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One thing that was looked at. A render needs every row that is not `optional` to be ok."""
-
-    name: str
-    ok: bool = True
-    optional: bool = False
-    found: str
-    help: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +41,28 @@ class Time:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fit:
-    """What is foretold. An outlook for each model that can be told of; disk for stories, time where there are takes."""
+class ModelFit:
+    """A model with the largest work that it is asked for: `lacks` is why its weights cannot be used here and now,
+    `outlook` is None where nobody knows how large the model is.
+    """
 
-    outlooks: tuple[Outlook, ...]
-    disk: Disk | None
-    time: Time | None
-    rows: list[Row]
+    spec: ModelSpec
+    lacks: OnestoryError | None
+    outlook: Outlook | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """What is foretold: of each model; of stories also the disk, and the time where there are takes."""
+
+    models: tuple[ModelFit, ...]
+    disk: Disk | None = None
+    time: Time | None = None
+
+    @property
+    def outlooks(self) -> tuple[Outlook, ...]:
+        """Those of the models that can be told of."""
+        return tuple(model.outlook for model in self.models if model.outlook)
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -83,28 +87,13 @@ def foretell(
         Findings: everything that is wrong with the story.
         OnestoryError: there is no such story, model or device, or `vram` is no size.
     """
-    from onestory_cli.models.fitting import Asked
-    from onestory_cli.models.outlook import computed_on, foresee
-
     card = _card(device, vram)
     plan = _plan(Path(story), profile, allow_outside) if _is_story(story) else None
-    asked = _of_plan(plan) if plan else _of_model(story)
-    outlooks: list[Outlook] = []
-    rows: list[Row] = []
-    for spec, work in asked:
-        parts = _parts(spec := computed_on(spec, card))
-        rows.append(_weights_row(spec, parts))
-        if parts:
-            outlooks.append(outlook := foresee(spec, parts, work, card, Asked()))
-            rows.append(
-                Row(name=f"memory for {spec.name}", ok=outlook.fits, found=_why(outlook), help=_advice(outlook))
-            )
-    folder = _folder(Path(story), run) if plan else None
-    disk = _disk(plan, folder) if plan and folder else None
-    time = _time(plan, folder, card) if plan and folder else None
-    rows += [_disk_row(disk)] if disk else []
-    rows += [_time_row(time)] if plan else []
-    return Fit(outlooks=tuple(outlooks), disk=disk, time=time, rows=rows)
+    models = tuple(_model(spec, work, card) for spec, work in (_of_plan(plan) if plan else _of_model(story)))
+    if plan is None:
+        return Fit(models=models)
+    folder = run or folder_for(Path(story))
+    return Fit(models=models, disk=_disk(plan, folder), time=_time(plan, folder, card))
 
 
 def _is_story(name: str) -> bool:
@@ -112,8 +101,6 @@ def _is_story(name: str) -> bool:
 
 
 def _plan(file: Path, profile: str | None, allow_outside: bool) -> Plan:
-    from onestory_cli.commands.compiling import compile_story
-
     plan, _ = compile_story(file, profile=profile, allow_outside=allow_outside, fingerprint=False)
     return plan
 
@@ -157,6 +144,23 @@ def _card(device: str, vram: str | None) -> Card:
     return Card(memory=memory, host=card.host, packages=card.packages)
 
 
+def _model(spec: ModelSpec, work: Work, card: Card) -> ModelFit:
+    from onestory_cli.models.fitting import Asked
+    from onestory_cli.models.outlook import computed_on, foresee
+
+    spec = computed_on(spec, card)
+    parts = _parts(spec)
+    return ModelFit(spec=spec, lacks=_lacks(spec), outlook=foresee(spec, parts, work, card, Asked()) if parts else None)
+
+
+def _lacks(spec: ModelSpec) -> OnestoryError | None:
+    try:
+        require_ready(spec)
+    except OnestoryError as fault:
+        return fault
+    return None
+
+
 def _parts(spec: ModelSpec) -> Parts | None:
     """From the files, where all are here; else as published."""
     from onestory_cli.models.present import Presence, presence
@@ -170,58 +174,6 @@ def _parts(spec: ModelSpec) -> Parts | None:
         message = f'weights of "{spec.name}" cannot be read: {fault}'
         help = "put them back, or name another model of `onestory models`"
         raise OnestoryError("M503", message, help=help, exit=ExitCode.MACHINE) from fault
-
-
-def _weights_row(spec: ModelSpec, parts: Parts | None) -> Row:
-    from onestory_cli.commands.weights import require_ready
-
-    name = f"weights of {spec.name}"
-    try:
-        require_ready(spec)
-    except OnestoryError as fault:
-        size = f", about {_gb(sum(parts.sizes.values()))}" if parts and not spec.base else ""
-        return Row(name=name, ok=False, found=fault.message + size, help=fault.help)
-    return Row(name=name, found=f"in {spec.transformer_file or spec.base}")
-
-
-def _why(outlook: Outlook) -> str:
-    """The way that is taken, and by how much those before it are too large."""
-    last, of = outlook.ways[-1], f"of {_gb(outlook.usable)} that can be used"
-    if not outlook.gpu:
-        return f"{_gb(last.machine)} {of}, without a GPU"
-    if outlook.loading > outlook.host:
-        return f"loading takes {_gb(outlook.loading)} of {_gb(outlook.host)} of the machine's memory"
-    before = [f"{_words(way.fitting)} takes {_gb(way.card)}" for way in outlook.ways[:-1]]
-    if outlook.chosen is None:
-        return f"{NOTHING} into {_gb(outlook.usable)} of the GPU; {_words(last.fitting)} takes {_gb(last.card)}"
-    taken = f"{_words(outlook.chosen)}: {_gb(last.card)} {of} on the GPU, {_gb(last.machine)} of the machine's"
-    return "; ".join([taken, *before])
-
-
-def _words(fitting: str) -> str:
-    return "no fitting" if fitting == "none" else fitting
-
-
-def _advice(outlook: Outlook) -> str:
-    if outlook.fits:
-        return ""
-    return "a smaller size or fewer frames, a smaller model, or a .gguf file of it after `model:`"
-
-
-def table_of(outlook: Outlook) -> tuple[Sequence[str], list[tuple[str, str]]]:
-    """Columns and rows: the parts of a model, and what its work takes."""
-    work = outlook.work
-    rows = [(name.replace("_", " "), _number(size)) for name, size in outlook.parts.items()]
-    context = f", {work.context} of them context" if work.context else ""
-    rows.append((f"a step of {work.noise + work.context} tokens{context}", _number(outlook.step)))
-    rows.append((f"decoding {work.frames} frames of {work.width}x{work.height}", _number(outlook.decode)))
-    return (outlook.model, "GB"), rows
-
-
-def _folder(story: Path, run: Path | None) -> Path:
-    from onestory_cli.commands.runs import folder_for
-
-    return run or folder_for(story)
 
 
 def _disk(plan: Plan, folder: Path) -> Disk:
@@ -240,16 +192,8 @@ def _latents(spec: ModelSpec, job: ShotJob) -> int:
     return spec.latent_channels * spec.latent_frames(job.frames) * rows * columns * 4
 
 
-def _disk_row(disk: Disk) -> Row:
-    enough = disk.needed <= disk.free
-    help = "" if enough else "free some space, or put the run elsewhere with `--run DIR`"
-    found = f"{_gb(disk.needed)} at most for {disk.folder}, {_gb(disk.free)} free"
-    return Row(name="disk for the run", ok=enough, found=found, help=help)
-
-
 def _time(plan: Plan, folder: Path, card: Card) -> Time | None:
     """By the takes of the run that were made with this model on such a device."""
-    from onestory_cli.commands.runs import existing_run
     from onestory_cli.store.pace import pace, token_steps
 
     run = existing_run(folder)
@@ -261,19 +205,3 @@ def _time(plan: Plan, folder: Path, card: Card) -> Time | None:
     rate = pace([item for item in records if str(item.environment.get("device", "")).startswith(device)])
     steps = [token_steps(job) for job in plan.jobs]
     return None if rate is None else Time(shot=rate * max(steps), film=rate * sum(steps))
-
-
-def _time_row(time: Time | None) -> Row:
-    if time is None:
-        return Row(name="time", optional=True, found="known once a shot was rendered here")
-    film = timedelta(seconds=round(time.film))
-    return Row(name="time", found=f"about {time.shot:.1f} s for the longest shot, {film} for all")
-
-
-def _gb(size: int) -> str:
-    return f"{_number(size)} GB"
-
-
-def _number(size: int) -> str:
-    """10^9 bytes, with the digits that count."""
-    return f"{size / 1e9:.1f}" if size >= 10**8 else f"{size / 1e9:.2g}"
