@@ -37,16 +37,15 @@ def adaptive(scores: Sequence[float], refs: Sequence[FrameRef], frames: int, sho
 
 
 def coverage(scores: Sequence[float], refs: Sequence[FrameRef], frames: int, shown: Shown = ()) -> list[int]:
-    """Adaptive, and of each that the caption names at least one frame, if any was ever shown.
+    """Adaptive, but first the best frame of each that the caption names, if any was ever shown.
 
-    The best frame of each takes the place of the least relevant frame that none of them needs; the order is still that
-    of relevance. Where `frames` are too few for all, those whose best frame is the most relevant have theirs.
+    First, because that is where the fine levels are: the frames of one shot are near copies of each other, and alike in
+    relevance, so that they fill those levels with one of two characters. Where `frames` are too few for all, those
+    whose best frame is the most relevant have theirs.
     """
     ranked = adaptive(scores, refs, len(refs))
     best = {next((place for place in ranked if refs[place].source in sources), None) for sources in shown}
-    needed = [place for place in ranked if place in best][:frames]
-    others = [place for place in ranked if place not in needed][: frames - len(needed)]
-    return [place for place in ranked if place in needed or place in others]
+    return sorted(ranked, key=lambda place: place not in best)[:frames]
 
 
 def recent(scores: Sequence[float], refs: Sequence[FrameRef], frames: int, shown: Shown = ()) -> list[int]:

@@ -38,10 +38,11 @@ def test_golden(policy: str, frames: int, expected: list[int]) -> None:
 @pytest.mark.parametrize(
     ("frames", "shown", "expected"),
     [
-        (2, [("opening",)], [1, 3]),  # shown anyway: plain relevance
+        (2, [("opening",)], [1, 3]),  # first anyway: plain relevance
         (2, [("opening",), ("city",)], [1, 3]),
-        (2, [("@fox",)], [1, 6]),  # its only frame takes the place of the least relevant
-        (3, [("@fox",), ("city",)], [1, 3, 6]),  # but not of one that another needs
+        (3, [("city",)], [3, 1, 2]),
+        (2, [("@fox",)], [6, 1]),  # its only frame, the least relevant of all, has the finest level
+        (3, [("@fox",), ("city",)], [3, 6, 1]),  # those that are needed by relevance, then all others by relevance
         (3, [("opening",), ("@fox", "city")], [1, 3, 2]),
         (1, [("@fox",), ("city",)], [3]),  # too few frames: the most relevant first
         (2, [("@fox",), ("city",), ("opening",)], [1, 3]),
@@ -49,7 +50,7 @@ def test_golden(policy: str, frames: int, expected: list[int]) -> None:
         (0, [("@fox",)], []),
     ],
 )
-def test_coverage_keeps_a_frame_of_each(frames: int, shown: list[tuple[str, ...]], expected: list[int]) -> None:
+def test_coverage_puts_a_frame_of_each_first(frames: int, shown: list[tuple[str, ...]], expected: list[int]) -> None:
     assert coverage([*SCORES, -0.9], [*REFS, FrameRef("@fox", 0)], frames, shown) == expected
 
 
@@ -63,18 +64,19 @@ def test_coverage_is_relevance_bent_no_further_than_it_must(seed: int) -> None:
     frames = draw.randint(0, len(refs) + 1)
     chosen, ranked = coverage(scores, refs, frames, shown), adaptive(scores, refs, len(refs))
 
-    assert chosen == [place for place in ranked if place in chosen]  # in the order of relevance
     assert len(set(chosen)) == len(chosen) == min(frames, len(refs))
     assert coverage(scores, refs, frames, draw.sample(shown, len(shown))) == chosen
-    kept = [any(refs[place].source in group for place in chosen) for group in shown]
-    best = [next(place for place in ranked if refs[place].source in group) for group in shown]
-    if frames >= len(set(best)):
-        assert all(kept)
-    # frames that are not the best of any are as relevant as they can be, and nothing is bent without a need
-    free = [place for place in chosen if place not in best]
-    assert free == [place for place in ranked if place not in best][: len(free)]
-    if set(best) <= set(ranked[:frames]):
+    best = [place for place in ranked if any(place == _best_of(group, ranked, refs) for group in shown)]
+    # one of each, and nothing else, goes before its turn
+    assert chosen == [*best, *(place for place in ranked if place not in best)][:frames]
+    if frames >= len(best):
+        assert all(any(refs[place].source in group for place in chosen) for group in shown)
+    if best == ranked[: len(best)]:
         assert chosen == ranked[:frames]
+
+
+def _best_of(group: list[str], ranked: list[int], refs: list[FrameRef]) -> int:
+    return next(place for place in ranked if refs[place].source in group)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
