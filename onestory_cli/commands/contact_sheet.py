@@ -40,6 +40,7 @@ def command(
     else:
         sheet = draw_sheet(film)
         png, unwritten = sheet.png, sheet.unwritten
+    screen.findings(film.warnings)
     write_result(file, png)
     tell_unwritten(unwritten, screen)
     if json:

@@ -91,6 +91,7 @@ def write_summary(film: FilmReport, file: Path, screen: Screen, *, picture: bool
         drawn = draw_sheet(film)
         write_result(sheet, drawn.png)
         tell_unwritten(drawn.unwritten, screen)
+    screen.findings(film.warnings)
     write_result(file, markdown(film, picture=sheet.name if sheet else "").encode())
     if json:
         screen.document("summary", run=str(film.run), summary=str(file), picture=str(sheet) if sheet else None)

@@ -38,6 +38,7 @@ def write_page(
     from onestory_cli.report.page import render_page
 
     page = render_page(film, beside=file.parent if link else None, scores=scores).encode()
+    screen.findings(film.warnings)
     write_result(file, page)
     if json:
         screen.document("report", run=str(film.run), page=str(file), bytes=len(page))

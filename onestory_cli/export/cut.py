@@ -5,19 +5,19 @@ Lengths and starts are in frames at the film's rate. Nothing is decoded here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError
 from onestory_cli.render.mixing import Placed
+from onestory_cli.store.counting import LeftOut, counted, warnings_of
 from onestory_cli.store.files import holds
 from onestory_cli.store.frozen import story_of
-from onestory_cli.store.layout import SHOTS
 from onestory_cli.store.run import Run
 from onestory_cli.store.state import RunState
-from onestory_cli.store.takes import Take, read_shelf, read_take
+from onestory_cli.store.takes import Take, read_shelf
 from onestory_cli.story.types import Shot, Story
 
 
@@ -64,7 +64,7 @@ class Cut:
     width: int
     height: int
     shots: tuple[CutShot, ...]
-    missing: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
     film: Path | None = None
     sounds: tuple[Placed, ...] = ()
 
@@ -77,13 +77,13 @@ class Cut:
         return Fraction(self.frames, self.fps)
 
     @property
+    def missing(self) -> tuple[str, ...]:
+        return tuple(item.shot for item in self.left_out)
+
+    @property
     def warnings(self) -> tuple[Diagnostic, ...]:
         """W801 where shots are left out."""
-        if not self.missing:
-            return ()
-        message = f"left out, for want of a take: {', '.join(self.missing)}"
-        help = f"onestory resume {self.run}"
-        return (Diagnostic(code="W801", message=message, severity="warning", help=help),)
+        return warnings_of(self.left_out, self.run)
 
 
 def read_cut(run: Run) -> Cut:
@@ -98,11 +98,11 @@ def read_cut(run: Run) -> Cut:
         help = "give `onestory render` a story first"
         raise OnestoryError("R402", f'"{run.path}" is no run directory', help=help, exit=ExitCode.USAGE)
     story = story_of(run, state)
-    shots = tuple(_shots(run, state, story.shots))
+    found = counted(run.path, state, [shot.id for shot in story.shots])
+    shots = tuple(_shots(story.shots, found.takes))
     if not shots:
         raise OnestoryError("R414", f'no shot of "{run.path}" is rendered yet', help=f"onestory resume {run.path}")
     fps, width, height = _layout(shots)
-    there = {shot.id for shot in shots}
     return Cut(
         run=run.path,
         title=story.title or run.path.name,
@@ -110,7 +110,7 @@ def read_cut(run: Run) -> Cut:
         width=width,
         height=height,
         shots=shots,
-        missing=tuple(shot.id for shot in story.shots if shot.id not in there),
+        left_out=found.left_out,
         film=run.film if state.film and holds(run.film, state.film.sha256) else None,
         sounds=tuple(_sounds(run, state, story, shots, fps)),
     )
@@ -121,12 +121,11 @@ def frames_of(take: Take) -> int:
     return int(take.record.spec["frames"] or 0)
 
 
-def _shots(run: Run, state: RunState, shots: tuple[Shot, ...]) -> Iterator[CutShot]:
+def _shots(shots: tuple[Shot, ...], takes: Mapping[str, Take]) -> Iterator[CutShot]:
     start = 0
     for number, shot in enumerate(shots, start=1):
-        entry = state.shots.get(shot.id)
-        take = read_take(run.path / SHOTS / entry.folder) if entry else None
-        if not isinstance(take, Take):
+        take = takes.get(shot.id)
+        if take is None:
             continue
         others = tuple(other for other in read_shelf(take.folder.parent).takes if other.folder != take.folder)
         made = CutShot(id=shot.id, number=number, start=start, subtitle=shot.subtitle, take=take, others=others)

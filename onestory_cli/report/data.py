@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean, shorten
+from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError, did_you_mean, shorten
 from onestory_cli.plan import REFERENCE_MARK
+from onestory_cli.store.counting import LeftOut, counted, warnings_of
 from onestory_cli.store.frozen import story_of
 from onestory_cli.store.layout import SHOTS
 from onestory_cli.store.run import Run
 from onestory_cli.store.state import RunState
-from onestory_cli.store.takes import Take, read_shelf, read_take
+from onestory_cli.store.takes import Take, read_shelf
 from onestory_cli.story.types import Mention, Shot, Story
 
 
@@ -126,14 +127,23 @@ class ShotReport:
 
 @dataclass(frozen=True, kw_only=True)
 class FilmReport:
-    """A film as its run directory tells it. `missing` are shots of the story without a whole take."""
+    """A film as its run directory tells it. `left_out` are shots of the story without a whole take."""
 
     run: Path
     title: str
     state: RunState
     story: Story
     shots: tuple[ShotReport, ...]
-    missing: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        return tuple(item.shot for item in self.left_out)
+
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """W801 where shots are left out."""
+        return warnings_of(self.left_out, self.run)
 
     def shot(self, id: str) -> ShotReport:
         """A shot that was rendered.
@@ -159,21 +169,16 @@ def read_film(run: Run) -> FilmReport:
         help = "give `onestory render` a story first"
         raise OnestoryError("R402", f'"{run.path}" is no run directory', help=help, exit=ExitCode.USAGE)
     story = story_of(run, state)
-    takes = _accepted(run, state)
-    shelf = _Shelf(run, state, takes, story)
+    found = counted(run.path, state, [shot.id for shot in story.shots])
+    shelf = _Shelf(run, state, found.takes, story)
     return FilmReport(
         run=run.path,
         title=story.title or run.path.name,
         state=state,
         story=story,
-        shots=tuple(_shot(shot, takes[shot.id], shelf) for shot in story.shots if shot.id in takes),
-        missing=tuple(shot.id for shot in story.shots if shot.id not in takes),
+        shots=tuple(_shot(shot, found.takes[shot.id], shelf) for shot in story.shots if shot.id in found.takes),
+        left_out=found.left_out,
     )
-
-
-def _accepted(run: Run, state: RunState) -> dict[str, Take]:
-    found = ((shot, read_take(run.path / SHOTS / entry.folder)) for shot, entry in state.shots.items())
-    return {shot: take for shot, take in found if isinstance(take, Take)}
 
 
 def _shot(shot: Shot, take: Take, shelf: _Shelf) -> ShotReport:

@@ -42,8 +42,8 @@ def overview(film: FilmReport, memories: Sequence[Memory], *, width: int = WIDE)
         yield _shot_line(shot, memory, widths[0])
         for row in rows:
             yield _source_line(row, widths)
-    for id in film.missing:
-        yield (("-   ", DIM), (cut(id, widths[0]).ljust(widths[0]), NAME), ("  not rendered", DIM))
+    for item in film.left_out:
+        yield (("-   ", DIM), (cut(item.shot, widths[0]).ljust(widths[0]), NAME), (f"  {item.why}", DIM))
     if legend := _legend(memories):
         yield ()
         yield ((legend, DIM),)

@@ -27,8 +27,9 @@ def _lines(film: FilmReport, picture: str) -> Iterator[str]:
     seconds = sum(shot.seconds for shot in film.shots)
     yield f"## {_escaped(film.title)}\n"
     yield f"{len(film.shots)} shots, {seconds:.1f} s, model {_escaped(film.state.model.name)}"
-    if film.missing:
-        yield f"\n**Not rendered:** {', '.join(film.missing)}"
+    if film.left_out:
+        names = (item.shot + (f" ({item.why})" if item.damage else "") for item in film.left_out)
+        yield f"\n**Not rendered:** {', '.join(names)}"
     if picture:
         yield f"\n![contact sheet](<{picture}>)"
     yield f"\n{_HEAD}"

@@ -50,3 +50,11 @@ def test_nothing_rendered_is_nothing_to_draw(onestory: Onestory, film_run: Path)
     result = onestory("contact-sheet", film_run)
     assert result.exit is ExitCode.FINDINGS
     assert "error[R414]" in result.err
+
+
+def test_a_damaged_take_is_left_out_by_name(onestory: Onestory, film_run: Path) -> None:
+    next(film_run.glob("shots/city/*/clip.mp4")).write_bytes(b"cut")
+    result = onestory("contact-sheet")
+    assert (result.exit, result.out) == (ExitCode.DONE, "film.run/contact-sheet.png\n")
+    assert "city (shots/city/" in result.err
+    assert "clip.mp4: it has 3 bytes, not " in result.err

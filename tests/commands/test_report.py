@@ -52,8 +52,11 @@ def test_a_link_in_the_way_is_replaced_and_not_followed(onestory: Onestory, film
 
 def test_a_damaged_clip_is_left_out(onestory: Onestory, film_run: Path) -> None:
     next(film_run.glob("shots/city/*/clip.mp4")).write_bytes(b"cut")
-    assert onestory("report", film_run).exit is ExitCode.DONE
-    assert "Not rendered yet: city." in Path("film.run/report.html").read_text()
+    result = onestory("report", film_run)
+    assert result.exit is ExitCode.DONE
+    assert "W801" in result.err
+    assert "clip.mp4: it has 3 bytes, not " in result.err
+    assert "for want of a take: city (clip.mp4: it has 3 bytes, not " in Path("film.run/report.html").read_text()
 
 
 def test_a_summary_has_its_contact_sheet_beside_it(onestory: Onestory, film_run: Path) -> None:

@@ -36,6 +36,14 @@ def test_a_shot_without_a_take_is_left_out_with_a_warning(run: Path) -> None:
     assert "city" in warning.message
 
 
+def test_a_damaged_take_is_named_with_the_file_and_what_is_wrong_with_it(run: Path) -> None:
+    clip = next(run.glob("shots/city/*/clip.mp4"))
+    clip.write_bytes(clip.read_bytes()[:-1] + b"?")
+    (warning,) = read_cut(Run.open(run)).warnings
+    assert f"city ({clip.relative_to(run)}: its bytes were changed)" in warning.message
+    assert warning.help == f"onestory resume {run}"
+
+
 def test_nothing_rendered_is_refused(run: Path) -> None:
     shutil.rmtree(run / "shots")
     with pytest.raises(OnestoryError) as caught:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -56,7 +57,10 @@ def test_the_overview(film: FilmReport) -> None:
 def test_a_shot_that_is_missing_has_a_line(film_run: Path) -> None:
     next(film_run.glob("shots/city/*/record.json")).write_text("{}")
     film = film_of(film_run)
-    assert "-   city           not rendered" in text(overview(film, [shot.memory for shot in film.shots]))
+    assert "-   city           record.json: " in text(overview(film, [shot.memory for shot in film.shots]))
+    shutil.rmtree(film_run / "shots" / "city")
+    film = film_of(film_run)
+    assert "-   city           record.json: it is missing" in text(overview(film, [shot.memory for shot in film.shots]))
 
 
 def test_long_names_are_cut_in_their_middle_where_the_terminal_ends(story: Path) -> None:

@@ -163,7 +163,7 @@ def test_heat_is_the_place_between_the_least_and_the_most_relevant(film: FilmRep
 def test_a_film_in_parts_says_what_is_missing(film_run: Path) -> None:
     next(film_run.glob("shots/city/*/record.json")).write_text("{}")
     page = Elements(render_page(film_of(film_run)))
-    assert "Not rendered yet: city." in page.text
+    assert "Left out, for want of a take: city (record.json: " in page.text
 
 
 @pytest.mark.parametrize("gone", ["opening", "*"])

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
+from onestory_cli.store.counting import counted
 from onestory_cli.store.frozen import story_of
-from onestory_cli.store.layout import SHOTS, STATE
+from onestory_cli.store.layout import STATE
 from onestory_cli.store.run import Run
-from onestory_cli.store.takes import Take, read_take
 from onestory_cli.story.types import Shot, Story
 
 SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"}
@@ -70,8 +70,7 @@ def _of_run(folder: Path, story: Story | None) -> Film:
     state = run.state()
     assert state is not None, "it has a run.json"
     frozen = story_of(run, state)
-    found = {shot: read_take(run.path / SHOTS / entry.folder) for shot, entry in state.shots.items()}
-    takes = {shot.id: take for shot in frozen.shots if isinstance(take := found.get(shot.id), Take)}
+    takes = counted(run.path, state, [shot.id for shot in frozen.shots]).takes
     if not takes:
         help = f"`onestory resume {folder}` makes its shots"
         raise OnestoryError("T632", f'"{folder}" holds no finished shot', help=help, exit=ExitCode.USAGE)
