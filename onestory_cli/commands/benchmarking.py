@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +16,8 @@ from onestory_cli.errors import ExitCode
 from onestory_cli.models.catalog import ModelSpec
 
 if TYPE_CHECKING:
-    from onestory_cli.evaluation.result import Row
+    from onestory_cli.evaluation.compare import Comparison
+    from onestory_cli.evaluation.result import Result, Row
     from onestory_cli.evaluation.suites import Suite
     from onestory_cli.evaluation.variants import Variant
     from onestory_cli.storyworld.world import WorldConfig
@@ -33,47 +35,78 @@ class SuiteName(StrEnum):
     LENGTH = "length"
 
 
-Films = Annotated[
-    SuiteName,
-    typer.Option(
-        "--suite",
-        metavar="SUITE",
-        help="What is made: `stories`, mixed ones of six shots; `patterns`, the paper's three; `ladder`, gaps of 1 to "
-        "9 shots; or `length`, films of 100 shots.",
-    ),
-]
-Stories = Annotated[int, typer.Option("--stories", metavar="N", min=2, help="Held-out stories.")]
-Policies = Annotated[
-    str | None,
-    option(
-        "--policies",
-        metavar="NAMES",
-        help=f"What to compare; differences are to the first. [default: {POLICIES}, or adaptive for --budgets]",
-    ),
-]
-Budgets = Annotated[
-    str | None,
-    option("--budgets", "--budget", metavar="B,...", help="Memory budgets to compare; else the model's."),
-]
-SelectorSwitch = Annotated[
-    str | None,
-    option(
-        "--selector",
-        metavar="on,off",
-        help="With and without Frame Selection: the most relevant frames, or the latest.",
-    ),
-]
-ConditionerSwitch = Annotated[
-    str | None,
-    option(
-        "--conditioner",
-        metavar="on,off",
-        help="With and without Adaptive Conditioner: levels by relevance, or fewer frames of the finest.",
-    ),
-]
-Frames = Annotated[int | None, option("--frames", metavar="K", min=0, help="Remembered frames; else the model's.")]
-Steps = Annotated[int | None, option("--steps", metavar="K", min=1, help="Denoising steps; else the model's.")]
-NoiseSeed = Annotated[int, typer.Option("--seed", metavar="S", help="Seed of the noise.")]
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkFlags:
+    """Which films a model makes, how, and what is compared on them."""
+
+    suite: Annotated[
+        SuiteName,
+        typer.Option(
+            "--suite",
+            metavar="SUITE",
+            help="What is made: `stories`, mixed ones of six shots; `patterns`, the paper's three; `ladder`, gaps of 1 "
+            "to 9 shots; or `length`, films of 100 shots.",
+        ),
+    ] = SuiteName.STORIES
+    stories: Annotated[int, typer.Option("--stories", metavar="N", min=2, help="Held-out stories.")] = 100
+    policies: Annotated[
+        str | None,
+        option(
+            "--policies",
+            metavar="NAMES",
+            help=f"What to compare; differences are to the first. [default: {POLICIES}, or adaptive for --budgets]",
+        ),
+    ] = None
+    budgets: Annotated[
+        str | None,
+        option("--budgets", "--budget", metavar="B,...", help="Memory budgets to compare; else the model's."),
+    ] = None
+    selector: Annotated[
+        str | None,
+        option(
+            "--selector",
+            metavar="on,off",
+            help="With and without Frame Selection: the most relevant frames, or the latest.",
+        ),
+    ] = None
+    conditioner: Annotated[
+        str | None,
+        option(
+            "--conditioner",
+            metavar="on,off",
+            help="With and without Adaptive Conditioner: levels by relevance, or fewer frames of the finest.",
+        ),
+    ] = None
+    frames: Annotated[
+        int | None, option("--frames", metavar="K", min=0, help="Remembered frames; else the model's.")
+    ] = None
+    steps: Annotated[int | None, option("--steps", metavar="K", min=1, help="Denoising steps; else the model's.")] = (
+        None
+    )
+    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Seed of the noise.")] = 0
+
+    def variants(self, spec: ModelSpec) -> tuple[Variant, ...]:
+        """The columns that are asked for, refused before anything loads.
+
+        Raises:
+            typer.BadParameter: flags that do not go together, or a value that there is not.
+        """
+        from onestory_cli.evaluation.variants import by_part, by_policy
+
+        most = spec.memory_frames if self.frames is None else self.frames
+        parts = self.selector is not None or self.conditioner is not None
+        if parts and self.policies is not None:
+            raise typer.BadParameter("--selector and --conditioner compare parts of the method, --policies whole ones")
+        try:
+            amounts = tuple(map(_budget, _items(self.budgets))) if self.budgets else (spec.budget,)
+            if parts:
+                return by_part(_switch(self.selector), _switch(self.conditioner), amounts, frames=most)
+            policies = self.policies or ("adaptive" if len(amounts) > 1 else POLICIES)
+            return by_policy(_items(policies), amounts, frames=most)
+        except ValueError as fault:
+            raise typer.BadParameter(str(fault)) from fault
+
+
 Against = Annotated[
     Path | None,
     option("--against", metavar="FILE", help="Compare with a result that --out wrote, story by story."),
@@ -83,12 +116,8 @@ Against = Annotated[
 def evaluate_model(
     screen: Screen,
     spec: ModelSpec,
-    variants: tuple[Variant, ...],
+    asked: BenchmarkFlags,
     *,
-    suite: str,
-    stories: int,
-    seed: int,
-    steps: int,
     against: Path | None,
     out: Path | None,
     markdown: bool,
@@ -96,59 +125,49 @@ def evaluate_model(
     json: bool,
 ) -> ExitCode:
     """Make the films, read them, compare, and show the result."""
-    world = _world(spec)
+    variants, world = asked.variants(spec), _world(spec)
     if out and not out.parent.is_dir():
         raise typer.BadParameter(f'--out: there is no folder "{out.parent}"')
     with screen.watch() as show:
         from onestory_cli.evaluation import compare
         from onestory_cli.evaluation.run import measure
 
-        films = _films(suite, stories, world)
+        films, steps = _films(asked.suite, asked.stories, world), asked.steps or spec.steps
         other = compare.read_other(against) if against else None
         if other:  # what cannot be compared is refused before hours of work
             compare.pair(films.name, [film.key for film in films.films], [item.name for item in variants], other)
-        result = measure(spec, world, suite=films, variants=variants, seed=seed, steps=steps, device=device, emit=show)
-    document, tables, notes = result.document(), [result.table()], [*result.notes()]
-    if other:
-        comparison = compare.against(result, other)
-        document["against"] = comparison.document()
-        tables, notes = [*tables, comparison.table()], [*notes, comparison.note()]
+        result = measure(
+            spec, world, suite=films, variants=variants, seed=asked.seed, steps=steps, device=device, emit=show
+        )
+    told = Told.of(result, compare.against(result, other) if other else None)
     if out:
-        out.write_text(_lines(document), encoding="utf-8")
+        out.write_text(_lines(told.document), encoding="utf-8")
     if json:
-        screen.line(json_.dumps(document))
+        screen.line(json_.dumps(told.document))
     else:
-        _show(tables, notes, screen, markdown=markdown)
-        screen.note(f"{stories} stories, 95 % intervals over stories, {result.seconds:.0f} s")
+        _show(told, screen, markdown=markdown)
+        screen.note(f"{asked.stories} stories, 95 % intervals over stories, {result.seconds:.0f} s")
     return ExitCode.DONE
 
 
-def variants_of(
-    spec: ModelSpec,
-    policies: str | None,
-    budgets: str | None,
-    selector: str | None,
-    conditioner: str | None,
-    frames: int | None,
-) -> tuple[Variant, ...]:
-    """The columns that the flags ask for, refused before anything loads.
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """A result for machines, and as tables with notes under them for people."""
 
-    Raises:
-        typer.BadParameter: flags that do not go together, or a value that there is not.
-    """
-    from onestory_cli.evaluation.variants import by_part, by_policy
+    document: dict[str, object]
+    tables: list[list[Row]]
+    notes: list[str]
 
-    most = spec.memory_frames if frames is None else frames
-    parts = selector is not None or conditioner is not None
-    if parts and policies is not None:
-        raise typer.BadParameter("--selector and --conditioner compare parts of the method, --policies whole ones")
-    try:
-        amounts = tuple(map(_budget, _items(budgets))) if budgets else (spec.budget,)
-        if parts:
-            return by_part(_switch(selector), _switch(conditioner), amounts, frames=most)
-        return by_policy(_items(policies or ("adaptive" if len(amounts) > 1 else POLICIES)), amounts, frames=most)
-    except ValueError as fault:
-        raise typer.BadParameter(str(fault)) from fault
+    @classmethod
+    def of(cls, result: Result, comparison: Comparison | None) -> Told:
+        document, tables, notes = result.document(), [result.table()], [*result.notes()]
+        if comparison is None:
+            return cls(document=document, tables=tables, notes=notes)
+        return cls(
+            document={**document, "against": comparison.document()},
+            tables=[*tables, comparison.table()],
+            notes=[*notes, comparison.note()],
+        )
 
 
 def _items(text: str) -> tuple[str, ...]:
@@ -194,15 +213,16 @@ def _lines(document: dict[str, object]) -> str:
     return "{\n" + ",\n".join(rows) + "\n}\n"
 
 
-def _show(tables: list[list[Row]], notes: list[str], screen: Screen, *, markdown: bool) -> None:
+def _show(told: Told, screen: Screen, *, markdown: bool) -> None:
     from onestory_cli.evaluation import result
 
-    for index, table in enumerate(tables):
+    for index, table in enumerate(told.tables):
         if markdown:
-            screen.line(result.markdown(table, notes if index == len(tables) - 1 else ()).rstrip() + "\n")
+            notes = told.notes if index == len(told.tables) - 1 else ()
+            screen.line(result.markdown(table, notes).rstrip() + "\n")
             continue
         head, *rows = table
         screen.table(head, rows, right=head[1:])
     if not markdown:
-        for note in notes:
+        for note in told.notes:
             screen.line(note)

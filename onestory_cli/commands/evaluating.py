@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,43 +18,56 @@ from onestory_cli.models.catalog import CARD, CATALOG
 if TYPE_CHECKING:
     from onestory_cli.evaluation.videos.films import Film
     from onestory_cli.evaluation.videos.networks import Role
+    from onestory_cli.evaluation.videos.result import VideoResult
 
-FilmStory = Annotated[
-    Path | None, option("--story", metavar="FILE", help="Of a folder of clips: the story that they show.")
-]
-Embedder = Annotated[
-    str, typer.Option("--embedder", metavar="NAME", help="Of a film: what judges likeness (DINOv2); or none.")
-]
-Detector = Annotated[
-    str,
-    typer.Option(
-        "--detector", metavar="NAME", help="Of a film: what finds characters (GroundingDINO or D-FINE); or none."
-    ),
-]
-Aligner = Annotated[
-    str,
-    typer.Option(
-        "--aligner", metavar="NAME", help="Of a film: what compares clip and caption (X-CLIP or SigLIP2); or none."
-    ),
-]
-ByReadout = Annotated[
-    bool,
-    flag(
-        "--readout",
-        help="Of a film of the storyworld: look with the read-out in the package, and with no other network.",
-    ),
-]
-ExportVbench = Annotated[
-    Path | None,
-    option(
-        "--export-vbench",
-        metavar="FOLDER",
-        help="Of a film: write clips and captions in VBench's layout, and measure nothing.",
-    ),
-]
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureFlags:
+    """What is said of a film: its story, the networks that look at it, and whether it is only handed on."""
+
+    story: Annotated[
+        Path | None, option("--story", metavar="FILE", help="Of a folder of clips: the story that they show.")
+    ] = None
+    embedder: Annotated[
+        str, typer.Option("--embedder", metavar="NAME", help="Of a film: what judges likeness (DINOv2); or none.")
+    ] = "dinov2-base"
+    detector: Annotated[
+        str,
+        typer.Option(
+            "--detector", metavar="NAME", help="Of a film: what finds characters (GroundingDINO or D-FINE); or none."
+        ),
+    ] = "grounding-dino-tiny"
+    aligner: Annotated[
+        str,
+        typer.Option(
+            "--aligner", metavar="NAME", help="Of a film: what compares clip and caption (X-CLIP or SigLIP2); or none."
+        ),
+    ] = "xclip-base"
+    readout: Annotated[
+        bool,
+        flag(
+            "--readout",
+            help="Of a film of the storyworld: look with the read-out in the package, and with no other network.",
+        ),
+    ] = False
+    export_vbench: Annotated[
+        Path | None,
+        option(
+            "--export-vbench",
+            metavar="FOLDER",
+            help="Of a film: write clips and captions in VBench's layout, and measure nothing.",
+        ),
+    ] = None
+
+    @property
+    def networks(self) -> dict[Role, str]:
+        """A name for each role; the read-out stands for all of them."""
+        return {"embedder": self.embedder, "detector": self.detector, "aligner": self.aligner}
+
+
 # options of the command that say something of a film; the others are of a model
 NETWORKS = ("embedder", "detector", "aligner")
-OF_FILMS = {"story", *NETWORKS, "readout", "export_vbench"}
+OF_FILMS = {field.name for field in fields(MeasureFlags)}
 OF_BOTH = {"model", "out", "markdown", "device", "json"}
 
 
@@ -83,30 +97,18 @@ def refuse_other_options(context: typer.Context, argument: str) -> None:
 def evaluate_film(
     screen: Screen,
     folder: Path,
+    asked: MeasureFlags,
     *,
-    story: Path | None,
-    networks: dict[Role, str],
-    readout: bool,
-    export: Path | None,
     out: Path | None,
     markdown: bool,
     device: str,
     json: bool,
 ) -> ExitCode:
-    """Measure a film and show the result, or export it; `networks` has a name for each role, `readout` is for all."""
-    film = _film(folder, story)
-    if export:
-        return _export(screen, film, export, json=json)
-    with screen.watch() as show:
-        from onestory_cli.evaluation.videos.networks import source_of
-        from onestory_cli.evaluation.videos.result import COLUMNS, SHOT_COLUMNS
-
-        sources = {role: source_of(role, name) for role, name in networks.items()}
-        from onestory_cli.evaluation.videos.run import load_eyes, measure_film
-        from onestory_cli.evaluation.videos.world import world_eyes
-
-        eyes = world_eyes(folder) if readout else load_eyes(sources, device)
-        result = measure_film(film, eyes, emit=show)
+    """Measure a film and show the result, or export it."""
+    film = _film(folder, asked.story)
+    if asked.export_vbench:
+        return _export(screen, film, asked.export_vbench, json=json)
+    result = _measure(screen, folder, film, asked, device)
     if out:
         write_result(out, (json_.dumps(result.document(), indent=2) + "\n").encode())
     if json:
@@ -114,13 +116,31 @@ def evaluate_film(
     elif markdown:
         screen.line(result.markdown().rstrip())
     else:
-        screen.table(COLUMNS, result.table(), right=COLUMNS[1:2])
-        screen.line("")
-        screen.table(SHOT_COLUMNS, result.shot_table(), right=SHOT_COLUMNS[1:7])
-        screen.note(f"{len(result.shots)} clips in {result.seconds:.0f} s")
+        _show(screen, result)
     if result.missing:
         screen.note(f"left out, without a whole clip: {', '.join(result.missing)}")
     return ExitCode.DONE
+
+
+def _measure(screen: Screen, folder: Path, film: Film, asked: MeasureFlags, device: str) -> VideoResult:
+    with screen.watch() as show:
+        from onestory_cli.evaluation.videos.networks import source_of
+
+        sources = {role: source_of(role, name) for role, name in asked.networks.items()}
+        from onestory_cli.evaluation.videos.run import load_eyes, measure_film
+        from onestory_cli.evaluation.videos.world import world_eyes
+
+        eyes = world_eyes(folder) if asked.readout else load_eyes(sources, device)
+        return measure_film(film, eyes, emit=show)
+
+
+def _show(screen: Screen, result: VideoResult) -> None:
+    from onestory_cli.evaluation.videos.result import COLUMNS, SHOT_COLUMNS
+
+    screen.table(COLUMNS, result.table(), right=COLUMNS[1:2])
+    screen.line("")
+    screen.table(SHOT_COLUMNS, result.shot_table(), right=SHOT_COLUMNS[1:7])
+    screen.note(f"{len(result.shots)} clips in {result.seconds:.0f} s")
 
 
 def _film(folder: Path, story: Path | None) -> Film:
