@@ -78,11 +78,13 @@ class BenchmarkFlags:
         ),
     ] = None
     frames: Annotated[
-        int | None, option("--frames", metavar="K", min=0, help="Remembered frames; else the model's.")
+        int | None,
+        option("--frames", metavar="K", min=0, help="Remembered frames; else the model's."),
     ] = None
-    steps: Annotated[int | None, option("--steps", metavar="K", min=1, help="Denoising steps; else the model's.")] = (
-        None
-    )
+    steps: Annotated[
+        int | None,
+        option("--steps", metavar="K", min=1, help="Denoising steps; else the model's."),
+    ] = None
     seed: Annotated[int, typer.Option("--seed", metavar="S", help="Seed of the noise.")] = 0
 
     def variants(self, spec: ModelSpec) -> tuple[Variant, ...]:

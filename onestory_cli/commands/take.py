@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,15 +11,19 @@ import typer
 
 from onestory_cli.checks import faults
 from onestory_cli.commands.completing import run_shots
+from onestory_cli.commands.gathering import gather
 from onestory_cli.commands.options import CheckpointSeconds, Device, Json, RetryBad, argument, option
 from onestory_cli.commands.runs import find_run
 from onestory_cli.commands.screen import screen_of
 from onestory_cli.commands.stopping import StopSignals
 from onestory_cli.errors import ExitCode
-from onestory_cli.events import StopAsked
+from onestory_cli.events import Emit, StopAsked
 
 if TYPE_CHECKING:
+    from onestory_cli.plan import Plan
     from onestory_cli.store.candidates import Candidate
+    from onestory_cli.store.run import Run
+    from onestory_cli.store.takes import Take
 
 COLUMNS = ("shot", "take", "id", "seed", "state", "faults", "why")
 group = typer.Typer(help="Make other takes of a shot, look at them, and say which one counts.", no_args_is_help=True)
@@ -48,42 +53,30 @@ def list_takes(context: typer.Context, folder: Folder, shot: AnyShot = None, jso
     return ExitCode.DONE
 
 
+@dataclass(frozen=True, kw_only=True)
+class NewFlags:
+    """How many takes are made, and how."""
+
+    number: Annotated[int, typer.Option("-n", "--number", metavar="N", min=1, help="How many.")] = 1
+    seed: Annotated[int | None, option("--seed", metavar="S", min=0, help="The seed of the first; else derived.")] = (
+        None
+    )
+    device: Device = "auto"
+    checkpoint_seconds: CheckpointSeconds = 30.0
+    retry_bad: RetryBad = 0
+
+
 @group.command("new")
-def new(
-    context: typer.Context,
-    folder: Folder,
-    shot: Shot,
-    number: Annotated[int, typer.Option("-n", "--number", metavar="N", min=1, help="How many.")] = 1,
-    seed: Annotated[
-        int | None, option("--seed", metavar="S", min=0, help="The seed of the first; else derived.")
-    ] = None,
-    device: Device = "auto",
-    checkpoint_seconds: CheckpointSeconds = 30.0,
-    retry_bad: RetryBad = 0,
-    json: Json = False,
-) -> ExitCode:
+@gather
+def new(context: typer.Context, *, folder: Folder, shot: Shot, asked: NewFlags, json: Json = False) -> ExitCode:
     """Make more takes of a shot; the one that counts goes on counting."""
-    from onestory_cli.commands.making import maker_loader
     from onestory_cli.render import load_run_plan
-    from onestory_cli.render.takes import make_takes
 
     run, screen = find_run(folder), screen_of(context)
     plan = load_run_plan(run)
     with screen.watch(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
-        load = maker_loader(plan, device, show)
         try:
-            made = make_takes(
-                plan,
-                run,
-                load,
-                show,
-                shot=shot,
-                count=number,
-                seed=seed,
-                stop=signals.asked,
-                checkpoint_seconds=checkpoint_seconds,
-                retry_bad=retry_bad,
-            )
+            made = _make(plan, run, shot, asked, show, stop=signals.asked)
         except KeyboardInterrupt:
             screen.note("interrupted: finished takes are kept, and the same command goes on with the one in work")
             return signals.exit
@@ -94,6 +87,26 @@ def new(
         screen.line("\n".join(str(take.clip) for take in made))
         screen.note(f"next: onestory take accept {run.path} {shot} {made[0].record.take}")
     return ExitCode.DONE
+
+
+def _make(
+    plan: Plan, run: Run, shot: str, asked: NewFlags, emit: Emit, *, stop: Callable[[], bool]
+) -> tuple[Take, ...]:
+    from onestory_cli.commands.making import maker_loader
+    from onestory_cli.render.takes import make_takes
+
+    return make_takes(
+        plan,
+        run,
+        maker_loader(plan, asked.device, emit),
+        emit,
+        shot=shot,
+        count=asked.number,
+        seed=asked.seed,
+        stop=stop,
+        checkpoint_seconds=asked.checkpoint_seconds,
+        retry_bad=asked.retry_bad,
+    )
 
 
 @group.command("accept")
