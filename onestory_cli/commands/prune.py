@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from onestory_cli.commands.options import Json, RunArgument, flag, option
 from onestory_cli.commands.runs import find_run
-from onestory_cli.commands.screen import screen_of
+from onestory_cli.commands.screen import Screen, screen_of
 from onestory_cli.errors import ExitCode
+
+if TYPE_CHECKING:
+    from onestory_cli.store.prune import Leftovers
+    from onestory_cli.store.run import Run
 
 
 def command(
@@ -37,19 +41,24 @@ def command(
         if not dry_run:
             prune.remove(run, found)
     if json:
-        screen.document(
-            "prune",
-            run=str(run.path),
-            takes=[f"{take.shot}/{take.id}" for take in found.takes],
-            partials=[str(path.relative_to(run.path)) for path in found.partials],
-            references=[str(path.relative_to(run.path)) for path in found.references],
-            bytes=freed,
-            removed=not dry_run,
-        )
+        screen.document("prune", **_as_json(run, found), bytes=freed, removed=not dry_run)
     else:
-        for path in (*(take.folder for take in found.takes), *found.partials, *found.references):
-            screen.line(str(path))
-        counts = {"takes": found.takes, "partials": found.partials, "latents of pictures": found.references}
-        what = " and ".join(f"{len(of)} {name}" for name, of in counts.items() if of or name == "takes")
-        screen.note(f"{what}, {freed} bytes {'would be ' if dry_run else ''}freed")
+        _show(screen, found, f"{freed} bytes {'would be ' if dry_run else ''}freed")
     return ExitCode.DONE
+
+
+def _as_json(run: Run, found: Leftovers) -> dict[str, object]:
+    return {
+        "run": str(run.path),
+        "takes": [f"{take.shot}/{take.id}" for take in found.takes],
+        "partials": [str(path.relative_to(run.path)) for path in found.partials],
+        "references": [str(path.relative_to(run.path)) for path in found.references],
+    }
+
+
+def _show(screen: Screen, found: Leftovers, freed: str) -> None:
+    for path in (*(take.folder for take in found.takes), *found.partials, *found.references):
+        screen.line(str(path))
+    counts = {"takes": found.takes, "partials": found.partials, "latents of pictures": found.references}
+    what = " and ".join(f"{len(of)} {name}" for name, of in counts.items() if of or name == "takes")
+    screen.note(f"{what}, {freed}")

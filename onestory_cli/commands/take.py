@@ -32,6 +32,7 @@ Folder = Annotated[Path, argument(metavar="DIR", help="The run directory.")]
 Shot = Annotated[str, argument(metavar="SHOT", help="The id of the shot.", autocompletion=run_shots)]
 AnyShot = Annotated[str | None, argument(metavar="[SHOT]", help="Only this shot.", autocompletion=run_shots)]
 Which = Annotated[str, argument(metavar="TAKE", help="Its number, or the first digits of its id.")]
+FirstSeed = Annotated[int | None, option("--seed", metavar="S", min=0, help="The seed of the first; else derived.")]
 Any = Annotated[str | None, argument(metavar="[TAKE]", help="Number or id; else the one that counts.")]
 
 
@@ -58,9 +59,7 @@ class NewFlags:
     """How many takes are made, and how."""
 
     number: Annotated[int, typer.Option("-n", "--number", metavar="N", min=1, help="How many.")] = 1
-    seed: Annotated[int | None, option("--seed", metavar="S", min=0, help="The seed of the first; else derived.")] = (
-        None
-    )
+    seed: FirstSeed = None
     device: Device = "auto"
     checkpoint_seconds: CheckpointSeconds = 30.0
     retry_bad: RetryBad = 0
