@@ -54,12 +54,20 @@ class BenchmarkFlags:
         option(
             "--policies",
             metavar="NAMES",
-            help=f"What to compare; differences are to the first. [default: {POLICIES}, or adaptive for --budgets]",
+            help=f"What to compare; differences are to the first. [default: {POLICIES}, or adaptive beside other lists]",
         ),
     ] = None
     budgets: Annotated[
         str | None,
         option("--budgets", "--budget", metavar="B,...", help="Memory budgets to compare; else the model's."),
+    ] = None
+    memory_guidance: Annotated[
+        str | None,
+        option(
+            "--memory-guidance",
+            metavar="G,...",
+            help="How much further shots are pulled towards what they remember, to compare; else the model's.",
+        ),
     ] = None
     selector: Annotated[
         str | None,
@@ -93,7 +101,7 @@ class BenchmarkFlags:
         Raises:
             typer.BadParameter: flags that do not go together, or a value that there is not.
         """
-        from onestory_cli.evaluation.variants import by_part, by_policy
+        from onestory_cli.evaluation.variants import by_guidance, by_part, by_policy
 
         most = spec.memory_frames if self.frames is None else self.frames
         parts = self.selector is not None or self.conditioner is not None
@@ -101,10 +109,14 @@ class BenchmarkFlags:
             raise typer.BadParameter("--selector and --conditioner compare parts of the method, --policies whole ones")
         try:
             amounts = tuple(map(_budget, _items(self.budgets))) if self.budgets else (spec.budget,)
-            if parts:
-                return by_part(_switch(self.selector), _switch(self.conditioner), amounts, frames=most)
-            policies = self.policies or ("adaptive" if len(amounts) > 1 else POLICIES)
-            return by_policy(_items(policies), amounts, frames=most)
+            scales = tuple(map(_guidance, _items(self.memory_guidance))) if self.memory_guidance else ()
+            usual = "adaptive" if max(len(amounts), len(scales)) > 1 else POLICIES
+            variants = (
+                by_part(_switch(self.selector), _switch(self.conditioner), amounts, frames=most)
+                if parts
+                else by_policy(_items(self.policies or usual), amounts, frames=most)
+            )
+            return by_guidance(variants, scales or (spec.memory_guidance,))
         except ValueError as fault:
             raise typer.BadParameter(str(fault)) from fault
 
@@ -180,6 +192,13 @@ def _budget(text: str) -> float:
     value = float(text)
     if not 0 < value < float("inf"):
         raise ValueError(f"a budget is a number above 0, not {text}")
+    return value
+
+
+def _guidance(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"a guidance is a number from 0, not {text}")
     return value
 
 

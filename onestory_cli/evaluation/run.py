@@ -13,7 +13,7 @@ from onestory_cli.evaluation.storyworld import Conduct, evaluate
 from onestory_cli.evaluation.suites import Suite
 from onestory_cli.evaluation.variants import Variant
 from onestory_cli.events import DataPrepared, Emit, ignore
-from onestory_cli.generate.denoise import Schedule
+from onestory_cli.generate.denoise import schedule_for
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.models.fingerprint import fingerprint
 from onestory_cli.models.load import load_model
@@ -34,7 +34,7 @@ def measure(
     """Load a model and the read-out, and run a suite of films in its world."""
     model, readout = load_model(spec, device), load_readout()
     pace = _Pace(films=len(suite.films) * len(variants), emit=emit)
-    schedule = Schedule(name=spec.scheduler, steps=steps, shift=spec.shift, guidance=spec.guidance)
+    schedule = schedule_for(spec, steps=steps)
     conduct = Conduct(schedule=schedule, seed=seed)
     result = evaluate(
         model,

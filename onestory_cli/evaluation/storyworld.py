@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -114,7 +114,7 @@ def _roll(
         model,
         [[shot.caption for shot in film.story.shots] for film in group],
         policy=variant.policy,
-        schedule=conduct.schedule,
+        schedule=replace(conduct.schedule, memory_guidance=variant.guidance),
         frames=variant.frames,
         budget=variant.budget,
         visible=group[0].visible,

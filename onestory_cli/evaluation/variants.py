@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from onestory_cli.models.catalog import POLICIES
@@ -14,12 +14,13 @@ Switch = tuple[bool, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A way to remember. frames: K; budget: in latent frames of tokens."""
+    """A way to remember. frames: K; budget: in latent frames of tokens; guidance: that of the memory."""
 
     name: str
     policy: str
     frames: int
     budget: float
+    guidance: float = 0.0
 
 
 def by_policy(policies: Sequence[str], budgets: Sequence[float], *, frames: int) -> tuple[Variant, ...]:
@@ -60,6 +61,20 @@ def by_part(selector: Switch, conditioner: Switch, budgets: Sequence[float], *, 
             budget=budget,
         )
         for selects, conditions in product(selector, conditioner)
+    )
+
+
+def by_guidance(variants: Sequence[Variant], guidances: Sequence[float]) -> tuple[Variant, ...]:
+    """Every variant with every guidance of the memory, named by what differs."""
+    if len(guidances) == 1:
+        return tuple(replace(variant, guidance=guidances[0]) for variant in variants)
+    return tuple(
+        replace(
+            variant,
+            guidance=guidance,
+            name=f"{variant.name}, guidance {guidance:g}" if len(variants) > 1 else f"guidance {guidance:g}",
+        )
+        for variant, guidance in product(variants, guidances)
     )
 
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from onestory_cli.generate.snapshot import identity_of, restore, snapshot
 from onestory_cli.models.caching import FRESH_STEPS, Pass, forget, passing
 from onestory_cli.models.loaded import LoadedModel
+from onestory_cli.models.spec import ModelSpec
 from onestory_cli.models.steady import text_once
 from onestory_cli.models.transformer import Rotary, token_timesteps
 from onestory_cli.partial import UNKEPT, Checkpoint
@@ -59,7 +60,8 @@ class Conditions:
 class Schedule:
     """How noise becomes latents: a scheduler's name, its steps and time shift, and the guidance scale (1 is none).
 
-    `guidance_2` is for the second expert; None is the same as for the first.
+    `guidance_2` is for the second expert; None is the same as for the first. `memory_guidance` is what the memory
+    weighs beside that; 0 is nothing.
     """
 
     name: str
@@ -67,9 +69,22 @@ class Schedule:
     shift: float
     guidance: float
     guidance_2: float | None = None
+    memory_guidance: float = 0.0
 
     def guidance_of(self, expert: int) -> float:
         return self.guidance_2 if expert and self.guidance_2 is not None else self.guidance
+
+
+def schedule_for(spec: ModelSpec, *, steps: int) -> Schedule:
+    """A model's own settings, at so many steps."""
+    return Schedule(
+        name=spec.scheduler,
+        steps=steps,
+        shift=spec.shift,
+        guidance=spec.guidance,
+        guidance_2=spec.guidance_2,
+        memory_guidance=spec.memory_guidance,
+    )
 
 
 def starting_noise(shape: tuple[int, ...], *, seed: int) -> Tensor:
@@ -104,7 +119,7 @@ def denoise(
             if model.spec.fitting.cache is not None and (step - 1) % FRESH_STEPS == 0:
                 forget(model.expert_transformers)
                 fresh = state(latents, step=step - 1)
-            velocity = guided(model, latents, time, conditions, schedule.guidance_of(model.expert(time)))
+            velocity = guided(model, latents, time, conditions, schedule)
             latents = scheduler.step(velocity, time, latents, return_dict=False)[0]
             latents = hold_first(latents, conditions.first_BCHW)
             on_step(step)
@@ -125,21 +140,35 @@ def _identity(
     return identity_of((*start, *conditions.tensors), {**model.environment(), **asdict(schedule)})
 
 
-def guided(model: LoadedModel, latents: Tensor, time: Tensor, conditions: Conditions, guidance: float) -> Tensor:
-    """Classifier-free guidance as two passes of batch 1: a batch of 2 would round otherwise."""
+def guided(model: LoadedModel, latents: Tensor, time: Tensor, conditions: Conditions, schedule: Schedule) -> Tensor:
+    """Classifier-free guidance as passes of batch 1: a larger batch would round otherwise.
+
+    With v for the velocity given text c and memory m: v(c, m) + (g - 1) (v(c, m) - v()) + g_m (v(c, m) - v(c)). The
+    last part leads away from what the caption alone would show. It costs a pass without context tokens, and is left out
+    where there are none.
+    """
+    guidance = schedule.guidance_of(model.expert(time))
     wanted = velocity(model, latents, time, conditions)
-    if guidance == 1.0:
-        return wanted
-    free = velocity(model, latents, time, unconditional(conditions), "uncond")
-    return free + guidance * (wanted - free)
+    result = wanted
+    if guidance != 1.0:
+        free = velocity(model, latents, time, unconditional(conditions), "uncond")
+        result = free + guidance * (wanted - free)
+    if schedule.memory_guidance and conditions.context_BSD.shape[1]:
+        forgetful = velocity(model, latents, time, without_memory(conditions), "forgetful")
+        result = result + schedule.memory_guidance * (wanted - forgetful)
+    return result
 
 
 def unconditional(conditions: Conditions) -> Conditions:
     """The same without text and without context tokens."""
+    return replace(without_memory(conditions), text_BLE=conditions.negative_BLE)
+
+
+def without_memory(conditions: Conditions) -> Conditions:
+    """The same without context tokens."""
     second = conditions.context_2_BSD
     return replace(
         conditions,
-        text_BLE=conditions.negative_BLE,
         context_BSD=conditions.context_BSD[:, :0],
         context_2_BSD=None if second is None else second[:, :0],
     )

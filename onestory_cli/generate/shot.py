@@ -68,9 +68,7 @@ def generate_shot(
         conditions = conditions_of(model, job, bank, recalled, text_BLE=text, image=image)
         emit(_remembered(job, bank, recalled))
     with watch("denoise"):
-        schedule = Schedule(
-            name=job.scheduler, steps=job.steps, shift=job.shift, guidance=job.guidance, guidance_2=job.guidance_2
-        )
+        schedule = schedule_of(job)
         shape = latent_shape(model, job)
         noise = noise_for(shape, seed=job.seed, references=conditions.references)
         latents = denoise(model, noise, conditions, schedule, _steps(job, emit), checkpoint)
@@ -83,6 +81,18 @@ def generate_shot(
         noise_tokens=shape[2] * model.spec.tokens_per_frame(job.width, job.height),
         decode=partial(decode, model, latents_CTHW),
         watch=watch,
+    )
+
+
+def schedule_of(job: ShotJob) -> Schedule:
+    """How the job's noise becomes latents."""
+    return Schedule(
+        name=job.scheduler,
+        steps=job.steps,
+        shift=job.shift,
+        guidance=job.guidance,
+        guidance_2=job.guidance_2,
+        memory_guidance=job.memory.guidance,
     )
 
 

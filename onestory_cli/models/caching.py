@@ -1,8 +1,8 @@
 """The first-block cache, by diffusers' hooks: where the first block of a transformer does nearly what it did a step
 before, what all others did then is taken again.
 
-The cache lives in the transformer, for each pass by itself: with and without text their tokens are not even as many. A
-shot begins with an empty one, and so does every eighth step: from there a shot that was stopped goes on to the same
+The cache lives in the transformer, for each pass by itself: with and without memory their tokens are not even as many.
+A shot begins with an empty one, and so does every eighth step: from there a shot that was stopped goes on to the same
 bytes, and no difference grows for longer.
 """
 
@@ -18,7 +18,7 @@ from onestory_cli.models.fitting import cannot_cache
 
 FRESH_STEPS = 8
 
-Pass = Literal["cond", "uncond"]
+Pass = Literal["cond", "uncond", "forgetful"]
 
 
 def cache_blocks(transformer: Any, threshold: float) -> None:

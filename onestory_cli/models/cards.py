@@ -15,7 +15,7 @@ from onestory_cli.models.spec import POLICIES, SCHEDULERS, ModelSpec
 
 MAX_BYTES = 4 * 1024 * 1024
 LARGEST = 2**24  # of pixels, frames, steps: far more than any model has, and no product of two overflows
-_MAY_BE_ZERO = {"memory_frames", "budget", "guidance", "guidance_2", "memory_gb", "boundary_ratio"}
+_MAY_BE_ZERO = {"memory_frames", "budget", "guidance", "guidance_2", "memory_guidance", "memory_gb", "boundary_ratio"}
 _CHOICES = {
     "policy": POLICIES,
     "scheduler": SCHEDULERS,

@@ -46,7 +46,8 @@ class Shown:
 class MemoryJob:
     """What a shot may remember: at most `frames` frames of `sources`, in film order, references first.
 
-    `shown` has what the caption names and some source shows; only where the policy asks for it.
+    `shown` has what the caption names and some source shows; only where the policy asks for it. `guidance` is how much
+    further than the shot's own guidance leads what is remembered leads.
     """
 
     frames: int
@@ -54,6 +55,7 @@ class MemoryJob:
     policy: str
     sources: tuple[str, ...]
     shown: tuple[Shown, ...] = ()
+    guidance: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

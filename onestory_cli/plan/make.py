@@ -190,7 +190,8 @@ class Planner:
         references = () if begins else tuple(reference.source for reference in self.references)
         sources = () if blind else (*references, *shots)
         shown = tuple(self._shown(shot, chosen, frozenset(references))) if policy == "coverage" and not blind else ()
-        return MemoryJob(frames=frames, budget=budget, policy=policy, sources=sources, shown=shown)
+        guidance = _first(asked.guidance, spec.memory_guidance)
+        return MemoryJob(frames=frames, budget=budget, policy=policy, sources=sources, shown=shown, guidance=guidance)
 
     def _shown(self, shot: Shot, chosen: frozenset[str] | None, pictured: frozenset[str]) -> Iterator[Shown]:
         """What the caption names, where it is shown: its own reference, and the latest shots that name it too."""

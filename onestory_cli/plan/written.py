@@ -93,4 +93,6 @@ def _audio(audio: Audio, names: Names) -> dict[str, Any]:
 
 def _memory(shot: Shot, job: ShotJob) -> dict[str, Any]:
     chosen = {} if shot.memory.sources is None else {"from": list(shot.memory.sources)}
-    return {"frames": job.memory.frames, "budget": job.memory.budget, "policy": job.memory.policy, **chosen}
+    memory = job.memory
+    settings = {"frames": memory.frames, "budget": memory.budget, "policy": memory.policy, "guidance": memory.guidance}
+    return {**settings, **chosen}

@@ -39,6 +39,7 @@ KINDS: dict[str, ReasonKind] = {
     "memory_frames": ReasonKind.SETTINGS,
     "memory_budget": ReasonKind.SETTINGS,
     "memory_policy": ReasonKind.SETTINGS,
+    "memory_guidance": ReasonKind.SETTINGS,
 }
 
 
@@ -63,6 +64,7 @@ def spec_fields(job: ShotJob, model_fingerprint: str) -> dict[str, Field]:
         "memory_frames": job.memory.frames if remembers else 0,
         "memory_budget": float(job.memory.budget) if remembers else 0.0,
         "memory_policy": job.memory.policy if remembers else "none",
+        **({"memory_guidance": float(job.memory.guidance)} if remembers and job.memory.guidance else {}),
     }
 
 

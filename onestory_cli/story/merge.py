@@ -125,6 +125,7 @@ def _shot(source: Source, index: int, shot: dict[str, Any], shared: Sequence[Lay
             budget=_number(given.get("memory.budget")),
             sources=None if sources is None else tuple(item for item in sources if item is not None),
             policy=given.get("memory.policy"),
+            guidance=_number(given.get("memory.guidance")),
         ),
         audio=_audio(shot.get("audio", {}), role="effect"),
         subtitle=_lines(given.get("subtitle", "")),

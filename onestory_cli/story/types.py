@@ -19,6 +19,7 @@ class MemoryRequest:
     budget: float | None = None
     sources: tuple[str, ...] | None = None
     policy: str | None = None
+    guidance: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -147,6 +147,7 @@ def model_spec(recipe: Recipe, words: Sequence[str], *, folder: Path) -> ModelSp
         latent_channels=size.vae.latent_channels,
         steps=size.sampling.steps,
         guidance=size.sampling.guidance,
+        memory_guidance=size.sampling.memory_guidance,
         scheduler=size.sampling.scheduler,
         shift=size.sampling.shift,
         memory_frames=size.memory.frames,

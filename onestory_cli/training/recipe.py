@@ -86,6 +86,7 @@ class Sampling:
 
     steps: int = 24
     guidance: float = 3.0
+    memory_guidance: float = 0.0
     scheduler: str = "euler"
     shift: float = 2.0
     scale: int = 8

@@ -70,9 +70,16 @@ def test_budgets_and_parts_are_columns(folder: Path, tmp_path: Path) -> None:
     assert list(document["differences"]) == ["both - selector", "both - conditioner", "both - neither"]
 
 
+def test_guidances_of_the_memory_are_columns_and_make_other_films(folder: Path, tmp_path: Path) -> None:
+    _, document = measured(folder, tmp_path / "e.json", "--memory-guidance", "0,3")
+    assert list(document["tallies"]) == ["guidance 0", "guidance 3"]
+    assert [item["guidance"] for item in document["variants"]] == [0.0, 3.0]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (("--memory-guidance", "1,-2"), "from 0"),
         (("--policies", "adaptive,best"), 'no policy "best"'),
         (("--budgets", "1,little"), "little"),
         (("--budgets", "1,-2"), "above 0"),

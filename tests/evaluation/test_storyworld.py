@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -70,6 +72,18 @@ def test_branches_and_long_films_are_measured_as_well(model: LoadedModel, readou
     assert {row.split(", ")[0] for row in found.shown} == names
     assert found.rows[CEILING][f"{min(names)}, caption alignment"].n > 0
     assert found.selector.first_choice.n > 0
+
+
+def test_guidance_of_the_memory_changes_what_remembers_and_nothing_else(model: LoadedModel, readout: Readout) -> None:
+    lively = copy.deepcopy(model)
+    torch.nn.init.normal_(lively.transformer.proj_out.weight)  # zero in weights that have not learned
+    plain, guided = (
+        make_films(lively, readout, STORIES, replace(ADAPTIVE, guidance=guidance), CONDUCT, lambda *_: None).views
+        for guidance in (0.0, 3.0)
+    )
+    for (first, second, *_), (same, other, *_) in zip(plain, guided, strict=True):
+        assert np.array_equal(first.place, same.place)  # the first shot remembers nothing
+        assert not np.array_equal(second.place, other.place)
 
 
 def test_films_do_not_depend_on_their_batch(model: LoadedModel, readout: Readout) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from onestory_cli.evaluation.variants import Variant, by_part, by_policy
+from onestory_cli.evaluation.variants import Variant, by_guidance, by_part, by_policy
 from onestory_cli.models.levels import allocate
 
 BOTH = (True, False)
@@ -21,6 +21,16 @@ def test_policies_at_one_budget_are_named_by_policy() -> None:
 def test_budgets_of_one_policy_are_named_by_budget_and_of_several_by_both() -> None:
     assert [item.name for item in by_policy(("adaptive",), (0.5, 1.0), frames=8)] == ["budget 0.5", "budget 1"]
     assert by_policy(("adaptive", "recent"), (1.0, 2.0), frames=8)[3].name == "recent, budget 2"
+
+
+def test_guidances_are_named_where_there_are_several() -> None:
+    one, two = by_policy(("adaptive",), (4.0,), frames=8), by_policy(("adaptive", "none"), (4.0,), frames=8)
+    assert [(item.name, item.guidance) for item in by_guidance(one, (2.0,))] == [("adaptive", 2.0)]
+    assert [(item.name, item.guidance) for item in by_guidance(one, (0.0, 2.5))] == [
+        ("guidance 0", 0.0),
+        ("guidance 2.5", 2.5),
+    ]
+    assert [item.name for item in by_guidance(two, (0.0, 2.0))][1:3] == ["adaptive, guidance 2", "none, guidance 0"]
 
 
 def test_neither_part_at_a_budget_of_one_is_the_last_frame_alone() -> None:

@@ -75,10 +75,42 @@ def test_guidance_leads_away_from_the_branch_without_text_and_memory(
 ) -> None:
     noise, time = starting_noise(SHAPE, seed=1), torch.tensor(700.0)
     free = replace(conditions, text_BLE=conditions.negative_BLE, context_BSD=conditions.context_BSD[:, :0])
-    wanted = guided(tiny_model, noise, time, conditions, 1.0)
-    unwanted = guided(tiny_model, noise, time, free, 1.0)
+    plain = replace(SCHEDULE, guidance=1.0)
+    wanted = guided(tiny_model, noise, time, conditions, plain)
+    unwanted = guided(tiny_model, noise, time, free, plain)
     assert not torch.allclose(wanted, unwanted)
-    torch.testing.assert_close(guided(tiny_model, noise, time, conditions, 3.0), unwanted + 3 * (wanted - unwanted))
+    led = guided(tiny_model, noise, time, conditions, replace(SCHEDULE, guidance=3.0))
+    torch.testing.assert_close(led, unwanted + 3 * (wanted - unwanted))
+
+
+@torch.inference_mode()
+def test_guidance_of_the_memory_leads_away_from_the_caption_alone(
+    tiny_model: LoadedModel, conditions: Conditions
+) -> None:
+    noise, time = starting_noise(SHAPE, seed=1), torch.tensor(700.0)
+    caption = replace(conditions, context_BSD=conditions.context_BSD[:, :0])
+    wanted = guided(tiny_model, noise, time, conditions, replace(SCHEDULE, guidance=1.0))
+    forgetful = guided(tiny_model, noise, time, caption, replace(SCHEDULE, guidance=1.0))
+    assert not torch.allclose(wanted, forgetful)
+    for guidance in (1.0, 3.0):
+        schedule = replace(SCHEDULE, guidance=guidance)
+        led = guided(tiny_model, noise, time, conditions, replace(schedule, memory_guidance=2.0))
+        usual = guided(tiny_model, noise, time, conditions, schedule)
+        torch.testing.assert_close(led, usual + 2 * (wanted - forgetful))
+
+
+def test_guidance_of_the_memory_is_one_more_pass_where_there_is_a_memory(
+    tiny_model: LoadedModel, conditions: Conditions
+) -> None:
+    schedule = replace(SCHEDULE, memory_guidance=2.0)
+    with calls(tiny_model) as seen:
+        denoise(tiny_model, starting_noise(SHAPE, seed=1), conditions, schedule)
+    assert [tokens for _, tokens in seen] == [32, 0, 0] * 3
+    empty = replace(conditions, context_BSD=conditions.context_BSD[:, :0])
+    with calls(tiny_model) as seen:
+        made = denoise(tiny_model, starting_noise(SHAPE, seed=1), empty, schedule)
+    assert len(seen) == 2 * 3
+    assert torch.equal(made, denoise(tiny_model, starting_noise(SHAPE, seed=1), empty, SCHEDULE))
 
 
 def test_context_and_a_given_frame_are_at_time_zero(tiny_model: LoadedModel, conditions: Conditions) -> None:

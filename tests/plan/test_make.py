@@ -34,6 +34,13 @@ def test_what_the_author_left_out_is_the_models() -> None:
     assert (job.memory.frames, job.memory.budget, job.memory.policy) == (2, 1.0, "adaptive")
 
 
+def test_the_guidance_of_the_memory_is_the_models_unless_the_author_says_other() -> None:
+    spec = replace(SPEC, memory_guidance=2.0)
+    shots = [shot("a"), shot("b", memory=MemoryRequest(guidance=0.0)), shot("c", memory=MemoryRequest(guidance=1.5))]
+    assert [job.memory.guidance for job in plan_of(*shots, spec=spec).jobs] == [2.0, 0.0, 1.5]
+    assert plan_of(shot("a")).jobs[0].memory.guidance == 0.0
+
+
 def test_what_the_author_wrote_stands_even_when_it_is_zero() -> None:
     job = plan_of(
         shot("opening", guidance=0.0, steps=1, negative="", seed=0), spec=replace(SPEC, negative="blur")

@@ -58,6 +58,7 @@ def test_keys_are_the_golden_ones() -> None:
         {"memory": replace(job().memory, frames=3)},
         {"memory": replace(job().memory, budget=2.0)},
         {"memory": replace(job().memory, policy="recent")},
+        {"memory": replace(job().memory, guidance=2.0)},
     ],
     ids=lambda changes: next(iter(changes)),
 )
@@ -84,7 +85,8 @@ def test_the_path_of_an_image_is_not_its_bytes() -> None:
 
 
 def test_a_shot_without_memory_has_no_memory_settings() -> None:
-    plans = [plan_of(shot("a", memory=MemoryRequest(frames=frames, budget=1.0))) for frames in (1, 2)]
+    requests = [MemoryRequest(frames=1, budget=1.0), MemoryRequest(frames=2, budget=1.0, guidance=2.0)]
+    plans = [plan_of(shot("a", memory=request)) for request in requests]
     assert key(plans[0].jobs[0]) == key(plans[1].jobs[0])
 
 
@@ -104,8 +106,10 @@ def test_a_take_key_knows_who_is_shown_where_but_not_by_which_name() -> None:
 
 
 def test_every_field_of_a_spec_has_a_kind_of_reason() -> None:
-    assert set(KINDS) == set(spec_fields(replace(job(), guidance_2=3.0), FINGERPRINT))
-    assert set(KINDS) - set(spec_fields(job(), FINGERPRINT)) == {"guidance_2"}  # only where there is a second expert
+    most = replace(job(), guidance_2=3.0, memory=replace(job().memory, guidance=2.0))
+    assert set(KINDS) == set(spec_fields(most, FINGERPRINT))
+    # only where there is a second expert, and where the memory has a guidance of its own
+    assert set(KINDS) - set(spec_fields(job(), FINGERPRINT)) == {"guidance_2", "memory_guidance"}
 
 
 def test_how_a_clip_is_encoded_is_told_apart_from_the_spec() -> None:

@@ -16,7 +16,7 @@ profiles:
   long: {frames: 33}
 shots:
   - {id: a, caption: A fox.}
-  - {id: b, caption: A fox., steps: 30, seed: 9, negative: snow, memory: {budget: 1, from: [a]}}
+  - {id: b, caption: A fox., steps: 30, seed: 9, negative: snow, memory: {budget: 1, guidance: 2, from: [a]}}
   - {id: c, caption: A fox., frames: 21}
 """
 
@@ -51,7 +51,7 @@ def test_shots_without_a_profile(read: Read) -> None:
     assert (first.width, first.height) == (64, 48)
     assert (first.duration, third.duration, third.frames) == (2.0, None, 21)
     assert first.memory == MemoryRequest(frames=4, budget=2.0)
-    assert second.memory == MemoryRequest(frames=4, budget=1.0, sources=("a",))
+    assert second.memory == MemoryRequest(frames=4, budget=1.0, guidance=2.0, sources=("a",))
 
 
 def test_a_profile_stands_between_story_and_shot(read: Read) -> None:
@@ -59,7 +59,7 @@ def test_a_profile_stands_between_story_and_shot(read: Read) -> None:
     first, second, _ = story.shots
     assert (story.profile, story.seed) == ("draft", 3)
     assert (first.steps, second.steps) == (8, 30)
-    assert second.memory == MemoryRequest(frames=2, budget=1.0, sources=("a",))
+    assert second.memory == MemoryRequest(frames=2, budget=1.0, guidance=2.0, sources=("a",))
 
 
 def test_a_profile_may_say_the_length_in_the_other_way(read: Read) -> None:
@@ -90,6 +90,7 @@ def test_places_lead_to_the_layer_that_gave_the_value(read: Read) -> None:
     assert {key: place.line for key, place in second.places.items() if key.startswith("memory.")} == {
         "memory.frames": 8,
         "memory.budget": 12,
+        "memory.guidance": 12,
         "memory.from": 12,
     }
     assert story.places["negative"].line == 5

@@ -13,7 +13,7 @@ from functools import partial
 
 import torch
 
-from onestory_cli.generate.denoise import Conditions, guided
+from onestory_cli.generate.denoise import Conditions, Schedule, guided
 from onestory_cli.generate.shot import generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.bases import T2V_1_3B
@@ -98,10 +98,10 @@ def step_with_memory(shape: StepShape, *, budget: float, turns: int, device: tor
         context_BSD=with_memory.context_BSD[:, :0],
         rotary=rotary_at(torch.zeros(0, 3), head_dim=config.attention_head_dim),
     )
-    moment = torch.tensor(500.0)
+    moment, schedule = torch.tensor(500.0), Schedule(name="euler", steps=1, shift=1.0, guidance=5.0)
 
     def step(conditions: Conditions) -> None:
-        guided(model, latents, moment, conditions, 5.0).sum().item()  # the sum waits for a GPU
+        guided(model, latents, moment, conditions, schedule).sum().item()  # the sum waits for a GPU
 
     with torch.inference_mode():
         return in_turns(lambda: step(with_memory), lambda: step(without), turns, _clock(device))

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from onestory_cli.generate.denoise import Conditions, Schedule, denoise, starting_noise
+from onestory_cli.generate.denoise import Conditions, denoise, schedule_for, starting_noise
 from onestory_cli.generate.remember import condition, gather, score, select
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.loaded import LoadedModel
@@ -64,7 +64,7 @@ def _make(model: LoadedModel, shots: Shots, before: list[Tensor], caption: str, 
         channels_BCTHW=first.get("channels_BRTHW"),
         image_BIV=first.get("image_BIV"),
     )
-    schedule = Schedule(name="euler", steps=steps, shift=spec.shift, guidance=spec.guidance)
+    schedule = schedule_for(spec, steps=steps)
     noise = starting_noise((1, *before[0].shape), seed=0)
     return denoise(model, noise, conditions, schedule)[0].cpu()
 
