@@ -54,7 +54,7 @@ class BenchmarkFlags:
         option(
             "--policies",
             metavar="NAMES",
-            help=f"What to compare; differences are to the first. [default: {POLICIES}, or adaptive beside other lists]",
+            help=f"What to compare; differences are to the first. [default: {POLICIES}; adaptive beside other lists]",
         ),
     ] = None
     budgets: Annotated[
