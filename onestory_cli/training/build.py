@@ -157,6 +157,20 @@ def model_spec(recipe: Recipe, words: Sequence[str], *, folder: Path) -> ModelSp
     )
 
 
+# where the parts are and how they were loaded: true of this machine and this run, not of the model
+_NOT_OF_A_CARD = {
+    "name",
+    "base",
+    "adapter",
+    "path",
+    "hub",
+    "transformer_file",
+    "transformer_2_file",
+    "loras",
+    "fitting",
+}
+
+
 def save_model(model: LoadedModel, folder: Path) -> None:
     """A model folder: the stock base in diffusers' layout, the adapter beside it, and the card. Weights in fp16."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -171,9 +185,7 @@ def save_model(model: LoadedModel, folder: Path) -> None:
     FlowMatchEulerDiscreteScheduler(shift=model.spec.shift).save_pretrained(folder / "scheduler")
     _save_adapter(model, folder / "adapter")
     _write_json(folder / "model_index.json", _pipeline_index())
-    card = asdict(model.spec)
-    for name in ("name", "base", "adapter"):
-        card.pop(name)
+    card = {name: value for name, value in asdict(model.spec).items() if name not in _NOT_OF_A_CARD}
     _write_json(folder / CARD, card)  # last: without it the folder is no model
 
 

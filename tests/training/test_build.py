@@ -116,6 +116,18 @@ def test_the_card_tells_all_that_planning_needs(tiny_folder: Path) -> None:
     assert model.transformer.config.in_channels == spec.latent_channels
 
 
+def test_the_card_of_a_model_that_was_loaded_somewhere_says_nothing_of_that_place(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    loaded = load_model(find(str(tiny_folder)), "cpu")
+    assert loaded.spec.path == str(tiny_folder)
+    save_model(loaded, tmp_path / "again")
+    assert json.loads((tmp_path / "again" / "onestory.json").read_text()) == json.loads(
+        (tiny_folder / "onestory.json").read_text()
+    )
+    assert str(tiny_folder) not in (tmp_path / "again" / "onestory.json").read_text()
+
+
 def test_the_shipped_recipe_makes_weights_that_fit_the_wheel() -> None:
     with torch.device("meta"):
         model = build_model(read_recipe(RECIPE), WORDS)
