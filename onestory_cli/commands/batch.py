@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from onestory_cli.commands.batching import FilmFlags, WorkerFlags, plan_all, show_result, sign_films
+from onestory_cli.commands.fitting import FittingFlags, fit_plans
 from onestory_cli.commands.gathering import gather
 from onestory_cli.commands.junit import BatchJUnitFile
 from onestory_cli.commands.making import read_signer
@@ -24,6 +25,7 @@ def command(
     *,
     asked: FilmFlags,
     workers: WorkerFlags,
+    fitting: FittingFlags,
     fail_fast: Annotated[bool, flag("--fail-fast", help="Stop all films when one fails.")] = False,
     device: Device = "auto",
     checkpoint_seconds: CheckpointSeconds = 30.0,
@@ -41,6 +43,7 @@ def command(
         told.planned(plans)
         plans.require_all()
         screen.findings(plans.findings)
+        plans = plans.fit(lambda found: fit_plans(screen, found, fitting, device))
         signer = read_signer(*sign) if sign else None
         hands = workers.hands(asked.out, device=device, checkpoint_seconds=checkpoint_seconds)
         with screen.watch_films(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -131,6 +131,13 @@ class Plans:
             raise refusal
         for spec in {item.plan.model.name: item.plan.model for item in self.planned}.values():
             require_ready(spec)
+
+    def fit(self, fit: Callable[[list[Plan]], list[Plan]]) -> Plans:
+        """The same films, their plans fitted to this machine."""
+        plans = fit([item.plan for item in self.planned])
+        return replace(
+            self, planned=tuple(replace(item, plan=plan) for item, plan in zip(self.planned, plans, strict=True))
+        )
 
 
 def plan_all(films: Sequence[Film], *, allow_outside: bool) -> Plans:

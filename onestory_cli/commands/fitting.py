@@ -1,7 +1,8 @@
-"""The flags that fit a model to this machine, and what they make of a plan: the way that render and resume share."""
+"""The flags that fit a model to this machine, and what they make of a plan: for render, resume and batch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -97,17 +98,27 @@ def fit_plan(screen: Screen, plan: Plan, flags: FittingFlags, device: str) -> Pl
     Raises:
         OnestoryError: U606 for a value that a flag does not know, U607 where a model cannot be made to fit.
     """
-    if not flags.given:
-        return plan
-    asked = _asked(flags)
-    memory = parse_size(flags.vram) if flags.vram else None
+    (fitted,) = fit_plans(screen, [plan], flags, device)
+    return fitted
 
+
+def fit_plans(screen: Screen, plans: Sequence[Plan], flags: FittingFlags, device: str) -> list[Plan]:
+    """The same of many plans; each way that a model is fitted is said once."""
+    if not flags.given:
+        return [*plans]
+    asked, memory = _asked(flags), parse_size(flags.vram) if flags.vram else None
+    fitted = [_fit(plan, asked, device, memory) for plan in plans]
+    specs = [spec for plan in fitted for spec in (plan.model, *([plan.first.spec] if plan.first else []))]
+    for line in dict.fromkeys(f"{spec.name} is fitted to this machine: {spec.fitting}" for spec in specs):
+        screen.note(line, style="dim")
+    return fitted
+
+
+def _fit(plan: Plan, asked: Asked, device: str, memory: int | None) -> Plan:
     from onestory_cli.models.fingerprint import fingerprint_of
 
     def fitted(spec: ModelSpec) -> ModelSpec:
-        fitting = _fitting(spec, plan, asked, device, memory)
-        screen.note(f"{spec.name} is fitted to this machine: {fitting}", style="dim")
-        return replace(spec, fitting=fitting)
+        return replace(spec, fitting=_fitting(spec, plan, asked, device, memory))
 
     model, first = fitted(plan.model), plan.first
     if first:

@@ -56,6 +56,17 @@ def test_storage_in_fewer_bits_is_another_take_that_the_run_keeps(onestory: Ones
     assert told(onestory("render", film, *flags)) == ["ShotKept"]
 
 
+def test_a_batch_fits_all_its_films_and_says_so_once(onestory: Onestory, film: Path) -> None:
+    flags = ("--out", "out", "--seeds", "1,2", "--allow-outside")
+    result = onestory("batch", film, *flags, "--quantise", "fp8")
+    assert result.exit is ExitCode.DONE, result.err
+    assert result.err.count("base is fitted to this machine: storage fp8") == 1
+    found = [json.loads(path.read_text()) for path in Path("out").glob("*/shots/opening/*/record.json")]
+    assert [record["environment"]["fitting"] for record in found] == 2 * ["storage fp8"]
+    refused = onestory("batch", film, *flags, "--quantise", "fp16")
+    assert (refused.exit, "U606" in refused.err) == (ExitCode.USAGE, True)
+
+
 def test_a_cache_is_another_take_that_the_run_keeps(onestory: Onestory, film: Path) -> None:
     flags = ("--allow-outside", "--json")
     told(onestory("render", film, *flags))
