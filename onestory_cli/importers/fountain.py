@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from onestory_cli.story.text import Text
@@ -24,11 +24,14 @@ _EMPHASIS = (re.compile(r"(?<!\\)(\*{1,3})([^*\n]+)\1"), re.compile(r"(?<![\w\\]
 
 @dataclass(frozen=True, kw_only=True)
 class Element:
-    """A part of a screenplay. `line` counts from 1; `text` is on one line, without marks of emphasis."""
+    """A part of a screenplay. `line` counts from 1; `text` is on one line, without marks of emphasis. `beside` says of
+    a note that it stands in a line with other text, and so belongs to that.
+    """
 
     kind: Kind
     text: str
     line: int
+    beside: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +62,9 @@ def _asides(text: Text) -> tuple[str, list[Element]]:
         found.append(Element(kind=kind, text=words, line=text.line_of(start)))
         kept += text.content[position:start], "\n" * len(text.content[start:end].splitlines()[1:])
         position = end
-    return "".join(kept) + text.content[position:], found
+    content = "".join(kept) + text.content[position:]
+    lines = dict(enumerate(content.split("\n"), start=1))
+    return content, [replace(item, beside=bool(lines.get(item.line, "").strip())) for item in found]
 
 
 def _spans(content: str) -> Iterator[tuple[int, int]]:

@@ -124,6 +124,9 @@ class _Cutter:
                 self._note_ahead("x-transition", "a transition", element)
             case "section":
                 self._note_ahead("x-section", "a section", element)
+            case "note" if element.beside and element.text and self._open:
+                self._report.kept("a note", "note", "", line=element.line)
+                self._open.notes.setdefault("note", []).append(element.text)
             case "synopsis" | "note" if element.text:
                 self._note_ahead("note", f"a {element.kind}", element)
             case "boneyard" | "page break":

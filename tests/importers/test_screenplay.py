@@ -100,6 +100,13 @@ def test_one_place_is_one_setting_whatever_its_letters() -> None:
     assert read_story(imported.text.encode(), "film.story.yaml")[0].shots
 
 
+def test_a_note_belongs_to_the_paragraph_that_it_stands_in_and_else_to_the_next() -> None:
+    content = "INT. HUT [[warm]]\n\nA fire [[real?]]. [[or\nnot]]\n\n[[wide]]\n\nA fox.\n\nMAYA\nHi. [[soft]]\n"
+    imported = import_story(content.encode(), "a.fountain")
+    assert [shot.notes.get("note") for shot in imported.draft.shots] == ["warm\nreal?\nor not", "wide\nsoft"]
+    assert "a note is kept as `note` (5 times)" in [item.message for item in imported.remarks]
+
+
 def test_dialogue_before_any_action_shows_who_speaks() -> None:
     assert captions("INT. HUT\n\nMAYA\nHi.\n\nTOM\nHi.\n") == ["$maya speaks. $tom speaks. $hut."]
 
