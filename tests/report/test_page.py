@@ -160,6 +160,13 @@ def test_heat_is_the_place_between_the_least_and_the_most_relevant(film: FilmRep
     assert [heat_of(ranked[0], memory), heat_of(ranked[-1], memory)] == [0, 8]
 
 
+def test_guidance_of_the_memory_is_told_where_there_is_one(story: Path) -> None:
+    change(story, "shots:\n", "defaults: {memory: {guidance: 2.5}}\nshots:\n")
+    text = Elements(render_page(render_story(story, Path("film.run")))).text
+    assert text.count("guidance 4, of the memory 2.5") == 2  # the first shot remembers nothing
+    assert text.count("guidance 4") == 3
+
+
 def test_a_film_in_parts_says_what_is_missing(film_run: Path) -> None:
     next(film_run.glob("shots/city/*/record.json")).write_text("{}")
     page = Elements(render_page(film_of(film_run)))
