@@ -24,7 +24,7 @@ from onestory_cli.models.steady import text_once
 from onestory_cli.models.transformer import Rotary, token_timesteps
 from onestory_cli.partial import UNKEPT, Checkpoint
 
-# Of 1000. On 24 films of the embedded model, guidance of the memory below it changed no reading by more than 2 points.
+# Of 1000. On 24 films of the embedded model, guidance of the memory below it alone left all looks recalled at 45 %.
 LOOKS_SETTLED = 850
 
 
