@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError
+from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.render.mixing import Placed
-from onestory_cli.store.counting import LeftOut, counted, warnings_of
+from onestory_cli.store.counting import InParts, counted
 from onestory_cli.store.files import holds
 from onestory_cli.store.frozen import story_of
 from onestory_cli.store.run import Run
@@ -51,20 +51,18 @@ class CutShot:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cut:
+class Cut(InParts):
     """All shots that have a take, in film order. `width` and `height` are those of the clips, in pixels.
 
     `sounds` are those that are heard, as the run keeps them. `film` is the run's film.mp4, where it is whole and made
     of these very takes.
     """
 
-    run: Path
     title: str
     fps: int
     width: int
     height: int
     shots: tuple[CutShot, ...]
-    left_out: tuple[LeftOut, ...]
     film: Path | None = None
     sounds: tuple[Placed, ...] = ()
 
@@ -75,15 +73,6 @@ class Cut:
     @property
     def seconds(self) -> Fraction:
         return Fraction(self.frames, self.fps)
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        return tuple(item.shot for item in self.left_out)
-
-    @property
-    def warnings(self) -> tuple[Diagnostic, ...]:
-        """W801 where shots are left out."""
-        return warnings_of(self.left_out, self.run)
 
 
 def read_cut(run: Run) -> Cut:

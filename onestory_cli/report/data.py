@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError, did_you_mean, shorten
+from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean, shorten
 from onestory_cli.plan import REFERENCE_MARK
-from onestory_cli.store.counting import LeftOut, counted, warnings_of
+from onestory_cli.store.counting import InParts, counted
 from onestory_cli.store.frozen import story_of
 from onestory_cli.store.layout import SHOTS
 from onestory_cli.store.run import Run
@@ -126,24 +126,13 @@ class ShotReport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FilmReport:
+class FilmReport(InParts):
     """A film as its run directory tells it. `left_out` are shots of the story without a whole take."""
 
-    run: Path
     title: str
     state: RunState
     story: Story
     shots: tuple[ShotReport, ...]
-    left_out: tuple[LeftOut, ...]
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        return tuple(item.shot for item in self.left_out)
-
-    @property
-    def warnings(self) -> tuple[Diagnostic, ...]:
-        """W801 where shots are left out."""
-        return warnings_of(self.left_out, self.run)
 
     def shot(self, id: str) -> ShotReport:
         """A shot that was rendered.

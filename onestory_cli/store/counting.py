@@ -42,14 +42,26 @@ def counted(run: Path, state: RunState, shots: Iterable[str]) -> Counted:
     )
 
 
-def warnings_of(left_out: Iterable[LeftOut], run: Path) -> tuple[Diagnostic, ...]:
-    """W801, with every shot that is left out and the file that is damaged, or nothing."""
-    names = [_named(item, run) for item in left_out]
-    if not names:
-        return ()
-    message = f"left out, for want of a take: {', '.join(names)}"
-    return (Diagnostic(code="W801", message=message, severity="warning", help=f"onestory resume {run}"),)
+@dataclass(frozen=True, kw_only=True)
+class InParts:
+    """A film as a run directory holds it, of which shots may be left out."""
 
+    run: Path
+    left_out: tuple[LeftOut, ...]
 
-def _named(item: LeftOut, run: Path) -> str:
-    return f"{item.shot} ({item.damage.path.relative_to(run)}: {item.damage.why})" if item.damage else item.shot
+    @property
+    def missing(self) -> tuple[str, ...]:
+        return tuple(item.shot for item in self.left_out)
+
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """W801, with every shot that is left out and the file that is damaged, or nothing."""
+        if not self.left_out:
+            return ()
+        message = f"left out, for want of a take: {', '.join(map(self._named, self.left_out))}"
+        return (Diagnostic(code="W801", message=message, severity="warning", help=f"onestory resume {self.run}"),)
+
+    def _named(self, item: LeftOut) -> str:
+        if item.damage is None:
+            return item.shot
+        return f"{item.shot} ({item.damage.path.relative_to(self.run)}: {item.damage.why})"
