@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -74,9 +74,17 @@ def test_branches_and_long_films_are_measured_as_well(model: LoadedModel, readou
     assert found.selector.first_choice.n > 0
 
 
-def test_guidance_of_the_memory_changes_what_remembers_and_nothing_else(model: LoadedModel, readout: Readout) -> None:
-    lively = copy.deepcopy(model)
-    torch.nn.init.normal_(lively.transformer.proj_out.weight)  # zero in weights that have not learned
+@pytest.fixture
+def lively(model: LoadedModel) -> Iterator[LoadedModel]:
+    """The model with a last layer that is not zero, as it is in weights that have not learned."""
+    last = model.transformer.proj_out.weight
+    before = last.clone()
+    torch.nn.init.normal_(last)
+    yield model
+    last.copy_(before)
+
+
+def test_guidance_of_the_memory_changes_what_remembers_and_nothing_else(lively: LoadedModel, readout: Readout) -> None:
     plain, guided = (
         make_films(lively, readout, STORIES, replace(ADAPTIVE, guidance=guidance), CONDUCT, lambda *_: None).views
         for guidance in (0.0, 3.0)
