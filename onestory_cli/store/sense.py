@@ -22,9 +22,12 @@ _SPEC: Mapping[str, tuple[type, ...]] = {
     "caption": (str,),
     "seed": (int,),
     **dict.fromkeys(_COUNTS, (int,)),
+    "guidance": (int, float),
     "memory_budget": (int, float),
     "memory_policy": (str,),
 }
+_OF_SOME: Mapping[str, tuple[type, ...]] = {"memory_guidance": (int, float)}  # takes without one do not name it
+_AMOUNTS = ("guidance", "memory_budget", "memory_guidance")
 _CLIP: Mapping[str, tuple[type, ...]] = {"fps": (int,), "scale": (int,)}
 
 
@@ -35,6 +38,7 @@ def require_sense(record: Record) -> None:
         BrokenSeal: a field is missing, a number is none that was counted or measured, or a name leads elsewhere.
     """
     _require_fields("spec", record.spec, _SPEC)
+    _require_fields("spec", record.spec, {name: types for name, types in _OF_SOME.items() if name in record.spec})
     _require_fields("clip", record.clip, _CLIP)
     counts = [record.spec[name] for name in _COUNTS] + [record.clip[name] for name in _CLIP]
     if not all(isinstance(count, int) and 0 <= count < _MOST for count in counts):
@@ -67,9 +71,8 @@ def _require_memory(memory: MemoryState) -> None:
 
 
 def _require_measures(record: Record) -> None:
-    budget = record.spec["memory_budget"]
-    assert isinstance(budget, int | float)
-    if not _within([*record.seconds.values(), record.created, budget], 0):
+    amounts = [amount for name in _AMOUNTS if isinstance(amount := record.spec.get(name), int | float)]
+    if not _within([*record.seconds.values(), record.created, *amounts], 0):
         raise BrokenSeal("its times and its budget are none")
     values = [check.value for check in record.checks if check.value is not None]
     if not (

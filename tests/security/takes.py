@@ -26,6 +26,7 @@ SPEC: dict[str, Any] = {
     "width": SIDE,
     "height": SIDE,
     "steps": 3,
+    "guidance": 3.0,
     "memory_frames": 2,
     "memory_budget": 1.0,
     "memory_policy": "adaptive",
@@ -110,6 +111,9 @@ def with_pipe(hostile: Hostile, name: str) -> Hostile:
 TAKES = {
     "take: a good one": take("inspect-memory", codes=""),
     **{f"take: no {name} in its spec": take(spec=without(SPEC, name)) for name in SPEC},
+    "take: a word for guidance": take(spec=SPEC | {"guidance": "x"}),
+    "take: a word for guidance of the memory": take(spec=SPEC | {"memory_guidance": "x"}),
+    "take: guidance beyond all numbers": take(spec=SPEC | {"memory_guidance": 10**400}),
     "take: no spec for a sheet": take("contact-sheet", spec={}),
     "take: no clip settings": take(settings={}),
     "take: a word for a seed": take(spec=SPEC | {"seed": "x"}),
