@@ -13,6 +13,7 @@ from onestory_cli.commands.options import flag, option
 from onestory_cli.commands.screen import Screen
 from onestory_cli.commands.writing import write_result
 from onestory_cli.errors import ExitCode
+from onestory_cli.evaluation.videos.networks import DEFAULTS
 from onestory_cli.models.catalog import CARD, CATALOG
 
 if TYPE_CHECKING:
@@ -30,19 +31,19 @@ class MeasureFlags:
     ] = None
     embedder: Annotated[
         str, typer.Option("--embedder", metavar="NAME", help="Of a film: what judges likeness (DINOv2); or none.")
-    ] = "dinov2-base"
+    ] = DEFAULTS["embedder"]
     detector: Annotated[
         str,
         typer.Option(
             "--detector", metavar="NAME", help="Of a film: what finds characters (GroundingDINO or D-FINE); or none."
         ),
-    ] = "grounding-dino-tiny"
+    ] = DEFAULTS["detector"]
     aligner: Annotated[
         str,
         typer.Option(
             "--aligner", metavar="NAME", help="Of a film: what compares clip and caption (X-CLIP or SigLIP2); or none."
         ),
-    ] = "xclip-base"
+    ] = DEFAULTS["aligner"]
     readout: Annotated[
         bool,
         flag(
