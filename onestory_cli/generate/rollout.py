@@ -8,6 +8,7 @@ Shape letters: B films, F bank frames, C latent channels, T latent frames, H W l
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -30,6 +31,7 @@ def roll_out(
     seed: int = 0,
     visible: Sequence[Sequence[int]] | None = None,
     shown: Sequence[Sequence[Shown]] = (),
+    introduces: Sequence[Sequence[bool]] = (),
     selections: list[Tensor] | None = None,
 ) -> Iterator[Tensor]:
     """Yield the latents (B, C, T, H, W) of shot 1, 2, ... of all films, every shot made from its own film's made shots.
@@ -40,6 +42,7 @@ def roll_out(
         visible: per shot, the earlier shots that it may remember, in order; None is all of them.
         shown: per film, for each shot, what its caption names, each as the shots that show it: "0", "1", ...; only the
             policy "coverage" asks.
+        introduces: per film, whether each shot introduces a character; as in films, those are not guided by the memory.
         selections: the selected bank positions (B, K) of each shot are appended, if given.
     """
     spec = model.spec
@@ -75,6 +78,26 @@ def roll_out(
         conditions = Conditions(
             text_BLE=text, negative_BLE=negative, context_BSD=context.tokens_BSD, rotary=context.rotary
         )
-        latents = denoise(model, noise, conditions, schedule)
+        alone = torch.tensor([film[index] for film in introduces] or [False] * len(captions))
+        latents = _denoise(model, noise, conditions, schedule, alone)
         made.append(latents.transpose(1, 2))
         yield latents
+
+
+def _denoise(
+    model: LoadedModel, noise_BCTHW: Tensor, conditions: Conditions, schedule: Schedule, alone_B: Tensor
+) -> Tensor:
+    """Clean latents (B, C, T, H, W), without guidance of the memory in the rows of `alone_B`."""
+    if not schedule.memory_guidance or not alone_B.any():
+        return denoise(model, noise_BCTHW, conditions, schedule)
+    latents = torch.empty_like(noise_BCTHW, device=model.device)
+    for rows, guidance in ((alone_B, 0.0), (~alone_B, schedule.memory_guidance)):
+        if rows.any():
+            part = replace(
+                conditions,
+                text_BLE=conditions.text_BLE[rows],
+                negative_BLE=conditions.negative_BLE[rows],
+                context_BSD=conditions.context_BSD[rows],
+            )
+            latents[rows] = denoise(model, noise_BCTHW[rows], part, replace(schedule, memory_guidance=guidance))
+    return latents

@@ -42,7 +42,8 @@ class ModelSpec:
     folder, "" for a base without one. `path` is the folder or file that `model:` named, "" for names.
     `transformer_file` and `transformer_2_file` replace the base's own weights by a single .safetensors or .gguf.
     With a `boundary_ratio` there are two experts: `transformer` down to that part of the noise, `transformer_2` below
-    it, the latter with `guidance_2`. `memory_guidance` is how much further the memory leads than guidance leads it.
+    it, the latter with `guidance_2`. `memory_guidance` is how much further the memory leads than guidance leads it,
+    in shots that introduce no character.
     `image_tokens`: the base reads CLIP tokens of the first frame (Wan 2.1 I2V).
     `scorer` is the image-text model that judges relevance where there is no adapter: a folder or a hub id.
     `memory_gb` is what the weights take on a GPU, all parts at once, in 10^9 bytes; activations come on top.

@@ -190,8 +190,18 @@ class Planner:
         references = () if begins else tuple(reference.source for reference in self.references)
         sources = () if blind else (*references, *shots)
         shown = tuple(self._shown(shot, chosen, frozenset(references))) if policy == "coverage" and not blind else ()
-        guidance = _first(asked.guidance, spec.memory_guidance)
+        guidance = asked.guidance
+        if guidance is None:
+            guidance = 0.0 if self._introduces(shot, chosen, frozenset(references)) else spec.memory_guidance
         return MemoryJob(frames=frames, budget=budget, policy=policy, sources=sources, shown=shown, guidance=guidance)
+
+    def _introduces(self, shot: Shot, chosen: frozenset[str] | None, pictured: frozenset[str]) -> bool:
+        """Whether the caption names a character that nothing shows which the shot can see.
+
+        A model's own guidance of the memory is not for such shots: what is remembered would get into what is new.
+        """
+        named = {mention.id for mention in shot.mentions if mention.kind == "character"}
+        return any(REFERENCE_MARK + id not in pictured and not any(self._latest(id, chosen)) for id in named)
 
     def _shown(self, shot: Shot, chosen: frozenset[str] | None, pictured: frozenset[str]) -> Iterator[Shown]:
         """What the caption names, where it is shown: its own reference, and the latest shots that name it too."""

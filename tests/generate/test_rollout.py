@@ -57,6 +57,17 @@ def test_each_film_covers_what_its_own_captions_name(tiny_model: LoadedModel) ->
     assert [place // 2 for place in chosen[2][:, 0].tolist()] == [0, 1]
 
 
+def test_who_is_introduced_is_not_guided_by_the_memory(tiny_model: LoadedModel) -> None:
+    led = replace(SCHEDULE, memory_guidance=2.0)
+    films, new = [OTHER, FILM], [[True, False, False], [True, True, False]]
+    plain = list(roll_out(tiny_model, films, policy="adaptive", schedule=SCHEDULE))
+    guided = list(roll_out(tiny_model, films, policy="adaptive", schedule=led))
+    mixed = list(roll_out(tiny_model, films, policy="adaptive", schedule=led, introduces=new))
+    torch.testing.assert_close(mixed[1][0], guided[1][0], atol=1e-4, rtol=0)
+    torch.testing.assert_close(mixed[1][1], plain[1][1], atol=1e-4, rtol=0)
+    assert not torch.allclose(plain[1], guided[1], atol=1e-2)
+
+
 def test_frames_and_budget_can_be_set(tiny_model: LoadedModel) -> None:
     chosen: list[torch.Tensor] = []
     usual = list(roll_out(tiny_model, [FILM], policy="recent", schedule=SCHEDULE))

@@ -27,6 +27,12 @@ def only(findings: list[Diagnostic]) -> Diagnostic:
     return findings[0]
 
 
+def mentioning(id: str, *names: str, **fields: object) -> Shot:
+    return shot(
+        id, mentions=tuple(Mention(id=name, kind="character", full=False, start=0, end=0) for name in names), **fields
+    )
+
+
 def test_what_the_author_left_out_is_the_models() -> None:
     job = plan_of(shot("opening")).jobs[0]
     assert (job.frames, job.width, job.height, job.fps) == (SPEC.frames, SPEC.width, SPEC.height, SPEC.fps)
@@ -39,6 +45,31 @@ def test_the_guidance_of_the_memory_is_the_models_unless_the_author_says_other()
     shots = [shot("a"), shot("b", memory=MemoryRequest(guidance=0.0)), shot("c", memory=MemoryRequest(guidance=1.5))]
     assert [job.memory.guidance for job in plan_of(*shots, spec=spec).jobs] == [2.0, 0.0, 1.5]
     assert plan_of(shot("a")).jobs[0].memory.guidance == 0.0
+
+
+def test_the_memory_does_not_guide_a_shot_that_introduces_a_character() -> None:
+    """Nor one that cannot see whoever it names; unless the author says so. A new setting alone changes nothing."""
+    spec = replace(SPEC, memory_guidance=2.0)
+    shots = [
+        mentioning("a", "fox"),
+        mentioning("b", "fox"),
+        mentioning("c", "fox", memory=MemoryRequest(sources=())),
+        mentioning("d", "fox", memory=MemoryRequest(sources=("b",))),
+        mentioning("e", "fox", "frog"),
+        mentioning("f", "frog", memory=MemoryRequest(sources=("b",), guidance=1.5)),
+        shot("g", mentions=(Mention(id="park", kind="setting", full=True, start=0, end=0),)),
+    ]
+    assert [job.memory.guidance for job in plan_of(*shots, spec=spec).jobs] == [0.0, 2.0, 0.0, 2.0, 0.0, 1.5, 2.0]
+
+
+def test_the_memory_guides_a_shot_whose_new_character_has_a_picture(tmp_path: Path) -> None:
+    (tmp_path / "fox.png").write_bytes(b"fox")
+    spec, fox = (
+        replace(ENOUGH, memory_guidance=2.0),
+        Character(id="fox", look="a fox", again="the fox", image="fox.png"),
+    )
+    (job,) = plan_of(mentioning("a", "fox"), spec=spec, folder=tmp_path, characters=(fox,)).jobs
+    assert job.memory.guidance == 2.0
 
 
 def test_what_the_author_wrote_stands_even_when_it_is_zero() -> None:
@@ -135,12 +166,6 @@ def test_references_come_first_and_stay_visible(tmp_path: Path) -> None:
     plan = plan_of(shot("a"), shot("b", memory=MemoryRequest(sources=())), folder=tmp_path, **cast)
     assert [job.memory.sources for job in plan.jobs] == [("@fox", "@beach")] * 2
     assert [image.path for image in plan.images] == ["fox.png", "beach.png"]
-
-
-def mentioning(id: str, *names: str, **fields: object) -> Shot:
-    return shot(
-        id, mentions=tuple(Mention(id=name, kind="character", full=False, start=0, end=0) for name in names), **fields
-    )
 
 
 def test_coverage_is_told_which_sources_show_what_a_caption_names(tmp_path: Path) -> None:
