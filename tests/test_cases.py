@@ -23,7 +23,7 @@ SUFFIX = ".story.yaml"
 # Not to be had as a file of this repository; see tests/story/.
 ELSEWHERE = {"S101": "no file", "S113": "5 MiB", "S151": "a link", "S216": "a picture that goes away", "S230": "a flag"}
 ELSEWHERE |= dict.fromkeys(
-    ("S217", "S218", "S219", "S220", "W311"), "a base without an adapter: tests/plan/test_bases.py"
+    ("S217", "S218", "S219", "S220", "S221", "W311"), "a base without an adapter: tests/plan/test_bases.py"
 )
 ELSEWHERE |= {"S155": "a model", "S156": "300 MiB", "S158": "a model with one expert: tests/models/test_lora.py"}
 ELSEWHERE |= {"S173": "300 MiB"}

@@ -104,6 +104,15 @@ LIMITS = (
         good="model: wan2.1-i2v-14b-480p\nfirst_shot_model: wan2.1-t2v-1.3b",
     ),
     Code(
+        code="S221",
+        title="Guidance of a memory without an adapter",
+        explanation="`guidance` in `memory:` weighs what a shot makes of its memory against what it would make without "
+        "one. Only a memory adapter can leave its memory out of a step; a base without one begins from a frame or from "
+        "reference pictures, or remembers nothing.",
+        bad="model: wan2.1-t2v-1.3b\ndefaults: {memory: {guidance: 3}}",
+        good="model: storyworld\ndefaults: {memory: {guidance: 3}}",
+    ),
+    Code(
         code="S230",
         title="No such shot",
         explanation="An option or a command names a shot, and the story has none of that id.",

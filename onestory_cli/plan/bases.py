@@ -14,7 +14,7 @@ from onestory_cli.story.types import Shot, Story
 
 def base_findings(story: Story, shot: Shot, job: ShotJob, spec: ModelSpec) -> Iterator[Diagnostic]:
     """S217 for more remembered frames than a base can begin from, S218 for a shot that has nothing to begin from, S219
-    for a picture that a base cannot begin from."""
+    for a picture that a base cannot begin from, S221 for guidance of a memory that no adapter reads."""
     if spec.remembers == "first-frame" and job.memory.sources and job.memory.frames > 1:
         yield Diagnostic(
             code="S217",
@@ -36,6 +36,13 @@ def base_findings(story: Story, shot: Shot, job: ShotJob, spec: ModelSpec) -> It
             message=f'"{spec.name}" makes video of text alone and cannot begin from a picture',
             place=place_of(story, shot, "image"),
             help=f"leave `image` out, or use a model that can: {_names(task='vace')}, {_names(task='i2v')}",
+        )
+    if shot.memory.guidance and spec.remembers != "context" and job.other is None:
+        yield Diagnostic(
+            code="S221",
+            message=f'"{spec.name}" has no memory adapter, so that nothing guides it by its memory',
+            place=place_of(story, shot, "memory.guidance", "memory"),
+            help="leave `guidance` out of `memory:`, or train an adapter for the model with `onestory train`",
         )
 
 

@@ -97,6 +97,13 @@ def test_a_first_model_that_does_not_fit(first: object, said: str) -> None:
     assert "wan2.1-t2v-1.3b" in found[0].help
 
 
+def test_only_an_adapter_can_be_guided_by_its_memory() -> None:
+    for base in (T2V, TI2V, VACE):
+        found = findings(base.name, shot("a", memory=MemoryRequest(frames=1, guidance=2.0)))
+        assert [item.code for item in found] == ["S221"], base.name
+    assert planned(TI2V.name, shot("a", memory=MemoryRequest(guidance=0.0))).jobs[0].memory.guidance == 0.0
+
+
 def test_one_frame_is_all_that_a_first_frame_can_be() -> None:
     found = findings(TI2V.name, shot("a"), shot("b", memory=MemoryRequest(frames=4)))
     assert [item.code for item in found] == ["S217"]
