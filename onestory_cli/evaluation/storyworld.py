@@ -27,7 +27,7 @@ from onestory_cli.generate.denoise import Schedule
 from onestory_cli.generate.rollout import roll_out
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.render import render_shot
-from onestory_cli.storyworld.stories import introduces, relevance, shown_before
+from onestory_cli.storyworld.stories import relevance, shown_before
 from onestory_cli.storyworld.world import WorldConfig
 
 CEILING = "ceiling"  # true films, encoded and decoded: what a perfect transformer would be read as
@@ -120,9 +120,7 @@ def _roll(
         visible=group[0].visible,
         seed=conduct.seed + 1000 * start,  # a film's noise does not depend on how films are batched
         shown=[[shown_before(film.story, shot) for shot in range(len(film.story.shots))] for film in group],
-        introduces=[
-            [introduces(film.story, shot, film.seen(shot)) for shot in range(len(film.story.shots))] for film in group
-        ],
+        introduces=[[any(shot.names_look) for shot in film.story.shots] for film in group],
         selections=chosen,
     )
 

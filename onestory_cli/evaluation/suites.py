@@ -53,10 +53,6 @@ class Film:
         """Names the story by its content: two benchmarks can be compared where they have the same."""
         return hashlib.sha256(repr(self.story).encode()).hexdigest()[:12]
 
-    def seen(self, shot: int) -> Sequence[int]:
-        """The earlier shots that a shot may remember."""
-        return range(shot) if self.visible is None else self.visible[shot]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:

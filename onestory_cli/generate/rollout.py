@@ -42,7 +42,8 @@ def roll_out(
         visible: per shot, the earlier shots that it may remember, in order; None is all of them.
         shown: per film, for each shot, what its caption names, each as the shots that show it: "0", "1", ...; only the
             policy "coverage" asks.
-        introduces: per film, whether each shot introduces a character; as in films, those are not guided by the memory.
+        introduces: per film, whether each shot's caption writes out a character's look; as in films, the memory does
+            not guide those.
         selections: the selected bank positions (B, K) of each shot are appended, if given.
     """
     spec = model.spec

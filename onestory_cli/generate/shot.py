@@ -92,7 +92,7 @@ def schedule_of(job: ShotJob) -> Schedule:
         shift=job.shift,
         guidance=job.guidance,
         guidance_2=job.guidance_2,
-        memory_guidance=job.memory.guidance,
+        memory_guidance=job.memory.guidance if job.memory.sources else 0.0,
     )
 
 

@@ -192,16 +192,8 @@ class Planner:
         shown = tuple(self._shown(shot, chosen, frozenset(references))) if policy == "coverage" and not blind else ()
         guidance = asked.guidance
         if guidance is None:
-            guidance = 0.0 if self._introduces(shot, chosen, frozenset(references)) else spec.memory_guidance
+            guidance = 0.0 if _introduces(shot, references) else spec.memory_guidance
         return MemoryJob(frames=frames, budget=budget, policy=policy, sources=sources, shown=shown, guidance=guidance)
-
-    def _introduces(self, shot: Shot, chosen: frozenset[str] | None, pictured: frozenset[str]) -> bool:
-        """Whether the caption names a character that nothing shows which the shot can see.
-
-        A model's own guidance of the memory is not for such shots: what is remembered would get into what is new.
-        """
-        named = {mention.id for mention in shot.mentions if mention.kind == "character"}
-        return any(REFERENCE_MARK + id not in pictured and not any(self._latest(id, chosen)) for id in named)
 
     def _shown(self, shot: Shot, chosen: frozenset[str] | None, pictured: frozenset[str]) -> Iterator[Shown]:
         """What the caption names, where it is shown: its own reference, and the latest shots that name it too."""
@@ -236,6 +228,16 @@ class Planner:
             context=sum(level.tokens(rows, columns) for level in table),
             per_frame=per_frame,
         )
+
+
+def _introduces(shot: Shot, references: tuple[str, ...]) -> bool:
+    """Whether the caption writes out the look of a character that has no picture.
+
+    A model's own guidance of the memory is not for such shots: what is remembered would get into what is new. Only what
+    the caption itself says counts here, so that an edit of another shot changes nothing.
+    """
+    new = {REFERENCE_MARK + mention.id for mention in shot.mentions if mention.full and mention.kind == "character"}
+    return not new.issubset(references)
 
 
 def _first(asked: T | None, default: T) -> T:

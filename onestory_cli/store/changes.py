@@ -12,6 +12,7 @@ from onestory_cli.store.record import Record
 
 VISIBLE = "visible_memory"  # stands for the memory settings of a shot that begins or ceases to see anything
 NOTHING = "nothing"
+ABSENT: Spec = {"memory_guidance": 0.0}  # what a field means that a spec does not name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +30,8 @@ class Change:
 def changed_fields(old: Spec, new: Spec) -> tuple[Change, ...]:
     """The fields that differ, in the order of `new`."""
     names = dict.fromkeys((*new, *old))
-    return tuple(
-        Change(field=name, old=old.get(name), new=new.get(name)) for name in names if old.get(name) != new.get(name)
-    )
+    before, now = ({name: spec.get(name, ABSENT.get(name)) for name in names} for spec in (old, new))
+    return tuple(Change(field=name, old=before[name], new=now[name]) for name in names if before[name] != now[name])
 
 
 def changes_since(record: Record, job: ShotJob, model_fingerprint: str) -> tuple[Change, ...]:

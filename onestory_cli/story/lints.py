@@ -70,7 +70,7 @@ def _shots(source: Source, story: Story) -> Iterator[Diagnostic]:
 def _view(shot: Shot, index: int, order: Mapping[str, int], pictured: dict[str, str]) -> View:
     """What shot number `index` can see. `order`: the numbers of all shots; `pictured`: looks that have a picture."""
     memory = shot.memory
-    if memory.policy == "none" or memory.frames == 0:
+    if memory.policy == "none" or memory.frames == 0 or memory.budget == 0:
         return View()
     shots = (1 << index) - 1
     if memory.sources is not None:

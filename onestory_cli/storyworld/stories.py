@@ -5,7 +5,7 @@ A story is first planned as a list of slots (who is where), then staged shot by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -88,11 +88,6 @@ def shown_before(story: WorldStory, target: int) -> tuple[tuple[str, ...], ...]:
     if shot.names_place != "omitted":
         found.append([index for index, before in earlier if before.place == shot.place])
     return tuple(tuple(map(str, shots)) for shots in found if shots)
-
-
-def introduces(story: WorldStory, target: int, seen: Sequence[int]) -> bool:
-    """Whether the target shows a character that none of the shots `seen` shows."""
-    return bool(_species(story.shots[target]).difference(*(_species(story.shots[shot]) for shot in seen)))
 
 
 def _species(shot: WorldShot) -> set[str]:

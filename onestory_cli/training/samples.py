@@ -38,7 +38,8 @@ def draw_samples(model: LoadedModel, config: WorldConfig, path: Path, *, stories
     captions = [[shot.caption for shot in film.shots] for film in films]
     schedule = schedule_for(model.spec, steps=12)
     with evaluating(model):
-        shots = list(roll_out(model, captions, policy="adaptive", schedule=schedule))
+        new = [[any(shot.names_look) for shot in film.shots] for film in films]
+        shots = list(roll_out(model, captions, policy="adaptive", schedule=schedule, introduces=new))
         columns = [[middle_frame(model.decode(latents)) for latents in shot] for shot in shots]
     save_grid(path, np.concatenate([np.concatenate(column) for column in columns], axis=1))
     path.with_suffix(".txt").write_text("\n".join(" | ".join(row) for row in captions) + "\n", encoding="utf-8")

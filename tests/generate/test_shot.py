@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from onestory_cli.events import Event, Remembered, StepDone
-from onestory_cli.generate.shot import ShotResult, generate_shot
+from onestory_cli.generate.shot import ShotResult, generate_shot, schedule_of
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import LoadedModel, load_model
@@ -146,3 +146,10 @@ def test_events_say_what_is_remembered_and_every_step(tiny_model: LoadedModel, j
 def test_memory_settings_have_no_say_where_there_is_no_memory(tiny_model: LoadedModel, job: ShotJob) -> None:
     changed = replace(job, memory=MemoryJob(frames=1, budget=0.5, policy="recent", sources=("opening",)))
     assert same(generate_shot(tiny_model, job, bank_of()), generate_shot(tiny_model, changed, bank_of()))
+
+
+def test_a_shot_that_sees_nothing_is_kept_part_way_whatever_the_memory_guides(job: ShotJob) -> None:
+    """Its key does not know that guidance, so the work on it must not either."""
+    guided = replace(job, memory=replace(job.memory, guidance=2.0, sources=("opening",)))
+    assert schedule_of(guided).memory_guidance == 2.0
+    assert schedule_of(replace(guided, memory=replace(guided.memory, sources=()))).memory_guidance == 0.0

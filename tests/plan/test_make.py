@@ -48,18 +48,20 @@ def test_the_guidance_of_the_memory_is_the_models_unless_the_author_says_other()
 
 
 def test_the_memory_does_not_guide_a_shot_that_introduces_a_character() -> None:
-    """Nor one that cannot see whoever it names; unless the author says so. A new setting alone changes nothing."""
+    """One whose caption writes out the look, so that no edit of another shot changes it. Settings are no characters."""
     spec = replace(SPEC, memory_guidance=2.0)
+
+    def with_(id: str, kind: str, *, full: bool, guidance: float | None = None) -> Shot:
+        mention = Mention(id="it", kind=kind, full=full, start=0, end=0)
+        return shot(id, mentions=(mention,), memory=MemoryRequest(guidance=guidance))
+
     shots = [
-        mentioning("a", "fox"),
-        mentioning("b", "fox"),
-        mentioning("c", "fox", memory=MemoryRequest(sources=())),
-        mentioning("d", "fox", memory=MemoryRequest(sources=("b",))),
-        mentioning("e", "fox", "frog"),
-        mentioning("f", "frog", memory=MemoryRequest(sources=("b",), guidance=1.5)),
-        shot("g", mentions=(Mention(id="park", kind="setting", full=True, start=0, end=0),)),
+        with_("a", "character", full=True),
+        with_("b", "character", full=False),
+        with_("c", "character", full=True, guidance=1.5),
+        with_("d", "setting", full=True),
     ]
-    assert [job.memory.guidance for job in plan_of(*shots, spec=spec).jobs] == [0.0, 2.0, 0.0, 2.0, 0.0, 1.5, 2.0]
+    assert [job.memory.guidance for job in plan_of(*shots, spec=spec).jobs] == [0.0, 2.0, 1.5, 2.0]
 
 
 def test_the_memory_guides_a_shot_whose_new_character_has_a_picture(tmp_path: Path) -> None:
@@ -68,8 +70,9 @@ def test_the_memory_guides_a_shot_whose_new_character_has_a_picture(tmp_path: Pa
         replace(ENOUGH, memory_guidance=2.0),
         Character(id="fox", look="a fox", again="the fox", image="fox.png"),
     )
-    (job,) = plan_of(mentioning("a", "fox"), spec=spec, folder=tmp_path, characters=(fox,)).jobs
-    assert job.memory.guidance == 2.0
+    new = shot("a", mentions=(Mention(id="fox", kind="character", full=True, start=0, end=0),))
+    assert plan_of(new, spec=spec, folder=tmp_path, characters=(fox,)).jobs[0].memory.guidance == 2.0
+    assert plan_of(new, spec=spec, folder=tmp_path).jobs[0].memory.guidance == 0.0
 
 
 def test_what_the_author_wrote_stands_even_when_it_is_zero() -> None:

@@ -182,3 +182,9 @@ def test_changes_are_shortened_for_reading() -> None:
     (change_,) = changed_fields({"caption": "x" * 99, "seed": 1}, {"caption": "y", "seed": 1})
     assert change_ == Change(field="caption", old="x" * 99, new="y")
     assert str(change_) == f"caption {'x' * 23}… -> y"
+
+
+def test_a_field_that_a_spec_does_not_name_is_told_as_what_it_means() -> None:
+    (gone,) = changed_fields({"memory_guidance": 3.0}, {})
+    assert str(gone) == "memory guidance 3.0 -> 0.0"
+    assert not changed_fields({}, {"memory_guidance": 0.0})

@@ -39,6 +39,7 @@ CAST = "characters: {fox: {look: a red fox}}\nsettings: {beach: {look: a beach}}
         ("{from: [b, c]}", []),
         ("{from: []}", ["W304"]),
         ("{frames: 0}", ["W304"]),
+        ("{budget: 0}", ["W304"]),
         ("{policy: none}", ["W304"]),
         ("{policy: last}", []),
         ("{policy: last, from: [a, b]}", ["W304"]),

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from onestory_cli.storyworld import PATTERNS, WorldConfig, WorldShot, WorldStory, gap_story, make_story, relevance
-from onestory_cli.storyworld.stories import introduces
 
 CONFIG = WorldConfig()
 SEEDS = range(60)
@@ -160,13 +159,6 @@ def test_relevance_asks_only_for_what_was_shown_before() -> None:
     assert relevance(all_new, 1) == (-1.0,)
     empty = _story(((0,), 0), ((0,), 1), ((), 0))
     assert relevance(empty, 2) == (1.0, -1.0)
-
-
-def test_a_character_is_introduced_where_nothing_seen_shows_it() -> None:
-    story = _story(((0,), 0), ((1,), 1), ((0, 1), 0), ((), 0))
-    assert [introduces(story, shot, range(shot)) for shot in range(4)] == [True, True, False, False]
-    assert introduces(story, 2, [0])
-    assert not introduces(story, 3, [])
 
 
 def test_relevance_stays_in_range() -> None:
