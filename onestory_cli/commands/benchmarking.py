@@ -12,6 +12,7 @@ import typer
 
 from onestory_cli.commands.options import option
 from onestory_cli.commands.screen import Screen
+from onestory_cli.commands.writing import write_result
 from onestory_cli.errors import ExitCode
 from onestory_cli.models.catalog import ModelSpec
 
@@ -140,8 +141,6 @@ def evaluate_model(
 ) -> ExitCode:
     """Make the films, read them, compare, and show the result."""
     variants, world = asked.variants(spec), _world(spec)
-    if out and not out.parent.is_dir():
-        raise typer.BadParameter(f'--out: there is no folder "{out.parent}"')
     with screen.watch() as show:
         from onestory_cli.evaluation import compare
         from onestory_cli.evaluation.run import measure
@@ -154,13 +153,15 @@ def evaluate_model(
             spec, world, suite=films, variants=variants, seed=asked.seed, steps=steps, device=device, emit=show
         )
     told = Told.of(result, compare.against(result, other) if other else None)
-    if out:
-        out.write_text(_lines(told.document), encoding="utf-8")
-    if json:
-        screen.line(json_.dumps(told.document))
-    else:
-        _show(told, screen, markdown=markdown)
-        screen.note(f"{asked.stories} stories, 95 % intervals over stories, {result.seconds:.0f} s")
+    try:
+        if out:
+            write_result(out, _lines(told.document).encode())
+    finally:  # hours of work are shown, written or not
+        if json:
+            screen.line(json_.dumps(told.document))
+        else:
+            _show(told, screen, markdown=markdown)
+            screen.note(f"{asked.stories} stories, 95 % intervals over stories, {result.seconds:.0f} s")
     return ExitCode.DONE
 
 

@@ -33,6 +33,8 @@ def command(
 ) -> ExitCode:
     """Measure a storyworld model on films of held-out stories, or a film: a run directory or a folder of clips."""
     refuse_other_options(context, model)
+    if out:
+        _require_place(out)
     screen = screen_of(context)
     if is_film(model):
         return evaluate_film(screen, Path(model), measure, out=out, markdown=markdown, device=device, json=json)
@@ -40,3 +42,15 @@ def command(
     return evaluate_model(
         screen, spec, benchmark, against=against, out=out, markdown=markdown, device=device, json=json
     )
+
+
+def _require_place(out: Path) -> None:
+    """Refuse, before hours of work, what no file can be written to.
+
+    Raises:
+        typer.BadParameter: a folder, or a file in none.
+    """
+    if out.is_dir():
+        raise typer.BadParameter(f'--out: "{out}" is a folder, and a file is to be written')
+    if not out.parent.is_dir():
+        raise typer.BadParameter(f'--out: there is no folder "{out.parent}"')

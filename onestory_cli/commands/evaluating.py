@@ -110,14 +110,11 @@ def evaluate_film(
     if asked.export_vbench:
         return _export(screen, film, asked.export_vbench, json=json)
     result = _measure(screen, folder, film, asked, device)
-    if out:
-        write_result(out, (json_.dumps(result.document(), indent=2) + "\n").encode())
-    if json:
-        screen.line(json_.dumps(result.document()))
-    elif markdown:
-        screen.line(result.markdown().rstrip())
-    else:
-        _show(screen, result)
+    try:
+        if out:
+            write_result(out, (json_.dumps(result.document(), indent=2) + "\n").encode())
+    finally:  # what the networks saw is shown, written or not
+        _tell(screen, result, markdown=markdown, json=json)
     if result.missing:
         screen.note(f"left out, without a whole clip: {', '.join(result.missing)}")
     return ExitCode.DONE
@@ -133,6 +130,15 @@ def _measure(screen: Screen, folder: Path, film: Film, asked: MeasureFlags, devi
 
         eyes = world_eyes(folder) if asked.readout else load_eyes(sources, device)
         return measure_film(film, eyes, emit=show)
+
+
+def _tell(screen: Screen, result: VideoResult, *, markdown: bool, json: bool) -> None:
+    if json:
+        screen.line(json_.dumps(result.document()))
+    elif markdown:
+        screen.line(result.markdown().rstrip())
+    else:
+        _show(screen, result)
 
 
 def _show(screen: Screen, result: VideoResult) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from onestory_cli.cli import run
+from onestory_cli.commands import benchmarking
 from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode
 from onestory_cli.models.load import LoadedModel
@@ -63,6 +64,20 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_made(folder: Path
     assert 'suite "stories"' in err
 
 
+def test_a_result_that_cannot_be_written_is_shown(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder was there when the work began."""
+    place, before = tmp_path / "results", benchmarking.Told.of
+    place.mkdir()
+    monkeypatch.setattr(benchmarking.Told, "of", lambda *result: (place.rmdir(), before(*result))[1])
+    options = ("--stories", "2", "--steps", "1", "--policies", "none", "--markdown")
+    code, out, err = onestory("evaluate", str(folder), *options, "--out", str(place / "e.json"))
+    assert code is ExitCode.MACHINE
+    assert "error[U608]" in err
+    assert out.startswith("| % | n | none | ceiling |")
+
+
 def test_budgets_and_parts_are_columns(folder: Path, tmp_path: Path) -> None:
     parts = ("--selector", "on,off", "--conditioner", "on,off", "--budget", "1")
     _, document = measured(folder, tmp_path / "e.json", *parts)
@@ -88,6 +103,8 @@ def test_guidances_of_the_memory_are_columns_and_make_other_films(folder: Path, 
         (("--conditioner", "off", "--budget", "0.5"), "at least 1"),
         (("--suite", "films"), "films"),
         (("--out", "nowhere/evaluation.json"), 'no folder "nowhere"'),
+        (("--out", "/"), '"/" is a folder'),
+        (("--out", ""), '"." is a folder'),
     ],
 )
 def test_what_cannot_be_measured_is_a_usage_error_before_anything_loads(options: tuple[str, ...], message: str) -> None:

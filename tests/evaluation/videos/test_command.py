@@ -53,6 +53,15 @@ def test_a_folder_of_clips_with_a_story(onestory: Onestory, story: Path, film_ru
     assert document["settings"] == [{"id": "beach", "shots": 2, "found": 0, "likeness": None, "drift": drift}]
 
 
+@pytest.mark.parametrize(("out", "said"), [(".", '"." is a folder'), ("nowhere/e.json", 'no folder "nowhere"')])
+def test_a_place_that_takes_no_file_is_refused_before_anything_looks(
+    onestory: Onestory, film_run: Path, out: str, said: str
+) -> None:
+    result = onestory("evaluate", film_run, *BLIND, "--out", out)
+    assert (result.exit, result.out) == (ExitCode.USAGE, "")
+    assert said in result.err
+
+
 def test_weights_that_are_not_here_end_it_with_what_to_fetch(
     onestory: Onestory, film_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
