@@ -140,6 +140,7 @@ def evaluate_model(
     json: bool,
 ) -> ExitCode:
     """Make the films, read them, compare, and show the result."""
+    _require_memory(spec)
     variants, world = asked.variants(spec), _world(spec)
     with screen.watch() as show:
         from onestory_cli.evaluation import compare
@@ -209,6 +210,19 @@ def _switch(text: str | None) -> tuple[bool, ...]:
     if not set(items) <= SWITCH.keys():
         raise ValueError(f'"on", "off" or "on,off" is needed, not "{text}"')
     return tuple(SWITCH[item] for item in items)
+
+
+def _require_memory(spec: ModelSpec) -> None:
+    """Refuse a base alone: the benchmark makes all films at once, and only context tokens come in batches.
+
+    Raises:
+        typer.BadParameter: it has no memory adapter.
+    """
+    if spec.remembers != "context":
+        raise typer.BadParameter(
+            f'the model "{spec.name}" has no memory adapter, and the benchmark is of one: `onestory train` makes it; '
+            f"a film of any model is measured by `onestory evaluate film.run`"
+        )
 
 
 def _world(spec: ModelSpec) -> WorldConfig:

@@ -78,6 +78,13 @@ def test_a_result_that_cannot_be_written_is_shown(
     assert out.startswith("| % | n | none | ceiling |")
 
 
+@pytest.mark.parametrize("policy", ["adaptive", "none"])
+def test_a_base_without_a_memory_adapter_is_refused_before_it_loads(policy: str) -> None:
+    code, out, err = onestory("evaluate", "wan2.1-t2v-1.3b", "--policies", policy)
+    assert (code, out) == (ExitCode.USAGE, "")
+    assert 'the model "wan2.1-t2v-1.3b" has no memory adapter' in err
+
+
 def test_budgets_and_parts_are_columns(folder: Path, tmp_path: Path) -> None:
     parts = ("--selector", "on,off", "--conditioner", "on,off", "--budget", "1")
     _, document = measured(folder, tmp_path / "e.json", *parts)
