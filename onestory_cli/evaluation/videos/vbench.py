@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -25,21 +26,29 @@ def export_vbench(film: Film, folder: Path) -> str:
     """Write videos/<number>-<shot>.<suffix> and prompts.json (file name -> caption); returns the command to run.
 
     Raises:
-        OnestoryError: U605 for a folder that exists already.
-        OSError: it cannot be written.
+        OnestoryError: U605 for a folder that exists already, U608 where the system refuses.
     """
     try:
-        (folder / VIDEOS).mkdir(parents=True)
+        _write(film, folder)
     except FileExistsError as fault:
         help = "name another folder, or delete it"
         raise OnestoryError("U605", f'"{folder / VIDEOS}" exists already', help=help, exit=ExitCode.USAGE) from fault
+    except OSError as fault:
+        help = "name another place, which is no file and in none"
+        said = f'"{folder}" cannot be written: {fault.strerror}'
+        raise OnestoryError("U608", said, help=help, exit=ExitCode.MACHINE) from fault
+    videos, captions = (shlex.quote(str(folder / name)) for name in (VIDEOS, CAPTIONS))
+    return (
+        f"vbench evaluate --videos_path {videos} --mode=custom_input --prompt_file {captions} "
+        f"--dimension {' '.join(DIMENSIONS)}"
+    )
+
+
+def _write(film: Film, folder: Path) -> None:
+    (folder / VIDEOS).mkdir(parents=True)
     captions = {}
     for index, clip in enumerate(film.clips):
         name = f"{index:03}-{clip.shot}{clip.path.suffix}"
         shutil.copyfile(clip.path, folder / VIDEOS / name)
         captions[name] = clip.caption or ""
     (folder / CAPTIONS).write_text(json.dumps(captions, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return (
-        f"vbench evaluate --videos_path {folder / VIDEOS} --mode=custom_input --prompt_file {folder / CAPTIONS} "
-        f"--dimension {' '.join(DIMENSIONS)}"
-    )

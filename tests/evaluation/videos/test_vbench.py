@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
-from onestory_cli.errors import OnestoryError
+from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.evaluation.videos.films import read_film
 from onestory_cli.evaluation.videos.vbench import export_vbench
 
@@ -31,3 +32,19 @@ def test_an_export_is_not_overwritten(film_run: Path, tmp_path: Path) -> None:
     with pytest.raises(OnestoryError) as caught:
         export_vbench(read_film(film_run), tmp_path / "export")
     assert caught.value.code == "U605"
+
+
+def test_an_export_into_a_file_is_refused(film_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    for place in (tmp_path / "notes.txt", tmp_path / "notes.txt" / "export"):
+        with pytest.raises(OnestoryError) as caught:
+            export_vbench(read_film(film_run), place)
+        assert (caught.value.code, caught.value.exit) == ("U608", ExitCode.MACHINE)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_the_command_can_be_pasted_whatever_the_folder_is_called(film_run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "for VBench"
+    words = shlex.split(export_vbench(read_film(film_run), folder))
+    assert words[words.index("--videos_path") + 1] == str(folder / "videos")
+    assert words[words.index("--prompt_file") + 1] == str(folder / "prompts.json")
