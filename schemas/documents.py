@@ -134,6 +134,19 @@ FILM_MEASURED = record(
     shots=many(SCORED),
     provenance=MEASURED_BY,
 )
+TALLY = told(record(asked=many(NUMBER), right=many(NUMBER)), "A number for each film.")
+MODEL_MEASURED = record(
+    schema={"const": "onestory.evaluation.v1"},
+    benchmark={"const": "storyworld"},
+    model=TEXT,
+    suite=TEXT,
+    films=many(TEXT),
+    variants=many(
+        record(name=TEXT, policy=TEXT, frames=WHOLE, budget=NUMBER), "How the films of each column remember."
+    ),
+    tallies={"type": "object", "additionalProperties": {"type": "object", "additionalProperties": TALLY}},
+    provenance=record(fingerprint=TEXT, conduct={"type": "object"}),
+)
 SIGNATURE = record(
     state=told(
         {"enum": ["trusted", "valid", "invalid", "unchecked"]},

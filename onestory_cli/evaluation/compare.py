@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from onestory_cli.errors import OnestoryError
-from onestory_cli.evaluation.result import SCHEMA, Result, Row, grid
+from onestory_cli.errors import OnestoryError, shorten
+from onestory_cli.evaluation.result import Result, Row, grid
 from onestory_cli.evaluation.statistics import Estimate, Tally, difference, read_tally, share
+from schemas.documents import MODEL_MEASURED
 
 NOW, THEN = "this", "that"
 
@@ -72,15 +73,13 @@ def read_other(path: Path) -> Other:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        if document["schema"] != SCHEMA:
-            raise ValueError(f"its schema is {document['schema']}, not {SCHEMA}")
+        _require_result(document)
         return _other(document)
-    except (OSError, ValueError, KeyError, TypeError) as fault:
-        reason = f"{fault.args[0]!r} is missing" if isinstance(fault, KeyError) else str(fault)
+    except (OSError, ValueError, RecursionError) as fault:
         raise OnestoryError(
             "T620",
-            f'"{path}" cannot be compared with: {reason}',
-            help="name a file that `onestory evaluate --out FILE` of this version wrote",
+            f'"{path}" cannot be compared with: {shorten(str(fault), 120)}',
+            help="name a file that `onestory evaluate MODEL --out FILE` of this version wrote",
         ) from fault
 
 
@@ -132,6 +131,26 @@ def against(result: Result, other: Other) -> Comparison:
         shares=shares,
         differences=differences,
     )
+
+
+def _require_result(document: Any) -> None:
+    """Refuse what is no result of a model, whole.
+
+    Raises:
+        ValueError: says what is wrong.
+    """
+    from jsonschema import Draft7Validator  # slow to load
+    from jsonschema.exceptions import best_match
+
+    if isinstance(document, dict) and document.get("benchmark") == "videos":
+        raise ValueError("it has the scores of a film, not of a model")
+    if fault := best_match(Draft7Validator(MODEL_MEASURED).iter_errors(document)):
+        raise ValueError(fault.message)
+    columns, films = document["tallies"], len(document["films"])
+    if any(
+        len(item[key]) != films for rows in columns.values() for item in rows.values() for key in ("asked", "right")
+    ):
+        raise ValueError(f"it names {films} films, and counts others")
 
 
 def _other(document: Mapping[str, Any]) -> Other:

@@ -94,6 +94,27 @@ def test_what_is_no_result_is_refused(tmp_path: Path, text: str) -> None:
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"tallies": []}, "[] is not of type 'object'"),
+        ({"tallies": {"adaptive": {ROW: {"asked": [1, 1]}}}}, "'right' is a required property"),
+        ({"films": ["a", "b", "c"]}, "it names 3 films, and counts others"),
+        ({"benchmark": "videos"}, "the scores of a film, not of a model"),
+        ({"schema": "onestory.evaluation.v2"}, "'onestory.evaluation.v1' was expected"),
+    ],
+)
+def test_a_result_that_is_not_whole_is_refused_before_films_are_made(
+    tmp_path: Path, change: dict[str, object], said: str
+) -> None:
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps({**result({"a": [1.0], "b": [0.0]}).document(), **change}))
+    with pytest.raises(OnestoryError) as caught:
+        read_other(path)
+    assert caught.value.code == "T620"
+    assert said in str(caught.value)
+
+
 def test_no_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OnestoryError, match="cannot be compared"):
         read_other(tmp_path / "nothing.json")

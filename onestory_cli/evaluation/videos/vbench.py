@@ -34,7 +34,7 @@ def export_vbench(film: Film, folder: Path) -> str:
         help = "name another folder, or delete it"
         raise OnestoryError("U605", f'"{folder / VIDEOS}" exists already', help=help, exit=ExitCode.USAGE) from fault
     except OSError as fault:
-        help = "name another place, which is no file and in none"
+        help = "name another folder"
         said = f'"{folder}" cannot be written: {fault.strerror}'
         raise OnestoryError("U608", said, help=help, exit=ExitCode.MACHINE) from fault
     videos, captions = (shlex.quote(str(folder / name)) for name in (VIDEOS, CAPTIONS))
