@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from onestory_cli.errors import OnestoryError, shorten
 from onestory_cli.evaluation.result import Result, Row, grid
 from onestory_cli.evaluation.statistics import Estimate, Tally, difference, read_tally, share
+from onestory_cli.evaluation.variants import Variant
 from schemas.documents import MODEL_MEASURED
 
 NOW, THEN = "this", "that"
+# of a conduct: how many films are made at a time changes nothing, and every column has its own guidance of the memory
+_NO_SETTING = ("batch", "memory_guidance")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +27,7 @@ class Other:
     fingerprint: str
     suite: str
     films: tuple[str, ...]
+    variants: Mapping[str, Variant]
     tallies: Mapping[str, Mapping[str, Tally]]
     conduct: Mapping[str, object]
 
@@ -40,7 +44,7 @@ class Pairing:
 class Comparison:
     """The share of both and the difference, by column, over the films that both have.
 
-    unequal: settings in which the films of the two were made differently
+    unequal: settings in which the films of the two were made, or remember, differently
     """
 
     model: str
@@ -126,7 +130,7 @@ def against(result: Result, other: Other) -> Comparison:
         model=other.model,
         fingerprint=other.fingerprint,
         films=len(pairing.films),
-        unequal=_unequal(result.provenance.get("conduct"), other.conduct),
+        unequal=_unequal(result, other, pairing.columns),
         shown=rows,
         shares=shares,
         differences=differences,
@@ -147,6 +151,8 @@ def _require_result(document: Any) -> None:
     if fault := best_match(Draft7Validator(MODEL_MEASURED).iter_errors(document)):
         raise ValueError(fault.message)
     columns, films = document["tallies"], len(document["films"])
+    if strange := columns.keys() - {item["name"] for item in document["variants"]}:
+        raise ValueError(f"it does not tell how {min(strange)} was made")
     if any(
         len(item[key]) != films for rows in columns.values() for item in rows.values() for key in ("asked", "right")
     ):
@@ -162,19 +168,41 @@ def _other(document: Mapping[str, Any]) -> Other:
         fingerprint=document["provenance"]["fingerprint"],
         suite=document["suite"],
         films=tuple(document["films"]),
+        variants={item["name"]: _variant(item) for item in document["variants"]},
         tallies=tallies,
         conduct=document["provenance"]["conduct"],
     )
 
 
-def _unequal(now: object, then: object) -> tuple[str, ...]:
-    """The names of settings that differ; how many films are made at a time changes nothing."""
-    one, two = (_flat(item) for item in (now, then))
-    return tuple(sorted(name for name in one.keys() | two.keys() if name != "batch" and one.get(name) != two.get(name)))
+def _variant(document: Mapping[str, Any]) -> Variant:
+    """A column as it was told; results that are older than guidance of the memory have none."""
+    return Variant(**{item.name: document[item.name] for item in fields(Variant) if item.name in document})
+
+
+def _unequal(result: Result, other: Other, columns: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """The names of settings that differ: of all films, and of what any two columns remember."""
+    mine = {item.name: item for item in result.variants}
+    pairs = [(_flat(result.provenance.get("conduct")), _flat(other.conduct))]
+    pairs += [(_remembering(mine[now]), _remembering(other.variants[then])) for now, then in columns]
+    return tuple(
+        sorted({name for one, two in pairs for name in one.keys() | two.keys() if one.get(name) != two.get(name)})
+    )
+
+
+def _remembering(variant: Variant) -> dict[str, object]:
+    """What a column remembers, by setting; nothing else matters where that is nothing."""
+    if variant.policy == "none":
+        return {"policy": variant.policy}
+    return {
+        "policy": variant.policy,
+        "frames": variant.frames,
+        "budget": variant.budget,
+        "memory guidance": variant.guidance,
+    }
 
 
 def _flat(conduct: object) -> dict[str, object]:
     found: dict[str, object] = {}
     for name, value in (conduct if isinstance(conduct, Mapping) else {}).items():
         found |= _flat(value) if isinstance(value, Mapping) else {name: value}
-    return found
+    return {name: value for name, value in found.items() if name not in _NO_SETTING}

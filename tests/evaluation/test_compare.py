@@ -72,12 +72,38 @@ def test_other_settings_are_told(tmp_path: Path) -> None:
     assert comparison.note().endswith("paired over 2 stories; made with other steps")
 
 
+def test_another_memory_is_told_and_a_guidance_that_no_column_has_is_not(tmp_path: Path) -> None:
+    now = result({"a": [1.0], "b": [0.0]})
+    (variant,) = now.variants
+    settings = replace(now, provenance={**now.provenance, "conduct": {"schedule": {"steps": 12, "memory_guidance": 9}}})
+
+    def unequal(**change: object) -> tuple[str, ...]:
+        then = replace(settings, variants=(replace(variant, **change),))
+        return against(now, read_other(written(then, tmp_path / "then.json"))).unequal
+
+    assert unequal() == ()
+    assert unequal(budget=4.0, frames=6, guidance=3.0) == ("budget", "frames", "memory guidance")
+    assert unequal(policy="recent", name="adaptive") == ("policy",)
+
+
+def test_columns_that_remember_nothing_do_so_with_any_budget(tmp_path: Path) -> None:
+    now = result({"a": [1.0], "b": [0.0]}, name="none")
+    now = replace(now, variants=(replace(now.variants[0], policy="none"),))
+    then = replace(now, variants=(replace(now.variants[0], budget=4.0),))
+    assert against(now, read_other(written(then, tmp_path / "then.json"))).unequal == ()
+
+
 def test_results_with_too_little_in_common_are_refused(tmp_path: Path) -> None:
     now = result({"a": [1.0], "b": [0.0]})
+    (variant,) = now.variants
     others = (
         result({"a": [1.0], "c": [0.0]}),
         replace(now, suite="ladder"),
-        replace(now, tallies={"recent": now.tallies["adaptive"], "last": now.tallies["adaptive"]}),
+        replace(
+            now,
+            variants=tuple(replace(variant, name=name) for name in ("recent", "last")),
+            tallies={"recent": now.tallies["adaptive"], "last": now.tallies["adaptive"]},
+        ),
     )
     for other in others:
         with pytest.raises(OnestoryError, match="too little in common"):
@@ -100,6 +126,7 @@ def test_what_is_no_result_is_refused(tmp_path: Path, text: str) -> None:
         ({"tallies": []}, "[] is not of type 'object'"),
         ({"tallies": {"adaptive": {ROW: {"asked": [1, 1]}}}}, "'right' is a required property"),
         ({"films": ["a", "b", "c"]}, "it names 3 films, and counts others"),
+        ({"variants": []}, "it does not tell how adaptive was made"),
         ({"benchmark": "videos"}, "the scores of a film, not of a model"),
         ({"schema": "onestory.evaluation.v2"}, "'onestory.evaluation.v1' was expected"),
     ],
