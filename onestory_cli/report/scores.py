@@ -21,7 +21,10 @@ Identity = Mapping[str, float | None]  # shot whose caption names the character 
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """What was measured by the networks `by`: character -> its identity, None where it was not found."""
+    """What was measured by the networks `by`: character -> its identity, None where it was not found.
+
+    `by` is empty where there was no network to find characters, or none to compare them: then nothing looked.
+    """
 
     by: str
     identity: Mapping[str, Identity]
@@ -58,10 +61,12 @@ def scores_of(document: Any, film: FilmReport, name: str) -> Scores:
 
 
 def _by(networks: Mapping[str, Mapping[str, str] | None]) -> str:
-    """What finds characters and what compares them: "IDEA-Research/grounding-dino-tiny and facebook/dinov2-base"."""
+    """What finds characters and what compares them: "IDEA-Research/grounding-dino-tiny and facebook/dinov2-base"; empty
+    without either."""
     if networks.get("readout"):
         return "the read-out of the storyworld"
-    return " and ".join(item["source"] for role in ("detector", "embedder") if (item := networks.get(role)))
+    detector, embedder = networks.get("detector"), networks.get("embedder")
+    return f"{detector['source']} and {embedder['source']}" if detector and embedder else ""
 
 
 def _require_scores(document: Any, film: FilmReport, name: str) -> None:

@@ -198,5 +198,13 @@ def test_identity_is_drawn_where_it_was_measured(film: FilmReport) -> None:
     assert "No caption of the film names a character." in nobody.text
 
 
+def test_nobody_is_said_to_be_missing_where_nothing_looked(film: FilmReport) -> None:
+    for identity in ({}, {"fox": {"opening": None, "return": None}}):  # the latter was written before
+        page = Elements(render_page(film, scores=Scores(by="", identity=identity)))
+        assert "Nothing looked: onestory evaluate needs a detector" in page.text
+        assert "found in none" not in page.text
+        assert "No caption" not in page.text
+
+
 def test_the_same_run_gives_the_same_page(film: FilmReport) -> None:
     assert render_page(film) == render_page(film)

@@ -47,6 +47,14 @@ def test_scores_of_the_film_are_read_by_character(film: FilmReport) -> None:
     assert scores.by == "finds and likes"
 
 
+@pytest.mark.parametrize("role", ["detector", "embedder"])
+def test_nothing_looks_with_half_of_the_networks(film: FilmReport, role: str) -> None:
+    document = document_of(film)
+    document["provenance"]["networks"][role] = None
+    Path("scores.json").write_text(json.dumps(document))
+    assert read_scores(Path("scores.json"), film).by == ""
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

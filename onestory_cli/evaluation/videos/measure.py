@@ -35,15 +35,19 @@ FRAMES = 8  # of each clip are embedded and searched for characters
 @dataclass(frozen=True, kw_only=True)
 class Sight:
     """What is seen in one clip: the fields of `ShotMeasures` that pixels alone do not tell, the direction (D,) of each
-    character that was found, and that of the background as `ground`."""
+    character that was looked for, None where it was not found, and that of the background as `ground`.
+
+    sought: whether anything could look at the background
+    """
 
     alignment: float | None = None
     caption_read: bool | None = None
     subject: float | None = None
     background: float | None = None
     found: Mapping[str, int] = field(default_factory=dict)
-    characters: Mapping[str, Tensor] = field(default_factory=dict)
+    characters: Mapping[str, Tensor | None] = field(default_factory=dict)
     ground: Tensor | None = None
+    sought: bool = False
 
 
 class Looker(Protocol):
@@ -81,19 +85,18 @@ class Eyes:
             subject=None if embedded is None else consistency(embedded),
             background=None if ground_PD is None else consistency(ground_PD),
             found={name: sum(box is not None for box in row) for name, row in boxes.items()} if self.detector else {},
-            characters=_directions(frames, boxes, self.embedder),
+            characters=_directions(frames, boxes, self.embedder) if self.detector and self.embedder else {},
             ground=None if ground_PD is None else mean_direction(ground_PD),
+            sought=self.embedder is not None and (self.detector is not None or not boxes),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What one clip gives: its measures, the direction (D,) of each character found and that of the background, and
-    its mean colour."""
+    """What one clip gives: its measures, what was seen in it, and its mean colour."""
 
     measures: ShotMeasures
-    characters: Mapping[str, Tensor]
-    background: Tensor | None
+    sight: Sight
     colour: np.ndarray
 
 
@@ -107,15 +110,17 @@ def look_at(film: Film, eyes: Looker, emit: Emit = ignore) -> list[Seen]:
     for done, clip in enumerate(film.clips, start=1):
         seen.append(_look(clip, film, eyes))
         emit(DataPrepared(what="clips", done=done, total=len(film.clips)))
-    return _with_identity(film, seen)
+    return _with_identity(seen)
 
 
 def characters(film: Film, seen: Sequence[Seen]) -> tuple[Entity, ...]:
     """Every named character: how alike its crops are, over the shots in which it was found."""
-    return tuple(
-        _entity(name, [item.characters.get(name) for clip, item in _named(film, seen) if name in clip.characters])
-        for name in film.looks
-    )
+    entities = []
+    for name in film.looks:
+        sights = [item.sight.characters for clip, item in _named(film, seen) if name in clip.characters]
+        looked = any(name in directions for directions in sights)
+        entities.append(_entity(name, [directions.get(name) for directions in sights], looked=looked))
+    return tuple(entities)
 
 
 def settings(film: Film, seen: Sequence[Seen]) -> tuple[Entity, ...]:
@@ -124,7 +129,8 @@ def settings(film: Film, seen: Sequence[Seen]) -> tuple[Entity, ...]:
     for name in dict.fromkeys(name for clip in film.clips for name in clip.settings):
         first, *later = [item for clip, item in _named(film, seen) if name in clip.settings]
         drifts = [colour_difference(first.colour, item.colour) for item in later]
-        entity = _entity(name, [item.background for item in (first, *later)])
+        sights = [item.sight for item in (first, *later)]
+        entity = _entity(name, [sight.ground for sight in sights], looked=any(sight.sought for sight in sights))
         entities.append(replace(entity, drift=fmean(drifts) if drifts else None))
     return tuple(entities)
 
@@ -133,22 +139,20 @@ def _named(film: Film, seen: Sequence[Seen]) -> Iterator[tuple[Clip, Seen]]:
     return zip(film.clips, seen, strict=True)
 
 
-def _entity(name: str, directions_D: Sequence[Tensor | None]) -> Entity:
+def _entity(name: str, directions_D: Sequence[Tensor | None], *, looked: bool) -> Entity:
     """`directions_D` has one entry for each shot that names it, None where it was not found."""
     found = [item for item in directions_D if item is not None]
-    return Entity(id=name, shots=len(directions_D), found=len(found), likeness=pairwise(found))
+    return Entity(id=name, shots=len(directions_D), found=len(found) if looked else None, likeness=pairwise(found))
 
 
-def _with_identity(film: Film, seen: Sequence[Seen]) -> list[Seen]:
+def _with_identity(seen: Sequence[Seen]) -> list[Seen]:
     """Say of every shot how like their first shot its characters look; that is the first in which each was found."""
     first: dict[str, Tensor] = {}
     told = []
-    for clip, item in _named(film, seen):
-        for name, direction_D in item.characters.items():
-            first.setdefault(name, direction_D)
+    for item in seen:
         identity = {
-            name: cosine(first[name], item.characters[name]) if name in item.characters else None
-            for name in clip.characters
+            name: None if direction_D is None else cosine(first.setdefault(name, direction_D), direction_D)
+            for name, direction_D in item.sight.characters.items()
         }
         told.append(replace(item, measures=replace(item.measures, identity=identity)))
     return told
@@ -174,8 +178,7 @@ def _look(clip: Clip, film: Film, eyes: Looker) -> Seen:
             flashes=places(flashes, FLASH),
             found=sight.found,
         ),
-        characters=sight.characters,
-        background=sight.ground,
+        sight=sight,
         colour=colour(pixels_PHW3),
     )
 
@@ -200,12 +203,10 @@ def _all(row: Sequence[Box | None]) -> list[Box]:
 
 
 def _directions(
-    frames: Sequence[np.ndarray], boxes: Mapping[str, Found], embedder: Embedder | None
-) -> dict[str, Tensor]:
-    """The direction of each character that was found in at least one frame."""
+    frames: Sequence[np.ndarray], boxes: Mapping[str, Found], embedder: Embedder
+) -> dict[str, Tensor | None]:
+    """The direction of each character, None for one that was found in no frame."""
     crops = {
         name: [box.crop(frame) for frame, box in zip(frames, row, strict=True) if box] for name, row in boxes.items()
     }
-    if embedder is None:
-        return {}
-    return {name: mean_direction(embedder(items)) for name, items in crops.items() if items}
+    return {name: mean_direction(embedder(items)) if items else None for name, items in crops.items()}

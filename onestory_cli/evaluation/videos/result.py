@@ -36,8 +36,9 @@ class ShotMeasures:
     motion: the way of the fastest blocks in an eighth of a second, in parts of the shorter side; dynamic: enough of it
     drift: colour difference (CIE76) of the last quarter to the first
     cuts, flashes: the frames where something else begins, or stands out for a moment
-    found: character -> in how many of the frames looked at
-    identity: character that the caption names -> cosine to the first shot in which it was found, None where it was not
+    found: character -> in how many of the frames looked at; empty where nothing looked for any
+    identity: character that the caption names -> cosine to the first shot in which it was found, None where it was not;
+    empty where nothing looked for any, or nothing could compare them
     """
 
     shot: str
@@ -60,12 +61,13 @@ class ShotMeasures:
 class Entity:
     """A character or setting: the mean cosine over pairs of the `found` shots, of the `shots` that name it.
 
+    found: None where nothing looked and compared
     drift: of a setting, the mean colour difference (CIE76) of the later shots to the first
     """
 
     id: str
     shots: int
-    found: int
+    found: int | None
     likeness: float | None
     drift: float | None = None
 
@@ -129,7 +131,7 @@ class VideoResult:
             (name, number(item.value), f"{item.n} of {item.of} {item.unit}") for name, item in self.scores.items()
         ]
         for entity in (*self.characters, *self.settings):
-            rows.append((f"  {entity.id}", number(entity.likeness), f"{entity.found} of {entity.shots} shots"))
+            rows.append((f"  {entity.id}", number(entity.likeness), f"{number(entity.found)} of {entity.shots} shots"))
         return rows
 
     def shot_table(self) -> list[Row]:

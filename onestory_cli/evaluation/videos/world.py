@@ -50,8 +50,9 @@ class WorldEyes:
         return Sight(
             background=consistency(ground_PD),
             found={name: len(items) for name, items in crops.items()},
-            characters={name: mean_direction(torch.stack(items)) for name, items in crops.items() if items},
+            characters={name: mean_direction(torch.stack(items)) if items else None for name, items in crops.items()},
             ground=mean_direction(ground_PD),
+            sought=True,
         )
 
 

@@ -50,7 +50,7 @@ def test_a_folder_of_clips_with_a_story(onestory: Onestory, story: Path, film_ru
     document = onestory("evaluate", "clips", "--story", story, *BLIND, "--json").json
     assert [shot["shot"] for shot in document["shots"]] == ["opening", "city", "return"]
     drift = document["scores"]["colour drift of settings"]["value"]
-    assert document["settings"] == [{"id": "beach", "shots": 2, "found": 0, "likeness": None, "drift": drift}]
+    assert document["settings"] == [{"id": "beach", "shots": 2, "found": None, "likeness": None, "drift": drift}]
 
 
 @pytest.mark.parametrize(("out", "said"), [(".", '"." is a folder'), ("nowhere/e.json", 'no folder "nowhere"')])

@@ -81,6 +81,20 @@ def test_what_is_not_found_is_none_and_never_zero(film: Film, embedder: Embedder
     assert [(item.id, item.found, item.likeness) for item in result.settings] == [("beach", 0, None), ("city", 1, None)]
 
 
+def test_where_nothing_looks_nobody_is_said_to_be_missing(
+    film: Film, embedder: Embedder, sure_of_all: Detector
+) -> None:
+    half = (measured(film), measured(film, detector=sure_of_all), measured(film, embedder=embedder))
+    for result in half:
+        assert [item.found for item in result.characters] == [None, None]
+        assert [item.identity for item in result.shots] == [{}] * 4
+    blind, finds, likes = half
+    assert [item.found for item in blind.settings] == [item.found for item in finds.settings] == [None, None]
+    # without a detector, a background is known where nobody stands before it, as once in the city
+    assert [(item.id, item.found) for item in likes.settings] == [("beach", None), ("city", 1)]
+    assert finds.shots[0].found == {"fox": FRAMES}
+
+
 def test_the_same_shot_twice_is_perfectly_alike(film: Film, embedder: Embedder, sure_of_all: Detector) -> None:
     first = film.clips[0]
     twice = Film(name="twice", clips=(first, first), looks=film.looks)

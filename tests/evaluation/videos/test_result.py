@@ -41,7 +41,11 @@ RESULT = VideoResult(
             found={},
         ),
     ),
-    characters=(Entity(id="fox", shots=3, found=2, likeness=0.5), Entity(id="owl", shots=2, found=0, likeness=None)),
+    characters=(
+        Entity(id="fox", shots=3, found=2, likeness=0.5),
+        Entity(id="owl", shots=2, found=0, likeness=None),
+        Entity(id="crow", shots=2, found=None, likeness=None),
+    ),
     settings=(Entity(id="beach", shots=1, found=1, likeness=None),),
     seconds=1.5,
 )
@@ -59,7 +63,7 @@ def test_json_has_null_where_nothing_is_known() -> None:
     assert document["scores"]["character consistency"] == {
         "value": 0.5,
         "n": 1,
-        "of": 2,
+        "of": 3,
         "unit": "characters that return",
     }
     assert document["scores"]["environment consistency"] == {
@@ -74,9 +78,10 @@ def test_json_has_null_where_nothing_is_known() -> None:
 
 def test_tables_have_a_dash_where_nothing_is_known() -> None:
     rows = {row[0].strip(): row[1:] for row in RESULT.table()}
-    assert rows["character consistency"] == ("0.5000", "1 of 2 characters that return")
+    assert rows["character consistency"] == ("0.5000", "1 of 3 characters that return")
     assert rows["background consistency"] == ("-", "0 of 2 shots")
     assert rows["owl"] == ("-", "0 of 2 shots")
+    assert rows["crow"] == ("-", "- of 2 shots")
     opening, city = RESULT.shot_table()
     assert opening == ("opening", "0.2500", "0.9000", "-", "0.0300", "yes", "1.5000", "6, 9", "-", "fox 8")
     assert city == ("city", *"-----", "0.0000", *"---")
