@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -109,8 +110,8 @@ class BenchmarkFlags:
         if parts and self.policies is not None:
             raise typer.BadParameter("--selector and --conditioner compare parts of the method, --policies whole ones")
         try:
-            amounts = tuple(map(_budget, _items(self.budgets))) if self.budgets else (spec.budget,)
-            scales = tuple(map(_guidance, _items(self.memory_guidance))) if self.memory_guidance else ()
+            amounts = _numbers(_budget, self.budgets) if self.budgets else (spec.budget,)
+            scales = _numbers(_guidance, self.memory_guidance) if self.memory_guidance else ()
             usual = "adaptive" if max(len(amounts), len(scales)) > 1 else POLICIES
             variants = (
                 by_part(_switch(self.selector), _switch(self.conditioner), amounts, frames=most)
@@ -188,6 +189,11 @@ class Told:
 
 def _items(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(item.strip() for item in text.split(",")))
+
+
+def _numbers(read: Callable[[str], float], text: str) -> tuple[float, ...]:
+    """Each number once, however it is written: 1 and 1.0 are one column."""
+    return tuple(dict.fromkeys(map(read, _items(text))))
 
 
 def _budget(text: str) -> float:

@@ -57,7 +57,7 @@ def by_part(selector: Switch, conditioner: Switch, budgets: Sequence[float], *, 
         Variant(
             name=_PARTS[selects, conditions],
             policy="adaptive" if selects else "recent",
-            frames=frames if conditions else math.floor(budget),
+            frames=frames if conditions else min(frames, math.floor(budget)),
             budget=budget,
         )
         for selects, conditions in product(selector, conditioner)

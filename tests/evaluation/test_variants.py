@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from onestory_cli.commands.benchmarking import BenchmarkFlags
 from onestory_cli.evaluation.variants import Variant, by_guidance, by_part, by_policy
+from onestory_cli.models.catalog import find
 from onestory_cli.models.levels import allocate
 
 BOTH = (True, False)
@@ -53,6 +55,19 @@ def test_without_conditioner_all_frames_are_of_the_finest_level(budget: float) -
     levels = allocate(variant.frames, variant.budget, height=8, width=8)
     assert {level.name for level in levels} == {"fine"}
     assert len(levels) == int(budget)
+
+
+def test_without_conditioner_no_more_frames_are_remembered_than_with_it() -> None:
+    assert [item.frames for item in by_part((True,), BOTH, (4.0,), frames=2)] == [2, 2]
+
+
+def test_numbers_that_are_written_otherwise_are_one_column() -> None:
+    spec = find("storyworld")
+    several = BenchmarkFlags(budgets="1,1.0,2", memory_guidance="0,-0,3,3.00", policies="adaptive").variants(spec)
+    assert [(item.budget, item.guidance) for item in several] == [(1, 0), (1, 3), (2, 0), (2, 3)]
+    assert len({item.name for item in several}) == 4
+    (one,) = BenchmarkFlags(budgets="1,1.0", policies="adaptive").variants(spec)
+    assert one.name == "adaptive"
 
 
 def test_what_cannot_be_compared_is_refused() -> None:
