@@ -99,13 +99,18 @@ def grid(
     shares: Mapping[str, Mapping[str, Estimate]],
     differences: Mapping[str, Mapping[str, Estimate]],
 ) -> list[Row]:
-    """A head and a line per row: its questions, then shares and differences by column."""
+    """A head and a line per row: its questions, then shares and differences by column.
+
+    Who is not found is left out of some rows, so that columns may have another number of questions: then `n` is the
+    least and the most.
+    """
     lines: list[Row] = [("%", "n", *shares, *differences)]
     for row in rows:
         digits = 1 if row.rpartition(", ")[2] in MEASURES else 0
         cells = [words(column[row], digits=digits) for column in shares.values()]
         cells += [words(column[row], digits=digits, signed=True) for column in differences.values()]
-        lines.append((row, str(next(iter(shares.values()))[row].n), *cells))
+        asked = sorted({column[row].n for column in shares.values()})
+        lines.append((row, " to ".join(map(str, dict.fromkeys((asked[0], asked[-1])))), *cells))
     return lines
 
 
