@@ -14,7 +14,7 @@ from onestory_cli.commands.screen import Screen
 from onestory_cli.commands.writing import write_result
 from onestory_cli.errors import ExitCode
 from onestory_cli.evaluation.videos.networks import DEFAULTS
-from onestory_cli.models.catalog import CARD, CATALOG
+from onestory_cli.models.catalog import CATALOG, is_model
 
 if TYPE_CHECKING:
     from onestory_cli.evaluation.videos.films import Film
@@ -70,29 +70,34 @@ class MeasureFlags:
 NETWORKS = ("embedder", "detector", "aligner")
 OF_FILMS = {field.name for field in fields(MeasureFlags)}
 OF_BOTH = {"model", "out", "markdown", "device", "json"}
+OF_EXPORT = {"model", "story", "export_vbench", "json"}
 
 
 def is_film(argument: str) -> bool:
     """Whether the argument of `onestory evaluate` is a film: any folder, where no model is of that name."""
     folder = Path(argument)
-    return argument not in CATALOG and folder.is_dir() and not (folder / CARD).exists()
+    return argument not in CATALOG and folder.is_dir() and not is_model(folder)
 
 
 def refuse_other_options(context: typer.Context, argument: str) -> None:
-    """Refuse options for a model where a film is named, and the other way round.
+    """Refuse options for a model where a film is named, and the other way round, and those that would do nothing.
 
     Raises:
         typer.BadParameter: names the first.
     """
     film = is_film(argument)
     given = [name for name in context.params if _was_given(context, name)]
-    networks = [name for name in NETWORKS if name in given]
-    if networks and "readout" in given:
-        raise typer.BadParameter(f"--readout looks alone: leave out --{networks[0]}, or --readout")
     wrong = [name for name in given if name not in OF_BOTH and (name in OF_FILMS) is not film]
     if wrong:
-        switch, kind = f"--{wrong[0].replace('_', '-')}", "model" if film else "film"
-        raise typer.BadParameter(f'{switch} is for a {kind}, and "{argument}" is a {"film" if film else "model"}')
+        kind = "model" if film else "film"
+        said = f'{_switch(wrong[0])} is for a {kind}, and "{argument}" is a {"film" if film else "model"}'
+        raise typer.BadParameter(said)
+    unused = [name for name in given if name not in OF_EXPORT]
+    if unused and "export_vbench" in given:
+        raise typer.BadParameter(f"--export-vbench measures nothing: leave out {_switch(unused[0])}")
+    networks = [name for name in NETWORKS if name in given]
+    if networks and "readout" in given:
+        raise typer.BadParameter(f"--readout looks alone: leave out {_switch(networks[0])}, or --readout")
 
 
 def evaluate_film(
@@ -167,6 +172,10 @@ def _export(screen: Screen, film: Film, folder: Path, *, json: bool) -> ExitCode
         screen.line(str(folder))
         screen.note(f"where VBench is installed: {command}")
     return ExitCode.DONE
+
+
+def _switch(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _was_given(context: typer.Context, name: str) -> bool:

@@ -41,11 +41,6 @@ class Film:
     missing: tuple[str, ...] = ()
 
 
-def is_film(folder: Path) -> bool:
-    """Whether a folder is a run directory or holds clips."""
-    return (folder / STATE).is_file() or any(_clips(folder))
-
-
 def read_film(folder: Path, story: Story | None = None) -> Film:
     """The film of a run directory or of a folder of clips; `story` says what a folder's clips should show.
 
@@ -61,7 +56,7 @@ def read_film(folder: Path, story: Story | None = None) -> Film:
         help = "name a run directory that holds finished shots, or a folder of .mp4 files"
         raise OnestoryError("T632", f'"{folder}" holds no clips', help=help, exit=ExitCode.USAGE)
     if story is None:
-        return Film(name=folder.name, clips=tuple(Clip(shot=name, path=path) for name, path in paths.items()))
+        return Film(name=folder.resolve().name, clips=tuple(Clip(shot=name, path=path) for name, path in paths.items()))
     return _of_story(folder, story, _matched(folder, paths, story))
 
 
@@ -83,7 +78,7 @@ def _of_story(folder: Path, story: Story, paths: Mapping[str, Path], captions: M
     shots = [shot for shot in story.shots if shot.id in paths]
     named = {mention.id for shot in shots for mention in shot.mentions}
     return Film(
-        name=folder.name,
+        name=folder.resolve().name,
         clips=tuple(
             _clip(shot, paths[shot.id], (captions or {}).get(shot.id, shot.resolved_caption)) for shot in shots
         ),

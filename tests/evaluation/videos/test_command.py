@@ -82,11 +82,15 @@ def test_a_name_of_no_network_is_refused(onestory: Onestory, film_run: Path) -> 
     [
         (("film.run", "--policies", "last"), '--policies is for a model, and "film.run" is a film'),
         (("storyworld", "--detector", "none"), '--detector is for a film, and "storyworld" is a model'),
+        (("model", "--detector", "none"), '--detector is for a film, and "model" is a model'),
+        (("stock", "--detector", "none"), '--detector is for a film, and "stock" is a model'),
     ],
 )
 def test_options_of_the_other_kind_are_refused(
     onestory: Onestory, film_run: Path, arguments: tuple[str, ...], said: str
 ) -> None:
+    Path("stock").mkdir()
+    Path("stock/model_index.json").write_text("{}")  # a pipeline of diffusers
     result = onestory("evaluate", *arguments)
     assert result.exit is ExitCode.USAGE
     assert said in result.err
@@ -111,3 +115,13 @@ def test_an_export_for_vbench_measures_nothing_and_needs_no_weights(onestory: On
     assert (result.exit, result.out) == (ExitCode.DONE, "export\n")
     assert "vbench evaluate --videos_path export/videos" in result.err
     assert len(list(Path("export/videos").iterdir())) == 3
+
+
+@pytest.mark.parametrize("option", [("--out", "e.json"), ("--markdown",), ("--readout",), ("--embedder", "none")])
+def test_an_export_for_vbench_refuses_what_it_would_not_do(
+    onestory: Onestory, film_run: Path, option: tuple[str, ...]
+) -> None:
+    result = onestory("evaluate", film_run, "--export-vbench", "export", *option)
+    assert result.exit is ExitCode.USAGE
+    assert f"--export-vbench measures nothing: leave out {option[0]}" in result.err
+    assert not Path("export").exists()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.evaluation.videos.films import Film, is_film, read_film
+from onestory_cli.evaluation.videos.films import Film, read_film
 from onestory_cli.media.video import write_clip
 from onestory_cli.story.load import load_story
 from onestory_cli.story.types import Story
@@ -45,10 +45,14 @@ def clips(folder: Path, *names: str) -> Path:
 def test_a_folder_of_clips_is_in_order_of_numbers(tmp_path: Path) -> None:
     folder = clips(tmp_path / "clips", "10.mp4", "2.mp4", "b.MP4", "a1.mov")
     (folder / "notes.txt").write_text("no clip")
-    assert is_film(folder)
     film = read_film(folder)
     assert [clip.shot for clip in film.clips] == ["2", "10", "a1", "b"]
     assert {clip.caption for clip in film.clips} == {None}
+
+
+def test_a_film_has_the_name_of_its_folder_from_inside_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(clips(tmp_path / "kite", "1.mp4"))
+    assert read_film(Path()).name == "kite"
 
 
 def test_clips_named_like_shots_are_of_those(tmp_path: Path, told: Story) -> None:
@@ -77,7 +81,6 @@ def test_clips_that_do_not_fit_the_story_are_refused(tmp_path: Path, told: Story
 
 
 def test_an_empty_folder_is_no_film(tmp_path: Path) -> None:
-    assert not is_film(tmp_path)
     with pytest.raises(OnestoryError) as caught:
         read_film(tmp_path)
     assert caught.value.code == "T632"
