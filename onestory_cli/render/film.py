@@ -199,6 +199,8 @@ class Film:
     def finish(self, *, subtitles: bool = False) -> Path:
         """Join the clips, with their subtitles or without, unless the film that is there is made of just these."""
         self.settle()
+        if len(self.takes) == len(self._plan.story.shots):
+            self._run.forget_others(self.takes)
         join(self._plan, self._run, self.takes, self.tell, subtitles=subtitles)
         self.tell(
             events.RunFinished(

@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -231,6 +231,11 @@ class Run:
         )
         if state.shots.get(shot) != entry:
             self._write_state(replace(state, shots={**state.shots, shot: entry}, film=None))
+
+    def forget_others(self, shots: Collection[str]) -> None:
+        """Let takes count no more but those of `shots`, which are all that the story has."""
+        state = self._state()
+        self._write_state(replace(state, shots={shot: it for shot, it in state.shots.items() if shot in shots}))
 
     def has_film(self, key: str) -> bool:
         """Whether film.mp4 is the film of this key, unharmed."""

@@ -124,8 +124,10 @@ def _used(model: ModelSpec, fingerprint: str) -> ModelUsed:
 
 
 def state_of(plan: Plan, before: RunState | None) -> RunState:
-    """The state of a run that is to render `plan`; takes that were accepted before stay so while their shots exist."""
-    shots = {shot.id for shot in plan.story.shots}
+    """The state of a run that is to render `plan`; takes that were accepted before stay so.
+
+    Those of shots that the story has no more do too, until the film is whole: a shot may only be called otherwise now.
+    """
     return RunState(
         model=_used(plan.model, plan.model_fingerprint),
         first_model=_used(plan.first.spec, plan.first.fingerprint) if plan.first else None,
@@ -134,6 +136,6 @@ def state_of(plan: Plan, before: RunState | None) -> RunState:
         seed=plan.story.seed,
         loras=lora_files(plan.story, plan.model),
         inputs={image.path: image.sha256 for image in plan.files},
-        shots={shot: entry for shot, entry in (before.shots if before else {}).items() if shot in shots},
+        shots=before.shots if before else {},
         film=before.film if before else None,
     )

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.plan import Plan
+from onestory_cli.plan import Plan, make_plan
 from onestory_cli.render.takes import make_takes
+from onestory_cli.store import prune
 from onestory_cli.store.candidates import acceptable_take, candidates, find_take
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Take
+from onestory_cli.store.verify import find_damage
 from tests.films import NamingMaker, change, latents_of, plan_of, render_with, shot
 
 
@@ -84,6 +86,40 @@ def test_an_edit_keeps_the_number_and_the_seed_of_the_take_that_counts(plan: Pla
     record = find_take(edited, Run.open(folder), "city", None).record
     assert (record.take, record.spec["seed"]) == (1, 99)
     assert render(edited, folder) == []
+
+
+def renamed(plan: Plan, old: str, new: str, **fields: object) -> Plan:
+    """The plan of the same story with a shot called otherwise."""
+    shots = [replace(item, id=new, **fields) if item.id == old else item for item in plan.story.shots]
+    return plan_of(*shots)
+
+
+@pytest.mark.parametrize("first", ["frozen", "stopped", "asked", "until"])
+def test_a_renamed_shot_keeps_the_take_that_was_chosen_however_the_render_is_cut_off(
+    plan: Plan, folder: Path, first: str
+) -> None:
+    new(plan, folder, "city")
+    accept(plan, folder, "city", "1")
+    render(plan, folder)
+    chosen = latents_of(folder)["city"]
+    town, run = renamed(plan, "city", "town"), Run.open(folder)
+    if first == "frozen":
+        with run.locked():
+            run.freeze(town)
+    elif first == "stopped":
+        with pytest.raises(KeyboardInterrupt):
+            render(town, folder, force=("opening",), stop=lambda: True)
+    elif first == "asked":
+        with pytest.raises(OnestoryError):
+            render(change(town, "opening", accept="ask", resolved_caption="other words"), folder)
+    else:
+        part, _ = make_plan(town.story, town.model, model_fingerprint=town.model_fingerprint, until="opening")
+        render(part, folder)
+    assert chosen not in [take.digest for take in prune.unused(town, run).takes]
+    assert find_damage(run) == ()
+    render(town, folder)
+    assert latents_of(folder)["town"] == chosen
+    assert set(run.accepted()) == {"opening", "town", "a", "b"}
 
 
 def test_takes_that_are_not_there_or_do_not_fit_are_refused(plan: Plan, folder: Path) -> None:
