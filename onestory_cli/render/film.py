@@ -138,7 +138,7 @@ class Film:
 
     def best(self, job: ShotJob, take: Take, retries: int) -> Take:
         """The take, or the best of up to `retries` others too, where it has faults and it is nobody's choice."""
-        if job.accept == "ask" or self._lookup.chosen(job.shot):
+        if job.accept == "ask" or self._lookup.chosen(job.shot, take):
             return take
         tried = [self.measured(take) if retries else take]
         others = [number for number in range(retries + 1) if number != take.record.take]
@@ -150,7 +150,7 @@ class Film:
     def replace_bad(self, job: ShotJob, others: Collection[Take]) -> None:
         """Let the best of other takes, measured ones, count in place of one that has faults and is nobody's choice."""
         take = self._standing.get(job.shot)
-        if take and is_bad(take) and not self._lookup.chosen(job.shot):
+        if take and is_bad(take) and not self._lookup.chosen(job.shot, take):
             best = min((take, *others), key=rank)
             if best is not take:
                 self._run.accept(job.shot, best)
@@ -165,7 +165,8 @@ class Film:
         if job.accept == "ask" and not self._lookup.counts(job, take):
             self.settle()
             raise waits_for_somebody(self._run, job, take)
-        self._behind.add(lambda: self._run.accept(job.shot, take), lambda _: self._accepted(job, take))
+        chosen = self._lookup.chosen(job.shot, take)
+        self._behind.add(lambda: self._run.accept(job.shot, take, chosen=chosen), lambda _: self._accepted(job, take))
 
     def _accepted(self, job: ShotJob, take: Take) -> None:
         self.takes[job.shot] = self.whole(take)
@@ -215,7 +216,7 @@ class Film:
 
     def _is_kept_and_faulty(self, shot: str, take: Take) -> bool:
         """Whether a take was bad before this render, which says no more of it, and nobody has accepted it."""
-        return take.folder not in self._whole and is_bad(take) and not self._lookup.chosen(shot)
+        return take.folder not in self._whole and is_bad(take) and not self._lookup.chosen(shot, take)
 
     @cached_property
     def _maker(self) -> Maker:

@@ -125,14 +125,13 @@ class Lookup:
 
     def counts(self, job: ShotJob, take: Take) -> bool:
         """Whether a take of this very spec is the accepted one, whatever memory it was made or checked with."""
-        entry = self._accepted.get(job.shot)
-        alike = self._by_spec.get(take.record.spec_key, ())
-        return entry is not None and any(entry.folder == f"{item.shot}/{item.id}" for item in alike)
+        entry = self._entry(job.shot, take)
+        return entry is not None and entry.folder in self._alike(take)
 
-    def chosen(self, shot: str) -> bool:
-        """Whether somebody chose the take that counts."""
-        entry = self._accepted.get(shot)
-        return entry is not None and entry.chosen
+    def chosen(self, shot: str, take: Take) -> bool:
+        """Whether somebody chose the take of this number."""
+        entry = self._entry(shot, take)
+        return entry is not None and entry.chosen and entry.take == take.record.take
 
     def key(self, job: ShotJob, digests: Digests) -> str | None:
         """The key of the take that would be made; None while the memory is not known."""
@@ -146,13 +145,19 @@ class Lookup:
 
     def as_accepted(self, job: ShotJob) -> ShotJob:
         """The job of the take that counts: its number, and its seed where that was given by hand."""
-        entry = self._accepted.get(job.shot)
-        if entry is None:
-            return job
-        job = retake(job, entry.take)
-        if entry.seed is None:
-            return job
-        return replace(job, seed=entry.seed, seed_rule=Seed(base=entry.seed, given=True))
+        return _as_of(job, self._accepted.get(job.shot))
+
+    def _entry(self, shot: str, take: Take) -> Accepted | None:
+        """The accepted take of a shot, by the id that it had before where it has none by its own yet."""
+        if shot in self._accepted:
+            return self._accepted[shot]
+        ids, alike = {item.id for item in self._plan.story.shots}, self._alike(take)
+        gone = (entry for name, entry in self._accepted.items() if name not in ids)
+        return next((entry for entry in gone if entry.folder in alike), None)
+
+    def _alike(self, take: Take) -> set[str]:
+        """The folders of the takes of the same spec."""
+        return {f"{item.shot}/{item.id}" for item in self._by_spec.get(take.record.spec_key, ())}
 
     def _of_this_spec(self, job: ShotJob, visible: Digests) -> Decision | None:
         """What is to be done where there are takes of the job's very spec, or were; None where there are none."""
@@ -227,9 +232,18 @@ class Lookup:
         for name in self._former[job.shot]:
             own = self._accepted.get(job.shot)
             entry = own if own and own.folder.startswith(f"{name}/") else self._accepted.get(name)
-            before = retake(replace(job, shot=name), entry.take if entry else 0)
+            before = _as_of(retake(replace(job, shot=name), 0), entry)
             if before.seed != job.seed:
                 yield replace(before, shot=job.shot)
+
+
+def _as_of(job: ShotJob, entry: Accepted | None) -> ShotJob:
+    """The job of the take of an entry: its number, and its seed where that was given by hand."""
+    if entry is None:
+        return job
+    if entry.seed is None:
+        return retake(job, entry.take)
+    return replace(job, take=entry.take, seed=entry.seed, seed_rule=Seed(base=entry.seed, given=True))
 
 
 def settle(decision: Decision, now: MemoryState) -> Decision:

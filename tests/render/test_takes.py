@@ -37,10 +37,10 @@ def new(plan: Plan, folder: Path, shot: str, **options: int) -> tuple[Take, ...]
     return make_takes(plan, Run.open(folder), lambda: NamingMaker(plan.model), shot=shot, **options)
 
 
-def accept(plan: Plan, folder: Path, shot: str, which: str) -> None:
+def accept(plan: Plan, folder: Path, shot: str, which: str, *, chosen: bool = False) -> None:
     run = Run.open(folder)
     with run.locked():
-        run.accept(shot, acceptable_take(plan, run, shot, which))
+        run.accept(shot, acceptable_take(plan, run, shot, which), chosen=chosen)
 
 
 def test_takes_are_made_beside_the_one_that_counts(plan: Plan, folder: Path) -> None:
@@ -120,6 +120,32 @@ def test_a_renamed_shot_keeps_the_take_that_was_chosen_however_the_render_is_cut
     render(town, folder)
     assert latents_of(folder)["town"] == chosen
     assert set(run.accepted()) == {"opening", "town", "a", "b"}
+
+
+@pytest.mark.parametrize("seed", [None, 99])
+def test_a_renamed_shot_is_not_asked_about_again_and_stays_somebodys_choice(tmp_path: Path, seed: int | None) -> None:
+    asking, folder = plan_of(shot("opening", accept="ask"), shot("return", "as in opening")), tmp_path / "film.run"
+    with pytest.raises(OnestoryError):
+        render(asking, folder)
+    new(asking, folder, "opening", **({} if seed is None else {"seed": seed}))
+    accept(asking, folder, "opening", "1", chosen=True)
+    render(asking, folder)
+    before = latents_of(folder)["opening"]
+    assert render(renamed(asking, "opening", "prologue"), folder) == []
+    assert latents_of(folder)["prologue"] == before
+    assert Run.open(folder).accepted()["prologue"].chosen
+    assert render(renamed(asking, "opening", "prologue", accept="first"), folder) == []
+    assert Run.open(folder).accepted()["prologue"].chosen
+
+
+def test_a_renamed_shot_keeps_a_choice_whose_memory_is_told_anew(plan: Plan, folder: Path) -> None:
+    new(plan, folder, "b")
+    accept(plan, folder, "b", "1", chosen=True)
+    render(plan, folder)
+    plan = change(renamed(plan, "b", "last"), "a", resolved_caption="other words as in opening")
+    assert render(plan, folder, retry_bad=1) == ["a"]
+    entry = Run.open(folder).accepted()["last"]
+    assert (entry.take, entry.chosen) == (1, True)
 
 
 def test_takes_that_are_not_there_or_do_not_fit_are_refused(plan: Plan, folder: Path) -> None:
