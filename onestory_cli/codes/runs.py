@@ -1,4 +1,4 @@
-"""R401 to R418 and W406: run directories."""
+"""R401 to R419 and W406: run directories."""
 
 from __future__ import annotations
 
@@ -141,6 +141,15 @@ RUNS = (
         "shot was rendered again since, or another take counts now. Nothing is drawn from scores of something else.",
         bad="onestory report film.run --scores yesterday.json",
         good="onestory evaluate film.run --out scores.json && onestory report film.run --scores scores.json",
+    ),
+    Code(
+        code="R419",
+        title="The run was given something else meanwhile",
+        explanation="While `resume` or `take new` got ready, another process rendered an edited story, or with other "
+        "options, in the same run directory. Going on would have brought the older story back. Nothing was changed; "
+        "the same command goes on with what the run has now.",
+        bad="onestory resume film.run & onestory render film.story.yaml",
+        good="onestory render film.story.yaml && onestory resume film.run",
     ),
     Code(
         code="W406",

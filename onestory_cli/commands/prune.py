@@ -34,8 +34,8 @@ def command(
     if unused and keep is not None:
         raise typer.BadParameter("--keep and --unused exclude each other")
     run, screen = find_run(folder), screen_of(context)
-    plan = load_run_plan(run)
-    with run.locked():
+    with run.locked():  # first: else another process could give the run another story meanwhile
+        plan = load_run_plan(run)
         found = prune.unused(plan, run) if keep is None else prune.older_takes(run, keep)
         freed = found.bytes
         if not dry_run:

@@ -115,9 +115,8 @@ def accept(context: typer.Context, folder: Folder, shot: Shot, take: Which, json
     from onestory_cli.store.candidates import acceptable_take
 
     run, screen = find_run(folder), screen_of(context)
-    plan = load_run_plan(run)
-    with run.locked():
-        found = acceptable_take(plan, run, shot, take)
+    with run.locked():  # first: else another process could give the run another story meanwhile
+        found = acceptable_take(load_run_plan(run), run, shot, take)
         run.accept(shot, found, chosen=True)
     if json:
         screen.document("take-accept", run=str(run.path), shot=shot, take=found.record.take, id=found.id)

@@ -126,7 +126,10 @@ class Sound:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a story asks of a model, shot by shot in film order."""
+    """What a story asks of a model, shot by shot in film order.
+
+    `given` is the digest of what a run was given, for a plan that was read from that run; "" for one of a story file.
+    """
 
     story: Story
     model: ModelSpec
@@ -136,6 +139,7 @@ class Plan:
     output: Output
     first: OtherModel | None = None
     sounds: tuple[Sound, ...] = ()
+    given: str = field(default="", compare=False)
 
     def job(self, shot: str) -> ShotJob:
         """The job of a shot.

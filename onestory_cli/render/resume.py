@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
@@ -34,7 +35,7 @@ def load_run_plan(run: Run) -> Plan:
         first=OtherModel(spec=first, fingerprint=fingerprint_of(first)) if first else None,
         images=_pictures(run, state),
     )
-    return plan
+    return replace(plan, given=state.given)
 
 
 def _pictures(run: Run, state: RunState) -> dict[str, Path]:

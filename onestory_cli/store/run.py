@@ -159,10 +159,16 @@ class Run:
         """Keep all that is needed to render `plan` again: pictures, options, and the story, byte for byte.
 
         A damaged run.json is written anew; which takes were accepted is then found by their keys.
+
+        Raises:
+            OnestoryError: R419 for a plan that was read from this run before another process gave it something else.
         """
+        before = self._whole_state()
+        if before and plan.given not in ("", before.given):
+            raise _given_anew(self.path)
         for image in plan.files:
             self._freeze_image(image)
-        self._write_story_and_state(plan.story.source, state_of(plan, self._whole_state()))
+        self._write_story_and_state(plan.story.source, state_of(plan, before))
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
@@ -302,6 +308,15 @@ class Run:
             self.disk.sync(waiting(story), self.path)
             self._write_state(state)
             self.disk.rename(waiting(story), story)
+
+
+def _given_anew(path: Path) -> OnestoryError:
+    return OnestoryError(
+        "R419",
+        f'"{path}" was given another story or other options meanwhile',
+        help="give the same command again: it goes on with those",
+        exit=ExitCode.PARTIAL,
+    )
 
 
 def _no_run(path: Path) -> OnestoryError:

@@ -19,7 +19,8 @@ from onestory_cli.models.fitting import Fitting
 from onestory_cli.plan import Plan, Reason
 from onestory_cli.plan.loras import lora_files
 from onestory_cli.shape import build
-from onestory_cli.store.sealed import BrokenSeal, seal, unseal
+from onestory_cli.store.files import sha256
+from onestory_cli.store.sealed import BrokenSeal, canonical, seal, unseal
 
 FORMAT = 1
 _SWITCHES = {item.name for item in fields(Fitting)}
@@ -86,6 +87,12 @@ class RunState:
     def source(self) -> bytes:
         """The bytes of the story, which story.yaml must have."""
         return self.story.encode("utf-8", "surrogateescape")
+
+    @property
+    def given(self) -> str:
+        """The digest of what the run was given: story, options, models and files; not of what was made of it."""
+        made = ("tool", "shots", "film")
+        return sha256(canonical({name: value for name, value in asdict(self).items() if name not in made}))
 
     def to_bytes(self) -> bytes:
         return seal({"format": FORMAT, **asdict(self)})

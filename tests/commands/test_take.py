@@ -8,6 +8,7 @@ import pytest
 
 from onestory_cli.commands import making
 from onestory_cli.errors import ExitCode
+from onestory_cli.store.run import Run
 from tests.commands.conftest import Onestory, change
 from tests.films import NumberShot, NumpyMaker
 
@@ -34,6 +35,16 @@ def test_new_list_accept_show(onestory: Onestory, film_run: Path) -> None:
     assert onestory("take", "show", film_run, "city", rows[0]["id"][:8]).out == rows[0]["clip"] + "\n"
     assert onestory("resume", film_run).exit is ExitCode.DONE
     assert onestory("take", "list", film_run).out.count("accepted") == 3
+
+
+@pytest.mark.parametrize("command", [("take", "accept", "film.run", "city", "0"), ("prune", "film.run")])
+def test_the_story_is_read_once_nobody_else_can_change_it(
+    onestory: Onestory, film_run: Path, command: tuple[str, ...]
+) -> None:
+    with Run.open(film_run).locked():
+        (film_run.parent / "model" / "onestory.json").unlink()  # whoever reads the story first is told of this
+        ended = onestory(*command)
+    assert (ended.exit, "R401" in ended.err) == (ExitCode.MACHINE, True)
 
 
 def test_a_take_that_was_stopped_goes_on_by_the_same_command(

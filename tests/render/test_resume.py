@@ -15,8 +15,9 @@ from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.catalog import CARD
 from onestory_cli.plan import Plan
 from onestory_cli.render import load_run_plan
+from onestory_cli.render.takes import make_takes
 from onestory_cli.store.run import Run
-from tests.films import SPEC, latents_of, render_with
+from tests.films import SPEC, NumpyMaker, latents_of, render_with
 
 STORY = """\
 story: 1
@@ -91,6 +92,35 @@ def test_the_frozen_story_is_told_again_byte_for_byte_where_it_was_changed(file:
     run = Run.open(tmp_path / "film.run")
     assert render_with(load_run_plan(run), run.path).made == []
     assert copy.read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize("change", ["story", "option", "model"])
+def test_a_run_that_was_given_something_else_meanwhile_is_left(file: Path, tmp_path: Path, change: str) -> None:
+    render_with(plan_for(file), tmp_path / "film.run")
+    run = Run.open(tmp_path / "film.run")
+    plan = load_run_plan(run)
+    if change == "story":
+        file.write_text(STORY.replace("at night", "at dawn"))
+    elif change == "model":
+        (tmp_path / "models" / "numbers" / "weights.safetensors").write_bytes(b"retrained")
+    render_with(plan_for(file, **({"seed": 8} if change == "option" else {})), run.path)
+    before = (run.path / "run.json").read_bytes(), (run.path / "story.yaml").read_bytes()
+    for late in (render_with, lambda plan, _: make_takes(plan, run, NumpyMaker, shot="city")):
+        with pytest.raises(OnestoryError) as caught:
+            late(plan, run.path)
+        assert (caught.value.code, caught.value.exit) == ("R419", ExitCode.PARTIAL)
+    assert ((run.path / "run.json").read_bytes(), (run.path / "story.yaml").read_bytes()) == before
+    assert render_with(load_run_plan(run), run.path).made == []
+
+
+def test_a_take_that_was_accepted_meanwhile_is_no_hindrance(file: Path, tmp_path: Path) -> None:
+    render_with(plan_for(file), tmp_path / "film.run")
+    run = Run.open(tmp_path / "film.run")
+    plan = load_run_plan(run)
+    (other,) = make_takes(plan, run, NumpyMaker, shot="return")
+    with run.locked():
+        run.accept("return", other, chosen=True)
+    assert render_with(plan, run.path).made == []
 
 
 def test_a_damaged_copy_of_a_picture_is_refused(file: Path, tmp_path: Path) -> None:
