@@ -35,9 +35,10 @@ class Leftovers:
 
 def unused(plan: Plan, run: Run) -> Leftovers:
     """All that the story has no use for now."""
-    return Leftovers(
-        takes=unused_takes(plan, run), partials=unused_partials(plan, run), references=unused_references(plan, run)
-    )
+    takes = unused_takes(plan, run)
+    going = {take.folder for take in takes}  # with all that lies in them
+    partials = tuple(path for path in unused_partials(plan, run) if path.parent not in going)
+    return Leftovers(takes=takes, partials=partials, references=unused_references(plan, run))
 
 
 def unused_takes(plan: Plan, run: Run) -> tuple[Take, ...]:

@@ -87,6 +87,16 @@ def test_work_that_no_shot_goes_on_with_goes_too(onestory: Onestory, story: Path
     assert onestory("verify", film_run).exit is ExitCode.DONE
 
 
+def test_work_in_the_folder_of_a_take_that_goes_goes_with_it(onestory: Onestory, story: Path, film_run: Path) -> None:
+    (old,) = film_run.glob("shots/city/*")
+    partial_of(film_run, "city", Run(film_run).shelves()["city"].takes[0].record.key)  # of `render --force city`
+    edited(story, film_run)
+    size = sum(path.stat().st_size for path in old.iterdir())
+    document = onestory("prune", film_run, "--json").json
+    assert (document["takes"], document["partials"], document["bytes"]) == ([f"city/{old.name}"], [], size)
+    assert not old.exists()
+
+
 def test_work_on_the_take_that_is_to_count_stays(onestory: Onestory, story: Path, film_run: Path) -> None:
     change(story, "A city at night.", "A city at dawn.")
     plan, _ = compile_story(story)
