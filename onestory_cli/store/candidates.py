@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.plan import Plan, ShotJob
+from onestory_cli.plan.jobs import seed_of_take
 from onestory_cli.store.keys import spec_fields
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Shelf, Take
@@ -13,7 +14,7 @@ from onestory_cli.store.takes import Shelf, Take
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A take, whether it counts, and whether it is made of what the story says now: its seed and memory aside."""
+    """A take, whether it counts, and whether it is made of what the story says now: its own seed and memory aside."""
 
     take: Take
     accepted: bool
@@ -79,8 +80,10 @@ def acceptable_take(plan: Plan, run: Run, shot: str, which: str) -> Take:
 
 def _fits(take: Take, job: ShotJob, fingerprint: str) -> bool:
     record = take.record
-    own = {**spec_fields(job, fingerprint), "seed": record.spec["seed"]}
-    return record.spec == own and (record.own_seed is not None or record.seed_base == job.seed_rule.base)
+    seed = record.own_seed
+    if seed is None:
+        seed = seed_of_take(job.seed_rule, take.shot, record.take)
+    return record.spec == {**spec_fields(job, fingerprint), "seed": seed}
 
 
 def _best_first(item: Candidate) -> tuple[bool, bool]:

@@ -157,6 +157,19 @@ def test_takes_that_are_not_there_or_do_not_fit_are_refused(plan: Plan, folder: 
         assert (caught.value.code, caught.value.exit) == ("R411", ExitCode.USAGE)
 
 
+def test_a_take_of_the_storys_seed_does_not_fit_a_shot_that_has_that_seed_for_its_own(plan: Plan, folder: Path) -> None:
+    new(plan, folder, "city")
+    new(plan, folder, "city", seed=99)
+    given = change(plan, "city", seed=plan.story.seed)
+    found = candidates(given, Run.open(folder), "city")
+    assert [item.fits for item in found] == [False, True, True]  # take 1 derives from 7 either way
+    with pytest.raises(OnestoryError, match="not made of what the story says now"):
+        acceptable_take(given, Run.open(folder), "city", "0")
+    for which in ("1", "2"):
+        accept(given, folder, "city", which)
+        assert "city" not in render(given, folder)
+
+
 def test_a_new_take_needs_what_it_can_see(plan: Plan, tmp_path: Path) -> None:
     render(replace(plan, jobs=plan.jobs[:1]), tmp_path / "part.run")
     with pytest.raises(OnestoryError) as caught:
