@@ -9,9 +9,10 @@ from onestory_cli.errors import OnestoryError
 from onestory_cli.store.files import holds, sha256, waiting
 from onestory_cli.store.layout import EVENTS, INPUTS, SHOTS, STAGING, STORY
 from onestory_cli.store.references import REFERENCES
-from onestory_cli.store.takes import Take, holds_a_take, read_take
+from onestory_cli.store.takes import Take, read_take
 
 if TYPE_CHECKING:
+    from onestory_cli.store.record import Record
     from onestory_cli.store.run import Run
 
 
@@ -36,7 +37,7 @@ def recover(run: Run) -> None:
     """Clear up after a killed writer: a whole staged take is kept, a torn last line of the log is cut."""
     for folder in run.path.glob(f"{STAGING}*"):
         take = read_take(folder / "new")
-        if isinstance(take, Take) and not holds_a_take(run.take_folder(take.record.shot, take.record.key)):
+        if isinstance(take, Take) and not _has_take(run, take.record):
             run.put(folder / "new", take.record)
         run.disk.remove(folder)
     _recover_story(run)
@@ -47,6 +48,11 @@ def recover(run: Run) -> None:
     events = run.path / EVENTS
     if events.exists() and (data := events.read_bytes()) and not data.endswith(b"\n"):
         run.disk.cut(events, data.rfind(b"\n") + 1)
+
+
+def _has_take(run: Run, record: Record) -> bool:
+    """Whether a whole take of this key is there; a damaged one is none."""
+    return isinstance(read_take(run.take_folder(record.shot, record.key)), Take)
 
 
 def _recover_story(run: Run) -> None:

@@ -111,6 +111,19 @@ def test_a_take_that_was_staged_whole_is_kept_even_when_clearing_up_is_killed_to
         assert_equal_runs(folder, whole)
 
 
+def test_a_take_that_was_staged_whole_is_kept_in_place_of_a_damaged_one(memory_folder: Path) -> None:
+    plan, damaged, counted = plan_of(shot("opening")), memory_folder / "damaged", memory_folder / "counted"
+    render_with(plan, damaged)
+    (take,) = (damaged / "shots" / "opening").iterdir()
+    (take / "clip.mp4").write_bytes(b"cut")
+    shutil.copytree(damaged, counted)
+    disk = CountingDisk()
+    render_with(plan, counted, disk=disk)
+    render_and_die(plan, damaged, disk.changes.index("rename old"))  # before the damaged one gives way
+    assert render_with(plan, damaged).made == []
+    assert_equal_runs(damaged, counted)
+
+
 def test_kill_9_from_outside_between_and_within_shots(tmp_path: Path) -> None:
     whole, folder = tmp_path / "whole", tmp_path / "killed"
     render_with(three_shots(), whole)
