@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from onestory_cli.render import Maker
     from onestory_cli.store.run import Run
 
-SIGNED = "film.signed.mp4"  # beside the film
-
 
 @dataclass(frozen=True, kw_only=True)
 class MakingFlags:
@@ -90,6 +88,7 @@ def read_signer(certificate: Path, key: Path) -> Any:
 def write_signed(plan: Plan, run: Run, signer: Any) -> Path:
     """The signed copy of a film, with the pictures that the run keeps as what it was made from."""
     from onestory_cli.media.sign import sign_film
+    from onestory_cli.store.layout import SIGNED
 
     signed = run.film.with_name(SIGNED)
     pictures = sorted({run.input(image) for image in plan.images})

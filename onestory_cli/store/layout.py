@@ -8,8 +8,9 @@ from onestory_cli.store.files import waiting
 from onestory_cli.store.references import REFERENCES
 
 STATE, STORY, EVENTS, LOCK, FILM = "run.json", "story.yaml", "events.jsonl", "lock", "film.mp4"
+SIGNED = "film.signed.mp4"
 SHOTS, INPUTS, STAGING = "shots", "inputs", ".staging-"
-NAMES = {STATE, STORY, EVENTS, LOCK, FILM, SHOTS, INPUTS, REFERENCES}
+NAMES = {STATE, STORY, EVENTS, LOCK, FILM, SIGNED, SHOTS, INPUTS, REFERENCES}
 
 
 def is_ours(name: str) -> bool:

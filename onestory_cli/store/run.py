@@ -60,7 +60,7 @@ class Run:
 
     @classmethod
     def create(cls, path: Path, disk: Disk | None = None) -> Run:
-        """The run directory at `path`, made when there is none.
+        """The run directory at `path`, made when there is none; one without run.json is known by its takes.
 
         Raises:
             OnestoryError: R409 for a folder that holds other things, R405 or R407 when it cannot be made.
@@ -68,7 +68,7 @@ class Run:
         run = cls(path, disk)
         with coded(path):
             strange = [name for name in (os.listdir(path) if path.exists() else ()) if not is_ours(name)]
-        if strange and not (path / STATE).exists():
+        if strange and not ((path / STATE).exists() or any(path.glob(f"{SHOTS}/*/*/{RECORD}"))):
             raise OnestoryError(
                 "R409",
                 f'"{path}" is no run directory: it holds "{min(strange)}"',

@@ -158,6 +158,24 @@ def test_a_folder_with_other_things_is_never_written_to(tmp_path: Path) -> None:
     assert '"holiday.jpg"' in caught.value.message
 
 
+@pytest.mark.parametrize("name", ["film.signed.mp4", ".DS_Store", "poster.png"])
+def test_a_run_whose_state_was_removed_goes_on_whatever_lies_beside_its_takes(tmp_path: Path, name: str) -> None:
+    render_with(three_shots(), tmp_path)
+    (tmp_path / name).write_bytes(b"mine")
+    (tmp_path / "run.json").unlink()  # as R404 says
+    assert render_with(three_shots(), tmp_path).made == []
+    assert (tmp_path / name).read_bytes() == b"mine"
+
+
+def test_shots_of_another_kind_make_no_run_directory(tmp_path: Path) -> None:
+    (tmp_path / "shots" / "beach").mkdir(parents=True)
+    (tmp_path / "shots" / "beach" / "IMG_1.mov").write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("Film them again.")
+    with pytest.raises(OnestoryError) as caught:
+        Run.create(tmp_path)
+    assert caught.value.code == "R409"
+
+
 def test_a_file_is_no_run_directory(tmp_path: Path) -> None:
     (tmp_path / "film.run").write_bytes(b"")
     with pytest.raises(OnestoryError):
