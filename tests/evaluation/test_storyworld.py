@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -105,17 +105,24 @@ def test_films_do_not_depend_on_their_batch(model: LoadedModel, readout: Readout
     assert readings(1) == readings(2)
 
 
+def remembered(positions_1K: torch.Tensor, shots: Sequence[int]) -> list[tuple[int, int]]:
+    """Bank positions as shots of the story and their latent frames, of which each has two."""
+    return [(shots[position // 2], position % 2) for position in positions_1K[0].tolist()]
+
+
 def test_a_return_is_made_as_if_no_other_return_had_been(model: LoadedModel) -> None:
     (film,) = ladder(1, WORLD, gaps=(1, 2)).films
     captions = [[shot.caption for shot in film.story.shots]]
     chosen: list[torch.Tensor] = []
     options = {"policy": "recent", "schedule": CONDUCT.schedule, "frames": 2, "budget": 2.0}
-    *_, branched = roll_out(model, captions, visible=film.visible, selections=chosen, **options)
+    for _ in roll_out(model, captions, visible=film.visible, selections=chosen, **options):
+        pass
     assert chosen[2].tolist() == [[3, 2]]  # of the first shot and one distraction, two latent frames each
     assert chosen[4].tolist() == [[5, 4]]
-    kept = [0, 1, 3, 4]
-    *_, alone = roll_out(model, [[captions[0][shot] for shot in kept]], **options)
-    assert branched.shape == alone.shape
+    kept, chosen_alone = [0, 1, 3, 4], list[torch.Tensor]()
+    for _ in roll_out(model, [[captions[0][shot] for shot in kept]], selections=chosen_alone, **options):
+        pass
+    assert remembered(chosen[4], film.visible[4]) == remembered(chosen_alone[3], kept) == [(3, 1), (3, 0)]
 
 
 def test_the_selector_is_judged_by_the_stories_relevance() -> None:

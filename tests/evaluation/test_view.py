@@ -56,7 +56,9 @@ def test_places_are_alike_where_they_are_the_same(films: list[list[View]]) -> No
 
 def test_embeddings_have_unit_length_and_the_likeness_to_itself_is_one(films: list[list[View]]) -> None:
     for view in films[0]:
-        assert likeness(view.place, view.place) == pytest.approx(1, abs=1e-5)
+        assert view.characters
+        for embedding in (view.place, *view.characters.values()):
+            assert likeness(embedding, embedding) == pytest.approx(1, abs=1e-5)
 
 
 def test_a_frozen_clip_is_steady_and_does_not_move(readout: Readout) -> None:
