@@ -154,6 +154,8 @@ class Dispatch:
     def _lost_one_early(self, message: Lost) -> None:
         if message.worker in self._idle:
             self._idle.remove(message.worker)
+        if self._stopping:
+            return  # it was asked to leave
         self._lost_early += 1
         if self._lost_early == MOST_LOST:
             help = "try --workers 1, and see that there is memory for what is asked"

@@ -122,6 +122,29 @@ def test_after_a_stop_nothing_is_begun() -> None:
     assert crew.stopped
 
 
+def test_idle_workers_that_leave_when_asked_are_no_reason_to_end_the_one_at_work() -> None:
+    class Leaving(Acting):
+        def stop(self) -> None:
+            self._messages += [Lost(worker=str(number), why="ended with 0") for number in range(1, self._number)]
+            self._messages.append(Ended(worker="0", outcome=Outcome(state="stopped")))
+
+        def give(self, worker: str, film: Film) -> None:
+            asked.append(True)
+
+    crew, asked, outcomes = Leaving(MOST_LOST + 2, lambda name: DONE), list[bool](), dict[str, Outcome]()
+    work = Dispatch(
+        [film("a")],
+        {"a": 1},
+        crew,
+        list[Event]().append,
+        stop=lambda: bool(asked),
+        fail_fast=False,
+        ended=outcomes.__setitem__,
+    )
+    work.run()
+    assert outcomes["a"].state == "stopped"
+
+
 def test_workers_that_never_come_up_end_it() -> None:
     class Stillborn(Acting):
         def hear(self, seconds: float) -> Iterable[Message]:
