@@ -1,4 +1,4 @@
-"""R401 to R419 and W406: run directories."""
+"""R401 to R420 and W406: run directories."""
 
 from __future__ import annotations
 
@@ -150,6 +150,15 @@ RUNS = (
         "the same command goes on with what the run has now.",
         bad="onestory resume film.run & onestory render film.story.yaml",
         good="onestory render film.story.yaml && onestory resume film.run",
+    ),
+    Code(
+        code="R420",
+        title="The disk knows no locks",
+        explanation="A run directory is locked while it is written, so that no second process spoils its takes. "
+        "Its disk cannot do that: NFS without a lock service, say, or Lustre that was mounted without `-o flock`. "
+        "Name a run directory on another disk, or have this one mounted with locks.",
+        bad="onestory render film.story.yaml",
+        good="onestory render film.story.yaml --run /other-disk/film.run",
     ),
     Code(
         code="W406",

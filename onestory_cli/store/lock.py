@@ -7,6 +7,7 @@ whether that process lives.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -18,7 +19,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.store.files import Disk
+from onestory_cli.store.files import Disk, coded
+
+UNLOCKABLE = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # NFS without a lock service, Lustre without `-o flock`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +38,7 @@ def locked(path: Path, disk: Disk) -> Iterator[None]:
     """Hold the lock at `path` for the length of a block.
 
     Raises:
-        OnestoryError: R401, naming the holder, when another process has it.
+        OnestoryError: R401, naming the holder, when another process has it; R420 where the disk knows no locks.
     """
     handle = _acquire(path, disk)
     try:
@@ -54,18 +57,29 @@ def _acquire(path: Path, disk: Disk) -> int:
         with disk.change("open lock", path):
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = _read(handle)
+            _lock(handle, path)
+        except OnestoryError:
             os.close(handle)
-            raise _held(path, holder) from None
-        holder = _read(handle)
-        if holder and holder.host != socket.gethostname():
-            os.close(handle)
-            raise _held(path, holder)
+            raise
         if _is_at(handle, path):
             return handle
         os.close(handle)  # its holder removed it between our open and our flock
+
+
+def _lock(handle: int, path: Path) -> None:
+    """Hold an open file that nobody else holds, nor another host has signed."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _held(path, _read(handle)) from None
+    except OSError as fault:
+        if fault.errno in UNLOCKABLE:
+            raise _knows_no_locks(path, fault) from fault
+        with coded(path):
+            raise
+    holder = _read(handle)
+    if holder and holder.host != socket.gethostname():
+        raise _held(path, holder)
 
 
 def _is_at(handle: int, path: Path) -> bool:
@@ -101,6 +115,12 @@ def _held(path: Path, holder: Holder | None) -> OnestoryError:
     return OnestoryError("R401", f'"{path.parent}" is being written by {who}', help=remedy, exit=ExitCode.MACHINE)
 
 
+def _knows_no_locks(path: Path, fault: OSError) -> OnestoryError:
+    message = f'the disk of "{path.parent}" knows no locks: {fault.strerror}'
+    help = "name another disk with --run DIR (--out DIR of a batch), or have this one mounted with locks"
+    return OnestoryError("R420", message, help=help, exit=ExitCode.MACHINE)
+
+
 def forget(path: Path, *, pid: int, host: str) -> None:
     """Remove the lock that a process left behind which is known to be gone, and which no other host can look for.
 
@@ -115,7 +135,7 @@ def forget(path: Path, *, pid: int, host: str) -> None:
         holder = _read(handle)
         if holder and (holder.pid, holder.host) == (pid, host) and _is_at(handle, path):
             path.unlink()
-    except BlockingIOError:
+    except OSError:  # it is held, or this host cannot see whether it is
         return
     finally:
         os.close(handle)

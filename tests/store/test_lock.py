@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import signal
@@ -77,6 +79,27 @@ def test_a_lock_names_its_holder_while_it_is_held_and_is_gone_after(tmp_path: Pa
         assert (holder["pid"], holder["host"]) == (os.getpid(), socket.gethostname())
         assert holder["start"] > 1e9
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "says"),
+    [(errno.ENOLCK, "R420", "--run DIR"), (errno.ENOSYS, "R420", "--run DIR"), (errno.EIO, "R408", "check the disk")],
+)
+def test_a_disk_that_cannot_lock_is_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: str, says: str
+) -> None:
+    def refuse(handle: int, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OnestoryError) as caught, locked(tmp_path / "lock", Disk()):
+        pass
+    assert (caught.value.code, caught.value.exit) == (code, ExitCode.MACHINE)
+    assert says in caught.value.help
+    assert os.strerror(number) in caught.value.message
+    (tmp_path / "lock").write_text(json.dumps({"pid": 7, "host": "farm-3", "start": 1.0}))
+    forget(tmp_path / "lock", pid=7, host="farm-3")
+    assert (tmp_path / "lock").exists()
 
 
 def test_a_run_is_not_locked_twice_by_one_process(tmp_path: Path) -> None:
