@@ -14,6 +14,7 @@ from onestory_cli.commands.options import argument, option
 from onestory_cli.commands.screen import Screen
 from onestory_cli.commands.weights import require_ready
 from onestory_cli.errors import Diagnostic, Findings, OnestoryError
+from onestory_cli.story.types import MOST_SEED
 from onestory_cli.words import cut
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class FilmFlags:
             find_stories(self.files),
             self.out,
             profiles=_names(self.profile),
-            seeds=_numbers(self.seeds),
+            seeds=_seeds(self.seeds),
             settings=tuple(Setting.of(text) for text in self.set),
         )
 
@@ -221,8 +222,12 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
-def _numbers(text: str) -> tuple[int, ...]:
+def _seeds(text: str) -> tuple[int, ...]:
     try:
-        return tuple(int(name) for name in _names(text))
+        seeds = tuple(int(name) for name in _names(text))
     except ValueError as fault:
         raise typer.BadParameter(f"{text!r} is no list of whole numbers", param_hint="--seeds") from fault
+    for seed in seeds:
+        if not 0 <= seed <= MOST_SEED:
+            raise typer.BadParameter(f"{seed} is not in the range 0<=x<={MOST_SEED}.", param_hint="--seeds")
+    return seeds

@@ -9,6 +9,7 @@ import typer
 
 from onestory_cli.commands.completing import story_profiles, story_shots
 from onestory_cli.commands.screen import Format
+from onestory_cli.story.types import MOST_SEED
 
 
 def flag(*names: str, help: str) -> Any:
@@ -35,7 +36,7 @@ Profile = Annotated[
     str | None,
     option("--profile", metavar="NAME", help="One of the story's profiles.", autocompletion=story_profiles),
 ]
-Seed = Annotated[int | None, option("--seed", metavar="N", help="Replace the story's seed.")]
+Seed = Annotated[int | None, option("--seed", metavar="N", min=0, max=MOST_SEED, help="Replace the story's seed.")]
 Until = Annotated[
     str | None, option("--until", metavar="SHOT", help="Stop after this shot.", autocompletion=story_shots)
 ]

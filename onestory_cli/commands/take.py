@@ -18,6 +18,7 @@ from onestory_cli.commands.screen import screen_of
 from onestory_cli.commands.stopping import StopSignals
 from onestory_cli.errors import ExitCode
 from onestory_cli.events import Emit, StopAsked
+from onestory_cli.story.types import MOST_SHOT_SEED
 
 if TYPE_CHECKING:
     from onestory_cli.plan import Plan
@@ -32,7 +33,10 @@ Folder = Annotated[Path, argument(metavar="DIR", help="The run directory.")]
 Shot = Annotated[str, argument(metavar="SHOT", help="The id of the shot.", autocompletion=run_shots)]
 AnyShot = Annotated[str | None, argument(metavar="[SHOT]", help="Only this shot.", autocompletion=run_shots)]
 Which = Annotated[str, argument(metavar="TAKE", help="Its number, or the first digits of its id.")]
-FirstSeed = Annotated[int | None, option("--seed", metavar="S", min=0, help="The seed of the first; else derived.")]
+FirstSeed = Annotated[
+    int | None,
+    option("--seed", metavar="S", min=0, max=MOST_SHOT_SEED, help="The seed of the first; else derived."),
+]
 Any = Annotated[str | None, argument(metavar="[TAKE]", help="Number or id; else the one that counts.")]
 
 

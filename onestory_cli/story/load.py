@@ -18,7 +18,7 @@ from onestory_cli.story.schema import check, position
 from onestory_cli.story.sounds import check_sounds, named_sounds
 from onestory_cli.story.source import MOST_FINDINGS, KeyPath, parse
 from onestory_cli.story.text import MAX_BYTES
-from onestory_cli.story.types import Story
+from onestory_cli.story.types import MOST_SEED, Story
 
 # Warnings that a misspelt reference would make wrong.
 _OF_MENTIONS = {"W302", "W303", "W304"}
@@ -34,8 +34,11 @@ def load_story(
 
     Raises:
         Findings: the story has errors; all of them, and the warnings.
-        OnestoryError: S101 the file cannot be read, U602 no such profile.
+        OnestoryError: S101 the file cannot be read, U602 no such profile, S125 a seed that no story can have.
     """
+    if seed is not None and not 0 <= seed <= MOST_SEED:
+        help = "a film tells its seed as a story does"
+        raise OnestoryError("S125", f"seed must be from 0 to {MOST_SEED}, not {seed}", help=help)
     return read_story(read_bytes(Path(path)), str(path), profile=profile, seed=seed, allow_outside=allow_outside)
 
 

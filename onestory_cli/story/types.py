@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 from onestory_cli.errors import Place
 
+MOST_SEED = 2**53 - 1  # of a story: what JSON holds everywhere
+MOST_SHOT_SEED = 2**63 - 1  # of a shot, and so of a take
+
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryRequest:

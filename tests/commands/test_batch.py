@@ -104,6 +104,8 @@ def test_a_setting_that_does_not_fit_is_told_as_what_it_is(onestory: Onestory, m
     [
         ("film.story.yaml --out new --profile draft", "error[U602]"),
         ("film.story.yaml --out new --seeds one", "--seeds"),
+        ("film.story.yaml --out new --seeds 1,-1", "--seeds"),
+        ("film.story.yaml --out new --seeds 9007199254740992", "--seeds"),
         ("film.story.yaml --out new --set steps", "error[B802]"),
         ("'*.yml' --out new", "error[B801]"),
         ("film.story.yaml", "--out"),

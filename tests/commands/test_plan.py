@@ -3,6 +3,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from onestory_cli.errors import ExitCode
 from tests.commands.conftest import Onestory, change
 
@@ -23,6 +25,13 @@ return    0.6 s       3   8 + 2 (25%)        2 frames of 2 sources   render   ne
 def test_a_new_story_is_all_to_render(onestory: Onestory, story: Path) -> None:
     result = onestory("plan", story)
     assert (result.exit, result.out, result.err) == (ExitCode.DONE, NEW, "")
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**53)])
+def test_a_seed_that_no_story_can_say_is_refused(onestory: Onestory, story: Path, seed: str) -> None:
+    result = onestory("plan", story, "--seed", seed)
+    assert result.exit is ExitCode.USAGE
+    assert "--seed" in result.err
 
 
 def test_a_rendered_story_is_all_kept(onestory: Onestory, story: Path, film_run: Path) -> None:

@@ -67,7 +67,8 @@ def test_a_take_that_was_stopped_goes_on_by_the_same_command(
 
 
 def test_what_is_not_there(onestory: Onestory, film_run: Path) -> None:
-    for arguments in (("accept", film_run, "city", "9"), ("show", film_run, "ctiy"), ("list", "gone.run")):
+    too_large = ("new", film_run, "city", "--seed", str(2**63))
+    for arguments in (("accept", film_run, "city", "9"), ("show", film_run, "ctiy"), ("list", "gone.run"), too_large):
         assert onestory("take", *arguments).exit is ExitCode.USAGE
 
 

@@ -64,6 +64,11 @@ def test_a_new_take_has_the_next_number_and_the_seed_that_was_asked_for(plan: Pl
     assert (third.record.spec["seed"], third.record.own_seed, first.record.own_seed) == (99, 99, None)
 
 
+def test_the_seed_after_the_last_one_is_the_first(plan: Plan, folder: Path) -> None:
+    takes = new(plan, folder, "city", count=2, seed=2**63 - 1)
+    assert [take.record.spec["seed"] for take in takes] == [2**63 - 1, 0]
+
+
 def test_accepting_another_take_makes_only_what_remembers_the_shot(plan: Plan, folder: Path) -> None:
     before = latents_of(folder)
     (take,) = new(plan, folder, "city", seed=99)

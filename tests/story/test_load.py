@@ -22,6 +22,13 @@ def test_examples_have_no_findings(path: Path) -> None:
     assert story.model == "storyworld"
 
 
+@pytest.mark.parametrize("seed", [-1, 2**53, 2**60])
+def test_a_seed_that_no_story_can_say_is_refused(seed: int) -> None:
+    with pytest.raises(OnestoryError, match=f"not {seed}") as caught:
+        load_story(EXAMPLES[0], seed=seed)
+    assert caught.value.code == "S125"
+
+
 def test_the_examples_show_what_they_promise() -> None:
     stories = {path.name.removesuffix(".story.yaml"): load_story(path)[0] for path in EXAMPLES}
     assert len(stories) >= 5

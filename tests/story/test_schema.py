@@ -12,9 +12,15 @@ import schemas
 from onestory_cli.models.catalog import POLICIES, SCHEDULERS
 from onestory_cli.story.schema import check
 from onestory_cli.story.source import MOST_FINDINGS, parse
+from onestory_cli.story.types import MOST_SEED, MOST_SHOT_SEED
 
 SCHEMA = schemas.load()
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.story.yaml"))
+
+
+def test_seeds_are_as_large_as_the_schema_has_them() -> None:
+    story, shot = SCHEMA["properties"], SCHEMA["definitions"]["shot"]["properties"]
+    assert (story["seed"]["maximum"], shot["seed"]["maximum"]) == (MOST_SEED, MOST_SHOT_SEED)
 
 
 def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
