@@ -224,7 +224,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _seeds(text: str) -> tuple[int, ...]:
     try:
-        seeds = tuple(int(name) for name in _names(text))
+        seeds = tuple(dict.fromkeys(map(int, _names(text))))
     except ValueError as fault:
         raise typer.BadParameter(f"{text!r} is no list of whole numbers", param_hint="--seeds") from fault
     for seed in seeds:

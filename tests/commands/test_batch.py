@@ -13,7 +13,7 @@ import pytest
 import schemas
 from onestory_cli import cli
 from onestory_cli.batch.films import films_of
-from onestory_cli.commands.batching import fitted
+from onestory_cli.commands.batching import FilmFlags, fitted
 from onestory_cli.commands.compiling import compile_story
 from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode
@@ -116,6 +116,11 @@ def test_wrong_command_lines(onestory: Onestory, made: Path, arguments: str, say
     assert result.exit is ExitCode.USAGE
     assert says in result.err
     assert not Path("new").exists()
+
+
+def test_a_seed_that_is_written_in_two_ways_is_one_film(story: Path) -> None:
+    flags = FilmFlags(files=[str(story)], out=Path("new"), seeds="1, 01,2,1")
+    assert [film.seed for film in flags.films()] == [1, 2]
 
 
 def test_a_film_that_cannot_be_made_is_a_row_and_the_same_command_goes_on(onestory: Onestory, made: Path) -> None:
