@@ -7,6 +7,7 @@ so do paths of this machine: pictures are named by their digests.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -30,7 +31,19 @@ def story_text(plan: Plan, *, names: Names, seeds: Mapping[str, int]) -> str:
     tree = dict(_story(plan, names))
     shots = {shot.id: shot for shot in plan.story.shots}
     tree["shots"] = [dict(_shot(shots[job.shot], job, names, seeds)) for job in plan.jobs]
-    return yaml.dump(tree, Dumper=yaml.SafeDumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes numbers as a story has them, in decimal digits: 1.0e-05 is text there."""
+
+
+def _decimal(dumper: _Dumper, number: float) -> yaml.Node:
+    digits = format(Decimal(repr(number)), "f")
+    return dumper.represent_scalar("tag:yaml.org,2002:float", digits if "." in digits else f"{digits}.0")
+
+
+_Dumper.add_representer(float, _decimal)
 
 
 def portable(model: str) -> str:

@@ -65,6 +65,13 @@ def test_the_seed_of_another_take_is_written_out() -> None:
     assert [job.seed for job in make_plan(story, plan.model)[0].jobs] == [plan.jobs[0].seed, 2**63 - 1]
 
 
+@pytest.mark.parametrize("number", [0.00001, 1.5e-7, 1e-17, 4.0, 0.1, 100.0])
+def test_any_number_comes_back(number: float) -> None:
+    plan = plan_of(shot("opening", guidance=number))
+    story, _ = read_story(story_text(plan, names={}, seeds={}).encode(), "film.story.yaml")
+    assert story.shots[0].guidance == number
+
+
 @given(words=st.text(st.characters(min_codepoint=33, max_codepoint=0x2FFF, exclude_categories=["C", "Z"]), min_size=1))
 def test_any_caption_and_title_come_back(words: str) -> None:
     caption = words.replace("$", "$$")
