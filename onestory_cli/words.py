@@ -1,6 +1,9 @@
-"""Numbers as people write them, and names where there is little room."""
+"""Numbers as people write them, names where there is little room, and paths in command lines."""
 
 from __future__ import annotations
+
+import shlex
+from pathlib import Path
 
 
 def duration(seconds: float) -> str:
@@ -20,3 +23,8 @@ def cut(name: str, width: int) -> str:
         return name
     end = (width - 1) // 2
     return f"{name[: width - 1 - end]}…{name[-end:]}"
+
+
+def quoted(path: Path | str) -> str:
+    """A path as one word of a command line that a shell reads: `'my film.run'`."""
+    return shlex.quote(str(path))

@@ -136,6 +136,13 @@ def test_a_shot_that_was_cut_off_is_told_though_a_take_came_later() -> None:
     assert "2 of 3 shots are finished and kept, return up to step 1 of 2;" in screen.err.getvalue()
 
 
+def test_the_way_on_can_be_pasted_where_the_path_has_spaces() -> None:
+    screen = Streams()
+    with screen.console.watch() as show:
+        show(events.RunInterrupted(run="my film.run", finished=2, shots=3))
+    assert "  onestory resume 'my film.run'\n" in screen.err.getvalue()
+
+
 def test_json_lines_are_the_events() -> None:
     screen = Streams()
     with screen.console.watch(json=True) as show:

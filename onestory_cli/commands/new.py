@@ -10,6 +10,7 @@ import typer
 from onestory_cli.commands.options import Json
 from onestory_cli.commands.screen import screen_of
 from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.words import quoted
 
 SUFFIX = ".story.yaml"
 
@@ -32,7 +33,7 @@ def command(
         screen.document("new", path=str(path))
     else:
         screen.line(str(path))
-        screen.note(f"next: onestory render {path}", style="dim")
+        screen.note(f"next: onestory render {quoted(path)}", style="dim")
     return ExitCode.DONE
 
 

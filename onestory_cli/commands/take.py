@@ -19,6 +19,7 @@ from onestory_cli.commands.stopping import StopSignals
 from onestory_cli.errors import ExitCode
 from onestory_cli.events import Emit, StopAsked
 from onestory_cli.story.types import MOST_SHOT_SEED
+from onestory_cli.words import quoted
 
 if TYPE_CHECKING:
     from onestory_cli.plan import Plan
@@ -88,7 +89,7 @@ def new(context: typer.Context, *, folder: Folder, shot: Shot, asked: NewFlags, 
         screen.document("take-new", run=str(run.path), shot=shot, takes=takes)
     else:
         screen.line("\n".join(str(take.clip) for take in made))
-        screen.note(f"next: onestory take accept {run.path} {shot} {made[0].record.take}")
+        screen.note(f"next: onestory take accept {quoted(run.path)} {shot} {made[0].record.take}")
     return ExitCode.DONE
 
 
@@ -126,7 +127,7 @@ def accept(context: typer.Context, folder: Folder, shot: Shot, take: Which, json
         screen.document("take-accept", run=str(run.path), shot=shot, take=found.record.take, id=found.id)
     else:
         screen.line(f"{shot}: take {found.record.take}, {found.id}")
-        screen.note(f"next: onestory resume {run.path}")
+        screen.note(f"next: onestory resume {quoted(run.path)}")
     return ExitCode.DONE
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from onestory_cli import events
 from onestory_cli.console.text import colored, styled
 from onestory_cli.errors import Diagnostic, format_concise
-from onestory_cli.words import duration
+from onestory_cli.words import duration, quoted
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -70,7 +69,7 @@ class Lines:
                 self._say(f"{event.rendered} rendered, {event.kept} kept in {duration(event.seconds)}", "bold")
                 if event.faulty:
                     takes = "1 kept take has" if event.faulty == 1 else f"{event.faulty} kept takes have"
-                    self._say(f"{takes} faults: onestory take list {shlex.quote(self.run)}", "yellow")
+                    self._say(f"{takes} faults: onestory take list {quoted(self.run)}", "yellow")
             case events.StopAsked():
                 self._say("stopping after this step; once more to stop at once")
             case events.RunInterrupted():
@@ -78,7 +77,7 @@ class Lines:
                     f"{event.finished} of {event.shots} shots are finished and kept{''.join(self.unfinished.values())}"
                 )
                 self._say(f"interrupted: {kept}; go on with")
-                self._say(f"  onestory resume {event.run}", "bold")
+                self._say(f"  onestory resume {quoted(event.run)}", "bold")
             case events.StageStarted():
                 self._say(f"{event.stage}: {event.parameters / 1e6:.1f} M parameters, from step {event.step}", "bold")
             case events.TrainingProgress():

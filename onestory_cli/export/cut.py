@@ -19,6 +19,7 @@ from onestory_cli.store.run import Run
 from onestory_cli.store.state import RunState
 from onestory_cli.store.takes import Take, read_shelf
 from onestory_cli.story.types import Shot, Story
+from onestory_cli.words import quoted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +91,8 @@ def read_cut(run: Run) -> Cut:
     found = counted(run.path, state, [shot.id for shot in story.shots])
     shots = tuple(_shots(story.shots, found.takes))
     if not shots:
-        raise OnestoryError("R414", f'no shot of "{run.path}" is rendered yet', help=f"onestory resume {run.path}")
+        help = f"onestory resume {quoted(run.path)}"
+        raise OnestoryError("R414", f'no shot of "{run.path}" is rendered yet', help=help)
     fps, width, height = _layout(shots)
     return Cut(
         run=run.path,

@@ -23,6 +23,7 @@ from onestory_cli.media.sound import SoundEncoder
 from onestory_cli.media.subtitled import Cue, add_subtitles
 from onestory_cli.media.video import decode_clip, to_rgb
 from onestory_cli.render.mixing import mixed
+from onestory_cli.words import quoted
 
 _BT709 = 1  # the number of BT.709 for primaries, transfer and matrix
 _LIMITED_RANGE = 1
@@ -105,7 +106,7 @@ def write_subtitled(cut: Cut, path: Path) -> None:
         for shot in spoken(cut)
     ]
     if cut.film is None:
-        help = f"onestory resume {cut.run}"
+        help = f"onestory resume {quoted(cut.run)}"
         raise OnestoryError("X805", f'"{cut.run}" has no whole film of its shots', help=help)
     add_subtitles(cut.film, path, cues)
 

@@ -10,6 +10,7 @@ from onestory_cli.media.strip import StripFrame, film_strip
 from onestory_cli.report.data import FilmReport, Memory, ShotReport
 from onestory_cli.report.lines import names_of, policy_of
 from onestory_cli.report.pictures import look_at, source_pictures
+from onestory_cli.words import quoted
 
 _MOST_FRAMES = 5  # of a shot
 _MOST_REMEMBERED = 8
@@ -47,7 +48,8 @@ def draw_strip(film: FilmReport, *, columns: int) -> bytes:
 
 def _require_shots(film: FilmReport) -> None:
     if not film.shots:
-        raise OnestoryError("R414", f'no shot of "{film.run}" is rendered yet', help=f"onestory resume {film.run}")
+        help = f"onestory resume {quoted(film.run)}"
+        raise OnestoryError("R414", f'no shot of "{film.run}" is rendered yet', help=help)
 
 
 def _remembers(memory: Memory) -> str:

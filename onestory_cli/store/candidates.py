@@ -10,6 +10,7 @@ from onestory_cli.plan.jobs import seed_of_take
 from onestory_cli.store.keys import spec_fields
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Shelf, Take
+from onestory_cli.words import quoted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,5 +96,5 @@ def _name(take: Take) -> str:
 
 
 def _no_take(message: str, run: Run, shot: str) -> OnestoryError:
-    help = f"`onestory take list {run.path} {shot}` shows what there is"
+    help = f"`onestory take list {quoted(run.path)} {shot}` shows what there is"
     return OnestoryError("R411", message, help=help, exit=ExitCode.USAGE)

@@ -10,6 +10,7 @@ from onestory_cli.errors import Diagnostic
 from onestory_cli.store.layout import SHOTS
 from onestory_cli.store.state import RunState
 from onestory_cli.store.takes import Damage, Take, read_take
+from onestory_cli.words import quoted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,8 @@ class InParts:
         if not self.left_out:
             return ()
         message = f"left out, for want of a take: {', '.join(map(self._named, self.left_out))}"
-        return (Diagnostic(code="W801", message=message, severity="warning", help=f"onestory resume {self.run}"),)
+        help = f"onestory resume {quoted(self.run)}"
+        return (Diagnostic(code="W801", message=message, severity="warning", help=help),)
 
     def _named(self, item: LeftOut) -> str:
         if item.damage is None:

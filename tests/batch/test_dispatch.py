@@ -104,6 +104,22 @@ def test_a_film_that_takes_all_its_workers_with_it_fails_alone() -> None:
     assert outcomes["b"].state == "done"
 
 
+def test_the_way_on_can_be_pasted_where_the_path_has_spaces() -> None:
+    outcomes: dict[str, Outcome] = {}
+    crew = Acting(1, lambda name: "killed by SIGKILL")
+    work = Dispatch(
+        [film("my film")],
+        {"my film": 2},
+        crew,
+        list[Event]().append,
+        stop=never,
+        fail_fast=False,
+        ended=outcomes.__setitem__,
+    )
+    work.run()
+    assert outcomes["my film"].help == "try it alone: `onestory resume 'my film'`"
+
+
 def test_a_worker_that_was_stopped_alone_is_as_one_that_was_lost() -> None:
     fates = iter([Outcome(state="stopped"), DONE])
     outcomes, _, _ = dispatch("a", lambda name: next(fates))

@@ -66,6 +66,13 @@ def test_a_take_that_was_stopped_goes_on_by_the_same_command(
     assert not list(film_run.glob("shots/city/*/partial.safetensors"))
 
 
+def test_next_steps_can_be_pasted_where_the_path_has_spaces(onestory: Onestory, film_run: Path) -> None:
+    run = film_run.rename("my film.run")
+    assert onestory("take", "new", run, "city").err.endswith("next: onestory take accept 'my film.run' city 1\n")
+    assert onestory("take", "accept", run, "city", "1").err == "next: onestory resume 'my film.run'\n"
+    assert "`onestory take list 'my film.run' city`" in onestory("take", "show", run, "city", "9").err
+
+
 def test_what_is_not_there(onestory: Onestory, film_run: Path) -> None:
     too_large = ("new", film_run, "city", "--seed", str(2**63))
     for arguments in (("accept", film_run, "city", "9"), ("show", film_run, "ctiy"), ("list", "gone.run"), too_large):

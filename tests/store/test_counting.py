@@ -29,6 +29,12 @@ def test_whole_takes_in_film_order_and_a_shot_that_was_never_rendered(film_run: 
     assert warning.message == "left out, for want of a take: later"
 
 
+def test_the_way_on_can_be_pasted_where_the_path_has_spaces(film_run: Path) -> None:
+    found = count(film_run, "later")
+    (warning,) = InParts(run=Path("my film.run"), left_out=found.left_out).warnings
+    assert warning.help == "onestory resume 'my film.run'"
+
+
 def test_damage_is_named_by_its_file_and_by_what_is_wrong(film_run: Path) -> None:
     latents = next(film_run.glob("shots/city/*/latents.safetensors"))
     latents.write_bytes(latents.read_bytes()[:-1] + b"?")
