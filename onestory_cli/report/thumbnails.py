@@ -21,17 +21,18 @@ def thumbnail_lines(memory: Memory, *, width: int) -> Iterator[Line]:
     """Every visible frame, by level and rank; frames whose source is gone are left out."""
     shown = {source.name: source_pictures(source) for source in memory.sources if source.file}
     ranks = {id(frame): rank for rank, frame in enumerate(memory.ranked, start=1)}
-    by_level = groupby((frame for frame in memory.ranked if frame.source in shown), key=lambda frame: frame.tokens)
-    for number, (tokens, group) in enumerate(by_level):
+    visible = (frame for frame in memory.ranked if frame.source in shown)
+    by_level = groupby(visible, key=lambda frame: (bool(frame.place), frame.tokens))  # a level may be free
+    for number, ((taken, _), group) in enumerate(by_level):
         frames = list(group)
-        size = max(_SMALLEST, _LARGEST - 6 * number) if tokens else _SMALLEST
+        size = max(_SMALLEST, _LARGEST - 6 * number) if taken else _SMALLEST
         yield ()
         yield ((_heading(frames[0]), NAME),)
         yield from pictures([_picture(frame, ranks[id(frame)], shown[frame.source], size) for frame in frames], width)
 
 
 def _heading(frame: Frame) -> str:
-    return f"{frame.level}, {frame.tokens} token{'s' if frame.tokens > 1 else ''} each" if frame.place else "not taken"
+    return f"{frame.level}, {frame.tokens} token{'' if frame.tokens == 1 else 's'} each" if frame.place else "not taken"
 
 
 def _picture(frame: Frame, rank: int, pictures_THW3: np.ndarray, size: int) -> Picture:

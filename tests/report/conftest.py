@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from onestory_cli.commands.compiling import compile_story
-from onestory_cli.report.data import FilmReport, read_film
+from onestory_cli.models.levels import FIRST_FRAME
+from onestory_cli.report.data import FilmReport, Frame, Memory, read_film
 from onestory_cli.store.run import Run
 from tests.commands.conftest import Onestory, film_run, onestory, story
 from tests.films import NamingMaker, render_with
@@ -24,6 +26,19 @@ def render_story(story: Path, folder: Path, *, naming: bool = False) -> FilmRepo
     plan, _ = compile_story(story)
     render_with(plan, folder, maker=NamingMaker(plan.model) if naming else None)
     return film_of(folder)
+
+
+def free_of_tokens(film: FilmReport) -> FilmReport:
+    """The film as a base makes it that takes a frame in place of its own first one: what it remembers costs nothing."""
+    return replace(film, shots=tuple(replace(shot, memory=_free(shot.memory)) for shot in film.shots))
+
+
+def _free(memory: Memory) -> Memory:
+    def free(frame: Frame) -> Frame:
+        return replace(frame, level=FIRST_FRAME.name, tokens=0) if frame.place else frame
+
+    sources = (replace(source, frames=tuple(map(free, source.frames))) for source in memory.sources)
+    return replace(memory, sources=tuple(sources))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from onestory_cli.report.data import FilmReport
 from onestory_cli.report.page import heat_of, render_page, words
 from onestory_cli.report.scores import Scores
 from tests.commands.conftest import change
-from tests.report.conftest import film_of, render_story
+from tests.report.conftest import film_of, free_of_tokens, render_story
 
 HOSTILE = (
     """<script>document.title = "run"</script> <img src=x onerror="document.title='run'"> """
@@ -125,6 +125,11 @@ def test_every_shot_tells_its_seed_take_reason_and_price(film: FilmReport) -> No
     targets = {item["id"] for _, item in page.found if "id" in item}
     assert cells
     assert all((item["href"] or "").removeprefix("#") in targets for item in cells)
+
+
+def test_frames_that_cost_nothing_have_a_page_too(film: FilmReport) -> None:
+    page = Elements(render_page(free_of_tokens(film)))
+    assert any((item.get("title") or "").endswith(", 0 tokens") for item in page.all("a"))
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ from PIL import Image
 from onestory_cli.errors import OnestoryError
 from onestory_cli.media.video import read_clip
 from onestory_cli.report.blocks import Picture, pictures
-from onestory_cli.report.data import FilmReport, Frame, Source
+from onestory_cli.report.data import FilmReport, Frame, Memory, Source
 from onestory_cli.report.pictures import fitted, look_at, shown_frames, source_pictures
 from onestory_cli.report.thumbnails import thumbnail_lines
+from tests.report.conftest import free_of_tokens
 
 
 @pytest.mark.parametrize(
@@ -81,9 +82,19 @@ def test_pictures_wrap_at_the_width_and_are_padded_to_one_height() -> None:
     assert widths == {8 + 2 + 4 + 2}
 
 
+def thumbnails_of(memory: Memory) -> tuple[list[str], list[str]]:
+    """All lines, and the headings among them."""
+    shown = ["".join(part for part, _ in line) for line in thumbnail_lines(memory, width=80)]
+    return shown, [line for line in shown if line and not set(line) & set("▀[")]
+
+
 def test_thumbnails_stand_by_level_the_finest_first_and_largest(film: FilmReport) -> None:
-    shown = ["".join(part for part, _ in line) for line in thumbnail_lines(film.shot("return").memory, width=80)]
-    headings = [line for line in shown if line and not set(line) & set("▀[")]
+    memory = film.shot("return").memory
+    shown, headings = thumbnails_of(memory)
     assert headings == ["medium, 1 token each", "not taken"]
-    first = film.shot("return").memory.taken[0]
-    assert any(line.startswith(f"1 {first}") for line in shown)
+    assert any(line.startswith(f"1 {memory.taken[0]}") for line in shown)
+
+
+def test_thumbnails_of_frames_that_cost_nothing_are_not_among_those_not_taken(film: FilmReport) -> None:
+    _, headings = thumbnails_of(free_of_tokens(film).shot("return").memory)
+    assert headings == ["first-frame, 0 tokens each", "not taken"]
