@@ -12,7 +12,7 @@ from onestory_cli.commands.options import Json, RunArgument, flag, option
 from onestory_cli.commands.reporting import ScoresFile, scores_in, tell_unwritten, write_page
 from onestory_cli.commands.runs import find_run
 from onestory_cli.commands.screen import Screen, screen_of
-from onestory_cli.commands.writing import write_result
+from onestory_cli.commands.writing import refuse_folder, write_result
 from onestory_cli.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def write_summary(film: FilmReport, file: Path, screen: Screen, *, picture: bool
     """Write the Markdown of a film to `file`, and its contact sheet beside, under the same name."""
     from onestory_cli.report.markdown import markdown
 
+    refuse_folder(file)
     sheet = file.with_suffix(".png") if picture and film.shots else None
     if sheet:
         from onestory_cli.report.contact import draw_sheet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -14,6 +15,7 @@ def write_result(file: Path, data: bytes) -> None:
     Raises:
         OnestoryError: U608 where the system refuses.
     """
+    refuse_folder(file)
     waiting = file.with_name(f".{file.name}.new")
     try:
         waiting.unlink(missing_ok=True)  # a link that somebody put there is removed, not followed
@@ -21,9 +23,23 @@ def write_result(file: Path, data: bytes) -> None:
             stream.write(data)
         os.replace(waiting, file)
     except OSError as fault:
-        raise OnestoryError(
-            "U608",
-            f'"{file}" cannot be written: {fault.strerror}',
-            help="name another place, in a folder that is there",
-            exit=ExitCode.MACHINE,
-        ) from fault
+        raise _unwritten(file, fault.strerror) from fault
+
+
+def refuse_folder(file: Path) -> None:
+    """Refuse a place that is a folder: "." and "", which have no name to write under, are folders too.
+
+    Raises:
+        OnestoryError: U608.
+    """
+    if os.path.isdir(file) and not file.is_symlink():  # a link is replaced, wherever it leads
+        raise _unwritten(file, os.strerror(errno.EISDIR))
+
+
+def _unwritten(file: Path, why: str | None) -> OnestoryError:
+    return OnestoryError(
+        "U608",
+        f'"{file}" cannot be written: {why}',
+        help="name another place, in a folder that is there",
+        exit=ExitCode.MACHINE,
+    )

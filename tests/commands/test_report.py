@@ -34,6 +34,23 @@ def test_a_place_that_is_not_there(onestory: Onestory, film_run: Path, command: 
     assert 'error[U608]: "nowhere/file" cannot be written: No such file or directory' in result.err
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("report", "--out", "."),
+        ("report", "--out", "film.run"),
+        ("report", "--markdown", "."),
+        ("inspect-memory", "--html", "."),
+        ("contact-sheet", "--out", ""),
+    ],
+)
+def test_a_place_that_is_a_folder(onestory: Onestory, film_run: Path, options: tuple[str, ...]) -> None:
+    result = onestory(*options)
+    assert result.exit is ExitCode.MACHINE
+    assert f'error[U608]: "{options[2] or "."}" cannot be written: Is a directory' in result.err
+    assert [path.name for path in Path().glob(".*")] == []
+
+
 def test_a_page_takes_the_place_of_the_one_before(onestory: Onestory, film_run: Path) -> None:
     Path("page.html").write_text("old")
     onestory("report", film_run, "--out", "page.html")
