@@ -10,7 +10,7 @@ import typer
 
 from onestory_cli.commands.completing import run_shots
 from onestory_cli.commands.gathering import gather
-from onestory_cli.commands.options import Json, RunArgument, option
+from onestory_cli.commands.options import Json, RunArgument, a_number, option
 from onestory_cli.commands.reporting import ScoresFile, scores_in, write_page
 from onestory_cli.commands.runs import find_run
 from onestory_cli.commands.screen import Screen, screen_of
@@ -41,9 +41,19 @@ class WishFlags:
     """What to select again with; what is not given stays as each shot has it."""
 
     policy: OtherPolicy = None
-    frames: Annotated[int | None, option("--frames", metavar="K", min=0, help="Select again, at most K frames.")] = None
+    frames: Annotated[
+        int | None, option("--frames", metavar="K", min=0, max=1000, help="Select again, at most K frames.")
+    ] = None
     budget: Annotated[
-        float | None, option("--budget", metavar="B", min=0, help="Select again, for B latent frames of tokens.")
+        float | None,
+        option(
+            "--budget",
+            metavar="B",
+            min=0,
+            max=1000,
+            callback=a_number,
+            help="Select again, for B latent frames of tokens.",
+        ),
     ] = None
 
     def wish(self) -> Wish:

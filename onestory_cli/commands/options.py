@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,17 @@ def option(*names: str, metavar: str, help: str, **more: Any) -> Any:
 def argument(*, metavar: str, help: str, **more: Any) -> Any:
     """An argument whose help says what holds without it, where it may be left out."""
     return typer.Argument(metavar=metavar, help=help, show_default=False, **more)
+
+
+def a_number(value: float | None) -> float | None:
+    """The callback of an option with bounds: nan is between any.
+
+    Raises:
+        typer.BadParameter: it is nan.
+    """
+    if value is not None and math.isnan(value):
+        raise typer.BadParameter("nan is no number")
+    return value
 
 
 StoryFile = Annotated[Path, argument(metavar="FILE", help="The story, a .story.yaml file.")]

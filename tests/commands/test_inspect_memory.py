@@ -80,8 +80,10 @@ def test_selecting_again_says_what_would_change(onestory: Onestory, film_run: Pa
     assert "0 of 4 tokens, none" in onestory("inspect-memory", film_run, "--policy", "none").out
 
 
-@pytest.mark.parametrize("arguments", ["--policy resent", "--frames -1", "--budget -0.5"])
-def test_settings_that_are_none(onestory: Onestory, film_run: Path, arguments: str) -> None:
+@pytest.mark.parametrize(
+    "arguments", ["--policy resent", "--frames -1", "--frames 1001", "--budget -0.5", "--budget nan", "--budget inf"]
+)
+def test_settings_that_no_story_could_have(onestory: Onestory, film_run: Path, arguments: str) -> None:
     assert onestory("inspect-memory", film_run, *arguments.split()).exit is ExitCode.USAGE
 
 
