@@ -115,7 +115,7 @@ def render_page(film: FilmReport, *, beside: Path | None = None, scores: Scores 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"duration": _duration, "heat": heat_of, "change": _change}
+    environment.filters |= {"duration": duration, "heat": heat_of, "change": _change}
     style, script = _asset("style.css"), _asset("page.js")
     gallery = Gallery(film, looks)
     template = environment.get_template("page.html.j2")
@@ -139,7 +139,8 @@ def render_page(film: FilmReport, *, beside: Path | None = None, scores: Scores 
         identity=_identity(film, looks, scores) if scores else {},
         pixelated=all(looks[shot.id].frames_THW3.shape[2] <= 128 for shot in film.shots),
         version=__version__,
-        made=datetime.fromtimestamp(max((shot.take.record.created for shot in film.shots), default=0), UTC),
+        run=film.run.resolve().name,  # of ".", where the run is the current folder, too
+        made=_made(film),
     )
 
 
@@ -159,6 +160,12 @@ def heat_of(frame: Frame, memory: Memory) -> int:
     if frame.score is None or max(scores) == min(scores):
         return 0
     return round((HEATS - 1) * (frame.score - min(scores)) / (max(scores) - min(scores)))
+
+
+def _made(film: FilmReport) -> datetime | None:
+    """When the last take that counts was made; None where there is none."""
+    made = [shot.take.record.created for shot in film.shots]
+    return datetime.fromtimestamp(max(made), UTC) if made else None
 
 
 def _columns(film: FilmReport) -> list[str]:
@@ -230,9 +237,13 @@ def _asset(name: str) -> str:
     return files("onestory_cli.report").joinpath(_TEMPLATES, name).read_text(encoding="utf-8")
 
 
-def _duration(seconds: float) -> str:
-    """Seconds as the page writes them: "2.1 s", "3:05"."""
-    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)}:{round(seconds % 60):02}"
+def duration(seconds: float) -> str:
+    """Seconds as the page writes them: "2.1 s", "3:05", "1:00:00"."""
+    if round(seconds, 1) < 60:
+        return f"{seconds:.1f} s"
+    minutes, whole = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{whole:02}" if hours else f"{minutes}:{whole:02}"
 
 
 def _change(value: float) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from onestory_cli.checks import BLACK, FLASH, Check, judge
 from onestory_cli.report.data import FilmReport
-from onestory_cli.report.page import heat_of, render_page, words
+from onestory_cli.report.page import duration, heat_of, render_page, words
 from onestory_cli.report.scores import Scores
 from tests.commands.conftest import change
 from tests.report.conftest import film_of, free_of_tokens, render_story
@@ -182,7 +182,31 @@ def test_a_film_in_parts_says_what_is_missing(film_run: Path) -> None:
 def test_the_first_shot_or_all_may_be_missing(film_run: Path, gone: str) -> None:
     for record in film_run.glob(f"shots/{gone}/*/record.json"):
         record.write_text("{}")
-    assert "opening" in Elements(render_page(film_of(film_run))).text
+    text = Elements(render_page(film_of(film_run))).text
+    assert "opening" in text
+    assert ("from film.run with model" in text) is (gone == "*")  # made never, not in 1970
+
+
+def test_a_run_that_is_the_current_folder_has_its_name(film_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(film_run)
+    page = Elements(render_page(film_of(Path())))
+    assert page.text.count("film.run") == 2  # in the masthead and in the footer
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [
+        (2.14, "2.1 s"),
+        (59.94, "59.9 s"),
+        (59.96, "1:00"),
+        (119.6, "2:00"),
+        (185.0, "3:05"),
+        (3599.9, "1:00:00"),
+        (7384.0, "2:03:04"),
+    ],
+)
+def test_durations_are_rounded_before_they_are_split(seconds: float, written: str) -> None:
+    assert duration(seconds) == written
 
 
 def test_identity_is_drawn_where_it_was_measured(film: FilmReport) -> None:
