@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from onestory_cli.plan import ImageInput, ShotJob
 from onestory_cli.store.files import coded
 from onestory_cli.store.run import Run
+from onestory_cli.story.images import open_upright
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,9 +19,8 @@ def read_picture(path: Path, *, width: int, height: int) -> np.ndarray:
     import numpy as np
     from PIL import Image, ImageOps
 
-    with coded(path), Image.open(path) as picture:
-        upright = ImageOps.exif_transpose(picture).convert("RGB")
-        return np.asarray(ImageOps.fit(upright, (width, height), Image.Resampling.LANCZOS))
+    with coded(path):
+        return np.asarray(ImageOps.fit(open_upright(path), (width, height), Image.Resampling.LANCZOS))
 
 
 def picture_for(job: ShotJob, image: ImageInput, run: Run) -> np.ndarray:

@@ -6,9 +6,13 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING
 
 from onestory_cli.errors import Diagnostic, did_you_mean, shorten
 from onestory_cli.story.source import KeyPath, Source
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_BYTES = 64 * 1024 * 1024
@@ -84,6 +88,18 @@ def _missing(file: Path, name: str) -> Diagnostic | None:
     beside = [item.name for item in file.parent.iterdir()] if file.parent.is_dir() else []
     near = did_you_mean(file.name, sorted(beside))
     return _finding("S152", f"no picture {name}", near or "the path is relative to the story file")
+
+
+def open_upright(file: Path) -> Image:
+    """A picture as people see it: in red, green and blue, turned as its camera says (EXIF).
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    from PIL import Image, ImageOps
+
+    with Image.open(file) as picture:
+        return ImageOps.exif_transpose(picture).convert("RGB")
 
 
 def not_a_picture(file: Path, name: str) -> Diagnostic | None:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.media.video import read_clip
+from onestory_cli.render.picture import read_picture
 from onestory_cli.report.blocks import Picture, pictures
 from onestory_cli.report.data import FilmReport, Frame, Memory, Source
 from onestory_cli.report.pictures import fitted, look_at, shown_frames, source_pictures
@@ -56,6 +57,20 @@ def test_a_reference_picture_of_a_run_is_measured_before_it_is_unpacked(tmp_path
         source_pictures(replace(source, file=tmp_path / "bomb.png"))
     assert caught.value.code == "M508"
     assert "pixels" in caught.value.message
+
+
+def test_a_reference_picture_stands_upright_as_the_model_saw_it(tmp_path: Path) -> None:
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 6  # its right side is up
+    photo = Image.new("RGB", (64, 32), BLUE)
+    photo.paste(RED, (0, 0, 32, 32))
+    photo.save(tmp_path / "fox.jpg", exif=turned, quality=95)
+    frame = Frame(source="@fox", index=0, score=1.0)
+    source = Source(name="@fox", digest="0", gap=None, frames=(frame,), file=tmp_path / "fox.jpg")
+    (shown_HW3,) = source_pictures(source)
+    assert shown_HW3.shape == (64, 32, 3)
+    assert np.abs(shown_HW3[[4, -4], 16].astype(int) - (RED, BLUE)).max() < 8
+    assert (shown_HW3 == read_picture(tmp_path / "fox.jpg", width=32, height=64)).all()
 
 
 def test_fitted_keeps_the_shape() -> None:
