@@ -21,7 +21,8 @@ def command(
     context: typer.Context,
     folder: RunArgument = None,
     out: Annotated[
-        Path | None, option("--out", metavar="FILE", help=f"Where to; else {SHEET} in the run directory.")
+        Path | None,
+        option("--out", metavar="FILE", help=f"Where to; else {SHEET} in the run directory, or {STRIP} with --strip."),
     ] = None,
     strip: Annotated[
         int | None,

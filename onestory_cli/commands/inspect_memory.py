@@ -84,9 +84,8 @@ def command(
     """Show what each shot remembered, how relevant it was, and at what price."""
     from onestory_cli.report.data import read_film
 
-    if scores and not html:
-        raise typer.BadParameter("--scores is drawn on the page: name one with --html")
     wish = asked.wish()
+    _refuse_together(html, scores, shot, wish)
     film, screen = read_film(find_run(folder)), screen_of(context)
     shots = film.shots if shot is None else (film.shot(shot),)
     if html:
@@ -96,6 +95,19 @@ def command(
     else:
         _show(film, shots, wish, screen, in_detail=shot is not None)
     return ExitCode.DONE
+
+
+def _refuse_together(html: Path | None, scores: Path | None, shot: str | None, wish: Wish) -> None:
+    """Refuse options that the page, or the terminal, would not heed.
+
+    Raises:
+        typer.BadParameter: names one of them.
+    """
+    if scores and not html:
+        raise typer.BadParameter("--scores is drawn on the page: name one with --html")
+    given = [name for name, value in {"shot": shot, **asdict(wish)}.items() if value is not None]
+    if html and given:
+        raise typer.BadParameter(f"--{given[0]} does nothing to the page of --html: that has every shot as it was made")
 
 
 def _select_again(film: FilmReport, shots: tuple[ShotReport, ...], wish: Wish) -> list[Memory]:

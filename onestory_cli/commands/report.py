@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from onestory_cli.report.scores import Scores
 
 PAGE = "report.html"
+_SHEET = ".png"  # the suffix of a summary's contact sheet, which has its name
 
 
 def command(
@@ -49,7 +50,8 @@ def command(
     """Write a page: the film, every shot, and what each of them remembered."""
     from onestory_cli.report.data import read_film
 
-    _refuse_together(scores=scores, identity=identity, markdown=markdown)
+    of_page = {"--out": out, "--link": link, "--scores": scores, "--identity": identity}
+    _refuse_together([name for name, value in of_page.items() if value], markdown, picture=not no_picture)
     film, screen = read_film(find_run(folder)), screen_of(context)
     if markdown:
         write_summary(film, markdown, screen, picture=not no_picture, json=json)
@@ -59,12 +61,20 @@ def command(
     return ExitCode.DONE
 
 
-def _refuse_together(*, scores: Path | None, identity: bool, markdown: Path | None) -> None:
-    given = [name for name, value in (("--scores", scores), ("--identity", identity)) if value]
-    if len(given) > 1:
+def _refuse_together(of_page: list[str], markdown: Path | None, *, picture: bool) -> None:
+    """Refuse options that do not go together; `of_page` are those given that only a page heeds.
+
+    Raises:
+        typer.BadParameter: says which, and why.
+    """
+    if {"--scores", "--identity"} <= {*of_page}:
         raise typer.BadParameter("--identity measures, and --scores has what was measured: one of them")
-    if given and markdown:
-        raise typer.BadParameter(f"{given[0]} is drawn on the page, and --markdown writes none")
+    if markdown and of_page:
+        raise typer.BadParameter(f"{of_page[0]} is for the page, and --markdown writes none")
+    if not markdown and not picture:
+        raise typer.BadParameter("--no-picture is for the summary of --markdown, and a page has its pictures")
+    if markdown and picture and markdown.suffix.lower() == _SHEET:
+        raise typer.BadParameter(f'"{markdown}" is where the contact sheet would be: name a file that ends in .md')
 
 
 def _measured(film: FilmReport, screen: Screen) -> Scores:
@@ -85,7 +95,7 @@ def write_summary(film: FilmReport, file: Path, screen: Screen, *, picture: bool
     from onestory_cli.report.markdown import markdown
 
     refuse_folder(file)
-    sheet = file.with_suffix(".png") if picture and film.shots else None
+    sheet = file.with_suffix(_SHEET) if picture and film.shots else None
     if sheet:
         from onestory_cli.report.contact import draw_sheet
 

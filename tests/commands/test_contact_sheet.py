@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from onestory_cli.errors import ExitCode
@@ -38,6 +39,13 @@ def test_a_film_strip_has_the_middle_frame_of_every_shot(onestory: Onestory, fil
         assert two.width < three.width
         assert two.height > 1.5 * three.height
     assert onestory("verify", film_run).exit is ExitCode.DONE
+
+
+def test_help_names_the_file_of_either(onestory: Onestory, capsys: pytest.CaptureFixture[str]) -> None:
+    onestory("contact-sheet", "--help")
+    shown = capsys.readouterr().out
+    assert "contact-sheet.png" in shown
+    assert "film-strip.png" in shown
 
 
 def strip_of(onestory: Onestory, columns: int) -> str:

@@ -93,14 +93,24 @@ def test_a_summary_without_a_picture_as_json(onestory: Onestory, film_run: Path)
     ("options", "said"),
     [
         (("report", "--scores", "a.json", "--identity"), "one of them"),
-        (("report", "--identity", "--markdown", "a.md"), "--identity is drawn on the page"),
-        (("report", "--scores", "a.json", "--markdown", "a.md"), "--scores is drawn on the page"),
+        (("report", "--identity", "--markdown", "a.md"), "--identity is for the page"),
+        (("report", "--scores", "a.json", "--markdown", "a.md"), "--scores is for the page"),
+        (("report", "--out", "a.html", "--markdown", "a.md"), "--out is for the page"),
+        (("report", "--link", "--markdown", "a.md"), "--link is for the page"),
+        (("report", "--no-picture"), "--no-picture is for the summary"),
+        (("report", "--markdown", "a.png"), '"a.png" is where the contact sheet would be'),
         (("inspect-memory", "--scores", "a.json"), "name one with --html"),
+        (("inspect-memory", "--html", "a.html", "--shot", "city"), "--shot does nothing to the page"),
+        (("inspect-memory", "--html", "a.html", "--frames", "0"), "--frames does nothing to the page"),
+        (("inspect-memory", "--html", "a.html", "--policy", "none"), "--policy does nothing to the page"),
+        (("inspect-memory", "--html", "a.html", "--budget", "0"), "--budget does nothing to the page"),
         (("inspect-memory", "--html", "a.html", "--scores", "a.json"), "error[R417]"),
     ],
 )
-def test_scores_are_for_the_page(onestory: Onestory, film_run: Path, options: tuple[str, ...], said: str) -> None:
+def test_options_that_one_would_not_heed_are_refused(
+    onestory: Onestory, film_run: Path, options: tuple[str, ...], said: str
+) -> None:
     result = onestory(*options)
     assert result.exit is ExitCode.USAGE
     assert said in result.err
-    assert not Path("a.html").exists()
+    assert not list(Path().glob("a.*"))
