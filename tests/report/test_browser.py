@@ -55,7 +55,8 @@ def test_captions_do_not_run(page: Page) -> None:
 
 def test_a_click_plays_the_film_shot_after_shot(page: Page) -> None:
     page.click("#play")
-    page.until("document.querySelector('.chapter[data-shot=city]').hasAttribute('aria-current')")
+    page.until("document.querySelector('.chapter[data-shot=city]').getAttribute('aria-current') === 'true'")
+    assert page.evaluate("document.querySelectorAll('.chapter[aria-current]').length") == 1
     assert page.evaluate("document.querySelector('.cue[data-shot=city]').hidden") is False
     assert page.evaluate("document.querySelector('#play').getAttribute('aria-label')") == "Pause the film"
     page.until("document.querySelector('#play').getAttribute('aria-label') === 'Play the film'")
@@ -68,6 +69,17 @@ def test_a_chapter_starts_the_film_there_and_lights_its_memory(page: Page) -> No
     lit = "[...document.querySelectorAll('.arcs path.into')].every((arc) => arc.dataset.shot === 'return')"
     assert page.evaluate("document.querySelectorAll('.arcs path.into').length") > 0
     assert page.evaluate(lit) is True
+
+
+def test_another_chapter_at_once_plays_on(page: Page) -> None:
+    stage = "document.querySelector('.stage')"
+    count = f"() => {{ if (!{stage}.classList.contains('playing')) window.stops += 1; }}"
+    watch = f"new MutationObserver({count}).observe({stage}, {{attributes: true, attributeFilter: ['class']}})"
+    page.evaluate(f"window.stops = 0, {watch}, 0")
+    clicks = (f"document.querySelector('.chapter[data-shot={shot}]').click()" for shot in ("return", "opening"))
+    page.evaluate(f"{', '.join(clicks)}, 0")
+    page.until("document.querySelector('.chapter[data-shot=city]').hasAttribute('aria-current')")
+    assert page.evaluate("window.stops") == 0
 
 
 def test_a_shot_plays_in_its_card_and_stops_the_film(page: Page) -> None:

@@ -40,7 +40,8 @@
     const id = shots[film.at].dataset.shot;
     $$(".cue").forEach((cue) => { cue.hidden = cue.dataset.shot !== id; });
     chapters.forEach((chapter, index) => {
-      chapter.toggleAttribute("aria-current", index === film.at);
+      if (index === film.at) chapter.setAttribute("aria-current", "true");
+      else chapter.removeAttribute("aria-current");
       $("progress", chapter).value = index < film.at ? 1 : 0;
     });
     light(id);
@@ -50,6 +51,8 @@
     stage.classList.toggle("playing", playing);
     play.setAttribute("aria-label", playing ? "Pause the film" : "Play the film");
   };
+  // A reel that another chapter stopped before it began says so late: the film may play on by then.
+  const start = (reel) => reel.play().catch(() => { if (reel === reels[film.front] && reel.paused) setPlaying(false); });
   const go = (index, playing) => {
     film.at = index;
     const other = 1 - film.front;
@@ -63,7 +66,7 @@
     stage.classList.add("started");
     setPlaying(playing);
     showCue();
-    if (playing) reel.play().catch(() => setPlaying(false));
+    if (playing) start(reel);
     if (index + 1 < shots.length) load(reels[1 - film.front], index + 1);
   };
   const toggleFilm = () => {
@@ -71,7 +74,7 @@
     if (film.playing) { reel.pause(); setPlaying(false); return; }
     pauseOthers(null);
     if (!stage.classList.contains("started") || (reel.ended && film.at === shots.length - 1)) go(0, true);
-    else { setPlaying(true); reel.play().catch(() => setPlaying(false)); }
+    else { setPlaying(true); start(reel); }
   };
   reels.forEach((reel) => {
     reel.addEventListener("timeupdate", () => {
