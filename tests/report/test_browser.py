@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from onestory_cli.report.page import render_page
+from onestory_cli.report.page import HEATS, render_page
 from onestory_cli.report.scores import Scores
 from tests.commands.conftest import change
 from tests.report.chromium import Page, browser, find_chromium
 from tests.report.conftest import render_story
 from tests.report.test_page import ARABIC, HOSTILE
+
+CONTRAST = Path(__file__).with_name("contrast.js")
 
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason="needs Chromium: apt-get install chromium")
 
@@ -129,6 +131,15 @@ def test_dark_and_light_follow_the_system_until_told(page: Page) -> None:
     page.call("Page.reload")
     page.until("document.readyState === 'complete' && document.documentElement.dataset.theme === 'light'")
     page.evaluate("localStorage.clear()")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_text_stands_out_from_its_ground(page: Page, dark: bool) -> None:
+    shades = "".join(f'<td><a class="cell h{shade}"><b>2</b><i>8</i></a></td>' for shade in range(HEATS))
+    page.evaluate(f"document.querySelector('.matrix tbody').insertAdjacentHTML('beforeend', '<tr>{shades}</tr>')")
+    page.evaluate("document.querySelector('.heats').closest('tr').id = 'here', location.hash = '#here'")
+    page.prefer(dark=dark)
+    assert page.evaluate(CONTRAST.read_text()) == []
 
 
 def test_a_cell_of_the_matrix_leads_to_the_shot(page: Page) -> None:

@@ -159,6 +159,17 @@ def test_words_that_came_from_ids_are_apart(film: FilmReport) -> None:
     ]
 
 
+def test_what_is_drawn_is_told_or_hidden(film: FilmReport) -> None:
+    page = Elements(render_page(film))
+    pictures = [item for _, item in page.found if item.get("role") == "img"]
+    assert [item for item in pictures if not item["aria-label"]] == []
+    memory = film.shot("return").memory
+    told = {item["aria-label"] for item in pictures if (item.get("class") or "").startswith("heat")}
+    for frame in memory.visible:
+        said = f"{frame.level}, number {frame.place}" if frame.place else "not taken"
+        assert f"{frame}: {frame.score:.2f}, {said}" in told
+
+
 def test_heat_is_the_place_between_the_least_and_the_most_relevant(film: FilmReport) -> None:
     memory = film.shot("return").memory
     ranked = sorted(memory.visible, key=lambda frame: frame.score or 0)
