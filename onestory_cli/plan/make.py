@@ -59,9 +59,9 @@ def make_plan(
         planner.add(shot)
     jobs = tuple(planner.jobs.values())
     sounds = tuple(planner.sounds())
-    warnings = (*unknown_words(story, jobs, spec), *forgetful_base(story, jobs, spec))
+    warnings = _once(*unknown_words(story, jobs, spec), *forgetful_base(story, jobs, spec))
     if planner.findings:
-        raise Findings((*planner.findings, *warnings))
+        raise Findings(_once(*planner.findings, *warnings))
     plan = Plan(
         story=story,
         model=spec,
@@ -73,6 +73,11 @@ def make_plan(
         sounds=sounds,
     )
     return plan, warnings
+
+
+def _once(*findings: Diagnostic) -> tuple[Diagnostic, ...]:
+    """Each finding once: what `defaults:` ask for is asked of every shot, and wrong at one place."""
+    return tuple(dict.fromkeys(findings))
 
 
 def _until(shots: tuple[Shot, ...], until: str | None) -> tuple[Shot, ...]:

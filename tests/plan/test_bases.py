@@ -12,6 +12,7 @@ from onestory_cli.errors import Diagnostic, Findings
 from onestory_cli.models.bases import BASES
 from onestory_cli.plan import OtherModel, Plan, make_plan
 from onestory_cli.store.keys import spec_fields
+from onestory_cli.story.load import read_story
 from onestory_cli.story.types import Character, MemoryRequest, Shot
 from tests.films import shot, story_of
 
@@ -102,6 +103,19 @@ def test_only_an_adapter_can_be_guided_by_its_memory() -> None:
         found = findings(base.name, shot("a", memory=MemoryRequest(frames=1, guidance=2.0)))
         assert [item.code for item in found] == ["S221"], base.name
     assert planned(TI2V.name, shot("a", memory=MemoryRequest(guidance=0.0))).jobs[0].memory.guidance == 0.0
+
+
+def test_what_defaults_ask_of_every_shot_is_refused_once_at_its_place() -> None:
+    text = (
+        b"story: 1\ntitle: T\n"
+        b"defaults: {memory: {guidance: 2.0, frames: 4}}\n"
+        b"shots:\n- {id: a, caption: A.}\n- {id: b, caption: B.}\n"
+        b"- {id: c, caption: C., memory: {guidance: 3.0}}\n"
+    )
+    with pytest.raises(Findings) as caught:
+        make_plan(read_story(text, "film.story.yaml")[0], TI2V)
+    told = [(item.code, item.place.line, item.place.column) for item in caught.value.diagnostics if item.place]
+    assert sorted(told) == [("S217", 3, 44), ("S221", 3, 31), ("S221", 7, 43)]
 
 
 def test_one_frame_is_all_that_a_first_frame_can_be() -> None:
