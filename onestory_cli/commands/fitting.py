@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from onestory_cli.models.catalog import ModelSpec
     from onestory_cli.plan import Plan
 
-PANEL = "Fitting the card"
+PANEL = "Fitting the GPU"
 
 
 def _option(name: str, *, metavar: str, help: str) -> Any:

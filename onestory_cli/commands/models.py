@@ -15,7 +15,8 @@ from onestory_cli.commands.weights import licence_file, licensed_name, must_acce
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.catalog import CATALOG, EMBEDDED, ModelSpec, find, is_model
 
-COLUMNS = ("model", "task", "size", "fps", "frames", "GPU memory", "licence", "here")
+COLUMNS = ("model", "task", "size", "fps", "frames", "weights", "licence", "here")
+WEIGHTS = "weights: all parts at once in bfloat16. Making a shot takes more; `onestory doctor MODEL` says what fits."
 group = typer.Typer(help="List the models, and fetch their weights.", invoke_without_command=True)
 
 Name = Annotated[
@@ -42,8 +43,9 @@ def list_models(
     elif words:
         _show_words(specs, screen)
     else:
-        screen.table(COLUMNS, [_row(spec) for spec in specs], right=("fps", "frames", "GPU memory"))
+        screen.table(COLUMNS, [_row(spec) for spec in specs], right=("fps", "frames", "weights"))
         screen.note("\n".join(f"{spec.name}: {spec.about} ({spec.hub or 'in the package'})" for spec in specs))
+        screen.note(WEIGHTS)
     return ExitCode.DONE
 
 

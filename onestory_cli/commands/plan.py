@@ -48,7 +48,7 @@ def command(
         str | None,
         option("--why", metavar="SHOT", help="Tell of one shot why, back to the edit.", autocompletion=story_shots),
     ] = None,
-    exit_code: Annotated[bool, flag("--exit-code", help="Exit with 1 when a shot must be rendered.")] = False,
+    exit_code: Annotated[bool, flag("--exit-code", help="Exit with 1 unless every shot would be kept.")] = False,
     allow_outside: AllowOutside = False,
     format: FindingsFormat = Format.FULL,
     json: Json = False,

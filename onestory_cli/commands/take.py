@@ -73,7 +73,7 @@ class NewFlags:
 @group.command("new")
 @gather
 def new(context: typer.Context, *, folder: Folder, shot: Shot, asked: NewFlags, json: Json = False) -> ExitCode:
-    """Make more takes of a shot; the one that counts goes on counting."""
+    """Make more takes of a shot; the one that counts goes on counting, but for a faulty one with --retry-bad."""
     from onestory_cli.render import load_run_plan
 
     run, screen = find_run(folder), screen_of(context)
