@@ -16,6 +16,7 @@ from onestory_cli.commands.screen import Screen
 from onestory_cli.commands.writing import write_result
 from onestory_cli.errors import ExitCode
 from onestory_cli.models.catalog import ModelSpec
+from onestory_cli.story.types import MOST_SEED
 
 if TYPE_CHECKING:
     from onestory_cli.evaluation.compare import Comparison
@@ -95,7 +96,7 @@ class BenchmarkFlags:
         int | None,
         option("--steps", metavar="K", min=1, help="Denoising steps; else the model's."),
     ] = None
-    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Seed of the noise.")] = 0
+    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, max=MOST_SEED, help="Seed of the noise.")] = 0
 
     def variants(self, spec: ModelSpec) -> tuple[Variant, ...]:
         """The columns that are asked for, refused before anything loads.

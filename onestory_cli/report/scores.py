@@ -14,6 +14,7 @@ from typing import Any
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.report.data import FilmReport
 from onestory_cli.store.takes import CLIP
+from onestory_cli.words import quoted
 from schemas.documents import FILM_MEASURED
 
 Identity = Mapping[str, float | None]  # shot whose caption names the character -> cosine to its first shot
@@ -99,7 +100,7 @@ def _broken(film: FilmReport, message: str) -> OnestoryError:
 
 
 def _again(film: FilmReport) -> str:
-    return f"`onestory evaluate {film.run} --out scores.json` measures the film as it is"
+    return f"`onestory evaluate {quoted(film.run)} --out scores.json` measures the film as it is"
 
 
 def _refuse(constant: str) -> float:

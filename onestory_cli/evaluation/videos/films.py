@@ -13,6 +13,7 @@ from onestory_cli.store.frozen import story_of
 from onestory_cli.store.layout import STATE
 from onestory_cli.store.run import Run
 from onestory_cli.story.types import Shot, Story
+from onestory_cli.words import quoted
 
 SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"}
 
@@ -67,7 +68,7 @@ def _of_run(folder: Path, story: Story | None) -> Film:
     frozen = story_of(run, state)
     takes = counted(run.path, state, [shot.id for shot in frozen.shots]).takes
     if not takes:
-        help = f"`onestory resume {folder}` makes its shots"
+        help = f"`onestory resume {quoted(folder)}` makes its shots"
         raise OnestoryError("T632", f'"{folder}" holds no finished shot', help=help, exit=ExitCode.USAGE)
     captions = {} if story else {name: str(take.record.spec["caption"]) for name, take in takes.items()}
     paths = {name: take.clip for name, take in takes.items()}
