@@ -129,7 +129,8 @@ def test_every_example_is_named() -> None:
 
 def test_links_lead_somewhere() -> None:
     targets = [target for target in re.findall(r"\]\((.*?)\)", text()) if not target.startswith("https://")]
-    headings = {title.lower().replace(" ", "-") for title in re.findall(r"^#+ (.*)$", text(), re.MULTILINE)}
+    titles = re.findall(r"^#+ (.*)$", text(), re.MULTILINE)
+    headings = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
     assert [item for item in targets if item.lstrip("#") not in headings and not (ROOT / item).exists()] == []
 
 
