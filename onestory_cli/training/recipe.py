@@ -120,6 +120,7 @@ class Stage:
     `stories`: a base or adapter stage draws from the first so many stories only; 0 is all of them.
     `pairs`: share of targets that show two characters for certain; about one shot in seven of a story does anyway.
     `spread` is taken from the labels by place in the shot: frames of one shot are near copies of each other.
+    `noise_mean` and `noise_std` are of the normal distribution whose sigmoid is the time, 1 being noise alone.
     """
 
     name: str
