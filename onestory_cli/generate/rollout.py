@@ -2,7 +2,8 @@
 
 For benchmarks and sample grids, not for films: a batch rounds otherwise than a batch of one.
 
-Shape letters: B films, F bank frames, C latent channels, T latent frames, H W latent cells.
+Shape letters: B films, F bank frames, C latent channels, T latent frames, H W latent cells, L text tokens, E text
+width.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from onestory_cli.generate.denoise import Conditions, Schedule, denoise, starting_noise
-from onestory_cli.generate.remember import condition, gather, score, select
+from onestory_cli.generate.remember import Choice, condition, gather, score, select
 from onestory_cli.memory.policies import FrameRef, Shown
 from onestory_cli.models.loaded import LoadedModel
 
@@ -55,20 +56,9 @@ def roll_out(
     for index in range(len(captions[0])):
         shots = range(index) if visible is None else visible[index]
         memory = torch.cat([nothing, *(made[shot] for shot in shots)], dim=1)
-        refs = [FrameRef(str(shot), frame) for shot in shots for frame in range(shape[1])]
-        ages = torch.arange(len(shots), 0, -1).repeat_interleave(shape[1])
-        times = torch.tensor([ref.index for ref in refs], dtype=torch.long)
         text = model.encode_text([film[index] for film in captions])
-        scores = score(model, memory, ages, times, text)
-        choice = select(
-            model,
-            policy,
-            scores,
-            refs,
-            frames=spec.memory_frames if frames is None else frames,
-            budget=spec.budget if budget is None else budget,
-            size=(height, width),
-            shown_B=[film[index] for film in shown],
+        choice = _choose(
+            model, memory, shots, text, policy, frames=frames, budget=budget, shown_B=[film[index] for film in shown]
         )
         context = condition(model, gather(memory, choice.positions_BK), choice.levels)
         if selections is not None:
@@ -83,6 +73,35 @@ def roll_out(
         latents = _denoise(model, noise, conditions, schedule, alone)
         made.append(latents.transpose(1, 2))
         yield latents
+
+
+def _choose(
+    model: LoadedModel,
+    memory_BFCHW: Tensor,
+    shots: Sequence[int],
+    text_BLE: Tensor,
+    policy: str,
+    *,
+    frames: int | None,
+    budget: float | None,
+    shown_B: Sequence[Shown],
+) -> Choice:
+    """What each film remembers of its made `shots`."""
+    spec = model.spec
+    length = spec.latent_frames(spec.frames)
+    refs = [FrameRef(str(shot), frame) for shot in shots for frame in range(length)]
+    ages = torch.arange(len(shots), 0, -1).repeat_interleave(length)
+    times = torch.tensor([ref.index for ref in refs], dtype=torch.long)
+    return select(
+        model,
+        policy,
+        score(model, memory_BFCHW, ages, times, text_BLE),
+        refs,
+        frames=spec.memory_frames if frames is None else frames,
+        budget=spec.budget if budget is None else budget,
+        size=(memory_BFCHW.shape[-2], memory_BFCHW.shape[-1]),
+        shown_B=shown_B,
+    )
 
 
 def _denoise(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -18,6 +17,7 @@ from onestory_cli.store.candidates import next_number
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Take
 from onestory_cli.story.types import MOST_SHOT_SEED
+from onestory_cli.words import quoted
 
 
 def make_takes(
@@ -49,7 +49,7 @@ def make_takes(
             raise OnestoryError(
                 "R412",
                 f'"{shot}" can see {", ".join(missing)}, still to be rendered',
-                help=f"`onestory resume {shlex.quote(str(run.path))}` renders what is missing",
+                help=f"`onestory resume {quoted(run.path)}` renders what is missing",
                 exit=ExitCode.USAGE,
             )
         made: list[Take] = []

@@ -164,7 +164,7 @@ class Run:
             OnestoryError: R419 for a plan that was read from this run before another process gave it something else.
         """
         before = self._whole_state()
-        if before and plan.given not in ("", before.given):
+        if before and plan.given and plan.given != before.given:
             raise _given_anew(self.path)
         for image in plan.files:
             self._freeze_image(image)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
+
+from onestory_cli.words import quoted
 
 _STARTER = """\
 # yaml-language-server: $schema=story.v1.schema.json
@@ -53,5 +54,5 @@ def starter_story(name: str) -> str:
     """The text of `<name>.story.yaml`: three shots, one character, two settings. The title is made of the name."""
     shown = "".join(char for char in name if char.isprintable())
     title = " ".join(re.split(r"[\s_-]+", shown)).strip().title() or "Untitled"
-    file = shlex.quote(f"{shown}.story.yaml")
+    file = quoted(f"{shown}.story.yaml")
     return _STARTER.format(file=file, title=json.dumps(title, ensure_ascii=False))
