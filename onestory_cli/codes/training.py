@@ -1,4 +1,4 @@
-"""T601 to T605, W330, M520 and M521: training, adapters and LoRAs."""
+"""T601 to T605, W330, W331, M520 and M521: training, adapters and LoRAs."""
 
 from __future__ import annotations
 
@@ -62,6 +62,15 @@ TRAINING = (
         "those are gone, and the recipe says to drop them. Fewer `frames` keep more of them.",
         bad="data: {manifest: shots.jsonl, short: drop}      (with 81 frames, and shots of 3 seconds)",
         good="frames: 49",
+    ),
+    Code(
+        code="W331",
+        title="A processor without bfloat16",
+        explanation="The recipe trains in bfloat16, or its matrices by Muon, which computes in bfloat16 whatever the "
+        "recipe says. Processors without instructions for it need many times as long: what can be done in float32 is "
+        "done so, and Muon is better left out there.",
+        bad="stages: [{name: shots, matrix_rate: 0.002, ...}]      (on a processor with AVX2 alone)",
+        good="dtype: float32\nstages: [{name: shots, matrix_rate: 0, ...}]",
     ),
     Code(
         code="M521",

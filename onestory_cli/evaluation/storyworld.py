@@ -25,7 +25,7 @@ from onestory_cli.evaluation.variants import Variant
 from onestory_cli.evaluation.view import View
 from onestory_cli.generate.denoise import Schedule
 from onestory_cli.generate.rollout import roll_out
-from onestory_cli.models.load import LoadedModel
+from onestory_cli.models.load import LoadedModel, fast_in_bfloat16
 from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.stories import relevance, shown_before
 from onestory_cli.storyworld.world import WorldConfig
@@ -151,7 +151,7 @@ def see_truth(
 @contextmanager
 def quick(model: LoadedModel) -> Iterator[None]:
     """bfloat16 where the device is fast in it: many films are averaged, so that rounding does not matter."""
-    fast = model.device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    fast = fast_in_bfloat16(model.device)
     with warnings.catch_warnings(), torch.autocast(model.device.type, torch.bfloat16, enabled=fast):
         warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")  # a norm, a little slower
         yield

@@ -130,6 +130,11 @@ def compute_type(spec: ModelSpec, device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "cpu" else kind
 
 
+def fast_in_bfloat16(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16. Processors without instructions for it take many times as long."""
+    return device.type == "cuda" or (device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def load_transformer(
     spec: ModelSpec, part: str, dtype: torch.dtype
 ) -> MemoryWanTransformer | WanVACETransformer3DModel:

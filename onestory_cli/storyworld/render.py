@@ -18,10 +18,16 @@ _PAIR_ZOOMS: dict[str, float] = {"wide shot": 1.0, "medium shot": 1.2, "close-up
 
 @dataclass(frozen=True, kw_only=True)
 class RenderedShot:
-    """pixels_THWC: uint8 RGB; mask_THW: True where any character (outline and accessory included) is seen."""
+    """pixels_THWC: uint8 RGB; cast_THW: which character (outline and accessory included) is seen, 1 for the first-named
+    one, 2 for the second, 0 for none."""
 
     pixels_THWC: NDArray[np.uint8]
-    mask_THW: NDArray[np.bool_]
+    cast_THW: NDArray[np.uint8]
+
+    @property
+    def mask_THW(self) -> NDArray[np.bool_]:
+        """True where any character is seen."""
+        return self.cast_THW > 0
 
 
 def render_shot(shot: WorldShot, config: WorldConfig) -> RenderedShot:
@@ -34,12 +40,14 @@ def render_shot(shot: WorldShot, config: WorldConfig) -> RenderedShot:
         cover_THW=np.zeros((config.frames, config.size, config.size), np.float32),
         camera=camera,
     )
-    for actor in shot.actors:
+    cast = np.zeros(canvas.cover_THW.shape, np.uint8)
+    for number, actor in enumerate(shot.actors, start=1):
         draw_actor(canvas, actor, ground=shot.ground, crowd=len(shot.actors))
+        cast[(canvas.cover_THW > 0.5) & (cast == 0)] = number  # two stand apart; who is there already stays
     pixels = np.clip(canvas.pixels_CTHW * np.float32(255) + np.float32(0.5), 0, 255).astype(np.uint8)
     return RenderedShot(
         pixels_THWC=np.ascontiguousarray(pixels.transpose(1, 2, 3, 0)),
-        mask_THW=canvas.cover_THW > 0.5,
+        cast_THW=cast,
     )
 
 

@@ -25,8 +25,10 @@ from onestory_cli.storyworld.stories import make_story, relevance
 from onestory_cli.storyworld.world import WorldConfig, WorldStory
 from onestory_cli.training.checkpoint import save_weights, whole
 from onestory_cli.training.draw import augment, draw_stories
+from onestory_cli.training.looks import MOST_ACTORS, look_labels, word_labels
 from onestory_cli.training.recipe import Data
 
+WORDS_LABELLED = 40  # of a caption; none of the world is longer
 FOREIGN, AUGMENTED = -1.0, 0.0  # labels of inserted shots (method of OneStory 4.4)
 
 Encode = Callable[[NDArray[np.uint8]], Tensor]  # pixels (B, P, H, W, 3) -> normalised latents (B, C, T, H, W)
@@ -58,9 +60,9 @@ class PixelData:
         pixels = np.lib.format.open_memmap(self.pixels_path, "w+", np.uint8, (count, config.frames, side, side, 3))
         masks = np.zeros((count, config.frames, side, side), np.bool_)
         seeds = range(data.seed, data.seed + data.vae_stories)
-        for index, (clip, mask) in enumerate(draw_stories(seeds, config=config, shots=data.shots)):
+        for index, (clip, cast) in enumerate(draw_stories(seeds, config=config, shots=data.shots)):
             rows = slice(index * data.shots, (index + 1) * data.shots)
-            pixels[rows], masks[rows] = clip, mask
+            pixels[rows], masks[rows] = clip, cast > 0
             if (index + 1) % 50 == 0 or index + 1 == data.vae_stories:
                 emit(DataPrepared(what="pixels", done=index + 1, total=data.vae_stories))
         pixels.flush()
@@ -87,7 +89,9 @@ class StoryBatch:
     """Targets with their histories; every row has the same number of earlier shots, so that token counts agree."""
 
     target_BCTHW: Tensor
-    foreground_BTHW: Tensor
+    cast_BATHW: Tensor
+    looks_BAK: Tensor
+    words_BLK: Tensor
     captions: tuple[str, ...]
     memory_BFCHW: Tensor
     labels_BF: Tensor
@@ -103,12 +107,14 @@ class LatentData:
         if not path.exists():
             encode_stories(path, config=config, data=data, encode=encode, emit=emit)
         stored = {name: value.float() for name, value in load_file(path).items()}
-        self.latents, self.foreground = stored["latents"], stored["foreground"]
+        self.latents, self.cast = stored["latents"], stored["cast"]
         self.augmented = stored["augmented"]
         stories = [make_story(data.seed + index, config, shots=data.shots) for index in range(data.stories)]
+        self.shots = [story.shots for story in stories]
         self.captions = [[shot.caption for shot in story.shots] for story in stories]
         self.full_captions = [[shot.full_caption for shot in story.shots] for story in stories]
         self.relevance = torch.stack([_relevance_table(story) for story in stories])
+        self.looks = torch.tensor([[look_labels(shot) for shot in story.shots] for story in stories])
         self.pairs = np.array([[len(shot.actors) == 2 for shot in story.shots] for story in stories])
 
     def batch(
@@ -120,28 +126,37 @@ class LatentData:
         inflation: float,
         full_caption: float,
         stories: int = 0,
+        skip: int = 0,
         pairs: float = 0.0,
     ) -> StoryBatch:
         """Random targets that have at least `earlier` shots before them; which of those are seen is random too.
 
-        All comes from the first `stories` stories; 0 is all of them. A share `pairs` of the targets shows two
-        characters for certain, the others as often as stories do.
+        All comes from the first `stories` stories, without the first `skip` of them; 0 stories is all of them. A share
+        `pairs` of the targets shows two characters for certain, the others as often as stories do.
         """
-        known = stories or len(self.latents)
+        known = range(skip, stories or len(self.latents))
         chosen, targets = self._targets(rng, size, earlier, known, pairs)
         rows = [
-            self._row(rng, int(story), int(target), earlier, inserted_from=known if rng.random() < inflation else 0)
+            self._row(rng, int(story), int(target), earlier, inserted_from=known if rng.random() < inflation else None)
             for story, target in zip(chosen, targets, strict=True)
         ]
+        full = rng.random(size) < full_caption
         captions = [
-            (self.full_captions if rng.random() < full_caption else self.captions)[story][target]
-            for story, target in zip(chosen, targets, strict=True)
+            (self.full_captions if told else self.captions)[story][target]
+            for story, target, told in zip(chosen, targets, full, strict=True)
+        ]
+        shots = [self.shots[story][target] for story, target in zip(chosen, targets, strict=True)]
+        words = [
+            word_labels(caption, shot, [told or named for named in shot.names_look], length=WORDS_LABELLED)
+            for caption, shot, told in zip(captions, shots, full, strict=True)
         ]
         frames = self.latents.shape[3]
         shape = (size, earlier * frames)
         return StoryBatch(
             target_BCTHW=self.latents[chosen, targets],
-            foreground_BTHW=self.foreground[chosen, targets],
+            cast_BATHW=self.cast[chosen, targets],
+            looks_BAK=self.looks[chosen, targets],
+            words_BLK=torch.tensor(words),
             captions=tuple(captions),
             memory_BFCHW=torch.stack([memory for memory, _, _ in rows]),
             labels_BF=torch.stack([label for _, label, _ in rows]).repeat_interleave(frames, 1),
@@ -151,24 +166,25 @@ class LatentData:
         )
 
     def _targets(
-        self, rng: np.random.Generator, size: int, earlier: int, known: int, pairs: float
+        self, rng: np.random.Generator, size: int, earlier: int, known: range, pairs: float
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Stories (size,) and the places (size,) of the targets in them."""
-        chosen, targets = rng.integers(known, size=size), rng.integers(earlier, self.latents.shape[1], size=size)
-        stories, places = self.pairs[:known, earlier:].nonzero()
+        chosen = known.start + rng.integers(len(known), size=size)
+        targets = rng.integers(earlier, self.latents.shape[1], size=size)
+        stories, places = self.pairs[known.start : known.stop, earlier:].nonzero()
         if pairs > 0 and len(stories):
             rows = (rng.random(size) < pairs).nonzero()[0]
             drawn = rng.integers(len(stories), size=len(rows))
-            chosen[rows], targets[rows] = stories[drawn], places[drawn] + earlier
+            chosen[rows], targets[rows] = known.start + stories[drawn], places[drawn] + earlier
         return chosen, targets
 
     def _row(
-        self, rng: np.random.Generator, story: int, target: int, earlier: int, *, inserted_from: int
+        self, rng: np.random.Generator, story: int, target: int, earlier: int, *, inserted_from: range | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """(memory (F, C, H, W), label per shot, whether the shot is real) of one target's history.
 
         The shot just before the target is always in it: a caption that names no place means that shot's.
-        `inserted_from`: inflate it with a shot of the first so many stories; 0 leaves it as it is.
+        `inserted_from`: inflate it with a shot of one of these stories; None leaves it as it is.
         """
         others = sorted(rng.choice(target - 1, earlier - 1, replace=False).tolist()) if earlier else []
         before = [*others, target - 1][:earlier]
@@ -183,27 +199,28 @@ class LatentData:
         memory = [clip.transpose(0, 1) for clip in clips] or [self.latents.new_zeros(0, channels, height, width)]
         return torch.cat(memory), torch.tensor(labels), torch.tensor(real, dtype=torch.bool)
 
-    def _inserted(self, rng: np.random.Generator, story: int, known: int) -> tuple[Tensor, float]:
+    def _inserted(self, rng: np.random.Generator, story: int, known: range) -> tuple[Tensor, float]:
         """Shot inflation (OneStory Eq. 9): a shot of another story, or an augmented copy of this one's first."""
         if rng.random() < 0.5:
             return self.augmented[story], AUGMENTED
-        other = int(rng.integers(known))
+        other = known.start + int(rng.integers(len(known)))
         return self.latents[other, int(rng.integers(self.latents.shape[1]))], FOREIGN
 
 
 def encode_stories(path: Path, *, config: WorldConfig, data: Data, encode: Encode, emit: Emit) -> None:
-    """Draw and encode all stories: latents (S, J, C, T, H, W) and foreground (S, J, T, H, W) in fp16, and an augmented
-    copy (S, C, T, H, W) of each first shot."""
-    latents, foreground, augmented = [], [], []
+    """Draw and encode all stories: latents (S, J, C, T, H, W), the part of each cell that shows each actor of the cast
+    (S, J, A, T, H, W), and an augmented copy (S, C, T, H, W) of each first shot, all in fp16."""
+    latents, casts, augmented = [], [], []
     seeds = range(data.seed, data.seed + data.stories)
-    for index, (pixels, masks) in enumerate(draw_stories(seeds, config=config, shots=data.shots)):
+    for index, (pixels, cast) in enumerate(draw_stories(seeds, config=config, shots=data.shots)):
         encoded = encode(np.concatenate([pixels, augment(pixels[:1], seed=data.seed + index)])).half()
         latents.append(encoded[:-1])
         augmented.append(encoded[-1])
-        foreground.append(pool_mask(masks, encoded.shape[-3:]).half())
+        actors = [pool_mask(cast == number, encoded.shape[-3:]) for number in range(1, MOST_ACTORS + 1)]
+        casts.append(torch.stack(actors, dim=1).half())
         if (index + 1) % 50 == 0 or index + 1 == data.stories:
             emit(DataPrepared(what="latents", done=index + 1, total=data.stories))
-    stored = {"latents": latents, "foreground": foreground, "augmented": augmented}
+    stored = {"latents": latents, "cast": casts, "augmented": augmented}
     save_weights(path, {name: torch.stack(items) for name, items in stored.items()})
 
 

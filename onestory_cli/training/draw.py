@@ -20,13 +20,13 @@ from onestory_cli.storyworld.world import WorldConfig
 
 CHUNK = 4  # stories handed to a worker at once
 
-Drawn = tuple[NDArray[np.uint8], NDArray[np.bool_]]
+Drawn = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 def draw_pixels(seed: int, *, config: WorldConfig, shots: int) -> Drawn:
-    """One story: pixels (J, P, H, W, 3) and character masks (J, P, H, W)."""
+    """One story: pixels (J, P, H, W, 3) and which character they show (J, P, H, W), 0 for none."""
     drawn = [render_shot(shot, config) for shot in make_story(seed, config, shots=shots).shots]
-    return np.stack([item.pixels_THWC for item in drawn]), np.stack([item.mask_THW for item in drawn])
+    return np.stack([item.pixels_THWC for item in drawn]), np.stack([item.cast_THW for item in drawn])
 
 
 def draw_stories(seeds: Sequence[int], *, config: WorldConfig, shots: int) -> Iterator[Drawn]:

@@ -7,19 +7,21 @@ D transformer width.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from diffusers.models.attention_dispatch import attention_backend
 from torch import Tensor
+from transformers import UMT5EncoderModel
 
 from onestory_cli.generate.remember import Context, condition, gather
 from onestory_cli.memory.selector import selection_loss
 from onestory_cli.models.levels import allocate
-from onestory_cli.models.load import LoadedModel
+from onestory_cli.models.load import LoadedModel, fast_in_bfloat16
 from onestory_cli.models.transformer import token_timesteps
 from onestory_cli.training.data import LatentData, PixelData, StoryBatch
+from onestory_cli.training.looks import NO_LABEL, LookReader, WordReader, hidden_after
 from onestory_cli.training.recipe import Stage
 
 Losses = dict[str, Tensor]
@@ -59,23 +61,66 @@ class VaeObjective:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TextObjective:
+    """Which character each word is about, and how that one looks.
+
+    `before` is the text encoder as the stage found it: what reads its states should not have to learn them all anew.
+    """
+
+    model: LoadedModel
+    data: LatentData
+    stage: Stage
+    words: WordReader
+    before: UMT5EncoderModel
+
+    def __call__(self, rng: np.random.Generator, noise: torch.Generator) -> Losses:
+        stage = self.stage
+        batch = self.data.batch(
+            rng,
+            size=stage.batch,
+            earlier=0,
+            inflation=0.0,
+            full_caption=stage.full_caption_alone,
+            stories=stage.stories,
+            skip=stage.skip,
+            pairs=stage.pairs,
+        )
+        text_BLE = self.model.encode_text(list(batch.captions))
+        with torch.no_grad():
+            kept_BLE = replace(self.model, text_encoder=self.before).encode_text(list(batch.captions))
+        words = self.words.loss(text_BLE, batch.words_BLK[:, : text_BLE.shape[1]].to(self.model.device))
+        moved = (text_BLE - kept_BLE).square().mean() / kept_BLE.square().mean()
+        return {"loss": words + stage.keep_weight * moved, "words": words.detach(), "moved": moved.detach()}
+
+
+@dataclass(frozen=True, kw_only=True)
 class ShotObjective:
     """Rectified flow on a shot (or one latent frame of it) given its caption, and in the adapter stage its memory."""
 
     model: LoadedModel
     data: LatentData
     stage: Stage
+    looks: LookReader | None = None
+    words: WordReader | None = None
 
     def __call__(self, rng: np.random.Generator, noise: torch.Generator) -> Losses:
         stage = self.stage
         remembers = stage.kind == "adapter" and rng.random() < stage.memory
         batch = self._batch(rng, remembers=remembers)
-        text_BLE = self.model.encode_text(_with_drops(batch.captions, rng, 0.0 if remembers else stage.drop_text))
+        captions = _with_drops(batch.captions, rng, 0.0 if remembers else stage.drop_text)
+        text_BLE = self.model.encode_text(captions)
         context, losses = self._remember(batch, text_BLE, rng, noise) if remembers else (None, {})
-        flow = self._flow(batch, text_BLE, context, rng, noise)
+        kind = "memory" if remembers else "alone"
+        flow, looks = self._flow(batch, text_BLE, context, rng, noise)
+        losses |= {f"flow_{kind}": flow} | ({f"looks_{kind}": looks} if self.looks else {})
+        if self.words:
+            told = torch.tensor([bool(caption) for caption in captions])[:, None, None]
+            labels_BLK = torch.where(told, batch.words_BLK, NO_LABEL)[:, : text_BLE.shape[1]]
+            losses["words"] = self.words.loss(text_BLE[:, : labels_BLK.shape[1]], labels_BLK.to(self.model.device))
+        zero = torch.zeros((), device=self.model.device)
+        selection, words = losses.get("selection", zero), losses.get("words", zero)
         return {
-            "loss": flow + stage.selection_weight * losses.get("selection", torch.zeros(())),
-            "flow_memory" if remembers else "flow_alone": flow.detach(),
+            "loss": flow + stage.selection_weight * selection + stage.looks_weight * looks + stage.words_weight * words,
             **{name: value.detach() for name, value in losses.items()},
         }
 
@@ -91,6 +136,7 @@ class ShotObjective:
             inflation=stage.inflation,
             full_caption=stage.full_caption if remembers else stage.full_caption_alone,
             stories=stage.stories,
+            skip=stage.skip,
             pairs=stage.pairs,
         )
 
@@ -123,14 +169,14 @@ class ShotObjective:
         context: Context | None,
         rng: np.random.Generator,
         noise: torch.Generator,
-    ) -> Tensor:
-        """L_shot (Eq. 10): the weighted error of the velocity noise - clean."""
+    ) -> tuple[Tensor, Tensor]:
+        """L_shot (Eq. 10), the weighted error of the velocity noise - clean; and that of the looks half-way, or 0."""
         stage, device = self.stage, self.model.device
-        clean, foreground = batch.target_BCTHW.to(device), batch.foreground_BTHW.to(device)
+        clean, cast = batch.target_BCTHW.to(device), batch.cast_BATHW.to(device)
         first, given = 0, 0
         if stage.target == "image":
             first = int(rng.integers(clean.shape[2]))
-            clean, foreground = clean[:, :, first : first + 1], foreground[:, first : first + 1]
+            clean, cast = clean[:, :, first : first + 1], cast[:, :, first : first + 1]
         elif rng.random() < stage.first_frame:
             given = 1
         time_B = torch.sigmoid(stage.noise_mean + stage.noise_std * torch.randn(len(clean), generator=noise)).to(device)
@@ -138,10 +184,17 @@ class ShotObjective:
         time = time_B[:, None, None, None, None]
         noisy = (1 - time) * clean + time * eps
         noisy[:, :, :given] = clean[:, :, :given]
-        velocity = self._velocity(noisy, time_B, text_BLE, context, first=first, given=given)
-        weight = 1 + stage.character_weight * (2 * foreground).clamp(max=1)[:, None]
+        with hidden_after(self.model.transformer, stage.looks_block) as hidden:
+            velocity = self._velocity(noisy, time_B, text_BLE, context, first=first, given=given)
+        weight = 1 + stage.character_weight * (2 * cast.sum(1, keepdim=True)).clamp(max=1)
         error = (weight / weight.mean() * (velocity.float() - (eps - clean)).square())[:, :, given:]
-        return error.mean()
+        return error.mean(), self._read_looks(hidden, cast, batch.looks_BAK.to(device))
+
+    def _read_looks(self, hidden: list[Tensor], cast_BATHW: Tensor, looks_BAK: Tensor) -> Tensor:
+        if self.looks is None:
+            return torch.zeros((), device=self.model.device)
+        (hidden_BMD,), (*_, patch) = hidden, self.model.transformer.config.patch_size
+        return self.looks.loss(hidden_BMD, cast_BATHW, looks_BAK, patch=patch)
 
     def _velocity(
         self,
@@ -195,8 +248,9 @@ def by_chance(real_BF: Tensor, noise: torch.Generator) -> Tensor:
 
 
 def mixed_precision(device: torch.device, dtype: str) -> contextlib.AbstractContextManager[object]:
-    """Autocast to a recipe's dtype; float32 is no cast at all."""
-    return contextlib.nullcontext() if dtype == "float32" else torch.autocast(device.type, getattr(torch, dtype))
+    """Autocast to a recipe's dtype where the device computes in it; float32 is no cast at all."""
+    cast = dtype != "float32" and fast_in_bfloat16(device)
+    return torch.autocast(device.type, getattr(torch, dtype)) if cast else contextlib.nullcontext()
 
 
 def training_attention(device: torch.device) -> contextlib.AbstractContextManager[None]:

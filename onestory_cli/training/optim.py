@@ -18,6 +18,7 @@ from onestory_cli.training.recipe import Stage
 
 # parts of the names of embeddings, first and last layers, and small tables
 OUTER = ("embed", "conv_in", "proj_out", "shared", "queries", "ages", "times", "patchifiers", "scale_shift", "quant")
+PLACES = "relative_attention_bias"  # how far apart two words are, as logits of attention
 
 
 class Optimiser:
@@ -28,11 +29,14 @@ class Optimiser:
         self.stage = stage
         self.parameters = list(named.values())
         matrices = [item for name, item in named.items() if stage.matrix_rate and is_hidden_matrix(name, item)]
-        chosen = {id(item) for item in matrices}
+        places = [item for name, item in named.items() if stage.places_rate and PLACES in name]
+        chosen = {id(item) for item in [*matrices, *places]}
         self._views = [(item, nn.Parameter(item.detach().view(len(item), -1))) for item in matrices]
         rest = [item for item in self.parameters if id(item) not in chosen]
         adamw = torch.optim.AdamW(rest, lr=stage.rate, betas=(0.9, 0.98), weight_decay=stage.weight_decay)
         self._parts: list[tuple[torch.optim.Optimizer, float]] = [(adamw, stage.rate)]
+        if places:
+            self._parts.append((torch.optim.AdamW(places, betas=(0.9, 0.98), weight_decay=0.0), stage.places_rate))
         if self._views:
             views = [view for _, view in self._views]
             muon = torch.optim.Muon(
@@ -66,7 +70,7 @@ class Optimiser:
 def is_hidden_matrix(name: str, parameter: Tensor) -> bool:
     """Weights between hidden layers. Embeddings, first and last layers and small tables keep AdamW: their rows are
     not directions of one space that an orthogonal step would mean something for."""
-    return parameter.ndim >= 2 and min(parameter.shape[:2]) > 3 and not any(part in name for part in OUTER)
+    return parameter.ndim >= 2 and min(parameter.shape[:2]) > 3 and not any(part in name for part in (*OUTER, PLACES))
 
 
 class Schedule(Protocol):

@@ -13,7 +13,7 @@ from onestory_cli.models.catalog import SCHEDULERS
 from onestory_cli.shape import build
 from onestory_cli.storyworld.world import HELD_OUT, WorldConfig
 
-KINDS = ("vae", "base", "adapter")
+KINDS = ("vae", "text", "base", "adapter")
 TARGETS = ("image", "shot")
 CONDITIONINGS = ("uniform", "labels", "selector")
 DTYPES = ("bfloat16", "float32")
@@ -106,11 +106,14 @@ class Model:
 class Stage:
     """One stage of training.
 
-    `kind`: vae; base (text and first frame -> picture or shot, no memory); adapter (with memory, all weights).
+    `kind`: vae; text (the text encoder alone: which character each word is about); base (text and first frame ->
+    picture or shot, no memory); adapter (with memory, all weights).
     `target`: single latent frames first (appearance is learned several times cheaper), then whole shots.
     `conditioning`: which frames of the real history condition the target: uniform from the real shots (the paper's
     warm-up, since a random selector would mislead), by label, or the selector's own top-K.
     `rate` is the learning rate of AdamW; matrices take Muon with `matrix_rate` when that is above 0.
+    `places_rate`, above 0, is the rate of the text encoder's tables of distances between words: logits of attention, of
+    which one that picks out a neighbour is at five or more. At the common rate that takes thousands of steps.
     `cooldown` is the last part of the steps over which the rate falls to zero; before it the rate is constant.
     `memory`: share of batches that have a memory; the others train first shots and the unconditional branch.
     `inflation`: share of memory batches whose history is inflated (a foreign shot or an augmented copy, Eq. 9).
@@ -118,8 +121,13 @@ class Stage:
     `remembered` and `budgets`: numbers of frames and budgets to draw from, so that one model serves any of them.
     `full_caption`: share of captions that spell out every look; `full_caption_alone` the same without memory.
     `stories`: a base or adapter stage draws from the first so many stories only; 0 is all of them.
+    `skip`: it leaves out the first so many of those.
     `pairs`: share of targets that show two characters for certain; about one shot in seven of a story does anyway.
     `spread` is taken from the labels by place in the shot: frames of one shot are near copies of each other.
+    `text_layers`: from this stage on the text encoder has so many layers; 0 leaves it as it is.
+    `keep_weight`: what it weighs in a text stage that the encoder's states stay as they were.
+    `looks_weight` and `words_weight`: what the losses of `training/looks.py` weigh, of tokens as they leave the block
+    `looks_block`, counted from 0, and of the words of captions.
     `noise_mean` and `noise_std` are of the normal distribution whose sigmoid is the time, 1 being noise alone.
     """
 
@@ -129,6 +137,7 @@ class Stage:
     batch: int
     rate: float
     matrix_rate: float = 0.0
+    places_rate: float = 0.0
     weight_decay: float = 0.01
     warmup: int = 100
     cooldown: float = 0.5
@@ -150,7 +159,13 @@ class Stage:
     full_caption: float = 0.15
     full_caption_alone: float = 0.8
     stories: int = 0
+    skip: int = 0
     pairs: float = 0.0
+    looks_weight: float = 0.0
+    looks_block: int = 0
+    words_weight: float = 0.0
+    text_layers: int = 0
+    keep_weight: float = 0.3
     first_frame: float = 0.15
     character_weight: float = 4.0
     first_weight: float = 1.0
@@ -163,7 +178,10 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A whole training run. `dtype` is the autocast type: bfloat16 or float32."""
+    """A whole training run. `dtype` is the autocast type: float32, or bfloat16 where the device computes in it.
+
+    Muon works in bfloat16 whatever `dtype` says: on a processor without it, AdamW alone (`matrix_rate: 0`) is faster.
+    """
 
     name: str
     model: Model
@@ -250,5 +268,9 @@ def _stage_faults(stage: Stage, recipe: Recipe) -> Iterator[str]:
         yield f"pairs must be a share from 0 to 1, not {stage.pairs}"
     if not 0 <= stage.stories <= recipe.data.stories:
         yield f"stories must be 0 (all) or at most the {recipe.data.stories} of data, not {stage.stories}"
+    elif not 0 <= stage.skip < (stage.stories or recipe.data.stories):
+        yield f"skip must leave some of the {stage.stories or recipe.data.stories} stories, not {stage.skip}"
+    if not 0 <= stage.looks_block < recipe.model.transformer.layers:
+        yield f"looks_block counts the {recipe.model.transformer.layers} layers from 0, not {stage.looks_block}"
     if sum(stage.earlier) <= 0 or not (stage.remembered and stage.budgets and stage.spread):
         yield "earlier needs a weight above zero; remembered, budgets and spread need a value"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,9 +20,17 @@ from onestory_cli.storyworld.vocabulary import WORDS
 from onestory_cli.training.build import build_model, save_model
 from onestory_cli.training.checkpoint import load_weights, whole
 from onestory_cli.training.data import LatentData, PixelData, known_words
+from onestory_cli.training.grow import grow_text
+from onestory_cli.training.looks import LookReader, WordReader
 from onestory_cli.training.loop import Objective, run_stage
-from onestory_cli.training.objective import ShotObjective, VaeObjective, latent_statistics, mixed_precision
-from onestory_cli.training.recipe import Recipe, read_recipe, world_config
+from onestory_cli.training.objective import (
+    ShotObjective,
+    TextObjective,
+    VaeObjective,
+    latent_statistics,
+    mixed_precision,
+)
+from onestory_cli.training.recipe import Recipe, Stage, read_recipe, world_config
 from onestory_cli.training.samples import draw_reconstructions, draw_samples
 
 
@@ -66,12 +76,15 @@ class Trainer:
     def run(self, index: int) -> None:
         """One stage, unless its weights are there already; then those are taken."""
         stage = self.recipe.stages[index]
+        grow_text(self.model.text_encoder, stage.text_layers, seed=self.recipe.seed)
         modules = self._modules(stage.kind)
         finished = self.folder / "stages" / f"{stage.name}.safetensors"
         if finished.exists():
             load_weights(finished, modules)
         elif stage.kind == "vae":
             self._run_vae(index, modules)
+        elif stage.kind == "text":
+            self._run_text(index, modules)
         else:
             self._run_shots(index, modules)
         after = self.recipe.stages[index + 1 : index + 2]
@@ -83,9 +96,23 @@ class Trainer:
         objective = VaeObjective(model=self.model, data=data, stage=self.recipe.stages[index])
         self._train(index, modules, objective, lambda path: draw_reconstructions(self.model, data, path))
 
+    def _run_text(self, index: int, modules: Mapping[str, nn.Module]) -> None:
+        stage = self.recipe.stages[index]
+        words = WordReader(self.recipe.model.text.width, seed=self.recipe.seed).to(self.model.device)
+        objective = TextObjective(
+            model=self.model,
+            data=self._latents(),
+            stage=stage,
+            words=words,
+            before=copy.deepcopy(self.model.text_encoder),
+        )
+        self._train(index, {**modules, "words": words}, objective, self._draw_samples)
+
     def _run_shots(self, index: int, modules: Mapping[str, nn.Module]) -> None:
         stage = self.recipe.stages[index]
-        objective = ShotObjective(model=self.model, data=self._latents(), stage=stage)
+        readers = self._readers(stage)
+        objective = ShotObjective(model=self.model, data=self._latents(), stage=stage, **readers)
+        modules = {**modules, **readers}
         self._train(index, modules, objective, self._draw_samples)
 
     def _train(
@@ -99,17 +126,30 @@ class Trainer:
         run_stage(self.recipe, index, modules, objective, self.folder, self.emit, sample=sample)
 
     def _draw_samples(self, path: Path) -> None:
-        with mixed_precision(self.model.device, self.recipe.dtype):
+        # compiled for other ways through a block, its graphs would be too many, and the next stage would go without any
+        with torch.compiler.set_stance("force_eager"), mixed_precision(self.model.device, self.recipe.dtype):
             draw_samples(self.model, self.config, path)
 
     def _modules(self, kind: str) -> dict[str, nn.Module]:
         model = self.model
         if kind == "vae":
             return {"vae": model.vae}
+        if kind == "text":
+            return {"text_encoder": model.text_encoder}
         parts: dict[str, nn.Module] = {"transformer": model.transformer, "text_encoder": model.text_encoder}
         if kind == "adapter":
             parts |= {"selector": model.selector, "conditioner": model.conditioner}
         return parts
+
+    def _readers(self, stage: Stage) -> dict[str, Any]:
+        """What asks tokens and words who is who, and is dropped after the stage."""
+        size, seed = self.recipe.model, self.recipe.seed
+        readers: dict[str, nn.Module] = {}
+        if stage.looks_weight:
+            readers["looks"] = LookReader(size.transformer.width, seed=seed)
+        if stage.words_weight:
+            readers["words"] = WordReader(size.text.width, seed=seed)
+        return {name: reader.to(self.model.device) for name, reader in readers.items()}
 
     def _pixels(self) -> PixelData:
         return PixelData(self.folder / "cache", config=self.config, data=self.recipe.data, emit=self.emit)

@@ -21,6 +21,7 @@ from onestory_cli.storyworld.vocabulary import WORDS, tokens
 from onestory_cli.storyworld.world import WorldConfig, WorldStory
 from onestory_cli.training.data import LatentData, PixelData, StoryBatch, known_words, pool_mask
 from onestory_cli.training.draw import augment, draw_pixels
+from onestory_cli.training.looks import look_labels
 from onestory_cli.training.objective import draws
 from onestory_cli.training.recipe import world_config
 from tests.tiny import tiny_recipe
@@ -31,11 +32,18 @@ STORIES: list[WorldStory] = [make_story(DATA.seed + index, CONFIG, shots=DATA.sh
 
 
 def batch(
-    latents: LatentData, *, step: int = 0, size: int = 16, earlier: int = 2, stories: int = 0, **settings: float
+    latents: LatentData,
+    *,
+    step: int = 0,
+    size: int = 16,
+    earlier: int = 2,
+    stories: int = 0,
+    skip: int = 0,
+    **settings: float,
 ) -> StoryBatch:
     rng, _ = draws(3, 1, step)
     shares = {"inflation": 0.0, "full_caption": 0.0, **settings}
-    return latents.batch(rng, size=size, earlier=earlier, stories=stories, **shares)
+    return latents.batch(rng, size=size, earlier=earlier, stories=stories, skip=skip, **shares)
 
 
 def place_of(latents: LatentData, clip_CTHW: Tensor) -> tuple[int, int]:
@@ -88,6 +96,25 @@ def test_a_stage_can_stay_with_the_first_stories_and_the_whole_goes_beyond_them(
 
     assert seen(2) == {0, 1}
     assert max(seen(0)) >= 2
+
+
+@pytest.mark.parametrize("pairs", [0.0, 1.0])
+def test_a_stage_can_leave_out_the_stories_of_those_before_it(latents: LatentData, pairs: float) -> None:
+    made = batch(latents, stories=3, skip=1, inflation=1.0, size=32, earlier=1, pairs=pairs)
+    targets = {place_of(latents, clip)[0] for clip in made.target_BCTHW}
+    assert targets == ({1, 2} if pairs == 0 else {story for story in (1, 2) if latents.pairs[story, 1:].any()})
+    earlier = {place_of(latents, clip)[0] for row in range(32) for clip in clips_of(made, row)}
+    assert earlier <= {1, 2}
+
+
+def test_looks_and_cast_of_a_target_are_its_own(latents: LatentData) -> None:
+    made = batch(latents, size=32, earlier=1)
+    for row, clip in enumerate(made.target_BCTHW):
+        story, target = place_of(latents, clip)
+        shot = STORIES[story].shots[target]
+        assert made.looks_BAK[row].tolist() == look_labels(shot)
+        shown = made.cast_BATHW[row].flatten(1).sum(1) > 0
+        assert shown.tolist() == [len(shot.actors) > number for number in range(2)]
 
 
 def test_a_share_of_the_targets_shows_two_characters(latents: LatentData) -> None:
@@ -148,12 +175,14 @@ def test_full_captions_spell_everything_out(latents: LatentData) -> None:
 
 
 def test_latents_are_those_of_the_drawn_stories(latents: LatentData, tiny_model: LoadedModel) -> None:
-    pixels, masks = draw_pixels(DATA.seed + 2, config=CONFIG, shots=DATA.shots)
+    pixels, cast = draw_pixels(DATA.seed + 2, config=CONFIG, shots=DATA.shots)
     with torch.no_grad():
         expected = tiny_model.encode_video(np.concatenate([pixels, augment(pixels[:1], seed=DATA.seed + 2)]))
     torch.testing.assert_close(latents.latents[2], expected[:-1], atol=2e-3, rtol=2e-3)
     torch.testing.assert_close(latents.augmented[2], expected[-1], atol=2e-3, rtol=2e-3)
-    torch.testing.assert_close(latents.foreground[2], pool_mask(masks, (2, 8, 8)), atol=1e-3, rtol=0)
+    for index in (0, 1):
+        shown = pool_mask(cast == index + 1, (2, 8, 8))
+        torch.testing.assert_close(latents.cast[2][:, index], shown, atol=1e-3, rtol=0)
 
 
 def test_latents_are_kept_in_half_and_not_made_again(cache: Path, latents: LatentData) -> None:
@@ -226,4 +255,5 @@ def test_rows_of_a_batch_have_as_many_frames_each(latents: LatentData, earlier: 
     made = batch(latents, earlier=earlier, size=5)
     assert made.memory_BFCHW.shape == (5, earlier * 2, 4, 8, 8)
     assert made.labels_BF.shape == made.real_BF.shape == made.ages_BF.shape == (5, earlier * 2)
-    assert made.foreground_BTHW.shape == (5, 2, 8, 8)
+    assert made.cast_BATHW.shape == (5, 2, 2, 8, 8)
+    assert made.looks_BAK.shape == (5, 2, 4)

@@ -12,10 +12,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from onestory_cli.events import Emit, Event, StageFinished, StageStarted, TrainingProgress, ignore
+from onestory_cli.events import Emit, Event, StageFinished, StageStarted, TrainingProgress, Warned, ignore
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.training.checkpoint import load_checkpoint
 from onestory_cli.training.data import LatentData, PixelData
+from onestory_cli.training.looks import LookReader, WordReader
 from onestory_cli.training.loop import run_stage
 from onestory_cli.training.objective import ShotObjective, VaeObjective
 from onestory_cli.training.optim import named_weights
@@ -29,6 +30,7 @@ STAGES = {
     "base-shot": Stage(name="plain", kind="base", target="shot", first_frame=0.5, **COMMON),
     "adapter-image": Stage(name="recall", kind="adapter", target="image", earlier=(1, 1, 1), memory=0.7, **COMMON),
     "adapter-shot": Stage(name="shots", kind="adapter", target="shot", conditioning="selector", **COMMON),
+    "adapter-looks": Stage(name="bound", kind="adapter", target="shot", looks_weight=1, words_weight=1, **COMMON),
 }
 
 
@@ -43,10 +45,12 @@ class Data:
         folder.mkdir(exist_ok=True)
         model = tiny_built()
         modules = modules_of(model, stage)
+        readers = {"looks": LookReader(32), "words": WordReader(16)} if stage.looks_weight else {}
+        modules |= readers
         objective = (
             VaeObjective(model=model, data=self.pixels, stage=stage)
             if stage.kind == "vae"
-            else ShotObjective(model=model, data=self.latents, stage=stage)
+            else ShotObjective(model=model, data=self.latents, stage=stage, **readers)
         )
         run_stage(tiny_recipe(stage, checkpoint_every=2), 0, modules, objective, folder, emit, **settings)
         return modules
@@ -157,3 +161,19 @@ def test_the_log_of_other_stages_is_left_alone(tmp_path: Path, data: Data) -> No
         ("vae", 9),
         *(("pictures", step) for step in (1, 2, 3, 4)),
     ]
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.01])
+def test_a_processor_without_bfloat16_is_told_what_that_costs(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: float
+) -> None:
+    def warnings(fast: bool) -> list[str]:
+        heard: list[Event] = []
+        monkeypatch.setattr("onestory_cli.training.loop.fast_in_bfloat16", lambda device: fast)
+        stage = replace(STAGES["base-image"], steps=1, matrix_rate=rate)
+        data.run(stage, tmp_path / str(fast), heard.append)
+        return [f"{event.code} {event.message}" for event in heard if isinstance(event, Warned)]
+
+    assert warnings(True) == []
+    told = "W331 stage pictures: this processor does not compute in bfloat16, and Muon takes many times as long so"
+    assert warnings(False) == ([told] if rate else [])

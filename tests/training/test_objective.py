@@ -5,6 +5,7 @@ Shape letters: B batch, F memory frames, K selected frames, C latent channels, T
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -16,9 +17,11 @@ from torch import Tensor
 
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.training.data import LatentData, PixelData
+from onestory_cli.training.looks import LookReader, WordReader
 from onestory_cli.training.objective import (
     Losses,
     ShotObjective,
+    TextObjective,
     VaeObjective,
     draws,
     latent_statistics,
@@ -109,6 +112,49 @@ def test_with_memory_every_part_learns(model: LoadedModel, losses: Objective) ->
     for name, part in parts.items():
         assert any(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in part.parameters()), name
         part.zero_grad()
+
+
+@pytest.mark.parametrize(("kind", "flow"), [("adapter", "memory"), ("base", "alone")])
+@pytest.mark.parametrize("target", ["shot", "image"])
+def test_looks_are_read_off_a_block_and_teach_those_up_to_it(
+    model: LoadedModel, latents: LatentData, kind: str, flow: str, target: str
+) -> None:
+    reader = LookReader(model.transformer.config.num_attention_heads * model.transformer.config.attention_head_dim)
+    stage = replace(STAGE, kind=kind, target=target, looks_weight=0.5, looks_block=0, selection_weight=0.0)
+    objective = ShotObjective(model=model, data=latents, stage=stage, looks=reader)
+    made = objective(*draws(3, 1, 0))
+    assert {f"looks_{flow}", f"flow_{flow}"} < set(made)
+    torch.testing.assert_close(made["loss"].detach(), made[f"flow_{flow}"] + 0.5 * made[f"looks_{flow}"])
+    (made["loss"] - ShotObjective(model=model, data=latents, stage=stage)(*draws(3, 1, 0))["loss"]).backward()
+    moved = [max(float(value.grad.abs().max()) for value in block.parameters()) for block in model.transformer.blocks]
+    assert moved[0] > 100 * moved[1]  # the flow losses of the two cancel out
+    for part in (model.transformer, model.text_encoder, model.selector, model.conditioner):
+        part.zero_grad()
+
+
+def test_words_teach_the_text_encoder_and_empty_captions_nothing(model: LoadedModel, latents: LatentData) -> None:
+    reader = WordReader(model.text_encoder.config.d_model)
+    stage = replace(STAGE, kind="base", words_weight=0.5)
+    made = ShotObjective(model=model, data=latents, stage=stage, words=reader)(*draws(3, 1, 0))
+    torch.testing.assert_close(made["loss"].detach(), made["flow_alone"] + 0.5 * made["words"])
+    assert made["words"] > 0.1
+    silent = replace(stage, drop_text=1.0)
+    assert ShotObjective(model=model, data=latents, stage=silent, words=reader)(*draws(3, 1, 0))["words"] == 0
+
+
+def test_a_text_stage_teaches_the_encoder_alone_and_holds_it_back(model: LoadedModel, latents: LatentData) -> None:
+    moving, before = replace(model, text_encoder=copy.deepcopy(model.text_encoder)), model.text_encoder
+    with torch.no_grad():
+        moving.text_encoder.shared.weight.mul_(1.1)
+    stage = replace(STAGE, kind="text", keep_weight=0.5)
+    words = WordReader(model.text_encoder.config.d_model)
+    objective = TextObjective(model=moving, data=latents, stage=stage, words=words, before=before)
+    made = objective(*draws(3, 1, 0))
+    assert made["moved"] > 1e-4
+    torch.testing.assert_close(made["loss"].detach(), made["words"] + 0.5 * made["moved"])
+    made["loss"].backward()
+    assert any(value.grad.abs().sum() > 0 for value in moving.text_encoder.parameters() if value.grad is not None)
+    assert all(value.grad is None for value in before.parameters())
 
 
 def test_the_base_has_no_memory_and_no_selection(losses: Objective, shown: list[dict[str, Any]]) -> None:

@@ -47,6 +47,21 @@ def test_a_plateau_does_not_know_how_long_the_stage_is() -> None:
     assert all(rate_factor(STAGE, step) == rate_factor(longer, step) for step in range(60))
 
 
+def test_tables_of_places_have_a_rate_of_their_own_and_no_decay() -> None:
+    def change(rate: float) -> Tensor:
+        module = nn.ModuleDict({"relative_attention_bias": nn.Embedding(8, 4), "mix": nn.Linear(6, 6)})
+        nn.init.ones_(module["relative_attention_bias"].weight)
+        before = copies(module)["relative_attention_bias.weight"]
+        stage = replace(STAGE, places_rate=rate, weight_decay=0.5, warmup=1)
+        optimiser = Optimiser(stage, {"text": module})
+        put_gradients(module)
+        optimiser.step(20)
+        return (module["relative_attention_bias"].weight.detach() - before).abs()
+
+    torch.testing.assert_close(change(0.3), torch.full((8, 4), 0.3), rtol=1e-3, atol=0)
+    assert change(0.0).max() < 0.02  # the common rate, and weight decay
+
+
 def test_hidden_matrices_take_orthogonal_steps_and_the_rest_takes_adamw() -> None:
     module = network()
     before = copies(module)

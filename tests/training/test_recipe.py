@@ -109,7 +109,7 @@ def _plain(value: object) -> object:
         ("[3, 4]", "3", "recipe.stages[1].remembered: a list is needed, not 3"),
         ("[3, 4]", "[3, many]", "recipe.stages[1].remembered[1]: int is needed, not 'many'"),
         ("[3, 4]", "[]", "stage recall: earlier needs a weight"),
-        ("kind: vae", "kind: vea", "stage vae: 'vea' is none of vae, base, adapter"),
+        ("kind: vae", "kind: vea", "stage vae: 'vea' is none of vae, text, base, adapter"),
         ("kind: adapter", "kind: adapter, target: film", "stage recall: 'film' is none of image, shot"),
         ("kind: adapter", "kind: adapter, conditioning: none", "stage recall: 'none' is none of uniform, labels"),
         ("steps: 4, batch: 2, rate: 0.001", "steps: 0, batch: 2, rate: 0.001", "stage vae: steps and batch must"),

@@ -39,7 +39,9 @@ stages:
   - {name: vae, kind: vae, steps: 2, batch: 2, frames: 5, rate: 0.001, matrix_rate: 0.002}
   - {name: pictures, kind: base, target: image, steps: 2, batch: 2, rate: 0.001, matrix_rate: 0.002}
   - {name: recall, kind: adapter, target: image, steps: 2, batch: 2, rate: 0.001, conditioning: uniform, inflation: 0.5}
-  - {name: shots, kind: adapter, target: shot, steps: 2, batch: 2, rate: 0.001, conditioning: selector, sample_every: 1}
+  - {name: words, kind: text, steps: 2, batch: 2, rate: 0.01, places_rate: 0.1, text_layers: 2}
+  - {name: shots, kind: adapter, target: shot, steps: 2, batch: 2, rate: 0.001, conditioning: selector, sample_every: 1,
+     skip: 1, pairs: 1.0, looks_weight: 0.3, words_weight: 0.3}
 """
 
 
@@ -71,6 +73,7 @@ def test_the_model_folder_makes_shots(trained: Path) -> None:
         assert np.isfinite(made.latents_CTHW).all()
         bank.add(name, model.encode_video(made.pixels_PHWC[None])[0])
     assert [item.shot for item in made.selection] == ["opening", "opening"]
+    assert model.text_encoder.config.num_layers == 2
     assert {"fox", "frog"} & {*(model.spec.words or ())} == {"fox"}
 
 
@@ -84,10 +87,10 @@ def test_latents_of_the_trained_vae_have_unit_scale(trained: Path) -> None:
 
 def test_pictures_and_log_are_left_beside_it(trained: Path) -> None:
     names = {path.name for path in (trained / "samples").iterdir()}
-    assert {"0-vae-000002.png", "3-shots-000001.png", "3-shots-000002.png", "3-shots-000002.txt"} <= names
+    assert {"0-vae-000002.png", "4-shots-000001.png", "4-shots-000002.png", "4-shots-000002.txt"} <= names
     assert Image.open(trained / "samples" / "0-vae-000002.png").size == (2 * 2 * 32, 2 * 12 * 32)
-    assert Image.open(trained / "samples" / "3-shots-000002.png").size == (2 * 6 * 32, 2 * 6 * 32)
-    assert len((trained / "log.jsonl").read_text().splitlines()) == 8
+    assert Image.open(trained / "samples" / "4-shots-000002.png").size == (2 * 6 * 32, 2 * 6 * 32)
+    assert len((trained / "log.jsonl").read_text().splitlines()) == 10
 
 
 def test_finished_stages_are_not_run_again(trained: Path, recipe: Path) -> None:
@@ -112,7 +115,7 @@ def test_an_interrupted_training_ends_in_the_same_model(trained: Path, recipe: P
     stop_in("recall", 1)
     heard: list[Event] = []
     train(recipe, tmp_path / "parts", heard.append)
-    assert stages(heard, StageStarted) == stages(heard, StageFinished) == ["recall", "shots"]
+    assert stages(heard, StageStarted) == stages(heard, StageFinished) == ["recall", "words", "shots"]
     assert fingerprint(str(tmp_path / "parts" / "model")) == fingerprint(str(trained / "model"))
 
 

@@ -1,0 +1,153 @@
+"""Looks read off hidden states: which tokens are asked, what they are asked for, and that the answers can be learned.
+
+Shape letters: B batch, A actors, K attributes, D width, M joined tokens, T latent frames, H W latent cells.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from onestory_cli.storyworld.stories import make_story
+from onestory_cli.storyworld.vocabulary import ACCESSORIES, COLOURS, SPECIES, tokens
+from onestory_cli.storyworld.world import Actor, Look, Place, WorldConfig, WorldShot
+from onestory_cli.training.looks import (
+    ATTRIBUTES,
+    NO_LABEL,
+    LookReader,
+    WordReader,
+    hidden_after,
+    look_labels,
+    word_labels,
+)
+
+FOX = Look(species="fox", colour="red", accessory="hat", accessory_colour="blue")
+BEAR = Look(species="bear", colour="green")
+CLASSES = sum(map(len, ATTRIBUTES))
+
+
+def shot(*looks: Look) -> WorldShot:
+    place = Place(setting="beach", accent_colour="red", accent_x=0.5, sun_x=0.5, layout_seed=1)
+    actors = tuple(Actor(look=look, action="stands", x=0.3, facing=1) for look in looks)
+    return WorldShot(
+        place=place,
+        actors=actors,
+        framing="wide shot",
+        ground=0.1,
+        caption="",
+        full_caption="",
+        names_look=(True,) * len(looks),
+        names_place="full",
+    )
+
+
+def left_and_right() -> Tensor:
+    """(B, A, T, H, W): the first actor covers the left half of 4 x 4 cells, the second the right one."""
+    cast = torch.zeros(1, 2, 1, 4, 4)
+    cast[:, 0, :, :, :2] = cast[:, 1, :, :, 2:] = 1
+    return cast
+
+
+def answering(reader: LookReader, looks: list[Look]) -> Tensor:
+    """Hidden states (1, N, D) of four tokens, from which the reader reads these looks for certain, left to right."""
+    with torch.no_grad():
+        reader.norm = nn.Identity()
+        reader.read_embed.weight.copy_(torch.eye(CLASSES) * 50)
+        reader.read_embed.bias.zero_()
+    columns = []
+    for look in looks:
+        hidden, start = torch.zeros(CLASSES), 0
+        for names, label in zip(ATTRIBUTES, look_labels(shot(look))[0], strict=True):
+            if label != NO_LABEL:
+                hidden[start + label] = 1
+            start += len(names)
+        columns.append(hidden)
+    return torch.stack([*columns, *columns])[None]  # two rows of tokens
+
+
+def test_labels_are_places_in_the_vocabularies_and_nothing_for_what_is_not_there() -> None:
+    assert look_labels(shot(FOX, BEAR)) == [
+        [SPECIES.index("fox"), list(COLOURS).index("red"), ACCESSORIES.index("hat"), list(COLOURS).index("blue")],
+        [SPECIES.index("bear"), list(COLOURS).index("green"), ACCESSORIES.index("none"), NO_LABEL],
+    ]
+    assert look_labels(shot(BEAR))[1] == look_labels(shot())[0] == [NO_LABEL] * 4
+
+
+def test_each_token_is_asked_for_the_actor_that_covers_it() -> None:
+    reader, looks = LookReader(CLASSES), torch.tensor([look_labels(shot(FOX, BEAR))])
+    right = reader.loss(answering(reader, [FOX, BEAR]), left_and_right(), looks, patch=2)
+    swapped = reader.loss(answering(reader, [BEAR, FOX]), left_and_right(), looks, patch=2)
+    assert right < 1e-6
+    assert swapped > 10
+
+
+def test_what_no_actor_covers_is_not_asked_and_context_tokens_are_not_read() -> None:
+    reader, looks = LookReader(CLASSES), torch.tensor([look_labels(shot(FOX))])
+    hidden = answering(reader, [FOX, BEAR])
+    context = answering(reader, [BEAR, BEAR])
+    cast = left_and_right() * torch.tensor([1.0, 0.0])[:, None, None, None]
+    assert reader.loss(torch.cat([context, hidden], dim=1), cast, looks, patch=2) < 1e-6
+
+
+def test_a_shot_without_actors_costs_nothing_and_breaks_nothing() -> None:
+    reader = LookReader(8)
+    loss = reader.loss(torch.randn(1, 4, 8), torch.zeros(1, 2, 1, 4, 4), torch.tensor([look_labels(shot())]), patch=2)
+    assert loss == 0
+
+
+def test_guessing_costs_the_mean_logarithm_of_the_classes() -> None:
+    reader, looks = LookReader(8), torch.tensor([look_labels(shot(FOX, FOX))])
+    nn.init.zeros_(reader.read_embed.weight)
+    nn.init.zeros_(reader.read_embed.bias)
+    loss = reader.loss(torch.randn(1, 4, 8), left_and_right(), looks, patch=2)
+    assert math.isclose(float(loss), sum(math.log(len(names)) for names in ATTRIBUTES) / 4, rel_tol=1e-5)
+
+
+def test_words_are_about_the_actor_whose_look_they_tell() -> None:
+    both = shot(FOX, BEAR)
+    caption = "Wide shot. The same bear and a red fox with a blue hat wave on a beach."
+    rows = word_labels(caption, shot(BEAR, FOX), (False, True), length=24)
+    words = tokens(caption)
+    told = {word: row for word, row in zip(words, rows, strict=False) if row[0] != NO_LABEL and word != "a"}
+    assert told == {
+        "bear": [0, *[NO_LABEL] * 4],
+        **{word: [1, *look_labels(both)[0]] for word in ("red", "fox", "with", "blue", "hat")},
+    }
+    assert len(rows) == 24
+    assert [row[0] for row in rows[len(words) :]] == [NO_LABEL] * (24 - len(words))
+    assert word_labels(caption, shot(BEAR, FOX), (False, True), length=3) == rows[:3]
+
+
+def test_every_caption_of_a_story_has_its_words_labelled() -> None:
+    for seed in range(20):
+        for told in make_story(seed, WorldConfig()).shots:
+            rows = word_labels(told.caption, told, told.names_look, length=40)
+            named = {tokens(told.caption)[place]: row[0] for place, row in enumerate(rows) if row[0] != NO_LABEL}
+            assert [named[actor.look.species] for actor in told.actors] == list(range(len(told.actors)))
+
+
+def test_words_are_read_right_for_nothing_and_wrong_at_a_price() -> None:
+    reader = WordReader(4)
+    with torch.no_grad():
+        reader.read_embed.weight.zero_()
+        reader.read_embed.weight[:2, :2] = torch.eye(2) * 50  # the order is in the first two channels
+        reader.read_embed.bias.zero_()
+    text = torch.eye(2, 4)[None]
+    right = torch.full((1, 2, 5), NO_LABEL)
+    right[0, :, 0] = torch.tensor([0, 1])
+    assert reader.loss(text, right) < 1e-6
+    assert reader.loss(text.flip(1), right) > 10
+    assert reader.loss(text, torch.full((1, 2, 5), NO_LABEL)) == 0
+
+
+def test_what_leaves_a_block_is_kept_while_asked() -> None:
+    blocks = nn.Module()
+    blocks.blocks = nn.ModuleList([nn.Linear(3, 3), nn.Linear(3, 3)])
+    entry = torch.randn(1, 2, 3)
+    with hidden_after(blocks, 0) as kept:
+        middle = blocks.blocks[0](entry)
+        blocks.blocks[1](middle)
+    blocks.blocks[0](entry)
+    assert [item is middle for item in kept] == [True]
