@@ -1,7 +1,7 @@
 """Training data from the storyworld: drawn once, encoded once, then sampled by step.
 
-Shape letters: S stories, J shots of a story, B batch, F memory frames, P pixel frames, T latent frames, C channels,
-H W cells or pixels, L text tokens.
+Shape letters: S stories, J shots of a story, A actors of a shot, K attributes of a look, B batch, F memory frames,
+P pixel frames, T latent frames, C channels, H W cells or pixels, L text tokens.
 
 Every batch is a function of (seed, stage, step), so that a resumed run draws what an undisturbed one would have drawn.
 """

@@ -1,7 +1,7 @@
 """What each stage minimises: reconstruction for the vae; L = L_shot + lambda L_sel for base and adapter (Eq. 10-12).
 
 Shape letters: B batch, F memory frames, K selected frames, C latent channels, T latent frames, H W latent cells,
-D transformer width.
+D transformer width, M joined tokens, A actors of a shot, and of looks K attributes.
 """
 
 from __future__ import annotations

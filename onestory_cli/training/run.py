@@ -166,7 +166,7 @@ class Trainer:
 
     def _latents(self) -> LatentData:
         return LatentData(
-            self.folder / "cache" / "latents.safetensors",
+            self.folder / "cache" / "shots.safetensors",  # latents.safetensors, of before, does not tell who is where
             config=self.config,
             data=self.recipe.data,
             encode=self._encode,
