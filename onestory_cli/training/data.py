@@ -111,8 +111,6 @@ class LatentData:
         self.augmented = stored["augmented"]
         stories = [make_story(data.seed + index, config, shots=data.shots) for index in range(data.stories)]
         self.shots = [story.shots for story in stories]
-        self.captions = [[shot.caption for shot in story.shots] for story in stories]
-        self.full_captions = [[shot.full_caption for shot in story.shots] for story in stories]
         self.relevance = torch.stack([_relevance_table(story) for story in stories])
         self.looks = torch.tensor([[look_labels(shot) for shot in story.shots] for story in stories])
         self.pairs = np.array([[len(shot.actors) == 2 for shot in story.shots] for story in stories])
@@ -141,11 +139,8 @@ class LatentData:
             for story, target in zip(chosen, targets, strict=True)
         ]
         full = rng.random(size) < full_caption
-        captions = [
-            (self.full_captions if told else self.captions)[story][target]
-            for story, target, told in zip(chosen, targets, full, strict=True)
-        ]
         shots = [self.shots[story][target] for story, target in zip(chosen, targets, strict=True)]
+        captions = [shot.full_caption if told else shot.caption for shot, told in zip(shots, full, strict=True)]
         words = [
             word_labels(caption, shot, [told or named for named in shot.names_look], length=WORDS_LABELLED)
             for caption, shot, told in zip(captions, shots, full, strict=True)

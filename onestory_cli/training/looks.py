@@ -64,7 +64,12 @@ class WordReader(nn.Module):
             self.read_embed = nn.Linear(width, sum(self.classes))
 
     def loss(self, text_BLE: Tensor, words_BLK: Tensor) -> Tensor:
-        """Mean cross-entropy of what each word is about, over the attributes that any word tells."""
+        """Mean cross-entropy of what each word is about, over the attributes that any word tells.
+
+        Of states and labels the longer ones are cut: what is over is padding, or was not read.
+        """
+        length = min(text_BLE.shape[1], words_BLK.shape[1])
+        text_BLE, words_BLK = text_BLE[:, :length], words_BLK[:, :length].to(text_BLE.device)
         losses = [
             functional.cross_entropy(logits_BLV.float().flatten(0, 1), words_BLK[..., index].flatten())
             for index, logits_BLV in enumerate(self.read_embed(text_BLE).split(self.classes, dim=2))

@@ -88,7 +88,7 @@ class TextObjective:
         text_BLE = self.model.encode_text(list(batch.captions))
         with torch.no_grad():
             kept_BLE = replace(self.model, text_encoder=self.before).encode_text(list(batch.captions))
-        words = self.words.loss(text_BLE, batch.words_BLK[:, : text_BLE.shape[1]].to(self.model.device))
+        words = self.words.loss(text_BLE, batch.words_BLK)
         moved = (text_BLE - kept_BLE).square().mean() / kept_BLE.square().mean()
         return {"loss": words + stage.keep_weight * moved, "words": words.detach(), "moved": moved.detach()}
 
@@ -115,8 +115,7 @@ class ShotObjective:
         losses |= {f"flow_{kind}": flow} | ({f"looks_{kind}": looks} if self.looks else {})
         if self.words:
             told = torch.tensor([bool(caption) for caption in captions])[:, None, None]
-            labels_BLK = torch.where(told, batch.words_BLK, NO_LABEL)[:, : text_BLE.shape[1]]
-            losses["words"] = self.words.loss(text_BLE[:, : labels_BLK.shape[1]], labels_BLK.to(self.model.device))
+            losses["words"] = self.words.loss(text_BLE, torch.where(told, batch.words_BLK, NO_LABEL))
         zero = torch.zeros((), device=self.model.device)
         selection, words = losses.get("selection", zero), losses.get("words", zero)
         return {
