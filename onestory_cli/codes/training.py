@@ -66,11 +66,10 @@ TRAINING = (
     Code(
         code="W331",
         title="A processor without bfloat16",
-        explanation="The recipe trains in bfloat16, or its matrices by Muon, which computes in bfloat16 whatever the "
-        "recipe says. Processors without instructions for it need many times as long: what can be done in float32 is "
-        "done so, and Muon is better left out there.",
-        bad="stages: [{name: shots, matrix_rate: 0.002, ...}]      (on a processor with AVX2 alone)",
-        good="dtype: float32\nstages: [{name: shots, matrix_rate: 0, ...}]",
+        explanation="The recipe trains in bfloat16. Processors without instructions for it need many times as long, "
+        "so that all is done in float32: more slowly than with them, and with other last digits.",
+        bad="dtype: bfloat16      (on a processor with AVX2 alone)",
+        good="dtype: float32",
     ),
     Code(
         code="M521",

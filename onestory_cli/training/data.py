@@ -1,7 +1,7 @@
 """Training data from the storyworld: drawn once, encoded once, then sampled by step.
 
-Shape letters: S stories, J shots of a story, A actors of a shot, K attributes of a look, B batch, F memory frames,
-P pixel frames, T latent frames, C channels, H W cells or pixels, L text tokens.
+Shape letters: S stories, J shots of a story, E earlier shots that are seen, A actors of a shot, K attributes of a look,
+B batch, F memory frames, P pixel frames, T latent frames, C channels, H W cells or pixels, L text tokens.
 
 Every batch is a function of (seed, stage, step), so that a resumed run draws what an undisturbed one would have drawn.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ from onestory_cli.storyworld.stories import make_story, relevance
 from onestory_cli.storyworld.world import WorldConfig, WorldStory
 from onestory_cli.training.checkpoint import save_weights, whole
 from onestory_cli.training.draw import augment, draw_stories
-from onestory_cli.training.looks import MOST_ACTORS, look_labels, word_labels
+from onestory_cli.training.looks import MOST_ACTORS, look_labels, role_labels, word_labels
 from onestory_cli.training.recipe import Data
 
 WORDS_LABELLED = 40  # of a caption; none of the world is longer
@@ -94,10 +95,25 @@ class StoryBatch:
     words_BLK: Tensor
     captions: tuple[str, ...]
     memory_BFCHW: Tensor
+    memory_cast_BFAHW: Tensor
+    roles_BFA: Tensor
     labels_BF: Tensor
     real_BF: Tensor
     ages_BF: Tensor
     times_BF: Tensor
+
+
+class History(NamedTuple):
+    """The earlier shots of a target that are seen, and their frames one after the other.
+
+    An inserted shot has nobody of the cast in it: who of a foreign story has which role is not asked.
+    """
+
+    memory_FCHW: Tensor
+    cast_FAHW: Tensor
+    roles_EA: Tensor
+    labels_E: Tensor
+    real_E: Tensor
 
 
 class LatentData:
@@ -153,9 +169,11 @@ class LatentData:
             looks_BAK=self.looks[chosen, targets],
             words_BLK=torch.tensor(words),
             captions=tuple(captions),
-            memory_BFCHW=torch.stack([memory for memory, _, _ in rows]),
-            labels_BF=torch.stack([label for _, label, _ in rows]).repeat_interleave(frames, 1),
-            real_BF=torch.stack([real for _, _, real in rows]).repeat_interleave(frames, 1),
+            memory_BFCHW=torch.stack([row.memory_FCHW for row in rows]),
+            memory_cast_BFAHW=torch.stack([row.cast_FAHW for row in rows]),
+            roles_BFA=torch.stack([row.roles_EA for row in rows]).repeat_interleave(frames, 1),
+            labels_BF=torch.stack([row.labels_E for row in rows]).repeat_interleave(frames, 1),
+            real_BF=torch.stack([row.real_E for row in rows]).repeat_interleave(frames, 1),
             ages_BF=torch.arange(earlier, 0, -1).repeat_interleave(frames).expand(shape),
             times_BF=torch.arange(frames).repeat(earlier).expand(shape),
         )
@@ -175,8 +193,8 @@ class LatentData:
 
     def _row(
         self, rng: np.random.Generator, story: int, target: int, earlier: int, *, inserted_from: range | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """(memory (F, C, H, W), label per shot, whether the shot is real) of one target's history.
+    ) -> History:
+        """The history of one target.
 
         The shot just before the target is always in it: a caption that names no place means that shot's.
         `inserted_from`: inflate it with a shot of one of these stories; None leaves it as it is.
@@ -184,15 +202,22 @@ class LatentData:
         others = sorted(rng.choice(target - 1, earlier - 1, replace=False).tolist()) if earlier else []
         before = [*others, target - 1][:earlier]
         clips = [self.latents[story, index] for index in before]
+        casts = [self.cast[story, index] for index in before]
+        species = self.looks[story, :, :, 0]
         labels = [float(self.relevance[story, target, index]) for index in before]
         real = [True] * earlier
         if inserted_from and earlier > 1:
             place = int(rng.integers(earlier))
             clips[place], labels[place] = self._inserted(rng, story, inserted_from)
+            casts[place] = torch.zeros_like(casts[place])
             real[place] = False
-        channels, _, height, width = self.latents.shape[2:]
-        memory = [clip.transpose(0, 1) for clip in clips] or [self.latents.new_zeros(0, channels, height, width)]
-        return torch.cat(memory), torch.tensor(labels), torch.tensor(real, dtype=torch.bool)
+        return History(
+            memory_FCHW=_frames(clips, like=self.latents[story, target]),
+            cast_FAHW=_frames(casts, like=self.cast[story, target]),
+            roles_EA=role_labels(species[before], species[target]),
+            labels_E=torch.tensor(labels),
+            real_E=torch.tensor(real, dtype=torch.bool),
+        )
 
     def _inserted(self, rng: np.random.Generator, story: int, known: range) -> tuple[Tensor, float]:
         """Shot inflation (OneStory Eq. 9): a shot of another story, or an augmented copy of this one's first."""
@@ -200,6 +225,11 @@ class LatentData:
             return self.augmented[story], AUGMENTED
         other = known.start + int(rng.integers(len(known)))
         return self.latents[other, int(rng.integers(self.latents.shape[1]))], FOREIGN
+
+
+def _frames(clips: Sequence[Tensor], *, like: Tensor) -> Tensor:
+    """Clips (C, T, H, W) as frames (F, C, H, W); of no clips there are none."""
+    return torch.cat([clip.transpose(0, 1) for clip in [like[:, :0], *clips]])
 
 
 def encode_stories(path: Path, *, config: WorldConfig, data: Data, encode: Encode, emit: Emit) -> None:

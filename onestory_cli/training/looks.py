@@ -1,29 +1,37 @@
-"""Reading looks off the transformer's own hidden states while it is trained: which character a noise token is part of.
+"""Reading looks off the transformer's own hidden states while it is trained: which character a token is part of.
 
 The flow loss alone does not bind: a model that knows which two colours a caption names may still give them to its two
 characters by chance, and such films cost little more than right ones. Here every token that shows a character is asked,
 part of the way through the blocks, for that character's species, colour and accessory. The answers come from a linear
 layer, which is dropped after training.
 
-Shape letters: B batch, A actors of a shot, K attributes of a look, D width, M joined tokens, N noise tokens, T latent
-frames, H W latent cells.
+A look that has to come out of memory needs one thing more: the tokens of a character must find the remembered ones that
+show it. So the tokens of both are asked, by the same layer, for the role that the caption gives their character.
+
+Shape letters: B batch, A actors of a shot, K attributes of a look or remembered frames, E earlier shots, D width,
+M joined tokens, S context tokens, N noise tokens, L words, T latent frames, H W latent cells.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from onestory_cli.models.levels import Level
 from onestory_cli.storyworld.vocabulary import ACCESSORIES, COLOURS, SPECIES, tokens
 from onestory_cli.storyworld.world import Look, WorldShot
 
 MOST_ACTORS = 2
 NO_LABEL = -100  # an attribute that a look has not, or an actor that a shot has not; no loss is taken there
 ATTRIBUTES: tuple[tuple[str, ...], ...] = (SPECIES, tuple(COLOURS), ACCESSORIES, tuple(COLOURS))
+
+
+ROLES = MOST_ACTORS + 1  # named first, named second, and a remembered character that the caption does not name
 
 
 def look_labels(shot: WorldShot) -> list[list[int]]:
@@ -76,6 +84,69 @@ class WordReader(nn.Module):
             if (words_BLK[..., index] != NO_LABEL).any()
         ]
         return torch.stack(losses).mean() if losses else text_BLE.new_zeros(())
+
+
+def role_labels(species_EA: Tensor, named_A: Tensor) -> Tensor:
+    """(E, A): which of the species of a caption's actors each actor of earlier shots has, or the last role for none."""
+    same_EAA = species_EA[..., None] == named_A
+    roles_EA = torch.where(same_EAA.any(-1), same_EAA.int().argmax(-1), ROLES - 1)
+    return torch.where(species_EA == NO_LABEL, NO_LABEL, roles_EA)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roles:
+    """How much of each token shows each actor, and the role of that one; of the joined tokens, or of a part of them."""
+
+    cover_BAM: Tensor
+    labels_BAM: Tensor
+
+    @classmethod
+    def of_context(cls, cast_BKAHW: Tensor, roles_BKA: Tensor, levels: Sequence[Level]) -> Roles:
+        """Of context tokens: remembered frames at their levels, in the conditioner's order."""
+        covers, labels = [], []
+        for rank, level in enumerate(levels):
+            cover_BAS = functional.avg_pool2d(
+                cast_BKAHW[:, rank], level.patch, ceil_mode=True, count_include_pad=False
+            ).flatten(2)
+            covers.append(cover_BAS)
+            labels.append(roles_BKA[:, rank, :, None].expand_as(cover_BAS))
+        return cls(cover_BAM=torch.cat(covers, dim=2), labels_BAM=torch.cat(labels, dim=2))
+
+    def to(self, device: torch.device) -> Roles:
+        """The same on that device."""
+        return Roles(cover_BAM=self.cover_BAM.to(device), labels_BAM=self.labels_BAM.to(device))
+
+    @classmethod
+    def of_noise(cls, cast_BATHW: Tensor, *, patch: int) -> Roles:
+        """Of noise tokens: the actors of a shot are in the order of its caption."""
+        cover_BAN = functional.avg_pool3d(cast_BATHW, (1, patch, patch)).flatten(2)
+        order_A = torch.arange(cover_BAN.shape[1], device=cover_BAN.device)
+        return cls(cover_BAM=cover_BAN, labels_BAM=order_A[:, None].expand_as(cover_BAN))
+
+
+class RoleReader(nn.Module):
+    """A linear layer from hidden states to the role of the character that a token shows, one for memory and noise.
+
+    That the two are asked by one layer makes their answers alike, and what is alike attends to each other.
+    """
+
+    def __init__(self, width: int, *, seed: int = 0) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.read_embed = nn.Linear(width, ROLES)
+
+    def loss(self, hidden_BMD: Tensor, parts: Sequence[Roles]) -> Tensor:
+        """Cross-entropy of the roles, by how much of a token they cover; the parts follow each other in the tokens."""
+        likely_BMR = functional.log_softmax(self.read_embed(self.norm(hidden_BMD)).float(), 2)
+        sizes = [part.cover_BAM.shape[2] for part in parts]
+        losses = []
+        for likely_BSR, part in zip(likely_BMR.split(sizes, dim=1), parts, strict=True):
+            own_BAS = likely_BSR.transpose(1, 2).take_along_dim(part.labels_BAM.clamp(min=0), dim=1)
+            weight_BAS = part.cover_BAM * (part.labels_BAM != NO_LABEL)
+            losses.append(-(weight_BAS * own_BAS).sum() / weight_BAS.sum().clamp(min=1e-6))
+        return torch.stack(losses).mean()
 
 
 class LookReader(nn.Module):

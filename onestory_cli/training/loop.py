@@ -15,7 +15,7 @@ from onestory_cli.models.load import fast_in_bfloat16
 from onestory_cli.training.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from onestory_cli.training.objective import Losses, draws, mixed_precision
 from onestory_cli.training.optim import MovingAverage, Optimiser
-from onestory_cli.training.recipe import Recipe, Stage
+from onestory_cli.training.recipe import Recipe
 from onestory_cli.training.report import Plan, Report
 
 Objective = Callable[[np.random.Generator, torch.Generator], Losses]
@@ -41,8 +41,9 @@ def run_stage(
     path = folder / "checkpoints" / f"{stage.name}.pt"
     first = run.restore(path)
     emit(StageStarted(stage=stage.name, step=first, steps=stage.steps, parameters=run.parameters))
-    if not fast_in_bfloat16(run.device):
-        _warn_of_bfloat16(recipe, stage, emit)
+    if recipe.dtype == "bfloat16" and not fast_in_bfloat16(run.device):
+        lacks = f"stage {stage.name}: this processor does not compute in bfloat16; it is trained in float32"
+        emit(Warned(code="W331", message=lacks))
     plan = Plan(name=stage.name, steps=stage.steps, samples=stage.batch, every=recipe.log_every)
     report = Report(plan, folder / "log.jsonl", emit, first)
     for step in range(first, stage.steps):
@@ -61,16 +62,6 @@ def run_stage(
     if sample:
         sample(stage.steps)
     emit(StageFinished(stage=stage.name, steps=stage.steps, seconds=report.seconds))
-
-
-def _warn_of_bfloat16(recipe: Recipe, stage: Stage, emit: Emit) -> None:
-    """W331: what a stage would do in bfloat16, on a device that does not compute in it."""
-    lacks = f"stage {stage.name}: this processor does not compute in bfloat16"
-    if recipe.dtype == "bfloat16":
-        emit(Warned(code="W331", message=f"{lacks}; it is trained in float32"))
-    if stage.matrix_rate:
-        help = "`matrix_rate: 0` leaves all to AdamW"
-        emit(Warned(code="W331", message=f"{lacks}, and Muon takes many times as long so", help=help))
 
 
 @dataclass(frozen=True)

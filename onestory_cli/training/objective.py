@@ -21,7 +21,7 @@ from onestory_cli.models.levels import allocate
 from onestory_cli.models.load import LoadedModel, fast_in_bfloat16
 from onestory_cli.models.transformer import token_timesteps
 from onestory_cli.training.data import LatentData, PixelData, StoryBatch
-from onestory_cli.training.looks import NO_LABEL, LookReader, WordReader, hidden_after
+from onestory_cli.training.looks import NO_LABEL, LookReader, RoleReader, Roles, WordReader, hidden_after
 from onestory_cli.training.recipe import Stage
 
 Losses = dict[str, Tensor]
@@ -94,6 +94,14 @@ class TextObjective:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Remembered:
+    """What conditions a step, and whom each of its tokens shows."""
+
+    context: Context
+    roles: Roles
+
+
+@dataclass(frozen=True, kw_only=True)
 class ShotObjective:
     """Rectified flow on a shot (or one latent frame of it) given its caption, and in the adapter stage its memory."""
 
@@ -101,6 +109,7 @@ class ShotObjective:
     data: LatentData
     stage: Stage
     looks: LookReader | None = None
+    roles: RoleReader | None = None
     words: WordReader | None = None
 
     def __call__(self, rng: np.random.Generator, noise: torch.Generator) -> Losses:
@@ -109,19 +118,21 @@ class ShotObjective:
         batch = self._batch(rng, remembers=remembers)
         captions = _with_drops(batch.captions, rng, 0.0 if remembers else stage.drop_text)
         text_BLE = self.model.encode_text(captions)
-        context, losses = self._remember(batch, text_BLE, rng, noise) if remembers else (None, {})
+        memory, losses = self._remember(batch, text_BLE, rng, noise) if remembers else (None, {})
         kind = "memory" if remembers else "alone"
-        flow, looks = self._flow(batch, text_BLE, context, rng, noise)
-        losses |= {f"flow_{kind}": flow} | ({f"looks_{kind}": looks} if self.looks else {})
+        losses |= {f"{name}_{kind}": value for name, value in self._flow(batch, text_BLE, memory, rng, noise).items()}
         if self.words:
             told = torch.tensor([bool(caption) for caption in captions])[:, None, None]
             losses["words"] = self.words.loss(text_BLE, torch.where(told, batch.words_BLK, NO_LABEL))
-        zero = torch.zeros((), device=self.model.device)
-        selection, words = losses.get("selection", zero), losses.get("words", zero)
-        return {
-            "loss": flow + stage.selection_weight * selection + stage.looks_weight * looks + stage.words_weight * words,
-            **{name: value.detach() for name, value in losses.items()},
+        weights = {
+            f"flow_{kind}": 1.0,
+            "selection": stage.selection_weight,
+            f"looks_{kind}": stage.looks_weight,
+            f"roles_{kind}": stage.roles_weight,
+            "words": stage.words_weight,
         }
+        loss = torch.stack([weights[name] * value for name, value in losses.items()]).sum()
+        return {"loss": loss, **{name: value.detach() for name, value in losses.items()}}
 
     def _batch(self, rng: np.random.Generator, *, remembers: bool) -> StoryBatch:
         stage = self.stage
@@ -141,8 +152,8 @@ class ShotObjective:
 
     def _remember(
         self, batch: StoryBatch, text_BLE: Tensor, rng: np.random.Generator, noise: torch.Generator
-    ) -> tuple[Context, Losses]:
-        """Context tokens of the frames that condition this step, and L_sel (Eq. 11)."""
+    ) -> tuple[Remembered, Losses]:
+        """Context tokens of the frames that condition this step, who is in them, and L_sel (Eq. 11)."""
         model, stage = self.model, self.stage
         memory = batch.memory_BFCHW.to(model.device)
         spread = torch.tensor(stage.spread)[batch.times_BF % len(stage.spread)]
@@ -152,24 +163,28 @@ class ShotObjective:
         )
         order_BF = relevance_order(stage, batch.real_BF, labels_BF, scores_BF.detach().cpu(), noise)
         frames = min(int(rng.choice(stage.remembered)), order_BF.shape[1])
-        selected_BKCHW = gather(memory, order_BF[:, :frames])
+        chosen_BK = order_BF[:, :frames]
+        selected_BKCHW = gather(memory, chosen_BK)
         level = torch.rand(len(memory), 1, 1, 1, 1, generator=noise).square() * stage.memory_noise
         # made memories are not as clean as real ones
         selected_BKCHW = selected_BKCHW + (level * torch.randn(selected_BKCHW.shape, generator=noise)).to(memory)
         (height, width), budget = memory.shape[-2:], float(rng.choice(stage.budgets))
         levels = allocate(frames, budget, height=height, width=width, levels=model.spec.levels)
         context = condition(model, selected_BKCHW[:, : len(levels)], levels)
-        return context, {"selection": selection_loss(scores_BF, labels_BF.to(scores_BF))}
+        cast_BKAHW, roles_BFA = gather(batch.memory_cast_BFAHW, chosen_BK), batch.roles_BFA
+        roles_BKA = roles_BFA.take_along_dim(chosen_BK[:, :, None], dim=1)
+        remembered = Remembered(context=context, roles=Roles.of_context(cast_BKAHW, roles_BKA, levels))
+        return remembered, {"selection": selection_loss(scores_BF, labels_BF.to(scores_BF))}
 
     def _flow(
         self,
         batch: StoryBatch,
         text_BLE: Tensor,
-        context: Context | None,
+        memory: Remembered | None,
         rng: np.random.Generator,
         noise: torch.Generator,
-    ) -> tuple[Tensor, Tensor]:
-        """L_shot (Eq. 10), the weighted error of the velocity noise - clean; and that of the looks half-way, or 0."""
+    ) -> Losses:
+        """L_shot (Eq. 10), the weighted error of the velocity noise - clean; and what is read off tokens on the way."""
         stage, device = self.stage, self.model.device
         clean, cast = batch.target_BCTHW.to(device), batch.cast_BATHW.to(device)
         first, given = 0, 0
@@ -183,17 +198,21 @@ class ShotObjective:
         time = time_B[:, None, None, None, None]
         noisy = (1 - time) * clean + time * eps
         noisy[:, :, :given] = clean[:, :, :given]
-        with hidden_after(self.model.transformer, stage.looks_block) as hidden:
+        context = memory.context if memory else None
+        with (
+            hidden_after(self.model.transformer, stage.looks_block) as looking,
+            hidden_after(self.model.transformer, stage.roles_block) as matching,
+        ):
             velocity = self._velocity(noisy, time_B, text_BLE, context, first=first, given=given)
         weight = 1 + stage.character_weight * (2 * cast.sum(1, keepdim=True)).clamp(max=1)
         error = (weight / weight.mean() * (velocity.float() - (eps - clean)).square())[:, :, given:]
-        return error.mean(), self._read_looks(hidden, cast, batch.looks_BAK.to(device))
-
-    def _read_looks(self, hidden: list[Tensor], cast_BATHW: Tensor, looks_BAK: Tensor) -> Tensor:
-        if self.looks is None:
-            return torch.zeros((), device=self.model.device)
-        (hidden_BMD,), (*_, patch) = hidden, self.model.transformer.config.patch_size
-        return self.looks.loss(hidden_BMD, cast_BATHW, looks_BAK, patch=patch)
+        losses, patch = {"flow": error.mean()}, self.model.transformer.config.patch_size[-1]
+        if self.looks:
+            losses["looks"] = self.looks.loss(looking[0], cast, batch.looks_BAK.to(device), patch=patch)
+        if self.roles:
+            parts = [*([memory.roles.to(device)] if memory else []), Roles.of_noise(cast, patch=patch)]
+            losses["roles"] = self.roles.loss(matching[0], parts)
+        return losses
 
     def _velocity(
         self,

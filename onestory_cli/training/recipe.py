@@ -126,8 +126,8 @@ class Stage:
     `spread` is taken from the labels by place in the shot: frames of one shot are near copies of each other.
     `text_layers`: from this stage on the text encoder has so many layers; 0 leaves it as it is.
     `keep_weight`: what it weighs in a text stage that the encoder's states stay as they were.
-    `looks_weight` and `words_weight`: what the losses of `training/looks.py` weigh, of tokens as they leave the block
-    `looks_block`, counted from 0, and of the words of captions.
+    `looks_weight`, `roles_weight` and `words_weight`: what the losses of `training/looks.py` weigh, of tokens as they
+    leave the block `looks_block` or `roles_block`, counted from 0, and of the words of captions.
     `noise_mean` and `noise_std` are of the normal distribution whose sigmoid is the time, 1 being noise alone.
     """
 
@@ -163,6 +163,8 @@ class Stage:
     pairs: float = 0.0
     looks_weight: float = 0.0
     looks_block: int = 0
+    roles_weight: float = 0.0
+    roles_block: int = 0
     words_weight: float = 0.0
     text_layers: int = 0
     keep_weight: float = 0.3
@@ -178,10 +180,7 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A whole training run. `dtype` is the autocast type: float32, or bfloat16 where the device computes in it.
-
-    Muon works in bfloat16 whatever `dtype` says: on a processor without it, AdamW alone (`matrix_rate: 0`) is faster.
-    """
+    """A whole training run. `dtype` is the autocast type: float32, or bfloat16 where the device computes in it."""
 
     name: str
     model: Model
@@ -270,7 +269,9 @@ def _stage_faults(stage: Stage, recipe: Recipe) -> Iterator[str]:
         yield f"stories must be 0 (all) or at most the {recipe.data.stories} of data, not {stage.stories}"
     elif not 0 <= stage.skip < (stage.stories or recipe.data.stories):
         yield f"skip must leave some of the {stage.stories or recipe.data.stories} stories, not {stage.skip}"
-    if not 0 <= stage.looks_block < recipe.model.transformer.layers:
-        yield f"looks_block counts the {recipe.model.transformer.layers} layers from 0, not {stage.looks_block}"
+    layers = recipe.model.transformer.layers
+    for name, block in (("looks_block", stage.looks_block), ("roles_block", stage.roles_block)):
+        if not 0 <= block < layers:
+            yield f"{name} counts the {layers} layers from 0, not {block}"
     if sum(stage.earlier) <= 0 or not (stage.remembered and stage.budgets and stage.spread):
         yield "earlier needs a weight above zero; remembered, budgets and spread need a value"

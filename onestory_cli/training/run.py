@@ -21,7 +21,7 @@ from onestory_cli.training.build import build_model, save_model
 from onestory_cli.training.checkpoint import load_weights, whole
 from onestory_cli.training.data import LatentData, PixelData, known_words
 from onestory_cli.training.grow import grow_text
-from onestory_cli.training.looks import LookReader, WordReader
+from onestory_cli.training.looks import LookReader, RoleReader, WordReader
 from onestory_cli.training.loop import Objective, run_stage
 from onestory_cli.training.objective import (
     ShotObjective,
@@ -147,6 +147,8 @@ class Trainer:
         readers: dict[str, nn.Module] = {}
         if stage.looks_weight:
             readers["looks"] = LookReader(size.transformer.width, seed=seed)
+        if stage.roles_weight:
+            readers["roles"] = RoleReader(size.transformer.width, seed=seed)
         if stage.words_weight:
             readers["words"] = WordReader(size.text.width, seed=seed)
         return {name: reader.to(self.model.device) for name, reader in readers.items()}

@@ -10,16 +10,21 @@ import math
 import torch
 from torch import Tensor, nn
 
+from onestory_cli.models.levels import LEVELS
 from onestory_cli.storyworld.stories import make_story
 from onestory_cli.storyworld.vocabulary import ACCESSORIES, COLOURS, SPECIES, tokens
 from onestory_cli.storyworld.world import Actor, Look, Place, WorldConfig, WorldShot
 from onestory_cli.training.looks import (
     ATTRIBUTES,
     NO_LABEL,
+    ROLES,
     LookReader,
+    RoleReader,
+    Roles,
     WordReader,
     hidden_after,
     look_labels,
+    role_labels,
     word_labels,
 )
 
@@ -103,6 +108,41 @@ def test_guessing_costs_the_mean_logarithm_of_the_classes() -> None:
     nn.init.zeros_(reader.read_embed.bias)
     loss = reader.loss(torch.randn(1, 4, 8), left_and_right(), looks, patch=2)
     assert math.isclose(float(loss), sum(math.log(len(names)) for names in ATTRIBUTES) / 4, rel_tol=1e-5)
+
+
+def reading_roles() -> RoleReader:
+    """A reader that takes the largest of the first channels for the role, and is certain of it."""
+    reader = RoleReader(4)
+    with torch.no_grad():
+        reader.norm = nn.Identity()
+        reader.read_embed.weight.copy_(torch.eye(ROLES, 4) * 50)
+        reader.read_embed.bias.zero_()
+    return reader
+
+
+def test_a_remembered_character_has_the_role_that_the_caption_gives_its_species() -> None:
+    fox, bear, frog = (SPECIES.index(name) for name in ("fox", "bear", "frog"))
+    earlier = torch.tensor([[fox, NO_LABEL], [bear, frog], [NO_LABEL, NO_LABEL]])
+    assert role_labels(earlier, torch.tensor([bear, fox])).tolist() == [[1, NO_LABEL], [0, 2], [NO_LABEL, NO_LABEL]]
+    assert role_labels(earlier, torch.tensor([fox, NO_LABEL])).tolist() == [[0, NO_LABEL], [2, 2], [NO_LABEL] * 2]
+    assert role_labels(earlier[:0], torch.tensor([fox, bear])).shape == (0, 2)
+
+
+def test_tokens_of_memory_and_noise_are_asked_for_the_role_of_whom_they_show() -> None:
+    halves = left_and_right()
+    levels = [LEVELS[0], LEVELS[1]]  # 2 x 2 tokens of one frame, 1 of the other
+    remembered = Roles.of_context(
+        halves.transpose(1, 2).expand(-1, 2, -1, -1, -1), torch.tensor([[[1, 0], [2, NO_LABEL]]]), levels
+    )
+    assert remembered.cover_BAM[0].tolist() == [[1, 0, 1, 0, 0.5], [0, 1, 0, 1, 0.5]]
+    roles = torch.tensor([1, 0, 1, 0, 2, 0, 1, 0, 1])  # the caption names the left one first
+    parts = [remembered, Roles.of_noise(halves, patch=2)]
+    hidden = nn.functional.one_hot(roles, 4)[None].float()
+    assert reading_roles().loss(hidden, parts) < 1e-6
+    for place in range(9):
+        wrong = hidden.clone()
+        wrong[0, place] = torch.eye(4)[(roles[place] + 1) % ROLES]
+        assert reading_roles().loss(wrong, parts) > 1, place
 
 
 def test_words_are_about_the_actor_whose_look_they_tell() -> None:

@@ -16,7 +16,7 @@ from onestory_cli.events import Emit, Event, StageFinished, StageStarted, Traini
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.training.checkpoint import load_checkpoint
 from onestory_cli.training.data import LatentData, PixelData
-from onestory_cli.training.looks import LookReader, WordReader
+from onestory_cli.training.looks import LookReader, RoleReader, WordReader
 from onestory_cli.training.loop import run_stage
 from onestory_cli.training.objective import ShotObjective, VaeObjective
 from onestory_cli.training.optim import named_weights
@@ -30,7 +30,9 @@ STAGES = {
     "base-shot": Stage(name="plain", kind="base", target="shot", first_frame=0.5, **COMMON),
     "adapter-image": Stage(name="recall", kind="adapter", target="image", earlier=(1, 1, 1), memory=0.7, **COMMON),
     "adapter-shot": Stage(name="shots", kind="adapter", target="shot", conditioning="selector", **COMMON),
-    "adapter-looks": Stage(name="bound", kind="adapter", target="shot", looks_weight=1, words_weight=1, **COMMON),
+    "adapter-looks": Stage(
+        name="bound", kind="adapter", target="shot", looks_weight=1, roles_weight=1, words_weight=1, **COMMON
+    ),
 }
 
 
@@ -40,19 +42,23 @@ class Data:
     def __init__(self, pixels: PixelData, latents: LatentData) -> None:
         self.pixels, self.latents = pixels, latents
 
-    def run(self, stage: Stage, folder: Path, emit: Emit = ignore, **settings: Any) -> dict[str, nn.Module]:
+    def run(
+        self, stage: Stage, folder: Path, emit: Emit = ignore, *, dtype: str = "float32", **settings: Any
+    ) -> dict[str, nn.Module]:
         """The modules that the stage leaves behind."""
         folder.mkdir(exist_ok=True)
         model = tiny_built()
         modules = modules_of(model, stage)
-        readers = {"looks": LookReader(32), "words": WordReader(16)} if stage.looks_weight else {}
+        asked = {"looks": LookReader(32), "roles": RoleReader(32), "words": WordReader(16)}
+        readers: dict[str, Any] = asked if stage.looks_weight else {}
         modules |= readers
         objective = (
             VaeObjective(model=model, data=self.pixels, stage=stage)
             if stage.kind == "vae"
             else ShotObjective(model=model, data=self.latents, stage=stage, **readers)
         )
-        run_stage(tiny_recipe(stage, checkpoint_every=2), 0, modules, objective, folder, emit, **settings)
+        recipe = replace(tiny_recipe(stage, checkpoint_every=2), dtype=dtype)
+        run_stage(recipe, 0, modules, objective, folder, emit, **settings)
         return modules
 
 
@@ -163,17 +169,16 @@ def test_the_log_of_other_stages_is_left_alone(tmp_path: Path, data: Data) -> No
     ]
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.01])
-def test_a_processor_without_bfloat16_is_told_what_that_costs(
-    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: float
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_processor_without_bfloat16_trains_in_float32_and_says_so(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str
 ) -> None:
     def warnings(fast: bool) -> list[str]:
         heard: list[Event] = []
         monkeypatch.setattr("onestory_cli.training.loop.fast_in_bfloat16", lambda device: fast)
-        stage = replace(STAGES["base-image"], steps=1, matrix_rate=rate)
-        data.run(stage, tmp_path / str(fast), heard.append)
+        data.run(replace(STAGES["base-image"], steps=1), tmp_path / str(fast), heard.append, dtype=dtype)
         return [f"{event.code} {event.message}" for event in heard if isinstance(event, Warned)]
 
     assert warnings(True) == []
-    told = "W331 stage pictures: this processor does not compute in bfloat16, and Muon takes many times as long so"
-    assert warnings(False) == ([told] if rate else [])
+    told = "W331 stage pictures: this processor does not compute in bfloat16; it is trained in float32"
+    assert warnings(False) == ([told] if dtype == "bfloat16" else [])

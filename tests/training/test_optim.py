@@ -77,6 +77,25 @@ def test_hidden_matrices_take_orthogonal_steps_and_the_rest_takes_adamw() -> Non
             torch.testing.assert_close(change.abs(), torch.full_like(change, 0.01), rtol=0.05, atol=0)
 
 
+def test_without_bfloat16_matrices_take_the_same_steps_but_for_rounding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def trained(fast: bool) -> dict[str, Tensor]:
+        monkeypatch.setattr("onestory_cli.training.optim.fast_in_bfloat16", lambda device: fast)
+        module = network()
+        optimiser = Optimiser(STAGE, {"net": module})
+        before = copies(module)
+        for seed in range(3):  # the second step stands on the momentum of the first
+            put_gradients(module, seed=seed)
+            optimiser.step(20)
+        return {name: weight.detach() - before[name] for name, weight in module.named_parameters()}
+
+    rounded, exact = trained(True), trained(False)
+    for name, change in exact.items():
+        assert float((change - rounded[name]).norm() / change.norm()) < 0.2, name
+    assert not torch.equal(exact["mix.weight"], rounded["mix.weight"])
+
+
 def test_without_a_matrix_rate_all_take_adamw() -> None:
     module = network()
     before = copies(module)

@@ -41,7 +41,7 @@ stages:
   - {name: recall, kind: adapter, target: image, steps: 2, batch: 2, rate: 0.001, conditioning: uniform, inflation: 0.5}
   - {name: words, kind: text, steps: 2, batch: 2, rate: 0.01, places_rate: 0.1, text_layers: 2}
   - {name: shots, kind: adapter, target: shot, steps: 2, batch: 2, rate: 0.001, conditioning: selector, sample_every: 1,
-     skip: 1, pairs: 1.0, looks_weight: 0.3, words_weight: 0.3}
+     skip: 1, pairs: 1.0, looks_weight: 0.3, roles_weight: 0.2, words_weight: 0.3}
 """
 
 
