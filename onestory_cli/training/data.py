@@ -96,7 +96,8 @@ class StoryBatch:
     captions: tuple[str, ...]
     memory_BFCHW: Tensor
     memory_cast_BFAHW: Tensor
-    roles_BFA: Tensor
+    memory_species_BFA: Tensor
+    memory_roles_BFA: Tensor
     labels_BF: Tensor
     real_BF: Tensor
     ages_BF: Tensor
@@ -111,6 +112,7 @@ class History(NamedTuple):
 
     memory_FCHW: Tensor
     cast_FAHW: Tensor
+    species_EA: Tensor
     roles_EA: Tensor
     labels_E: Tensor
     real_E: Tensor
@@ -171,7 +173,8 @@ class LatentData:
             captions=tuple(captions),
             memory_BFCHW=torch.stack([row.memory_FCHW for row in rows]),
             memory_cast_BFAHW=torch.stack([row.cast_FAHW for row in rows]),
-            roles_BFA=torch.stack([row.roles_EA for row in rows]).repeat_interleave(frames, 1),
+            memory_species_BFA=torch.stack([row.species_EA for row in rows]).repeat_interleave(frames, 1),
+            memory_roles_BFA=torch.stack([row.roles_EA for row in rows]).repeat_interleave(frames, 1),
             labels_BF=torch.stack([row.labels_E for row in rows]).repeat_interleave(frames, 1),
             real_BF=torch.stack([row.real_E for row in rows]).repeat_interleave(frames, 1),
             ages_BF=torch.arange(earlier, 0, -1).repeat_interleave(frames).expand(shape),
@@ -214,6 +217,7 @@ class LatentData:
         return History(
             memory_FCHW=_frames(clips, like=self.latents[story, target]),
             cast_FAHW=_frames(casts, like=self.cast[story, target]),
+            species_EA=species[before],
             roles_EA=role_labels(species[before], species[target]),
             labels_E=torch.tensor(labels),
             real_E=torch.tensor(real, dtype=torch.bool),

@@ -5,8 +5,9 @@ characters by chance, and such films cost little more than right ones. Here ever
 part of the way through the blocks, for that character's species, colour and accessory. The answers come from a linear
 layer, which is dropped after training.
 
-A look that has to come out of memory needs one thing more: the tokens of a character must find the remembered ones that
-show it. So the tokens of both are asked, by the same layer, for the role that the caption gives their character.
+A look that has to come out of memory needs one thing more: the tokens of a character must find the remembered ones
+that show it. So the tokens of both are asked, by the same layer, for the species of their character and for the role
+that the caption gives it.
 
 Shape letters: B batch, A actors of a shot, K attributes of a look or remembered frames, E earlier shots, D width,
 M joined tokens, S context tokens, N noise tokens, L words, T latent frames, H W latent cells.
@@ -95,39 +96,46 @@ def role_labels(species_EA: Tensor, named_A: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Roles:
-    """How much of each token shows each actor, and the role of that one; of the joined tokens, or of a part of them."""
+    """How much of each token shows each actor, and species and role of that one; of all joined tokens or of some."""
 
     cover_BAM: Tensor
-    labels_BAM: Tensor
+    species_BAM: Tensor
+    roles_BAM: Tensor
 
     @classmethod
-    def of_context(cls, cast_BKAHW: Tensor, roles_BKA: Tensor, levels: Sequence[Level]) -> Roles:
+    def of_context(cls, cast_BKAHW: Tensor, species_BKA: Tensor, roles_BKA: Tensor, levels: Sequence[Level]) -> Roles:
         """Of context tokens: remembered frames at their levels, in the conditioner's order."""
-        covers, labels = [], []
-        for rank, level in enumerate(levels):
-            cover_BAS = functional.avg_pool2d(
-                cast_BKAHW[:, rank], level.patch, ceil_mode=True, count_include_pad=False
-            ).flatten(2)
-            covers.append(cover_BAS)
-            labels.append(roles_BKA[:, rank, :, None].expand_as(cover_BAS))
-        return cls(cover_BAM=torch.cat(covers, dim=2), labels_BAM=torch.cat(labels, dim=2))
-
-    def to(self, device: torch.device) -> Roles:
-        """The same on that device."""
-        return Roles(cover_BAM=self.cover_BAM.to(device), labels_BAM=self.labels_BAM.to(device))
+        covers = [
+            functional.avg_pool2d(cast_BKAHW[:, rank], level.patch, ceil_mode=True, count_include_pad=False).flatten(2)
+            for rank, level in enumerate(levels)
+        ]
+        sizes = torch.tensor([cover_BAS.shape[2] for cover_BAS in covers], device=species_BKA.device)
+        species_BAM, roles_BAM = (
+            labels_BKA[:, : len(levels)].transpose(1, 2).repeat_interleave(sizes, dim=2)
+            for labels_BKA in (species_BKA, roles_BKA)
+        )
+        return cls(cover_BAM=torch.cat(covers, dim=2), species_BAM=species_BAM, roles_BAM=roles_BAM)
 
     @classmethod
-    def of_noise(cls, cast_BATHW: Tensor, *, patch: int) -> Roles:
+    def of_noise(cls, cast_BATHW: Tensor, species_BA: Tensor, *, patch: int) -> Roles:
         """Of noise tokens: the actors of a shot are in the order of its caption."""
         cover_BAN = functional.avg_pool3d(cast_BATHW, (1, patch, patch)).flatten(2)
         order_A = torch.arange(cover_BAN.shape[1], device=cover_BAN.device)
-        return cls(cover_BAM=cover_BAN, labels_BAM=order_A[:, None].expand_as(cover_BAN))
+        roles_BA = torch.where(species_BA == NO_LABEL, NO_LABEL, order_A)
+        species_BAN, roles_BAN = (labels_BA[..., None].expand_as(cover_BAN) for labels_BA in (species_BA, roles_BA))
+        return cls(cover_BAM=cover_BAN, species_BAM=species_BAN, roles_BAM=roles_BAN)
+
+    def to(self, device: torch.device) -> Roles:
+        """The same on that device."""
+        return Roles(**{name: value.to(device) for name, value in vars(self).items()})
 
 
 class RoleReader(nn.Module):
-    """A linear layer from hidden states to the role of the character that a token shows, one for memory and noise.
+    """A linear layer from hidden states to species and role of whom a token shows, one for memory and noise.
 
-    That the two are asked by one layer makes their answers alike, and what is alike attends to each other.
+    That the two are asked by one layer makes their answers alike, and what is alike attends to each other. The species
+    is the first step to the role: without being asked for it, remembered tokens of the embedded model told it in two
+    cases of three, and the role hardly.
     """
 
     def __init__(self, width: int, *, seed: int = 0) -> None:
@@ -135,17 +143,19 @@ class RoleReader(nn.Module):
         self.norm = nn.LayerNorm(width)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.read_embed = nn.Linear(width, ROLES)
+            self.read_embed = nn.Linear(width, len(SPECIES) + ROLES)
 
     def loss(self, hidden_BMD: Tensor, parts: Sequence[Roles]) -> Tensor:
-        """Cross-entropy of the roles, by how much of a token they cover; the parts follow each other in the tokens."""
-        likely_BMR = functional.log_softmax(self.read_embed(self.norm(hidden_BMD)).float(), 2)
+        """Cross-entropy of both, by how much of a token they cover, mean over both and over the parts.
+
+        The parts follow each other in the tokens.
+        """
         sizes = [part.cover_BAM.shape[2] for part in parts]
         losses = []
-        for likely_BSR, part in zip(likely_BMR.split(sizes, dim=1), parts, strict=True):
-            own_BAS = likely_BSR.transpose(1, 2).take_along_dim(part.labels_BAM.clamp(min=0), dim=1)
-            weight_BAS = part.cover_BAM * (part.labels_BAM != NO_LABEL)
-            losses.append(-(weight_BAS * own_BAS).sum() / weight_BAS.sum().clamp(min=1e-6))
+        for hidden_BSD, part in zip(hidden_BMD.split(sizes, dim=1), parts, strict=True):
+            species_BSV, roles_BSR = self.read_embed(self.norm(hidden_BSD)).split([len(SPECIES), ROLES], dim=2)
+            losses.append(_own_loss(species_BSV, part.cover_BAM, part.species_BAM))
+            losses.append(_own_loss(roles_BSR, part.cover_BAM, part.roles_BAM))
         return torch.stack(losses).mean()
 
 
@@ -170,15 +180,19 @@ class LookReader(nn.Module):
         """
         cover_BAN = functional.avg_pool3d(cast_BATHW, (1, patch, patch)).flatten(2)
         logits = self(hidden_BMD[:, -cover_BAN.shape[2] :])
-        losses = []
-        for index, logits_BNV in enumerate(logits):
-            labels_BA = looks_BAK[:, :, index]
-            # log-likelihood of each actor's own value at every token
-            likely_BVN = functional.log_softmax(logits_BNV.float(), 2).transpose(1, 2)
-            own_BAN = likely_BVN.take_along_dim(labels_BA.clamp(min=0)[:, :, None], dim=1)
-            weight_BAN = cover_BAN * (labels_BA != NO_LABEL)[:, :, None]
-            losses.append(-(weight_BAN * own_BAN).sum() / weight_BAN.sum().clamp(min=1e-6))
+        losses = [
+            _own_loss(logits_BNV, cover_BAN, looks_BAK[:, :, index, None].expand_as(cover_BAN))
+            for index, logits_BNV in enumerate(logits)
+        ]
         return torch.stack(losses).mean()
+
+
+def _own_loss(logits_BMV: Tensor, cover_BAM: Tensor, labels_BAM: Tensor) -> Tensor:
+    """Cross-entropy at every token of each actor's own value, by how much of the token shows that actor."""
+    likely_BVM = functional.log_softmax(logits_BMV.float(), 2).transpose(1, 2)
+    own_BAM = likely_BVM.take_along_dim(labels_BAM.clamp(min=0), dim=1)
+    weight_BAM = cover_BAM * (labels_BAM != NO_LABEL)
+    return -(weight_BAM * own_BAM).sum() / weight_BAM.sum().clamp(min=1e-6)
 
 
 @contextmanager

@@ -171,9 +171,12 @@ class ShotObjective:
         (height, width), budget = memory.shape[-2:], float(rng.choice(stage.budgets))
         levels = allocate(frames, budget, height=height, width=width, levels=model.spec.levels)
         context = condition(model, selected_BKCHW[:, : len(levels)], levels)
-        cast_BKAHW, roles_BFA = gather(batch.memory_cast_BFAHW, chosen_BK), batch.roles_BFA
-        roles_BKA = roles_BFA.take_along_dim(chosen_BK[:, :, None], dim=1)
-        remembered = Remembered(context=context, roles=Roles.of_context(cast_BKAHW, roles_BKA, levels))
+        cast_BKAHW = gather(batch.memory_cast_BFAHW, chosen_BK)
+        species_BKA, roles_BKA = (
+            labels_BFA.take_along_dim(chosen_BK[:, :, None], dim=1)
+            for labels_BFA in (batch.memory_species_BFA, batch.memory_roles_BFA)
+        )
+        remembered = Remembered(context=context, roles=Roles.of_context(cast_BKAHW, species_BKA, roles_BKA, levels))
         return remembered, {"selection": selection_loss(scores_BF, labels_BF.to(scores_BF))}
 
     def _flow(
@@ -207,10 +210,12 @@ class ShotObjective:
         weight = 1 + stage.character_weight * (2 * cast.sum(1, keepdim=True)).clamp(max=1)
         error = (weight / weight.mean() * (velocity.float() - (eps - clean)).square())[:, :, given:]
         losses, patch = {"flow": error.mean()}, self.model.transformer.config.patch_size[-1]
+        looks_BAK = batch.looks_BAK.to(device)
         if self.looks:
-            losses["looks"] = self.looks.loss(looking[0], cast, batch.looks_BAK.to(device), patch=patch)
+            losses["looks"] = self.looks.loss(looking[0], cast, looks_BAK, patch=patch)
         if self.roles:
-            parts = [*([memory.roles.to(device)] if memory else []), Roles.of_noise(cast, patch=patch)]
+            noise_roles = Roles.of_noise(cast, looks_BAK[:, :, 0], patch=patch)
+            parts = [memory.roles.to(device), noise_roles] if memory else [noise_roles]
             losses["roles"] = self.roles.loss(matching[0], parts)
         return losses
 

@@ -92,7 +92,12 @@ def test_a_loaded_model_is_the_saved_one_rounded(tiny_folder: Path) -> None:
     assert saved.keys() == loaded.keys()
     for name, value in saved.items():
         expected = value if "rope" in name else value.half().float()
-        assert torch.equal(loaded[name], expected), name
+        if name.startswith("text_encoder"):
+            mantissas = torch.frexp(loaded[name]).mantissa * 2**9  # 8 bits and the one before them
+            assert torch.equal(mantissas, mantissas.round()), name
+            torch.testing.assert_close(loaded[name], expected, rtol=2**-9, atol=2**-22)
+        else:
+            assert torch.equal(loaded[name], expected), name
 
 
 def test_saving_leaves_the_model_as_it_was_even_when_it_is_compiled(tmp_path: Path) -> None:

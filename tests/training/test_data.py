@@ -129,7 +129,8 @@ def test_earlier_shots_tell_who_of_the_caption_is_in_them(latents: LatentData) -
             roles = [named.index(a.look.species) if a.look.species in named else ROLES - 1 for a in actors]
             roles += [NO_LABEL] * (2 - len(roles))
             for frame in (start, start + 1):
-                assert made.roles_BFA[row, frame].tolist() == roles
+                assert made.memory_roles_BFA[row, frame].tolist() == roles
+                assert torch.equal(made.memory_species_BFA[row, frame], latents.looks[story, shot, :, 0])
                 assert torch.equal(made.memory_cast_BFAHW[row, frame], latents.cast[story, shot][:, frame - start])
             seen.update(roles)
     assert {0, 1, ROLES - 1} <= seen

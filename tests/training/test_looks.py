@@ -111,11 +111,12 @@ def test_guessing_costs_the_mean_logarithm_of_the_classes() -> None:
 
 
 def reading_roles() -> RoleReader:
-    """A reader that takes the largest of the first channels for the role, and is certain of it."""
-    reader = RoleReader(4)
+    """A reader of hidden states that hold the species, one-hot, and then the role, and is certain of what it reads."""
+    width = len(SPECIES) + ROLES
+    reader = RoleReader(width)
     with torch.no_grad():
         reader.norm = nn.Identity()
-        reader.read_embed.weight.copy_(torch.eye(ROLES, 4) * 50)
+        reader.read_embed.weight.copy_(torch.eye(width) * 50)
         reader.read_embed.bias.zero_()
     return reader
 
@@ -128,21 +129,35 @@ def test_a_remembered_character_has_the_role_that_the_caption_gives_its_species(
     assert role_labels(earlier[:0], torch.tensor([fox, bear])).shape == (0, 2)
 
 
-def test_tokens_of_memory_and_noise_are_asked_for_the_role_of_whom_they_show() -> None:
+def test_tokens_of_memory_and_noise_are_asked_for_species_and_role_of_whom_they_show() -> None:
+    fox, bear, frog = (SPECIES.index(name) for name in ("fox", "bear", "frog"))
     halves = left_and_right()
-    levels = [LEVELS[0], LEVELS[1]]  # 2 x 2 tokens of one frame, 1 of the other
     remembered = Roles.of_context(
-        halves.transpose(1, 2).expand(-1, 2, -1, -1, -1), torch.tensor([[[1, 0], [2, NO_LABEL]]]), levels
+        halves.transpose(1, 2).expand(-1, 3, -1, -1, -1),
+        torch.tensor([[[fox, bear], [frog, NO_LABEL], [bear, bear]]]),
+        torch.tensor([[[1, 0], [2, NO_LABEL], [0, 0]]]),
+        [LEVELS[0], LEVELS[1]],  # 2 x 2 tokens of one frame, 1 of the next; the third found no room
     )
     assert remembered.cover_BAM[0].tolist() == [[1, 0, 1, 0, 0.5], [0, 1, 0, 1, 0.5]]
-    roles = torch.tensor([1, 0, 1, 0, 2, 0, 1, 0, 1])  # the caption names the left one first
-    parts = [remembered, Roles.of_noise(halves, patch=2)]
-    hidden = nn.functional.one_hot(roles, 4)[None].float()
-    assert reading_roles().loss(hidden, parts) < 1e-6
+    noise = Roles.of_noise(halves, torch.tensor([[bear, fox]]), patch=2)  # the bear is named first
+    species = torch.tensor([fox, bear, fox, bear, frog, bear, fox, bear, fox])
+    roles = torch.tensor([1, 0, 1, 0, 2, 0, 1, 0, 1])
+    told = nn.functional.one_hot(torch.stack([species, len(SPECIES) + roles]), len(SPECIES) + ROLES).sum(0).float()
+    assert reading_roles().loss(told[None], [remembered, noise]) < 1e-6
     for place in range(9):
-        wrong = hidden.clone()
-        wrong[0, place] = torch.eye(4)[(roles[place] + 1) % ROLES]
-        assert reading_roles().loss(wrong, parts) > 1, place
+        for right, first, count in ((species, 0, len(SPECIES)), (roles, len(SPECIES), ROLES)):
+            wrong = told.clone()
+            wrong[place, first : first + count] = torch.eye(count)[(right[place] + 1) % count]
+            assert reading_roles().loss(wrong[None], [remembered, noise]) > 1, (place, first)
+
+
+def test_noise_that_shows_one_actor_or_nobody_is_asked_of_no_second() -> None:
+    reader, hidden = reading_roles(), torch.zeros(1, 4, len(SPECIES) + ROLES)
+    alone = Roles.of_noise(left_and_right(), torch.tensor([[3, NO_LABEL]]), patch=2)
+    guess = (math.log(len(SPECIES)) + math.log(ROLES)) / 2
+    assert math.isclose(float(reader.loss(hidden, [alone])), guess, rel_tol=1e-5)
+    assert alone.roles_BAM[0, 1].tolist() == [NO_LABEL] * 4
+    assert reader.loss(hidden, [Roles.of_noise(left_and_right() * 0, torch.tensor([[NO_LABEL] * 2]), patch=2)]) == 0
 
 
 def test_words_are_about_the_actor_whose_look_they_tell() -> None:
