@@ -22,6 +22,7 @@ from onestory_cli.models.load import LoadedModel, fast_in_bfloat16
 from onestory_cli.models.transformer import token_timesteps
 from onestory_cli.training.data import LatentData, PixelData, StoryBatch
 from onestory_cli.training.looks import NO_LABEL, LookReader, RoleReader, Roles, WordReader, hidden_after
+from onestory_cli.training.match import entering, match_loss
 from onestory_cli.training.recipe import Stage
 
 Losses = dict[str, Tensor]
@@ -129,6 +130,7 @@ class ShotObjective:
             "selection": stage.selection_weight,
             f"looks_{kind}": stage.looks_weight,
             f"roles_{kind}": stage.roles_weight,
+            "match_memory": stage.match_weight,
             "words": stage.words_weight,
         }
         loss = torch.stack([weights[name] * value for name, value in losses.items()]).sum()
@@ -204,7 +206,8 @@ class ShotObjective:
         context = memory.context if memory else None
         with (
             hidden_after(self.model.transformer, stage.looks_block) as looking,
-            hidden_after(self.model.transformer, stage.roles_block) as matching,
+            hidden_after(self.model.transformer, stage.roles_block) as telling,
+            entering(self.model.transformer, stage.match_block) as matching,
         ):
             velocity = self._velocity(noisy, time_B, text_BLE, context, first=first, given=given)
         weight = 1 + stage.character_weight * (2 * cast.sum(1, keepdim=True)).clamp(max=1)
@@ -213,10 +216,12 @@ class ShotObjective:
         looks_BAK = batch.looks_BAK.to(device)
         if self.looks:
             losses["looks"] = self.looks.loss(looking[0], cast, looks_BAK, patch=patch)
+        noise_roles = Roles.of_noise(cast, looks_BAK[:, :, 0], patch=patch)
+        parts = [memory.roles.to(device), noise_roles] if memory else [noise_roles]
         if self.roles:
-            noise_roles = Roles.of_noise(cast, looks_BAK[:, :, 0], patch=patch)
-            parts = [memory.roles.to(device), noise_roles] if memory else [noise_roles]
-            losses["roles"] = self.roles.loss(matching[0], parts)
+            losses["roles"] = self.roles.loss(telling[0], parts)
+        if memory and stage.match_weight:
+            losses["match"] = match_loss(self.model.transformer.blocks[stage.match_block], matching[0], *parts)
         return losses
 
     def _velocity(

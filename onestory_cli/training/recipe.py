@@ -128,6 +128,7 @@ class Stage:
     `keep_weight`: what it weighs in a text stage that the encoder's states stay as they were.
     `looks_weight`, `roles_weight` and `words_weight`: what the losses of `training/looks.py` weigh, of tokens as they
     leave the block `looks_block` or `roles_block`, counted from 0, and of the words of captions.
+    `match_weight`: what the loss of `training/match.py` weighs, of the attention in the block `match_block`.
     `noise_mean` and `noise_std` are of the normal distribution whose sigmoid is the time, 1 being noise alone.
     """
 
@@ -165,6 +166,8 @@ class Stage:
     looks_block: int = 0
     roles_weight: float = 0.0
     roles_block: int = 0
+    match_weight: float = 0.0
+    match_block: int = 0
     words_weight: float = 0.0
     text_layers: int = 0
     keep_weight: float = 0.3
@@ -270,7 +273,8 @@ def _stage_faults(stage: Stage, recipe: Recipe) -> Iterator[str]:
     elif not 0 <= stage.skip < (stage.stories or recipe.data.stories):
         yield f"skip must leave some of the {stage.stories or recipe.data.stories} stories, not {stage.skip}"
     layers = recipe.model.transformer.layers
-    for name, block in (("looks_block", stage.looks_block), ("roles_block", stage.roles_block)):
+    for name in ("looks_block", "roles_block", "match_block"):
+        block = getattr(stage, name)
         if not 0 <= block < layers:
             yield f"{name} counts the {layers} layers from 0, not {block}"
     if sum(stage.earlier) <= 0 or not (stage.remembered and stage.budgets and stage.spread):

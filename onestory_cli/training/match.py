@@ -1,0 +1,80 @@
+"""Attention that finds its own: of the remembered characters, the one that a made one is to look like.
+
+A model that has learned to copy looks out of memory may still take them from the wrong of two characters: which colours
+there are it knows, and whose they are is a toss-up, long after its tokens tell their characters apart. Here half of the
+heads of one block are asked directly: of what a token of a character attends to among all remembered characters, how
+much is its own?
+
+Shape letters: B batch, A actors of a shot, M joined tokens, S context tokens, N noise tokens, D width, G heads, R width
+of a head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from onestory_cli.training.looks import NO_LABEL, Roles
+
+_NOTHING = 1e-6  # of a token; its logarithm keeps what shows nobody out of the sums
+
+
+@contextmanager
+def entering(transformer: nn.Module, block: int) -> Iterator[list[tuple[Any, ...]]]:
+    """What enters this block (from 0) in the calls inside, the block's arguments of each call."""
+    kept: list[tuple[Any, ...]] = []
+    hook = transformer.blocks[block].register_forward_pre_hook(lambda _module, inputs: kept.append(inputs))
+    try:
+        yield kept
+    finally:
+        hook.remove()
+
+
+def match_loss(block: nn.Module, entered: tuple[Any, ...], context: Roles, noise: Roles) -> Tensor:
+    """Minus the logarithm of the part of their attention to remembered characters that goes to their own, mean over the
+    noise tokens that show a character, by how much of them it covers.
+
+    `entered` are the block's arguments: hidden states (B, M, D), text, modulation (B, M, 6, D) and the rotary table.
+    Asked are characters that memory shows and that are not alone in it.
+    """
+    logits_BGNS = _self_attention(block, entered, context.cover_BAM.shape[2])
+    same_BAAS = noise.species_BAM[:, :, None, :1] == context.species_BAM[:, None]
+    known_BAS = context.cover_BAM * (context.species_BAM != NO_LABEL)
+    own_BAS = (known_BAS[:, None] * same_BAAS).sum(2)
+    any_BAS = known_BAS.sum(1, keepdim=True).expand_as(own_BAS)
+    asked_BA = (own_BAS.sum(2) > 0) & ((any_BAS - own_BAS).sum(2) > 0) & (noise.species_BAM[..., 0] != NO_LABEL)
+    weight_BAN = noise.cover_BAM * asked_BA[..., None]
+    likely_BAGN = _mass(logits_BGNS, own_BAS) - _mass(logits_BGNS, any_BAS)
+    return -(weight_BAN * likely_BAGN.mean(2)).sum() / weight_BAN.sum().clamp(min=_NOTHING)
+
+
+def _mass(logits_BGNS: Tensor, cover_BAS: Tensor) -> Tensor:
+    """(B, A, G, N): logarithm of the attention, but for its norm, to what these parts of the context tokens show."""
+    return (logits_BGNS[:, None] + cover_BAS.clamp(min=_NOTHING).log()[:, :, None, None]).logsumexp(-1)
+
+
+def _self_attention(block: nn.Module, entered: tuple[Any, ...], context: int) -> Tensor:
+    """(B, G, N, S): logits of noise tokens to context tokens, in the first half of the heads."""
+    hidden_BMD, _, modulation_BM6D, rotary = entered
+    attention = block.attn1
+    shift_BMD, scale_BMD = (block.scale_shift_table[None] + modulation_BM6D.float())[:, :, :2].unbind(2)
+    normed_BMD = (block.norm1(hidden_BMD.float()) * (1 + scale_BMD) + shift_BMD).type_as(hidden_BMD)
+    query = attention.norm_q(attention.to_q(normed_BMD[:, context:]))
+    key = attention.norm_k(attention.to_k(normed_BMD[:, :context]))
+    half = attention.heads // 2
+    query_BNGR, key_BSGR = (item.unflatten(2, (attention.heads, -1))[:, :, :half] for item in (query, key))
+    cos, sin = rotary
+    query_BNGR = _rotate(query_BNGR, cos[:, context:], sin[:, context:])
+    key_BSGR = _rotate(key_BSGR, cos[:, :context], sin[:, :context])
+    return torch.einsum("bngr,bsgr->bgns", query_BNGR, key_BSGR).float() * query_BNGR.shape[-1] ** -0.5
+
+
+def _rotate(value_BMGR: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary positions as the base has them: pairs of neighbouring channels."""
+    even, odd = value_BMGR.unflatten(-1, (-1, 2)).unbind(-1)
+    cos, sin = cos[..., 0::2], sin[..., 1::2]
+    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2)
