@@ -30,8 +30,6 @@ from onestory_cli.storyworld.world import Look, WorldShot
 MOST_ACTORS = 2
 NO_LABEL = -100  # an attribute that a look has not, or an actor that a shot has not; no loss is taken there
 ATTRIBUTES: tuple[tuple[str, ...], ...] = (SPECIES, tuple(COLOURS), ACCESSORIES, tuple(COLOURS))
-
-
 ROLES = MOST_ACTORS + 1  # named first, named second, and a remembered character that the caption does not name
 
 
@@ -62,15 +60,20 @@ def word_labels(caption: str, shot: WorldShot, spelled: Sequence[bool], *, lengt
     return rows[:length]
 
 
+def _reading(width: int, classes: int, *, seed: int) -> nn.Linear:
+    """A linear layer drawn from the seed: a stage that begins again begins alike, whatever was drawn before it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return nn.Linear(width, classes)
+
+
 class WordReader(nn.Module):
     """The same of the words of a caption: a linear layer from what leaves the text encoder."""
 
     def __init__(self, width: int, *, seed: int = 0) -> None:
         super().__init__()
         self.classes = [MOST_ACTORS, *map(len, ATTRIBUTES)]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.read_embed = nn.Linear(width, sum(self.classes))
+        self.read_embed = _reading(width, sum(self.classes), seed=seed)
 
     def loss(self, text_BLE: Tensor, words_BLK: Tensor) -> Tensor:
         """Mean cross-entropy of what each word is about, over the attributes that any word tells.
@@ -141,9 +144,7 @@ class RoleReader(nn.Module):
     def __init__(self, width: int, *, seed: int = 0) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.read_embed = nn.Linear(width, len(SPECIES) + ROLES)
+        self.read_embed = _reading(width, len(SPECIES) + ROLES, seed=seed)
 
     def loss(self, hidden_BMD: Tensor, parts: Sequence[Roles]) -> Tensor:
         """Cross-entropy of both, by how much of a token they cover, mean over both and over the parts.
@@ -165,9 +166,7 @@ class LookReader(nn.Module):
     def __init__(self, width: int, *, seed: int = 0) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        with torch.random.fork_rng(devices=[]):  # a stage that begins again begins alike, whatever was drawn before it
-            torch.manual_seed(seed)
-            self.read_embed = nn.Linear(width, sum(map(len, ATTRIBUTES)))
+        self.read_embed = _reading(width, sum(map(len, ATTRIBUTES)), seed=seed)
 
     def forward(self, hidden_BND: Tensor) -> list[Tensor]:
         """Logits (B, N, classes) of each attribute."""

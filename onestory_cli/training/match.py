@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor, nn
 
 from onestory_cli.training.looks import NO_LABEL, Roles
@@ -67,14 +68,7 @@ def _self_attention(block: nn.Module, entered: tuple[Any, ...], context: int) ->
     key = attention.norm_k(attention.to_k(normed_BMD[:, :context]))
     half = attention.heads // 2
     query_BNGR, key_BSGR = (item.unflatten(2, (attention.heads, -1))[:, :, :half] for item in (query, key))
-    cos, sin = rotary
-    query_BNGR = _rotate(query_BNGR, cos[:, context:], sin[:, context:])
-    key_BSGR = _rotate(key_BSGR, cos[:, :context], sin[:, :context])
+    cos_MR, sin_MR = (table[0, :, 0] for table in rotary)  # as the base has it: of one row, for all of a batch
+    query_BNGR = apply_rotary_emb(query_BNGR, (cos_MR[context:], sin_MR[context:]), sequence_dim=1)
+    key_BSGR = apply_rotary_emb(key_BSGR, (cos_MR[:context], sin_MR[:context]), sequence_dim=1)
     return torch.einsum("bngr,bsgr->bgns", query_BNGR, key_BSGR).float() * query_BNGR.shape[-1] ** -0.5
-
-
-def _rotate(value_BMGR: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary positions as the base has them: pairs of neighbouring channels."""
-    even, odd = value_BMGR.unflatten(-1, (-1, 2)).unbind(-1)
-    cos, sin = cos[..., 0::2], sin[..., 1::2]
-    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2)

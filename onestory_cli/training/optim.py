@@ -52,10 +52,10 @@ class Optimiser:
         nn.utils.clip_grad_norm_(self.parameters, self.stage.clip)
         for item, view in self._views:
             view.grad = None if item.grad is None else item.grad.reshape(view.shape)
-        for optimiser, rate in self._parts:
-            for group in optimiser.param_groups:
-                group["lr"] = rate * factor
-            with _in_float32(self.parameters[0].device):
+        with _in_float32(self.parameters[0].device):
+            for optimiser, rate in self._parts:
+                for group in optimiser.param_groups:
+                    group["lr"] = rate * factor
                 optimiser.step()
         for item in self.parameters:
             item.grad = None

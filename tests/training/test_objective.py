@@ -114,38 +114,29 @@ def test_with_memory_every_part_learns(model: LoadedModel, losses: Objective) ->
         part.zero_grad()
 
 
+@pytest.mark.parametrize(("name", "reading"), [("looks", LookReader), ("roles", RoleReader)])
 @pytest.mark.parametrize(("kind", "flow"), [("adapter", "memory"), ("base", "alone")])
 @pytest.mark.parametrize("target", ["shot", "image"])
-def test_looks_are_read_off_a_block_and_teach_those_up_to_it(
-    model: LoadedModel, latents: LatentData, kind: str, flow: str, target: str
+def test_looks_and_roles_are_read_off_a_block_and_teach_those_up_to_it(
+    model: LoadedModel,
+    latents: LatentData,
+    name: str,
+    reading: type[LookReader] | type[RoleReader],
+    kind: str,
+    flow: str,
+    target: str,
 ) -> None:
-    reader = LookReader(model.transformer.config.num_attention_heads * model.transformer.config.attention_head_dim)
-    stage = replace(STAGE, kind=kind, target=target, looks_weight=0.5, looks_block=0, selection_weight=0.0)
-    objective = ShotObjective(model=model, data=latents, stage=stage, looks=reader)
+    reader = reading(model.transformer.config.num_attention_heads * model.transformer.config.attention_head_dim)
+    asked = {f"{name}_weight": 0.5, f"{name}_block": 0}
+    stage = replace(STAGE, kind=kind, target=target, selection_weight=0.0, **asked)
+    objective = ShotObjective(model=model, data=latents, stage=stage, **{name: reader})
     made = objective(*draws(3, 1, 0))
-    assert {f"looks_{flow}", f"flow_{flow}"} < set(made)
-    torch.testing.assert_close(made["loss"].detach(), made[f"flow_{flow}"] + 0.5 * made[f"looks_{flow}"])
+    assert {f"{name}_{flow}", f"flow_{flow}"} < set(made)
+    assert made[f"{name}_{flow}"] > 0.1
+    torch.testing.assert_close(made["loss"].detach(), made[f"flow_{flow}"] + 0.5 * made[f"{name}_{flow}"])
     (made["loss"] - ShotObjective(model=model, data=latents, stage=stage)(*draws(3, 1, 0))["loss"]).backward()
     moved = [max(float(value.grad.abs().max()) for value in block.parameters()) for block in model.transformer.blocks]
     assert moved[0] > 100 * moved[1]  # the flow losses of the two cancel out
-    for part in (model.transformer, model.text_encoder, model.selector, model.conditioner):
-        part.zero_grad()
-
-
-@pytest.mark.parametrize(("kind", "flow"), [("adapter", "memory"), ("base", "alone")])
-@pytest.mark.parametrize("target", ["shot", "image"])
-def test_roles_are_read_off_memory_and_noise_and_teach_the_blocks_up_to_theirs(
-    model: LoadedModel, latents: LatentData, kind: str, flow: str, target: str
-) -> None:
-    reader = RoleReader(model.transformer.config.num_attention_heads * model.transformer.config.attention_head_dim)
-    stage = replace(STAGE, kind=kind, target=target, roles_weight=0.5, selection_weight=0.0)
-    objective = ShotObjective(model=model, data=latents, stage=stage, roles=reader)
-    made = objective(*draws(3, 1, 0))
-    torch.testing.assert_close(made["loss"].detach(), made[f"flow_{flow}"] + 0.5 * made[f"roles_{flow}"])
-    assert made[f"roles_{flow}"] > 0.1
-    (made["loss"] - ShotObjective(model=model, data=latents, stage=stage)(*draws(3, 1, 0))["loss"]).backward()
-    moved = [max(float(value.grad.abs().max()) for value in block.parameters()) for block in model.transformer.blocks]
-    assert moved[0] > 100 * moved[1]
     for part in (model.transformer, model.text_encoder, model.selector, model.conditioner):
         part.zero_grad()
 
