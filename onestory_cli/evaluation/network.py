@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from onestory_cli.evaluation.truth import SIDES
 from onestory_cli.storyworld import vocabulary
+from onestory_cli.storyworld.sight import SIDES
 
 LOOKS: dict[str, int] = {
     "species": 1,  # one logit: present or not

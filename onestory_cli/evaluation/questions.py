@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from onestory_cli.evaluation.truth import shows_accent
 from onestory_cli.evaluation.view import Reading
+from onestory_cli.storyworld.sight import shows_accent
 from onestory_cli.storyworld.world import Look, WorldShot, WorldStory
 
 LOOKS = ("species", "colour", "accessory", "accessory colour", "all looks")

@@ -18,9 +18,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from onestory_cli.evaluation.network import PLACES, SIDE, ReadoutNetwork
-from onestory_cli.evaluation.truth import SIDES
 from onestory_cli.evaluation.view import Reading, View, views
 from onestory_cli.storyworld import vocabulary
+from onestory_cli.storyworld.sight import SIDES
 from onestory_cli.storyworld.world import Look
 
 WEIGHTS = Path(__file__).parent / "weights" / "readout"

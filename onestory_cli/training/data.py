@@ -26,8 +26,9 @@ from onestory_cli.storyworld.stories import make_story, relevance
 from onestory_cli.storyworld.world import WorldConfig, WorldStory
 from onestory_cli.training.checkpoint import save_weights, whole
 from onestory_cli.training.draw import augment, draw_stories
-from onestory_cli.training.looks import MOST_ACTORS, look_labels, role_labels, word_labels
+from onestory_cli.training.looks import MOST_ACTORS, look_labels, setting_labels, with_roles, word_labels
 from onestory_cli.training.recipe import Data
+from onestory_cli.training.shown import NO_LABEL
 
 WORDS_LABELLED = 40  # of a caption; none of the world is longer
 FOREIGN, AUGMENTED = -1.0, 0.0  # labels of inserted shots (method of OneStory 4.4)
@@ -92,12 +93,13 @@ class StoryBatch:
     target_BCTHW: Tensor
     cast_BATHW: Tensor
     looks_BAK: Tensor
+    setting_BK: Tensor
     words_BLK: Tensor
     captions: tuple[str, ...]
     memory_BFCHW: Tensor
     memory_cast_BFAHW: Tensor
-    memory_species_BFA: Tensor
-    memory_roles_BFA: Tensor
+    memory_actors_BFAK: Tensor  # species and role
+    memory_settings_BFK: Tensor
     labels_BF: Tensor
     real_BF: Tensor
     ages_BF: Tensor
@@ -107,13 +109,13 @@ class StoryBatch:
 class History(NamedTuple):
     """The earlier shots of a target that are seen, and their frames one after the other.
 
-    An inserted shot has nobody of the cast in it: who of a foreign story has which role is not asked.
+    An inserted shot has nobody of the cast in it, and no setting: who of a foreign story has which role is not asked.
     """
 
     memory_FCHW: Tensor
     cast_FAHW: Tensor
-    species_EA: Tensor
-    roles_EA: Tensor
+    actors_EAK: Tensor
+    settings_EK: Tensor
     labels_E: Tensor
     real_E: Tensor
 
@@ -131,6 +133,7 @@ class LatentData:
         self.shots = [story.shots for story in stories]
         self.relevance = torch.stack([_relevance_table(story) for story in stories])
         self.looks = torch.tensor([[look_labels(shot) for shot in story.shots] for story in stories])
+        self.settings = torch.tensor([[setting_labels(shot) for shot in story.shots] for story in stories])
         self.pairs = np.array([[len(shot.actors) == 2 for shot in story.shots] for story in stories])
 
     def batch(
@@ -169,12 +172,13 @@ class LatentData:
             target_BCTHW=self.latents[chosen, targets],
             cast_BATHW=self.cast[chosen, targets],
             looks_BAK=self.looks[chosen, targets],
+            setting_BK=self.settings[chosen, targets],
             words_BLK=torch.tensor(words),
             captions=tuple(captions),
             memory_BFCHW=torch.stack([row.memory_FCHW for row in rows]),
             memory_cast_BFAHW=torch.stack([row.cast_FAHW for row in rows]),
-            memory_species_BFA=torch.stack([row.species_EA for row in rows]).repeat_interleave(frames, 1),
-            memory_roles_BFA=torch.stack([row.roles_EA for row in rows]).repeat_interleave(frames, 1),
+            memory_actors_BFAK=torch.stack([row.actors_EAK for row in rows]).repeat_interleave(frames, 1),
+            memory_settings_BFK=torch.stack([row.settings_EK for row in rows]).repeat_interleave(frames, 1),
             labels_BF=torch.stack([row.labels_E for row in rows]).repeat_interleave(frames, 1),
             real_BF=torch.stack([row.real_E for row in rows]).repeat_interleave(frames, 1),
             ages_BF=torch.arange(earlier, 0, -1).repeat_interleave(frames).expand(shape),
@@ -206,19 +210,20 @@ class LatentData:
         before = [*others, target - 1][:earlier]
         clips = [self.latents[story, index] for index in before]
         casts = [self.cast[story, index] for index in before]
-        species = self.looks[story, :, :, 0]
+        species, settings = self.looks[story, :, :, 0], self.settings[story, before]
         labels = [float(self.relevance[story, target, index]) for index in before]
         real = [True] * earlier
         if inserted_from and earlier > 1:
             place = int(rng.integers(earlier))
             clips[place], labels[place] = self._inserted(rng, story, inserted_from)
             casts[place] = torch.zeros_like(casts[place])
+            settings[place] = NO_LABEL
             real[place] = False
         return History(
             memory_FCHW=_frames(clips, like=self.latents[story, target]),
             cast_FAHW=_frames(casts, like=self.cast[story, target]),
-            species_EA=species[before],
-            roles_EA=role_labels(species[before], species[target]),
+            actors_EAK=with_roles(species[before], species[target].expand(earlier, -1)),
+            settings_EK=settings,
             labels_E=torch.tensor(labels),
             real_E=torch.tensor(real, dtype=torch.bool),
         )

@@ -3,7 +3,7 @@
 A model that has learned to copy looks out of memory may still take them from the wrong of two characters: which colours
 there are it knows, and whose they are is a toss-up, long after its tokens tell their characters apart. Here half of the
 heads of one block are asked directly: of what a token of a character attends to among all remembered characters, how
-much is its own?
+much is its own? The other half are asked the same of settings, by the tokens that show no character.
 
 Shape letters: B batch, A actors of a shot, M joined tokens, S context tokens, N noise tokens, D width, G heads, R width
 of a head.
@@ -19,7 +19,7 @@ import torch
 from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor, nn
 
-from onestory_cli.training.looks import NO_LABEL, Roles
+from onestory_cli.training.shown import NO_LABEL, Shown
 
 _NOTHING = 1e-6  # of a token; its logarithm keeps what shows nobody out of the sums
 
@@ -35,19 +35,18 @@ def entering(transformer: nn.Module, block: int) -> Iterator[list[tuple[Any, ...
         hook.remove()
 
 
-def match_loss(block: nn.Module, entered: tuple[Any, ...], context: Roles, noise: Roles) -> Tensor:
-    """Minus the logarithm of the part of their attention to remembered characters that goes to their own, mean over the
-    noise tokens that show a character, by how much of them it covers.
+def match_loss(logits_BGNS: Tensor, context: Shown, noise: Shown) -> Tensor:
+    """Minus the logarithm of the part of their attention to what memory shows that goes to their own, mean over the
+    noise tokens, by how much of them shows it.
 
-    `entered` are the block's arguments: hidden states (B, M, D), text, modulation (B, M, 6, D) and the rotary table.
-    Asked are characters that memory shows and that are not alone in it.
+    Of actors and settings the first label tells which it is. Asked are those that memory shows, among others.
     """
-    logits_BGNS = _self_attention(block, entered, context.cover_BAM.shape[2])
-    same_BAAS = noise.species_BAM[:, :, None, :1] == context.species_BAM[:, None]
-    known_BAS = context.cover_BAM * (context.species_BAM != NO_LABEL)
+    made_BA, remembered_BAS = noise.labels_BAMK[:, :, 0, 0], context.labels_BAMK[..., 0]
+    same_BAAS = made_BA[:, :, None, None] == remembered_BAS[:, None]
+    known_BAS = context.cover_BAM * (remembered_BAS != NO_LABEL)
     own_BAS = (known_BAS[:, None] * same_BAAS).sum(2)
     any_BAS = known_BAS.sum(1, keepdim=True).expand_as(own_BAS)
-    asked_BA = (own_BAS.sum(2) > 0) & ((any_BAS - own_BAS).sum(2) > 0) & (noise.species_BAM[..., 0] != NO_LABEL)
+    asked_BA = (own_BAS.sum(2) > 0) & ((any_BAS - own_BAS).sum(2) > 0) & (made_BA != NO_LABEL)
     weight_BAN = noise.cover_BAM * asked_BA[..., None]
     likely_BAGN = _mass(logits_BGNS, own_BAS) - _mass(logits_BGNS, any_BAS)
     return -(weight_BAN * likely_BAGN.mean(2)).sum() / weight_BAN.sum().clamp(min=_NOTHING)
@@ -58,16 +57,18 @@ def _mass(logits_BGNS: Tensor, cover_BAS: Tensor) -> Tensor:
     return (logits_BGNS[:, None] + cover_BAS.clamp(min=_NOTHING).log()[:, :, None, None]).logsumexp(-1)
 
 
-def _self_attention(block: nn.Module, entered: tuple[Any, ...], context: int) -> Tensor:
-    """(B, G, N, S): logits of noise tokens to context tokens, in the first half of the heads."""
+def logits_to_context(block: nn.Module, entered: tuple[Any, ...], context: int) -> Tensor:
+    """(B, G, N, S): logits of the noise tokens to the first `context` ones.
+
+    `entered` are the block's arguments: hidden states (B, M, D), text, modulation (B, M, 6, D) and the rotary table.
+    """
     hidden_BMD, _, modulation_BM6D, rotary = entered
     attention = block.attn1
     shift_BMD, scale_BMD = (block.scale_shift_table[None] + modulation_BM6D.float())[:, :, :2].unbind(2)
     normed_BMD = (block.norm1(hidden_BMD.float()) * (1 + scale_BMD) + shift_BMD).type_as(hidden_BMD)
     query = attention.norm_q(attention.to_q(normed_BMD[:, context:]))
     key = attention.norm_k(attention.to_k(normed_BMD[:, :context]))
-    half = attention.heads // 2
-    query_BNGR, key_BSGR = (item.unflatten(2, (attention.heads, -1))[:, :, :half] for item in (query, key))
+    query_BNGR, key_BSGR = (item.unflatten(2, (attention.heads, -1)) for item in (query, key))
     cos_MR, sin_MR = (table[0, :, 0] for table in rotary)  # as the base has it: of one row, for all of a batch
     query_BNGR = apply_rotary_emb(query_BNGR, (cos_MR[context:], sin_MR[context:]), sequence_dim=1)
     key_BSGR = apply_rotary_emb(key_BSGR, (cos_MR[:context], sin_MR[:context]), sequence_dim=1)

@@ -7,7 +7,8 @@ D transformer width, M joined tokens, A actors of a shot, and of looks K attribu
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -20,12 +21,14 @@ from onestory_cli.memory.selector import selection_loss
 from onestory_cli.models.levels import allocate
 from onestory_cli.models.load import LoadedModel, fast_in_bfloat16
 from onestory_cli.models.transformer import token_timesteps
+from onestory_cli.training.asked import Asked, token_losses, watch
 from onestory_cli.training.data import LatentData, PixelData, StoryBatch
-from onestory_cli.training.looks import NO_LABEL, LookReader, RoleReader, Roles, WordReader, hidden_after
-from onestory_cli.training.match import entering, match_loss
+from onestory_cli.training.looks import WordReader
 from onestory_cli.training.recipe import Stage
+from onestory_cli.training.shown import NO_LABEL, TokenReader
 
 Losses = dict[str, Tensor]
+Remembered = tuple[Context, Asked]  # what conditions a step, and what is in it
 
 
 def draws(seed: int, stage: int, step: int) -> tuple[np.random.Generator, torch.Generator]:
@@ -95,22 +98,13 @@ class TextObjective:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remembered:
-    """What conditions a step, and whom each of its tokens shows."""
-
-    context: Context
-    roles: Roles
-
-
-@dataclass(frozen=True, kw_only=True)
 class ShotObjective:
     """Rectified flow on a shot (or one latent frame of it) given its caption, and in the adapter stage its memory."""
 
     model: LoadedModel
     data: LatentData
     stage: Stage
-    looks: LookReader | None = None
-    roles: RoleReader | None = None
+    readers: Mapping[str, TokenReader] = field(default_factory=dict)
     words: WordReader | None = None
 
     def __call__(self, rng: np.random.Generator, noise: torch.Generator) -> Losses:
@@ -130,7 +124,9 @@ class ShotObjective:
             "selection": stage.selection_weight,
             f"looks_{kind}": stage.looks_weight,
             f"roles_{kind}": stage.roles_weight,
+            f"setting_{kind}": stage.setting_weight,
             "match_memory": stage.match_weight,
+            "match_setting_memory": stage.match_setting_weight,
             "words": stage.words_weight,
         }
         loss = torch.stack([weights[name] * value for name, value in losses.items()]).sum()
@@ -155,7 +151,7 @@ class ShotObjective:
     def _remember(
         self, batch: StoryBatch, text_BLE: Tensor, rng: np.random.Generator, noise: torch.Generator
     ) -> tuple[Remembered, Losses]:
-        """Context tokens of the frames that condition this step, who is in them, and L_sel (Eq. 11)."""
+        """Context tokens of the frames that condition this step, what is in them, and L_sel (Eq. 11)."""
         model, stage = self.model, self.stage
         memory = batch.memory_BFCHW.to(model.device)
         spread = torch.tensor(stage.spread)[batch.times_BF % len(stage.spread)]
@@ -173,13 +169,9 @@ class ShotObjective:
         (height, width), budget = memory.shape[-2:], float(rng.choice(stage.budgets))
         levels = allocate(frames, budget, height=height, width=width, levels=model.spec.levels)
         context = condition(model, selected_BKCHW[:, : len(levels)], levels)
-        cast_BKAHW = gather(batch.memory_cast_BFAHW, chosen_BK)
-        species_BKA, roles_BKA = (
-            labels_BFA.take_along_dim(chosen_BK[:, :, None], dim=1)
-            for labels_BFA in (batch.memory_species_BFA, batch.memory_roles_BFA)
-        )
-        remembered = Remembered(context=context, roles=Roles.of_context(cast_BKAHW, species_BKA, roles_BKA, levels))
-        return remembered, {"selection": selection_loss(scores_BF, labels_BF.to(scores_BF))}
+        return (context, Asked.of_memory(batch, chosen_BK, levels)), {
+            "selection": selection_loss(scores_BF, labels_BF.to(scores_BF))
+        }
 
     def _flow(
         self,
@@ -203,26 +195,15 @@ class ShotObjective:
         time = time_B[:, None, None, None, None]
         noisy = (1 - time) * clean + time * eps
         noisy[:, :, :given] = clean[:, :, :given]
-        context = memory.context if memory else None
-        with (
-            hidden_after(self.model.transformer, stage.looks_block) as looking,
-            hidden_after(self.model.transformer, stage.roles_block) as telling,
-            entering(self.model.transformer, stage.match_block) as matching,
-        ):
+        context = memory[0] if memory else None
+        with watch(self.model.transformer, stage) as watched:
             velocity = self._velocity(noisy, time_B, text_BLE, context, first=first, given=given)
         weight = 1 + stage.character_weight * (2 * cast.sum(1, keepdim=True)).clamp(max=1)
         error = (weight / weight.mean() * (velocity.float() - (eps - clean)).square())[:, :, given:]
-        losses, patch = {"flow": error.mean()}, self.model.transformer.config.patch_size[-1]
-        looks_BAK = batch.looks_BAK.to(device)
-        if self.looks:
-            losses["looks"] = self.looks.loss(looking[0], cast, looks_BAK, patch=patch)
-        noise_roles = Roles.of_noise(cast, looks_BAK[:, :, 0], patch=patch)
-        parts = [memory.roles.to(device), noise_roles] if memory else [noise_roles]
-        if self.roles:
-            losses["roles"] = self.roles.loss(telling[0], parts)
-        if memory and stage.match_weight:
-            losses["match"] = match_loss(self.model.transformer.blocks[stage.match_block], matching[0], *parts)
-        return losses
+        patch = self.model.transformer.config.patch_size[-1]
+        asked = [memory[1].to(device)] if memory else []
+        asked.append(Asked.of_noise(batch.looks_BAK.to(device), batch.setting_BK.to(device), cast, patch=patch))
+        return {"flow": error.mean()} | token_losses(self.model.transformer, stage, self.readers, watched, asked)
 
     def _velocity(
         self,

@@ -126,9 +126,11 @@ class Stage:
     `spread` is taken from the labels by place in the shot: frames of one shot are near copies of each other.
     `text_layers`: from this stage on the text encoder has so many layers; 0 leaves it as it is.
     `keep_weight`: what it weighs in a text stage that the encoder's states stay as they were.
-    `looks_weight`, `roles_weight` and `words_weight`: what the losses of `training/looks.py` weigh, of tokens as they
-    leave the block `looks_block` or `roles_block`, counted from 0, and of the words of captions.
-    `match_weight`: what the loss of `training/match.py` weighs, of the attention in the block `match_block`.
+    `looks_weight`, `roles_weight` and `setting_weight`: what the losses of `training/shown.py` weigh, of tokens as they
+    leave the block `looks_block`, `roles_block` or `setting_block`, counted from 0; `words_weight` of the words of
+    captions.
+    `match_weight` and `match_setting_weight`: what the loss of `training/match.py` weighs for characters and for
+    settings, of the attention in the block `match_block`.
     `noise_mean` and `noise_std` are of the normal distribution whose sigmoid is the time, 1 being noise alone.
     """
 
@@ -166,7 +168,10 @@ class Stage:
     looks_block: int = 0
     roles_weight: float = 0.0
     roles_block: int = 0
+    setting_weight: float = 0.0
+    setting_block: int = 0
     match_weight: float = 0.0
+    match_setting_weight: float = 0.0
     match_block: int = 0
     words_weight: float = 0.0
     text_layers: int = 0
@@ -273,7 +278,7 @@ def _stage_faults(stage: Stage, recipe: Recipe) -> Iterator[str]:
     elif not 0 <= stage.skip < (stage.stories or recipe.data.stories):
         yield f"skip must leave some of the {stage.stories or recipe.data.stories} stories, not {stage.skip}"
     layers = recipe.model.transformer.layers
-    for name in ("looks_block", "roles_block", "match_block"):
+    for name in ("looks_block", "roles_block", "setting_block", "match_block"):
         block = getattr(stage, name)
         if not 0 <= block < layers:
             yield f"{name} counts the {layers} layers from 0, not {block}"

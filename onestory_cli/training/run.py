@@ -6,7 +6,6 @@ import copy
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from onestory_cli.training.build import build_model, save_model
 from onestory_cli.training.checkpoint import load_weights, whole
 from onestory_cli.training.data import LatentData, PixelData, known_words
 from onestory_cli.training.grow import grow_text
-from onestory_cli.training.looks import LookReader, RoleReader, WordReader
+from onestory_cli.training.looks import LOOK_CLASSES, ROLE_CLASSES, SETTING_CLASSES, WordReader
 from onestory_cli.training.loop import Objective, run_stage
 from onestory_cli.training.objective import (
     ShotObjective,
@@ -32,6 +31,7 @@ from onestory_cli.training.objective import (
 )
 from onestory_cli.training.recipe import Recipe, Stage, read_recipe, world_config
 from onestory_cli.training.samples import draw_reconstructions, draw_samples
+from onestory_cli.training.shown import TokenReader
 
 
 def train(
@@ -98,7 +98,7 @@ class Trainer:
 
     def _run_text(self, index: int, modules: Mapping[str, nn.Module]) -> None:
         stage = self.recipe.stages[index]
-        words = WordReader(self.recipe.model.text.width, seed=self.recipe.seed).to(self.model.device)
+        words = self._words()
         objective = TextObjective(
             model=self.model,
             data=self._latents(),
@@ -110,10 +110,10 @@ class Trainer:
 
     def _run_shots(self, index: int, modules: Mapping[str, nn.Module]) -> None:
         stage = self.recipe.stages[index]
-        readers = self._readers(stage)
-        objective = ShotObjective(model=self.model, data=self._latents(), stage=stage, **readers)
-        modules = {**modules, **readers}
-        self._train(index, modules, objective, self._draw_samples)
+        readers, words = self._readers(stage), self._words() if stage.words_weight else None
+        objective = ShotObjective(model=self.model, data=self._latents(), stage=stage, readers=readers, words=words)
+        asking = {**readers, "words": words} if words else readers
+        self._train(index, {**modules, **asking}, objective, self._draw_samples)
 
     def _train(
         self, index: int, modules: Mapping[str, nn.Module], objective: Objective, draw: Callable[[Path], None]
@@ -141,17 +141,20 @@ class Trainer:
             parts |= {"selector": model.selector, "conditioner": model.conditioner}
         return parts
 
-    def _readers(self, stage: Stage) -> dict[str, Any]:
-        """What asks tokens and words who is who, and is dropped after the stage."""
-        size, seed = self.recipe.model, self.recipe.seed
-        readers: dict[str, nn.Module] = {}
-        if stage.looks_weight:
-            readers["looks"] = LookReader(size.transformer.width, seed=seed)
-        if stage.roles_weight:
-            readers["roles"] = RoleReader(size.transformer.width, seed=seed)
-        if stage.words_weight:
-            readers["words"] = WordReader(size.text.width, seed=seed)
+    def _readers(self, stage: Stage) -> dict[str, TokenReader]:
+        """What asks tokens what they show, and is dropped after the stage."""
+        asked = {
+            "looks": (stage.looks_weight, LOOK_CLASSES),
+            "roles": (stage.roles_weight, ROLE_CLASSES),
+            "setting": (stage.setting_weight, SETTING_CLASSES),
+        }
+        width, seed = self.recipe.model.transformer.width, self.recipe.seed
+        readers = {name: TokenReader(width, classes, seed=seed) for name, (weight, classes) in asked.items() if weight}
         return {name: reader.to(self.model.device) for name, reader in readers.items()}
+
+    def _words(self) -> WordReader:
+        """The same of words."""
+        return WordReader(self.recipe.model.text.width, seed=self.recipe.seed).to(self.model.device)
 
     def _pixels(self) -> PixelData:
         return PixelData(self.folder / "cache", config=self.config, data=self.recipe.data, emit=self.emit)

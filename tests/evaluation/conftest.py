@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from onestory_cli.evaluation.readout import Readout, load_readout
-from onestory_cli.evaluation.truth import side
 from onestory_cli.evaluation.view import Reading, View
 from onestory_cli.models.load import LoadedModel
+from onestory_cli.storyworld.sight import side
 from onestory_cli.storyworld.vocabulary import COLOURS, SPECIES, WORDS
 from onestory_cli.storyworld.world import Look, WorldConfig, WorldShot
 from onestory_cli.training.build import build_model

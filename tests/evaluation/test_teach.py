@@ -6,7 +6,7 @@ import torch
 
 from onestory_cli.evaluation.readout import to_network
 from onestory_cli.evaluation.teach import UNSEEN, degrade, draw_lessons, label, loss, train_readout
-from onestory_cli.evaluation.truth import shows_accent
+from onestory_cli.storyworld.sight import shows_accent
 from onestory_cli.storyworld.stories import make_story
 from onestory_cli.storyworld.vocabulary import COLOURS, SPECIES
 from tests.evaluation.conftest import WORLD

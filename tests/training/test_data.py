@@ -21,9 +21,10 @@ from onestory_cli.storyworld.vocabulary import WORDS, tokens
 from onestory_cli.storyworld.world import WorldConfig, WorldStory
 from onestory_cli.training.data import LatentData, PixelData, StoryBatch, known_words, pool_mask
 from onestory_cli.training.draw import augment, draw_pixels
-from onestory_cli.training.looks import NO_LABEL, ROLES, look_labels
+from onestory_cli.training.looks import ROLES, look_labels, setting_labels
 from onestory_cli.training.objective import draws
 from onestory_cli.training.recipe import world_config
+from onestory_cli.training.shown import NO_LABEL
 from tests.tiny import tiny_recipe
 from tests.training.conftest import DATA
 
@@ -113,6 +114,7 @@ def test_looks_and_cast_of_a_target_are_its_own(latents: LatentData) -> None:
         story, target = place_of(latents, clip)
         shot = STORIES[story].shots[target]
         assert made.looks_BAK[row].tolist() == look_labels(shot)
+        assert made.setting_BK[row].tolist() == setting_labels(shot)
         shown = made.cast_BATHW[row].flatten(1).sum(1) > 0
         assert shown.tolist() == [len(shot.actors) > number for number in range(2)]
 
@@ -129,18 +131,20 @@ def test_earlier_shots_tell_who_of_the_caption_is_in_them(latents: LatentData) -
             roles = [named.index(a.look.species) if a.look.species in named else ROLES - 1 for a in actors]
             roles += [NO_LABEL] * (2 - len(roles))
             for frame in (start, start + 1):
-                assert made.memory_roles_BFA[row, frame].tolist() == roles
-                assert torch.equal(made.memory_species_BFA[row, frame], latents.looks[story, shot, :, 0])
+                assert made.memory_actors_BFAK[row, frame, :, 1].tolist() == roles
+                assert torch.equal(made.memory_actors_BFAK[row, frame, :, 0], latents.looks[story, shot, :, 0])
+                assert made.memory_settings_BFK[row, frame].tolist() == setting_labels(STORIES[story].shots[shot])
                 assert torch.equal(made.memory_cast_BFAHW[row, frame], latents.cast[story, shot][:, frame - start])
             seen.update(roles)
     assert {0, 1, ROLES - 1} <= seen
 
 
-def test_nobody_is_asked_for_in_an_inserted_shot(latents: LatentData) -> None:
+def test_nobody_and_no_setting_is_asked_for_in_an_inserted_shot(latents: LatentData) -> None:
     made = batch(latents, inflation=1.0)
     shown = made.memory_cast_BFAHW.flatten(2).sum(2) > 0
     assert not shown[~made.real_BF].any()
     assert shown[made.real_BF].any()
+    assert torch.equal((made.memory_settings_BFK == NO_LABEL).all(2), ~made.real_BF)
 
 
 def test_a_share_of_the_targets_shows_two_characters(latents: LatentData) -> None:

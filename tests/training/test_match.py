@@ -11,67 +11,59 @@ from typing import Any
 import pytest
 import torch
 from diffusers.models.transformers import transformer_wan
-from torch import Tensor, nn
+from torch import Tensor
 
 from onestory_cli.models.load import LoadedModel
-from onestory_cli.training import match
 from onestory_cli.training.data import LatentData
-from onestory_cli.training.looks import NO_LABEL, Roles
-from onestory_cli.training.match import entering, match_loss
+from onestory_cli.training.match import entering, logits_to_context, match_loss
 from onestory_cli.training.objective import ShotObjective, draws
+from onestory_cli.training.shown import NO_LABEL, Shown
 from tests.tiny import tiny_built
 from tests.training.test_objective import STAGE
 
 FOX, BEAR, FROG = 0, 1, 2
 
 
-def roles(species_A: list[int], cover_AM: list[list[float]]) -> Roles:
-    """Of one picture; whose role it is does not matter here."""
+def shown(species_A: list[int], cover_AM: list[list[float]]) -> Shown:
+    """Of one picture."""
     cover_BAM = torch.tensor([cover_AM])
-    species_BAM = torch.tensor(species_A)[None, :, None].expand_as(cover_BAM)
-    return Roles(cover_BAM=cover_BAM, species_BAM=species_BAM, roles_BAM=species_BAM)
+    labels_BAMK = torch.tensor(species_A)[None, :, None, None].expand(*cover_BAM.shape, 1)
+    return Shown(cover_BAM=cover_BAM, labels_BAMK=labels_BAMK)
 
 
-@pytest.fixture
-def loss(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The loss for logits (N, S) of one head."""
-
-    def call(logits_NS: list[list[float]], context: Roles, noise: Roles) -> float:
-        logits_BGNS = torch.tensor(logits_NS)[None, None]
-        monkeypatch.setattr(match, "_self_attention", lambda *_: logits_BGNS)
-        return float(match_loss(nn.Identity(), (), context, noise))
-
-    return call
+def loss(logits_NS: list[list[float]], context: Shown, noise: Shown) -> float:
+    """For the logits of one head."""
+    return float(match_loss(torch.tensor(logits_NS)[None, None], context, noise))
 
 
 # tokens of memory: the fox, the bear, half of each, nobody
-MEMORY = roles([FOX, BEAR], [[1, 0, 0.5, 0], [0, 1, 0.5, 0]])
-MADE = roles([BEAR, FOX], [[1, 0], [0, 1]])
+MEMORY = shown([FOX, BEAR], [[1, 0, 0.5, 0], [0, 1, 0.5, 0]])
+MADE = shown([BEAR, FOX], [[1, 0], [0, 1]])
 
 
-def test_who_looks_at_its_own_pays_nothing_and_who_looks_at_the_other_does(loss: Any) -> None:
+def test_who_looks_at_its_own_pays_nothing_and_who_looks_at_the_other_does() -> None:
     assert loss([[0, 30, 0, 0], [30, 0, 0, 0]], MEMORY, MADE) < 1e-4
     assert loss([[30, 0, 0, 0], [0, 30, 0, 0]], MEMORY, MADE) > 10
     assert loss([[0, 30, 0, 0], [0, 30, 0, 0]], MEMORY, MADE) > 5  # one of the two
 
 
-def test_what_shows_nobody_may_be_looked_at_for_nothing(loss: Any) -> None:
+def test_what_shows_nobody_may_be_looked_at_for_nothing() -> None:
     assert loss([[0, 30, 0, 90], [30, 0, 0, 90]], MEMORY, MADE) < 1e-4
 
 
-def test_a_token_of_two_counts_for_each_by_its_part(loss: Any) -> None:
+def test_a_token_of_two_counts_for_each_by_its_part() -> None:
     assert loss([[0, 0, 30, 0], [0, 0, 30, 0]], MEMORY, MADE) == pytest.approx(0.6931, abs=1e-3)
 
 
 @pytest.mark.parametrize(
     ("context", "noise"),
     [
-        (roles([FOX, FROG], [[1, 0, 0, 0], [0, 1, 0, 0]]), roles([BEAR, NO_LABEL], [[1, 0], [0, 1]])),
-        (roles([BEAR, NO_LABEL], [[1, 0, 0, 0], [0, 0, 0, 0]]), MADE),
+        (shown([FOX, FROG], [[1, 0, 0, 0], [0, 1, 0, 0]]), shown([BEAR, NO_LABEL], [[1, 0], [0, 1]])),
+        (shown([BEAR, NO_LABEL], [[1, 0, 0, 0], [0, 0, 0, 0]]), MADE),
     ],
     ids=["never seen", "alone in memory"],
 )
-def test_where_there_is_no_choice_nobody_is_asked(loss: Any, context: Roles, noise: Roles) -> None:
+def test_where_there_is_no_choice_nobody_is_asked(context: Shown, noise: Shown) -> None:
     assert loss([[30, 0, 0, 0], [0, 30, 0, 0]], context, noise) == 0
 
 
@@ -90,22 +82,27 @@ def test_the_logits_are_those_of_the_block_itself(latents: LatentData, monkeypat
     query_BMGR, key_BMGR = attended[2]  # self-attention and text of the first block come before
     block = model.transformer.blocks[1]
     context = query_BMGR.shape[1] - 2 * 16  # two latent frames of noise
-    half = block.attn1.heads // 2
-    expected = torch.einsum("bngr,bsgr->bgns", query_BMGR[:, context:, :half], key_BMGR[:, :context, :half])
-    made = match._self_attention(block, entered[0], context)
+    expected = torch.einsum("bngr,bsgr->bgns", query_BMGR[:, context:], key_BMGR[:, :context])
+    made = logits_to_context(block, entered[0], context)
     torch.testing.assert_close(made, expected * query_BMGR.shape[-1] ** -0.5)
 
 
-def test_it_is_a_part_of_the_loss_of_steps_with_memory_and_teaches_the_block(latents: LatentData) -> None:
+@pytest.mark.parametrize(("name", "own", "others"), [("match", 0, 1), ("match_setting", 1, 0)])
+def test_it_is_a_part_of_the_loss_of_steps_with_memory_and_teaches_half_of_the_heads(
+    latents: LatentData, name: str, own: int, others: int
+) -> None:
     model = tiny_built()
-    stage = replace(STAGE, batch=16, match_weight=0.5, match_block=1, selection_weight=0.0)
-    made = ShotObjective(model=model, data=latents, stage=stage)(*draws(3, 1, 0))
-    torch.testing.assert_close(made["loss"].detach(), made["flow_memory"] + 0.5 * made["match_memory"])
-    assert made["match_memory"] > 0.1
-    without = ShotObjective(model=model, data=latents, stage=replace(stage, match_weight=0.0))(*draws(3, 1, 0))
+    stage = replace(STAGE, batch=16, match_block=1, selection_weight=0.0)
+    asking = replace(stage, **{f"{name}_weight": 0.5})
+    made = ShotObjective(model=model, data=latents, stage=asking)(*draws(3, 1, 0))
+    torch.testing.assert_close(made["loss"].detach(), made["flow_memory"] + 0.5 * made[f"{name}_memory"])
+    assert made[f"{name}_memory"] > 0.1
+    without = ShotObjective(model=model, data=latents, stage=stage)(*draws(3, 1, 0))
     (made["loss"] - without["loss"]).backward()
     attention = model.transformer.blocks[1].attn1
-    assert attention.to_q.weight.grad.abs().max() > 1e-6
+    halves = attention.to_q.weight.grad.chunk(2)
+    assert halves[own].abs().max() > 1e-6
+    assert halves[own].abs().max() > 10 * halves[others].abs().max()  # they share a norm
     assert attention.to_v.weight.grad.abs().max() < 1e-6  # what is carried over is no matter of this loss
-    alone = ShotObjective(model=model, data=latents, stage=replace(stage, kind="base"))(*draws(3, 1, 0))
-    assert "match_memory" not in alone
+    alone = ShotObjective(model=model, data=latents, stage=replace(asking, kind="base"))(*draws(3, 1, 0))
+    assert f"{name}_memory" not in alone

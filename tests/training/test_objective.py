@@ -17,7 +17,7 @@ from torch import Tensor
 
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.training.data import LatentData, PixelData
-from onestory_cli.training.looks import LookReader, RoleReader, WordReader
+from onestory_cli.training.looks import LOOK_CLASSES, ROLE_CLASSES, SETTING_CLASSES, WordReader
 from onestory_cli.training.objective import (
     Losses,
     ShotObjective,
@@ -28,6 +28,7 @@ from onestory_cli.training.objective import (
     relevance_order,
 )
 from onestory_cli.training.recipe import Stage
+from onestory_cli.training.shown import TokenReader
 from tests.tiny import tiny_built
 
 STAGE = Stage(
@@ -114,22 +115,25 @@ def test_with_memory_every_part_learns(model: LoadedModel, losses: Objective) ->
         part.zero_grad()
 
 
-@pytest.mark.parametrize(("name", "reading"), [("looks", LookReader), ("roles", RoleReader)])
+@pytest.mark.parametrize(
+    ("name", "classes"), [("looks", LOOK_CLASSES), ("roles", ROLE_CLASSES), ("setting", SETTING_CLASSES)]
+)
 @pytest.mark.parametrize(("kind", "flow"), [("adapter", "memory"), ("base", "alone")])
 @pytest.mark.parametrize("target", ["shot", "image"])
-def test_looks_and_roles_are_read_off_a_block_and_teach_those_up_to_it(
+def test_what_tokens_show_is_read_off_a_block_and_teach_those_up_to_it(
     model: LoadedModel,
     latents: LatentData,
     name: str,
-    reading: type[LookReader] | type[RoleReader],
+    classes: tuple[int, ...],
     kind: str,
     flow: str,
     target: str,
 ) -> None:
-    reader = reading(model.transformer.config.num_attention_heads * model.transformer.config.attention_head_dim)
+    config = model.transformer.config
+    reader = TokenReader(config.num_attention_heads * config.attention_head_dim, classes)
     asked = {f"{name}_weight": 0.5, f"{name}_block": 0}
     stage = replace(STAGE, kind=kind, target=target, selection_weight=0.0, **asked)
-    objective = ShotObjective(model=model, data=latents, stage=stage, **{name: reader})
+    objective = ShotObjective(model=model, data=latents, stage=stage, readers={name: reader})
     made = objective(*draws(3, 1, 0))
     assert {f"{name}_{flow}", f"flow_{flow}"} < set(made)
     assert made[f"{name}_{flow}"] > 0.1

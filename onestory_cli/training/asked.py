@@ -1,0 +1,96 @@
+"""What a stage asks of the tokens of one step: what they show (`shown.py`), and whom they attend to (`match.py`).
+
+Shape letters: B batch, A actors of a shot, K labels of each or remembered frames, F memory frames, T latent frames,
+H W latent cells, G heads, N noise tokens, S context tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from onestory_cli.generate.remember import gather
+from onestory_cli.models.levels import Level
+from onestory_cli.training.data import StoryBatch
+from onestory_cli.training.looks import with_roles
+from onestory_cli.training.match import entering, logits_to_context, match_loss
+from onestory_cli.training.recipe import Stage
+from onestory_cli.training.shown import Shown, TokenReader, around, hidden_after
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """Of the context tokens of a step, or of its noise tokens: actors with species and role, the setting, and looks."""
+
+    roles: Shown
+    setting: Shown
+    looks: Shown | None = None  # remembered ones are there to be seen
+
+    @classmethod
+    def of_memory(cls, batch: StoryBatch, chosen_BK: Tensor, levels: Sequence[Level]) -> Asked:
+        """Of these memory frames, at their levels."""
+        cast_BKAHW = gather(batch.memory_cast_BFAHW, chosen_BK)
+        around_BKAHW = around(cast_BKAHW.transpose(1, 2)).transpose(1, 2)
+        rows_B1 = torch.arange(len(chosen_BK))[:, None]
+        settings_BKAK = batch.memory_settings_BFK[rows_B1, chosen_BK][:, :, None]
+        return cls(
+            roles=Shown.in_context(cast_BKAHW, batch.memory_actors_BFAK[rows_B1, chosen_BK], levels),
+            setting=Shown.in_context(around_BKAHW, settings_BKAK, levels),
+        )
+
+    @classmethod
+    def of_noise(cls, looks_BAK: Tensor, setting_BK: Tensor, cast_BATHW: Tensor, *, patch: int) -> Asked:
+        """Of a target, or of some of its latent frames; its actors are in the order of its caption."""
+        return cls(
+            roles=Shown.in_noise(cast_BATHW, with_roles(looks_BAK[:, :, 0]), patch=patch),
+            setting=Shown.in_noise(around(cast_BATHW), setting_BK[:, None], patch=patch),
+            looks=Shown.in_noise(cast_BATHW, looks_BAK, patch=patch),
+        )
+
+    def to(self, device: torch.device) -> Asked:
+        """The same on that device."""
+        return Asked(**{name: shown and shown.to(device) for name, shown in vars(self).items()})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """What left the blocks whose tokens are asked, by name, and what entered the one whose attention is."""
+
+    left: Mapping[str, list[Tensor]]
+    entered: list[tuple[Any, ...]]
+
+
+@contextmanager
+def watch(transformer: nn.Module, stage: Stage) -> Iterator[Watched]:
+    """Keep in the calls inside what the stage asks something of."""
+    with (
+        hidden_after(transformer, stage.looks_block) as looks,
+        hidden_after(transformer, stage.roles_block) as roles,
+        hidden_after(transformer, stage.setting_block) as setting,
+        entering(transformer, stage.match_block) as entered,
+    ):
+        yield Watched(left={"looks": looks, "roles": roles, "setting": setting}, entered=entered)
+
+
+def token_losses(
+    transformer: nn.Module, stage: Stage, readers: Mapping[str, TokenReader], watched: Watched, asked: Sequence[Asked]
+) -> dict[str, Tensor]:
+    """The losses of the readers by name, and with memory those of attention; `asked` is memory, if any, and noise."""
+    losses = {
+        name: reader.loss(watched.left[name][0], [shown for part in asked if (shown := getattr(part, name))])
+        for name, reader in readers.items()
+    }
+    if len(asked) == 2 and (stage.match_weight or stage.match_setting_weight):
+        context, noise = asked
+        block, tokens = transformer.blocks[stage.match_block], context.roles.cover_BAM.shape[2]
+        actors_BGNS, settings_BGNS = logits_to_context(block, watched.entered[0], tokens).chunk(2, dim=1)
+        if stage.match_weight:
+            losses["match"] = match_loss(actors_BGNS, context.roles, noise.roles)
+        if stage.match_setting_weight:
+            losses["match_setting"] = match_loss(settings_BGNS, context.setting, noise.setting)
+    return losses

@@ -1,0 +1,43 @@
+"""What a camera leaves of a place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from onestory_cli.storyworld import Place
+from onestory_cli.storyworld.sight import shows_accent, shows_sun, side
+from onestory_cli.storyworld.world import Actor, Look, WorldShot
+
+PLACE = Place(setting="beach", accent_colour="red", accent_x=0.2, sun_x=0.2, layout_seed=1)
+LONELY = WorldShot(
+    place=PLACE,
+    actors=(),
+    framing="wide shot",
+    ground=0.1,
+    caption="",
+    full_caption="",
+    names_look=(),
+    names_place="full",
+)
+FOX = Actor(look=Look(species="fox", colour="red"), action="stands", x=0.2, facing=1)
+
+
+@pytest.mark.parametrize(
+    ("x", "third"), [(0.0, "left"), (0.33, "left"), (0.34, "centre"), (0.67, "right"), (1.0, "right")]
+)
+def test_sides_are_thirds(x: float, third: str) -> None:
+    assert side(x) == third
+
+
+def test_a_wide_shot_shows_the_whole_place() -> None:
+    assert all(shows_accent(replace(LONELY, place=replace(PLACE, accent_x=x))) for x in (0.02, 0.5, 0.98))
+    assert shows_sun(LONELY)
+
+
+def test_a_close_up_shows_what_is_beside_the_actor_and_no_sky() -> None:
+    close = replace(LONELY, actors=(FOX,), names_look=(True,), framing="close-up")
+    assert shows_accent(close)
+    assert not shows_accent(replace(close, place=replace(PLACE, accent_x=0.8)))
+    assert not shows_sun(replace(close, place=replace(PLACE, sun_x=0.8)))
