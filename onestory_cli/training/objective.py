@@ -169,9 +169,8 @@ class ShotObjective:
         (height, width), budget = memory.shape[-2:], float(rng.choice(stage.budgets))
         levels = allocate(frames, budget, height=height, width=width, levels=model.spec.levels)
         context = condition(model, selected_BKCHW[:, : len(levels)], levels)
-        return (context, Asked.of_memory(batch, chosen_BK, levels)), {
-            "selection": selection_loss(scores_BF, labels_BF.to(scores_BF))
-        }
+        remembered = context, Asked.of_memory(batch, chosen_BK, levels)
+        return remembered, {"selection": selection_loss(scores_BF, labels_BF.to(scores_BF))}
 
     def _flow(
         self,

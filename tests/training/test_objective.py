@@ -327,7 +327,7 @@ def test_a_vae_that_returns_its_input_has_no_error(
     off[:, :, 0] += 0.5
     monkeypatch.setattr(model.vae, "decode", lambda *_, **__: (clip,))
     perfect = VaeObjective(model=model, data=pixels, stage=replace(vae_stage, kl=0.0))
-    assert float(perfect(*draws(3, 0, 0))["loss"]) == pytest.approx(0, abs=1e-6)
+    assert float(perfect(*draws(3, 0, 0))["loss"].detach()) == pytest.approx(0, abs=1e-6)
     monkeypatch.setattr(model.vae, "decode", lambda *_, **__: (off,))
     flat = replace(vae_stage, kl=0.0, character_weight=0.0)
     plain = float(VaeObjective(model=model, data=pixels, stage=flat)(*draws(3, 0, 0))["loss"])
