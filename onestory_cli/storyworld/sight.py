@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onestory_cli.storyworld.canvas import blank
 from onestory_cli.storyworld.render import camera_for
+from onestory_cli.storyworld.settings import draw_place
 from onestory_cli.storyworld.world import WorldShot
 
 SIDES: tuple[str, ...] = ("left", "centre", "right")
 
+_SEEN = 0.05  # of a channel from 0 to 1; less is the haze of an edge
 _SUN_Y = 0.8  # about where every place hangs its sun, moon, planet or window
 
 
@@ -19,6 +27,16 @@ def shows_accent(shot: WorldShot) -> bool:
     """Whether the middle of the accent object is in the frame."""
     camera = camera_for(shot)
     return abs(shot.place.accent_x - camera.x) < 0.5 / camera.zoom
+
+
+def accent_mask(shot: WorldShot, size: int) -> NDArray[np.bool_]:
+    """(H, W): where the accent object is in the frame, were nobody before it: what changes with its colour."""
+    drawn = []
+    for colour in ("red", "blue"):
+        canvas = blank(frames=1, size=size, camera=camera_for(shot))
+        draw_place(canvas, replace(shot.place, accent_colour=colour))
+        drawn.append(canvas.pixels_CTHW[:, 0])
+    return np.abs(drawn[0] - drawn[1]).max(0) > _SEEN
 
 
 def shows_sun(shot: WorldShot) -> bool:

@@ -22,8 +22,9 @@ from torch.nn import functional
 
 from onestory_cli.events import DataPrepared, Emit
 from onestory_cli.storyworld import vocabulary
+from onestory_cli.storyworld.sight import accent_mask
 from onestory_cli.storyworld.stories import make_story, relevance
-from onestory_cli.storyworld.world import WorldConfig, WorldStory
+from onestory_cli.storyworld.world import WorldConfig, WorldShot, WorldStory
 from onestory_cli.training.checkpoint import save_weights, whole
 from onestory_cli.training.draw import augment, draw_stories
 from onestory_cli.training.looks import MOST_ACTORS, look_labels, setting_labels, with_roles, word_labels
@@ -94,6 +95,7 @@ class StoryBatch:
     cast_BATHW: Tensor
     looks_BAK: Tensor
     setting_BK: Tensor
+    accent_BHW: Tensor
     words_BLK: Tensor
     captions: tuple[str, ...]
     memory_BFCHW: Tensor
@@ -134,6 +136,7 @@ class LatentData:
         self.relevance = torch.stack([_relevance_table(story) for story in stories])
         self.looks = torch.tensor([[look_labels(shot) for shot in story.shots] for story in stories])
         self.settings = torch.tensor([[setting_labels(shot) for shot in story.shots] for story in stories])
+        self._size, self._nowhere = config.size, torch.zeros(self.latents.shape[-2:])
         self.pairs = np.array([[len(shot.actors) == 2 for shot in story.shots] for story in stories])
 
     def batch(
@@ -147,11 +150,13 @@ class LatentData:
         stories: int = 0,
         skip: int = 0,
         pairs: float = 0.0,
+        accents: bool = False,
     ) -> StoryBatch:
         """Random targets that have at least `earlier` shots before them; which of those are seen is random too.
 
         All comes from the first `stories` stories, without the first `skip` of them; 0 stories is all of them. A share
-        `pairs` of the targets shows two characters for certain, the others as often as stories do.
+        `pairs` of the targets shows two characters for certain, the others as often as stories do. Without `accents` it
+        is not told where the accent objects are, but zeros.
         """
         known = range(skip, stories or len(self.latents))
         chosen, targets = self._targets(rng, size, earlier, known, pairs)
@@ -173,6 +178,7 @@ class LatentData:
             cast_BATHW=self.cast[chosen, targets],
             looks_BAK=self.looks[chosen, targets],
             setting_BK=self.settings[chosen, targets],
+            accent_BHW=torch.stack([self._accent(shot) if accents else self._nowhere for shot in shots]),
             words_BLK=torch.tensor(words),
             captions=tuple(captions),
             memory_BFCHW=torch.stack([row.memory_FCHW for row in rows]),
@@ -184,6 +190,11 @@ class LatentData:
             ages_BF=torch.arange(earlier, 0, -1).repeat_interleave(frames).expand(shape),
             times_BF=torch.arange(frames).repeat(earlier).expand(shape),
         )
+
+    def _accent(self, shot: WorldShot) -> Tensor:
+        """(H, W): the part of each latent cell that shows the accent object, were nobody before it."""
+        mask_HW = torch.from_numpy(accent_mask(shot, self._size)).float()
+        return functional.adaptive_avg_pool2d(mask_HW[None], self.latents.shape[-2:])[0]
 
     def _targets(
         self, rng: np.random.Generator, size: int, earlier: int, known: range, pairs: float

@@ -25,7 +25,7 @@ from onestory_cli.training.asked import Asked, token_losses, watch
 from onestory_cli.training.data import LatentData, PixelData, StoryBatch
 from onestory_cli.training.looks import WordReader
 from onestory_cli.training.recipe import Stage
-from onestory_cli.training.shown import NO_LABEL, TokenReader
+from onestory_cli.training.shown import NO_LABEL, TokenReader, around
 
 Losses = dict[str, Tensor]
 Remembered = tuple[Context, Asked]  # what conditions a step, and what is in it
@@ -146,6 +146,7 @@ class ShotObjective:
             stories=stage.stories,
             skip=stage.skip,
             pairs=stage.pairs,
+            accents=stage.accent_weight > 0,
         )
 
     def _remember(
@@ -198,6 +199,8 @@ class ShotObjective:
         with watch(self.model.transformer, stage) as watched:
             velocity = self._velocity(noisy, time_B, text_BLE, context, first=first, given=given)
         weight = 1 + stage.character_weight * (2 * cast.sum(1, keepdim=True)).clamp(max=1)
+        accent = batch.accent_BHW[:, None, None].to(device) * around(cast)
+        weight = weight + stage.accent_weight * (2 * accent).clamp(max=1)
         error = (weight / weight.mean() * (velocity.float() - (eps - clean)).square())[:, :, given:]
         patch = self.model.transformer.config.patch_size[-1]
         asked = [memory[1].to(device)] if memory else []

@@ -131,6 +131,8 @@ class Stage:
     captions.
     `match_weight` and `match_setting_weight`: what the loss of `training/match.py` weighs for characters and for
     settings, of the attention in the block `match_block`.
+    `character_weight` and `accent_weight`: what cells that show a character, or the accent object of a place, weigh
+    more than others in the flow loss; a vae stage has only the first.
     `noise_mean` and `noise_std` are of the normal distribution whose sigmoid is the time, 1 being noise alone.
     """
 
@@ -178,6 +180,7 @@ class Stage:
     keep_weight: float = 0.3
     first_frame: float = 0.15
     character_weight: float = 4.0
+    accent_weight: float = 0.0
     first_weight: float = 1.0
     noise_mean: float = 0.6
     noise_std: float = 1.1

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from onestory_cli.storyworld import Place
-from onestory_cli.storyworld.sight import shows_accent, shows_sun, side
+from onestory_cli.storyworld.sight import accent_mask, shows_accent, shows_sun, side
+from onestory_cli.storyworld.vocabulary import SETTINGS
 from onestory_cli.storyworld.world import Actor, Look, WorldShot
 
 PLACE = Place(setting="beach", accent_colour="red", accent_x=0.2, sun_x=0.2, layout_seed=1)
@@ -41,3 +42,17 @@ def test_a_close_up_shows_what_is_beside_the_actor_and_no_sky() -> None:
     assert shows_accent(close)
     assert not shows_accent(replace(close, place=replace(PLACE, accent_x=0.8)))
     assert not shows_sun(replace(close, place=replace(PLACE, sun_x=0.8)))
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_the_mask_of_an_accent_is_where_it_stands(setting: str) -> None:
+    mask = accent_mask(replace(LONELY, place=replace(PLACE, setting=setting)), 64)
+    assert mask.shape == (64, 64)
+    columns = mask.any(0).nonzero()[0]
+    assert 0 <= columns.min() < 0.2 * 64 < columns.max() < 32
+    assert 0.01 < mask.mean() < 0.2
+
+
+def test_an_accent_out_of_the_frame_has_no_mask() -> None:
+    close = replace(LONELY, actors=(FOX,), names_look=(True,), framing="close-up", place=replace(PLACE, accent_x=0.9))
+    assert not accent_mask(close, 64).any()

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from onestory_cli.events import DataPrepared, Event
 from onestory_cli.models.load import LoadedModel
+from onestory_cli.storyworld.sight import accent_mask
 from onestory_cli.storyworld.stories import make_story, relevance
 from onestory_cli.storyworld.vocabulary import WORDS, tokens
 from onestory_cli.storyworld.world import WorldConfig, WorldStory
@@ -40,11 +41,12 @@ def batch(
     earlier: int = 2,
     stories: int = 0,
     skip: int = 0,
+    accents: bool = False,
     **settings: float,
 ) -> StoryBatch:
     rng, _ = draws(3, 1, step)
     shares = {"inflation": 0.0, "full_caption": 0.0, **settings}
-    return latents.batch(rng, size=size, earlier=earlier, stories=stories, skip=skip, **shares)
+    return latents.batch(rng, size=size, earlier=earlier, stories=stories, skip=skip, accents=accents, **shares)
 
 
 def place_of(latents: LatentData, clip_CTHW: Tensor) -> tuple[int, int]:
@@ -117,6 +119,16 @@ def test_looks_and_cast_of_a_target_are_its_own(latents: LatentData) -> None:
         assert made.setting_BK[row].tolist() == setting_labels(shot)
         shown = made.cast_BATHW[row].flatten(1).sum(1) > 0
         assert shown.tolist() == [len(shot.actors) > number for number in range(2)]
+
+
+def test_accents_are_told_where_they_are_asked_for(latents: LatentData) -> None:
+    made = batch(latents, size=32, earlier=1, accents=True)
+    assert torch.equal(batch(latents, size=32, earlier=1).accent_BHW, torch.zeros(32, 8, 8))
+    for row, clip in enumerate(made.target_BCTHW):
+        story, target = place_of(latents, clip)
+        mask = torch.from_numpy(accent_mask(STORIES[story].shots[target], CONFIG.size)).float()
+        assert made.accent_BHW[row].mean() == pytest.approx(float(mask.mean()), abs=1e-6)
+        assert (made.accent_BHW[row].max() > 0) == mask.any()
 
 
 def test_earlier_shots_tell_who_of_the_caption_is_in_them(latents: LatentData) -> None:

@@ -304,6 +304,24 @@ def test_the_selector_is_taught_spread_labels_but_never_below_the_foreign(
     torch.testing.assert_close(second, torch.where(plain[:, 1::2] > -1, plain[:, 1::2] - 0.25, plain[:, 1::2]))
 
 
+def test_characters_and_accents_weigh_more_than_what_is_around_them(
+    model: LoadedModel, latents: LatentData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ShotObjective, "_velocity", lambda _self, noisy, *_, **__: torch.zeros_like(noisy))
+    stage = replace(STAGE, kind="base", batch=16, character_weight=4.0, accent_weight=2.0)
+    objective = ShotObjective(model=model, data=latents, stage=stage)
+    rng, noise = draws(3, 1, 0)
+    batch = objective._batch(rng, remembers=False)
+    torch.randn(16, generator=noise)  # times
+    squared_BTHW = (torch.randn(batch.target_BCTHW.shape, generator=noise) - batch.target_BCTHW).square().mean(1)
+    cast_BTHW = batch.cast_BATHW.sum(1)
+    accent_BTHW = batch.accent_BHW[:, None] * (1 - cast_BTHW)
+    weight_BTHW = 1 + 4 * (2 * cast_BTHW).clamp(max=1) + 2 * (2 * accent_BTHW).clamp(max=1)
+    expected = (weight_BTHW * squared_BTHW).mean() / weight_BTHW.mean()
+    assert accent_BTHW.max() > 0.5
+    torch.testing.assert_close(objective(*draws(3, 1, 0))["flow_alone"], expected)
+
+
 @pytest.fixture
 def vae_stage() -> Stage:
     return replace(STAGE, kind="vae", frames=5, batch=2, character_weight=4.0)
@@ -330,10 +348,10 @@ def test_a_vae_that_returns_its_input_has_no_error(
     assert float(perfect(*draws(3, 0, 0))["loss"].detach()) == pytest.approx(0, abs=1e-6)
     monkeypatch.setattr(model.vae, "decode", lambda *_, **__: (off,))
     flat = replace(vae_stage, kl=0.0, character_weight=0.0)
-    plain = float(VaeObjective(model=model, data=pixels, stage=flat)(*draws(3, 0, 0))["loss"])
+    plain = float(VaeObjective(model=model, data=pixels, stage=flat)(*draws(3, 0, 0))["loss"].detach())
     assert plain == pytest.approx((0.5 + 0.25) / 5, rel=1e-4)
     heavy = VaeObjective(model=model, data=pixels, stage=replace(flat, first_weight=3.0))
-    assert float(heavy(*draws(3, 0, 0))["loss"]) == pytest.approx(3 * 0.75 / 7, rel=1e-4)
+    assert float(heavy(*draws(3, 0, 0))["loss"].detach()) == pytest.approx(3 * 0.75 / 7, rel=1e-4)
 
 
 def test_statistics_make_latents_of_unit_scale(model: LoadedModel, pixels: PixelData) -> None:
