@@ -89,7 +89,7 @@ def _beside(module: nn.Module, value: Tensor) -> Any:
     return module if here else copy.deepcopy(module).to(value.device)
 
 
-def gather(memory_BFCHW: Tensor, chosen_BK: Tensor) -> Tensor:
-    """The chosen frames of every row, (B, K, C, H, W)."""
-    index = chosen_BK.to(memory_BFCHW.device)[:, :, None, None, None]
-    return memory_BFCHW.gather(1, index.expand(-1, -1, *memory_BFCHW.shape[2:]))
+def gather(memory_BF: Tensor, chosen_BK: Tensor) -> Tensor:
+    """What every row has of its chosen frames, (B, K, ...) of (B, F, ...): their latents, or their labels."""
+    rows_B1 = torch.arange(len(memory_BF), device=memory_BF.device)[:, None]
+    return memory_BF[rows_B1, chosen_BK.to(memory_BF.device)]

@@ -32,13 +32,11 @@ class RenderedShot:
 
 def render_shot(shot: WorldShot, config: WorldConfig) -> RenderedShot:
     """Draw all frames of a shot; the same shot and size give the same bytes."""
-    camera = camera_for(shot)
-    background = blank(frames=1, size=config.size, camera=camera)
-    draw_place(background, shot.place)
+    background = place_of(shot, config.size)
     canvas = Canvas(
         pixels_CTHW=np.repeat(background.pixels_CTHW, config.frames, axis=1),
         cover_THW=np.zeros((config.frames, config.size, config.size), np.float32),
-        camera=camera,
+        camera=background.camera,
     )
     cast = np.zeros(canvas.cover_THW.shape, np.uint8)
     for number, actor in enumerate(shot.actors, start=1):
@@ -49,6 +47,13 @@ def render_shot(shot: WorldShot, config: WorldConfig) -> RenderedShot:
         pixels_THWC=np.ascontiguousarray(pixels.transpose(1, 2, 3, 0)),
         cast_THW=cast,
     )
+
+
+def place_of(shot: WorldShot, size: int) -> Canvas:
+    """One frame of a shot's place, as its camera sees it, with nobody in it."""
+    canvas = blank(frames=1, size=size, camera=camera_for(shot))
+    draw_place(canvas, shot.place)
+    return canvas
 
 
 def camera_for(shot: WorldShot) -> Camera:

@@ -7,9 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from onestory_cli.storyworld.canvas import blank
-from onestory_cli.storyworld.render import camera_for
-from onestory_cli.storyworld.settings import draw_place
+from onestory_cli.storyworld.render import camera_for, place_of
 from onestory_cli.storyworld.world import WorldShot
 
 SIDES: tuple[str, ...] = ("left", "centre", "right")
@@ -31,12 +29,10 @@ def shows_accent(shot: WorldShot) -> bool:
 
 def accent_mask(shot: WorldShot, size: int) -> NDArray[np.bool_]:
     """(H, W): where the accent object is in the frame, were nobody before it: what changes with its colour."""
-    drawn = []
-    for colour in ("red", "blue"):
-        canvas = blank(frames=1, size=size, camera=camera_for(shot))
-        draw_place(canvas, replace(shot.place, accent_colour=colour))
-        drawn.append(canvas.pixels_CTHW[:, 0])
-    return np.abs(drawn[0] - drawn[1]).max(0) > _SEEN
+    red, blue = (
+        place_of(replace(shot, place=replace(shot.place, accent_colour=colour)), size) for colour in ("red", "blue")
+    )
+    return np.abs(red.pixels_CTHW - blue.pixels_CTHW).max((0, 1)) > _SEEN
 
 
 def shows_sun(shot: WorldShot) -> bool:

@@ -36,10 +36,9 @@ class Asked:
         """Of these memory frames, at their levels."""
         cast_BKAHW = gather(batch.memory_cast_BFAHW, chosen_BK)
         around_BKAHW = around(cast_BKAHW.transpose(1, 2)).transpose(1, 2)
-        rows_B1 = torch.arange(len(chosen_BK))[:, None]
-        settings_BKAK = batch.memory_settings_BFK[rows_B1, chosen_BK][:, :, None]
+        settings_BKAK = gather(batch.memory_settings_BFK, chosen_BK)[:, :, None]
         return cls(
-            roles=Shown.in_context(cast_BKAHW, batch.memory_actors_BFAK[rows_B1, chosen_BK], levels),
+            roles=Shown.in_context(cast_BKAHW, gather(batch.memory_actors_BFAK, chosen_BK), levels),
             setting=Shown.in_context(around_BKAHW, settings_BKAK, levels),
         )
 

@@ -137,6 +137,7 @@ class LatentData:
         self.looks = torch.tensor([[look_labels(shot) for shot in story.shots] for story in stories])
         self.settings = torch.tensor([[setting_labels(shot) for shot in story.shots] for story in stories])
         self._size, self._nowhere = config.size, torch.zeros(self.latents.shape[-2:])
+        self._accents: dict[WorldShot, Tensor] = {}  # drawn when first asked for: it takes as long as a picture
         self.pairs = np.array([[len(shot.actors) == 2 for shot in story.shots] for story in stories])
 
     def batch(
@@ -193,8 +194,10 @@ class LatentData:
 
     def _accent(self, shot: WorldShot) -> Tensor:
         """(H, W): the part of each latent cell that shows the accent object, were nobody before it."""
-        mask_HW = torch.from_numpy(accent_mask(shot, self._size)).float()
-        return functional.adaptive_avg_pool2d(mask_HW[None], self.latents.shape[-2:])[0]
+        if shot not in self._accents:
+            mask_HW = torch.from_numpy(accent_mask(shot, self._size)).float()
+            self._accents[shot] = functional.adaptive_avg_pool2d(mask_HW[None], self.latents.shape[-2:])[0]
+        return self._accents[shot]
 
     def _targets(
         self, rng: np.random.Generator, size: int, earlier: int, known: range, pairs: float

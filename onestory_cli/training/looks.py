@@ -74,11 +74,11 @@ def with_roles(species_BA: Tensor, named_BA: Tensor | None = None) -> Tensor:
 
 
 class WordReader(nn.Module):
-    """The same of the words of a caption: a linear layer from what leaves the text encoder."""
+    """Which actor each word of a caption is about and how that one looks: a linear layer after the text encoder."""
 
     def __init__(self, width: int, *, seed: int = 0) -> None:
         super().__init__()
-        self.classes = [MOST_ACTORS, *map(len, ATTRIBUTES)]
+        self.classes = [MOST_ACTORS, *LOOK_CLASSES]
         self.read_embed = seeded_linear(width, sum(self.classes), seed=seed)
 
     def loss(self, text_BLE: Tensor, words_BLK: Tensor) -> Tensor:

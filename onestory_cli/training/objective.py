@@ -195,16 +195,16 @@ class ShotObjective:
         time = time_B[:, None, None, None, None]
         noisy = (1 - time) * clean + time * eps
         noisy[:, :, :given] = clean[:, :, :given]
-        context = memory[0] if memory else None
+        context, remembered = memory or (None, None)
         with watch(self.model.transformer, stage) as watched:
             velocity = self._velocity(noisy, time_B, text_BLE, context, first=first, given=given)
-        weight = 1 + stage.character_weight * (2 * cast.sum(1, keepdim=True)).clamp(max=1)
         accent = batch.accent_BHW[:, None, None].to(device) * around(cast)
-        weight = weight + stage.accent_weight * (2 * accent).clamp(max=1)
+        weight = 1 + stage.character_weight * (2 * cast.sum(1, keepdim=True)).clamp(max=1)
+        weight += stage.accent_weight * (2 * accent).clamp(max=1)
         error = (weight / weight.mean() * (velocity.float() - (eps - clean)).square())[:, :, given:]
         patch = self.model.transformer.config.patch_size[-1]
-        asked = [memory[1].to(device)] if memory else []
-        asked.append(Asked.of_noise(batch.looks_BAK.to(device), batch.setting_BK.to(device), cast, patch=patch))
+        made = Asked.of_noise(batch.looks_BAK.to(device), batch.setting_BK.to(device), cast, patch=patch)
+        asked = [remembered.to(device), made] if remembered else [made]
         return {"flow": error.mean()} | token_losses(self.model.transformer, stage, self.readers, watched, asked)
 
     def _velocity(
