@@ -13,6 +13,7 @@ from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Emit, Event, ShotKept, TakeCommitted, ignore
 from onestory_cli.mishaps import coded_fault
 from onestory_cli.models.present import require_weights
+from onestory_cli.models.share import Share, own_device, split_threads
 from onestory_cli.render import load_run_plan, render
 from onestory_cli.render.by_model import MakerByModel
 from onestory_cli.render.checkpoint import SECONDS, never
@@ -54,16 +55,9 @@ def render_story(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
-    """How a worker works. Of `share` workers on a machine it is the one in `place`, counted from 0.
+class Work(Share):
+    """How a worker works, and what it has of its machine."""
 
-    With the device auto or cuda it has the GPU of its place; on the CPU `threads` threads, or else a fair part of them.
-    """
-
-    device: str = "auto"
-    threads: int | None = None
-    share: int = 1
-    place: int = 0
     checkpoint_seconds: float = SECONDS
 
 
@@ -89,22 +83,6 @@ class Models:
             # A part may be loaded films later: it is told then, to whoever listens by then.
             self._loaded = spec, load_maker(spec, own_device(self._work), lambda event: self._emit(event))
         return self._loaded[1]
-
-
-def own_device(work: Work) -> str:
-    """The device of one worker; more workers than GPUs share them."""
-    import torch
-
-    gpus = torch.cuda.device_count()
-    return f"cuda:{work.place % gpus}" if work.device in ("auto", "cuda") and gpus else work.device
-
-
-def split_threads(work: Work) -> None:
-    """Give torch its part of the CPU. How many threads there were is recorded with every take."""
-    import torch
-
-    if work.threads or work.share > 1:
-        torch.set_num_threads(work.threads or max(1, torch.get_num_threads() // work.share))
 
 
 class Counted:

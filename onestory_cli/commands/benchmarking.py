@@ -97,6 +97,12 @@ class BenchmarkFlags:
         option("--steps", metavar="K", min=1, help="Denoising steps; else the model's."),
     ] = None
     seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, max=MOST_SEED, help="Seed of the noise.")] = 0
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", metavar="N", min=1, help="Processes that make films, each with its GPU or part of the CPU."
+        ),
+    ] = 1
 
     def variants(self, spec: ModelSpec) -> tuple[Variant, ...]:
         """The columns that are asked for, refused before anything loads.
@@ -153,7 +159,15 @@ def evaluate_model(
         if other:  # what cannot be compared is refused before hours of work
             compare.pair(films.name, [film.key for film in films.films], [item.name for item in variants], other)
         result = measure(
-            spec, world, suite=films, variants=variants, seed=asked.seed, steps=steps, device=device, emit=show
+            spec,
+            world,
+            suite=films,
+            variants=variants,
+            seed=asked.seed,
+            steps=steps,
+            workers=asked.workers,
+            device=device,
+            emit=show,
         )
     told = Told.of(result, compare.against(result, other) if other else None)
     try:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from onestory_cli.evaluation.readout import WEIGHTS, Readout
-from onestory_cli.evaluation.storyworld import quick
+from onestory_cli.evaluation.seeing import quick
 from onestory_cli.evaluation.teach import EXAM_SEED, SEED, Lessons, draw_lessons, examine, train_readout
 from onestory_cli.evaluation.truth import world_of
 from onestory_cli.models.catalog import find

@@ -16,7 +16,7 @@ from schemas.documents import MODEL_MEASURED
 
 NOW, THEN = "this", "that"
 # of a conduct: how many films are made at a time changes nothing, and every column has its own guidance of the memory
-_NO_SETTING = ("batch", "memory_guidance")
+_NO_SETTING = ("batch", "workers", "memory_guidance")
 
 
 @dataclass(frozen=True, kw_only=True)

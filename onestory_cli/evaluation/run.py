@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 
 from onestory_cli import __version__
+from onestory_cli.evaluation.crew import crew
 from onestory_cli.evaluation.readout import load_readout
 from onestory_cli.evaluation.result import Result
-from onestory_cli.evaluation.storyworld import CEILING, Conduct, evaluate
+from onestory_cli.evaluation.seeing import CEILING, Conduct
+from onestory_cli.evaluation.storyworld import evaluate
 from onestory_cli.evaluation.suites import Suite
 from onestory_cli.evaluation.variants import Variant
 from onestory_cli.events import DataPrepared, Emit, ignore
@@ -28,23 +31,19 @@ def measure(
     variants: Sequence[Variant],
     seed: int,
     steps: int,
+    workers: int = 1,
     device: str = "auto",
     emit: Emit = ignore,
 ) -> Result:
-    """Load a model and the read-out, and run a suite of films in its world."""
+    """Load a model and the read-out, and run a suite of films in its world; with several workers each has both."""
     model, readout = load_model(spec, device), load_readout()
     pace = _Pace(films=len(suite.films) * len(variants), emit=emit)
     schedule = schedule_for(spec, steps=steps)
-    conduct = Conduct(schedule=schedule, seed=seed)
-    result = evaluate(
-        model,
-        readout,
-        suite=suite,
-        variants=variants,
-        conduct=conduct,
-        world=world,
-        progress=pace,
-    )
+    conduct = Conduct(schedule=schedule, seed=seed, workers=workers)
+    with crew(spec, device, workers) if workers > 1 else nullcontext() as see:
+        result = evaluate(
+            model, readout, suite=suite, variants=variants, conduct=conduct, world=world, progress=pace, see=see
+        )
     provenance = {
         "onestory": __version__,
         "fingerprint": fingerprint(spec.base),

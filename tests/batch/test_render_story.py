@@ -6,12 +6,9 @@ import pickle
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-import torch
-
 from onestory_cli.batch.films import prepare
 from onestory_cli.batch.on_slurm import FilmJob
-from onestory_cli.batch.render_story import Models, Work, own_device, render_story, split_threads
+from onestory_cli.batch.render_story import Models, Work, render_story
 from onestory_cli.events import Event, ModelLoading
 from tests.batch.conftest import Tell
 
@@ -43,38 +40,3 @@ def test_a_job_carries_the_name_of_a_folder_and_no_weights(tell: Tell) -> None:
     (item,) = tell(1)
     job = FilmJob(directory=item.film.run, work=WORK, stop=item.film.run / "stop", batch="this")
     assert len(pickle.dumps(job)) < 2000
-
-
-@pytest.mark.parametrize(
-    ("work", "threads"),
-    [
-        (Work(), 6),
-        (Work(share=2), 3),
-        (Work(share=4), 1),
-        (Work(share=9), 1),
-        (Work(share=2, threads=4), 4),
-        (Work(threads=2), 2),
-    ],
-)
-def test_threads_are_split_fairly(work: Work, threads: int) -> None:
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(6)
-        split_threads(work)
-        assert torch.get_num_threads() == threads
-    finally:
-        torch.set_num_threads(before)
-
-
-@pytest.mark.parametrize(
-    ("work", "gpus", "device"),
-    [
-        (Work(place=1), 0, "auto"),
-        (Work(place=1), 2, "cuda:1"),
-        (Work(place=3, device="cuda"), 2, "cuda:1"),
-        (Work(place=1, device="cpu"), 2, "cpu"),
-    ],
-)
-def test_a_worker_has_the_gpu_of_its_place(work: Work, gpus: int, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    assert own_device(work) == device

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import torch
 
 from onestory_cli.evaluation.readout import Readout, load_readout
 from onestory_cli.evaluation.view import Reading, View
@@ -38,6 +40,16 @@ def model() -> LoadedModel:
     for part in (made.transformer, made.vae, made.text_encoder, made.selector, made.conditioner):
         part.eval().requires_grad_(False)
     return made
+
+
+@pytest.fixture
+def lively(model: LoadedModel) -> Iterator[LoadedModel]:
+    """The model with a last layer that is not zero, as it is in weights that have not learned."""
+    last = model.transformer.proj_out.weight
+    before = last.clone()
+    torch.nn.init.normal_(last)
+    yield model
+    last.copy_(before)
 
 
 @pytest.fixture(scope="session")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
 from onestory_cli.evaluation.questions import LATER, ROWS
 from onestory_cli.evaluation.readout import Readout
 from onestory_cli.evaluation.result import Result, markdown
-from onestory_cli.evaluation.storyworld import CEILING, Conduct, evaluate, judge_selector, make_films
+from onestory_cli.evaluation.seeing import CEILING, Conduct
+from onestory_cli.evaluation.storyworld import evaluate, judge_selector
 from onestory_cli.evaluation.suites import Suite, ladder, length, stories
 from onestory_cli.evaluation.truth import world_of
 from onestory_cli.evaluation.variants import by_policy
@@ -72,37 +72,6 @@ def test_branches_and_long_films_are_measured_as_well(model: LoadedModel, readou
     assert {row.split(", ")[0] for row in found.shown} == names
     assert found.rows[CEILING][f"{min(names)}, caption alignment"].n > 0
     assert found.selector.first_choice.n > 0
-
-
-@pytest.fixture
-def lively(model: LoadedModel) -> Iterator[LoadedModel]:
-    """The model with a last layer that is not zero, as it is in weights that have not learned."""
-    last = model.transformer.proj_out.weight
-    before = last.clone()
-    torch.nn.init.normal_(last)
-    yield model
-    last.copy_(before)
-
-
-def test_guidance_of_the_memory_changes_what_remembers_and_nothing_else(lively: LoadedModel, readout: Readout) -> None:
-    plain, guided = (
-        make_films(lively, readout, STORIES, replace(ADAPTIVE, guidance=guidance), CONDUCT, lambda *_: None).views
-        for guidance in (0.0, 3.0)
-    )
-    for (first, second, *_), (same, other, *_) in zip(plain, guided, strict=True):
-        assert np.array_equal(first.place, same.place)  # the first shot remembers nothing
-        assert not np.array_equal(second.place, other.place)
-
-
-def test_films_do_not_depend_on_their_batch(model: LoadedModel, readout: Readout) -> None:
-    suite = replace(STORIES, films=STORIES.films[:2])
-
-    def readings(batch: int) -> list[list[object]]:
-        conduct = Conduct(schedule=CONDUCT.schedule, batch=batch)
-        films = make_films(model, readout, suite, by_policy(("last",), (4.0,), frames=8)[0], conduct, lambda *_: None)
-        return [[view.reading.looks for view in film] for film in films.views]
-
-    assert readings(1) == readings(2)
 
 
 def remembered(positions_1K: torch.Tensor, shots: Sequence[int]) -> list[tuple[int, int]]:

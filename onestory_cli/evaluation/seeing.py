@@ -1,0 +1,144 @@
+"""The films of a suite and what the read-out sees in them: those that a model makes, and the true ones.
+
+Shape letters: B films, C latent channels, T latent frames, K selected frames, H W.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from onestory_cli.evaluation.readout import Readout
+from onestory_cli.evaluation.suites import Film, Suite
+from onestory_cli.evaluation.variants import Variant
+from onestory_cli.evaluation.view import View
+from onestory_cli.generate.denoise import Schedule
+from onestory_cli.generate.rollout import roll_out
+from onestory_cli.models.load import LoadedModel, fast_in_bfloat16
+from onestory_cli.storyworld.render import render_shot
+from onestory_cli.storyworld.stories import shown_before
+from onestory_cli.storyworld.world import WorldConfig
+
+CEILING = "ceiling"  # true films, encoded and decoded: what a perfect transformer would be read as
+
+Progress = Callable[[str, int, int], None]  # what, films done, films in all
+Positions = Sequence[Sequence[int]]  # per shot, the chosen bank positions in order of rank
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conduct:
+    """How the films of a benchmark are made, whatever they remember. batch: most films of a group; workers: how many
+    groups are made at a time."""
+
+    schedule: Schedule
+    seed: int = 0
+    batch: int = 16
+    workers: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Films that one process makes at once; `start` is the place of the first one in its suite."""
+
+    films: tuple[Film, ...]
+    start: int
+    variant: Variant
+    conduct: Conduct
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What was seen in films, one view per shot, and what every shot of each film remembered."""
+
+    views: tuple[tuple[View, ...], ...]
+    selections: tuple[Positions, ...] = ()
+
+
+See = Callable[[Sequence[Group]], Iterable[Seen]]  # makes groups of films, here or elsewhere, and tells in their order
+
+
+def see_films(see: See, suite: Suite, variant: Variant, conduct: Conduct, progress: Progress) -> Seen:
+    """See the films that a model makes of the stories' captions."""
+    views: list[tuple[View, ...]] = []
+    selections: list[Positions] = []
+    for seen in see(groups_of(suite, variant, conduct)):
+        views += seen.views
+        selections += seen.selections
+        progress(variant.name, len(views), len(suite.films))
+    return Seen(views=tuple(views), selections=tuple(selections))
+
+
+def groups_of(suite: Suite, variant: Variant, conduct: Conduct) -> tuple[Group, ...]:
+    """The films of a suite in groups of nearly one size, as many for each worker."""
+    films = len(suite.films)
+    rounds = math.ceil(films / (conduct.batch * conduct.workers))
+    size = math.ceil(films / (rounds * conduct.workers))
+    return tuple(
+        Group(films=suite.films[start : start + size], start=start, variant=variant, conduct=conduct)
+        for start in range(0, films, size)
+    )
+
+
+def see_group(model: LoadedModel, readout: Readout, group: Group) -> Seen:
+    """Make one group of films, and see them."""
+    chosen: list[Tensor] = []
+    with quick(model):
+        shots = [_see(model, readout, made) for made in _roll(model, group, chosen)]
+    selections = tuple([shot[film].tolist() for shot in chosen] for film in range(len(group.films)))
+    return Seen(views=tuple(zip(*shots, strict=True)), selections=selections)
+
+
+def _roll(model: LoadedModel, group: Group, chosen: list[Tensor]) -> Iterator[Tensor]:
+    films, variant, conduct = group.films, group.variant, group.conduct
+    return roll_out(
+        model,
+        [[shot.caption for shot in film.story.shots] for film in films],
+        policy=variant.policy,
+        schedule=replace(conduct.schedule, memory_guidance=variant.guidance),
+        frames=variant.frames,
+        budget=variant.budget,
+        visible=films[0].visible,
+        seed=conduct.seed + 1000 * group.start,  # a film's noise does not depend on how films are batched
+        shown=[[shown_before(film.story, shot) for shot in range(len(film.story.shots))] for film in films],
+        introduces=[[any(shot.names_look) for shot in film.story.shots] for film in films],
+        selections=chosen,
+    )
+
+
+@torch.inference_mode()
+def _see(model: LoadedModel, readout: Readout, latents_BCTHW: Tensor) -> list[View]:
+    return readout.view(np.stack([model.decode(latents) for latents in latents_BCTHW]))
+
+
+@torch.inference_mode()
+def see_truth(
+    model: LoadedModel, readout: Readout, suite: Suite, world: WorldConfig, progress: Progress
+) -> list[tuple[View, ...]]:
+    """See the true films after a way through the model's VAE."""
+    seen = []
+    for done, film in enumerate(suite.films, start=1):
+        views: list[View] = []
+        for shot in dict.fromkeys(film.story.shots):
+            pixels = render_shot(shot, world).pixels_THWC
+            with quick(model):
+                views += _see(model, readout, model.encode_video(pixels[None]))
+        by_shot = dict(zip(dict.fromkeys(film.story.shots), views, strict=True))  # a ladder's returns are one shot
+        seen.append(tuple(by_shot[shot] for shot in film.story.shots))
+        progress(CEILING, done, len(suite.films))
+    return seen
+
+
+@contextmanager
+def quick(model: LoadedModel) -> Iterator[None]:
+    """bfloat16 where the device is fast in it: many films are averaged, so that rounding does not matter."""
+    fast = fast_in_bfloat16(model.device)
+    with warnings.catch_warnings(), torch.autocast(model.device.type, torch.bfloat16, enabled=fast):
+        warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")  # a norm, a little slower
+        yield

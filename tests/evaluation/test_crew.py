@@ -1,0 +1,112 @@
+"""Films of a benchmark made by several processes: as one would make them, and none stays behind."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from onestory_cli.errors import OnestoryError
+from onestory_cli.evaluation.crew import crew
+from onestory_cli.evaluation.readout import Readout
+from onestory_cli.evaluation.seeing import Conduct, Group, groups_of, see_group
+from onestory_cli.evaluation.suites import stories
+from onestory_cli.evaluation.variants import by_policy
+from onestory_cli.generate.denoise import Schedule
+from onestory_cli.models.catalog import find
+from onestory_cli.models.load import LoadedModel
+from onestory_cli.models.spec import ModelSpec
+from onestory_cli.training.build import save_model
+from tests.evaluation.conftest import WORLD
+
+(ADAPTIVE,) = by_policy(("adaptive",), (4.0,), frames=8)
+SECONDS = 30.0  # in which a process that was told to leave is gone
+
+HIRE = """
+import multiprocessing, sys
+from onestory_cli.evaluation.crew import crew
+from onestory_cli.models.catalog import find
+from tests.evaluation.test_crew import groups
+
+with crew(find(sys.argv[1]), "cpu", 2) as see:
+    next(iter(see(groups(steps=1))))
+    print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+    list(see(groups(steps=100_000)))
+"""
+
+
+def groups(*, steps: int) -> Sequence[Group]:
+    schedule = Schedule(name="euler", steps=steps, shift=2.0, guidance=1.0)
+    return groups_of(stories(3, WORLD), ADAPTIVE, Conduct(schedule=schedule, batch=2, workers=2))
+
+
+@pytest.fixture
+def spec(lively: LoadedModel, tmp_path: Path) -> ModelSpec:
+    save_model(lively, tmp_path / "model")
+    return find(str(tmp_path / "model"))
+
+
+def test_several_make_what_one_makes(lively: LoadedModel, readout: Readout, spec: ModelSpec) -> None:
+    asked = groups(steps=1)
+    with crew(spec, "cpu", 2) as see:
+        there = list(see(asked))
+        assert len(multiprocessing.active_children()) == 2
+    here = [see_group(lively, readout, group) for group in asked]
+    assert [seen.selections for seen in there] == [seen.selections for seen in here]
+    for one, other in zip(there, here, strict=True):
+        for views, others in zip(one.views, other.views, strict=True):
+            for view, same in zip(views, others, strict=True):
+                assert np.allclose(view.place, same.place, atol=1e-3)
+    assert multiprocessing.active_children() == []
+
+
+def test_a_worker_that_is_killed_is_told(spec: ModelSpec) -> None:
+    with crew(spec, "cpu", 2) as see:
+        seen = iter(see([*groups(steps=1), *groups(steps=100_000)]))
+        next(seen)
+        child = multiprocessing.active_children()[0]
+        child.kill()
+        with pytest.raises(OnestoryError, match="killed") as fault:
+            list(seen)
+    assert fault.value.code == "U607"
+    assert "--workers" in fault.value.help
+    assert multiprocessing.active_children() == []
+
+
+def test_what_goes_wrong_here_ends_the_others(spec: ModelSpec) -> None:
+    def interrupted() -> None:
+        with crew(spec, "cpu", 2) as see:
+            next(iter(see([*groups(steps=1), *groups(steps=100_000)])))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert multiprocessing.active_children() == []
+
+
+def test_no_worker_outlives_who_hired_it(spec: ModelSpec) -> None:
+    folder = str(spec.base)
+    with subprocess.Popen([sys.executable, "-c", HIRE, folder], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        workers = [int(pid) for pid in process.stdout.readline().split()]
+        assert len(workers) == 2
+        process.kill()
+    end = time.monotonic() + SECONDS
+    while any(map(_lives, workers)) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(map(_lives, workers))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()  # nobody may have asked how it ended
+    except (ProcessLookupError, FileNotFoundError):
+        return False

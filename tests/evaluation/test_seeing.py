@@ -1,0 +1,62 @@
+"""Films that a model with random weights makes: in what groups, and what each depends on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+
+from onestory_cli.evaluation.readout import Readout
+from onestory_cli.evaluation.seeing import Conduct, Seen, groups_of, see_films, see_group
+from onestory_cli.evaluation.suites import Suite, stories
+from onestory_cli.evaluation.variants import Variant, by_policy
+from onestory_cli.generate.denoise import Schedule
+from onestory_cli.models.load import LoadedModel
+from tests.evaluation.conftest import WORLD
+
+CONDUCT = Conduct(schedule=Schedule(name="euler", steps=1, shift=2.0, guidance=1.0), batch=2)
+STORIES = stories(3, WORLD)
+ADAPTIVE, LAST = by_policy(("adaptive", "last"), (4.0,), frames=8)
+
+
+def seen(model: LoadedModel, readout: Readout, variant: Variant, suite: Suite, conduct: Conduct) -> Seen:
+    here = partial(map, partial(see_group, model, readout))
+    return see_films(here, suite, variant, conduct, lambda *_: None)
+
+
+def test_guidance_of_the_memory_changes_what_remembers_and_nothing_else(lively: LoadedModel, readout: Readout) -> None:
+    plain, guided = (
+        seen(lively, readout, replace(ADAPTIVE, guidance=guidance), STORIES, CONDUCT).views for guidance in (0.0, 3.0)
+    )
+    for (first, second, *_), (same, other, *_) in zip(plain, guided, strict=True):
+        assert np.array_equal(first.place, same.place)  # the first shot remembers nothing
+        assert not np.array_equal(second.place, other.place)
+
+
+def test_films_do_not_depend_on_their_batch(model: LoadedModel, readout: Readout) -> None:
+    suite = replace(STORIES, films=STORIES.films[:2])
+
+    def readings(batch: int) -> list[list[object]]:
+        films = seen(model, readout, LAST, suite, replace(CONDUCT, batch=batch))
+        return [[view.reading.looks for view in film] for film in films.views]
+
+    assert readings(1) == readings(2)
+
+
+@pytest.mark.parametrize(
+    ("batch", "workers", "sizes"),
+    [
+        (16, 1, [3]),
+        (2, 1, [2, 1]),
+        (16, 2, [2, 1]),
+        (16, 9, [1, 1, 1]),
+        (1, 2, [1, 1, 1]),
+    ],
+)
+def test_every_worker_has_its_part_of_the_films(batch: int, workers: int, sizes: list[int]) -> None:
+    groups = groups_of(STORIES, ADAPTIVE, replace(CONDUCT, batch=batch, workers=workers))
+    assert [len(group.films) for group in groups] == sizes
+    assert [film for group in groups for film in group.films] == list(STORIES.films)
+    assert [group.start for group in groups] == [sum(sizes[:place]) for place in range(len(sizes))]
