@@ -6,6 +6,7 @@ which `lookup` reads only when somebody asks: `onestory explain CODE`.
 
 from __future__ import annotations
 
+import copyreg
 import difflib
 import unicodedata
 from collections.abc import Iterable
@@ -64,6 +65,10 @@ class OnestoryError(Exception):
     ) -> None:
         super().__init__(message)
         self.code, self.message, self.help, self.place, self.exit = code, message, help, place, exit
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors go from process to process: made again of what they hold, as `args` are not what `__init__` takes."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from onestory_cli.codes import CODES, Code
 from onestory_cli.errors import (
     Diagnostic,
     ExitCode,
+    Findings,
     OnestoryError,
     Place,
     closest,
@@ -68,6 +70,19 @@ def test_lookup_of_no_code(code: str) -> None:
         lookup(code)
     assert (caught.value.code, caught.value.exit) == ("U601", ExitCode.USAGE)
     assert len(caught.value.message) < 100
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        OnestoryError("U607", "not enough memory", help="close other programs", exit=ExitCode.MACHINE),
+        Findings((Diagnostic(code="S104", message="no shot", place=Place(path="a.yaml", line=2)),)),
+    ],
+)
+def test_an_error_comes_whole_from_another_process(fault: OnestoryError) -> None:
+    same = pickle.loads(pickle.dumps(fault))
+    assert (type(same), str(same), same.exit) == (type(fault), str(fault), fault.exit)
+    assert same.diagnostics == fault.diagnostics
 
 
 def test_full() -> None:

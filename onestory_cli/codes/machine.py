@@ -202,7 +202,8 @@ MACHINE = (
         code="U607",
         title="Not enough memory",
         explanation="The model, or a shot of this size and length, does not fit into the memory of this machine or of "
-        "its GPU. Close other programs, or ask for less: a smaller size, fewer frames, a smaller memory budget.",
+        "its GPU. Close other programs, or ask for less: a smaller size, fewer frames, a smaller memory budget, fewer "
+        "workers.",
         bad="size: 1280x720",
         good="size: 832x480",
     ),

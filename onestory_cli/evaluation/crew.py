@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import cache
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.queues import SimpleQueue
@@ -20,7 +21,7 @@ from onestory_cli.models.load import LoadedModel, load_model
 from onestory_cli.models.share import Share, own_device, split_threads
 from onestory_cli.models.spec import ModelSpec
 
-_tools: list[tuple[LoadedModel, Readout]] = []  # of a worker
+_load: list[Callable[[], tuple[LoadedModel, Readout]]] = []  # what a worker works with
 
 
 @contextmanager
@@ -59,7 +60,7 @@ def _start(spec: ModelSpec, shares: SimpleQueue[Share], alive: Connection) -> No
     threading.Thread(target=_leave, args=(alive,), daemon=True).start()
     share = shares.get()
     split_threads(share)
-    _tools.append((load_model(spec, own_device(share)), load_readout()))
+    _load.append(cache(lambda: (load_model(spec, own_device(share)), load_readout())))  # a fault of it is its group's
 
 
 def _leave(alive: Connection) -> None:
@@ -69,5 +70,5 @@ def _leave(alive: Connection) -> None:
 
 
 def _see(group: Group) -> Seen:
-    model, readout = _tools[0]
+    model, readout = _load[0]()
     return see_group(model, readout, group)

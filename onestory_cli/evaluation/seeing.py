@@ -24,7 +24,7 @@ from onestory_cli.generate.rollout import roll_out
 from onestory_cli.models.load import LoadedModel, fast_in_bfloat16
 from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.stories import shown_before
-from onestory_cli.storyworld.world import WorldConfig
+from onestory_cli.storyworld.world import WorldConfig, WorldShot
 
 CEILING = "ceiling"  # true films, encoded and decoded: what a perfect transformer would be read as
 
@@ -124,13 +124,12 @@ def see_truth(
     """See the true films after a way through the model's VAE."""
     seen = []
     for done, film in enumerate(suite.films, start=1):
-        views: list[View] = []
+        views: dict[WorldShot, View] = {}  # a ladder's returns are one shot
         for shot in dict.fromkeys(film.story.shots):
             pixels = render_shot(shot, world).pixels_THWC
             with quick(model):
-                views += _see(model, readout, model.encode_video(pixels[None]))
-        by_shot = dict(zip(dict.fromkeys(film.story.shots), views, strict=True))  # a ladder's returns are one shot
-        seen.append(tuple(by_shot[shot] for shot in film.story.shots))
+                (views[shot],) = _see(model, readout, model.encode_video(pixels[None]))
+        seen.append(tuple(views[shot] for shot in film.story.shots))
         progress(CEILING, done, len(suite.films))
     return seen
 

@@ -57,6 +57,15 @@ def test_a_result_against_itself_differs_in_nothing(folder: Path, tmp_path: Path
     assert json.loads((tmp_path / "b.json").read_text())["against"] == comparison
 
 
+def test_two_workers_find_what_one_finds(folder: Path, tmp_path: Path) -> None:
+    first = ("--policies", "adaptive")
+    measured(folder, tmp_path / "a.json", *first)
+    _, document = measured(folder, tmp_path / "b.json", *first, "--workers", "2", "--against", str(tmp_path / "a.json"))
+    assert document["provenance"]["conduct"]["workers"] == 2
+    assert document["against"]["unequal"] == []
+    assert document["tallies"] == json.loads((tmp_path / "a.json").read_text())["tallies"]
+
+
 def test_what_cannot_be_compared_is_refused_before_anything_is_made(folder: Path, tmp_path: Path) -> None:
     measured(folder, tmp_path / "a.json", "--policies", "adaptive")
     options = ("--suite", "length", "--stories", "100", "--against", str(tmp_path / "a.json"))

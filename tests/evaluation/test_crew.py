@@ -80,6 +80,13 @@ def test_a_worker_that_is_killed_is_told(spec: ModelSpec) -> None:
     assert multiprocessing.active_children() == []
 
 
+def test_what_a_worker_cannot_load_is_told_by_its_code(spec: ModelSpec) -> None:
+    (Path(spec.base) / "transformer" / "config.json").unlink()
+    with crew(spec, "cpu", 1) as see, pytest.raises(OnestoryError) as fault:
+        list(see(groups(steps=1)))
+    assert fault.value.code.startswith("M5")
+
+
 def test_what_goes_wrong_here_ends_the_others(spec: ModelSpec) -> None:
     def interrupted() -> None:
         with crew(spec, "cpu", 2) as see:
