@@ -6,6 +6,8 @@ anything. The others follow: they load the models that it loads, and take part w
 
 from __future__ import annotations
 
+import atexit
+import gc
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,6 +33,16 @@ def join(rank: int) -> None:
     if torch.cuda.is_available():
         torch.cuda.set_device(rank)
     distributed.init_process_group(backend, timeout=PATIENCE)
+    free_groups_at_exit()
+
+
+def free_groups_at_exit() -> None:
+    """Have no thread of a process group outlive the commands.
+
+    What used a group holds it in cycles (device meshes, wrapped modules), so that to destroy it does not free it; a
+    thread of gloo that lets go of a tensor while the interpreter ends aborts the process (pytorch/pytorch#190489).
+    """
+    atexit.register(gc.collect)
 
 
 def leads() -> bool:

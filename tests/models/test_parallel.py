@@ -60,6 +60,7 @@ def test_two_processes_make_the_film_of_one(film: Path) -> None:
     two = run(*TORCHRUN, PROGRAM, *render, "--run", "two.run", folder=film.parent)
     assert two.returncode == 0, two.stderr
     assert two.stdout.split() == ["two.run/film.mp4"]
+    assert "LEFT" not in two.stderr
     together = digests(film.with_name("two.run"))
     one = run(sys.executable, PROGRAM, *render, folder=film.parent)
     assert one.returncode == 0, one.stderr
@@ -81,3 +82,4 @@ def test_what_is_wrong_is_said_once_and_ends_all(film: Path) -> None:
     result = run(*TORCHRUN, PROGRAM, "render", film, folder=film.parent)
     assert result.returncode != 0
     assert result.stderr.count("error[M501]") == 1
+    assert "LEFT" not in result.stderr

@@ -12,6 +12,7 @@ from accelerate.utils import DistributedDataParallelKwargs
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Emit, ignore
 from onestory_cli.models.load import quietly
+from onestory_cli.models.parallel import free_groups_at_exit
 from onestory_cli.training.adapter.base import Base
 from onestory_cli.training.adapter.build import build_adapter
 from onestory_cli.training.adapter.cache import Shards
@@ -40,6 +41,8 @@ def train_adapter(path: Path, folder: Path, emit: Emit = ignore, *, device: str 
     recipe = read_adapter_recipe(path)
     wanted = fit(recipe, path, folder / "model" / "adapter")
     accelerator = open_accelerator(recipe, folder, device)
+    if accelerator.num_processes > 1:
+        free_groups_at_exit()
     emit = emit if accelerator.is_main_process else ignore
     base = Base(wanted.spec, accelerator.device, wanted.part)
     cache = path.parent / recipe.cache if recipe.cache else folder / "cache"
