@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
@@ -14,58 +15,18 @@ import typer
 from typer.core import TyperGroup
 
 from onestory_cli import __version__
-from onestory_cli.commands import (
-    batch,
-    contact_sheet,
-    doctor,
-    evaluate,
-    explain,
-    export,
-    import_story,
-    inspect_film,
-    inspect_memory,
-    models,
-    new,
-    plan,
-    prune,
-    render,
-    report,
-    resume,
-    schema,
-    take,
-    train,
-    validate,
-    verify,
-)
 from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.mishaps import coded_fault
 
 COMMANDS = {
-    "Make a film": {
-        "new": new,
-        "validate": validate,
-        "plan": plan,
-        "render": render,
-        "resume": resume,
-        "batch": batch,
-        "import": import_story,
-    },
-    "Look after a run": {"take": take, "verify": verify, "prune": prune, "export": export},
-    "Look": {
-        "inspect": inspect_film,
-        "inspect-memory": inspect_memory,
-        "report": report,
-        "contact-sheet": contact_sheet,
-    },
-    "Set up and look up": {
-        "models": models,
-        "schema": schema,
-        "explain": explain,
-        "doctor": doctor,
-    },
-    "Laboratory": {"train": train, "evaluate": evaluate},
+    "Make a film": ("new", "validate", "plan", "render", "resume", "batch", "import"),
+    "Look after a run": ("take", "verify", "prune", "export"),
+    "Look": ("inspect", "inspect-memory", "report", "contact-sheet"),
+    "Set up and look up": ("models", "schema", "explain", "doctor"),
+    "Laboratory": ("train", "evaluate"),
 }
+OTHER_MODULES = {"import": "import_story", "inspect": "inspect_film"}  # what is a word or a module of Python
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # of click, of which typer exports only this child
 
 
@@ -73,7 +34,7 @@ class Group(TyperGroup):
     """All commands. A reader that closes the pipe (`onestory plan ... | head`) ends the work without a word."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [name for panel in COMMANDS.values() for name in panel]
+        return [name for panel in COMMANDS.values() for name in panel if name in self.commands]
 
     def invoke(self, ctx: Any) -> ExitCode:
         try:
@@ -85,29 +46,12 @@ class Group(TyperGroup):
         return code
 
 
-app = typer.Typer(
-    name="onestory",
-    cls=Group,
-    help="A compiler from screenplays to films that remember what they have shown.",
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for panel, modules in COMMANDS.items():
-    for name, module in modules.items():
-        if hasattr(module, "group"):
-            app.add_typer(module.group, name=name, rich_help_panel=panel)
-        else:
-            app.command(name, rich_help_panel=panel)(module.command)
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"onestory {__version__}")
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
 def _onestory(
     context: typer.Context,
     version: Annotated[
@@ -117,6 +61,30 @@ def _onestory(
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), nl=False)
         raise typer.Exit(ExitCode.USAGE)
+
+
+def open_app(only: str = "") -> typer.Typer:
+    """The program with all its commands, or with the one that a line names: to load them all takes longer than most."""
+    app = typer.Typer(
+        name="onestory",
+        cls=Group,
+        help="A compiler from screenplays to films that remember what they have shown.",
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(_onestory)
+    known = any(only in names for names in COMMANDS.values())
+    for panel, names in COMMANDS.items():
+        for name in names:
+            if known and name != only:
+                continue
+            module = import_module("onestory_cli.commands." + OTHER_MODULES.get(name, name.replace("-", "_")))
+            if hasattr(module, "group"):
+                app.add_typer(module.group, name=name, rich_help_panel=panel)
+            else:
+                app.command(name, rich_help_panel=panel)(module.command)
+    return app
 
 
 class Terminator:
@@ -147,6 +115,7 @@ def run(arguments: Sequence[str], console: Console) -> ExitCode:
     command = next((item for item in arguments if not item.startswith("-")), "")
     json = "--json" in arguments
     try:
+        app = open_app(next(iter(arguments), ""))
         return ExitCode(app(list(arguments), prog_name="onestory", standalone_mode=False, obj=console))
     except KeyboardInterrupt:  # the second one; Typer turns the first into 130
         return ExitCode.INTERRUPTED

@@ -90,7 +90,7 @@ def test_help_loads_what_a_command_takes_and_nothing_that_it_works_with(folder: 
 
 def all_commands() -> dict[str, Any]:
     """Every command by the words that call it, those of groups included, in the order of the help."""
-    root: Any = get_command(cli.app)
+    root: Any = get_command(cli.open_app())
     found = {}
     for name in root.list_commands(None):
         command = root.commands[name]
@@ -101,7 +101,7 @@ def all_commands() -> dict[str, Any]:
 
 
 def test_commands_and_flags_are_what_was_promised(golden: Callable[[Path, str], None]) -> None:
-    root = get_command(cli.app)
+    root = get_command(cli.open_app())
     lines = []
     for name, command in {"onestory": root, **all_commands()}.items():
         words = [parameter.opts[0] if parameter.opts[0].startswith("-") else "" for parameter in command.params]

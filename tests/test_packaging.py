@@ -119,7 +119,7 @@ def test_what_is_installed_is_whole() -> None:
 def test_the_hook_runs_validate_on_stories() -> None:
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
     _, name, *flags = shlex.split(hook["entry"])
-    context = get_command(cli.app).commands[name].make_context(name, [*flags, "film.story.yaml"])  # type: ignore[attr-defined]
+    context = get_command(cli.open_app()).commands[name].make_context(name, [*flags, "film.story.yaml"])  # type: ignore[attr-defined]
     assert [Path(name) for name in context.params["files"]] == [Path("film.story.yaml")]
     assert all(re.search(hook["files"], path.name) for path in (ROOT / "examples").glob("*.story.yaml"))
     assert not re.search(hook["files"], "examples/recipes/storyworld.yaml")

@@ -72,7 +72,7 @@ def test_the_two_commands_that_set_it_up() -> None:
 
 @pytest.mark.parametrize("arguments", command_lines(), ids=shlex.join)
 def test_every_command_exists_with_its_flags(arguments: list[str]) -> None:
-    root = get_command(cli.app)
+    root = get_command(cli.open_app())
     name, *rest = arguments
     if name.startswith("-"):
         assert name in {option for parameter in root.params for option in parameter.opts}

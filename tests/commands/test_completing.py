@@ -19,7 +19,7 @@ def offered(line: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setenv("_ONESTORY_COMPLETE", "complete_bash")
     out = io.StringIO()
     with redirect_stdout(out), pytest.raises(SystemExit):
-        get_command(cli.app).main([], prog_name="onestory", complete_var="_ONESTORY_COMPLETE")
+        get_command(cli.open_app()).main([], prog_name="onestory", complete_var="_ONESTORY_COMPLETE")
     return out.getvalue().split()
 
 
