@@ -64,7 +64,7 @@ def _onestory(
 
 
 def open_app(only: str = "") -> typer.Typer:
-    """The program with all its commands, or with the one that a line names: to load them all takes longer than most."""
+    """The program with all its commands, or with the one that a line names: loading all takes longer than most do."""
     app = typer.Typer(
         name="onestory",
         cls=Group,
