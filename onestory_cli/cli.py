@@ -74,16 +74,13 @@ def open_app(only: str = "") -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(invoke_without_command=True)(_onestory)
-    known = any(only in names for names in COMMANDS.values())
-    for panel, names in COMMANDS.items():
-        for name in names:
-            if known and name != only:
-                continue
-            module = import_module("onestory_cli.commands." + OTHER_MODULES.get(name, name.replace("-", "_")))
-            if hasattr(module, "group"):
-                app.add_typer(module.group, name=name, rich_help_panel=panel)
-            else:
-                app.command(name, rich_help_panel=panel)(module.command)
+    panels = {name: panel for panel, names in COMMANDS.items() for name in names}
+    for name in [only] if only in panels else panels:
+        module = import_module("onestory_cli.commands." + OTHER_MODULES.get(name, name.replace("-", "_")))
+        if hasattr(module, "group"):
+            app.add_typer(module.group, name=name, rich_help_panel=panels[name])
+        else:
+            app.command(name, rich_help_panel=panels[name])(module.command)
     return app
 
 
@@ -115,7 +112,7 @@ def run(arguments: Sequence[str], console: Console) -> ExitCode:
     command = next((item for item in arguments if not item.startswith("-")), "")
     json = "--json" in arguments
     try:
-        app = open_app(next(iter(arguments), ""))
+        app = open_app(*arguments[:1])
         return ExitCode(app(list(arguments), prog_name="onestory", standalone_mode=False, obj=console))
     except KeyboardInterrupt:  # the second one; Typer turns the first into 130
         return ExitCode.INTERRUPTED
