@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -18,11 +18,12 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 from torch import nn
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
+from onestory_cli.errors import OnestoryError
 from onestory_cli.memory.conditioner import AdaptiveConditioner, ConditionerConfig
 from onestory_cli.memory.selector import FrameSelector, SelectorConfig
 from onestory_cli.models.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
-from onestory_cli.models.catalog import CARD, ModelSpec
-from onestory_cli.models.load import quietly
+from onestory_cli.models.catalog import CARD, ModelSpec, find
+from onestory_cli.models.load import load_model, quietly
 from onestory_cli.models.loaded import LoadedModel
 from onestory_cli.models.transformer import MemoryWanTransformer
 from onestory_cli.training.recipe import Recipe
@@ -71,6 +72,23 @@ def build_model(recipe: Recipe, words: Sequence[str], known: Sequence[str] | Non
         selector=selector,
         conditioner=conditioner,
     )
+
+
+def continue_model(recipe: Recipe, beside: Path) -> LoadedModel:
+    """The model that `start` names, ready to train, with the name and the sampling defaults of the recipe.
+
+    Raises:
+        OnestoryError: what `find` and `load_model` raise; T601 for a model that reads no context tokens.
+    """
+    spec = find(recipe.start, beside=beside)
+    if spec.remembers != "context" or spec.experts > 1:
+        reason = f'start: "{recipe.start}" has no memory adapter, or more than one expert'
+        raise OnestoryError("T601", reason, help="name a model that `onestory train` wrote")
+    model = load_model(spec, "cpu")
+    for part in (model.transformer, model.vae, model.text_encoder, model.selector, model.conditioner):
+        part.requires_grad_(True)
+    model.spec = replace(spec, name=recipe.model.name, **asdict(recipe.model.sampling))
+    return model
 
 
 def build_vae(recipe: Recipe) -> AutoencoderKLWan:

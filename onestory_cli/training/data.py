@@ -98,6 +98,7 @@ class StoryBatch:
     accent_BHW: Tensor
     words_BLK: Tensor
     captions: tuple[str, ...]
+    introduces_B: Tensor  # whether a caption describes a character's look
     memory_BFCHW: Tensor
     memory_cast_BFAHW: Tensor
     memory_actors_BFAK: Tensor  # species and role
@@ -182,6 +183,7 @@ class LatentData:
             accent_BHW=torch.stack([self._accent(shot) if accents else self._nowhere for shot in shots]),
             words_BLK=torch.tensor(words),
             captions=tuple(captions),
+            introduces_B=torch.tensor([told or any(shot.names_look) for shot, told in zip(shots, full, strict=True)]),
             memory_BFCHW=torch.stack([row.memory_FCHW for row in rows]),
             memory_cast_BFAHW=torch.stack([row.cast_FAHW for row in rows]),
             memory_actors_BFAK=torch.stack([row.actors_EAK for row in rows]).repeat_interleave(frames, 1),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from onestory_cli.events import Emit, StageFinished, StageStarted, Warned
 from onestory_cli.models.load import fast_in_bfloat16
@@ -18,7 +19,8 @@ from onestory_cli.training.optim import MovingAverage, Optimiser
 from onestory_cli.training.recipe import Recipe
 from onestory_cli.training.report import Plan, Report
 
-Objective = Callable[[np.random.Generator, torch.Generator], Losses]
+# The losses of one step; an objective that makes several updates per step yields the losses of each
+Objective = Callable[[np.random.Generator, torch.Generator], Losses | Iterator[Losses]]
 
 
 def run_stage(
@@ -49,8 +51,7 @@ def run_stage(
     for step in range(first, stage.steps):
         with mixed_precision(run.device, recipe.dtype):
             losses = objective(*draws(recipe.seed, index, step))
-        run.learn(step, losses["loss"])
-        report.add(step, {name: float(value.detach()) for name, value in losses.items()})
+        report.add(step, run.learn(step, [losses] if isinstance(losses, dict) else losses))
         done = step + 1
         if done % recipe.checkpoint_every == 0 or done == stage.steps:
             run.save(path, done)
@@ -81,10 +82,16 @@ class _Run:
         """How many numbers are learned."""
         return sum(item.numel() for item in self.optimiser.parameters)
 
-    def learn(self, step: int, loss: Tensor) -> None:
-        loss.backward()
-        self.optimiser.step(step)
-        self.average.update(step)
+    def learn(self, step: int, updates: Iterable[Losses]) -> dict[str, float]:
+        """Update the weights by each of the losses in turn and return their means by name."""
+        found: dict[str, list[float]] = defaultdict(list)
+        for losses in updates:
+            losses["loss"].backward()
+            self.optimiser.step(step)
+            self.average.update(step)
+            for name, value in losses.items():
+                found[name].append(float(value.detach()))
+        return {name: sum(values) / len(values) for name, values in found.items()}
 
     def save(self, path: Path, step: int) -> None:
         """A checkpoint of the state after `step` steps."""

@@ -13,7 +13,7 @@ from onestory_cli.models.catalog import SCHEDULERS
 from onestory_cli.shape import build
 from onestory_cli.storyworld.world import HELD_OUT, WorldConfig
 
-KINDS = ("vae", "text", "base", "adapter")
+KINDS = ("vae", "text", "base", "adapter", "distil")
 TARGETS = ("image", "shot")
 CONDITIONINGS = ("uniform", "labels", "selector")
 DTYPES = ("bfloat16", "float32")
@@ -107,7 +107,8 @@ class Stage:
     """One stage of training.
 
     `kind`: vae; text (the text encoder alone: which character each word is about); base (text and first frame ->
-    picture or shot, no memory); adapter (with memory, all weights).
+    picture or shot, no memory); adapter (with memory, all weights); distil (the transformer learns to sample in
+    `model.sampling.steps` unguided steps what it now samples with guidance).
     `target`: single latent frames first (appearance is learned several times cheaper), then whole shots.
     `conditioning`: which frames of the real history condition the target: uniform from the real shots (the paper's
     warm-up, since a random selector would mislead), by label, or the selector's own top-K.
@@ -133,6 +134,8 @@ class Stage:
     settings, of the attention in the block `match_block`.
     `character_weight` and `accent_weight`: what cells that show a character, or the accent object of a place, weigh
     more than others in the flow loss; a vae stage has only the first.
+    `guidance`, `memory_guidance` and `teacher_steps`: the teacher's guidance scales in a distil stage, and its Euler
+    steps per step of the student.
     `noise_mean` and `noise_std` are of the normal distribution whose sigmoid is the time, 1 being noise alone.
     """
 
@@ -186,18 +189,27 @@ class Stage:
     noise_std: float = 1.1
     kl: float = 5e-4
     gradient: float = 0.5
+    guidance: float = 3.0
+    memory_guidance: float = 0.0
+    teacher_steps: int = 2
     sample_every: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A whole training run. `dtype` is the autocast type: float32, or bfloat16 where the device computes in it."""
+    """A whole training run.
+
+    `start` is a model that training continues from: a name of the catalogue, or a folder. Its own sizes apply, and of
+    `model` only the name and `sampling` are read. Without it the weights are random.
+    `dtype` is the autocast type: float32, or bfloat16 where the device computes in it.
+    """
 
     name: str
     model: Model
     data: Data
     stages: tuple[Stage, ...]
     world: World = World()
+    start: str = ""
     seed: int = 0
     dtype: str = "bfloat16"
     compile: bool = True
@@ -270,9 +282,11 @@ def _stage_faults(stage: Stage, recipe: Recipe) -> Iterator[str]:
             yield f"{value!r} is none of {', '.join(allowed)}"
     if stage.steps < 1 or stage.batch < 1:
         yield "steps and batch must be at least 1"
+    if stage.kind == "distil" and (stage.teacher_steps < 1 or recipe.model.sampling.scheduler != "euler"):
+        yield "a distil stage needs teacher_steps of at least 1 and the scheduler euler in model.sampling"
     if stage.kind == "vae" and (stage.frames % 4 != 1 or stage.frames > recipe.world.frames):
         yield f"frames must be 4k+1 and at most the world's {recipe.world.frames}, not {stage.frames}"
-    if stage.kind == "adapter" and len(stage.earlier) >= recipe.data.shots:
+    if stage.kind in ("adapter", "distil") and len(stage.earlier) >= recipe.data.shots:
         yield f"earlier has {len(stage.earlier)} weights; stories of {recipe.data.shots} shots have fewer earlier ones"
     if not 0 <= stage.pairs <= 1:
         yield f"pairs must be a share from 0 to 1, not {stage.pairs}"

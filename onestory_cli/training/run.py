@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,10 @@ from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean
 from onestory_cli.events import Emit, ignore
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.vocabulary import WORDS
-from onestory_cli.training.build import build_model, save_model
+from onestory_cli.training.build import build_model, continue_model, save_model
 from onestory_cli.training.checkpoint import load_weights, whole
 from onestory_cli.training.data import LatentData, PixelData, known_words
+from onestory_cli.training.distil import DistilObjective
 from onestory_cli.training.grow import grow_text
 from onestory_cli.training.looks import LOOK_CLASSES, ROLE_CLASSES, SETTING_CLASSES, WordReader
 from onestory_cli.training.loop import Objective, run_stage
@@ -51,7 +53,10 @@ def train(
         hint = did_you_mean(stage, names) or f"its stages are {', '.join(names)}"
         raise OnestoryError("T601", f'{recipe_path}: no stage "{stage}"', help=hint, exit=ExitCode.USAGE)
     folder.mkdir(parents=True, exist_ok=True)
-    model = build_model(recipe, WORDS, known_words(world_config(recipe.world)))
+    if recipe.start:
+        model = continue_model(recipe, beside=recipe_path.parent)
+    else:
+        model = build_model(recipe, WORDS, known_words(world_config(recipe.world)))
     for part in (model.transformer, model.vae, model.text_encoder, model.selector, model.conditioner):
         part.to(device)
     model.device = torch.device(device)
@@ -85,6 +90,8 @@ class Trainer:
             self._run_vae(index, modules)
         elif stage.kind == "text":
             self._run_text(index, modules)
+        elif stage.kind == "distil":
+            self._run_distil(index, modules)
         else:
             self._run_shots(index, modules)
         after = self.recipe.stages[index + 1 : index + 2]
@@ -115,6 +122,19 @@ class Trainer:
         asking = {**readers, "words": words} if words else readers
         self._train(index, {**modules, **asking}, objective, self._draw_samples)
 
+    def _run_distil(self, index: int, modules: Mapping[str, nn.Module]) -> None:
+        teacher = copy.deepcopy(self.model.transformer).eval().requires_grad_(False)
+        if self.recipe.compile:  # a copy is not compiled
+            teacher.compile_repeated_blocks(dynamic=True)
+        objective = DistilObjective(
+            student=self.model,
+            teacher=replace(self.model, transformer=teacher),
+            data=self._latents(),
+            stage=self.recipe.stages[index],
+            dtype=self.recipe.dtype,
+        )
+        self._train(index, modules, objective, self._draw_samples)
+
     def _train(
         self, index: int, modules: Mapping[str, nn.Module], objective: Objective, draw: Callable[[Path], None]
     ) -> None:
@@ -136,6 +156,8 @@ class Trainer:
             return {"vae": model.vae}
         if kind == "text":
             return {"text_encoder": model.text_encoder}
+        if kind == "distil":
+            return {"transformer": model.transformer}
         parts: dict[str, nn.Module] = {"transformer": model.transformer, "text_encoder": model.text_encoder}
         if kind == "adapter":
             parts |= {"selector": model.selector, "conditioner": model.conditioner}
@@ -148,13 +170,14 @@ class Trainer:
             "roles": (stage.roles_weight, ROLE_CLASSES),
             "setting": (stage.setting_weight, SETTING_CLASSES),
         }
-        width, seed = self.recipe.model.transformer.width, self.recipe.seed
+        seed, config = self.recipe.seed, self.model.transformer.config
+        width = config.num_attention_heads * config.attention_head_dim
         readers = {name: TokenReader(width, classes, seed=seed) for name, (weight, classes) in asked.items() if weight}
         return {name: reader.to(self.model.device) for name, reader in readers.items()}
 
     def _words(self) -> WordReader:
         """The same of words."""
-        return WordReader(self.recipe.model.text.width, seed=self.recipe.seed).to(self.model.device)
+        return WordReader(self.model.text_encoder.config.d_model, seed=self.recipe.seed).to(self.model.device)
 
     def _pixels(self) -> PixelData:
         return PixelData(self.folder / "cache", config=self.config, data=self.recipe.data, emit=self.emit)

@@ -1,0 +1,137 @@
+"""Distil guided sampling into a few unguided steps, on the student's own path.
+
+Shape letters: B batch, F memory frames, C latent channels, T latent frames, H W latent cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from onestory_cli.generate.denoise import (
+    LOOKS_SETTLED,
+    Conditions,
+    unconditional,
+    velocity,
+    without_memory,
+)
+from onestory_cli.generate.remember import Context, condition, gather
+from onestory_cli.models.levels import allocate
+from onestory_cli.models.load import LoadedModel
+from onestory_cli.models.loaded import TRAINED_TIMES
+from onestory_cli.models.transformer import rotary_at
+from onestory_cli.training.data import LatentData, StoryBatch
+from onestory_cli.training.objective import Losses, mixed_precision, training_attention
+from onestory_cli.training.recipe import Stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistilObjective:
+    """One loss per step of the student's schedule; the caller updates the student between two of them.
+
+    The latents start as noise and follow the student. At each step the target is the mean velocity over that step of
+    the guided teacher, started from the same latents. `student` and `teacher` share all parts except the transformer.
+    """
+
+    student: LoadedModel
+    teacher: LoadedModel
+    data: LatentData
+    stage: Stage
+    dtype: str
+
+    def __call__(self, rng: np.random.Generator, noise: torch.Generator) -> Iterator[Losses]:
+        batch = self._batch(rng)
+        with torch.no_grad(), self._autocast():
+            conditions = self._conditions(batch, rng, noise)
+        memory_scale = torch.where(batch.introduces_B, 0.0, self.stage.memory_guidance).to(self.student.device)
+        latents = torch.randn(batch.target_BCTHW.shape, generator=noise).to(self.student.device)
+        for number, (start, end) in enumerate(pairwise(self.sigmas())):
+            with torch.no_grad(), self._autocast():
+                target = self._teacher_velocity(latents, start, end, conditions, memory_scale)
+            with self._autocast(), training_attention(latents.device):
+                predicted = velocity(self.student, latents, self._time(start), conditions)
+            loss = (predicted - target).square().mean()
+            yield {"loss": loss, f"step_{number + 1}": loss.detach()}
+            latents = latents + (end - start) * predicted.detach()
+
+    def sigmas(self) -> list[float]:
+        """The noise levels of the student's steps, from 1 down to 0."""
+        spec = self.student.spec
+        return self.student.scheduler(spec.scheduler, spec.steps, spec.shift).sigmas.tolist()
+
+    def _batch(self, rng: np.random.Generator) -> StoryBatch:
+        stage = self.stage
+        weights = np.array(stage.earlier) / sum(stage.earlier)
+        earlier = 1 + int(rng.choice(len(weights), p=weights)) if rng.random() < stage.memory else 0
+        return self.data.batch(
+            rng,
+            size=stage.batch,
+            earlier=earlier,
+            inflation=stage.inflation if earlier else 0.0,
+            full_caption=stage.full_caption if earlier else stage.full_caption_alone,
+            stories=stage.stories,
+            skip=stage.skip,
+            pairs=stage.pairs,
+        )
+
+    def _conditions(self, batch: StoryBatch, rng: np.random.Generator, noise: torch.Generator) -> Conditions:
+        model = self.student
+        text_BLE = model.encode_text(list(batch.captions))
+        context = self._context(batch, text_BLE, float(rng.choice(self.stage.budgets)), noise)
+        return Conditions(
+            text_BLE=text_BLE,
+            negative_BLE=model.encode_text([model.spec.negative]).expand_as(text_BLE),
+            context_BSD=context.tokens_BSD,
+            rotary=context.rotary,
+        )
+
+    def _context(self, batch: StoryBatch, text_BLE: Tensor, budget: float, noise: torch.Generator) -> Context:
+        """Context tokens of the frames that the selector chooses, plus noise: generated frames are not clean."""
+        model, memory = self.student, batch.memory_BFCHW.to(self.student.device)
+        if not memory.shape[1]:
+            head = model.transformer.config.attention_head_dim
+            empty = torch.zeros(0, 3)
+            return Context(tokens_BSD=memory.new_zeros(len(memory), 0, 1), rotary=rotary_at(empty, head_dim=head))
+        memory = memory + self.stage.memory_noise * torch.randn(memory.shape, generator=noise).to(memory)
+        ages, times = batch.ages_BF.to(model.device), batch.times_BF.to(model.device)
+        order_BF = model.selector(memory, ages, times, text_BLE).argsort(1, descending=True)
+        height, width = memory.shape[-2:]
+        frames = min(max(self.stage.remembered), order_BF.shape[1])
+        levels = allocate(frames, budget, height=height, width=width, levels=model.spec.levels)
+        return condition(model, gather(memory, order_BF[:, : len(levels)]), levels)
+
+    def _teacher_velocity(
+        self, latents: Tensor, start: float, end: float, conditions: Conditions, memory_scale_B: Tensor
+    ) -> Tensor:
+        """The mean velocity from `start` to `end`, by `teacher_steps` Euler steps of the guided teacher."""
+        moved = latents
+        levels = np.linspace(start, end, self.stage.teacher_steps + 1).tolist()
+        for before, after in pairwise(levels):
+            moved = moved + (after - before) * self._guided(moved, before, conditions, memory_scale_B)
+        return (moved - latents) / (end - start)
+
+    def _guided(self, latents: Tensor, sigma: float, conditions: Conditions, memory_scale_B: Tensor) -> Tensor:
+        """As `generate.denoise.guided`, with a scale of memory guidance per row."""
+        time = self._time(sigma)
+        wanted = velocity(self.teacher, latents, time, conditions)
+        result = wanted
+        if self.stage.guidance != 1.0:
+            free = velocity(self.teacher, latents, time, unconditional(conditions), "uncond")
+            result = free + self.stage.guidance * (wanted - free)
+        if conditions.context_BSD.shape[1] and time > LOOKS_SETTLED and memory_scale_B.any():
+            forgetful = velocity(self.teacher, latents, time, without_memory(conditions), "forgetful")
+            result = result + memory_scale_B[:, None, None, None, None] * (wanted - forgetful)
+        return result
+
+    def _time(self, sigma: float) -> Tensor:
+        return torch.tensor(sigma * TRAINED_TIMES, device=self.student.device)
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        """Entered for each part of a step: autocast keeps cast weights until it exits, and would hide the updates."""
+        return mixed_precision(self.student.device, self.dtype)

@@ -1,0 +1,193 @@
+"""The distil stage: the student follows its own path and learns the teacher's guided mean velocity."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from onestory_cli.errors import OnestoryError
+from onestory_cli.events import Emit, Event, TrainingProgress, ignore
+from onestory_cli.generate.denoise import Schedule, denoise, guided
+from onestory_cli.models.catalog import find
+from onestory_cli.models.load import LoadedModel, load_model
+from onestory_cli.training.data import LatentData
+from onestory_cli.training.distil import DistilObjective
+from onestory_cli.training.loop import run_stage
+from onestory_cli.training.objective import draws
+from onestory_cli.training.optim import named_weights
+from onestory_cli.training.recipe import Stage
+from onestory_cli.training.run import train
+from tests.tiny import tiny_built, tiny_recipe
+
+STAGE = Stage(
+    name="few-steps",
+    kind="distil",
+    target="shot",
+    steps=4,
+    batch=2,
+    rate=1e-2,
+    warmup=1,
+    memory=1.0,
+    earlier=(0.0, 1.0),
+    budgets=(2.0,),
+    guidance=3.0,
+    teacher_steps=1,
+)
+STEPS = 3
+
+
+def objective_of(latents: LatentData, *, dtype: str = "float32", **fields: Any) -> DistilObjective:
+    """An objective whose student and teacher begin with the same weights."""
+    model = tiny_built()
+    model.spec = replace(model.spec, steps=STEPS)
+    teacher = replace(model, transformer=copy.deepcopy(model.transformer).eval().requires_grad_(False))
+    return DistilObjective(student=model, teacher=teacher, data=latents, stage=replace(STAGE, **fields), dtype=dtype)
+
+
+def losses_of(objective: DistilObjective, step: int = 0) -> list[float]:
+    return [float(losses["loss"].detach()) for losses in objective(*draws(3, 0, step))]
+
+
+def test_a_student_equal_to_an_unguided_teacher_has_no_loss(latents: LatentData) -> None:
+    losses = losses_of(objective_of(latents, guidance=1.0))
+    assert len(losses) == STEPS
+    assert max(losses) < 1e-10
+
+
+@pytest.mark.parametrize("fields", [{"guidance": 3.0}, {"guidance": 1.0, "memory_guidance": 2.0}])
+def test_guidance_of_the_teacher_makes_the_loss(latents: LatentData, fields: dict[str, Any]) -> None:
+    batches = [losses_of(objective_of(latents, full_caption=0.0, **fields), step) for step in range(4)]
+    assert max(losses[0] for losses in batches) > 1e-6
+
+
+def test_memory_does_not_guide_shots_that_introduce_a_character(latents: LatentData) -> None:
+    losses = losses_of(objective_of(latents, guidance=1.0, memory_guidance=2.0, full_caption=1.0))
+    assert max(losses) < 1e-10
+
+
+def test_the_target_is_the_guided_mean_velocity_over_a_step(latents: LatentData) -> None:
+    objective = objective_of(latents, teacher_steps=2, inflation=0.0)
+    rng, noise = draws(3, 0, 0)
+    with torch.no_grad():
+        batch = objective._batch(rng)
+        conditions = objective._conditions(batch, rng, noise)
+        start = torch.randn(batch.target_BCTHW.shape, generator=noise)
+        target = objective._teacher_velocity(start, 1.0, 0.6, conditions, torch.zeros(STAGE.batch))
+    schedule = Schedule(name="euler", steps=2, shift=1.0, guidance=3.0)
+    moved = start
+    with torch.inference_mode():
+        for sigma in (1.0, 0.8):
+            moved = moved - 0.2 * guided(objective.teacher, moved, torch.tensor(sigma * 1000), conditions, schedule)
+    torch.testing.assert_close(target, (moved - start) / -0.4, rtol=1e-4, atol=1e-4)
+
+
+def test_latents_follow_the_student(latents: LatentData) -> None:
+    """With the weights unchanged, the path of the objective is the film's own: `denoise` without guidance."""
+    objective = objective_of(latents)
+    calls: list[Tensor] = []
+    hook = objective.student.transformer.register_forward_pre_hook(lambda _, inputs: calls.append(inputs[0].detach()))
+    losses_of(objective)
+    hook.remove()
+    rng, noise = draws(3, 0, 0)
+    batch = objective._batch(rng)
+    with torch.no_grad():
+        conditions = objective._conditions(batch, rng, noise)
+    schedule = Schedule(name="euler", steps=STEPS, shift=objective.student.spec.shift, guidance=1.0)
+    paths: list[Tensor] = []
+    hook = objective.student.transformer.register_forward_pre_hook(lambda _, inputs: paths.append(inputs[0]))
+    denoise(objective.student, torch.randn(batch.target_BCTHW.shape, generator=noise), conditions, schedule)
+    hook.remove()
+    assert len(calls) == len(paths) == STEPS
+    for call, path in zip(calls, paths, strict=True):
+        torch.testing.assert_close(call, path, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_every_update_is_seen_by_the_next_step(latents: LatentData, dtype: str) -> None:
+    """Autocast keeps cast weights until it exits: an update in between must not be hidden by it."""
+    still, moving = objective_of(latents, dtype=dtype), objective_of(latents, dtype=dtype)
+    before = losses_of(still)
+    after = []
+    for losses in moving(*draws(3, 0, 0)):
+        after.append(float(losses["loss"].detach()))
+        with torch.no_grad():
+            moving.student.transformer.proj_out.weight.mul_(1.5)
+    assert after[0] == before[0]
+    assert all(one != other for one, other in zip(before[1:], after[1:], strict=True))
+
+
+def run(latents: LatentData, folder: Path, emit: Emit = ignore) -> tuple[dict[str, Tensor], DistilObjective]:
+    folder.mkdir(exist_ok=True)
+    objective = objective_of(latents, memory=0.5)
+    modules = {"transformer": objective.student.transformer}
+    run_stage(tiny_recipe(objective.stage, checkpoint_every=2), 0, modules, objective, folder, emit)
+    return {name: value.detach().clone() for name, value in named_weights(modules)}, objective
+
+
+def test_an_interrupted_stage_ends_with_the_same_weights(latents: LatentData, tmp_path: Path) -> None:
+    def listen(event: Event) -> None:
+        if isinstance(event, TrainingProgress) and event.step == 3:
+            raise KeyboardInterrupt
+
+    whole, objective = run(latents, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(latents, tmp_path / "parts", listen)
+    parts, _ = run(latents, tmp_path / "parts")
+    assert [name for name in whole if not torch.equal(whole[name], parts[name])] == []
+    fresh, kept = tiny_built().transformer.state_dict(), objective.teacher.transformer.state_dict()
+    assert all(torch.equal(fresh[name], kept[name]) for name in fresh)
+    assert not torch.equal(whole["transformer.proj_out.weight"], fresh["proj_out.weight"])
+
+
+def test_the_student_comes_nearer_to_the_teacher(latents: LatentData, tmp_path: Path) -> None:
+    stage = replace(STAGE, steps=30, rate=3e-3, cooldown=0.0)
+    objective = replace(objective_of(latents), stage=stage)
+    means: list[float] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, TrainingProgress):
+            means.append(event.losses["loss"])
+
+    modules = {"transformer": objective.student.transformer}
+    run_stage(tiny_recipe(stage), 0, modules, objective, tmp_path, listen)
+    assert sum(means[-5:]) < 0.8 * sum(means[:5])
+
+
+RECIPE = """\
+name: quick
+start: {start}
+seed: 5
+dtype: float32
+compile: false
+world: {{size: 64, frames: 5}}
+data: {{stories: 2, vae_stories: 1, shots: 3}}
+model: {{name: quick, sampling: {{steps: 3, guidance: 1.0, shift: 2.0, scale: 4}}}}
+stages: [{{name: few-steps, kind: distil, target: shot, steps: 1, batch: 2, rate: 0.01, guidance: 2.0}}]
+"""
+
+
+def test_a_recipe_can_start_from_a_model(tiny_folder: Path, tiny_model: LoadedModel, tmp_path: Path) -> None:
+    recipe = tmp_path / "quick.yaml"
+    recipe.write_text(RECIPE.format(start=tiny_folder))
+    model = load_model(find(str(train(recipe, tmp_path / "out"))), "cpu")
+    assert (model.spec.steps, model.spec.guidance, model.spec.memory_guidance, model.spec.scale) == (3, 1.0, 0.0, 4)
+    assert model.spec.words == tiny_model.spec.words
+    for path in ("text_encoder/model", "vae/diffusion_pytorch_model", "adapter/adapter"):
+        file = f"{path}.safetensors"
+        assert (tmp_path / "out" / "model" / file).read_bytes() == (tiny_folder / file).read_bytes()
+    before, after = (item.transformer.state_dict() for item in (tiny_model, model))
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_start_without_an_adapter_is_rejected(tmp_path: Path) -> None:
+    recipe = tmp_path / "quick.yaml"
+    recipe.write_text(RECIPE.format(start="wan2.1-t2v-1.3b"))
+    with pytest.raises(OnestoryError, match="has no memory adapter") as caught:
+        train(recipe, tmp_path / "out")
+    assert caught.value.code == "T601"
