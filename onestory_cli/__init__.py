@@ -2,42 +2,28 @@
 
     from onestory_cli import load_story, plan, render
 
-These three are the line of the commands; see `library.py`. They load when they are first used.
+The public names are those of `onestory_cli.api`. They load on first use, so that `import onestory_cli` stays light.
 """
 
 from __future__ import annotations
 
-import sys
-from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from onestory_cli.library import StoryWarning, load_story, plan, render
+from onestory_cli.version import __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from onestory_cli.api import StoryWarning, load_story, plan, render
+
 __all__ = ["StoryWarning", "__version__", "load_story", "plan", "render"]
 
 
-class _FromLibrary:
-    """A name of `library.py`. It stands on the package's class, where a submodule of that name cannot hide it."""
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from onestory_cli import api
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, package: object, owner: type) -> Any:
-        return getattr(import_module(f"{__name__}.library"), self._name)
-
-    def __set__(self, package: object, submodule: object) -> None:
-        """What the import of `onestory_cli.plan` does; the submodule is in `sys.modules` all the same."""
+    return getattr(api, name)
 
 
-class _Package(ModuleType):
-    if not TYPE_CHECKING:
-        load_story = _FromLibrary()
-        plan = _FromLibrary()
-        render = _FromLibrary()
-        StoryWarning = _FromLibrary()
-
-
-sys.modules[__name__].__class__ = _Package
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

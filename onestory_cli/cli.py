@@ -14,10 +14,10 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from onestory_cli import __version__
 from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.mishaps import coded_fault
+from onestory_cli.version import __version__
 
 COMMANDS = {
     "Make a film": ("new", "validate", "plan", "render", "resume", "batch", "import"),

@@ -6,8 +6,8 @@ import errno
 import sys
 from collections.abc import Sequence
 
-from onestory_cli import __version__
 from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.version import __version__
 
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 LIBRARIES = ("torch", "diffusers", "transformers", "av", "safetensors", "numpy", "typer", "rich")

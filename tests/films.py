@@ -15,14 +15,15 @@ from typing import Any
 
 import numpy as np
 
+from onestory_cli.checkpoint import UNKEPT, Checkpoint, Partial
 from onestory_cli.events import Emit, Remembered, StepDone, ignore
+from onestory_cli.memory.levels import allocate
 from onestory_cli.memory.policies import POLICIES, FrameRef
 from onestory_cli.models.catalog import ModelSpec
-from onestory_cli.models.levels import allocate
-from onestory_cli.partial import UNKEPT, Checkpoint, Partial
-from onestory_cli.plan import Plan, ShotJob, make_plan
-from onestory_cli.render import render
-from onestory_cli.store.files import Disk
+from onestory_cli.planning.jobs import Plan, ShotJob
+from onestory_cli.planning.planner import make_plan
+from onestory_cli.rendering.render import render
+from onestory_cli.store.disk import Disk
 from onestory_cli.store.run import Run
 from onestory_cli.story.types import Shot, Story
 

@@ -11,7 +11,7 @@ import pytest
 
 from onestory_cli.codes import CODES
 from onestory_cli.errors import Diagnostic, Findings, format_concise, format_full
-from onestory_cli.plan import make_plan
+from onestory_cli.planning.planner import make_plan
 from onestory_cli.story.load import load_story
 from tests.specs import SPEC
 

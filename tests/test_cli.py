@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from onestory_cli import __version__, cli
+from onestory_cli import cli
 from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.version import __version__
 from tests.films import SPEC
 
 ROOT = Path(__file__).parents[1]
@@ -81,11 +82,29 @@ def test_the_light_half_stays_light(folder: Path, arguments: str) -> None:
 
 @pytest.mark.parametrize("arguments", ["--help", "render --help", "export --help"])
 def test_help_loads_what_a_command_takes_and_nothing_that_it_works_with(folder: Path, arguments: str) -> None:
-    works = {"onestory_cli.render", "onestory_cli.store.run", "onestory_cli.export.write", "jsonschema", "yaml", *HEAVY}
+    works = {
+        "onestory_cli.rendering.render",
+        "onestory_cli.store.run",
+        "onestory_cli.export.write",
+        "jsonschema",
+        "yaml",
+        *HEAVY,
+    }
     tell = f"import atexit; atexit.register(lambda: print('LOADED', {works} & set(sys.modules), file=sys.stderr))"
     result = program(*arguments.split(), code=tell)
     assert result.returncode == 0, result.stderr
     assert result.stderr.splitlines()[-1] == "LOADED set()"
+
+
+@pytest.mark.parametrize("package", ["schemas", "tests", "utils"])
+def test_a_package_of_the_user_never_shadows_ours(folder: Path, package: str) -> None:
+    """`python -m` puts the current folder first on the path, as `torchrun -m` and `PYTHONPATH=.` do."""
+    Path(package).mkdir()
+    Path(package, "__init__.py").write_text("raise RuntimeError('imported by mistake')\n")
+    command = [sys.executable, "-m", "onestory_cli"]
+    for arguments in (["validate", "film.story.yaml"], ["schema"], ["plan", "film.story.yaml", "--json"]):
+        done = subprocess.run([*command, *arguments], capture_output=True, text=True, env=_environment(), check=False)
+        assert done.returncode == 0, done.stderr
 
 
 def all_commands() -> dict[str, Any]:
@@ -200,7 +219,7 @@ def test_a_bug_writes_a_report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 SLOW = """
 import time
-from onestory_cli.commands import making
+from onestory_cli.rendering import loading
 from tests.films import NumpyMaker
 
 class Slow(NumpyMaker):
@@ -213,7 +232,7 @@ class Slow(NumpyMaker):
 
         return super().make(job, memory, image=image, emit=slowly, checkpoint=checkpoint)
 
-making.model_loader = lambda spec, device, emit, shared: lambda: Slow(spec)
+loading.model_loader = lambda spec, device, emit, shared: lambda: Slow(spec)
 """
 
 

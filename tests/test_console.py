@@ -10,11 +10,11 @@ from rich.console import Console as RichConsole
 from rich.spinner import Spinner
 
 from onestory_cli import events
-from onestory_cli.commands.screen import Screen
+from onestory_cli.commands._screen import Screen
 from onestory_cli.console import Console, github_annotation
 from onestory_cli.console.progress import Bar, Pace, remembers
 from onestory_cli.errors import Diagnostic, Place
-from onestory_cli.words import duration
+from onestory_cli.utils.text import duration
 
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
 FINDING = Diagnostic(

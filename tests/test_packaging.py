@@ -58,7 +58,7 @@ def imported(folder: str) -> set[str]:
                 names |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 names.add(node.module)
-    tops = {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"onestory_cli", "schemas", "tests"}
+    tops = {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"onestory_cli", "tests"}
     return {DISTRIBUTION.get(name, name) for name in tops}
 
 
@@ -70,7 +70,7 @@ def pins() -> dict[str, str]:
 
 
 def test_imports_of_the_package_are_its_dependencies() -> None:
-    assert imported("onestory_cli") | imported("schemas") == {item.name for item in RUNTIME} | OPTIONAL
+    assert imported("onestory_cli") == {item.name for item in RUNTIME} | OPTIONAL
 
 
 def test_imports_of_the_tests_are_dependencies() -> None:
@@ -88,8 +88,10 @@ def test_pins_bring_no_library_that_breaks_another() -> None:
 
 
 def test_weights_and_schemas_are_package_data() -> None:
-    declared = PROJECT["tool"]["setuptools"]["package-data"]
-    shipped = {path for package, globs in declared.items() for glob in globs for path in (ROOT / package).glob(glob)}
+    setuptools = PROJECT["tool"]["setuptools"]
+    folders = {name: ROOT / setuptools["package-dir"].get(name, name) for name in setuptools["package-data"]}
+    globs = ((folders[name], glob) for name, globs in setuptools["package-data"].items() for glob in globs)
+    shipped = {path for folder, glob in globs for path in folder.glob(glob)}
     assert [path for path in DATA if path not in shipped] == []
     assert any(path.name == "onestory.json" for path in DATA)
 
@@ -103,6 +105,8 @@ def test_folders_of_modules_are_packages() -> None:
     """Setuptools leaves others out of the wheel."""
     folders = {file.parent for file in (ROOT / "onestory_cli").rglob("*.py")}
     assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
+    names = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+    assert {*PROJECT["tool"]["setuptools"]["packages"]} == {*names, "onestory_cli.schemas.files"}
 
 
 def test_what_is_installed_is_whole() -> None:
@@ -113,7 +117,9 @@ def test_what_is_installed_is_whole() -> None:
     names = {str(file) for file in files}
     if "onestory_cli/cli.py" not in names:
         pytest.skip("onestory is installed in place")
-    assert [name for path in DATA if (name := path.relative_to(ROOT).as_posix()) not in names] == []
+    installed = (path.relative_to(ROOT).as_posix() for path in DATA)
+    assert [name for name in installed if re.sub("^schemas/", "onestory_cli/schemas/files/", name) not in names] == []
+    assert "schemas/__init__.py" not in names
 
 
 def test_the_hook_runs_validate_on_stories() -> None:

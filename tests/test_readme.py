@@ -15,9 +15,9 @@ import pytest
 from typer.main import get_command
 
 from onestory_cli import cli
-from onestory_cli.commands.compiling import compile_story
 from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode
+from onestory_cli.planning.compile import compile_story
 from tests.test_cli import all_commands
 
 ROOT = Path(__file__).parents[1]

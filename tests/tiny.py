@@ -14,7 +14,7 @@ from torch import nn
 
 from onestory_cli.models.catalog import ModelSpec, find
 from onestory_cli.models.load import LoadedModel, load_model
-from onestory_cli.plan.jobs import MemoryJob, Seed, ShotJob, Tokens
+from onestory_cli.planning.jobs import MemoryJob, Seed, ShotJob, Tokens
 from onestory_cli.storyworld.vocabulary import WORDS
 from onestory_cli.training.build import build_model, save_model
 from onestory_cli.training.recipe import (

@@ -15,7 +15,7 @@ from onestory_cli.batch.films import Film
 from onestory_cli.batch.result import Outcome
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Emit, Event, FilmEnded, FilmStarted, FilmTold, WorkerLost
-from onestory_cli.words import quoted
+from onestory_cli.utils.text import quoted
 
 MOST_ATTEMPTS = 4  # a film that takes its workers with it so often would do so again
 MOST_LOST = 6  # workers in a row that were lost before they had any film

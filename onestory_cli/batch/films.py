@@ -12,9 +12,9 @@ from itertools import product
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
-from onestory_cli.plan import Plan
+from onestory_cli.planning.jobs import Plan
 from onestory_cli.store.run import Run
-from onestory_cli.story.setting import Setting
+from onestory_cli.story.overrides import Setting
 
 STORIES = "*.story.yaml"
 _LONGEST_STEM = 60

@@ -18,14 +18,14 @@ from pathlib import Path
 from statistics import median
 
 from onestory_cli.batch.films import films_of, prepare
-from onestory_cli.batch.local import Processes
+from onestory_cli.batch.local_workers import Processes
 from onestory_cli.batch.render_story import Models, Work, render_story
 from onestory_cli.batch.result import Result
-from onestory_cli.batch.run import Hands, Planned, run_batch
+from onestory_cli.batch.run_batch import Hands, Planned, run_batch
 from onestory_cli.events import BatchStarted, Event, FilmStarted, PartialKept
 from onestory_cli.models.catalog import find
 from onestory_cli.models.fingerprint import fingerprint_of
-from onestory_cli.plan import make_plan
+from onestory_cli.planning.planner import make_plan
 from onestory_cli.store.layout import EVENTS
 from onestory_cli.story.load import load_story
 
@@ -130,7 +130,7 @@ class Clock:
 def measure_ray(out: Path, *, films: int, steps: int) -> dict[str, object]:
     """Seconds to a cluster, to its first actor, and from there to first steps, of which the last is a part."""
     os.environ.setdefault("RAY_worker_niceness", "0")  # as the other processes that are measured
-    from onestory_cli.batch.on_ray import LOCAL, connect, on_ray
+    from onestory_cli.batch.ray_workers import LOCAL, connect, on_ray
 
     plans = plans_of(out / "stories", out / "films", films=max(2, films), steps=steps, shots=1)
     before = time.time()

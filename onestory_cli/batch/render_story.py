@@ -12,18 +12,19 @@ from onestory_cli.batch.result import Outcome
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Emit, Event, ShotKept, TakeCommitted, ignore
 from onestory_cli.mishaps import coded_fault
-from onestory_cli.models.present import require_weights
-from onestory_cli.models.share import Share, own_device, split_threads
-from onestory_cli.render import load_run_plan, render
-from onestory_cli.render.by_model import MakerByModel
-from onestory_cli.render.checkpoint import SECONDS, never
-from onestory_cli.render.loading import load_maker
+from onestory_cli.models.availability import require_weights
+from onestory_cli.rendering.checkpoints import SECONDS, never
+from onestory_cli.rendering.loading import load_maker
+from onestory_cli.rendering.render import render
+from onestory_cli.rendering.resume import load_run_plan
+from onestory_cli.rendering.two_models import MakerByModel
 from onestory_cli.store.run import Run
+from onestory_cli.utils.workers import Share, own_device, split_threads
 
 if TYPE_CHECKING:
     from onestory_cli.models.catalog import ModelSpec
-    from onestory_cli.plan import Plan
-    from onestory_cli.render import Maker
+    from onestory_cli.planning.jobs import Plan
+    from onestory_cli.rendering.generator import Maker
 
 
 def render_story(

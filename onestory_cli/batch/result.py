@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from onestory_cli.batch.films import Film
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.store.files import Disk
+from onestory_cli.store.disk import Disk
 from onestory_cli.store.layout import FILM
 
 State = Literal["done", "failed", "waits", "stopped", "left"]

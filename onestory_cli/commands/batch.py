@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from onestory_cli.commands.batching import FilmFlags, WorkerFlags, plan_all, show_result, sign_films
-from onestory_cli.commands.fitting import FittingFlags, fit_plans
-from onestory_cli.commands.gathering import gather
-from onestory_cli.commands.junit import BatchJUnitFile
-from onestory_cli.commands.making import read_signer
-from onestory_cli.commands.options import AllowOutside, CheckpointSeconds, Device, Json, JUnit, Sign, flag
-from onestory_cli.commands.same import same_command
-from onestory_cli.commands.screen import screen_of
-from onestory_cli.commands.stopping import StopSignals
+from onestory_cli.commands._argv import same_command
+from onestory_cli.commands._batch_options import FilmFlags, WorkerFlags, plan_all, show_result, sign_films
+from onestory_cli.commands._execution_options import FittingFlags, fit_plans
+from onestory_cli.commands._junit import BatchJUnitFile
+from onestory_cli.commands._option_groups import gather
+from onestory_cli.commands._options import AllowOutside, CheckpointSeconds, Device, Json, JUnit, Sign, flag
+from onestory_cli.commands._render_film import read_signer
+from onestory_cli.commands._screen import screen_of
+from onestory_cli.commands._signals import StopSignals
 from onestory_cli.errors import ExitCode
 from onestory_cli.events import StopAsked
 
@@ -35,7 +35,7 @@ def command(
     json: Json = False,
 ) -> ExitCode:
     """Make many films, by several workers; the same command goes on where it stopped."""
-    from onestory_cli.batch.run import run_batch
+    from onestory_cli.batch.run_batch import run_batch
 
     screen = screen_of(context)
     with BatchJUnitFile(junit) as told:

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from onestory_cli.commands.options import Json, RunArgument, option
-from onestory_cli.commands.reporting import tell_unwritten
-from onestory_cli.commands.runs import find_run
-from onestory_cli.commands.screen import screen_of
-from onestory_cli.commands.writing import write_result
+from onestory_cli.commands._options import Json, RunArgument, option
+from onestory_cli.commands._output import write_result
+from onestory_cli.commands._report_options import tell_unwritten
+from onestory_cli.commands._screen import screen_of
 from onestory_cli.errors import ExitCode
+from onestory_cli.store.locate import find_run
 
 SHEET, STRIP = "contact-sheet.png", "film-strip.png"
 

@@ -12,15 +12,15 @@ from typing import Annotated
 
 import typer
 
-from onestory_cli import __version__
-from onestory_cli.commands.doctor_rows import Row, rows_of, table_of
-from onestory_cli.commands.foretelling import Fit, foretell
-from onestory_cli.commands.options import AllowOutside, Device, Json, Profile, RunFolder, argument, option
-from onestory_cli.commands.screen import Screen, screen_of
+from onestory_cli.commands._doctor_rows import Row, rows_of, table_of
+from onestory_cli.commands._options import AllowOutside, Device, Json, Profile, RunFolder, argument, option
+from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.models.availability import Presence, presence
 from onestory_cli.models.catalog import CATALOG, EMBEDDED, find
 from onestory_cli.models.fingerprint import fingerprint
-from onestory_cli.models.present import Presence, presence
+from onestory_cli.rendering.feasibility import Fit, foretell
+from onestory_cli.version import __version__
 
 EXTRAS = {"gguf": "models of .gguf files", "tensorboard": "logs of training", "wandb": "the same"}
 LITTLE_DISK = 2 * 10**9  # bytes: a film, its latents and room to stage a take

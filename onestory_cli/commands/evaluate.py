@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from onestory_cli.commands.benchmarking import Against, BenchmarkFlags, evaluate_model
-from onestory_cli.commands.evaluating import MeasureFlags, evaluate_film, is_film, refuse_other_options
-from onestory_cli.commands.gathering import gather
-from onestory_cli.commands.options import Device, Json, flag, option
-from onestory_cli.commands.screen import screen_of
+from onestory_cli.commands._evaluate_film import MeasureFlags, evaluate_film, is_film, refuse_other_options
+from onestory_cli.commands._evaluate_model import Against, BenchmarkFlags, evaluate_model
+from onestory_cli.commands._option_groups import gather
+from onestory_cli.commands._options import Device, Json, flag, option
+from onestory_cli.commands._screen import screen_of
 from onestory_cli.errors import ExitCode
 from onestory_cli.models.catalog import find
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onestory_cli.commands.options import Json
-from onestory_cli.commands.screen import screen_of
+from onestory_cli.commands._options import Json
+from onestory_cli.commands._screen import screen_of
 from onestory_cli.errors import ExitCode, lookup
 
 if TYPE_CHECKING:

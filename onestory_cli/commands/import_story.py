@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from onestory_cli.commands._options import Json, argument, option
+from onestory_cli.commands._screen import screen_of
 from onestory_cli.commands.new import write_new
-from onestory_cli.commands.options import Json, argument, option
-from onestory_cli.commands.screen import screen_of
 from onestory_cli.errors import ExitCode
 
 if TYPE_CHECKING:

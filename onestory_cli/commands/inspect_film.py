@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from onestory_cli.commands._options import Json, argument, option
+from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.commands.new import write_new
-from onestory_cli.commands.options import Json, argument, option
-from onestory_cli.commands.screen import Screen, screen_of
 from onestory_cli.errors import Diagnostic, ExitCode, shorten
 
 if TYPE_CHECKING:
     from onestory_cli.media.signature import Signature
-    from onestory_cli.render.recipe import Recipe
+    from onestory_cli.rendering.provenance import Recipe
 
 STATES = {
     "trusted": "valid, and this machine knows who vouches for the signer",
@@ -37,7 +37,7 @@ def command(
     """Show what a film says about its making: story, seeds, models, tool, and who signed it."""
     from onestory_cli.media.mux import read_metadata
     from onestory_cli.media.signature import read_signature
-    from onestory_cli.render.recipe import Recipe
+    from onestory_cli.rendering.provenance import Recipe
 
     recipe, signature = Recipe.from_metadata(read_metadata(film)), read_signature(film)
     if extract:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onestory_cli.commands.completing import run_shots
-from onestory_cli.commands.gathering import gather
-from onestory_cli.commands.options import Json, RunArgument, a_number, option
-from onestory_cli.commands.reporting import ScoresFile, scores_in, write_page
-from onestory_cli.commands.runs import find_run
-from onestory_cli.commands.screen import Screen, screen_of
+from onestory_cli.commands._completion import run_shots
+from onestory_cli.commands._option_groups import gather
+from onestory_cli.commands._options import Json, RunArgument, a_number, option
+from onestory_cli.commands._report_options import ScoresFile, scores_in, write_page
+from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.errors import ExitCode, did_you_mean
 from onestory_cli.models.catalog import POLICIES
+from onestory_cli.store.locate import find_run
 
 if TYPE_CHECKING:
     from onestory_cli.report.data import FilmReport, Memory, ShotReport
@@ -113,7 +113,7 @@ def _refuse_together(html: Path | None, scores: Path | None, shot: str | None, w
 def _select_again(film: FilmReport, shots: tuple[ShotReport, ...], wish: Wish) -> list[Memory]:
     """The memory of each shot under the wished settings; of none where nothing was wished."""
     from onestory_cli.report.what_if import select_again
-    from onestory_cli.store.frozen import model_of_run
+    from onestory_cli.store.inputs import model_of_run
 
     if not wish:
         return []

@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from onestory_cli.commands.options import Json, flag
-from onestory_cli.commands.screen import Screen, screen_of
-from onestory_cli.commands.weights import licence_file, licensed_name, must_accept
+from onestory_cli.commands._options import Json, flag
+from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.catalog import CATALOG, EMBEDDED, ModelSpec, find, is_model
+from onestory_cli.models.readiness import licence_file, licensed_name, must_accept
 
 COLUMNS = ("model", "task", "size", "fps", "frames", "weights", "licence", "here")
 WEIGHTS = "weights: all parts at once in bfloat16. Making a shot takes more; `onestory doctor MODEL` says what fits."
@@ -52,8 +52,8 @@ def list_models(
 @group.command("fetch")
 def fetch_model(context: typer.Context, name: Name, json: Json = False) -> ExitCode:
     """Download the weights of a model, or what is missing of them; a download that was cut off goes on."""
+    from onestory_cli.models.availability import Presence, presence
     from onestory_cli.models.hub import fetch
-    from onestory_cli.models.present import Presence, presence
 
     screen = screen_of(context)
     if name in EMBEDDED:
@@ -114,13 +114,13 @@ def _repositories(name: str) -> list[str]:
 
 
 def _missing(specs: list[ModelSpec]) -> list[str]:
-    from onestory_cli.models.present import Presence, presence
+    from onestory_cli.models.availability import Presence, presence
 
     return [spec.name for spec in specs if presence(spec) is not Presence.WHOLE]
 
 
 def _row(spec: ModelSpec) -> tuple[str, ...]:
-    from onestory_cli.models.present import presence
+    from onestory_cli.models.availability import presence
 
     return (
         spec.name,
@@ -135,7 +135,7 @@ def _row(spec: ModelSpec) -> tuple[str, ...]:
 
 
 def _as_json(spec: ModelSpec) -> dict[str, object]:
-    from onestory_cli.models.present import presence
+    from onestory_cli.models.availability import presence
 
     return {**asdict(spec), "remembers": spec.remembers, "from_text": spec.from_text, "present": presence(spec)}
 

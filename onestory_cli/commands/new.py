@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from onestory_cli.commands.options import Json
-from onestory_cli.commands.screen import screen_of
+from onestory_cli.commands._options import Json
+from onestory_cli.commands._screen import screen_of
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.words import quoted
+from onestory_cli.utils.text import quoted
 
 SUFFIX = ".story.yaml"
 

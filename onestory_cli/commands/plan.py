@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onestory_cli.commands.compiling import compile_story
-from onestory_cli.commands.completing import story_shots
-from onestory_cli.commands.options import (
+from onestory_cli.commands._completion import story_shots
+from onestory_cli.commands._options import (
     AllowOutside,
     FindingsFormat,
     Json,
@@ -24,15 +23,16 @@ from onestory_cli.commands.options import (
     flag,
     option,
 )
-from onestory_cli.commands.runs import existing_run, folder_for
-from onestory_cli.commands.screen import Format, Screen, screen_of
+from onestory_cli.commands._screen import Format, Screen, screen_of
 from onestory_cli.errors import Diagnostic, ExitCode, Findings, shorten
+from onestory_cli.planning.compile import compile_story
+from onestory_cli.store.locate import existing_run, folder_for
 
 if TYPE_CHECKING:
-    from onestory_cli.plan import Plan, ShotJob
+    from onestory_cli.planning.jobs import Plan, ShotJob
+    from onestory_cli.store.explain import Cause
     from onestory_cli.store.reuse import Decision
     from onestory_cli.store.run import Run
-    from onestory_cli.store.why import Cause
 
 FIELDS = {"caption": "resolved caption", "negative": "negative caption"}
 COLUMNS = ("shot", "film", "steps", "tokens + context", "memory", "plan", "why")
@@ -103,7 +103,7 @@ def show_why(
     screen: Screen, decisions: Sequence[Decision], shot: str, *, models: Mapping[str, str], json: bool
 ) -> None:
     """The chain of causes behind what is decided about a shot."""
-    from onestory_cli.store.why import explain
+    from onestory_cli.store.explain import explain
 
     cause = explain(decisions, shot, models)
     if json:
@@ -113,7 +113,7 @@ def show_why(
 
 
 def _chain(cause: Cause, indent: str = "") -> Iterator[str]:
-    from onestory_cli.store.standing import frames_text
+    from onestory_cli.store.selection_diff import frames_text
 
     words = {"keep": "", "render": "render: ", "undecided": "undecided: "}
     kept = f" (take {cause.take}, {cause.id[:6]})" if cause.id else ""

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onestory_cli.commands.options import Json, RunArgument, flag, option
-from onestory_cli.commands.runs import find_run
-from onestory_cli.commands.screen import Screen, screen_of
+from onestory_cli.commands._options import Json, RunArgument, flag, option
+from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.errors import ExitCode
+from onestory_cli.store.locate import find_run
 
 if TYPE_CHECKING:
     from onestory_cli.store.prune import Leftovers
@@ -28,7 +28,7 @@ def command(
     json: Json = False,
 ) -> ExitCode:
     """Remove takes that do not count and work that nobody goes on with; never an accepted take."""
-    from onestory_cli.render import load_run_plan
+    from onestory_cli.rendering.resume import load_run_plan
     from onestory_cli.store import prune
 
     if unused and keep is not None:

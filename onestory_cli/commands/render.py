@@ -6,12 +6,11 @@ from typing import Annotated
 
 import typer
 
-from onestory_cli.commands.compiling import compile_story
-from onestory_cli.commands.fitting import FittingFlags, fit_plan
-from onestory_cli.commands.gathering import gather
-from onestory_cli.commands.junit import JUnitFile
-from onestory_cli.commands.making import MakingFlags, make_film
-from onestory_cli.commands.options import (
+from onestory_cli.commands._distributed import together
+from onestory_cli.commands._execution_options import FittingFlags, fit_plan
+from onestory_cli.commands._junit import JUnitFile
+from onestory_cli.commands._option_groups import gather
+from onestory_cli.commands._options import (
     AllowOutside,
     Force,
     Json,
@@ -25,11 +24,12 @@ from onestory_cli.commands.options import (
     Until,
     flag,
 )
+from onestory_cli.commands._render_film import MakingFlags, make_film
+from onestory_cli.commands._screen import Format, screen_of
 from onestory_cli.commands.plan import show_plan
-from onestory_cli.commands.runs import existing_run, folder_for
-from onestory_cli.commands.screen import Format, screen_of
-from onestory_cli.commands.together import together
 from onestory_cli.errors import ExitCode
+from onestory_cli.planning.compile import compile_story
+from onestory_cli.store.locate import existing_run, folder_for
 
 
 @together

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onestory_cli.commands.options import Json, RunArgument, flag, option
-from onestory_cli.commands.reporting import ScoresFile, scores_in, tell_unwritten, write_page
-from onestory_cli.commands.runs import find_run
-from onestory_cli.commands.screen import Screen, screen_of
-from onestory_cli.commands.writing import refuse_folder, write_result
+from onestory_cli.commands._options import Json, RunArgument, flag, option
+from onestory_cli.commands._output import refuse_folder, write_result
+from onestory_cli.commands._report_options import ScoresFile, scores_in, tell_unwritten, write_page
+from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.errors import ExitCode
+from onestory_cli.store.locate import find_run
 
 if TYPE_CHECKING:
     from onestory_cli.report.data import FilmReport

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from onestory_cli.commands.fitting import FittingFlags, fit_plan
-from onestory_cli.commands.gathering import gather
-from onestory_cli.commands.making import MakingFlags, make_film
-from onestory_cli.commands.options import Json, RunArgument
-from onestory_cli.commands.runs import find_run
-from onestory_cli.commands.screen import screen_of
-from onestory_cli.commands.together import together
+from onestory_cli.commands._distributed import together
+from onestory_cli.commands._execution_options import FittingFlags, fit_plan
+from onestory_cli.commands._option_groups import gather
+from onestory_cli.commands._options import Json, RunArgument
+from onestory_cli.commands._render_film import MakingFlags, make_film
+from onestory_cli.commands._screen import screen_of
 from onestory_cli.errors import ExitCode
+from onestory_cli.store.locate import find_run
 
 
 @together
@@ -25,7 +25,7 @@ def command(
     json: Json = False,
 ) -> ExitCode:
     """Go on with an interrupted run."""
-    from onestory_cli.render import load_run_plan
+    from onestory_cli.rendering.resume import load_run_plan
 
     run, screen = find_run(folder), screen_of(context)
     return make_film(

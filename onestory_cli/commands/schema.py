@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-import schemas
-from onestory_cli.commands.options import Json
-from onestory_cli.commands.screen import screen_of
+from onestory_cli import schemas
+from onestory_cli.commands._options import Json
+from onestory_cli.commands._screen import screen_of
 from onestory_cli.errors import ExitCode, did_you_mean
 
 WHICH = (

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onestory_cli.checks import faults
-from onestory_cli.commands.completing import run_shots
-from onestory_cli.commands.gathering import gather
-from onestory_cli.commands.options import CheckpointSeconds, Device, Json, RetryBad, argument, option
-from onestory_cli.commands.runs import find_run
-from onestory_cli.commands.screen import screen_of
-from onestory_cli.commands.stopping import StopSignals
+from onestory_cli.commands._completion import run_shots
+from onestory_cli.commands._option_groups import gather
+from onestory_cli.commands._options import CheckpointSeconds, Device, Json, RetryBad, argument, option
+from onestory_cli.commands._screen import screen_of
+from onestory_cli.commands._signals import StopSignals
 from onestory_cli.errors import ExitCode
 from onestory_cli.events import Emit, StopAsked
+from onestory_cli.quality import faults
+from onestory_cli.store.locate import find_run
 from onestory_cli.story.types import MOST_SHOT_SEED
-from onestory_cli.words import quoted
+from onestory_cli.utils.text import quoted
 
 if TYPE_CHECKING:
-    from onestory_cli.plan import Plan
+    from onestory_cli.planning.jobs import Plan
     from onestory_cli.store.candidates import Candidate
     from onestory_cli.store.run import Run
     from onestory_cli.store.takes import Take
@@ -44,7 +44,7 @@ Any = Annotated[str | None, argument(metavar="[TAKE]", help="Number or id; else 
 @group.command("list")
 def list_takes(context: typer.Context, folder: Folder, shot: AnyShot = None, json: Json = False) -> ExitCode:
     """List the takes of a run: which count, and which could."""
-    from onestory_cli.render import load_run_plan
+    from onestory_cli.rendering.resume import load_run_plan
     from onestory_cli.store.candidates import candidates
 
     run, screen = find_run(folder), screen_of(context)
@@ -74,7 +74,7 @@ class NewFlags:
 @gather
 def new(context: typer.Context, *, folder: Folder, shot: Shot, asked: NewFlags, json: Json = False) -> ExitCode:
     """Make more takes of a shot; the one that counts goes on counting, but for a faulty one with --retry-bad."""
-    from onestory_cli.render import load_run_plan
+    from onestory_cli.rendering.resume import load_run_plan
 
     run, screen = find_run(folder), screen_of(context)
     plan = load_run_plan(run)
@@ -96,8 +96,8 @@ def new(context: typer.Context, *, folder: Folder, shot: Shot, asked: NewFlags, 
 def _make(
     plan: Plan, run: Run, shot: str, asked: NewFlags, emit: Emit, *, stop: Callable[[], bool]
 ) -> tuple[Take, ...]:
-    from onestory_cli.commands.making import maker_loader
-    from onestory_cli.render.takes import make_takes
+    from onestory_cli.rendering.loading import maker_loader
+    from onestory_cli.rendering.takes import make_takes
 
     return make_takes(
         plan,
@@ -116,7 +116,7 @@ def _make(
 @group.command("accept")
 def accept(context: typer.Context, folder: Folder, shot: Shot, take: Which, json: Json = False) -> ExitCode:
     """Let a take count and be remembered by later shots."""
-    from onestory_cli.render import load_run_plan
+    from onestory_cli.rendering.resume import load_run_plan
     from onestory_cli.store.candidates import acceptable_take
 
     run, screen = find_run(folder), screen_of(context)
@@ -134,7 +134,7 @@ def accept(context: typer.Context, folder: Folder, shot: Shot, take: Which, json
 @group.command("show")
 def show(context: typer.Context, folder: Folder, shot: Shot, take: Any = None, json: Json = False) -> ExitCode:
     """Print the path of a take's clip."""
-    from onestory_cli.render import load_run_plan
+    from onestory_cli.rendering.resume import load_run_plan
     from onestory_cli.store.candidates import find_take
 
     run, screen = find_run(folder), screen_of(context)

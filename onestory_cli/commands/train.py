@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from onestory_cli.commands.options import Device, Json, argument, flag, option
-from onestory_cli.commands.screen import screen_of
+from onestory_cli.commands._options import Device, Json, argument, flag, option
+from onestory_cli.commands._screen import screen_of
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Emit
 

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from onestory_cli.commands.compiling import compile_story
-from onestory_cli.commands.options import AllowOutside, FindingsFormat, Json, Profile, argument
-from onestory_cli.commands.screen import Format, Screen, screen_of
+from onestory_cli.commands._options import AllowOutside, FindingsFormat, Json, Profile, argument
+from onestory_cli.commands._screen import Format, Screen, screen_of
 from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError
+from onestory_cli.planning.compile import compile_story
 
 
 @dataclass(frozen=True, kw_only=True)

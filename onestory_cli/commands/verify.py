@@ -6,10 +6,10 @@ from dataclasses import asdict
 
 import typer
 
-from onestory_cli.commands.options import Json, RunArgument
-from onestory_cli.commands.runs import find_run
-from onestory_cli.commands.screen import screen_of
+from onestory_cli.commands._options import Json, RunArgument
+from onestory_cli.commands._screen import screen_of
 from onestory_cli.errors import ExitCode
+from onestory_cli.store.locate import find_run
 
 
 def command(context: typer.Context, folder: RunArgument = None, json: Json = False) -> ExitCode:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from onestory_cli import events
 from onestory_cli.console.text import colored, styled
 from onestory_cli.errors import Diagnostic, format_concise
-from onestory_cli.words import duration, quoted
+from onestory_cli.utils.text import duration, quoted
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole

@@ -21,7 +21,7 @@ ROOMY = 100  # columns from which on tables have wider gaps
 
 
 class Console:
-    """A `commands.screen.Screen` over two text streams."""
+    """A `commands._screen.Screen` over two text streams."""
 
     def __init__(self, *, stdout: TextIO, stderr: TextIO, color: bool) -> None:
         self._out, self._err, self._color = stdout, stderr, color
@@ -100,7 +100,7 @@ class Console:
 
     @contextmanager
     def watch_films(self, *, json: bool = False) -> Iterator[events.Emit]:
-        from onestory_cli.board import Board, FilmLines
+        from onestory_cli.console.batch_progress import Board, FilmLines
 
         if json:
             yield self._json_event

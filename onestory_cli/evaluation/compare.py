@@ -12,7 +12,7 @@ from onestory_cli.errors import OnestoryError, shorten
 from onestory_cli.evaluation.result import Result, Row, grid
 from onestory_cli.evaluation.statistics import Estimate, Tally, difference, read_tally, share
 from onestory_cli.evaluation.variants import Variant
-from schemas.documents import MODEL_MEASURED
+from onestory_cli.schemas.documents import MODEL_MEASURED
 
 NOW, THEN = "this", "that"
 # of a conduct: how many films are made at a time changes nothing, and every column has its own guidance of the memory

@@ -18,8 +18,8 @@ from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.evaluation.readout import Readout, load_readout
 from onestory_cli.evaluation.seeing import Group, See, Seen, see_group
 from onestory_cli.models.load import LoadedModel, load_model
-from onestory_cli.models.share import Share, own_device, split_threads
 from onestory_cli.models.spec import ModelSpec
+from onestory_cli.utils.workers import Share, own_device, split_threads
 
 _load: list[Callable[[], tuple[LoadedModel, Readout]]] = []  # what a worker works with
 

@@ -16,14 +16,16 @@ from pathlib import Path
 
 import numpy as np
 
+from onestory_cli.checkpoint import UNKEPT, Checkpoint
 from onestory_cli.events import Emit, ignore
 from onestory_cli.models.catalog import find
 from onestory_cli.models.fingerprint import fingerprint
 from onestory_cli.models.load import LoadedModel, load_model
-from onestory_cli.partial import UNKEPT, Checkpoint
-from onestory_cli.plan import Plan, ShotJob, make_plan
-from onestory_cli.render import Made, Maker, render
-from onestory_cli.render.shot_maker import ShotMaker
+from onestory_cli.planning.jobs import Plan, ShotJob
+from onestory_cli.planning.planner import make_plan
+from onestory_cli.rendering.generator import Made, Maker
+from onestory_cli.rendering.model_generator import ShotMaker
+from onestory_cli.rendering.render import render
 from onestory_cli.store.run import Run
 from onestory_cli.story.load import load_story
 

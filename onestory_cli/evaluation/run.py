@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 
-from onestory_cli import __version__
 from onestory_cli.evaluation.crew import crew
 from onestory_cli.evaluation.readout import load_readout
 from onestory_cli.evaluation.result import Result
@@ -21,6 +20,7 @@ from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.models.fingerprint import fingerprint
 from onestory_cli.models.load import load_model
 from onestory_cli.storyworld.world import HELD_OUT, WorldConfig
+from onestory_cli.version import __version__
 
 
 def measure(

@@ -11,15 +11,15 @@ from fractions import Fraction
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.render.mixing import Placed
-from onestory_cli.store.counting import InParts, counted
-from onestory_cli.store.files import holds
-from onestory_cli.store.frozen import story_of
+from onestory_cli.rendering.audio import Placed
+from onestory_cli.store.accepted import InParts, counted
+from onestory_cli.store.disk import holds
+from onestory_cli.store.inputs import story_of
 from onestory_cli.store.run import Run
 from onestory_cli.store.state import RunState
 from onestory_cli.store.takes import Take, read_shelf
 from onestory_cli.story.types import Shot, Story
-from onestory_cli.words import quoted
+from onestory_cli.utils.text import quoted
 
 
 @dataclass(frozen=True, kw_only=True)

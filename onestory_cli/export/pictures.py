@@ -22,8 +22,8 @@ from onestory_cli.export.subtitles import spoken
 from onestory_cli.media.sound import SoundEncoder
 from onestory_cli.media.subtitled import Cue, add_subtitles
 from onestory_cli.media.video import decode_clip, to_rgb
-from onestory_cli.render.mixing import mixed
-from onestory_cli.words import quoted
+from onestory_cli.rendering.audio import mixed
+from onestory_cli.utils.text import quoted
 
 _BT709 = 1  # the number of BT.709 for primaries, transfer and matrix
 _LIMITED_RANGE = 1

@@ -9,7 +9,7 @@ from fractions import Fraction
 from onestory_cli.errors import Diagnostic
 from onestory_cli.export.cut import Cut
 from onestory_cli.export.target import Target
-from onestory_cli.render.mixing import Placed
+from onestory_cli.rendering.audio import Placed
 
 SILENT = {
     Target.EDL: "an EDL has no place for the sounds of the film",

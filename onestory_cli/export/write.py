@@ -15,7 +15,7 @@ from onestory_cli.export.fcpxml import fcpxml
 from onestory_cli.export.subtitles import srt, vtt
 from onestory_cli.export.target import Target
 from onestory_cli.export.timeline import edl, otio
-from onestory_cli.store.files import coded
+from onestory_cli.store.disk import coded
 
 
 @dataclass(frozen=True, kw_only=True)

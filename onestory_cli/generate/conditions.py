@@ -20,11 +20,11 @@ from torch.nn import functional
 
 from onestory_cli.generate.denoise import Conditions
 from onestory_cli.generate.recall import Recalled
-from onestory_cli.generate.remember import condition, gather
+from onestory_cli.generate.selection import condition, gather
 from onestory_cli.memory.bank import MemoryBank
-from onestory_cli.models.loaded import LoadedModel
+from onestory_cli.models.model import LoadedModel
 from onestory_cli.models.transformer import rotary_at
-from onestory_cli.plan.jobs import ShotJob
+from onestory_cli.planning.jobs import ShotJob
 
 
 class Size(Protocol):

@@ -16,13 +16,13 @@ import torch
 from diffusers import SchedulerMixin
 from torch import Tensor
 
-from onestory_cli.generate.snapshot import identity_of, restore, snapshot
-from onestory_cli.models.caching import FRESH_STEPS, Pass, forget, passing
-from onestory_cli.models.loaded import LoadedModel
+from onestory_cli.checkpoint import UNKEPT, Checkpoint
+from onestory_cli.generate.denoise_state import identity_of, restore, snapshot
+from onestory_cli.models.block_cache import FRESH_STEPS, Pass, forget, passing
+from onestory_cli.models.model import LoadedModel
 from onestory_cli.models.spec import ModelSpec
-from onestory_cli.models.steady import text_once
+from onestory_cli.models.text_cache import text_once
 from onestory_cli.models.transformer import Rotary, token_timesteps
-from onestory_cli.partial import UNKEPT, Checkpoint
 
 # Of 1000. On 24 films of the embedded model, guidance of the memory below it alone left all looks recalled at 45 %.
 LOOKS_SETTLED = 850

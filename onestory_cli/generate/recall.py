@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from onestory_cli.generate.remember import Choice, score, select
+from onestory_cli.generate.selection import Choice, score, select
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.memory.policies import needs_scores
-from onestory_cli.models.loaded import Eyes, Reader
-from onestory_cli.models.relevance import content_of
-from onestory_cli.plan.jobs import ShotJob
+from onestory_cli.models.image_text_scorer import content_of
+from onestory_cli.models.model import Eyes, Reader
+from onestory_cli.planning.jobs import ShotJob
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from onestory_cli.generate.denoise import Conditions, Schedule, denoise, starting_noise
-from onestory_cli.generate.remember import Choice, condition, gather, score, select
+from onestory_cli.generate.selection import Choice, condition, gather, score, select
 from onestory_cli.memory.policies import FrameRef, Shown
-from onestory_cli.models.loaded import LoadedModel
+from onestory_cli.models.model import LoadedModel
 
 
 @torch.inference_mode()

@@ -14,15 +14,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from onestory_cli.checkpoint import UNKEPT, Checkpoint
 from onestory_cli.events import Emit, Remembered, StepDone, ignore
 from onestory_cli.generate.conditions import conditions_of
-from onestory_cli.generate.decoding import decode
+from onestory_cli.generate.decode import decode
 from onestory_cli.generate.denoise import Schedule, denoise, starting_noise
 from onestory_cli.generate.recall import Recalled, SelectedFrame, recall
 from onestory_cli.memory.bank import MemoryBank
-from onestory_cli.models.loaded import LoadedModel
-from onestory_cli.partial import UNKEPT, Checkpoint
-from onestory_cli.plan.jobs import ShotJob
+from onestory_cli.models.model import LoadedModel
+from onestory_cli.planning.jobs import ShotJob
 
 
 @dataclass(frozen=True, kw_only=True)

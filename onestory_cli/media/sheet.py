@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from onestory_cli.media.letters import Face, faces_for, reads_from_right
+from onestory_cli.media.fonts import Face, faces_for, reads_from_right
 from onestory_cli.media.strip import (
     CAPTION,
     CLEAR,

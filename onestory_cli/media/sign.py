@@ -12,8 +12,8 @@ from typing import Any
 
 from PIL import Image
 
-from onestory_cli import __version__
 from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.version import __version__
 
 MADE_BY_A_MODEL = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 _TOOL = {"name": "onestory", "version": __version__}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from onestory_cli.media.letters import Font
+from onestory_cli.media.fonts import Font
 
 FILM = (30, 28, 34, 255)
 LIGHT = (236, 232, 224, 255)  # what shines through the perforation

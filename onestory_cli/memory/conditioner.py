@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from onestory_cli.models.levels import FINE, LEVELS, Level
+from onestory_cli.memory.levels import FINE, LEVELS, Level
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from onestory_cli.models.levels import FIRST_FRAME, REFERENCE
+from onestory_cli.memory.levels import FIRST_FRAME, REFERENCE
 from onestory_cli.models.spec import ModelSpec
 
 SCORER = "google/siglip2-base-patch16-224"

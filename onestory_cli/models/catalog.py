@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean, shorten
+from onestory_cli.memory.levels import LEVELS, Level
 from onestory_cli.models.bases import BASES
 from onestory_cli.models.cards import read_map, refuse_nonsense
 from onestory_cli.models.folder import is_stock, read_stock, row_of_hub
 from onestory_cli.models.hub import is_repo, snapshot
-from onestory_cli.models.levels import LEVELS, Level
 from onestory_cli.models.single_file import is_weights_file, row_of_file
 from onestory_cli.models.spec import POLICIES, SCHEDULERS, ModelSpec
 

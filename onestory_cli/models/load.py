@@ -21,8 +21,9 @@ from transformers import AutoImageProcessor, AutoTokenizer, CLIPVisionModel, UMT
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.memory.conditioner import AdaptiveConditioner, ConditionerConfig
+from onestory_cli.memory.levels import Level
 from onestory_cli.memory.selector import FrameSelector, SelectorConfig
-from onestory_cli.models import parallel
+from onestory_cli.models import context_parallel as parallel
 from onestory_cli.models.adapter import (
     ADAPTER_CONFIG,
     apply_delta,
@@ -31,13 +32,12 @@ from onestory_cli.models.adapter import (
     require_base,
 )
 from onestory_cli.models.catalog import CARD, ModelSpec, not_fetched
-from onestory_cli.models.fitting import refuse_cache
 from onestory_cli.models.hub import snapshot
-from onestory_cli.models.levels import Level
-from onestory_cli.models.loaded import CPU, NO_MODULE, Eyes, LoadedModel, Reader
+from onestory_cli.models.image_text_scorer import PictureScorer
 from onestory_cli.models.lora import apply_loras
-from onestory_cli.models.relevance import PictureScorer
-from onestory_cli.models.switches import quantisation, switch
+from onestory_cli.models.model import CPU, NO_MODULE, Eyes, LoadedModel, Reader
+from onestory_cli.models.offload.apply import quantisation, switch
+from onestory_cli.models.offload.config import refuse_cache
 from onestory_cli.models.transformer import JoinedRotary, MemoryWanTransformer
 
 __all__ = ["CPU", "Eyes", "LoadedModel", "Reader", "load_model", "load_reader", "pick_device", "quietly"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from onestory_cli.models.fitting import UNFITTED, Fitting
-from onestory_cli.models.levels import LEVELS, Level
+from onestory_cli.memory.levels import LEVELS, Level
+from onestory_cli.models.offload.config import UNFITTED, Fitting
 
 POLICIES = ("adaptive", "coverage", "recent", "uniform", "last", "none")
 SCHEDULERS = ("euler", "unipc")

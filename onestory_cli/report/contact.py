@@ -10,7 +10,7 @@ from onestory_cli.media.strip import StripFrame, film_strip
 from onestory_cli.report.data import FilmReport, Memory, ShotReport
 from onestory_cli.report.lines import names_of, policy_of
 from onestory_cli.report.pictures import look_at, source_pictures
-from onestory_cli.words import quoted
+from onestory_cli.utils.text import quoted
 
 _MOST_FRAMES = 5  # of a shot
 _MOST_REMEMBERED = 8

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean, shorten
-from onestory_cli.plan import REFERENCE_MARK
-from onestory_cli.store.counting import InParts, counted
-from onestory_cli.store.frozen import story_of
+from onestory_cli.planning.jobs import REFERENCE_MARK
+from onestory_cli.store.accepted import InParts, counted
+from onestory_cli.store.inputs import story_of
 from onestory_cli.store.layout import SHOTS
 from onestory_cli.store.run import Run
 from onestory_cli.store.state import RunState

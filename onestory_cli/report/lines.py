@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from onestory_cli.report.data import FilmReport, Frame, Memory, ShotReport, Source
 from onestory_cli.report.what_if import Change
-from onestory_cli.words import cut
+from onestory_cli.utils.text import cut
 
 Part = tuple[str, str]  # text and style
 Line = tuple[Part, ...]

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from onestory_cli.checks import faults
 from onestory_cli.errors import shorten
+from onestory_cli.quality import faults
 from onestory_cli.report.data import FilmReport, ShotReport
-from onestory_cli.store.standing import frames_text
+from onestory_cli.store.selection_diff import frames_text
 
 _CAPTION = 200  # characters
 _SPECIAL = re.compile(r"([!-/:-@\[-`{-~])")  # ASCII punctuation: all of it may be escaped, and some of it must be

@@ -22,13 +22,13 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-from onestory_cli import __version__
-from onestory_cli.checks import faults
+from onestory_cli.quality import faults
 from onestory_cli.report import curves, drawing
 from onestory_cli.report.data import FilmReport, Frame, Memory, ShotReport
 from onestory_cli.report.lines import policy_of
 from onestory_cli.report.pictures import ShotPictures, fitted, look_at, source_pictures
 from onestory_cli.report.scores import Scores
+from onestory_cli.version import __version__
 
 HEATS = 9  # shades of heat in the style: 0..8
 _POSTER, _THUMB = 320, 160  # most pixels that a picture is wide

@@ -12,7 +12,7 @@ from PIL import Image
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.media.video import read_clip
-from onestory_cli.plan import REFERENCE_MARK
+from onestory_cli.planning.jobs import REFERENCE_MARK
 from onestory_cli.report.data import FilmReport, ShotReport, Source
 from onestory_cli.story.images import not_a_picture, open_upright
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.report.data import FilmReport
+from onestory_cli.schemas.documents import FILM_MEASURED
 from onestory_cli.store.takes import CLIP
-from onestory_cli.words import quoted
-from schemas.documents import FILM_MEASURED
+from onestory_cli.utils.text import quoted
 
 Identity = Mapping[str, float | None]  # shot whose caption names the character -> cosine to its first shot
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.plan import Plan, ShotJob
-from onestory_cli.plan.jobs import seed_of_take
+from onestory_cli.planning.jobs import Plan, ShotJob, seed_of_take
 from onestory_cli.store.keys import spec_fields
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Shelf, Take
-from onestory_cli.words import quoted
+from onestory_cli.utils.text import quoted
 
 
 @dataclass(frozen=True, kw_only=True)

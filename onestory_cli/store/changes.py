@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from onestory_cli.errors import shorten
-from onestory_cli.plan import Reason, ReasonKind, ShotJob
+from onestory_cli.planning.jobs import ShotJob
+from onestory_cli.planning.reasons import Reason, ReasonKind
 from onestory_cli.store.keys import KINDS, Field, Spec, spec_fields
 from onestory_cli.store.record import Record
 

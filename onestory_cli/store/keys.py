@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from onestory_cli.plan import ReasonKind, ShotJob
-from onestory_cli.store.sealed import canonical
+from onestory_cli.planning.jobs import ShotJob
+from onestory_cli.planning.reasons import ReasonKind
+from onestory_cli.store.checksummed_json import canonical
 from onestory_cli.story.types import Output
 
 KEY_VERSION = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from onestory_cli.store.files import waiting
+from onestory_cli.store.disk import waiting
 from onestory_cli.store.references import REFERENCES
 
 STATE, STORY, EVENTS, LOCK, FILM = "run.json", "story.yaml", "events.jsonl", "lock", "film.mp4"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from onestory_cli.plan import ShotJob
+from onestory_cli.planning.jobs import ShotJob
 from onestory_cli.store.record import Record
 
 

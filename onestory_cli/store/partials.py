@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from onestory_cli.partial import Partial
-from onestory_cli.store.arrays import read_arrays, write_arrays
-from onestory_cli.store.sealed import BrokenSeal
+from onestory_cli.checkpoint import Partial
+from onestory_cli.store.checksummed_json import BrokenSeal
+from onestory_cli.store.tensors import read_arrays, write_arrays
 
 PARTIAL = "partial.safetensors"
 FORMAT = "1"

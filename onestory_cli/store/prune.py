@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from onestory_cli.plan import Plan, retake
+from onestory_cli.planning.jobs import Plan, retake
 from onestory_cli.store.candidates import candidates, next_number
 from onestory_cli.store.references import kept_references, planned_references, seen_references
 from onestory_cli.store.reuse import Lookup

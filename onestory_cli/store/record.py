@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from onestory_cli.checks import Check
-from onestory_cli.plan import Reason
-from onestory_cli.shape import build
-from onestory_cli.store.files import FileDigest
+from onestory_cli.planning.reasons import Reason
+from onestory_cli.quality import Check
+from onestory_cli.store.checksummed_json import BrokenSeal, seal, unseal
+from onestory_cli.store.disk import FileDigest
 from onestory_cli.store.keys import Field, Spec, spec_key, take_key
-from onestory_cli.store.sealed import BrokenSeal, seal, unseal
 from onestory_cli.store.sense import require_sense
+from onestory_cli.utils.parsing import build
 
 FORMAT = 1
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.store.files import holds, sha256, waiting
+from onestory_cli.store.disk import holds, sha256, waiting
 from onestory_cli.store.layout import EVENTS, INPUTS, SHOTS, STAGING, STORY
 from onestory_cli.store.references import REFERENCES
 from onestory_cli.store.takes import Take, read_take

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from onestory_cli.plan import REFERENCE_MARK, Plan
-from onestory_cli.store.arrays import read_arrays, write_arrays
-from onestory_cli.store.files import Disk
+from onestory_cli.planning.jobs import REFERENCE_MARK, Plan
+from onestory_cli.store.checksummed_json import BrokenSeal, canonical
+from onestory_cli.store.disk import Disk
 from onestory_cli.store.record import Record
-from onestory_cli.store.sealed import BrokenSeal, canonical
 from onestory_cli.store.takes import Damage
+from onestory_cli.store.tensors import read_arrays, write_arrays
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from onestory_cli.plan import Plan, Reason, ReasonKind, Seed, ShotJob, retake
+from onestory_cli.planning.jobs import Plan, Seed, ShotJob, retake
+from onestory_cli.planning.reasons import Reason, ReasonKind
 from onestory_cli.store.changes import Change, changed_fields, changes_since, reason_of
 from onestory_cli.store.keys import clip_fields, shown_fields, spec_fields, spec_key, take_key
 from onestory_cli.store.partials import KeptPartial
 from onestory_cli.store.record import MemoryState
 from onestory_cli.store.run import Run
-from onestory_cli.store.standing import (
+from onestory_cli.store.selection_diff import (
     Digests,
     Pointer,
     can_be_same,

@@ -15,18 +15,19 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from onestory_cli.checkpoint import Partial
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Event
-from onestory_cli.partial import Partial
-from onestory_cli.plan import ImageInput, Plan, Reason
-from onestory_cli.store.files import Disk, coded, digest, holds, sha256, waiting
+from onestory_cli.planning.jobs import ImageInput, Plan
+from onestory_cli.planning.reasons import Reason
+from onestory_cli.store.checksummed_json import BrokenSeal, read_document
+from onestory_cli.store.disk import Disk, coded, digest, holds, sha256, waiting
 from onestory_cli.store.keys import SHORT
 from onestory_cli.store.layout import EVENTS, FILM, INPUTS, LOCK, SHOTS, STAGING, STATE, STORY, is_ours
 from onestory_cli.store.lock import locked
 from onestory_cli.store.partials import PARTIAL, read_partial, write_partial
 from onestory_cli.store.record import MemoryState, Record
 from onestory_cli.store.recovery import recover, refuse_links
-from onestory_cli.store.sealed import BrokenSeal, read_document
 from onestory_cli.store.state import Accepted, FilmMade, ModelUsed, RunState, state_of
 from onestory_cli.store.takes import (
     CLIP,

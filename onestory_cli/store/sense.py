@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from onestory_cli.checks import RULES
+from onestory_cli.quality import RULES
+from onestory_cli.store.checksummed_json import BrokenSeal
 from onestory_cli.store.keys import Field
-from onestory_cli.store.sealed import BrokenSeal
 
 if TYPE_CHECKING:
     from onestory_cli.store.record import MemoryState, Record

@@ -12,15 +12,16 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from onestory_cli import __version__
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.catalog import ModelSpec
-from onestory_cli.models.fitting import Fitting
-from onestory_cli.plan import Plan, Reason
-from onestory_cli.plan.loras import lora_files
-from onestory_cli.shape import build
-from onestory_cli.store.files import sha256
-from onestory_cli.store.sealed import BrokenSeal, canonical, seal, unseal
+from onestory_cli.models.offload.config import Fitting
+from onestory_cli.planning.jobs import Plan
+from onestory_cli.planning.loras import lora_files
+from onestory_cli.planning.reasons import Reason
+from onestory_cli.store.checksummed_json import BrokenSeal, canonical, seal, unseal
+from onestory_cli.store.disk import sha256
+from onestory_cli.utils.parsing import build
+from onestory_cli.version import __version__
 
 FORMAT = 1
 _SWITCHES = {item.name for item in fields(Fitting)}

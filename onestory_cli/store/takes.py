@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.store.arrays import HEAD
-from onestory_cli.store.files import digest, sha256
+from onestory_cli.store.checksummed_json import BrokenSeal, read_document
+from onestory_cli.store.disk import digest, sha256
 from onestory_cli.store.keys import SHORT
 from onestory_cli.store.partials import PARTIAL, KeptPartial, read_partial
 from onestory_cli.store.record import Record
-from onestory_cli.store.sealed import BrokenSeal, read_document
+from onestory_cli.store.tensors import HEAD
 
 if TYPE_CHECKING:
     import numpy as np

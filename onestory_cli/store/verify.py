@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.store.files import holds, sha256, waiting
+from onestory_cli.store.disk import holds, sha256, waiting
 from onestory_cli.store.layout import SHOTS, STATE, STORY
 from onestory_cli.store.record import Record
 from onestory_cli.store.references import damaged_references

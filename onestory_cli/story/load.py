@@ -9,7 +9,6 @@ from typing import Any
 
 from onestory_cli.errors import Diagnostic, ExitCode, Findings, OnestoryError, closest, did_you_mean, shorten
 from onestory_cli.story.captions import check_captions
-from onestory_cli.story.checks import check_alternatives, check_ids, check_memory
 from onestory_cli.story.images import check_images
 from onestory_cli.story.lints import lint
 from onestory_cli.story.loras import check_loras
@@ -19,6 +18,7 @@ from onestory_cli.story.sounds import check_sounds, named_sounds
 from onestory_cli.story.source import MOST_FINDINGS, KeyPath, parse
 from onestory_cli.story.text import MAX_BYTES
 from onestory_cli.story.types import MOST_SEED, Story
+from onestory_cli.story.validate import check_alternatives, check_ids, check_memory
 
 # Warnings that a misspelt reference would make wrong.
 _OF_MENTIONS = {"W302", "W303", "W304"}

@@ -13,9 +13,9 @@ from typing import Any
 import jsonschema
 from jsonschema.exceptions import ValidationError
 
-import schemas
+from onestory_cli import schemas
 from onestory_cli.errors import Diagnostic, Place, closest
-from onestory_cli.story.sentences import Fault, extra_keys, missing_key, sentences
+from onestory_cli.story.schema_messages import Fault, extra_keys, missing_key, sentences
 from onestory_cli.story.source import MOST_FINDINGS, KeyPath, Source
 
 

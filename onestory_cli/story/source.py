@@ -14,8 +14,8 @@ from typing import NamedTuple, NoReturn
 import yaml
 
 from onestory_cli.errors import Diagnostic, Findings, Place, shorten
-from onestory_cli.story.syntax import syntax_finding
 from onestory_cli.story.text import FORBIDDEN, Text, decode, empty, forbidden
+from onestory_cli.story.yaml_errors import syntax_finding
 
 MAX_VALUES = 50_000
 MAX_DEPTH = 32

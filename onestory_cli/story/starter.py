@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from onestory_cli.words import quoted
+from onestory_cli.utils.text import quoted
 
 _STARTER = """\
 # yaml-language-server: $schema=story.v1.schema.json

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from onestory_cli.generate.remember import gather
-from onestory_cli.models.levels import Level
+from onestory_cli.generate.selection import gather
+from onestory_cli.memory.levels import Level
 from onestory_cli.training.data import StoryBatch
 from onestory_cli.training.looks import with_roles
 from onestory_cli.training.match import entering, logits_to_context, match_loss

@@ -16,9 +16,9 @@ from diffusers.models.attention_dispatch import attention_backend
 from torch import Tensor
 from transformers import UMT5EncoderModel
 
-from onestory_cli.generate.remember import Context, condition, gather
+from onestory_cli.generate.selection import Context, condition, gather
+from onestory_cli.memory.levels import allocate
 from onestory_cli.memory.selector import selection_loss
-from onestory_cli.models.levels import allocate
 from onestory_cli.models.load import LoadedModel, fast_in_bfloat16
 from onestory_cli.models.transformer import token_timesteps
 from onestory_cli.training.asked import Asked, token_losses, watch

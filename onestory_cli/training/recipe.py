@@ -10,8 +10,8 @@ import yaml
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.models.catalog import SCHEDULERS
-from onestory_cli.shape import build
 from onestory_cli.storyworld.world import HELD_OUT, WorldConfig
+from onestory_cli.utils.parsing import build
 
 KINDS = ("vae", "text", "base", "adapter", "distil")
 TARGETS = ("image", "shot")

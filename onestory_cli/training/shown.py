@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from onestory_cli.models.levels import Level
+from onestory_cli.memory.levels import Level
 
 NO_LABEL = -100  # of what is not there or cannot be told; no loss is taken there
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from onestory_cli.batch.run import Planned
+from onestory_cli.batch.run_batch import Planned
 from tests.batch.films import plans_of
 from tests.tiny import tiny_folder
 

@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from onestory_cli import __version__
 from onestory_cli.batch.render_story import Work
-from onestory_cli.batch.run import Hands, Planned, run_batch
+from onestory_cli.batch.run_batch import Hands, Planned, run_batch
 from onestory_cli.events import Event, FilmTold, PartialKept, ShotStarted, WorkerLost
+from onestory_cli.version import __version__
 from tests.batch.films import holder_of, kept_twice, make_alone, plans_of
 from tests.faults.kills import differences, outcome_of
 
@@ -190,11 +190,11 @@ def survey(folder: Path, model: Path, count: int, seed: int, *, steps: int, loca
 def workers(out: Path, *, local: bool) -> Iterator[tuple[Hands, Remove]]:
     """Two workers, and what removes the node of one."""
     if local:
-        from onestory_cli.batch.local import Processes
+        from onestory_cli.batch.local_workers import Processes
 
         yield Hands(where="local", workers=WORKERS, hire=lambda: Processes(WORK)), lambda worker: None
         return
-    from onestory_cli.batch.on_ray import on_ray
+    from onestory_cli.batch.ray_workers import on_ray
     from tests.batch.nodes import two_nodes
 
     with two_nodes() as nodes:

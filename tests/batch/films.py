@@ -9,9 +9,9 @@ from pathlib import Path
 
 from onestory_cli.batch.films import Film, films_of, prepare
 from onestory_cli.batch.render_story import Models, Work, render_story
-from onestory_cli.batch.run import Planned
-from onestory_cli.commands.compiling import compile_story
+from onestory_cli.batch.run_batch import Planned
 from onestory_cli.events import PartialKept
+from onestory_cli.planning.compile import compile_story
 from onestory_cli.store.layout import EVENTS, LOCK
 from onestory_cli.store.run import Run
 

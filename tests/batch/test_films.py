@@ -8,7 +8,7 @@ import pytest
 
 from onestory_cli.batch.films import films_of, find_stories
 from onestory_cli.errors import OnestoryError
-from onestory_cli.story.setting import Setting
+from onestory_cli.story.overrides import Setting
 
 
 @pytest.fixture

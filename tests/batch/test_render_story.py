@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from onestory_cli.batch.films import prepare
-from onestory_cli.batch.on_slurm import FilmJob
 from onestory_cli.batch.render_story import Models, Work, render_story
+from onestory_cli.batch.slurm_workers import FilmJob
 from onestory_cli.events import Event, ModelLoading
 from tests.batch.conftest import Tell
 

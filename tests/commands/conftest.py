@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 from jsonschema import validate
 
-import schemas
-from onestory_cli import cli
-from onestory_cli.commands.compiling import compile_story
+from onestory_cli import cli, schemas
 from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode
+from onestory_cli.planning.compile import compile_story
 from tests.bases import base_folder as base_folder  # the fixture
 from tests.films import SPEC, render_with
 

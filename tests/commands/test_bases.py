@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from onestory_cli.errors import ExitCode
-from onestory_cli.render import load_run_plan
+from onestory_cli.rendering.resume import load_run_plan
 from onestory_cli.store.run import Run
 from tests.bases import FAMILIES
 from tests.commands.conftest import Onestory, Result, change

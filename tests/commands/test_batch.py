@@ -10,15 +10,14 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
-import schemas
-from onestory_cli import cli
+from onestory_cli import cli, schemas
 from onestory_cli.batch.films import films_of
-from onestory_cli.commands.batching import FilmFlags, fitted
-from onestory_cli.commands.compiling import compile_story
+from onestory_cli.commands._batch_options import FilmFlags, fitted
 from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode
+from onestory_cli.planning.compile import compile_story
 from onestory_cli.store.run import Run
-from onestory_cli.story.setting import Setting
+from onestory_cli.story.overrides import Setting
 from tests.commands.conftest import Onestory, change
 from tests.films import render_with
 from tests.test_console import Terminal
@@ -30,7 +29,7 @@ def made(story: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("kite.story.yaml").write_text(story.read_text().replace("The Lost Kite", "Kite"))
     for film in films_of([story, Path("kite.story.yaml")], Path("out")):
         render_with(compile_story(film.story)[0], film.run)
-    monkeypatch.setattr("onestory_cli.commands.batching.require_ready", lambda spec: None)
+    monkeypatch.setattr("onestory_cli.commands._batch_options.require_ready", lambda spec: None)
     return story
 
 
@@ -135,7 +134,7 @@ def test_a_film_that_cannot_be_made_is_a_row_and_the_same_command_goes_on(onesto
 
 
 def test_what_was_set_is_kept_with_the_run(onestory: Onestory, story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onestory_cli.commands.batching.require_ready", lambda spec: None)
+    monkeypatch.setattr("onestory_cli.commands._batch_options.require_ready", lambda spec: None)
     result = onestory("batch", story, "--out", "out", "--set", "shots.*.steps=9", "--seeds", "5")
     assert result.exit is ExitCode.PARTIAL  # there are no weights
     (film,) = films_of([story], Path("out"), seeds=(5,), settings=(Setting.of("shots.*.steps=9"),))

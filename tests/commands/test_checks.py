@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from onestory_cli.checks import BLACK, CUT, FLASH, FROZEN, RULES, SHIFT
 from onestory_cli.errors import ExitCode
 from onestory_cli.models.catalog import ModelSpec
-from onestory_cli.plan import ShotJob
+from onestory_cli.planning.jobs import ShotJob
+from onestory_cli.quality import BLACK, CUT, FLASH, FROZEN, RULES, SHIFT
 from tests.commands.conftest import Onestory, change
 from tests.films import NumberShot, NumpyMaker
 
@@ -77,7 +77,7 @@ def test_a_fault_is_a_number_a_warning_and_a_reason_for_another_take(
 ) -> None:
     change(story, "shots:\n", "defaults: {duration: 2s}\nshots:\n")
     change(story, "$fox waves on $beach.", "$fox waves on $beach.\n    memory: {from: [opening]}")
-    loader = "onestory_cli.commands.making.model_loader"
+    loader = "onestory_cli.rendering.loading.model_loader"
     monkeypatch.setattr(loader, lambda spec, *_, **__: lambda: Spoiler(spec, spoil))
 
     result = onestory("render", story)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from onestory_cli.commands import doctor
-from onestory_cli.commands.doctor_rows import Row
+from onestory_cli.commands._doctor_rows import Row
 from onestory_cli.errors import ExitCode, OnestoryError
 from tests.commands.conftest import Onestory
 

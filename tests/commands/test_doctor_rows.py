@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from onestory_cli.commands.doctor_rows import Row, rows_of, table_of
-from onestory_cli.commands.foretelling import Disk, Fit, ModelFit, Time
+from onestory_cli.commands._doctor_rows import Row, rows_of, table_of
 from onestory_cli.errors import OnestoryError
 from onestory_cli.models.catalog import find
-from onestory_cli.models.outlook import Outlook, Way, Work
+from onestory_cli.models.offload.estimate import Outlook, Way, Work
+from onestory_cli.rendering.feasibility import Disk, Fit, ModelFit, Time
 
 GB = 10**9
 SPEC = replace(find("storyworld"), name="small", base="")

@@ -9,11 +9,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-import schemas
-from onestory_cli import cli
-from onestory_cli.commands.compiling import compile_story
+from onestory_cli import cli, schemas
 from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode
+from onestory_cli.planning.compile import compile_story
 from tests.commands.conftest import Onestory, change
 from tests.films import render_with
 from tests.test_console import Terminal

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from onestory_cli.commands.compiling import compile_story
+from onestory_cli.checkpoint import Partial
 from onestory_cli.errors import ExitCode
-from onestory_cli.partial import Partial
-from onestory_cli.plan import retake
+from onestory_cli.planning.compile import compile_story
+from onestory_cli.planning.jobs import retake
 from onestory_cli.store.references import planned_references
 from onestory_cli.store.reuse import Lookup
 from onestory_cli.store.run import Run

@@ -12,12 +12,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-import schemas
-from onestory_cli import events
-from onestory_cli.commands import making
+from onestory_cli import events, schemas
 from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode
-from schemas.events import EVENTS as EVENT_ROWS
+from onestory_cli.rendering import loading
+from onestory_cli.schemas.events import EVENTS as EVENT_ROWS
 from tests.commands.conftest import Onestory
 from tests.films import NumpyMaker
 
@@ -82,7 +81,7 @@ def test_there_is_no_schema_of_an_event_that_is_none() -> None:
 def test_the_lines_of_commands_and_of_the_log_are_what_the_schema_says(
     onestory: Onestory, film_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(making, "model_loader", lambda spec, device, emit, shared: lambda: NumpyMaker(spec))
+    monkeypatch.setattr(loading, "model_loader", lambda spec, device, emit, shared: lambda: NumpyMaker(spec))
     told = onestory("resume", film_run, "--json").out.splitlines()[:-1]
     told += onestory("take", "new", film_run, "city", "--json").out.splitlines()[:-1]
     told += (film_run / "events.jsonl").read_text().splitlines()

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from onestory_cli.commands import making
 from onestory_cli.errors import ExitCode
+from onestory_cli.rendering import loading
 from onestory_cli.store.run import Run
 from tests.commands.conftest import Onestory, change
 from tests.films import NumberShot, NumpyMaker
@@ -15,7 +15,7 @@ from tests.films import NumberShot, NumpyMaker
 
 @pytest.fixture(autouse=True)
 def arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(making, "model_loader", lambda spec, device, emit, shared: lambda: NumpyMaker(spec))
+    monkeypatch.setattr(loading, "model_loader", lambda spec, device, emit, shared: lambda: NumpyMaker(spec))
 
 
 def test_new_list_accept_show(onestory: Onestory, film_run: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_take_that_was_stopped_goes_on_by_the_same_command(
             return super().make(*arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(making, "model_loader", lambda spec, device, emit, shared: lambda: Stopped(spec))
+        patch.setattr(loading, "model_loader", lambda spec, device, emit, shared: lambda: Stopped(spec))
         stopped = onestory("take", "new", film_run, "city")
     assert stopped.exit is ExitCode.TERMINATED
     assert "the same command goes on" in stopped.err

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from onestory_cli.cli import run
-from onestory_cli.commands import benchmarking
+from onestory_cli.commands import _evaluate_model as benchmarking
 from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode
 from onestory_cli.models.load import LoadedModel

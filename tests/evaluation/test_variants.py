@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from onestory_cli.commands.benchmarking import BenchmarkFlags
+from onestory_cli.commands._evaluate_model import BenchmarkFlags
 from onestory_cli.evaluation.variants import Variant, by_guidance, by_part, by_policy
+from onestory_cli.memory.levels import allocate
 from onestory_cli.models.catalog import find
-from onestory_cli.models.levels import allocate
 
 BOTH = (True, False)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from onestory_cli.commands.compiling import compile_story
 from onestory_cli.export.cut import Cut, read_cut
+from onestory_cli.planning.compile import compile_story
 from onestory_cli.store.run import Run
 from tests.commands.conftest import Onestory, change, onestory, story
 from tests.films import render_with

@@ -10,13 +10,13 @@ import numpy as np
 import opentimelineio
 import pytest
 
-from onestory_cli.commands.compiling import compile_story
 from onestory_cli.export.cut import Cut, read_cut
 from onestory_cli.export.fcpxml import fcpxml
 from onestory_cli.export.sounds import lost
 from onestory_cli.export.target import Target
 from onestory_cli.export.timeline import edl, otio
 from onestory_cli.export.write import export
+from onestory_cli.planning.compile import compile_story
 from onestory_cli.store.run import Run
 from tests.commands.conftest import change
 from tests.films import render_with

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from onestory_cli import __version__
+from onestory_cli.version import __version__
 from tests.faults.films import Film, film_of_a_real_model, film_of_numbers
 from tests.faults.harms import Harm, harm_every_file
 from tests.faults.kills import Kill, Whole, choose_kills, early_pairs, measure, survives

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from onestory_cli.plan import Plan, make_plan
-from onestory_cli.render import Maker
+from onestory_cli.planning.jobs import Plan
+from onestory_cli.planning.planner import make_plan
+from onestory_cli.rendering.generator import Maker
 from onestory_cli.story.types import Story
 from tests.films import NumpyMaker, plan_of, shot
 
@@ -35,7 +36,7 @@ def film_of_a_real_model(folder: Path) -> Film:
     from onestory_cli.models.catalog import find
     from onestory_cli.models.fingerprint import fingerprint
     from onestory_cli.models.load import load_model
-    from onestory_cli.render.shot_maker import ShotMaker
+    from onestory_cli.rendering.model_generator import ShotMaker
     from onestory_cli.training.build import save_model
     from tests.tiny import tiny_built
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from onestory_cli import events
 from onestory_cli.events import Event
-from onestory_cli.render import render
+from onestory_cli.rendering.render import render
 from onestory_cli.store.layout import EVENTS, STATE
 from onestory_cli.store.run import Run
 from onestory_cli.store.verify import find_damage

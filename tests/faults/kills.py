@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from onestory_cli.media.video import read_clip
-from onestory_cli.render import render
-from onestory_cli.store.files import Disk
+from onestory_cli.rendering.render import render
+from onestory_cli.store.disk import Disk
 from onestory_cli.store.layout import STATE, STORY
 from onestory_cli.store.run import Run
 from onestory_cli.store.verify import find_damage

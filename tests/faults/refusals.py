@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.render import render
+from onestory_cli.rendering.render import render
 from onestory_cli.store.run import Run
 from onestory_cli.store.verify import find_damage
 from tests.faults.films import Film

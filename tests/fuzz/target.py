@@ -9,7 +9,7 @@ from pathlib import Path
 from onestory_cli.codes import CODES
 from onestory_cli.console import github_annotation
 from onestory_cli.errors import Diagnostic, OnestoryError, format_concise, format_full
-from onestory_cli.plan import make_plan
+from onestory_cli.planning.planner import make_plan
 from onestory_cli.story.load import read_story
 from tests.specs import SPEC
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from onestory_cli.generate.denoise import Conditions
-from onestory_cli.generate.remember import condition
-from onestory_cli.models.levels import FINE
+from onestory_cli.generate.selection import condition
+from onestory_cli.memory.levels import FINE
 from onestory_cli.models.load import LoadedModel
 from tests.bases import base_folder
 from tests.tiny import tiny_folder, tiny_model

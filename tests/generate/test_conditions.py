@@ -21,10 +21,10 @@ from onestory_cli.generate.shot import generate_shot, latent_shape, noise_for
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import load_model
-from onestory_cli.models.loaded import LoadedModel
-from onestory_cli.plan.jobs import MemoryJob, ShotJob
+from onestory_cli.models.model import LoadedModel
+from onestory_cli.planning.jobs import MemoryJob, ShotJob
 from tests.bases import FAMILIES
-from tests.generate.test_snapshot import Notebook
+from tests.generate.test_denoise_state import Notebook
 from tests.tiny import job_of
 
 Family = Callable[[str], LoadedModel]

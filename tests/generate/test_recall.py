@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from onestory_cli.checkpoint import UNKEPT
 from onestory_cli.events import ignore
 from onestory_cli.generate.recall import recall
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import LoadedModel, load_reader
-from onestory_cli.partial import UNKEPT
-from onestory_cli.plan import Shown
-from onestory_cli.render.shot_maker import ShotMaker
+from onestory_cli.planning.jobs import Shown
+from onestory_cli.rendering.model_generator import ShotMaker
 from tests.tiny import job_of
 
 COVERAGE = {"policy": "coverage", "frames": 1, "shown": (Shown(id="fox", sources=("opening",)),)}

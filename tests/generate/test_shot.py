@@ -15,7 +15,7 @@ from onestory_cli.generate.shot import ShotResult, generate_shot, schedule_of
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import LoadedModel, load_model
-from onestory_cli.plan.jobs import MemoryJob, ShotJob
+from onestory_cli.planning.jobs import MemoryJob, ShotJob
 from tests.tiny import job_of
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from onestory_cli.checks import CUT, FLASH, FROZEN, RULES, SHIFT, faults, judge
+from onestory_cli.media.clip_faults import measure
 from onestory_cli.media.colour import Pixels, colours
-from onestory_cli.media.faults import measure
+from onestory_cli.quality import CUT, FLASH, FROZEN, RULES, SHIFT, faults, judge
 from onestory_cli.store.run import Run
 from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.stories import make_story

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from onestory_cli.memory.conditioner import AdaptiveConditioner, ConditionerConfig, context_positions
-from onestory_cli.models.levels import COARSE, FINE, LEVELS, MEDIUM, Level
+from onestory_cli.memory.levels import COARSE, FINE, LEVELS, MEDIUM, Level
 
 Parts = tuple[AdaptiveConditioner, nn.Conv3d]
 

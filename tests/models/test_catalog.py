@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.memory.levels import LEVELS, Level
 from onestory_cli.models.catalog import CARD, find
-from onestory_cli.models.levels import LEVELS, Level
 from tests.films import SPEC
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.models.availability import Presence, presence, require_weights
 from onestory_cli.models.bases import VACE_1_3B
 from onestory_cli.models.catalog import CARD, find, find_again
 from onestory_cli.models.fingerprint import fingerprint, fingerprint_of
 from onestory_cli.models.hub import fetch, is_repo, snapshot
-from onestory_cli.models.present import Presence, presence, require_weights
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

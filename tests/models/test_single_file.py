@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from onestory_cli.errors import OnestoryError
+from onestory_cli.models.availability import require_weights
 from onestory_cli.models.catalog import CARD, find
 from onestory_cli.models.fingerprint import fingerprint_of
 from onestory_cli.models.load import load_model
-from onestory_cli.models.present import require_weights
 from onestory_cli.models.single_file import ROWS, Shape, row_of_file, shape_of
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from onestory_cli.commands.compiling import compile_story
-from onestory_cli.models.levels import FIRST_FRAME
+from onestory_cli.memory.levels import FIRST_FRAME
+from onestory_cli.planning.compile import compile_story
 from onestory_cli.report.data import FilmReport, Frame, Memory, read_film
 from onestory_cli.store.run import Run
 from tests.commands.conftest import Onestory, film_run, onestory, story

@@ -4,8 +4,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from onestory_cli.commands.compiling import compile_story
 from onestory_cli.errors import OnestoryError
+from onestory_cli.planning.compile import compile_story
 from onestory_cli.report.junit import Case, Suite, junit, suite_of, suite_of_fault
 from onestory_cli.store.reuse import Decision, forecast
 from onestory_cli.store.run import Run

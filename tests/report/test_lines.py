@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from onestory_cli.models.levels import LEVELS
+from onestory_cli.memory.levels import LEVELS
 from onestory_cli.report.data import FilmReport, Frame, Memory, Source
 from onestory_cli.report.lines import Line, bar, change_line, detail, heat, levels_of, marked_caption, overview
 from onestory_cli.report.what_if import Change, Wish, select_again

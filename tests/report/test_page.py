@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from onestory_cli.checks import BLACK, FLASH, Check, judge
+from onestory_cli.quality import BLACK, FLASH, Check, judge
 from onestory_cli.report.data import FilmReport
 from onestory_cli.report.page import duration, heat_of, render_page, words
 from onestory_cli.report.scores import Scores

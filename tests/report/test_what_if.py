@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from onestory_cli.errors import OnestoryError
+from onestory_cli.memory.levels import LEVELS
 from onestory_cli.memory.policies import POLICIES
-from onestory_cli.models.levels import LEVELS
 from onestory_cli.report.data import FilmReport
 from onestory_cli.report.what_if import Change, Wish, select_again
 from tests.commands.conftest import change

@@ -12,7 +12,7 @@ from typing import Any
 import av
 import numpy as np
 
-from onestory_cli.store.sealed import seal
+from onestory_cli.store.checksummed_json import seal
 from tests.security.hostile import HEAD, ONE, Hostile
 
 FILM, RUN = "film.mp4", "film.run"

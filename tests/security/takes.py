@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from onestory_cli.media.video import write_clip
-from onestory_cli.store.files import digest
+from onestory_cli.store.checksummed_json import seal
+from onestory_cli.store.disk import digest
 from onestory_cli.store.keys import SHORT, spec_key, take_key
-from onestory_cli.store.sealed import seal
 from onestory_cli.store.takes import CLIP, LATENTS, RECORD
 from tests.security.films import ENTRY, RUN, STATE
 from tests.security.hostile import Hostile

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from onestory_cli.plan import Plan
-from onestory_cli.render import render
-from onestory_cli.store.files import Disk
+from onestory_cli.planning.jobs import Plan
+from onestory_cli.rendering.render import render
+from onestory_cli.store.disk import Disk
 from onestory_cli.store.run import Run
 from onestory_cli.store.verify import find_damage
 from tests.films import NumpyMaker, latents_of, plan_of, render_with, shot, three_shots

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from onestory_cli import events
+from onestory_cli.checkpoint import Partial
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Event
-from onestory_cli.partial import Partial
-from onestory_cli.plan import Plan
+from onestory_cli.planning.jobs import Plan
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Take, read_latents, read_take
 from onestory_cli.store.verify import find_damage

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from onestory_cli.plan import ImageInput, ShotJob
+from onestory_cli.planning.jobs import ImageInput, ShotJob
 from onestory_cli.store.keys import KEY_VERSION, KINDS, clip_fields, spec_fields, spec_key, take_key
 from onestory_cli.story.types import MemoryRequest, Output
 from tests.films import FINGERPRINT, SPEC, plan_of, shot

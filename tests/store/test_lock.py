@@ -17,14 +17,14 @@ from pathlib import Path
 import pytest
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.store.files import Disk
+from onestory_cli.store.disk import Disk
 from onestory_cli.store.lock import forget, locked
 from onestory_cli.store.run import Run
 from tests.films import render_with, three_shots
 
 HOLD = (
     "import sys, time; from pathlib import Path; from onestory_cli.store.lock import locked; "
-    "from onestory_cli.store.files import Disk\n"
+    "from onestory_cli.store.disk import Disk\n"
     "with locked(Path(sys.argv[1]), Disk()):\n"
     "    print('held', flush=True); time.sleep(60)\n"
 )

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from onestory_cli.partial import Partial
+from onestory_cli.checkpoint import Partial
+from onestory_cli.store.checksummed_json import BrokenSeal
 from onestory_cli.store.partials import KeptPartial, read_partial, write_partial
 from onestory_cli.store.run import Run
-from onestory_cli.store.sealed import BrokenSeal
 from onestory_cli.store.verify import find_damage
 from tests.films import render_with, three_shots
 from tests.store.test_damage import HARMS

@@ -12,8 +12,8 @@ from PIL import Image
 from onestory_cli import events
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Event
-from onestory_cli.plan import Plan
-from onestory_cli.store.files import Disk
+from onestory_cli.planning.jobs import Plan
+from onestory_cli.store.disk import Disk
 from onestory_cli.store.references import keep_reference, read_reference, reference_file
 from onestory_cli.store.run import Run
 from onestory_cli.store.verify import find_damage

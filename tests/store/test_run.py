@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.plan import Plan
-from onestory_cli.store.files import Disk
+from onestory_cli.planning.jobs import Plan
+from onestory_cli.store.checksummed_json import seal
+from onestory_cli.store.disk import Disk
 from onestory_cli.store.run import Run
-from onestory_cli.store.sealed import seal
 from onestory_cli.store.state import RunState
 from onestory_cli.store.verify import find_damage
 from tests.films import plan_of, render_with, shot, three_shots

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import yaml
 
-import schemas
+from onestory_cli import schemas
 from onestory_cli.models.catalog import POLICIES, SCHEDULERS
 from onestory_cli.story.schema import check
 from onestory_cli.story.source import MOST_FINDINGS, parse

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from onestory_cli.models.levels import LEVELS
+from onestory_cli.memory.levels import LEVELS
 from onestory_cli.training.asked import Asked
 from onestory_cli.training.data import LatentData, StoryBatch
 from onestory_cli.training.objective import draws

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from onestory_cli.models.levels import LEVELS
+from onestory_cli.memory.levels import LEVELS
 from onestory_cli.training.shown import NO_LABEL, Shown, TokenReader, around, hidden_after
 
 CLASSES = (3, 4)

@@ -16,7 +16,8 @@ from onestory_cli.events import Event, TakeCommitted
 from onestory_cli.models.cards import read_map
 from onestory_cli.models.catalog import find
 from onestory_cli.models.folder import INDEX
-from onestory_cli.plan import Plan, make_plan
+from onestory_cli.planning.jobs import Plan
+from onestory_cli.planning.planner import make_plan
 from onestory_cli.story.load import load_story
 
 Way = Literal["ours", "stock"]
@@ -53,8 +54,8 @@ def plan_of(story: Path) -> Plan:
 
 def _ours(story: Path, device: str) -> Film:
     from onestory_cli.models.load import load_model
-    from onestory_cli.render import render
-    from onestory_cli.render.shot_maker import ShotMaker
+    from onestory_cli.rendering.model_generator import ShotMaker
+    from onestory_cli.rendering.render import render
     from onestory_cli.store.run import Run
 
     plan = plan_of(story)

@@ -17,9 +17,9 @@ from onestory_cli.generate.denoise import Conditions, Schedule, guided
 from onestory_cli.generate.shot import generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.bases import T2V_1_3B
-from onestory_cli.models.loaded import CPU, NO_MODULE, LoadedModel
+from onestory_cli.models.model import CPU, NO_MODULE, LoadedModel
 from onestory_cli.models.transformer import MemoryWanTransformer, rotary_at
-from onestory_cli.plan import ShotJob
+from onestory_cli.planning.jobs import ShotJob
 
 
 @dataclass(frozen=True, kw_only=True)

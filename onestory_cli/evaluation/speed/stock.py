@@ -15,9 +15,9 @@ from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler, UniPCM
 from onestory_cli.generate.denoise import starting_noise
 from onestory_cli.media.video import write_clip
 from onestory_cli.models.load import compute_type, pick_device, quietly
-from onestory_cli.models.loaded import TEXT_TOKENS
+from onestory_cli.models.model import TEXT_TOKENS
 from onestory_cli.models.spec import ModelSpec
-from onestory_cli.plan import Plan, ShotJob
+from onestory_cli.planning.jobs import Plan, ShotJob
 
 
 def load_stock(spec: ModelSpec, device: str) -> Any:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
-from onestory_cli.store.counting import counted
-from onestory_cli.store.frozen import story_of
+from onestory_cli.store.accepted import counted
+from onestory_cli.store.inputs import story_of
 from onestory_cli.store.layout import STATE
 from onestory_cli.store.run import Run
 from onestory_cli.story.types import Shot, Story
-from onestory_cli.words import quoted
+from onestory_cli.utils.text import quoted
 
 SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"}
 

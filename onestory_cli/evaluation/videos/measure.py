@@ -15,7 +15,6 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
-from onestory_cli.checks import CUT, FLASH
 from onestory_cli.evaluation.videos.alignment import Aligner
 from onestory_cli.evaluation.videos.detection import Box, Detector, Found, without
 from onestory_cli.evaluation.videos.films import Clip, Film
@@ -24,10 +23,11 @@ from onestory_cli.evaluation.videos.likeness import Embedder, consistency, cosin
 from onestory_cli.evaluation.videos.motion import motion, moves
 from onestory_cli.evaluation.videos.result import Entity, ShotMeasures
 from onestory_cli.events import DataPrepared, Emit, ignore
+from onestory_cli.media.clip_faults import places, sudden
 from onestory_cli.media.colour import colour, colour_difference, drift
-from onestory_cli.media.faults import places, sudden
 from onestory_cli.media.video import probe, read_clip
-from onestory_cli.store.files import digest
+from onestory_cli.quality import CUT, FLASH
+from onestory_cli.store.disk import digest
 
 FRAMES = 8  # of each clip are embedded and searched for characters
 

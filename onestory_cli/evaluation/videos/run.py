@@ -10,7 +10,6 @@ import av
 import torch
 import transformers
 
-from onestory_cli import __version__
 from onestory_cli.evaluation.videos.alignment import load_aligner
 from onestory_cli.evaluation.videos.detection import load_detector
 from onestory_cli.evaluation.videos.films import Film
@@ -20,6 +19,7 @@ from onestory_cli.evaluation.videos.networks import Role
 from onestory_cli.evaluation.videos.result import VideoResult
 from onestory_cli.events import Emit, ignore
 from onestory_cli.models.load import pick_device
+from onestory_cli.version import __version__
 
 
 def load_eyes(sources: Mapping[Role, str | None], device: str = "auto", *, threshold: float | None = None) -> Eyes:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.evaluation.videos.films import Film
-from onestory_cli.words import quoted
+from onestory_cli.utils.text import quoted
 
 VIDEOS, CAPTIONS = "videos", "prompts.json"
 # what VBench measures of videos that are not of its own list

@@ -21,10 +21,10 @@ from onestory_cli.evaluation.videos.frames import spread
 from onestory_cli.evaluation.videos.likeness import consistency, mean_direction
 from onestory_cli.evaluation.videos.measure import FRAMES, Sight
 from onestory_cli.models.fingerprint import fingerprint
-from onestory_cli.store.frozen import model_of_run
+from onestory_cli.store.inputs import model_of_run
 from onestory_cli.store.run import Run
 from onestory_cli.storyworld.vocabulary import SPECIES, tokens
-from onestory_cli.words import quoted
+from onestory_cli.utils.text import quoted
 
 
 @dataclass(frozen=True, kw_only=True)

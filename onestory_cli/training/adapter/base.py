@@ -17,7 +17,7 @@ from torch import Tensor
 
 from onestory_cli.models.fingerprint import fingerprint
 from onestory_cli.models.load import image_parts, load_transformer, load_vae, reading, settle, text_parts
-from onestory_cli.models.loaded import NO_MODULE, LoadedModel, Reader
+from onestory_cli.models.model import NO_MODULE, LoadedModel, Reader
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.models.transformer import MemoryWanTransformer
 

@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from onestory_cli.memory.conditioner import AdaptiveConditioner, ConditionerConfig
+from onestory_cli.memory.levels import LEVELS
 from onestory_cli.memory.selector import FrameSelector, SelectorConfig
 from onestory_cli.models.adapter import add_lora
-from onestory_cli.models.levels import LEVELS
 from onestory_cli.models.load import load_selector
-from onestory_cli.models.loaded import LoadedModel
+from onestory_cli.models.model import LoadedModel
 from onestory_cli.models.transformer import MemoryWanTransformer
 from onestory_cli.training.adapter.base import Base
 from onestory_cli.training.adapter.recipe import AdapterRecipe

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from onestory_cli.errors import OnestoryError
+from onestory_cli.memory.levels import LEVELS
+from onestory_cli.models.availability import require_weights
 from onestory_cli.models.catalog import find
-from onestory_cli.models.levels import LEVELS
-from onestory_cli.models.present import require_weights
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.training.adapter.recipe import AdapterRecipe
 

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from onestory_cli.generate.denoise import Conditions, velocity
-from onestory_cli.generate.remember import Context, condition, gather
+from onestory_cli.generate.selection import Context, condition, gather
+from onestory_cli.memory.levels import allocate
 from onestory_cli.memory.selector import selection_loss
-from onestory_cli.models.levels import allocate
-from onestory_cli.models.loaded import TRAINED_TIMES, LoadedModel
+from onestory_cli.models.model import TRAINED_TIMES, LoadedModel
 from onestory_cli.training.adapter.recipe import Learning, Memory
 from onestory_cli.training.adapter.triples import Triples
 from onestory_cli.training.objective import Losses, by_chance

@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema
 
-import schemas
+from onestory_cli import schemas
 from onestory_cli.errors import Diagnostic, Findings, OnestoryError, Place, did_you_mean, shorten
 
 SCHEMA = "shots.v1"

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from onestory_cli.events import DataPrepared, Emit
 from onestory_cli.generate.conditions import FIRST_FRAMES
-from onestory_cli.models.loaded import LoadedModel
+from onestory_cli.models.model import LoadedModel
 from onestory_cli.models.spec import FirstFrame
 from onestory_cli.training.adapter.base import Base
 from onestory_cli.training.adapter.cache import Shards, key_of

@@ -12,8 +12,8 @@ from pathlib import Path
 import yaml
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.shape import build
 from onestory_cli.training.recipe import DTYPES
+from onestory_cli.utils.parsing import build
 
 DELTAS = ("none", "lora", "full")
 EXPERTS = ("", "high", "low")

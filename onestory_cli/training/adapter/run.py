@@ -11,8 +11,8 @@ from accelerate.utils import DistributedDataParallelKwargs
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Emit, ignore
+from onestory_cli.models.context_parallel import free_groups_at_exit
 from onestory_cli.models.load import quietly
-from onestory_cli.models.parallel import free_groups_at_exit
 from onestory_cli.training.adapter.base import Base
 from onestory_cli.training.adapter.build import build_adapter
 from onestory_cli.training.adapter.cache import Shards

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from onestory_cli.generate.denoise import Conditions, denoise, schedule_for, starting_noise
-from onestory_cli.generate.remember import condition, gather, score, select
+from onestory_cli.generate.selection import condition, gather, score, select
 from onestory_cli.memory.bank import MemoryBank
-from onestory_cli.models.loaded import LoadedModel
+from onestory_cli.models.model import LoadedModel
 from onestory_cli.training.adapter.triples import Shots
 from onestory_cli.training.samples import save_grid
 

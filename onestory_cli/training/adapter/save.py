@@ -15,7 +15,7 @@ from torch import Tensor
 
 from onestory_cli.models.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS, base_name, read_config, shapes_of
 from onestory_cli.models.catalog import CARD
-from onestory_cli.models.loaded import LoadedModel
+from onestory_cli.models.model import LoadedModel
 from onestory_cli.training.adapter.prepare import Keys
 from onestory_cli.training.adapter.recipe import AdapterRecipe
 from onestory_cli.training.checkpoint import save_weights, whole

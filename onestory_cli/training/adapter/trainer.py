@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from onestory_cli.events import Emit, StageFinished, StageStarted
-from onestory_cli.models.loaded import LoadedModel
+from onestory_cli.models.model import LoadedModel
 from onestory_cli.training.adapter.learner import Choices, Learner, Noise, choose_at_random, losses_of
 from onestory_cli.training.adapter.recipe import AdapterRecipe
 from onestory_cli.training.adapter.samples import sample_rows, save_samples

@@ -18,8 +18,8 @@ from onestory_cli.evaluation.speed.stock import load_stock, stock_shot
 from onestory_cli.generate.denoise import Conditions, guided
 from onestory_cli.generate.shot import generate_shot
 from onestory_cli.memory.bank import MemoryBank
-from onestory_cli.models.loaded import LoadedModel
-from onestory_cli.plan import MemoryJob
+from onestory_cli.models.model import LoadedModel
+from onestory_cli.planning.jobs import MemoryJob
 from tests.tiny import job_of, tiny_folder, tiny_model
 
 __all__ = ["tiny_folder", "tiny_model"]

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from onestory_cli.models.loaded import LoadedModel
+from onestory_cli.models.model import LoadedModel
 from onestory_cli.training.adapter.base import Base
 from onestory_cli.training.adapter.build import build_adapter
 from onestory_cli.training.adapter.fit import fit

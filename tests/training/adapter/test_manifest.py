@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-import schemas
+from onestory_cli import schemas
 from onestory_cli.errors import Findings, OnestoryError, format_concise
 from onestory_cli.training.adapter.manifest import ManifestShot, read_manifest
 

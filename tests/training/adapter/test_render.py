@@ -17,8 +17,8 @@ from onestory_cli import cli
 from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.memory.conditioner import AdaptiveConditioner
+from onestory_cli.memory.levels import LEVELS
 from onestory_cli.models.catalog import find
-from onestory_cli.models.levels import LEVELS
 from onestory_cli.models.load import load_model
 from onestory_cli.training.adapter.base import Base
 from onestory_cli.training.adapter.build import build_adapter

@@ -1,0 +1,183 @@
+"""`onestory evaluate` of a film: a run directory or a folder of clips."""
+
+from __future__ import annotations
+
+import json as json_
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from onestory_cli.commands._options import flag, option
+from onestory_cli.commands._output import write_result
+from onestory_cli.commands._screen import Screen
+from onestory_cli.errors import ExitCode
+from onestory_cli.evaluation.videos.networks import DEFAULTS
+from onestory_cli.models.catalog import CATALOG, is_model
+
+if TYPE_CHECKING:
+    from onestory_cli.evaluation.videos.films import Film
+    from onestory_cli.evaluation.videos.networks import Role
+    from onestory_cli.evaluation.videos.result import VideoResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureFlags:
+    """What is said of a film: its story, the networks that look at it, and whether it is only handed on."""
+
+    story: Annotated[
+        Path | None, option("--story", metavar="FILE", help="Of a folder of clips: the story that they show.")
+    ] = None
+    embedder: Annotated[
+        str, typer.Option("--embedder", metavar="NAME", help="Of a film: what judges likeness (DINOv2); or none.")
+    ] = DEFAULTS["embedder"]
+    detector: Annotated[
+        str,
+        typer.Option(
+            "--detector", metavar="NAME", help="Of a film: what finds characters (GroundingDINO or D-FINE); or none."
+        ),
+    ] = DEFAULTS["detector"]
+    aligner: Annotated[
+        str,
+        typer.Option(
+            "--aligner", metavar="NAME", help="Of a film: what compares clip and caption (X-CLIP or SigLIP2); or none."
+        ),
+    ] = DEFAULTS["aligner"]
+    readout: Annotated[
+        bool,
+        flag(
+            "--readout",
+            help="Of a film of the storyworld: look with the read-out in the package, and with no other network.",
+        ),
+    ] = False
+    export_vbench: Annotated[
+        Path | None,
+        option(
+            "--export-vbench",
+            metavar="FOLDER",
+            help="Of a film: write clips and captions in VBench's layout, and measure nothing.",
+        ),
+    ] = None
+
+    @property
+    def networks(self) -> dict[Role, str]:
+        """A name for each role; the read-out stands for all of them."""
+        return {"embedder": self.embedder, "detector": self.detector, "aligner": self.aligner}
+
+
+# options of the command that say something of a film; the others are of a model
+NETWORKS = ("embedder", "detector", "aligner")
+OF_FILMS = {field.name for field in fields(MeasureFlags)}
+OF_BOTH = {"model", "out", "markdown", "device", "json"}
+OF_EXPORT = {"model", "story", "export_vbench", "json"}
+
+
+def is_film(argument: str) -> bool:
+    """Whether the argument of `onestory evaluate` is a film: any folder, where no model is of that name."""
+    folder = Path(argument)
+    return argument not in CATALOG and folder.is_dir() and not is_model(folder)
+
+
+def refuse_other_options(context: typer.Context, argument: str) -> None:
+    """Refuse options for a model where a film is named, and the other way round, and those that would do nothing.
+
+    Raises:
+        typer.BadParameter: names the first.
+    """
+    film = is_film(argument)
+    given = [name for name in context.params if _was_given(context, name)]
+    wrong = [name for name in given if name not in OF_BOTH and (name in OF_FILMS) is not film]
+    if wrong:
+        kind = "model" if film else "film"
+        said = f'{_switch(wrong[0])} is for a {kind}, and "{argument}" is a {"film" if film else "model"}'
+        raise typer.BadParameter(said)
+    unused = [name for name in given if name not in OF_EXPORT]
+    if unused and "export_vbench" in given:
+        raise typer.BadParameter(f"--export-vbench measures nothing: leave out {_switch(unused[0])}")
+    networks = [name for name in NETWORKS if name in given]
+    if networks and "readout" in given:
+        raise typer.BadParameter(f"--readout looks alone: leave out {_switch(networks[0])}, or --readout")
+
+
+def evaluate_film(
+    screen: Screen,
+    folder: Path,
+    asked: MeasureFlags,
+    *,
+    out: Path | None,
+    markdown: bool,
+    device: str,
+    json: bool,
+) -> ExitCode:
+    """Measure a film and show the result, or export it."""
+    film = _film(folder, asked.story)
+    if asked.export_vbench:
+        return _export(screen, film, asked.export_vbench, json=json)
+    result = _measure(screen, folder, film, asked, device)
+    try:
+        if out:
+            write_result(out, (json_.dumps(result.document(), indent=2) + "\n").encode())
+    finally:  # what the networks saw is shown, written or not
+        _tell(screen, result, markdown=markdown, json=json)
+    if result.missing:
+        screen.note(f"left out, without a whole clip: {', '.join(result.missing)}")
+    return ExitCode.DONE
+
+
+def _measure(screen: Screen, folder: Path, film: Film, asked: MeasureFlags, device: str) -> VideoResult:
+    with screen.watch() as show:
+        from onestory_cli.evaluation.videos.networks import source_of
+
+        sources = {role: source_of(role, name) for role, name in asked.networks.items()}
+        from onestory_cli.evaluation.videos.run import load_eyes, measure_film
+        from onestory_cli.evaluation.videos.world import world_eyes
+
+        eyes = world_eyes(folder) if asked.readout else load_eyes(sources, device)
+        return measure_film(film, eyes, emit=show)
+
+
+def _tell(screen: Screen, result: VideoResult, *, markdown: bool, json: bool) -> None:
+    if json:
+        screen.line(json_.dumps(result.document()))
+    elif markdown:
+        screen.line(result.markdown().rstrip())
+    else:
+        _show(screen, result)
+
+
+def _show(screen: Screen, result: VideoResult) -> None:
+    from onestory_cli.evaluation.videos.result import COLUMNS, SHOT_COLUMNS
+
+    screen.table(COLUMNS, result.table(), right=COLUMNS[1:2])
+    screen.line("")
+    screen.table(SHOT_COLUMNS, result.shot_table(), right=SHOT_COLUMNS[1:7])
+    screen.note(f"{len(result.shots)} clips in {result.seconds:.0f} s")
+
+
+def _film(folder: Path, story: Path | None) -> Film:
+    from onestory_cli.evaluation.videos.films import read_film
+    from onestory_cli.story.load import load_story
+
+    return read_film(folder, load_story(story)[0] if story else None)
+
+
+def _export(screen: Screen, film: Film, folder: Path, *, json: bool) -> ExitCode:
+    from onestory_cli.evaluation.videos.vbench import export_vbench
+
+    command = export_vbench(film, folder)
+    if json:
+        screen.document("export-vbench", folder=str(folder), clips=len(film.clips), command=command)
+    else:
+        screen.line(str(folder))
+        screen.note(f"where VBench is installed: {command}")
+    return ExitCode.DONE
+
+
+def _switch(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _was_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"

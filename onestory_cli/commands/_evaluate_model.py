@@ -1,0 +1,285 @@
+"""`onestory evaluate` of a model: which films are made, what is compared, and how the result is shown."""
+
+from __future__ import annotations
+
+import json as json_
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from onestory_cli.commands._options import option
+from onestory_cli.commands._output import write_result
+from onestory_cli.commands._screen import Screen
+from onestory_cli.errors import ExitCode
+from onestory_cli.models.catalog import ModelSpec
+from onestory_cli.story.types import MOST_SEED
+
+if TYPE_CHECKING:
+    from onestory_cli.evaluation.compare import Comparison
+    from onestory_cli.evaluation.result import Result, Row
+    from onestory_cli.evaluation.suites import Suite
+    from onestory_cli.evaluation.variants import Variant
+    from onestory_cli.storyworld.world import WorldConfig
+
+POLICIES = "adaptive,recent,none"
+SWITCH = {"on": True, "off": False}
+
+
+class SuiteName(StrEnum):
+    """The keys of `evaluation.suites.SUITES`, which is heavy."""
+
+    STORIES = "stories"
+    PATTERNS = "patterns"
+    LADDER = "ladder"
+    LENGTH = "length"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkFlags:
+    """Which films a model makes, how, and what is compared on them."""
+
+    suite: Annotated[
+        SuiteName,
+        typer.Option(
+            "--suite",
+            metavar="SUITE",
+            help="What is made: `stories`, mixed ones of six shots; `patterns`, the paper's three; `ladder`, gaps of 1 "
+            "to 9 shots; or `length`, films of 100 shots.",
+        ),
+    ] = SuiteName.STORIES
+    stories: Annotated[int, typer.Option("--stories", metavar="N", min=2, help="Held-out stories.")] = 100
+    policies: Annotated[
+        str | None,
+        option(
+            "--policies",
+            metavar="NAMES",
+            help=f"What to compare; differences are to the first. [default: {POLICIES}; adaptive beside other lists]",
+        ),
+    ] = None
+    budgets: Annotated[
+        str | None,
+        option("--budgets", "--budget", metavar="B,...", help="Memory budgets to compare; else the model's."),
+    ] = None
+    memory_guidance: Annotated[
+        str | None,
+        option(
+            "--memory-guidance",
+            metavar="G,...",
+            help="How much further shots are pulled towards what they remember, to compare; else the model's.",
+        ),
+    ] = None
+    selector: Annotated[
+        str | None,
+        option(
+            "--selector",
+            metavar="on,off",
+            help="With and without Frame Selection: the most relevant frames, or the latest.",
+        ),
+    ] = None
+    conditioner: Annotated[
+        str | None,
+        option(
+            "--conditioner",
+            metavar="on,off",
+            help="With and without Adaptive Conditioner: levels by relevance, or fewer frames of the finest.",
+        ),
+    ] = None
+    frames: Annotated[
+        int | None,
+        option("--frames", metavar="K", min=0, help="Remembered frames; else the model's."),
+    ] = None
+    steps: Annotated[
+        int | None,
+        option("--steps", metavar="K", min=1, help="Denoising steps; else the model's."),
+    ] = None
+    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, max=MOST_SEED, help="Seed of the noise.")] = 0
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", metavar="N", min=1, help="Processes that make films, each with its GPU or part of the CPU."
+        ),
+    ] = 1
+
+    def variants(self, spec: ModelSpec) -> tuple[Variant, ...]:
+        """The columns that are asked for, refused before anything loads.
+
+        Raises:
+            typer.BadParameter: flags that do not go together, or a value that there is not.
+        """
+        from onestory_cli.evaluation.variants import by_guidance, by_part, by_policy
+
+        most = spec.memory_frames if self.frames is None else self.frames
+        parts = self.selector is not None or self.conditioner is not None
+        if parts and self.policies is not None:
+            raise typer.BadParameter("--selector and --conditioner compare parts of the method, --policies whole ones")
+        try:
+            amounts = _numbers(_budget, self.budgets) if self.budgets else (spec.budget,)
+            scales = _numbers(_guidance, self.memory_guidance) if self.memory_guidance else ()
+            usual = "adaptive" if max(len(amounts), len(scales)) > 1 else POLICIES
+            variants = (
+                by_part(_switch(self.selector), _switch(self.conditioner), amounts, frames=most)
+                if parts
+                else by_policy(_items(self.policies or usual), amounts, frames=most)
+            )
+            return by_guidance(variants, scales or (spec.memory_guidance,))
+        except ValueError as fault:
+            raise typer.BadParameter(str(fault)) from fault
+
+
+Against = Annotated[
+    Path | None,
+    option("--against", metavar="FILE", help="Compare with a result that --out wrote, story by story."),
+]
+
+
+def evaluate_model(
+    screen: Screen,
+    spec: ModelSpec,
+    asked: BenchmarkFlags,
+    *,
+    against: Path | None,
+    out: Path | None,
+    markdown: bool,
+    device: str,
+    json: bool,
+) -> ExitCode:
+    """Make the films, read them, compare, and show the result."""
+    _require_memory(spec)
+    variants, world = asked.variants(spec), _world(spec)
+    with screen.watch() as show:
+        from onestory_cli.evaluation import compare
+        from onestory_cli.evaluation.run import measure
+
+        films, steps = _films(asked.suite, asked.stories, world), asked.steps or spec.steps
+        other = compare.read_other(against) if against else None
+        if other:  # what cannot be compared is refused before hours of work
+            compare.pair(films.name, [film.key for film in films.films], [item.name for item in variants], other)
+        result = measure(
+            spec,
+            world,
+            suite=films,
+            variants=variants,
+            seed=asked.seed,
+            steps=steps,
+            workers=asked.workers,
+            device=device,
+            emit=show,
+        )
+    told = Told.of(result, compare.against(result, other) if other else None)
+    try:
+        if out:
+            write_result(out, _lines(told.document).encode())
+    finally:  # hours of work are shown, written or not
+        if json:
+            screen.line(json_.dumps(told.document))
+        else:
+            _show(told, screen, markdown=markdown)
+            screen.note(f"{asked.stories} stories, 95 % intervals over stories, {result.seconds:.0f} s")
+    return ExitCode.DONE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """A result for machines, and as tables with notes under them for people."""
+
+    document: dict[str, object]
+    tables: list[list[Row]]
+    notes: list[str]
+
+    @classmethod
+    def of(cls, result: Result, comparison: Comparison | None) -> Told:
+        document, tables, notes = result.document(), [result.table()], [*result.notes()]
+        if comparison is None:
+            return cls(document=document, tables=tables, notes=notes)
+        return cls(
+            document={**document, "against": comparison.document()},
+            tables=[*tables, comparison.table()],
+            notes=[*notes, comparison.note()],
+        )
+
+
+def _items(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(item.strip() for item in text.split(",")))
+
+
+def _numbers(read: Callable[[str], float], text: str) -> tuple[float, ...]:
+    """Each number once, however it is written: 1 and 1.0 are one column."""
+    return tuple(dict.fromkeys(map(read, _items(text))))
+
+
+def _budget(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError(f"a budget is a number above 0, not {text}")
+    return value
+
+
+def _guidance(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"a guidance is a number from 0, not {text}")
+    return value
+
+
+def _switch(text: str | None) -> tuple[bool, ...]:
+    """On and off in the order given; a part that is not mentioned stays on."""
+    items = _items(text or "on")
+    if not set(items) <= SWITCH.keys():
+        raise ValueError(f'"on", "off" or "on,off" is needed, not "{text}"')
+    return tuple(SWITCH[item] for item in items)
+
+
+def _require_memory(spec: ModelSpec) -> None:
+    """Refuse a base alone: the benchmark makes all films at once, and only context tokens come in batches.
+
+    Raises:
+        typer.BadParameter: it has no memory adapter.
+    """
+    if spec.remembers != "context":
+        raise typer.BadParameter(
+            f'the model "{spec.name}" has no memory adapter, and the benchmark is of one: `onestory train` makes it; '
+            f"a film of any model is measured by `onestory evaluate film.run`"
+        )
+
+
+def _world(spec: ModelSpec) -> WorldConfig:
+    from onestory_cli.evaluation.truth import world_of
+
+    try:
+        return world_of(spec)
+    except ValueError as fault:
+        raise typer.BadParameter(f'the model "{spec.name}" does not know the storyworld: {fault}') from fault
+
+
+def _films(suite: str, stories: int, world: WorldConfig) -> Suite:
+    from onestory_cli.evaluation.suites import SUITES
+
+    try:
+        return SUITES[suite](stories, world)
+    except ValueError as fault:
+        raise typer.BadParameter(f'the suite "{suite}" cannot be made: {fault}') from fault
+
+
+def _lines(document: dict[str, object]) -> str:
+    """JSON with a line per key: thousands of counts would be a line each."""
+    rows = (f"{json_.dumps(key)}: {json_.dumps(value)}" for key, value in document.items())
+    return "{\n" + ",\n".join(rows) + "\n}\n"
+
+
+def _show(told: Told, screen: Screen, *, markdown: bool) -> None:
+    from onestory_cli.evaluation import result
+
+    for index, table in enumerate(told.tables):
+        if markdown:
+            notes = told.notes if index == len(told.tables) - 1 else ()
+            screen.line(result.markdown(table, notes).rstrip() + "\n")
+            continue
+        head, *rows = table
+        screen.table(head, rows, right=head[1:])
+    if not markdown:
+        for note in told.notes:
+            screen.line(note)

@@ -1,0 +1,77 @@
+"""The state of a denoise loop as a Partial, and back: whatever the next step reads, to the bit.
+
+Latents alone are not enough. A multistep scheduler remembers earlier predictions, and without them the latents drift.
+
+Shape letters: B batch, C latent channels, T latent frames, H W latent cells.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from diffusers import SchedulerMixin
+from torch import Tensor
+
+from onestory_cli.checkpoint import Partial
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LATENTS = "latents"
+# What changes in a diffusers scheduler from step to step; its sigmas and timesteps are part of the identity.
+COUNTERS = {
+    "euler": ("_step_index", "_begin_index"),
+    "unipc": ("_step_index", "_begin_index", "lower_order_nums", "this_order"),
+}
+TENSORS: dict[str, tuple[str, ...]] = {"euler": (), "unipc": ("last_sample",)}
+LISTS: dict[str, tuple[str, ...]] = {"euler": (), "unipc": ("model_outputs", "timestep_list")}
+
+
+def identity_of(tensors: Iterable[Tensor], facts: Mapping[str, Any]) -> str:
+    """A digest of everything that the loop starts from: tensors with their shapes and types, and plain facts."""
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for tensor in tensors:
+        digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def snapshot(
+    scheduler: SchedulerMixin, name: str, latents_BCTHW: Tensor, *, step: int, steps: int, identity: str
+) -> Partial:
+    """The loop after `step` of `steps`; `name` is the scheduler's in the catalogue of `LoadedModel.scheduler`."""
+    arrays = {LATENTS: _array(latents_BCTHW)}
+    # this_order does not exist before the first step, and _begin_index is None for us: what is not there is not kept
+    counters = {field: getattr(scheduler, field, None) for field in COUNTERS[name]}
+    arrays |= {field: np.array(value, np.int64) for field, value in counters.items() if value is not None}
+    tensors = {field: getattr(scheduler, field) for field in TENSORS[name]}
+    tensors |= {f"{field}.{i}": item for field in LISTS[name] for i, item in enumerate(getattr(scheduler, field))}
+    arrays |= {field: _array(item) for field, item in tensors.items() if item is not None}
+    return Partial(identity=identity, step=step, steps=steps, arrays=arrays)
+
+
+def restore(partial: Partial, scheduler: SchedulerMixin, name: str, device: torch.device) -> Tensor:
+    """Put a fresh scheduler where the partial left off; returns the latents (B, C, T, H, W)."""
+
+    def tensor(field: str) -> Tensor | None:
+        # copied: memory of a file is not aligned, and outputs may then differ in the last bits
+        return torch.tensor(partial.arrays[field]).to(device) if field in partial.arrays else None
+
+    for field in COUNTERS[name]:
+        if field in partial.arrays:
+            setattr(scheduler, field, int(partial.arrays[field]))
+    for field in TENSORS[name]:
+        setattr(scheduler, field, tensor(field))
+    for field in LISTS[name]:
+        setattr(scheduler, field, [tensor(f"{field}.{i}") for i in range(len(getattr(scheduler, field)))])
+    return torch.tensor(partial.arrays[LATENTS]).to(device)
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    array: NDArray[Any] = tensor.detach().cpu().numpy().copy()
+    return array

@@ -1,0 +1,1 @@
+"""Fit a model to a device: memory sizes, estimates, offload and quantization."""

@@ -1,0 +1,85 @@
+"""The sounds of a film as tracks of it: when each begins and ends, and what goes down for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from onestory_cli.planning.jobs import ImageInput, Plan
+from onestory_cli.story.types import Audio
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from onestory_cli.media.sound import Track
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """A sound in the part of a film to which it belongs, from `start` to `end`, in seconds."""
+
+    path: Path
+    audio: Audio
+    start: Fraction
+    end: Fraction
+
+    @property
+    def begin(self) -> Fraction:
+        """When it begins."""
+        return self.start + Fraction(self.audio.offset)
+
+
+def sound_of(plan: Plan, file: Callable[[ImageInput], Path]) -> Iterator[np.ndarray] | None:
+    """The sound of a film as blocks of samples; None where the story names none. `file` says where each file is."""
+    return mixed(_placed(plan, file), _starts(plan)[-1]) if plan.sounds else None
+
+
+def mixed(sounds: Iterable[Placed], seconds: Fraction) -> Iterator[np.ndarray]:
+    """The sum of sounds as blocks of samples, for a film of this length."""
+    from onestory_cli.media.sound import mix, samples_of
+
+    return mix(_tracks(sounds), samples_of(seconds))
+
+
+def _tracks(sounds: Iterable[Placed]) -> list[Track]:
+    """A track for each sound that is heard. Music goes down in the spans of narration."""
+    from onestory_cli.media.sound import length_of
+
+    heard = [(sound.audio.role, _track(sound)) for sound in sounds if sound.begin < sound.end]
+    spoken = tuple(
+        (track.begin, track.begin + length_of(track.path, track.limit - track.begin))
+        for role, track in heard
+        if role == "narration"
+    )
+    return [replace(track, ducked=spoken) if role == "music" else track for role, track in heard]
+
+
+def _track(sound: Placed) -> Track:
+    from onestory_cli.media.sound import Track, samples_of
+
+    return Track(
+        path=sound.path,
+        begin=samples_of(sound.begin),
+        limit=samples_of(sound.end),
+        gain_db=sound.audio.gain,
+        fade_in=samples_of(sound.audio.fade_in),
+        fade_out=samples_of(sound.audio.fade_out),
+    )
+
+
+def _placed(plan: Plan, file: Callable[[ImageInput], Path]) -> Iterator[Placed]:
+    """Where each sound lies in the film: that of a shot within its shot."""
+    starts = _starts(plan)
+    for sound in plan.sounds:
+        place = plan.job(sound.shot).index if sound.shot else None
+        start, end = (starts[0], starts[-1]) if place is None else starts[place : place + 2]
+        yield Placed(path=file(sound.input), audio=sound.audio, start=start, end=end)
+
+
+def _starts(plan: Plan) -> list[Fraction]:
+    """When each shot begins, in seconds, and when the film ends."""
+    return list(accumulate((Fraction(job.frames, job.fps) for job in plan.jobs), initial=Fraction(0)))

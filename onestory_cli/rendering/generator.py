@@ -1,0 +1,110 @@
+"""What the loop asks of a model, and what it is told of a shot: protocols, so that this half needs no torch.
+
+Shape letters: C latent channels, T latent frames, P pixel frames, H W.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from onestory_cli.checkpoint import Checkpoint
+from onestory_cli.events import Emit
+from onestory_cli.planning.jobs import ShotJob
+from onestory_cli.store.keys import shown_fields
+from onestory_cli.store.record import MemoryState, SelectedFrame
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Chosen(Protocol):
+    """A remembered frame as a maker tells of it; `shot` may be a reference's source."""
+
+    @property
+    def shot(self) -> str: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def score(self) -> float: ...
+    @property
+    def level(self) -> str: ...
+    @property
+    def tokens(self) -> int: ...
+
+
+class Recalled(Protocol):
+    """What a shot remembers: the selection in order of relevance, and the score of every visible frame by source."""
+
+    @property
+    def selection(self) -> Sequence[Chosen]: ...
+    @property
+    def scores(self) -> Mapping[str, Sequence[float]]: ...
+    @property
+    def context_tokens(self) -> int: ...
+
+
+class Made(Recalled, Protocol):
+    """A shot as made, and what it remembered.
+
+    Its pixels may be decoded when they are first asked for, which another thread may do while the next shot is made.
+    """
+
+    @property
+    def latents_CTHW(self) -> np.ndarray: ...
+    @property
+    def pixels_PHWC(self) -> np.ndarray: ...
+    @property
+    def noise_tokens(self) -> int: ...
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """By the parts of the making that are over: decoding is one of them once the pixels were asked for."""
+
+
+class Maker(Protocol):
+    """A loaded model: the one heavy part of a render."""
+
+    def encode_reference(self, pixels_HWC: np.ndarray) -> np.ndarray:
+        """Latents (C, 1, H, W) of a reference image."""
+
+    def make(
+        self,
+        job: ShotJob,
+        memory: Mapping[str, np.ndarray],
+        *,
+        image: np.ndarray | None,
+        emit: Emit,
+        checkpoint: Checkpoint,
+    ) -> Made:
+        """Make a shot that can see `memory`, source -> latents in film order, and begins with `image` if it has one.
+
+        Work that the checkpoint holds is gone on with; it may end the making by a KeyboardInterrupt.
+        """
+
+    def recall(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> Recalled:
+        """What the shot would remember of `memory`, exactly as `make` selects, for a small part of its price."""
+
+    def environment(self) -> Mapping[str, Any]:
+        """Device, data type, threads and versions, for the record."""
+
+
+def memory_state(job: ShotJob, recalled: Recalled, visible: Mapping[str, str], *, noise_tokens: int) -> MemoryState:
+    """A maker's account with the digests of what it saw."""
+    return MemoryState(
+        visible=visible,
+        scores={source: tuple(scores) for source, scores in recalled.scores.items()},
+        selected=tuple(
+            SelectedFrame(
+                source=frame.shot,
+                digest=visible[frame.shot],
+                index=frame.index,
+                score=frame.score,
+                level=frame.level,
+                tokens=frame.tokens,
+            )
+            for frame in recalled.selection
+        ),
+        context_tokens=recalled.context_tokens,
+        noise_tokens=noise_tokens,
+        shown=shown_fields(job),
+    )

@@ -1,0 +1,28 @@
+"""Pictures of a story as pixels: first frames and reference images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from onestory_cli.planning.jobs import ImageInput, ShotJob
+from onestory_cli.store.disk import coded
+from onestory_cli.store.run import Run
+from onestory_cli.story.images import open_upright
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def read_picture(path: Path, *, width: int, height: int) -> np.ndarray:
+    """A picture as (H, W, 3) uint8 of this size: scaled to cover it, and cut evenly at the edges."""
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    with coded(path):
+        return np.asarray(ImageOps.fit(open_upright(path), (width, height), Image.Resampling.LANCZOS))
+
+
+def picture_for(job: ShotJob, image: ImageInput, run: Run) -> np.ndarray:
+    """A picture that the run has frozen, at the size of a shot."""
+    return read_picture(run.input(image), width=job.width, height=job.height)

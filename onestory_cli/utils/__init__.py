@@ -1,0 +1,1 @@
+"""Helpers without any knowledge of films: parsing, text, worker shares."""

@@ -1,0 +1,28 @@
+"""What a run appends to its log is heard, whole lines only, and only what is new."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from onestory_cli.batch.event_log import Log
+from onestory_cli.events import ShotKept
+from onestory_cli.store.layout import EVENTS
+from onestory_cli.store.run import Run
+
+
+def test_whole_lines_are_heard_once(tmp_path: Path) -> None:
+    run, kept = Run.create(tmp_path / "film.run"), ShotKept(shot="opening", take="0", reason="kept")
+    nothing = Log(run.path)
+    assert list(nothing.new()) == []
+    run.log(kept)
+    assert list(nothing.new()) == [kept]
+    log = Log(run.path)
+    run.log(kept)
+    assert list(log.new()) == [kept]
+    assert list(log.new()) == []
+    with (run.path / EVENTS).open("ab") as file:
+        file.write(b'{"event": "ShotKept", "time": 1, "shot": "city"')
+        file.flush()
+        assert list(log.new()) == []
+        file.write(b', "take": "1", "reason": ""}\n{"event": "Unheard", "time": 1}\n{"event": "Emit", "time": 1}\n')
+    assert list(log.new()) == [ShotKept(shot="city", take="1", reason="")]

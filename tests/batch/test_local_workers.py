@@ -1,0 +1,74 @@
+"""Processes that make films with a tiny model: the same bytes as one process, whatever happens to them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+from onestory_cli.batch.local_workers import Processes
+from onestory_cli.batch.render_story import Work
+from onestory_cli.batch.result import Result
+from onestory_cli.batch.run_batch import Hands, Planned, run_batch
+from onestory_cli.events import Event, FilmTold, ModelLoading, StepDone, WorkerLost
+from onestory_cli.rendering.checkpoints import never
+from tests.batch.conftest import Tell
+from tests.batch.films import alone, holder_of, latents
+
+
+def batch(
+    plans: list[Planned],
+    emit: Callable[[Event], object],
+    *,
+    workers: int = 1,
+    stop: Callable[[], bool] = never,
+) -> Result:
+    work = Work(device="cpu", threads=1, share=workers, checkpoint_seconds=0)
+    hands = Hands(where="local", workers=workers, hire=lambda: Processes(work))
+    out = plans[0].film.run.parent
+    return run_batch(plans, out, hands, lambda event: (emit(event), None)[1], stop=stop)
+
+
+def loaded(heard: list[Event]) -> int:
+    return sum(isinstance(event, FilmTold) and isinstance(event.told, ModelLoading) for event in heard)
+
+
+def test_two_workers_make_the_bytes_of_one_process_and_load_the_model_once_each(tell: Tell) -> None:
+    plans, heard = tell(3), list[Event]()
+    result = batch(plans, heard.append, workers=2)
+    assert result.states == {"done": 3}
+    assert [(row.outcome.rendered, row.outcome.attempts) for row in result.rows] == 3 * [(2, 1)]
+    assert loaded(heard) <= 2
+    assert [latents(item.film.run) for item in plans] == alone(tell(3, out="alone"))
+    again = list[Event]()
+    assert [row.outcome.kept for row in batch(plans, again.append).rows] == 3 * [2]
+    assert loaded(again) == 0
+
+
+def test_a_killed_worker_costs_no_film_and_no_byte(tell: Tell) -> None:
+    plans, lost = tell(2, steps=4), list[Event]()
+
+    def kill(event: Event) -> None:
+        lost.extend([event] if isinstance(event, WorkerLost) else [])
+        if isinstance(event, FilmTold) and isinstance(event.told, StepDone) and event.told.step == 2 and not lost:
+            os.kill(holder_of(plans[0].film.run), signal.SIGKILL)
+
+    result = batch(plans, kill)
+    assert result.states == {"done": 2}
+    assert result.rows[0].outcome.attempts == 2
+    assert [event.why for event in lost if isinstance(event, WorkerLost)] == ["killed by SIGKILL"]
+    assert [latents(item.film.run) for item in plans] == alone(tell(2, out="alone", steps=4))
+
+
+def test_a_stop_keeps_the_step_and_the_same_batch_goes_on(tell: Tell) -> None:
+    plans, asked = tell(2, steps=4), list[bool]()
+
+    def first_step(event: Event) -> None:
+        if isinstance(event, FilmTold) and isinstance(event.told, StepDone):
+            asked.append(True)
+
+    result = batch(plans, first_step, stop=lambda: bool(asked))
+    assert [row.outcome.state for row in result.rows] == ["stopped", "left"]
+    assert len(list(plans[0].film.run.glob("shots/*/*/partial.safetensors"))) == 1
+    assert batch(plans, lambda event: None).states == {"done": 2}
+    assert [latents(item.film.run) for item in plans] == alone(tell(2, out="alone", steps=4))

@@ -1,0 +1,39 @@
+"""A Ray cluster of two nodes in this machine: its workers, and how they stop. What is lost in it: test_failures.py.
+
+Needs onestory[ray]; elsewhere it is skipped and says so.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from onestory_cli.batch.ray_workers import on_ray, workers_of
+from onestory_cli.batch.render_story import Work
+from onestory_cli.batch.run_batch import Hands, run_batch
+from onestory_cli.events import Event, FilmTold
+from tests.batch.conftest import Tell
+from tests.batch.films import alone, latents
+from tests.batch.nodes import two_nodes
+
+pytest.importorskip("ray", reason="Ray is not installed: pip install 'onestory[ray]'")
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+WORK = Work(device="cpu", threads=1, checkpoint_seconds=0)
+
+
+def test_a_stop_reaches_the_actors_and_the_same_batch_goes_on(tell: Tell) -> None:
+    plans, started = tell(2, steps=40), list[Event]()
+    out = plans[0].film.run.parent
+
+    def emit(event: Event) -> None:
+        if isinstance(event, FilmTold) and event.kind == "PartialKept":
+            started.append(event)
+
+    with two_nodes() as nodes:
+        assert workers_of(WORK) == 2
+        hands = Hands(where="ray", workers=1, hire=lambda: on_ray(nodes.address, WORK, 1, out))
+        stopped = run_batch(plans, out, hands, emit, stop=lambda: bool(started))
+        assert not (out / ".stop").exists()
+        done = run_batch(plans, out, hands)
+    assert [row.outcome.state for row in stopped.rows] == ["stopped", "left"]
+    assert [row.outcome.state for row in done.rows] == ["done", "done"]
+    assert [latents(item.film.run) for item in plans] == alone(tell(2, out="alone", steps=40))

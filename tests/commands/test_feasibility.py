@@ -1,0 +1,98 @@
+"""`onestory doctor STORY`: what is foretold, on a tiny base."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onestory_cli.commands import doctor
+from onestory_cli.commands._doctor_rows import Row
+from onestory_cli.errors import ExitCode
+from tests.commands.conftest import Onestory, Result
+
+STORY = """\
+story: 1
+title: Fits
+model: base
+shots:
+  - {id: opening, caption: A red fox walks right.}
+  - {id: city, caption: A city at night., frames: 17}
+"""
+
+
+@pytest.fixture
+def film(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    base_folder: Callable[[str], Path],
+) -> Path:
+    """A story on a tiny base, and a doctor that looks at nothing else."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(doctor, "CHECKS", {"torch": lambda: Row(name="torch", found="2.13")})
+    Path("base").symlink_to(base_folder("vace"))
+    path = Path("film.story.yaml")
+    path.write_text(STORY)
+    return path
+
+
+def rows(result: Result) -> dict[str, Any]:
+    return {row["name"]: row for row in result.json["checks"]}
+
+
+def test_a_story_that_fits(onestory: Onestory, film: Path) -> None:
+    result = onestory("doctor", film, "--device", "cpu", "--allow-outside", "--json")
+    assert result.exit is ExitCode.DONE
+    assert all(row["ok"] or row["name"] == "time" for row in rows(result).values())
+    (outlook,) = result.json["fit"]["models"]
+    assert outlook["work"]["frames"] == 17
+    assert outlook["work"]["context"] > 0  # the second shot remembers the first
+    assert (outlook["chosen"], outlook["fits"]) == ("none", True)
+    assert result.json["fit"]["disk"]["needed"] <= result.json["fit"]["disk"]["free"]
+    assert result.json["fit"]["seconds"] is None
+    assert not Path("film.run").exists()
+
+
+def test_a_card_that_is_too_small(onestory: Onestory, film: Path) -> None:
+    arguments = ("doctor", film, "--allow-outside", "--vram", "1MB")
+    result = onestory(*arguments, "--json")
+    assert result.exit is ExitCode.MACHINE
+    (outlook,) = result.json["fit"]["models"]
+    assert outlook["chosen"] is None
+    assert outlook["ways"][0]["fitting"] == "vae tiling"
+    text = onestory(*arguments).out
+    assert "FAIL   memory for base" in text
+    assert "nothing that is known fits into 0.00092 GB of the GPU" in text
+    assert "decoding 17 frames of 64x64" in text
+
+
+def test_a_model_that_is_not_fetched(onestory: Onestory, film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(film.parent / "none"))
+    result = onestory("doctor", "wan2.1-t2v-1.3b", "--vram", "24GB", "--json")
+    assert result.exit is ExitCode.MACHINE
+    weights = rows(result)["weights of wan2.1-t2v-1.3b"]
+    assert not weights["ok"]
+    assert "about 14.7 GB" in weights["found"]
+    assert "onestory models fetch" in weights["help"]
+    (outlook,) = result.json["fit"]["models"]
+    assert outlook["chosen"] == "none"
+    assert result.json["fit"]["disk"] is None
+
+
+def test_findings_come_first(onestory: Onestory, film: Path) -> None:
+    film.write_text(STORY.replace("frames: 17", "frames: 15"))
+    result = onestory("doctor", film, "--allow-outside")
+    assert result.exit is ExitCode.FINDINGS
+    assert "error[S210]" in result.err
+
+
+def test_takes_tell_the_time(onestory: Onestory, film: Path) -> None:
+    film.write_text(STORY.replace(", frames: 17", ""))
+    assert onestory("render", film, "--device", "cpu", "--allow-outside").exit is ExitCode.DONE
+    result = onestory("doctor", film, "--device", "cpu", "--allow-outside", "--json")
+    seconds = result.json["fit"]["seconds"]
+    assert 0 < seconds["shot"] < seconds["film"] < 2 * seconds["shot"]
+    large = [path for path in Path("film.run").rglob("*") if path.suffix in (".mp4", ".safetensors")]
+    assert sum(path.stat().st_size for path in large) < result.json["fit"]["disk"]["needed"]

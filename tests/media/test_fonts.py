@@ -1,0 +1,66 @@
+"""Which font writes which text. What the machine has differs, so each test asks for what its own fonts can do."""
+
+import shutil
+
+import pytest
+
+from onestory_cli.media import fonts as letters
+from onestory_cli.media.fonts import OWN, Face, faces_for, reads_from_right
+
+NOBODYS = "\ue123"  # for private use: no font of a system draws it
+
+
+@pytest.fixture
+def bare(monkeypatch):
+    """A machine without any fonts."""
+    monkeypatch.setattr(letters, "NAMES", ())
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+
+
+def test_english_is_written_in_the_own_font():
+    assert faces_for(["A fox, waving!", "7 > 3…"]) == [OWN, OWN]
+    assert OWN.lacks("A fox,\n waving\u200b") == ""
+
+
+def test_the_own_font_knows_what_it_lacks():
+    assert OWN.lacks("Лис is a fox. Лис") == "Лис"
+    assert OWN.written("Лис is a fox 狐") == "(?) is a fox (?)"
+    assert OWN.written("[a] ^ - \\") == "[a] ^ - \\"
+
+
+def test_without_fonts_the_own_one_stands_in(bare):
+    assert faces_for(["Лис", "fox"]) == [OWN, OWN]
+
+
+def test_a_font_of_the_system_is_taken_where_it_has_the_letters(tmp_path, bare, monkeypatch):
+    found = next((name for name in ("DejaVuSans.ttf", "LiberationSans-Regular.ttf", "arial.ttf") if works(name)), None)
+    if found is None:
+        pytest.skip("no font here has Cyrillic letters")
+    monkeypatch.setattr(letters, "NAMES", ("no-such-font.ttf", found))
+    assert faces_for(["Лис идёт", "a fox"]) == [Face(found)] * 2  # one font for the whole sheet
+    alone, both = faces_for(["Лис", f"Лис {NOBODYS}"])
+    assert (alone, both) == (Face(found), Face(found))
+    assert both.lacks(f"Лис {NOBODYS}") == NOBODYS
+
+
+def test_fontconfig_is_asked_for_the_letters_that_are_missing(tmp_path, bare, monkeypatch):
+    program, asked = tmp_path / "fc-match", tmp_path / "asked"
+    program.write_text(f'#!/bin/sh\necho "$@" >> {asked}\necho -n /no/such/font.ttf\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda name: str(program) if name == "fc-match" else None)
+    assert faces_for(["狐 fox"]) == [OWN]
+    assert "sans:charset=72d0" in asked.read_text()
+
+
+def test_directions():
+    assert reads_from_right("  \u05d0 fox")
+    assert reads_from_right("1: \u062b")
+    assert not reads_from_right("A \u05d0")
+    assert not reads_from_right("123")
+
+
+def works(name: str) -> bool:
+    try:
+        return Face(name).lacks("Лисидёт") == ""
+    except OSError:
+        return False

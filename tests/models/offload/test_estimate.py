@@ -1,0 +1,134 @@
+"""What is foretold of a model on a card, from shapes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import AutoencoderKLWan, WanTransformer3DModel, WanVACETransformer3DModel
+
+from onestory_cli.models.bases import BASES, T2V_1_3B, T2V_14B, T2V_A14B, VACE_1_3B
+from onestory_cli.models.catalog import find
+from onestory_cli.models.load import load_model
+from onestory_cli.models.offload.config import Asked, Card, choose
+from onestory_cli.models.offload.estimate import PROGRAM, Outlook, computed_on, default_work, foresee
+from onestory_cli.models.offload.published_sizes import PUBLISHED
+from onestory_cli.models.offload.sizes import Parts, parts_of, published_parts, sizes_of
+from onestory_cli.models.spec import ModelSpec
+from tests.bases import base_folder
+
+__all__ = ["base_folder"]
+
+GB = 10**9
+
+
+def card(gigabytes: float, host: float = 200) -> Card:
+    return Card(memory=int(gigabytes * GB), host=int(host * GB))
+
+
+def published(spec: ModelSpec) -> Parts:
+    parts = published_parts(spec)
+    assert parts
+    return parts
+
+
+def outlook(spec: ModelSpec, on: Card) -> Outlook:
+    spec = computed_on(spec, on)
+    return foresee(spec, published(spec), default_work(spec), on, Asked())
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_published_parts_add_up_to_what_the_catalogue_says(name: str) -> None:
+    total = sum(published(BASES[name]).sizes.values()) / GB
+    assert BASES[name].memory_gb - 1 < total < BASES[name].memory_gb + 0.5
+
+
+def test_published_counts_are_those_of_the_classes() -> None:
+    small = {"num_attention_heads": 12, "attention_head_dim": 128, "ffn_dim": 8960, "num_layers": 30, "text_dim": 4096}
+    with torch.device("meta"):
+        plain = WanTransformer3DModel(**small)
+        vace = WanVACETransformer3DModel(**small, vace_layers=list(range(0, 30, 2)), vace_in_channels=96)
+        vae = AutoencoderKLWan()
+    count = PUBLISHED[T2V_1_3B.hub]
+    assert (count.transformer, count.width) == (numbers(plain), 12 * 128)
+    assert count.vae == numbers(vae)
+    count = PUBLISHED[VACE_1_3B.hub]
+    assert (count.transformer, count.hints) == (numbers(vace), len(vace.config.vace_layers))
+
+
+def numbers(module: torch.nn.Module) -> int:
+    return sum(value.numel() for value in module.parameters())
+
+
+@pytest.mark.parametrize("family", ["t2v", "i2v", "vace", "ti2v", "i2v-a14b"])
+def test_parts_are_those_of_the_loaded_model(base_folder: Callable[[str], Path], family: str) -> None:
+    spec = replace(find(str(base_folder(family))), dtype="float32")
+    parts, model = parts_of(spec), load_model(spec, "cpu")
+    loaded = {name: sum(value.numel() * 4 for value in getattr(model, name).parameters()) for name in parts.sizes}
+    # an embedding that two modules share is stored once, and counted so
+    assert parts.sizes == loaded
+    assert parts.width == model.transformer.patch_embedding.out_channels
+
+
+def test_experts_are_counted_each() -> None:
+    assert published(T2V_A14B).sizes["transformer_2"] == published(T2V_14B).sizes["transformer"]
+
+
+def test_a_gguf_file_counts_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "small.gguf"
+    file.write_bytes(b"\0" * 1234)
+    assert published(replace(T2V_14B, transformer_file=str(file))).sizes["transformer"] == 1234
+
+
+@pytest.mark.parametrize(
+    ("spec", "on", "ways"),
+    [
+        (T2V_1_3B, card(24), ["none"]),
+        (T2V_14B, card(80), ["none"]),
+        (T2V_14B, card(40), ["none", "offload model"]),
+        (T2V_14B, card(24), ["none", "offload model", "offload group"]),
+    ],
+)
+def test_ways_go_down_to_the_one_that_auto_takes(spec: ModelSpec, on: Card, ways: list[str]) -> None:
+    told = outlook(spec, on)
+    assert [way.fitting for way in told.ways] == ways
+    assert [way.fits for way in told.ways] == [False] * (len(ways) - 1) + [True]
+    work = told.work
+    sizes = sizes_of(
+        spec, frames=work.frames, width=work.width, height=work.height, context=work.context, parts=published(spec)
+    )
+    assert told.chosen == str(choose(sizes, on))
+    assert told.fits
+
+
+def test_where_nothing_fits_nothing_is_chosen() -> None:
+    told = outlook(T2V_14B, card(4))
+    assert told.chosen is None
+    assert not told.fits
+    assert told.ways[-1].card > told.usable
+
+
+def test_weights_pass_through_the_machines_memory() -> None:
+    told = outlook(T2V_14B, card(80, host=32))
+    assert told.chosen == "none"
+    assert told.loading > told.host
+    assert not told.fits
+
+
+def test_a_processor_computes_in_float32_and_holds_everything() -> None:
+    processor = Card(memory=200 * GB, host=200 * GB, gpu=False)
+    told = outlook(T2V_14B, processor)
+    assert told.parts["transformer"] == 2 * outlook(T2V_14B, card(80)).parts["transformer"]
+    assert told.ways[0].machine == sum(told.parts.values()) + max(told.step, told.decode) + PROGRAM
+    assert told.fits
+    assert not outlook(T2V_14B, replace(processor, memory=90 * GB)).fits
+
+
+def test_memory_makes_a_step_larger() -> None:
+    parts, size = published(VACE_1_3B), {"frames": 81, "width": 832, "height": 480}
+    alone, remembering = (sizes_of(VACE_1_3B, **size, context=context, parts=parts).step for context in (0, 3 * 1560))
+    assert remembering / alone == pytest.approx((21 + 3) / 21)
+    assert default_work(VACE_1_3B).context == 3 * 1560

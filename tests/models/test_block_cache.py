@@ -1,0 +1,212 @@
+"""The first-block cache: nothing at a threshold of 0, blocks passed over at a large one, and nothing left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from onestory_cli.checkpoint import Partial
+from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.generate.denoise import Conditions, Schedule, denoise, starting_noise
+from onestory_cli.generate.shot import generate_shot
+from onestory_cli.memory.bank import MemoryBank
+from onestory_cli.models.block_cache import FRESH_STEPS, cache_blocks
+from onestory_cli.models.catalog import find
+from onestory_cli.models.fingerprint import fingerprint_of
+from onestory_cli.models.load import LoadedModel, load_model
+from onestory_cli.models.offload.config import THRESHOLD, Fitting, parse_cache, refuse_cache
+from onestory_cli.models.transformer import rotary_at
+from tests.bases import base_folder
+from tests.tiny import job_of, tiny_folder
+
+__all__ = ["base_folder", "tiny_folder"]
+
+STEPS = 20
+SCHEDULE = Schedule(name="unipc", steps=STEPS, shift=2.0, guidance=2.0)
+LARGE = 0.9
+
+
+def load(folder: Path, cache: float | None) -> LoadedModel:
+    return load_model(replace(find(str(folder)), fitting=Fitting(cache=cache)), "cpu")
+
+
+def conditions_for(model: LoadedModel) -> Conditions:
+    """Text, and context tokens for the pass with text alone, of numbers that are the same every time."""
+    draw = torch.Generator().manual_seed(3)
+    config = model.transformer.config
+    width = config.num_attention_heads * config.attention_head_dim
+    context = 16 if model.spec.remembers == "context" else 0
+    return Conditions(
+        text_BLE=torch.randn(1, 6, config.text_dim, generator=draw),
+        negative_BLE=torch.randn(1, 6, config.text_dim, generator=draw),
+        context_BSD=torch.randn(1, context, width, generator=draw),
+        rotary=rotary_at(torch.rand(context, 3, generator=draw), head_dim=config.attention_head_dim),
+    )
+
+
+def made(model: LoadedModel, seed: int = 1, checkpoint: Keeper | None = None) -> Tensor:
+    noise = starting_noise((1, model.spec.latent_channels, 2, 8, 8), seed=seed)
+    more = {"checkpoint": checkpoint} if checkpoint else {}
+    return denoise(model, noise, conditions_for(model), SCHEDULE, **more)
+
+
+class Keeper:
+    """Keeps the work after every step from `step` on; without `kept` it stops there."""
+
+    def __init__(self, step: int, kept: Partial | None = None) -> None:
+        self.step, self.kept, self.stops = step, kept, kept is None
+        self.asked = 0
+
+    def load(self, identity: str) -> Partial | None:
+        assert self.kept is None or self.kept.identity == identity
+        return self.kept
+
+    def due(self, *, last: bool = False) -> bool:
+        self.asked += 1
+        return self.stops and self.asked == self.step
+
+    def keep(self, partial: Partial) -> None:
+        self.kept = partial
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def tail_calls(model: LoadedModel) -> Iterator[list[int]]:
+    """One entry, the number of the expert, for every time that a last block really works."""
+    seen: list[int] = []
+    hooks = [
+        transformer.blocks[-1].attn1.register_forward_hook(lambda *_, expert=expert: seen.append(expert))
+        for expert, transformer in enumerate(model.expert_transformers)
+    ]
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@pytest.fixture(scope="module")
+def uncached(tiny_folder: Path) -> Tensor:
+    return made(load(tiny_folder, None))
+
+
+def test_a_threshold_of_nothing_changes_nothing(tiny_folder: Path, uncached: Tensor) -> None:
+    model = load(tiny_folder, 0.0)
+    with tail_calls(model) as seen:
+        assert torch.equal(made(model), uncached)
+    assert len(seen) == 2 * STEPS
+
+
+def test_a_large_threshold_passes_over_blocks(tiny_folder: Path, uncached: Tensor) -> None:
+    model = load(tiny_folder, LARGE)
+    with tail_calls(model) as seen:
+        film = made(model)
+    fresh = -(-STEPS // FRESH_STEPS)
+    assert 2 * fresh <= len(seen) < STEPS
+    assert not torch.equal(film, uncached)
+    assert torch.isfinite(film).all()
+
+
+def test_a_shot_leaves_nothing_to_the_next(tiny_folder: Path) -> None:
+    model = load(tiny_folder, LARGE)
+    second = made(model, seed=2)
+    made(model, seed=1)
+    assert torch.equal(made(model, seed=2), second)
+
+
+@pytest.mark.parametrize("stop", [3, FRESH_STEPS, FRESH_STEPS + 2])
+def test_a_shot_that_was_stopped_goes_on_to_the_same_bytes(tiny_folder: Path, stop: int) -> None:
+    whole = made(load(tiny_folder, LARGE))
+    keeper = Keeper(stop)
+    with pytest.raises(KeyboardInterrupt):
+        made(load(tiny_folder, LARGE), checkpoint=keeper)
+    assert keeper.kept
+    assert keeper.kept.step == (stop - 1) // FRESH_STEPS * FRESH_STEPS
+    assert torch.equal(made(load(tiny_folder, LARGE), checkpoint=Keeper(0, keeper.kept)), whole)
+
+
+def test_the_last_step_is_kept_as_it_is(tiny_folder: Path) -> None:
+    keeper = Keeper(STEPS)
+    with pytest.raises(KeyboardInterrupt):
+        made(load(tiny_folder, LARGE), checkpoint=keeper)
+    assert keeper.kept
+    assert keeper.kept.step == STEPS
+
+
+@pytest.mark.parametrize("family", ["t2v", "t2v-a14b"])
+def test_each_expert_has_a_cache_of_its_own(base_folder: Callable[[str], Path], family: str) -> None:
+    plain, nothing, large = (load(base_folder(family), cache) for cache in (None, 0.0, LARGE))
+    assert torch.equal(made(plain), made(nothing))
+    with tail_calls(large) as seen:
+        made(large)
+    assert set(seen) == set(range(large.spec.experts))
+    assert len(seen) < 2 * STEPS
+
+
+def test_a_base_with_a_time_for_each_token(base_folder: Callable[[str], Path]) -> None:
+    """Wan 2.2 TI2V, whose first latent frame is held."""
+    results = []
+    for cache in (None, 0.0, LARGE):
+        model = load(base_folder("ti2v"), cache)
+        spec = model.spec
+        rows, columns = spec.latent_size(spec.width, spec.height)
+        bank = MemoryBank(channels=spec.latent_channels, height=rows, width=columns)
+        picture = np.full((spec.height, spec.width, 3), 90, np.uint8)
+        results.append(generate_shot(model, job_of(spec, steps=6), bank, image=picture).latents_CTHW)
+    assert np.array_equal(results[0], results[1])
+    assert not np.array_equal(results[0], results[2])
+
+
+def test_it_is_part_of_the_fingerprint_and_of_the_record(tiny_folder: Path) -> None:
+    spec = find(str(tiny_folder))
+    prints = {fingerprint_of(replace(spec, fitting=Fitting(cache=cache))) for cache in (None, 0.0, 0.1)}
+    assert len(prints) == 3
+    assert load(tiny_folder, 0.1).environment()["fitting"] == "first-block cache 0.1"
+    assert Fitting(offload="group", cache=0.1).lasting == Fitting(cache=0.1)
+
+
+@pytest.mark.parametrize(
+    ("fitting", "vace", "shared"),
+    [
+        (Fitting(cache=0.1), True, False),
+        (Fitting(cache=0.1), False, True),
+        (Fitting(cache=0.1, compile_blocks=True), False, False),
+    ],
+)
+def test_what_it_does_not_go_with(fitting: Fitting, vace: bool, shared: bool) -> None:
+    with pytest.raises(OnestoryError, match="cannot be used here") as caught:
+        refuse_cache(fitting, vace=vace, shared=shared)
+    assert (caught.value.code, caught.value.exit) == ("U606", ExitCode.USAGE)
+    refuse_cache(replace(fitting, cache=None), vace=vace, shared=shared)
+
+
+def test_vace_is_refused_before_it_is_loaded(base_folder: Callable[[str], Path]) -> None:
+    with pytest.raises(OnestoryError, match="VACE"):
+        load(base_folder("vace"), 0.1)
+
+
+def test_one_block_alone_is_refused(base_folder: Callable[[str], Path]) -> None:
+    transformer = load(base_folder("t2v"), None).transformer
+    del transformer.blocks[1:]
+    with pytest.raises(OnestoryError, match="one block only"):
+        cache_blocks(transformer, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "threshold"), [("first-block", THRESHOLD), ("first-block:0.1", 0.1), ("first-block:0", 0.0)]
+)
+def test_thresholds(text: str, threshold: float) -> None:
+    assert parse_cache(text) == threshold
+
+
+@pytest.mark.parametrize("text", ["", "first", "first-block:", "first-block:1", "first-block:-1", "first-block:nan"])
+def test_what_is_no_cache(text: str) -> None:
+    with pytest.raises(OnestoryError, match="--cache knows no"):
+        parse_cache(text)

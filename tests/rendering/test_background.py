@@ -1,0 +1,74 @@
+"""Work beside the caller's."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import CancelledError
+
+import pytest
+
+from onestory_cli.rendering.background import Behind
+
+
+def test_pieces_are_done_in_order_beside_the_caller_who_hears_of_them() -> None:
+    done: list[tuple[int, int]] = []
+    heard: list[int] = []
+    with Behind() as behind:
+        for number in range(20):
+            behind.add(lambda number=number: done.append((number, threading.get_ident())) or number, heard.append)
+        behind.wait()
+    assert [number for number, _ in done] == heard == list(range(20))
+    assert {thread for _, thread in done}.isdisjoint({threading.get_ident()})
+
+
+def test_polling_waits_for_nothing() -> None:
+    go = threading.Event()
+    heard: list[bool] = []
+    with Behind() as behind:
+        behind.add(go.wait, heard.append)
+        behind.poll()
+        assert heard == []
+        go.set()
+        behind.wait()
+    assert heard == [True]
+
+
+def test_a_fault_comes_out_once_and_nothing_after_it_is_begun() -> None:
+    done: list[str] = []
+    with Behind() as behind:
+        behind.add(lambda: 1 / 0, done.append)
+        behind.add(lambda: done.append("later"), done.append)
+        with pytest.raises(ZeroDivisionError):
+            behind.wait()
+        behind.poll()
+    assert done == []
+
+
+def test_leaving_finishes_what_was_added_even_when_the_caller_failed() -> None:
+    done: list[str] = []
+    behind = Behind()
+    behind.add(lambda: done.append("a take"), done.append)
+    with pytest.raises(KeyError), behind:
+        raise KeyError
+    assert done == ["a take"]
+
+
+def test_who_is_interrupted_while_leaving_waits_for_the_piece_in_work_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    go = threading.Event()
+    done: list[str] = []
+    behind = Behind()
+    behind.add(lambda: go.wait() and done.append("in work"), done.append)
+    behind.add(lambda: done.append("later"), done.append)
+    shut = behind._thread.shutdown
+
+    def interrupted() -> None:
+        monkeypatch.setattr(behind._thread, "shutdown", shut)
+        threading.Timer(0.05, go.set).start()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(behind._thread, "shutdown", interrupted)
+    with pytest.raises(KeyboardInterrupt), behind:
+        pass
+    assert done == ["in work"]
+    with pytest.raises(CancelledError):
+        behind._pieces[-1][0].result()

@@ -1,0 +1,116 @@
+"""Pixels that wait for whoever asks: asked for beside the work on the next shot, and before it where that must know."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from onestory_cli.errors import OnestoryError
+from onestory_cli.planning.jobs import ShotJob
+from onestory_cli.store.run import Run
+from tests.faults.kills import outcome_of
+from tests.films import NumberShot, NumpyMaker, plan_of, render_with, shot, three_shots
+
+PATIENCE = 60.0  # seconds; only a broken loop waits so long
+
+
+@dataclass(frozen=True, kw_only=True)
+class LateShot:
+    """A shot of numbers whose pixels are there once they are asked for."""
+
+    made: NumberShot
+    decode: Callable[[np.ndarray], np.ndarray]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.made, name)
+
+    @property
+    def pixels_PHWC(self) -> np.ndarray:
+        return self.decode(self.made.pixels_PHWC)
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        return {**self.made.seconds, "decode": 0.5}
+
+
+class LateMaker(NumpyMaker):
+    """`order` tells what is made and decoded. With `beside`, the pixels of a shot wait until the next one is begun."""
+
+    def __init__(self, *, beside: bool = False, broken: str = "") -> None:
+        super().__init__()
+        self.order: list[str] = []
+        self._begun = {name: threading.Event() for name in ("opening", "city", "return")}
+        self._beside, self._broken = beside, broken
+
+    def make(self, job: ShotJob, *arguments: Any, **options: Any) -> LateShot:  # type: ignore[override]
+        self.order.append(f"make {job.shot}")
+        self._begun[job.shot].set()
+        made = super().make(job, *arguments, **options)
+        names = list(self._begun)
+        after = names[names.index(job.shot) + 1 :]
+
+        def decode(pixels: np.ndarray) -> np.ndarray:
+            if self._beside and after:
+                assert self._begun[after[0]].wait(PATIENCE), "the next shot waits for these pixels"
+            if job.shot == self._broken:
+                raise OnestoryError("M505", "no memory", help="wait")
+            self.order.append(f"decode {job.shot}")
+            return pixels
+
+        return LateShot(made=made, decode=decode)
+
+
+def test_a_shot_is_decoded_beside_the_next_one_and_the_film_is_the_same(tmp_path: Path) -> None:
+    plan = three_shots()
+    render_with(plan, tmp_path / "at-once")
+    render_with(plan, tmp_path / "beside", maker=LateMaker(beside=True))
+    assert outcome_of(tmp_path / "beside") == outcome_of(tmp_path / "at-once")
+
+
+def test_the_record_tells_of_the_decoding_and_of_the_pixels(tmp_path: Path) -> None:
+    render_with(three_shots(), tmp_path / "at-once")
+    render_with(three_shots(), tmp_path / "beside", maker=LateMaker(beside=True))
+    records = [
+        {name: shelf.takes[0].record for name, shelf in Run.open(tmp_path / place).shelves().items()}
+        for place in ("at-once", "beside")
+    ]
+    for name, record in records[1].items():
+        assert record.checks
+        assert (record.checks, record.colours) == (records[0][name].checks, records[0][name].colours)
+        assert record.seconds == {"denoise": 0.25, "decode": 0.5}
+
+
+def test_no_more_than_one_shot_waits(tmp_path: Path) -> None:
+    order = (maker := LateMaker(beside=True)).order
+    render_with(three_shots(), tmp_path, maker=maker)
+    assert order.index("decode opening") < order.index("decode city") < order.index("decode return")
+    assert order.index("make city") < order.index("decode opening")
+    assert order.index("make return") > order.index("decode opening")
+
+
+def test_who_must_know_of_faults_waits_for_the_pixels(tmp_path: Path) -> None:
+    maker = LateMaker()
+    render_with(three_shots(), tmp_path, maker=maker, retry_bad=1)
+    assert maker.order == [f"{verb} {name}" for name in ("opening", "city", "return") for verb in ("make", "decode")]
+
+
+def test_a_take_that_somebody_must_accept_is_whole_before_it_is_asked_for(tmp_path: Path) -> None:
+    plan = plan_of(shot("opening"), shot("city", accept="ask"), shot("return"))
+    maker = LateMaker()
+    with pytest.raises(OnestoryError, match="waits for you to accept"):
+        render_with(plan, tmp_path, maker=maker)
+    assert sorted(maker.order) == ["decode city", "decode opening", "make city", "make opening"]
+    assert [take.record.checks != () for take in Run.open(tmp_path).shelves()["city"].takes] == [True]
+
+
+def test_a_decoding_that_fails_loses_only_its_own_shot(tmp_path: Path) -> None:
+    with pytest.raises(OnestoryError, match="no memory"):
+        render_with(three_shots(), tmp_path, maker=LateMaker(broken="city"))
+    assert set(Run.open(tmp_path).accepted()) == {"opening"}
+    assert render_with(three_shots(), tmp_path, maker=LateMaker()).made == ["city", "return"]

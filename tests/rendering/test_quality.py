@@ -1,0 +1,147 @@
+"""Checks of takes: measured when a take is made, kept in its record, told, and reason enough for another take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from onestory_cli import events
+from onestory_cli.events import Event, Warned
+from onestory_cli.planning.jobs import Plan, ShotJob
+from onestory_cli.quality import FROZEN, RULES, SHIFT, Check
+from onestory_cli.rendering.takes import make_takes
+from onestory_cli.store.candidates import find_take
+from onestory_cli.store.run import Run
+from onestory_cli.story.types import Character, Mention, Setting
+from tests.films import NumberShot, NumpyMaker, latents_of, plan_of, render_with, shot
+
+
+class Faulty(NumpyMaker):
+    """Takes of these numbers are black; with `flashing` a bright frame is in their middle."""
+
+    def __init__(self, *numbers: int, flashing: tuple[int, ...] = ()) -> None:
+        super().__init__()
+        self._black, self._flashing = numbers, flashing
+
+    def make(self, job: ShotJob, *arguments: Any, **options: Any) -> NumberShot:
+        made = super().make(job, *arguments, **options)
+        pixels = made.pixels_PHWC.copy()
+        if job.shot == "city" and job.take in self._black:
+            pixels[:] = 0
+        if job.shot == "city" and job.take in self._flashing:
+            pixels[:] = np.arange(len(pixels), dtype=np.uint8)[:, None, None, None] + 60
+            pixels[2] = 255
+        return NumberShot(**{**vars(made), "pixels_PHWC": pixels})
+
+
+@pytest.fixture
+def plan() -> Plan:
+    return plan_of(shot("opening"), shot("city"), shot("return"))
+
+
+def checks_of(folder: Path, name: str) -> dict[str, Check]:
+    takes = {take.id: take for take in Run.open(folder).shelves()[name].takes}
+    entry = Run.open(folder).accepted()[name]
+    return {check.name: check for check in takes[entry.folder.partition("/")[2]].record.checks}
+
+
+def accepted(folder: Path) -> int:
+    return Run.open(folder).accepted()["city"].take
+
+
+def test_every_take_is_checked_and_what_is_bad_is_told(plan: Plan, tmp_path: Path) -> None:
+    heard: list[Event] = []
+    render_with(plan, tmp_path, heard.append, maker=Faulty(0))
+    assert list(checks_of(tmp_path, "opening")) == list(RULES)
+    assert [check.bad for check in checks_of(tmp_path, "opening").values()] == [False] * 5
+    bad = [name for name, check in checks_of(tmp_path, "city").items() if check.bad]
+    assert bad == ["frozen", "black"]
+    told = [event for event in heard if isinstance(event, Warned)]
+    assert [(event.code, event.shot) for event in told] == [("W322", "city"), ("W323", "city")]
+    assert told[1].message == 'take 0 of "city": it is black (black 1, limit 0.5)'
+    assert "take new" in told[1].help
+    again: list[Event] = []
+    assert render_with(plan, tmp_path, again.append, maker=Faulty(0)).made == []
+    assert not [event for event in again if isinstance(event, Warned)]
+    assert (faulty(heard), faulty(again)) == (0, 1)
+
+
+def faulty(heard: list[Event]) -> int:
+    return next(event.faulty for event in heard if isinstance(event, events.RunFinished))
+
+
+def test_a_bad_take_is_replaced_by_the_first_good_one(plan: Plan, tmp_path: Path) -> None:
+    maker = render_with(plan, tmp_path, maker=Faulty(0, 1), retry_bad=3)
+    assert maker.made == ["opening", "city", "city", "city", "return"]
+    assert accepted(tmp_path) == 2
+    before = latents_of(tmp_path)
+    assert render_with(plan, tmp_path, maker=Faulty(0, 1), retry_bad=3).made == []
+    assert latents_of(tmp_path) == before
+
+
+def test_of_bad_takes_only_the_one_with_the_smallest_faults_counts(plan: Plan, tmp_path: Path) -> None:
+    maker = Faulty(0, 2, flashing=(1,))
+    render_with(plan, tmp_path, maker=maker, retry_bad=2)
+    assert (maker.made.count("city"), accepted(tmp_path)) == (3, 1)
+    again = render_with(plan, tmp_path, maker=Faulty(0, 2, flashing=(1,)), retry_bad=2)
+    assert (again.made, accepted(tmp_path)) == ([], 1)
+
+
+def test_good_takes_and_no_retries_make_nothing_more(plan: Plan, tmp_path: Path) -> None:
+    assert render_with(plan, tmp_path / "a", retry_bad=3).made == ["opening", "city", "return"]
+    assert render_with(plan, tmp_path / "b", maker=Faulty(0)).made == ["opening", "city", "return"]
+
+
+def test_a_take_that_somebody_chose_is_never_replaced(plan: Plan, tmp_path: Path) -> None:
+    render_with(plan, tmp_path, maker=Faulty(0))
+    run = Run.open(tmp_path)
+    with run.locked():
+        run.accept("city", find_take(plan, run, "city", None), chosen=True)
+    heard: list[Event] = []
+    assert render_with(plan, tmp_path, heard.append, maker=Faulty(0), retry_bad=3).made == []
+    assert faulty(heard) == 0
+    make_takes(plan, run, lambda: Faulty(0), shot="city", retry_bad=1)
+    assert accepted(tmp_path) == 0
+    assert Run.open(tmp_path).accepted()["city"].chosen
+
+
+def test_where_the_story_asks_nobody_else_accepts(tmp_path: Path) -> None:
+    plan = plan_of(shot("city", accept="ask"))
+    with pytest.raises(Exception, match="waits for you"):
+        render_with(plan, tmp_path, maker=Faulty(0), retry_bad=3)
+    assert len(Run.open(tmp_path).shelves()["city"].takes) == 1
+
+
+def test_take_new_goes_on_until_one_is_good_and_lets_it_count(plan: Plan, tmp_path: Path) -> None:
+    render_with(plan, tmp_path, maker=Faulty(0))
+    made = make_takes(plan, Run.open(tmp_path), lambda: Faulty(0, 1), shot="city", retry_bad=3)
+    assert [take.record.take for take in made] == [1, 2]
+    assert accepted(tmp_path) == 2
+
+
+def test_a_place_alone_may_stand_still_and_a_shift_needs_the_same_setting(tmp_path: Path) -> None:
+    fox = Character(id="fox", look="a fox", again="the same fox")
+    places = tuple(Setting(id=id, look=id, again=id) for id in ("beach", "cave"))
+
+    def mention(id: str, kind: str) -> Mention:
+        return Mention(id=id, kind=kind, full=True, start=0, end=1)  # type: ignore[arg-type]
+
+    on_beach, in_cave, walks = mention("beach", "setting"), mention("cave", "setting"), mention("fox", "character")
+    plan = plan_of(
+        shot("opening", mentions=(on_beach,)),
+        shot("other", mentions=(in_cave, walks)),
+        shot("return", mentions=(on_beach, walks)),
+        characters=(fox,),
+        settings=places,
+    )
+    heard: list[Event] = []
+    render_with(plan, tmp_path, heard.append)
+    numbers = {name: checks_of(tmp_path, name) for name in ("opening", "other", "return")}
+    assert [numbers[name][FROZEN].value is None for name in numbers] == [True, False, False]
+    assert numbers["opening"][SHIFT].value is None
+    assert numbers["other"][SHIFT].value is None
+    remembered = next(event for event in heard if isinstance(event, events.Remembered) and event.shot == "return")
+    assert (numbers["return"][SHIFT].value is None) == ("opening" not in dict(remembered.frames))

@@ -1,0 +1,106 @@
+"""Sealed JSON and records: whole or refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from onestory_cli.planning.reasons import Reason, ReasonKind
+from onestory_cli.store.checksummed_json import BrokenSeal, canonical, seal, unseal
+from onestory_cli.store.disk import FileDigest
+from onestory_cli.store.keys import spec_key, take_key
+from onestory_cli.store.record import MemoryState, Record, SelectedFrame
+
+RECORD = Record(
+    shot="return",
+    take=0,
+    seed_base=7,
+    seed_given=False,
+    spec={
+        "model": "m",
+        "caption": "the same fox, café",
+        "image": None,
+        "seed": 7,
+        "frames": 5,
+        "width": 32,
+        "height": 32,
+        "steps": 3,
+        "guidance": 4.0,
+        "memory_frames": 2,
+        "memory_budget": 1.0,
+        "memory_policy": "adaptive",
+    },
+    clip={"fps": 8, "scale": 1},
+    memory=MemoryState(
+        visible={"@fox": "a" * 64, "opening": "b" * 64},
+        scores={"@fox": (0.25,), "opening": (0.1, -0.7)},
+        selected=(
+            SelectedFrame(source="opening", digest="b" * 64, index=0, score=0.1, level="fine", tokens=16),
+            SelectedFrame(source="@fox", digest="a" * 64, index=0, score=0.25, level="coarse", tokens=1),
+        ),
+        context_tokens=17,
+        noise_tokens=80,
+    ),
+    reason=Reason(kind=ReasonKind.MEMORY, detail="opening[0]"),
+    seconds={"denoise": 1.5},
+    environment={"device": "cpu", "threads": 2},
+    created=1.0,
+    files={"clip.mp4": FileDigest(sha256="c" * 64, bytes=9)},
+)
+
+
+def test_what_was_sealed_comes_back() -> None:
+    document = {"b": [1, 2.5, None, "é"], "a": {"x": True}}
+    assert unseal(seal(document)) == document
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b"{}",
+        b"\xff\xfe",
+        seal({"a": 1})[:-5],
+        seal({"a": 1}).replace(b'"a": 1', b'"a": 2'),
+        seal({"a": 1}).replace(b'"a": 1', b'"a": 1.0'),
+        seal({"a": 1}).replace(b'"a"', b'"b"'),
+        json.dumps({"a": 1, "seal": "0" * 64}).encode(),
+    ],
+)
+def test_what_is_not_as_it_was_sealed_is_refused(data: bytes) -> None:
+    with pytest.raises(BrokenSeal):
+        unseal(data)
+
+
+def test_one_value_has_one_spelling() -> None:
+    assert canonical({"b": 1, "a": [1.0]}) == canonical({"a": [1.0], "b": 1}) == b'{"a":[1.0],"b":1}'
+    with pytest.raises(ValueError, match="float"):
+        canonical(float("nan"))
+
+
+def test_a_record_comes_back_and_states_its_own_key() -> None:
+    assert Record.from_bytes(RECORD.to_bytes()) == RECORD
+    assert json.loads(RECORD.to_bytes())["key"] == RECORD.key
+    assert RECORD.key == take_key(spec_key(RECORD.spec), {"@fox": "a" * 64, "opening": "b" * 64}, {})
+
+
+def test_the_order_of_the_memory_survives_the_file() -> None:
+    swapped = dict(reversed(RECORD.memory.visible.items()))
+    other = replace(RECORD, memory=replace(RECORD.memory, visible=swapped))
+    assert Record.from_bytes(other.to_bytes()).key == other.key != RECORD.key
+
+
+def test_a_record_of_another_format_is_refused() -> None:
+    document = unseal(RECORD.to_bytes())
+    with pytest.raises(BrokenSeal, match="another version"):
+        Record.from_bytes(seal({**document, "format": 99}))
+    with pytest.raises(BrokenSeal, match="key"):
+        Record.from_bytes(seal({**document, "key": "0" * 64}))
+
+
+def test_a_selected_frame_reads_as_people_write_it() -> None:
+    assert [str(frame) for frame in RECORD.memory.selected] == ["opening[0]", "@fox[0]"]

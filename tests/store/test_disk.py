@@ -1,0 +1,77 @@
+"""The store's door to the disk."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.store.disk import Disk, coded, digest, holds
+
+
+class Listening(Disk):
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, str]] = []
+
+    def step(self, operation: str, path: Path) -> None:
+        self.heard.append((operation, path.name))
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "exit"),
+    [
+        (errno.ENOSPC, "R405", ExitCode.PARTIAL),
+        (errno.EDQUOT, "R405", ExitCode.PARTIAL),
+        (errno.EROFS, "R407", ExitCode.MACHINE),
+        (errno.EACCES, "R407", ExitCode.MACHINE),
+        (errno.EIO, "R408", ExitCode.MACHINE),
+    ],
+)
+def test_what_the_system_refuses_has_a_code_and_a_way_on(number: int, code: str, exit: ExitCode) -> None:
+    with pytest.raises(OnestoryError) as caught, coded(Path("film.run")):
+        raise OSError(number, "because")
+    assert (caught.value.code, caught.value.exit) == (code, exit)
+    assert '"film.run"' in caught.value.message
+    assert caught.value.help
+
+
+def test_the_file_that_failed_is_named_where_the_system_knows_it(tmp_path: Path) -> None:
+    with pytest.raises(OnestoryError, match="gone"):
+        Disk().rename(tmp_path / "gone", tmp_path / "new")
+
+
+def test_replacing_is_writing_aside_and_one_rename(tmp_path: Path) -> None:
+    disk = Listening()
+    (tmp_path / "run.json").write_bytes(b"old")
+    disk.replace(tmp_path / "run.json", b"new")
+    assert disk.heard == [("write", ".run.json.new"), ("sync", ".run.json.new"), ("rename", "run.json")]
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+    assert (tmp_path / "run.json").read_bytes() == b"new"
+
+
+def test_folders_are_made_with_their_parents_once(tmp_path: Path) -> None:
+    disk = Listening()
+    for _ in range(2):
+        disk.make_folder(tmp_path / "a" / "b")
+    assert disk.heard == [("make folder", "a"), ("make folder", "b")]
+
+
+def test_removing_takes_files_folders_and_nothing(tmp_path: Path) -> None:
+    (tmp_path / "folder" / "inner").mkdir(parents=True)
+    (tmp_path / "file").write_bytes(b"")
+    for name in ("folder", "file", "nothing"):
+        Disk().remove(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_digest_is_of_the_bytes_as_they_are_now(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    assert (digest(path).sha256, digest(path).bytes) == (hashlib.sha256(b"abc").hexdigest(), 3)
+    assert holds(path, digest(path).sha256)
+    assert not holds(path, "0" * 64)
+    assert not holds(tmp_path / "gone", "0" * 64)
+    assert not holds(tmp_path, "0" * 64)
