@@ -24,7 +24,7 @@ from onestory_cli.memory.selector import FrameSelector, SelectorConfig
 from onestory_cli.models.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from onestory_cli.models.catalog import CARD, ModelSpec, find
 from onestory_cli.models.load import load_model, quietly
-from onestory_cli.models.loaded import LoadedModel
+from onestory_cli.models.model import LoadedModel
 from onestory_cli.models.transformer import MemoryWanTransformer
 from onestory_cli.training.recipe import Recipe
 

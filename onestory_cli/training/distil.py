@@ -21,10 +21,10 @@ from onestory_cli.generate.denoise import (
     velocity,
     without_memory,
 )
-from onestory_cli.generate.remember import Context, condition, gather
-from onestory_cli.models.levels import allocate
+from onestory_cli.generate.selection import Context, condition, gather
+from onestory_cli.memory.levels import allocate
 from onestory_cli.models.load import LoadedModel
-from onestory_cli.models.loaded import TRAINED_TIMES
+from onestory_cli.models.model import TRAINED_TIMES
 from onestory_cli.models.transformer import rotary_at
 from onestory_cli.training.data import LatentData, StoryBatch
 from onestory_cli.training.objective import Losses, mixed_precision, training_attention
