@@ -61,7 +61,7 @@ def test_public_names_are_those_of_the_api() -> None:
     import onestory_cli
     from onestory_cli import api
 
-    assert (onestory_cli.planning, onestory_cli.rendering) == (api.plan, api.render)
+    assert (onestory_cli.plan, onestory_cli.render) == (api.plan, api.render)
     assert {*onestory_cli.__all__} <= {*dir(onestory_cli)}
     with pytest.raises(AttributeError, match="no attribute 'rendered'"):
         _ = onestory_cli.rendered
