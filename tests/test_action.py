@@ -193,10 +193,10 @@ def test_the_key_is_that_of_the_film_and_not_of_the_file(job: Callable[..., Job]
 def test_a_draft_is_rendered_and_proved_up_to_date(job: Callable[..., Job]) -> None:
     here = job(profile="draft")
     assert here.run("Plan").returncode == 0
-    assert here.run("Prove that the film is up to date").returncode == 1
+    assert here.run("Check that the film is up to date").returncode == 1
     done = here.run("Render")
     assert done.returncode == 0, done.stderr
-    assert here.run("Prove that the film is up to date").returncode == 0
+    assert here.run("Check that the film is up to date").returncode == 0
     first, *_, last = done.stdout.splitlines()
     assert last == f"::{first.removeprefix('::stop-commands::')}::"
     results = Path(here.outputs["plan"]["results"])

@@ -1,4 +1,4 @@
-"""The three functions for programs, and the example of README.md that uses them."""
+"""The public functions, and the example of the manual that uses them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from onestory_cli import StoryWarning, load_story, plan, render
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Event, RunFinished
 from tests.films import NumpyMaker
+from tests.pages import MANUAL, fenced
 from tests.test_cli import HEAVY, ROOT
-from tests.test_readme import fenced
 
 STORY = """\
 story: 1
@@ -75,8 +75,8 @@ def test_loading_and_planning_stay_light(story: Path) -> None:
     assert (done.stdout, done.stderr) == ("set()\n", "")
 
 
-def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (example,) = [block for block in fenced("python") if "from onestory_cli import" in block]
+def test_the_example_of_the_manual_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    example = fenced(MANUAL / "python.md", "python")[0]
     example = example.replace("examples/", f"{tmp_path}/")
     shutil.copy(ROOT / "examples" / "the-lost-kite.story.yaml", tmp_path)
     monkeypatch.setattr("onestory_cli.rendering.loading.model_loader", lambda spec, *_, **__: lambda: NumpyMaker(spec))

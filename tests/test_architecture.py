@@ -26,7 +26,7 @@ ROWS = (
     ("memory", "storyworld"),
     ("schemas", "utils", "mishaps"),
     ("errors", "events", "checkpoint", "quality"),
-    ("codes", "version"),
+    ("codes", "manual", "version"),
 )
 ROW_OF = {unit: number for number, row in enumerate(ROWS) for unit in row}
 
@@ -84,6 +84,7 @@ LIGHT = (
     "checkpoint",
     "quality",
     "codes",
+    "manual",
     "version",
 )
 HEAVY_MODULES = (

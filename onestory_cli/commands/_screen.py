@@ -51,6 +51,9 @@ class Screen(Protocol):
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
         """Print a table, on stdout; the columns named in `right` hold numbers."""
 
+    def markdown(self, text: str, *, terminal: str) -> None:
+        """Print a page on stdout: Markdown `terminal`, rendered, in a terminal; `text` unchanged in a pipe or file."""
+
     def findings(self, findings: Sequence[Diagnostic], *, format: Format = Format.FULL, result: bool = False) -> None:
         """Print findings, on stdout where they are the command's `result`, else on stderr."""
 

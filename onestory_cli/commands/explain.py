@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onestory_cli.commands._options import Json
+from onestory_cli.commands._options import Json, argument
 from onestory_cli.commands._screen import screen_of
+from onestory_cli.commands._search import find, show
 from onestory_cli.errors import ExitCode, lookup
+from onestory_cli.manual import Match
 
 if TYPE_CHECKING:
     from onestory_cli.codes import Code
@@ -26,21 +29,32 @@ def command(
     context: typer.Context,
     code: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[CODE]", help="As in error[S104]; all of them when left out.", autocompletion=_all_codes
+        argument(
+            metavar="[CODE]",
+            help="A code such as S104, or a word to search for. Lists all codes if omitted.",
+            autocompletion=_all_codes,
         ),
     ] = None,
     json: Json = False,
 ) -> ExitCode:
-    """Say what an error or a warning means, and how to mend it."""
-    rows = [lookup(code)] if code else [lookup(name) for name in _all_codes()]
+    """Explain an error or warning code, or search the codes and the manual for a word."""
     screen = screen_of(context)
-    if json:
-        screen.document("explain", codes=[{**asdict(row), "severity": row.severity} for row in rows])
-    elif code:
-        screen.line(_page(rows[0], screen.width))
+    sections: list[Match] = []
+    if code is None:
+        rows = [lookup(name) for name in _all_codes()]
+    elif re.fullmatch(r"\s*[A-Za-z]\d+\s*", code):
+        rows = [lookup(code)]
     else:
+        sections, rows = find(code)
+    if json:
+        codes = [{**asdict(row), "severity": row.severity} for row in rows]
+        screen.document("explain", codes=codes, matches=[asdict(match) for match in sections])
+    elif code is None:
         screen.table(("code", "meaning"), [(row.code, row.title) for row in rows])
+    elif sections or len(rows) > 1:
+        show(screen, sections, rows)
+    else:
+        screen.line(_page(rows[0], screen.width))
     return ExitCode.DONE
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 UNBOUNDED = 10_000  # columns: text for pipes and files is never wrapped or cut
 ROOMY = 100  # columns from which on tables have wider gaps
+PAGE_WIDTH = 100  # columns of pages of the manual
 
 
 class Console:
@@ -66,6 +67,20 @@ class Console:
             table.add_row(*(Text(harmless(cell)) for cell in row))
         with rich.capture() as capture:
             rich.print(table)
+        self._lines(capture.get())
+
+    def markdown(self, text: str, *, terminal: str) -> None:
+        rich = self._rich(self._out)
+        if not rich.is_terminal:
+            self.line(text.rstrip())
+            return
+        from rich.markdown import Markdown
+
+        with rich.capture() as capture:
+            rich.print(
+                Markdown(harmless(terminal), hyperlinks=False, code_theme="ansi_dark"),
+                width=min(rich.width, PAGE_WIDTH),
+            )
         self._lines(capture.get())
 
     def findings(self, findings: Sequence[Diagnostic], *, format: str = "full", result: bool = False) -> None:

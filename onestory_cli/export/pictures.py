@@ -1,4 +1,4 @@
-"""A film as pictures: PNG frames, ProRes for editors, GIF for pages. Clips are decoded one after the other.
+"""A film as pictures: PNG frames, ProRes for editors, GIF and WebP for pages. Clips are decoded one after the other.
 
 The pixels are those of the clips, 8 bits and 4:2:0: ProRes keeps them, and adds nothing. Shapes: H W 3, uint8.
 """
@@ -92,6 +92,21 @@ def write_gif(cut: Cut, path: Path) -> None:
         for frame in _numbered(cut):
             graph.vpush(frame.reformat(format="rgb24", dst_color_range=ColorRange.JPEG, threads=1))
             film.mux(stream.encode(graph.vpull()))
+        film.mux(stream.encode())
+
+
+def write_webp(cut: Cut, path: Path) -> None:
+    """Write the film as an animated WebP that repeats forever, at its own size.
+
+    Raises:
+        OnestoryError: M505 if PyAV has no WebP encoder, M508 for a clip that cannot be read.
+    """
+    _require("libwebp_anim")
+    with av.open(str(path.absolute()), "w", format="webp", options={"loop": "0"}) as film:
+        stream = _stream(film, "libwebp_anim", cut, "bgra")
+        stream.codec_context.options = {"quality": "75"}  # FFmpeg's default; 2 kB per frame of the embedded model
+        for frame in _numbered(cut):
+            film.mux(stream.encode(frame.reformat(format="bgra", dst_color_range=ColorRange.JPEG, threads=1)))
         film.mux(stream.encode())
 
 

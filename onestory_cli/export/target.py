@@ -16,4 +16,5 @@ class Target(StrEnum):
     FRAMES = "frames"
     PRORES = "prores"
     GIF = "gif"
+    WEBP = "webp"
     MP4 = "mp4"

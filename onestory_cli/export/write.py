@@ -68,6 +68,12 @@ def _gif(cut: Cut, path: Path) -> None:
     write_gif(cut, path)
 
 
+def _webp(cut: Cut, path: Path) -> None:
+    from onestory_cli.export.pictures import write_webp
+
+    write_webp(cut, path)
+
+
 def _subtitled(cut: Cut, path: Path) -> None:
     from onestory_cli.export.pictures import write_subtitled
 
@@ -83,6 +89,7 @@ EXPORTERS = {
     Target.FRAMES: Exporter(name="frames", write=_frames),
     Target.PRORES: Exporter(name="film.mov", write=_prores),
     Target.GIF: Exporter(name="film.gif", write=_gif),
+    Target.WEBP: Exporter(name="film.webp", write=_webp),
     Target.MP4: Exporter(name="film.subtitled.mp4", write=_subtitled),
 }
 

@@ -159,6 +159,7 @@ SIGNATURE = record(
     problems=many(TEXT, "Why it does not hold: status codes of C2PA."),
 )
 MADE = perhaps(record(film=TEXT, run=RUN), signed=told(TEXT, "The signed copy, with `--sign`."))
+SECTION = record(topic=TEXT, section=TEXT, line=TEXT)
 ABOUT_CODE = record(code=TEXT, title=TEXT, explanation=TEXT, bad=TEXT, good=TEXT, severity=TEXT)
 
 OUTLOOK = record(
@@ -237,7 +238,12 @@ DOCUMENTS: dict[str, Schema] = {
     "models-fetch": record(model=TEXT, folder=TEXT, present=TEXT),
     "models-accept": record(model=TEXT, licence=TEXT, needed=YES_NO),
     "schema": record(name=TEXT, json_schema={"type": "object"}),
-    "explain": record(codes=many(ABOUT_CODE)),
+    "explain": record(codes=many(ABOUT_CODE), matches=many(SECTION, "Sections of the manual, for a search.")),
+    "help": record(
+        pages=many(perhaps(record(topic=TEXT, title=TEXT), text=told(TEXT, "The page as Markdown."))),
+        matches=many(SECTION, "Sections of the manual, for a search."),
+        codes=many(record(code=TEXT, title=TEXT), "Error codes, for a search."),
+    ),
     "doctor": record(
         ok=YES_NO,
         checks=many(record(name=TEXT, ok=YES_NO, optional=YES_NO, found=TEXT, help=TEXT)),

@@ -59,15 +59,16 @@ def test_ffprobe_knows_the_profile_and_the_colours(cut: Cut, tmp_path: Path) -> 
     assert [chapter["start_time"] for chapter in told["chapters"]] == ["0.000000", "0.625000", "1.750000"]
 
 
-def test_a_gif_plays_for_ever_and_as_long_as_the_film(cut: Cut, tmp_path: Path) -> None:
-    path = tmp_path / "film.gif"
-    export(cut, Target.GIF, path)
+@pytest.mark.parametrize("target", [Target.GIF, Target.WEBP])
+def test_an_animation_repeats_forever_and_lasts_as_long_as_the_film(cut: Cut, tmp_path: Path, target: Target) -> None:
+    path = tmp_path / f"film.{target}"
+    export(cut, target, path)
     with Image.open(path) as picture:
         durations, frames = [], []
         for index in range(picture.n_frames):
             picture.seek(index)
-            durations.append(picture.info["duration"])
             frames.append(np.asarray(picture.convert("RGB")))
+            durations.append(picture.info["duration"])  # a WebP has it once the frame is decoded
         assert (picture.n_frames, picture.size, picture.info["loop"]) == (19, (32, 32), 0)
     assert sum(durations) == pytest.approx(19 * 1000 / 8, abs=20)
     assert np.abs(np.stack(frames).astype(int) - film_pixels(cut)).mean() < 6
