@@ -70,6 +70,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "schema",
         "models",
         "explain S104",
+        "help memory",
+        "help audio",
     ],
 )
 def test_the_light_half_stays_light(folder: Path, arguments: str) -> None:

@@ -47,6 +47,7 @@ OPTIONAL = {
 MOST_BYTES = 30 * 10**6  # of weights in the wheel
 DATA = [path for path in (ROOT / "onestory_cli").rglob("*") if "weights" in path.parts and path.is_file()]
 DATA += (ROOT / "schemas").glob("*.json")
+DATA += [*(ROOT / "onestory_cli" / "manual").glob("*.md"), ROOT / "onestory_cli" / "py.typed"]
 
 
 def imported(folder: str) -> set[str]:
