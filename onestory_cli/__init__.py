@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from onestory_cli.version import __version__
 
 if TYPE_CHECKING:
-    from onestory_cli.api import StoryWarning, load_story, plan, render
+    from onestory_cli.api import OnestoryError, Plan, Story, StoryWarning, load_story, plan, render
 
-__all__ = ["StoryWarning", "__version__", "load_story", "plan", "render"]
+__all__ = ["OnestoryError", "Plan", "Story", "StoryWarning", "__version__", "load_story", "plan", "render"]
 
 
 def __getattr__(name: str) -> Any:

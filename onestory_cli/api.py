@@ -1,7 +1,6 @@
-"""The line of the commands for programs: a story is loaded, planned and rendered.
+"""The public Python API: load, plan and render a story. Nothing here prints.
 
-Nothing here prints. What is wrong is raised as an OnestoryError (`errors.py`), whose `diagnostics` have all findings
-with their places; what is only doubtful is a Python warning of the class StoryWarning.
+Errors are raised as `OnestoryError`; warnings about a story are Python warnings of class `StoryWarning`.
 """
 
 from __future__ import annotations
@@ -9,20 +8,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from onestory_cli.errors import Diagnostic
+from onestory_cli.errors import Diagnostic, OnestoryError
 from onestory_cli.events import Emit, ignore
 from onestory_cli.planning.compile import plan_story
+from onestory_cli.planning.jobs import Plan
 from onestory_cli.store.locate import folder_for
+from onestory_cli.story.types import Story
 
-if TYPE_CHECKING:
-    from onestory_cli.planning.jobs import Plan
-    from onestory_cli.story.types import Story
+__all__ = ["OnestoryError", "Plan", "Story", "StoryWarning", "load_story", "plan", "render"]
 
 
 class StoryWarning(UserWarning):
-    """A finding about a story that is no error; `diagnostic` has its code, its place and the next step."""
+    """A warning about a story. `diagnostic` holds its code, message, place in the file and suggested fix."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:
         super().__init__(f"{diagnostic.code}: {diagnostic.message}")
@@ -32,13 +30,14 @@ class StoryWarning(UserWarning):
 def load_story(
     path: str | Path, *, profile: str | None = None, seed: int | None = None, allow_outside: bool = False
 ) -> Story:
-    """The story in a file, as `onestory validate` reads it.
+    """Load and check a story file.
 
-    `profile` names one of its profiles, `seed` replaces its seed, and `allow_outside` lets it name files outside of its
-    folder.
+    - `profile`: name of a profile of the story to apply.
+    - `seed`: replaces the seed of the story.
+    - `allow_outside`: allow files outside of the folder of the story.
 
     Raises:
-        OnestoryError: everything that is wrong with it, or S101 for a file that cannot be read.
+        OnestoryError: with all errors of the story, or S101 if the file cannot be read.
     """
     from onestory_cli.story import load
 
@@ -48,10 +47,13 @@ def load_story(
 
 
 def plan(story: Story, *, until: str | None = None, allow_outside: bool = False) -> Plan:
-    """The story resolved to the last number, up to and with shot `until`: what `onestory plan` shows.
+    """Resolve a story to a plan: one job per shot, with caption, seed, size, steps and memory settings.
+
+    - `until`: id of the last shot to plan.
+    - `allow_outside`: allow files outside of the folder of the story.
 
     Raises:
-        OnestoryError: what its model cannot do, a model that is not there, or an unknown shot.
+        OnestoryError: if the model is unknown or cannot generate what the story asks for, or if `until` is not a shot.
     """
     made, findings = plan_story(story, until=until, allow_outside=allow_outside)
     _warn(findings)
@@ -70,16 +72,20 @@ def render(
     emit: Emit = ignore,
     stop: Callable[[], bool] = lambda: False,
 ) -> Path:
-    """Make what is missing of a film, and return its path: what `onestory render` does.
+    """Render the missing shots of a plan, join the film and return its path.
 
-    `folder` is the run directory, by default film.run beside film.story.yaml. Shots in `force` are made again, `takes`
-    says how many takes of a shot there should be, and of one whose take has faults up to `retry_bad` others are made.
-    With `subtitles` the film has a track of what its shots say.
-    `emit` hears each event of `onestory_cli.events`; once `stop()` is true the work ends within a step, and is kept.
+    - `folder`: run directory. The default for `film.story.yaml` is `film.run` in the same folder.
+    - `device`: `auto`, `cpu`, `cuda` or `cuda:1`.
+    - `force`: ids of shots to render again with the same seed.
+    - `takes`: number of takes per shot id. The default is 1.
+    - `retry_bad`: largest number of replacements for a take with faults.
+    - `subtitles`: add a subtitle track to the film.
+    - `emit`: function that is called with each event of `onestory_cli.events`.
+    - `stop`: function that returns true to stop after the current denoising step.
 
     Raises:
-        OnestoryError: what this machine or another process refuses; finished shots are kept.
-        KeyboardInterrupt: `stop()` was true; the same call goes on.
+        OnestoryError: if this machine cannot render it or another process uses the run. Finished shots are kept.
+        KeyboardInterrupt: if `stop()` returned true. The same call continues.
     """
     from onestory_cli.rendering.loading import maker_loader
     from onestory_cli.rendering.render import render as make_film

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -75,12 +76,14 @@ def test_loading_and_planning_stay_light(story: Path) -> None:
     assert (done.stdout, done.stderr) == ("set()\n", "")
 
 
-def test_the_example_of_the_manual_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    example = fenced(MANUAL / "python.md", "python")[0]
-    example = example.replace("examples/", f"{tmp_path}/")
+def test_the_examples_of_the_manual_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    example, *others = [block.replace("examples/", f"{tmp_path}/") for block in fenced(MANUAL / "python.md", "python")]
     shutil.copy(ROOT / "examples" / "the-lost-kite.story.yaml", tmp_path)
     monkeypatch.setattr("onestory_cli.rendering.loading.model_loader", lambda spec, *_, **__: lambda: NumpyMaker(spec))
     names: dict[str, object] = {}
     exec(example, names)
     assert names["path"] == tmp_path / "the-lost-kite.run" / "film.mp4"
     assert Path(str(names["path"])).is_file()
+    for other in others:
+        with warnings.catch_warnings():
+            exec(other, {})
