@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import io
 import json
 import re
@@ -81,6 +82,12 @@ def test_commands_exist_with_their_options(page: Path) -> None:
                 assert command.make_context(name, rest).args == [], shlex.join([name, *rest])
         else:
             assert name in root.commands or name == "COMMAND"  # type: ignore[attr-defined]
+
+
+@each_page
+def test_programs_of_python_exist(page: Path) -> None:
+    modules = {*re.findall(r"python -m ([a-z_.]+)", text(page))}
+    assert [module for module in modules if importlib.util.find_spec(module) is None] == []
 
 
 @each_page
