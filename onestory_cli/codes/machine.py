@@ -1,111 +1,112 @@
-"""M501 to M514 and U601 to U609: models, this machine and usage."""
+"""M and U codes: models, this machine and the command line."""
 
 from __future__ import annotations
 
-from onestory_cli.codes.row import Code
+from onestory_cli.codes.code import Code
 
 MACHINE = (
     Code(
         code="M501",
         title="Unknown model",
-        explanation="`model:` is neither a name of the catalogue nor a folder, beside the story or where you are. "
-        "`onestory models` lists the names.",
+        explanation="`model:` is not a name in the catalog, and not a folder next to the story or in the current "
+        "folder. `onestory models` lists the names.",
         bad="model: storyword",
         good="model: storyworld",
     ),
     Code(
         code="M502",
         title="Not a model folder",
-        explanation="The folder has no onestory.json that says what the model can do, or one that cannot be used. "
-        "`onestory train` writes it beside the weights.",
+        explanation="The folder has no usable onestory.json, the file that describes the model. `onestory train` "
+        "writes it next to the weights.",
         bad="model: examples/",
         good="model: my-training/model",
     ),
     Code(
         code="M503",
         title="Weights are missing",
-        explanation="The model is known, but its weights are not there or cannot be read. "
-        "The embedded model comes with the package: install it again. Other models have to be fetched first.",
+        explanation="The model is known, but its weights are missing or cannot be read. The embedded model is part "
+        "of the package: reinstall it. Download other models with `onestory models fetch`; restore the missing files "
+        "of your own.",
         bad="model: my-training/model      (without transformer/*.safetensors)",
         good="model: storyworld",
     ),
     Code(
         code="M504",
         title="The device is not available",
-        explanation="The named device is not in this machine, or this build of torch cannot use it. "
-        "`onestory doctor` shows what there is; without --device the best one is taken.",
+        explanation="This machine does not have the device, or this build of torch cannot use it. `onestory doctor` "
+        "shows what is available; without --device onestory takes the best one.",
         bad="onestory render film.story.yaml --device cuda:3",
         good="onestory render film.story.yaml",
     ),
     Code(
         code="M505",
         title="No H.264 encoder",
-        explanation="Clips are encoded by PyAV with x264, and this build of PyAV has none. "
-        "Its wheels from PyPI do; builds of distributions may not.",
+        explanation="Clips are encoded by PyAV with x264, which this build of PyAV does not have. The wheels on PyPI "
+        "include it; packages of Linux distributions may not.",
         bad="pip install --no-binary av av",
         good="pip install --force-reinstall --only-binary av av",
     ),
     Code(
         code="M506",
         title="A size that H.264 cannot hold",
-        explanation="Colour is stored at half the resolution, so width and height of a clip are even. "
-        "An even `output.scale` makes them so.",
+        explanation="H.264 stores colour at half the resolution, so width and height of a clip must be even. An even "
+        "`output.scale` makes them so.",
         bad="output: {scale: 1}      (for pictures of 63x63)",
         good="output: {scale: 2}",
     ),
     Code(
         code="M507",
         title="Clips that do not fit together",
-        explanation="A film is joined from its clips without encoding them again, so they must have one size, one "
-        "frame rate and one encoding. Render the shots that the finding names again.",
+        explanation="A film is joined from its clips without encoding them again, so all clips must have the same "
+        "size, frame rate and encoding. Render the shots that the finding names again.",
         bad="shots: [{id: a, caption: A fox., size: 64x64}, {id: b, caption: A bear., size: 128x128}]",
         good="defaults: {size: 64x64}",
     ),
     Code(
         code="M508",
-        title="A clip that cannot be read",
-        explanation="The file is cut short, damaged or no video. Render that shot again: "
-        "its clip is then made from the latents that its take keeps, or anew.",
+        title="A video that cannot be read",
+        explanation="The file is cut short, damaged or not a video. If it is the clip of a take, render that shot "
+        "again: the clip is made from the latents of its take, or the take is regenerated.",
         bad="film.run/shots/opening/3f9a12c0ffee/clip.mp4, cut short",
         good="onestory render film.story.yaml --force opening",
     ),
     Code(
         code="M509",
-        title="Weights are not fetched",
-        explanation="The model is known, but its weights are not on this machine, or not all of them. "
-        "They are downloaded once, into the cache of the Hugging Face Hub, which other programs share.",
+        title="Weights are not downloaded",
+        explanation="The model is known, but its weights are not, or not completely, on this machine. They are "
+        "downloaded once into the Hugging Face cache, which other programs share.",
         bad="onestory render film.story.yaml      (with model: wan2.1-vace-1.3b, never fetched)",
         good="onestory models fetch wan2.1-vace-1.3b",
     ),
     Code(
         code="M510",
         title="The hub cannot be reached",
-        explanation="There is no way to the Hugging Face Hub from here, or HF_HUB_OFFLINE forbids it. Download the "
-        "model where there is a network and bring the folder here: `model:` takes a folder too.",
+        explanation="The Hugging Face Hub cannot be reached, or HF_HUB_OFFLINE forbids it. Download the model on a "
+        "machine with network access and copy the folder here: `model:` takes a folder too.",
         bad="HF_HUB_OFFLINE=1 onestory models fetch wan2.1-vace-1.3b",
         good="hf download Wan-AI/Wan2.1-VACE-1.3B-diffusers --local-dir vace      (elsewhere)",
     ),
     Code(
         code="M511",
         title="Pickled weights",
-        explanation="Weights in .bin, .pt, .pth or .ckpt are Python pickles, which can run any code when they are "
-        "opened. Only safetensors and GGUF are read.",
+        explanation="Weights in .bin, .pt, .pth or .ckpt files are Python pickles, which can run any code when they "
+        "are opened. onestory reads only safetensors and GGUF.",
         bad="model: weights/wan.pth",
         good="model: weights/wan.safetensors",
     ),
     Code(
         code="M512",
-        title="A licence to be accepted",
+        title="A licence that must be accepted",
         explanation="The licence of the model may restrict what it is used for, or where. Read it, then accept it "
-        "once with `onestory models accept`. On machines without a person the variable "
-        "ONESTORY_ACCEPT_LICENCES names the models whose licences were accepted.",
+        "once with `onestory models accept`. On a machine without a user, set ONESTORY_ACCEPT_LICENCES to the models "
+        "whose licences you accept.",
         bad="onestory render film.story.yaml      (with a model under cc-by-nc-4.0)",
         good="onestory models accept org/name",
     ),
     Code(
         code="M513",
-        title="A repository that wants a login",
-        explanation="The owner of the model gives it to those who ask. Ask for access on its page, then log in with "
+        title="A repository that needs a login",
+        explanation="The owner of the model grants access on request. Ask for access on its page, then log in with "
         "`hf auth login`.",
         bad="onestory models fetch org/gated-model",
         good="hf auth login && onestory models fetch org/gated-model",
@@ -113,96 +114,128 @@ MACHINE = (
     Code(
         code="M514",
         title="A package that is not installed",
-        explanation="Some things need a package that onestory does not bring by itself: GGUF files need gguf, a recipe "
-        "that tracks to TensorBoard or Weights & Biases needs those. "
-        "The message names the extra that has it.",
+        explanation="This feature needs an optional package: GGUF files need gguf, and recipes that log to "
+        "TensorBoard or Weights & Biases need those. The message names the extra to install.",
         bad="model: wan2.1-t2v-14b-q4.gguf      (without the package gguf)",
         good="pip install 'onestory[gguf]'",
     ),
     Code(
         code="M515",
         title="A film without a recipe",
-        explanation="A film of onestory carries its story, its seeds and the fingerprints of its models in its own "
-        "metadata. Other programs drop them when they save a film again; keep the one that was rendered.",
+        explanation="A film rendered by onestory carries its story, seeds and model fingerprints in its metadata. "
+        "Other programs drop them when they save the film; keep the original file.",
         bad="onestory inspect edited-elsewhere.mp4",
         good="onestory inspect film.run/film.mp4",
     ),
     Code(
         code="M516",
         title="A sound that cannot be read",
-        explanation="The file began like a sound when the story was checked, and cannot be read to its end: it is cut "
-        "short, damaged, or of a kind that this build of FFmpeg does not know.",
+        explanation="The file looked like a sound when the story was checked, but cannot be decoded to its end: it "
+        "is cut short, damaged, or in a format that this build of FFmpeg does not support.",
         bad="audio: {file: sound/half-downloaded.mp3}",
         good="audio: {file: sound/whole.mp3}",
     ),
     Code(
         code="M517",
         title="A film that cannot be signed",
-        explanation="`--sign` takes a chain of certificates in PEM, the signer's own first, and the private key of "
-        "that one, in PEM and without a password. C2PA asks that the certificate is for signing (key usage), has an "
-        "extended key usage such as e-mail protection, and is not its own issuer.",
+        explanation="`--sign` takes a certificate chain in PEM, the signer's own certificate first, and its private "
+        "key in PEM without a password. C2PA requires key usage for signing, an extended key usage such as e-mail "
+        "protection, and a certificate that is not self-signed.",
         bad="onestory render film.story.yaml --sign web-server.pem web-server.key",
         good="onestory render film.story.yaml --sign signer-chain.pem signer.key",
     ),
     Code(
         code="M518",
-        title="The signature of a film does not hold",
-        explanation="`onestory inspect` found a C2PA manifest in the film that does not fit it, or that is not whole: "
-        "somebody changed the film or the manifest after it was signed. What either says is not to be believed.",
-        bad="onestory inspect film.signed.mp4    # from somewhere, by way of a program that cut it",
+        title="The signature of a film is not valid",
+        explanation="The C2PA manifest of the film is incomplete or does not match it: the film or the manifest "
+        "changed after signing. Do not trust either.",
+        bad="onestory inspect film.signed.mp4      (cut by another program)",
         good="onestory resume film.run --sign chain.pem key.pem && onestory inspect film.run/film.signed.mp4",
+    ),
+    Code(
+        code="M520",
+        title="An adapter of another base",
+        explanation="An adapter is trained for one base and does not work with another, even of the same shapes. Its "
+        "config.json names the base.",
+        bad="an adapter of Wan2.1-T2V-1.3B-Diffusers with the base Wan2.1-T2V-14B-Diffusers",
+        good="the base that the adapter names",
+    ),
+    Code(
+        code="M521",
+        title="A LoRA that does not fit",
+        explanation="The names or shapes of the LoRA's weights do not match the transformer: it was trained for "
+        "another model. A LoRA for the 14B models does not fit the 1.3B models.",
+        bad="model: wan2.1-t2v-1.3b\nlora: [{path: ink-14b.safetensors}]",
+        good="model: wan2.1-t2v-14b\nlora: [{path: ink-14b.safetensors}]",
+    ),
+    Code(
+        code="M531",
+        title="The weights of a metric network are missing",
+        explanation="`onestory evaluate` measures films with published networks and does not download them by "
+        "itself. The message names the missing weights; fetch them once, or name a folder that has them.",
+        bad="onestory evaluate film.run      (before anything was fetched)",
+        good="onestory models fetch facebook/dinov2-base",
+    ),
+    Code(
+        code="M532",
+        title="A metric network that cannot be used",
+        explanation="The files are damaged, or belong to a network that cannot take this role: DINOv2 embeds, "
+        "GroundingDINO and D-FINE detect, X-CLIP and SigLIP2 compare clips with captions.",
+        bad="onestory evaluate film.run --embedder microsoft/xclip-base-patch32",
+        good="onestory evaluate film.run --embedder facebook/dinov2-small",
     ),
     Code(
         code="U601",
         title="No such code",
-        explanation="`onestory explain` takes a code as it stands in a finding: a letter and three digits. "
-        "Without one it lists them all.",
+        explanation="`onestory explain` takes the code of a finding: a letter and three digits. Without a code it "
+        "lists all of them.",
         bad="onestory explain S999",
         good="onestory explain S104",
     ),
     Code(
         code="U602",
         title="No such profile",
-        explanation="`--profile` names a set of settings under `profiles:` of the story, and there is none of that "
-        "name.",
+        explanation="`--profile` names a set of values under `profiles:` of the story. The story has no profile of "
+        "this name.",
         bad="onestory render film.story.yaml --profile darft",
         good="onestory render film.story.yaml --profile draft",
     ),
     Code(
         code="U603",
-        title="A training is there already",
-        explanation="The folder holds the checkpoints of a training, which a new one would overwrite. "
-        "Go on with it by --resume, or name another folder.",
+        title="A training already exists",
+        explanation="The folder holds the checkpoints of a training, which a new one would overwrite. Continue it "
+        "with --resume, or choose another folder.",
         bad="onestory train recipe.yaml",
         good="onestory train recipe.yaml --resume",
     ),
     Code(
         code="U604",
         title="Which run directory?",
-        explanation="The command works on a run directory, none was named, and there is not exactly one here.",
+        explanation="The command needs a run directory. You did not name one, and the current folder does not have "
+        "exactly one.",
         bad="onestory inspect-memory",
         good="onestory inspect-memory film.run",
     ),
     Code(
         code="U605",
-        title="The file exists already",
-        explanation="`onestory new` never overwrites a story. Choose another name, or delete the file first.",
+        title="The file already exists",
+        explanation="This command never overwrites a file by itself. Choose another name, or delete the file first.",
         bad="onestory new film      (with film.story.yaml there)",
         good="onestory new film-2",
     ),
     Code(
         code="U606",
-        title="A command line that cannot be understood",
-        explanation="A command, an option or an argument is unknown, missing, or of the wrong kind. The message names "
-        "it, and `--help` after any command shows what it takes.",
+        title="An invalid command line",
+        explanation="A command, option or argument is unknown, missing, or of the wrong type. The message names it. "
+        "Add `--help` to any command to see what it takes.",
         bad="onestory rendr film.story.yaml",
         good="onestory render film.story.yaml",
     ),
     Code(
         code="U607",
         title="Not enough memory",
-        explanation="The model, or a shot of this size and length, does not fit into the memory of this machine or of "
-        "its GPU. Close other programs, or ask for less: a smaller size, fewer frames, a smaller memory budget, fewer "
+        explanation="The model, or a shot of this size and length, does not fit into the memory of this machine or "
+        "its GPU. Close other programs, or use a smaller size, fewer frames, a smaller memory budget or fewer "
         "workers.",
         bad="size: 1280x720",
         good="size: 832x480",
@@ -210,17 +243,17 @@ MACHINE = (
     Code(
         code="U608",
         title="A file that cannot be written",
-        explanation="The disk is full, or this user may not write there. Finished shots are kept: "
-        "make room, or name another place, and give the same command again.",
+        explanation="The disk is full, or you may not write there. Finished shots are kept. Free disk space or "
+        "choose another path, then rerun the command.",
         bad="onestory new /film",
         good="onestory new film",
     ),
     Code(
         code="U609",
         title="A bug in onestory",
-        explanation="Something happened that should not be possible. It is no fault of the story. The report file "
-        "that the message names holds what is needed to mend it: versions, the command, and where it happened.",
-        bad="a bug of ours",
-        good="a report with that file",
+        explanation="Something happened that should be impossible. The story is fine. The report file named in the "
+        "message has what we need to fix it: versions, the command, and the traceback.",
+        bad="error[U609]: this is a bug in onestory (KeyError)",
+        good="an issue with the report file attached",
     ),
 )

@@ -1,142 +1,209 @@
-"""W301 to W324: what is allowed and likely not meant: in stories, and in takes."""
+"""All W codes: warnings, after which the command continues."""
 
 from __future__ import annotations
 
-from onestory_cli.codes.row import Code
+from onestory_cli.codes.code import Code
 
 WARNINGS = (
     Code(
         code="W301",
         title="A phrase that refers to nothing",
-        explanation='"the same ...", "again" and "back in ..." lean on what earlier shots showed. Here nothing was '
-        "shown, or nothing that the shot can remember was called so, and the model will make something up. "
-        "Describe it in full, or declare it and write `$id`: then first and later mentions come out right by "
-        "themselves.",
+        explanation='Phrases like "the same ...", "again" and "back in ..." refer to earlier shots, but no shot in '
+        "the memory of this one mentions it. The model will invent something. Describe it in full, or declare it and "
+        "write `$id`: onestory then writes first and later mentions correctly.",
         bad="shots: [{id: opening, caption: The same fox waves.}]",
         good="shots: [{id: opening, caption: A red fox waves.}]",
     ),
     Code(
         code="W302",
         title="A character in no caption",
-        explanation="The character is declared but no caption mentions its `$id`, so it is not in the film. "
-        "A caption that names it in plain words gets no look and no reference.",
+        explanation="The character is declared, but no caption mentions its `$id`, so it is not in the film. A "
+        "caption that names it in plain words gets neither its look nor its reference picture.",
         bad="characters: {fox: {look: a red fox}}\nshots: [{id: opening, caption: The fox waves.}]",
         good="characters: {fox: {look: a red fox}}\nshots: [{id: opening, caption: $fox waves.}]",
     ),
     Code(
         code="W303",
         title="A setting in no caption",
-        explanation="The setting is declared but no caption mentions its `$id`, so no shot plays there.",
+        explanation="The setting is declared, but no caption mentions its `$id`, so no shot is set there.",
         bad="settings: {beach: {look: a beach}}\nshots: [{id: opening, caption: A fox waves.}]",
         good="settings: {beach: {look: a beach}}\nshots: [{id: opening, caption: A fox waves on $beach.}]",
     ),
     Code(
         code="W304",
-        title="A reference without a memory",
-        explanation="The caption says no more than `again`, as after a first mention, but no shot that this one can "
-        "see has shown it: `memory.from` leaves them out, or the memory is off. "
-        "Write `$id!` to spell the look out, or let the shot remember one that shows it.",
+        title="A reference without memory",
+        explanation="The caption uses the short phrase of a later mention, but no shot in the memory of this one "
+        "shows it: `memory.from` excludes them, or the memory is off. Write `$id!` for the full look, or let the "
+        "shot remember one that shows it.",
         bad="{id: return, caption: $fox waves., memory: {from: [city]}}",
         good="{id: return, caption: $fox! waves., memory: {from: [city]}}",
     ),
     Code(
         code="W305",
         title="A very long caption",
-        explanation="With its looks and the style the caption has more than 300 words. "
-        "Text encoders read about as many and drop the rest without a word. Put what matters first, or cut.",
+        explanation="With looks and style the caption has more than 300 words. Text encoders read about as many and "
+        "silently drop the rest. Put the important part first, or shorten it.",
         bad="caption: (a page of prose)",
         good="caption: Wide shot. $fox walks right on $beach.",
     ),
     Code(
         code="W306",
-        title="again says the same as look",
-        explanation="`again` is how later captions refer back; models are trained to look into the memory there. "
-        "A full look in its place tells them to draw it anew. Leave `again` out, or make it short.",
+        title="`again` repeats `look`",
+        explanation="`again` is how later captions refer back; models are trained to look into the memory for it. A "
+        "full look there makes the model draw the character from the text instead. Remove `again`, or make it short.",
         bad="fox: {look: a red fox, again: a red fox}",
         good="fox: {look: a red fox, again: the same fox}",
     ),
     Code(
         code="W307",
-        title="A comment cuts text short",
-        explanation="In YAML, # after a space starts a comment, in the middle of a sentence too. "
-        "Write `|` after the key and the text on the next line if # belongs to it; "
-        "put two spaces before # if it is a comment.",
+        title="A comment cuts off text",
+        explanation="In YAML, # after a space starts a comment, even in the middle of a sentence. If # belongs to "
+        "the text, write `|` after the key and put the text on the next line. If it is a comment, put two spaces "
+        "before it.",
         bad="caption: A robot # 7 waves.",
         good="caption: |\n  A robot # 7 waves.",
     ),
     Code(
         code="W308",
-        title="A reference outside of captions",
-        explanation="Only captions are resolved: in `look`, `again`, `style`, `negative` and `title` a `$id` stays as "
-        "it is, and the model reads the dollar sign. Write the words out.",
+        title="A reference outside captions",
+        explanation="Only captions are resolved. In `look`, `again`, `style`, `negative` and `title` a `$id` stays "
+        "as written, and the model reads the dollar sign. Write the words out.",
         bad="again: the friend of $fox",
         good="again: the friend of the fox",
     ),
     Code(
         code="W309",
-        title="A look with a full stop",
-        explanation="Looks are put into the middle of sentences, where a full stop breaks them. "
-        "A look is a part of a sentence, without a full stop at its end.",
+        title="A look that ends with a full stop",
+        explanation="Looks are inserted into sentences, where a full stop breaks them. Write a look as part of a "
+        "sentence, without a full stop at the end.",
         bad="look: A red fox with a blue scarf.",
         good="look: a red fox with a blue scarf",
     ),
     Code(
         code="W310",
         title="A word that the model does not know",
-        explanation="The model was trained on a small world and reads only the words of that world; others mean "
-        "nothing to it. Use one of the words that it knows, or a model with an open vocabulary.",
+        explanation="The model was trained on a small world and knows only the words of that world. It ignores all "
+        "others, so the picture will not show them. Use words that it knows (`onestory models --words`), or a model "
+        "with an open vocabulary.",
         bad="caption: A zebra gallops.",
         good="caption: A rabbit jumps.",
     ),
     Code(
         code="W311",
-        title="A base that remembers nothing",
-        explanation="A text-to-video base takes text alone: without an adapter no shot knows of the others, and the "
-        "same character looks different in each. wan2.1-vace-1.3b and -14b remember without training.",
+        title="A base without memory",
+        explanation="A text-to-video base without an adapter has no memory, so the same character looks different in "
+        "every shot. wan2.1-vace-1.3b and wan2.1-vace-14b remember without training.",
         bad="model: wan2.1-t2v-1.3b",
         good="model: wan2.1-vace-1.3b",
     ),
     Code(
         code="W320",
         title="A cut within a take",
-        explanation="From one frame to the next most of the picture changes, three times as much as beside it, and "
-        "it stays so: the clip goes over to another picture. A shot is one uninterrupted clip, and what is after the "
-        "cut would be remembered too. Render another take and accept it.",
+        explanation="Most of the picture changes from one frame to the next, three times as much as in the frames "
+        "around it, and the change stays: the clip cuts to another picture. A shot is one uninterrupted clip, and "
+        "later shots would remember what follows the cut. Render another take and accept it.",
         bad="onestory render film.story.yaml",
         good="onestory render film.story.yaml --retry-bad 2",
     ),
     Code(
         code="W321",
         title="A flash in a take",
-        explanation="For one or two frames the picture is much brighter or darker, or another one, and then what it "
-        "was. If the story wants lightning, ignore it; else render another take and accept it.",
+        explanation="For one or two frames the picture is much brighter, darker or different, and then returns. If "
+        "the story wants lightning, ignore this; otherwise render another take and accept it.",
         bad="onestory render film.story.yaml",
         good="onestory render film.story.yaml --retry-bad 2",
     ),
     Code(
         code="W322",
         title="A take in which nothing moves",
-        explanation="No frame differs from the one before it by a thousandth. It is asked of shots that show a "
-        "declared character, and of all shots where the story declares none. Render another take, or say in "
-        "the caption what moves.",
+        explanation="No frame differs from the previous one by more than a thousandth. This is checked for shots "
+        "that show a declared character, and for all shots if the story declares none. Render another take, or "
+        "describe the motion in the caption.",
         bad="caption: $fox on $beach.",
         good="caption: $fox waves on $beach.",
     ),
     Code(
         code="W323",
         title="A black take",
-        explanation="At least half of its frames are black. If the story does not want that, render another take; if "
-        "all are, the model or its weights are at fault.",
+        explanation="At least half of the frames are black. If the story does not want that, render another take. If "
+        "all frames are black, check the model and its weights.",
         bad="onestory render film.story.yaml",
         good="onestory render film.story.yaml --retry-bad 2",
     ),
     Code(
         code="W324",
-        title="A take with other colours than its memory",
-        explanation="The caption names a setting, and the clip's mean colour is further from every frame of that "
-        "setting which it remembers than framing alone explains. Later shots would drift along. Render another "
-        "take, or say in the caption what changed the light.",
+        title="A take with different colours from its memory",
+        explanation="The caption names a setting, and the mean colour of the clip is further from every remembered "
+        "frame of that setting than framing explains. Later shots would drift along with it. Render another take, or "
+        "say in the caption what changed the light.",
         bad="onestory render film.story.yaml",
         good="onestory render film.story.yaml --retry-bad 2",
+    ),
+    Code(
+        code="W330",
+        title="Shots that are skipped",
+        explanation="Some shots of the manifest are shorter than the recipe's `frames`, or are alone in their video "
+        "after such shots are dropped, and the recipe says to drop them. Fewer `frames` keep more of them.",
+        bad="data: {manifest: shots.jsonl, short: drop}      (with 81 frames, and shots of 3 seconds)",
+        good="frames: 49",
+    ),
+    Code(
+        code="W331",
+        title="A processor without bfloat16",
+        explanation="The recipe trains in bfloat16. On a processor without bfloat16 instructions that is many times "
+        "slower, so everything runs in float32, with slightly different numbers.",
+        bad="dtype: bfloat16      (on a processor with AVX2 alone)",
+        good="dtype: float32",
+    ),
+    Code(
+        code="W406",
+        title="A damaged file in the run directory",
+        explanation="A file is missing or does not match its checksum, so it is not used. The take is rendered "
+        "again, and so are later shots that really remembered it; partial work and the latents of reference pictures "
+        "are recomputed.",
+        bad="film.run/shots/opening/3f9a12c0ffee/clip.mp4, cut short",
+        good="onestory resume film.run",
+    ),
+    Code(
+        code="W701",
+        title="Left out of the story",
+        explanation="The source has something that the import does not understand or that a story cannot express. It "
+        "is not in the story that was written.",
+        bad='{"prompts": ["A fox waves."], "camera": "dolly"}',
+        good='{"prompts": ["A fox waves. The camera moves on a dolly."]}',
+    ),
+    Code(
+        code="W702",
+        title="Kept in another place",
+        explanation="The source has something that a story expresses elsewhere or not at all. It is kept under the "
+        "key that the warning names; keys that start with `x-`, and `note`, never change a film.",
+        bad='{"video_prompt": "A fox waves.", "first_frame": "A fox on a beach."}',
+        good="caption: A fox waves.\nimage: refs/fox-on-a-beach.png",
+    ),
+    Code(
+        code="W703",
+        title="A look that is only a name",
+        explanation="A screenplay names the speakers and often does not describe them. A model cannot draw a name "
+        "and invents a different person in each film. Describe the look in the imported story, or in brackets after "
+        "the first mention in the screenplay.",
+        bad="MAYA runs along the pier.",
+        good="MAYA (a girl in a red coat) runs along the pier.",
+    ),
+    Code(
+        code="W801",
+        title="Shots without a take are skipped",
+        explanation="Some shots of the story are not rendered yet, or their takes are damaged. The export holds the "
+        "others, one after the other, as the film does. Render the rest and export again.",
+        bad="onestory render film.story.yaml --until city && onestory export film.run --to edl",
+        good="onestory resume film.run && onestory export film.run --to edl --force",
+    ),
+    Code(
+        code="W802",
+        title="A timeline with less sound",
+        explanation="Timelines hold the sounds of a film as separate clips, for an editor to mix. An EDL has no "
+        "sound, OpenTimelineIO has no gain and no fades, and none of them lowers music under narration. The film and "
+        "ProRes have the full mix.",
+        bad="onestory export film.run --to edl",
+        good="onestory export film.run --to fcpxml",
     ),
 )

@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class Code:
-    """A kind of error or warning. `bad` causes it, `good` is the same thing mended; both are short and literal."""
+    """A kind of error or warning. `bad` is a short literal example that causes it, and `good` the corrected one."""
 
     code: str
     title: str
