@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from onestory_cli.models.offload.estimate import Outlook
+    from onestory_cli.models.offload.estimate import MemoryEstimate
     from onestory_cli.rendering.feasibility import Disk, Fit, ModelFit, Time
 
 NOTHING = "nothing that is known fits"
@@ -45,7 +45,7 @@ def _weights_row(model: ModelFit) -> Row:
     return Row(name=name, ok=False, found=model.lacks.message + size, help=model.lacks.help)
 
 
-def _why(outlook: Outlook) -> str:
+def _why(outlook: MemoryEstimate) -> str:
     """The way that is taken, and by how much those before it are too large."""
     last, of = outlook.ways[-1], f"of {_gb(outlook.usable)} that can be used"
     if not outlook.gpu:
@@ -63,13 +63,13 @@ def _words(fitting: str) -> str:
     return "no fitting" if fitting == "none" else fitting
 
 
-def _advice(outlook: Outlook) -> str:
+def _advice(outlook: MemoryEstimate) -> str:
     if outlook.fits:
         return ""
     return "a smaller size or fewer frames, a smaller model, or a .gguf file of it after `model:`"
 
 
-def table_of(outlook: Outlook) -> tuple[Sequence[str], list[tuple[str, str]]]:
+def table_of(outlook: MemoryEstimate) -> tuple[Sequence[str], list[tuple[str, str]]]:
     """Columns and rows: the parts of a model, and what its work takes."""
     work = outlook.work
     rows = [(name.replace("_", " "), _number(size)) for name, size in outlook.parts.items()]

@@ -12,9 +12,9 @@ from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean
 from onestory_cli.models.offload.config import (
     OFFLOADS,
     STORAGES,
-    Asked,
-    Fitting,
-    choose,
+    ExecutionConfig,
+    ExecutionRequest,
+    choose_execution,
     parse_cache,
     parse_size,
     refuse_cache,
@@ -114,7 +114,7 @@ def fit_plans(screen: Screen, plans: Sequence[Plan], flags: FittingFlags, device
     return fitted
 
 
-def _fit(plan: Plan, asked: Asked, device: str, memory: int | None) -> Plan:
+def _fit(plan: Plan, asked: ExecutionRequest, device: str, memory: int | None) -> Plan:
     from onestory_cli.models.fingerprint import fingerprint_of
 
     def fitted(spec: ModelSpec) -> ModelSpec:
@@ -128,32 +128,32 @@ def _fit(plan: Plan, asked: Asked, device: str, memory: int | None) -> Plan:
     return replace(plan, model=model, model_fingerprint=fingerprint_of(model), jobs=jobs, first=first)
 
 
-def _fitting(spec: ModelSpec, plan: Plan, asked: Asked, device: str, memory: int | None) -> Fitting:
+def _fitting(spec: ModelSpec, plan: Plan, asked: ExecutionRequest, device: str, memory: int | None) -> ExecutionConfig:
     from onestory_cli.models.load import pick_device
-    from onestory_cli.models.offload.apply import card_of
-    from onestory_cli.models.offload.sizes import sizes_of
+    from onestory_cli.models.offload.apply import device_memory
+    from onestory_cli.models.offload.sizes import memory_sizes
     from onestory_cli.models.readiness import require_ready
 
     require_ready(spec)
     largest = max(plan.jobs, key=lambda job: job.tokens.noise + job.tokens.context)
-    sizes = sizes_of(
+    sizes = memory_sizes(
         spec,
         frames=largest.frames,
         width=largest.width,
         height=largest.height,
         context=largest.tokens.context,
     )
-    fitting = choose(sizes, card_of(pick_device(device), memory), asked)
+    fitting = choose_execution(sizes, device_memory(pick_device(device), memory), asked)
     refuse_cache(fitting, vace=spec.task == "vace", shared=shares())
     return fitting
 
 
-def _asked(flags: FittingFlags) -> Asked:
+def _asked(flags: FittingFlags) -> ExecutionRequest:
     for name, value, known in (("--offload", flags.offload, OFFLOADS), ("--quantise", flags.quantise, STORAGES)):
         if value is not None and value not in known:
             help = did_you_mean(value, known) or f"one of {', '.join(known)}"
             raise OnestoryError("U606", f'{name} knows no "{value}"', help=help, exit=ExitCode.USAGE)
-    return Asked(
+    return ExecutionRequest(
         offload=flags.offload,  # type: ignore[arg-type]
         storage=flags.quantise,  # type: ignore[arg-type]
         vae_tiling=flags.vae_tiling,

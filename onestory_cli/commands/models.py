@@ -53,14 +53,14 @@ def list_models(
 def fetch_model(context: typer.Context, name: Name, json: Json = False) -> ExitCode:
     """Download the weights of a model, or what is missing of them; a download that was cut off goes on."""
     from onestory_cli.models.availability import Presence, presence
-    from onestory_cli.models.hub import fetch
+    from onestory_cli.models.hub import download
 
     screen = screen_of(context)
     if name in EMBEDDED:
         screen.note(f"{name} is in the package: there is nothing to fetch")
     folders = []
     for repo in _repositories(name):
-        folders.append(fetch(repo, screen.note, bars=sys.stderr.isatty() and not json))
+        folders.append(download(repo, screen.note, bars=sys.stderr.isatty() and not json))
     if folders and not is_model(folders[0]):  # what judges pictures, or anything else that a model needs
         _show_fetched(screen, name, str(folders[0]), Presence.WHOLE, json=json)
         return ExitCode.DONE

@@ -15,7 +15,7 @@ from onestory_cli.evaluation.storyworld import evaluate
 from onestory_cli.evaluation.suites import Suite
 from onestory_cli.evaluation.variants import Variant
 from onestory_cli.events import DataPrepared, Emit, ignore
-from onestory_cli.generate.denoise import schedule_for
+from onestory_cli.generate.denoise import default_config
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.models.fingerprint import fingerprint
 from onestory_cli.models.load import load_model
@@ -38,7 +38,7 @@ def measure(
     """Load a model and the read-out, and run a suite of films in its world; with several workers each has both."""
     model, readout = load_model(spec, device), load_readout()
     pace = _Pace(films=len(suite.films) * len(variants), emit=emit)
-    schedule = schedule_for(spec, steps=steps)
+    schedule = default_config(spec, steps=steps)
     conduct = Conduct(schedule=schedule, seed=seed, workers=workers)
     with crew(spec, device, workers) if workers > 1 else nullcontext() as see:
         result = evaluate(

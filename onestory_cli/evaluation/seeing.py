@@ -19,7 +19,7 @@ from onestory_cli.evaluation.readout import Readout
 from onestory_cli.evaluation.suites import Film, Suite
 from onestory_cli.evaluation.variants import Variant
 from onestory_cli.evaluation.view import View
-from onestory_cli.generate.denoise import Schedule
+from onestory_cli.generate.denoise import DenoiseConfig
 from onestory_cli.generate.rollout import roll_out
 from onestory_cli.models.load import LoadedModel, fast_in_bfloat16
 from onestory_cli.storyworld.render import render_shot
@@ -37,7 +37,7 @@ class Conduct:
     """How the films of a benchmark are made, whatever they remember. batch: most films of a group; workers: how many
     groups are made at a time."""
 
-    schedule: Schedule
+    schedule: DenoiseConfig
     seed: int = 0
     batch: int = 16
     workers: int = 1

@@ -19,11 +19,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from onestory_cli.generate.denoise import Conditions
-from onestory_cli.generate.recall import Recalled
+from onestory_cli.generate.recall import RecallResult
 from onestory_cli.generate.selection import condition, gather
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.model import LoadedModel
-from onestory_cli.models.transformer import rotary_at
+from onestory_cli.models.transformer import rotary_embedding
 from onestory_cli.planning.jobs import ShotJob
 
 
@@ -43,7 +43,7 @@ def conditions_of(
     model: LoadedModel,
     job: ShotJob,
     bank: MemoryBank,
-    recalled: Recalled,
+    recalled: RecallResult,
     *,
     text_BLE: Tensor,
     image: NDArray[np.uint8] | None,
@@ -53,7 +53,7 @@ def conditions_of(
         text_BLE=text_BLE,
         negative_BLE=model.read(job.negative),
         context_BSD=torch.zeros(1, 0, 1),
-        rotary=rotary_at(torch.zeros(0, 3), head_dim=model.transformer.config.attention_head_dim),
+        rotary=rotary_embedding(torch.zeros(0, 3), head_dim=model.transformer.config.attention_head_dim),
     )
     remembered: list[NDArray[np.uint8]] = []
     if model.spec.remembers == "context":
@@ -66,7 +66,7 @@ def conditions_of(
     return replace(conditions, **first)
 
 
-def pictures_of(model: LoadedModel, bank: MemoryBank, recalled: Recalled) -> list[NDArray[np.uint8]]:
+def pictures_of(model: LoadedModel, bank: MemoryBank, recalled: RecallResult) -> list[NDArray[np.uint8]]:
     """The selected frames as pictures (H, W, 3), the most relevant first; each source is decoded once, as far as it is
     needed."""
     lengths: dict[str, int] = {}
@@ -76,7 +76,7 @@ def pictures_of(model: LoadedModel, bank: MemoryBank, recalled: Recalled) -> lis
     return [pictures[frame.shot][frame.index] for frame in recalled.selection]
 
 
-def _with_context(model: LoadedModel, bank: MemoryBank, recalled: Recalled, conditions: Conditions) -> Conditions:
+def _with_context(model: LoadedModel, bank: MemoryBank, recalled: RecallResult, conditions: Conditions) -> Conditions:
     """Context tokens of the selected frames, in the language of each expert (OneStory Eq. 7)."""
     choice = recalled.choice
     selected = gather(bank.frames_FCHW[None].to(model.device), choice.positions_BK)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from onestory_cli.models.image_text_scorer import content_of
+from onestory_cli.models.image_text_scorer import latents_digest
 from onestory_cli.models.model import LoadedModel
 from onestory_cli.models.offload.sizes import decode_bytes
 
@@ -26,11 +26,11 @@ def decode(model: LoadedModel, latents_CTHW: NDArray[np.float32]) -> NDArray[np.
         latents = torch.from_numpy(latents_CTHW)
         pixels_PHWC = model.decode(latents)
     if model.spec.looks:
-        model.shown = content_of(latents), pixels_PHWC[:: model.spec.temporal_stride].copy()
+        model.shown = latents_digest(latents), pixels_PHWC[:: model.spec.temporal_stride].copy()
     return pixels_PHWC
 
 
-def decodes_beside(model: LoadedModel, *, width: int, height: int) -> bool:
+def can_decode_in_background(model: LoadedModel, *, width: int, height: int) -> bool:
     """Whether a thread of its own may decode a shot while the next one is denoised; the pixels are the same.
 
     It does where the next shot needs none of them, and where there is room: on a processor cores for twice the threads

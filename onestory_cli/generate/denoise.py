@@ -18,11 +18,11 @@ from torch import Tensor
 
 from onestory_cli.checkpoint import UNKEPT, Checkpoint
 from onestory_cli.generate.denoise_state import identity_of, restore, snapshot
-from onestory_cli.models.block_cache import FRESH_STEPS, Pass, forget, passing
+from onestory_cli.models.block_cache import FRESH_STEPS, Pass, cache_pass, reset_caches
 from onestory_cli.models.model import LoadedModel
 from onestory_cli.models.spec import ModelSpec
-from onestory_cli.models.text_cache import text_once
-from onestory_cli.models.transformer import Rotary, token_timesteps
+from onestory_cli.models.text_cache import cache_text_projections
+from onestory_cli.models.transformer import RotaryEmbedding, token_timesteps
 
 # Of 1000. On 24 films of the embedded model, guidance of the memory below it alone left all looks recalled at 45 %.
 LOOKS_SETTLED = 850
@@ -44,7 +44,7 @@ class Conditions:
     text_BLE: Tensor
     negative_BLE: Tensor
     context_BSD: Tensor
-    rotary: Rotary
+    rotary: RotaryEmbedding
     context_2_BSD: Tensor | None = None
     first_BCHW: Tensor | None = None
     channels_BCTHW: Tensor | None = None
@@ -60,7 +60,7 @@ class Conditions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
+class DenoiseConfig:
     """How noise becomes latents: a scheduler's name, its steps and time shift, and the guidance scale (1 is none).
 
     `guidance_2` is for the second expert; None is the same as for the first. `memory_guidance` is what the memory
@@ -78,9 +78,9 @@ class Schedule:
         return self.guidance_2 if expert and self.guidance_2 is not None else self.guidance
 
 
-def schedule_for(spec: ModelSpec, *, steps: int) -> Schedule:
+def default_config(spec: ModelSpec, *, steps: int) -> DenoiseConfig:
     """A model's own settings, at so many steps."""
-    return Schedule(
+    return DenoiseConfig(
         name=spec.scheduler,
         steps=steps,
         shift=spec.shift,
@@ -90,7 +90,7 @@ def schedule_for(spec: ModelSpec, *, steps: int) -> Schedule:
     )
 
 
-def starting_noise(shape: tuple[int, ...], *, seed: int) -> Tensor:
+def prepare_latents(shape: tuple[int, ...], *, seed: int) -> Tensor:
     """Noise (1, C, T, H, W) in float32, always drawn on the CPU: other devices draw other numbers."""
     return torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed), dtype=torch.float32)
 
@@ -100,7 +100,7 @@ def denoise(
     model: LoadedModel,
     noise_BCTHW: Tensor,
     conditions: Conditions,
-    schedule: Schedule,
+    schedule: DenoiseConfig,
     on_step: Callable[[int], None] = lambda step: None,
     checkpoint: Checkpoint = UNKEPT,
 ) -> Tensor:
@@ -110,31 +110,31 @@ def denoise(
     """
     scheduler = model.scheduler(schedule.name, schedule.steps, schedule.shift)
     assert conditions.first_BCHW is None or not conditions.references, "a held frame comes first"
-    latents, done = hold_first(noise_BCTHW.to(model.device), conditions.first_BCHW), 0
+    latents, done = set_first_frame(noise_BCTHW.to(model.device), conditions.first_BCHW), 0
     identity = "" if checkpoint is UNKEPT else _identity(model, noise_BCTHW, conditions, schedule, scheduler)
     if kept := checkpoint.load(identity):
         latents, done = restore(kept, scheduler, schedule.name, model.device), kept.step
     state = partial(snapshot, scheduler, schedule.name, steps=schedule.steps, identity=identity)
     fresh = None
     tokens = math.prod(latents.shape[2:]) // math.prod(model.transformer.config.patch_size)
-    with text_once(model.expert_transformers, conditions.text_BLE, tokens=tokens):
+    with cache_text_projections(model.expert_transformers, conditions.text_BLE, tokens=tokens):
         for step, time in enumerate(scheduler.timesteps[done:], start=done + 1):
             if model.spec.fitting.cache is not None and (step - 1) % FRESH_STEPS == 0:
-                forget(model.expert_transformers)
+                reset_caches(model.expert_transformers)
                 fresh = state(latents, step=step - 1)
-            velocity = guided(model, latents, time, conditions, schedule)
-            latents = scheduler.step(velocity, time, latents, return_dict=False)[0]
-            latents = hold_first(latents, conditions.first_BCHW)
+            predicted = guided_velocity(model, latents, time, conditions, schedule)
+            latents = scheduler.step(predicted, time, latents, return_dict=False)[0]
+            latents = set_first_frame(latents, conditions.first_BCHW)
             on_step(step)
             if checkpoint.due(last=step == schedule.steps):
                 # the cache itself is not kept: with one, the work goes on from where it was empty
                 checkpoint.keep(fresh if fresh and step < schedule.steps else state(latents, step=step))
-    forget(model.expert_transformers)
+    reset_caches(model.expert_transformers)
     return latents[:, :, conditions.references :].float()
 
 
 def _identity(
-    model: LoadedModel, noise_BCTHW: Tensor, conditions: Conditions, schedule: Schedule, scheduler: SchedulerMixin
+    model: LoadedModel, noise_BCTHW: Tensor, conditions: Conditions, schedule: DenoiseConfig, scheduler: SchedulerMixin
 ) -> str:
     """All that the loop depends on but the weights, which a take's key holds. Another machine makes another identity,
     because it may round otherwise: there the shot begins again.
@@ -143,7 +143,9 @@ def _identity(
     return identity_of((*start, *conditions.tensors), {**model.environment(), **asdict(schedule)})
 
 
-def guided(model: LoadedModel, latents: Tensor, time: Tensor, conditions: Conditions, schedule: Schedule) -> Tensor:
+def guided_velocity(
+    model: LoadedModel, latents: Tensor, time: Tensor, conditions: Conditions, schedule: DenoiseConfig
+) -> Tensor:
     """Classifier-free guidance as passes of batch 1: a larger batch would round otherwise.
 
     With v for the velocity given text c and memory m: v(c, m) + (g - 1) (v(c, m) - v()) + g_m (v(c, m) - v(c)). The
@@ -151,13 +153,13 @@ def guided(model: LoadedModel, latents: Tensor, time: Tensor, conditions: Condit
     where there are none and where looks are settled.
     """
     guidance = schedule.guidance_of(model.expert(time))
-    wanted = velocity(model, latents, time, conditions)
+    wanted = predict_velocity(model, latents, time, conditions)
     result = wanted
     if guidance != 1.0:
-        free = velocity(model, latents, time, unconditional(conditions), "uncond")
+        free = predict_velocity(model, latents, time, unconditional(conditions), "uncond")
         result = free + guidance * (wanted - free)
     if schedule.memory_guidance and conditions.context_BSD.shape[1] and time > LOOKS_SETTLED:
-        forgetful = velocity(model, latents, time, without_memory(conditions), "forgetful")
+        forgetful = predict_velocity(model, latents, time, without_memory(conditions), "forgetful")
         result = result + schedule.memory_guidance * (wanted - forgetful)
     return result
 
@@ -177,7 +179,7 @@ def without_memory(conditions: Conditions) -> Conditions:
     )
 
 
-def velocity(
+def predict_velocity(
     model: LoadedModel, latents_BCTHW: Tensor, time: Tensor, conditions: Conditions, name: Pass = "cond"
 ) -> Tensor:
     """The prediction in float32 of the expert for this time, with all that its base reads beside the latents."""
@@ -193,7 +195,7 @@ def velocity(
     if conditions.control_BCTHW is not None:
         more["control_hidden_states"] = conditions.control_BCTHW.to(dtype)
     transformer = model.expert_transformers[expert]
-    with passing(transformer, name):
+    with cache_pass(transformer, name):
         return transformer(
             torch.cat(inputs, dim=1).to(dtype),
             _times(model, latents_BCTHW, time, conditions),
@@ -219,7 +221,7 @@ def _times(model: LoadedModel, latents_BCTHW: Tensor, time: Tensor, conditions: 
     )
 
 
-def hold_first(latents_BCTHW: Tensor, first_BCHW: Tensor | None) -> Tensor:
+def set_first_frame(latents_BCTHW: Tensor, first_BCHW: Tensor | None) -> Tensor:
     """The given picture stays the first latent frame at every step."""
     if first_BCHW is None:
         return latents_BCTHW

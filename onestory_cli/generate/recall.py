@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from onestory_cli.generate.selection import Choice, score, select
+from onestory_cli.generate.selection import Selection, score, select
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.memory.policies import needs_scores
-from onestory_cli.models.image_text_scorer import content_of
+from onestory_cli.models.image_text_scorer import latents_digest
 from onestory_cli.models.model import Eyes, Reader
 from onestory_cli.planning.jobs import ShotJob
 
@@ -30,10 +30,10 @@ class SelectedFrame:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recalled:
+class RecallResult:
     """The selection in order of relevance, as positions in the bank and told, and all visible scores by source."""
 
-    choice: Choice
+    choice: Selection
     selection: tuple[SelectedFrame, ...]
     scores: dict[str, tuple[float, ...]]
 
@@ -57,11 +57,11 @@ def relevance(model: Reader | Eyes, job: ShotJob, bank: MemoryBank, text_BLE: Te
 
 
 def _views(model: Eyes, latents_CTHW: Tensor) -> Tensor:
-    return model.scorer.views(content_of(latents_CTHW), lambda: model.pictures(latents_CTHW))
+    return model.scorer.views(latents_digest(latents_CTHW), lambda: model.pictures(latents_CTHW))
 
 
 @torch.inference_mode()
-def recall(model: Reader | Eyes, job: ShotJob, bank: MemoryBank, text_BLE: Tensor | None = None) -> Recalled:
+def recall(model: Reader | Eyes, job: ShotJob, bank: MemoryBank, text_BLE: Tensor | None = None) -> RecallResult:
     """Score all visible frames and select by the job's policy, within its budget (OneStory Eq. 2-7)."""
     refs = bank.refs
     scores_BF = relevance(model, job, bank, text_BLE)
@@ -84,4 +84,4 @@ def recall(model: Reader | Eyes, job: ShotJob, bank: MemoryBank, text_BLE: Tenso
     scores: dict[str, tuple[float, ...]] = {}
     for ref, value in zip(refs, values, strict=True):
         scores[ref.source] = (*scores.get(ref.source, ()), value)
-    return Recalled(choice=choice, selection=selection, scores=scores)
+    return RecallResult(choice=choice, selection=selection, scores=scores)

@@ -14,8 +14,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from onestory_cli.generate.denoise import Conditions, Schedule, denoise, starting_noise
-from onestory_cli.generate.selection import Choice, condition, gather, score, select
+from onestory_cli.generate.denoise import Conditions, DenoiseConfig, denoise, prepare_latents
+from onestory_cli.generate.selection import Selection, condition, gather, score, select
 from onestory_cli.memory.policies import FrameRef, Shown
 from onestory_cli.models.model import LoadedModel
 
@@ -26,7 +26,7 @@ def roll_out(
     captions: Sequence[Sequence[str]],
     *,
     policy: str,
-    schedule: Schedule,
+    schedule: DenoiseConfig,
     frames: int | None = None,
     budget: float | None = None,
     seed: int = 0,
@@ -64,7 +64,7 @@ def roll_out(
         if selections is not None:
             selections.append(choice.positions_BK)
         noise = torch.cat(
-            [starting_noise((1, *shape), seed=seed + 1000 * film + index) for film in range(len(captions))]
+            [prepare_latents((1, *shape), seed=seed + 1000 * film + index) for film in range(len(captions))]
         )
         conditions = Conditions(
             text_BLE=text, negative_BLE=negative, context_BSD=context.tokens_BSD, rotary=context.rotary
@@ -85,7 +85,7 @@ def _choose(
     frames: int | None,
     budget: float | None,
     shown_B: Sequence[Shown],
-) -> Choice:
+) -> Selection:
     """What each film remembers of its made `shots`."""
     spec = model.spec
     length = spec.latent_frames(spec.frames)
@@ -105,7 +105,7 @@ def _choose(
 
 
 def _denoise(
-    model: LoadedModel, noise_BCTHW: Tensor, conditions: Conditions, schedule: Schedule, alone_B: Tensor
+    model: LoadedModel, noise_BCTHW: Tensor, conditions: Conditions, schedule: DenoiseConfig, alone_B: Tensor
 ) -> Tensor:
     """Clean latents (B, C, T, H, W), without guidance of the memory in the rows of `alone_B`."""
     if not schedule.memory_guidance or not alone_B.any():

@@ -19,7 +19,7 @@ from onestory_cli.memory.conditioner import context_positions
 from onestory_cli.memory.levels import Level, allocate
 from onestory_cli.memory.policies import POLICIES, FrameRef, Shown
 from onestory_cli.models.model import Eyes, LoadedModel, Reader
-from onestory_cli.models.transformer import Rotary, rotary_at
+from onestory_cli.models.transformer import RotaryEmbedding, rotary_embedding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +27,11 @@ class Context:
     """What the conditioner gives the transformer."""
 
     tokens_BSD: Tensor
-    rotary: Rotary
+    rotary: RotaryEmbedding
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class Selection:
     """Bank positions (B, K) of the selected frames, the most relevant first, and the level of each rank."""
 
     positions_BK: Tensor
@@ -57,7 +57,7 @@ def select(
     budget: float,
     size: tuple[int, int],
     shown_B: Sequence[Shown] = (),
-) -> Choice:
+) -> Selection:
     """The frames that a policy keeps, at most as many as the budget can carry, and their levels (OneStory Eq. 6).
 
     `size` is that of the latents; `shown_B` says for every row what its caption names, or is empty where nobody asks.
@@ -70,7 +70,7 @@ def select(
         for row, shown in zip(scores_BF.tolist(), shown_B or [()] * len(scores_BF), strict=True)
     ]
     positions_BK = torch.tensor(rows, dtype=torch.long).reshape(len(rows), -1)
-    return Choice(positions_BK=positions_BK, levels=tuple(table(positions_BK.shape[1])))
+    return Selection(positions_BK=positions_BK, levels=tuple(table(positions_BK.shape[1])))
 
 
 def condition(model: LoadedModel, selected_BKCHW: Tensor, levels: Sequence[Level], *, expert: int = 0) -> Context:
@@ -79,7 +79,7 @@ def condition(model: LoadedModel, selected_BKCHW: Tensor, levels: Sequence[Level
     conditioner, transformer = model.expert_conditioners[expert], model.expert_transformers[expert]
     tokens_BSD = conditioner(selected_BKCHW, levels, _beside(transformer.patch_embedding, selected_BKCHW))
     positions_S3 = context_positions(levels, height=height, width=width, finest=model.spec.levels[0])
-    rotary = rotary_at(positions_S3, head_dim=transformer.config.attention_head_dim)
+    rotary = rotary_embedding(positions_S3, head_dim=transformer.config.attention_head_dim)
     return Context(tokens_BSD=tokens_BSD, rotary=rotary)
 
 

@@ -18,8 +18,8 @@ from onestory_cli.checkpoint import UNKEPT, Checkpoint
 from onestory_cli.events import Emit, Remembered, StepDone, ignore
 from onestory_cli.generate.conditions import conditions_of
 from onestory_cli.generate.decode import decode
-from onestory_cli.generate.denoise import Schedule, denoise, starting_noise
-from onestory_cli.generate.recall import Recalled, SelectedFrame, recall
+from onestory_cli.generate.denoise import DenoiseConfig, denoise, prepare_latents
+from onestory_cli.generate.recall import RecallResult, SelectedFrame, recall
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.model import LoadedModel
 from onestory_cli.planning.jobs import ShotJob
@@ -70,7 +70,7 @@ def generate_shot(
     with watch("denoise"):
         schedule = schedule_of(job)
         shape = latent_shape(model, job)
-        noise = noise_for(shape, seed=job.seed, references=conditions.references)
+        noise = shot_noise(shape, seed=job.seed, references=conditions.references)
         latents = denoise(model, noise, conditions, schedule, _steps(job, emit), checkpoint)
         latents_CTHW = latents[0].cpu().numpy()
     return ShotResult(
@@ -84,9 +84,9 @@ def generate_shot(
     )
 
 
-def schedule_of(job: ShotJob) -> Schedule:
+def schedule_of(job: ShotJob) -> DenoiseConfig:
     """How the job's noise becomes latents."""
-    return Schedule(
+    return DenoiseConfig(
         name=job.scheduler,
         steps=job.steps,
         shift=job.shift,
@@ -102,16 +102,16 @@ def latent_shape(model: LoadedModel, job: ShotJob) -> tuple[int, int, int, int, 
     return (1, spec.latent_channels, spec.latent_frames(job.frames), *spec.latent_size(job.width, job.height))
 
 
-def noise_for(shape: tuple[int, int, int, int, int], *, seed: int, references: int) -> torch.Tensor:
+def shot_noise(shape: tuple[int, int, int, int, int], *, seed: int, references: int) -> torch.Tensor:
     """Noise of a shot, and before it that of its reference images, which is drawn apart: how many a shot remembers
     changes nothing in the shot's own."""
-    shot = starting_noise(shape, seed=seed)
+    shot = prepare_latents(shape, seed=seed)
     batch, channels, _, height, width = shape
-    before = starting_noise((batch, channels, references, height, width), seed=(seed + 1) % 2**63)
+    before = prepare_latents((batch, channels, references, height, width), seed=(seed + 1) % 2**63)
     return torch.cat([before, shot], dim=2)
 
 
-def _remembered(job: ShotJob, bank: MemoryBank, recalled: Recalled) -> Remembered:
+def _remembered(job: ShotJob, bank: MemoryBank, recalled: RecallResult) -> Remembered:
     return Remembered(
         shot=job.shot,
         frames=tuple((item.shot, item.index) for item in recalled.selection),

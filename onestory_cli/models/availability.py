@@ -7,9 +7,9 @@ from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.memory.policies import needs_scores
-from onestory_cli.models.catalog import not_fetched
+from onestory_cli.models.catalog import not_downloaded
 from onestory_cli.models.folder import is_stock, missing_parts, pickled_parts
-from onestory_cli.models.hub import snapshot
+from onestory_cli.models.hub import cached_snapshot
 from onestory_cli.models.spec import ModelSpec
 
 
@@ -25,7 +25,7 @@ def presence(spec: ModelSpec) -> Presence:
     """How much of a model is on this machine."""
     if not spec.base:
         return Presence.NOTHING
-    return Presence.PART if lacking(spec) or pickled_parts(Path(spec.base)) else Presence.WHOLE
+    return Presence.PART if missing_weights(spec) or pickled_parts(Path(spec.base)) else Presence.WHOLE
 
 
 def require_weights(spec: ModelSpec) -> None:
@@ -35,7 +35,7 @@ def require_weights(spec: ModelSpec) -> None:
         OnestoryError: M509 for weights that are to be fetched, M503 for files that a folder lacks, M511 for pickles.
     """
     if not spec.base:
-        raise not_fetched(spec.name, spec.hub)
+        raise not_downloaded(spec.name, spec.hub)
     if is_stock(Path(spec.base)) and (pickles := _not_replaced(spec, pickled_parts(Path(spec.base)))):
         raise OnestoryError(
             "M511",
@@ -43,11 +43,11 @@ def require_weights(spec: ModelSpec) -> None:
             help="get them as .safetensors, or convert them where you trust them",
             exit=ExitCode.MACHINE,
         )
-    if lacks := lacking(spec):
+    if lacks := missing_weights(spec):
         if lacks == (spec.scorer,):
             raise _no_scorer(spec)
         if spec.hub:
-            raise not_fetched(spec.name, spec.hub, lacks[0])
+            raise not_downloaded(spec.name, spec.hub, lacks[0])
         message = f'weights of "{spec.name}" are missing: {", ".join(lacks)}'
         help = "put them back, or name another model of `onestory models`"
         raise OnestoryError("M503", message, help=help, exit=ExitCode.MACHINE)
@@ -63,7 +63,7 @@ def _no_scorer(spec: ModelSpec) -> OnestoryError:
     )
 
 
-def lacking(spec: ModelSpec) -> tuple[str, ...]:
+def missing_weights(spec: ModelSpec) -> tuple[str, ...]:
     """The parts that a model needs and this machine lacks; the scorer where it decides what is remembered."""
     base = Path(spec.base)
     parts = _not_replaced(spec, missing_parts(base)) if is_stock(base) else ()
@@ -72,7 +72,7 @@ def lacking(spec: ModelSpec) -> tuple[str, ...]:
 
 def _lacks_scorer(spec: ModelSpec) -> bool:
     wanted = spec.remembers not in ("context", "nothing") and needs_scores(spec.policy)
-    return wanted and not Path(spec.scorer).is_dir() and snapshot(spec.scorer) is None
+    return wanted and not Path(spec.scorer).is_dir() and cached_snapshot(spec.scorer) is None
 
 
 def _not_replaced(spec: ModelSpec, parts: tuple[str, ...]) -> tuple[str, ...]:

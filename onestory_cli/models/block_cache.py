@@ -32,18 +32,20 @@ def cache_blocks(transformer: Any, threshold: float) -> None:
     transformer.enable_cache(FirstBlockCacheConfig(threshold=threshold))
 
 
-def caches(transformer: Any) -> bool:
+def has_block_cache(transformer: Any) -> bool:
     """Whether a transformer passes over blocks; one that is wrapped for training does not."""
     return bool(getattr(transformer, "is_cache_enabled", False))
 
 
-def passing(transformer: Any, name: Pass) -> AbstractContextManager[Any]:
+def cache_pass(transformer: Any, name: Pass) -> AbstractContextManager[Any]:
     """The context of one call: what it leaves in the cache is for the next call of this pass."""
-    context: AbstractContextManager[Any] = transformer.cache_context(name) if caches(transformer) else nullcontext()
+    context: AbstractContextManager[Any] = (
+        transformer.cache_context(name) if has_block_cache(transformer) else nullcontext()
+    )
     return context
 
 
-def forget(transformers: Iterable[Any]) -> None:
+def reset_caches(transformers: Iterable[Any]) -> None:
     """Empty the caches."""
-    for transformer in filter(caches, transformers):
+    for transformer in filter(has_block_cache, transformers):
         transformer._reset_stateful_cache()

@@ -14,7 +14,7 @@ from typing import Any
 from onestory_cli.models.spec import POLICIES, SCHEDULERS, ModelSpec
 
 MAX_BYTES = 4 * 1024 * 1024
-LARGEST = 2**24  # of pixels, frames, steps: far more than any model has, and no product of two overflows
+MAX_NUMBER = 2**24  # of pixels, frames, steps: far more than any model has, and no product of two overflows
 _MAY_BE_ZERO = {"memory_frames", "budget", "guidance", "guidance_2", "memory_guidance", "memory_gb", "boundary_ratio"}
 _CHOICES = {
     "policy": POLICIES,
@@ -24,7 +24,7 @@ _CHOICES = {
 }
 
 
-def read_map(path: Path) -> dict[str, Any]:
+def read_json_map(path: Path) -> dict[str, Any]:
     """The map in a JSON file.
 
     Raises:
@@ -46,7 +46,7 @@ def read_map(path: Path) -> dict[str, Any]:
     return value
 
 
-def refuse_nonsense(spec: ModelSpec) -> ModelSpec:
+def validate_spec(spec: ModelSpec) -> ModelSpec:
     """The spec, when planning can count on it.
 
     Raises:
@@ -60,7 +60,7 @@ def refuse_nonsense(spec: ModelSpec) -> ModelSpec:
             raise ValueError(f"{field.name} must be one of {', '.join(_CHOICES[field.name])}")
         if not _fits(field.name, value, kind):
             raise ValueError(f"{field.name} cannot be {str(value)[:40]}")
-    if not spec.levels or not all(type(level.patch) is int and 0 <= level.patch <= LARGEST for level in spec.levels):
+    if not spec.levels or not all(type(level.patch) is int and 0 <= level.patch <= MAX_NUMBER for level in spec.levels):
         raise ValueError("the patches of levels must be whole numbers")
     return spec
 
@@ -69,9 +69,9 @@ def _fits(name: str, value: Any, kind: str) -> bool:
     least = 0 if name in _MAY_BE_ZERO else 1e-9
     match kind.removesuffix(" | None"):
         case "int":
-            return type(value) is int and least <= value <= LARGEST
+            return type(value) is int and least <= value <= MAX_NUMBER
         case "float":
-            return type(value) in (int, float) and math.isfinite(value) and least <= value <= LARGEST
+            return type(value) in (int, float) and math.isfinite(value) and least <= value <= MAX_NUMBER
         case "bool":
             return isinstance(value, bool)
         case "str":

@@ -14,9 +14,9 @@ from typing import Any
 from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean, shorten
 from onestory_cli.memory.levels import LEVELS, Level
 from onestory_cli.models.bases import BASES
-from onestory_cli.models.cards import read_map, refuse_nonsense
+from onestory_cli.models.cards import read_json_map, validate_spec
 from onestory_cli.models.folder import is_stock, read_stock, row_of_hub
-from onestory_cli.models.hub import is_repo, snapshot
+from onestory_cli.models.hub import cached_snapshot, is_repo
 from onestory_cli.models.single_file import is_weights_file, row_of_file
 from onestory_cli.models.spec import POLICIES, SCHEDULERS, ModelSpec
 
@@ -28,7 +28,7 @@ __all__ = [
     "SCHEDULERS",
     "ModelSpec",
     "find",
-    "find_again",
+    "find_recorded",
     "is_model",
     "is_repo",
     "read_card",
@@ -75,7 +75,7 @@ def is_model(folder: Path) -> bool:
     return (folder / CARD).is_file() or is_stock(folder)
 
 
-def find_again(name: str, path: Path) -> ModelSpec:
+def find_recorded(name: str, path: Path) -> ModelSpec:
     """The spec of a model that was found before under `name`, at `path` where it was a folder or file."""
     if name in CATALOG or (is_repo(name) and not path.exists()):
         return find(name)
@@ -84,21 +84,21 @@ def find_again(name: str, path: Path) -> ModelSpec:
 
 def _with_base(row: ModelSpec) -> ModelSpec:
     """A row with the folder of its weights, where they are in the hub's cache."""
-    return replace(row, base=str(snapshot(row.hub) or ""))
+    return replace(row, base=str(cached_snapshot(row.hub) or ""))
 
 
 def _of_hub(repo: str) -> ModelSpec:
     if row := row_of_hub(repo):
         return replace(_with_base(row), name=repo)
-    folder = snapshot(repo)
+    folder = cached_snapshot(repo)
     if folder is None:
-        raise not_fetched(repo, repo)
+        raise not_downloaded(repo, repo)
     if (folder / CARD).is_file():
         return replace(read_card(folder, name=repo), path="", hub=repo)
     return read_stock(folder, name=repo, hub=repo)
 
 
-def not_fetched(name: str, repo: str, lacks: str = "") -> OnestoryError:
+def not_downloaded(name: str, repo: str, lacks: str = "") -> OnestoryError:
     """M509: the weights of a model are still to be fetched, all or the part that `lacks`."""
     return OnestoryError(
         "M509",
@@ -123,14 +123,14 @@ def read_card(folder: Path, *, name: str) -> ModelSpec:
         OnestoryError: M502 without a card or with one that cannot be used, and all that `find` says of the base.
     """
     try:
-        card = read_map(folder / CARD)
+        card = read_json_map(folder / CARD)
         fields = {key: value for key, value in card.items() if key not in _NO_FIELDS}
         fields |= {"levels": tuple(Level(**row) for row in card["levels"])} if card.get("levels") else {}
         fields |= {"words": tuple(card["words"]) if card.get("words") else None}
         if "base" in card:
-            return refuse_nonsense(_on_base(folder, card, {**fields, "name": name, "path": str(folder)}))
+            return validate_spec(_on_base(folder, card, {**fields, "name": name, "path": str(folder)}))
         fields = {"levels": LEVELS, **fields, "name": name, "base": str(folder), "adapter": str(folder / "adapter")}
-        return refuse_nonsense(ModelSpec(**{**fields, "path": str(folder)}))
+        return validate_spec(ModelSpec(**{**fields, "path": str(folder)}))
     except FileNotFoundError as fault:
         raise OnestoryError(
             "M502",

@@ -23,7 +23,7 @@ from torch.utils._pytree import tree_map_only
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.spec import ModelSpec
 
-PATIENCE = timedelta(days=7)  # followers wait through whatever the first process does between two calls
+TIMEOUT = timedelta(days=7)  # followers wait through whatever the first process does between two calls
 _CPU = torch.device("cpu")
 
 
@@ -32,7 +32,7 @@ def join(rank: int) -> None:
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     if torch.cuda.is_available():
         torch.cuda.set_device(rank)
-    distributed.init_process_group(backend, timeout=PATIENCE)
+    distributed.init_process_group(backend, timeout=TIMEOUT)
     free_groups_at_exit()
 
 

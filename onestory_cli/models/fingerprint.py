@@ -59,11 +59,11 @@ def _with_changes(spec: ModelSpec, base: str) -> str:
 
 def _scorer(spec: ModelSpec) -> str:
     """The folder of the scorer, for a base that remembers by it."""
-    from onestory_cli.models.hub import snapshot
+    from onestory_cli.models.hub import cached_snapshot
 
     if spec.remembers != "references" or not spec.scorer:
         return ""
-    return spec.scorer if Path(spec.scorer).is_dir() else str(snapshot(spec.scorer) or "")
+    return spec.scorer if Path(spec.scorer).is_dir() else str(cached_snapshot(spec.scorer) or "")
 
 
 def fingerprint(folder: str) -> str:

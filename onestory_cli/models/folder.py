@@ -12,7 +12,7 @@ from typing import Any
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.bases import BASES, I2V_480P, I2V_A14B, T2V_1_3B, T2V_A14B, TI2V_5B, VACE_1_3B
-from onestory_cli.models.cards import read_map, refuse_nonsense
+from onestory_cli.models.cards import read_json_map, validate_spec
 from onestory_cli.models.spec import ModelSpec, Task
 
 INDEX = "model_index.json"
@@ -33,7 +33,7 @@ def read_stock(folder: Path, *, name: str, hub: str = "") -> ModelSpec:
     """
     try:
         spec = replace(_spec(folder), name=name, base=str(folder), path="" if hub else str(folder), hub=hub)
-        return refuse_nonsense(spec)
+        return validate_spec(spec)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as fault:
         raise OnestoryError(
             "M502",
@@ -44,8 +44,11 @@ def read_stock(folder: Path, *, name: str, hub: str = "") -> ModelSpec:
 
 
 def _spec(folder: Path) -> ModelSpec:
-    index = read_map(folder / INDEX)
-    transformer, vae = read_map(folder / "transformer" / "config.json"), read_map(folder / "vae" / "config.json")
+    index = read_json_map(folder / INDEX)
+    transformer, vae = (
+        read_json_map(folder / "transformer" / "config.json"),
+        read_json_map(folder / "vae" / "config.json"),
+    )
     if transformer["_class_name"] not in ("WanTransformer3DModel", "WanVACETransformer3DModel"):
         raise ValueError(f"its transformer is a {transformer['_class_name']}")
     patch, stride = int(transformer["patch_size"][1]), int(vae.get("scale_factor_spatial") or 8)
@@ -106,7 +109,7 @@ def _schedule(folder: Path, row: ModelSpec) -> dict[str, Any]:
     path = folder / "scheduler" / "scheduler_config.json"
     if not path.is_file():
         return {}
-    config = read_map(path)
+    config = read_json_map(path)
     if config.get("_class_name") == "UniPCMultistepScheduler":
         return {"scheduler": "unipc", "shift": float(config.get("flow_shift") or row.shift)}
     return {"scheduler": "euler", "shift": float(config.get("shift") or row.shift)}
@@ -120,7 +123,7 @@ def _licence(folder: Path) -> str:
 
 def missing_parts(folder: Path) -> tuple[str, ...]:
     """What a diffusers folder names and does not hold: parts, or single files of those in several."""
-    index = read_map(folder / INDEX)
+    index = read_json_map(folder / INDEX)
     named = [part for part in PARTS if (index.get(part) or (None,))[0] is not None]
     return tuple(lack for part in named for lack in _missing_of(folder / part))
 
@@ -129,14 +132,14 @@ def _missing_of(part: Path) -> list[str]:
     if not (part / "config.json").is_file():
         return [f"{part.name}/config.json"]
     for index in part.glob("*.safetensors.index.json"):
-        files = sorted(set(read_map(index)["weight_map"].values()))
+        files = sorted(set(read_json_map(index)["weight_map"].values()))
         return [f"{part.name}/{name}" for name in files if not (part / name).is_file()]
     return [] if any(file.is_file() for file in part.glob("*.safetensors")) else [f"{part.name}/*.safetensors"]
 
 
 def pickled_parts(folder: Path) -> tuple[str, ...]:
     """Parts whose weights are there as pickles only."""
-    index = read_map(folder / INDEX)
+    index = read_json_map(folder / INDEX)
     parts = [folder / part for part in PARTS if (index.get(part) or (None,))[0] is not None]
     return tuple(
         next(file for file in part.iterdir() if file.suffix in PICKLES).relative_to(folder).as_posix()

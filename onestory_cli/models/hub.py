@@ -25,7 +25,7 @@ def is_repo(name: str) -> bool:
     return REPO.fullmatch(name) is not None
 
 
-def snapshot(repo: str) -> Path | None:
+def cached_snapshot(repo: str) -> Path | None:
     """The folder of a repository in the cache, whole or not; None when nothing of it is there. Never goes online."""
     from huggingface_hub import constants
 
@@ -37,7 +37,7 @@ def snapshot(repo: str) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def fetch(
+def download(
     repo: str, tell: Callable[[str], None] = lambda text: None, *, bars: bool = False, files: Sequence[str] = FILES
 ) -> Path:
     """Download what is missing of a repository, going on with files that were cut off; returns its folder.
@@ -59,7 +59,7 @@ def fetch(
         parts = snapshot_download(repo, allow_patterns=list(files), dry_run=True)
         missing = [part.file_size or 0 for part in parts if part.will_download]
         _require_space(Path(constants.HF_HUB_CACHE), sum(missing))
-        tell(f"{repo}: {len(missing)} of {len(parts)} files to fetch, {sum(missing) / 1e9:.2f} GB")
+        tell(f"{repo}: {len(missing)} of {len(parts)} files to download, {sum(missing) / 1e9:.2f} GB")
         if bars:
             hub_utils.enable_progress_bars()
         return Path(snapshot_download(repo, allow_patterns=list(files)))

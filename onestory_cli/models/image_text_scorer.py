@@ -20,7 +20,7 @@ from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 TEXT_LENGTH = 64  # tokens; SigLIP was trained with captions padded to this
 
 
-class PictureScorer:
+class ImageTextScorer:
     """Cosine similarity of captions and pictures, by CLIP, SigLIP or SigLIP 2. Read when it is first asked."""
 
     def __init__(self, folder: Callable[[], Path], device: torch.device) -> None:
@@ -60,7 +60,7 @@ class PictureScorer:
         return _unit(self._model.get_text_features(**{name: tokens[name].to(self._device) for name in names}))
 
 
-def content_of(latents_CTHW: Tensor) -> bytes:
+def latents_digest(latents_CTHW: Tensor) -> bytes:
     """A name for the content of latents."""
     return hashlib.sha256(latents_CTHW.cpu().contiguous().numpy().tobytes()).digest()
 

@@ -18,7 +18,7 @@ FREE = {name.casefold(): name for name in _FREE}
 UNSTATED = "not stated"
 
 
-def binds(licence: str, *, fetched: bool) -> bool:
+def needs_acceptance(licence: str, *, fetched: bool) -> bool:
     """Whether a licence must be accepted. A folder of the user's own that states none needs nobody's leave."""
     if licence == UNSTATED:
         return fetched

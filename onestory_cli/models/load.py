@@ -31,21 +31,30 @@ from onestory_cli.models.adapter import (
     read_weights,
     require_base,
 )
-from onestory_cli.models.catalog import CARD, ModelSpec, not_fetched
-from onestory_cli.models.hub import snapshot
-from onestory_cli.models.image_text_scorer import PictureScorer
+from onestory_cli.models.catalog import CARD, ModelSpec, not_downloaded
+from onestory_cli.models.hub import cached_snapshot
+from onestory_cli.models.image_text_scorer import ImageTextScorer
 from onestory_cli.models.lora import apply_loras
 from onestory_cli.models.model import CPU, NO_MODULE, Eyes, LoadedModel, Reader
-from onestory_cli.models.offload.apply import quantisation, switch
+from onestory_cli.models.offload.apply import apply_execution, quantization_options
 from onestory_cli.models.offload.config import refuse_cache
 from onestory_cli.models.transformer import JoinedRotary, MemoryWanTransformer
 
-__all__ = ["CPU", "Eyes", "LoadedModel", "Reader", "load_model", "load_reader", "pick_device", "quietly"]
+__all__ = [
+    "CPU",
+    "Eyes",
+    "LoadedModel",
+    "Reader",
+    "load_model",
+    "load_selection_model",
+    "pick_device",
+    "silence_library_logging",
+]
 
 ALIGNMENT = 64  # bytes; what torch's own allocator gives on processors
 
 
-def load_reader(spec: ModelSpec, device: str = "auto") -> Reader | Eyes:
+def load_selection_model(spec: ModelSpec, device: str = "auto") -> Reader | Eyes:
     """Read of a model what selection needs: never the transformer.
 
     With an adapter that is text encoder and selector; without one, the VAE to look at frames and a scorer of pictures.
@@ -54,15 +63,15 @@ def load_reader(spec: ModelSpec, device: str = "auto") -> Reader | Eyes:
         OnestoryError: M503 when weights are missing or damaged, M504 when the device is not there.
     """
     target = pick_device(device)
-    with reading(spec):
+    with reading_weights(spec):
         if spec.remembers == "context":
             reader = Reader(
                 spec=spec, **text_parts(spec, target), selector=load_selector(Path(spec.adapter)), device=target
             )
-            settle(target, reader.text_encoder, reader.selector)
+            to_device(target, reader.text_encoder, reader.selector)
             return reader
         eyes = Eyes(spec=spec, vae=load_vae(spec), scorer=_scorer(spec, target), device=target)
-        settle(target, eyes.vae)
+        to_device(target, eyes.vae)
         return eyes
 
 
@@ -78,11 +87,11 @@ def load_model(
             that do not go together.
     """
     refuse_cache(spec.fitting, vace=spec.task == "vace", shared=shared)
-    reader = reader or load_reader(spec, device)
+    reader = reader or load_selection_model(spec, device)
     if shared and parallel.leads():
         parallel.tell("load", spec, reader.device.type)
     dtype = compute_type(spec, reader.device)
-    with reading(spec):
+    with reading_weights(spec):
         parts: dict[str, Any] = {"selector": NO_MODULE, "conditioner": NO_MODULE, **vars(reader)}
         if isinstance(reader, Eyes):
             parts |= text_parts(spec, reader.device)
@@ -119,9 +128,9 @@ def _fit(model: LoadedModel) -> None:
     waits = device.type == "cuda" and fitting.offload != "none"
     waiting = [*transformers, *encoders] if waits else []
     parts = [part for part in vars(model).values() if isinstance(part, nn.Module)]
-    settle(CPU, *waiting)
-    settle(device, *(part for part in parts if not any(part is other for other in waiting)))
-    switch(fitting, device, transformers=transformers, encoders=encoders, vae=model.vae)
+    to_device(CPU, *waiting)
+    to_device(device, *(part for part in parts if not any(part is other for other in waiting)))
+    apply_execution(fitting, device, transformers=transformers, encoders=encoders, vae=model.vae)
 
 
 def compute_type(spec: ModelSpec, device: torch.device) -> torch.dtype:
@@ -143,7 +152,7 @@ def load_transformer(
     kind = WanVACETransformer3DModel if spec.task == "vace" else MemoryWanTransformer
     file = spec.transformer_file if part == "transformer" else spec.transformer_2_file
     if not file:
-        options = {"torch_dtype": dtype, "use_safetensors": True} | quantisation(spec.fitting, dtype)
+        options = {"torch_dtype": dtype, "use_safetensors": True} | quantization_options(spec.fitting, dtype)
         return kind.from_pretrained(Path(spec.base) / part, **options)
     return _from_single_file(kind, Path(file), Path(spec.base) / part, dtype)
 
@@ -189,17 +198,17 @@ def load_vae(spec: ModelSpec) -> AutoencoderKLWan:
     return AutoencoderKLWan.from_pretrained(Path(spec.base) / "vae", **options)
 
 
-def _scorer(spec: ModelSpec, device: torch.device) -> PictureScorer:
+def _scorer(spec: ModelSpec, device: torch.device) -> ImageTextScorer:
     def folder() -> Path:
         """The scorer's folder, once it is needed: a policy that goes by place alone never asks."""
         if Path(spec.scorer).is_dir():
             return Path(spec.scorer)
-        found = snapshot(spec.scorer)
+        found = cached_snapshot(spec.scorer)
         if found is None:
-            raise not_fetched(spec.scorer, spec.scorer)
+            raise not_downloaded(spec.scorer, spec.scorer)
         return found
 
-    return PictureScorer(folder, device)
+    return ImageTextScorer(folder, device)
 
 
 def load_selector(adapter: Path) -> FrameSelector:
@@ -224,9 +233,9 @@ def _weights(adapter: Path, part: str) -> dict[str, Tensor]:
 
 
 @contextmanager
-def reading(spec: ModelSpec) -> Iterator[None]:
+def reading_weights(spec: ModelSpec) -> Iterator[None]:
     """Turn whatever the libraries say about weights that cannot be read into M503."""
-    quietly()
+    silence_library_logging()
     try:
         yield
     except (OSError, SafetensorError, RuntimeError, ValueError, TypeError, KeyError, ImportError) as fault:
@@ -237,7 +246,7 @@ def reading(spec: ModelSpec) -> Iterator[None]:
         ) from fault
 
 
-def settle(device: torch.device, *parts: nn.Module) -> None:
+def to_device(device: torch.device, *parts: nn.Module) -> None:
     """On the device, for making and not for training, and in memory as torch itself would lay it out.
 
     Libraries map files of weights into memory, which is the fastest way to read them. But there a tensor lies at any
@@ -277,7 +286,7 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def quietly() -> None:
+def silence_library_logging() -> None:
     """Weights load in a second; the libraries' own bars and notes would only tear the console's."""
     diffusers.utils.logging.disable_progress_bar()
     diffusers.utils.logging.set_verbosity_error()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.adapter import LORA
-from onestory_cli.models.spec import Lora, ModelSpec
+from onestory_cli.models.spec import LoraSpec, ModelSpec
 
 PREFIX = "transformer."  # of names as diffusers saves them; the Wan team's begin with "diffusion_model."
 _THEIRS = (".self_attn.", ".cross_attn.", ".ffn.0.", ".ffn.2.")  # parts of blocks as the Wan team names them
@@ -38,7 +38,7 @@ def apply_loras(spec: ModelSpec, transformer: Any, expert: int) -> None:
     set_weights_and_activate_adapters(transformer, list(weights), list(weights.values()))
 
 
-def _add(transformer: Any, lora: Lora, state: dict[str, Tensor], name: str, spec: ModelSpec) -> None:
+def _add(transformer: Any, lora: LoraSpec, state: dict[str, Tensor], name: str, spec: ModelSpec) -> None:
     """By the way of a pipeline that has no other part: it knows what names mean, and how a text-to-video LoRA goes on
     an image-to-video base."""
     if wrong := _unfit(transformer, state):
@@ -54,7 +54,7 @@ def _add(transformer: Any, lora: Lora, state: dict[str, Tensor], name: str, spec
         logging.set_verbosity(verbosity)
 
 
-def _read(spec: ModelSpec, lora: Lora) -> dict[str, Tensor]:
+def _read(spec: ModelSpec, lora: LoraSpec) -> dict[str, Tensor]:
     """The weights of a file, named as diffusers does."""
     try:
         state = load_file(lora.file)
@@ -97,7 +97,7 @@ def _require_peft() -> None:
         ) from fault
 
 
-def _refused(spec: ModelSpec, lora: Lora, why: str) -> OnestoryError:
+def _refused(spec: ModelSpec, lora: LoraSpec, why: str) -> OnestoryError:
     return OnestoryError(
         "M521",
         f'the LoRA "{Path(lora.file).name}" does not fit "{spec.name}": {why}',

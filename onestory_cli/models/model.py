@@ -28,14 +28,14 @@ from transformers import CLIPVisionModel, PreTrainedTokenizerBase, UMT5EncoderMo
 
 from onestory_cli.memory.conditioner import AdaptiveConditioner
 from onestory_cli.memory.selector import FrameSelector
-from onestory_cli.models.image_text_scorer import PictureScorer, content_of
+from onestory_cli.models.image_text_scorer import ImageTextScorer, latents_digest
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.models.transformer import MemoryWanTransformer
 
 CPU = torch.device("cpu")
 TEXT_TOKENS = 512  # what the Wan transformers were trained with; their attention counts on it where there are images
-TRAINED_TIMES = 1000  # timesteps of flow matching in diffusers run from this down to 0
-MOST_TEXTS = 64  # captions that are kept as the encoder left them; of Wan's width they take some 50 MB
+TRAIN_TIMESTEPS = 1000  # timesteps of flow matching in diffusers run from this down to 0
+MAX_CACHED_CAPTIONS = 64  # captions that are kept as the encoder left them; of Wan's width they take some 50 MB
 NO_MODULE = cast(Any, None)  # stands for a part that a base does not have; its ModelSpec says which those are
 
 
@@ -49,7 +49,7 @@ class Eyes:
 
     spec: ModelSpec
     vae: AutoencoderKLWan
-    scorer: PictureScorer
+    scorer: ImageTextScorer
     device: torch.device = CPU
     turn: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
     shown: tuple[bytes, NDArray[np.uint8]] | None = field(default=None, repr=False, compare=False)
@@ -85,7 +85,7 @@ class Eyes:
         """The picture of every latent frame of a source, or of the `first` ones, (T, H, W, 3): the last of the pixel
         frames that it holds. No more is decoded: the VAE is causal, so the beginning does not depend on the rest.
         """
-        if self.shown and self.shown[0] == content_of(latents_CTHW):
+        if self.shown and self.shown[0] == latents_digest(latents_CTHW):
             return self.shown[1][:first]
         return self.decode(latents_CTHW[:, :first])[:: self.spec.temporal_stride]
 
@@ -111,7 +111,7 @@ class Reader:
         """As `encode_text` of one caption, (1, L, E). What was read lately is not read again: a negative caption, or a
         caption that selection has seen before."""
         if caption not in self.texts:
-            while len(self.texts) >= MOST_TEXTS:
+            while len(self.texts) >= MAX_CACHED_CAPTIONS:
                 del self.texts[next(iter(self.texts))]
             self.texts[caption] = self.encode_text([caption])
         return self.texts[caption]
@@ -143,13 +143,13 @@ class LoadedModel(Reader, Eyes):
     conditioner_2: AdaptiveConditioner = NO_MODULE
     image_encoder: CLIPVisionModel = NO_MODULE
     image_processor: Any = NO_MODULE
-    scorer: PictureScorer = NO_MODULE
+    scorer: ImageTextScorer = NO_MODULE
     dtype: torch.dtype = torch.float32
 
     def expert(self, time: Tensor) -> int:
         """Which transformer is for a timestep: 0 for `transformer`, 1 for `transformer_2`, below the boundary."""
         boundary = self.spec.boundary_ratio
-        return int(boundary is not None and float(time) < boundary * TRAINED_TIMES)
+        return int(boundary is not None and float(time) < boundary * TRAIN_TIMESTEPS)
 
     @property
     def expert_transformers(self) -> tuple[MemoryWanTransformer | WanVACETransformer3DModel, ...]:

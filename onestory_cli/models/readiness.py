@@ -43,9 +43,9 @@ def require_ready(spec: ModelSpec) -> None:
 
 def must_accept(spec: ModelSpec) -> bool:
     """Whether the licence of a model binds its users and was not accepted yet."""
-    from onestory_cli.models.licences import accepted, binds
+    from onestory_cli.models.licences import accepted, needs_acceptance
 
-    if not binds(spec.licence, fetched=bool(spec.hub)):
+    if not needs_acceptance(spec.licence, fetched=bool(spec.hub)):
         return False
     name = licensed_name(spec)
     told = {item.strip() for item in os.environ.get(ACCEPT, "").split(",")}

@@ -16,11 +16,11 @@ from onestory_cli.models.folder import PICKLES
 from onestory_cli.models.spec import ModelSpec
 
 SUFFIXES = (".safetensors", ".gguf")
-_LONGEST_HEAD = 64 * 2**20  # bytes; of the largest Wan file it is below 1 MiB
+MAX_HEADER_BYTES = 64 * 2**20  # bytes; of the largest Wan file it is below 1 MiB
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
+class TransformerShape:
     """What tells the Wan transformers apart: width, input channels, VACE's second patch embedding, CLIP tokens."""
 
     width: int
@@ -29,13 +29,13 @@ class Shape:
     image_tokens: bool = False
 
 
-ROWS: dict[Shape, ModelSpec] = {
-    Shape(width=1536, channels=16): T2V_1_3B,
-    Shape(width=5120, channels=16): T2V_14B,
-    Shape(width=5120, channels=36, image_tokens=True): I2V_480P,
-    Shape(width=3072, channels=48): TI2V_5B,
-    Shape(width=1536, channels=16, vace=True): VACE_1_3B,
-    Shape(width=5120, channels=16, vace=True): VACE_14B,
+ROWS: dict[TransformerShape, ModelSpec] = {
+    TransformerShape(width=1536, channels=16): T2V_1_3B,
+    TransformerShape(width=5120, channels=16): T2V_14B,
+    TransformerShape(width=5120, channels=36, image_tokens=True): I2V_480P,
+    TransformerShape(width=3072, channels=48): TI2V_5B,
+    TransformerShape(width=1536, channels=16, vace=True): VACE_1_3B,
+    TransformerShape(width=5120, channels=16, vace=True): VACE_14B,
 }
 
 
@@ -65,7 +65,7 @@ def row_of_file(path: Path) -> ModelSpec:
     """
     refuse_pickle(path)
     try:
-        shape = shape_of(_shapes(path))
+        shape = transformer_shape(_shapes(path))
     except (OSError, ValueError, KeyError, struct.error) as fault:
         raise _unfit(path, f"it cannot be read as weights of a Wan transformer: {fault}") from fault
     row = ROWS.get(shape)
@@ -74,11 +74,11 @@ def row_of_file(path: Path) -> ModelSpec:
     return replace(row, transformer_file=str(path), path=str(path), about=f"{path.name} in place of {row.name}'s own")
 
 
-def shape_of(shapes: dict[str, tuple[int, ...]]) -> Shape:
+def transformer_shape(shapes: dict[str, tuple[int, ...]]) -> TransformerShape:
     """From names and shapes of weights, in the layout of the Wan team or of diffusers, prefixed or not."""
     names = {name.removeprefix("model.diffusion_model."): shape for name, shape in shapes.items()}
     width, channels = names["patch_embedding.weight"][:2]
-    return Shape(
+    return TransformerShape(
         width=width,
         channels=channels,
         vace="vace_patch_embedding.weight" in names,
@@ -94,7 +94,7 @@ def shapes_of_safetensors(path: Path) -> dict[str, tuple[int, ...]]:
     """The shape of every tensor in a file, by name; only its head is read."""
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
-        if length > _LONGEST_HEAD:
+        if length > MAX_HEADER_BYTES:
             raise ValueError("its head is too long")
         head = json.loads(file.read(length))
     return {name: tuple(entry["shape"]) for name, entry in head.items() if name != "__metadata__"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from onestory_cli.memory.levels import LEVELS, Level
-from onestory_cli.models.offload.config import UNFITTED, Fitting
+from onestory_cli.models.offload.config import DEFAULT_EXECUTION, ExecutionConfig
 
 POLICIES = ("adaptive", "coverage", "recent", "uniform", "last", "none")
 SCHEDULERS = ("euler", "unipc")
@@ -17,7 +17,7 @@ FirstFrame = Literal["held", "channels", "control", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lora:
+class LoraSpec:
     """A LoRA on a model's transformers: its file, how much of it, and the expert that it is for (high, low or both)."""
 
     file: str
@@ -89,8 +89,8 @@ class ModelSpec:
     transformer_2_file: str = ""
     scorer: str = ""
     memory_gb: float = 0.0
-    loras: tuple[Lora, ...] = ()
-    fitting: Fitting = UNFITTED
+    loras: tuple[LoraSpec, ...] = ()
+    fitting: ExecutionConfig = DEFAULT_EXECUTION
 
     def latent_size(self, width: int, height: int) -> tuple[int, int]:
         """(latent height, latent width) of a picture in pixels."""

@@ -18,7 +18,7 @@ SMALL = 8  # times the text's tokens; beyond that many others the text is not wo
 
 
 @contextmanager
-def text_once(transformers: Iterable[Any], text_BLE: Tensor, *, tokens: int) -> Iterator[None]:
+def cache_text_projections(transformers: Iterable[Any], text_BLE: Tensor, *, tokens: int) -> Iterator[None]:
     """Within the block the transformers read a text once, to the same bits, however often they are called with the very
     same tensor; `tokens` is how many others they read beside it."""
     worth = tokens <= SMALL * text_BLE.shape[1]

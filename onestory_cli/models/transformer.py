@@ -21,7 +21,7 @@ from diffusers import WanTransformer3DModel
 from diffusers.models.embeddings import get_1d_rotary_pos_embed
 from torch import Tensor, nn
 
-Rotary = tuple[Tensor, Tensor]
+RotaryEmbedding = tuple[Tensor, Tensor]
 
 
 class JoinedRotary(nn.Module):
@@ -34,17 +34,17 @@ class JoinedRotary(nn.Module):
     def __init__(self, base: nn.Module) -> None:
         super().__init__()
         self.base = base
-        self.context: Rotary | None = None
+        self.context: RotaryEmbedding | None = None
         self.first_frame = 0
 
-    def forward(self, hidden_states_BCTHW: Tensor) -> Rotary:
+    def forward(self, hidden_states_BCTHW: Tensor) -> RotaryEmbedding:
         cos, sin = self._noise(hidden_states_BCTHW)
         if self.context is None:
             return cos, sin
         context_cos, context_sin = self.context
         return _put_before(context_cos, cos), _put_before(context_sin, sin)
 
-    def _noise(self, hidden_states_BCTHW: Tensor) -> Rotary:
+    def _noise(self, hidden_states_BCTHW: Tensor) -> RotaryEmbedding:
         if self.first_frame == 0:
             return self.base(hidden_states_BCTHW)
         frames, height, width = hidden_states_BCTHW.shape[2:]
@@ -82,7 +82,7 @@ class MemoryWanTransformer(WanTransformer3DModel):
         encoder_hidden_states: Tensor,
         *args: Any,
         context_tokens: Tensor | None = None,
-        context_rotary: Rotary | None = None,
+        context_rotary: RotaryEmbedding | None = None,
         first_frame: int = 0,
         **kwargs: Any,
     ) -> Any:
@@ -93,7 +93,7 @@ class MemoryWanTransformer(WanTransformer3DModel):
             timestep: (B,), or one per joined token (B, M) for bases that expand timesteps.
             encoder_hidden_states: text (B, L, text_dim).
             context_tokens: (B, S, D) from the Adaptive Conditioner; None or S = 0 is an empty memory.
-            context_rotary: (cos, sin), each (1 or B, S, 1, R), from `rotary_at`; needed where there are tokens.
+            context_rotary: (cos, sin), each (1 or B, S, 1, R), from `rotary_embedding`; needed where there are tokens.
             first_frame: time of the first latent frame; 0 but for training on single frames.
 
         Returns:
@@ -103,7 +103,7 @@ class MemoryWanTransformer(WanTransformer3DModel):
             return super().forward(hidden_states, timestep, encoder_hidden_states, *args, **kwargs)
 
     @contextmanager
-    def _joined(self, context_BSD: Tensor | None, rotary: Rotary | None, first_frame: int) -> Iterator[None]:
+    def _joined(self, context_BSD: Tensor | None, rotary: RotaryEmbedding | None, first_frame: int) -> Iterator[None]:
         hooks = []
         self.rope.first_frame = first_frame
         if context_BSD is not None and context_BSD.shape[1] > 0:
@@ -129,7 +129,7 @@ class MemoryWanTransformer(WanTransformer3DModel):
         return [self.patch_embedding.register_forward_hook(join), self.proj_out.register_forward_hook(drop)]
 
 
-def rotary_at(positions_S3: Tensor, *, head_dim: int, theta: float = 10000.0) -> Rotary:
+def rotary_embedding(positions_S3: Tensor, *, head_dim: int, theta: float = 10000.0) -> RotaryEmbedding:
     """Rotary (cos, sin), each (1, S, 1, R), at real-valued positions (time, row, column) in units of noise tokens.
 
     The axis split and the layout are the base's own; at integer positions the numbers are the base's own table.

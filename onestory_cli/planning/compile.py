@@ -94,11 +94,11 @@ def _model_of(story: Story, key: Literal["model", "first_shot_model"], allow_out
 
 def _led_on_to(folder: Path) -> list[str]:
     """The files and folders that the card of a model folder names; a card that cannot be read is told by `find`."""
-    from onestory_cli.models.cards import read_map
+    from onestory_cli.models.cards import read_json_map
     from onestory_cli.models.catalog import CARD, CATALOG
 
     try:
-        card = read_map(folder / CARD)
+        card = read_json_map(folder / CARD)
     except (OSError, ValueError):
         return []
     named = [card.get(key) for key in ("base", "transformer", "transformer_2")]

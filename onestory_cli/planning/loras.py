@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
-from onestory_cli.models.spec import Lora, ModelSpec
+from onestory_cli.models.spec import LoraSpec, ModelSpec
 from onestory_cli.story.types import LoraRequest, Story
 
 
@@ -36,7 +36,7 @@ def lora_files(story: Story, spec: ModelSpec) -> dict[str, str]:
     return dict(zip(paths, (item.file for item in spec.loras), strict=True))
 
 
-def _lora(asked: LoraRequest, story: Story, files: Mapping[str, str]) -> Lora:
+def _lora(asked: LoraRequest, story: Story, files: Mapping[str, str]) -> LoraSpec:
     file = Path(files.get(asked.path) or Path(story.path).parent / asked.path).absolute()
     if not file.is_file():
         raise OnestoryError(
@@ -45,4 +45,4 @@ def _lora(asked: LoraRequest, story: Story, files: Mapping[str, str]) -> Lora:
             help="put it back, or render from the story file again",
             exit=ExitCode.MACHINE,
         )
-    return Lora(file=str(file), weight=asked.weight, expert=asked.expert)
+    return LoraSpec(file=str(file), weight=asked.weight, expert=asked.expert)

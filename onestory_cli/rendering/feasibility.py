@@ -14,9 +14,9 @@ from onestory_cli.store.locate import existing_run, folder_for
 
 if TYPE_CHECKING:
     from onestory_cli.models.catalog import ModelSpec
-    from onestory_cli.models.offload.config import Card
-    from onestory_cli.models.offload.estimate import Outlook, Work
-    from onestory_cli.models.offload.sizes import Parts
+    from onestory_cli.models.offload.config import DeviceMemory
+    from onestory_cli.models.offload.estimate import MemoryEstimate, Workload
+    from onestory_cli.models.offload.sizes import PartSizes
     from onestory_cli.planning.jobs import Plan, ShotJob
 
 CLIP_BYTES = 0.2  # of a pixel of a frame, at most: x264 at crf 16 makes about as much of film, and less of drawings
@@ -48,7 +48,7 @@ class ModelFit:
 
     spec: ModelSpec
     lacks: OnestoryError | None
-    outlook: Outlook | None
+    outlook: MemoryEstimate | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class Fit:
     time: Time | None = None
 
     @property
-    def outlooks(self) -> tuple[Outlook, ...]:
+    def outlooks(self) -> tuple[MemoryEstimate, ...]:
         """Those of the models that can be told of."""
         return tuple(model.outlook for model in self.models if model.outlook)
 
@@ -105,7 +105,7 @@ def _plan(file: Path, profile: str | None, allow_outside: bool) -> Plan:
     return plan
 
 
-def _of_plan(plan: Plan) -> list[tuple[ModelSpec, Work]]:
+def _of_plan(plan: Plan) -> list[tuple[ModelSpec, Workload]]:
     """Each model of a plan with its longest shot."""
     own = [job for job in plan.jobs if not job.other]
     first = [job for job in plan.jobs if job.other]
@@ -113,44 +113,48 @@ def _of_plan(plan: Plan) -> list[tuple[ModelSpec, Work]]:
     return [(spec, _work(max(jobs, key=_tokens))) for spec, jobs in found if jobs]
 
 
-def _of_model(name: str) -> list[tuple[ModelSpec, Work]]:
+def _of_model(name: str) -> list[tuple[ModelSpec, Workload]]:
     from onestory_cli.models.catalog import find
-    from onestory_cli.models.offload.estimate import default_work
+    from onestory_cli.models.offload.estimate import default_workload
 
     spec = find(name)
-    return [(spec, default_work(spec))]
+    return [(spec, default_workload(spec))]
 
 
 def _tokens(job: ShotJob) -> int:
     return job.tokens.noise + job.tokens.context
 
 
-def _work(job: ShotJob) -> Work:
-    from onestory_cli.models.offload.estimate import Work
+def _work(job: ShotJob) -> Workload:
+    from onestory_cli.models.offload.estimate import Workload
 
     tokens = job.tokens
-    return Work(frames=job.frames, width=job.width, height=job.height, noise=tokens.noise, context=tokens.context)
+    return Workload(frames=job.frames, width=job.width, height=job.height, noise=tokens.noise, context=tokens.context)
 
 
-def _card(device: str, vram: str | None) -> Card:
+def _card(device: str, vram: str | None) -> DeviceMemory:
     from onestory_cli.models.load import pick_device
-    from onestory_cli.models.offload.apply import card_of
-    from onestory_cli.models.offload.config import Card, parse_size
+    from onestory_cli.models.offload.apply import device_memory
+    from onestory_cli.models.offload.config import DeviceMemory, parse_size
 
     memory = parse_size(vram) if vram else None
-    card = card_of(pick_device(device), memory)
+    card = device_memory(pick_device(device), memory)
     if card.gpu or memory is None:
         return card
-    return Card(memory=memory, host=card.host, packages=card.packages)
+    return DeviceMemory(memory=memory, host=card.host, packages=card.packages)
 
 
-def _model(spec: ModelSpec, work: Work, card: Card) -> ModelFit:
-    from onestory_cli.models.offload.config import Asked
-    from onestory_cli.models.offload.estimate import computed_on, foresee
+def _model(spec: ModelSpec, work: Workload, card: DeviceMemory) -> ModelFit:
+    from onestory_cli.models.offload.config import ExecutionRequest
+    from onestory_cli.models.offload.estimate import estimate_memory, with_device_dtype
 
-    spec = computed_on(spec, card)
+    spec = with_device_dtype(spec, card)
     parts = _parts(spec)
-    return ModelFit(spec=spec, lacks=_lacks(spec), outlook=foresee(spec, parts, work, card, Asked()) if parts else None)
+    return ModelFit(
+        spec=spec,
+        lacks=_lacks(spec),
+        outlook=estimate_memory(spec, parts, work, card, ExecutionRequest()) if parts else None,
+    )
 
 
 def _lacks(spec: ModelSpec) -> OnestoryError | None:
@@ -161,15 +165,15 @@ def _lacks(spec: ModelSpec) -> OnestoryError | None:
     return None
 
 
-def _parts(spec: ModelSpec) -> Parts | None:
+def _parts(spec: ModelSpec) -> PartSizes | None:
     """From the files, where all are here; else as published."""
     from onestory_cli.models.availability import Presence, presence
-    from onestory_cli.models.offload.sizes import parts_of, published_parts
+    from onestory_cli.models.offload.sizes import local_parts, published_parts
 
     if presence(spec) is not Presence.WHOLE:
         return published_parts(spec)
     try:
-        return parts_of(spec)
+        return local_parts(spec)
     except (OSError, ValueError) as fault:
         message = f'weights of "{spec.name}" cannot be read: {fault}'
         help = "put them back, or name another model of `onestory models`"
@@ -192,7 +196,7 @@ def _latents(spec: ModelSpec, job: ShotJob) -> int:
     return spec.latent_channels * spec.latent_frames(job.frames) * rows * columns * 4
 
 
-def _time(plan: Plan, folder: Path, card: Card) -> Time | None:
+def _time(plan: Plan, folder: Path, card: DeviceMemory) -> Time | None:
     """By the takes of the run that were made with this model on such a device."""
     from onestory_cli.store.pace import pace, token_steps
 

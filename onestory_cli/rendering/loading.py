@@ -46,12 +46,12 @@ def model_loader(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = Fal
 def load_maker(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = False) -> Maker:
     """The maker of a model: its reader is loaded once a shot must be looked at, the rest once one must be made."""
     loading = Loading(spec, device, emit)
-    from onestory_cli.models.load import load_model, load_reader
+    from onestory_cli.models.load import load_model, load_selection_model
     from onestory_cli.rendering.model_generator import ShotMaker
 
     return ShotMaker(
         spec,
-        lambda: loading(lambda: load_reader(spec, device)),
+        lambda: loading(lambda: load_selection_model(spec, device)),
         lambda reader: loading(lambda: load_model(spec, device, reader=reader, shared=shared)),
     )
 

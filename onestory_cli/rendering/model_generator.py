@@ -11,8 +11,8 @@ import torch
 
 from onestory_cli.checkpoint import Checkpoint
 from onestory_cli.events import Emit
-from onestory_cli.generate.decode import decodes_beside
-from onestory_cli.generate.recall import Recalled, recall
+from onestory_cli.generate.decode import can_decode_in_background
+from onestory_cli.generate.recall import RecallResult, recall
 from onestory_cli.generate.shot import ShotResult, generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.catalog import ModelSpec
@@ -65,11 +65,11 @@ class ShotMaker:
         """
         bank = self._bank(job, memory)
         made = generate_shot(self._model, job, bank, image=image, emit=emit, checkpoint=checkpoint)
-        if not decodes_beside(self._model, width=job.width, height=job.height):
+        if not can_decode_in_background(self._model, width=job.width, height=job.height):
             _ = made.pixels_PHWC
         return made
 
-    def recall(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> Recalled:
+    def recall(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> RecallResult:
         """What the shot would remember of `memory` now, by the reader alone."""
         return recall(self._reader, job, self._bank(job, memory))
 

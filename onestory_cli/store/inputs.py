@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from onestory_cli.errors import Findings
-from onestory_cli.models.catalog import ModelSpec, find_again
-from onestory_cli.models.offload.config import Fitting
+from onestory_cli.models.catalog import ModelSpec, find_recorded
+from onestory_cli.models.offload.config import ExecutionConfig
 from onestory_cli.store.layout import STORY
 from onestory_cli.store.run import Run
 from onestory_cli.store.state import ModelUsed, RunState
@@ -23,7 +23,7 @@ def model_of_run(used: ModelUsed) -> ModelSpec:
     Raises:
         OnestoryError: M502 when its folder is gone or holds another kind of thing.
     """
-    return replace(find_again(used.name, Path(used.folder)), fitting=Fitting(**used.fitting))
+    return replace(find_recorded(used.name, Path(used.folder)), fitting=ExecutionConfig(**used.fitting))
 
 
 def story_of(run: Run, state: RunState) -> Story:

@@ -14,7 +14,7 @@ from typing import Any
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.catalog import ModelSpec
-from onestory_cli.models.offload.config import Fitting
+from onestory_cli.models.offload.config import ExecutionConfig
 from onestory_cli.planning.jobs import Plan
 from onestory_cli.planning.loras import lora_files
 from onestory_cli.planning.reasons import Reason
@@ -24,7 +24,7 @@ from onestory_cli.utils.parsing import build
 from onestory_cli.version import __version__
 
 FORMAT = 1
-_SWITCHES = {item.name for item in fields(Fitting)}
+_SWITCHES = {item.name for item in fields(ExecutionConfig)}
 _FOLDER = re.compile(r"[a-z][a-z0-9-]*/[0-9a-f]+")
 
 

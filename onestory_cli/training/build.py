@@ -23,7 +23,7 @@ from onestory_cli.memory.conditioner import AdaptiveConditioner, ConditionerConf
 from onestory_cli.memory.selector import FrameSelector, SelectorConfig
 from onestory_cli.models.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from onestory_cli.models.catalog import CARD, ModelSpec, find
-from onestory_cli.models.load import load_model, quietly
+from onestory_cli.models.load import load_model, silence_library_logging
 from onestory_cli.models.model import LoadedModel
 from onestory_cli.models.transformer import MemoryWanTransformer
 from onestory_cli.training.recipe import Recipe
@@ -34,7 +34,7 @@ PAD, UNKNOWN, END = "<pad>", "<unk>", "</s>"
 def build_model(recipe: Recipe, words: Sequence[str], known: Sequence[str] | None = None) -> LoadedModel:
     """All parts with fresh weights, drawn from the recipe's seed. `words` get a token each; those in `known` (default:
     all) are in the recipe's part of the world, and are what the model's card lists."""
-    quietly()
+    silence_library_logging()
     torch.manual_seed(recipe.seed)
     size = recipe.model
     tokenizer = word_tokenizer(words, length=size.text.tokens)

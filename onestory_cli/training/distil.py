@@ -17,15 +17,15 @@ from torch import Tensor
 from onestory_cli.generate.denoise import (
     LOOKS_SETTLED,
     Conditions,
+    predict_velocity,
     unconditional,
-    velocity,
     without_memory,
 )
 from onestory_cli.generate.selection import Context, condition, gather
 from onestory_cli.memory.levels import allocate
 from onestory_cli.models.load import LoadedModel
-from onestory_cli.models.model import TRAINED_TIMES
-from onestory_cli.models.transformer import rotary_at
+from onestory_cli.models.model import TRAIN_TIMESTEPS
+from onestory_cli.models.transformer import rotary_embedding
 from onestory_cli.training.data import LatentData, StoryBatch
 from onestory_cli.training.objective import Losses, mixed_precision, training_attention
 from onestory_cli.training.recipe import Stage
@@ -55,7 +55,7 @@ class DistilObjective:
             with torch.no_grad(), self._autocast():
                 target = self._teacher_velocity(latents, start, end, conditions, memory_scale)
             with self._autocast(), training_attention(latents.device):
-                predicted = velocity(self.student, latents, self._time(start), conditions)
+                predicted = predict_velocity(self.student, latents, self._time(start), conditions)
             loss = (predicted - target).square().mean()
             yield {"loss": loss, f"step_{number + 1}": loss.detach()}
             latents = latents + (end - start) * predicted.detach()
@@ -97,7 +97,9 @@ class DistilObjective:
         if not memory.shape[1]:
             head = model.transformer.config.attention_head_dim
             empty = torch.zeros(0, 3)
-            return Context(tokens_BSD=memory.new_zeros(len(memory), 0, 1), rotary=rotary_at(empty, head_dim=head))
+            return Context(
+                tokens_BSD=memory.new_zeros(len(memory), 0, 1), rotary=rotary_embedding(empty, head_dim=head)
+            )
         memory = memory + self.stage.memory_noise * torch.randn(memory.shape, generator=noise).to(memory)
         ages, times = batch.ages_BF.to(model.device), batch.times_BF.to(model.device)
         order_BF = model.selector(memory, ages, times, text_BLE).argsort(1, descending=True)
@@ -119,18 +121,18 @@ class DistilObjective:
     def _guided(self, latents: Tensor, sigma: float, conditions: Conditions, memory_scale_B: Tensor) -> Tensor:
         """As `generate.denoise.guided`, with a scale of memory guidance per row."""
         time = self._time(sigma)
-        wanted = velocity(self.teacher, latents, time, conditions)
+        wanted = predict_velocity(self.teacher, latents, time, conditions)
         result = wanted
         if self.stage.guidance != 1.0:
-            free = velocity(self.teacher, latents, time, unconditional(conditions), "uncond")
+            free = predict_velocity(self.teacher, latents, time, unconditional(conditions), "uncond")
             result = free + self.stage.guidance * (wanted - free)
         if conditions.context_BSD.shape[1] and time > LOOKS_SETTLED and memory_scale_B.any():
-            forgetful = velocity(self.teacher, latents, time, without_memory(conditions), "forgetful")
+            forgetful = predict_velocity(self.teacher, latents, time, without_memory(conditions), "forgetful")
             result = result + memory_scale_B[:, None, None, None, None] * (wanted - forgetful)
         return result
 
     def _time(self, sigma: float) -> Tensor:
-        return torch.tensor(sigma * TRAINED_TIMES, device=self.student.device)
+        return torch.tensor(sigma * TRAIN_TIMESTEPS, device=self.student.device)
 
     def _autocast(self) -> AbstractContextManager[object]:
         """Entered for each part of a step: autocast keeps cast weights until it exits, and would hide the updates."""

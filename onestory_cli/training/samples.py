@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from onestory_cli.generate.denoise import schedule_for
+from onestory_cli.generate.denoise import default_config
 from onestory_cli.generate.rollout import roll_out
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.stories import make_story
@@ -36,7 +36,7 @@ def draw_samples(model: LoadedModel, config: WorldConfig, path: Path, *, stories
     """A row per held-out story: the middle frame of every shot, made from the shots before it."""
     films = [make_story(HELD_OUT + index, config) for index in range(stories)]
     captions = [[shot.caption for shot in film.shots] for film in films]
-    schedule = schedule_for(model.spec, steps=min(12, model.spec.steps))
+    schedule = default_config(model.spec, steps=min(12, model.spec.steps))
     with evaluating(model):
         new = [[any(shot.names_look) for shot in film.shots] for film in films]
         shots = list(roll_out(model, captions, policy="adaptive", schedule=schedule, introduces=new))

@@ -7,17 +7,17 @@ import pytest
 from onestory_cli.commands._doctor_rows import Row, rows_of, table_of
 from onestory_cli.errors import OnestoryError
 from onestory_cli.models.catalog import find
-from onestory_cli.models.offload.estimate import Outlook, Way, Work
+from onestory_cli.models.offload.estimate import Candidate, MemoryEstimate, Workload
 from onestory_cli.rendering.feasibility import Disk, Fit, ModelFit, Time
 
 GB = 10**9
 SPEC = replace(find("storyworld"), name="small", base="")
-WHOLE = Way(fitting="none", card=20 * GB, machine=GB, fits=False)
-TILED = Way(fitting="vae tiling", card=6 * GB, machine=2 * GB, fits=True)
-OUTLOOK = Outlook(
+WHOLE = Candidate(fitting="none", card=20 * GB, machine=GB, fits=False)
+TILED = Candidate(fitting="vae tiling", card=6 * GB, machine=2 * GB, fits=True)
+OUTLOOK = MemoryEstimate(
     model="small",
     parts={"transformer": 3 * GB, "text_encoder": 2 * 10**7},
-    work=Work(frames=17, width=64, height=48, noise=80, context=62),
+    work=Workload(frames=17, width=64, height=48, noise=80, context=62),
     step=GB // 2,
     decode=2 * GB,
     gpu=True,
@@ -32,7 +32,7 @@ NO_WAY = replace(OUTLOOK, ways=(WHOLE, replace(TILED, fits=False)), chosen=None)
 ON_CPU = replace(OUTLOOK, gpu=False, ways=(replace(TILED, fitting="none"),), chosen="none")
 
 
-def model(outlook: Outlook | None, *, lacks: OnestoryError | None = None, base: str = "") -> Fit:
+def model(outlook: MemoryEstimate | None, *, lacks: OnestoryError | None = None, base: str = "") -> Fit:
     return Fit(models=(ModelFit(spec=replace(SPEC, base=base), lacks=lacks, outlook=outlook),))
 
 
@@ -54,7 +54,7 @@ def row(fit: Fit, name: str) -> Row:
         (replace(OUTLOOK, host=3 * GB), False, "loading takes 4.0 GB of 3.0 GB of the machine's memory"),
     ],
 )
-def test_memory_is_told_with_the_way_that_is_taken(outlook: Outlook, ok: bool, found: str) -> None:
+def test_memory_is_told_with_the_way_that_is_taken(outlook: MemoryEstimate, ok: bool, found: str) -> None:
     told = row(model(outlook), "memory for small")
     assert (told.ok, told.found) == (ok, found)
     assert told.help == (

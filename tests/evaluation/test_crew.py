@@ -19,7 +19,7 @@ from onestory_cli.evaluation.readout import Readout
 from onestory_cli.evaluation.seeing import Conduct, Group, groups_of, see_group
 from onestory_cli.evaluation.suites import stories
 from onestory_cli.evaluation.variants import by_policy
-from onestory_cli.generate.denoise import Schedule
+from onestory_cli.generate.denoise import DenoiseConfig
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.models.spec import ModelSpec
@@ -43,7 +43,7 @@ with crew(find(sys.argv[1]), "cpu", 2) as see:
 
 
 def groups(*, steps: int) -> Sequence[Group]:
-    schedule = Schedule(name="euler", steps=steps, shift=2.0, guidance=1.0)
+    schedule = DenoiseConfig(name="euler", steps=steps, shift=2.0, guidance=1.0)
     return groups_of(stories(3, WORLD), ADAPTIVE, Conduct(schedule=schedule, batch=2, workers=2))
 
 

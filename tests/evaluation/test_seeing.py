@@ -12,11 +12,11 @@ from onestory_cli.evaluation.readout import Readout
 from onestory_cli.evaluation.seeing import Conduct, Seen, groups_of, see_films, see_group
 from onestory_cli.evaluation.suites import Suite, stories
 from onestory_cli.evaluation.variants import Variant, by_policy
-from onestory_cli.generate.denoise import Schedule
+from onestory_cli.generate.denoise import DenoiseConfig
 from onestory_cli.models.load import LoadedModel
 from tests.evaluation.conftest import WORLD
 
-CONDUCT = Conduct(schedule=Schedule(name="euler", steps=1, shift=2.0, guidance=1.0), batch=2)
+CONDUCT = Conduct(schedule=DenoiseConfig(name="euler", steps=1, shift=2.0, guidance=1.0), batch=2)
 STORIES = stories(3, WORLD)
 ADAPTIVE, LAST = by_policy(("adaptive", "last"), (4.0,), frames=8)
 

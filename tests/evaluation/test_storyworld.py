@@ -17,13 +17,13 @@ from onestory_cli.evaluation.storyworld import evaluate, judge_selector
 from onestory_cli.evaluation.suites import Suite, ladder, length, stories
 from onestory_cli.evaluation.truth import world_of
 from onestory_cli.evaluation.variants import by_policy
-from onestory_cli.generate.denoise import Schedule
+from onestory_cli.generate.denoise import DenoiseConfig
 from onestory_cli.generate.rollout import roll_out
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.stories import relevance
 from tests.evaluation.conftest import WORLD
 
-CONDUCT = Conduct(schedule=Schedule(name="euler", steps=1, shift=2.0, guidance=1.0), batch=2)
+CONDUCT = Conduct(schedule=DenoiseConfig(name="euler", steps=1, shift=2.0, guidance=1.0), batch=2)
 STORIES = stories(3, WORLD)
 ADAPTIVE, NONE = by_policy(("adaptive", "none"), (4.0,), frames=8)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from onestory_cli.generate.shot import generate_shot, latent_shape, noise_for
+from onestory_cli.generate.shot import generate_shot, latent_shape, shot_noise
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import load_model
@@ -90,7 +90,7 @@ def stock(pipe: Any, model: LoadedModel, made: ShotJob, *, references: int = 0, 
             num_inference_steps=made.steps,
             guidance_scale=made.guidance,
             guidance_scale_2=made.guidance_2,
-            latents=noise_for(shape, seed=made.seed, references=references),
+            latents=shot_noise(shape, seed=made.seed, references=references),
             output_type="latent",
             return_dict=False,
             **inputs,
@@ -193,7 +193,7 @@ def test_vace_without_memory_is_text_to_video(family: Family) -> None:
 def test_what_is_remembered_shows_and_noise_stays_the_shots_own(family: Family) -> None:
     model = family("vace")
     shape = latent_shape(model, job(model))
-    alone, with_two = noise_for(shape, seed=3, references=0), noise_for(shape, seed=3, references=2)
+    alone, with_two = shot_noise(shape, seed=3, references=0), shot_noise(shape, seed=3, references=2)
     torch.testing.assert_close(with_two[:, :, 2:], alone, rtol=0, atol=0)
     assert not torch.equal(with_two[:, :, :1], with_two[:, :, 1:2])
     one = generate_shot(model, job(model, ("opening",)), bank_of(model, "opening")).latents_CTHW

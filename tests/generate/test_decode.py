@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from onestory_cli.generate.decode import decodes_beside
+from onestory_cli.generate.decode import can_decode_in_background
 from onestory_cli.generate.shot import generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.model import LoadedModel
@@ -67,7 +67,7 @@ def test_on_a_processor_it_needs_cores_of_its_own(tiny_model: LoadedModel, monke
     threads = torch.get_num_threads()
     for count, beside in ((2 * threads, True), (2 * threads - 1, False)):
         cores(monkeypatch, count)
-        assert decodes_beside(tiny_model, width=64, height=64) is beside
+        assert can_decode_in_background(tiny_model, width=64, height=64) is beside
 
 
 def test_what_the_next_shot_looks_at_is_decoded_before_it(
@@ -76,4 +76,4 @@ def test_what_the_next_shot_looks_at_is_decoded_before_it(
     cores(monkeypatch, 2 * torch.get_num_threads())
     for task, beside in (("t2v", True), ("i2v", False), ("vace", False)):
         spec = replace(tiny_model.spec, adapter="", task=task)
-        assert decodes_beside(replace(tiny_model, spec=spec), width=64, height=64) is beside
+        assert can_decode_in_background(replace(tiny_model, spec=spec), width=64, height=64) is beside

@@ -13,11 +13,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from onestory_cli.generate.denoise import Conditions, Schedule, denoise, guided, hold_first, starting_noise
+from onestory_cli.generate.denoise import (
+    Conditions,
+    DenoiseConfig,
+    denoise,
+    guided_velocity,
+    prepare_latents,
+    set_first_frame,
+)
 from onestory_cli.models.load import LoadedModel
 
 SHAPE = (1, 4, 2, 8, 8)
-SCHEDULE = Schedule(name="euler", steps=3, shift=2.0, guidance=2.0)
+SCHEDULE = DenoiseConfig(name="euler", steps=3, shift=2.0, guidance=2.0)
 
 
 @contextmanager
@@ -35,22 +42,22 @@ def calls(model: LoadedModel) -> Iterator[list[tuple[Tensor, int]]]:
 
 def test_noise_is_a_matter_of_the_seed_alone() -> None:
     threads = torch.get_num_threads()
-    noise = starting_noise(SHAPE, seed=4)
+    noise = prepare_latents(SHAPE, seed=4)
     torch.manual_seed(99)
     torch.set_num_threads(threads + 1)
     try:
-        again = starting_noise(SHAPE, seed=4)
+        again = prepare_latents(SHAPE, seed=4)
     finally:
         torch.set_num_threads(threads)
     assert torch.equal(noise, again)
     assert (noise.dtype, noise.device.type) == (torch.float32, "cpu")
-    assert not torch.equal(noise, starting_noise(SHAPE, seed=5))
+    assert not torch.equal(noise, prepare_latents(SHAPE, seed=5))
     assert noise.mean().abs() < 0.2
     assert 0.8 < noise.std() < 1.2
 
 
 def test_noise_of_a_seed_is_pinned() -> None:
-    assert starting_noise((1, 1, 1, 1, 3), seed=7).flatten().tolist() == pytest.approx(
+    assert prepare_latents((1, 1, 1, 1, 3), seed=7).flatten().tolist() == pytest.approx(
         [-0.1468, 0.7861, 0.9468], abs=1e-4
     )
 
@@ -58,14 +65,14 @@ def test_noise_of_a_seed_is_pinned() -> None:
 def test_without_guidance_there_is_one_pass_a_step(tiny_model: LoadedModel, conditions: Conditions) -> None:
     steps: list[int] = []
     with calls(tiny_model) as seen:
-        denoise(tiny_model, starting_noise(SHAPE, seed=1), conditions, replace(SCHEDULE, guidance=1.0), steps.append)
+        denoise(tiny_model, prepare_latents(SHAPE, seed=1), conditions, replace(SCHEDULE, guidance=1.0), steps.append)
     assert [tokens for _, tokens in seen] == [32, 32, 32]
     assert steps == [1, 2, 3]
 
 
 def test_with_guidance_every_second_pass_has_no_memory(tiny_model: LoadedModel, conditions: Conditions) -> None:
     with calls(tiny_model) as seen:
-        denoise(tiny_model, starting_noise(SHAPE, seed=1), conditions, SCHEDULE)
+        denoise(tiny_model, prepare_latents(SHAPE, seed=1), conditions, SCHEDULE)
     assert [tokens for _, tokens in seen] == [32, 0] * 3
 
 
@@ -73,13 +80,13 @@ def test_with_guidance_every_second_pass_has_no_memory(tiny_model: LoadedModel, 
 def test_guidance_leads_away_from_the_branch_without_text_and_memory(
     tiny_model: LoadedModel, conditions: Conditions
 ) -> None:
-    noise, time = starting_noise(SHAPE, seed=1), torch.tensor(700.0)
+    noise, time = prepare_latents(SHAPE, seed=1), torch.tensor(700.0)
     free = replace(conditions, text_BLE=conditions.negative_BLE, context_BSD=conditions.context_BSD[:, :0])
     plain = replace(SCHEDULE, guidance=1.0)
-    wanted = guided(tiny_model, noise, time, conditions, plain)
-    unwanted = guided(tiny_model, noise, time, free, plain)
+    wanted = guided_velocity(tiny_model, noise, time, conditions, plain)
+    unwanted = guided_velocity(tiny_model, noise, time, free, plain)
     assert not torch.allclose(wanted, unwanted)
-    led = guided(tiny_model, noise, time, conditions, replace(SCHEDULE, guidance=3.0))
+    led = guided_velocity(tiny_model, noise, time, conditions, replace(SCHEDULE, guidance=3.0))
     torch.testing.assert_close(led, unwanted + 3 * (wanted - unwanted))
 
 
@@ -87,15 +94,15 @@ def test_guidance_leads_away_from_the_branch_without_text_and_memory(
 def test_guidance_of_the_memory_leads_away_from_the_caption_alone(
     tiny_model: LoadedModel, conditions: Conditions
 ) -> None:
-    noise, time = starting_noise(SHAPE, seed=1), torch.tensor(900.0)
+    noise, time = prepare_latents(SHAPE, seed=1), torch.tensor(900.0)
     caption = replace(conditions, context_BSD=conditions.context_BSD[:, :0])
-    wanted = guided(tiny_model, noise, time, conditions, replace(SCHEDULE, guidance=1.0))
-    forgetful = guided(tiny_model, noise, time, caption, replace(SCHEDULE, guidance=1.0))
+    wanted = guided_velocity(tiny_model, noise, time, conditions, replace(SCHEDULE, guidance=1.0))
+    forgetful = guided_velocity(tiny_model, noise, time, caption, replace(SCHEDULE, guidance=1.0))
     assert not torch.allclose(wanted, forgetful)
     for guidance in (1.0, 3.0):
         schedule = replace(SCHEDULE, guidance=guidance)
-        led = guided(tiny_model, noise, time, conditions, replace(schedule, memory_guidance=2.0))
-        usual = guided(tiny_model, noise, time, conditions, schedule)
+        led = guided_velocity(tiny_model, noise, time, conditions, replace(schedule, memory_guidance=2.0))
+        usual = guided_velocity(tiny_model, noise, time, conditions, schedule)
         torch.testing.assert_close(led, usual + 2 * (wanted - forgetful))
 
 
@@ -104,19 +111,19 @@ def test_guidance_of_the_memory_is_one_more_pass_until_looks_are_settled(
 ) -> None:
     schedule = replace(SCHEDULE, memory_guidance=2.0)
     with calls(tiny_model) as seen:
-        denoise(tiny_model, starting_noise(SHAPE, seed=1), conditions, schedule)
+        denoise(tiny_model, prepare_latents(SHAPE, seed=1), conditions, schedule)
     assert [tokens for _, tokens in seen] == [32, 0, 0, 32, 0, 32, 0]  # at 1000, 800 and 500
     empty = replace(conditions, context_BSD=conditions.context_BSD[:, :0])
     with calls(tiny_model) as seen:
-        made = denoise(tiny_model, starting_noise(SHAPE, seed=1), empty, schedule)
+        made = denoise(tiny_model, prepare_latents(SHAPE, seed=1), empty, schedule)
     assert len(seen) == 2 * 3
-    assert torch.equal(made, denoise(tiny_model, starting_noise(SHAPE, seed=1), empty, SCHEDULE))
+    assert torch.equal(made, denoise(tiny_model, prepare_latents(SHAPE, seed=1), empty, SCHEDULE))
 
 
 def test_context_and_a_given_frame_are_at_time_zero(tiny_model: LoadedModel, conditions: Conditions) -> None:
     given = replace(conditions, first_BCHW=torch.ones(1, 4, 8, 8))
     with calls(tiny_model) as seen:
-        denoise(tiny_model, starting_noise(SHAPE, seed=1), given, SCHEDULE)
+        denoise(tiny_model, prepare_latents(SHAPE, seed=1), given, SCHEDULE)
     for times_BM, tokens in seen:
         assert times_BM.shape == (1, tokens + 2 * 16)
         assert times_BM[:, : tokens + 16].eq(0).all()
@@ -127,7 +134,7 @@ def test_context_and_a_given_frame_are_at_time_zero(tiny_model: LoadedModel, con
 def test_a_base_without_times_per_token_gets_one_per_shot(tiny_model: LoadedModel, conditions: Conditions) -> None:
     plain = replace(tiny_model, spec=replace(tiny_model.spec, expand_timesteps=False))
     with calls(plain) as seen:
-        made = denoise(plain, starting_noise(SHAPE, seed=1), conditions, SCHEDULE)
+        made = denoise(plain, prepare_latents(SHAPE, seed=1), conditions, SCHEDULE)
     assert {tuple(times.shape) for times, _ in seen} == {(1,)}
     assert made.isfinite().all()
 
@@ -136,7 +143,7 @@ def test_a_base_without_times_per_token_gets_one_per_shot(tiny_model: LoadedMode
 def test_a_given_frame_is_held_and_colours_the_others(
     tiny_model: LoadedModel, conditions: Conditions, scheduler: str
 ) -> None:
-    schedule, noise = replace(SCHEDULE, name=scheduler), starting_noise(SHAPE, seed=1)
+    schedule, noise = replace(SCHEDULE, name=scheduler), prepare_latents(SHAPE, seed=1)
     first = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(2))
     free = denoise(tiny_model, noise, conditions, schedule)
     held = denoise(tiny_model, noise, replace(conditions, first_BCHW=first), schedule)
@@ -147,8 +154,8 @@ def test_a_given_frame_is_held_and_colours_the_others(
 
 def test_holding_leaves_its_input_alone() -> None:
     latents = torch.zeros(SHAPE)
-    assert hold_first(latents, None) is latents
-    held = hold_first(latents, torch.ones(1, 4, 8, 8))
+    assert set_first_frame(latents, None) is latents
+    held = set_first_frame(latents, torch.ones(1, 4, 8, 8))
     assert held[:, :, 0].eq(1).all()
     assert held[:, :, 1:].eq(0).all()
     assert latents.eq(0).all()

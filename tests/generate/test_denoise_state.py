@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from onestory_cli.checkpoint import Partial
-from onestory_cli.generate.denoise import Conditions, Schedule, denoise, starting_noise
+from onestory_cli.generate.denoise import Conditions, DenoiseConfig, denoise, prepare_latents
 from onestory_cli.generate.denoise_state import identity_of
 from onestory_cli.models.load import LoadedModel
 
-NOISE = starting_noise((1, 4, 2, 8, 8), seed=1)
+NOISE = prepare_latents((1, 4, 2, 8, 8), seed=1)
 STEPS = 5
 
 
@@ -44,8 +44,8 @@ class Notebook:
             raise KeyboardInterrupt
 
 
-def schedule_of(name: str) -> Schedule:
-    return Schedule(name=name, steps=STEPS, shift=2.0, guidance=2.0)
+def schedule_of(name: str) -> DenoiseConfig:
+    return DenoiseConfig(name=name, steps=STEPS, shift=2.0, guidance=2.0)
 
 
 @pytest.mark.parametrize("given", [False, True])

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from onestory_cli.generate.denoise import Schedule
+from onestory_cli.generate.denoise import DenoiseConfig
 from onestory_cli.generate.rollout import roll_out
 from onestory_cli.generate.shot import generate_shot
 from onestory_cli.memory.bank import MemoryBank
@@ -16,7 +16,7 @@ from tests.tiny import job_of
 
 FILM = ("A red fox waves on a beach.", "A city at night.", "The same fox jumps.")
 OTHER = ("A green frog stands in a meadow.", "The frog waves.", "The frog jumps.")
-SCHEDULE = Schedule(name="euler", steps=2, shift=2.0, guidance=2.0)
+SCHEDULE = DenoiseConfig(name="euler", steps=2, shift=2.0, guidance=2.0)
 
 
 def test_a_film_alone_is_its_shots_one_by_one(tiny_model: LoadedModel) -> None:

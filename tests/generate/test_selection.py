@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from onestory_cli.generate.selection import Choice, condition, gather, score, select
+from onestory_cli.generate.selection import Selection, condition, gather, score, select
 from onestory_cli.memory.levels import COARSE, FINE, MEDIUM, Level
 from onestory_cli.memory.policies import FrameRef
 from onestory_cli.models.load import LoadedModel
@@ -22,7 +22,7 @@ def frames(count: int, batch: int = 1) -> torch.Tensor:
     return torch.randn(batch, count, 4, 8, 8, generator=torch.Generator().manual_seed(1))
 
 
-def chosen(model: LoadedModel, policy: str, scores: torch.Tensor, count: int, **fields: Any) -> Choice:
+def chosen(model: LoadedModel, policy: str, scores: torch.Tensor, count: int, **fields: Any) -> Selection:
     return select(model, policy, scores, REFS, **{"frames": count, "budget": 2.0, "size": (8, 8), **fields})
 
 

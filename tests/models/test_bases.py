@@ -7,7 +7,7 @@ import pytest
 from onestory_cli.memory.policies import POLICIES
 from onestory_cli.models.bases import BASES
 from onestory_cli.models.catalog import CATALOG, EMBEDDED, find
-from onestory_cli.models.licences import binds
+from onestory_cli.models.licences import needs_acceptance
 from onestory_cli.models.spec import ModelSpec
 
 
@@ -19,7 +19,7 @@ def test_a_row_can_make_what_it_promises(row: ModelSpec) -> None:
     assert row.frames <= row.max_frames
     assert row.policy in POLICIES
     assert row.hub.startswith("Wan-AI/")
-    assert not binds(row.licence, fetched=True)
+    assert not needs_acceptance(row.licence, fetched=True)
     assert (row.guidance_2 is not None) == (row.experts == 2) == ("a14b" in row.name)
     assert (row.memory_frames > 0) == (row.remembers != "nothing") == bool(row.scorer)
 

@@ -14,27 +14,27 @@ from torch import Tensor
 
 from onestory_cli.checkpoint import Partial
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.generate.denoise import Conditions, Schedule, denoise, starting_noise
+from onestory_cli.generate.denoise import Conditions, DenoiseConfig, denoise, prepare_latents
 from onestory_cli.generate.shot import generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.block_cache import FRESH_STEPS, cache_blocks
 from onestory_cli.models.catalog import find
 from onestory_cli.models.fingerprint import fingerprint_of
 from onestory_cli.models.load import LoadedModel, load_model
-from onestory_cli.models.offload.config import THRESHOLD, Fitting, parse_cache, refuse_cache
-from onestory_cli.models.transformer import rotary_at
+from onestory_cli.models.offload.config import THRESHOLD, ExecutionConfig, parse_cache, refuse_cache
+from onestory_cli.models.transformer import rotary_embedding
 from tests.bases import base_folder
 from tests.tiny import job_of, tiny_folder
 
 __all__ = ["base_folder", "tiny_folder"]
 
 STEPS = 20
-SCHEDULE = Schedule(name="unipc", steps=STEPS, shift=2.0, guidance=2.0)
+SCHEDULE = DenoiseConfig(name="unipc", steps=STEPS, shift=2.0, guidance=2.0)
 LARGE = 0.9
 
 
 def load(folder: Path, cache: float | None) -> LoadedModel:
-    return load_model(replace(find(str(folder)), fitting=Fitting(cache=cache)), "cpu")
+    return load_model(replace(find(str(folder)), fitting=ExecutionConfig(cache=cache)), "cpu")
 
 
 def conditions_for(model: LoadedModel) -> Conditions:
@@ -47,12 +47,12 @@ def conditions_for(model: LoadedModel) -> Conditions:
         text_BLE=torch.randn(1, 6, config.text_dim, generator=draw),
         negative_BLE=torch.randn(1, 6, config.text_dim, generator=draw),
         context_BSD=torch.randn(1, context, width, generator=draw),
-        rotary=rotary_at(torch.rand(context, 3, generator=draw), head_dim=config.attention_head_dim),
+        rotary=rotary_embedding(torch.rand(context, 3, generator=draw), head_dim=config.attention_head_dim),
     )
 
 
 def made(model: LoadedModel, seed: int = 1, checkpoint: Keeper | None = None) -> Tensor:
-    noise = starting_noise((1, model.spec.latent_channels, 2, 8, 8), seed=seed)
+    noise = prepare_latents((1, model.spec.latent_channels, 2, 8, 8), seed=seed)
     more = {"checkpoint": checkpoint} if checkpoint else {}
     return denoise(model, noise, conditions_for(model), SCHEDULE, **more)
 
@@ -166,21 +166,21 @@ def test_a_base_with_a_time_for_each_token(base_folder: Callable[[str], Path]) -
 
 def test_it_is_part_of_the_fingerprint_and_of_the_record(tiny_folder: Path) -> None:
     spec = find(str(tiny_folder))
-    prints = {fingerprint_of(replace(spec, fitting=Fitting(cache=cache))) for cache in (None, 0.0, 0.1)}
+    prints = {fingerprint_of(replace(spec, fitting=ExecutionConfig(cache=cache))) for cache in (None, 0.0, 0.1)}
     assert len(prints) == 3
     assert load(tiny_folder, 0.1).environment()["fitting"] == "first-block cache 0.1"
-    assert Fitting(offload="group", cache=0.1).lasting == Fitting(cache=0.1)
+    assert ExecutionConfig(offload="group", cache=0.1).lasting == ExecutionConfig(cache=0.1)
 
 
 @pytest.mark.parametrize(
     ("fitting", "vace", "shared"),
     [
-        (Fitting(cache=0.1), True, False),
-        (Fitting(cache=0.1), False, True),
-        (Fitting(cache=0.1, compile_blocks=True), False, False),
+        (ExecutionConfig(cache=0.1), True, False),
+        (ExecutionConfig(cache=0.1), False, True),
+        (ExecutionConfig(cache=0.1, compile_blocks=True), False, False),
     ],
 )
-def test_what_it_does_not_go_with(fitting: Fitting, vace: bool, shared: bool) -> None:
+def test_what_it_does_not_go_with(fitting: ExecutionConfig, vace: bool, shared: bool) -> None:
     with pytest.raises(OnestoryError, match="cannot be used here") as caught:
         refuse_cache(fitting, vace=vace, shared=shared)
     assert (caught.value.code, caught.value.exit) == ("U606", ExitCode.USAGE)

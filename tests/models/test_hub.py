@@ -10,9 +10,9 @@ import pytest
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.availability import Presence, presence, require_weights
 from onestory_cli.models.bases import VACE_1_3B
-from onestory_cli.models.catalog import CARD, find, find_again
+from onestory_cli.models.catalog import CARD, find, find_recorded
 from onestory_cli.models.fingerprint import fingerprint, fingerprint_of
-from onestory_cli.models.hub import fetch, is_repo, snapshot
+from onestory_cli.models.hub import cached_snapshot, download, is_repo
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -47,11 +47,11 @@ def test_the_form_of_a_hub_id() -> None:
 
 
 def test_a_repository_in_the_cache_is_a_model(cache: Path, base_folder: Callable[[str], Path]) -> None:
-    assert snapshot("me/mine") is None
+    assert cached_snapshot("me/mine") is None
     folder = put(cache, "me/mine", base_folder("i2v"))
     spec = find("me/mine")
     assert (spec.name, spec.hub, spec.base, spec.path, spec.task) == ("me/mine", "me/mine", str(folder), "", "i2v")
-    assert find_again("me/mine", folder / "gone") == spec
+    assert find_recorded("me/mine", folder / "gone") == spec
     assert presence(spec) is Presence.WHOLE
     require_weights(spec)
 
@@ -102,7 +102,7 @@ def test_the_fingerprint_of_a_fetched_folder_is_that_of_its_bytes(
 def test_offline_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(OnestoryError, match="HF_HUB_OFFLINE is set") as caught:
-        fetch("me/mine")
+        download("me/mine")
     assert (caught.value.code, caught.value.exit) == ("M510", ExitCode.MACHINE)
     assert "hf download me/mine --local-dir mine" in caught.value.help
 
@@ -111,5 +111,5 @@ def test_without_a_route_the_next_step_is_elsewhere(cache: Path, monkeypatch: py
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     with pytest.raises(OnestoryError) as caught:
-        fetch("me/mine")
+        download("me/mine")
     assert (caught.value.code, caught.value.exit) == ("M510", ExitCode.MACHINE)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from onestory_cli.models.licences import accept, accepted, binds, licence_of
+from onestory_cli.models.licences import accept, accepted, licence_of, needs_acceptance
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from onestory_cli.models.licences import accept, accepted, binds, licence_of
     ],
 )
 def test_all_that_is_not_free_binds(licence: str, fetched: bool, binding: bool) -> None:
-    assert binds(licence, fetched=fetched) is binding
+    assert needs_acceptance(licence, fetched=fetched) is binding
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ from onestory_cli.models.availability import require_weights
 from onestory_cli.models.catalog import CARD, find
 from onestory_cli.models.fingerprint import fingerprint_of
 from onestory_cli.models.load import load_model
-from onestory_cli.models.single_file import ROWS, Shape, row_of_file, shape_of
+from onestory_cli.models.single_file import ROWS, TransformerShape, row_of_file, transformer_shape
 
 
-def write(path: Path, shape: Shape, prefix: str = "") -> Path:
+def write(path: Path, shape: TransformerShape, prefix: str = "") -> Path:
     """A file with the weights that tell a transformer's kind, at their true shapes but for what does not matter."""
     weights = {f"{prefix}patch_embedding.weight": torch.empty(shape.width, shape.channels, 1, 1, 1)}
     weights |= {f"{prefix}vace_patch_embedding.weight": torch.empty(1)} if shape.vace else {}
@@ -30,7 +30,7 @@ def write(path: Path, shape: Shape, prefix: str = "") -> Path:
 
 @pytest.mark.parametrize("shape", ROWS, ids=lambda shape: ROWS[shape].name)
 @pytest.mark.parametrize("prefix", ["", "model.diffusion_model."])
-def test_the_shapes_tell_the_row(tmp_path: Path, shape: Shape, prefix: str) -> None:
+def test_the_shapes_tell_the_row(tmp_path: Path, shape: TransformerShape, prefix: str) -> None:
     path = write(tmp_path / "wan.safetensors", shape, prefix)
     spec = find("wan.safetensors", beside=tmp_path)
     assert (spec.hub, spec.transformer_file, spec.path) == (ROWS[shape].hub, str(path), str(path))
@@ -39,7 +39,7 @@ def test_the_shapes_tell_the_row(tmp_path: Path, shape: Shape, prefix: str) -> N
 
 def test_names_of_diffusers_are_known_too() -> None:
     names = {"patch_embedding.weight": (5120, 36, 1, 2, 2), "condition_embedder.image_embedder.norm1.weight": (1280,)}
-    assert shape_of(names) == Shape(width=5120, channels=36, image_tokens=True)
+    assert transformer_shape(names) == TransformerShape(width=5120, channels=36, image_tokens=True)
 
 
 @pytest.mark.parametrize("text", [b"", b"\xff" * 16, b"\x02\0\0\0\0\0\0\0{}"])
@@ -52,7 +52,7 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path, text: bytes) -> None:
 
 def test_an_expert_alone_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(OnestoryError, match="no single base") as caught:
-        row_of_file(write(tmp_path / "high.safetensors", Shape(width=5120, channels=36)))
+        row_of_file(write(tmp_path / "high.safetensors", TransformerShape(width=5120, channels=36)))
     assert "onestory.json" in caught.value.help
 
 

@@ -8,16 +8,16 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from onestory_cli.generate.denoise import Conditions, Schedule, denoise, starting_noise
-from onestory_cli.models import text_cache as steady
+from onestory_cli.generate.denoise import Conditions, DenoiseConfig, denoise, prepare_latents
+from onestory_cli.models import text_cache
 from onestory_cli.models.model import LoadedModel
-from onestory_cli.models.transformer import rotary_at
+from onestory_cli.models.transformer import rotary_embedding
 from tests.tiny import tiny_folder, tiny_model
 
 __all__ = ["tiny_folder", "tiny_model"]
 
 SHAPE = (1, 4, 2, 8, 8)  # 32 tokens
-SCHEDULE = Schedule(name="euler", steps=3, shift=2.0, guidance=3.0)
+SCHEDULE = DenoiseConfig(name="euler", steps=3, shift=2.0, guidance=3.0)
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def conditions(tiny_model: LoadedModel) -> Conditions:
         text_BLE=text[:1],
         negative_BLE=text[1:],
         context_BSD=torch.zeros(1, 0, 1),
-        rotary=rotary_at(torch.zeros(0, 3), head_dim=16),
+        rotary=rotary_embedding(torch.zeros(0, 3), head_dim=16),
     )
 
 
@@ -45,10 +45,10 @@ def computed(model: LoadedModel) -> Iterator[list[str]]:
 def test_a_text_is_read_once_by_a_transformer_and_not_in_every_step(
     tiny_model: LoadedModel, conditions: Conditions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    noise = starting_noise(SHAPE, seed=1)
+    noise = prepare_latents(SHAPE, seed=1)
     with computed(tiny_model) as once:
         made = denoise(tiny_model, noise, conditions, SCHEDULE)
-    monkeypatch.setattr(steady, "SMALL", 0)
+    monkeypatch.setattr(text_cache, "SMALL", 0)
     with computed(tiny_model) as always:
         plain = denoise(tiny_model, noise, conditions, SCHEDULE)
     assert (len(once), len(always)) == (2, 6)
@@ -60,7 +60,7 @@ def test_nothing_is_left_behind_even_by_work_that_fails(tiny_model: LoadedModel,
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        denoise(tiny_model, starting_noise(SHAPE, seed=1), conditions, SCHEDULE, stop)
+        denoise(tiny_model, prepare_latents(SHAPE, seed=1), conditions, SCHEDULE, stop)
     assert all("forward" not in vars(module) for module in tiny_model.transformer.modules())
 
 
@@ -68,7 +68,7 @@ def test_another_tensor_is_another_text(tiny_model: LoadedModel) -> None:
     embedder = tiny_model.transformer.condition_embedder.text_embedder
     texts = [torch.full((1, 2, 16), float(value)) for value in range(4)]
     plain = [embedder(text) for text in texts]
-    with steady.text_once([tiny_model.transformer], texts[0], tokens=1):
+    with text_cache.cache_text_projections([tiny_model.transformer], texts[0], tokens=1):
         again = [embedder(text) for text in (*texts, *texts)]
         assert embedder(texts[3]) is again[-1]
     assert all(torch.equal(one, other) for one, other in zip(plain * 2, again, strict=True))
@@ -77,6 +77,6 @@ def test_another_tensor_is_another_text(tiny_model: LoadedModel) -> None:
 def test_a_forward_that_a_hook_has_put_there_stays(tiny_model: LoadedModel) -> None:
     embedder = tiny_model.transformer.condition_embedder.text_embedder
     embedder.forward = hooked = embedder.forward
-    with steady.text_once([tiny_model.transformer], torch.zeros(1, 2, 16), tokens=1):
+    with text_cache.cache_text_projections([tiny_model.transformer], torch.zeros(1, 2, 16), tokens=1):
         assert embedder.forward is not hooked
     assert vars(embedder).pop("forward") is hooked

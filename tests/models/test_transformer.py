@@ -14,7 +14,7 @@ import torch
 from diffusers import WanTransformer3DModel
 from torch import Tensor
 
-from onestory_cli.models.transformer import MemoryWanTransformer, Rotary, rotary_at, token_timesteps
+from onestory_cli.models.transformer import MemoryWanTransformer, RotaryEmbedding, rotary_embedding, token_timesteps
 
 SIZES = {
     "num_attention_heads": 1,
@@ -37,7 +37,7 @@ class Inputs:
     time_B: Tensor
     text_BLE: Tensor
     context_BSD: Tensor
-    rotary: Rotary
+    rotary: RotaryEmbedding
 
     def context(self) -> dict[str, object]:
         return {"context_tokens": self.context_BSD, "context_rotary": self.rotary}
@@ -64,7 +64,7 @@ def given() -> Inputs:
         time_B=torch.tensor([700.0, 20.0]),
         text_BLE=torch.randn(2, 6, 8, generator=draw),
         context_BSD=torch.randn(2, len(POSITIONS_S3), 32, generator=draw),
-        rotary=rotary_at(POSITIONS_S3, head_dim=HEAD),
+        rotary=rotary_embedding(POSITIONS_S3, head_dim=HEAD),
     )
 
 
@@ -115,7 +115,7 @@ def test_without_context_it_is_its_base_bit_for_bit(
 def test_after_an_error_inside_it_is_its_base_still(
     base: WanTransformer3DModel, ours: MemoryWanTransformer, given: Inputs
 ) -> None:
-    wrong = rotary_at(POSITIONS_S3[:-1], head_dim=HEAD)
+    wrong = rotary_embedding(POSITIONS_S3[:-1], head_dim=HEAD)
     with pytest.raises(RuntimeError):
         call(ours, given, context_tokens=given.context_BSD, context_rotary=wrong, first_frame=1)
     assert torch.equal(call(ours, given), call(base, given))
@@ -153,7 +153,7 @@ def test_a_later_first_frame_takes_the_tail_of_a_longer_table(
 
 
 def test_every_sample_may_have_positions_of_its_own(ours: MemoryWanTransformer, given: Inputs) -> None:
-    moved = rotary_at(POSITIONS_S3 - 1, head_dim=HEAD)
+    moved = rotary_embedding(POSITIONS_S3 - 1, head_dim=HEAD)
     both = tuple(torch.cat(pair) for pair in zip(given.rotary, moved, strict=True))
     made = call(ours, given, context_tokens=given.context_BSD, context_rotary=both)
     torch.testing.assert_close(made[0], call(ours, given, **given.context())[0])
@@ -199,19 +199,23 @@ def test_folders_go_both_ways(
 def test_rotary_is_the_table_of_the_base_at_whole_positions(base: WanTransformer3DModel) -> None:
     axes = [torch.arange(count, dtype=torch.float64) for count in (3, 4, 5)]
     positions_S3 = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, 3)
-    for made, table in zip(rotary_at(positions_S3, head_dim=HEAD), base.rope(torch.zeros(1, 4, 3, 8, 10)), strict=True):
+    for made, table in zip(
+        rotary_embedding(positions_S3, head_dim=HEAD), base.rope(torch.zeros(1, 4, 3, 8, 10)), strict=True
+    ):
         assert made.dtype == table.dtype
         assert torch.equal(made, table)
 
 
 def test_rotary_has_unit_norm_everywhere() -> None:
-    cos, sin = rotary_at(torch.tensor([[-1.0, 0.5, 1.5], [-20.25, -3.5, 0.0], [0.125, 900.0, 7.0]]), head_dim=HEAD)
+    cos, sin = rotary_embedding(
+        torch.tensor([[-1.0, 0.5, 1.5], [-20.25, -3.5, 0.0], [0.125, 900.0, 7.0]]), head_dim=HEAD
+    )
     assert cos.shape == sin.shape == (1, 3, 1, HEAD)
     torch.testing.assert_close(cos.square() + sin.square(), torch.ones_like(cos))
 
 
 def test_rotary_of_no_positions_is_empty() -> None:
-    cos, sin = rotary_at(torch.zeros(0, 3), head_dim=HEAD)
+    cos, sin = rotary_embedding(torch.zeros(0, 3), head_dim=HEAD)
     assert cos.shape == sin.shape == (1, 0, 1, HEAD)
 
 

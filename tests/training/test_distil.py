@@ -13,7 +13,7 @@ from torch import Tensor
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Emit, Event, TrainingProgress, ignore
-from onestory_cli.generate.denoise import Schedule, denoise, guided
+from onestory_cli.generate.denoise import DenoiseConfig, denoise, guided_velocity
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import LoadedModel, load_model
 from onestory_cli.training.data import LatentData
@@ -79,11 +79,13 @@ def test_the_target_is_the_guided_mean_velocity_over_a_step(latents: LatentData)
         conditions = objective._conditions(batch, rng, noise)
         start = torch.randn(batch.target_BCTHW.shape, generator=noise)
         target = objective._teacher_velocity(start, 1.0, 0.6, conditions, torch.zeros(STAGE.batch))
-    schedule = Schedule(name="euler", steps=2, shift=1.0, guidance=3.0)
+    schedule = DenoiseConfig(name="euler", steps=2, shift=1.0, guidance=3.0)
     moved = start
     with torch.inference_mode():
         for sigma in (1.0, 0.8):
-            moved = moved - 0.2 * guided(objective.teacher, moved, torch.tensor(sigma * 1000), conditions, schedule)
+            moved = moved - 0.2 * guided_velocity(
+                objective.teacher, moved, torch.tensor(sigma * 1000), conditions, schedule
+            )
     torch.testing.assert_close(target, (moved - start) / -0.4, rtol=1e-4, atol=1e-4)
 
 
@@ -98,7 +100,7 @@ def test_latents_follow_the_student(latents: LatentData) -> None:
     batch = objective._batch(rng)
     with torch.no_grad():
         conditions = objective._conditions(batch, rng, noise)
-    schedule = Schedule(name="euler", steps=STEPS, shift=objective.student.spec.shift, guidance=1.0)
+    schedule = DenoiseConfig(name="euler", steps=STEPS, shift=objective.student.spec.shift, guidance=1.0)
     paths: list[Tensor] = []
     hook = objective.student.transformer.register_forward_pre_hook(lambda _, inputs: paths.append(inputs[0]))
     denoise(objective.student, torch.randn(batch.target_BCTHW.shape, generator=noise), conditions, schedule)

@@ -13,7 +13,7 @@ from typing import Literal
 
 from onestory_cli.evaluation.speed.memory import peak_bytes, resident_bytes
 from onestory_cli.events import Event, TakeCommitted
-from onestory_cli.models.cards import read_map
+from onestory_cli.models.cards import read_json_map
 from onestory_cli.models.catalog import find
 from onestory_cli.models.folder import INDEX
 from onestory_cli.planning.jobs import Plan
@@ -88,7 +88,7 @@ WAYS: dict[Way, Callable[[Path, str], Film]] = {"ours": _ours, "stock": _stock}
 
 def _weights(base: Path) -> int:
     """Bytes of the files of weights that a stock pipeline's folder names; both ways read each of them once."""
-    return sum(file_bytes(base / part) for part in read_map(base / INDEX) if (base / part).is_dir())
+    return sum(file_bytes(base / part) for part in read_json_map(base / INDEX) if (base / part).is_dir())
 
 
 def file_bytes(folder: Path) -> int:

@@ -13,12 +13,12 @@ from functools import partial
 
 import torch
 
-from onestory_cli.generate.denoise import Conditions, Schedule, guided
+from onestory_cli.generate.denoise import Conditions, DenoiseConfig, guided_velocity
 from onestory_cli.generate.shot import generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.bases import T2V_1_3B
 from onestory_cli.models.model import CPU, NO_MODULE, LoadedModel
-from onestory_cli.models.transformer import MemoryWanTransformer, rotary_at
+from onestory_cli.models.transformer import MemoryWanTransformer, rotary_embedding
 from onestory_cli.planning.jobs import ShotJob
 
 
@@ -91,17 +91,17 @@ def step_with_memory(shape: StepShape, *, budget: float, turns: int, device: tor
         text_BLE=text,
         negative_BLE=text,
         context_BSD=torch.randn(1, tokens, config.num_attention_heads * config.attention_head_dim, device=device),
-        rotary=rotary_at(torch.zeros(tokens, 3), head_dim=config.attention_head_dim),
+        rotary=rotary_embedding(torch.zeros(tokens, 3), head_dim=config.attention_head_dim),
     )
     without = replace(
         with_memory,
         context_BSD=with_memory.context_BSD[:, :0],
-        rotary=rotary_at(torch.zeros(0, 3), head_dim=config.attention_head_dim),
+        rotary=rotary_embedding(torch.zeros(0, 3), head_dim=config.attention_head_dim),
     )
-    moment, schedule = torch.tensor(500.0), Schedule(name="euler", steps=1, shift=1.0, guidance=5.0)
+    moment, schedule = torch.tensor(500.0), DenoiseConfig(name="euler", steps=1, shift=1.0, guidance=5.0)
 
     def step(conditions: Conditions) -> None:
-        guided(model, latents, moment, conditions, schedule).sum().item()  # the sum waits for a GPU
+        guided_velocity(model, latents, moment, conditions, schedule).sum().item()  # the sum waits for a GPU
 
     with torch.inference_mode():
         return in_turns(lambda: step(with_memory), lambda: step(without), turns, _clock(device))

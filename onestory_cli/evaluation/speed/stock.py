@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
 
-from onestory_cli.generate.denoise import starting_noise
+from onestory_cli.generate.denoise import prepare_latents
 from onestory_cli.media.video import write_clip
-from onestory_cli.models.load import compute_type, pick_device, quietly
+from onestory_cli.models.load import compute_type, pick_device, silence_library_logging
 from onestory_cli.models.model import TEXT_TOKENS
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.planning.jobs import Plan, ShotJob
@@ -22,7 +22,7 @@ from onestory_cli.planning.jobs import Plan, ShotJob
 
 def load_stock(spec: ModelSpec, device: str) -> Any:
     """The pipeline that diffusers' own `from_pretrained` makes of the base's folder, as it comes."""
-    quietly()
+    silence_library_logging()
     target = pick_device(device)
     pipeline = DiffusionPipeline.from_pretrained(spec.base, torch_dtype=compute_type(spec, target))
     pipeline.set_progress_bar_config(disable=True)
@@ -60,7 +60,7 @@ def stock_shot(pipeline: Any, spec: ModelSpec, job: ShotJob) -> Any:
         num_frames=job.frames,
         num_inference_steps=job.steps,
         guidance_scale=job.guidance,
-        latents=starting_noise(shape, seed=job.seed),
+        latents=prepare_latents(shape, seed=job.seed),
         max_sequence_length=min(pipeline.tokenizer.model_max_length, TEXT_TOKENS),
         output_type="np",
     ).frames[0]

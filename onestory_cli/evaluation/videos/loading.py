@@ -19,7 +19,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedT
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.evaluation.videos.networks import Role
 from onestory_cli.models.fingerprint import fingerprint
-from onestory_cli.models.load import quietly
+from onestory_cli.models.load import silence_library_logging
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ def load_network(source: str, role: Role, kinds: Mapping[str, Kind], device: tor
     Raises:
         OnestoryError: M531 when its files are not here, M532 when they are not those of such a network.
     """
-    quietly()
+    silence_library_logging()
     with _reading(source, role):
         config = AutoConfig.from_pretrained(source, local_files_only=True)
     if config.model_type not in kinds:

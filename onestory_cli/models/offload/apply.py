@@ -14,20 +14,20 @@ from torch import nn
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.block_cache import cache_blocks
-from onestory_cli.models.offload.config import Card, Fitting
+from onestory_cli.models.offload.config import DeviceMemory, ExecutionConfig
 
 PACKAGES = ("torchao", "bitsandbytes")
 _CPU = torch.device("cpu")
 
 
-def card_of(device: torch.device, memory: int | None = None) -> Card:
+def device_memory(device: torch.device, memory: int | None = None) -> DeviceMemory:
     """What a device has; `memory` is what may be used of it instead of all."""
     host = _host_memory()
     packages = frozenset(name for name in PACKAGES if find_spec(name))
     if device.type != "cuda":
-        return Card(memory=host, host=host, gpu=False, packages=packages)
+        return DeviceMemory(memory=host, host=host, gpu=False, packages=packages)
     whole = torch.cuda.get_device_properties(device).total_memory
-    return Card(memory=min(whole, memory or whole), host=host, packages=packages)
+    return DeviceMemory(memory=min(whole, memory or whole), host=host, packages=packages)
 
 
 def _host_memory() -> int:
@@ -40,7 +40,7 @@ def _host_memory() -> int:
     return min(whole, int(limit)) if limit.isdigit() else whole
 
 
-def quantisation(fitting: Fitting, dtype: torch.dtype) -> dict[str, Any]:
+def quantization_options(fitting: ExecutionConfig, dtype: torch.dtype) -> dict[str, Any]:
     """What `from_pretrained` of a transformer is told about its storage.
 
     Raises:
@@ -67,8 +67,8 @@ def quantisation(fitting: Fitting, dtype: torch.dtype) -> dict[str, Any]:
     return {"quantization_config": config}
 
 
-def switch(
-    fitting: Fitting, device: torch.device, *, transformers: list[Any], encoders: list[nn.Module], vae: Any
+def apply_execution(
+    fitting: ExecutionConfig, device: torch.device, *, transformers: list[Any], encoders: list[nn.Module], vae: Any
 ) -> None:
     """Set the switches of loaded parts. Those that wait on the processor while they are not at work go there.
 

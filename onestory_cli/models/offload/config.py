@@ -27,7 +27,7 @@ _GROUP_BLOCKS = 4  # of a transformer of 30 or 40: two in use and two on their w
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitting:
+class ExecutionConfig:
     """The switches of one model. `attention` "" is torch's own kernel, `cache` the threshold of the first-block cache,
     or None for no cache."""
 
@@ -51,7 +51,7 @@ class Fitting:
         return tuple(mark for mark, on in marks.items() if on)
 
     @property
-    def lasting(self) -> Fitting:
+    def lasting(self) -> ExecutionConfig:
         """The part that a run keeps for the next machine: what changes its bytes."""
         return replace(self, offload="none")
 
@@ -60,11 +60,11 @@ class Fitting:
         return ", ".join((*parts, *self.changes)) or "none"
 
 
-UNFITTED = Fitting()
+DEFAULT_EXECUTION = ExecutionConfig()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ExecutionRequest:
     """What the flags say; None leaves it to the choice."""
 
     offload: Offload | None = None
@@ -76,7 +76,7 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
+class DeviceMemory:
     """`memory` of the GPU and `host` of the machine, in bytes; a processor alone has no memory of its own.
 
     `packages` are those of quantisation that are installed.
@@ -89,7 +89,7 @@ class Card:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sizes:
+class MemorySizes:
     """Bytes of a model's parts as they are computed with, and of what works beside them for one shot."""
 
     transformers: tuple[int, ...]
@@ -100,7 +100,7 @@ class Sizes:
     tiled_decode: int
 
 
-def choose(sizes: Sizes, card: Card, asked: Asked | None = None) -> Fitting:
+def choose_execution(sizes: MemorySizes, card: DeviceMemory, asked: ExecutionRequest | None = None) -> ExecutionConfig:
     """The first fitting of the ladder that fits, flags obeyed.
 
     Weights that wait elsewhere cost time and change no byte, so they come before storage in fewer bits; tiles of the
@@ -109,8 +109,8 @@ def choose(sizes: Sizes, card: Card, asked: Asked | None = None) -> Fitting:
     Raises:
         OnestoryError: U607 where nothing fits.
     """
-    asked = asked or Asked()
-    ways = ladder(sizes, card, asked)
+    asked = asked or ExecutionRequest()
+    ways = candidates(sizes, card, asked)
     chosen = next((way for way in ways if not card.gpu or fits(sizes, way, card)), None)
     if chosen is None:
         raise OnestoryError(
@@ -122,32 +122,32 @@ def choose(sizes: Sizes, card: Card, asked: Asked | None = None) -> Fitting:
     return chosen
 
 
-def ladder(sizes: Sizes, card: Card, asked: Asked) -> Iterator[Fitting]:
+def candidates(sizes: MemorySizes, card: DeviceMemory, asked: ExecutionRequest) -> Iterator[ExecutionConfig]:
     """The fittings that the flags and the installed packages allow, best first; on a processor there is one."""
-    fixed = Fitting(attention=asked.attention, compile_blocks=asked.compile_blocks, cache=asked.cache)
+    fixed = ExecutionConfig(attention=asked.attention, compile_blocks=asked.compile_blocks, cache=asked.cache)
     if not card.gpu:
         yield replace(fixed, storage=asked.storage or "none", vae_tiling=bool(asked.vae_tiling))
         return
     tiling = asked.vae_tiling
     if tiling is None:
-        tiling = sizes.vae + sizes.decode > usable(card.memory)
+        tiling = sizes.vae + sizes.decode > usable_bytes(card.memory)
     for storage in (asked.storage,) if asked.storage else _able(card):
         for offload in (asked.offload,) if asked.offload else OFFLOADS:
             yield replace(fixed, offload=offload, storage=storage, vae_tiling=tiling)
 
 
-def fits(sizes: Sizes, fitting: Fitting, card: Card) -> bool:
+def fits(sizes: MemorySizes, fitting: ExecutionConfig, card: DeviceMemory) -> bool:
     """Whether the card holds the work, and the machine the weights that wait."""
-    waits = 0 if fitting.offload == "none" else waiting(sizes, fitting)
-    return need(sizes, fitting) <= usable(card.memory) and waits <= usable(card.host)
+    waits = 0 if fitting.offload == "none" else host_bytes(sizes, fitting)
+    return device_bytes(sizes, fitting) <= usable_bytes(card.memory) and waits <= usable_bytes(card.host)
 
 
-def usable(memory: int) -> int:
+def usable_bytes(memory: int) -> int:
     """Bytes of a memory that a render can count on."""
     return int(memory * _ROOM)
 
 
-def need(sizes: Sizes, fitting: Fitting) -> int:
+def device_bytes(sizes: MemorySizes, fitting: ExecutionConfig) -> int:
     """Bytes that the card must hold at the worst moment; the VAE is small and stays."""
     keeps = _KEEPS[fitting.storage]
     transformers = [round(size * keeps) for size in sizes.transformers]
@@ -161,19 +161,19 @@ def need(sizes: Sizes, fitting: Fitting) -> int:
     return sizes.vae + max(max(transformers) * _GROUP_BLOCKS // 30 + step, decode)
 
 
-def waiting(sizes: Sizes, fitting: Fitting) -> int:
+def host_bytes(sizes: MemorySizes, fitting: ExecutionConfig) -> int:
     """Bytes of weights that wait in the machine's memory."""
     return round(sum(sizes.transformers) * _KEEPS[fitting.storage]) + sum(sizes.encoders)
 
 
-def loading(sizes: Sizes, fitting: Fitting) -> int:
+def loading_bytes(sizes: MemorySizes, fitting: ExecutionConfig) -> int:
     """Bytes that the machine's memory holds while weights are read: all parts pass through it, of which fp8 is made
     only then."""
     keeps = 1.0 if fitting.storage == "fp8" else _KEEPS[fitting.storage]
     return round(sum(sizes.transformers) * keeps) + sum(sizes.encoders) + sizes.vae
 
 
-def _able(card: Card) -> tuple[Storage, ...]:
+def _able(card: DeviceMemory) -> tuple[Storage, ...]:
     return tuple(item for item in STORAGES if item not in _NEEDS or _NEEDS[item] in card.packages)
 
 
@@ -194,7 +194,7 @@ def parse_cache(text: str) -> float:
     return threshold
 
 
-def refuse_cache(fitting: Fitting, *, vace: bool, shared: bool) -> None:
+def refuse_cache(fitting: ExecutionConfig, *, vace: bool, shared: bool) -> None:
     """Refuse what a first-block cache does not go with: a VACE base, compiled blocks, a step `shared` by processes.
 
     Raises:

@@ -6,15 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from onestory_cli.memory.levels import allocate
-from onestory_cli.models.offload.config import Asked, Card, Fitting, Sizes, fits, ladder, loading, need, usable, waiting
-from onestory_cli.models.offload.sizes import Parts, sizes_of
+from onestory_cli.models.offload.config import (
+    DeviceMemory,
+    ExecutionConfig,
+    ExecutionRequest,
+    MemorySizes,
+    candidates,
+    device_bytes,
+    fits,
+    host_bytes,
+    loading_bytes,
+    usable_bytes,
+)
+from onestory_cli.models.offload.sizes import PartSizes, memory_sizes
 from onestory_cli.models.spec import ModelSpec
 
 PROGRAM = 6 * 10**8  # bytes of the libraries themselves, in the machine's memory
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
+class Workload:
     """What is asked of a model at once: pixel frames of a size, their noise tokens, and context tokens of memory."""
 
     frames: int
@@ -25,7 +36,7 @@ class Work:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Way:
+class Candidate:
     """One fitting, the bytes that it needs of the card and of the machine while it works, and whether it has them."""
 
     fitting: str
@@ -35,16 +46,16 @@ class Way:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outlook:
+class MemoryEstimate:
     """A model and its largest work on a card. `memory` is the card's, or the machine's where there is no card, of which
-    `usable` can be counted on. `ways` go down to the one that `chosen` names; None is chosen where no way fits.
+    `usable_bytes` can be counted on. `ways` go down to the one that `chosen` names; None is chosen where no way fits.
 
     `loading` is what the machine's memory holds while the weights are read.
     """
 
     model: str
     parts: Mapping[str, int]
-    work: Work
+    work: Workload
     step: int
     decode: int
     gpu: bool
@@ -52,7 +63,7 @@ class Outlook:
     usable: int
     host: int
     loading: int
-    ways: tuple[Way, ...]
+    ways: tuple[Candidate, ...]
     chosen: str | None
 
     @property
@@ -60,12 +71,12 @@ class Outlook:
         return self.chosen is not None and self.loading <= self.host
 
 
-def default_work(spec: ModelSpec) -> Work:
+def default_workload(spec: ModelSpec) -> Workload:
     """A shot at the model's own size and length, with all the memory that it takes by itself."""
     rows, columns = spec.latent_size(spec.width, spec.height)
     levels = allocate(spec.memory_frames, spec.budget, height=rows, width=columns, levels=spec.levels)
     per_frame = spec.tokens_per_frame(spec.width, spec.height)
-    return Work(
+    return Workload(
         frames=spec.frames,
         width=spec.width,
         height=spec.height,
@@ -74,16 +85,20 @@ def default_work(spec: ModelSpec) -> Work:
     )
 
 
-def foresee(spec: ModelSpec, parts: Parts, work: Work, card: Card, asked: Asked) -> Outlook:
+def estimate_memory(
+    spec: ModelSpec, parts: PartSizes, work: Workload, card: DeviceMemory, asked: ExecutionRequest
+) -> MemoryEstimate:
     """The way that `--vram auto` would take, and those before it that are too large."""
-    sizes = sizes_of(spec, frames=work.frames, width=work.width, height=work.height, context=work.context, parts=parts)
-    ways: list[Way] = []
-    fitting = Fitting()
-    for fitting in ladder(sizes, card, asked):
+    sizes = memory_sizes(
+        spec, frames=work.frames, width=work.width, height=work.height, context=work.context, parts=parts
+    )
+    ways: list[Candidate] = []
+    fitting = ExecutionConfig()
+    for fitting in candidates(sizes, card, asked):
         ways.append(_way(sizes, fitting, card))
         if ways[-1].fits:
             break
-    return Outlook(
+    return MemoryEstimate(
         model=spec.name,
         parts=parts.sizes,
         work=work,
@@ -91,27 +106,27 @@ def foresee(spec: ModelSpec, parts: Parts, work: Work, card: Card, asked: Asked)
         decode=sizes.tiled_decode if fitting.vae_tiling else sizes.decode,
         gpu=card.gpu,
         memory=card.memory,
-        usable=usable(card.memory),
+        usable=usable_bytes(card.memory),
         host=card.host,
-        loading=loading(sizes, fitting) + PROGRAM,
+        loading=loading_bytes(sizes, fitting) + PROGRAM,
         ways=tuple(ways),
         chosen=ways[-1].fitting if ways[-1].fits else None,
     )
 
 
-def _way(sizes: Sizes, fitting: Fitting, card: Card) -> Way:
+def _way(sizes: MemorySizes, fitting: ExecutionConfig, card: DeviceMemory) -> Candidate:
     if not card.gpu:
-        all_of_it = need(sizes, fitting) + PROGRAM
-        return Way(fitting=str(fitting), card=0, machine=all_of_it, fits=all_of_it <= usable(card.memory))
-    waits = 0 if fitting.offload == "none" else waiting(sizes, fitting)
-    return Way(
+        all_of_it = device_bytes(sizes, fitting) + PROGRAM
+        return Candidate(fitting=str(fitting), card=0, machine=all_of_it, fits=all_of_it <= usable_bytes(card.memory))
+    waits = 0 if fitting.offload == "none" else host_bytes(sizes, fitting)
+    return Candidate(
         fitting=str(fitting),
-        card=need(sizes, fitting),
+        card=device_bytes(sizes, fitting),
         machine=waits + PROGRAM,
         fits=fits(sizes, fitting, card),
     )
 
 
-def computed_on(spec: ModelSpec, card: Card) -> ModelSpec:
+def with_device_dtype(spec: ModelSpec, card: DeviceMemory) -> ModelSpec:
     """The spec with the type that it computes in there: processors take float32."""
     return spec if card.gpu else replace(spec, dtype="float32")

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from onestory_cli.models.cards import read_map
-from onestory_cli.models.offload.config import Sizes
+from onestory_cli.models.cards import read_json_map
+from onestory_cli.models.offload.config import MemorySizes
 from onestory_cli.models.offload.published_sizes import PUBLISHED
 from onestory_cli.models.single_file import shapes_of_safetensors
 from onestory_cli.models.spec import ModelSpec
@@ -22,7 +22,7 @@ _STEP_WIDTHS = 14  # activations of one token in a block, in units of the transf
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
+class PartSizes:
     """Bytes of each part of a model as it is computed with, by name: transformer, text_encoder, vae ...
 
     `width` is the transformer's, `hints` how many states of its whole length VACE hands to it, 0 for other bases.
@@ -33,7 +33,7 @@ class Parts:
     hints: int = 0
 
 
-def parts_of(spec: ModelSpec) -> Parts:
+def local_parts(spec: ModelSpec) -> PartSizes:
     """The parts of a model that is here.
 
     Raises:
@@ -45,12 +45,12 @@ def parts_of(spec: ModelSpec) -> Parts:
     for name in ("text_encoder", "image_encoder")[: 2 if spec.image_tokens else 1]:
         sizes[name] = _parameters(base / name) * kind
     sizes["vae"] = _parameters(base / "vae") * WIDE
-    config = read_map(base / "transformer" / "config.json")
+    config = read_json_map(base / "transformer" / "config.json")
     width = int(config["num_attention_heads"]) * int(config["attention_head_dim"])
-    return Parts(sizes=sizes, width=width, hints=len(config.get("vace_layers") or ()))
+    return PartSizes(sizes=sizes, width=width, hints=len(config.get("vace_layers") or ()))
 
 
-def published_parts(spec: ModelSpec) -> Parts | None:
+def published_parts(spec: ModelSpec) -> PartSizes | None:
     """The parts of a base of the catalogue, whether it is here or not; None for any other model."""
     counts = PUBLISHED.get(spec.hub)
     if counts is None:
@@ -58,20 +58,20 @@ def published_parts(spec: ModelSpec) -> Parts | None:
     kind = _bytes_of(spec)
     sizes = {name: _gguf(file) or counts.transformer * kind for name, file in _experts(spec)}
     sizes |= {name: number * kind for name, number in counts.encoders.items()}
-    return Parts(sizes={**sizes, "vae": counts.vae * WIDE}, width=counts.width, hints=counts.hints)
+    return PartSizes(sizes={**sizes, "vae": counts.vae * WIDE}, width=counts.width, hints=counts.hints)
 
 
-def sizes_of(
-    spec: ModelSpec, *, frames: int, width: int, height: int, context: int = 0, parts: Parts | None = None
-) -> Sizes:
+def memory_sizes(
+    spec: ModelSpec, *, frames: int, width: int, height: int, context: int = 0, parts: PartSizes | None = None
+) -> MemorySizes:
     """Bytes of the parts of a model, and of its work on a shot of `frames` pixel frames of a size, with `context`
     tokens of memory. Without `parts` the model is here.
 
     The work is an estimate from shapes, good to some tens of percent.
     """
-    parts = parts or parts_of(spec)
+    parts = parts or local_parts(spec)
     tokens = spec.latent_frames(frames) * spec.tokens_per_frame(width, height) + context
-    return Sizes(
+    return MemorySizes(
         transformers=tuple(size for name, size in parts.sizes.items() if name.startswith("transformer")),
         encoders=tuple(size for name, size in parts.sizes.items() if name.endswith("_encoder")),
         vae=parts.sizes["vae"],

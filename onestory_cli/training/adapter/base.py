@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from onestory_cli.models.fingerprint import fingerprint
-from onestory_cli.models.load import image_parts, load_transformer, load_vae, reading, settle, text_parts
+from onestory_cli.models.load import image_parts, load_transformer, load_vae, reading_weights, text_parts, to_device
 from onestory_cli.models.model import NO_MODULE, LoadedModel, Reader
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.models.transformer import MemoryWanTransformer
@@ -46,17 +46,17 @@ class Base:
     @contextmanager
     def captions(self) -> Iterator[Captions]:
         """The text encoder, for as long as the context lasts."""
-        with reading(self.spec):
+        with reading_weights(self.spec):
             parts = text_parts(self.spec, self.device)
         reader = Reader(spec=self.spec, **parts, selector=NO_MODULE, device=self.device)
-        settle(self.device, reader.text_encoder)
+        to_device(self.device, reader.text_encoder)
         yield reader.encode_text
 
     def painter(self, **parts: Any) -> LoadedModel:
         """The VAE and whatever `parts` are at hand, as a model; what else it has is not in memory."""
-        with reading(self.spec):
+        with reading_weights(self.spec):
             vae = load_vae(self.spec)
-        settle(self.device, vae)
+        to_device(self.device, vae)
         absent = dict.fromkeys(("text_encoder", "tokenizer", "selector", "transformer", "conditioner"), NO_MODULE)
         return LoadedModel(**{**absent, **parts}, spec=self.spec, vae=vae, device=self.device)
 
@@ -64,16 +64,16 @@ class Base:
         """The parts that look at pictures: the VAE, and the image encoder of a base that has one."""
         if not self.spec.image_tokens:
             return self.painter()
-        with reading(self.spec):
+        with reading_weights(self.spec):
             parts = image_parts(self.spec, torch.float32)
-        settle(self.device, parts["image_encoder"])
+        to_device(self.device, parts["image_encoder"])
         return self.painter(**parts)
 
     def transformer(self, dtype: torch.dtype) -> MemoryWanTransformer:
         """The transformer that learns, frozen yet."""
-        with reading(self.spec):
+        with reading_weights(self.spec):
             loaded = load_transformer(self.spec, self.part, dtype)
-        settle(self.device, loaded)
+        to_device(self.device, loaded)
         return cast(MemoryWanTransformer, loaded)
 
     def _fingerprint(self, *parts: str) -> str:

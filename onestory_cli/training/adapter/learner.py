@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from onestory_cli.generate.denoise import Conditions, velocity
+from onestory_cli.generate.denoise import Conditions, predict_velocity
 from onestory_cli.generate.selection import Context, condition, gather
 from onestory_cli.memory.levels import allocate
 from onestory_cli.memory.selector import selection_loss
-from onestory_cli.models.model import TRAINED_TIMES, LoadedModel
+from onestory_cli.models.model import TRAIN_TIMESTEPS, LoadedModel
 from onestory_cli.training.adapter.recipe import Learning, Memory
 from onestory_cli.training.adapter.triples import Triples
 from onestory_cli.training.objective import Losses, by_chance
@@ -146,5 +146,5 @@ def _flow(model: LoadedModel, batch: Triples, text_BLE: Tensor, context: Context
         channels_BCTHW=None if batch.channels_BRTHW is None else batch.channels_BRTHW.to(clean),
         image_BIV=None if batch.image_BIV is None else batch.image_BIV.to(clean),
     )
-    found = velocity(model, noisy, time_B * TRAINED_TIMES, conditions)
+    found = predict_velocity(model, noisy, time_B * TRAIN_TIMESTEPS, conditions)
     return functional.mse_loss(found[:, :, held:], (noise - clean)[:, :, held:])

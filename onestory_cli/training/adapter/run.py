@@ -12,7 +12,7 @@ from accelerate.utils import DistributedDataParallelKwargs
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Emit, ignore
 from onestory_cli.models.context_parallel import free_groups_at_exit
-from onestory_cli.models.load import quietly
+from onestory_cli.models.load import silence_library_logging
 from onestory_cli.training.adapter.base import Base
 from onestory_cli.training.adapter.build import build_adapter
 from onestory_cli.training.adapter.cache import Shards
@@ -37,7 +37,7 @@ def train_adapter(path: Path, folder: Path, emit: Emit = ignore, *, device: str 
         OnestoryError: T601 for a recipe that cannot be used, T602 and T603 for its shots, T604 for image encoders,
             T605 for a checkpoint of another recipe, M514 for a tracker that is not installed, M5xx for the base.
     """
-    quietly()
+    silence_library_logging()
     recipe = read_adapter_recipe(path)
     wanted = fit(recipe, path, folder / "model" / "adapter")
     accelerator = open_accelerator(recipe, folder, device)

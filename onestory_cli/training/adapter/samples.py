@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from onestory_cli.generate.denoise import Conditions, denoise, schedule_for, starting_noise
+from onestory_cli.generate.denoise import Conditions, default_config, denoise, prepare_latents
 from onestory_cli.generate.selection import condition, gather, score, select
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.model import LoadedModel
@@ -64,8 +64,8 @@ def _make(model: LoadedModel, shots: Shots, before: list[Tensor], caption: str, 
         channels_BCTHW=first.get("channels_BRTHW"),
         image_BIV=first.get("image_BIV"),
     )
-    schedule = schedule_for(spec, steps=steps)
-    noise = starting_noise((1, *before[0].shape), seed=0)
+    schedule = default_config(spec, steps=steps)
+    noise = prepare_latents((1, *before[0].shape), seed=0)
     return denoise(model, noise, conditions, schedule)[0].cpu()
 
 

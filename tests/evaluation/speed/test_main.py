@@ -15,7 +15,7 @@ from onestory_cli.evaluation.speed.__main__ import Speed, main, report
 from onestory_cli.evaluation.speed.films import Film, plan_of
 from onestory_cli.evaluation.speed.parts import Aged, Pair, StepShape, ages, in_turns, step_with_memory
 from onestory_cli.evaluation.speed.stock import load_stock, stock_shot
-from onestory_cli.generate.denoise import Conditions, guided
+from onestory_cli.generate.denoise import Conditions, guided_velocity
 from onestory_cli.generate.shot import generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.model import LoadedModel
@@ -89,9 +89,9 @@ def test_a_step_takes_the_budget_and_none(monkeypatch: pytest.MonkeyPatch) -> No
 
     def counted(model: object, latents: object, moment: object, conditions: Conditions, schedule: object) -> object:
         tokens.append(conditions.context_BSD.shape[1])
-        return guided(model, latents, moment, conditions, schedule)  # type: ignore[arg-type]
+        return guided_velocity(model, latents, moment, conditions, schedule)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(parts, "guided", counted)
+    monkeypatch.setattr(parts, "guided_velocity", counted)
     step_with_memory(StepShape(heads=1, width=32, height=32, frames=5), budget=1.5, turns=1)
     assert tokens == [6, 0, 6, 0]  # a latent frame of 32 x 32 pixels has four, and the first turn warms up
 

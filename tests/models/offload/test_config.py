@@ -13,23 +13,33 @@ from onestory_cli.errors import OnestoryError
 from onestory_cli.models.catalog import find
 from onestory_cli.models.fingerprint import fingerprint_of
 from onestory_cli.models.load import load_model
-from onestory_cli.models.offload.apply import card_of
-from onestory_cli.models.offload.config import Asked, Card, Fitting, Sizes, choose, need, parse_size
-from onestory_cli.models.offload.sizes import sizes_of
+from onestory_cli.models.offload.apply import device_memory
+from onestory_cli.models.offload.config import (
+    DeviceMemory,
+    ExecutionConfig,
+    ExecutionRequest,
+    MemorySizes,
+    choose_execution,
+    device_bytes,
+    parse_size,
+)
+from onestory_cli.models.offload.sizes import memory_sizes
 from tests.bases import base_folder
 
 __all__ = ["base_folder"]
 
 GB = 10**9
 # Of 832x480, 81 frames: Wan 2.1 1.3B and 14B, and Wan 2.2 A14B of two experts, as their weights are in bf16.
-SMALL = Sizes(transformers=(3 * GB,), encoders=(11 * GB,), vae=GB // 2, step=1 * GB, decode=2 * GB, tiled_decode=GB)
+SMALL = MemorySizes(
+    transformers=(3 * GB,), encoders=(11 * GB,), vae=GB // 2, step=1 * GB, decode=2 * GB, tiled_decode=GB
+)
 LARGE = replace(SMALL, transformers=(29 * GB,), step=5 * GB)
 TWO = replace(LARGE, transformers=(29 * GB, 29 * GB))
 ALL = frozenset({"torchao", "bitsandbytes"})
 
 
-def card(gigabytes: float, host: float = 200, packages: frozenset[str] = ALL) -> Card:
-    return Card(memory=int(gigabytes * GB), host=int(host * GB), packages=packages)
+def card(gigabytes: float, host: float = 200, packages: frozenset[str] = ALL) -> DeviceMemory:
+    return DeviceMemory(memory=int(gigabytes * GB), host=int(host * GB), packages=packages)
 
 
 @pytest.mark.parametrize(
@@ -52,30 +62,30 @@ def card(gigabytes: float, host: float = 200, packages: frozenset[str] = ALL) ->
         (SMALL, card(2.6), "offload group, vae tiling"),
     ],
 )
-def test_the_choice(sizes: Sizes, on: Card, chosen: str) -> None:
-    fitting = choose(sizes, on)
+def test_the_choice(sizes: MemorySizes, on: DeviceMemory, chosen: str) -> None:
+    fitting = choose_execution(sizes, on)
     assert str(fitting) == chosen
-    assert need(sizes, fitting) < on.memory
+    assert device_bytes(sizes, fitting) < on.memory
 
 
 def test_without_their_packages_storages_are_not_chosen() -> None:
     with pytest.raises(OnestoryError, match="does not fit into"):
-        choose(TWO, card(24, host=35, packages=frozenset()))
+        choose_execution(TWO, card(24, host=35, packages=frozenset()))
 
 
 def test_flags_are_obeyed_and_the_rest_is_chosen() -> None:
-    asked = Asked(offload="model", storage="fp8", vae_tiling=True, attention="flash", compile_blocks=True)
+    asked = ExecutionRequest(offload="model", storage="fp8", vae_tiling=True, attention="flash", compile_blocks=True)
     told = "offload model, storage fp8, vae tiling, attention flash, compiled blocks"
-    assert str(choose(SMALL, card(80), asked)) == told
-    assert str(choose(LARGE, card(24), Asked(storage="nf4"))) == "offload model, storage nf4"
+    assert str(choose_execution(SMALL, card(80), asked)) == told
+    assert str(choose_execution(LARGE, card(24), ExecutionRequest(storage="nf4"))) == "offload model, storage nf4"
     with pytest.raises(OnestoryError):
-        choose(LARGE, card(24), Asked(offload="none", storage="none"))
+        choose_execution(LARGE, card(24), ExecutionRequest(offload="none", storage="none"))
 
 
 def test_on_a_processor_nothing_is_chosen_and_flags_are_obeyed() -> None:
-    processor = Card(memory=GB, host=GB, gpu=False)
-    assert choose(TWO, processor) == Fitting()
-    assert choose(TWO, processor, Asked(storage="fp8")) == Fitting(storage="fp8")
+    processor = DeviceMemory(memory=GB, host=GB, gpu=False)
+    assert choose_execution(TWO, processor) == ExecutionConfig()
+    assert choose_execution(TWO, processor, ExecutionRequest(storage="fp8")) == ExecutionConfig(storage="fp8")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +106,12 @@ def test_only_what_changes_bytes_is_in_the_fingerprint(base_folder: Callable[[st
     spec = find(str(base_folder("t2v")))
     prints = [
         fingerprint_of(replace(spec, fitting=fitting))
-        for fitting in (Fitting(), Fitting(offload="group"), Fitting(storage="fp8"), Fitting(vae_tiling=True))
+        for fitting in (
+            ExecutionConfig(),
+            ExecutionConfig(offload="group"),
+            ExecutionConfig(storage="fp8"),
+            ExecutionConfig(vae_tiling=True),
+        )
     ]
     assert prints[0] == prints[1] == fingerprint_of(spec)
     assert len(set(prints)) == 3
@@ -104,14 +119,14 @@ def test_only_what_changes_bytes_is_in_the_fingerprint(base_folder: Callable[[st
 
 def test_sizes_are_those_of_the_loaded_parts(base_folder: Callable[[str], Path]) -> None:
     spec = replace(find(str(base_folder("t2v-a14b"))), dtype="float32")
-    sizes, model = sizes_of(spec, frames=5, width=64, height=64), load_model(spec, "cpu")
+    sizes, model = memory_sizes(spec, frames=5, width=64, height=64), load_model(spec, "cpu")
     loaded = [sum(value.numel() * 4 for value in part.parameters()) for part in model.expert_transformers]
     assert list(sizes.transformers) == loaded
     assert sizes.vae == sum(value.numel() * 4 for value in model.vae.parameters())
 
 
 def test_switches_are_set(base_folder: Callable[[str], Path]) -> None:
-    fitting = Fitting(storage="fp8", vae_tiling=True, attention="native")
+    fitting = ExecutionConfig(storage="fp8", vae_tiling=True, attention="native")
     model = load_model(replace(find(str(base_folder("t2v"))), fitting=fitting), "cpu")
     assert model.vae.use_tiling
     assert model.transformer.blocks[0].attn1.to_q.weight.dtype == torch.float8_e4m3fn
@@ -120,10 +135,10 @@ def test_switches_are_set(base_folder: Callable[[str], Path]) -> None:
 
 
 def test_an_unknown_attention_is_refused(base_folder: Callable[[str], Path]) -> None:
-    spec = replace(find(str(base_folder("t2v"))), fitting=Fitting(attention="of-mine"))
+    spec = replace(find(str(base_folder("t2v"))), fitting=ExecutionConfig(attention="of-mine"))
     with pytest.raises(OnestoryError, match="cannot be used here"):
         load_model(spec, "cpu")
 
 
 def test_a_processor_is_no_card() -> None:
-    assert not card_of(torch.device("cpu"), memory=GB).gpu
+    assert not device_memory(torch.device("cpu"), memory=GB).gpu

@@ -13,10 +13,16 @@ from diffusers import AutoencoderKLWan, WanTransformer3DModel, WanVACETransforme
 from onestory_cli.models.bases import BASES, T2V_1_3B, T2V_14B, T2V_A14B, VACE_1_3B
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import load_model
-from onestory_cli.models.offload.config import Asked, Card, choose
-from onestory_cli.models.offload.estimate import PROGRAM, Outlook, computed_on, default_work, foresee
+from onestory_cli.models.offload.config import DeviceMemory, ExecutionRequest, choose_execution
+from onestory_cli.models.offload.estimate import (
+    PROGRAM,
+    MemoryEstimate,
+    default_workload,
+    estimate_memory,
+    with_device_dtype,
+)
 from onestory_cli.models.offload.published_sizes import PUBLISHED
-from onestory_cli.models.offload.sizes import Parts, parts_of, published_parts, sizes_of
+from onestory_cli.models.offload.sizes import PartSizes, local_parts, memory_sizes, published_parts
 from onestory_cli.models.spec import ModelSpec
 from tests.bases import base_folder
 
@@ -25,19 +31,19 @@ __all__ = ["base_folder"]
 GB = 10**9
 
 
-def card(gigabytes: float, host: float = 200) -> Card:
-    return Card(memory=int(gigabytes * GB), host=int(host * GB))
+def card(gigabytes: float, host: float = 200) -> DeviceMemory:
+    return DeviceMemory(memory=int(gigabytes * GB), host=int(host * GB))
 
 
-def published(spec: ModelSpec) -> Parts:
+def published(spec: ModelSpec) -> PartSizes:
     parts = published_parts(spec)
     assert parts
     return parts
 
 
-def outlook(spec: ModelSpec, on: Card) -> Outlook:
-    spec = computed_on(spec, on)
-    return foresee(spec, published(spec), default_work(spec), on, Asked())
+def outlook(spec: ModelSpec, on: DeviceMemory) -> MemoryEstimate:
+    spec = with_device_dtype(spec, on)
+    return estimate_memory(spec, published(spec), default_workload(spec), on, ExecutionRequest())
 
 
 @pytest.mark.parametrize("name", BASES)
@@ -66,7 +72,7 @@ def numbers(module: torch.nn.Module) -> int:
 @pytest.mark.parametrize("family", ["t2v", "i2v", "vace", "ti2v", "i2v-a14b"])
 def test_parts_are_those_of_the_loaded_model(base_folder: Callable[[str], Path], family: str) -> None:
     spec = replace(find(str(base_folder(family))), dtype="float32")
-    parts, model = parts_of(spec), load_model(spec, "cpu")
+    parts, model = local_parts(spec), load_model(spec, "cpu")
     loaded = {name: sum(value.numel() * 4 for value in getattr(model, name).parameters()) for name in parts.sizes}
     # an embedding that two modules share is stored once, and counted so
     assert parts.sizes == loaded
@@ -92,15 +98,15 @@ def test_a_gguf_file_counts_as_it_is(tmp_path: Path) -> None:
         (T2V_14B, card(24), ["none", "offload model", "offload group"]),
     ],
 )
-def test_ways_go_down_to_the_one_that_auto_takes(spec: ModelSpec, on: Card, ways: list[str]) -> None:
+def test_ways_go_down_to_the_one_that_auto_takes(spec: ModelSpec, on: DeviceMemory, ways: list[str]) -> None:
     told = outlook(spec, on)
     assert [way.fitting for way in told.ways] == ways
     assert [way.fits for way in told.ways] == [False] * (len(ways) - 1) + [True]
     work = told.work
-    sizes = sizes_of(
+    sizes = memory_sizes(
         spec, frames=work.frames, width=work.width, height=work.height, context=work.context, parts=published(spec)
     )
-    assert told.chosen == str(choose(sizes, on))
+    assert told.chosen == str(choose_execution(sizes, on))
     assert told.fits
 
 
@@ -119,7 +125,7 @@ def test_weights_pass_through_the_machines_memory() -> None:
 
 
 def test_a_processor_computes_in_float32_and_holds_everything() -> None:
-    processor = Card(memory=200 * GB, host=200 * GB, gpu=False)
+    processor = DeviceMemory(memory=200 * GB, host=200 * GB, gpu=False)
     told = outlook(T2V_14B, processor)
     assert told.parts["transformer"] == 2 * outlook(T2V_14B, card(80)).parts["transformer"]
     assert told.ways[0].machine == sum(told.parts.values()) + max(told.step, told.decode) + PROGRAM
@@ -129,6 +135,8 @@ def test_a_processor_computes_in_float32_and_holds_everything() -> None:
 
 def test_memory_makes_a_step_larger() -> None:
     parts, size = published(VACE_1_3B), {"frames": 81, "width": 832, "height": 480}
-    alone, remembering = (sizes_of(VACE_1_3B, **size, context=context, parts=parts).step for context in (0, 3 * 1560))
+    alone, remembering = (
+        memory_sizes(VACE_1_3B, **size, context=context, parts=parts).step for context in (0, 3 * 1560)
+    )
     assert remembering / alone == pytest.approx((21 + 3) / 21)
-    assert default_work(VACE_1_3B).context == 3 * 1560
+    assert default_workload(VACE_1_3B).context == 3 * 1560
