@@ -205,7 +205,7 @@ def masked(output: str) -> str:
     """Output without what differs from machine to machine: ids, times, memory, and the last digits of scores."""
     output = re.sub(r"\b[0-9a-f]{6}\b", "ID", output)
     output = re.sub(r"\[[\d,]+\]", lambda frames: str(sorted(frames[0])), output)  # near-equal scores change places
-    return re.sub(r"-?\d+\.\d+|in [\d:]+( s)?|\d:\d\d:\d\d|[▁-█░]| +", "N", output)
+    return re.sub(r"-?\d+\.\d+|in [\d.:]+( s)?|\d:\d\d:\d\d|[▁-█░]| +", "N", output)
 
 
 def test_the_output_of_the_example(golden: Golden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
