@@ -17,8 +17,9 @@ import numpy as np
 
 from onestory_cli.checkpoint import UNKEPT, Checkpoint, Partial
 from onestory_cli.events import Emit, Remembered, StepDone, ignore
+from onestory_cli.memory.frames import FrameRef, SelectedFrame
 from onestory_cli.memory.levels import allocate
-from onestory_cli.memory.policies import POLICIES, FrameRef
+from onestory_cli.memory.policies import POLICIES
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.planning.jobs import Plan, ShotJob
 from onestory_cli.planning.planner import make_plan
@@ -71,17 +72,8 @@ def three_shots() -> Plan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NumberFrame:
-    shot: str
-    index: int
-    score: float
-    level: str
-    tokens: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class NumberRecall:
-    selection: Sequence[NumberFrame]
+    selection: Sequence[SelectedFrame]
     scores: Mapping[str, Sequence[float]]
 
     @property
@@ -120,7 +112,7 @@ class NumpyMaker:
         checkpoint: Checkpoint = UNKEPT,
     ) -> NumberShot:
         scores, chosen = self._select(job, memory)
-        frames = tuple((frame.shot, frame.index) for frame in chosen)
+        frames = tuple((frame.source, frame.index) for frame in chosen)
         emit(Remembered(shot=job.shot, frames=frames, tokens=0, visible=sum(map(len, scores.values()))))
         shape = (
             self.spec.latent_channels,
@@ -161,7 +153,7 @@ class NumpyMaker:
 
     def _select(
         self, job: ShotJob, memory: Mapping[str, np.ndarray]
-    ) -> tuple[dict[str, tuple[float, ...]], list[NumberFrame]]:
+    ) -> tuple[dict[str, tuple[float, ...]], list[SelectedFrame]]:
         scores = self._scores(job, memory)
         refs = [FrameRef(source, index) for source, row in scores.items() for index in range(len(row))]
         values = [score for row in scores.values() for score in row]
@@ -171,8 +163,9 @@ class NumpyMaker:
         chosen = POLICIES[job.memory.policy](values, refs, len(table(job.memory.frames)), shown)
         levels = table(len(chosen))
         return scores, [
-            NumberFrame(
-                shot=refs[place].source,
+            SelectedFrame(
+                source=refs[place].source,
+                digest="",
                 index=refs[place].index,
                 score=values[place],
                 level=level.name,

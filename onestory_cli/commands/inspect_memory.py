@@ -14,7 +14,7 @@ from onestory_cli.commands._options import Json, RunArgument, a_number, option
 from onestory_cli.commands._report_options import ScoresFile, scores_in, write_page
 from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.errors import ExitCode, did_you_mean
-from onestory_cli.models.catalog import POLICIES
+from onestory_cli.memory.policies import POLICIES
 from onestory_cli.store.locate import find_run
 
 if TYPE_CHECKING:

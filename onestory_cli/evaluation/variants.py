@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from onestory_cli.models.catalog import POLICIES
+from onestory_cli.memory.policies import POLICIES
 
 Switch = tuple[bool, ...]
 

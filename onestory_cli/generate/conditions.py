@@ -71,9 +71,9 @@ def pictures_of(model: LoadedModel, bank: MemoryBank, recalled: RecallResult) ->
     needed."""
     lengths: dict[str, int] = {}
     for frame in recalled.selection:
-        lengths[frame.shot] = max(frame.index + 1, lengths.get(frame.shot, 0))
+        lengths[frame.source] = max(frame.index + 1, lengths.get(frame.source, 0))
     pictures = {source: model.pictures(bank.latents(source), length) for source, length in lengths.items()}
-    return [pictures[frame.shot][frame.index] for frame in recalled.selection]
+    return [pictures[frame.source][frame.index] for frame in recalled.selection]
 
 
 def _with_context(model: LoadedModel, bank: MemoryBank, recalled: RecallResult, conditions: Conditions) -> Conditions:

@@ -12,21 +12,11 @@ from torch import Tensor
 
 from onestory_cli.generate.selection import Selection, score, select
 from onestory_cli.memory.bank import MemoryBank
+from onestory_cli.memory.frames import SelectedFrame
 from onestory_cli.memory.policies import needs_scores
 from onestory_cli.models.image_text_scorer import latents_digest
 from onestory_cli.models.model import Eyes, Reader
 from onestory_cli.planning.jobs import ShotJob
-
-
-@dataclass(frozen=True, kw_only=True)
-class SelectedFrame:
-    """One remembered frame: where it is from, its relevance, and what it cost."""
-
-    shot: str
-    index: int
-    score: float
-    level: str
-    tokens: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +63,8 @@ def recall(model: Reader | Eyes, job: ShotJob, bank: MemoryBank, text_BLE: Tenso
     values = scores_BF[0].tolist()
     selection = tuple(
         SelectedFrame(
-            shot=refs[position].source,
+            source=refs[position].source,
+            digest="",
             index=refs[position].index,
             score=values[position],
             level=level.name,

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from onestory_cli.generate.denoise import Conditions, DenoiseConfig, denoise, prepare_latents
 from onestory_cli.generate.selection import Selection, condition, gather, score, select
-from onestory_cli.memory.policies import FrameRef, Shown
+from onestory_cli.memory.frames import FrameRef
+from onestory_cli.memory.policies import ShownSources
 from onestory_cli.models.model import LoadedModel
 
 
@@ -31,7 +32,7 @@ def roll_out(
     budget: float | None = None,
     seed: int = 0,
     visible: Sequence[Sequence[int]] | None = None,
-    shown: Sequence[Sequence[Shown]] = (),
+    shown: Sequence[Sequence[ShownSources]] = (),
     introduces: Sequence[Sequence[bool]] = (),
     selections: list[Tensor] | None = None,
 ) -> Iterator[Tensor]:
@@ -84,7 +85,7 @@ def _choose(
     *,
     frames: int | None,
     budget: float | None,
-    shown_B: Sequence[Shown],
+    shown_B: Sequence[ShownSources],
 ) -> Selection:
     """What each film remembers of its made `shots`."""
     spec = model.spec

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from onestory_cli.memory.conditioner import context_positions
+from onestory_cli.memory.frames import FrameRef
 from onestory_cli.memory.levels import Level, allocate
-from onestory_cli.memory.policies import POLICIES, FrameRef, Shown
+from onestory_cli.memory.policies import POLICIES, ShownSources
 from onestory_cli.models.model import Eyes, LoadedModel, Reader
 from onestory_cli.models.transformer import RotaryEmbedding, rotary_embedding
 
@@ -56,7 +57,7 @@ def select(
     frames: int,
     budget: float,
     size: tuple[int, int],
-    shown_B: Sequence[Shown] = (),
+    shown_B: Sequence[ShownSources] = (),
 ) -> Selection:
     """The frames that a policy keeps, at most as many as the budget can carry, and their levels (OneStory Eq. 6).
 

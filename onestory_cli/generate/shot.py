@@ -19,8 +19,9 @@ from onestory_cli.events import Emit, Remembered, StepDone, ignore
 from onestory_cli.generate.conditions import conditions_of
 from onestory_cli.generate.decode import decode
 from onestory_cli.generate.denoise import DenoiseConfig, denoise, prepare_latents
-from onestory_cli.generate.recall import RecallResult, SelectedFrame, recall
+from onestory_cli.generate.recall import RecallResult, recall
 from onestory_cli.memory.bank import MemoryBank
+from onestory_cli.memory.frames import SelectedFrame
 from onestory_cli.models.model import LoadedModel
 from onestory_cli.planning.jobs import ShotJob
 
@@ -114,7 +115,7 @@ def shot_noise(shape: tuple[int, int, int, int, int], *, seed: int, references: 
 def _remembered(job: ShotJob, bank: MemoryBank, recalled: RecallResult) -> Remembered:
     return Remembered(
         shot=job.shot,
-        frames=tuple((item.shot, item.index) for item in recalled.selection),
+        frames=tuple((item.source, item.index) for item in recalled.selection),
         tokens=recalled.context_tokens,
         visible=len(bank.refs),
     )

@@ -1,1 +1,1 @@
-"""The paper's memory: bank, Frame Selection, Adaptive Conditioner, policies. Tensors in, tensors out."""
+"""The memory of a film: bank, frame selector, adaptive conditioner, levels and policies. Tensors in, tensors out."""

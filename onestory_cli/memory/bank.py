@@ -8,21 +8,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from onestory_cli.memory.policies import FrameRef
+from onestory_cli.memory.frames import FrameRef
 
 
 class MemoryBank:
-    """Clean latents (C, T, H, W) of each source, in film order. Zero sources are an ordinary bank of zero frames."""
+    """Clean latents (C, T, H, W) of each source, in film order. An empty memory is a bank of zero frames."""
 
     def __init__(self, *, channels: int, height: int, width: int) -> None:
         self._cell = (channels, height, width)
         self._latents: dict[str, Tensor] = {}
 
     def add(self, source: str, latents_CTHW: Tensor) -> None:
-        """Remember a source; one that is there already is replaced in its place.
+        """Add a source; a source that the bank already holds is replaced and keeps its position.
 
         Raises:
-            ValueError: the latents are of another channel count or size than the bank's.
+            ValueError: the channel count or the size differs from the bank's.
         """
         channels, _, height, width = latents_CTHW.shape
         if (channels, height, width) != self._cell:
@@ -33,28 +33,29 @@ class MemoryBank:
         """The latents (C, T, H, W) of one source.
 
         Raises:
-            KeyError: a source that is not in the bank.
+            KeyError: the bank does not hold this source.
         """
         return self._latents[source]
 
     @property
     def sources(self) -> tuple[str, ...]:
+        """Names of all sources, in film order."""
         return tuple(self._latents)
 
     @property
     def frames_FCHW(self) -> Tensor:
-        """All frames in film order; (0, C, H, W) when nothing is remembered yet."""
+        """All frames in film order; (0, C, H, W) for an empty bank."""
         parts = [latents.transpose(0, 1) for latents in self._latents.values()]
         return torch.cat(parts) if parts else torch.zeros(0, *self._cell)
 
     @property
     def refs(self) -> tuple[FrameRef, ...]:
-        """Where each of the F frames comes from."""
+        """Source and index of each of the F frames."""
         return tuple(FrameRef(name, index) for name, item in self._latents.items() for index in range(item.shape[1]))
 
     @property
     def ages_F(self) -> Tensor:
-        """How many visible sources ago each frame is, from 1 for the latest; int64 (F,)."""
+        """Distance of each frame's source from the new shot, in sources; 1 is the latest. int64 (F,)."""
         counts = [item.shape[1] for item in self._latents.values()]
         ages = [age for age, count in zip(range(len(counts), 0, -1), counts, strict=True) for _ in range(count)]
         return torch.tensor(ages, dtype=torch.long)

@@ -1,4 +1,4 @@
-"""The Adaptive Conditioner: remembered frames -> context tokens, finer for what matters more (OneStory Eq. 7).
+"""The Adaptive Conditioner: remembered frames -> context tokens, finer for more relevant frames (OneStory Eq. 7).
 
 Shape letters: B batch, K selected frames in order of relevance, C latent channels, D width of the transformer,
 S context tokens, H W latent cells.
@@ -20,8 +20,8 @@ from onestory_cli.memory.levels import FINE, LEVELS, Level
 class ConditionerConfig:
     """Sizes of an AdaptiveConditioner.
 
-    With `share_finest` the finest patchifier *is* the base's patch embedding, which makes copying from memory easy to
-    learn for a model trained from the start; an adapter for a finished base keeps a copy of its own (warm-started).
+    With `share_finest` the finest patchifier *is* the base's patch embedding. A model trained from scratch then learns
+    easily to copy from memory. An adapter for a finished base keeps its own copy, warm-started from the base.
     """
 
     latent_channels: int
@@ -43,8 +43,11 @@ class AdaptiveConditioner(nn.Module):
 
     @torch.no_grad()
     def warm_start(self, patch_embedding: nn.Conv3d) -> None:
-        """Start every patchifier from the base's: its kernel repeated and divided by the repeats, so that a constant
-        region gives the token that the base would give. Extra input channels of the base (image conditions) are cut."""
+        """Initialize every patchifier from the base's patch embedding.
+
+        The kernel is repeated and divided by the number of repeats, so a constant region gives the same token as in the
+        base. Extra input channels of the base (image conditions) are cut.
+        """
         channels, fine = self.config.latent_channels, patch_embedding.kernel_size[-1]
         for conv in self.patchifiers.values():
             repeats = conv.kernel_size[-1] // fine
@@ -52,7 +55,7 @@ class AdaptiveConditioner(nn.Module):
             conv.bias.copy_(patch_embedding.bias)
 
     def forward(self, frames_BKCHW: Tensor, levels: Sequence[Level], patch_embedding: nn.Conv3d) -> Tensor:
-        """Context tokens (B, S, D) of frames 1..K at their levels, one frame after the other.
+        """Context tokens (B, S, D) of frames 1..K at their levels, concatenated in that order.
 
         `patch_embedding` is the base's.
         """
@@ -62,8 +65,8 @@ class AdaptiveConditioner(nn.Module):
 
     def _patchify(self, frame_BCHW: Tensor, level: Level, patch_embedding: nn.Conv3d) -> Tensor:
         height, width = frame_BCHW.shape[-2:]
-        below, right = -height % level.patch, -width % level.patch
-        frame_BCHW = functional.pad(frame_BCHW, (0, right, 0, below), mode="replicate")
+        bottom, right = -height % level.patch, -width % level.patch
+        frame_BCHW = functional.pad(frame_BCHW, (0, right, 0, bottom), mode="replicate")
         shared = self.config.share_finest and level == self.config.levels[0]
         conv = patch_embedding if shared else self.patchifiers[level.name]
         return conv(frame_BCHW[:, :, None]).flatten(2).transpose(1, 2)
@@ -77,8 +80,8 @@ class AdaptiveConditioner(nn.Module):
 def context_positions(levels: Sequence[Level], *, height: int, width: int, finest: Level = FINE) -> Tensor:
     """Positions (S, 3) of the context tokens: (time, row, column) in units of noise tokens.
 
-    The k-th most relevant frame is at time -k, a place of its own before the shot; in space a token stands at the
-    average position of the patches that it covers, so that its rotation keeps unit norm.
+    The k-th most relevant frame is at time -k, before the shot. In space, a token is at the average position of the
+    patches that it covers; averaging positions and not rotations keeps the rotation at unit norm.
     """
     parts = [torch.zeros(0, 3, dtype=torch.float64)]
     for rank, level in enumerate(levels, start=1):

@@ -17,9 +17,9 @@ from torch.nn import functional
 class SelectorConfig:
     """Sizes of a FrameSelector.
 
-    `ages` and `times` are sizes of two small tables: how many shots ago a frame is, and its place within its shot. The
-    paper states none; without them "the same place" cannot mean the shot just before, and near-equal frames of one shot
-    cannot be told apart. 0 leaves a table out.
+    `ages` and `times` are sizes of two small embedding tables: the distance in shots, and the index within the shot.
+    The paper does not mention them. Without them, "the same place" cannot refer to the previous shot, and near-equal
+    frames of one shot cannot be distinguished. 0 omits a table.
     """
 
     latent_channels: int
@@ -32,7 +32,7 @@ class SelectorConfig:
 
 
 class FrameSelector(nn.Module):
-    """Scores every bank frame against the caption with learnable queries that have read both."""
+    """Scores every bank frame against the caption with learnable queries that attend to both."""
 
     def __init__(self, config: SelectorConfig) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class FrameSelector(nn.Module):
     def forward(self, memory_BFCHW: Tensor, ages_BF: Tensor, times_BF: Tensor, text_BLE: Tensor) -> Tensor:
         """Relevance of every frame, (B, F) in float32: the mean over queries of phi_P(memory) . Q''.
 
-        `ages_BF` counts shots back from 1, `times_BF` frames from 0; both are cut off at the size of their table.
+        `ages_BF` counts shots back from 1, `times_BF` frames from 0; both are clamped to the size of their table.
         """
         memory_BFND = self._memory_tokens(memory_BFCHW, ages_BF, times_BF)
         text_BLD = self.text_norm(self.text_projection(text_BLE))
@@ -73,7 +73,7 @@ class FrameSelector(nn.Module):
         queries_BMD = queries_BMD + self.read_memory(normed_BMD, tokens_BSD, tokens_BSD, need_weights=False)[0]  # Q''
         queries_BMD = self.out_norm(queries_BMD + self.mix(queries_BMD))
         pooled_BFD = self.pool_projection(memory_BFND.mean(2))
-        # scores in fp32: bf16 ties over long banks and the order becomes arbitrary
+        # scores in fp32: in bf16, frames of long banks tie and their order becomes arbitrary
         scores_BFM = torch.einsum("bfd,bmd->bfm", pooled_BFD.float(), queries_BMD.float())
         return scores_BFM.mean(2) / self.config.width**0.5 + self.bias
 

@@ -11,13 +11,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from onestory_cli.models.spec import POLICIES, SCHEDULERS, ModelSpec
+from onestory_cli.memory.policies import POLICIES
+from onestory_cli.models.spec import SCHEDULERS, ModelSpec
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_NUMBER = 2**24  # of pixels, frames, steps: far more than any model has, and no product of two overflows
 _MAY_BE_ZERO = {"memory_frames", "budget", "guidance", "guidance_2", "memory_guidance", "memory_gb", "boundary_ratio"}
 _CHOICES = {
-    "policy": POLICIES,
+    "policy": tuple(POLICIES),
     "scheduler": SCHEDULERS,
     "task": ("t2v", "i2v", "ti2v", "vace"),
     "dtype": ("float32", "bfloat16", "float16"),

@@ -18,13 +18,12 @@ from onestory_cli.models.cards import read_json_map, validate_spec
 from onestory_cli.models.folder import is_stock, read_stock, row_of_hub
 from onestory_cli.models.hub import cached_snapshot, is_repo
 from onestory_cli.models.single_file import is_weights_file, row_of_file
-from onestory_cli.models.spec import POLICIES, SCHEDULERS, ModelSpec
+from onestory_cli.models.spec import SCHEDULERS, ModelSpec
 
 __all__ = [
     "CARD",
     "CATALOG",
     "EMBEDDED",
-    "POLICIES",
     "SCHEDULERS",
     "ModelSpec",
     "find",

@@ -8,7 +8,6 @@ from typing import Literal
 from onestory_cli.memory.levels import LEVELS, Level
 from onestory_cli.models.offload.config import DEFAULT_EXECUTION, ExecutionConfig
 
-POLICIES = ("adaptive", "coverage", "recent", "uniform", "last", "none")
 SCHEDULERS = ("euler", "unipc")
 
 Task = Literal["t2v", "i2v", "ti2v", "vace"]

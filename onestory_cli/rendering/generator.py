@@ -6,38 +6,25 @@ Shape letters: C latent channels, T latent frames, P pixel frames, H W.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from onestory_cli.checkpoint import Checkpoint
 from onestory_cli.events import Emit
+from onestory_cli.memory.frames import SelectedFrame
 from onestory_cli.planning.jobs import ShotJob
 from onestory_cli.store.keys import shown_fields
-from onestory_cli.store.record import MemoryState, SelectedFrame
+from onestory_cli.store.record import MemoryState
 
 if TYPE_CHECKING:
     import numpy as np
-
-
-class Chosen(Protocol):
-    """A remembered frame as a maker tells of it; `shot` may be a reference's source."""
-
-    @property
-    def shot(self) -> str: ...
-    @property
-    def index(self) -> int: ...
-    @property
-    def score(self) -> float: ...
-    @property
-    def level(self) -> str: ...
-    @property
-    def tokens(self) -> int: ...
 
 
 class Recalled(Protocol):
     """What a shot remembers: the selection in order of relevance, and the score of every visible frame by source."""
 
     @property
-    def selection(self) -> Sequence[Chosen]: ...
+    def selection(self) -> Sequence[SelectedFrame]: ...
     @property
     def scores(self) -> Mapping[str, Sequence[float]]: ...
     @property
@@ -93,17 +80,7 @@ def memory_state(job: ShotJob, recalled: Recalled, visible: Mapping[str, str], *
     return MemoryState(
         visible=visible,
         scores={source: tuple(scores) for source, scores in recalled.scores.items()},
-        selected=tuple(
-            SelectedFrame(
-                source=frame.shot,
-                digest=visible[frame.shot],
-                index=frame.index,
-                score=frame.score,
-                level=frame.level,
-                tokens=frame.tokens,
-            )
-            for frame in recalled.selection
-        ),
+        selected=tuple(replace(frame, digest=visible[frame.source]) for frame in recalled.selection),
         context_tokens=recalled.context_tokens,
         noise_tokens=noise_tokens,
         shown=shown_fields(job),

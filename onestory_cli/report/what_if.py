@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.memory.frames import FrameRef
 from onestory_cli.memory.levels import Level, allocate
-from onestory_cli.memory.policies import POLICIES, FrameRef, needs_scores
+from onestory_cli.memory.policies import POLICIES, needs_scores
 from onestory_cli.report.data import Frame, Memory, ShotReport
 
 

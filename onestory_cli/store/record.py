@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from onestory_cli.memory.frames import SelectedFrame
 from onestory_cli.planning.reasons import Reason
 from onestory_cli.quality import Check
 from onestory_cli.store.checksummed_json import BrokenSeal, seal, unseal
@@ -19,24 +20,6 @@ from onestory_cli.store.sense import require_sense
 from onestory_cli.utils.parsing import build
 
 FORMAT = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class SelectedFrame:
-    """A remembered frame: latent frame `index` of the source whose latents have `digest`, and what it cost.
-
-    Digest, index and level decide what the transformer saw; source and score are for people.
-    """
-
-    source: str
-    digest: str
-    index: int
-    score: float
-    level: str
-    tokens: int
-
-    def __str__(self) -> str:
-        return f"{self.source}[{self.index}]"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from onestory_cli.memory.frames import FrameRef, SelectedFrame
 from onestory_cli.memory.levels import allocate
-from onestory_cli.memory.policies import POLICIES, FrameRef, needs_scores
+from onestory_cli.memory.policies import POLICIES, needs_scores
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.planning.jobs import ShotJob
-from onestory_cli.store.record import MemoryState, SelectedFrame
+from onestory_cli.store.record import MemoryState
 
 Digests = Mapping[str, str | None]  # source of memory -> digest; None while its take is still to be made
 

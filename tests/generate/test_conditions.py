@@ -132,7 +132,7 @@ def test_going_on_from_the_last_frame_is_picture_to_video_from_it(family: Family
     with torch.inference_mode():
         last = model.decode(bank.latents("city"))[-1]
     given = generate_shot(model, job(model), bank_of(model), image=last)
-    assert [(frame.shot, frame.index) for frame in going_on.selection] == [("city", 1)]
+    assert [(frame.source, frame.index) for frame in going_on.selection] == [("city", 1)]
     assert going_on.context_tokens == 0
     np.testing.assert_array_equal(going_on.latents_CTHW, given.latents_CTHW)
     assert (
@@ -169,7 +169,7 @@ def test_vace_takes_the_selected_frames_as_reference_images(family: Family, imag
     result = generate_shot(model, made, bank, image=image)
     with torch.inference_mode():
         pictures = {source: model.pictures(bank.latents(source)) for source in ("opening", "city")}
-    references = [Image.fromarray(pictures[frame.shot][frame.index]) for frame in result.selection]
+    references = [Image.fromarray(pictures[frame.source][frame.index]) for frame in result.selection]
     assert len(references) == 3
     inputs: dict[str, Any] = {"reference_images": [references]}
     if image is not None:

@@ -57,4 +57,4 @@ def test_coverage_recalls_a_frame_of_what_the_caption_names(tiny_model: LoadedMo
     bank = MemoryBank(channels=4, height=8, width=8)
     for name in ("opening", "city"):
         bank.add(name, torch.full((4, 2, 8, 8), float(len(name))))
-    assert [frame.shot for frame in recall(tiny_model, job, bank).selection] == [source]
+    assert [frame.source for frame in recall(tiny_model, job, bank).selection] == [source]

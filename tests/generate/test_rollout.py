@@ -27,7 +27,7 @@ def test_a_film_alone_is_its_shots_one_by_one(tiny_model: LoadedModel) -> None:
         job = replace(job_of(tiny_model.spec), shot=str(index), caption=caption, seed=40 + index)
         made = generate_shot(tiny_model, job, bank)
         torch.testing.assert_close(films[index][0], torch.from_numpy(made.latents_CTHW), atol=1e-4, rtol=0)
-        assert [bank.refs[place].source for place in chosen[index][0]] == [item.shot for item in made.selection]
+        assert [bank.refs[place].source for place in chosen[index][0]] == [item.source for item in made.selection]
         bank.add(str(index), torch.from_numpy(made.latents_CTHW))
     assert [tuple(item.shape) for item in chosen] == [(1, 0), (1, 2), (1, 3)]
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from onestory_cli.generate.selection import Selection, condition, gather, score, select
+from onestory_cli.memory.frames import FrameRef
 from onestory_cli.memory.levels import COARSE, FINE, MEDIUM, Level
-from onestory_cli.memory.policies import FrameRef
 from onestory_cli.models.load import LoadedModel
 
 REFS = [FrameRef("opening", 0), FrameRef("opening", 1), FrameRef("city", 0)]

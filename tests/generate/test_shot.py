@@ -105,7 +105,7 @@ def test_the_selection_is_recorded_in_the_order_of_relevance(tiny_model: LoadedM
     scores = [item.score for item in made.selection]
     assert scores == sorted((value for row in made.scores.values() for value in row), reverse=True)[:3]
     assert list(made.scores) == ["@fox", "opening", "city"]
-    assert all(made.scores[item.shot][item.index] == item.score for item in made.selection)
+    assert all(made.scores[item.source][item.index] == item.score for item in made.selection)
     assert [item.level for item in made.selection] == ["fine", "medium", "medium"]
     assert sum(item.tokens for item in made.selection) == made.context_tokens <= job.memory.budget * 16
 
@@ -137,7 +137,7 @@ def test_events_say_what_is_remembered_and_every_step(tiny_model: LoadedModel, j
     heard: list[Event] = []
     made = generate_shot(tiny_model, job, bank_of("opening", "city"), emit=heard.append)
     remembered, *steps = heard
-    frames = tuple((item.shot, item.index) for item in made.selection)
+    frames = tuple((item.source, item.index) for item in made.selection)
     assert remembered == Remembered(shot="return", frames=frames, tokens=made.context_tokens, visible=4)
     assert all(isinstance(item, StepDone) and item.steps == 2 for item in steps)
     assert [item.step for item in steps if isinstance(item, StepDone)] == [1, 2]

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from onestory_cli.memory.policies import POLICIES, FrameRef, adaptive, coverage
-from onestory_cli.models import catalog
+from onestory_cli.memory.frames import FrameRef
+from onestory_cli.memory.policies import POLICIES, adaptive, coverage
 
 REFS = [FrameRef(source, index) for source in ("opening", "city") for index in range(3)]
 SCORES = [0.1, 0.9, 0.3, 0.9, -0.5, 0.2]
@@ -95,7 +95,3 @@ def test_positions_are_distinct_and_in_range(policy: str, frames: int) -> None:
     chosen = POLICIES[policy](SCORES, REFS, frames)
     assert len(set(chosen)) == len(chosen) <= frames
     assert set(chosen) <= set(range(len(REFS)))
-
-
-def test_the_catalogue_names_these_policies() -> None:
-    assert tuple(POLICIES) == catalog.POLICIES

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from onestory_cli.memory.frames import SelectedFrame
 from onestory_cli.planning.reasons import Reason, ReasonKind
 from onestory_cli.store.checksummed_json import BrokenSeal, canonical, seal, unseal
 from onestory_cli.store.disk import FileDigest
 from onestory_cli.store.keys import spec_key, take_key
-from onestory_cli.store.record import MemoryState, Record, SelectedFrame
+from onestory_cli.store.record import MemoryState, Record
 
 RECORD = Record(
     shot="return",

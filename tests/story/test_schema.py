@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from onestory_cli import schemas
-from onestory_cli.models.catalog import POLICIES, SCHEDULERS
+from onestory_cli.memory.policies import POLICIES
+from onestory_cli.models.catalog import SCHEDULERS
 from onestory_cli.story.schema import check
 from onestory_cli.story.source import MOST_FINDINGS, parse
 from onestory_cli.story.types import MOST_SEED, MOST_SHOT_SEED
@@ -58,7 +59,7 @@ def test_every_map_refuses_unknown_keys_and_leaves_notes_free() -> None:
 
 
 def test_choices_are_those_of_the_catalogue() -> None:
-    assert tuple(SCHEMA["definitions"]["memoryPolicy"]["enum"]) == POLICIES
+    assert tuple(SCHEMA["definitions"]["memoryPolicy"]["enum"]) == tuple(POLICIES)
     assert tuple(SCHEMA["definitions"]["scheduler"]["enum"]) == SCHEDULERS
 
 

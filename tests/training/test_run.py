@@ -72,7 +72,7 @@ def test_the_model_folder_makes_shots(trained: Path) -> None:
         assert made.pixels_PHWC.shape == (5, 32, 32, 3)
         assert np.isfinite(made.latents_CTHW).all()
         bank.add(name, model.encode_video(made.pixels_PHWC[None])[0])
-    assert [item.shot for item in made.selection] == ["opening", "opening"]
+    assert [item.source for item in made.selection] == ["opening", "opening"]
     assert model.text_encoder.config.num_layers == 2
     assert {"fox", "frog"} & {*(model.spec.words or ())} == {"fox"}
 
