@@ -121,7 +121,7 @@ class NumpyMaker:
         )
         latents = np.random.default_rng([job.seed, _number(job.caption)]).normal(size=shape)
         for frame in chosen:
-            latents += memory[frame.shot][:, frame.index, None] * frame.tokens / 10
+            latents += memory[frame.source][:, frame.index, None] * frame.tokens / 10
         if image is not None:
             latents += image.mean() / 255
         identity, done = hashlib.sha256(latents.tobytes()).hexdigest(), 0
