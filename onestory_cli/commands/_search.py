@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from onestory_cli import manual
 from onestory_cli.commands._screen import Screen
-from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean, shorten
+from onestory_cli.errors import ExitCode, OnestoryError, shorten
 
 if TYPE_CHECKING:
     from onestory_cli.codes import Code
@@ -28,7 +29,8 @@ def find(word: str) -> tuple[list[manual.Match], list[Code]]:
     codes = [row for row in CODES.values() if pattern.search(f"{row.title} {row.explanation} {row.bad}")]
     sections = manual.search(word)
     if not word.strip() or not (sections or codes):
-        help = did_you_mean(word.lower(), manual.words()) or "`onestory help` lists the pages of the manual"
+        near = difflib.get_close_matches(word.lower()[:40], sorted(manual.words()), n=1, cutoff=0.7)
+        help = f'did you mean "{near[0]}"?' if near else "`onestory help` lists the pages of the manual"
         raise OnestoryError("U606", f'nothing found for "{shorten(word)}"', help=help, exit=ExitCode.USAGE)
     return sections, codes
 
