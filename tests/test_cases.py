@@ -1,4 +1,4 @@
-"""Whole stories with what is said about them: `cases/invalid/<CODE>-<what>.story.yaml` and its `.expected.txt`."""
+"""Whole stories and their findings: `cases/invalid/<CODE>-<what>.story.yaml` and its `.expected.txt`."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ INVALID = sorted((CASES / "invalid").glob("*.story.yaml"))
 VALID = sorted((CASES / "valid").glob("*.story.yaml"))
 SUFFIX = ".story.yaml"
 
-# Not to be had as a file of this repository; see tests/story/.
-ELSEWHERE = {"S101": "no file", "S113": "5 MiB", "S151": "a link", "S216": "a picture that goes away", "S230": "a flag"}
+# Codes that need more than a story file in this repository; see tests/story/.
+ELSEWHERE = {"S101": "no file", "S113": "5 MiB", "S151": "a link", "S216": "a deleted picture", "S230": "a flag"}
 ELSEWHERE |= dict.fromkeys(
-    ("S217", "S218", "S219", "S220", "S221", "W311"), "a base without an adapter: tests/plan/test_bases.py"
+    ("S217", "S218", "S219", "S220", "S221", "W311"), "a base without an adapter: tests/planning/test_validation.py"
 )
 ELSEWHERE |= {"S155": "a model", "S156": "300 MiB", "S158": "a model with one expert: tests/models/test_lora.py"}
 ELSEWHERE |= {"S173": "300 MiB"}
 
 
 def findings_of(name: str) -> tuple[Diagnostic, ...]:
-    """All findings about a file of the current folder, up to its plan."""
+    """All findings for a file in the current folder, including those of its plan."""
     try:
         story, warnings = load_story(name)
         _, more = make_plan(story, SPEC)
@@ -40,7 +40,7 @@ def findings_of(name: str) -> tuple[Diagnostic, ...]:
 
 
 def shown(findings: tuple[Diagnostic, ...]) -> str:
-    """Findings in both plain forms."""
+    """The findings in both text formats."""
     full = "\n\n".join(format_full(item) for item in findings)
     return full + "\n\n" + "\n".join(format_concise(item) for item in findings) + "\n"
 

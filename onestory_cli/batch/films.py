@@ -14,7 +14,7 @@ from pathlib import Path
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.planning.jobs import Plan
 from onestory_cli.store.run import Run
-from onestory_cli.story.overrides import Setting
+from onestory_cli.story.overrides import Override
 
 STORIES = "*.story.yaml"
 _LONGEST_STEM = 60
@@ -31,7 +31,7 @@ class Film:
     story: Path
     profile: str | None
     seed: int | None
-    settings: tuple[Setting, ...]
+    settings: tuple[Override, ...]
     run: Path
 
 
@@ -69,7 +69,7 @@ def films_of(
     *,
     profiles: Sequence[str] = (),
     seeds: Sequence[int] = (),
-    settings: tuple[Setting, ...] = (),
+    settings: tuple[Override, ...] = (),
 ) -> tuple[Film, ...]:
     """Every story with every profile and every seed, in that order."""
     return tuple(
@@ -78,12 +78,12 @@ def films_of(
     )
 
 
-def _film(story: Path, out: Path, profile: str | None, seed: int | None, settings: tuple[Setting, ...]) -> Film:
+def _film(story: Path, out: Path, profile: str | None, seed: int | None, settings: tuple[Override, ...]) -> Film:
     name = _name(story, out, profile, seed, settings)
     return Film(name=name, story=story, profile=profile, seed=seed, settings=settings, run=out / name)
 
 
-def _name(story: Path, out: Path, profile: str | None, seed: int | None, settings: tuple[Setting, ...]) -> str:
+def _name(story: Path, out: Path, profile: str | None, seed: int | None, settings: tuple[Override, ...]) -> str:
     """`the-kite-draft-seed2-3f9a12c0`: for people, and a digest of all that tells this film from every other one.
 
     Seen from `out`, a story has one path, wherever the command is given. No other film of the batch plays a part.

@@ -73,7 +73,7 @@ class Models:
     def loader(self, plan: Plan, emit: Emit) -> Callable[[], Maker]:
         """What loads the models of a plan, as far as they are not here; `emit` hears of it."""
         self._emit = emit
-        others = any(job.other for job in plan.jobs)
+        others = any(job.first_shot_model for job in plan.jobs)
         return lambda: MakerByModel(plan.model, self._maker) if others else self._maker(plan.model)
 
     def _maker(self, spec: ModelSpec) -> Maker:

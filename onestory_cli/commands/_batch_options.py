@@ -14,7 +14,7 @@ from onestory_cli.commands._screen import Screen
 from onestory_cli.errors import Diagnostic, Findings, OnestoryError
 from onestory_cli.models.readiness import require_ready
 from onestory_cli.planning.compile import compile_story
-from onestory_cli.story.types import MOST_SEED
+from onestory_cli.story.types import MAX_SEED
 from onestory_cli.utils.text import cut
 
 if TYPE_CHECKING:
@@ -50,14 +50,14 @@ class FilmFlags:
             typer.BadParameter: seeds that are none.
         """
         from onestory_cli.batch.films import films_of, find_stories
-        from onestory_cli.story.overrides import Setting
+        from onestory_cli.story.overrides import Override
 
         return films_of(
             find_stories(self.files),
             self.out,
             profiles=_names(self.profile),
             seeds=_seeds(self.seeds),
-            settings=tuple(Setting.of(text) for text in self.set),
+            settings=tuple(Override.parse(text) for text in self.set),
         )
 
 
@@ -228,6 +228,6 @@ def _seeds(text: str) -> tuple[int, ...]:
     except ValueError as fault:
         raise typer.BadParameter(f"{text!r} is no list of whole numbers", param_hint="--seeds") from fault
     for seed in seeds:
-        if not 0 <= seed <= MOST_SEED:
-            raise typer.BadParameter(f"{seed} is not in the range 0<=x<={MOST_SEED}.", param_hint="--seeds")
+        if not 0 <= seed <= MAX_SEED:
+            raise typer.BadParameter(f"{seed} is not in the range 0<=x<={MAX_SEED}.", param_hint="--seeds")
     return seeds

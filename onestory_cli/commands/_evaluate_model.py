@@ -16,7 +16,7 @@ from onestory_cli.commands._output import write_result
 from onestory_cli.commands._screen import Screen
 from onestory_cli.errors import ExitCode
 from onestory_cli.models.catalog import ModelSpec
-from onestory_cli.story.types import MOST_SEED
+from onestory_cli.story.types import MAX_SEED
 
 if TYPE_CHECKING:
     from onestory_cli.evaluation.compare import Comparison
@@ -96,7 +96,7 @@ class BenchmarkFlags:
         int | None,
         option("--steps", metavar="K", min=1, help="Denoising steps; else the model's."),
     ] = None
-    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, max=MOST_SEED, help="Seed of the noise.")] = 0
+    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, max=MAX_SEED, help="Seed of the noise.")] = 0
     workers: Annotated[
         int,
         typer.Option(

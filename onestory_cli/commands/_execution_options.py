@@ -108,7 +108,11 @@ def fit_plans(screen: Screen, plans: Sequence[Plan], flags: FittingFlags, device
         return [*plans]
     asked, memory = _asked(flags), parse_size(flags.vram) if flags.vram else None
     fitted = [_fit(plan, asked, device, memory) for plan in plans]
-    specs = [spec for plan in fitted for spec in (plan.model, *([plan.first.spec] if plan.first else []))]
+    specs = [
+        spec
+        for plan in fitted
+        for spec in (plan.model, *([plan.first_shot_model.spec] if plan.first_shot_model else []))
+    ]
     for line in dict.fromkeys(f"{spec.name} is fitted to this machine: {spec.fitting}" for spec in specs):
         screen.note(line, style="dim")
     return fitted
@@ -120,12 +124,12 @@ def _fit(plan: Plan, asked: ExecutionRequest, device: str, memory: int | None) -
     def fitted(spec: ModelSpec) -> ModelSpec:
         return replace(spec, fitting=_fitting(spec, plan, asked, device, memory))
 
-    model, first = fitted(plan.model), plan.first
+    model, first = fitted(plan.model), plan.first_shot_model
     if first:
         spec = fitted(first.spec)
         first = replace(first, spec=spec, fingerprint=fingerprint_of(spec))
-    jobs = tuple(replace(job, other=first if job.other else None) for job in plan.jobs)
-    return replace(plan, model=model, model_fingerprint=fingerprint_of(model), jobs=jobs, first=first)
+    jobs = tuple(replace(job, first_shot_model=first if job.first_shot_model else None) for job in plan.jobs)
+    return replace(plan, model=model, model_fingerprint=fingerprint_of(model), jobs=jobs, first_shot_model=first)
 
 
 def _fitting(spec: ModelSpec, plan: Plan, asked: ExecutionRequest, device: str, memory: int | None) -> ExecutionConfig:

@@ -10,7 +10,7 @@ import typer
 
 from onestory_cli.commands._completion import story_profiles, story_shots
 from onestory_cli.commands._screen import Format
-from onestory_cli.story.types import MOST_SEED
+from onestory_cli.story.types import MAX_SEED
 
 
 def flag(*names: str, help: str) -> Any:
@@ -48,7 +48,7 @@ Profile = Annotated[
     str | None,
     option("--profile", metavar="NAME", help="One of the story's profiles.", autocompletion=story_profiles),
 ]
-Seed = Annotated[int | None, option("--seed", metavar="N", min=0, max=MOST_SEED, help="Replace the story's seed.")]
+Seed = Annotated[int | None, option("--seed", metavar="N", min=0, max=MAX_SEED, help="Replace the story's seed.")]
 Until = Annotated[
     str | None, option("--until", metavar="SHOT", help="Stop after this shot.", autocompletion=story_shots)
 ]

@@ -18,7 +18,7 @@ from onestory_cli.errors import ExitCode
 from onestory_cli.events import Emit, StopAsked
 from onestory_cli.quality import faults
 from onestory_cli.store.locate import find_run
-from onestory_cli.story.types import MOST_SHOT_SEED
+from onestory_cli.story.types import MAX_SHOT_SEED
 from onestory_cli.utils.text import quoted
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ AnyShot = Annotated[str | None, argument(metavar="[SHOT]", help="Only this shot.
 Which = Annotated[str, argument(metavar="TAKE", help="Its number, or the first digits of its id.")]
 FirstSeed = Annotated[
     int | None,
-    option("--seed", metavar="S", min=0, max=MOST_SHOT_SEED, help="The seed of the first; else derived."),
+    option("--seed", metavar="S", min=0, max=MAX_SHOT_SEED, help="The seed of the first; else derived."),
 ]
 Any = Annotated[str | None, argument(metavar="[TAKE]", help="Number or id; else the one that counts.")]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from onestory_cli.errors import Diagnostic, Findings, Place, shorten
 
-MOST_SHOTS = 5000  # as in the schema of stories
-MOST_FAULTS = 50
+MAX_SHOTS = 5000  # as in the schema of stories
+MAX_FAULTS = 50
 _LIMITS = {"title": 200, "style": 2000, "look": 2000, "again": 500, "caption": 8000}  # characters, as in the schema
 
 
@@ -48,7 +48,7 @@ class Draft:
 
 
 @dataclass
-class Said:
+class _Remark:
     """One remark or fault, how often it holds, and where first."""
 
     code: str
@@ -59,12 +59,12 @@ class Said:
     times: int = 1
 
 
-class Report:
+class ImportReport:
     """Gathers what an import cannot take over, and what is wrong with the source; one entry for what repeats."""
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._said: dict[tuple[str, str], Said] = {}
+        self._said: dict[tuple[str, str], _Remark] = {}
 
     def left_out(self, what: str, where: str, *, help: str = "", line: int | None = None) -> None:
         """W701: `what` is not in the story."""
@@ -96,7 +96,7 @@ class Report:
     def _say(self, code: str, text: str, where: str, help: str, line: int | None) -> None:
         known = self._said.get((code, text))
         if known is None:
-            self._said[code, text] = Said(code=code, text=text, where=shorten(where), line=line, help=help)
+            self._said[code, text] = _Remark(code=code, text=text, where=shorten(where), line=line, help=help)
         else:
             known.times += 1
 
@@ -112,9 +112,9 @@ class Report:
         """
         faults = [self._diagnostic(item) for item in self._said.values() if not item.code.startswith("W")]
         if faults:
-            raise Findings((*faults[:MOST_FAULTS], *self.remarks))
+            raise Findings((*faults[:MAX_FAULTS], *self.remarks))
 
-    def _diagnostic(self, said: Said) -> Diagnostic:
+    def _diagnostic(self, said: _Remark) -> Diagnostic:
         where = f" ({said.where})" if said.where else ""
         if said.times > 1:
             where = f" ({said.times} times, first at {said.where})" if said.where else f" ({said.times} times)"

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError
-from onestory_cli.importers.draft import Draft, Report
+from onestory_cli.importers.draft import Draft, ImportReport
 from onestory_cli.importers.multishot import from_memflow, from_shotstream, from_storymem, from_vimax
 from onestory_cli.importers.screenplay import from_fountain
 from onestory_cli.importers.values import Node, read_json
 from onestory_cli.importers.write import write_story
 from onestory_cli.story.text import MAX_BYTES, Text, decode
 
-MOST_BYTES = 2 * 1024 * 1024  # ten screenplays
+MAX_SOURCE_BYTES = 2 * 1024 * 1024  # ten screenplays
 _SCREENPLAYS = (".fountain", ".spmd")
 _NAME_IT = "name its format with `--from storymem|vimax|shotstream|memflow|fountain`"
 
@@ -37,9 +37,9 @@ def import_story(data: bytes, path: str, *, format: str | None = None, number: i
         Findings: the file is no text (S102 to S113), not of its format (I702), or too much for a story (I703).
         OnestoryError: I701 the format cannot be told, I704 which of several stories.
     """
-    report = Report(path)
-    if len(data) > MOST_BYTES:
-        report.too_much(f"the file is larger than {MOST_BYTES // 1024**2} MiB", "the whole file")
+    report = ImportReport(path)
+    if len(data) > MAX_SOURCE_BYTES:
+        report.too_much(f"the file is larger than {MAX_SOURCE_BYTES // 1024**2} MiB", "the whole file")
         report.refuse()
     text = decode(data, path, indents=False)
     draft, name = _read(text, report, format, number)
@@ -59,7 +59,7 @@ def _title_of(path: str) -> str:
     return " ".join(words).strip()[:200] or "Untitled"
 
 
-def _read(text: Text, report: Report, format: str | None, number: int | None) -> tuple[Draft, str]:
+def _read(text: Text, report: ImportReport, format: str | None, number: int | None) -> tuple[Draft, str]:
     name = format or _guess_by_name(text.path)
     if name == "fountain":
         _only_one(1, number)
@@ -90,7 +90,7 @@ def _guess_by_keys(node: Node) -> str:
     raise OnestoryError("I701", "the format of the file cannot be told", help=_NAME_IT, exit=ExitCode.USAGE)
 
 
-def _choose(text: Text, report: Report, number: int | None) -> Node:
+def _choose(text: Text, report: ImportReport, number: int | None) -> Node:
     """The one map of a file, or one of the lines of a .jsonl file, each of which is a story."""
     content = text.content
     if not content.lstrip().startswith("{"):
@@ -117,7 +117,7 @@ def _only_one(count: int, number: int | None) -> None:
         raise OnestoryError("I704", message, help=help, exit=ExitCode.USAGE)
 
 
-_JSON: dict[str, Callable[[Node, Report], Draft]] = {
+_JSON: dict[str, Callable[[Node, ImportReport], Draft]] = {
     "storymem": from_storymem,
     "vimax": from_vimax,
     "shotstream": from_shotstream,

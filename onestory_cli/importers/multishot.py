@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from onestory_cli.importers.draft import MOST_SHOTS, Draft, DraftShot, Report, escape
+from onestory_cli.importers.draft import MAX_SHOTS, Draft, DraftShot, ImportReport, escape
 from onestory_cli.importers.names import Names
 from onestory_cli.importers.values import Node
 
@@ -16,7 +16,7 @@ _SHOT = re.compile(r"shot_?([0-9]{1,6})", re.ASCII)
 _DRAWN = "onestory draws no first frame from text; give the shot an `image:` if you have one"
 
 
-def from_storymem(source: Node, report: Report) -> Draft:
+def from_storymem(source: Node, report: ImportReport) -> Draft:
     """`story_name, story_overview, scenes[]{scene_num, video_prompts[], first_frame_prompt[], cut[]}`.
 
     `cut: false` starts a shot from the last frame of the one before, which the policy `last` says here.
@@ -29,7 +29,9 @@ def from_storymem(source: Node, report: Report) -> Draft:
     return _draft(source, report, "story_name", shots)
 
 
-def _scene_of_storymem(scene: Node, number: str, names: Names, report: Report, later: bool) -> Iterator[DraftShot]:
+def _scene_of_storymem(
+    scene: Node, number: str, names: Names, report: ImportReport, later: bool
+) -> Iterator[DraftShot]:
     captions, cuts = scene.texts("video_prompts", required=True), scene.flags("cut")
     firsts = scene.texts("first_frame_prompt")
     for key, values in (("cut", cuts), ("first_frame_prompt", firsts)):
@@ -43,7 +45,7 @@ def _scene_of_storymem(scene: Node, number: str, names: Names, report: Report, l
         yield _shot(id, caption, where, report, continues=continues, from_last=continues, notes=notes)
 
 
-def from_vimax(source: Node, report: Report) -> Draft:
+def from_vimax(source: Node, report: ImportReport) -> Draft:
     """`story_overview, scenes[]{scene_num, shots[]{shot_id, first_frame, video_prompt}}`: cuts everywhere."""
     shots: list[DraftShot] = []
     names = Names()
@@ -60,7 +62,7 @@ def from_vimax(source: Node, report: Report) -> Draft:
     return _draft(source, report, "story_name", shots)
 
 
-def from_shotstream(source: Node, report: Report) -> Draft:
+def from_shotstream(source: Node, report: ImportReport) -> Draft:
     """`global_caption, shot1..shotN`: the global caption stands before every shot there, and is the style here."""
     keys = sorted(source.matching(_SHOT), key=_number_of_shot)
     if not keys:
@@ -75,7 +77,7 @@ def from_shotstream(source: Node, report: Report) -> Draft:
     return _draft(source, report, "title", shots, style=style)
 
 
-def from_memflow(source: Node, report: Report) -> Draft:
+def from_memflow(source: Node, report: ImportReport) -> Draft:
     """`{"prompts": [...]}`: one running video without cuts, whose memory goes by the text, as ours does."""
     captions = source.texts("prompts", required=True)
     shots = [
@@ -85,7 +87,7 @@ def from_memflow(source: Node, report: Report) -> Draft:
     return _draft(source, report, "title", shots)
 
 
-def _draft(source: Node, report: Report, title: str, shots: list[DraftShot], *, style: str = "") -> Draft:
+def _draft(source: Node, report: ImportReport, title: str, shots: list[DraftShot], *, style: str = "") -> Draft:
     """The whole of a source; what it says beside its shots is a note."""
     name, overview = source.text(title), source.text("story_overview")
     report.limit("title", name, title)
@@ -97,8 +99,8 @@ def _draft(source: Node, report: Report, title: str, shots: list[DraftShot], *, 
     source.rest()
     if not shots:
         report.fault("there is no shot in it", "the whole file")
-    if len(shots) > MOST_SHOTS:
-        report.too_much(f"{len(shots)} shots are too many; {MOST_SHOTS} is the most", "the whole file")
+    if len(shots) > MAX_SHOTS:
+        report.too_much(f"{len(shots)} shots are too many; {MAX_SHOTS} is the most", "the whole file")
     return Draft(title=name, note=overview, style=style, shots=tuple(shots))
 
 
@@ -106,7 +108,7 @@ def _shot(
     id: str,
     caption: str,
     where: str,
-    report: Report,
+    report: ImportReport,
     *,
     continues: bool = False,
     from_last: bool = False,
@@ -118,7 +120,7 @@ def _shot(
     return DraftShot(id=id, caption=escape(caption), continues=continues, from_last=from_last, notes=notes or {})
 
 
-def _first_frame(text: str, where: str, report: Report) -> dict[str, str]:
+def _first_frame(text: str, where: str, report: ImportReport) -> dict[str, str]:
     if not text:
         return {}
     report.kept("the text of a first frame", "x-first-frame", where, help=_DRAWN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_LONGEST = 40  # characters, of 64 that an id may have: a number may follow
+_MAX_LENGTH = 40  # characters, of 64 that an id may have: a number may follow
 
 
 class Names:
@@ -29,4 +29,4 @@ def slug(name: str) -> str:
     """The nearest id: "Café de la Paix" is "cafe-de-la-paix"; "" where nothing is left."""
     plain = unicodedata.normalize("NFKD", name[:1000]).encode("ascii", "ignore").decode().lower()
     words = re.sub(r"[^a-z0-9]+", "-", re.sub(r"['’]", "", plain))
-    return words.lstrip("-0123456789")[:_LONGEST].strip("-")
+    return words.lstrip("-0123456789")[:_MAX_LENGTH].strip("-")

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from onestory_cli.importers.draft import DraftDeclared, Report, escape
+from onestory_cli.importers.draft import DraftDeclared, ImportReport, escape
 from onestory_cli.importers.fountain import Element
 from onestory_cli.importers.names import Names
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_LONGEST_NAME = 5  # words
+_MAX_NAME_WORDS = 5  # words
 _INTRODUCED = re.compile(r" ?\(([^()]{1,300})\)")
 _UNSEEN = re.compile(r"\b(?:v\.? ?o|o\.? ?s|o\.? ?c)\b", re.IGNORECASE)
 _GOES_ON = re.compile(r"cont['’]?d\.?|continued|continuing", re.IGNORECASE)  # the name stands there again anyway
@@ -39,7 +39,7 @@ class People:
                 continue
             name = spoken_name(element.text)
             key = _key(name)
-            if key and len(key) <= _LONGEST_NAME and key not in self._people:
+            if key and len(key) <= _MAX_NAME_WORDS and key not in self._people:
                 id = names.new(name, otherwise="character")
                 self._people[key] = _Person(id=id, name=name, line=element.line)
 
@@ -79,7 +79,7 @@ class People:
 
     def _at(self, action: str, words: list[re.Match[str]], index: int) -> tuple[_Person, int, int] | None:
         """Who is named from word `index` on, in how many words, and where the name ends."""
-        for count in range(min(_LONGEST_NAME, len(words) - index), 0, -1):
+        for count in range(min(_MAX_NAME_WORDS, len(words) - index), 0, -1):
             span = words[index : index + count]
             name = [match[0] for match in span]
             end = span[-1].end()
@@ -92,7 +92,7 @@ class People:
                 return person, count, end
         return None
 
-    def declare(self, report: Report) -> Iterator[DraftDeclared]:
+    def declare(self, report: ImportReport) -> Iterator[DraftDeclared]:
         """Those who are in a caption. A name stands for a look that the source does not tell."""
         for person in self._people.values():
             if not person.shown:

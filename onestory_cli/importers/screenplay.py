@@ -9,13 +9,13 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from onestory_cli.importers.draft import MOST_SHOTS, Draft, DraftDeclared, DraftShot, Report
+from onestory_cli.importers.draft import MAX_SHOTS, Draft, DraftDeclared, DraftShot, ImportReport
 from onestory_cli.importers.fountain import Element, Screenplay, parse
 from onestory_cli.importers.names import Names
 from onestory_cli.importers.people import People, said_by
 from onestory_cli.story.text import Text
 
-_MOST_DECLARED = 2000  # characters and settings
+_MAX_DECLARED = 2000  # characters and settings
 _SCENE_NUMBER = re.compile(r"\s*#[^#\s]*#$")
 _DASH = re.compile(r" (?:--|–|—) ")
 _PREFIX = re.compile(r"(?P<where>int\.?/ext|i/e|int|ext|est)[. ]+", re.IGNORECASE)
@@ -37,30 +37,30 @@ _NO_LOOK = re.compile(r" - (continuous|later|moments later|same|same time)[ .-]*
 _CUTS = {"CUT TO:", "SMASH CUT TO:", "HARD CUT TO:", "CUT TO", "SMASH CUT TO", "HARD CUT TO"}
 
 
-def from_fountain(text: Text, report: Report) -> Draft:
+def from_fountain(text: Text, report: ImportReport) -> Draft:
     """A screenplay as a draft. What is not seen (dialogue, notes, transitions) is kept or reported."""
     screenplay = parse(text)
     names = Names()
-    people = People(screenplay.elements, names, most=_MOST_DECLARED)
-    _require_room(people.count, _MOST_DECLARED, "characters", report)
+    people = People(screenplay.elements, names, most=_MAX_DECLARED)
+    _require_room(people.count, _MAX_DECLARED, "characters", report)
     cutter = _Cutter(people, names, report)
     for element in screenplay.elements:
         cutter.take(element)
-        _require_room(cutter.count, MOST_SHOTS, "shots", report)
+        _require_room(cutter.count, MAX_SHOTS, "shots", report)
     shots = cutter.finish()
-    _require_room(len(shots), MOST_SHOTS, "shots", report)
+    _require_room(len(shots), MAX_SHOTS, "shots", report)
     if not shots:
         report.fault("there is no action in it", "the whole file")
     characters = tuple(people.declare(report))
     settings = tuple(cutter.settings.values())
-    if len(characters) + len(settings) > _MOST_DECLARED:
-        many = f"{len(characters)} characters and {len(settings)} settings are too many; {_MOST_DECLARED} is the most"
+    if len(characters) + len(settings) > _MAX_DECLARED:
+        many = f"{len(characters)} characters and {len(settings)} settings are too many; {_MAX_DECLARED} is the most"
         report.too_much(many, "the whole file")
     title, note = _title_page(screenplay, report)
     return Draft(title=title, note=note, shots=tuple(shots), characters=characters, settings=settings)
 
 
-def _require_room(count: int, most: int, what: str, report: Report) -> None:
+def _require_room(count: int, most: int, what: str, report: ImportReport) -> None:
     """
     Raises:
         Findings: I703 there are more than a story can hold; the rest of the source is not looked at.
@@ -70,7 +70,7 @@ def _require_room(count: int, most: int, what: str, report: Report) -> None:
         report.refuse()
 
 
-def _title_page(screenplay: Screenplay, report: Report) -> tuple[str, str]:
+def _title_page(screenplay: Screenplay, report: ImportReport) -> tuple[str, str]:
     values = dict(screenplay.title_page)
     title = values.pop("title", "")
     report.limit("title", title, "the title page")
@@ -94,7 +94,7 @@ class _Open:
 class _Cutter:
     """Goes through a screenplay and cuts it into shots. `settings` by the words of their headings."""
 
-    def __init__(self, people: People, names: Names, report: Report) -> None:
+    def __init__(self, people: People, names: Names, report: ImportReport) -> None:
         self._people, self._names, self._report = people, names, report
         self.settings: dict[str, DraftDeclared] = {}
         self._shots: list[DraftShot] = []

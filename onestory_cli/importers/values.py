@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from onestory_cli.errors import Diagnostic, Findings, shorten
-from onestory_cli.importers.draft import Report
+from onestory_cli.importers.draft import ImportReport
 from onestory_cli.story.text import FORBIDDEN, Text
 
 MAX_DEPTH = 32
@@ -19,7 +19,7 @@ _MISSING = object()
 class Node:
     """A map of the source. Reading a key marks it; `rest` reports the keys that were never read."""
 
-    def __init__(self, values: dict[str, Any], where: str, report: Report) -> None:
+    def __init__(self, values: dict[str, Any], where: str, report: ImportReport) -> None:
         self._values, self.where, self._report = values, where, report
         self._read: set[str] = set()
 
@@ -85,7 +85,7 @@ class Node:
         return [key for key in self._values if pattern.fullmatch(key)]
 
     def rest(self) -> None:
-        """Report the keys that were not read: W701."""
+        """ImportReport the keys that were not read: W701."""
         for key in self._values:
             if key not in self._read:
                 self._report.left_out(f'"{shorten(key)}"', self.at(key))
@@ -103,7 +103,7 @@ class Node:
         return ""
 
 
-def read_json(content: str, text: Text, report: Report, *, start: int = 0) -> Node:
+def read_json(content: str, text: Text, report: ImportReport, *, start: int = 0) -> Node:
     """The map in `content`, which begins at position `start` of `text`.
 
     Raises:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from onestory_cli.errors import Diagnostic, shorten
 from onestory_cli.importers.draft import Draft, DraftDeclared, DraftShot
 
-_MOST_REMARKS = 20
+_MAX_REMARKS = 20
 _WIDTH = 110
 
 
@@ -40,10 +40,10 @@ def _lines(draft: Draft, source: str, format: str, remarks: Sequence[Diagnostic]
 
 
 def _remarks(remarks: Sequence[Diagnostic]) -> Iterator[str]:
-    for item in remarks[:_MOST_REMARKS]:
+    for item in remarks[:_MAX_REMARKS]:
         yield f"#   {shorten(item.message, 200)}"
-    if len(remarks) > _MOST_REMARKS:
-        yield f"#   and {len(remarks) - _MOST_REMARKS} more, which the import has listed"
+    if len(remarks) > _MAX_REMARKS:
+        yield f"#   and {len(remarks) - _MAX_REMARKS} more, which the import has listed"
 
 
 def _declared(item: DraftDeclared) -> Iterator[str]:

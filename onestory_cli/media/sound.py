@@ -17,7 +17,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.story.sounds import READERS
+from onestory_cli.story.assets import AUDIO_READERS
 
 RATE = 48_000
 BLOCK = RATE  # samples that are mixed at a time
@@ -119,7 +119,7 @@ class _Voice:
 def _decode(path: Path) -> Iterator[np.ndarray]:
     """A sound file as blocks (N, 2) float32 at the rate of films; mono is on both sides."""
     try:
-        with av.open(str(path.absolute()), format=READERS[path.suffix.lower()]) as container:
+        with av.open(str(path.absolute()), format=AUDIO_READERS[path.suffix.lower()]) as container:
             # FFmpeg would put mono 3 dB lower on both sides.
             layout = "mono" if container.streams.audio[0].channels == 1 else "stereo"
             resampler = av.AudioResampler(format="flt", layout=layout, rate=RATE)

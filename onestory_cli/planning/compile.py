@@ -1,4 +1,4 @@
-"""From a story file to its plan: the way that validate, plan and render share."""
+"""Compile a story file to a plan. Used by every command that takes a story."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from onestory_cli.errors import Diagnostic, Findings, OnestoryError, shorten
 if TYPE_CHECKING:
     from onestory_cli.models.catalog import ModelSpec
     from onestory_cli.planning.jobs import Plan
-    from onestory_cli.story.overrides import Setting
+    from onestory_cli.story.overrides import Override
     from onestory_cli.story.types import Story
 
 
@@ -24,20 +24,20 @@ def compile_story(
     until: str | None = None,
     allow_outside: bool = False,
     fingerprint: bool = True,
-    settings: Sequence[Setting] = (),
+    settings: Sequence[Override] = (),
 ) -> tuple[Plan, tuple[Diagnostic, ...]]:
-    """The plan of a story and the warnings about both. Without `fingerprint` the model's weights are not read.
+    """The plan of a story file, and warnings about both. Without `fingerprint` the model's weights are not read.
 
-    `settings` are put into the story's text first.
+    `settings` are applied to the story's text first.
 
     Raises:
-        Findings: everything that is wrong with the story, warnings included.
-        OnestoryError: the model is not there, or `until` is no shot.
+        Findings: everything that is wrong with the story, including warnings.
+        OnestoryError: the model is not found, or `until` is not a shot.
     """
     from onestory_cli.story.load import read_bytes, read_story
-    from onestory_cli.story.overrides import with_settings
+    from onestory_cli.story.overrides import apply_overrides
 
-    data = with_settings(read_bytes(file), str(file), settings)
+    data = apply_overrides(read_bytes(file), str(file), settings)
     story, warnings = read_story(data, str(file), profile=profile, seed=seed, allow_outside=allow_outside)
     try:
         plan, more = plan_story(story, until=until, allow_outside=allow_outside, fingerprint=fingerprint)
@@ -49,51 +49,53 @@ def compile_story(
 def plan_story(
     story: Story, *, until: str | None = None, allow_outside: bool = False, fingerprint: bool = True
 ) -> tuple[Plan, tuple[Diagnostic, ...]]:
-    """The plan of a story that was loaded, and the warnings about the plan.
+    """The plan of a loaded story, and warnings about the plan.
 
     Raises:
-        Findings: what the model cannot do, warnings included.
-        OnestoryError: the model is not there, or `until` is no shot.
+        Findings: what the model cannot do, including warnings.
+        OnestoryError: the model is not found, or `until` is not a shot.
     """
     from onestory_cli.models.fingerprint import fingerprint_of
-    from onestory_cli.planning.jobs import OtherModel
-    from onestory_cli.planning.loras import with_loras
+    from onestory_cli.planning.assets import with_loras
+    from onestory_cli.planning.jobs import FirstShotModel
     from onestory_cli.planning.planner import make_plan
 
     spec = with_loras(_model_of(story, "model", allow_outside), story)
-    first = _model_of(story, "first_shot_model", allow_outside) if story.first_shot_model else None
-    print_of = fingerprint_of if fingerprint else (lambda _: "")
+    first_shot_model = None
+    if story.first_shot_model:
+        first = _model_of(story, "first_shot_model", allow_outside)
+        first_shot_model = FirstShotModel(spec=first, fingerprint=fingerprint_of(first) if fingerprint else "")
     return make_plan(
         story,
         spec,
-        model_fingerprint=print_of(spec),
-        first=OtherModel(spec=first, fingerprint=print_of(first)) if first else None,
+        model_fingerprint=fingerprint_of(spec) if fingerprint else "",
+        first_shot_model=first_shot_model,
         until=until,
     )
 
 
 def _model_of(story: Story, key: Literal["model", "first_shot_model"], allow_outside: bool) -> ModelSpec:
-    """The model that a story names under `key`; an error about it points there in the file.
+    """The model that a story names under `key`; errors point to that key.
 
     Raises:
-        OnestoryError: S155 for files outside of the story's folder and of the current one, and all that `find` says.
+        OnestoryError: S155 if it is outside the story's folder and the working directory, and all that `find` raises.
     """
     from onestory_cli.models.catalog import CATALOG, find
 
-    beside, name = Path(story.path).parent, str(getattr(story, key))
+    folder, name = Path(story.path).parent, str(getattr(story, key))
     try:
         if not allow_outside and name not in CATALOG:
-            _refuse_outside(beside, name)
-            _refuse_outside(beside, *_led_on_to(beside / name))
-        spec = find(name, beside=beside)
+            _refuse_outside(folder, name)
+            _refuse_outside(folder, *_paths_in_card(folder / name))
+        spec = find(name, beside=folder)
     except OnestoryError as fault:
         fault.place = fault.place or story.places.get(key)
         raise
     return spec
 
 
-def _led_on_to(folder: Path) -> list[str]:
-    """The files and folders that the card of a model folder names; a card that cannot be read is told by `find`."""
+def _paths_in_card(folder: Path) -> list[str]:
+    """The files and folders that the card of a model folder names; `find` reports a card that cannot be read."""
     from onestory_cli.models.cards import read_json_map
     from onestory_cli.models.catalog import CARD, CATALOG
 
@@ -105,14 +107,14 @@ def _led_on_to(folder: Path) -> list[str]:
     return [str(folder / name) for name in named if isinstance(name, str) and name not in CATALOG]
 
 
-def _refuse_outside(beside: Path, *names: str) -> None:
-    """S155 for the first of the files or folders that is there, and leads out of the story's folder and the current."""
-    roots = [Path(os.path.realpath(root)) for root in (beside, Path())]
-    for path in (root / name for name in names if name for root in (beside, Path())):
+def _refuse_outside(folder: Path, *names: str) -> None:
+    """Raise S155 for the first existing path that is outside `folder`, the story's, and the working directory."""
+    roots = [Path(os.path.realpath(root)) for root in (folder, Path())]
+    for path in (root / name for name in names if name for root in (folder, Path())):
         real = Path(os.path.realpath(path))
         if not any(real.is_relative_to(root) for root in roots) and os.path.lexists(path):
             raise OnestoryError(
                 "S155",
-                f'the model "{shorten(path, 200)}" is outside of the story\'s folder',
-                help="move it there, or give the story and all that it names your trust by `--allow-outside`",
+                f'the model "{shorten(path, 200)}" is outside the story\'s folder',
+                help="move it there, or pass `--allow-outside` if you trust the story",
             )

@@ -1,7 +1,7 @@
-"""Plan and ShotJob: a story resolved to the last number, as frozen values; and how a seed is derived.
+"""Plan and ShotJob: a story with every value resolved, as frozen dataclasses; and how seeds are derived.
 
 Sizes are in pixels, `frames` in pixel frames, `budget` in latent frames of tokens. A *source* of memory is the id of an
-earlier shot, or "@" and the id of a character or setting whose reference image stands for a shot before the first.
+earlier shot, or "@" and the id of a character or setting, whose reference image acts as a shot before the first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ REFERENCE_MARK = "@"
 
 @dataclass(frozen=True, kw_only=True)
 class ImageInput:
-    """A picture or a sound of the story: its path as written, the digest of its bytes, and where those are now."""
+    """A picture or sound of the story: its path as written, the digest of its bytes, and the file that holds them."""
 
     path: str
     sha256: str
@@ -28,15 +28,15 @@ class ImageInput:
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """A character's or setting's image, which every shot can see as one latent frame of memory."""
+    """The image of a character or setting, visible to every shot as one latent frame of memory."""
 
     source: str
     image: ImageInput
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
-    """A character or setting that a caption names, and the sources of memory that show it."""
+class Appearances:
+    """A character or setting that a caption mentions, and the memory sources that show it."""
 
     id: str
     sources: tuple[str, ...]
@@ -46,21 +46,21 @@ class Shown:
 class MemoryJob:
     """What a shot may remember: at most `frames` frames of `sources`, in film order, references first.
 
-    `shown` has what the caption names and some source shows; only where the policy asks for it. `guidance` is how much
-    further than the shot's own guidance leads what is remembered leads.
+    `shown` lists what the caption mentions and some source shows; empty unless the policy uses it. `guidance` is the
+    strength of memory guidance, added to the shot's own guidance; 0 is off.
     """
 
     frames: int
     budget: float
     policy: str
     sources: tuple[str, ...]
-    shown: tuple[Shown, ...] = ()
+    shown: tuple[Appearances, ...] = ()
     guidance: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tokens:
-    """The price of a shot: tokens of noise, tokens of context, and the tokens of one latent frame (a budget of 1)."""
+    """The cost of a shot: noise tokens, context tokens, and the tokens of one latent frame (a budget of 1)."""
 
     noise: int
     context: int
@@ -69,15 +69,15 @@ class Tokens:
 
 @dataclass(frozen=True, kw_only=True)
 class Seed:
-    """A shot's seed and where it comes from: `base` is the shot's own seed when `given`, else the story's."""
+    """Where a shot's seed comes from: `base` is the shot's own seed if `given`, else the story's."""
 
     base: int
     given: bool
 
 
 @dataclass(frozen=True, kw_only=True)
-class OtherModel:
-    """The model of shots that begin from their captions alone, where the plan's own cannot make those."""
+class FirstShotModel:
+    """The model for shots that start from their caption alone, if the plan's own model needs a first frame."""
 
     spec: ModelSpec
     fingerprint: str
@@ -87,8 +87,8 @@ class OtherModel:
 class ShotJob:
     """One shot of a plan. `take` counts from 0; `caption` is the resolved caption.
 
-    `accept`: "first" lets the first take count, "ask" waits for somebody to say which. `guidance_2` is for the second
-    expert of a model that has two. `other` is None for the plan's own model.
+    `accept`: "first" accepts the first take, "ask" waits for the user to accept one. `guidance_2` is for the second
+    expert of a model with two. `first_shot_model` is None for the plan's own model.
     """
 
     index: int
@@ -111,13 +111,13 @@ class ShotJob:
     image: ImageInput | None
     memory: MemoryJob
     tokens: Tokens
-    other: OtherModel | None = None
+    first_shot_model: FirstShotModel | None = None
     subtitle: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sound:
-    """A sound of the film, or of a shot."""
+    """A sound of the film, or of one shot."""
 
     audio: Audio
     input: ImageInput
@@ -126,9 +126,9 @@ class Sound:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a story asks of a model, shot by shot in film order.
+    """A story resolved on a model: one job per shot, in film order.
 
-    `given` is the digest of what a run was given, for a plan that was read from that run; "" for one of a story file.
+    `given` is the digest of a run's inputs for a plan that was read from that run; "" for a plan of a story file.
     """
 
     story: Story
@@ -137,7 +137,7 @@ class Plan:
     jobs: tuple[ShotJob, ...]
     references: tuple[Reference, ...]
     output: Output
-    first: OtherModel | None = None
+    first_shot_model: FirstShotModel | None = None
     sounds: tuple[Sound, ...] = ()
     given: str = field(default="", compare=False)
 
@@ -145,7 +145,7 @@ class Plan:
         """The job of a shot.
 
         Raises:
-            OnestoryError: S230 for an id that the plan does not have.
+            OnestoryError: S230 if the plan has no such shot.
         """
         for job in self.jobs:
             if job.shot == shot:
@@ -154,7 +154,7 @@ class Plan:
 
     @property
     def files(self) -> tuple[ImageInput, ...]:
-        """Every file of the story that its film needs: pictures and sounds."""
+        """Every picture and sound that the film needs."""
         return (*self.images, *(sound.input for sound in self.sounds))
 
     @property
@@ -170,13 +170,13 @@ def no_such_shot(shot: str, shots: list[str]) -> OnestoryError:
 
 
 def derive_seed(base: int, shot: str, take: int) -> int:
-    """63 bits of H(seed, shot id, take). The shot's position never enters, so that moving a shot keeps its noise."""
+    """63 bits of H(seed, shot id, take). The position does not enter, so that moving a shot keeps its noise."""
     digest = hashlib.sha256(f"onestory seed 1\0{base}\0{shot}\0{take}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 
 def seed_of_take(rule: Seed, shot: str, take: int) -> int:
-    """The seed of a shot's take. A seed that the author gave is take 0's own; further takes derive theirs from it."""
+    """The seed of a shot's take. A seed given by the author is that of take 0; other takes derive theirs from it."""
     return rule.base if rule.given and take == 0 else derive_seed(rule.base, shot, take)
 
 

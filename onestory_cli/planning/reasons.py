@@ -1,4 +1,4 @@
-"""Reason: why a shot must run, or why its take stands. Nothing runs or is skipped without one."""
+"""Reason: why a shot is rendered or its take reused. Every decision has one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CHANGES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """`str()` of it is what people read: "caption changed", "memory changed: opening[2] differs", "waits for city"."""
+    """`str()` gives the text for people: "caption changed", "memory changed: opening[2] differs", "waits for city"."""
 
     kind: ReasonKind
     detail: str = ""

@@ -1,7 +1,7 @@
-"""A plan as the text of a story that says all that it settled: what a film carries so that it can be made again.
+"""Write a plan as a story with every value resolved, embedded in a film so that it can be rendered again.
 
-Profiles, defaults of the model, and seeds of other takes are written out as numbers. Comments and notes stay out, and
-so do paths of this machine: pictures are named by their digests.
+Profiles, model defaults and seeds of other takes are written out as numbers. Comments, notes and absolute paths are
+left out.
 """
 
 from __future__ import annotations
@@ -23,10 +23,9 @@ Names = Mapping[str, str]
 
 
 def story_text(plan: Plan, *, names: Names, seeds: Mapping[str, int]) -> str:
-    """The story of a plan, resolved. It plans to the same jobs on the same model.
+    """The resolved story of a plan, as YAML. On the same model it plans to the same jobs.
 
-    `names` says what the files of the story are called now, by path as written. `seeds` has the seeds of shots that
-    neither the story nor the shot itself gives.
+    `names` maps paths as written to the new file names. `seeds` has the seeds of takes that the story does not give.
     """
     tree = dict(_story(plan, names))
     shots = {shot.id: shot for shot in plan.story.shots}
@@ -35,7 +34,7 @@ def story_text(plan: Plan, *, names: Names, seeds: Mapping[str, int]) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes numbers as a story has them, in decimal digits: 1.0e-05 is text there."""
+    """Writes floats in decimal digits: 1.0e-05 would be text in a story."""
 
 
 def _decimal(dumper: _Dumper, number: float) -> yaml.Node:
@@ -47,7 +46,7 @@ _Dumper.add_representer(float, _decimal)
 
 
 def portable(model: str) -> str:
-    """What a model or its LoRA is called, without the folders that only this machine has."""
+    """The name of a model or LoRA without the folders of this machine."""
     for path in (PurePosixPath(model), PureWindowsPath(model)):
         if path.is_absolute() or model.startswith("~"):
             return path.name
@@ -87,7 +86,7 @@ def _shot(shot: Shot, job: ShotJob, names: Names, seeds: Mapping[str, int]) -> I
     if shot.id in seeds or shot.seed is not None:
         yield "seed", seeds.get(shot.id, shot.seed)
     yield from (("frames", job.frames), ("size", f"{job.width}x{job.height}"), ("steps", job.steps))
-    if shot.guidance is not None or job.guidance_2 is None:  # else each expert of the model has its own
+    if shot.guidance is not None or job.guidance_2 is None:  # else each expert has its own default
         yield "guidance", job.guidance
     yield from (("scheduler", job.scheduler), ("shift", job.shift))
     if job.image:

@@ -107,9 +107,9 @@ def _plan(file: Path, profile: str | None, allow_outside: bool) -> Plan:
 
 def _of_plan(plan: Plan) -> list[tuple[ModelSpec, Workload]]:
     """Each model of a plan with its longest shot."""
-    own = [job for job in plan.jobs if not job.other]
-    first = [job for job in plan.jobs if job.other]
-    found = [(plan.model, own)] + ([(plan.first.spec, first)] if plan.first else [])
+    own = [job for job in plan.jobs if not job.first_shot_model]
+    first = [job for job in plan.jobs if job.first_shot_model]
+    found = [(plan.model, own)] + ([(plan.first_shot_model.spec, first)] if plan.first_shot_model else [])
     return [(spec, _work(max(jobs, key=_tokens))) for spec, jobs in found if jobs]
 
 

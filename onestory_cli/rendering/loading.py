@@ -19,13 +19,13 @@ T = TypeVar("T")
 
 def maker_loader(plan: Plan, device: str, emit: Emit, *, shared: bool = False) -> Callable[[], Maker]:
     """What loads the models of a plan: one, or two where the first shot is another's."""
-    if not any(job.other for job in plan.jobs):
+    if not any(job.first_shot_model for job in plan.jobs):
         return model_loader(plan.model, device, emit, shared=shared)
 
     def load() -> Maker:
         from onestory_cli.rendering.two_models import MakerByModel
 
-        others = [job.other.spec for job in plan.jobs if job.other]
+        others = [job.first_shot_model.spec for job in plan.jobs if job.first_shot_model]
         for spec in (plan.model, *others[:1]):  # both, before the first one has worked
             require_ready(spec)
         return MakerByModel(plan.model, lambda spec: model_loader(spec, device, emit, shared=shared)())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from onestory_cli.planning.jobs import ImageInput, ShotJob
 from onestory_cli.store.disk import coded
 from onestory_cli.store.run import Run
-from onestory_cli.story.images import open_upright
+from onestory_cli.story.assets import open_upright
 
 if TYPE_CHECKING:
     import numpy as np

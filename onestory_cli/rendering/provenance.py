@@ -85,8 +85,10 @@ def recipe_of(plan: Plan, takes: Mapping[str, Take], run: Run) -> Recipe:
         tool=f"onestory {__version__}",
         title=plan.story.title,
         model=RecipeModel(name=portable(plan.model.name), fingerprint=plan.model_fingerprint),
-        first_shot_model=RecipeModel(name=portable(plan.first.spec.name), fingerprint=plan.first.fingerprint)
-        if plan.first
+        first_shot_model=RecipeModel(
+            name=portable(plan.first_shot_model.spec.name), fingerprint=plan.first_shot_model.fingerprint
+        )
+        if plan.first_shot_model
         else None,
         story=story_text(plan, names=names, seeds=_seeds(plan, takes)),
         files={names[image.path]: image.sha256 for image in plan.files},

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.fingerprint import fingerprint_of
-from onestory_cli.planning.jobs import OtherModel, Plan
-from onestory_cli.planning.loras import with_loras
+from onestory_cli.planning.assets import with_loras
+from onestory_cli.planning.jobs import FirstShotModel, Plan
 from onestory_cli.planning.planner import make_plan
 from onestory_cli.store.disk import holds
 from onestory_cli.store.inputs import model_of_run, story_of
@@ -33,7 +33,7 @@ def load_run_plan(run: Run) -> Plan:
         story,
         spec,
         model_fingerprint=fingerprint_of(spec),
-        first=OtherModel(spec=first, fingerprint=fingerprint_of(first)) if first else None,
+        first_shot_model=FirstShotModel(spec=first, fingerprint=fingerprint_of(first)) if first else None,
         images=_pictures(run, state),
     )
     return replace(plan, given=state.given)

@@ -16,7 +16,7 @@ from onestory_cli.rendering.session import Film
 from onestory_cli.store.candidates import next_number
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Take
-from onestory_cli.story.types import MOST_SHOT_SEED
+from onestory_cli.story.types import MAX_SHOT_SEED
 from onestory_cli.utils.text import quoted
 
 
@@ -58,7 +58,7 @@ def make_takes(
                 break
             next_job = retake(job, number)
             if seed is not None:
-                own = (seed + number - first) % (MOST_SHOT_SEED + 1)  # the one after the last is 0
+                own = (seed + number - first) % (MAX_SHOT_SEED + 1)  # the one after the last is 0
                 next_job = replace(next_job, seed=own, seed_rule=Seed(base=own, given=True))
             made.append(film.have(next_job))
         whole = tuple(film.measured(take) for take in made)

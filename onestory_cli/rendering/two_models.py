@@ -45,7 +45,7 @@ class MakerByModel:
         checkpoint: Checkpoint,
     ) -> Made:
         """Make a shot with its own model, pixels and all: what waits to be decoded would hold on to its model."""
-        maker = self._of(job.other.spec if job.other else self._spec)
+        maker = self._of(job.first_shot_model.spec if job.first_shot_model else self._spec)
         made = maker.make(job, memory, image=image, emit=emit, checkpoint=checkpoint)
         _ = made.pixels_PHWC
         return made

@@ -49,7 +49,7 @@ def spec_fields(job: ShotJob, model_fingerprint: str) -> dict[str, Field]:
     remembers = bool(job.memory.sources)
     return {
         "key_version": KEY_VERSION,
-        "model": job.other.fingerprint if job.other else model_fingerprint,
+        "model": job.first_shot_model.fingerprint if job.first_shot_model else model_fingerprint,
         "caption": job.caption,
         "negative": job.negative,
         "image": job.image.sha256 if job.image else None,

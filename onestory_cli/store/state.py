@@ -15,8 +15,8 @@ from typing import Any
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.models.offload.config import ExecutionConfig
+from onestory_cli.planning.assets import lora_files
 from onestory_cli.planning.jobs import Plan
-from onestory_cli.planning.loras import lora_files
 from onestory_cli.planning.reasons import Reason
 from onestory_cli.store.checksummed_json import BrokenSeal, canonical, seal, unseal
 from onestory_cli.store.disk import sha256
@@ -138,7 +138,9 @@ def state_of(plan: Plan, before: RunState | None) -> RunState:
     """
     return RunState(
         model=_used(plan.model, plan.model_fingerprint),
-        first_model=_used(plan.first.spec, plan.first.fingerprint) if plan.first else None,
+        first_model=_used(plan.first_shot_model.spec, plan.first_shot_model.fingerprint)
+        if plan.first_shot_model
+        else None,
         story=plan.story.source.decode("utf-8", "surrogateescape"),
         profile=plan.story.profile,
         seed=plan.story.seed,

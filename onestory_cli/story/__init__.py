@@ -1,1 +1,1 @@
-"""Text -> Story: the screenplay as the author wrote it, checked and typed. Knows no model and no tensor."""
+"""Text -> Story: parse, check and type a screenplay. No models, no tensors."""

@@ -1,4 +1,4 @@
-"""Warnings about a story that is valid but is likely not to show what its author means."""
+"""Warnings about a valid story that probably does not show what its author means."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from onestory_cli.errors import Diagnostic, shorten
-from onestory_cli.story.captions import LONGEST_RESOLVED, REFERENCE, Declared
-from onestory_cli.story.source import KeyPath, Source
+from onestory_cli.errors import Diagnostic, Place, shorten
+from onestory_cli.story.captions import MAX_RESOLVED, REFERENCE, Declared
+from onestory_cli.story.source import KeyPath, StorySource
 from onestory_cli.story.types import Shot, Story
 
 LONG_CAPTION = 300  # words, about the 512 tokens that Wan's text encoder reads
@@ -18,17 +18,17 @@ _PHRASE = re.compile(
     re.IGNORECASE,
 )
 _MEASURES = {"time", "moment", "way", "direction", "size", "height", "distance", "colour", "color", "pace", "speed"}
-_LITTLE = {"a", "an", "and", "as", "at", "by", "for", "from", "in", "is", "of", "on", "or", "the", "to", "with"}
+_STOP_WORDS = {"a", "an", "and", "as", "at", "by", "for", "from", "in", "is", "of", "on", "or", "the", "to", "with"}
 _WORD = re.compile(r"\w+")
 _PROSE = ("look", "again")
 
 
 @dataclass(frozen=True, kw_only=True)
-class View:
-    """What a shot can see: earlier shots, and the looks of what has a picture, by id.
+class _Visibility:
+    """What a shot can see: earlier shots, and the looks of ids that have a reference image.
 
-    Sets of shots are whole numbers here, with bit i for shot i: a film may have thousands of shots, and each of them
-    thousands of words that refer back.
+    Sets of shots are integers with bit i for shot i: a film may have thousands of shots, each with thousands of words
+    that refer back.
     """
 
     shots: int = 0
@@ -38,162 +38,158 @@ class View:
         return bool(self.shots or self.pictured)
 
 
-def lint(source: Source, story: Story) -> Iterator[Diagnostic]:
-    """W301 to W309, of a story without errors."""
+def lint(source: StorySource, story: Story) -> Iterator[Diagnostic]:
+    """W301 to W309, for a story without errors."""
     mentioned = {mention.id for shot in story.shots for mention in shot.mentions}
     for kind, declared in (("characters", story.characters), ("settings", story.settings)):
         for item in declared:
             if item.id not in mentioned:
                 yield _unused(source, (kind, item.id))
-            yield from _look(source, (kind, item.id), item)
-    yield from _cut_or_dead_text(source, {item.id for item in story.declared})
-    yield from _shots(source, story)
+            yield from _look_warnings(source, (kind, item.id), item)
+    yield from _text_warnings(source, {item.id for item in story.declared})
+    yield from _shot_warnings(source, story)
 
 
-def _shots(source: Source, story: Story) -> Iterator[Diagnostic]:
-    shown: dict[str, int] = {}
-    said: dict[str, int] = {}
+def _shot_warnings(source: StorySource, story: Story) -> Iterator[Diagnostic]:
+    shots_showing: dict[str, int] = {}
+    shots_with_word: dict[str, int] = {}
     order = {shot.id: index for index, shot in enumerate(story.shots)}
     pictured = {item.id: item.look for item in story.declared if item.image}
     for index, shot in enumerate(story.shots):
         path: KeyPath = ("shots", index, "caption")
-        view = _view(shot, index, order, pictured)
-        yield from _forgotten(source, path, shot, view, shown)
-        yield from _dangling(source, path, shot, view, said)
+        visible = _visibility(shot, index, order, pictured)
+        yield from _forgotten(source, path, shot, visible, shots_showing)
+        yield from _dangling(source, path, shot, visible, shots_with_word)
         yield from _long(source, path, shot)
         for word in _words(shot.resolved_caption):
-            said[word] = said.get(word, 0) | 1 << index
+            shots_with_word[word] = shots_with_word.get(word, 0) | 1 << index
         for id in {mention.id for mention in shot.mentions}:
-            shown[id] = shown.get(id, 0) | 1 << index
+            shots_showing[id] = shots_showing.get(id, 0) | 1 << index
 
 
-def _view(shot: Shot, index: int, order: Mapping[str, int], pictured: dict[str, str]) -> View:
-    """What shot number `index` can see. `order`: the numbers of all shots; `pictured`: looks that have a picture."""
+def _visibility(shot: Shot, index: int, order: Mapping[str, int], pictured: dict[str, str]) -> _Visibility:
+    """What shot number `index` can see. `order` has the numbers of all shots."""
     memory = shot.memory
     if memory.policy == "none" or memory.frames == 0 or memory.budget == 0:
-        return View()
+        return _Visibility()
     shots = (1 << index) - 1
     if memory.sources is not None:
         shots = sum({1 << order[id] for id in memory.sources if order.get(id, index) < index})
     if memory.policy == "last" and shots:
-        return View(shots=1 << (shots.bit_length() - 1))
-    return View(shots=shots, pictured=pictured)
+        return _Visibility(shots=1 << (shots.bit_length() - 1))
+    return _Visibility(shots=shots, pictured=pictured)
 
 
-def _forgotten(source: Source, path: KeyPath, shot: Shot, view: View, shown: dict[str, int]) -> Iterator[Diagnostic]:
-    """W304: a referential mention of what no visible shot has shown. `shown`: the earlier shots that mention an id."""
-    fulls = {mention.id for mention in shot.mentions if mention.full}
+def _forgotten(
+    source: StorySource, path: KeyPath, shot: Shot, visible: _Visibility, shots_showing: dict[str, int]
+) -> Iterator[Diagnostic]:
+    """W304: a referential mention of an id that no visible shot has shown."""
+    full = {mention.id for mention in shot.mentions if mention.full}
     for id in dict.fromkeys(mention.id for mention in shot.mentions if not mention.full):
-        if id in fulls or id in view.pictured or shown[id] & view.shots:
+        if id in full or id in visible.pictured or shots_showing[id] & visible.shots:
             continue
-        yield Diagnostic(
-            code="W304",
-            message=f'shot "{shot.id}" refers to "{id}" but sees no memory of it',
-            severity="warning",
-            place=source.place_inside(path, re.compile(rf"\${id}(?![\w-]*\w)"), 0),
-            help=f"write `${id}!` for the full look, or let `memory.from` name a shot that shows it",
+        yield _warning(
+            "W304",
+            f'shot "{shot.id}" refers to "{id}", but no shot in its memory shows it',
+            source.place_inside(path, re.compile(rf"\${id}(?![\w-]*\w)"), 0),
+            help=f"write `${id}!` for the full look, or add a shot that shows it to `memory.from`",
         )
 
 
-def _dangling(source: Source, path: KeyPath, shot: Shot, view: View, said: dict[str, int]) -> Iterator[Diagnostic]:
-    """W301: the first phrase that refers back to nothing. `said`: the earlier shots whose captions hold a word."""
+def _dangling(
+    source: StorySource, path: KeyPath, shot: Shot, visible: _Visibility, shots_with_word: dict[str, int]
+) -> Iterator[Diagnostic]:
+    """W301: the first phrase that refers back to something that no visible caption mentions."""
     phrases = list(_PHRASE.finditer(shot.caption))
     first = _first_places(shot.caption) if phrases else {}
     for number, match in enumerate(phrases):
         nouns = _words(match["noun"] or "")
         if nouns & _MEASURES or any(first.get(noun, match.start()) < match.start() for noun in nouns):
             continue
-        if view and (not nouns or _speaks_of(view, nouns, said)):
+        if visible and (not nouns or _mentions(visible, nouns, shots_with_word)):
             continue
         phrase = " ".join(match[0].split())
-        seen = "no earlier shot is in its memory" if not view else "nothing in its memory was called so"
-        yield Diagnostic(
-            code="W301",
-            message=f'"{phrase}" in shot "{shot.id}" refers to nothing: {seen}',
-            severity="warning",
-            place=source.place_inside(path, _PHRASE, number),
+        why = "no shot in its memory mentions it" if visible else "it has no earlier shots in its memory"
+        yield _warning(
+            "W301",
+            f'"{phrase}" in shot "{shot.id}" refers to nothing: {why}',
+            source.place_inside(path, _PHRASE, number),
             help="describe it in full, or declare it under `characters:` or `settings:` and write `$id`",
         )
         return
 
 
-def _speaks_of(view: View, nouns: set[str], said: dict[str, int]) -> bool:
-    if any(nouns & _words(f"{id} {look}") for id, look in view.pictured.items()):
+def _mentions(visible: _Visibility, nouns: set[str], shots_with_word: dict[str, int]) -> bool:
+    if any(nouns & _words(f"{id} {look}") for id, look in visible.pictured.items()):
         return True
-    return any(said.get(noun, 0) & view.shots for noun in nouns)
+    return any(shots_with_word.get(noun, 0) & visible.shots for noun in nouns)
 
 
-def _long(source: Source, path: KeyPath, shot: Shot) -> Iterator[Diagnostic]:
+def _long(source: StorySource, path: KeyPath, shot: Shot) -> Iterator[Diagnostic]:
     count = len(shot.resolved_caption.split())
-    if count > LONG_CAPTION and len(shot.resolved_caption) <= LONGEST_RESOLVED:
-        yield Diagnostic(
-            code="W305",
-            message=f'the resolved caption of shot "{shot.id}" has {count} words',
-            severity="warning",
-            place=source.place(path),
-            help=f"text encoders read about {LONG_CAPTION} words and drop the rest: put what matters first, or cut",
+    if count > LONG_CAPTION and len(shot.resolved_caption) <= MAX_RESOLVED:
+        yield _warning(
+            "W305",
+            f'the resolved caption of shot "{shot.id}" has {count} words',
+            source.place(path),
+            help=f"text encoders ignore what follows about {LONG_CAPTION} words: put what matters first, or shorten it",
         )
 
 
-def _unused(source: Source, path: KeyPath) -> Diagnostic:
+def _unused(source: StorySource, path: KeyPath) -> Diagnostic:
     kind, id = path
     code, name = ("W302", "character") if kind == "characters" else ("W303", "setting")
-    return Diagnostic(
-        code=code,
-        message=f'{name} "{id}" is in no caption',
-        severity="warning",
-        place=source.key_place(path),
-        help=f"write `${id}` in a caption, or delete the {name}",
-    )
+    help = f"write `${id}` in a caption, or delete the {name}"
+    return _warning(code, f'{name} "{id}" is not used in any caption', source.key_place(path), help=help)
 
 
-def _look(source: Source, path: KeyPath, item: Declared) -> Iterator[Diagnostic]:
-    """W306 and W309, for texts that do not do what `look` and `again` are for."""
+def _look_warnings(source: StorySource, path: KeyPath, item: Declared) -> Iterator[Diagnostic]:
+    """W306 and W309, for values of `look` and `again` that do not fit their purpose."""
     if item.again.casefold() == item.look.casefold():
-        yield Diagnostic(
-            code="W306",
-            message=f'"again" of "{item.id}" says the same as its look',
-            severity="warning",
-            place=source.place((*path, "again")),
-            help="leave `again` out: later captions then refer back, and the memory shows the look",
+        yield _warning(
+            "W306",
+            f'"again" of "{item.id}" is the same as its look',
+            source.place((*path, "again")),
+            help="delete `again`: later captions then refer back, and the look comes from the memory",
         )
     for key, text in (("look", item.look), ("again", item.again)):
         if text.endswith((".", "。")):
-            yield Diagnostic(
-                code="W309",
-                message=f'"{key}" of "{item.id}" ends with a full stop, which lands inside of sentences',
-                severity="warning",
-                place=source.place((*path, key)),
+            yield _warning(
+                "W309",
+                f'"{key}" of "{item.id}" ends with a full stop, which would be inserted into sentences',
+                source.place((*path, key)),
                 help="delete the full stop: a look is part of a sentence, like `a red fox`",
             )
 
 
-def _cut_or_dead_text(source: Source, ids: set[str]) -> Iterator[Diagnostic]:
-    """W307 for prose that a comment cuts short, W308 for a reference where none is resolved."""
+def _text_warnings(source: StorySource, ids: set[str]) -> Iterator[Diagnostic]:
+    """W307 for prose that a comment cuts off, W308 for a reference in text that is not a caption."""
     for path, text in _prose(source.value):
         if place := source.comment_place(path):
-            yield Diagnostic(
-                code="W307",
-                message=f'a comment cuts the text of "{path[-1]}" short',
-                severity="warning",
-                place=place,
+            yield _warning(
+                "W307",
+                f'a comment cuts off the text of "{path[-1]}"',
+                place,
                 help=f"use `{path[-1]}: |` if # belongs to the text; else put two spaces before the comment",
             )
         if path[-1] == "caption":
             continue
         for number, match in enumerate(REFERENCE.finditer(text)):
             if match["name"] in ids:
-                yield Diagnostic(
-                    code="W308",
-                    message=f'"{shorten(match[0])}" stays as it is here: only captions are resolved',
-                    severity="warning",
-                    place=source.place_inside(path, REFERENCE, number),
+                yield _warning(
+                    "W308",
+                    f'"{shorten(match[0])}" is not replaced here: only captions are resolved',
+                    source.place_inside(path, REFERENCE, number),
                     help="write the words out",
                 )
 
 
+def _warning(code: str, message: str, place: Place, *, help: str) -> Diagnostic:
+    return Diagnostic(code=code, message=message, severity="warning", place=place, help=help)
+
+
 def _prose(tree: object) -> Iterator[tuple[KeyPath, str]]:
-    """Every text of a valid story that people write as prose, with its path."""
+    """Every prose value of a valid story, with its path."""
     assert isinstance(tree, dict)
     yield from (((key,), tree[key]) for key in ("title", "style", "negative") if key in tree)
     for kind in ("characters", "settings"):
@@ -204,11 +200,11 @@ def _prose(tree: object) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _words(text: str) -> set[str]:
-    return set(_WORD.findall(text.casefold())) - _LITTLE
+    return set(_WORD.findall(text.casefold())) - _STOP_WORDS
 
 
 def _first_places(text: str) -> dict[str, int]:
-    """Where each word of a text stands first, in any case."""
+    """The position of the first occurrence of each word, case-folded."""
     places: dict[str, int] = {}
     for match in _WORD.finditer(text):
         places.setdefault(match[0].casefold(), match.start())

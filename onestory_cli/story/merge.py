@@ -1,6 +1,6 @@
 """Checked values -> Story, by one merge rule: story defaults < profile < shot. Maps merge by key, the rest replaces.
 
-Nothing here refuses anything: a value that cannot be read becomes None, because a finding about it exists already.
+Nothing is reported here: an unreadable value becomes None, because a finding about it exists already.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from typing import Any
 
 from onestory_cli.errors import Place
 from onestory_cli.story.captions import Cast, Resolved, default_again, fold, resolve_all
-from onestory_cli.story.source import KeyPath, Source
+from onestory_cli.story.source import KeyPath, StorySource
 from onestory_cli.story.types import Audio, Character, LoraRequest, MemoryRequest, Output, Setting, Shot, Story
 
-# Two ways to say one thing: the later layer's way replaces the earlier layer's.
+# Two keys for one thing: the key of a later layer replaces the other key of an earlier layer.
 ALTERNATIVES = {"duration": "frames", "frames": "duration"}
 _DECLARED = ("look", "again", "image")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """A map of settings and where it stands in the file."""
+    """A map of shot options and its path in the file."""
 
     values: dict[str, Any]
     path: KeyPath
@@ -29,14 +29,16 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True)
 class Value:
-    """A merged value and the place of the layer that gave it."""
+    """A merged value and its path in the file."""
 
     value: Any
     path: KeyPath
 
 
-def build_story(source: Source, tree: dict[str, Any], *, profile: str | None, seed: int | None) -> tuple[Story, Cast]:
-    """The story in `tree`, the values of `source` that have a right type. `seed` replaces the story's."""
+def build_story(
+    source: StorySource, tree: dict[str, Any], *, profile: str | None, seed: int | None
+) -> tuple[Story, Cast]:
+    """The story in `tree`, the well-typed values of `source`. `seed` replaces the story's seed."""
     cast = _cast(source.value, tree)
     shots = tree.get("shots", [])
     style = tree.get("style", "")
@@ -69,7 +71,7 @@ def build_story(source: Source, tree: dict[str, Any], *, profile: str | None, se
 
 
 def merge(layers: Iterable[Layer]) -> dict[str, Value]:
-    """The settings of a shot; keys of a map become "memory.frames". What is free for notes is left out."""
+    """The options of a shot after all layers. Keys of nested maps are dotted: "memory.frames"."""
     merged: dict[str, Value] = {}
     for layer in layers:
         for key, value in layer.values.items():
@@ -83,7 +85,7 @@ def merge(layers: Iterable[Layer]) -> dict[str, Value]:
 
 
 def _cast(raw: object, tree: dict[str, Any]) -> Cast:
-    """All that is declared. An id counts even where its look cannot be read: captions that mention it are right."""
+    """All declarations. An id whose look is unreadable counts, so that captions may mention it."""
     declared: dict[str, Character | Setting] = {}
     complete = True
     for kind, make in (("settings", Setting), ("characters", Character)):
@@ -96,7 +98,7 @@ def _cast(raw: object, tree: dict[str, Any]) -> Cast:
     return Cast(declared=declared, complete=complete)
 
 
-def _shot(source: Source, index: int, shot: dict[str, Any], shared: Sequence[Layer], resolved: Resolved) -> Shot:
+def _shot(source: StorySource, index: int, shot: dict[str, Any], shared: Sequence[Layer], resolved: Resolved) -> Shot:
     path: KeyPath = ("shots", index)
     story, defaults, profile = (_for_shots(layer) for layer in shared)
     merged = merge([story, defaults, profile, Layer(values=shot, path=path)])
@@ -134,16 +136,16 @@ def _shot(source: Source, index: int, shot: dict[str, Any], shared: Sequence[Lay
 
 
 def _for_shots(layer: Layer) -> Layer:
-    """What of a shared layer is a setting of shots: of the story `negative`, of others what is not the story's."""
+    """The shot options of a shared layer: of the story only `negative`, of others all but the story's own."""
     wanted = {"negative"} if not layer.path else layer.values.keys() - {"seed", "lora"}
     return Layer(values={key: value for key, value in layer.values.items() if key in wanted}, path=layer.path)
 
 
-def _places(source: Source, merged: dict[str, Value]) -> dict[str, Place]:
+def _places(source: StorySource, merged: dict[str, Value]) -> dict[str, Place]:
     return {key: source.place(item.path) for key, item in merged.items()}
 
 
-def _story_places(source: Source, tree: dict[str, Any]) -> dict[str, Place]:
+def _story_places(source: StorySource, tree: dict[str, Any]) -> dict[str, Place]:
     places = {key: source.place((key,)) for key in tree if isinstance(key, str)}
     for kind in ("characters", "settings"):
         for id, item in tree.get(kind, {}).items():
@@ -160,7 +162,7 @@ def _output(given: dict[str, Any]) -> Output:
 
 
 def _loras(layers: Sequence[Sequence[dict[str, Any] | None]]) -> tuple[LoraRequest, ...]:
-    """The last layer's list; an entry that cannot be read is left out."""
+    """The list of the last layer that has one, without unreadable entries."""
     entries = [entry for entry in (layers[-1] if layers else ()) if entry and "path" in entry]
     return tuple(
         LoraRequest(path=entry["path"], weight=float(entry.get("weight", 1.0)), expert=entry.get("expert", "both"))
@@ -169,7 +171,7 @@ def _loras(layers: Sequence[Sequence[dict[str, Any] | None]]) -> tuple[LoraReque
 
 
 def _audio(given: dict[str, Any], *, role: str) -> Audio | None:
-    """The sound that a map of a story or a shot names; `role` is what it is unless it says so."""
+    """The sound in an `audio:` map; `role` is the default role."""
     if not given.get("file"):
         return None
     times = {key: _seconds(given.get(key)) or 0.0 for key in ("offset", "fade_in", "fade_out")}
@@ -202,7 +204,7 @@ def _number(value: float | None) -> float | None:
 
 
 def _lines(text: str) -> str:
-    """The lines of a text, without empty ones: those end a cue in the files of subtitles."""
+    """The text without empty lines, which would end a cue in subtitle files."""
     return "\n".join(line.strip() for line in text.splitlines() if line.strip())
 
 

@@ -1,4 +1,4 @@
-"""The JSON Schema check of a story: every fault at once, sorted by place."""
+"""Check a story against its JSON Schema, and report every violation at once, sorted by place."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from jsonschema.exceptions import ValidationError
 
 from onestory_cli import schemas
 from onestory_cli.errors import Diagnostic, Place, closest
-from onestory_cli.story.schema_messages import Fault, extra_keys, missing_key, sentences
-from onestory_cli.story.source import MOST_FINDINGS, KeyPath, Source
+from onestory_cli.story.schema_messages import Fault, extra_keys, findings_of, missing_key
+from onestory_cli.story.source import MAX_FINDINGS, KeyPath, StorySource
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checked:
-    """`value` is the story without the values of a wrong type; None where so much is wrong that reading on is vain."""
+class SchemaResult:
+    """`value` is the story without wrongly typed values; None if there are too many faults to continue."""
 
     value: dict[str, Any] | None
     findings: tuple[Diagnostic, ...]
 
 
-def check(source: Source) -> Checked:
-    """Compare a story with its schema."""
-    faults = [Fault(source, error) for error in islice(_validator().iter_errors(source.value), MOST_FINDINGS)]
-    said = (finding for fault in faults for finding in sentences(fault))
-    findings = islice(chain(said, _missing(faults)), MOST_FINDINGS)
+def check(source: StorySource) -> SchemaResult:
+    """Check a parsed story."""
+    faults = [Fault(source, error) for error in islice(_validator().iter_errors(source.value), MAX_FINDINGS)]
+    described = (finding for fault in faults for finding in findings_of(fault))
+    findings = islice(chain(described, _missing(faults)), MAX_FINDINGS)
     wrong = [fault.path for fault in faults if fault.error.validator == "type"]
-    value = _without(source.value, wrong) if len(faults) < MOST_FINDINGS else None
-    return Checked(value=value, findings=tuple(sorted(findings, key=position)))
+    value = _without(source.value, wrong) if len(faults) < MAX_FINDINGS else None
+    return SchemaResult(value=value, findings=tuple(sorted(findings, key=position)))
 
 
 def position(finding: Diagnostic) -> tuple[int, int, str]:
-    """The order in which findings are shown: as they stand in the file."""
+    """Sort key of findings: the order of the file."""
     place = finding.place or Place(path="")
     return place.line, place.column, finding.code
 
@@ -50,29 +50,29 @@ def _validator() -> Any:
 
 
 def _match(validator: object, pattern: str, instance: object, schema: object) -> Iterator[ValidationError]:
-    # Python's $ also matches before a final line break, ECMA's does not: "fox\n" is no id.
+    # Python's $ also matches before a final line break, unlike ECMA's: "fox\n" is not an id.
     python = pattern[:-1] + r"\Z" if pattern.endswith("$") else pattern
     if isinstance(instance, str) and not re.search(python, instance):
         yield ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
 def _missing(faults: list[Fault]) -> Iterator[Diagnostic]:
-    """One finding for each key that a map lacks, unless a misspelt key of that map means it."""
+    """One finding for each missing key, unless a misspelt key of the same map stands in for it."""
     misspelt = {
         (fault.path, closest(key, fault.known_keys))
         for fault in faults
         if fault.error.validator == "additionalProperties"
-        for key in islice(extra_keys(fault), MOST_FINDINGS)
+        for key in islice(extra_keys(fault), MAX_FINDINGS)
     }
-    lacking = {fault.path: fault for fault in faults if fault.error.validator == "required"}
-    for path, fault in lacking.items():
+    incomplete = {fault.path: fault for fault in faults if fault.error.validator == "required"}
+    for path, fault in incomplete.items():
         for key in fault.limit:
             if key not in fault.instance and (path, key) not in misspelt:
                 yield missing_key(fault, key)
 
 
 def _without(value: object, wrong: Iterable[KeyPath]) -> dict[str, Any] | None:
-    """A copy without the values at `wrong`: keys vanish, items of a list become None, and shots an empty map."""
+    """A copy without the values at `wrong`: keys are removed, list items become None, and shots an empty map."""
     paths = sorted(wrong, key=len)
     if not isinstance(value, dict):
         return None

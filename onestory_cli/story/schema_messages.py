@@ -1,4 +1,4 @@
-"""A fault of the JSON Schema validator -> findings that a writer can act on, with a code, a place and a next step."""
+"""Turn errors of the JSON Schema validator into findings with a code, a place and a next step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from jsonschema.exceptions import ValidationError
 
 from onestory_cli.errors import Diagnostic, did_you_mean, shorten
-from onestory_cli.story.source import MOST_FINDINGS, KeyPath, Source
+from onestory_cli.story.source import MAX_FINDINGS, KeyPath, StorySource
 
 _NOT_EMPTY = r"\S"
 _KINDS = {
@@ -29,9 +29,9 @@ _NOT_FINITE = re.compile(r"[-+]?\.?(nan|inf|infinity)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault of the validator, with the words for what it is about."""
+    """One validator error, with descriptions of the value that it is about."""
 
-    source: Source
+    source: StorySource
     error: ValidationError
 
     @property
@@ -40,12 +40,12 @@ class Fault:
 
     @property
     def instance(self) -> Any:
-        """The value, or the name of the key where the fault is one."""
+        """The value, or the key name if `about_key`."""
         return self.error.instance
 
     @property
     def limit(self) -> Any:
-        """What the schema asks: a type, a pattern, a number, keys."""
+        """What the schema requires: a type, a pattern, a number, keys."""
         return self.error.validator_value
 
     @property
@@ -59,12 +59,12 @@ class Fault:
 
     @property
     def about_key(self) -> bool:
-        """Whether the fault is the name of a key, not a value."""
+        """Whether the error is about the name of a key, not a value."""
         return "propertyNames" in self.error.absolute_schema_path
 
     @property
     def field(self) -> str:
-        """The value in words: `"memory.frames" of shot "return"`; a map: `shot "return"`, `the story`."""
+        """The name of the value for messages: `"memory.frames" of shot "return"`, `shot "return"`, `the story`."""
         owner, keys = _owner(self.source.value, self.path)
         inner = f'"{".".join(keys)}"' if keys else ""
         return " of ".join(part for part in (inner, owner) if part) or "the story"
@@ -75,7 +75,7 @@ class Fault:
 
     @property
     def example(self) -> str:
-        """`for example `duration: 2s``, or "" for a value whose schema names none."""
+        """`for example `duration: 2s``, or "" if the schema has no example."""
         if not self.path or "examples" not in self.schema:
             return ""
         key = self.path[-1]
@@ -88,14 +88,14 @@ class Fault:
         return Diagnostic(code=code, message=message, place=place, help=help)
 
 
-def sentences(fault: Fault) -> Iterator[Diagnostic]:
-    """What a fault means; nothing for a missing key, of which the validator speaks once for each: see `missing_key`."""
-    sentence = _SENTENCES.get(str(fault.error.validator))
-    return sentence(fault) if sentence else iter(())
+def findings_of(fault: Fault) -> Iterator[Diagnostic]:
+    """The findings for a fault, except missing keys: the validator repeats those, see `missing_key`."""
+    handler = _HANDLERS.get(str(fault.error.validator))
+    return handler(fault) if handler else iter(())
 
 
 def missing_key(fault: Fault, key: str) -> Diagnostic:
-    """S121 for a key that the map of `fault` lacks."""
+    """S121 for a key that is missing from the map of `fault`."""
     return Diagnostic(
         code="S121",
         message=f'{fault.field} has no "{key}"',
@@ -105,13 +105,13 @@ def missing_key(fault: Fault, key: str) -> Diagnostic:
 
 
 def extra_keys(fault: Fault) -> Iterator[str]:
-    """The keys of a map that its schema does not know."""
+    """The keys of a map that are not in its schema."""
     known = fault.schema["properties"]
     return (key for key in fault.instance if key not in known and not key.startswith("x-"))
 
 
 def _owner(tree: object, path: KeyPath) -> tuple[str, list[str]]:
-    """Whose value stands at `path`, and its keys from there: ('shot "return"', ["memory", "frames"])."""
+    """The owner of the value at `path`, and the keys below it: ('shot "return"', ["memory", "frames"])."""
     names = [key for key in path if isinstance(key, str)]
     match path:
         case ("shots", int(index), *_):
@@ -132,7 +132,7 @@ def _example(key: str, schema: dict[str, Any]) -> str:
 
 
 def _yaml(value: object) -> str:
-    """A value as one would write it on one line."""
+    """A value as YAML on one line."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {_yaml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
@@ -142,8 +142,8 @@ def _yaml(value: object) -> str:
 
 def _unknown(fault: Fault) -> Iterator[Diagnostic]:
     known = fault.known_keys
-    for key in islice(extra_keys(fault), MOST_FINDINGS):
-        hint = did_you_mean(key, known) or f"its keys are {', '.join(known)}; a key of your own starts with x-"
+    for key in islice(extra_keys(fault), MAX_FINDINGS):
+        hint = did_you_mean(key, known) or f"known keys: {', '.join(known)}; keys of your own start with x-"
         place = fault.source.key_place((*fault.path, key))
         yield Diagnostic(code="S120", message=f'unknown key "{shorten(key)}" in {fault.field}', place=place, help=hint)
 
@@ -155,15 +155,17 @@ def _type(fault: Fault) -> Iterator[Diagnostic]:
     elif wanted in ("integer", "number") and isinstance(value, str):
         yield _not_a_number(fault, wanted, value)
     else:
-        yield fault.finding("S122", f"{fault.field} must be {_KINDS[wanted]}, not {_said(value)}", _mend(fault, wanted))
+        yield fault.finding(
+            "S122", f"{fault.field} must be {_KINDS[wanted]}, not {_described(value)}", _type_help(fault, wanted)
+        )
 
 
-def _mend(fault: Fault, wanted: str) -> str:
-    """What to do about a value of a wrong type."""
+def _type_help(fault: Fault, wanted: str) -> str:
+    """The next step for a value of a wrong type."""
     if not fault.path:
-        return "start with `story: 1`, a key of a map"
+        return "start the file with `story: 1`"
     if type(fault.instance) in (int, float) and fault.path[-1] in _SECONDS:
-        return f"write `{fault.path[-1]}: {fault.instance}s`, with its unit"
+        return f"add the unit: `{fault.path[-1]}: {fault.instance}s`"
     prose = wanted == "string" and fault.schema.get("pattern", _NOT_EMPTY) == _NOT_EMPTY
     if prose and not isinstance(fault.instance, dict | list):
         return "put it in quotes if it is text"
@@ -175,13 +177,15 @@ def _not_a_number(fault: Fault, wanted: str, text: str) -> Diagnostic:
         return fault.finding("S115", f"{fault.field} must be a finite number, not {text}", fault.example)
     message = f'{fault.field} must be {_KINDS[wanted]}, not the text "{shorten(text)}"'
     if fault.path[-1] == "frames" and _DURATION.fullmatch(text):
-        return fault.finding("S122", message, f"write `duration: {text}`, or count frames: `frames: 17`")
+        return fault.finding("S122", message, f"write `duration: {text}`, or a number of frames: `frames: 17`")
     decimal = _decimal(text)
-    return fault.finding("S122", message, f"write {decimal}: only decimal digits count" if decimal else fault.example)
+    return fault.finding(
+        "S122", message, f"write {decimal}; only plain decimal numbers are allowed" if decimal else fault.example
+    )
 
 
 def _decimal(text: str) -> str:
-    """What `010`, `0x1f`, `1e3`, `.5` or `1,5` was likely to mean, in plain digits; "" when nothing comes to mind."""
+    """The plain decimal form of `010`, `0x1f`, `1e3`, `.5` or `1,5`; "" for anything else."""
     if len(text) > 20:
         return ""
     try:
@@ -193,8 +197,8 @@ def _decimal(text: str) -> str:
     return f"{number:.12g}" if 1e-4 <= abs(number) < 1e12 else ""
 
 
-def _said(value: object) -> str:
-    """A value in words."""
+def _described(value: object) -> str:
+    """A value for a message."""
     match value:
         case dict():
             return "a map of keys"
@@ -208,8 +212,8 @@ def _said(value: object) -> str:
 
 
 def _version(fault: Fault) -> Iterator[Diagnostic]:
-    help = "write `story: 1`; a story of a newer format needs a newer onestory"
-    yield fault.finding("S124", f"this onestory reads format 1, not {fault.value}", help)
+    help = "write `story: 1`, or upgrade onestory for a newer format"
+    yield fault.finding("S124", f"story format {fault.value} is not supported; this version reads format 1", help)
 
 
 def _choice(fault: Fault) -> Iterator[Diagnostic]:
@@ -220,14 +224,14 @@ def _choice(fault: Fault) -> Iterator[Diagnostic]:
 
 
 def _range(words: str) -> Callable[[Fault], Iterator[Diagnostic]]:
-    def sentence(fault: Fault) -> Iterator[Diagnostic]:
+    def handler(fault: Fault) -> Iterator[Diagnostic]:
         limit = fault.limit
         yield fault.finding("S125", f"{fault.field} must be {words} {limit}, not {fault.value}", fault.example)
 
-    return sentence
+    return handler
 
 
-def _form(fault: Fault) -> Iterator[Diagnostic]:
+def _pattern(fault: Fault) -> Iterator[Diagnostic]:
     if fault.limit == _NOT_EMPTY:
         yield fault.finding("S141", f"{fault.field} is empty", fault.example)
     elif fault.about_key or fault.path[-1] == "id" or "from" in fault.path:
@@ -238,14 +242,14 @@ def _form(fault: Fault) -> Iterator[Diagnostic]:
 
 def _bad_id(fault: Fault) -> Diagnostic:
     slug = re.sub(r"[^a-z0-9]+", "-", str(fault.instance).lower()[:64]).strip("-").lstrip("-0123456789")
-    rule = "an id is made of lower-case letters, digits and inner dashes, and starts with a letter"
+    rule = "an id has lower-case letters, digits and inner dashes, and starts with a letter"
     return fault.finding("S127", f'"{fault.value}" is not an id', f'write "{slug}"; {rule}' if slug else rule)
 
 
 def _too_long(fault: Fault) -> Iterator[Diagnostic]:
     most, length = fault.limit, len(fault.instance)
     name = f'the id "{fault.value}"' if fault.about_key else fault.field
-    yield fault.finding("S128", f"{name} has {length} characters; {most} is the most", "make it shorter")
+    yield fault.finding("S128", f"{name} has {length} characters; the maximum is {most}", "shorten it")
 
 
 def _no_items(fault: Fault) -> Iterator[Diagnostic]:
@@ -254,11 +258,11 @@ def _no_items(fault: Fault) -> Iterator[Diagnostic]:
 
 def _too_many_items(fault: Fault) -> Iterator[Diagnostic]:
     most, count = fault.limit, len(fault.instance)
-    help = "tell a longer film in several stories"
-    yield fault.finding("S129", f"{fault.field} has {count} items; {most} is the most", help)
+    help = "split the film into several stories"
+    yield fault.finding("S129", f"{fault.field} has {count} items; the maximum is {most}", help)
 
 
-_SENTENCES: dict[str, Callable[[Fault], Iterator[Diagnostic]]] = {
+_HANDLERS: dict[str, Callable[[Fault], Iterator[Diagnostic]]] = {
     "additionalProperties": _unknown,
     "type": _type,
     "const": _version,
@@ -266,7 +270,7 @@ _SENTENCES: dict[str, Callable[[Fault], Iterator[Diagnostic]]] = {
     "minimum": _range("at least"),
     "exclusiveMinimum": _range("more than"),
     "maximum": _range("at most"),
-    "pattern": _form,
+    "pattern": _pattern,
     "maxLength": _too_long,
     "minItems": _no_items,
     "maxItems": _too_many_items,

@@ -1,8 +1,8 @@
-"""YAML -> plain values, and where each of them stands. Strict: what YAML would guess, this refuses or leaves as text.
+"""Parse strict YAML into plain values and the place of each in the file.
 
 Only true, false, null and decimal numbers are special; `1:30`, `no`, `010`, `0x1f`, `1e3` and dates are text. Anchors,
-aliases and tags are refused, and so are keys that are given twice. The parser's events are read one by one, so that
-neither depth nor size of a hostile file costs more than its bytes.
+aliases, tags and duplicate keys are errors. The parser's events are read one by one, so that the cost of a hostile file
+is bounded by its size.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from onestory_cli.story.yaml_errors import syntax_finding
 MAX_VALUES = 50_000
 MAX_DEPTH = 32
 MAX_DIGITS = 19  # of a seed of 63 bits
-MOST_FINDINGS = 200  # a file with more faults is of another kind, and nobody reads on
+MAX_FINDINGS = 200  # a file with more errors is not a story
 
 KeyPath = tuple[str | int, ...]
 Span = tuple[int, int]
@@ -28,12 +28,12 @@ Span = tuple[int, int]
 # libyaml where PyYAML was built with it: 50 times faster, same events.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?")
-_SHARED = "what shots share goes under `defaults:`"
+_SHARED = "put what shots share under `defaults:`"
 _WORDS: dict[str, object] = {"": None, "null": None, "true": True, "false": False}
 
 
 class Spans(NamedTuple):
-    """Where a key and its value stand. `key` is None for items of a list; `plain` is text without quotes or `|`."""
+    """The spans of a key and its value. `key` is None for list items; `plain` means text without quotes or `|`."""
 
     key: Span | None
     value: Span
@@ -41,8 +41,8 @@ class Spans(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
-    """A file as values and places. `findings` are those that leave the values usable: more can be found after them."""
+class StorySource:
+    """A parsed file: values and places. `findings` do not stop further checks of the values."""
 
     text: Text
     value: object
@@ -50,7 +50,7 @@ class Source:
     findings: tuple[Diagnostic, ...] = ()
 
     def place(self, path: KeyPath) -> Place:
-        """Where the value at `path` stands: the value when it fits on one line, else its key; else a parent's place."""
+        """The place of the value at `path` if it fits on one line, else of its key; of the nearest parent if absent."""
         spans = self._nearest(path)
         start, end = spans.value
         if spans.key and (start == end or not self.text.is_one_line(start, end)):
@@ -58,15 +58,15 @@ class Source:
         return self.text.place(start, end)
 
     def key_place(self, path: KeyPath) -> Place:
-        """Where the key at `path` stands, or for an item of a list its first line."""
+        """The place of the key at `path`, or of the value of a list item."""
         spans = self._nearest(path)
         return self.text.place(*(spans.key or spans.value))
 
     def place_inside(self, path: KeyPath, pattern: re.Pattern[str], nth: int) -> Place:
-        """Where the nth match of `pattern` (from 0) stands inside the text at `path`.
+        """The place of the nth match of `pattern` (from 0) inside the text at `path`.
 
-        The file is searched, not the value: quotes, folding and indentation move characters. `pattern` must match
-        alike in both.
+        Searches the file, not the value, because quotes, folding and indentation move characters. `pattern` must match
+        the same text in both.
         """
         start, end = self._nearest(path).value
         for number, match in enumerate(pattern.finditer(self.text.content, start, end)):
@@ -75,7 +75,7 @@ class Source:
         return self.place(path)
 
     def comment_place(self, path: KeyPath) -> Place | None:
-        """Where a comment that cuts plain text stands: `a robot # 7 waves`. Two spaces before # mean a real comment."""
+        """The place of a comment that cuts off text: `a robot # 7 waves`. Two spaces before # mark a real comment."""
         spans = self.spans.get(path)
         if spans is None or not spans.plain or not self.text.content.startswith(" #", spans.value[1]):
             return None
@@ -88,8 +88,8 @@ class Source:
         return self.spans[path]
 
 
-def parse(data: bytes, path: str) -> Source:
-    """The values of a story file, with their places.
+def parse(data: bytes, path: str) -> StorySource:
+    """Parse a story file into values and places.
 
     Raises:
         Findings: the text or its YAML cannot be read (S102 to S116).
@@ -103,12 +103,12 @@ def parse(data: bytes, path: str) -> Source:
         raise Findings((*composer.findings, syntax_finding(text, fault))) from fault
     if not composer.documents:
         raise Findings((empty(text),))
-    return Source(text=text, value=composer.root, spans=composer.spans, findings=tuple(composer.findings))
+    return StorySource(text=text, value=composer.root, spans=composer.spans, findings=tuple(composer.findings))
 
 
 @dataclass(kw_only=True)
-class _Level:
-    """An open list or map. `path` is None under a key that is given twice; `key` waits for its value."""
+class _OpenCollection:
+    """An open list or map. `path` is None below a duplicate key; `key` is a key whose value follows."""
 
     items: list[object] | dict[str, object]
     path: KeyPath | None
@@ -118,7 +118,7 @@ class _Level:
 
 
 class _Composer:
-    """Builds values from events, with a stack of its own: no recursion."""
+    """Builds values from parser events with an explicit stack, without recursion."""
 
     def __init__(self, text: Text) -> None:
         self.text = text
@@ -126,7 +126,7 @@ class _Composer:
         self.documents = 0
         self.spans: dict[KeyPath, Spans] = {}
         self.findings: list[Diagnostic] = []
-        self._levels: list[_Level] = []
+        self._stack: list[_OpenCollection] = []
         self._values = 0
 
     def take(self, event: yaml.Event) -> None:
@@ -141,62 +141,62 @@ class _Composer:
             case yaml.AliasEvent():
                 self._alias(event)
             case yaml.MappingStartEvent():
-                self._open(event, {})
+                self._start_collection(event, {})
             case yaml.SequenceStartEvent():
-                self._open(event, [])
+                self._start_collection(event, [])
             case yaml.CollectionEndEvent():
-                self._close(event)
+                self._end_collection(event)
 
     def _document(self, event: yaml.Event) -> None:
         self.documents += 1
         if self.documents > 1:
-            self._stop("S111", "a second document starts here", event, "one file holds one story; delete this line")
+            self._stop("S111", "a second document starts here", event, "delete this line: a file has one story")
 
-    def _open(self, event: yaml.CollectionStartEvent, items: list[object] | dict[str, object]) -> None:
+    def _start_collection(self, event: yaml.CollectionStartEvent, items: list[object] | dict[str, object]) -> None:
         if self._wants_key():
-            self._stop("S116", "a key cannot be a list or a map", event, "keys are plain words, like `caption:`")
-        if len(self._levels) == MAX_DEPTH:
-            self._stop("S114", f"more than {MAX_DEPTH} levels deep", event, "a story needs no more than six levels")
+            self._stop("S116", "a key cannot be a list or a map", event, "use plain words as keys, like `caption:`")
+        if len(self._stack) == MAX_DEPTH:
+            self._stop("S114", f"nested more than {MAX_DEPTH} levels deep", event, "a story needs at most six levels")
         self._check(event)
         path = self._add(items, _span(event))
-        self._levels.append(_Level(items=items, path=path))
+        self._stack.append(_OpenCollection(items=items, path=path))
 
-    def _close(self, event: yaml.Event) -> None:
-        level = self._levels.pop()
+    def _end_collection(self, event: yaml.Event) -> None:
+        level = self._stack.pop()
         if level.path is not None:
             opened = self.spans[level.path]
             self.spans[level.path] = opened._replace(value=(opened.value[0], _span(event)[1]))
 
     def _key(self, event: yaml.ScalarEvent) -> None:
         self._check(event)
-        level, span = self._levels[-1], _span(event)
+        level, span = self._stack[-1], _span(event)
         if event.value == "<<" and not event.style:
-            self._find("S110", '"<<" merges another map into this one', span, f"write its keys out; {_SHARED}")
+            self._find("S110", 'merge keys ("<<") are not supported', span, f"write the keys out; {_SHARED}")
         level.key, level.key_span, level.repeated = event.value, span, event.value in level.items
         if level.repeated and level.path is not None:
             first = self.spans[(*level.path, event.value)].key
             line = self.text.line_of(first[0]) if first else 0
-            help = f"keep one of the two; the first is in line {line}"
-            self._find("S109", f'the key "{shorten(event.value)}" is given twice', span, help)
+            help = f"delete one of the two; the first is in line {line}"
+            self._find("S109", f'duplicate key "{shorten(event.value)}"', span, help)
 
     def _add(self, value: object, span: Span, *, plain: bool = False) -> KeyPath | None:
-        """Put a value where it belongs; returns its path, or None under a key that is given twice."""
+        """Add a value to the open collection. Returns its path, or None below a duplicate key."""
         self._values += 1
         if self._values > MAX_VALUES:
             raise Findings((*self.findings, self._diagnostic(*_TOO_MANY_VALUES, span)))
         path: KeyPath | None = ()
         key: Span | None = None
-        if self._levels:
-            key = self._levels[-1].key_span
-            path = self._attach(self._levels[-1], value)
+        if self._stack:
+            key = self._stack[-1].key_span
+            path = self._attach(self._stack[-1], value)
         else:
             self.root = value
         if path is not None:
             self.spans[path] = Spans(key=key, value=span, plain=plain)
         return path
 
-    def _attach(self, parent: _Level, value: object) -> KeyPath | None:
-        """Append to a list, or store under the waiting key of a map unless it is there already."""
+    def _attach(self, parent: _OpenCollection, value: object) -> KeyPath | None:
+        """Append to a list, or store under the current key of a map unless it is a duplicate."""
         name: str | int
         if isinstance(parent.items, list):
             name = len(parent.items)
@@ -209,7 +209,7 @@ class _Composer:
         return None if parent.path is None else (*parent.path, name)
 
     def _wants_key(self) -> bool:
-        return bool(self._levels) and isinstance(self._levels[-1].items, dict) and self._levels[-1].key is None
+        return bool(self._stack) and isinstance(self._stack[-1].items, dict) and self._stack[-1].key is None
 
     def _scalar(self, event: yaml.ScalarEvent) -> object:
         text: str = event.value
@@ -228,28 +228,28 @@ class _Composer:
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         help = f'write the value out ({_SHARED}), or put text that starts with "*" in quotes'
-        self._find("S110", f'"*{event.anchor}" repeats another value', _span(event), help)
+        self._find("S110", f'aliases such as "*{event.anchor}" are not supported', _span(event), help)
         if self._wants_key():
-            self._levels[-1].key, self._levels[-1].key_span = f"*{event.anchor}", _span(event)
+            self._stack[-1].key, self._stack[-1].key_span = f"*{event.anchor}", _span(event)
         else:
             self._add(f"*{event.anchor}", _span(event))
 
     def _check(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
-        """S110 for an anchor or a tag, S103 for a control character that an escape makes."""
+        """S110 for an anchor or tag, S103 for a control character written as an escape."""
         start, end = _span(event)
         if event.anchor:
             help = f'delete it ({_SHARED}), or put text that starts with "&" in quotes'
-            self._find("S110", f'"&{event.anchor}" names a value for reuse', (start, start + 1), help)
+            self._find("S110", f'anchors such as "&{event.anchor}" are not supported', (start, start + 1), help)
         if event.tag:
             help = 'delete it, or put text that starts with "!" in quotes'
-            self._find("S110", f'the tag "{shorten(event.tag)}" asks for a type', (start, start + 1), help)
+            self._find("S110", f'tags such as "{shorten(event.tag)}" are not supported', (start, start + 1), help)
 
         found = FORBIDDEN.search(event.value) if isinstance(event, yaml.ScalarEvent) and event.style else None
-        if found and len(self.findings) < MOST_FINDINGS:
+        if found and len(self.findings) < MAX_FINDINGS:
             self.findings.append(forbidden(self.text, found[0], start, end))
 
     def _find(self, code: str, message: str, span: Span, help: str) -> None:
-        if len(self.findings) < MOST_FINDINGS:
+        if len(self.findings) < MAX_FINDINGS:
             self.findings.append(self._diagnostic(code, message, help, span))
 
     def _diagnostic(self, code: str, message: str, help: str, span: Span) -> Diagnostic:
@@ -259,7 +259,7 @@ class _Composer:
         raise Findings((*self.findings, self._diagnostic(code, message, help, _span(event))))
 
 
-_TOO_MANY_VALUES = ("S113", f"the file holds more than {MAX_VALUES} values", "tell a longer film in several stories")
+_TOO_MANY_VALUES = ("S113", f"the file has more than {MAX_VALUES} values", "split the film into several stories")
 
 
 def _span(event: yaml.Event) -> Span:

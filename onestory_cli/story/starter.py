@@ -1,4 +1,4 @@
-"""The story that `onestory new` writes: short, commented, and a film as it is."""
+"""The starter story of `onestory new`: short, commented, and ready to render."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from onestory_cli.utils.text import quoted
 
 _STARTER = """\
 # yaml-language-server: $schema=story.v1.schema.json
-# (`onestory schema > story.v1.schema.json` writes that file: editors then complete and check the keys.)
+# (Run `onestory schema > story.v1.schema.json` once: editors then complete and check the keys.)
 #
-#   onestory validate {file}    all that is wrong with it
-#   onestory plan {file}        what would be rendered, and the captions that the model sees
-#   onestory render {file}      the film
+#   onestory validate {file}    check the story
+#   onestory plan {file}        show what would be rendered, and the captions that the model sees
+#   onestory render {file}      render the film
 story: 1
 title: {title}
 model: storyworld             # others: `onestory models`
 
-defaults:                     # settings of all shots; a shot may have its own
+defaults:                     # options of all shots; a shot can override them
   duration: 2s
-  seed: 7                     # another seed is another film of the same story
+  seed: 7                     # another seed gives another film of the same story
 profiles:
-  draft: {{steps: 8}}           # quick and rough: onestory render {file} --profile draft
+  draft: {{steps: 8}}           # fast and rough: onestory render {file} --profile draft
 
-# A caption says $fox. The first one of the film gets the look, later ones get "the same fox":
-# then the picture comes out of the memory of the earlier shots.
+# Captions refer to $fox. The first mention in the film becomes the look, later ones become "the same fox":
+# the model then takes the look from its memory of the earlier shots.
 characters:
   fox:
     look: a red fox with a blue scarf
@@ -40,18 +40,18 @@ shots:
     caption: |
       Wide shot. $fox walks right on $beach.
 
-  - id: forest                # the fox goes away ...
+  - id: forest                # the fox leaves ...
     caption: |
       Wide shot. $fox jumps in $forest.
 
-  - id: return                # ... and the beach is remembered
+  - id: return                # ... and returns to the beach, which is remembered
     caption: |
       Close-up. $fox waves. $beach.
 """
 
 
 def starter_story(name: str) -> str:
-    """The text of `<name>.story.yaml`: three shots, one character, two settings. The title is made of the name."""
+    """The text of `<name>.story.yaml`: three shots, one character, two settings, and a title made from the name."""
     shown = "".join(char for char in name if char.isprintable())
     title = " ".join(re.split(r"[\s_-]+", shown)).strip().title() or "Untitled"
     file = quoted(f"{shown}.story.yaml")

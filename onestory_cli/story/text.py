@@ -1,4 +1,4 @@
-"""Bytes -> text, and places in it. What would fool a reader or the parser is refused here, before any YAML is read."""
+"""Decode a story file, refuse misleading characters, and convert positions to lines and columns."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from itertools import islice
 from onestory_cli.errors import Diagnostic, Findings, Place
 
 MAX_BYTES = 4 * 1024 * 1024
-MOST_ALIKE = 20  # findings of one kind: a binary file is not worth a thousand lines
-LONGEST_LINE = 1000  # characters; a longer line is not quoted in a finding
+MAX_ALIKE = 20  # findings of one kind, so that a binary file does not produce thousands
+MAX_LINE = 1000  # characters; a longer line is not quoted in a finding
 
-# C0 and C1 controls, YAML's other line breaks, bidirectional controls (text that reads unlike it is), and marks.
+# C0 and C1 controls, YAML's other line breaks, bidirectional controls (they reorder text on screen), byte order marks.
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
 _LINE_BREAK = re.compile(r"\r\n|\n|\r")
 _TAB_INDENT = re.compile(r"(?m)^ *(\t)[ \t]*[^\s]")
@@ -22,7 +22,7 @@ _TAB_INDENT = re.compile(r"(?m)^ *(\t)[ \t]*[^\s]")
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """The characters of a file. Positions are indices into `content`; `starts` are those of the lines."""
+    """The decoded file. Positions are indices into `content`; `starts` has the start of each line."""
 
     path: str
     content: str
@@ -34,21 +34,21 @@ class Text:
         return cls(path=path, content=content, starts=starts)
 
     def place(self, start: int, end: int) -> Place:
-        """The place of a span, as far as it goes on its first line."""
+        """The place of a span, cut at the end of its first line."""
         line = bisect_right(self.starts, start)
         first = self.starts[line - 1]
-        whole = _LINE_BREAK.split(self.content[first : first + LONGEST_LINE + 1], maxsplit=1)[0]
+        whole = _LINE_BREAK.split(self.content[first : first + MAX_LINE + 1], maxsplit=1)[0]
         stop = min(end, first + len(whole.rstrip()))
         return Place(
             path=self.path,
             line=line,
             column=start - first + 1,
             length=max(1, stop - start),
-            source_line=FORBIDDEN.sub("\ufffd", whole.rstrip()) if len(whole) <= LONGEST_LINE else "",
+            source_line=FORBIDDEN.sub("\ufffd", whole.rstrip()) if len(whole) <= MAX_LINE else "",
         )
 
     def line_of(self, index: int) -> int:
-        """The number of the line that holds a position, from 1."""
+        """The line number of a position, from 1."""
         return bisect_right(self.starts, index)
 
     def is_one_line(self, start: int, end: int) -> bool:
@@ -56,11 +56,11 @@ class Text:
 
 
 def decode(data: bytes, path: str, *, indents: bool = True) -> Text:
-    """The text of a story file, or of another one where `indents` carry no meaning and may be tabs.
+    """Decode a story file. With `indents` false, tabs may indent lines (for formats other than YAML).
 
     Raises:
         Findings: S102 not UTF-8, S103 a forbidden character, S105 a byte order mark, S108 a tab that indents,
-            S112 nothing in it, S113 too large.
+            S112 empty, S113 too large.
     """
     if len(data) > MAX_BYTES:
         raise Findings((_too_large(path),))
@@ -77,12 +77,12 @@ def decode(data: bytes, path: str, *, indents: bool = True) -> Text:
 
 
 def empty(text: Text) -> Diagnostic:
-    """S112, for a file without a document."""
+    """S112 for a file without a document."""
     return Diagnostic(
         code="S112",
-        message="the file holds no story",
+        message="the file contains no story",
         place=Place(path=text.path),
-        help="`onestory new NAME` writes a story to start from",
+        help="run `onestory new NAME` to write a story to start from",
     )
 
 
@@ -91,7 +91,7 @@ def _too_large(path: str) -> Diagnostic:
         code="S113",
         message=f"the file is larger than {MAX_BYTES // 1024**2} MiB",
         place=Place(path=path),
-        help="a story is text; name pictures by their path, and tell a longer film in several stories",
+        help="refer to pictures by their path, and split a long film into several stories",
     )
 
 
@@ -113,31 +113,31 @@ def _byte_order_mark(text: Text) -> Iterator[Diagnostic]:
             code="S105",
             message="the file starts with a byte order mark",
             place=text.place(0, 1),
-            help='save the file as UTF-8 without BOM (not "UTF-8 with signature")',
+            help='save the file as UTF-8 without a BOM (not "UTF-8 with signature")',
         )
 
 
 def _forbidden(text: Text) -> Iterator[Diagnostic]:
-    for match in islice(FORBIDDEN.finditer(text.content), MOST_ALIKE):
+    for match in islice(FORBIDDEN.finditer(text.content), MAX_ALIKE):
         if match.start() > 0 or match[0] != "\ufeff":
             yield forbidden(text, match[0], match.start(), match.end())
 
 
 def forbidden(text: Text, char: str, start: int, end: int) -> Diagnostic:
-    """S103, for a character that no editor shows, at a span."""
+    """S103 for a control character at a span."""
     return Diagnostic(
         code="S103",
-        message=f"U+{ord(char):04X} is a control character, which text cannot hold",
+        message=f"control character U+{ord(char):04X} is not allowed",
         place=text.place(start, end),
-        help="delete it and type the text again; it often comes along when text is pasted",
+        help="delete it; it is often pasted along with text and not visible in editors",
     )
 
 
 def _tabs(text: Text) -> Iterator[Diagnostic]:
-    for match in islice(_TAB_INDENT.finditer(text.content), MOST_ALIKE):
+    for match in islice(_TAB_INDENT.finditer(text.content), MAX_ALIKE):
         yield Diagnostic(
             code="S108",
             message="a tab indents this line",
             place=text.place(match.start(1), match.end(1)),
-            help="indent with spaces; most editors can do that for the Tab key",
+            help="indent with spaces; most editors can insert them for the Tab key",
         )

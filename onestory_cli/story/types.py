@@ -1,7 +1,7 @@
-"""Story, Character, Setting, Shot: the screenplay after the merge rule, as frozen values.
+"""Story, Character, Setting, Shot: the screenplay after the merge rule, as frozen dataclasses.
 
-Fields that the author left out stay None here: the model's defaults fill them in `plan.py`, which knows the model.
-The merge rule is: model defaults < story defaults < profile < shot; the last three are applied when a Story is made.
+Fields that the author left out are None; `planning` fills them with the model's defaults. The merge rule is model
+defaults < story defaults < profile < shot; the last three are merged when a Story is built.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 from onestory_cli.errors import Place
 
-MOST_SEED = 2**53 - 1  # of a story: what JSON holds everywhere
-MOST_SHOT_SEED = 2**63 - 1  # of a shot, and so of a take
+MAX_SEED = 2**53 - 1  # of a story: the largest integer that every JSON reader keeps exact
+MAX_SHOT_SEED = 2**63 - 1  # of a shot and its takes
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryRequest:
-    """`memory:` of a shot. None = the model's default; `sources` None = all earlier shots."""
+    """`memory:` of a shot. None means the model's default; `sources` None means all earlier shots."""
 
     frames: int | None = None
     budget: float | None = None
@@ -27,9 +27,9 @@ class MemoryRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Audio:
-    """`audio:` of a story or a shot. `file` is relative to the story's folder; gain in decibels, the rest in seconds.
+    """`audio:` of a story or a shot. `file` is relative to the story's folder; gain is in decibels, times in seconds.
 
-    `offset` is how long after the start of the film or the shot it begins. Music goes down while narration is heard.
+    `offset` counts from the start of the film or the shot. Music is lowered during narration.
     """
 
     file: str
@@ -58,7 +58,7 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Mention:
-    """A `$id` in a caption: which declaration, whether its full look was written out, where in the resolved caption."""
+    """A `$id` in a caption: its declaration, whether the full look was used, and its span in the resolved caption."""
 
     id: str
     kind: str  # "character" | "setting"
@@ -69,11 +69,11 @@ class Mention:
 
 @dataclass(frozen=True, kw_only=True)
 class Shot:
-    """One shot after defaults, profile and its own keys are merged; None = the model decides.
+    """One shot after merging defaults, profile and its own keys; None means the model's default.
 
     `caption` is the author's text, `resolved_caption` what the model sees (style included). `duration` is in seconds.
-    `image` is a path relative to the story's folder. `subtitle` is for people who watch; no model sees it. `places`
-    maps a key ("caption", "duration", "memory.from", ...) to where it stands in the file, for later findings about it.
+    `image` is relative to the story's folder. `subtitle` is for viewers only. `places` maps keys ("caption",
+    "duration", "memory.from", ...) to their place in the file, for findings of the planner.
     """
 
     id: str
@@ -100,7 +100,7 @@ class Shot:
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """`output:` of a story: how clips are encoded, nothing that a model sees."""
+    """`output:` of a story: how clips are encoded. The model does not see it."""
 
     scale: int | None = None
     filter: str = "nearest"  # "nearest" | "lanczos"
@@ -109,7 +109,7 @@ class Output:
 
 @dataclass(frozen=True, kw_only=True)
 class LoraRequest:
-    """A LoRA of `lora:`; `path` is relative to the story's folder, `expert` is high, low or both."""
+    """An entry of `lora:`. `path` is relative to the story's folder; `expert` is high, low or both."""
 
     path: str
     weight: float = 1.0
@@ -118,9 +118,9 @@ class LoraRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Story:
-    """A whole screenplay. `path` is the file it came from, `source` its bytes; `seed` is the story's own seed.
+    """A whole screenplay. `path` is its file, `source` the bytes of the file, `seed` the story's own seed.
 
-    `first_shot_model` makes the shots that have neither a picture nor a memory to begin from.
+    `first_shot_model` generates shots that have neither a first frame nor a memory.
     """
 
     path: str
@@ -142,5 +142,5 @@ class Story:
 
     @property
     def declared(self) -> tuple[Character | Setting, ...]:
-        """All that a caption can refer to: characters, then settings."""
+        """Everything that a caption can refer to: characters, then settings."""
         return (*self.characters, *self.settings)

@@ -1,4 +1,4 @@
-"""What a schema cannot say: ids that are unique, one key for one setting, memory that looks back."""
+"""Checks that a JSON Schema cannot express: unique ids, exclusive keys, memory of earlier shots only."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from onestory_cli.errors import Diagnostic, did_you_mean, shorten
-from onestory_cli.story.source import KeyPath, Source
+from onestory_cli.story.source import KeyPath, StorySource
 
 
-def check_ids(source: Source, tree: dict[str, Any]) -> Iterator[Diagnostic]:
-    """S130 a shot id that is used twice, S131 an id of both a character and a setting."""
+def check_ids(source: StorySource, tree: dict[str, Any]) -> Iterator[Diagnostic]:
+    """S130 duplicate shot id, S131 an id of both a character and a setting."""
     first: dict[str, int] = {}
     for index, shot in enumerate(tree.get("shots", [])):
         path: KeyPath = ("shots", index, "id")
@@ -19,8 +19,8 @@ def check_ids(source: Source, tree: dict[str, Any]) -> Iterator[Diagnostic]:
             continue
         if id in first:
             line = source.place(("shots", first[id], "id")).line
-            help = f"give every shot an id of its own; the first is in line {line}"
-            yield Diagnostic(code="S130", message=f'two shots are called "{id}"', place=source.place(path), help=help)
+            help = f"rename one of them; the first is in line {line}"
+            yield Diagnostic(code="S130", message=f'duplicate shot id "{id}"', place=source.place(path), help=help)
         first.setdefault(id, index)
     for id in tree.get("settings", {}):
         if id in tree.get("characters", {}):
@@ -28,12 +28,12 @@ def check_ids(source: Source, tree: dict[str, Any]) -> Iterator[Diagnostic]:
                 code="S131",
                 message=f'"{id}" is both a character and a setting',
                 place=source.key_place(("settings", id)),
-                help="rename one of them, and what captions mean by it",
+                help="rename one of them, and update the captions that mention it",
             )
 
 
-def check_alternatives(source: Source, tree: dict[str, Any]) -> Iterator[Diagnostic]:
-    """S132 two keys that say the same thing."""
+def check_alternatives(source: StorySource, tree: dict[str, Any]) -> Iterator[Diagnostic]:
+    """S132 two keys for the same thing."""
     profiles = tree.get("profiles", {})
     layers: list[tuple[KeyPath, dict[str, Any]]] = [(("defaults",), tree.get("defaults", {}))]
     layers += [(("profiles", name), profiles[name]) for name in profiles]
@@ -41,19 +41,19 @@ def check_alternatives(source: Source, tree: dict[str, Any]) -> Iterator[Diagnos
     for path, values in layers:
         if "duration" in values and "frames" in values:
             place = source.key_place((*path, "frames"))
-            help = "both are the length: keep one"
-            yield Diagnostic(code="S132", message='"duration" and "frames" together', place=place, help=help)
+            help = "both set the length: delete one"
+            yield Diagnostic(code="S132", message='"duration" and "frames" cannot be combined', place=place, help=help)
     if "seed" in tree and "seed" in tree.get("defaults", {}):
         yield Diagnostic(
             code="S132",
-            message='"seed" at the top and in "defaults" together',
+            message='"seed" at the top and in "defaults" cannot be combined',
             place=source.key_place(("defaults", "seed")),
-            help="both are the seed of the story: keep one",
+            help="both set the seed of the story: delete one",
         )
 
 
-def check_memory(source: Source, tree: dict[str, Any]) -> Iterator[Diagnostic]:
-    """S160 to S163, for shots that `memory.from` cannot name."""
+def check_memory(source: StorySource, tree: dict[str, Any]) -> Iterator[Diagnostic]:
+    """S160 to S163 for `memory.from`."""
     order: dict[str, int] = {}
     for index, shot in enumerate(tree.get("shots", [])):
         order.setdefault(shot.get("id", ""), index)
@@ -66,17 +66,17 @@ def check_memory(source: Source, tree: dict[str, Any]) -> Iterator[Diagnostic]:
 
 
 def _memory_fault(id: str, index: int, order: dict[str, int], named: set[str]) -> Diagnostic | None:
-    """What is wrong with remembering shot `id` in shot number `index`, without a place."""
+    """The finding, without a place, for shot number `index` remembering shot `id`; None if it is fine."""
     if id not in order:
         near = did_you_mean(id, (other for other in order if order[other] < index))
-        help = near or "name earlier shots by their id"
-        return Diagnostic(code="S160", message=f'no shot "{shorten(id)}" to remember', help=help)
+        help = near or "use the ids of earlier shots"
+        return Diagnostic(code="S160", message=f'unknown shot "{shorten(id)}" in `memory.from`', help=help)
     if order[id] == index:
-        help = "name earlier shots, or leave `from` out for all of them"
+        help = "use the ids of earlier shots, or delete `from` to remember all of them"
         return Diagnostic(code="S162", message=f'shot "{id}" cannot remember itself', help=help)
     if order[id] > index:
-        help = "a shot remembers earlier ones: name one of those, or move the shot"
+        help = "a shot can only remember earlier shots: use one of those, or move the shot"
         return Diagnostic(code="S161", message=f'shot "{id}" comes later', help=help)
     if id in named:
-        return Diagnostic(code="S163", message=f'shot "{id}" is named twice', help="delete one of the two")
+        return Diagnostic(code="S163", message=f'shot "{id}" is listed twice', help="delete one of the two")
     return None

@@ -1,4 +1,4 @@
-"""What the YAML parser refuses, as findings that a writer can act on. The parser itself speaks of tokens."""
+"""Turn errors of the YAML parser, which are about tokens, into findings that a writer can act on."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from onestory_cli.errors import Diagnostic
 from onestory_cli.story.text import Text
 
 _KEY = re.compile(r"""(?<![\w-])([\w-]+)["']?:\s+\S""")
-_LOOK_BACK = 1000  # characters; nobody searches for a key further to the left
+_LOOK_BACK = 1000  # characters to the left of a colon that are searched for its key
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Rule:
-    """The parser's words (any of `needles`, in problem or context) and ours. `at_start` points to what was opened."""
+class _SyntaxRule:
+    """Parser messages (any of `needles`, in problem or context) and ours. `at_start` points to what was opened."""
 
     needles: tuple[str, ...]
     message: str
@@ -25,78 +25,78 @@ class _Rule:
     code: str = "S106"
 
 
-# The first rule that fits counts; libyaml and PyYAML's own parser use different words for the same fault.
+# The first match counts; libyaml and PyYAML's own parser word the same error differently.
 _RULES = (
-    _Rule(
+    _SyntaxRule(
         needles=("unexpected end of stream",),
         message="a quote opens here and is never closed",
-        help="close it, or write the text on indented lines after `|`, which needs no quotes",
+        help="close it, or write the text without quotes, indented on the lines after `|`",
         at_start=True,
     ),
-    _Rule(
+    _SyntaxRule(
         needles=("escape",),
-        message="this is no escape that double quotes know",
-        help="use single quotes, or write the text on indented lines after `|`: there a backslash is a backslash",
+        message="unknown escape sequence in a double-quoted string",
+        help=r"write \\ for a backslash, or use single quotes",
     ),
-    _Rule(
+    _SyntaxRule(
         needles=("tab character", r"'\t'"),
         message="a tab indents this line",
         help="indent with spaces",
         code="S108",
     ),
-    _Rule(
+    _SyntaxRule(
         needles=("cannot start any token",),
         message="text cannot start with this character",
-        help="put the text in quotes, or on indented lines after `|`",
+        help="put the text in quotes, or indented on the lines after `|`",
     ),
-    _Rule(
+    _SyntaxRule(
         needles=("scanning an alias", "scanning an anchor", "scanning a tag", "undefined tag"),
         message="text cannot start with this character",
-        help="put the text in quotes, or on indented lines after `|`",
+        help="put the text in quotes, or indented on the lines after `|`",
     ),
-    _Rule(
+    _SyntaxRule(
         needles=("block scalar",),
-        message="text after `|` starts on the next line",
+        message="text after `|` must start on the next line",
         help="break the line after `|` and indent the text",
     ),
-    _Rule(
+    _SyntaxRule(
         needles=("flow mapping", "flow sequence"),
-        message="a bracket opens here that is not closed, or a comma is missing after it",
+        message="a bracket that opens here is not closed, or a comma is missing after it",
         help="write one key per line instead, without brackets",
         at_start=True,
     ),
-    _Rule(
+    _SyntaxRule(
         needles=("expected ':'",),
         message="this line is not `key: value`",
-        help="add the colon, or indent the line so that it belongs to the text above",
+        help="add the colon, or indent the line if it belongs to the text above",
         at_start=True,
     ),
-    _Rule(
+    _SyntaxRule(
         needles=("block mapping", "block collection", "mapping values", "document start"),
-        message="this does not fit in here",
-        help="start keys of one map in the same column; text after a closing quote needs quotes around all of it",
+        message="unexpected text or indentation",
+        help="start keys of one map in the same column, and put quotes around the whole text",
     ),
 )
 
 
 def syntax_finding(text: Text, fault: yaml.YAMLError) -> Diagnostic:
-    """The finding for what stopped the parser: S107 for a colon in prose, S108 for a tab, else S106."""
+    """The finding for a parser error: S107 for a colon in prose, S108 for a tab, else S106."""
     problem, context = getattr(fault, "problem", None) or str(fault), getattr(fault, "context", None) or ""
     index = _index(text, getattr(fault, "problem_mark", None), 0)
     if key := _key_of_colon(text, index):
         return Diagnostic(
             code="S107",
-            message=f'the text of "{key}" holds a colon, which YAML takes for a key',
+            message=f'the text of "{key}" contains a colon, which YAML reads as a key',
             place=text.place(index, index + 1),
-            help=f"use `{key}: |` and write the text indented on the next line; there a colon is a colon",
+            help=f"use `{key}: |` and write the text indented on the next line",
         )
     rule = next((item for item in _RULES if any(needle in problem + context for needle in item.needles)), None)
     if rule is None:
         return Diagnostic(
             code="S106",
-            message=f"this is not YAML: {problem}",
+            message=f"invalid YAML: {problem}",
             place=text.place(index, index + 1),
-            help="compare with the stories in examples/, or start with `onestory new NAME`",
+            help="compare with a story written by `onestory new NAME`",
         )
     if rule.at_start:
         index = _index(text, getattr(fault, "context_mark", None), index)
@@ -104,13 +104,13 @@ def syntax_finding(text: Text, fault: yaml.YAMLError) -> Diagnostic:
 
 
 def _index(text: Text, mark: yaml.Mark | None, default: int) -> int:
-    """The position of a mark, moved back to the last character when it is behind the end."""
+    """The position of a mark, moved back to the last character if it is past the end."""
     index = mark.index if mark else default
     return min(index, len(text.content.rstrip()) - 1)
 
 
 def _key_of_colon(text: Text, index: int) -> str | None:
-    """The key whose text holds the colon at `index`, or None when no key and text stand before it on the line."""
+    """The key whose text contains the colon at `index`, or None if no key precedes it on the line."""
     if text.content[index] != ":":
         return None
     first = max(text.starts[text.line_of(index) - 1], index - _LOOK_BACK)

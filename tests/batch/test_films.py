@@ -8,7 +8,7 @@ import pytest
 
 from onestory_cli.batch.films import films_of, find_stories
 from onestory_cli.errors import OnestoryError
-from onestory_cli.story.overrides import Setting
+from onestory_cli.story.overrides import Override
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_folder_is_called_the_same_wherever_the_command_is_given(
 
 
 def test_names_differ_where_anything_does(stories: Path) -> None:
-    setting = Setting.of("seed=1")
+    setting = Override.parse("seed=1")
     films = [
         *films_of([Path("a/film.story.yaml"), Path("a/deep/film.story.yaml")], Path("out")),
         *films_of([Path("a/film.story.yaml")], Path("out"), seeds=(1,)),

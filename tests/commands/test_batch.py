@@ -17,7 +17,7 @@ from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode
 from onestory_cli.planning.compile import compile_story
 from onestory_cli.store.run import Run
-from onestory_cli.story.overrides import Setting
+from onestory_cli.story.overrides import Override
 from tests.commands.conftest import Onestory, change
 from tests.films import render_with
 from tests.test_console import Terminal
@@ -137,7 +137,7 @@ def test_what_was_set_is_kept_with_the_run(onestory: Onestory, story: Path, monk
     monkeypatch.setattr("onestory_cli.commands._batch_options.require_ready", lambda spec: None)
     result = onestory("batch", story, "--out", "out", "--set", "shots.*.steps=9", "--seeds", "5")
     assert result.exit is ExitCode.PARTIAL  # there are no weights
-    (film,) = films_of([story], Path("out"), seeds=(5,), settings=(Setting.of("shots.*.steps=9"),))
+    (film,) = films_of([story], Path("out"), seeds=(5,), settings=(Override.parse("shots.*.steps=9"),))
     state = Run.open(film.run).state()
     assert state is not None
     assert state.seed == 5

@@ -16,11 +16,11 @@ from onestory_cli.generate.recall import recall
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import LoadedModel, load_selection_model
-from onestory_cli.planning.jobs import Shown
+from onestory_cli.planning.jobs import Appearances
 from onestory_cli.rendering.model_generator import ShotMaker
 from tests.tiny import job_of
 
-COVERAGE = {"policy": "coverage", "frames": 1, "shown": (Shown(id="fox", sources=("opening",)),)}
+COVERAGE = {"policy": "coverage", "frames": 1, "shown": (Appearances(id="fox", sources=("opening",)),)}
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_recall_is_the_selection_of_the_making_and_needs_no_transformer_and_no_v
 @pytest.mark.parametrize("source", ["opening", "city"])
 def test_coverage_recalls_a_frame_of_what_the_caption_names(tiny_model: LoadedModel, source: str) -> None:
     job = job_of(tiny_model.spec)
-    shown = (Shown(id="fox", sources=(source,)),)
+    shown = (Appearances(id="fox", sources=(source,)),)
     job = replace(job, memory=replace(job.memory, policy="coverage", frames=1, shown=shown))
     bank = MemoryBank(channels=4, height=8, width=8)
     for name in ("opening", "city"):

@@ -11,7 +11,7 @@ import pytest
 from onestory_cli.commands.import_story import Source
 from onestory_cli.errors import Findings, OnestoryError, format_concise
 from onestory_cli.importers import FORMATS, import_story
-from onestory_cli.importers.formats import MOST_BYTES
+from onestory_cli.importers.formats import MAX_SOURCE_BYTES
 from onestory_cli.story.load import read_story
 
 HERE = Path(__file__).parent
@@ -72,7 +72,7 @@ def test_every_format_has_a_source_and_a_flag() -> None:
         ("a.json", json.dumps({"prompts": ["a"] * 5001}), "I703"),
         ("a.json", '{"global_caption": "' + "a" * 2001 + '", "shot1": "a"}', "I703"),
         ("a.json", '{"story_name": "' + "a" * 201 + '", "scenes": [{"video_prompts": ["a"]}]}', "I703"),
-        ("a.json", " " * MOST_BYTES + "{}", "I703"),
+        ("a.json", " " * MAX_SOURCE_BYTES + "{}", "I703"),
         ("a.fountain", "INT. HOUSE\n", ""),
         ("a.fountain", "/* nothing */", "I702"),
         ("a.fountain", "A fox.\n\n" * 5000, ""),

@@ -1,4 +1,4 @@
-"""A story on a model: defaults, memory, seeds, prices; and all that a model refuses, at once."""
+"""Planning a story on a model: defaults, memory, seeds, tokens, and everything that the model refuses."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ def mentioning(id: str, *names: str, **fields: object) -> Shot:
     )
 
 
-def test_what_the_author_left_out_is_the_models() -> None:
+def test_omitted_values_are_the_model_defaults() -> None:
     job = plan_of(shot("opening")).jobs[0]
     assert (job.frames, job.width, job.height, job.fps) == (SPEC.frames, SPEC.width, SPEC.height, SPEC.fps)
     assert (job.steps, job.guidance, job.scheduler, job.shift) == (3, 4.0, "euler", 3.0)
     assert (job.memory.frames, job.memory.budget, job.memory.policy) == (2, 1.0, "adaptive")
 
 
-def test_the_guidance_of_the_memory_is_the_models_unless_the_author_says_other() -> None:
+def test_memory_guidance_defaults_to_the_model() -> None:
     spec = replace(SPEC, memory_guidance=2.0)
     shots = [shot("a"), shot("b", memory=MemoryRequest(guidance=0.0)), shot("c", memory=MemoryRequest(guidance=1.5))]
     assert [job.memory.guidance for job in plan_of(*shots, spec=spec).jobs] == [2.0, 0.0, 1.5]
     assert plan_of(shot("a")).jobs[0].memory.guidance == 0.0
 
 
-def test_the_memory_does_not_guide_a_shot_that_introduces_a_character() -> None:
-    """One whose caption writes out the look, so that no edit of another shot changes it. Settings are no characters."""
+def test_default_memory_guidance_is_off_in_shots_that_introduce_a_character() -> None:
+    """Only the caption of the shot itself counts. Settings are not characters."""
     spec = replace(SPEC, memory_guidance=2.0)
 
     def with_(id: str, kind: str, *, full: bool, guidance: float | None = None) -> Shot:
@@ -65,7 +65,7 @@ def test_the_memory_does_not_guide_a_shot_that_introduces_a_character() -> None:
     assert [job.memory.guidance for job in plan_of(*shots, spec=spec).jobs] == [0.0, 2.0, 1.5, 2.0]
 
 
-def test_the_memory_guides_a_shot_whose_new_character_has_a_picture(tmp_path: Path) -> None:
+def test_memory_guidance_is_on_if_the_new_character_has_a_picture(tmp_path: Path) -> None:
     (tmp_path / "fox.png").write_bytes(b"fox")
     spec, fox = (
         replace(ENOUGH, memory_guidance=2.0),
@@ -76,7 +76,7 @@ def test_the_memory_guides_a_shot_whose_new_character_has_a_picture(tmp_path: Pa
     assert plan_of(new, spec=spec, folder=tmp_path).jobs[0].memory.guidance == 0.0
 
 
-def test_what_the_author_wrote_stands_even_when_it_is_zero() -> None:
+def test_values_of_zero_are_kept() -> None:
     job = plan_of(
         shot("opening", guidance=0.0, steps=1, negative="", seed=0), spec=replace(SPEC, negative="blur")
     ).jobs[0]
@@ -94,7 +94,7 @@ def test_duration_times_rate_plus_one_is_the_length() -> None:
     [
         ({"frames": 80}, "S210", "80 frames is not 4k+1", "use 77 or 81"),
         ({"frames": 4}, "S210", "4 frames is not 4k+1", "use 1 or 5"),
-        ({"frames": 85}, "S212", '85 frames are more than the 81 frames that "numbers" can make', "use at most 81"),
+        ({"frames": 85}, "S212", '85 frames are more than the 81 frames that "numbers" can generate', "use at most 81"),
         (
             {"duration": 2.1},
             "S211",
@@ -107,7 +107,7 @@ def test_duration_times_rate_plus_one_is_the_length() -> None:
         ({"height": 10}, "S213", "height 10 is not a multiple of 16", "use 16"),
     ],
 )
-def test_what_the_model_cannot_make_is_refused_with_the_nearest(
+def test_impossible_lengths_and_sizes_suggest_the_nearest(
     fields: dict[str, float], code: str, message: str, help: str
 ) -> None:
     finding = only(findings_of(shot("a", **fields), spec=ENOUGH))
@@ -116,14 +116,14 @@ def test_what_the_model_cannot_make_is_refused_with_the_nearest(
     assert finding.help.startswith(help)
 
 
-def test_nearest_lengths_stay_within_what_the_model_can() -> None:
+def test_suggested_lengths_are_within_the_model_limits() -> None:
     assert only(findings_of(shot("a", frames=80), spec=replace(ENOUGH, max_frames=81))).help == "use 77 or 81"
     assert only(findings_of(shot("a", duration=1.9), spec=replace(ENOUGH, max_frames=17))).help == (
         "use 1.5s (13 frames) or 2s (17 frames)"
     )
 
 
-def test_all_findings_of_all_shots_come_at_once_with_their_places() -> None:
+def test_all_findings_of_all_shots_are_reported_at_once() -> None:
     line = Place(path="film.story.yaml", line=9)
     shots = (shot("a", frames=6, places={"frames": line}), shot("b", width=17, height=33), shot("c"))
     findings = findings_of(*shots)
@@ -134,10 +134,10 @@ def test_all_findings_of_all_shots_come_at_once_with_their_places() -> None:
 
 def test_a_film_has_one_size() -> None:
     finding = only(findings_of(shot("a"), shot("b", width=48), shot("c")))
-    assert (finding.code, finding.message) == ("S214", '"b" is 48x32, but the film begins in 32x32')
+    assert (finding.code, finding.message) == ("S214", 'shot "b" is 48x32, but the first shot is 32x32')
 
 
-def test_a_budget_that_carries_no_frame_is_refused_with_the_least_that_does() -> None:
+def test_a_budget_below_one_frame_suggests_the_minimum() -> None:
     spec = replace(SPEC, width=64, height=64)
     blind, seeing = shot("a", memory=MemoryRequest(budget=0.01)), shot("b", memory=MemoryRequest(budget=0.01))
     finding = only(findings_of(blind, seeing, spec=spec))
@@ -145,19 +145,19 @@ def test_a_budget_that_carries_no_frame_is_refused_with_the_least_that_does() ->
     assert plan_of(blind, shot("b", memory=MemoryRequest(budget=0.0625)), spec=spec).jobs[1].tokens.context == 1
 
 
-def test_memory_is_all_earlier_shots_in_film_order_or_those_named() -> None:
+def test_memory_is_all_earlier_shots_or_those_in_memory_from() -> None:
     named = shot("d", memory=MemoryRequest(sources=("c", "a")))
     jobs = plan_of(shot("a"), shot("b"), shot("c"), named).jobs
     assert [job.memory.sources for job in jobs] == [(), ("a",), ("a", "b"), ("a", "c")]
 
 
 @pytest.mark.parametrize("off", [{"frames": 0}, {"budget": 0.0}, {"policy": "none"}, {"sources": ()}])
-def test_a_memory_that_is_off_sees_nothing(off: dict[str, object]) -> None:
+def test_a_disabled_memory_has_no_sources(off: dict[str, object]) -> None:
     job = plan_of(shot("a"), shot("b", memory=MemoryRequest(**off))).jobs[1]  # type: ignore[arg-type]
     assert (job.memory.sources, job.tokens.context) == ((), 0)
 
 
-def test_references_come_first_and_stay_visible(tmp_path: Path) -> None:
+def test_references_come_first_and_are_always_visible(tmp_path: Path) -> None:
     for name in ("fox.png", "beach.png"):
         (tmp_path / name).write_bytes(name.encode())
     cast = {
@@ -172,7 +172,7 @@ def test_references_come_first_and_stay_visible(tmp_path: Path) -> None:
     assert [image.path for image in plan.images] == ["fox.png", "beach.png"]
 
 
-def test_coverage_is_told_which_sources_show_what_a_caption_names(tmp_path: Path) -> None:
+def test_coverage_knows_which_sources_show_each_mention(tmp_path: Path) -> None:
     (tmp_path / "fox.png").write_bytes(b"fox")
     fox = Character(id="fox", look="x", again="y", image="fox.png")
     shots = [
@@ -195,12 +195,12 @@ def test_coverage_is_told_which_sources_show_what_a_caption_names(tmp_path: Path
     assert not any(job.memory.shown for job in plain)
 
 
-def test_a_picture_that_is_gone_is_a_finding(tmp_path: Path) -> None:
+def test_a_deleted_picture_is_a_finding(tmp_path: Path) -> None:
     finding = only(findings_of(shot("a", image="start.png"), folder=tmp_path))
-    assert (finding.code, finding.message) == ("S216", '"start.png" cannot be read: No such file or directory')
+    assert (finding.code, finding.message) == ("S216", 'cannot read "start.png": No such file or directory')
 
 
-def test_prices_are_tokens_of_noise_and_of_the_frames_that_fit() -> None:
+def test_tokens_count_noise_and_the_frames_that_fit_the_budget() -> None:
     plan = plan_of(*(shot(id) for id in "abcd"), spec=replace(ENOUGH, memory_frames=6))
     first, last = plan.jobs[0].tokens, plan.jobs[-1].tokens
     table = allocate(6, 1.0, height=8, width=8)
@@ -208,12 +208,12 @@ def test_prices_are_tokens_of_noise_and_of_the_frames_that_fit() -> None:
     assert last.context == sum(level.tokens(8, 8) for level in table) <= 16
 
 
-def test_the_last_policy_pays_for_one_frame() -> None:
+def test_the_last_policy_costs_one_frame() -> None:
     spec = replace(ENOUGH, policy="last")
     assert plan_of(shot("a"), shot("b"), spec=spec).jobs[1].tokens.context == 16
 
 
-def test_a_seed_depends_on_story_seed_id_and_take_but_not_on_the_place() -> None:
+def test_a_seed_depends_on_story_seed_id_and_take_but_not_on_the_position() -> None:
     seeds = {job.shot: job.seed for job in plan_of(shot("a"), shot("b")).jobs}
     assert seeds == {job.shot: job.seed for job in plan_of(shot("b"), shot("new"), shot("a")).jobs if job.shot != "new"}
     others = [derive_seed(7, "a", 1), derive_seed(8, "a", 0), derive_seed(7, "b", 0)]
@@ -221,7 +221,7 @@ def test_a_seed_depends_on_story_seed_id_and_take_but_not_on_the_place() -> None
     assert all(0 <= seed < 2**63 for seed in others)
 
 
-def test_a_seed_of_the_author_is_that_of_the_first_take_only() -> None:
+def test_an_explicit_seed_is_that_of_the_first_take_only() -> None:
     job = plan_of(shot("a", seed=11)).jobs[0]
     assert job.seed == 11
     assert retake(job, 0) == job
@@ -229,7 +229,7 @@ def test_a_seed_of_the_author_is_that_of_the_first_take_only() -> None:
     assert retake(plan_of(shot("a")).jobs[0], 2).seed == derive_seed(7, "a", 2)
 
 
-def test_until_cuts_the_plan_and_an_unknown_id_is_refused() -> None:
+def test_until_truncates_the_plan_and_refuses_unknown_ids() -> None:
     story = story_of(shot("opening"), shot("city"), shot("return"))
     plan, _ = make_plan(story, SPEC, until="city")
     assert [job.shot for job in plan.jobs] == ["opening", "city"]
@@ -238,7 +238,7 @@ def test_until_cuts_the_plan_and_an_unknown_id_is_refused() -> None:
     assert (caught.value.code, caught.value.help) == ("S230", 'did you mean "city"?')
 
 
-def test_the_film_is_enlarged_as_the_model_says_unless_the_author_does() -> None:
+def test_output_scale_defaults_to_the_model() -> None:
     spec = replace(SPEC, scale=8)
     assert plan_of(shot("a"), spec=spec).output.scale == 8
     assert plan_of(shot("a"), spec=spec, output=Output(scale=2)).output.scale == 2

@@ -1,4 +1,4 @@
-"""A resolved story plans to what it came from."""
+"""A serialized plan plans to the same jobs."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.films import plan_of, shot
 from tests.test_cases import SPEC
 
 ROOT = Path(__file__).parents[2]
-UNSAYABLE = {"S106", "S116", "S142"}  # characters that no story may have in the first place
+UNREPRESENTABLE = {"S106", "S116", "S142"}  # text that a story cannot contain
 STORIES = sorted([*(ROOT / "tests/cases/valid").glob("*.story.yaml"), *(ROOT / "examples").glob("*.story.yaml")])
 
 
 def facts(plan: Plan) -> list[object]:
-    """All that the films of two plans can differ by."""
+    """Everything that can make the films of two plans differ."""
     settings = [
         (job.shot, spec_fields(job, "model"), clip_fields(job, plan.output), job.memory, job.tokens, job.fps)
         for job in plan.jobs
@@ -33,21 +33,21 @@ def facts(plan: Plan) -> list[object]:
 
 
 def again(plan: Plan) -> Plan:
-    """The plan of the text that a plan is written as, beside the same pictures and sounds."""
+    """The plan of the serialized plan, with the same pictures and sounds."""
     text = story_text(plan, names={item.path: item.path for item in plan.files}, seeds={})
     story, _ = read_story(text.encode(), plan.story.path)
     return make_plan(story, plan.model)[0]
 
 
 @pytest.mark.parametrize("path", STORIES, ids=lambda path: path.name.removesuffix(".story.yaml"))
-def test_it_plans_to_the_same_jobs(path: Path) -> None:
+def test_a_serialized_plan_has_the_same_jobs(path: Path) -> None:
     story, _ = load_story(path)
     plan, _ = make_plan(story, replace(SPEC, max_frames=81, size_multiple=8))
     assert facts(again(plan)) == facts(plan)
 
 
 @pytest.mark.parametrize("until", ["opening", "city"])
-def test_profile_and_last_shot_are_settled(tmp_path: Path, until: str) -> None:
+def test_profile_and_last_shot_are_resolved(tmp_path: Path, until: str) -> None:
     path = tmp_path / "film.story.yaml"
     path.write_text(
         "story: 1\ntitle: T\nprofiles: {draft: {steps: 3, memory: {policy: recent}}}\n"
@@ -67,26 +67,26 @@ def test_the_seed_of_another_take_is_written_out() -> None:
 
 
 @pytest.mark.parametrize("number", [0.00001, 1.5e-7, 1e-17, 4.0, 0.1, 100.0])
-def test_any_number_comes_back(number: float) -> None:
+def test_numbers_survive_serialization(number: float) -> None:
     plan = plan_of(shot("opening", guidance=number))
     story, _ = read_story(story_text(plan, names={}, seeds={}).encode(), "film.story.yaml")
     assert story.shots[0].guidance == number
 
 
 @given(words=st.text(st.characters(min_codepoint=33, max_codepoint=0x2FFF, exclude_categories=["C", "Z"]), min_size=1))
-def test_any_caption_and_title_come_back(words: str) -> None:
+def test_captions_and_titles_survive_serialization(words: str) -> None:
     caption = words.replace("$", "$$")
     plan = plan_of(replace(shot("opening", caption), resolved_caption=words), title=words)
     try:
         story, _ = read_story(story_text(plan, names={}, seeds={}).encode(), "film.story.yaml")
     except Findings as fault:
-        if {item.code for item in fault.diagnostics} <= UNSAYABLE:
+        if {item.code for item in fault.diagnostics} <= UNREPRESENTABLE:
             reject()
         raise
     assert (story.title, story.shots[0].resolved_caption) == (words, words)
 
 
-def test_folders_of_a_machine_stay_out() -> None:
+def test_absolute_folders_are_left_out() -> None:
     assert portable("/home/me/models/wan") == "wan"
     assert portable("~/models/wan") == "wan"
     assert portable(r"C:\models\wan") == "wan"

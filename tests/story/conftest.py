@@ -1,4 +1,4 @@
-"""Stories in a few lines, and what is found in them."""
+"""Fixtures that read short stories and return their findings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEAD = "story: 1\ntitle: A Test\n"
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    """A story from its lines after the title, read as if it stood in `tmp_path`."""
+    """A function that reads a story in `tmp_path` from its lines after the title."""
 
     def make(text: str, **options: object) -> Story:
         data = HEAD + textwrap.dedent(text)
@@ -31,7 +31,7 @@ def read(tmp_path: Path) -> Read:
 
 @pytest.fixture
 def findings(tmp_path: Path) -> Callable[..., tuple[Diagnostic, ...]]:
-    """All findings of such a story, errors and warnings."""
+    """A function that returns all findings of such a story."""
 
     def find(text: str, **options: object) -> tuple[Diagnostic, ...]:
         data = HEAD + textwrap.dedent(text)
@@ -45,5 +45,5 @@ def findings(tmp_path: Path) -> Callable[..., tuple[Diagnostic, ...]]:
 
 @pytest.fixture
 def found(findings: Callable[..., tuple[Diagnostic, ...]]) -> Found:
-    """The codes of all findings of such a story, in order."""
+    """A function that returns the codes of all findings, in order."""
     return lambda text, **options: [item.code for item in findings(text, **options)]

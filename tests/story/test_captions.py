@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from onestory_cli.story.captions import LONGEST_RESOLVED, Cast, Resolved, default_again, fold, resolve_all
+from onestory_cli.story.captions import MAX_RESOLVED, Cast, Resolved, default_again, fold, resolve_all
 from onestory_cli.story.types import Character, Setting
 
 FOX = Character(id="fox", look="a red fox", again="the same fox")
@@ -26,7 +26,7 @@ def test_a_second_mention_in_one_caption_refers_back() -> None:
     assert resolved("Now $fox sees $fox.") == ["Now a red fox sees the same fox."]
 
 
-def test_a_mark_forces_the_look() -> None:
+def test_an_exclamation_mark_forces_the_look() -> None:
     assert resolved("So $fox.", "So $fox!.", "So $fox.") == ["So a red fox.", "So a red fox.", "So the same fox."]
 
 
@@ -63,7 +63,7 @@ def test_where_a_name_ends(caption: str, text: str) -> None:
     assert resolved(caption) == [text]
 
 
-def test_style_is_a_sentence_of_its_own() -> None:
+def test_style_is_a_separate_sentence() -> None:
     assert resolved("A fox", "A fox.", style="warm\n light") == ["A fox. warm light", "A fox. warm light"]
 
 
@@ -83,11 +83,11 @@ def test_mentions_are_spans_of_the_text() -> None:
     assert words == ["a red fox", "an old bear", "a beach", "the same fox"]
 
 
-def test_looks_do_not_multiply_without_end() -> None:
+def test_resolved_captions_are_bounded() -> None:
     cast = Cast(declared={"fox": Character(id="fox", look="a " * 999 + "fox", again="it")})
     (item,) = resolve_all(["$fox! " * 1300], cast, "")
     assert isinstance(item, Resolved)
-    assert LONGEST_RESOLVED < len(item.text) < 2 * LONGEST_RESOLVED
+    assert MAX_RESOLVED < len(item.text) < 2 * MAX_RESOLVED
 
 
 def test_default_again() -> None:

@@ -46,7 +46,7 @@ CAST = "characters: {fox: {look: a red fox}}\nsettings: {beach: {look: a beach}}
         ("{policy: recent}", []),
     ],
 )
-def test_references_that_no_memory_can_answer(found: Found, memory: str, codes: list[str]) -> None:
+def test_references_to_what_no_visible_shot_shows(found: Found, memory: str, codes: list[str]) -> None:
     text = f"""
 shots:
   - {{id: a, caption: $fox waves on $beach.}}
@@ -57,7 +57,7 @@ shots:
     assert found(CAST + text) == codes
 
 
-def test_a_reference_picture_is_a_memory(found: Found, tmp_path: Path) -> None:
+def test_a_reference_picture_counts_as_memory(found: Found, tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(tmp_path / "fox.png")
     text = """
     characters: {fox: {look: a red fox, image: fox.png}}
@@ -69,13 +69,13 @@ def test_a_reference_picture_is_a_memory(found: Found, tmp_path: Path) -> None:
     assert found(text) == ["W304"]
 
 
-def test_a_typo_makes_nobody_unused(found: Found) -> None:
+def test_a_misspelt_reference_does_not_make_a_character_unused(found: Found) -> None:
     assert found(CAST + "shots: [{id: a, caption: $foks waves on $beach.}]") == ["S104"]
 
 
-def test_errors_of_structure_silence_the_lints(found: Found) -> None:
+def test_schema_errors_suppress_warnings(found: Found) -> None:
     assert found(CAST + "shots: [{id: a, captoin: $fox waves on $beach.}]") == ["S120"]
 
 
-def test_warnings_come_with_errors_of_meaning(found: Found) -> None:
+def test_other_errors_keep_warnings(found: Found) -> None:
     assert found(CAST + "shots: [{id: a, caption: $fox waves for $5.}]") == ["W303", "S140"]

@@ -23,13 +23,13 @@ def test_examples_have_no_findings(path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", [-1, 2**53, 2**60])
-def test_a_seed_that_no_story_can_say_is_refused(seed: int) -> None:
+def test_a_seed_out_of_range_is_refused(seed: int) -> None:
     with pytest.raises(OnestoryError, match=f"not {seed}") as caught:
         load_story(EXAMPLES[0], seed=seed)
     assert caught.value.code == "S125"
 
 
-def test_the_examples_show_what_they_promise() -> None:
+def test_the_examples_have_the_promised_content() -> None:
     stories = {path.name.removesuffix(".story.yaml"): load_story(path)[0] for path in EXAMPLES}
     assert len(stories) >= 5
     assert len(stories["the-lost-kite"].shots) == 6
@@ -61,7 +61,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, name: str, why: str) -> None:
         assert caught.value.help == 'did you mean "film.story.yaml"?'
 
 
-def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OnestoryError, match="it is not a file"):
         load_story(tmp_path / "pipe")
@@ -76,7 +76,7 @@ def test_a_huge_file_is_not_read_whole(tmp_path: Path) -> None:
     assert caught.value.code == "S113"
 
 
-def test_findings_stand_in_the_order_of_the_file() -> None:
+def test_findings_are_in_file_order() -> None:
     text = HEAD + "shots:\n  - {id: a, caption: $x, steps: 0}\n  - {id: a, caption: b, memory: {from: [c]}}\nfps: a\n"
     with pytest.raises(Findings) as caught:
         read_story(text.encode(), "a.story.yaml")
@@ -86,11 +86,11 @@ def test_findings_stand_in_the_order_of_the_file() -> None:
     assert len(places) == 5
 
 
-def test_one_fault_has_one_finding(found: Found) -> None:
+def test_one_place_has_one_finding(found: Found) -> None:
     assert found("defaults: {steps: *x}\nshots: [{id: a, caption: A fox., memory: {from: [B]}}]") == ["S110", "S127"]
 
 
-def test_what_could_not_be_read_causes_no_more_findings(found: Found) -> None:
+def test_unreadable_values_cause_no_further_findings(found: Found) -> None:
     assert found("characters: [fox]\nshots: [{id: a, caption: $fox waves.}]") == ["S122"]
     assert found("characters: {fox: a fox}\nshots: [{id: a, caption: $fox waves.}]") == ["S122"]
 
@@ -100,7 +100,7 @@ KEYS = ("shots", "characters", "settings", "profiles", "defaults", "output", "mo
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_no_value_of_any_type_breaks_the_reader(key: str) -> None:
+def test_values_of_any_type_are_handled(key: str) -> None:
     for value in VALUES:
         for text in (
             f"story: 1\n{key}: {value}\n",

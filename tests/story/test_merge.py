@@ -26,7 +26,7 @@ def merged(*layers: dict[str, object]) -> dict[str, object]:
     return {key: (item.value, *item.path) for key, item in found.items()}
 
 
-def test_later_replaces_and_says_where() -> None:
+def test_later_layers_replace_values_and_places() -> None:
     assert merged({"steps": 1, "shift": 2}, {"steps": 3}) == {"steps": (3, "1", "steps"), "shift": (2, "0", "shift")}
 
 
@@ -37,7 +37,7 @@ def test_maps_merge_by_key() -> None:
     }
 
 
-def test_two_ways_to_say_the_length_replace_each_other() -> None:
+def test_duration_and_frames_replace_each_other() -> None:
     assert merged({"duration": "2s"}, {"frames": 17}) == {"frames": (17, "1", "frames")}
     assert merged({"frames": 17}, {"duration": "2s"}) == {"duration": ("2s", "1", "duration")}
 
@@ -54,7 +54,7 @@ def test_shots_without_a_profile(read: Read) -> None:
     assert second.memory == MemoryRequest(frames=4, budget=1.0, guidance=2.0, sources=("a",))
 
 
-def test_a_profile_stands_between_story_and_shot(read: Read) -> None:
+def test_a_profile_overrides_the_story_and_a_shot_overrides_both(read: Read) -> None:
     story = read(STORY, profile="draft")
     first, second, _ = story.shots
     assert (story.profile, story.seed) == ("draft", 3)
@@ -62,7 +62,7 @@ def test_a_profile_stands_between_story_and_shot(read: Read) -> None:
     assert second.memory == MemoryRequest(frames=2, budget=1.0, guidance=2.0, sources=("a",))
 
 
-def test_a_profile_may_say_the_length_in_the_other_way(read: Read) -> None:
+def test_frames_of_a_profile_replace_a_default_duration(read: Read) -> None:
     first, _, third = read(STORY, profile="long").shots
     assert (first.duration, first.frames, third.frames) == (None, 33, 21)
 
@@ -71,7 +71,7 @@ def test_the_seed_of_the_caller_wins(read: Read) -> None:
     assert read(STORY, profile="draft", seed=0).seed == 0
 
 
-def test_seed_may_stand_in_defaults_and_is_not_one_of_shots(read: Read) -> None:
+def test_a_seed_in_defaults_is_the_seed_of_the_story(read: Read) -> None:
     story = read("defaults: {seed: 7}\nshots: [{id: a, caption: A fox.}]")
     assert (story.seed, story.shots[0].seed) == (7, None)
 
@@ -82,7 +82,7 @@ def test_an_unknown_profile_is_a_usage_error(read: Read) -> None:
     assert (caught.value.code, caught.value.exit, caught.value.help) == ("U602", 2, 'did you mean "draft"?')
 
 
-def test_places_lead_to_the_layer_that_gave_the_value(read: Read) -> None:
+def test_places_point_to_the_layer_of_the_value(read: Read) -> None:
     story = read(STORY, profile="draft")
     _, second, _ = story.shots
     lines = {key: second.places[key].line for key in ("id", "caption", "steps", "duration", "size", "negative")}

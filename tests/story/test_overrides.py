@@ -1,11 +1,11 @@
-"""Values that are put into a story from outside."""
+"""`--set` overrides: edit values in the text of a story."""
 
 from __future__ import annotations
 
 import pytest
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.story.overrides import Setting, with_settings
+from onestory_cli.story.overrides import Override, apply_overrides
 from onestory_cli.story.source import parse
 
 STORY = """\
@@ -27,7 +27,7 @@ shots:
 
 
 def changed(*settings: str, story: str = STORY) -> str:
-    return with_settings(story.encode(), "film.story.yaml", [Setting.of(text) for text in settings]).decode()
+    return apply_overrides(story.encode(), "film.story.yaml", [Override.parse(text) for text in settings]).decode()
 
 
 @pytest.mark.parametrize(
@@ -49,23 +49,23 @@ def changed(*settings: str, story: str = STORY) -> str:
         ("characters.*.again=it", "look: a red", 'again: "it", look: a red'),
     ],
 )
-def test_one_value_changes_and_the_rest_stays_byte_for_byte(setting: str, old: str, new: str) -> None:
+def test_an_override_changes_one_value_and_no_other_byte(setting: str, old: str, new: str) -> None:
     assert changed(setting) == STORY.replace(old, new, 1)
     parse(changed(setting).encode(), "film.story.yaml")
 
 
-def test_a_star_stands_for_all_shots() -> None:
+def test_a_star_matches_all_shots() -> None:
     story = parse(changed("shots.*.steps=40").encode(), "film.story.yaml").value
     assert isinstance(story, dict)
     assert [shot["steps"] for shot in story["shots"]] == [40, 40]
 
 
-def test_settings_build_on_each_other() -> None:
+def test_overrides_apply_in_order() -> None:
     text = changed("output.scale=2", "output.crf=20")
     assert "output: {crf: 20, scale: 2}\n" in text
 
 
-def test_values_that_are_not_there_yet() -> None:
+def test_overrides_create_missing_maps() -> None:
     assert changed("defaults.steps=4", story="story: 1\ndefaults:\nshots: []\n") == (
         "story: 1\ndefaults: {steps: 4}\nshots: []\n"
     )
@@ -73,17 +73,17 @@ def test_values_that_are_not_there_yet() -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "says"),
+    ("setting", "message"),
     [
         ("steps", "is not PATH=VALUE"),
         ("shots..steps=4", "is not PATH=VALUE"),
-        ("shots.opnening.steps=4", 'names "opnening"'),
-        ("profiles.*.steps=4", "names nothing"),
-        ("title.x=4", "is no map"),
+        ("shots.opnening.steps=4", '"opnening" not found'),
+        ("profiles.*.steps=4", "matches nothing"),
+        ("title.x=4", "is not a map"),
     ],
 )
-def test_what_fits_nowhere_is_refused(setting: str, says: str) -> None:
-    with pytest.raises(OnestoryError, match=says) as caught:
+def test_overrides_that_match_nothing_are_refused(setting: str, message: str) -> None:
+    with pytest.raises(OnestoryError, match=message) as caught:
         changed(setting)
     assert caught.value.code == "B802"
     assert caught.value.help

@@ -1,4 +1,4 @@
-"""What holds for any bytes and any text, not for examples alone."""
+"""Properties of any bytes and any text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROSE = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_character
 
 @FEW
 @given(st.sampled_from(SAMPLES), st.integers(0, 2000), st.integers(0, 40), st.binary(max_size=8))
-def test_no_damage_to_a_story_breaks_a_promise(data: bytes, start: int, length: int, other: bytes) -> None:
+def test_damaged_stories_are_handled(data: bytes, start: int, length: int, other: bytes) -> None:
     target.check(data[:start] + other + data[start + length :])
 
 
@@ -57,7 +57,7 @@ LINES = st.lists(
 
 @FEW
 @given(LINES)
-def test_what_is_imported_from_a_screenplay_is_a_story(lines: list[str]) -> None:
+def test_an_imported_screenplay_is_a_valid_story(lines: list[str]) -> None:
     try:
         imported = import_story("\n".join(lines).encode(), "a.fountain")
     except OnestoryError:
@@ -67,7 +67,7 @@ def test_what_is_imported_from_a_screenplay_is_a_story(lines: list[str]) -> None
 
 @FEW
 @given(st.lists(PROSE, max_size=5), st.lists(st.booleans(), max_size=5), PROSE)
-def test_what_is_imported_from_storymem_is_a_story(prompts: list[str], cuts: list[bool], name: str) -> None:
+def test_an_imported_storymem_script_is_a_valid_story(prompts: list[str], cuts: list[bool], name: str) -> None:
     source = {"story_name": name, "scenes": [{"video_prompts": prompts, "cut": cuts, name: 1}]}
     try:
         imported = import_story(json.dumps(source).encode(), "a.json", format="storymem")

@@ -12,16 +12,16 @@ from onestory_cli import schemas
 from onestory_cli.memory.policies import POLICIES
 from onestory_cli.models.catalog import SCHEDULERS
 from onestory_cli.story.schema import check
-from onestory_cli.story.source import MOST_FINDINGS, parse
-from onestory_cli.story.types import MOST_SEED, MOST_SHOT_SEED
+from onestory_cli.story.source import MAX_FINDINGS, parse
+from onestory_cli.story.types import MAX_SEED, MAX_SHOT_SEED
 
 SCHEMA = schemas.load()
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.story.yaml"))
 
 
-def test_seeds_are_as_large_as_the_schema_has_them() -> None:
+def test_seed_limits_equal_the_schema() -> None:
     story, shot = SCHEMA["properties"], SCHEMA["definitions"]["shot"]["properties"]
-    assert (story["seed"]["maximum"], shot["seed"]["maximum"]) == (MOST_SEED, MOST_SHOT_SEED)
+    assert (story["seed"]["maximum"], shot["seed"]["maximum"]) == (MAX_SEED, MAX_SHOT_SEED)
 
 
 def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -32,7 +32,7 @@ def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[s
             yield from fields(inner, f"{path}/{name}")
 
 
-def test_it_is_a_schema() -> None:
+def test_the_schema_is_valid() -> None:
     jsonschema.Draft7Validator.check_schema(SCHEMA)
 
 
@@ -49,7 +49,7 @@ def test_examples_and_defaults_fit() -> None:
             validator.validate(value)
 
 
-def test_every_map_refuses_unknown_keys_and_leaves_notes_free() -> None:
+def test_every_map_refuses_unknown_keys_and_allows_notes() -> None:
     maps = [SCHEMA, *(field for _, field in fields(SCHEMA) if "properties" in field)]
     assert len(maps) == 10
     for field in maps:
@@ -58,7 +58,7 @@ def test_every_map_refuses_unknown_keys_and_leaves_notes_free() -> None:
         assert field["properties"]["note"] == {"$ref": "#/definitions/note"}
 
 
-def test_choices_are_those_of_the_catalogue() -> None:
+def test_choices_equal_the_catalogue() -> None:
     assert tuple(SCHEMA["definitions"]["memoryPolicy"]["enum"]) == tuple(POLICIES)
     assert tuple(SCHEMA["definitions"]["scheduler"]["enum"]) == SCHEDULERS
 
@@ -73,7 +73,7 @@ def test_an_id_does_not_end_in_a_line_break() -> None:
     assert [item.code for item in check(source).findings] == ["S127"]
 
 
-def test_what_has_a_wrong_type_is_left_out() -> None:
+def test_values_of_a_wrong_type_are_removed() -> None:
     text = "story: 1\ntitle: 5\nshots:\n  - text\n  - {id: a, caption: b, steps: x, memory: {from: [a, 1]}}\n"
     assert check(parse(text.encode(), "a.story.yaml")).value == {
         "story": 1,
@@ -81,7 +81,7 @@ def test_what_has_a_wrong_type_is_left_out() -> None:
     }
 
 
-def test_a_misspelt_key_is_not_missing_too() -> None:
+def test_a_misspelt_key_is_not_also_missing() -> None:
     source = parse(b"story: 1\ntitel: a\nshots: [{ids: a, caption: b}]\n", "a.story.yaml")
     assert [item.code for item in check(source).findings] == ["S120", "S120"]
 
@@ -90,17 +90,17 @@ def test_a_misspelt_key_is_not_missing_too() -> None:
     ("written", "meant"),
     [("010", "10"), ("0x1f", "31"), ("0b11", "3"), ("1e3", "1000"), (".5", "0.5"), ("1_000", "1000"), ("+4", "4")],
 )
-def test_numbers_in_other_notations_are_told_in_decimals(written: str, meant: str) -> None:
+def test_numbers_in_other_notations_get_a_decimal_hint(written: str, meant: str) -> None:
     source = parse(f"story: 1\ntitle: a\nseed: {written}\nshots: [{{id: a, caption: b}}]\n".encode(), "a.story.yaml")
     (finding,) = check(source).findings
-    assert finding.help.startswith(f"write {meant}:")
+    assert finding.help.startswith(f"write {meant};")
 
 
-def test_findings_have_an_end() -> None:
+def test_findings_are_limited() -> None:
     keys = "".join(f"key-{number}: 1\n" for number in range(5000))
     checked = check(parse(f"story: 1\ntitle: a\nshots: [a]\n{keys}".encode(), "a.story.yaml"))
-    assert len(checked.findings) == MOST_FINDINGS
+    assert len(checked.findings) == MAX_FINDINGS
 
 
-def test_reading_on_is_vain_when_too_much_is_wrong() -> None:
+def test_too_many_errors_stop_further_checks() -> None:
     assert check(parse(b"story: 1\nshots: [" + b"1," * 300 + b"]\n", "a.story.yaml")).value is None

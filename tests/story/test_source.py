@@ -8,10 +8,10 @@ import pytest
 
 from onestory_cli.errors import Diagnostic, Findings
 from onestory_cli.story import source
-from onestory_cli.story.source import Source, parse
+from onestory_cli.story.source import StorySource, parse
 
 
-def read(text: str) -> Source:
+def read(text: str) -> StorySource:
     return parse(text.encode(), "a.story.yaml")
 
 
@@ -80,13 +80,13 @@ def test_places_of_keys_and_values() -> None:
         "caption: $a,\n  $b\n",
     ],
 )
-def test_places_inside_of_text(text: str) -> None:
+def test_places_inside_text(text: str) -> None:
     place = read(text).place_inside(("caption",), re.compile(r"\$\w"), 1)
     lines = text.splitlines()
     assert lines[place.line - 1][place.column - 1 :].startswith("$b")
 
 
-def test_values_after_a_repeated_key_keep_the_first() -> None:
+def test_the_first_of_duplicate_keys_is_kept() -> None:
     story = read("a: {b: 1}\na: {b: 2, c: 3}\nd: 4\nd: 5\n")
     assert story.value == {"a": {"b": 1}, "d": 4}
     assert [item.code for item in story.findings] == ["S109", "S109"]
@@ -98,7 +98,7 @@ def test_aliases_never_multiply() -> None:
     assert {item.code for item in read(laughs).findings} == {"S110"}
 
 
-def test_a_comment_that_cuts() -> None:
+def test_a_comment_that_cuts_off_text() -> None:
     story = read("a: one # two\nb: one  # two\nc: 'one' # two\n")
     place = story.comment_place(("a",))
     assert place is not None
@@ -128,7 +128,7 @@ def test_too_many_values(monkeypatch: pytest.MonkeyPatch) -> None:
         ("digits", "a: " + "9" * 4_000_000),
     ],
 )
-def test_hostile_files_end_soon(name: str, text: str) -> None:
+def test_hostile_files_are_parsed_quickly(name: str, text: str) -> None:
     start = time.process_time()
     with suppress(Findings):
         read(text)

@@ -17,10 +17,10 @@ from onestory_cli.story.starter import starter_story
         ("a\nb", "Ab"),
     ],
 )
-def test_it_is_a_story_without_findings(name: str, title: str) -> None:
+def test_the_starter_story_has_no_findings(name: str, title: str) -> None:
     story, warnings = read_story(starter_story(name).encode(), f"{name}.story.yaml")
     assert (story.title, len(story.shots), warnings) == (title, 3, ())
 
 
-def test_its_commands_can_be_pasted() -> None:
+def test_commands_in_comments_can_be_pasted() -> None:
     assert "onestory render 'my film.story.yaml'" in starter_story("my film")

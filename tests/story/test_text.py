@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from onestory_cli.errors import Findings
-from onestory_cli.story.text import MAX_BYTES, MOST_ALIKE, Text, decode
+from onestory_cli.story.text import MAX_ALIKE, MAX_BYTES, Text, decode
 
 
 def codes(data: bytes) -> list[str]:
@@ -33,8 +33,8 @@ def test_too_large() -> None:
     assert codes(b"a" * (MAX_BYTES + 1)) == ["S113"]
 
 
-def test_a_binary_file_is_not_told_a_thousand_times() -> None:
-    assert codes(bytes(range(1, 32)) * 100) == ["S103"] * MOST_ALIKE
+def test_findings_of_a_binary_file_are_limited() -> None:
+    assert codes(bytes(range(1, 32)) * 100) == ["S103"] * MAX_ALIKE
 
 
 @pytest.mark.parametrize("data", [b"", b" \n\n", b"\xef\xbb\xbf\n"])
@@ -42,9 +42,9 @@ def test_empty(data: bytes) -> None:
     assert codes(data) == ["S112"]
 
 
-def test_all_faults_of_the_text_come_together() -> None:
+def test_all_text_findings_are_reported_together() -> None:
     assert codes(b"\xef\xbb\xbfstory: 1\n\tx: \x01\n") == ["S105", "S103", "S108"]
 
 
-def test_tabs_inside_of_a_line_are_text() -> None:
+def test_tabs_inside_a_line_are_text() -> None:
     assert decode(b"title: a\tb\n", "a").content == "title: a\tb\n"

@@ -3,7 +3,7 @@ from __future__ import annotations
 from tests.story.conftest import Found
 
 
-def test_memory_looks_back(found: Found) -> None:
+def test_memory_from_accepts_earlier_shots_only(found: Found) -> None:
     text = """
     shots:
       - {id: a, caption: A fox., memory: {from: [a, b, z]}}
@@ -12,7 +12,7 @@ def test_memory_looks_back(found: Found) -> None:
     assert found(text) == ["S162", "S161", "S160", "S163"]
 
 
-def test_a_shot_may_be_called_as_a_character(found: Found) -> None:
+def test_a_shot_may_have_the_id_of_a_character(found: Found) -> None:
     assert found("characters: {fox: {look: a fox}}\nshots: [{id: fox, caption: $fox waves.}]") == []
 
 

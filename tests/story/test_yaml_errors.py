@@ -27,7 +27,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("text", BROKEN)
 @pytest.mark.parametrize("loader", [yaml.SafeLoader, getattr(yaml, "CSafeLoader", yaml.SafeLoader)])
-def test_both_parsers_lead_to_the_same_finding(text: str, loader: type, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_libyaml_and_pyyaml_give_the_same_finding(text: str, loader: type, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "_LOADER", loader)
     with pytest.raises(Findings) as caught:
         source.parse(text.encode(), "a.story.yaml")

@@ -1,0 +1,235 @@
+"""Check the pictures, sounds and LoRA files that a story names: inside its folder, present, readable, not too large."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING, Any
+
+from onestory_cli.errors import Diagnostic, did_you_mean, shorten
+from onestory_cli.story.source import KeyPath, StorySource
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+IMAGE_FORMATS = ("PNG", "JPEG", "WEBP")
+MAX_PIXELS = 2**25  # an 8K picture; a small file can decompress to far more
+MAX_IMAGE_BYTES = 64 * 1024 * 1024
+MAX_SOUND_BYTES = 128 * 1024 * 1024
+MAX_FILES, MAX_TOTAL_BYTES = 1000, 256 * 1024 * 1024  # per kind and story; LoRA files are not counted
+
+# Suffix -> the only FFmpeg demuxer that may open it: others follow links to further files, which the sender chooses.
+AUDIO_READERS = {
+    ".wav": "wav",
+    ".flac": "flac",
+    ".mp3": "mp3",
+    ".ogg": "ogg",
+    ".opus": "ogg",
+    ".m4a": "mov",
+    ".aac": "aac",
+}
+LORA_SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kind:
+    """A kind of file: its codes, and a function (file, name for messages) -> finding that looks into the file."""
+
+    noun: str
+    missing: str
+    unreadable: str
+    inspect: Callable[[Path, str], Diagnostic | None]
+    too_many: str = ""
+    advice: str = ""
+
+
+def check_assets(
+    source: StorySource, tree: dict[str, Any], *, folder: Path, allow_outside: bool
+) -> Iterator[Diagnostic]:
+    """S150 to S157 and S171 to S173, for every file that the story names. Each file is read once."""
+    check = partial(_check_kind, source, folder=folder, allow_outside=allow_outside)
+    image = _Kind(
+        noun="picture",
+        missing="S152",
+        unreadable="S153",
+        inspect=image_finding,
+        too_many="S156",
+        advice="save them smaller, or use fewer pictures",
+    )
+    sound = _Kind(
+        noun="sound",
+        missing="S171",
+        unreadable="S172",
+        inspect=_sound_finding,
+        too_many="S173",
+        advice="save them as FLAC, MP3 or Opus, or use fewer sounds",
+    )
+    lora = _Kind(noun="LoRA file", missing="S157", unreadable="S157", inspect=_lora_finding)
+    return chain(check(_images(tree), image), check(_loras(tree), lora), check(_sounds(tree), sound))
+
+
+def _check_kind(
+    source: StorySource, named: Iterator[tuple[KeyPath, str]], kind: _Kind, *, folder: Path, allow_outside: bool
+) -> Iterator[Diagnostic]:
+    """Findings for the files of one kind, given as (key path in the story, path as written)."""
+    findings: dict[str, Diagnostic | None] = {}
+    size = 0
+    for path, file in named:
+        if file not in findings:
+            findings[file] = _file_finding(file, kind, folder, allow_outside)
+            size += 0 if findings[file] else _size(folder / file)
+        if finding := findings[file]:
+            yield replace(finding, place=source.place(path))
+        if kind.too_many and (len(findings) > MAX_FILES or size > MAX_TOTAL_BYTES):
+            message = f"the {kind.noun}s up to this one exceed {MAX_FILES} files or {MAX_TOTAL_BYTES // 1024**2} MiB"
+            yield Diagnostic(code=kind.too_many, message=message, help=kind.advice, place=source.place(path))
+            return
+
+
+def _size(file: Path) -> int:
+    """The size in bytes, or 0 if the file has disappeared."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
+
+
+def _file_finding(written: str, kind: _Kind, folder: Path, allow_outside: bool) -> Diagnostic | None:
+    """What is wrong with one file, without a place. `written` is its path in the story."""
+    name, file = f'"{shorten(written)}"', folder / written
+    try:
+        if not allow_outside and (finding := _outside_finding(written, name, folder)):
+            return finding
+        if not file.exists():
+            siblings = sorted(item.name for item in file.parent.iterdir()) if file.parent.is_dir() else []
+            help = did_you_mean(file.name, siblings) or "the path is relative to the story file"
+            return _finding(kind.missing, f"{kind.noun} {name} not found", help)
+        return kind.inspect(file, name)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        why = getattr(error, "strerror", None) or str(error)
+        return _finding(kind.unreadable, f"cannot read {name}: {why}", "check the path and the file permissions")
+
+
+def _finding(code: str, message: str, help: str) -> Diagnostic:
+    return Diagnostic(code=code, message=message, help=help)
+
+
+def _outside_finding(written: str, name: str, folder: Path) -> Diagnostic | None:
+    """S150 or S151 for a path, shown as `name`, that leaves the story's folder."""
+    help = "copy it into the story's folder, or pass `--allow-outside`"
+    windows = PureWindowsPath(written)
+    rooted = PurePosixPath(written).is_absolute() or windows.drive or windows.root
+    if rooted or os.path.normpath(written).split(os.sep)[0] == os.pardir:
+        return _finding("S150", f"{name} is outside the story's folder", help)
+    if not _real(folder / written).is_relative_to(_real(folder)):
+        return _finding("S151", f"{name} leaves the story's folder through a link", help)
+    return None
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def open_upright(file: Path) -> Image:
+    """Open a picture in RGB, rotated as its EXIF orientation says.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    from PIL import Image, ImageOps
+
+    with Image.open(file) as picture:
+        return ImageOps.exif_transpose(picture).convert("RGB")
+
+
+def image_finding(file: Path, name: str) -> Diagnostic | None:
+    """S153 or S154 for a picture, shown as `name`. Checks header and checksums without decoding the pixels."""
+    from PIL import Image
+
+    if not file.is_file():
+        return _finding("S153", f"{name} is not a file", "name a picture, not a folder")
+    if file.stat().st_size > MAX_IMAGE_BYTES:
+        return _finding("S154", f"{name} is larger than {MAX_IMAGE_BYTES // 1024**2} MiB", "save it smaller")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # reported below as a finding
+            with Image.open(file, formats=IMAGE_FORMATS) as picture:
+                width, height = picture.size
+                picture.verify()
+    except Image.DecompressionBombError:
+        width = height = MAX_PIXELS
+    except (OSError, SyntaxError, ValueError, EOFError):  # all that Pillow raises for a broken file
+        help = f"save it as {', '.join(IMAGE_FORMATS[:-1])} or {IMAGE_FORMATS[-1]}"
+        return _finding("S153", f"{name} is not a readable picture", help)
+    if width * height > MAX_PIXELS:
+        return _finding("S154", f"{name} has more than {MAX_PIXELS} pixels", "save it smaller: 4096x4096 is enough")
+    return None
+
+
+def _sound_finding(file: Path, name: str) -> Diagnostic | None:
+    """S172 or S173 for a sound, shown as `name`."""
+    if file.stat().st_size > MAX_SOUND_BYTES:
+        return _finding("S173", f"{name} is larger than {MAX_SOUND_BYTES // 1024**2} MiB", "save it as FLAC or MP3")
+    if not file.is_file() or not _has_sound(file):
+        help = f"use a sound file that ends in {', '.join(AUDIO_READERS)}"
+        return _finding("S172", f"{name} is not a readable sound", help)
+    return None
+
+
+def _has_sound(file: Path) -> bool:
+    """Whether the demuxer for the file's suffix finds sound in it. Only the beginning is decoded."""
+    import av
+
+    reader = AUDIO_READERS.get(file.suffix.lower())
+    if reader is None:
+        return False
+    try:
+        with av.open(str(file.absolute()), format=reader) as container:
+            return any(frame.samples for frame in container.decode(audio=0))
+    except (av.error.FFmpegError, IndexError):
+        return False
+
+
+def _lora_finding(file: Path, name: str) -> Diagnostic | None:
+    """S157 for a file that is not safetensors. Whether it fits the model is checked when it is loaded."""
+    if not file.is_file():
+        return _finding("S157", f"{name} is not a file", "name a LoRA file, not a folder")
+    if file.suffix != LORA_SUFFIX:
+        help = "convert it: files of other formats can run code when they are opened"
+        return _finding("S157", f"{name} is not a {LORA_SUFFIX} file", help)
+    with file.open("rb"):
+        return None
+
+
+def _images(tree: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    for kind in ("characters", "settings"):
+        for id, item in tree.get(kind, {}).items():
+            if item.get("image", "").strip():
+                yield (kind, id, "image"), item["image"]
+    for index, shot in enumerate(tree.get("shots", [])):
+        if shot.get("image", "").strip():
+            yield ("shots", index, "image"), shot["image"]
+
+
+def _sounds(tree: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    owners: list[tuple[KeyPath, Any]] = [((), tree)]
+    owners += [(("shots", index), shot) for index, shot in enumerate(tree.get("shots", []))]
+    for path, owner in owners:
+        if (file := owner.get("audio", {}).get("file", "")).strip():
+            yield (*path, "audio", "file"), file
+
+
+def _loras(tree: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    """The LoRA files of the story and of all its profiles."""
+    profiles = tree.get("profiles", {})
+    lists: list[tuple[KeyPath, Any]] = [(("lora",), tree.get("lora", []))]
+    lists += [(("profiles", name, "lora"), profiles[name].get("lora", [])) for name in profiles]
+    for path, entries in lists:
+        for index, entry in enumerate(entries):
+            if (file := (entry or {}).get("path", "")).strip():
+                yield (*path, index, "path"), file
