@@ -52,6 +52,16 @@ class BenchmarkFlags:
         ),
     ] = SuiteName.STORIES
     stories: Annotated[int, typer.Option("--stories", metavar="N", min=2, help="Held-out stories.")] = 100
+    first: Annotated[
+        int,
+        typer.Option(
+            "--first",
+            metavar="SEED",
+            min=1_000_000,
+            max=4_999_999,
+            help="Seed of the first story. Stories from 2000000 on are the test set: choose nothing by them.",
+        ),
+    ] = 1_000_000
     policies: Annotated[
         str | None,
         option(
@@ -97,6 +107,9 @@ class BenchmarkFlags:
         option("--steps", metavar="K", min=1, help="Denoising steps; else the model's."),
     ] = None
     seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, max=MAX_SEED, help="Seed of the noise.")] = 0
+    noise_seeds: Annotated[
+        int, typer.Option("--noise-seeds", metavar="N", min=1, help="Films per story, each with different noise.")
+    ] = 1
     workers: Annotated[
         int,
         typer.Option(
@@ -154,7 +167,7 @@ def evaluate_model(
         from onestory_cli.evaluation import compare
         from onestory_cli.evaluation.run import measure
 
-        films, steps = _films(asked.suite, asked.stories, world), asked.steps or spec.steps
+        films, steps = _films(asked, world), asked.steps or spec.steps
         other = compare.read_other(against) if against else None
         if other:  # what cannot be compared is refused before hours of work
             compare.pair(films.name, [film.key for film in films.films], [item.name for item in variants], other)
@@ -165,6 +178,8 @@ def evaluate_model(
             variants=variants,
             seed=asked.seed,
             steps=steps,
+            first=asked.first,
+            noise_seeds=asked.noise_seeds,
             workers=asked.workers,
             device=device,
             emit=show,
@@ -255,13 +270,13 @@ def _world(spec: ModelSpec) -> WorldConfig:
         raise typer.BadParameter(f'the model "{spec.name}" does not know the storyworld: {fault}') from fault
 
 
-def _films(suite: str, stories: int, world: WorldConfig) -> Suite:
+def _films(asked: BenchmarkFlags, world: WorldConfig) -> Suite:
     from onestory_cli.evaluation.suites import SUITES
 
     try:
-        return SUITES[suite](stories, world)
+        return SUITES[asked.suite](asked.stories, world, first=asked.first)
     except ValueError as fault:
-        raise typer.BadParameter(f'the suite "{suite}" cannot be made: {fault}') from fault
+        raise typer.BadParameter(f'the suite "{asked.suite}" cannot be made: {fault}') from fault
 
 
 def _lines(document: dict[str, object]) -> str:

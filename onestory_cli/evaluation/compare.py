@@ -182,7 +182,8 @@ def _variant(document: Mapping[str, Any]) -> Variant:
 def _unequal(result: Result, other: Other, columns: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """The names of settings that differ: of all films, and of what any two columns remember."""
     mine = {item.name: item for item in result.variants}
-    pairs = [(_flat(result.provenance.get("conduct")), _flat(other.conduct))]
+    usual = {"noise_seeds": 1}  # earlier versions do not state it
+    pairs = [(usual | _flat(result.provenance.get("conduct")), usual | _flat(other.conduct))]
     pairs += [(_remembering(mine[now]), _remembering(other.variants[then])) for now, then in columns]
     return tuple(
         sorted({name for one, two in pairs for name in one.keys() | two.keys() if one.get(name) != two.get(name)})

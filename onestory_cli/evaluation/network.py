@@ -33,10 +33,11 @@ HEADS = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Pooled:
-    """What the queries found in each frame, before it is named: looks and details of the place."""
+    """What the queries found in each frame, before it is named: looks, details of the place, and the mean token."""
 
     looks_BSAD: Tensor
     places_BGD: Tensor
+    frame_BD: Tensor
 
 
 class Residual(nn.Module):
@@ -99,7 +100,7 @@ class ReadoutNetwork(nn.Module):
         pooled_BQD = self._pool(tokens_BND, torch.cat([queries_BSAD.flatten(1, 2), places_BGD], dim=1))
         looks_BQD, places_BGD = pooled_BQD.split([queries_BSAD[0, :, :, 0].numel(), len(PLACES)], dim=1)
         looks_BSAD = torch.cat([species_BSD[:, :, None], looks_BQD.unflatten(1, queries_BSAD.shape[1:3])], dim=2)
-        return Pooled(looks_BSAD=looks_BSAD, places_BGD=places_BGD)
+        return Pooled(looks_BSAD=looks_BSAD, places_BGD=places_BGD, frame_BD=tokens_BND.mean(1))
 
     def name(self, pooled: Pooled) -> dict[str, Tensor]:
         """Logits of what was found, as `forward` gives them."""

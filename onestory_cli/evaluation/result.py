@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from onestory_cli.evaluation.consistency import MEASURES
-from onestory_cli.evaluation.statistics import Estimate, Tally
+from onestory_cli.evaluation.drawing import DRAWN
+from onestory_cli.evaluation.statistics import MIN_STORIES, Estimate, Tally
 from onestory_cli.evaluation.variants import Variant
 
 SCHEMA = "onestory.evaluation.v1"
@@ -43,6 +44,7 @@ class Result:
     films: names each film's story by its content
     shown: the rows that tables show
     tallies: of every variant and row, the counts of every film, so that a later result can be compared with this one
+    frechet: of every variant and the ceiling, the Frechet distance to true frames in features of the read-out
     readout: the read-out's own accuracy: attribute -> share read right in true films after a way through a VAE
     provenance: model fingerprint, seeds, settings, versions and machine
     """
@@ -58,6 +60,7 @@ class Result:
     selector: Selector | None
     readout: Mapping[str, float]
     seconds: float
+    frechet: Mapping[str, float] = field(default_factory=dict)
     provenance: Mapping[str, object] = field(default_factory=dict)
 
     def document(self) -> dict[str, object]:
@@ -71,6 +74,7 @@ class Result:
             "variants": [asdict(item) for item in self.variants],
             "provenance": dict(self.provenance),
             "seconds": self.seconds,
+            "frechet": dict(self.frechet),
             "readout": dict(self.readout),
             "selector": self.selector and asdict(self.selector),
             "shown": list(self.shown),
@@ -90,8 +94,23 @@ class Result:
         """What is to be said under the table."""
         sentence = self.selector.sentence() if self.selector else ""
         read = ", ".join(f"{name.replace('_', ' ')} {value:.1%}" for name, value in self.readout.items())
-        notes = (sentence and f"Selector: {sentence}.", read and f"The read-out itself is right in: {read}.")
+        distances = ", ".join(f"{name} {value:.3f}" for name, value in self.frechet.items())
+        notes = (
+            sentence and f"Selector: {sentence}.",
+            distances and f"Frechet distance to true frames, in features of the read-out: {distances}.",
+            self._baselines(),
+            len(self.films) < MIN_STORIES and f"No intervals: there are fewer than {MIN_STORIES} stories.",
+            read and f"The read-out itself is right in: {read}.",
+        )
         return tuple(note for note in notes if note)
+
+    def _baselines(self) -> str:
+        """What to know before `recent` or `last` is taken for a baseline."""
+        names = sorted({item.policy for item in self.variants} & {"recent", "last"})
+        if not names:
+            return ""
+        policies = " and ".join(f"`{name}`" for name in names)
+        return f"The policy {policies} runs on weights that were trained to select; it is not a model trained for it."
 
 
 def grid(
@@ -106,7 +125,7 @@ def grid(
     """
     lines: list[Row] = [("%", "n", *shares, *differences)]
     for row in rows:
-        digits = 1 if row.rpartition(", ")[2] in MEASURES else 0
+        digits = 1 if row.rpartition(", ")[2] in (*MEASURES, *DRAWN) else 0
         cells = [words(column[row], digits=digits) for column in shares.values()]
         cells += [words(column[row], digits=digits, signed=True) for column in differences.values()]
         asked = sorted({column[row].n for column in shares.values()})
@@ -123,10 +142,12 @@ def markdown(table: Sequence[Row], notes: Sequence[str] = ()) -> str:
 
 
 def words(item: Estimate, *, digits: int = 0, signed: bool = False) -> str:
-    """An estimate as text, `63 (55 to 71)`; a dash where nothing was asked."""
+    """An estimate as text, `63 (55 to 71)`; `63` without an interval, and a dash where nothing was asked."""
     known = [value for value in (item.percent, item.low, item.high) if value is not None]
     if not known:
         return "-"
+    if len(known) == 1:
+        return f"{round(known[0], digits) + 0.0:{'+' if signed else ''}.{digits}f}"
     form = f"{'+' if signed else ''}.{digits}f"
     percent, low, high = (f"{round(value, digits) + 0.0:{form}}" for value in known)  # a rounded zero has no sign
     return f"{percent} ({low} to {high})"

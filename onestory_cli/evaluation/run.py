@@ -31,15 +31,17 @@ def measure(
     variants: Sequence[Variant],
     seed: int,
     steps: int,
+    first: int = HELD_OUT,
+    noise_seeds: int = 1,
     workers: int = 1,
     device: str = "auto",
     emit: Emit = ignore,
 ) -> Result:
     """Load a model and the read-out, and run a suite of films in its world; with several workers each has both."""
     model, readout = load_model(spec, device), load_readout()
-    pace = _Pace(films=len(suite.films) * len(variants), emit=emit)
+    pace = _Pace(films=len(suite.films) * len(variants) * noise_seeds, emit=emit)
     schedule = default_config(spec, steps=steps)
-    conduct = Conduct(schedule=schedule, seed=seed, workers=workers)
+    conduct = Conduct(schedule=schedule, seed=seed, noise_seeds=noise_seeds, workers=workers)
     with crew(spec, device, workers) if workers > 1 else nullcontext() as see:
         result = evaluate(
             model, readout, suite=suite, variants=variants, conduct=conduct, world=world, progress=pace, see=see
@@ -47,7 +49,7 @@ def measure(
     provenance = {
         "onestory": __version__,
         "fingerprint": fingerprint(spec.base),
-        "first_story": HELD_OUT,
+        "first_story": first,
         "world": asdict(world),
         "conduct": asdict(conduct),
         "readout": readout.accuracy,

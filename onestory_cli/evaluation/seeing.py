@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from onestory_cli.evaluation.drawing import Drawing
 from onestory_cli.evaluation.readout import Readout
 from onestory_cli.evaluation.suites import Film, Suite
 from onestory_cli.evaluation.variants import Variant
@@ -35,10 +36,11 @@ Positions = Sequence[Sequence[int]]  # per shot, the chosen bank positions in or
 @dataclass(frozen=True, kw_only=True)
 class Conduct:
     """How the films of a benchmark are made, whatever they remember. batch: most films of a group; workers: how many
-    groups are made at a time."""
+    groups are made at a time; noise_seeds: how many films are generated from each story, with different noise."""
 
     schedule: DenoiseConfig
     seed: int = 0
+    noise_seeds: int = 1
     batch: int = 16
     workers: int = 1
 
@@ -59,6 +61,14 @@ class Seen:
 
     views: tuple[tuple[View, ...], ...]
     selections: tuple[Positions, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """True films. views: per film and shot, after the VAE; drawings: as they are rendered."""
+
+    views: tuple[tuple[View, ...], ...]
+    drawings: tuple[tuple[Drawing, ...], ...]
 
 
 See = Callable[[Sequence[Group]], Iterable[Seen]]  # makes groups of films, here or elsewhere, and tells in their order
@@ -118,20 +128,21 @@ def _see(model: LoadedModel, readout: Readout, latents_BCTHW: Tensor) -> list[Vi
 
 
 @torch.inference_mode()
-def see_truth(
-    model: LoadedModel, readout: Readout, suite: Suite, world: WorldConfig, progress: Progress
-) -> list[tuple[View, ...]]:
-    """See the true films after a way through the model's VAE."""
-    seen = []
+def see_truth(model: LoadedModel, readout: Readout, suite: Suite, world: WorldConfig, progress: Progress) -> Truth:
+    """See the true films, as they are rendered and after the model's VAE has encoded and decoded them."""
+    seen, drawings = [], []
     for done, film in enumerate(suite.films, start=1):
         views: dict[WorldShot, View] = {}  # a ladder's returns are one shot
+        true: dict[WorldShot, Drawing] = {}
         for shot in dict.fromkeys(film.story.shots):
             pixels = render_shot(shot, world).pixels_THWC
+            true[shot] = readout.view(pixels[None])[0].drawing
             with quick(model):
                 (views[shot],) = _see(model, readout, model.encode_video(pixels[None]))
         seen.append(tuple(views[shot] for shot in film.story.shots))
+        drawings.append(tuple(true[shot] for shot in film.story.shots))
         progress(CEILING, done, len(suite.films))
-    return seen
+    return Truth(views=tuple(seen), drawings=tuple(drawings))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ Shape letters: Z stories, R redraws.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,13 +15,19 @@ from numpy.typing import NDArray
 
 REDRAWS = 2000
 INTERVAL = (2.5, 97.5)
+MIN_STORIES = 20  # with fewer, an interval over stories would pretend to know more than it does
+EXTREME = 5.0  # percent from 0 or 100, where redraws hardly differ and the interval of Wilson (1927) is wider
+Z_95 = 1.96
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A share (or a difference of two) in percent with its 95 % interval, over `n` questions; None without any."""
+    """A share (or a difference of two) in percent with its 95 % interval, over `n` questions.
+
+    All are None without questions; the interval is None with fewer than `MIN_STORIES` stories.
+    """
 
     percent: float | None
     low: float | None
@@ -41,6 +48,11 @@ class Tally:
     @property
     def n(self) -> int:
         return int(self.asked_Z.sum())
+
+    @property
+    def counts(self) -> bool:
+        """Whether every answer is right or wrong, and none a number in between."""
+        return bool(np.array_equal(self.right_Z, self.right_Z.round()))
 
     def of(self, stories: Sequence[int]) -> Tally:
         """The same question in some of the stories."""
@@ -64,25 +76,49 @@ def read_tally(document: Mapping[str, Sequence[float]]) -> Tally:
     return Tally(asked_Z=np.array(document["asked"], np.float64), right_Z=np.array(document["right"], np.float64))
 
 
+def pool(tallies: Sequence[Tally]) -> Tally:
+    """The same questions about the same stories, asked once per tally."""
+    return Tally(
+        asked_Z=np.sum([item.asked_Z for item in tallies], axis=0),
+        right_Z=np.sum([item.right_Z for item in tallies], axis=0),
+    )
+
+
 def share(item: Tally, *, seed: int = 0) -> Estimate:
-    """The share of right answers; the interval is the bootstrap's percentiles over stories."""
+    """The share of right answers; the interval is the bootstrap's percentiles over stories.
+
+    Near 0 and 100 % it is widened to the Wilson interval over questions: redraws of equal answers are all equal.
+    """
     if item.n == 0:
         return Estimate(percent=None, low=None, high=None, n=0)
-    return _estimate(
-        _shares(item, np.ones((1, len(item.asked_Z)))), _shares(item, redraws(len(item.asked_Z), seed)), item.n
-    )
+    stories = len(item.asked_Z)
+    percent = 100 * item.right_Z.sum() / item.n
+    if stories < MIN_STORIES:
+        return _estimate(percent, None, item.n)
+    low, high = _percentiles(_shares(item, redraws(stories, seed)))
+    if item.counts and not EXTREME < percent < 100 - EXTREME:
+        wide = wilson(item.right_Z.sum(), item.n)
+        low, high = min(low, wide[0]), max(high, wide[1])
+    return _estimate(percent, (low, high), item.n)
+
+
+def wilson(right: float, n: int) -> tuple[float, float]:
+    """The 95 % interval of Wilson (1927) for `right` of `n` independent answers, in percent."""
+    centre = (right + Z_95**2 / 2) / (n + Z_95**2)
+    half = Z_95 / (n + Z_95**2) * math.sqrt(right * (n - right) / n + Z_95**2 / 4)
+    return 100 * max(0.0, centre - half), 100 * min(1.0, centre + half)
 
 
 def difference(first: Tally, second: Tally, *, seed: int = 0) -> Estimate:
     """First share minus second, paired: both are redrawn with the same stories."""
     if first.n == 0 or second.n == 0:
         return Estimate(percent=None, low=None, high=None, n=0)
-    once, again = np.ones((1, len(first.asked_Z))), redraws(len(first.asked_Z), seed)
-    return _estimate(
-        _shares(first, once) - _shares(second, once),
-        _shares(first, again) - _shares(second, again),
-        min(first.n, second.n),
-    )
+    stories, n = len(first.asked_Z), min(first.n, second.n)
+    percent = 100 * (first.right_Z.sum() / first.n - second.right_Z.sum() / second.n)
+    if stories < MIN_STORIES:
+        return _estimate(percent, None, n)
+    again = redraws(stories, seed)
+    return _estimate(percent, _percentiles(_shares(first, again) - _shares(second, again)), n)
 
 
 @lru_cache(maxsize=8)
@@ -99,7 +135,11 @@ def _shares(item: Tally, weights_RZ: Floats) -> Floats:
     return np.divide(weights_RZ @ item.right_Z, asked, out=np.full(len(asked), np.nan), where=asked > 0)
 
 
-def _estimate(value_1: Floats, values_R: Floats, n: int) -> Estimate:
+def _percentiles(values_R: Floats) -> tuple[float, float]:
     low, high = np.nanpercentile(values_R, INTERVAL)
-    percent, low, high = (round(100 * float(item), 1) for item in (value_1[0], low, high))
-    return Estimate(percent=percent, low=low, high=high, n=n)
+    return 100 * float(low), 100 * float(high)
+
+
+def _estimate(percent: float, interval: tuple[float, float] | None, n: int) -> Estimate:
+    low, high = (None, None) if interval is None else (round(interval[0], 1), round(interval[1], 1))
+    return Estimate(percent=round(float(percent), 1), low=low, high=high, n=n)

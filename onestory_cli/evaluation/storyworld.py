@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from onestory_cli.evaluation.consistency import MEASURES
+from onestory_cli.evaluation.drawing import DRAWN, Drawing, frechet_distance
 from onestory_cli.evaluation.questions import ROWS
 from onestory_cli.evaluation.readout import Readout
 from onestory_cli.evaluation.result import Result, Selector
@@ -17,17 +19,20 @@ from onestory_cli.evaluation.seeing import (
     Progress,
     See,
     Seen,
+    Truth,
     see_films,
     see_group,
     see_truth,
 )
-from onestory_cli.evaluation.statistics import Estimate, Tally, difference, share, tally
+from onestory_cli.evaluation.statistics import Estimate, Tally, difference, pool, share, tally
 from onestory_cli.evaluation.suites import Film, Suite, ask, row_of
 from onestory_cli.evaluation.variants import Variant
 from onestory_cli.evaluation.view import View
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.stories import relevance
 from onestory_cli.storyworld.world import WorldConfig
+
+NOISE_STRIDE = 10**9  # between the seeds of two films of one story: films take 1000 each, shots 1
 
 
 def evaluate(
@@ -45,12 +50,12 @@ def evaluate(
     them show with the stories. `see` makes the films elsewhere, with the same model and read-out."""
     started = time.monotonic()
     see = see or partial(map, partial(see_group, model, readout))
-    seen = {item.name: see_films(see, suite, item, conduct, progress) for item in variants}
+    seen = {item.name: _see_all(see, suite, item, conduct, progress) for item in variants}
     truth = see_truth(model, readout, suite, world, progress)
-    tallies = {name: tally_rows(suite, films.views) for name, films in seen.items()}
+    tallies = {name: _tally_all(suite, films, truth) for name, films in seen.items()}
     first, *others = tallies
     asked = [row for row in _rows(suite) if any(item[row].n for item in tallies.values())]
-    ceiling = tally_rows(suite, truth)
+    ceiling = tally_rows(suite, truth.views, truth.drawings)
     return Result(
         model=model.spec.name,
         suite=suite.name,
@@ -64,16 +69,35 @@ def evaluate(
         },
         tallies={name: {row: rows[row] for row in asked} for name, rows in tallies.items()},
         selector=_selector(suite, variants, seen, frames=model.spec.latent_frames(model.spec.frames)),
+        frechet={
+            name: round(frechet_distance(_drawings(films), _drawings([truth.drawings])), 4)
+            for name, films in [
+                *((name, [_drawn(item.views) for item in films]) for name, films in seen.items()),
+                (CEILING, [_drawn(truth.views)]),
+            ]
+        },
         readout=readout.accuracy.get("decoded", {}),
         seconds=round(time.monotonic() - started, 1),
     )
 
 
-def tally_rows(suite: Suite, seen: Sequence[Sequence[View]]) -> dict[str, Tally]:
-    """Row -> its questions and right answers in every film."""
+def _see_all(see: See, suite: Suite, variant: Variant, conduct: Conduct, progress: Progress) -> list[Seen]:
+    """The films of a variant, once per noise seed."""
+    seeds = [conduct.seed + number * NOISE_STRIDE for number in range(conduct.noise_seeds)]
+    return [see_films(see, suite, variant, replace(conduct, seed=seed), progress) for seed in seeds]
+
+
+def _tally_all(suite: Suite, films: Sequence[Seen], truth: Truth) -> dict[str, Tally]:
+    """Row -> its questions and right answers in every story, over all noise seeds."""
+    tallies = [tally_rows(suite, item.views, truth.drawings) for item in films]
+    return {row: pool([item[row] for item in tallies]) for row in tallies[0]}
+
+
+def tally_rows(suite: Suite, seen: Sequence[Sequence[View]], drawings: Sequence[Sequence[Drawing]]) -> dict[str, Tally]:
+    """Row -> its questions and right answers in every film; `drawings` are those of the true films."""
     kept: dict[str, list[list[float]]] = {row: [[] for _ in suite.films] for row in _rows(suite)}
-    for index, (film, views) in enumerate(zip(suite.films, seen, strict=True)):
-        for row, value in ask(film, views):
+    for index, (film, views, true) in enumerate(zip(suite.films, seen, drawings, strict=True)):
+        for row, value in ask(film, views, true):
             kept[row][index].append(value)
     return {row: tally(items) for row, items in kept.items()}
 
@@ -81,17 +105,19 @@ def tally_rows(suite: Suite, seen: Sequence[Sequence[View]]) -> dict[str, Tally]
 def _rows(suite: Suite) -> list[str]:
     """All rows that the suite can ask, part by part."""
     names = dict.fromkeys(part.name for film in suite.films for part in film.parts)
-    return [row_of(name, row) for name in names for row in (*ROWS, *MEASURES)]
+    return [row_of(name, row) for name in names for row in (*ROWS, *MEASURES, *DRAWN)]
 
 
 def _shares(rows: Mapping[str, Tally], asked: Sequence[str]) -> dict[str, Estimate]:
     return {row: share(rows[row]) for row in asked}
 
 
-def _selector(suite: Suite, variants: Sequence[Variant], seen: Mapping[str, Seen], *, frames: int) -> Selector | None:
+def _selector(
+    suite: Suite, variants: Sequence[Variant], seen: Mapping[str, Sequence[Seen]], *, frames: int
+) -> Selector | None:
     """Only films of the adaptive policy show what the selector ranks first; the first such variant is judged."""
     adaptive = [item.name for item in variants if item.policy == "adaptive"]
-    return judge_selector(suite.films, seen[adaptive[0]].selections, frames=frames) if adaptive else None
+    return judge_selector(suite.films, seen[adaptive[0]][0].selections, frames=frames) if adaptive else None
 
 
 def judge_selector(films: Sequence[Film], selections: Sequence[Positions], *, frames: int) -> Selector:
@@ -113,3 +139,12 @@ def judge_selector(films: Sequence[Film], selections: Sequence[Positions], *, fr
             chance[index].append(sum(best) / len(best))
             last[index].append(best[-1])
     return Selector(first_choice=share(tally(first)), chance=share(tally(chance)), last=share(tally(last)))
+
+
+def _drawn(views: Sequence[Sequence[View]]) -> list[list[Drawing]]:
+    return [[view.drawing for view in film] for film in views]
+
+
+def _drawings(groups: Sequence[Sequence[Sequence[Drawing]]]) -> list[Drawing]:
+    """All drawings of groups of films, one after the other."""
+    return [drawing for films in groups for film in films for drawing in film]

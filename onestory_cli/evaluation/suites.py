@@ -6,8 +6,9 @@ A suite is a function and a row of `SUITES`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from onestory_cli.evaluation.consistency import (
     CHARACTER,
@@ -18,6 +19,7 @@ from onestory_cli.evaluation.consistency import (
     PAPER,
     measures_at,
 )
+from onestory_cli.evaluation.drawing import DRAWN, Drawing, drawn_at
 from onestory_cli.evaluation.questions import ABSENT_1, DETAIL, FIRST, LATER, OWN, PAIR, PLACE, Answer, answers_at
 from onestory_cli.evaluation.view import View
 from onestory_cli.storyworld.benchmark import COMPOSITION, GAPS, INSERT, SUBJECT, ladder_story, pattern_story
@@ -66,13 +68,15 @@ class Suite:
     rows: tuple[str, ...]
 
 
-def ask(film: Film, views: Sequence[View]) -> Iterator[Answer]:
-    """All that is asked of a film, answered by one view per shot."""
+def ask(film: Film, views: Sequence[View], true: Sequence[Drawing]) -> Iterator[Answer]:
+    """All that is asked of a film, answered by one view per shot; `true` is how the true film is drawn."""
     for part in film.parts:
         seen = [views[shot] for shot in part.shots]
         readings = [view.reading for view in seen]
         for index in part.asked:
-            for row, value in (*answers_at(part.story, index, readings), *measures_at(part.story, index, seen)):
+            shot = part.shots[index]
+            drawn = drawn_at(views[shot].drawing, true[shot])
+            for row, value in (*answers_at(part.story, index, readings), *measures_at(part.story, index, seen), *drawn):
                 yield row_of(part.name, row), value
 
 
@@ -120,7 +124,13 @@ def length(count: int, world: WorldConfig, *, first: int = HELD_OUT, lengths: Se
     return Suite(name="length", films=tuple(films), rows=rows)
 
 
-SUITES: dict[str, Callable[[int, WorldConfig], Suite]] = {
+class SuiteBuilder(Protocol):
+    """Build a suite of `count` films from the story seeds that start at `first`."""
+
+    def __call__(self, count: int, world: WorldConfig, *, first: int = HELD_OUT) -> Suite: ...
+
+
+SUITES: dict[str, SuiteBuilder] = {
     "stories": stories,
     "patterns": patterns,
     "ladder": ladder,
@@ -137,6 +147,7 @@ _STORY_ROWS = (
     f"{DETAIL}: both",
     *PAPER,
     FOUND,
+    *DRAWN,
 )
 _PATTERN_ROWS = (
     *(row_of(name, f"{LATER}: {what}") for name in (SUBJECT, INSERT) for what in ("colour", "all looks")),

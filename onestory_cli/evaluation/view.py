@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from onestory_cli.evaluation.drawing import Drawing, gradient_energy
 from onestory_cli.evaluation.network import Pooled
 from onestory_cli.storyworld.vocabulary import SPECIES
 from onestory_cli.storyworld.world import Look
@@ -58,6 +59,7 @@ class View:
     subject, background: how alike the frames are, -1..1; there is no subject where nobody is shown
     motion: mean change from one read frame to the next of the pixels that change most, 0..1
     colour: mean red, green and blue, 0..1
+    drawing: sharpness and features of the read frames
     """
 
     reading: Reading
@@ -67,6 +69,7 @@ class View:
     background: float
     motion: float
     colour: tuple[float, float, float]
+    drawing: Drawing
 
 
 def views(readings: Sequence[Reading], pooled: Pooled, pixels_BRHWC: NDArray[np.uint8]) -> list[View]:
@@ -74,8 +77,10 @@ def views(readings: Sequence[Reading], pooled: Pooled, pixels_BRHWC: NDArray[np.
     clips, frames = pixels_BRHWC.shape[:2]
     looks_BRSD = pooled.looks_BSAD.float().flatten(2).unflatten(0, (clips, frames))
     places_BRD = pooled.places_BGD.float().flatten(1).unflatten(0, (clips, frames))
+    frames_BRD = pooled.frame_BD.float().unflatten(0, (clips, frames)).numpy()
     return [
-        _view(reading, looks_BRSD[clip], places_BRD[clip], pixels_BRHWC[clip]) for clip, reading in enumerate(readings)
+        _view(reading, looks_BRSD[clip], places_BRD[clip], pixels_BRHWC[clip], features_RD=frames_BRD[clip])
+        for clip, reading in enumerate(readings)
     ]
 
 
@@ -84,7 +89,9 @@ def likeness(one: Floats, other: Floats) -> float:
     return float(one @ other)
 
 
-def _view(reading: Reading, looks_RSD: Tensor, places_RD: Tensor, pixels_RHWC: NDArray[np.uint8]) -> View:
+def _view(
+    reading: Reading, looks_RSD: Tensor, places_RD: Tensor, pixels_RHWC: NDArray[np.uint8], *, features_RD: Floats
+) -> View:
     shown = [name for name in SPECIES if reading.shows(name)]
     tracks = {name: looks_RSD[:, SPECIES.index(name)] for name in shown}
     steady = [_steadiness(track_RD) for track_RD in tracks.values()]
@@ -97,6 +104,7 @@ def _view(reading: Reading, looks_RSD: Tensor, places_RD: Tensor, pixels_RHWC: N
         background=_steadiness(places_RD),
         motion=_motion(pixels_RHWC),
         colour=(red, green, blue),
+        drawing=Drawing(energy_R=gradient_energy(pixels_RHWC), features_RD=features_RD),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from onestory_cli.evaluation.drawing import Drawing
 from onestory_cli.evaluation.readout import Readout, load_readout
 from onestory_cli.evaluation.view import Reading, View
 from onestory_cli.models.load import LoadedModel
@@ -71,6 +72,9 @@ def perfect(shot: WorldShot) -> Reading:
     )
 
 
+DRAWING = Drawing(energy_R=np.ones(2, np.float32), features_RD=np.ones((2, 2), np.float32))
+
+
 def viewed(shot: WorldShot, *, motion: float = 0.0) -> View:
     """What an eye that never errs sees in a shot: equal looks and places have equal embeddings, others right angles."""
     return View(
@@ -81,6 +85,7 @@ def viewed(shot: WorldShot, *, motion: float = 0.0) -> View:
         background=1.0,
         motion=motion,
         colour=(0.5, 0.5, 0.5),
+        drawing=DRAWING,
     )
 
 

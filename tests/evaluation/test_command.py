@@ -45,6 +45,16 @@ def test_measures_a_model_folder(folder: Path, tmp_path: Path) -> None:
     assert "The read-out itself is right in: species" in out
 
 
+def test_the_first_story_and_the_number_of_noise_seeds_are_recorded(folder: Path, tmp_path: Path) -> None:
+    options = ("--policies", "none", "--first", "2000000", "--noise-seeds", "2")
+    _, test_set = measured(folder, tmp_path / "e.json", *options)
+    _, development = measured(folder, tmp_path / "d.json", "--policies", "none")
+    assert (test_set["provenance"]["first_story"], development["provenance"]["first_story"]) == (2_000_000, 1_000_000)
+    assert not {*test_set["films"]} & {*development["films"]}
+    assert test_set["provenance"]["conduct"]["noise_seeds"] == 2
+    assert test_set["rows"]["none"]["sharpness"]["n"] == 2 * test_set["rows"]["ceiling"]["sharpness"]["n"]
+
+
 def test_a_result_against_itself_differs_in_nothing(folder: Path, tmp_path: Path) -> None:
     first = ("--policies", "adaptive", "--suite", "patterns")
     measured(folder, tmp_path / "a.json", *first)
@@ -121,6 +131,7 @@ def test_guidances_of_the_memory_are_columns_and_make_other_films(folder: Path, 
         (("--conditioner", "off", "--budget", "0.5"), "at least 1"),
         (("--suite", "films"), "films"),
         (("--out", "nowhere/evaluation.json"), 'no folder "nowhere"'),
+        (("--first", "999999"), "1000000"),
         (("--out", "/"), '"/" is a folder'),
         (("--out", ""), '"." is a folder'),
     ],

@@ -49,7 +49,7 @@ def test_only_shared_stories_count_and_they_are_paired(tmp_path: Path) -> None:
     assert comparison.shares["adaptive, this"][ROW].percent == 100
     assert comparison.shares["adaptive, that"][ROW].percent == pytest.approx(100 / 3, abs=0.1)
     change = comparison.differences["adaptive: this - that"][ROW]
-    assert words(change, signed=True) == "+67 (+50 to +100)"
+    assert words(change, signed=True) == "+67"
 
 
 def test_a_rounded_zero_has_no_sign() -> None:

@@ -13,7 +13,7 @@ from onestory_cli.evaluation.questions import LATER, ROWS
 from onestory_cli.evaluation.readout import Readout
 from onestory_cli.evaluation.result import Result, markdown
 from onestory_cli.evaluation.seeing import CEILING, Conduct
-from onestory_cli.evaluation.storyworld import evaluate, judge_selector
+from onestory_cli.evaluation.storyworld import NOISE_STRIDE, evaluate, judge_selector
 from onestory_cli.evaluation.suites import Suite, ladder, length, stories
 from onestory_cli.evaluation.truth import world_of
 from onestory_cli.evaluation.variants import by_policy
@@ -46,6 +46,35 @@ def test_every_column_asks_the_same_questions(result: Result) -> None:
     for row in asked:
         assert len({rows[row].n for rows in result.rows.values()}) == 1
     assert list(result.differences) == ["adaptive - none"]
+
+
+def test_noise_seeds_ask_every_story_again(lively: LoadedModel, readout: Readout, result: Result) -> None:
+    """The answers over two noise seeds are those of two results with one seed each."""
+
+    def made(**fields: int) -> Result:
+        conduct = replace(CONDUCT, **fields)
+        return evaluate(lively, readout, suite=STORIES, variants=(NONE,), conduct=conduct, world=WORLD)
+
+    both, first, second = made(noise_seeds=2), made(), made(seed=NOISE_STRIDE)
+    row = f"{LATER}: colour"
+    tallies = [item.tallies["none"][row] for item in (first, second, both)]
+    assert tallies[2].n == 2 * tallies[0].n
+    assert (tallies[0].right_Z + tallies[1].right_Z).tolist() == tallies[2].right_Z.tolist()
+    assert first.tallies["none"]["sharpness"].right_Z.tolist() != second.tallies["none"]["sharpness"].right_Z.tolist()
+
+
+def test_drawing_is_measured_against_the_true_frames(result: Result) -> None:
+    """Random weights draw noise or nothing; the ceiling has passed the random VAE."""
+    assert list(result.frechet) == ["adaptive", "none", CEILING]
+    assert min(result.frechet.values()) > 0
+    assert result.rows[CEILING]["sharpness"].n == 3 * 6
+
+
+def test_a_baseline_without_its_own_weights_is_noted(result: Result) -> None:
+    (recent,) = by_policy(("recent",), (4.0,), frames=8)
+    assert not any("trained to select" in note for note in result.notes())
+    noted = replace(result, variants=(*result.variants, recent)).notes()
+    assert any("`recent` runs on weights that were trained to select" in note for note in noted)
 
 
 def test_the_document_is_json_and_the_tables_agree(result: Result) -> None:

@@ -1,0 +1,57 @@
+"""Drawing quality, which the read-out's answers cannot show: sharpness, first frames, and the Frechet distance.
+
+Shape letters: R read frames, N frames of many clips, D width of the features, H W pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+SHARPNESS, FIRST_SHARPNESS, FIRST_LIKENESS = "sharpness", "first frame: sharpness", "first frame: like the rest"
+DRAWN = (SHARPNESS, FIRST_SHARPNESS, FIRST_LIKENESS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """The read frames of one clip. energy_R: gradient energy; features_RD: what the read-out pools over each frame."""
+
+    energy_R: Floats
+    features_RD: Floats
+
+
+def gradient_energy(pixels_RHWC: NDArray[np.uint8]) -> Floats:
+    """Mean squared difference of neighbouring pixels in each frame, with colours from 0 to 1."""
+    values = pixels_RHWC.astype(np.float32) / 255
+    rows, columns = (np.square(np.diff(values, axis=axis)).mean((1, 2, 3)) for axis in (1, 2))
+    return rows + columns
+
+
+def drawn_at(made: Drawing, true: Drawing) -> Iterator[tuple[str, float]]:
+    """Rows of one shot: its sharpness relative to the true frames, and how its first frame compares with the rest."""
+    yield SHARPNESS, float(made.energy_R.sum() / true.energy_R.sum())
+    yield FIRST_SHARPNESS, float(made.energy_R[0] / true.energy_R[0])
+    if len(made.features_RD) > 1:
+        first, rest = made.features_RD[0], made.features_RD[1:].mean(0)
+        yield FIRST_LIKENESS, float(first @ rest / (np.linalg.norm(first) * np.linalg.norm(rest)))
+
+
+def frechet_distance(made: Sequence[Drawing], true: Sequence[Drawing]) -> float:
+    """Frechet distance between normal distributions fitted to the features of all frames (Heusel et al. 2017)."""
+    sets = [np.concatenate([item.features_RD for item in items]).astype(np.float64) for items in (made, true)]
+    (mean_1, covariance_1), (mean_2, covariance_2) = ((item.mean(0), np.cov(item, rowvar=False)) for item in sets)
+    root = _square_root(covariance_1)
+    # both factors are symmetric, so the trace of the root of the product is that of the root of this symmetric matrix
+    cross = np.linalg.eigvalsh(root @ covariance_2 @ root).clip(0)
+    trace = np.trace(covariance_1) + np.trace(covariance_2) - 2 * np.sqrt(cross).sum()
+    return float(np.square(mean_1 - mean_2).sum() + trace)
+
+
+def _square_root(covariance_DD: NDArray[np.float64]) -> NDArray[np.float64]:
+    values, vectors = np.linalg.eigh(covariance_DD)
+    return (vectors * np.sqrt(values.clip(0))) @ vectors.T
