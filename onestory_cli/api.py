@@ -87,12 +87,12 @@ def render(
         OnestoryError: if this machine cannot render it or another process uses the run. Finished shots are kept.
         KeyboardInterrupt: if `stop()` returned true. The same call continues.
     """
-    from onestory_cli.rendering.loading import maker_loader
+    from onestory_cli.rendering.loading import generator_loader
     from onestory_cli.rendering.render import render as make_film
     from onestory_cli.store.run import Run
 
     run = Run.create(folder_for(Path(plan.story.path)) if folder is None else Path(folder))
-    load = maker_loader(plan, device, emit)
+    load = generator_loader(plan, device, emit)
     return make_film(
         plan, run, load, emit, force=force, takes=takes, retry_bad=retry_bad, subtitles=subtitles, stop=stop
     )

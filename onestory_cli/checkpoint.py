@@ -45,7 +45,7 @@ class Checkpoint(Protocol):
         """
 
 
-class Unkept:
+class NoCheckpoint:
     """A Checkpoint that keeps nothing."""
 
     def load(self, identity: str) -> None:
@@ -58,4 +58,4 @@ class Unkept:
         raise AssertionError("it is never due")
 
 
-UNKEPT = Unkept()
+NO_CHECKPOINT = NoCheckpoint()

@@ -106,7 +106,7 @@ def faults(checks: Iterable[Check]) -> tuple[Check, ...]:
     return tuple(check for check in checks if check.bad)
 
 
-def badness(checks: Iterable[Check]) -> tuple[int, float]:
+def fault_severity(checks: Iterable[Check]) -> tuple[int, float]:
     """How bad a take is, to compare it with others: how many faults it has, then how far they are beyond the limits."""
     bad = faults(checks)
     return len(bad), round(sum(check.excess for check in bad), 4)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from onestory_cli.checkpoint import UNKEPT, Checkpoint, Partial
+from onestory_cli.checkpoint import NO_CHECKPOINT, Checkpoint, Partial
 from onestory_cli.events import Emit, Remembered, StepDone, ignore
 from onestory_cli.memory.frames import FrameRef, SelectedFrame
 from onestory_cli.memory.levels import allocate
@@ -72,7 +72,7 @@ def three_shots() -> Plan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NumberRecall:
+class NumberSelection:
     selection: Sequence[SelectedFrame]
     scores: Mapping[str, Sequence[float]]
 
@@ -82,14 +82,14 @@ class NumberRecall:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NumberShot(NumberRecall):
+class NumberShot(NumberSelection):
     latents_CTHW: np.ndarray
     pixels_PHWC: np.ndarray
     noise_tokens: int
     seconds: Mapping[str, float]
 
 
-class NumpyMaker:
+class NumpyGenerator:
     """Adds the mean of the selected frames to noise. `made` and `recalled` list shots in the order of the asking."""
 
     def __init__(self, spec: ModelSpec = SPEC) -> None:
@@ -109,7 +109,7 @@ class NumpyMaker:
         *,
         image: np.ndarray | None,
         emit: Emit,
-        checkpoint: Checkpoint = UNKEPT,
+        checkpoint: Checkpoint = NO_CHECKPOINT,
     ) -> NumberShot:
         scores, chosen = self._select(job, memory)
         frames = tuple((frame.source, frame.index) for frame in chosen)
@@ -143,10 +143,10 @@ class NumpyMaker:
             seconds={"denoise": 0.25},
         )
 
-    def recall(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> NumberRecall:
+    def recall(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> NumberSelection:
         self.recalled.append(job.shot)
         scores, chosen = self._select(job, memory)
-        return NumberRecall(selection=chosen, scores=scores)
+        return NumberSelection(selection=chosen, scores=scores)
 
     def environment(self) -> Mapping[str, Any]:
         return {"device": "cpu", "numpy": np.__version__}
@@ -182,7 +182,7 @@ class NumpyMaker:
         }
 
 
-class NamingMaker(NumpyMaker):
+class NamingGenerator(NumpyGenerator):
     """Remembers the frames of the shots that a caption says `as in`, whatever they hold."""
 
     def _scores(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> dict[str, tuple[float, ...]]:
@@ -216,21 +216,21 @@ def render_with(
     emit: Emit = ignore,
     *,
     disk: Disk | None = None,
-    maker: NumpyMaker | None = None,
+    generator: NumpyGenerator | None = None,
     **options: Any,
-) -> NumpyMaker:
+) -> NumpyGenerator:
     """Render into `path` and return the maker, whose `made` says what was really made."""
-    maker = maker or NumpyMaker(plan.model)
-    render(plan, Run.create(path, disk), lambda: maker, emit, **options)
-    return maker
+    generator = generator or NumpyGenerator(plan.model)
+    render(plan, Run.create(path, disk), lambda: generator, emit, **options)
+    return generator
 
 
 def latents_of(path: Path) -> dict[str, str]:
     """Shot -> digest of the latents of its accepted take."""
     run = Run.open(path)
-    state, shelves = run.state(), run.shelves()
+    state, takes_by_shot = run.state(), run.takes_by_shot()
     assert state is not None
-    takes = {f"{take.shot}/{take.id}": take for shelf in shelves.values() for take in shelf.takes}
+    takes = {f"{take.shot}/{take.id}": take for shot_takes in takes_by_shot.values() for take in shot_takes.takes}
     return {name: takes[entry.folder].digest for name, entry in state.shots.items()}
 
 

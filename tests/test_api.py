@@ -13,7 +13,7 @@ import pytest
 from onestory_cli import StoryWarning, load_story, plan, render
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Event, RunFinished
-from tests.films import NumpyMaker
+from tests.films import NumpyGenerator
 from tests.pages import MANUAL, fenced
 from tests.test_cli import HEAVY, ROOT
 
@@ -34,7 +34,9 @@ def story(tmp_path: Path) -> Path:
 
 
 def test_a_film_in_three_calls(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onestory_cli.rendering.loading.model_loader", lambda spec, *_, **__: lambda: NumpyMaker(spec))
+    monkeypatch.setattr(
+        "onestory_cli.rendering.loading.model_loader", lambda spec, *_, **__: lambda: NumpyGenerator(spec)
+    )
     told: list[Event] = []
     film = plan(load_story(story), until="opening")
     assert [job.shot for job in film.jobs] == ["opening"]
@@ -79,7 +81,9 @@ def test_loading_and_planning_stay_light(story: Path) -> None:
 def test_the_examples_of_the_manual_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     example, *others = [block.replace("examples/", f"{tmp_path}/") for block in fenced(MANUAL / "python.md", "python")]
     shutil.copy(ROOT / "examples" / "the-lost-kite.story.yaml", tmp_path)
-    monkeypatch.setattr("onestory_cli.rendering.loading.model_loader", lambda spec, *_, **__: lambda: NumpyMaker(spec))
+    monkeypatch.setattr(
+        "onestory_cli.rendering.loading.model_loader", lambda spec, *_, **__: lambda: NumpyGenerator(spec)
+    )
     names: dict[str, object] = {}
     exec(example, names)
     assert names["path"] == tmp_path / "the-lost-kite.run" / "film.mp4"

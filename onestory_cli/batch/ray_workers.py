@@ -23,7 +23,7 @@ from onestory_cli.batch.films import Film
 from onestory_cli.batch.remote_worker import Away, no_workers, not_installed, stop_file
 from onestory_cli.batch.render_story import Work
 from onestory_cli.store.layout import LOCK
-from onestory_cli.store.lock import forget
+from onestory_cli.store.lock import remove_stale_lock
 
 LOCAL = "local"  # an address: a cluster of this machine alone, for the length of the batch
 
@@ -145,7 +145,7 @@ class Actors:
         if actor.film:
             self._lost.add(actor.film.name)
             pid, host = actor.who
-            forget(actor.film.run / LOCK, pid=pid, host=host)
+            remove_stale_lock(actor.film.run / LOCK, pid=pid, host=host)
         if not self._stop.exists():
             self._start()
 

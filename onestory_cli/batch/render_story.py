@@ -13,18 +13,18 @@ from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Emit, Event, ShotKept, TakeCommitted, ignore
 from onestory_cli.mishaps import coded_fault
 from onestory_cli.models.availability import require_weights
-from onestory_cli.rendering.checkpoints import SECONDS, never
-from onestory_cli.rendering.loading import load_maker
+from onestory_cli.rendering.checkpoints import CHECKPOINT_SECONDS, never_stop
+from onestory_cli.rendering.loading import load_generator
 from onestory_cli.rendering.render import render
 from onestory_cli.rendering.resume import load_run_plan
-from onestory_cli.rendering.two_models import MakerByModel
+from onestory_cli.rendering.two_models import TwoModelGenerator
 from onestory_cli.store.run import Run
 from onestory_cli.utils.workers import Share, own_device, split_threads
 
 if TYPE_CHECKING:
     from onestory_cli.models.catalog import ModelSpec
     from onestory_cli.planning.jobs import Plan
-    from onestory_cli.rendering.generator import Maker
+    from onestory_cli.rendering.generator import ShotGenerator
 
 
 def render_story(
@@ -32,8 +32,8 @@ def render_story(
     models: Models,
     emit: Emit = ignore,
     *,
-    stop: Callable[[], bool] = never,
-    checkpoint_seconds: float = SECONDS,
+    stop: Callable[[], bool] = never_stop,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Outcome:
     """Go on with the film whose plan was frozen in `directory`, until it is done, refused or asked to stop.
 
@@ -59,7 +59,7 @@ def render_story(
 class Work(Share):
     """How a worker works, and what it has of its machine."""
 
-    checkpoint_seconds: float = SECONDS
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
 
 
 class Models:
@@ -67,22 +67,22 @@ class Models:
 
     def __init__(self, work: Work) -> None:
         self._work = work
-        self._loaded: tuple[ModelSpec, Maker] | None = None
+        self._loaded: tuple[ModelSpec, ShotGenerator] | None = None
         self._emit: Emit = ignore
 
-    def loader(self, plan: Plan, emit: Emit) -> Callable[[], Maker]:
+    def loader(self, plan: Plan, emit: Emit) -> Callable[[], ShotGenerator]:
         """What loads the models of a plan, as far as they are not here; `emit` hears of it."""
         self._emit = emit
         others = any(job.first_shot_model for job in plan.jobs)
-        return lambda: MakerByModel(plan.model, self._maker) if others else self._maker(plan.model)
+        return lambda: TwoModelGenerator(plan.model, self._maker) if others else self._maker(plan.model)
 
-    def _maker(self, spec: ModelSpec) -> Maker:
+    def _maker(self, spec: ModelSpec) -> ShotGenerator:
         if self._loaded is None or self._loaded[0] != spec:
             self._loaded = None  # before the next one takes memory
             require_weights(spec)
             split_threads(self._work)
             # A part may be loaded films later: it is told then, to whoever listens by then.
-            self._loaded = spec, load_maker(spec, own_device(self._work), lambda event: self._emit(event))
+            self._loaded = spec, load_generator(spec, own_device(self._work), lambda event: self._emit(event))
         return self._loaded[1]
 
 

@@ -15,7 +15,7 @@ from onestory_cli.batch.result import Outcome, Result, rows_of
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import BatchEnded, BatchStarted, Emit, FilmEnded, ignore
 from onestory_cli.planning.jobs import Plan
-from onestory_cli.rendering.checkpoints import never
+from onestory_cli.rendering.checkpoints import never_stop
 from onestory_cli.store.disk import Disk
 
 
@@ -42,7 +42,7 @@ def run_batch(
     hands: Hands,
     emit: Emit = ignore,
     *,
-    stop: Callable[[], bool] = never,
+    stop: Callable[[], bool] = never_stop,
     fail_fast: bool = False,
 ) -> Result:
     """Make all films, each in its run directory; what becomes of them is in `out` as batch.json, all the time.

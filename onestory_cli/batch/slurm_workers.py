@@ -25,7 +25,7 @@ from onestory_cli.batch.render_story import Work
 from onestory_cli.batch.result import Outcome
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.store.layout import LOCK
-from onestory_cli.store.lock import forget
+from onestory_cli.store.lock import remove_stale_lock
 
 FOLDER = ".slurm"  # below --out: what submitit keeps of its jobs, and who makes or made each film
 WAITING = ("PENDING", "REQUEUED", "READY")
@@ -76,7 +76,7 @@ class FilmJob:
         sign = self.stop.parent / FOLDER / f"{self.directory.name}.json"
         last = json.loads(sign.read_bytes()) if sign.exists() else {}
         if last.get("batch") == self.batch:
-            forget(self.directory / LOCK, pid=last["pid"], host=last["host"])
+            remove_stale_lock(self.directory / LOCK, pid=last["pid"], host=last["host"])
         mine = sign.with_suffix(".new")
         mine.write_text(json.dumps({"batch": self.batch, "pid": pid, "host": host}))
         os.replace(mine, sign)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from onestory_cli.models.offload.estimate import MemoryEstimate
-    from onestory_cli.rendering.feasibility import Disk, Fit, ModelFit, Time
+    from onestory_cli.rendering.feasibility import Disk, Feasibility, ModelFeasibility, Time
 
 NOTHING = "nothing that is known fits"
 
@@ -25,7 +25,7 @@ class Row:
     help: str = ""
 
 
-def rows_of(fit: Fit) -> Iterator[Row]:
+def rows_of(fit: Feasibility) -> Iterator[Row]:
     """What is foretold, a row for each thing that a render needs, and one for the time."""
     for model in fit.models:
         yield _weights_row(model)
@@ -37,7 +37,7 @@ def rows_of(fit: Fit) -> Iterator[Row]:
         yield _time_row(fit.time)
 
 
-def _weights_row(model: ModelFit) -> Row:
+def _weights_row(model: ModelFeasibility) -> Row:
     name, spec = f"weights of {model.spec.name}", model.spec
     if model.lacks is None:
         return Row(name=name, found=f"in {spec.transformer_file or spec.base}")

@@ -47,12 +47,12 @@ def make_film(
 
     A signal stops it after the step that it is at.
     """
-    from onestory_cli.rendering.loading import maker_loader
+    from onestory_cli.rendering.loading import generator_loader
     from onestory_cli.rendering.render import render
 
     signer = read_signer(*flags.sign) if flags.sign else None
     with screen.watch(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
-        load = maker_loader(plan, flags.device, show, shared=shares())
+        load = generator_loader(plan, flags.device, show, shared=shares())
         try:
             film = render(
                 plan,

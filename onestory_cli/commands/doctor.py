@@ -19,7 +19,7 @@ from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.availability import Presence, presence
 from onestory_cli.models.catalog import CATALOG, EMBEDDED, find
 from onestory_cli.models.fingerprint import fingerprint
-from onestory_cli.rendering.feasibility import Fit, foretell
+from onestory_cli.rendering.feasibility import Feasibility, check_feasibility
 from onestory_cli.version import __version__
 
 EXTRAS = {"gguf": "models of .gguf files", "tensorboard": "logs of training", "wandb": "the same"}
@@ -46,7 +46,7 @@ def command(
     rows = [_look(name, check) for name, check in CHECKS.items()]
     fit = None
     if story is not None:
-        fit = foretell(story, run=run, profile=profile, device=device, vram=vram, allow_outside=allow_outside)
+        fit = check_feasibility(story, run=run, profile=profile, device=device, vram=vram, allow_outside=allow_outside)
         rows += rows_of(fit)
     able = all(row.ok or row.optional for row in rows)
     if json:
@@ -56,7 +56,7 @@ def command(
     return ExitCode.DONE if able else ExitCode.MACHINE
 
 
-def _show(screen: Screen, rows: Sequence[Row], fit: Fit | None) -> None:
+def _show(screen: Screen, rows: Sequence[Row], fit: Feasibility | None) -> None:
     screen.table(("", "what", "found"), [(_mark(row), row.name, row.found) for row in rows])
     for row in rows:
         if row.help:

@@ -16,7 +16,7 @@ from onestory_cli.errors import Diagnostic, ExitCode, shorten
 
 if TYPE_CHECKING:
     from onestory_cli.media.signature import Signature
-    from onestory_cli.rendering.provenance import Recipe
+    from onestory_cli.rendering.provenance import Provenance
 
 STATES = {
     "trusted": "valid, and this machine knows who vouches for the signer",
@@ -37,9 +37,9 @@ def command(
     """Show what a film says about its making: story, seeds, models, tool, and who signed it."""
     from onestory_cli.media.mux import read_metadata
     from onestory_cli.media.signature import read_signature
-    from onestory_cli.rendering.provenance import Recipe
+    from onestory_cli.rendering.provenance import Provenance
 
-    recipe, signature = Recipe.from_metadata(read_metadata(film)), read_signature(film)
+    recipe, signature = Provenance.from_metadata(read_metadata(film)), read_signature(film)
     if extract:
         write_new(extract, recipe.story)
     screen = screen_of(context)
@@ -63,7 +63,7 @@ def _verdict(screen: Screen, film: Path, signature: Signature | None) -> ExitCod
     return ExitCode.FINDINGS
 
 
-def _show(screen: Screen, recipe: Recipe, signature: Signature | None) -> None:
+def _show(screen: Screen, recipe: Provenance, signature: Signature | None) -> None:
     models = [item for item in (recipe.model, recipe.first_shot_model) if item]
     names = {item.fingerprint: item.name for item in models}
     screen.line(f"{recipe.title}: {len(recipe.shots)} shots, by {recipe.tool}")
@@ -96,7 +96,7 @@ def _about(signature: Signature) -> Iterator[str]:
         yield "signed as made by a model" + "".join(f", from {shorten(name)}" for name in signature.pictures)
 
 
-def _tell_what_it_needs(screen: Screen, recipe: Recipe) -> None:
+def _tell_what_it_needs(screen: Screen, recipe: Provenance) -> None:
     """What must be beside the story before it can be rendered; the folder of the film's run has it."""
     if recipe.files:
         screen.note(f"it needs {', '.join(recipe.files)}, as in the run directory of the film", style="dim")

@@ -23,7 +23,7 @@ from onestory_cli.utils.text import quoted
 
 if TYPE_CHECKING:
     from onestory_cli.planning.jobs import Plan
-    from onestory_cli.store.candidates import Candidate
+    from onestory_cli.store.candidates import ListedTake
     from onestory_cli.store.run import Run
     from onestory_cli.store.takes import Take
 
@@ -45,12 +45,12 @@ Any = Annotated[str | None, argument(metavar="[TAKE]", help="Number or id; else 
 def list_takes(context: typer.Context, folder: Folder, shot: AnyShot = None, json: Json = False) -> ExitCode:
     """List the takes of a run: which count, and which could."""
     from onestory_cli.rendering.resume import load_run_plan
-    from onestory_cli.store.candidates import candidates
+    from onestory_cli.store.candidates import list_takes
 
     run, screen = find_run(folder), screen_of(context)
     plan = load_run_plan(run)
     shots = [plan.job(shot).shot] if shot else [job.shot for job in plan.jobs]
-    found = {name: candidates(plan, run, name) for name in shots}
+    found = {name: list_takes(plan, run, name) for name in shots}
     if json:
         takes = [_as_json(name, item) for name, items in found.items() for item in items]
         screen.document("take-list", run=str(run.path), takes=takes)
@@ -96,13 +96,13 @@ def new(context: typer.Context, *, folder: Folder, shot: Shot, asked: NewFlags, 
 def _make(
     plan: Plan, run: Run, shot: str, asked: NewFlags, emit: Emit, *, stop: Callable[[], bool]
 ) -> tuple[Take, ...]:
-    from onestory_cli.rendering.loading import maker_loader
+    from onestory_cli.rendering.loading import generator_loader
     from onestory_cli.rendering.takes import make_takes
 
     return make_takes(
         plan,
         run,
-        maker_loader(plan, asked.device, emit),
+        generator_loader(plan, asked.device, emit),
         emit,
         shot=shot,
         count=asked.number,
@@ -146,14 +146,14 @@ def show(context: typer.Context, folder: Folder, shot: Shot, take: Any = None, j
     return ExitCode.DONE
 
 
-def _row(shot: str, item: Candidate) -> tuple[str, ...]:
+def _row(shot: str, item: ListedTake) -> tuple[str, ...]:
     record = item.take.record
     state = "accepted" if item.accepted else "" if item.fits else "of another story"
     bad = ", ".join(map(str, faults(record.checks)))
     return (shot, str(record.take), item.take.id[:6], str(record.spec["seed"]), state, bad, str(record.reason))
 
 
-def _as_json(shot: str, item: Candidate) -> dict[str, object]:
+def _as_json(shot: str, item: ListedTake) -> dict[str, object]:
     record = item.take.record
     return {
         "shot": shot,

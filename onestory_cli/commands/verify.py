@@ -17,9 +17,9 @@ def command(context: typer.Context, folder: RunArgument = None, json: Json = Fal
     from onestory_cli.store.verify import find_damage
 
     run, screen = find_run(folder), screen_of(context)
-    shelves = run.shelves()
-    damages = find_damage(run, shelves)
-    takes = sum(len(shelf.takes) for shelf in shelves.values())
+    takes_by_shot = run.takes_by_shot()
+    damages = find_damage(run, takes_by_shot)
+    takes = sum(len(shot_takes.takes) for shot_takes in takes_by_shot.values())
     if json:
         screen.document("verify", run=str(run.path), takes=takes, damages=[asdict(item) for item in damages])
     else:

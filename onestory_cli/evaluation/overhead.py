@@ -16,15 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
-from onestory_cli.checkpoint import UNKEPT, Checkpoint
+from onestory_cli.checkpoint import NO_CHECKPOINT, Checkpoint
 from onestory_cli.events import Emit, ignore
 from onestory_cli.models.catalog import find
 from onestory_cli.models.fingerprint import fingerprint
 from onestory_cli.models.load import LoadedModel, load_model
 from onestory_cli.planning.jobs import Plan, ShotJob
 from onestory_cli.planning.planner import make_plan
-from onestory_cli.rendering.generator import Made, Maker
-from onestory_cli.rendering.model_generator import ShotMaker
+from onestory_cli.rendering.generator import GeneratedShot, ShotGenerator
+from onestory_cli.rendering.model_generator import ModelGenerator
 from onestory_cli.rendering.render import render
 from onestory_cli.store.run import Run
 from onestory_cli.story.load import load_story
@@ -62,10 +62,10 @@ class Turn:
         return self.render.wall / self.making - 1
 
 
-class TimedMaker:
+class TimedGenerator:
     """A maker that sums up the seconds of its makings."""
 
-    def __init__(self, maker: ShotMaker) -> None:
+    def __init__(self, maker: ModelGenerator) -> None:
         self._maker, self.seconds = maker, 0.0
         self.encode_reference, self.recall, self.environment = maker.encode_reference, maker.recall, maker.environment
 
@@ -77,7 +77,7 @@ class TimedMaker:
         image: np.ndarray | None,
         emit: Emit,
         checkpoint: Checkpoint,
-    ) -> Made:
+    ) -> GeneratedShot:
         began = time.perf_counter()
         made = self._maker.make(job, memory, image=image, emit=emit, checkpoint=checkpoint)
         _ = made.pixels_PHWC  # decoded here on both sides: the store is measured, not what is done beside
@@ -85,12 +85,12 @@ class TimedMaker:
         return made
 
 
-def measure(plan: Plan, maker: ShotMaker, *, turns: int, place: Path | None = None) -> tuple[Turn, ...]:
+def measure(plan: Plan, maker: ModelGenerator, *, turns: int, place: Path | None = None) -> tuple[Turn, ...]:
     """Make the film of a plan so many times with the store and without; `place` is where its files go meanwhile."""
     make_alone(replace(plan, jobs=plan.jobs[:1]), maker)  # the first shot of a process pays for what is set up once
     found = []
     for _ in range(turns):
-        timed = TimedMaker(maker)
+        timed = TimedGenerator(maker)
         alone = _spent(lambda: make_alone(plan, maker))
         with tempfile.TemporaryDirectory(dir=place) as folder:
             run = Run.create(Path(folder) / "film.run")
@@ -99,13 +99,13 @@ def measure(plan: Plan, maker: ShotMaker, *, turns: int, place: Path | None = No
     return tuple(found)
 
 
-def make_alone(plan: Plan, maker: Maker) -> None:
+def make_alone(plan: Plan, maker: ShotGenerator) -> None:
     """Every shot of a plan without pictures, kept in memory alone."""
     assert not plan.images, "a film without pictures"
     latents: dict[str, np.ndarray] = {}
     for job in plan.jobs:
         memory = {source: latents[source] for source in job.memory.sources}
-        made = maker.make(job, memory, image=None, emit=ignore, checkpoint=UNKEPT)
+        made = maker.make(job, memory, image=None, emit=ignore, checkpoint=NO_CHECKPOINT)
         _ = made.pixels_PHWC
         latents[job.shot] = made.latents_CTHW
 
@@ -126,7 +126,7 @@ def report(turns: Sequence[Turn]) -> str:
     return "\n".join([head, "|---|---|---|---|---|---|", *rows, ""])
 
 
-def _same(maker: Maker) -> Maker:
+def _same(maker: ShotGenerator) -> ShotGenerator:
     return maker
 
 
@@ -149,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--place", type=Path, help="a folder on the disk to be measured; default: temporary files")
     options = parser.parse_args(arguments)
     plan, model = _planned(options.story, options.device)
-    maker = ShotMaker(plan.model, lambda: model, lambda reader: model)
+    maker = ModelGenerator(plan.model, lambda: model, lambda reader: model)
     sys.stdout.write(report(measure(plan, maker, turns=options.turns, place=options.place)))
 
 

@@ -11,13 +11,13 @@ from fractions import Fraction
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.rendering.audio import Placed
-from onestory_cli.store.accepted import InParts, counted
-from onestory_cli.store.disk import holds
+from onestory_cli.rendering.audio import PlacedSound
+from onestory_cli.store.accepted import PartialFilm, accepted_takes
+from onestory_cli.store.disk import has_digest
 from onestory_cli.store.inputs import story_of
 from onestory_cli.store.run import Run
 from onestory_cli.store.state import RunState
-from onestory_cli.store.takes import Take, read_shelf
+from onestory_cli.store.takes import Take, read_shot_takes
 from onestory_cli.story.types import Shot, Story
 from onestory_cli.utils.text import quoted
 
@@ -52,7 +52,7 @@ class CutShot:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cut(InParts):
+class Cut(PartialFilm):
     """All shots that have a take, in film order. `width` and `height` are those of the clips, in pixels.
 
     `sounds` are those that are heard, as the run keeps them. `film` is the run's film.mp4, where it is whole and made
@@ -65,7 +65,7 @@ class Cut(InParts):
     height: int
     shots: tuple[CutShot, ...]
     film: Path | None = None
-    sounds: tuple[Placed, ...] = ()
+    sounds: tuple[PlacedSound, ...] = ()
 
     @property
     def frames(self) -> int:
@@ -88,7 +88,7 @@ def read_cut(run: Run) -> Cut:
         help = "give `onestory render` a story first"
         raise OnestoryError("R402", f'"{run.path}" is no run directory', help=help, exit=ExitCode.USAGE)
     story = story_of(run, state)
-    found = counted(run.path, state, [shot.id for shot in story.shots])
+    found = accepted_takes(run.path, state, [shot.id for shot in story.shots])
     shots = tuple(_shots(story.shots, found.takes))
     if not shots:
         help = f"onestory resume {quoted(run.path)}"
@@ -102,7 +102,7 @@ def read_cut(run: Run) -> Cut:
         height=height,
         shots=shots,
         left_out=found.left_out,
-        film=run.film if state.film and holds(run.film, state.film.sha256) else None,
+        film=run.film if state.film and has_digest(run.film, state.film.sha256) else None,
         sounds=tuple(_sounds(run, state, story, shots, fps)),
     )
 
@@ -118,13 +118,13 @@ def _shots(shots: tuple[Shot, ...], takes: Mapping[str, Take]) -> Iterator[CutSh
         take = takes.get(shot.id)
         if take is None:
             continue
-        others = tuple(other for other in read_shelf(take.folder.parent).takes if other.folder != take.folder)
+        others = tuple(other for other in read_shot_takes(take.folder.parent).takes if other.folder != take.folder)
         made = CutShot(id=shot.id, number=number, start=start, subtitle=shot.subtitle, take=take, others=others)
         yield made
         start = made.end
 
 
-def _sounds(run: Run, state: RunState, story: Story, shots: tuple[CutShot, ...], fps: int) -> Iterator[Placed]:
+def _sounds(run: Run, state: RunState, story: Story, shots: tuple[CutShot, ...], fps: int) -> Iterator[PlacedSound]:
     """The sound of the film, then those of its shots. One that begins behind its end is not heard."""
     audio = {shot.id: shot.audio for shot in story.shots}
     parts = [(story.audio, 0, shots[-1].end), *((audio[shot.id], shot.start, shot.end) for shot in shots)]
@@ -132,7 +132,7 @@ def _sounds(run: Run, state: RunState, story: Story, shots: tuple[CutShot, ...],
         if sound is None:
             continue
         path = run.input_file(sound.file, state.inputs[sound.file])
-        placed = Placed(path=path, audio=sound, start=Fraction(start, fps), end=Fraction(end, fps))
+        placed = PlacedSound(path=path, audio=sound, start=Fraction(start, fps), end=Fraction(end, fps))
         if placed.begin < placed.end:
             yield placed
 

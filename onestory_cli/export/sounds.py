@@ -9,7 +9,7 @@ from fractions import Fraction
 from onestory_cli.errors import Diagnostic
 from onestory_cli.export.cut import Cut
 from onestory_cli.export.target import Target
-from onestory_cli.rendering.audio import Placed
+from onestory_cli.rendering.audio import PlacedSound
 
 SILENT = {
     Target.EDL: "an EDL has no place for the sounds of the film",
@@ -24,7 +24,7 @@ class SoundClip:
     Clips of one lane do not overlap.
     """
 
-    sound: Placed
+    sound: PlacedSound
     lane: int
     begin: int
     length: int

@@ -15,7 +15,7 @@ from onestory_cli.export.fcpxml import fcpxml
 from onestory_cli.export.subtitles import srt, vtt
 from onestory_cli.export.target import Target
 from onestory_cli.export.timeline import edl, otio
-from onestory_cli.store.disk import coded
+from onestory_cli.store.disk import os_errors_coded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ def export(cut: Cut, target: Target, path: Path, *, force: bool = False) -> None
             media libraries refuse, R4xx for what the disk refuses.
     """
     _require_free(path, force=force)
-    with coded(path), _placed(path) as waiting:
+    with os_errors_coded(path), _placed(path) as waiting:
         EXPORTERS[target].write(cut, waiting)
 
 

@@ -16,7 +16,7 @@ import torch
 from diffusers import SchedulerMixin
 from torch import Tensor
 
-from onestory_cli.checkpoint import UNKEPT, Checkpoint
+from onestory_cli.checkpoint import NO_CHECKPOINT, Checkpoint
 from onestory_cli.generate.denoise_state import identity_of, restore, snapshot
 from onestory_cli.models.block_cache import FRESH_STEPS, Pass, cache_pass, reset_caches
 from onestory_cli.models.model import LoadedModel
@@ -102,7 +102,7 @@ def denoise(
     conditions: Conditions,
     schedule: DenoiseConfig,
     on_step: Callable[[int], None] = lambda step: None,
-    checkpoint: Checkpoint = UNKEPT,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> Tensor:
     """Clean latents (B, C, T, H, W) in float32. `on_step(k)` is called after step k of `schedule.steps`.
 
@@ -111,7 +111,7 @@ def denoise(
     scheduler = model.scheduler(schedule.name, schedule.steps, schedule.shift)
     assert conditions.first_BCHW is None or not conditions.references, "a held frame comes first"
     latents, done = set_first_frame(noise_BCTHW.to(model.device), conditions.first_BCHW), 0
-    identity = "" if checkpoint is UNKEPT else _identity(model, noise_BCTHW, conditions, schedule, scheduler)
+    identity = "" if checkpoint is NO_CHECKPOINT else _identity(model, noise_BCTHW, conditions, schedule, scheduler)
     if kept := checkpoint.load(identity):
         latents, done = restore(kept, scheduler, schedule.name, model.device), kept.step
     state = partial(snapshot, scheduler, schedule.name, steps=schedule.steps, identity=identity)

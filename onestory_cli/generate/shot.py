@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from onestory_cli.checkpoint import UNKEPT, Checkpoint
+from onestory_cli.checkpoint import NO_CHECKPOINT, Checkpoint
 from onestory_cli.events import Emit, Remembered, StepDone, ignore
 from onestory_cli.generate.conditions import conditions_of
 from onestory_cli.generate.decode import decode
@@ -59,7 +59,7 @@ def generate_shot(
     *,
     image: NDArray[np.uint8] | None = None,
     emit: Emit = ignore,
-    checkpoint: Checkpoint = UNKEPT,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> ShotResult:
     """Make one shot from its caption, the bank that it may see, and a first picture (H, W, 3) if it has one."""
     watch = Stopwatch()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Placed:
+class PlacedSound:
     """A sound in the part of a film to which it belongs, from `start` to `end`, in seconds."""
 
     path: Path
@@ -38,14 +38,14 @@ def sound_of(plan: Plan, file: Callable[[ImageInput], Path]) -> Iterator[np.ndar
     return mixed(_placed(plan, file), _starts(plan)[-1]) if plan.sounds else None
 
 
-def mixed(sounds: Iterable[Placed], seconds: Fraction) -> Iterator[np.ndarray]:
+def mixed(sounds: Iterable[PlacedSound], seconds: Fraction) -> Iterator[np.ndarray]:
     """The sum of sounds as blocks of samples, for a film of this length."""
     from onestory_cli.media.sound import mix, samples_of
 
     return mix(_tracks(sounds), samples_of(seconds))
 
 
-def _tracks(sounds: Iterable[Placed]) -> list[Track]:
+def _tracks(sounds: Iterable[PlacedSound]) -> list[Track]:
     """A track for each sound that is heard. Music goes down in the spans of narration."""
     from onestory_cli.media.sound import length_of
 
@@ -58,7 +58,7 @@ def _tracks(sounds: Iterable[Placed]) -> list[Track]:
     return [replace(track, ducked=spoken) if role == "music" else track for role, track in heard]
 
 
-def _track(sound: Placed) -> Track:
+def _track(sound: PlacedSound) -> Track:
     from onestory_cli.media.sound import Track, samples_of
 
     return Track(
@@ -71,13 +71,13 @@ def _track(sound: Placed) -> Track:
     )
 
 
-def _placed(plan: Plan, file: Callable[[ImageInput], Path]) -> Iterator[Placed]:
+def _placed(plan: Plan, file: Callable[[ImageInput], Path]) -> Iterator[PlacedSound]:
     """Where each sound lies in the film: that of a shot within its shot."""
     starts = _starts(plan)
     for sound in plan.sounds:
         place = plan.job(sound.shot).index if sound.shot else None
         start, end = (starts[0], starts[-1]) if place is None else starts[place : place + 2]
-        yield Placed(path=file(sound.input), audio=sound.audio, start=start, end=end)
+        yield PlacedSound(path=file(sound.input), audio=sound.audio, start=start, end=end)
 
 
 def _starts(plan: Plan) -> list[Fraction]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Behind:
+class BackgroundQueue:
     """Does pieces of work while its caller goes on. After one that failed none is begun.
 
     `then` of a piece is called with its result, in the caller's thread and order, from within `poll` or `wait`; what a
@@ -23,7 +23,7 @@ class Behind:
         self._pieces: deque[tuple[futures.Future[Any], Callable[[Any], object]]] = deque()
         self._over = False
 
-    def __enter__(self) -> Behind:
+    def __enter__(self) -> BackgroundQueue:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -9,11 +9,11 @@ from onestory_cli.checkpoint import Partial
 from onestory_cli.events import Emit, PartialKept
 from onestory_cli.store.run import Run
 
-SECONDS = 30.0
+CHECKPOINT_SECONDS = 30.0
 BEFORE_DECODING = 10.0  # seconds of work that decoding, which may take as long again, does not put at risk
 
 
-def never() -> bool:
+def never_stop() -> bool:
     """Nobody asks to stop."""
     return False
 
@@ -22,7 +22,14 @@ class TakeCheckpoint:
     """Keeps the work on one take in its run, at most every `seconds`, and ends it once `stop()` is true."""
 
     def __init__(
-        self, run: Run, shot: str, key: str, *, emit: Emit, stop: Callable[[], bool] = never, seconds: float = SECONDS
+        self,
+        run: Run,
+        shot: str,
+        key: str,
+        *,
+        emit: Emit,
+        stop: Callable[[], bool] = never_stop,
+        seconds: float = CHECKPOINT_SECONDS,
     ) -> None:
         self._run, self._shot, self._key = run, shot, key
         self._emit, self._stop, self._seconds = emit, stop, seconds
@@ -44,7 +51,7 @@ class TakeCheckpoint:
         Raises:
             KeyboardInterrupt: it is written, and the film is asked to stop.
         """
-        self._run.keep_partial(self._shot, self._key, partial)
+        self._run.save_partial(self._shot, self._key, partial)
         self._kept = time.monotonic()
         self._emit(PartialKept(shot=self._shot, step=partial.step, steps=partial.steps))
         if self._stop():

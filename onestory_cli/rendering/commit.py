@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from onestory_cli.planning.jobs import Plan, ShotJob
-from onestory_cli.rendering.generator import Made
+from onestory_cli.rendering.generator import GeneratedShot
 from onestory_cli.rendering.quality import checked
-from onestory_cli.store.disk import FileDigest, coded, sha256
+from onestory_cli.store.disk import FileDigest, os_errors_coded, sha256
 from onestory_cli.store.record import Record
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import CLIP, LATENTS, Take
@@ -29,7 +29,7 @@ def promised(run: Run, record: Record, latents: bytes) -> Take:
 
 
 def finish(
-    run: Run, promise: Take, job: ShotJob, plan: Plan, *, latents: bytes, made: Made, seen: Mapping[str, Take]
+    run: Run, promise: Take, job: ShotJob, plan: Plan, *, latents: bytes, made: GeneratedShot, seen: Mapping[str, Take]
 ) -> Take:
     """Decode a made shot where that is not done yet, check its clip, encode it, and make the promised take a real one.
 
@@ -56,7 +56,7 @@ def commit(run: Run, take: Take, job: ShotJob, output: Output, *, latents: bytes
 
     with run.staging() as folder:
         run.disk.write(folder / LATENTS, latents)
-        with coded(folder / CLIP):
+        with os_errors_coded(folder / CLIP):
             write_clip(
                 folder / CLIP,
                 pixels_PHWC,

@@ -41,7 +41,7 @@ class Time:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelFit:
+class ModelFeasibility:
     """A model with the largest work that it is asked for: `lacks` is why its weights cannot be used here and now,
     `outlook` is None where nobody knows how large the model is.
     """
@@ -52,10 +52,10 @@ class ModelFit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fit:
+class Feasibility:
     """What is foretold: of each model; of stories also the disk, and the time where there are takes."""
 
-    models: tuple[ModelFit, ...]
+    models: tuple[ModelFeasibility, ...]
     disk: Disk | None = None
     time: Time | None = None
 
@@ -72,7 +72,7 @@ class Fit:
         }
 
 
-def foretell(
+def check_feasibility(
     story: str,
     *,
     run: Path | None,
@@ -80,7 +80,7 @@ def foretell(
     device: str,
     vram: str | None,
     allow_outside: bool,
-) -> Fit:
+) -> Feasibility:
     """What will become of a story on this machine, or of one shot of a model. `vram` stands for a GPU of that size.
 
     Raises:
@@ -91,9 +91,9 @@ def foretell(
     plan = _plan(Path(story), profile, allow_outside) if _is_story(story) else None
     models = tuple(_model(spec, work, card) for spec, work in (_of_plan(plan) if plan else _of_model(story)))
     if plan is None:
-        return Fit(models=models)
+        return Feasibility(models=models)
     folder = run or folder_for(Path(story))
-    return Fit(models=models, disk=_disk(plan, folder), time=_time(plan, folder, card))
+    return Feasibility(models=models, disk=_disk(plan, folder), time=_time(plan, folder, card))
 
 
 def _is_story(name: str) -> bool:
@@ -144,13 +144,13 @@ def _card(device: str, vram: str | None) -> DeviceMemory:
     return DeviceMemory(memory=memory, host=card.host, packages=card.packages)
 
 
-def _model(spec: ModelSpec, work: Workload, card: DeviceMemory) -> ModelFit:
+def _model(spec: ModelSpec, work: Workload, card: DeviceMemory) -> ModelFeasibility:
     from onestory_cli.models.offload.config import ExecutionRequest
     from onestory_cli.models.offload.estimate import estimate_memory, with_device_dtype
 
     spec = with_device_dtype(spec, card)
     parts = _parts(spec)
-    return ModelFit(
+    return ModelFeasibility(
         spec=spec,
         lacks=_lacks(spec),
         outlook=estimate_memory(spec, parts, work, card, ExecutionRequest()) if parts else None,
@@ -198,14 +198,16 @@ def _latents(spec: ModelSpec, job: ShotJob) -> int:
 
 def _time(plan: Plan, folder: Path, card: DeviceMemory) -> Time | None:
     """By the takes of the run that were made with this model on such a device."""
-    from onestory_cli.store.pace import pace, token_steps
+    from onestory_cli.store.pace import seconds_per_token_step, token_steps
 
     run = existing_run(folder)
     used = run.model_used() if run else None
     if run is None or used is None or used.name != plan.model.name:
         return None
-    records = [take.record for shelf in run.shelves().values() for take in shelf.takes]
+    records = [take.record for shot_takes in run.takes_by_shot().values() for take in shot_takes.takes]
     device = "cuda" if card.gpu else "cpu"
-    rate = pace([item for item in records if str(item.environment.get("device", "")).startswith(device)])
+    rate = seconds_per_token_step(
+        [item for item in records if str(item.environment.get("device", "")).startswith(device)]
+    )
     steps = [token_steps(job) for job in plan.jobs]
     return None if rate is None else Time(shot=rate * max(steps), film=rate * sum(steps))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-class Recalled(Protocol):
+class MemorySelection(Protocol):
     """What a shot remembers: the selection in order of relevance, and the score of every visible frame by source."""
 
     @property
@@ -31,7 +31,7 @@ class Recalled(Protocol):
     def context_tokens(self) -> int: ...
 
 
-class Made(Recalled, Protocol):
+class GeneratedShot(MemorySelection, Protocol):
     """A shot as made, and what it remembered.
 
     Its pixels may be decoded when they are first asked for, which another thread may do while the next shot is made.
@@ -48,7 +48,7 @@ class Made(Recalled, Protocol):
         """By the parts of the making that are over: decoding is one of them once the pixels were asked for."""
 
 
-class Maker(Protocol):
+class ShotGenerator(Protocol):
     """A loaded model: the one heavy part of a render."""
 
     def encode_reference(self, pixels_HWC: np.ndarray) -> np.ndarray:
@@ -62,20 +62,22 @@ class Maker(Protocol):
         image: np.ndarray | None,
         emit: Emit,
         checkpoint: Checkpoint,
-    ) -> Made:
+    ) -> GeneratedShot:
         """Make a shot that can see `memory`, source -> latents in film order, and begins with `image` if it has one.
 
         Work that the checkpoint holds is gone on with; it may end the making by a KeyboardInterrupt.
         """
 
-    def recall(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> Recalled:
+    def recall(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> MemorySelection:
         """What the shot would remember of `memory`, exactly as `make` selects, for a small part of its price."""
 
     def environment(self) -> Mapping[str, Any]:
         """Device, data type, threads and versions, for the record."""
 
 
-def memory_state(job: ShotJob, recalled: Recalled, visible: Mapping[str, str], *, noise_tokens: int) -> MemoryState:
+def memory_state(
+    job: ShotJob, recalled: MemorySelection, visible: Mapping[str, str], *, noise_tokens: int
+) -> MemoryState:
     """A maker's account with the digests of what it saw."""
     return MemoryState(
         visible=visible,

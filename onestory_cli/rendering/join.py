@@ -10,9 +10,9 @@ from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Event, FilmMuxed
 from onestory_cli.planning.jobs import Plan
 from onestory_cli.rendering.audio import sound_of
-from onestory_cli.rendering.provenance import KEY, recipe_of
+from onestory_cli.rendering.provenance import KEY, provenance_of
 from onestory_cli.store.checksummed_json import canonical
-from onestory_cli.store.disk import coded, sha256
+from onestory_cli.store.disk import os_errors_coded, sha256
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import CLIP, Take
 
@@ -38,7 +38,7 @@ def join(
     Raises:
         OnestoryError: M507 for clips that do not join, R4xx for what the disk refuses.
     """
-    metadata = {"title": plan.story.title, KEY: recipe_of(plan, takes, run).to_text()}
+    metadata = {"title": plan.story.title, KEY: provenance_of(plan, takes, run).to_text()}
     clips = [[shot, take.record.files[CLIP].sha256] for shot, take in takes.items()]
     words = {job.shot: job.subtitle for job in plan.jobs} if subtitles else {}
     key = sha256(canonical([clips, metadata, *([words] if words else [])]))
@@ -58,6 +58,6 @@ def _mux(
     from onestory_cli.media.mux import ClipPart, mux_film
 
     parts = [ClipPart(path=take.clip, title=shot, subtitle=words.get(shot, "")) for shot, take in takes.items()]
-    with coded(path):
+    with os_errors_coded(path):
         info = mux_film(path, parts, metadata=metadata, sound=sound_of(plan, run.input))
     tell(FilmMuxed(path=str(run.film), shots=len(takes), film_seconds=info.seconds))

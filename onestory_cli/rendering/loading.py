@@ -12,44 +12,44 @@ from onestory_cli.models.readiness import require_ready
 if TYPE_CHECKING:
     from onestory_cli.models.catalog import ModelSpec
     from onestory_cli.planning.jobs import Plan
-    from onestory_cli.rendering.generator import Maker
+    from onestory_cli.rendering.generator import ShotGenerator
 
 T = TypeVar("T")
 
 
-def maker_loader(plan: Plan, device: str, emit: Emit, *, shared: bool = False) -> Callable[[], Maker]:
+def generator_loader(plan: Plan, device: str, emit: Emit, *, shared: bool = False) -> Callable[[], ShotGenerator]:
     """What loads the models of a plan: one, or two where the first shot is another's."""
     if not any(job.first_shot_model for job in plan.jobs):
         return model_loader(plan.model, device, emit, shared=shared)
 
-    def load() -> Maker:
-        from onestory_cli.rendering.two_models import MakerByModel
+    def load() -> ShotGenerator:
+        from onestory_cli.rendering.two_models import TwoModelGenerator
 
         others = [job.first_shot_model.spec for job in plan.jobs if job.first_shot_model]
         for spec in (plan.model, *others[:1]):  # both, before the first one has worked
             require_ready(spec)
-        return MakerByModel(plan.model, lambda spec: model_loader(spec, device, emit, shared=shared)())
+        return TwoModelGenerator(plan.model, lambda spec: model_loader(spec, device, emit, shared=shared)())
 
     return load
 
 
-def model_loader(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = False) -> Callable[[], Maker]:
+def model_loader(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = False) -> Callable[[], ShotGenerator]:
     """What loads the reader of a model once a shot must really be looked at, and the rest once one must be made."""
 
-    def load() -> Maker:
+    def load() -> ShotGenerator:
         require_ready(spec)
-        return load_maker(spec, device, emit, shared=shared)
+        return load_generator(spec, device, emit, shared=shared)
 
     return load
 
 
-def load_maker(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = False) -> Maker:
+def load_generator(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = False) -> ShotGenerator:
     """The maker of a model: its reader is loaded once a shot must be looked at, the rest once one must be made."""
     loading = Loading(spec, device, emit)
     from onestory_cli.models.load import load_model, load_selection_model
-    from onestory_cli.rendering.model_generator import ShotMaker
+    from onestory_cli.rendering.model_generator import ModelGenerator
 
-    return ShotMaker(
+    return ModelGenerator(
         spec,
         lambda: loading(lambda: load_selection_model(spec, device)),
         lambda reader: loading(lambda: load_model(spec, device, reader=reader, shared=shared)),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-class Visible:
+class VisibleMemory:
     """Digests, `takes` and latents by source; each source is read or encoded once."""
 
     def __init__(self, references: References) -> None:

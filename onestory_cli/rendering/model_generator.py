@@ -20,7 +20,7 @@ from onestory_cli.models.model import Eyes, LoadedModel, Reader
 from onestory_cli.planning.jobs import ShotJob
 
 
-class ShotMaker:
+class ModelGenerator:
     """Makes shots with one model; between shots it remembers nothing.
 
     Nothing is loaded before it is needed: the reader alone when a shot is first recalled, all when one is first made.

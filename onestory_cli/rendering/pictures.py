@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onestory_cli.planning.jobs import ImageInput, ShotJob
-from onestory_cli.store.disk import coded
+from onestory_cli.store.disk import os_errors_coded
 from onestory_cli.store.run import Run
 from onestory_cli.story.assets import open_upright
 
@@ -19,7 +19,7 @@ def read_picture(path: Path, *, width: int, height: int) -> np.ndarray:
     import numpy as np
     from PIL import Image, ImageOps
 
-    with coded(path):
+    with os_errors_coded(path):
         return np.asarray(ImageOps.fit(open_upright(path), (width, height), Image.Resampling.LANCZOS))
 
 

@@ -24,7 +24,7 @@ from onestory_cli.version import __version__
 
 KEY = "onestory"  # of the metadata
 FORMAT = 1
-MOST_SHOTS = 5000  # as in the schema of stories
+MAX_SHOTS = 5000  # as in the schema of stories
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class RecipeModel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class Provenance:
     """How a film was made. `story` is the text of a story that makes it again, `files` the digests of what it names.
 
     `shots` have, in film order, the id and the number of the take, the digest of its latents, and all that its key and
@@ -56,7 +56,7 @@ class Recipe:
         return canonical(asdict(self)).decode()
 
     @classmethod
-    def from_metadata(cls, metadata: Mapping[str, str]) -> Recipe:
+    def from_metadata(cls, metadata: Mapping[str, str]) -> Provenance:
         """The recipe that `to_text` wrote under KEY.
 
         Raises:
@@ -70,18 +70,18 @@ class Recipe:
                 raise _none(
                     f"its recipe has format {shorten(document['format'])}, and this version reads format {FORMAT}"
                 )
-            if len(document["story"].encode()) > MAX_BYTES or len(document["shots"]) > MOST_SHOTS:
+            if len(document["story"].encode()) > MAX_BYTES or len(document["shots"]) > MAX_SHOTS:
                 raise _none("it is longer than any film")
-            recipe: Recipe = build(cls, document)
+            recipe: Provenance = build(cls, document)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
             raise _none("its recipe is damaged, or of an early version") from fault
         return recipe
 
 
-def recipe_of(plan: Plan, takes: Mapping[str, Take], run: Run) -> Recipe:
+def provenance_of(plan: Plan, takes: Mapping[str, Take], run: Run) -> Provenance:
     """The recipe of the film that these takes make; the files of the story are called what the run calls them."""
     names = {image.path: f"{INPUTS}/{run.input(image).name}" for image in plan.files}
-    return Recipe(
+    return Provenance(
         tool=f"onestory {__version__}",
         title=plan.story.title,
         model=RecipeModel(name=portable(plan.model.name), fingerprint=plan.model_fingerprint),

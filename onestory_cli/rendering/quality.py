@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from onestory_cli.events import Warned
 from onestory_cli.planning.jobs import Plan
-from onestory_cli.quality import FROZEN, RULES, SHIFT, badness, faults, judge
+from onestory_cli.quality import FROZEN, RULES, SHIFT, fault_severity, faults, judge
 from onestory_cli.store.record import Record
 from onestory_cli.store.takes import Take
 from onestory_cli.story.types import Shot
@@ -44,9 +44,9 @@ def is_bad(take: Take) -> bool:
     return bool(faults(take.record.checks))
 
 
-def rank(take: Take) -> tuple[int, float, int]:
+def quality_key(take: Take) -> tuple[int, float, int]:
     """The best take has the lowest rank: fewest faults, then the smallest, then the lowest number."""
-    return (*badness(take.record.checks), take.record.take)
+    return (*fault_severity(take.record.checks), take.record.take)
 
 
 def _should_move(plan: Plan, shot: str) -> bool:

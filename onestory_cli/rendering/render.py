@@ -8,9 +8,9 @@ from pathlib import Path
 from onestory_cli import events
 from onestory_cli.events import Emit, ignore
 from onestory_cli.planning.jobs import Plan, retake
-from onestory_cli.rendering.background import Behind
-from onestory_cli.rendering.checkpoints import SECONDS, never
-from onestory_cli.rendering.generator import Maker
+from onestory_cli.rendering.background import BackgroundQueue
+from onestory_cli.rendering.checkpoints import CHECKPOINT_SECONDS, never_stop
+from onestory_cli.rendering.generator import ShotGenerator
 from onestory_cli.rendering.join import require_subtitles
 from onestory_cli.rendering.session import Film
 from onestory_cli.store.run import Run
@@ -19,13 +19,13 @@ from onestory_cli.store.run import Run
 def render(
     plan: Plan,
     run: Run,
-    load: Callable[[], Maker],
+    load: Callable[[], ShotGenerator],
     emit: Emit = ignore,
     *,
     force: Collection[str] = (),
     takes: Mapping[str, int] | None = None,
-    stop: Callable[[], bool] = never,
-    checkpoint_seconds: float = SECONDS,
+    stop: Callable[[], bool] = never_stop,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
     retry_bad: int = 0,
     subtitles: bool = False,
 ) -> Path:
@@ -46,7 +46,7 @@ def render(
         plan.job(shot)
     if subtitles:
         require_subtitles(plan)
-    with run.locked(), Behind() as behind:
+    with run.locked(), BackgroundQueue() as behind:
         film = Film(plan, run, load, emit, behind, stop=stop, checkpoint_seconds=checkpoint_seconds)
         try:
             film.open(force)

@@ -10,7 +10,7 @@ from onestory_cli.models.fingerprint import fingerprint_of
 from onestory_cli.planning.assets import with_loras
 from onestory_cli.planning.jobs import FirstShotModel, Plan
 from onestory_cli.planning.planner import make_plan
-from onestory_cli.store.disk import holds
+from onestory_cli.store.disk import has_digest
 from onestory_cli.store.inputs import model_of_run, story_of
 from onestory_cli.store.run import Run
 from onestory_cli.store.state import RunState
@@ -43,7 +43,7 @@ def _pictures(run: Run, state: RunState) -> dict[str, Path]:
     """The frozen copy of each picture, by its path in the story."""
     copies = {path: run.input_file(path, digest) for path, digest in state.inputs.items()}
     for path, copy in copies.items():
-        if not holds(copy, state.inputs[path]):
+        if not has_digest(copy, state.inputs[path]):
             raise OnestoryError(
                 "S216",
                 f'the copy of image "{path}" that the run keeps is missing or damaged: "{copy}"',

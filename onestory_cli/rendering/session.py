@@ -21,14 +21,14 @@ from onestory_cli import events
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Emit, Event
 from onestory_cli.planning.jobs import Plan, ShotJob, retake
-from onestory_cli.rendering.background import Behind
+from onestory_cli.rendering.background import BackgroundQueue
 from onestory_cli.rendering.checkpoints import TakeCheckpoint
 from onestory_cli.rendering.commit import finish, promised
-from onestory_cli.rendering.generator import Made, Maker, memory_state
+from onestory_cli.rendering.generator import GeneratedShot, ShotGenerator, memory_state
 from onestory_cli.rendering.join import join
-from onestory_cli.rendering.memory import Visible
+from onestory_cli.rendering.memory import VisibleMemory
 from onestory_cli.rendering.pictures import picture_for
-from onestory_cli.rendering.quality import is_bad, rank, warnings_of
+from onestory_cli.rendering.quality import is_bad, quality_key, warnings_of
 from onestory_cli.rendering.references import References
 from onestory_cli.store.keys import clip_fields, spec_fields
 from onestory_cli.store.partials import PARTIAL
@@ -54,9 +54,9 @@ class Film:
         self,
         plan: Plan,
         run: Run,
-        load: Callable[[], Maker],
+        load: Callable[[], ShotGenerator],
         emit: Emit,
-        behind: Behind,
+        behind: BackgroundQueue,
         *,
         stop: Callable[[], bool],
         checkpoint_seconds: float,
@@ -64,7 +64,7 @@ class Film:
         self._plan, self._run, self._load, self._emit, self._behind = plan, run, load, emit, behind
         self._stop, self._checkpoint_seconds = stop, checkpoint_seconds
         self._references = References(plan, run, encode=self._encode, settle=self.settle)
-        self._visible = Visible(self._references)
+        self._visible = VisibleMemory(self._references)
         self._whole: dict[Path, Take] = {}
         self._began, self._made, self._kept = time.monotonic(), 0, 0
         self.takes: dict[str, Take] = {}
@@ -101,11 +101,11 @@ class Film:
 
         `beginning` is told in place of a RunStarted.
         """
-        shelves = self._run.shelves()
-        damages = find_damage(self._run, shelves)
+        takes_by_shot = self._run.takes_by_shot()
+        damages = find_damage(self._run, takes_by_shot)
         accepted = self._run.accepted()
         self._run.freeze(self._plan)
-        self._lookup = Lookup(self._plan, shelves, accepted=accepted, force=force)
+        self._lookup = Lookup(self._plan, takes_by_shot, accepted=accepted, force=force)
         self._standing = {item.job.shot: item.take for item in self._lookup.forecast() if item.action == "keep"}
         kept = len(self._standing)
         story, model = self._plan.story, self._plan.model
@@ -143,15 +143,15 @@ class Film:
         tried = [self.measured(take) if retries else take]
         others = [number for number in range(retries + 1) if number != take.record.take]
         for number in others[:retries]:
-            if is_bad(min(tried, key=rank)):
+            if is_bad(min(tried, key=quality_key)):
                 tried.append(self.measured(self.have(retake(job, number))))
-        return min(tried, key=rank)
+        return min(tried, key=quality_key)
 
     def replace_bad(self, job: ShotJob, others: Collection[Take]) -> None:
         """Let the best of other takes, measured ones, count in place of one that has faults and is nobody's choice."""
         take = self._standing.get(job.shot)
         if take and is_bad(take) and not self._lookup.chosen(job.shot, take):
-            best = min((take, *others), key=rank)
+            best = min((take, *others), key=quality_key)
             if best is not take:
                 self._run.accept(job.shot, best)
 
@@ -178,8 +178,8 @@ class Film:
         self.settle()
         take = decision.take
         if decision.memory:
-            take = self._run.restate(take, decision.memory, decision.reason)
-        self._run.drop_partial(take.shot, take.record.key)
+            take = self._run.recommit(take, decision.memory, decision.reason)
+        self._run.remove_partial(take.shot, take.record.key)
         self._kept += 1
         self.tell(events.ShotKept(shot=decision.job.shot, take=take.id, reason=str(decision.reason)))
         return take
@@ -201,7 +201,7 @@ class Film:
         """Join the clips, with their subtitles or without, unless the film that is there is made of just these."""
         self.settle()
         if len(self.takes) == len(self._plan.story.shots):
-            self._run.forget_others(self.takes)
+            self._run.drop_other_shots(self.takes)
         join(self._plan, self._run, self.takes, self.tell, subtitles=subtitles)
         self.tell(
             events.RunFinished(
@@ -219,7 +219,7 @@ class Film:
         return take.folder not in self._whole and is_bad(take) and not self._lookup.chosen(shot, take)
 
     @cached_property
-    def _maker(self) -> Maker:
+    def _maker(self) -> ShotGenerator:
         from onestory_cli.media.video import require_encoder
 
         require_encoder()
@@ -250,7 +250,7 @@ class Film:
         made = self._maker.make(job, self._visible.latents(job), image=image, emit=self.tell, checkpoint=checkpoint)
         return self._hand_over(decision, made, began)
 
-    def _hand_over(self, decision: Decision, made: Made, began: float) -> Take:
+    def _hand_over(self, decision: Decision, made: GeneratedShot, began: float) -> Take:
         """Let a made shot become a take beside the work on the next one, once the take before it is whole.
 
         So never more than one shot waits for that, and all that it remembers has been measured.
@@ -274,7 +274,7 @@ class Film:
     def _encode(self, pixels_HWC: np.ndarray) -> np.ndarray:
         return self._maker.encode_reference(pixels_HWC)
 
-    def _record(self, decision: Decision, made: Made) -> Record:
+    def _record(self, decision: Decision, made: GeneratedShot) -> Record:
         job = decision.job
         return Record(
             shot=job.shot,

@@ -8,10 +8,10 @@ from dataclasses import replace
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Emit, TakesStarted, ignore
 from onestory_cli.planning.jobs import Plan, Seed, retake
-from onestory_cli.rendering.background import Behind
-from onestory_cli.rendering.checkpoints import SECONDS, never
-from onestory_cli.rendering.generator import Maker
-from onestory_cli.rendering.quality import is_bad, rank
+from onestory_cli.rendering.background import BackgroundQueue
+from onestory_cli.rendering.checkpoints import CHECKPOINT_SECONDS, never_stop
+from onestory_cli.rendering.generator import ShotGenerator
+from onestory_cli.rendering.quality import is_bad, quality_key
 from onestory_cli.rendering.session import Film
 from onestory_cli.store.candidates import next_number
 from onestory_cli.store.run import Run
@@ -23,14 +23,14 @@ from onestory_cli.utils.text import quoted
 def make_takes(
     plan: Plan,
     run: Run,
-    load: Callable[[], Maker],
+    load: Callable[[], ShotGenerator],
     emit: Emit = ignore,
     *,
     shot: str,
     count: int = 1,
     seed: int | None = None,
-    stop: Callable[[], bool] = never,
-    checkpoint_seconds: float = SECONDS,
+    stop: Callable[[], bool] = never_stop,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
     retry_bad: int = 0,
 ) -> tuple[Take, ...]:
     """The next `count` takes of a shot; `seed` is the first one's own, the others follow from it one by one.
@@ -40,7 +40,7 @@ def make_takes(
         OnestoryError: R412 when something that the shot can see is not made yet, S230 for an unknown shot.
     """
     job = plan.job(shot)
-    with run.locked(), Behind() as behind:
+    with run.locked(), BackgroundQueue() as behind:
         first = next_number(plan, run, shot)
         film = Film(plan, run, load, emit, behind, stop=stop, checkpoint_seconds=checkpoint_seconds)
         title, model = plan.story.title, plan.model.name
@@ -54,7 +54,7 @@ def make_takes(
             )
         made: list[Take] = []
         for number in range(first, first + count + retry_bad):
-            if len(made) >= count and not is_bad(min(map(film.measured, made), key=rank)):
+            if len(made) >= count and not is_bad(min(map(film.measured, made), key=quality_key)):
                 break
             next_job = retake(job, number)
             if seed is not None:

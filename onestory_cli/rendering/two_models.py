@@ -12,20 +12,20 @@ from onestory_cli.checkpoint import Checkpoint
 from onestory_cli.events import Emit
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.planning.jobs import ShotJob
-from onestory_cli.rendering.generator import Made, Maker, Recalled
+from onestory_cli.rendering.generator import GeneratedShot, MemorySelection, ShotGenerator
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-class MakerByModel:
+class TwoModelGenerator:
     """Loads the model that a shot needs and lets go of the one before: two do not fit where one just does."""
 
-    def __init__(self, spec: ModelSpec, load: Callable[[ModelSpec], Maker]) -> None:
+    def __init__(self, spec: ModelSpec, load: Callable[[ModelSpec], ShotGenerator]) -> None:
         self._spec, self._load = spec, load
-        self._loaded: tuple[ModelSpec, Maker] | None = None
+        self._loaded: tuple[ModelSpec, ShotGenerator] | None = None
 
-    def _of(self, spec: ModelSpec) -> Maker:
+    def _of(self, spec: ModelSpec) -> ShotGenerator:
         if self._loaded is None or self._loaded[0] != spec:
             self._loaded = None  # before the next is loaded
             self._loaded = spec, self._load(spec)
@@ -43,14 +43,14 @@ class MakerByModel:
         image: np.ndarray | None,
         emit: Emit,
         checkpoint: Checkpoint,
-    ) -> Made:
+    ) -> GeneratedShot:
         """Make a shot with its own model, pixels and all: what waits to be decoded would hold on to its model."""
-        maker = self._of(job.first_shot_model.spec if job.first_shot_model else self._spec)
-        made = maker.make(job, memory, image=image, emit=emit, checkpoint=checkpoint)
+        generator = self._of(job.first_shot_model.spec if job.first_shot_model else self._spec)
+        made = generator.make(job, memory, image=image, emit=emit, checkpoint=checkpoint)
         _ = made.pixels_PHWC
         return made
 
-    def recall(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> Recalled:
+    def recall(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> MemorySelection:
         """What the shot would remember; only shots of the story's own model do."""
         return self._of(self._spec).recall(job, memory)
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean, shorten
 from onestory_cli.planning.jobs import REFERENCE_MARK
-from onestory_cli.store.accepted import InParts, counted
+from onestory_cli.store.accepted import PartialFilm, accepted_takes
 from onestory_cli.store.inputs import story_of
 from onestory_cli.store.layout import SHOTS
 from onestory_cli.store.run import Run
 from onestory_cli.store.state import RunState
-from onestory_cli.store.takes import Take, read_shelf
+from onestory_cli.store.takes import Take, read_shot_takes
 from onestory_cli.story.types import Mention, Shot, Story
 
 
@@ -126,7 +126,7 @@ class ShotReport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FilmReport(InParts):
+class FilmReport(PartialFilm):
     """A film as its run directory tells it. `left_out` are shots of the story without a whole take."""
 
     title: str
@@ -158,7 +158,7 @@ def read_film(run: Run) -> FilmReport:
         help = "give `onestory render` a story first"
         raise OnestoryError("R402", f'"{run.path}" is no run directory', help=help, exit=ExitCode.USAGE)
     story = story_of(run, state)
-    found = counted(run.path, state, [shot.id for shot in story.shots])
+    found = accepted_takes(run.path, state, [shot.id for shot in story.shots])
     shelf = _Shelf(run, state, found.takes, story)
     return FilmReport(
         run=run.path,
@@ -262,5 +262,5 @@ class _Shelf:
         name = self.name_of(recorded, digest)
         if self.has(name, digest):
             return self._takes[name]
-        others = read_shelf(self._run.path / SHOTS / recorded).takes
+        others = read_shot_takes(self._run.path / SHOTS / recorded).takes
         return next((take for take in others if take.digest == digest), None)

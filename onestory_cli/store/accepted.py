@@ -14,7 +14,7 @@ from onestory_cli.utils.text import quoted
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeftOut:
+class MissingShot:
     """A shot without a whole take. `damage` is what became of the one that counted; None where there was none yet."""
 
     shot: str
@@ -26,29 +26,29 @@ class LeftOut:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Counted:
+class AcceptedTakes:
     """Whole takes by shot, and the other shots; both in film order."""
 
     takes: Mapping[str, Take]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[MissingShot, ...]
 
 
-def counted(run: Path, state: RunState, shots: Iterable[str]) -> Counted:
+def accepted_takes(run: Path, state: RunState, shots: Iterable[str]) -> AcceptedTakes:
     """The take that counts of each of the film's shots, checked byte by byte."""
     entries = {shot: state.shots.get(shot) for shot in shots}
     found = {shot: read_take(run / SHOTS / entry.folder) if entry else None for shot, entry in entries.items()}
-    return Counted(
+    return AcceptedTakes(
         takes={shot: take for shot, take in found.items() if isinstance(take, Take)},
-        left_out=tuple(LeftOut(shot=shot, damage=it) for shot, it in found.items() if not isinstance(it, Take)),
+        left_out=tuple(MissingShot(shot=shot, damage=it) for shot, it in found.items() if not isinstance(it, Take)),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class InParts:
+class PartialFilm:
     """A film as a run directory holds it, of which shots may be left out."""
 
     run: Path
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[MissingShot, ...]
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -63,7 +63,7 @@ class InParts:
         help = f"onestory resume {quoted(self.run)}"
         return (Diagnostic(code="W801", message=message, severity="warning", help=help),)
 
-    def _named(self, item: LeftOut) -> str:
+    def _named(self, item: MissingShot) -> str:
         if item.damage is None:
             return item.shot
         return f"{item.shot} ({item.damage.path.relative_to(self.run)}: {item.damage.why})"

@@ -8,12 +8,12 @@ from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.planning.jobs import Plan, ShotJob, seed_of_take
 from onestory_cli.store.keys import spec_fields
 from onestory_cli.store.run import Run
-from onestory_cli.store.takes import Shelf, Take
+from onestory_cli.store.takes import ShotTakes, Take
 from onestory_cli.utils.text import quoted
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
+class ListedTake:
     """A take, whether it counts, and whether it is made of what the story says now: its own seed and memory aside."""
 
     take: Take
@@ -21,7 +21,7 @@ class Candidate:
     fits: bool
 
 
-def candidates(plan: Plan, run: Run, shot: str) -> tuple[Candidate, ...]:
+def list_takes(plan: Plan, run: Run, shot: str) -> tuple[ListedTake, ...]:
     """All whole takes of a shot by their numbers, the latest of a number first.
 
     Raises:
@@ -29,11 +29,16 @@ def candidates(plan: Plan, run: Run, shot: str) -> tuple[Candidate, ...]:
     """
     job, entry = plan.job(shot), run.accepted().get(shot)
     counts = entry.folder if entry else ""
-    shelves = run.shelves()
-    takes = list(shelves.get(shot, Shelf()).takes)
-    takes += [take for shelf in shelves.values() for take in shelf.takes if take.shot != shot and _name(take) == counts]
+    takes_by_shot = run.takes_by_shot()
+    takes = list(takes_by_shot.get(shot, ShotTakes()).takes)
+    takes += [
+        take
+        for shot_takes in takes_by_shot.values()
+        for take in shot_takes.takes
+        if take.shot != shot and _name(take) == counts
+    ]
     return tuple(
-        Candidate(take=take, accepted=_name(take) == counts, fits=_fits(take, job, plan.model_fingerprint))
+        ListedTake(take=take, accepted=_name(take) == counts, fits=_fits(take, job, plan.model_fingerprint))
         for take in sorted(takes, key=lambda take: take.record.take)
     )
 
@@ -44,7 +49,7 @@ def next_number(plan: Plan, run: Run, shot: str) -> int:
     Raises:
         OnestoryError: S230 when the story has no such shot.
     """
-    return 1 + max((item.take.record.take for item in candidates(plan, run, shot)), default=0)
+    return 1 + max((item.take.record.take for item in list_takes(plan, run, shot)), default=0)
 
 
 def find_take(plan: Plan, run: Run, shot: str, which: str | None) -> Take:
@@ -53,7 +58,7 @@ def find_take(plan: Plan, run: Run, shot: str, which: str | None) -> Take:
     Raises:
         OnestoryError: R411 when there is none, S230 when there is no such shot.
     """
-    there = candidates(plan, run, shot)
+    there = list_takes(plan, run, shot)
     if which is None:
         found = [item for item in there if item.accepted]
     elif len(which) < 4 and which.isdecimal():
@@ -86,7 +91,7 @@ def _fits(take: Take, job: ShotJob, fingerprint: str) -> bool:
     return record.spec == {**spec_fields(job, fingerprint), "seed": seed}
 
 
-def _best_first(item: Candidate) -> tuple[bool, bool]:
+def _best_first(item: ListedTake) -> tuple[bool, bool]:
     return (not item.fits, not item.accepted)
 
 

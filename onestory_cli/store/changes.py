@@ -17,7 +17,7 @@ ABSENT: Spec = {"memory_guidance": 0.0}  # what a field means that a spec does n
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class FieldChange:
     """One field of a spec, before and now."""
 
     field: str
@@ -28,14 +28,16 @@ class Change:
         return f"{self.field.replace('_', ' ')} {shorten(self.old, 24)} -> {shorten(self.new, 24)}"
 
 
-def changed_fields(old: Spec, new: Spec) -> tuple[Change, ...]:
+def changed_fields(old: Spec, new: Spec) -> tuple[FieldChange, ...]:
     """The fields that differ, in the order of `new`."""
     names = dict.fromkeys((*new, *old))
     before, now = ({name: spec.get(name, ABSENT.get(name)) for name in names} for spec in (old, new))
-    return tuple(Change(field=name, old=before[name], new=now[name]) for name in names if before[name] != now[name])
+    return tuple(
+        FieldChange(field=name, old=before[name], new=now[name]) for name in names if before[name] != now[name]
+    )
 
 
-def changes_since(record: Record, job: ShotJob, model_fingerprint: str) -> tuple[Change, ...]:
+def changes_since(record: Record, job: ShotJob, model_fingerprint: str) -> tuple[FieldChange, ...]:
     """What differs between the spec of a take and that of its shot now.
 
     A seed is told as the author gave it, and what a shot sees instead of the settings that come and go with that.
@@ -48,7 +50,7 @@ def changes_since(record: Record, job: ShotJob, model_fingerprint: str) -> tuple
     return (*(change for change in told if not change.field.startswith("memory_")), *_sight(record, job, changes))
 
 
-def reason_of(changes: tuple[Change, ...]) -> Reason:
+def reason_of(changes: tuple[FieldChange, ...]) -> Reason:
     """The weightiest kind of change names the reason; settings are told in full, other kinds by their name."""
     kinds = {_kind(change) for change in changes}
     order = dict.fromkeys((*KINDS.values(), ReasonKind.MEMORY))
@@ -62,15 +64,15 @@ def reason_of(changes: tuple[Change, ...]) -> Reason:
     return Reason(kind=kind, detail=f"also {', '.join(also)}" if also else "")
 
 
-def _kind(change: Change) -> ReasonKind:
+def _kind(change: FieldChange) -> ReasonKind:
     return ReasonKind.MEMORY if change.field == VISIBLE else KINDS.get(change.field, ReasonKind.MODEL)
 
 
-def _seen(change: Change) -> str:
+def _seen(change: FieldChange) -> str:
     return f"sees {shorten(change.new)} now, {shorten(change.old)} before"
 
 
-def _sight(record: Record, job: ShotJob, changes: tuple[Change, ...]) -> Iterator[Change]:
+def _sight(record: Record, job: ShotJob, changes: tuple[FieldChange, ...]) -> Iterator[FieldChange]:
     """A shot that begins or ceases to see memory: by its own settings, or by what stands before it."""
     memory = job.memory
     off = {"memory_frames": memory.frames == 0, "memory_budget": memory.budget == 0}
@@ -79,14 +81,14 @@ def _sight(record: Record, job: ShotJob, changes: tuple[Change, ...]) -> Iterato
         yield from (change for change in changes if off.get(change.field))
     else:
         old, new = (", ".join(sources) or NOTHING for sources in (record.memory.visible, memory.sources))
-        yield Change(field=VISIBLE, old=old, new=new)
+        yield FieldChange(field=VISIBLE, old=old, new=new)
 
 
-def _seed_change(record: Record, job: ShotJob) -> Change:
+def _seed_change(record: Record, job: ShotJob) -> FieldChange:
     old = seed_text(record.seed_base, given=record.seed_given, take=0 if record.own_seed is not None else record.take)
     given = job.seed_rule.given and job.seed == job.seed_rule.base
     new = seed_text(job.seed_rule.base, given=job.seed_rule.given, take=0 if given else job.take)
-    return Change(field="seed", old=old, new=new)
+    return FieldChange(field="seed", old=old, new=new)
 
 
 def seed_text(base: int, *, given: bool, take: int) -> str:

@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-MOST_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 64 * 1024 * 1024
 
 
-class BrokenSeal(ValueError):
+class DamagedFileError(ValueError):
     """The bytes are not the document that was written."""
 
 
@@ -19,7 +19,7 @@ def canonical(document: Any) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
-def seal(document: dict[str, Any]) -> bytes:
+def dump_checksummed(document: dict[str, Any]) -> bytes:
     """The document as readable JSON with its seal as the last key."""
     return json.dumps({**document, "seal": _seal_of(document)}, indent=1, allow_nan=False).encode() + b"\n"
 
@@ -32,15 +32,15 @@ def read_document(path: Path) -> bytes:
         OSError: it cannot be read.
     """
     if path.exists() and not path.is_file():
-        raise BrokenSeal("it is not a file")
+        raise DamagedFileError("it is not a file")
     with path.open("rb") as file:
-        data = file.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise BrokenSeal("it is larger than any document")
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise DamagedFileError("it is larger than any document")
     return data
 
 
-def unseal(data: bytes) -> dict[str, Any]:
+def load_checksummed(data: bytes) -> dict[str, Any]:
     """The document that was sealed.
 
     Raises:
@@ -50,9 +50,9 @@ def unseal(data: bytes) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(data)
         found, expected = document.pop("seal"), _seal_of(document)
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as fault:
-        raise BrokenSeal("it is not the JSON that was written") from fault
+        raise DamagedFileError("it is not the JSON that was written") from fault
     if found != expected:
-        raise BrokenSeal("its bytes were changed")
+        raise DamagedFileError("its bytes were changed")
     return document
 
 

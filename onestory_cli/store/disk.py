@@ -48,7 +48,7 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def holds(path: Path, sha256: str) -> bool:
+def has_digest(path: Path, sha256: str) -> bool:
     """Whether there is a file at `path` with this digest, and it can be read."""
     try:
         return digest(path).sha256 == sha256
@@ -56,13 +56,13 @@ def holds(path: Path, sha256: str) -> bool:
         return False
 
 
-def waiting(path: Path) -> Path:
+def pending_path(path: Path) -> Path:
     """Where new bytes for `path` are written before they take its place."""
     return path.with_name(f".{path.name}.new")
 
 
 @contextmanager
-def coded(path: Path) -> Iterator[None]:
+def os_errors_coded(path: Path) -> Iterator[None]:
     """Turn an OSError of the block into R405 (disk full), R407 (not allowed) or R408 (any other)."""
     try:
         yield
@@ -99,7 +99,7 @@ class Disk:
     @contextmanager
     def change(self, operation: str, path: Path) -> Iterator[None]:
         """One change of `path`: counted, and refused in words."""
-        with coded(path):
+        with os_errors_coded(path):
             self.step(operation, path)
             yield
 
@@ -117,9 +117,9 @@ class Disk:
 
     def replace(self, path: Path, data: bytes) -> None:
         """Put `data` at `path`: readers see the old bytes or the new, never a part, even after a power cut."""
-        self.write(waiting(path), data)
-        self.sync(waiting(path))
-        self.rename(waiting(path), path)
+        self.write(pending_path(path), data)
+        self.sync(pending_path(path))
+        self.rename(pending_path(path), path)
 
     def append(self, path: Path, data: bytes) -> None:
         """Append in one write, which no kill splits. Not synced: a power cut may cost the last lines of a log."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from onestory_cli.memory.frames import SelectedFrame
 from onestory_cli.planning.reasons import Reason, ReasonKind
-from onestory_cli.store.reuse import Action, Change, Decision
+from onestory_cli.store.reuse import Action, Decision, FieldChange
 from onestory_cli.store.takes import Take
 
 
@@ -25,7 +25,7 @@ class Cause:
     reason: Reason
     take: int | None = None
     id: str | None = None
-    changes: tuple[Change, ...] = ()
+    changes: tuple[FieldChange, ...] = ()
     remembers: tuple[SelectedFrame, ...] = ()
     because: tuple[Cause, ...] = ()
 
@@ -77,7 +77,7 @@ class _Chain:
     def _differs(self, source: str, before: Take | None) -> bool:
         return before is not None and before.record.memory.visible.get(source) not in (None, self._digests[source])
 
-    def _named(self, change: Change) -> Change:
+    def _named(self, change: FieldChange) -> FieldChange:
         """A change of model by name as well, where the name is known."""
         if change.field != "model":
             return change

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.store.disk import Disk, coded
+from onestory_cli.store.disk import Disk, os_errors_coded
 
 UNLOCKABLE = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # NFS without a lock service, Lustre without `-o flock`
 
@@ -75,7 +75,7 @@ def _lock(handle: int, path: Path) -> None:
     except OSError as fault:
         if fault.errno in UNLOCKABLE:
             raise _knows_no_locks(path, fault) from fault
-        with coded(path):
+        with os_errors_coded(path):
             raise
     holder = _read(handle)
     if holder and holder.host != socket.gethostname():
@@ -121,7 +121,7 @@ def _knows_no_locks(path: Path, fault: OSError) -> OnestoryError:
     return OnestoryError("R420", message, help=help, exit=ExitCode.MACHINE)
 
 
-def forget(path: Path, *, pid: int, host: str) -> None:
+def remove_stale_lock(path: Path, *, pid: int, host: str) -> None:
     """Remove the lock that a process left behind which is known to be gone, and which no other host can look for.
 
     The lock of anybody else stays, and so does one that is still held as far as this host can see.

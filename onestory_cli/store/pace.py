@@ -8,7 +8,7 @@ from onestory_cli.planning.jobs import ShotJob
 from onestory_cli.store.record import Record
 
 
-def pace(records: Sequence[Record]) -> float | None:
+def seconds_per_token_step(records: Sequence[Record]) -> float | None:
     """Seconds of a token in a step; None without takes."""
     work = sum(
         int(item.spec["steps"] or 1) * (item.memory.noise_tokens + item.memory.context_tokens) for item in records

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onestory_cli.checkpoint import Partial
-from onestory_cli.store.checksummed_json import BrokenSeal
+from onestory_cli.store.checksummed_json import DamagedFileError
 from onestory_cli.store.tensors import read_arrays, write_arrays
 
 PARTIAL = "partial.safetensors"
@@ -52,11 +52,11 @@ def read_partial(path: Path) -> tuple[KeptPartial, Partial]:
     """
     facts, arrays = read_arrays(path)
     if facts.get("format") != FORMAT:
-        raise BrokenSeal("another version of onestory wrote it")
+        raise DamagedFileError("another version of onestory wrote it")
     try:
         step, steps = int(facts["step"]), int(facts["steps"])
         key, identity = str(facts["key"]), facts["identity"]
     except (KeyError, ValueError, TypeError) as fault:
-        raise BrokenSeal("it does not say what it is the work on") from fault
+        raise DamagedFileError("it does not say what it is the work on") from fault
     kept = KeptPartial(path=path, key=key, step=step, steps=steps)
     return kept, Partial(identity=identity, step=step, steps=steps, arrays=arrays)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onestory_cli.planning.jobs import Plan, retake
-from onestory_cli.store.candidates import candidates, next_number
+from onestory_cli.store.candidates import list_takes, next_number
 from onestory_cli.store.references import kept_references, planned_references, seen_references
 from onestory_cli.store.reuse import Lookup
 from onestory_cli.store.run import Run
@@ -43,7 +43,7 @@ def unused(plan: Plan, run: Run) -> Leftovers:
 
 def unused_takes(plan: Plan, run: Run) -> tuple[Take, ...]:
     """Takes that are not made of what the story says now, and those of shots that it has no more."""
-    fitting = {item.take.folder for job in plan.jobs for item in candidates(plan, run, job.shot) if item.fits}
+    fitting = {item.take.folder for job in plan.jobs for item in list_takes(plan, run, job.shot) if item.fits}
     return tuple(take for take in _not_accepted(run) if take.folder not in fitting)
 
 
@@ -52,28 +52,28 @@ def unused_partials(plan: Plan, run: Run) -> tuple[Path, ...]:
 
     Where a shot is still to be decided, which take it will be is not known yet, and its partials stay.
     """
-    shelves = run.shelves()
-    lookup = Lookup(plan, shelves, accepted=run.accepted())
+    takes_by_shot = run.takes_by_shot()
+    lookup = Lookup(plan, takes_by_shot, accepted=run.accepted())
     decisions = {decision.job.shot: decision for decision in lookup.forecast()}
     digests: dict[str, str | None] = dict(lookup.references)
     digests |= {
         shot: item.take.digest if item.take and item.action == "keep" else None for shot, item in decisions.items()
     }
     unused: list[Path] = []
-    for shot, shelf in shelves.items():
+    for shot, shot_takes in takes_by_shot.items():
         decision = decisions.get(shot)
         if decision and decision.action == "undecided":
             continue
         jobs = (decision.job, retake(plan.job(shot), next_number(plan, run, shot))) if decision else ()
         needed = {lookup.key(job, digests) for job in jobs}
-        unused += [item.path for item in shelf.partials if item.key not in needed]
+        unused += [item.path for item in shot_takes.partials if item.key not in needed]
     return tuple(unused)
 
 
 def unused_references(plan: Plan, run: Run) -> tuple[Path, ...]:
     """Latents of pictures that neither the plan can need nor a take that counts has seen: of another picture, model or
     size."""
-    seen = seen_references(run.path, accepted_records(run.accepted(), run.shelves()))
+    seen = seen_references(run.path, accepted_records(run.accepted(), run.takes_by_shot()))
     return tuple(sorted(kept_references(run.path) - planned_references(run.path, plan) - seen))
 
 
@@ -104,5 +104,5 @@ def remove(run: Run, leftovers: Leftovers) -> None:
 def _not_accepted(run: Run) -> list[Take]:
     """The latest first within a shot."""
     counting = {Path(entry.folder) for entry in run.accepted().values()}
-    takes = [take for shelf in run.shelves().values() for take in shelf.takes]
+    takes = [take for shot_takes in run.takes_by_shot().values() for take in shot_takes.takes]
     return [take for take in takes if Path(take.shot, take.id) not in counting]

@@ -13,7 +13,7 @@ from typing import Any
 from onestory_cli.memory.frames import SelectedFrame
 from onestory_cli.planning.reasons import Reason
 from onestory_cli.quality import Check
-from onestory_cli.store.checksummed_json import BrokenSeal, seal, unseal
+from onestory_cli.store.checksummed_json import DamagedFileError, dump_checksummed, load_checksummed
 from onestory_cli.store.disk import FileDigest
 from onestory_cli.store.keys import Field, Spec, spec_key, take_key
 from onestory_cli.store.sense import require_sense
@@ -86,7 +86,7 @@ class Record:
 
     def to_bytes(self) -> bytes:
         """The sealed document."""
-        return seal({"format": FORMAT, "key": self.key, **asdict(self)})
+        return dump_checksummed({"format": FORMAT, "key": self.key, **asdict(self)})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Record:
@@ -95,15 +95,15 @@ class Record:
         Raises:
             BrokenSeal: it is not whole, no take can have it, or another version wrote it.
         """
-        document = unseal(data)
+        document = load_checksummed(data)
         if document.pop("format", None) != FORMAT:
-            raise BrokenSeal("another version of onestory wrote it")
+            raise DamagedFileError("another version of onestory wrote it")
         key = document.pop("key", None)
         try:
             record: Record = build(cls, document)
             if key != record.key:
-                raise BrokenSeal("its key is not that of what it states")
+                raise DamagedFileError("its key is not that of what it states")
         except (ValueError, KeyError) as fault:
-            raise BrokenSeal(f"it is no record: {fault}") from fault
+            raise DamagedFileError(f"it is no record: {fault}") from fault
         require_sense(record)
         return record

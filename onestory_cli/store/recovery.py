@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.store.disk import holds, sha256, waiting
+from onestory_cli.store.disk import has_digest, pending_path, sha256
 from onestory_cli.store.layout import EVENTS, INPUTS, SHOTS, STAGING, STORY
 from onestory_cli.store.references import REFERENCES
 from onestory_cli.store.takes import Take, read_take
@@ -41,7 +41,7 @@ def recover(run: Run) -> None:
             run.put(folder / "new", take.record)
         run.disk.remove(folder)
     _recover_story(run)
-    anything = waiting(Path("*")).name
+    anything = pending_path(Path("*")).name
     for pattern in (anything, f"{INPUTS}/{anything}", f"{REFERENCES}/{anything}", f"{SHOTS}/*/*/{anything}"):
         for leftover in run.path.glob(pattern):
             run.disk.remove(leftover)
@@ -61,5 +61,5 @@ def _recover_story(run: Run) -> None:
         state = run.state()
     except OnestoryError:  # told and mended by whoever uses the state
         return
-    if state and holds(waiting(story), sha256(state.source)):
-        run.disk.rename(waiting(story), story)
+    if state and has_digest(pending_path(story), sha256(state.source)):
+        run.disk.rename(pending_path(story), story)

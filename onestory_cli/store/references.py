@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onestory_cli.planning.jobs import REFERENCE_MARK, Plan
-from onestory_cli.store.checksummed_json import BrokenSeal, canonical
+from onestory_cli.store.checksummed_json import DamagedFileError, canonical
 from onestory_cli.store.disk import Disk
 from onestory_cli.store.record import Record
 from onestory_cli.store.takes import Damage
@@ -43,7 +43,7 @@ def read_reference(path: Path) -> np.ndarray | None:
     """The latents (C, 1, h, w) that were kept; None when there are none or they are damaged."""
     try:
         return _read(path)
-    except (BrokenSeal, OSError):  # told by whoever looks for damage; they are made again
+    except (DamagedFileError, OSError):  # told by whoever looks for damage; they are made again
         return None
 
 
@@ -53,7 +53,7 @@ def damaged_references(run: Path, records: Iterable[Record]) -> Iterator[Damage]
     for path in sorted(there):
         try:
             _read(path)
-        except (BrokenSeal, OSError) as fault:
+        except (DamagedFileError, OSError) as fault:
             yield Damage(path=path, why=str(fault))
     seen = seen_references(run, records)
     yield from (Damage(path=path, why="it is missing") for path in sorted(seen - there))
@@ -92,7 +92,7 @@ def _seen(run: Path, record: Record) -> Iterator[Path]:
 def _read(path: Path) -> np.ndarray:
     facts, arrays = read_arrays(path)
     if facts.get("format") != FORMAT or LATENTS not in arrays:
-        raise BrokenSeal("another version of onestory wrote it")
+        raise DamagedFileError("another version of onestory wrote it")
     if facts.get("key") != path.stem:
-        raise BrokenSeal("it is the file of another picture")
+        raise DamagedFileError("it is the file of another picture")
     return arrays[LATENTS]

@@ -14,7 +14,7 @@ from typing import Literal
 
 from onestory_cli.planning.jobs import Plan, Seed, ShotJob, retake
 from onestory_cli.planning.reasons import Reason, ReasonKind
-from onestory_cli.store.changes import Change, changed_fields, changes_since, reason_of
+from onestory_cli.store.changes import FieldChange, changed_fields, changes_since, reason_of
 from onestory_cli.store.keys import clip_fields, shown_fields, spec_fields, spec_key, take_key
 from onestory_cli.store.partials import KeptPartial
 from onestory_cli.store.record import MemoryState
@@ -30,8 +30,8 @@ from onestory_cli.store.selection_diff import (
     selection_changes,
     still_picked,
 )
-from onestory_cli.store.state import Accepted
-from onestory_cli.store.takes import Shelf, Take
+from onestory_cli.store.state import AcceptedTake
+from onestory_cli.store.takes import ShotTakes, Take
 
 Action = Literal["keep", "render", "undecided"]
 
@@ -51,7 +51,7 @@ class Decision:
     may_stand: tuple[Take, ...] = ()
     memory: MemoryState | None = None
     before: Take | None = None
-    changes: tuple[Change, ...] = ()
+    changes: tuple[FieldChange, ...] = ()
     partial: KeptPartial | None = None
 
     @property
@@ -64,7 +64,7 @@ def forecast(plan: Plan, run: Run | None, *, force: Collection[str] = ()) -> tup
     """One decision per shot of a plan, before anything runs; without a run every shot is new."""
     if run is None:
         return Lookup(plan, {}, force=force).forecast()
-    return Lookup(plan, run.shelves(), accepted=run.accepted(), force=force).forecast()
+    return Lookup(plan, run.takes_by_shot(), accepted=run.accepted(), force=force).forecast()
 
 
 class Lookup:
@@ -76,14 +76,16 @@ class Lookup:
     def __init__(
         self,
         plan: Plan,
-        shelves: Mapping[str, Shelf],
+        takes_by_shot: Mapping[str, ShotTakes],
         *,
-        accepted: Mapping[str, Accepted] | None = None,
+        accepted: Mapping[str, AcceptedTake] | None = None,
         force: Collection[str] = (),
     ) -> None:
-        self._plan, self._shelves, self._accepted = plan, shelves, accepted or {}
+        self._plan, self._shelves, self._accepted = plan, takes_by_shot, accepted or {}
         self._force = frozenset(force)
-        self._by_key, self._by_spec = _indexed(take for shelf in shelves.values() for take in shelf.takes)
+        self._by_key, self._by_spec = _indexed(
+            take for shot_takes in takes_by_shot.values() for take in shot_takes.takes
+        )
         self._claims: dict[Path, str] = {}
         self._lengths = {item.source: 1 for item in plan.references}
         self._lengths |= {job.shot: plan.model.latent_frames(job.frames) for job in plan.jobs}
@@ -148,7 +150,7 @@ class Lookup:
         """The job of the take that counts: its number, and its seed where that was given by hand."""
         return _as_of(job, self._accepted.get(job.shot))
 
-    def _entry(self, shot: str, take: Take) -> Accepted | None:
+    def _entry(self, shot: str, take: Take) -> AcceptedTake | None:
         """The accepted take of a shot, by the id that it had before where it has none by its own yet."""
         if shot in self._accepted:
             return self._accepted[shot]
@@ -205,17 +207,17 @@ class Lookup:
 
     def _anew(self, job: ShotJob) -> Decision:
         """No take has this spec: say what differs from the latest, or what happened to it."""
-        shelf = self._shelf(job)
-        if shelf.takes:
-            before = next((take for take in shelf.takes if take.record.take == job.take), shelf.takes[0])
+        shot_takes = self._shelf(job)
+        if shot_takes.takes:
+            before = next((take for take in shot_takes.takes if take.record.take == job.take), shot_takes.takes[0])
             changes = changes_since(before.record, job, self._plan.model_fingerprint)
             return Decision(job=job, action="render", reason=reason_of(changes), before=before, changes=changes)
-        if shelf.damaged_takes:
-            return _render(job, ReasonKind.DAMAGED, str(shelf.damaged_takes[0]))
+        if shot_takes.damaged_takes:
+            return _render(job, ReasonKind.DAMAGED, str(shot_takes.damaged_takes[0]))
         return _render(job, ReasonKind.NEW)
 
-    def _shelf(self, job: ShotJob) -> Shelf:
-        return self._shelves.get(job.shot, Shelf())
+    def _shelf(self, job: ShotJob) -> ShotTakes:
+        return self._shelves.get(job.shot, ShotTakes())
 
     def _former_names(self) -> dict[str, tuple[str, ...]]:
         """The ids under which a shot's takes may lie: that of its accepted take, then those that no shot has now."""
@@ -238,7 +240,7 @@ class Lookup:
                 yield replace(before, shot=job.shot)
 
 
-def _as_of(job: ShotJob, entry: Accepted | None) -> ShotJob:
+def _as_of(job: ShotJob, entry: AcceptedTake | None) -> ShotJob:
     """The job of the take of an entry: its number, and its seed where that was given by hand."""
     if entry is None:
         return job

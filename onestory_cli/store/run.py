@@ -20,23 +20,23 @@ from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Event
 from onestory_cli.planning.jobs import ImageInput, Plan
 from onestory_cli.planning.reasons import Reason
-from onestory_cli.store.checksummed_json import BrokenSeal, read_document
-from onestory_cli.store.disk import Disk, coded, digest, holds, sha256, waiting
+from onestory_cli.store.checksummed_json import DamagedFileError, read_document
+from onestory_cli.store.disk import Disk, digest, has_digest, os_errors_coded, pending_path, sha256
 from onestory_cli.store.keys import SHORT
 from onestory_cli.store.layout import EVENTS, FILM, INPUTS, LOCK, SHOTS, STAGING, STATE, STORY, is_ours
 from onestory_cli.store.lock import locked
 from onestory_cli.store.partials import PARTIAL, read_partial, write_partial
 from onestory_cli.store.record import MemoryState, Record
 from onestory_cli.store.recovery import recover, refuse_links
-from onestory_cli.store.state import Accepted, FilmMade, ModelUsed, RunState, state_of
+from onestory_cli.store.state import AcceptedTake, FilmFile, ModelUsed, RunState, state_of
 from onestory_cli.store.takes import (
     CLIP,
     LATENTS,
     RECORD,
-    Shelf,
+    ShotTakes,
     Take,
     changed_in_use,
-    read_shelf,
+    read_shot_takes,
 )
 
 
@@ -67,7 +67,7 @@ class Run:
             OnestoryError: R409 for a folder that holds other things, R405 or R407 when it cannot be made.
         """
         run = cls(path, disk)
-        with coded(path):
+        with os_errors_coded(path):
             strange = [name for name in (os.listdir(path) if path.exists() else ()) if not is_ours(name)]
         if strange and not ((path / STATE).exists() or any(path.glob(f"{SHOTS}/*/*/{RECORD}"))):
             raise OnestoryError(
@@ -91,7 +91,7 @@ class Run:
             return RunState.from_bytes(read_document(self.path / STATE))
         except FileNotFoundError:
             return None
-        except (BrokenSeal, OSError) as fault:
+        except (DamagedFileError, OSError) as fault:
             raise OnestoryError(
                 "R404",
                 f'"{self.path / STATE}" is damaged: {fault}',
@@ -99,7 +99,7 @@ class Run:
                 exit=ExitCode.MACHINE,
             ) from fault
 
-    def accepted(self) -> Mapping[str, Accepted]:
+    def accepted(self) -> Mapping[str, AcceptedTake]:
         """Which take of each shot counts; nothing where run.json is not there or damaged.
 
         Raises:
@@ -113,10 +113,10 @@ class Run:
         state = self._whole_state()
         return state.model if state else None
 
-    def shelves(self) -> dict[str, Shelf]:
+    def takes_by_shot(self) -> dict[str, ShotTakes]:
         """All takes of all shots that ever were in the run, checked byte by byte."""
         folder = self.path / SHOTS
-        return {entry.name: read_shelf(entry) for entry in (sorted(folder.iterdir()) if folder.is_dir() else ())}
+        return {entry.name: read_shot_takes(entry) for entry in (sorted(folder.iterdir()) if folder.is_dir() else ())}
 
     def take_folder(self, shot: str, key: str) -> Path:
         """Where the take of this key lies, or will lie; a partial is kept there too."""
@@ -133,7 +133,7 @@ class Run:
         """The work on the take of this key that was cut off; None when there is none or it is damaged."""
         try:
             kept, partial = read_partial(self.take_folder(shot, key) / PARTIAL)
-        except (BrokenSeal, OSError):  # told by whoever looks for damage; the shot begins again
+        except (DamagedFileError, OSError):  # told by whoever looks for damage; the shot begins again
             return None
         return partial if kept.key == key else None
 
@@ -181,13 +181,13 @@ class Run:
         finally:
             self.disk.remove(folder)
 
-    def keep_partial(self, shot: str, key: str, partial: Partial) -> None:
+    def save_partial(self, shot: str, key: str, partial: Partial) -> None:
         """Put the work on a take where the take will lie; whoever commits the take replaces it."""
         folder = self.take_folder(shot, key)
         self.disk.make_folder(folder)
         self.disk.replace(folder / PARTIAL, write_partial(key, partial))
 
-    def drop_partial(self, shot: str, key: str) -> None:
+    def remove_partial(self, shot: str, key: str) -> None:
         """Remove the work on a take that is not needed any more, or cannot be used."""
         path = self.take_folder(shot, key) / PARTIAL
         if path.exists():
@@ -218,7 +218,7 @@ class Run:
         self.disk.sync(folder.parent, folder.parent.parent)
         return folder
 
-    def restate(self, take: Take, memory: MemoryState, reason: Reason) -> Take:
+    def recommit(self, take: Take, memory: MemoryState, reason: Reason) -> Take:
         """The same clip and latents as a take of another memory, so that its key tells of it from now on."""
         with self.staging() as folder:
             for name in (CLIP, LATENTS):
@@ -229,7 +229,7 @@ class Run:
         """Let a take count, from now on and after every restart; `chosen` when somebody said so."""
         record, state = take.record, self._state()
         before = state.shots.get(shot)
-        entry = Accepted(
+        entry = AcceptedTake(
             folder=f"{take.shot}/{take.id}",
             take=record.take,
             reason=record.reason,
@@ -239,7 +239,7 @@ class Run:
         if state.shots.get(shot) != entry:
             self._write_state(replace(state, shots={**state.shots, shot: entry}, film=None))
 
-    def forget_others(self, shots: Collection[str]) -> None:
+    def drop_other_shots(self, shots: Collection[str]) -> None:
         """Let takes count no more but those of `shots`, which are all that the story has."""
         state = self._state()
         self._write_state(replace(state, shots={shot: it for shot, it in state.shots.items() if shot in shots}))
@@ -247,7 +247,7 @@ class Run:
     def has_film(self, key: str) -> bool:
         """Whether film.mp4 is the film of this key, unharmed."""
         made = self._state().film
-        return made is not None and made.key == key and holds(self.film, made.sha256)
+        return made is not None and made.key == key and has_digest(self.film, made.sha256)
 
     def make_film(self, key: str, mux: Callable[[Path], object]) -> None:
         """Let `mux` write the film, put it in its place and note its digest."""
@@ -259,7 +259,7 @@ class Run:
             made = digest(folder / FILM)
             self.disk.rename(folder / FILM, self.film)
             self.disk.sync(self.path)
-        self._write_state(replace(self._state(), film=FilmMade(key=key, sha256=made.sha256, bytes=made.bytes)))
+        self._write_state(replace(self._state(), film=FilmFile(key=key, sha256=made.sha256, bytes=made.bytes)))
 
     def log(self, event: Event) -> None:
         """Append an event to events.jsonl, with its kind and the time in seconds since 1970."""
@@ -270,9 +270,9 @@ class Run:
 
     def _freeze_image(self, image: ImageInput) -> None:
         copy = self.input(image)
-        if holds(copy, image.sha256):
+        if has_digest(copy, image.sha256):
             return
-        with coded(image.file):
+        with os_errors_coded(image.file):
             data = image.file.read_bytes()
         if sha256(data) != image.sha256:
             raise OnestoryError("S216", f'image "{image.path}" changed after it was read', help="render again")
@@ -296,19 +296,19 @@ class Run:
 
     def _write_state(self, state: RunState) -> None:
         data = state.to_bytes()
-        if not holds(self.path / STATE, sha256(data)):
+        if not has_digest(self.path / STATE, sha256(data)):
             self.disk.replace(self.path / STATE, data)
 
     def _write_story_and_state(self, source: bytes, state: RunState) -> None:
         """The story waits beside its name before run.json tells of it, so that at any instant one of the two has it."""
         story = self.path / STORY
-        if holds(story, sha256(source)):
+        if has_digest(story, sha256(source)):
             self._write_state(state)
         else:
-            self.disk.write(waiting(story), source)
-            self.disk.sync(waiting(story), self.path)
+            self.disk.write(pending_path(story), source)
+            self.disk.sync(pending_path(story), self.path)
             self._write_state(state)
-            self.disk.rename(waiting(story), story)
+            self.disk.rename(pending_path(story), story)
 
 
 def _given_anew(path: Path) -> OnestoryError:

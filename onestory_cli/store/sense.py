@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onestory_cli.quality import RULES
-from onestory_cli.store.checksummed_json import BrokenSeal
+from onestory_cli.store.checksummed_json import DamagedFileError
 from onestory_cli.store.keys import Field
 
 if TYPE_CHECKING:
@@ -42,17 +42,17 @@ def require_sense(record: Record) -> None:
     _require_fields("clip", record.clip, _CLIP)
     counts = [record.spec[name] for name in _COUNTS] + [record.clip[name] for name in _CLIP]
     if not all(isinstance(count, int) and 0 <= count < _MOST for count in counts):
-        raise BrokenSeal("its numbers of frames, pixels and steps are none")
+        raise DamagedFileError("its numbers of frames, pixels and steps are none")
     _require_memory(record.memory)
     _require_measures(record)
     if not all(name == Path(name).name for name in (*record.files, record.shot)):
-        raise BrokenSeal("its files lie elsewhere")
+        raise DamagedFileError("its files lie elsewhere")
 
 
 def _require_fields(name: str, found: Mapping[str, Field], expected: Mapping[str, tuple[type, ...]]) -> None:
     for field, types in expected.items():
         if type(found.get(field)) not in types:  # not isinstance: true is no number
-            raise BrokenSeal(f'its {name} has no "{field}" that can be read')
+            raise DamagedFileError(f'its {name} has no "{field}" that can be read')
 
 
 def _require_memory(memory: MemoryState) -> None:
@@ -63,23 +63,23 @@ def _require_memory(memory: MemoryState) -> None:
         and all(frame.source in seen for frame in memory.selected)
         and all(0 <= frame.index < ends.get(frame.source, _MOST) for frame in memory.selected)
     ):
-        raise BrokenSeal("it remembers frames that cannot be")
+        raise DamagedFileError("it remembers frames that cannot be")
     tokens = [memory.noise_tokens, memory.context_tokens, *(frame.tokens for frame in memory.selected)]
     scores = [frame.score for frame in memory.selected] + [score for row in rows.values() for score in row]
     if not (_within(tokens, 0) and _within(scores, -_LARGEST)):
-        raise BrokenSeal("its tokens and scores are none")
+        raise DamagedFileError("its tokens and scores are none")
 
 
 def _require_measures(record: Record) -> None:
     amounts = [amount for name in _AMOUNTS if isinstance(amount := record.spec.get(name), int | float)]
     if not _within([*record.seconds.values(), record.created, *amounts], 0):
-        raise BrokenSeal("its times and its budget are none")
+        raise DamagedFileError("its times and its budget are none")
     values = [check.value for check in record.checks if check.value is not None]
     if not (
         all(check.name in RULES and 0 < check.limit < _LARGEST for check in record.checks)
         and _within([*values, *(value for colour in record.colours for value in colour)], -_LARGEST)
     ):
-        raise BrokenSeal("its checks are none")
+        raise DamagedFileError("its checks are none")
 
 
 def _within(numbers: Iterable[float], low: float) -> bool:

@@ -18,7 +18,7 @@ from onestory_cli.models.offload.config import ExecutionConfig
 from onestory_cli.planning.assets import lora_files
 from onestory_cli.planning.jobs import Plan
 from onestory_cli.planning.reasons import Reason
-from onestory_cli.store.checksummed_json import BrokenSeal, canonical, seal, unseal
+from onestory_cli.store.checksummed_json import DamagedFileError, canonical, dump_checksummed, load_checksummed
 from onestory_cli.store.disk import sha256
 from onestory_cli.utils.parsing import build
 from onestory_cli.version import __version__
@@ -42,7 +42,7 @@ class ModelUsed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Accepted:
+class AcceptedTake:
     """The take that counts: `folder` below shots/, the number of the take, and why it was made or kept.
 
     `seed` is None where it follows from the story, the shot's id and the number. `chosen` says that somebody accepted a
@@ -57,7 +57,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FilmMade:
+class FilmFile:
     """The film as muxed: `key` is a digest of all that went into it, `sha256` of what came out."""
 
     key: str
@@ -81,8 +81,8 @@ class RunState:
     seed: int
     inputs: Mapping[str, str]
     loras: Mapping[str, str] = field(default_factory=dict)
-    shots: Mapping[str, Accepted] = field(default_factory=dict)
-    film: FilmMade | None = None
+    shots: Mapping[str, AcceptedTake] = field(default_factory=dict)
+    film: FilmFile | None = None
 
     @property
     def source(self) -> bytes:
@@ -96,7 +96,7 @@ class RunState:
         return sha256(canonical({name: value for name, value in asdict(self).items() if name not in made}))
 
     def to_bytes(self) -> bytes:
-        return seal({"format": FORMAT, **asdict(self)})
+        return dump_checksummed({"format": FORMAT, **asdict(self)})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> RunState:
@@ -106,7 +106,7 @@ class RunState:
             BrokenSeal: it is not whole.
             OnestoryError: R403 for a newer format.
         """
-        document = unseal(data)
+        document = load_checksummed(data)
         if (version := document.pop("format", None)) != FORMAT:
             raise OnestoryError(
                 "R403",
@@ -117,11 +117,11 @@ class RunState:
         try:
             state: RunState = build(cls, document)
         except ValueError as fault:
-            raise BrokenSeal(f"it cannot be read: {fault}") from fault
+            raise DamagedFileError(f"it cannot be read: {fault}") from fault
         if not all(_FOLDER.fullmatch(entry.folder) for entry in state.shots.values()):
-            raise BrokenSeal("a take of it lies elsewhere")
+            raise DamagedFileError("a take of it lies elsewhere")
         if not all(used.fitting.keys() <= _SWITCHES for used in (state.model, state.first_model) if used):
-            raise BrokenSeal("its model is fitted by switches that there are not")
+            raise DamagedFileError("its model is fitted by switches that there are not")
         return state
 
 

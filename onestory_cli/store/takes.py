@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.store.checksummed_json import BrokenSeal, read_document
+from onestory_cli.store.checksummed_json import DamagedFileError, read_document
 from onestory_cli.store.disk import digest, sha256
 from onestory_cli.store.keys import SHORT
 from onestory_cli.store.partials import PARTIAL, KeptPartial, read_partial
@@ -79,7 +79,7 @@ class Damage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shelf:
+class ShotTakes:
     """All takes of one shot, the latest first, the work that was cut off, and what is damaged among them."""
 
     takes: tuple[Take, ...] = ()
@@ -101,11 +101,11 @@ class Shelf:
         return tuple(damage for damage in self.damages if damage.path.name != PARTIAL)
 
 
-def read_shelf(folder: Path) -> Shelf:
+def read_shot_takes(folder: Path) -> ShotTakes:
     """The takes in a shot's folder, each checked byte by byte; an absent folder is an empty shelf."""
     found = [item for entry in (sorted(folder.iterdir()) if folder.is_dir() else ()) for item in _read_entry(entry)]
     takes = sorted((item for item in found if isinstance(item, Take)), key=lambda take: -take.record.created)
-    return Shelf(
+    return ShotTakes(
         takes=tuple(takes),
         partials=tuple(item for item in found if isinstance(item, KeptPartial)),
         damages=tuple(item for item in found if isinstance(item, Damage)),
@@ -122,7 +122,7 @@ def _read_entry(folder: Path) -> Iterator[Take | KeptPartial | Damage]:
     if (path := folder / PARTIAL).exists():
         try:
             kept, _ = read_partial(path)
-        except (BrokenSeal, OSError) as fault:
+        except (DamagedFileError, OSError) as fault:
             yield Damage(path=path, why=str(fault))
         else:
             elsewhere = kept.key[:SHORT] != folder.name
@@ -135,13 +135,13 @@ def read_take(folder: Path) -> Take | Damage:
         record = Record.from_bytes(read_document(folder / RECORD))
     except FileNotFoundError:
         return Damage(path=folder / RECORD, why="it is missing")
-    except (BrokenSeal, OSError, KeyError, TypeError, ValueError) as fault:
+    except (DamagedFileError, OSError, KeyError, TypeError, ValueError) as fault:
         return Damage(path=folder / RECORD, why=str(fault))
     for damage in _wrong_files(folder, record):
         return damage
     try:
         _shape_in(folder / LATENTS)
-    except (BrokenSeal, OSError) as fault:
+    except (DamagedFileError, OSError) as fault:
         return Damage(path=folder / LATENTS, why=str(fault))
     return Take(shot=folder.parent.name, folder=folder, record=record)
 
@@ -181,14 +181,14 @@ def _shape_in(path: Path) -> tuple[int, int, int, int]:
         header = json.loads(text)
         channels, frames, height, width = shape = tuple(header[TENSOR]["shape"])
     except (ValueError, KeyError, TypeError, RecursionError) as fault:
-        raise BrokenSeal("it holds no latents") from fault
+        raise DamagedFileError("it holds no latents") from fault
     if not all(type(size) is int and size > 0 for size in shape):
-        raise BrokenSeal("it holds no latents")
+        raise DamagedFileError("it holds no latents")
     size = math.prod(shape) * 4
     if header != {TENSOR: {"dtype": "F32", "shape": list(shape), "data_offsets": [0, size]}}:
-        raise BrokenSeal("it holds other things than latents")
+        raise DamagedFileError("it holds other things than latents")
     if path.stat().st_size != HEAD + length + size:
-        raise BrokenSeal("it is not as long as its latents are")
+        raise DamagedFileError("it is not as long as its latents are")
     return channels, frames, height, width
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from onestory_cli.store.checksummed_json import BrokenSeal, canonical
+from onestory_cli.store.checksummed_json import DamagedFileError, canonical
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,17 +41,17 @@ def read_arrays(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     from safetensors.numpy import load
 
     if path.exists() and not path.is_file():  # a pipe or a device would be read for ever
-        raise BrokenSeal("it is not a file")
+        raise DamagedFileError("it is not a file")
     data = path.read_bytes()
     try:
         header = json.loads(data[HEAD : HEAD + int.from_bytes(data[:HEAD], "little")])
         facts: dict[str, str] = json.loads(header["__metadata__"][ENTRY])
         arrays: dict[str, np.ndarray] = load(data)
-        seal = facts.pop("seal")
+        dump_checksummed = facts.pop("seal")
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, SafetensorError) as fault:
-        raise BrokenSeal("it is not the file that was written") from fault
-    if seal != _seal_of(facts, arrays):
-        raise BrokenSeal("its bytes were changed")
+        raise DamagedFileError("it is not the file that was written") from fault
+    if dump_checksummed != _seal_of(facts, arrays):
+        raise DamagedFileError("its bytes were changed")
     return facts, arrays
 
 

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.store.disk import holds, sha256, waiting
+from onestory_cli.store.disk import has_digest, pending_path, sha256
 from onestory_cli.store.layout import SHOTS, STATE, STORY
 from onestory_cli.store.record import Record
 from onestory_cli.store.references import damaged_references
 from onestory_cli.store.run import Run
-from onestory_cli.store.state import Accepted, RunState
-from onestory_cli.store.takes import Damage, Shelf, holds_a_take
+from onestory_cli.store.state import AcceptedTake, RunState
+from onestory_cli.store.takes import Damage, ShotTakes, holds_a_take
 
 CHANGED = "it is missing or its bytes were changed"
 
 
-def find_damage(run: Run, shelves: Mapping[str, Shelf] | None = None) -> tuple[Damage, ...]:
+def find_damage(run: Run, takes_by_shot: Mapping[str, ShotTakes] | None = None) -> tuple[Damage, ...]:
     """What is not as it was written: takes first, then what run.json answers for. `shelves`: if just read.
 
     Raises:
         OnestoryError: R403 when a newer version wrote the run.
     """
-    shelves = run.shelves() if shelves is None else shelves
-    takes = tuple(damage for shelf in shelves.values() for damage in shelf.damages)
+    takes_by_shot = run.takes_by_shot() if takes_by_shot is None else takes_by_shot
+    takes = tuple(damage for shot_takes in takes_by_shot.values() for damage in shot_takes.damages)
     try:
         state = run.state()
     except OnestoryError as fault:
@@ -32,30 +32,30 @@ def find_damage(run: Run, shelves: Mapping[str, Shelf] | None = None) -> tuple[D
         return (*takes, Damage(path=run.path / STATE, why=fault.message))
     if state is None:
         lost = Damage(path=run.path / STATE, why="it is missing, and there are takes")
-        return (*takes, lost) if any(shelf.takes for shelf in shelves.values()) else takes
+        return (*takes, lost) if any(shot_takes.takes for shot_takes in takes_by_shot.values()) else takes
     return (
         *takes,
         *_damage_of_state(run, state),
-        *damaged_references(run.path, accepted_records(state.shots, shelves)),
+        *damaged_references(run.path, accepted_records(state.shots, takes_by_shot)),
     )
 
 
-def accepted_records(accepted: Mapping[str, Accepted], shelves: Mapping[str, Shelf]) -> Iterator[Record]:
+def accepted_records(accepted: Mapping[str, AcceptedTake], takes_by_shot: Mapping[str, ShotTakes]) -> Iterator[Record]:
     """The records of the takes that count."""
     folders = {entry.folder for entry in accepted.values()}
-    for shelf in shelves.values():
-        yield from (take.record for take in shelf.takes if f"{take.shot}/{take.id}" in folders)
+    for shot_takes in takes_by_shot.values():
+        yield from (take.record for take in shot_takes.takes if f"{take.shot}/{take.id}" in folders)
 
 
 def _damage_of_state(run: Run, state: RunState) -> Iterator[Damage]:
     story = run.path / STORY
-    if not any(holds(path, sha256(state.source)) for path in (story, waiting(story))):
+    if not any(has_digest(path, sha256(state.source)) for path in (story, pending_path(story))):
         yield Damage(path=story, why=CHANGED)
     for path, digest in state.inputs.items():
-        if not holds(run.input_file(path, digest), digest):
+        if not has_digest(run.input_file(path, digest), digest):
             yield Damage(path=run.input_file(path, digest), why=CHANGED)
     for shot, entry in state.shots.items():
         if not holds_a_take(run.path / SHOTS / entry.folder):
             yield Damage(path=run.path / SHOTS / entry.folder, why=f'the accepted take of "{shot}" is missing')
-    if state.film and not holds(run.film, state.film.sha256):
+    if state.film and not has_digest(run.film, state.film.sha256):
         yield Damage(path=run.film, why=CHANGED)

@@ -12,7 +12,7 @@ from onestory_cli.batch.films import Film
 from onestory_cli.batch.result import Outcome
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Event, FilmEnded, FilmStarted, WorkerLost
-from onestory_cli.rendering.checkpoints import never
+from onestory_cli.rendering.checkpoints import never_stop
 
 DONE = Outcome(state="done", rendered=2)
 FAILED = Outcome(state="failed", code="S216", message="no picture")
@@ -52,7 +52,7 @@ def dispatch(
     *,
     workers: int = 1,
     fail_fast: bool = False,
-    stop: Callable[[], bool] = never,
+    stop: Callable[[], bool] = never_stop,
 ) -> tuple[dict[str, Outcome], list[Event], Acting]:
     outcomes: dict[str, Outcome] = {}
     heard: list[Event] = []
@@ -112,7 +112,7 @@ def test_the_way_on_can_be_pasted_where_the_path_has_spaces() -> None:
         {"my film": 2},
         crew,
         list[Event]().append,
-        stop=never,
+        stop=never_stop,
         fail_fast=False,
         ended=outcomes.__setitem__,
     )
@@ -167,9 +167,8 @@ def test_workers_that_never_come_up_end_it() -> None:
             return [Lost(worker="1", why="ended with 1")]
 
     crew, lost = Stillborn(0, lambda name: DONE), list[Event]()
-    work = Dispatch(
-        [film("a")], {"a": 1}, crew, lost.append, stop=never, fail_fast=False, ended=dict[str, Outcome]().__setitem__
-    )
+    ended: dict[str, Outcome] = {}
+    work = Dispatch([film("a")], {"a": 1}, crew, lost.append, stop=never_stop, fail_fast=False, ended=ended.__setitem__)
     with pytest.raises(OnestoryError) as caught:
         work.run()
     assert caught.value.code == "B804"

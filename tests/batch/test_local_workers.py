@@ -11,7 +11,7 @@ from onestory_cli.batch.render_story import Work
 from onestory_cli.batch.result import Result
 from onestory_cli.batch.run_batch import Hands, Planned, run_batch
 from onestory_cli.events import Event, FilmTold, ModelLoading, StepDone, WorkerLost
-from onestory_cli.rendering.checkpoints import never
+from onestory_cli.rendering.checkpoints import never_stop
 from tests.batch.conftest import Tell
 from tests.batch.films import alone, holder_of, latents
 
@@ -21,7 +21,7 @@ def batch(
     emit: Callable[[Event], object],
     *,
     workers: int = 1,
-    stop: Callable[[], bool] = never,
+    stop: Callable[[], bool] = never_stop,
 ) -> Result:
     work = Work(device="cpu", threads=1, share=workers, checkpoint_seconds=0)
     hands = Hands(where="local", workers=workers, hire=lambda: Processes(work))

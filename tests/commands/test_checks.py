@@ -15,7 +15,7 @@ from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.planning.jobs import ShotJob
 from onestory_cli.quality import BLACK, CUT, FLASH, FROZEN, RULES, SHIFT
 from tests.commands.conftest import Onestory, change
-from tests.films import NumberShot, NumpyMaker
+from tests.films import NumberShot, NumpyGenerator
 
 Spoil = Callable[[np.ndarray], None]
 SPOILED = "return"
@@ -42,7 +42,7 @@ def redden(pixels: np.ndarray) -> None:
     pixels[..., 1:] //= 16
 
 
-class Spoiler(NumpyMaker):
+class Spoiler(NumpyGenerator):
     """Clips that grow a little lighter, but for the first take of one shot, which is spoiled."""
 
     def __init__(self, spec: ModelSpec, spoil: Spoil) -> None:

@@ -58,14 +58,14 @@ def test_keep_0_leaves_the_accepted_takes(onestory: Onestory, story: Path, film_
 
 def partial_of(run: Path, shot: str, key: str) -> Path:
     arrays = {"latents": np.zeros((4, 2, 4, 4), np.float32)}
-    Run(run).keep_partial(shot, key, Partial(identity="0", step=1, steps=3, arrays=arrays))
+    Run(run).save_partial(shot, key, Partial(identity="0", step=1, steps=3, arrays=arrays))
     return run / "shots" / shot / key[:12] / "partial.safetensors"
 
 
 def key_of_what_is_to_be_made(story: Path, run: Path, shot: str, take: int) -> str:
     plan, _ = compile_story(story)
     there = Run.open(run)
-    lookup = Lookup(plan, there.shelves(), accepted=there.accepted())
+    lookup = Lookup(plan, there.takes_by_shot(), accepted=there.accepted())
     digests = {item.job.shot: item.take.digest if item.take else None for item in lookup.forecast()}
     key = lookup.key(retake(plan.job(shot), take), digests)
     assert key
@@ -89,7 +89,7 @@ def test_work_that_no_shot_goes_on_with_goes_too(onestory: Onestory, story: Path
 
 def test_work_in_the_folder_of_a_take_that_goes_goes_with_it(onestory: Onestory, story: Path, film_run: Path) -> None:
     (old,) = film_run.glob("shots/city/*")
-    partial_of(film_run, "city", Run(film_run).shelves()["city"].takes[0].record.key)  # of `render --force city`
+    partial_of(film_run, "city", Run(film_run).takes_by_shot()["city"].takes[0].record.key)  # of `render --force city`
     edited(story, film_run)
     size = sum(path.stat().st_size for path in old.iterdir())
     document = onestory("prune", film_run, "--json").json

@@ -18,7 +18,7 @@ from onestory_cli.errors import ExitCode
 from onestory_cli.rendering import loading
 from onestory_cli.schemas.events import EVENTS as EVENT_ROWS
 from tests.commands.conftest import Onestory
-from tests.films import NumpyMaker
+from tests.films import NumpyGenerator
 
 COMMANDS = Path(__file__).parents[2] / "onestory_cli" / "commands"
 OF_MAKING = {"render", "resume"}  # `make_film` is told the name
@@ -81,7 +81,7 @@ def test_there_is_no_schema_of_an_event_that_is_none() -> None:
 def test_the_lines_of_commands_and_of_the_log_are_what_the_schema_says(
     onestory: Onestory, film_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "model_loader", lambda spec, device, emit, shared: lambda: NumpyMaker(spec))
+    monkeypatch.setattr(loading, "model_loader", lambda spec, device, emit, shared: lambda: NumpyGenerator(spec))
     told = onestory("resume", film_run, "--json").out.splitlines()[:-1]
     told += onestory("take", "new", film_run, "city", "--json").out.splitlines()[:-1]
     told += (film_run / "events.jsonl").read_text().splitlines()

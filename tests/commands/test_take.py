@@ -10,12 +10,12 @@ from onestory_cli.errors import ExitCode
 from onestory_cli.rendering import loading
 from onestory_cli.store.run import Run
 from tests.commands.conftest import Onestory, change
-from tests.films import NumberShot, NumpyMaker
+from tests.films import NumberShot, NumpyGenerator
 
 
 @pytest.fixture(autouse=True)
 def arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "model_loader", lambda spec, device, emit, shared: lambda: NumpyMaker(spec))
+    monkeypatch.setattr(loading, "model_loader", lambda spec, device, emit, shared: lambda: NumpyGenerator(spec))
 
 
 def test_new_list_accept_show(onestory: Onestory, film_run: Path) -> None:
@@ -50,7 +50,7 @@ def test_the_story_is_read_once_nobody_else_can_change_it(
 def test_a_take_that_was_stopped_goes_on_by_the_same_command(
     onestory: Onestory, film_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Stopped(NumpyMaker):
+    class Stopped(NumpyGenerator):
         def make(self, *arguments: Any, **options: Any) -> NumberShot:
             signal.raise_signal(signal.SIGTERM)
             return super().make(*arguments, **options)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from onestory_cli.planning.jobs import Plan
 from onestory_cli.planning.planner import make_plan
-from onestory_cli.rendering.generator import Maker
+from onestory_cli.rendering.generator import ShotGenerator
 from onestory_cli.story.types import Story
-from tests.films import NumpyMaker, plan_of, shot
+from tests.films import NumpyGenerator, plan_of, shot
 
 REFERRING = "The same fox waves on the beach. Close-up."
 
@@ -21,12 +21,12 @@ class Film:
 
     name: str
     plan: Plan
-    load: Callable[[], Maker]
+    load: Callable[[], ShotGenerator]
 
 
 def film_of_numbers() -> Film:
     """Three shots of three steps, in a fraction of a second."""
-    return Film(name="numbers", plan=plan_of(shot("opening"), shot("city"), shot("return")), load=NumpyMaker)
+    return Film(name="numbers", plan=plan_of(shot("opening"), shot("city"), shot("return")), load=NumpyGenerator)
 
 
 def film_of_a_real_model(folder: Path) -> Film:
@@ -36,7 +36,7 @@ def film_of_a_real_model(folder: Path) -> Film:
     from onestory_cli.models.catalog import find
     from onestory_cli.models.fingerprint import fingerprint
     from onestory_cli.models.load import load_model
-    from onestory_cli.rendering.model_generator import ShotMaker
+    from onestory_cli.rendering.model_generator import ModelGenerator
     from onestory_cli.training.build import save_model
     from tests.tiny import tiny_built
 
@@ -48,9 +48,9 @@ def film_of_a_real_model(folder: Path) -> Film:
     plan, _ = make_plan(story, spec, model_fingerprint=fingerprint(spec.base))
     model = load_model(spec, "cpu")
 
-    def load() -> Maker:
+    def load() -> ShotGenerator:
         # this runs in a forked child, without the OpenMP threads of its parent: more than one would wait forever
         torch.set_num_threads(1)
-        return ShotMaker(spec, lambda: model, lambda reader: model)
+        return ModelGenerator(spec, lambda: model, lambda reader: model)
 
     return Film(name="tiny model", plan=plan, load=load)

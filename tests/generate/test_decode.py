@@ -16,7 +16,7 @@ from onestory_cli.generate.shot import generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.model import LoadedModel
 from onestory_cli.planning.planner import make_plan
-from onestory_cli.rendering.model_generator import ShotMaker
+from onestory_cli.rendering.model_generator import ModelGenerator
 from onestory_cli.rendering.render import render
 from onestory_cli.store.run import Run
 from tests.faults.kills import outcome_of
@@ -57,7 +57,7 @@ def test_a_film_is_the_same_with_decoding_beside_and_without(
     outcomes = []
     for count in (2 * torch.get_num_threads(), 1):
         cores(monkeypatch, count)
-        maker = ShotMaker(tiny_model.spec, lambda: tiny_model, lambda _: tiny_model)
+        maker = ModelGenerator(tiny_model.spec, lambda: tiny_model, lambda _: tiny_model)
         render(plan, Run.create(tmp_path / str(count)), lambda maker=maker: maker)
         outcomes.append(outcome_of(tmp_path / str(count)))
     assert outcomes[0] == outcomes[1]

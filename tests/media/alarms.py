@@ -123,7 +123,7 @@ def main() -> None:
     say("nearest to a limit: " + ", ".join(f"{name} {nearest[name]:.4g} of {RULES[name].limit:.4g}" for name in RULES))
     say("found: " + ", ".join(f"{name} {count}" for name, count in found_faults(clips).items()))
     for run in options.runs:
-        takes = [take for shelf in Run.open(run).shelves().values() for take in shelf.takes]
+        takes = [take for shot_takes in Run.open(run).takes_by_shot().values() for take in shot_takes.takes]
         bad = [f"{take.shot} {check}" for take in takes for check in faults(take.record.checks)]
         say(f"{run}: {len(bad)} faults in {len(takes)} takes: {', '.join(bad) or 'none'}")
 

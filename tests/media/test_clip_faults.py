@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from onestory_cli.media.clip_faults import measure, places, sudden
-from onestory_cli.quality import BLACK, CUT, FLASH, FROZEN, RULES, badness, faults, judge
+from onestory_cli.quality import BLACK, CUT, FLASH, FROZEN, RULES, fault_severity, faults, judge
 from tests.media.alarms import Pixels, alarms, found_faults, storyworld_clips
 
 
@@ -117,8 +117,8 @@ def test_a_number_that_cannot_be_told_is_not_judged() -> None:
     checks = [judge(FROZEN, None), judge(CUT, 0.5), judge(FROZEN, 0.0), judge(FLASH, 0.05)]
     assert [check.bad for check in checks] == [False, True, True, False]
     assert checks[0].value is None
-    assert len(faults(checks)) == badness(checks)[0] == 2
-    assert badness([judge(CUT, 0.5)]) > badness([judge(CUT, 0.2)]) > badness([judge(CUT, 0.01)])
+    assert len(faults(checks)) == fault_severity(checks)[0] == 2
+    assert fault_severity([judge(CUT, 0.5)]) > fault_severity([judge(CUT, 0.2)]) > fault_severity([judge(CUT, 0.01)])
     assert str(judge(CUT, 0.25)) == "stray cut 0.25"
 
 

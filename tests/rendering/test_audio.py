@@ -12,7 +12,7 @@ import pytest
 
 from onestory_cli.media.mux import read_metadata
 from onestory_cli.planning.jobs import Plan
-from onestory_cli.rendering.provenance import Recipe
+from onestory_cli.rendering.provenance import Provenance
 from onestory_cli.store.run import Run
 from onestory_cli.story.types import Audio
 from tests.films import plan_of, render_with, shot
@@ -85,7 +85,7 @@ def test_a_run_and_its_recipe_keep_the_sound(tmp_path: Path, music: Audio, words
     plan = film_plan(tmp_path, story=music, city=words)
     render_with(plan, tmp_path / "run")
     run = Run.open(tmp_path / "run")
-    recipe = Recipe.from_metadata(read_metadata(run.film))
+    recipe = Provenance.from_metadata(read_metadata(run.film))
     assert sorted(Path(name).suffix for name in recipe.files) == [".flac", ".wav"]
     assert all((run.path / name).is_file() for name in recipe.files)
     assert "role: narration" in recipe.story

@@ -7,13 +7,13 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from onestory_cli.rendering.background import Behind
+from onestory_cli.rendering.background import BackgroundQueue
 
 
 def test_pieces_are_done_in_order_beside_the_caller_who_hears_of_them() -> None:
     done: list[tuple[int, int]] = []
     heard: list[int] = []
-    with Behind() as behind:
+    with BackgroundQueue() as behind:
         for number in range(20):
             behind.add(lambda number=number: done.append((number, threading.get_ident())) or number, heard.append)
         behind.wait()
@@ -24,7 +24,7 @@ def test_pieces_are_done_in_order_beside_the_caller_who_hears_of_them() -> None:
 def test_polling_waits_for_nothing() -> None:
     go = threading.Event()
     heard: list[bool] = []
-    with Behind() as behind:
+    with BackgroundQueue() as behind:
         behind.add(go.wait, heard.append)
         behind.poll()
         assert heard == []
@@ -35,7 +35,7 @@ def test_polling_waits_for_nothing() -> None:
 
 def test_a_fault_comes_out_once_and_nothing_after_it_is_begun() -> None:
     done: list[str] = []
-    with Behind() as behind:
+    with BackgroundQueue() as behind:
         behind.add(lambda: 1 / 0, done.append)
         behind.add(lambda: done.append("later"), done.append)
         with pytest.raises(ZeroDivisionError):
@@ -46,7 +46,7 @@ def test_a_fault_comes_out_once_and_nothing_after_it_is_begun() -> None:
 
 def test_leaving_finishes_what_was_added_even_when_the_caller_failed() -> None:
     done: list[str] = []
-    behind = Behind()
+    behind = BackgroundQueue()
     behind.add(lambda: done.append("a take"), done.append)
     with pytest.raises(KeyError), behind:
         raise KeyError
@@ -56,7 +56,7 @@ def test_leaving_finishes_what_was_added_even_when_the_caller_failed() -> None:
 def test_who_is_interrupted_while_leaving_waits_for_the_piece_in_work_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     go = threading.Event()
     done: list[str] = []
-    behind = Behind()
+    behind = BackgroundQueue()
     behind.add(lambda: go.wait() and done.append("in work"), done.append)
     behind.add(lambda: done.append("later"), done.append)
     shut = behind._thread.shutdown

@@ -15,7 +15,7 @@ from onestory_cli.errors import OnestoryError
 from onestory_cli.planning.jobs import ShotJob
 from onestory_cli.store.run import Run
 from tests.faults.kills import outcome_of
-from tests.films import NumberShot, NumpyMaker, plan_of, render_with, shot, three_shots
+from tests.films import NumberShot, NumpyGenerator, plan_of, render_with, shot, three_shots
 
 PATIENCE = 60.0  # seconds; only a broken loop waits so long
 
@@ -39,7 +39,7 @@ class LateShot:
         return {**self.made.seconds, "decode": 0.5}
 
 
-class LateMaker(NumpyMaker):
+class LateMaker(NumpyGenerator):
     """`order` tells what is made and decoded. With `beside`, the pixels of a shot wait until the next one is begun."""
 
     def __init__(self, *, beside: bool = False, broken: str = "") -> None:
@@ -69,15 +69,15 @@ class LateMaker(NumpyMaker):
 def test_a_shot_is_decoded_beside_the_next_one_and_the_film_is_the_same(tmp_path: Path) -> None:
     plan = three_shots()
     render_with(plan, tmp_path / "at-once")
-    render_with(plan, tmp_path / "beside", maker=LateMaker(beside=True))
+    render_with(plan, tmp_path / "beside", generator=LateMaker(beside=True))
     assert outcome_of(tmp_path / "beside") == outcome_of(tmp_path / "at-once")
 
 
 def test_the_record_tells_of_the_decoding_and_of_the_pixels(tmp_path: Path) -> None:
     render_with(three_shots(), tmp_path / "at-once")
-    render_with(three_shots(), tmp_path / "beside", maker=LateMaker(beside=True))
+    render_with(three_shots(), tmp_path / "beside", generator=LateMaker(beside=True))
     records = [
-        {name: shelf.takes[0].record for name, shelf in Run.open(tmp_path / place).shelves().items()}
+        {name: shot_takes.takes[0].record for name, shot_takes in Run.open(tmp_path / place).takes_by_shot().items()}
         for place in ("at-once", "beside")
     ]
     for name, record in records[1].items():
@@ -87,30 +87,32 @@ def test_the_record_tells_of_the_decoding_and_of_the_pixels(tmp_path: Path) -> N
 
 
 def test_no_more_than_one_shot_waits(tmp_path: Path) -> None:
-    order = (maker := LateMaker(beside=True)).order
-    render_with(three_shots(), tmp_path, maker=maker)
+    order = (generator := LateMaker(beside=True)).order
+    render_with(three_shots(), tmp_path, generator=generator)
     assert order.index("decode opening") < order.index("decode city") < order.index("decode return")
     assert order.index("make city") < order.index("decode opening")
     assert order.index("make return") > order.index("decode opening")
 
 
 def test_who_must_know_of_faults_waits_for_the_pixels(tmp_path: Path) -> None:
-    maker = LateMaker()
-    render_with(three_shots(), tmp_path, maker=maker, retry_bad=1)
-    assert maker.order == [f"{verb} {name}" for name in ("opening", "city", "return") for verb in ("make", "decode")]
+    generator = LateMaker()
+    render_with(three_shots(), tmp_path, generator=generator, retry_bad=1)
+    assert generator.order == [
+        f"{verb} {name}" for name in ("opening", "city", "return") for verb in ("make", "decode")
+    ]
 
 
 def test_a_take_that_somebody_must_accept_is_whole_before_it_is_asked_for(tmp_path: Path) -> None:
     plan = plan_of(shot("opening"), shot("city", accept="ask"), shot("return"))
-    maker = LateMaker()
+    generator = LateMaker()
     with pytest.raises(OnestoryError, match="waits for you to accept"):
-        render_with(plan, tmp_path, maker=maker)
-    assert sorted(maker.order) == ["decode city", "decode opening", "make city", "make opening"]
-    assert [take.record.checks != () for take in Run.open(tmp_path).shelves()["city"].takes] == [True]
+        render_with(plan, tmp_path, generator=generator)
+    assert sorted(generator.order) == ["decode city", "decode opening", "make city", "make opening"]
+    assert [take.record.checks != () for take in Run.open(tmp_path).takes_by_shot()["city"].takes] == [True]
 
 
 def test_a_decoding_that_fails_loses_only_its_own_shot(tmp_path: Path) -> None:
     with pytest.raises(OnestoryError, match="no memory"):
-        render_with(three_shots(), tmp_path, maker=LateMaker(broken="city"))
+        render_with(three_shots(), tmp_path, generator=LateMaker(broken="city"))
     assert set(Run.open(tmp_path).accepted()) == {"opening"}
-    assert render_with(three_shots(), tmp_path, maker=LateMaker()).made == ["city", "return"]
+    assert render_with(three_shots(), tmp_path, generator=LateMaker()).made == ["city", "return"]

@@ -15,7 +15,7 @@ from onestory_cli.store.run import Run
 from onestory_cli.store.takes import CLIP, LATENTS
 from onestory_cli.store.verify import find_damage
 from onestory_cli.story.types import MemoryRequest, Shot
-from tests.films import NamingMaker, change, latents_of, plan_of, render_with, shot
+from tests.films import NamingGenerator, change, latents_of, plan_of, render_with, shot
 
 
 @pytest.fixture
@@ -23,10 +23,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "film.run"
 
 
-def render_named(plan: Plan, folder: Path, heard: list[Event] | None = None) -> NamingMaker:
-    maker = NamingMaker(plan.model)
-    render_with(plan, folder, (heard if heard is not None else []).append, maker=maker)
-    return maker
+def render_named(plan: Plan, folder: Path, heard: list[Event] | None = None) -> NamingGenerator:
+    generator = NamingGenerator(plan.model)
+    render_with(plan, folder, (heard if heard is not None else []).append, generator=generator)
+    return generator
 
 
 def ten() -> list[Shot]:
@@ -47,9 +47,9 @@ def test_an_edit_of_a_shot_that_nobody_remembers_makes_one_shot(folder: Path) ->
     edited = change(plan, "third", resolved_caption="third by night as in opening")
     assert list(actions(edited, folder).values()) == ["keep"] * 2 + ["render"] + ["undecided"] * 7
     heard: list[Event] = []
-    maker = render_named(edited, folder, heard)
-    assert maker.made == ["third"]
-    assert maker.recalled == [f"shot-{number}" for number in range(4, 11)]
+    generator = render_named(edited, folder, heard)
+    assert generator.made == ["third"]
+    assert generator.recalled == [f"shot-{number}" for number in range(4, 11)]
     kept = {event.shot: event.reason for event in heard if isinstance(event, events.ShotKept)}
     assert kept["opening"] == "kept"
     assert kept["shot-4"] == "kept: still remembers opening[1,0]"
@@ -63,8 +63,8 @@ def test_what_was_checked_is_a_hit_without_a_model_from_then_on(folder: Path) ->
     edited = change(plan, "third", resolved_caption="other as in opening")
     render_named(edited, folder)
     assert set(actions(edited, folder).values()) == {"keep"}
-    maker = render_named(edited, folder)
-    assert (maker.made, maker.recalled) == ([], [])
+    generator = render_named(edited, folder)
+    assert (generator.made, generator.recalled) == ([], [])
     assert (render_named(plan, folder).made, find_damage(Run.open(folder))) == ([], ())
 
 
@@ -73,7 +73,7 @@ def test_a_take_that_stands_gets_a_record_of_the_memory_that_it_was_checked_agai
     render_named(plan, folder)
     render_named(change(plan, "third", resolved_caption="other as in opening"), folder)
     run = Run.open(folder)
-    again, first = run.shelves()["shot-4"].takes
+    again, first = run.takes_by_shot()["shot-4"].takes
     third = latents_of(folder)["third"]
     assert again.record.memory.visible["third"] == third != first.record.memory.visible["third"]
     assert str(again.record.reason) == "kept: still remembers opening[1,0]"
@@ -92,8 +92,8 @@ def test_an_edit_of_a_shot_that_some_remember_makes_just_those(folder: Path) -> 
     plan = plan_of(*shots, shot("c", "c as in b"), shot("d", "d as in opening"))
     render_named(plan, folder)
     heard: list[Event] = []
-    maker = render_named(change(plan, "city", resolved_caption="city by day"), folder, heard)
-    assert maker.made == ["city", "b", "c"]
+    generator = render_named(change(plan, "city", resolved_caption="city by day"), folder, heard)
+    assert generator.made == ["city", "b", "c"]
     reasons = {event.shot: event.reason for event in heard if isinstance(event, events.ShotStarted)}
     assert reasons["b"] == "memory changed: city[1,0] differs"
     assert reasons["c"] == "memory changed: b[1,0] differs"
@@ -103,8 +103,8 @@ def test_a_new_shot_that_is_remembered_instead_is_a_reason_to_make(folder: Path)
     shots = [shot("opening"), shot("city"), shot("return", "return as in opening night")]
     render_named(plan_of(*shots), folder)
     heard: list[Event] = []
-    maker = render_named(plan_of(shots[0], shot("night"), *shots[1:]), folder, heard)
-    assert maker.made == ["night", "city", "return"]
+    generator = render_named(plan_of(shots[0], shot("night"), *shots[1:]), folder, heard)
+    assert generator.made == ["night", "city", "return"]
     started = {event.shot: event.reason for event in heard if isinstance(event, events.ShotStarted)}
     assert started["return"] == "memory changed: no longer selects opening[0]; selects night[1]"
 
@@ -121,8 +121,8 @@ def test_shots_come_go_move_and_change_names(folder: Path, how: str) -> None:
         shots[2], shots[5] = shots[5], shots[2]
     else:
         shots[2] = shot("newly-named", shots[2].caption)
-    maker = render_named(plan_of(*shots), folder)
-    assert maker.made == (["between"] if how == "insert" else [])
+    generator = render_named(plan_of(*shots), folder)
+    assert generator.made == (["between"] if how == "insert" else [])
     assert actions(plan_of(*shots), folder) == {item.id: "keep" for item in shots}
     assert render_named(plan_of(*shots), folder).recalled == []
 
@@ -160,7 +160,7 @@ def test_the_log_and_the_record_hold_the_same_reason(folder: Path) -> None:
     render_named(plan_of(shot("night"), *edited.story.shots), folder)
     logged = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
     last = {line["shot"]: line["reason"] for line in logged if line["event"] in ("ShotStarted", "ShotKept")}
-    takes = {name: shelf.takes[0] for name, shelf in Run.open(folder).shelves().items()}
+    takes = {name: shot_takes.takes[0] for name, shot_takes in Run.open(folder).takes_by_shot().items()}
     assert last == {name: str(take.record.reason) for name, take in takes.items()}
     assert last["opening"] == "memory changed: sees night now, nothing before"
     assert last["b"] == "memory changed: city[1,0] differs"

@@ -89,7 +89,7 @@ def test_plan_and_events_say_that_it_goes_on_and_the_record_why_it_was_begun(fol
     render_with(three_shots(), folder, heard.append)
     started = {event.shot: (event.reason, event.goes_on) for event in heard if isinstance(event, events.ShotStarted)}
     assert started == {"city": ("new", "goes on at step 3 of 3"), "return": ("new", "")}
-    assert str(Run.open(folder).shelves()["city"].takes[0].record.reason) == "new"
+    assert str(Run.open(folder).takes_by_shot()["city"].takes[0].record.reason) == "new"
 
 
 def test_a_stop_between_shots_begins_no_other(folder: Path) -> None:

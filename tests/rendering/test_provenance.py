@@ -12,7 +12,7 @@ from onestory_cli import load_story, plan, render
 from onestory_cli.errors import OnestoryError
 from onestory_cli.media.mux import ClipPart, mux_film, read_metadata
 from onestory_cli.media.video import read_clip
-from onestory_cli.rendering.provenance import KEY, Recipe
+from onestory_cli.rendering.provenance import KEY, Provenance
 from onestory_cli.store.run import Run
 from tests.films import latents_of, plan_of, render_with, shot, three_shots
 from tests.tiny import tiny_folder as tiny_folder  # the fixture
@@ -33,8 +33,8 @@ shots:
 """
 
 
-def recipe_in(film: Path) -> Recipe:
-    return Recipe.from_metadata(read_metadata(film))
+def recipe_in(film: Path) -> Provenance:
+    return Provenance.from_metadata(read_metadata(film))
 
 
 @pytest.mark.filterwarnings("ignore::onestory_cli.api.StoryWarning")
@@ -46,7 +46,7 @@ def test_the_story_of_a_film_makes_the_same_frames_again(tmp_path: Path, tiny_fo
     first = plan(load_story(path, profile="draft", allow_outside=True), allow_outside=True)
     film = render(first, takes={"return": 2}, device="cpu")
     run = Run.open(film.parent)
-    other = max(run.shelves()["return"].takes, key=lambda take: take.record.take)
+    other = max(run.takes_by_shot()["return"].takes, key=lambda take: take.record.take)
     with run.locked():
         run.accept("return", other, chosen=True)
     film = render(first, device="cpu")
@@ -75,8 +75,8 @@ def test_the_same_film_has_the_same_bytes(tmp_path: Path) -> None:
 
 def test_another_recipe_joins_the_film_again_and_makes_no_shot(tmp_path: Path) -> None:
     render_with(plan_of(shot("opening"), shot("city")), tmp_path)
-    maker = render_with(plan_of(shot("opening"), shot("city"), style="unused by these captions"), tmp_path)
-    assert maker.made == []
+    generator = render_with(plan_of(shot("opening"), shot("city"), style="unused by these captions"), tmp_path)
+    assert generator.made == []
     assert "unused by these captions" in recipe_in(tmp_path / "film.mp4").story
 
 
@@ -84,7 +84,7 @@ def test_a_recipe_of_thousands_of_shots_fits(tmp_path: Path) -> None:
     render_with(plan_of(shot("opening", "A beach. " * 500)), tmp_path)
     clip = next(tmp_path.glob("shots/*/*/clip.mp4"))
     recipe = recipe_in(tmp_path / "film.mp4")
-    large = Recipe(**{**vars(recipe), "shots": recipe.shots * 2000})
+    large = Provenance(**{**vars(recipe), "shots": recipe.shots * 2000})
     assert len(large.to_text()) > 8_000_000
     mux_film(tmp_path / "large.mp4", [ClipPart(path=clip, title="opening")], metadata={KEY: large.to_text()})
     assert recipe_in(tmp_path / "large.mp4") == large
@@ -96,5 +96,5 @@ def test_a_recipe_of_thousands_of_shots_fits(tmp_path: Path) -> None:
 )
 def test_a_film_without_a_recipe_is_told(metadata: dict[str, str]) -> None:
     with pytest.raises(OnestoryError) as caught:
-        Recipe.from_metadata(metadata)
+        Provenance.from_metadata(metadata)
     assert caught.value.code == "M515"

@@ -16,10 +16,10 @@ from onestory_cli.rendering.takes import make_takes
 from onestory_cli.store.candidates import find_take
 from onestory_cli.store.run import Run
 from onestory_cli.story.types import Character, Mention, Setting
-from tests.films import NumberShot, NumpyMaker, latents_of, plan_of, render_with, shot
+from tests.films import NumberShot, NumpyGenerator, latents_of, plan_of, render_with, shot
 
 
-class Faulty(NumpyMaker):
+class Faulty(NumpyGenerator):
     """Takes of these numbers are black; with `flashing` a bright frame is in their middle."""
 
     def __init__(self, *numbers: int, flashing: tuple[int, ...] = ()) -> None:
@@ -43,7 +43,7 @@ def plan() -> Plan:
 
 
 def checks_of(folder: Path, name: str) -> dict[str, Check]:
-    takes = {take.id: take for take in Run.open(folder).shelves()[name].takes}
+    takes = {take.id: take for take in Run.open(folder).takes_by_shot()[name].takes}
     entry = Run.open(folder).accepted()[name]
     return {check.name: check for check in takes[entry.folder.partition("/")[2]].record.checks}
 
@@ -54,7 +54,7 @@ def accepted(folder: Path) -> int:
 
 def test_every_take_is_checked_and_what_is_bad_is_told(plan: Plan, tmp_path: Path) -> None:
     heard: list[Event] = []
-    render_with(plan, tmp_path, heard.append, maker=Faulty(0))
+    render_with(plan, tmp_path, heard.append, generator=Faulty(0))
     assert list(checks_of(tmp_path, "opening")) == list(RULES)
     assert [check.bad for check in checks_of(tmp_path, "opening").values()] == [False] * 5
     bad = [name for name, check in checks_of(tmp_path, "city").items() if check.bad]
@@ -64,7 +64,7 @@ def test_every_take_is_checked_and_what_is_bad_is_told(plan: Plan, tmp_path: Pat
     assert told[1].message == 'take 0 of "city": it is black (black 1, limit 0.5)'
     assert "take new" in told[1].help
     again: list[Event] = []
-    assert render_with(plan, tmp_path, again.append, maker=Faulty(0)).made == []
+    assert render_with(plan, tmp_path, again.append, generator=Faulty(0)).made == []
     assert not [event for event in again if isinstance(event, Warned)]
     assert (faulty(heard), faulty(again)) == (0, 1)
 
@@ -74,34 +74,34 @@ def faulty(heard: list[Event]) -> int:
 
 
 def test_a_bad_take_is_replaced_by_the_first_good_one(plan: Plan, tmp_path: Path) -> None:
-    maker = render_with(plan, tmp_path, maker=Faulty(0, 1), retry_bad=3)
-    assert maker.made == ["opening", "city", "city", "city", "return"]
+    generator = render_with(plan, tmp_path, generator=Faulty(0, 1), retry_bad=3)
+    assert generator.made == ["opening", "city", "city", "city", "return"]
     assert accepted(tmp_path) == 2
     before = latents_of(tmp_path)
-    assert render_with(plan, tmp_path, maker=Faulty(0, 1), retry_bad=3).made == []
+    assert render_with(plan, tmp_path, generator=Faulty(0, 1), retry_bad=3).made == []
     assert latents_of(tmp_path) == before
 
 
 def test_of_bad_takes_only_the_one_with_the_smallest_faults_counts(plan: Plan, tmp_path: Path) -> None:
-    maker = Faulty(0, 2, flashing=(1,))
-    render_with(plan, tmp_path, maker=maker, retry_bad=2)
-    assert (maker.made.count("city"), accepted(tmp_path)) == (3, 1)
-    again = render_with(plan, tmp_path, maker=Faulty(0, 2, flashing=(1,)), retry_bad=2)
+    generator = Faulty(0, 2, flashing=(1,))
+    render_with(plan, tmp_path, generator=generator, retry_bad=2)
+    assert (generator.made.count("city"), accepted(tmp_path)) == (3, 1)
+    again = render_with(plan, tmp_path, generator=Faulty(0, 2, flashing=(1,)), retry_bad=2)
     assert (again.made, accepted(tmp_path)) == ([], 1)
 
 
 def test_good_takes_and_no_retries_make_nothing_more(plan: Plan, tmp_path: Path) -> None:
     assert render_with(plan, tmp_path / "a", retry_bad=3).made == ["opening", "city", "return"]
-    assert render_with(plan, tmp_path / "b", maker=Faulty(0)).made == ["opening", "city", "return"]
+    assert render_with(plan, tmp_path / "b", generator=Faulty(0)).made == ["opening", "city", "return"]
 
 
 def test_a_take_that_somebody_chose_is_never_replaced(plan: Plan, tmp_path: Path) -> None:
-    render_with(plan, tmp_path, maker=Faulty(0))
+    render_with(plan, tmp_path, generator=Faulty(0))
     run = Run.open(tmp_path)
     with run.locked():
         run.accept("city", find_take(plan, run, "city", None), chosen=True)
     heard: list[Event] = []
-    assert render_with(plan, tmp_path, heard.append, maker=Faulty(0), retry_bad=3).made == []
+    assert render_with(plan, tmp_path, heard.append, generator=Faulty(0), retry_bad=3).made == []
     assert faulty(heard) == 0
     make_takes(plan, run, lambda: Faulty(0), shot="city", retry_bad=1)
     assert accepted(tmp_path) == 0
@@ -111,12 +111,12 @@ def test_a_take_that_somebody_chose_is_never_replaced(plan: Plan, tmp_path: Path
 def test_where_the_story_asks_nobody_else_accepts(tmp_path: Path) -> None:
     plan = plan_of(shot("city", accept="ask"))
     with pytest.raises(Exception, match="waits for you"):
-        render_with(plan, tmp_path, maker=Faulty(0), retry_bad=3)
-    assert len(Run.open(tmp_path).shelves()["city"].takes) == 1
+        render_with(plan, tmp_path, generator=Faulty(0), retry_bad=3)
+    assert len(Run.open(tmp_path).takes_by_shot()["city"].takes) == 1
 
 
 def test_take_new_goes_on_until_one_is_good_and_lets_it_count(plan: Plan, tmp_path: Path) -> None:
-    render_with(plan, tmp_path, maker=Faulty(0))
+    render_with(plan, tmp_path, generator=Faulty(0))
     made = make_takes(plan, Run.open(tmp_path), lambda: Faulty(0, 1), shot="city", retry_bad=3)
     assert [take.record.take for take in made] == [1, 2]
     assert accepted(tmp_path) == 2

@@ -32,7 +32,7 @@ from onestory_cli.story.types import Character, MemoryRequest, Output
 from tests.films import (
     SPEC,
     NumberShot,
-    NumpyMaker,
+    NumpyGenerator,
     change,
     latents_of,
     plan_of,
@@ -54,14 +54,14 @@ def kinds(heard: list[Event]) -> list[str]:
 
 def test_makes_every_shot_once_and_the_film(folder: Path) -> None:
     heard: list[Event] = []
-    maker = render_with(three_shots(), folder, heard.append)
-    assert maker.made == ["opening", "city", "return"]
+    generator = render_with(three_shots(), folder, heard.append)
+    assert generator.made == ["opening", "city", "return"]
     assert probe(folder / "film.mp4").frames == 15
     assert [chapter.title for chapter in read_chapters(folder / "film.mp4")] == ["opening", "city", "return"]
-    for id in maker.made:
+    for id in generator.made:
         told = [event for event in heard if getattr(event, "shot", "") == id]
         assert kinds(told) == ["ShotStarted", "Remembered", "TakeCommitted"]
-    assert [event.shot for event in heard if isinstance(event, events.TakeCommitted)] == maker.made
+    assert [event.shot for event in heard if isinstance(event, events.TakeCommitted)] == generator.made
     assert (kinds(heard)[0], kinds(heard)[-3:]) == ("RunStarted", ["TakeCommitted", "FilmMuxed", "RunFinished"])
 
 
@@ -69,7 +69,7 @@ def test_a_second_render_keeps_all_and_changes_no_file(folder: Path) -> None:
     render_with(three_shots(), folder)
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
-    def load() -> NumpyMaker:
+    def load() -> NumpyGenerator:
         raise AssertionError("a no-op must not load the model")
 
     heard: list[Event] = []
@@ -90,8 +90,8 @@ def test_two_runs_of_one_plan_have_equal_latents_state_and_film(tmp_path: Path) 
 def test_a_changed_caption_makes_that_shot_and_those_that_remember_it(folder: Path) -> None:
     render_with(three_shots(), folder)
     heard: list[Event] = []
-    maker = render_with(change(three_shots(), "city", resolved_caption="a city by day"), folder, heard.append)
-    assert maker.made == ["city", "return"]
+    generator = render_with(change(three_shots(), "city", resolved_caption="a city by day"), folder, heard.append)
+    assert generator.made == ["city", "return"]
     reasons = {event.shot: event.reason for event in heard if isinstance(event, events.ShotStarted)}
     assert reasons["city"] == "caption changed"
     assert reasons["return"] == "memory changed: city[1] differs"
@@ -167,7 +167,7 @@ def test_the_record_is_the_memory_state(folder: Path) -> None:
     plan = three_shots()
     render_with(plan, folder)
     run = Run.open(folder)
-    opening, last = (run.shelves()[id].takes[0] for id in ("opening", "return"))
+    opening, last = (run.takes_by_shot()[id].takes[0] for id in ("opening", "return"))
     memory = last.record.memory
     assert list(memory.visible) == ["opening", "city"]
     assert memory.visible["opening"] == opening.digest
@@ -196,7 +196,7 @@ def test_reference_and_first_frame_images_are_frozen_and_used(tmp_path: Path, fo
     fox = Character(id="fox", look="a fox", again="the fox", image="fox.png")
     plan = plan_of(shot("opening", image="start.png"), shot("city"), folder=tmp_path, characters=(fox,))
     render_with(plan, folder)
-    opening, city = (Run.open(folder).shelves()[id].takes[0].record for id in ("opening", "city"))
+    opening, city = (Run.open(folder).takes_by_shot()[id].takes[0].record for id in ("opening", "city"))
     assert opening.memory.visible == {"@fox": plan.references[0].image.sha256}
     assert list(city.memory.visible) == ["@fox", "opening"]
     assert opening.spec["image"] == plan.jobs[0].image.sha256  # type: ignore[union-attr]
@@ -270,7 +270,7 @@ def test_the_story_is_frozen_byte_for_byte(folder: Path) -> None:
     assert Run.open(folder).state().source == source  # type: ignore[union-attr]
 
 
-class Held(NumpyMaker):
+class Held(NumpyGenerator):
     """Sees what is on the disk while it makes a shot."""
 
     def __init__(self, folder: Path, shot: str, disk: HoldingDisk) -> None:
@@ -301,33 +301,33 @@ class HoldingDisk(Disk):
 def test_a_shot_is_made_while_the_one_before_is_still_to_be_committed(tmp_path: Path) -> None:
     render_with(three_shots(), tmp_path / "whole")
     disk = HoldingDisk()
-    maker = Held(tmp_path / "film.run", "city", disk)
-    render_with(three_shots(), tmp_path / "film.run", disk=disk, maker=maker)
-    assert maker.there == []
+    generator = Held(tmp_path / "film.run", "city", disk)
+    render_with(three_shots(), tmp_path / "film.run", disk=disk, generator=generator)
+    assert generator.there == []
     for file in ("run.json", "film.mp4"):
         assert (tmp_path / "film.run" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
 
 
 def test_a_take_that_cannot_be_committed_ends_the_next_shot_with_the_same_error(folder: Path) -> None:
     disk = HoldingDisk(errno.ENOSPC)
-    maker = Held(folder, "city", disk)
+    generator = Held(folder, "city", disk)
     with pytest.raises(OnestoryError) as caught:
-        render_with(three_shots(), folder, disk=disk, maker=maker)
+        render_with(three_shots(), folder, disk=disk, generator=generator)
     assert (caught.value.code, caught.value.exit) == ("R405", ExitCode.PARTIAL)
-    assert "return" not in maker.made
+    assert "return" not in generator.made
     assert find_damage(Run(folder)) == ()
     assert not list(folder.glob(".staging-*"))
     assert render_with(three_shots(), folder).made == ["opening", "city", "return"]
 
 
 def test_a_maker_that_fails_costs_no_take_that_was_made(folder: Path) -> None:
-    class Failing(NumpyMaker):
+    class Failing(NumpyGenerator):
         def make(self, job: ShotJob, memory: Mapping[str, np.ndarray], **options: Any) -> NumberShot:
             if job.shot == "city":
                 raise ZeroDivisionError
             return super().make(job, memory, **options)
 
     with pytest.raises(ZeroDivisionError):
-        render_with(three_shots(), folder, maker=Failing())
+        render_with(three_shots(), folder, generator=Failing())
     assert list(latents_of(folder)) == ["opening"]
     assert render_with(three_shots(), folder).made == ["city", "return"]

@@ -17,7 +17,7 @@ from onestory_cli.planning.jobs import Plan
 from onestory_cli.rendering.resume import load_run_plan
 from onestory_cli.rendering.takes import make_takes
 from onestory_cli.store.run import Run
-from tests.films import SPEC, NumpyMaker, latents_of, render_with
+from tests.films import SPEC, NumpyGenerator, latents_of, render_with
 
 STORY = """\
 story: 1
@@ -53,7 +53,7 @@ def plan_for(file: Path, **options: Any) -> Plan:
     return plan
 
 
-def forget(file: Path) -> None:
+def remove_stale_lock(file: Path) -> None:
     """Take away all that the run was made from, but the model."""
     file.unlink()
     for picture in (file.parent / "refs").iterdir():
@@ -63,7 +63,7 @@ def forget(file: Path) -> None:
 def test_the_rest_of_a_run_is_made_as_if_it_had_gone_on(file: Path, tmp_path: Path) -> None:
     render_with(plan_for(file), tmp_path / "whole.run")
     render_with(plan_for(file, until="city"), tmp_path / "film.run")
-    forget(file)
+    remove_stale_lock(file)
     run = Run.open(tmp_path / "film.run")
     assert render_with(load_run_plan(run), run.path).made == ["return"]
     assert latents_of(run.path) == latents_of(tmp_path / "whole.run")
@@ -78,7 +78,7 @@ def test_options_of_the_render_are_those_of_the_resume(
     file: Path, tmp_path: Path, options: dict[str, Any], steps: int, seed: int
 ) -> None:
     render_with(plan_for(file, **options), tmp_path / "film.run")
-    forget(file)
+    remove_stale_lock(file)
     plan = load_run_plan(Run.open(tmp_path / "film.run"))
     assert {(job.steps, job.seed_rule.base) for job in plan.jobs} == {(steps, seed)}
     assert render_with(plan, tmp_path / "film.run").made == []
@@ -105,7 +105,7 @@ def test_a_run_that_was_given_something_else_meanwhile_is_left(file: Path, tmp_p
         (tmp_path / "models" / "numbers" / "weights.safetensors").write_bytes(b"retrained")
     render_with(plan_for(file, **({"seed": 8} if change == "option" else {})), run.path)
     before = (run.path / "run.json").read_bytes(), (run.path / "story.yaml").read_bytes()
-    for late in (render_with, lambda plan, _: make_takes(plan, run, NumpyMaker, shot="city")):
+    for late in (render_with, lambda plan, _: make_takes(plan, run, NumpyGenerator, shot="city")):
         with pytest.raises(OnestoryError) as caught:
             late(plan, run.path)
         assert (caught.value.code, caught.value.exit) == ("R419", ExitCode.PARTIAL)
@@ -117,7 +117,7 @@ def test_a_take_that_was_accepted_meanwhile_is_no_hindrance(file: Path, tmp_path
     render_with(plan_for(file), tmp_path / "film.run")
     run = Run.open(tmp_path / "film.run")
     plan = load_run_plan(run)
-    (other,) = make_takes(plan, run, NumpyMaker, shot="return")
+    (other,) = make_takes(plan, run, NumpyGenerator, shot="return")
     with run.locked():
         run.accept("return", other, chosen=True)
     assert render_with(plan, run.path).made == []

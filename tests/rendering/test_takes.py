@@ -12,11 +12,11 @@ from onestory_cli.planning.jobs import Plan
 from onestory_cli.planning.planner import make_plan
 from onestory_cli.rendering.takes import make_takes
 from onestory_cli.store import prune
-from onestory_cli.store.candidates import acceptable_take, candidates, find_take
+from onestory_cli.store.candidates import acceptable_take, find_take, list_takes
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Take
 from onestory_cli.store.verify import find_damage
-from tests.films import NamingMaker, change, latents_of, plan_of, render_with, shot
+from tests.films import NamingGenerator, change, latents_of, plan_of, render_with, shot
 
 
 @pytest.fixture
@@ -31,11 +31,11 @@ def folder(tmp_path: Path, plan: Plan) -> Path:
 
 
 def render(plan: Plan, folder: Path, **options: object) -> list[str]:
-    return render_with(plan, folder, maker=NamingMaker(plan.model), **options).made
+    return render_with(plan, folder, generator=NamingGenerator(plan.model), **options).made
 
 
 def new(plan: Plan, folder: Path, shot: str, **options: int) -> tuple[Take, ...]:
-    return make_takes(plan, Run.open(folder), lambda: NamingMaker(plan.model), shot=shot, **options)
+    return make_takes(plan, Run.open(folder), lambda: NamingGenerator(plan.model), shot=shot, **options)
 
 
 def accept(plan: Plan, folder: Path, shot: str, which: str, *, chosen: bool = False) -> None:
@@ -48,7 +48,7 @@ def test_takes_are_made_beside_the_one_that_counts(plan: Plan, folder: Path) -> 
     before = latents_of(folder)
     assert render(plan, folder, takes={"city": 3}) == ["city", "city"]
     assert latents_of(folder) == before
-    found = candidates(plan, Run.open(folder), "city")
+    found = list_takes(plan, Run.open(folder), "city")
     assert [(item.take.record.take, item.accepted, item.fits) for item in found] == [
         (0, True, True),
         (1, False, True),
@@ -167,7 +167,7 @@ def test_a_take_of_the_storys_seed_does_not_fit_a_shot_that_has_that_seed_for_it
     new(plan, folder, "city")
     new(plan, folder, "city", seed=99)
     given = change(plan, "city", seed=plan.story.seed)
-    found = candidates(given, Run.open(folder), "city")
+    found = list_takes(given, Run.open(folder), "city")
     assert [item.fits for item in found] == [False, True, True]  # take 1 derives from 7 either way
     with pytest.raises(OnestoryError, match="not made of what the story says now"):
         acceptable_take(given, Run.open(folder), "city", "0")

@@ -12,7 +12,7 @@ from onestory_cli.planning.compile import compile_story
 from onestory_cli.report.data import FilmReport, Frame, Memory, read_film
 from onestory_cli.store.run import Run
 from tests.commands.conftest import Onestory, film_run, onestory, story
-from tests.films import NamingMaker, render_with
+from tests.films import NamingGenerator, render_with
 
 __all__ = ["Onestory", "film_run", "onestory", "story"]  # fixtures
 
@@ -24,7 +24,7 @@ def film_of(folder: Path) -> FilmReport:
 def render_story(story: Path, folder: Path, *, naming: bool = False) -> FilmReport:
     """Render a story file into a run directory and read that."""
     plan, _ = compile_story(story)
-    render_with(plan, folder, maker=NamingMaker(plan.model) if naming else None)
+    render_with(plan, folder, generator=NamingGenerator(plan.model) if naming else None)
     return film_of(folder)
 
 

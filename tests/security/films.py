@@ -12,7 +12,7 @@ from typing import Any
 import av
 import numpy as np
 
-from onestory_cli.store.checksummed_json import seal
+from onestory_cli.store.checksummed_json import dump_checksummed
 from tests.security.hostile import HEAD, ONE, Hostile
 
 FILM, RUN = "film.mp4", "film.run"
@@ -63,7 +63,7 @@ def run(make: Callable[[Path], object], *command: str) -> Hostile:
 
 
 def stated(**changed: object) -> Callable[[Path], object]:
-    return lambda path: path.write_bytes(seal(STATE | changed))
+    return lambda path: path.write_bytes(dump_checksummed(STATE | changed))
 
 
 def _write(path: Path, recipe: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from onestory_cli.media.video import write_clip
-from onestory_cli.store.checksummed_json import seal
+from onestory_cli.store.checksummed_json import dump_checksummed
 from onestory_cli.store.disk import digest
 from onestory_cli.store.keys import SHORT, spec_key, take_key
 from onestory_cli.store.takes import CLIP, LATENTS, RECORD
@@ -62,10 +62,10 @@ def take(*command: str, codes: str = "R414", clip: bytes = b"", latents: object 
         record = {"files": files, **TAKE, **changed}
         record["clip"] = record.pop("settings", SETTINGS)
         key = take_key(spec_key(record["spec"]), record["memory"]["visible"], {})
-        (lies / RECORD).write_bytes(seal({"key": key, **record}))
+        (lies / RECORD).write_bytes(dump_checksummed({"key": key, **record}))
         lies.rename(lies.with_name(key[:SHORT]))
         state = STATE | {"shots": {"a": ENTRY | {"folder": f"a/{key[:SHORT]}"}}}
-        (folder / RUN / "run.json").write_bytes(seal(state))
+        (folder / RUN / "run.json").write_bytes(dump_checksummed(state))
 
     return Hostile(make=make, codes=codes, command=(*(command or ("export", "--to", "otio")), RUN))
 

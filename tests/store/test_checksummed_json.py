@@ -9,7 +9,7 @@ import pytest
 
 from onestory_cli.memory.frames import SelectedFrame
 from onestory_cli.planning.reasons import Reason, ReasonKind
-from onestory_cli.store.checksummed_json import BrokenSeal, canonical, seal, unseal
+from onestory_cli.store.checksummed_json import DamagedFileError, canonical, dump_checksummed, load_checksummed
 from onestory_cli.store.disk import FileDigest
 from onestory_cli.store.keys import spec_key, take_key
 from onestory_cli.store.record import MemoryState, Record
@@ -54,7 +54,7 @@ RECORD = Record(
 
 def test_what_was_sealed_comes_back() -> None:
     document = {"b": [1, 2.5, None, "é"], "a": {"x": True}}
-    assert unseal(seal(document)) == document
+    assert load_checksummed(dump_checksummed(document)) == document
 
 
 @pytest.mark.parametrize(
@@ -65,16 +65,16 @@ def test_what_was_sealed_comes_back() -> None:
         b"null",
         b"{}",
         b"\xff\xfe",
-        seal({"a": 1})[:-5],
-        seal({"a": 1}).replace(b'"a": 1', b'"a": 2'),
-        seal({"a": 1}).replace(b'"a": 1', b'"a": 1.0'),
-        seal({"a": 1}).replace(b'"a"', b'"b"'),
+        dump_checksummed({"a": 1})[:-5],
+        dump_checksummed({"a": 1}).replace(b'"a": 1', b'"a": 2'),
+        dump_checksummed({"a": 1}).replace(b'"a": 1', b'"a": 1.0'),
+        dump_checksummed({"a": 1}).replace(b'"a"', b'"b"'),
         json.dumps({"a": 1, "seal": "0" * 64}).encode(),
     ],
 )
 def test_what_is_not_as_it_was_sealed_is_refused(data: bytes) -> None:
-    with pytest.raises(BrokenSeal):
-        unseal(data)
+    with pytest.raises(DamagedFileError):
+        load_checksummed(data)
 
 
 def test_one_value_has_one_spelling() -> None:
@@ -96,11 +96,11 @@ def test_the_order_of_the_memory_survives_the_file() -> None:
 
 
 def test_a_record_of_another_format_is_refused() -> None:
-    document = unseal(RECORD.to_bytes())
-    with pytest.raises(BrokenSeal, match="another version"):
-        Record.from_bytes(seal({**document, "format": 99}))
-    with pytest.raises(BrokenSeal, match="key"):
-        Record.from_bytes(seal({**document, "key": "0" * 64}))
+    document = load_checksummed(RECORD.to_bytes())
+    with pytest.raises(DamagedFileError, match="another version"):
+        Record.from_bytes(dump_checksummed({**document, "format": 99}))
+    with pytest.raises(DamagedFileError, match="key"):
+        Record.from_bytes(dump_checksummed({**document, "key": "0" * 64}))
 
 
 def test_a_selected_frame_reads_as_people_write_it() -> None:

@@ -17,7 +17,7 @@ from onestory_cli.rendering.render import render
 from onestory_cli.store.disk import Disk
 from onestory_cli.store.run import Run
 from onestory_cli.store.verify import find_damage
-from tests.films import NumpyMaker, latents_of, plan_of, render_with, shot, three_shots
+from tests.films import NumpyGenerator, latents_of, plan_of, render_with, shot, three_shots
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,7 +47,7 @@ def render_and_die(plan: Plan, folder: Path, k: int) -> None:
     child = os.fork()
     if child == 0:
         try:
-            render(plan, Run.create(folder, DeadlyDisk(k)), NumpyMaker)
+            render(plan, Run.create(folder, DeadlyDisk(k)), NumpyGenerator)
         finally:
             os._exit(0)
     _, status = os.waitpid(child, 0)
@@ -91,8 +91,8 @@ def test_killed_before_every_change_of_an_edit(memory_folder: Path) -> None:
         render_with(before, folder)
         render_and_die(after, folder, k)
         assert find_damage(Run(folder)) == (), k
-        maker = render_with(after, folder)
-        assert maker.made in ([], ["return"])
+        generator = render_with(after, folder)
+        assert generator.made in ([], ["return"])
         assert_equal_runs(folder, whole)
 
 
@@ -112,16 +112,16 @@ def test_a_take_that_was_staged_whole_is_kept_even_when_clearing_up_is_killed_to
 
 
 def test_a_take_that_was_staged_whole_is_kept_in_place_of_a_damaged_one(memory_folder: Path) -> None:
-    plan, damaged, counted = plan_of(shot("opening")), memory_folder / "damaged", memory_folder / "counted"
+    plan, damaged, accepted_takes = plan_of(shot("opening")), memory_folder / "damaged", memory_folder / "counted"
     render_with(plan, damaged)
     (take,) = (damaged / "shots" / "opening").iterdir()
     (take / "clip.mp4").write_bytes(b"cut")
-    shutil.copytree(damaged, counted)
+    shutil.copytree(damaged, accepted_takes)
     disk = CountingDisk()
-    render_with(plan, counted, disk=disk)
+    render_with(plan, accepted_takes, disk=disk)
     render_and_die(plan, damaged, disk.changes.index("rename old"))  # before the damaged one gives way
     assert render_with(plan, damaged).made == []
-    assert_equal_runs(damaged, counted)
+    assert_equal_runs(damaged, accepted_takes)
 
 
 def test_kill_9_from_outside_between_and_within_shots(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_every_byte_of_a_record_is_guarded(folder: Path) -> None:
 
 def test_every_file_of_a_run_answers_to_a_digest_but_the_log(plan: Plan, folder: Path) -> None:
     partial = Partial(identity="0", step=1, steps=3, arrays={"latents": np.zeros((4, 2, 4, 4), np.float32)})
-    Run(folder).keep_partial("city", "a" * 64, partial)
+    Run(folder).save_partial("city", "a" * 64, partial)
     files = {path for path in folder.rglob("*") if path.is_file()}
     assert len(files) == 3 * 3 + 6
     for victim in files - {folder / "events.jsonl"}:
@@ -151,7 +151,7 @@ def test_an_empty_folder_is_no_take_and_no_damage(plan: Plan, folder: Path) -> N
 
 
 def test_latents_that_change_between_check_and_use_are_refused(folder: Path) -> None:
-    take = Run(folder).shelves()["city"].takes[0]
+    take = Run(folder).takes_by_shot()["city"].takes[0]
     flip(take.folder / "latents.safetensors")
     with pytest.raises(OnestoryError) as caught:
         take.latents()

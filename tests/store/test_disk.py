@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.store.disk import Disk, coded, digest, holds
+from onestory_cli.store.disk import Disk, digest, has_digest, os_errors_coded
 
 
 class Listening(Disk):
@@ -31,7 +31,7 @@ class Listening(Disk):
     ],
 )
 def test_what_the_system_refuses_has_a_code_and_a_way_on(number: int, code: str, exit: ExitCode) -> None:
-    with pytest.raises(OnestoryError) as caught, coded(Path("film.run")):
+    with pytest.raises(OnestoryError) as caught, os_errors_coded(Path("film.run")):
         raise OSError(number, "because")
     assert (caught.value.code, caught.value.exit) == (code, exit)
     assert '"film.run"' in caught.value.message
@@ -71,7 +71,7 @@ def test_a_digest_is_of_the_bytes_as_they_are_now(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"abc")
     assert (digest(path).sha256, digest(path).bytes) == (hashlib.sha256(b"abc").hexdigest(), 3)
-    assert holds(path, digest(path).sha256)
-    assert not holds(path, "0" * 64)
-    assert not holds(tmp_path / "gone", "0" * 64)
-    assert not holds(tmp_path, "0" * 64)
+    assert has_digest(path, digest(path).sha256)
+    assert not has_digest(path, "0" * 64)
+    assert not has_digest(tmp_path / "gone", "0" * 64)
+    assert not has_digest(tmp_path, "0" * 64)

@@ -18,7 +18,7 @@ import pytest
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.store.disk import Disk
-from onestory_cli.store.lock import forget, locked
+from onestory_cli.store.lock import locked, remove_stale_lock
 from onestory_cli.store.run import Run
 from tests.films import render_with, three_shots
 
@@ -98,7 +98,7 @@ def test_a_disk_that_cannot_lock_is_told_as_that(
     assert says in caught.value.help
     assert os.strerror(number) in caught.value.message
     (tmp_path / "lock").write_text(json.dumps({"pid": 7, "host": "farm-3", "start": 1.0}))
-    forget(tmp_path / "lock", pid=7, host="farm-3")
+    remove_stale_lock(tmp_path / "lock", pid=7, host="farm-3")
     assert (tmp_path / "lock").exists()
 
 
@@ -129,17 +129,17 @@ def test_of_many_that_come_at_once_after_a_crash_one_gets_the_lock(tmp_path: Pat
 
 def test_the_lock_of_a_process_that_is_gone_is_forgotten_and_no_other(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
-    forget(lock, pid=7, host="farm-3")
+    remove_stale_lock(lock, pid=7, host="farm-3")
     lock.write_text(json.dumps({"pid": 7, "host": "farm-3", "start": 1.0}))
     for pid, host in ((8, "farm-3"), (7, "farm-4")):
-        forget(lock, pid=pid, host=host)
+        remove_stale_lock(lock, pid=pid, host=host)
         assert lock.exists()
-    forget(lock, pid=7, host="farm-3")
+    remove_stale_lock(lock, pid=7, host="farm-3")
     assert not lock.exists()
 
 
 def test_a_lock_that_is_held_is_never_forgotten(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     with another_process_holds(lock) as process:
-        forget(lock, pid=process.pid, host=socket.gethostname())
+        remove_stale_lock(lock, pid=process.pid, host=socket.gethostname())
         assert lock.exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from onestory_cli.store.pace import pace, token_steps
+from onestory_cli.store.pace import seconds_per_token_step, token_steps
 from onestory_cli.store.run import Run
 from tests.films import render_with, three_shots
 
@@ -15,19 +15,19 @@ from tests.films import render_with, three_shots
 def test_time_goes_by_tokens_and_steps(tmp_path: Path) -> None:
     plan = three_shots()
     render_with(plan, tmp_path / "film.run")
-    shelves = Run.open(tmp_path / "film.run").shelves()
-    records = [take.record for shelf in shelves.values() for take in shelf.takes]
-    rate = pace(records)
+    takes_by_shot = Run.open(tmp_path / "film.run").takes_by_shot()
+    records = [take.record for shot_takes in takes_by_shot.values() for take in shot_takes.takes]
+    rate = seconds_per_token_step(records)
     assert rate is not None
     first = records[0]
     work = int(first.spec["steps"] or 0) * (first.memory.noise_tokens + first.memory.context_tokens)
-    assert pace(records[:1]) == pytest.approx(sum(first.seconds.values()) / work)
+    assert seconds_per_token_step(records[:1]) == pytest.approx(sum(first.seconds.values()) / work)
     slower = [replace(item, seconds={name: 2 * value for name, value in item.seconds.items()}) for item in records]
-    assert pace(slower) == pytest.approx(2 * rate)
+    assert seconds_per_token_step(slower) == pytest.approx(2 * rate)
 
 
 def test_without_takes_nothing_is_known() -> None:
-    assert pace([]) is None
+    assert seconds_per_token_step([]) is None
 
 
 def test_a_shot_costs_its_tokens_at_every_step() -> None:

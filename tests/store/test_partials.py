@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from onestory_cli.checkpoint import Partial
-from onestory_cli.store.checksummed_json import BrokenSeal
+from onestory_cli.store.checksummed_json import DamagedFileError
 from onestory_cli.store.partials import KeptPartial, read_partial, write_partial
 from onestory_cli.store.run import Run
 from onestory_cli.store.verify import find_damage
@@ -52,13 +52,13 @@ def test_every_byte_that_says_something_is_guarded(tmp_path: Path) -> None:
         path.write_bytes(data[:position] + bytes([data[position] ^ 4]) + data[position + 1 :])
         try:
             kept, partial = read_partial(path)
-        except BrokenSeal:
+        except DamagedFileError:
             continue
         assert data[position : position + 1].isspace()  # the padding of the header
         assert (kept.key, partial.identity) == (KEY, PARTIAL.identity)
     for size in range(len(data)):
         path.write_bytes(data[:size])
-        with pytest.raises(BrokenSeal):
+        with pytest.raises(DamagedFileError):
             read_partial(path)
 
 
@@ -67,15 +67,15 @@ def run(tmp_path: Path) -> Run:
     """A finished run with the work on another take of a shot of it."""
     render_with(three_shots(), tmp_path)
     run = Run.open(tmp_path)
-    run.keep_partial("city", KEY, PARTIAL)
+    run.save_partial("city", KEY, PARTIAL)
     return run
 
 
 def test_it_is_found_by_its_key_and_is_no_take(run: Run) -> None:
-    shelf = run.shelves()["city"]
-    assert len(shelf.takes) == 1
-    assert shelf.partial_of(KEY) is not None
-    assert shelf.partial_of("0" * 64) is None
+    shot_takes = run.takes_by_shot()["city"]
+    assert len(shot_takes.takes) == 1
+    assert shot_takes.partial_of(KEY) is not None
+    assert shot_takes.partial_of("0" * 64) is None
     found = run.partial("city", KEY)
     assert found is not None
     assert found.step == 6
@@ -86,11 +86,11 @@ def test_it_is_found_by_its_key_and_is_no_take(run: Run) -> None:
 
 def test_it_takes_the_place_of_the_one_before_and_goes_when_dropped(run: Run) -> None:
     later = Partial(identity="e", step=7, steps=24, arrays=PARTIAL.arrays)
-    run.keep_partial("city", KEY, later)
+    run.save_partial("city", KEY, later)
     assert [path.name for path in run.take_folder("city", KEY).iterdir()] == ["partial.safetensors"]
     assert run.partial("city", KEY).step == 7  # type: ignore[union-attr]
-    run.drop_partial("city", KEY)
-    run.drop_partial("city", KEY)
+    run.remove_partial("city", KEY)
+    run.remove_partial("city", KEY)
     assert run.partial("city", KEY) is None
 
 

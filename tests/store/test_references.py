@@ -18,13 +18,13 @@ from onestory_cli.store.references import keep_reference, read_reference, refere
 from onestory_cli.store.run import Run
 from onestory_cli.store.verify import find_damage
 from onestory_cli.story.types import Character
-from tests.films import NamingMaker, change, latents_of, plan_of, render_with, shot
+from tests.films import NamingGenerator, change, latents_of, plan_of, render_with, shot
 from tests.store.test_damage import HARMS, bytes_of
 
 FACTS = {"sha256": "a" * 64, "model": "b" * 16, "width": 32, "height": 32}
 
 
-class Counting(NamingMaker):
+class Counting(NamingGenerator):
     """Counts how often a picture is encoded: what needs a VAE."""
 
     encoded = 0
@@ -50,15 +50,15 @@ def folder(tmp_path: Path, plan: Plan) -> Path:
 
 
 def render_counting(plan: Plan, folder: Path, heard: list[Event] | None = None) -> Counting:
-    maker = Counting(plan.model)
-    render_with(plan, folder, (heard if heard is not None else []).append, maker=maker)
-    return maker
+    generator = Counting(plan.model)
+    render_with(plan, folder, (heard if heard is not None else []).append, generator=generator)
+    return generator
 
 
 def test_selection_after_an_edit_encodes_no_picture(plan: Plan, folder: Path) -> None:
     assert len(list(folder.glob("references/*"))) == 1
-    maker = render_counting(change(plan, "city", resolved_caption="a city by day"), folder)
-    assert (maker.encoded, maker.made[:1], maker.recalled) == (0, ["city"], ["return"])
+    generator = render_counting(change(plan, "city", resolved_caption="a city by day"), folder)
+    assert (generator.encoded, generator.made[:1], generator.recalled) == (0, ["city"], ["return"])
     assert render_counting(plan, folder).encoded == 0
 
 
@@ -90,8 +90,8 @@ def test_damage_is_named_and_made_again_without_making_a_shot(
     assert read_reference(victim) is None
     assert [damage.path for damage in find_damage(Run(folder))] == [victim]
     heard: list[Event] = []
-    maker = render_counting(plan, folder, heard)
-    assert (maker.encoded, maker.made) == (1, [])
+    generator = render_counting(plan, folder, heard)
+    assert (generator.encoded, generator.made) == (1, [])
     warned = [event.message for event in heard if isinstance(event, events.Warned)]
     assert len(warned) == 1
     assert warned[0].startswith(f'"{victim.relative_to(folder)}" is damaged: ')

@@ -9,7 +9,7 @@ import pytest
 from onestory_cli.planning.jobs import Plan
 from onestory_cli.planning.planner import make_plan
 from onestory_cli.planning.reasons import ReasonKind
-from onestory_cli.store.reuse import Change, changed_fields, forecast
+from onestory_cli.store.reuse import FieldChange, changed_fields, forecast
 from onestory_cli.store.run import Run
 from onestory_cli.story.types import MemoryRequest, Mention
 from tests.films import SPEC, change, plan_of, render_with, shot, three_shots
@@ -110,7 +110,7 @@ def test_frames_that_are_no_longer_there_are_named_without_asking_the_selector(t
     plan = plan_of(shot("opening"), shot("city"), shot("return", "they meet", memory=MemoryRequest(frames=1)))
     render_with(plan, tmp_path)
     run = Run.open(tmp_path)
-    selected = run.shelves()["return"].takes[0].record.memory.selected
+    selected = run.takes_by_shot()["return"].takes[0].record.memory.selected
     assert list(map(str, selected)) == ["city[1]"]
     other = change(change(plan, "opening", resolved_caption="other"), "city", resolved_caption="else")
     render_with(plan_of(*other.story.shots[:2]), tmp_path)
@@ -148,9 +148,9 @@ def test_policies_that_go_by_place_are_decided_without_a_model(
     render_with(plan, tmp_path)
     changed = change(plan, edited, resolved_caption="other")
     assert table(changed, Run.open(tmp_path))["return"] == expected
-    maker = render_with(changed, tmp_path)
-    assert maker.recalled == []
-    assert ("return" in maker.made) == (policy == "uniform" or edited == "city")
+    generator = render_with(changed, tmp_path)
+    assert generator.recalled == []
+    assert ("return" in generator.made) == (policy == "uniform" or edited == "city")
     assert render_with(changed, tmp_path).made == []
 
 
@@ -158,15 +158,15 @@ def test_who_is_shown_where_is_part_of_a_memory_that_must_cover_it(tmp_path: Pat
     fox = Mention(id="fox", kind="character", full=True, start=0, end=3)
     memory = MemoryRequest(policy="coverage", frames=1)
     plan = plan_of(shot("opening", mentions=(fox,)), shot("city"), shot("return", mentions=(fox,), memory=memory))
-    maker = render_with(plan, tmp_path)
+    generator = render_with(plan, tmp_path)
     assert table(plan, Run.open(tmp_path))["return"] == ("keep", "kept")
     elsewhere = change(change(plan, "opening", mentions=()), "city", mentions=(fox,))
     assert table(elsewhere, Run.open(tmp_path))["return"] == (
         "undecided",
         "waits for selection: others show what its caption names",
     )
-    maker = render_with(elsewhere, tmp_path)
-    assert maker.recalled == maker.made == ["return"]
+    generator = render_with(elsewhere, tmp_path)
+    assert generator.recalled == generator.made == ["return"]
     assert table(elsewhere, Run.open(tmp_path))["return"] == ("keep", "kept")
 
 
@@ -176,13 +176,13 @@ def test_a_shot_inserted_between_keeps_what_still_covers(tmp_path: Path) -> None
     plan = plan_of(shot("opening", mentions=(fox,)), shot("return", mentions=(fox,), memory=memory))
     render_with(plan, tmp_path)
     opening, last = plan.story.shots
-    maker = render_with(plan_of(opening, shot("night"), last), tmp_path)
-    assert (maker.recalled, maker.made) == (["return"], ["night"])
+    generator = render_with(plan_of(opening, shot("night"), last), tmp_path)
+    assert (generator.recalled, generator.made) == (["return"], ["night"])
 
 
 def test_changes_are_shortened_for_reading() -> None:
     (change_,) = changed_fields({"caption": "x" * 99, "seed": 1}, {"caption": "y", "seed": 1})
-    assert change_ == Change(field="caption", old="x" * 99, new="y")
+    assert change_ == FieldChange(field="caption", old="x" * 99, new="y")
     assert str(change_) == f"caption {'x' * 23}… -> y"
 
 

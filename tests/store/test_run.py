@@ -16,7 +16,7 @@ import pytest
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.planning.jobs import Plan
-from onestory_cli.store.checksummed_json import seal
+from onestory_cli.store.checksummed_json import dump_checksummed
 from onestory_cli.store.disk import Disk
 from onestory_cli.store.run import Run
 from onestory_cli.store.state import RunState
@@ -194,7 +194,7 @@ def test_a_run_of_a_newer_format_is_not_touched(tmp_path: Path) -> None:
     render_with(three_shots(), tmp_path)
     state = Run.open(tmp_path).state()
     assert isinstance(state, RunState)
-    newer = seal({"format": 2, "what": "ever"})
+    newer = dump_checksummed({"format": 2, "what": "ever"})
     (tmp_path / "run.json").write_bytes(newer)
     with pytest.raises(OnestoryError) as caught:
         render_with(three_shots(), tmp_path)
@@ -217,5 +217,5 @@ def test_takes_of_removed_shots_stay_but_no_longer_count(tmp_path: Path) -> None
     render_with(plan_of(*plan.story.shots[:2]), tmp_path)
     run = Run.open(tmp_path)
     assert set(run.state().shots) == {"opening", "city"}  # type: ignore[union-attr]
-    assert set(run.shelves()) == {"opening", "city", "return"}
+    assert set(run.takes_by_shot()) == {"opening", "city", "return"}
     assert render_with(replace(plan), tmp_path).made == []

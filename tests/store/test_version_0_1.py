@@ -23,7 +23,7 @@ from onestory_cli.store.reuse import forecast
 from onestory_cli.store.run import Run
 from onestory_cli.store.verify import find_damage
 from onestory_cli.story.types import MemoryRequest, Mention
-from tests.films import NumpyMaker, change, latents_of, plan_of, render_with, shot
+from tests.films import NumpyGenerator, change, latents_of, plan_of, render_with, shot
 
 RUNS = Path(__file__).parent / "version_0_1"
 # What the card of the embedded model said then; the weights and the card may change.
@@ -68,7 +68,7 @@ def decisions_of(plan: Plan, folder: Path) -> dict[str, tuple[str, str]]:
 @pytest.mark.parametrize("folder", ["finished", "stopped", "storyworld"], indirect=True)
 def test_verify_finds_no_damage(folder: Path) -> None:
     assert find_damage(Run.open(folder)) == ()
-    takes = [take for shelf in Run.open(folder).shelves().values() for take in shelf.takes]
+    takes = [take for shot_takes in Run.open(folder).takes_by_shot().values() for take in shot_takes.takes]
     assert {take.record.key[:12] for take in takes} == {
         path.name for path in folder.glob("shots/*/*") if path.is_dir()
     } - {path.parent.name for path in folder.glob("shots/*/*/partial.safetensors")}
@@ -114,7 +114,7 @@ def test_a_stopped_run_resumes_at_its_partial(folder: Path, tmp_path: Path) -> N
     assert render_with(plan, folder, emitted.append).made == ["city", "return", "end"]
     assert [item.goes_on != "" for item in emitted if isinstance(item, events.ShotStarted)] == [True, False, False]
     assert find_damage(Run.open(folder)) == ()
-    render_with(plan, tmp_path / "fresh.run", maker=NumpyMaker())
+    render_with(plan, tmp_path / "fresh.run", generator=NumpyGenerator())
     assert list(latents_of(folder)) == list(latents_of(tmp_path / "fresh.run"))
 
 

@@ -54,7 +54,7 @@ def plan_of(story: Path) -> Plan:
 
 def _ours(story: Path, device: str) -> Film:
     from onestory_cli.models.load import load_model
-    from onestory_cli.rendering.model_generator import ShotMaker
+    from onestory_cli.rendering.model_generator import ModelGenerator
     from onestory_cli.rendering.render import render
     from onestory_cli.store.run import Run
 
@@ -65,7 +65,7 @@ def _ours(story: Path, device: str) -> Film:
             if isinstance(event, TakeCommitted):
                 whole()
 
-        maker = ShotMaker(plan.model, lambda: model, lambda reader: model)  # type: ignore[arg-type,return-value]
+        maker = ModelGenerator(plan.model, lambda: model, lambda reader: model)  # type: ignore[arg-type,return-value]
         render(plan, Run.create(folder / "film.run"), lambda: maker, emit)
 
     weights = _weights(Path(plan.model.base)) + file_bytes(Path(plan.model.adapter))

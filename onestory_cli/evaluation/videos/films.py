@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
-from onestory_cli.store.accepted import counted
+from onestory_cli.store.accepted import accepted_takes
 from onestory_cli.store.inputs import story_of
 from onestory_cli.store.layout import STATE
 from onestory_cli.store.run import Run
@@ -66,7 +66,7 @@ def _of_run(folder: Path, story: Story | None) -> Film:
     state = run.state()
     assert state is not None, "it has a run.json"
     frozen = story_of(run, state)
-    takes = counted(run.path, state, [shot.id for shot in frozen.shots]).takes
+    takes = accepted_takes(run.path, state, [shot.id for shot in frozen.shots]).takes
     if not takes:
         help = f"`onestory resume {quoted(folder)}` makes its shots"
         raise OnestoryError("T632", f'"{folder}" holds no finished shot', help=help, exit=ExitCode.USAGE)

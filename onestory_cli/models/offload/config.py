@@ -110,7 +110,7 @@ def choose_execution(sizes: MemorySizes, card: DeviceMemory, asked: ExecutionReq
         OnestoryError: U607 where nothing fits.
     """
     asked = asked or ExecutionRequest()
-    ways = candidates(sizes, card, asked)
+    ways = list_takes(sizes, card, asked)
     chosen = next((way for way in ways if not card.gpu or fits(sizes, way, card)), None)
     if chosen is None:
         raise OnestoryError(
@@ -122,7 +122,7 @@ def choose_execution(sizes: MemorySizes, card: DeviceMemory, asked: ExecutionReq
     return chosen
 
 
-def candidates(sizes: MemorySizes, card: DeviceMemory, asked: ExecutionRequest) -> Iterator[ExecutionConfig]:
+def list_takes(sizes: MemorySizes, card: DeviceMemory, asked: ExecutionRequest) -> Iterator[ExecutionConfig]:
     """The fittings that the flags and the installed packages allow, best first; on a processor there is one."""
     fixed = ExecutionConfig(attention=asked.attention, compile_blocks=asked.compile_blocks, cache=asked.cache)
     if not card.gpu:

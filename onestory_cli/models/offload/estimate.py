@@ -11,10 +11,10 @@ from onestory_cli.models.offload.config import (
     ExecutionConfig,
     ExecutionRequest,
     MemorySizes,
-    candidates,
     device_bytes,
     fits,
     host_bytes,
+    list_takes,
     loading_bytes,
     usable_bytes,
 )
@@ -36,7 +36,7 @@ class Workload:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
+class ListedTake:
     """One fitting, the bytes that it needs of the card and of the machine while it works, and whether it has them."""
 
     fitting: str
@@ -63,7 +63,7 @@ class MemoryEstimate:
     usable: int
     host: int
     loading: int
-    ways: tuple[Candidate, ...]
+    ways: tuple[ListedTake, ...]
     chosen: str | None
 
     @property
@@ -92,9 +92,9 @@ def estimate_memory(
     sizes = memory_sizes(
         spec, frames=work.frames, width=work.width, height=work.height, context=work.context, parts=parts
     )
-    ways: list[Candidate] = []
+    ways: list[ListedTake] = []
     fitting = ExecutionConfig()
-    for fitting in candidates(sizes, card, asked):
+    for fitting in list_takes(sizes, card, asked):
         ways.append(_way(sizes, fitting, card))
         if ways[-1].fits:
             break
@@ -114,12 +114,12 @@ def estimate_memory(
     )
 
 
-def _way(sizes: MemorySizes, fitting: ExecutionConfig, card: DeviceMemory) -> Candidate:
+def _way(sizes: MemorySizes, fitting: ExecutionConfig, card: DeviceMemory) -> ListedTake:
     if not card.gpu:
         all_of_it = device_bytes(sizes, fitting) + PROGRAM
-        return Candidate(fitting=str(fitting), card=0, machine=all_of_it, fits=all_of_it <= usable_bytes(card.memory))
+        return ListedTake(fitting=str(fitting), card=0, machine=all_of_it, fits=all_of_it <= usable_bytes(card.memory))
     waits = 0 if fitting.offload == "none" else host_bytes(sizes, fitting)
-    return Candidate(
+    return ListedTake(
         fitting=str(fitting),
         card=device_bytes(sizes, fitting),
         machine=waits + PROGRAM,
