@@ -1,7 +1,7 @@
 """The JSON Schemas of onestory's files and documents: `text` for printing, `load` for validation.
 
-Schemas of files are written by hand in `schemas/` at the top of the repository, where users and editors look for them;
-a wheel carries them as the data package `onestory_cli.schemas.files`. Schemas of documents and events are generated.
+Schemas of files are maintained in `schemas/` at the top of the repository, where users and editors look for them; a
+wheel contains them as the data package `onestory_cli.schemas.files`. Schemas of documents and events are generated.
 """
 
 from __future__ import annotations

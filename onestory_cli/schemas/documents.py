@@ -1,7 +1,7 @@
-"""The JSON documents that commands write with `--json`, where no file of its own describes them: one row per document.
+"""Schemas of the JSON documents that commands write with `--json`, one row per document.
 
-A document of version 1 keeps the fields that are here, of these types; later ones may be added, so readers pass over
-what they do not know.
+Documents described by a file in `schemas/` are not listed. Fields of version 1 keep their names and types. New fields
+may be added, so readers must ignore unknown ones.
 """
 
 from __future__ import annotations
@@ -11,255 +11,260 @@ from typing import Any
 Schema = dict[str, Any]
 
 TEXT: Schema = {"type": "string"}
-WHOLE: Schema = {"type": "integer"}
+INTEGER: Schema = {"type": "integer"}
 NUMBER: Schema = {"type": "number"}
-YES_NO: Schema = {"type": "boolean"}
-ANYTHING: Schema = {}
+BOOLEAN: Schema = {"type": "boolean"}
+ANY: Schema = {}
 
 
-def told(schema: Schema, description: str) -> Schema:
-    """The schema with a sentence about it."""
+def described(schema: Schema, description: str) -> Schema:
+    """The schema with a description."""
     return {**schema, "description": description}
 
 
-def maybe(schema: Schema, description: str) -> Schema:
-    """The schema, or null, with a sentence about when."""
+def nullable(schema: Schema, description: str) -> Schema:
+    """The schema or null, with a description."""
     return {"anyOf": [schema, {"type": "null"}], "description": description}
 
 
-def many(items: Schema, description: str = "") -> Schema:
-    """A list."""
+def array(items: Schema, description: str = "") -> Schema:
+    """An array."""
     return {"type": "array", "items": items} | ({"description": description} if description else {})
 
 
-def record(**fields: Schema) -> Schema:
-    """An object with these fields, and perhaps more."""
+def obj(**fields: Schema) -> Schema:
+    """An object that has at least these fields."""
     return {"type": "object", "required": [*fields], "properties": fields}
 
 
-def perhaps(document: Schema, **fields: Schema) -> Schema:
-    """The object with fields that it need not have."""
+def with_optional(document: Schema, **fields: Schema) -> Schema:
+    """The object with additional optional fields."""
     return {**document, "properties": {**document["properties"], **fields}}
 
 
-PLACE = record(path=TEXT, line=WHOLE, column=WHOLE, length=WHOLE, source_line=TEXT)
-FINDING = record(
-    code=told(TEXT, "`onestory explain CODE` tells more."),
+PLACE = obj(path=TEXT, line=INTEGER, column=INTEGER, length=INTEGER, source_line=TEXT)
+FINDING = obj(
+    code=described(TEXT, "`onestory explain CODE` prints the explanation."),
     message=TEXT,
     severity={"enum": ["error", "warning"]},
-    place=maybe(PLACE, "Null where it is about no line of a file."),
-    help=told(TEXT, "The next step; empty where there is none."),
+    place=nullable(PLACE, "Null if the finding has no place in a file."),
+    help=described(TEXT, "The next step, or empty."),
 )
-FINDINGS = many(FINDING)
-RUN = told(TEXT, "The run directory.")
-REASON = record(kind=TEXT, detail=TEXT)
+FINDINGS = array(FINDING)
+RUN = described(TEXT, "The run directory.")
+REASON = obj(kind=TEXT, detail=TEXT)
 ACTION: Schema = {"enum": ["keep", "render", "undecided"]}
-CHECK = record(name=TEXT, value=maybe(NUMBER, "Null where it could not be told."), limit=NUMBER, bad=YES_NO)
-FRAME = record(source=TEXT, digest=TEXT, index=WHOLE, score=NUMBER, level=TEXT, tokens=WHOLE)
-CAUSE = record(
+CHECK = obj(name=TEXT, value=nullable(NUMBER, "Null if it could not be measured."), limit=NUMBER, bad=BOOLEAN)
+FRAME = obj(source=TEXT, digest=TEXT, index=INTEGER, score=NUMBER, level=TEXT, tokens=INTEGER)
+CAUSE = obj(
     shot=TEXT,
     action=ACTION,
     reason=REASON,
-    take=maybe(WHOLE, "The take that is kept; null where none is."),
-    id=maybe(TEXT, "The id of that take."),
-    changes=many(record(field=TEXT, old=ANYTHING, new=ANYTHING), "What differs from the latest take."),
-    remembers=many(FRAME, "What its take remembers."),
-    because=many({"type": "object"}, "The same of the shots that it waits for or that changed."),
+    take=nullable(INTEGER, "The reused take, or null."),
+    id=nullable(TEXT, "The id of that take."),
+    changes=array(obj(field=TEXT, old=ANY, new=ANY), "Differences from the latest take."),
+    remembers=array(FRAME, "The frames that its take remembers."),
+    because=array({"type": "object"}, "The same document for the shots that it waits for or that changed."),
 )
-PLANNED = record(
-    index=told(WHOLE, "From 0."),
+PLANNED = obj(
+    index=described(INTEGER, "From 0."),
     shot=TEXT,
-    caption=told(TEXT, "The resolved caption: what the model reads."),
+    caption=described(TEXT, "The resolved caption: what the model reads."),
     negative=TEXT,
-    frames=told(WHOLE, "Frames of video."),
-    width=WHOLE,
-    height=WHOLE,
-    fps=WHOLE,
-    seed=WHOLE,
-    steps=WHOLE,
+    frames=described(INTEGER, "Frames of video."),
+    width=INTEGER,
+    height=INTEGER,
+    fps=INTEGER,
+    seed=INTEGER,
+    steps=INTEGER,
     guidance=NUMBER,
     scheduler=TEXT,
     shift=NUMBER,
     accept={"enum": ["first", "ask"]},
-    image=maybe({"type": "object"}, "The first frame; null where none is given."),
-    memory=record(frames=WHOLE, budget=NUMBER, policy=TEXT, sources=many(TEXT)),
-    tokens=record(noise=WHOLE, context=WHOLE, per_frame=WHOLE),
+    image=nullable({"type": "object"}, "The first frame, or null."),
+    memory=obj(frames=INTEGER, budget=NUMBER, policy=TEXT, sources=array(TEXT)),
+    tokens=obj(noise=INTEGER, context=INTEGER, per_frame=INTEGER),
     action=ACTION,
     reason=REASON,
-    take=maybe(TEXT, "The id of the take that stands or may stand."),
+    take=nullable(TEXT, "The id of the take that is or may be reused."),
 )
-MODEL = record(
+MODEL = obj(
     name=TEXT,
     licence=TEXT,
     about=TEXT,
-    width=WHOLE,
-    height=WHOLE,
-    fps=WHOLE,
-    frames=WHOLE,
-    max_frames=WHOLE,
+    width=INTEGER,
+    height=INTEGER,
+    fps=INTEGER,
+    frames=INTEGER,
+    max_frames=INTEGER,
     task=TEXT,
-    hub=told(TEXT, "The hub id; empty for what is in the package."),
-    memory_gb=told(NUMBER, "Weights on a GPU, in GB."),
-    words=maybe(many(TEXT), "The words that it knows; null for any word."),
+    hub=described(TEXT, "The hub id; empty for models in the package."),
+    memory_gb=described(NUMBER, "Weights on a GPU, in GB."),
+    words=nullable(array(TEXT), "The vocabulary; null if it is open."),
     remembers=TEXT,
-    from_text=told(YES_NO, "Whether a film can begin without a picture."),
+    from_text=described(BOOLEAN, "Whether a film can start without a picture."),
     present=TEXT,
 )
-TAKE = record(
+TAKE = obj(
     shot=TEXT,
-    take=WHOLE,
+    take=INTEGER,
     id=TEXT,
-    seed=WHOLE,
-    accepted=YES_NO,
-    fits=told(YES_NO, "Whether it is of the story as it is."),
-    checks=many(CHECK),
+    seed=INTEGER,
+    accepted=BOOLEAN,
+    fits=described(BOOLEAN, "Whether it matches the current story."),
+    checks=array(CHECK),
     reason=TEXT,
     clip=TEXT,
 )
-COSINE = maybe({**NUMBER, "minimum": -1, "maximum": 1}, "Null where it was not found.")
-SCORED = record(
+COSINE = nullable({**NUMBER, "minimum": -1, "maximum": 1}, "Null if it was not found.")
+SCORED = obj(
     shot=TEXT,
-    clip=told(TEXT, "The SHA-256 of the clip's file."),
-    identity=told(
+    clip=described(TEXT, "The SHA-256 of the clip's file."),
+    identity=described(
         {"type": "object", "additionalProperties": COSINE},
         "Each character that the caption names: the cosine to the first shot in which it was found.",
     ),
 )
-NETWORK = maybe(record(source=TEXT), "Null for a role without one.")
-MEASURED_BY = record(networks={"type": "object", "additionalProperties": NETWORK})
-FILM_MEASURED = record(
+NETWORK = nullable(obj(source=TEXT), "Null if the role has no network.")
+MEASURED_BY = obj(networks={"type": "object", "additionalProperties": NETWORK})
+FILM_MEASURED = obj(
     schema={"const": "onestory.evaluation.v1"},
     benchmark={"const": "videos"},
     scores={"type": "object"},
-    shots=many(SCORED),
+    shots=array(SCORED),
     provenance=MEASURED_BY,
 )
-TALLY = told(record(asked=many(NUMBER), right=many(NUMBER)), "A number for each film.")
-MODEL_MEASURED = record(
+TALLY = described(obj(asked=array(NUMBER), right=array(NUMBER)), "One number per film.")
+MODEL_MEASURED = obj(
     schema={"const": "onestory.evaluation.v1"},
     benchmark={"const": "storyworld"},
     model=TEXT,
     suite=TEXT,
-    films=many(TEXT),
-    variants=many(
-        record(name=TEXT, policy=TEXT, frames=WHOLE, budget=NUMBER), "How the films of each column remember."
-    ),
+    films=array(TEXT),
+    variants=array(obj(name=TEXT, policy=TEXT, frames=INTEGER, budget=NUMBER), "The memory options of each column."),
     tallies={"type": "object", "additionalProperties": {"type": "object", "additionalProperties": TALLY}},
-    provenance=record(fingerprint=TEXT, conduct={"type": "object"}),
+    provenance=obj(fingerprint=TEXT, conduct={"type": "object"}),
 )
-SIGNATURE = record(
-    state=told(
+SIGNATURE = obj(
+    state=described(
         {"enum": ["trusted", "valid", "invalid", "unchecked"]},
-        "trusted: it holds, and this machine knows who vouches for the signer; unchecked: the extra `sign` is missing.",
+        "trusted: valid, and this machine trusts the signer; unchecked: the extra `sign` is not installed.",
     ),
     signer=TEXT,
     organisation=TEXT,
-    made_by_a_model=told(YES_NO, "Whether it is signed as made by a model."),
-    pictures=many(TEXT, "What it is signed to be made from."),
-    problems=many(TEXT, "Why it does not hold: status codes of C2PA."),
+    made_by_a_model=described(BOOLEAN, "Whether the signature declares the film as AI-generated."),
+    pictures=array(TEXT, "The pictures that the signature lists as ingredients."),
+    problems=array(TEXT, "C2PA status codes of the problems."),
 )
-MADE = perhaps(record(film=TEXT, run=RUN), signed=told(TEXT, "The signed copy, with `--sign`."))
-SECTION = record(topic=TEXT, section=TEXT, line=TEXT)
-ABOUT_CODE = record(code=TEXT, title=TEXT, explanation=TEXT, bad=TEXT, good=TEXT, severity=TEXT)
+MADE = with_optional(obj(film=TEXT, run=RUN), signed=described(TEXT, "The signed copy, with `--sign`."))
+SECTION = obj(topic=TEXT, section=TEXT, line=TEXT)
+ABOUT_CODE = obj(code=TEXT, title=TEXT, explanation=TEXT, bad=TEXT, good=TEXT, severity=TEXT)
 
-OUTLOOK = record(
+OUTLOOK = obj(
     model=TEXT,
-    parts=told({"type": "object"}, "Bytes of each part, as it is computed with."),
-    work=record(frames=WHOLE, width=WHOLE, height=WHOLE, noise=WHOLE, context=WHOLE),
-    step=told(WHOLE, "Bytes that a step works with."),
-    decode=told(WHOLE, "Bytes that the decoding of a shot works with."),
-    gpu=YES_NO,
-    memory=told(WHOLE, "Bytes of the GPU, or of the machine where there is none."),
-    usable=told(WHOLE, "Bytes of them that can be counted on."),
-    host=told(WHOLE, "Bytes of the machine's memory."),
-    loading=told(WHOLE, "Bytes of it that reading the weights takes."),
-    ways=many(record(fitting=TEXT, card=WHOLE, machine=WHOLE, fits=YES_NO), "Down to the one that is chosen."),
-    chosen=maybe(TEXT, "What `--vram auto` takes; null where nothing fits."),
-    fits=YES_NO,
+    parts=described({"type": "object"}, "Bytes of each component in its compute dtype."),
+    work=obj(frames=INTEGER, width=INTEGER, height=INTEGER, noise=INTEGER, context=INTEGER),
+    step=described(INTEGER, "Working memory of a step, in bytes."),
+    decode=described(INTEGER, "Working memory of decoding a shot, in bytes."),
+    gpu=BOOLEAN,
+    memory=described(INTEGER, "Memory of the GPU in bytes, or of the machine if there is no GPU."),
+    usable=described(INTEGER, "Usable part of `memory`, in bytes."),
+    host=described(INTEGER, "Memory of the machine, in bytes."),
+    loading=described(INTEGER, "Host memory used while loading the weights, in bytes."),
+    ways=array(
+        obj(fitting=TEXT, card=INTEGER, machine=INTEGER, fits=BOOLEAN), "The candidates, down to the chosen one."
+    ),
+    chosen=nullable(TEXT, "What `--vram auto` chooses; null if nothing fits."),
+    fits=BOOLEAN,
 )
-FIT = record(
-    models=many(OUTLOOK, "Those whose sizes are known."),
-    disk=maybe(record(folder=TEXT, needed=WHOLE, free=WHOLE), "Null for a model alone."),
-    seconds=maybe(record(shot=NUMBER, film=NUMBER), "Of the longest shot and of all; null where no take tells."),
+FIT = obj(
+    models=array(OUTLOOK, "The models whose sizes are known."),
+    disk=nullable(obj(folder=TEXT, needed=INTEGER, free=INTEGER), "Null if only a model was given."),
+    seconds=nullable(
+        obj(shot=NUMBER, film=NUMBER),
+        "Of the longest shot and of the film; null without finished takes to estimate from.",
+    ),
 )
 
 DOCUMENTS: dict[str, Schema] = {
-    "error": record(command=TEXT, exit=told(WHOLE, "The exit code."), diagnostics=FINDINGS),
-    "new": record(path=TEXT),
-    "validate": record(ok=YES_NO, files=many(record(file=TEXT, ok=YES_NO, shots=WHOLE, findings=FINDINGS))),
-    "plan": record(
+    "error": obj(command=TEXT, exit=described(INTEGER, "The exit code."), diagnostics=FINDINGS),
+    "new": obj(path=TEXT),
+    "validate": obj(ok=BOOLEAN, files=array(obj(file=TEXT, ok=BOOLEAN, shots=INTEGER, findings=FINDINGS))),
+    "plan": obj(
         title=TEXT,
-        model=record(name=TEXT, fingerprint=TEXT),
-        pending=told(WHOLE, "Shots that are not kept for sure."),
-        seconds=maybe(NUMBER, "How long they may take; null where no take tells."),
-        shots=many(PLANNED),
+        model=obj(name=TEXT, fingerprint=TEXT),
+        pending=described(INTEGER, "Shots that are not certain to be reused."),
+        seconds=nullable(NUMBER, "Estimated time; null without finished takes to estimate from."),
+        shots=array(PLANNED),
         findings=FINDINGS,
     ),
     "why": CAUSE,
     "render": MADE,
     "resume": MADE,
-    "import": record(
+    "import": obj(
         path=TEXT,
         format=TEXT,
         title=TEXT,
-        shots=many(TEXT),
-        characters=many(TEXT),
-        settings=many(TEXT),
+        shots=array(TEXT),
+        characters=array(TEXT),
+        settings=array(TEXT),
         findings=FINDINGS,
     ),
-    "take-list": record(run=RUN, takes=many(TAKE)),
-    "take-new": record(run=RUN, shot=TEXT, takes=many(record(take=WHOLE, id=TEXT, clip=TEXT))),
-    "take-accept": record(run=RUN, shot=TEXT, take=WHOLE, id=TEXT),
-    "take-show": record(run=RUN, shot=TEXT, take=WHOLE, clip=TEXT),
-    "verify": record(run=RUN, takes=told(WHOLE, "Whole takes."), damages=many(record(path=TEXT, why=TEXT))),
-    "prune": record(
-        run=RUN,
-        takes=many(TEXT, "SHOT/ID each."),
-        partials=many(TEXT),
-        references=many(TEXT),
-        bytes=WHOLE,
-        removed=told(YES_NO, "False for --dry-run."),
+    "take-list": obj(run=RUN, takes=array(TAKE)),
+    "take-new": obj(run=RUN, shot=TEXT, takes=array(obj(take=INTEGER, id=TEXT, clip=TEXT))),
+    "take-accept": obj(run=RUN, shot=TEXT, take=INTEGER, id=TEXT),
+    "take-show": obj(run=RUN, shot=TEXT, take=INTEGER, clip=TEXT),
+    "verify": obj(
+        run=RUN, takes=described(INTEGER, "Number of intact takes."), damages=array(obj(path=TEXT, why=TEXT))
     ),
-    "report": record(run=RUN, page=TEXT, bytes=WHOLE),
-    "summary": record(run=RUN, summary=TEXT, picture=maybe(TEXT, "Null where none was asked for.")),
-    "contact-sheet": record(run=RUN, picture=TEXT, unwritten=told(TEXT, "Letters of captions that no font here has.")),
-    "export": record(run=RUN, to=TEXT, path=TEXT, shots=WHOLE, missing=many(TEXT)),
-    "inspect": record(
+    "prune": obj(
+        run=RUN,
+        takes=array(TEXT, "Each is SHOT/ID."),
+        partials=array(TEXT),
+        references=array(TEXT),
+        bytes=INTEGER,
+        removed=described(BOOLEAN, "False for --dry-run."),
+    ),
+    "report": obj(run=RUN, page=TEXT, bytes=INTEGER),
+    "summary": obj(run=RUN, summary=TEXT, picture=nullable(TEXT, "Null if none was requested.")),
+    "contact-sheet": obj(
+        run=RUN, picture=TEXT, unwritten=described(TEXT, "Characters in captions that no installed font has.")
+    ),
+    "export": obj(run=RUN, to=TEXT, path=TEXT, shots=INTEGER, missing=array(TEXT)),
+    "inspect": obj(
         film=TEXT,
-        extracted=maybe(TEXT, "Where the story was written; null without --extract."),
-        signature=maybe(SIGNATURE, "Null for a film that nobody signed."),
+        extracted=nullable(TEXT, "The file that the story was written to; null without --extract."),
+        signature=nullable(SIGNATURE, "Null for an unsigned film."),
         tool=TEXT,
         title=TEXT,
-        model=record(name=TEXT, fingerprint=TEXT),
-        story=told(TEXT, "A story that makes the film again."),
-        shots=many({"type": "object"}),
+        model=obj(name=TEXT, fingerprint=TEXT),
+        story=described(TEXT, "A story that renders the same film."),
+        shots=array({"type": "object"}),
     ),
-    "models": record(models=many(MODEL), missing=many(TEXT, "Models without all of their weights.")),
-    "models-fetch": record(model=TEXT, folder=TEXT, present=TEXT),
-    "models-accept": record(model=TEXT, licence=TEXT, needed=YES_NO),
-    "schema": record(name=TEXT, json_schema={"type": "object"}),
-    "explain": record(codes=many(ABOUT_CODE), matches=many(SECTION, "Sections of the manual, for a search.")),
-    "help": record(
-        pages=many(perhaps(record(topic=TEXT, title=TEXT), text=told(TEXT, "The page as Markdown."))),
-        matches=many(SECTION, "Sections of the manual, for a search."),
-        codes=many(record(code=TEXT, title=TEXT), "Error codes, for a search."),
+    "models": obj(models=array(MODEL), missing=array(TEXT, "Models with missing weights.")),
+    "models-fetch": obj(model=TEXT, folder=TEXT, present=TEXT),
+    "models-accept": obj(model=TEXT, licence=TEXT, needed=BOOLEAN),
+    "schema": obj(name=TEXT, json_schema={"type": "object"}),
+    "explain": obj(codes=array(ABOUT_CODE), matches=array(SECTION, "Sections of the manual, for a search.")),
+    "help": obj(
+        pages=array(with_optional(obj(topic=TEXT, title=TEXT), text=described(TEXT, "The page as Markdown."))),
+        matches=array(SECTION, "Sections of the manual, for a search."),
+        codes=array(obj(code=TEXT, title=TEXT), "Error codes, for a search."),
     ),
-    "doctor": record(
-        ok=YES_NO,
-        checks=many(record(name=TEXT, ok=YES_NO, optional=YES_NO, found=TEXT, help=TEXT)),
-        fit=maybe(FIT, "Null where no story was named."),
+    "doctor": obj(
+        ok=BOOLEAN,
+        checks=array(obj(name=TEXT, ok=BOOLEAN, optional=BOOLEAN, found=TEXT, help=TEXT)),
+        fit=nullable(FIT, "Null if no story was given."),
     ),
-    "train": record(model=told(TEXT, "The model folder.")),
+    "train": obj(model=described(TEXT, "The model folder.")),
     "evaluation": {
-        **record(benchmark={"enum": ["storyworld", "videos"]}, seconds=NUMBER, provenance={"type": "object"}),
+        **obj(benchmark={"enum": ["storyworld", "videos"]}, seconds=NUMBER, provenance={"type": "object"}),
         "oneOf": [
-            record(benchmark={"const": "storyworld"}, rows={"type": "object"}, differences={"type": "object"}),
-            record(
-                benchmark={"const": "videos"}, scores={"type": "object"}, shots=many(SCORED), provenance=MEASURED_BY
-            ),
+            obj(benchmark={"const": "storyworld"}, rows={"type": "object"}, differences={"type": "object"}),
+            obj(benchmark={"const": "videos"}, scores={"type": "object"}, shots=array(SCORED), provenance=MEASURED_BY),
         ],
     },
-    "export-vbench": record(folder=TEXT, clips=WHOLE, command=TEXT),
+    "export-vbench": obj(folder=TEXT, clips=INTEGER, command=TEXT),
 }
 
 
@@ -267,13 +272,13 @@ def document_schema(name: str) -> Schema:
     """The JSON Schema of the document `onestory.<name>.v1`.
 
     Raises:
-        KeyError: no row has that name.
+        KeyError: unknown name.
     """
     row = DOCUMENTS[name]
     named = {"schema": {"const": f"onestory.{name}.v1"}, **row["properties"]}
     head = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "$id": f"urn:onestory:{name}:v1",
-        "title": f"the JSON document onestory.{name}, version 1",
+        "title": f"JSON document onestory.{name}, version 1",
     }
     return {**head, **row, "required": ["schema", *row["required"]], "properties": named}

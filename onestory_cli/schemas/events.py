@@ -1,77 +1,87 @@
-"""The lines of `--json` while something is made, one per event of `onestory_cli.events`: one row per kind of event.
+"""Schemas of the progress lines of `--json` and of `events.jsonl`, one row per event of `onestory_cli.events`.
 
-A line has its kind as "event"; in `events.jsonl` of a run it has a "time" too, in seconds since 1970.
+Each line has the event class as "event". In `events.jsonl` it also has "time", in seconds since 1970.
 """
 
 from __future__ import annotations
 
-from onestory_cli.schemas.documents import NUMBER, TEXT, WHOLE, Schema, many, record, told
+from onestory_cli.schemas.documents import INTEGER, NUMBER, TEXT, Schema, array, described, obj
 
 NAME = "events"
-SECONDS = told(NUMBER, "Of wall time.")
-PAIR: Schema = {"type": "array", "items": [TEXT, WHOLE], "minItems": 2, "maxItems": 2}
-COUNTS: Schema = {"type": "object", "additionalProperties": WHOLE}
+SECONDS = described(NUMBER, "Wall time in seconds.")
+PAIR: Schema = {"type": "array", "items": [TEXT, INTEGER], "minItems": 2, "maxItems": 2}
+COUNTS: Schema = {"type": "object", "additionalProperties": INTEGER}
 
 EVENTS: dict[str, Schema] = {
-    "RunStarted": record(run=TEXT, title=TEXT, model=TEXT, shots=WHOLE, kept=told(WHOLE, "Shots that may stand.")),
-    "TakesStarted": record(run=TEXT, title=TEXT, model=TEXT, shot=TEXT, takes=told(WHOLE, "How many are wanted.")),
-    "ModelLoading": record(model=TEXT, device=TEXT),
-    "ModelLoaded": record(model=TEXT, seconds=SECONDS),
-    "ShotKept": record(shot=TEXT, take=TEXT, reason=TEXT),
-    "ShotStarted": record(
+    "RunStarted": obj(
+        run=TEXT, title=TEXT, model=TEXT, shots=INTEGER, kept=described(INTEGER, "Shots whose takes may be reused.")
+    ),
+    "TakesStarted": obj(
+        run=TEXT, title=TEXT, model=TEXT, shot=TEXT, takes=described(INTEGER, "Number of requested takes.")
+    ),
+    "ModelLoading": obj(model=TEXT, device=TEXT),
+    "ModelLoaded": obj(model=TEXT, seconds=SECONDS),
+    "ShotKept": obj(shot=TEXT, take=TEXT, reason=TEXT),
+    "ShotStarted": obj(
         shot=TEXT,
-        index=told(WHOLE, "From 0."),
-        shots=WHOLE,
+        index=described(INTEGER, "From 0."),
+        shots=INTEGER,
         reason=TEXT,
-        steps=WHOLE,
-        goes_on=told(TEXT, "At which step, where earlier work is gone on with; else empty."),
+        steps=INTEGER,
+        goes_on=described(TEXT, "The step at which a checkpoint is resumed, or empty."),
     ),
-    "Remembered": record(
+    "Remembered": obj(
         shot=TEXT,
-        frames=many(PAIR, "Source and latent frame, by relevance."),
-        tokens=WHOLE,
-        visible=told(WHOLE, "Latent frames that it could have remembered."),
+        frames=array(PAIR, "Source and latent frame, by relevance."),
+        tokens=INTEGER,
+        visible=described(INTEGER, "Number of latent frames in the visible memory."),
     ),
-    "StepDone": record(shot=TEXT, step=told(WHOLE, "From 1."), steps=WHOLE, seconds=SECONDS),
-    "PartialKept": record(shot=TEXT, step=WHOLE, steps=WHOLE),
-    "TakeCommitted": record(shot=TEXT, take=TEXT, seconds=SECONDS, memory_bytes=told(WHOLE, "The most so far.")),
-    "Warned": record(code=TEXT, message=TEXT, help=TEXT, shot=told(TEXT, "Empty where it is about no shot.")),
-    "FilmMuxed": record(path=TEXT, shots=WHOLE, film_seconds=told(NUMBER, "The length of the film.")),
-    "RunFinished": record(
+    "StepDone": obj(shot=TEXT, step=described(INTEGER, "From 1."), steps=INTEGER, seconds=SECONDS),
+    "PartialKept": obj(shot=TEXT, step=INTEGER, steps=INTEGER),
+    "TakeCommitted": obj(
+        shot=TEXT, take=TEXT, seconds=SECONDS, memory_bytes=described(INTEGER, "Peak memory so far, in bytes.")
+    ),
+    "Warned": obj(code=TEXT, message=TEXT, help=TEXT, shot=described(TEXT, "Empty if it is not about a shot.")),
+    "FilmMuxed": obj(path=TEXT, shots=INTEGER, film_seconds=described(NUMBER, "Duration of the film, in seconds.")),
+    "RunFinished": obj(
         path=TEXT,
-        rendered=WHOLE,
-        kept=WHOLE,
+        rendered=INTEGER,
+        kept=INTEGER,
         seconds=SECONDS,
-        faulty=told(WHOLE, "Kept takes with faults that nobody has accepted."),
+        faulty=described(INTEGER, "Reused takes with faults that the user has not accepted."),
     ),
-    "StopAsked": record(),
-    "RunInterrupted": record(run=TEXT, finished=WHOLE, shots=WHOLE),
-    "StageStarted": record(stage=TEXT, step=WHOLE, steps=WHOLE, parameters=WHOLE),
-    "TrainingProgress": record(
+    "StopAsked": obj(),
+    "RunInterrupted": obj(run=TEXT, finished=INTEGER, shots=INTEGER),
+    "StageStarted": obj(stage=TEXT, step=INTEGER, steps=INTEGER, parameters=INTEGER),
+    "TrainingProgress": obj(
         stage=TEXT,
-        step=WHOLE,
-        steps=WHOLE,
+        step=INTEGER,
+        steps=INTEGER,
         losses={"type": "object", "additionalProperties": NUMBER},
         samples_per_second=NUMBER,
-        seconds_left=told(NUMBER, "Of this stage."),
+        seconds_left=described(NUMBER, "Remaining time of this stage, in seconds."),
     ),
-    "DataPrepared": record(what=TEXT, done=WHOLE, total=WHOLE),
-    "StageFinished": record(stage=TEXT, steps=WHOLE, seconds=SECONDS),
-    "BatchStarted": record(films=WHOLE, shots=WHOLE, workers=WHOLE, where={"enum": ["local", "ray", "slurm"]}),
-    "FilmStarted": record(film=TEXT, worker=TEXT, shots=WHOLE, attempt=told(WHOLE, "From 1.")),
-    "FilmTold": record(film=TEXT, kind=told(TEXT, "Which event."), told=told({"type": "object"}, "Its fields.")),
-    "WorkerLost": record(worker=TEXT, film=told(TEXT, "Empty where it was at none."), why=TEXT),
-    "FilmEnded": record(
+    "DataPrepared": obj(what=TEXT, done=INTEGER, total=INTEGER),
+    "StageFinished": obj(stage=TEXT, steps=INTEGER, seconds=SECONDS),
+    "BatchStarted": obj(films=INTEGER, shots=INTEGER, workers=INTEGER, where={"enum": ["local", "ray", "slurm"]}),
+    "FilmStarted": obj(film=TEXT, worker=TEXT, shots=INTEGER, attempt=described(INTEGER, "From 1.")),
+    "FilmTold": obj(
         film=TEXT,
-        state=told(TEXT, "As in batch.json."),
-        rendered=WHOLE,
-        kept=WHOLE,
+        kind=described(TEXT, "The class of the event."),
+        told=described({"type": "object"}, "The fields of the event."),
+    ),
+    "WorkerLost": obj(worker=TEXT, film=described(TEXT, "Empty if it had no film."), why=TEXT),
+    "FilmEnded": obj(
+        film=TEXT,
+        state=described(TEXT, "As in batch.json."),
+        rendered=INTEGER,
+        kept=INTEGER,
         seconds=SECONDS,
-        code=told(TEXT, "Of the error that ended it; else empty."),
+        code=described(TEXT, "The code of the error that ended it, or empty."),
         message=TEXT,
         help=TEXT,
     ),
-    "BatchEnded": record(states=COUNTS, seconds=SECONDS),
+    "BatchEnded": obj(states=COUNTS, seconds=SECONDS),
 }
 
 
@@ -80,8 +90,8 @@ def events_schema() -> Schema:
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "$id": f"urn:onestory:{NAME}:v1",
-        "title": "a line of --json while something is made, and of events.jsonl, version 1",
-        "description": "Later versions may tell of more, so readers pass over what they do not know.",
+        "title": "a progress line of --json and of events.jsonl, version 1",
+        "description": "Later versions may add events and fields, so readers must ignore unknown ones.",
         "type": "object",
         "required": ["event"],
         "oneOf": [_line(kind, row) for kind, row in EVENTS.items()],
