@@ -31,7 +31,7 @@ class Clip:
 
 @dataclass(frozen=True, kw_only=True)
 class Film:
-    """Clips in film order, and the looks of the characters that their captions name.
+    """Clips in film order, and the looks of the characters and settings (`places`) that their captions name.
 
     missing: shots of the story that have no whole clip
     """
@@ -39,6 +39,7 @@ class Film:
     name: str
     clips: tuple[Clip, ...]
     looks: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
 
 
@@ -84,6 +85,7 @@ def _of_story(folder: Path, story: Story, paths: Mapping[str, Path], captions: M
             _clip(shot, paths[shot.id], (captions or {}).get(shot.id, shot.resolved_caption)) for shot in shots
         ),
         looks={item.id: " ".join(item.look.split()) for item in story.characters if item.id in named},
+        places={item.id: " ".join(item.look.split()) for item in story.settings if item.id in named},
         missing=tuple(shot.id for shot in story.shots if shot.id not in paths),
     )
 

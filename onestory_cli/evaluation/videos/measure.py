@@ -48,6 +48,7 @@ class Sight:
     characters: Mapping[str, Tensor | None] = field(default_factory=dict)
     ground: Tensor | None = None
     sought: bool = False
+    right: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
 
 
 class Looker(Protocol):
@@ -177,6 +178,7 @@ def _look(clip: Clip, film: Film, eyes: Looker) -> Seen:
             cuts=places(cuts, CUT),
             flashes=places(flashes, FLASH),
             found=sight.found,
+            right=sight.right,
         ),
         sight=sight,
         colour=colour(pixels_PHW3),

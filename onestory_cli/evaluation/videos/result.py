@@ -26,6 +26,8 @@ SHOT_COLUMNS = (
     "characters found",
 )
 
+RIGHT = ("species", "colour", "accessory", "accessory colour", "all looks", "setting")  # what a description can name
+
 
 @dataclass(frozen=True, kw_only=True)
 class ShotMeasures:
@@ -39,6 +41,7 @@ class ShotMeasures:
     found: character -> in how many of the frames looked at; empty where nothing looked for any
     identity: character that the caption names -> cosine to the first shot in which it was found, None where it was not;
     empty where nothing looked for any, or nothing could compare them
+    right: character or setting -> attribute -> whether the clip shows it as described; only the read-out knows
     """
 
     shot: str
@@ -55,6 +58,7 @@ class ShotMeasures:
     flashes: tuple[int, ...]
     found: Mapping[str, int]
     identity: Mapping[str, float | None] = field(default_factory=dict)
+    right: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +122,14 @@ class VideoResult:
             "colour drift of settings": _over_shots(self.settings, "settings", "drift"),
             "stray cuts": Score.total([len(item.cuts) for item in self.shots], "shots"),
             "flashes": Score.total([len(item.flashes) for item in self.shots], "shots"),
+            **self._right(),
         }
+
+    def _right(self) -> dict[str, Score]:
+        """The share of descriptions that are shown as the captions establish them, by attribute."""
+        marks = [mark for shot in self.shots for named in shot.right.values() for mark in named.items()]
+        values = {name: [value for other, value in marks if other == name] for name in RIGHT}
+        return {f"right: {name}": Score.mean(items, "descriptions") for name, items in values.items() if items}
 
     def document(self) -> dict[str, object]:
         """As JSON."""

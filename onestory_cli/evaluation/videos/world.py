@@ -16,6 +16,7 @@ import torch
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.evaluation.readout import WEIGHTS, Readout, load_readout
+from onestory_cli.evaluation.videos.expected import marks_of
 from onestory_cli.evaluation.videos.films import Clip, Film
 from onestory_cli.evaluation.videos.frames import spread
 from onestory_cli.evaluation.videos.likeness import consistency, mean_direction
@@ -54,7 +55,21 @@ class WorldEyes:
             characters={name: mean_direction(torch.stack(items)) if items else None for name, items in crops.items()},
             ground=mean_direction(ground_PD),
             sought=True,
+            right=self._right(clip, film, frames_PHW3, species),
         )
+
+    def _right(
+        self, clip: Clip, film: Film, frames_PHW3: np.ndarray, species: Sequence[str]
+    ) -> dict[str, dict[str, bool]]:
+        """Per character and setting that the caption names, which attributes the clip shows as described.
+
+        The read-out has one answer per species: two characters of one species in a shot are left out.
+        """
+        (reading,) = self.readout.read(frames_PHW3[None])
+        named = zip(clip.characters, species, strict=True)
+        right = {name: marks_of(reading, look=film.looks[name]) for name, kind in named if kind}
+        right |= {name: marks_of(reading, setting=film.places.get(name, "")) for name in clip.settings}
+        return {name: marks for name, marks in right.items() if marks}
 
 
 def species_of(looks: Sequence[str]) -> list[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from onestory_cli.errors import ExitCode
 from onestory_cli.evaluation.readout import load_readout
+from onestory_cli.evaluation.videos.expected import look_of, setting_of
 from onestory_cli.evaluation.videos.films import Clip, Film
 from onestory_cli.evaluation.videos.measure import FRAMES
 from onestory_cli.evaluation.videos.run import measure_film
@@ -54,6 +56,65 @@ def test_the_same_look_is_like_itself_and_another_is_less_so(tmp_path: Path, eye
     assert first == pytest.approx(1)
     assert kept > changed + 0.1
     assert all(item.found == {"fox": FRAMES} for item in measure_film(film, eyes).shots)
+
+
+def test_a_film_is_right_where_it_shows_what_the_captions_say(tmp_path: Path, eyes: WorldEyes) -> None:
+    film = film_in(tmp_path, opening=(RED, BEACH), changed=(BLUE, BEACH), gone=(None, MOON))
+    result = measure_film(replace(film, places={"here": "a beach"}), eyes)
+    opening, changed, gone = (item.right for item in result.shots)
+    assert {*opening["fox"].values(), *opening["here"].values()} == {True}
+    assert (changed["fox"]["species"], changed["fox"]["colour"], changed["fox"]["all looks"]) == (True, False, False)
+    assert (gone["fox"]["species"], gone["here"]["setting"]) == (False, False)
+    scores = {name: item for name, item in result.scores.items() if name.startswith("right: ")}
+    assert [*scores] == [f"right: {name}" for name in ("species", "colour", "accessory", "all looks", "setting")]
+    assert (scores["right: species"].n, scores["right: setting"].value) == (3, pytest.approx(2 / 3))
+
+
+def test_twins_are_told_apart_by_colour(tmp_path: Path, eyes: WorldEyes) -> None:
+    """Each of two foxes has a shot of its own; the second is drawn as the first."""
+    film = film_in(tmp_path, one=(RED, BEACH), other=(RED, BEACH))
+    clips = (replace(film.clips[0], characters=("red",)), replace(film.clips[1], characters=("blue",)))
+    result = measure_film(replace(film, clips=clips, looks={"red": "a red fox", "blue": "a blue fox"}), eyes)
+    assert [item.right[name]["all looks"] for item, name in zip(result.shots, ("red", "blue"), strict=True)] == [
+        True,
+        False,
+    ]
+
+
+def test_two_of_one_species_in_a_shot_are_left_out(tmp_path: Path, eyes: WorldEyes) -> None:
+    film = film_in(tmp_path, both=(RED, BEACH))
+    clips = (replace(film.clips[0], characters=("red", "blue")),)
+    (shot,) = measure_film(replace(film, clips=clips, looks={"red": "a red fox", "blue": "a blue fox"}), eyes).shots
+    assert shot.right == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "look"),
+    [
+        ("a red fox", Look(species="fox", colour="red")),
+        (
+            "A purple Ghost in a blue hat",
+            Look(species="ghost", colour="purple", accessory="hat", accessory_colour="blue"),
+        ),
+        ("a fox with a blue scarf", None),
+        ("a red fox with a scarf", None),
+        ("a red fox and a blue bear", None),
+        ("a tall man", None),
+    ],
+)
+def test_a_description_names_a_look_or_none(text: str, look: Look | None) -> None:
+    assert look_of(text) == look
+
+
+def test_a_description_names_one_setting() -> None:
+    assert [
+        setting_of(text) for text in ("the same city at night", "a snowy valley", "a desert or a beach", "a bar")
+    ] == [
+        "city",
+        "snow",
+        None,
+        None,
+    ]
 
 
 def test_who_is_not_there_has_no_likeness(tmp_path: Path, eyes: WorldEyes) -> None:
