@@ -1,7 +1,7 @@
-"""Other tools' stories -> ours: text in, a commented .story.yaml and a list of what it could not say out.
+"""Import stories of other tools: text in, a commented .story.yaml and a report out.
 
-Knows nothing of models and touches no file. Whatever the source holds is either in the story, kept there as a note, or
-named in the report; nothing vanishes.
+No models and no file access. Everything in the source is either in the story, kept there as a note, or listed in the
+report.
 """
 
 from onestory_cli.importers.formats import FORMATS, Imported, import_story

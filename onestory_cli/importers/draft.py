@@ -1,4 +1,4 @@
-"""What every importer makes: a story in pieces, before it is written; and the report of what did not fit."""
+"""Draft: the parts of an imported story before it is written. ImportReport: what did not fit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LIMITS = {"title": 200, "style": 2000, "look": 2000, "again": 500, "caption": 8
 
 @dataclass(frozen=True, kw_only=True)
 class DraftDeclared:
-    """A character or a setting. `why` says in the file where an invented look comes from."""
+    """A character or setting. `why` is a comment for the file about a look that the source does not give."""
 
     id: str
     look: str
@@ -24,10 +24,10 @@ class DraftDeclared:
 
 @dataclass(frozen=True, kw_only=True)
 class DraftShot:
-    """A shot; `caption` refers by `$id` and has its own dollars doubled.
+    """A shot. `caption` refers to declarations by `$id`; dollar signs of the source are doubled.
 
-    `continues`: the source makes no cut before it. `from_last`: the source starts it from the last frame of the shot
-    before. `notes` are texts that the format has no key for, by their `x-` key.
+    `continues`: the source has no cut before it. `from_last`: the source starts it from the last frame of the previous
+    shot. `notes` maps `x-` keys to texts that the story format has no key for.
     """
 
     id: str
@@ -49,7 +49,7 @@ class Draft:
 
 @dataclass
 class _Remark:
-    """One remark or fault, how often it holds, and where first."""
+    """A remark or an error, how often it occurs, and the first place."""
 
     code: str
     text: str
@@ -60,73 +60,74 @@ class _Remark:
 
 
 class ImportReport:
-    """Gathers what an import cannot take over, and what is wrong with the source; one entry for what repeats."""
+    """Collects what an import cannot represent and errors in the source, with one entry per kind."""
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._said: dict[tuple[str, str], _Remark] = {}
+        self._remarks: dict[tuple[str, str], _Remark] = {}
 
     def left_out(self, what: str, where: str, *, help: str = "", line: int | None = None) -> None:
         """W701: `what` is not in the story."""
-        self._say("W701", f"{what} is left out", where, help or "the story says nothing of it", line)
+        self._add("W701", f"{what} is dropped", where, help or "a story has no key for it", line)
 
     def kept(self, what: str, key: str, where: str, *, help: str = "", line: int | None = None) -> None:
-        """W702: `what` is in the story, under a key that changes no film."""
-        self._say("W702", f"{what} is kept as `{key}`", where, help or "onestory ignores that key", line)
+        """W702: `what` is in the story, under a key that does not change the film."""
+        self._add("W702", f"{what} is kept as `{key}`", where, help or "onestory ignores that key", line)
 
     def no_look(self, name: str, *, line: int | None = None) -> None:
-        """W703: a character whose look the source does not tell."""
-        help = "describe it under `characters:`, so that it looks alike in all shots"
-        self._say("W703", "a look is not in the source, and the name stands for it", name, help, line)
+        """W703: a character whose look is not in the source."""
+        help = "describe the character under `characters:`, so that it looks the same in all shots"
+        self._add("W703", "the source does not describe a character; its name is used as the look", name, help, line)
 
-    def fault(self, message: str, where: str, *, help: str = "mend it in the source", line: int | None = None) -> None:
-        """I702: the source is not what its format says."""
-        self._say("I702", message, where, help, line)
+    def fault(self, message: str, where: str, *, help: str = "fix the source", line: int | None = None) -> None:
+        """I702: the source does not follow its format."""
+        self._add("I702", message, where, help, line)
 
     def too_much(self, message: str, where: str, *, line: int | None = None) -> None:
-        """I703: a story cannot hold it."""
-        self._say("I703", message, where, "shorten it in the source, or tell it in several stories", line)
+        """I703: too much for a story."""
+        self._add("I703", message, where, "shorten the source, or split it into several stories", line)
 
     def limit(self, key: str, text: str, where: str, *, line: int | None = None) -> None:
-        """I703 for a text that is longer than a story's `key` may be."""
+        """I703 for a text that exceeds the limit of `key` in a story."""
         if len(text) > _LIMITS[key]:
-            message = f"{len(text)} characters are too long for `{key}`, which has {_LIMITS[key]} at most"
+            message = f"`{key}` has {len(text)} characters; the maximum is {_LIMITS[key]}"
             self.too_much(message, where, line=line)
 
-    def _say(self, code: str, text: str, where: str, help: str, line: int | None) -> None:
-        known = self._said.get((code, text))
+    def _add(self, code: str, text: str, where: str, help: str, line: int | None) -> None:
+        known = self._remarks.get((code, text))
         if known is None:
-            self._said[code, text] = _Remark(code=code, text=text, where=shorten(where), line=line, help=help)
+            self._remarks[code, text] = _Remark(code=code, text=text, where=shorten(where), line=line, help=help)
         else:
             known.times += 1
 
     @property
     def remarks(self) -> tuple[Diagnostic, ...]:
-        """All W701 and W702."""
-        return tuple(self._diagnostic(item) for item in self._said.values() if item.code.startswith("W"))
+        """All warnings: W701, W702 and W703."""
+        return tuple(self._diagnostic(item) for item in self._remarks.values() if item.code.startswith("W"))
 
     def refuse(self) -> None:
-        """
+        """Raise the errors found so far, if any.
+
         Raises:
-            Findings: there are faults; all of them, and the remarks.
+            Findings: the source has errors; all of them, and the warnings.
         """
-        faults = [self._diagnostic(item) for item in self._said.values() if not item.code.startswith("W")]
+        faults = [self._diagnostic(item) for item in self._remarks.values() if not item.code.startswith("W")]
         if faults:
             raise Findings((*faults[:MAX_FAULTS], *self.remarks))
 
-    def _diagnostic(self, said: _Remark) -> Diagnostic:
-        where = f" ({said.where})" if said.where else ""
-        if said.times > 1:
-            where = f" ({said.times} times, first at {said.where})" if said.where else f" ({said.times} times)"
+    def _diagnostic(self, remark: _Remark) -> Diagnostic:
+        where = f" ({remark.where})" if remark.where else ""
+        if remark.times > 1:
+            where = f" ({remark.times} times, first at {remark.where})" if remark.where else f" ({remark.times} times)"
         return Diagnostic(
-            code=said.code,
-            message=said.text + where,
-            severity="warning" if said.code.startswith("W") else "error",
-            place=Place(path=self.path, line=said.line) if said.line else None,
-            help=said.help,
+            code=remark.code,
+            message=remark.text + where,
+            severity="warning" if remark.code.startswith("W") else "error",
+            place=Place(path=self.path, line=remark.line) if remark.line else None,
+            help=remark.help,
         )
 
 
 def escape(text: str) -> str:
-    """Text of others as a caption: a dollar sign is one, and refers to nothing."""
+    """Text of the source as a caption: dollar signs are doubled, so that they are not references."""
     return text.replace("$", "$$")

@@ -1,4 +1,4 @@
-"""The table of formats, and the one way through all of them: bytes -> text -> draft -> a story that validates."""
+"""import_story: bytes -> text -> draft -> a story that validates; and the table of formats."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from onestory_cli.importers.values import Node, read_json
 from onestory_cli.importers.write import write_story
 from onestory_cli.story.text import MAX_BYTES, Text, decode
 
-MAX_SOURCE_BYTES = 2 * 1024 * 1024  # ten screenplays
+MAX_SOURCE_BYTES = 2 * 1024 * 1024  # about ten screenplays
 _SCREENPLAYS = (".fountain", ".spmd")
-_NAME_IT = "name its format with `--from storymem|vimax|shotstream|memflow|fountain`"
+_NAME_IT = "name the format with `--from storymem|vimax|shotstream|memflow|fountain`"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Imported:
-    """A story as text, the format it came from, and everything that it could not take over."""
+    """An imported story as text, its source format, and warnings about what it does not contain."""
 
     text: str
     format: str
@@ -31,11 +31,11 @@ class Imported:
 
 
 def import_story(data: bytes, path: str, *, format: str | None = None, number: int | None = None) -> Imported:
-    """The story in a file of another tool. `number` (from 1) chooses one where the file holds several.
+    """Import the story in a file of another tool. `number` (from 1) chooses one of several stories in the file.
 
     Raises:
-        Findings: the file is no text (S102 to S113), not of its format (I702), or too much for a story (I703).
-        OnestoryError: I701 the format cannot be told, I704 which of several stories.
+        Findings: not text (S102 to S113), not in its format (I702), or too much for a story (I703).
+        OnestoryError: I701 unknown format, I704 the file has several stories and none is chosen.
     """
     report = ImportReport(path)
     if len(data) > MAX_SOURCE_BYTES:
@@ -53,7 +53,7 @@ def import_story(data: bytes, path: str, *, format: str | None = None, number: i
 
 
 def _title_of(path: str) -> str:
-    """A title made of the name of a file, which may hold anything."""
+    """A title made from a file name, which may contain anything."""
     stem = PurePath(path).name.split(".")[0]
     words = re.split(r"[\s_-]+", "".join(char if char.isprintable() else " " for char in stem))
     return " ".join(words).strip()[:200] or "Untitled"
@@ -62,7 +62,7 @@ def _title_of(path: str) -> str:
 def _read(text: Text, report: ImportReport, format: str | None, number: int | None) -> tuple[Draft, str]:
     name = format or _guess_by_name(text.path)
     if name == "fountain":
-        _only_one(1, number)
+        _check_number(1, number)
         return from_fountain(text, report), "fountain"
     node = _choose(text, report, number)
     name = name or _guess_by_keys(node)
@@ -72,8 +72,8 @@ def _read(text: Text, report: ImportReport, format: str | None, number: int | No
 def _guess_by_name(path: str) -> str | None:
     suffix = PurePath(path).suffix.lower()
     if suffix == ".csv":
-        help = "a table lists stories: import the .json file that each of its lines names"
-        raise OnestoryError("I704", "a .csv table is no story", help=help, exit=ExitCode.USAGE)
+        help = "import one of the .json files that its lines name"
+        raise OnestoryError("I704", "a .csv table is not a story", help=help, exit=ExitCode.USAGE)
     return "fountain" if suffix in _SCREENPLAYS else None
 
 
@@ -87,33 +87,34 @@ def _guess_by_keys(node: Node) -> str:
         return "storymem"
     if any("shots" in scene for scene in scenes):
         return "vimax"
-    raise OnestoryError("I701", "the format of the file cannot be told", help=_NAME_IT, exit=ExitCode.USAGE)
+    raise OnestoryError("I701", "unknown format", help=_NAME_IT, exit=ExitCode.USAGE)
 
 
 def _choose(text: Text, report: ImportReport, number: int | None) -> Node:
-    """The one map of a file, or one of the lines of a .jsonl file, each of which is a story."""
+    """The map in a JSON file, or in the chosen line of a .jsonl file."""
     content = text.content
     if not content.lstrip().startswith("{"):
-        message = "the file is no JSON, and its name does not say what it is"
+        message = "unknown format: the file is not JSON and has no known suffix"
         raise OnestoryError("I701", message, help=_NAME_IT, exit=ExitCode.USAGE)
     if PurePath(text.path).suffix.lower() not in (".jsonl", ".ndjson"):
-        _only_one(1, number)
+        _check_number(1, number)
         return read_json(content, text, report)
     ends = (*text.starts[1:], len(content))
     lines = [(start, end) for start, end in zip(text.starts, ends, strict=True) if content[start:end].strip()]
-    _only_one(len(lines), number)
+    _check_number(len(lines), number)
     start, end = lines[(number or 1) - 1]
     return read_json(content[start:end], text, report, start=start)
 
 
-def _only_one(count: int, number: int | None) -> None:
-    """
+def _check_number(count: int, number: int | None) -> None:
+    """Check the choice of `number` among `count` stories.
+
     Raises:
-        OnestoryError: I704 there are several and none is chosen, or the chosen one is not there.
+        OnestoryError: I704 if none is chosen of several, or the number is out of range.
     """
     if (number is None and count > 1) or (number is not None and not 1 <= number <= count):
-        help = f"choose one with `--number`, from 1 to {count}" if count > 1 else "leave `--number` out"
-        message = f"the file holds {count} {'story' if count == 1 else 'stories'}"
+        help = f"choose one with `--number`, from 1 to {count}" if count > 1 else "remove `--number`"
+        message = f"the file has {count} {'story' if count == 1 else 'stories'}"
         raise OnestoryError("I704", message, help=help, exit=ExitCode.USAGE)
 
 

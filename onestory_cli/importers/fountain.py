@@ -1,6 +1,6 @@
-"""Fountain text (fountain.io) -> its elements, each with its line. The parts that matter to a film, in linear time.
+"""Parse Fountain (fountain.io) into elements with line numbers, in linear time.
 
-The libraries for it give no line numbers, and a report that cannot point into the source is none.
+Existing libraries give no line numbers, which the report needs to point into the source.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ _EMPHASIS = (re.compile(r"(?<!\\)(\*{1,3})([^*\n]+)\1"), re.compile(r"(?<![\w\\]
 
 @dataclass(frozen=True, kw_only=True)
 class Element:
-    """A part of a screenplay. `line` counts from 1; `text` is on one line, without marks of emphasis. `beside` says of
-    a note that it stands in a line with other text, and so belongs to that.
+    """An element of a screenplay. `line` counts from 1; `text` is on one line, without emphasis marks. `inline` is true
+    for a note in a line with other text, which it belongs to.
     """
 
     kind: Kind
     text: str
     line: int
-    beside: bool = False
+    inline: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Screenplay:
-    """`title_page` holds its keys in lower case."""
+    """A parsed screenplay; keys of `title_page` are lower-case."""
 
     title_page: dict[str, str]
     elements: tuple[Element, ...]
 
 
 def parse(text: Text) -> Screenplay:
-    """The elements of a screenplay, in order; notes and boneyards stand where they begin."""
+    """The elements of a screenplay, in order of their first lines."""
     content, aside = _asides(text)
     lines = content.splitlines()
     first, title_page = _title_page(lines)
@@ -52,7 +52,7 @@ def parse(text: Text) -> Screenplay:
 
 
 def _asides(text: Text) -> tuple[str, list[Element]]:
-    """The content without `/* boneyards */` and `[[notes]]`, whose line breaks stay; and those two."""
+    """The content without `/* boneyards */` and `[[notes]]`, but with their line breaks; and these as elements."""
     kept: list[str] = []
     found: list[Element] = []
     position = 0
@@ -64,11 +64,11 @@ def _asides(text: Text) -> tuple[str, list[Element]]:
         position = end
     content = "".join(kept) + text.content[position:]
     lines = dict(enumerate(content.split("\n"), start=1))
-    return content, [replace(item, beside=bool(lines.get(item.line, "").strip())) for item in found]
+    return content, [replace(item, inline=bool(lines.get(item.line, "").strip())) for item in found]
 
 
 def _spans(content: str) -> Iterator[tuple[int, int]]:
-    """Where notes and boneyards stand. An opening that nothing closes is text, and is looked for once."""
+    """The spans of notes and boneyards. An unclosed opening is text, and is searched for only once."""
     position, closing = 0, {"/*": "*/", "[[": "]]"}
     pattern = re.compile(r"/\*|\[\[")
     while closing and (match := pattern.search(content, position)):
@@ -82,7 +82,7 @@ def _spans(content: str) -> Iterator[tuple[int, int]]:
 
 
 def _title_page(lines: list[str]) -> tuple[int, dict[str, str]]:
-    """The number of lines of the title page, and its values; none where the first line is no known key."""
+    """The number of lines of the title page, and its values; none if the first line is not a known key."""
     begin = next((number for number, line in enumerate(lines) if line.strip()), 0)
     match = _TITLE_LINE.fullmatch(lines[begin].strip()) if lines else None
     if match is None or match[1].lower() not in _TITLE_KEYS:
@@ -98,7 +98,7 @@ def _title_page(lines: list[str]) -> tuple[int, dict[str, str]]:
 
 
 def _elements(lines: list[str], first: int) -> Iterator[Element]:
-    """Each element from its lines: blank lines set them apart."""
+    """The elements of the lines; blank lines separate them."""
     number = first
     while number < len(lines):
         block_end = _end_of_block(lines, number)
@@ -119,14 +119,14 @@ def _end_of_block(lines: list[str], start: int) -> int:
 
 
 def _end_of_speech(lines: list[str], end: int) -> int:
-    """Where a speech ends whose first part ends at `end`: a line of two spaces is a pause in it."""
+    """The end of a speech whose first part ends at `end`: a line of two spaces continues it."""
     while end + 1 < len(lines) and len(lines[end]) > 1 and lines[end + 1].strip():
         end = _end_of_block(lines, end + 1)
     return end
 
 
 def _block(lines: list[str], start: int, end: int) -> Iterator[Element]:
-    """The elements of lines that stand together, from `start` to `end`."""
+    """The elements of a block of lines, from `start` to `end`."""
     number = start
     while number < end and (element := _line(lines[number].strip(), number + 1, alone=end - start == 1)):
         yield element
@@ -146,7 +146,7 @@ def _block(lines: list[str], start: int, end: int) -> Iterator[Element]:
 
 
 def _line(line: str, number: int, *, alone: bool) -> Element | None:
-    """An element that is one line whatever stands below it, or None."""
+    """The element if a line is one regardless of what follows, or None."""
     if line.startswith("#"):
         return Element(kind="section", text=plain(line.lstrip("#")), line=number)
     if line.startswith("==="):
@@ -167,13 +167,13 @@ def _line(line: str, number: int, *, alone: bool) -> Element | None:
 
 
 def _is_cue(line: str) -> bool:
-    """Whether a line names who speaks below it: capitals, but for what stands in brackets."""
+    """Whether a line is a character cue: in capitals, except for extensions in brackets."""
     name = line.partition("(")[0]
     return line.startswith("@") or (name.isupper() and not line.startswith("!"))
 
 
 def plain(text: str) -> str:
-    """Text on one line, without marks of emphasis."""
+    """Text on one line, without emphasis marks."""
     if "*" in text or "_" in text:
         for marks in _EMPHASIS:
             text = marks.sub(r"\2", text)

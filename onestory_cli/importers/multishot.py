@@ -1,6 +1,6 @@
-"""The JSON formats: StoryMem, ViMax, ShotStream and MemFlow. One function each: Node -> Draft.
+"""The JSON formats StoryMem, ViMax, ShotStream and MemFlow: one function each, Node -> Draft.
 
-Their prompts are captions as they stand; none of them declares characters or settings, so neither does the story.
+Their prompts become captions unchanged. None of them declares characters or settings, so the story has none either.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from onestory_cli.importers.names import Names
 from onestory_cli.importers.values import Node
 
 _SHOT = re.compile(r"shot_?([0-9]{1,6})", re.ASCII)
-_DRAWN = "onestory draws no first frame from text; give the shot an `image:` if you have one"
+_NO_FIRST_FRAME = "onestory does not generate first frames from text; add `image:` to the shot if you have one"
 
 
 def from_storymem(source: Node, report: ImportReport) -> Draft:
     """`story_name, story_overview, scenes[]{scene_num, video_prompts[], first_frame_prompt[], cut[]}`.
 
-    `cut: false` starts a shot from the last frame of the one before, which the policy `last` says here.
+    `cut: false` starts a shot from the last frame of the previous one, which becomes the policy `last`.
     """
     shots: list[DraftShot] = []
     names = Names()
     for number, scene in enumerate(source.nodes("scenes"), start=1):
         shots += _scene_of_storymem(scene, scene.number("scene_num") or str(number), names, report, bool(shots))
-        scene.rest()
+        scene.report_unused()
     return _draft(source, report, "story_name", shots)
 
 
@@ -46,7 +46,7 @@ def _scene_of_storymem(
 
 
 def from_vimax(source: Node, report: ImportReport) -> Draft:
-    """`story_overview, scenes[]{scene_num, shots[]{shot_id, first_frame, video_prompt}}`: cuts everywhere."""
+    """`story_overview, scenes[]{scene_num, shots[]{shot_id, first_frame, video_prompt}}`, with cuts everywhere."""
     shots: list[DraftShot] = []
     names = Names()
     for number, scene in enumerate(source.nodes("scenes"), start=1):
@@ -57,28 +57,28 @@ def from_vimax(source: Node, report: ImportReport) -> Draft:
             shots.append(
                 _shot(id, shot.text("video_prompt", required=True), shot.at("video_prompt"), report, notes=notes)
             )
-            shot.rest()
-        scene.rest()
+            shot.report_unused()
+        scene.report_unused()
     return _draft(source, report, "story_name", shots)
 
 
 def from_shotstream(source: Node, report: ImportReport) -> Draft:
-    """`global_caption, shot1..shotN`: the global caption stands before every shot there, and is the style here."""
+    """`global_caption, shot1..shotN`. The global caption becomes the style."""
     keys = sorted(source.matching(_SHOT), key=_number_of_shot)
     if not keys:
         report.fault('"shot1" is missing', "the whole file")
     shots = [_shot(f"shot-{_number_of_shot(key)}", source.text(key), key, report) for key in keys]
     if len({shot.id for shot in shots}) < len(shots):
-        report.fault("two shots have one number", keys[0])
+        report.fault("two shots have the same number", keys[0])
     style = source.text("global_caption")
     report.limit("style", style, "global_caption")
     if style:
-        report.kept("the global caption", "style", "global_caption", help="it is appended to every caption")
+        report.kept("the global caption", "style", "global_caption", help="the style is appended to every caption")
     return _draft(source, report, "title", shots, style=style)
 
 
 def from_memflow(source: Node, report: ImportReport) -> Draft:
-    """`{"prompts": [...]}`: one running video without cuts, whose memory goes by the text, as ours does."""
+    """`{"prompts": [...]}`: one continuous video without cuts, whose memory is selected by the text, as ours is."""
     captions = source.texts("prompts", required=True)
     shots = [
         _shot(f"shot-{number}", caption, f"prompts[{number - 1}]", report, continues=number > 1)
@@ -88,19 +88,19 @@ def from_memflow(source: Node, report: ImportReport) -> Draft:
 
 
 def _draft(source: Node, report: ImportReport, title: str, shots: list[DraftShot], *, style: str = "") -> Draft:
-    """The whole of a source; what it says beside its shots is a note."""
+    """The whole draft. Texts other than shots become a note."""
     name, overview = source.text(title), source.text("story_overview")
     report.limit("title", name, title)
     if overview:
-        report.kept("the overview", "note", "story_overview", help="captions alone are read by a model")
+        report.kept("the overview", "note", "story_overview", help="a model sees only captions")
     if any(shot.continues for shot in shots):
-        help = "a film is cut between its shots; `memory: {policy: last}` remembers nothing but the last frame"
+        help = "a film has a cut between shots; `memory: {policy: last}` starts from the last frame"
         report.kept("a missing cut", "x-cut: false", "", help=help)
-    source.rest()
+    source.report_unused()
     if not shots:
-        report.fault("there is no shot in it", "the whole file")
+        report.fault("the source has no shots", "the whole file")
     if len(shots) > MAX_SHOTS:
-        report.too_much(f"{len(shots)} shots are too many; {MAX_SHOTS} is the most", "the whole file")
+        report.too_much(f"{len(shots)} shots; the maximum is {MAX_SHOTS}", "the whole file")
     return Draft(title=name, note=overview, style=style, shots=tuple(shots))
 
 
@@ -123,7 +123,7 @@ def _shot(
 def _first_frame(text: str, where: str, report: ImportReport) -> dict[str, str]:
     if not text:
         return {}
-    report.kept("the text of a first frame", "x-first-frame", where, help=_DRAWN)
+    report.kept("the text of a first frame", "x-first-frame", where, help=_NO_FIRST_FRAME)
     return {"x-first-frame": text}
 
 

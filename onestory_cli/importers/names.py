@@ -1,22 +1,22 @@
-"""Names of other tools -> ids: lower-case letters, digits and inner dashes, each of them once."""
+"""Turn names of the source into unique ids: lower-case letters, digits and inner dashes."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-_MAX_LENGTH = 40  # characters, of 64 that an id may have: a number may follow
+_MAX_LENGTH = 40  # characters; an id may have 64, and a number may follow
 
 
 class Names:
-    """Hands out ids that nobody has yet."""
+    """Generates unique ids."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
         self._next: dict[str, int] = {}
 
     def new(self, name: str, *, otherwise: str) -> str:
-        """An id for `name`; of `otherwise` for a name without a Latin letter. A number follows where it is taken."""
+        """An id for `name`, or for `otherwise` if the name has no Latin letter. A number is appended if it is taken."""
         id = stem = slug(name) or otherwise
         while id in self._taken:
             self._next[stem] = self._next.get(stem, 1) + 1
@@ -26,7 +26,7 @@ class Names:
 
 
 def slug(name: str) -> str:
-    """The nearest id: "Café de la Paix" is "cafe-de-la-paix"; "" where nothing is left."""
+    """`name` as an id: "Café de la Paix" becomes "cafe-de-la-paix". May be empty."""
     plain = unicodedata.normalize("NFKD", name[:1000]).encode("ascii", "ignore").decode().lower()
     words = re.sub(r"[^a-z0-9]+", "-", re.sub(r"['’]", "", plain))
     return words.lstrip("-0123456789")[:_MAX_LENGTH].strip("-")

@@ -1,4 +1,4 @@
-"""Who speaks in a screenplay -> characters: their looks where the action introduces them, and `$ids` in the action."""
+"""Characters of a screenplay: find them by their cues, find their looks, and put `$ids` into the action."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _MAX_NAME_WORDS = 5  # words
 _INTRODUCED = re.compile(r" ?\(([^()]{1,300})\)")
 _UNSEEN = re.compile(r"\b(?:v\.? ?o|o\.? ?s|o\.? ?c)\b", re.IGNORECASE)
-_GOES_ON = re.compile(r"cont['’]?d\.?|continued|continuing", re.IGNORECASE)  # the name stands there again anyway
+_CONTINUED = re.compile(r"cont['’]?d\.?|continued|continuing", re.IGNORECASE)  # repeats the name only
 _POSSESSIVE = re.compile(r"['’]s$", re.IGNORECASE)
 
 
@@ -28,7 +28,7 @@ class _Person:
 
 
 class People:
-    """Everybody who has a line and is seen while saying it, by name. `most` is where the search ends: one above it."""
+    """The characters that speak and are seen while speaking, by name. The search stops above `most`."""
 
     def __init__(self, elements: Iterable[Element], names: Names, *, most: int) -> None:
         self._people: dict[tuple[str, ...], _Person] = {}
@@ -48,7 +48,7 @@ class People:
         return len(self._people)
 
     def seen(self, cue: str) -> str:
-        """The id of who speaks, or "" for a voice alone."""
+        """The id of the speaker, or "" for a voice that is only heard."""
         person = None if _UNSEEN.search(_extension(cue)) else self._people.get(_key(spoken_name(cue)))
         if person is None:
             return ""
@@ -56,7 +56,7 @@ class People:
         return person.id
 
     def refer(self, action: str) -> str:
-        """Action with `$id` in place of names. What stands in brackets behind a first name is its look."""
+        """The action with names replaced by `$id`. Brackets after the first mention of a name are its look."""
         words = list(_WORD.finditer(action))
         parts: list[str] = []
         position = index = 0
@@ -69,7 +69,7 @@ class People:
             parts += escape(action[position : words[index].start()]), f"${person.id}"
             position = end
             introduced = None if person.shown else _INTRODUCED.match(action, end)
-            if introduced and _stands_free(action, words[index].start(), introduced.end()):
+            if introduced and _is_separate(action, words[index].start(), introduced.end()):
                 person.look, position = introduced[1].strip(" ."), introduced.end()
             person.shown = True
             index += count
@@ -78,7 +78,7 @@ class People:
         return "".join(parts) + escape(action[position:])
 
     def _at(self, action: str, words: list[re.Match[str]], index: int) -> tuple[_Person, int, int] | None:
-        """Who is named from word `index` on, in how many words, and where the name ends."""
+        """The person named at word `index`, the number of words, and the end of the name; or None."""
         for count in range(min(_MAX_NAME_WORDS, len(words) - index), 0, -1):
             span = words[index : index + count]
             name = [match[0] for match in span]
@@ -88,33 +88,33 @@ class People:
                 end -= len(possessive[0])
             person = self._people.get(tuple(word.casefold() for word in name))
             capital = all(word[0].isupper() or word[0].isdigit() for word in name if word)
-            if person and capital and _stands_free(action, span[0].start(), end):
+            if person and capital and _is_separate(action, span[0].start(), end):
                 return person, count, end
         return None
 
     def declare(self, report: ImportReport) -> Iterator[DraftDeclared]:
-        """Those who are in a caption. A name stands for a look that the source does not tell."""
+        """The characters that appear in captions. Without a look in the source, the name is the look."""
         for person in self._people.values():
             if not person.shown:
-                report.left_out("a character that no shot shows", person.name, line=person.line)
+                report.left_out("a character that is in no shot", person.name, line=person.line)
                 continue
             look = f"{person.name}, {person.look}" if person.look else person.name
             report.limit("look", look, person.name, line=person.line)
-            why = "" if person.look else "the source tells no look: describe it here"
+            why = "" if person.look else "no look in the source: describe the character here"
             if why:
                 report.no_look(person.name, line=person.line)
             yield DraftDeclared(id=person.id, look=look, again=f"the same {person.name}"[:500], why=why)
 
 
 def spoken_name(cue: str) -> str:
-    """Who speaks: "MAYA (V.O.) ^" is "Maya"."""
+    """The speaker of a cue: "MAYA (V.O.) ^" gives "Maya"."""
     name = cue.partition("(")[0].rstrip("^ ").strip()
     return " ".join(word.capitalize() for word in name.split()) if name.isupper() else name
 
 
 def said_by(cue: str) -> str:
-    """Who speaks and how: "MAYA (V.O.) (CONT'D) ^" is "Maya (V.O., together)"."""
-    marks = [mark for mark in re.findall(r"\(([^()]*)\)", cue) if mark and not _GOES_ON.fullmatch(mark)]
+    """The speaker and extensions of a cue: "MAYA (V.O.) (CONT'D) ^" gives "Maya (V.O., together)"."""
+    marks = [mark for mark in re.findall(r"\(([^()]*)\)", cue) if mark and not _CONTINUED.fullmatch(mark)]
     marks += ["together"] * cue.rstrip().endswith("^")
     return spoken_name(cue) + (f" ({', '.join(marks)})" if marks else "")
 
@@ -127,8 +127,8 @@ def _key(name: str) -> tuple[str, ...]:
     return tuple(match[0].casefold() for match in _WORD.finditer(name))
 
 
-def _stands_free(action: str, start: int, end: int) -> bool:
-    """Whether `$id` in place of a span would end where the name does: `$id!` and `$id-x` mean something else."""
+def _is_separate(action: str, start: int, end: int) -> bool:
+    """Whether a span can become `$id`: not before `!` or `-x`, which would change the reference."""
     after = action[end : end + 2]
     return (
         action[start - 1 : start] not in ("-", "_")

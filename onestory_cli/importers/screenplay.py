@@ -1,6 +1,6 @@
-"""Fountain elements -> Draft: headings become settings, action captions, and who speaks and is seen a character.
+"""Fountain elements -> Draft: headings become settings, action becomes captions, speakers become characters.
 
-Every paragraph of action is a shot, as writers mean it. A story has no sound, so what is said is kept as a note.
+Every paragraph of action is a shot, as screenwriters intend. Dialogue is kept as a note.
 """
 
 from __future__ import annotations
@@ -33,40 +33,42 @@ _TIMES = {
     "afternoon": "in the afternoon",
     "evening": "in the evening",
 }
-_NO_LOOK = re.compile(r" - (continuous|later|moments later|same|same time)[ .-]*$", re.IGNORECASE)
+_RELATIVE_TIME = re.compile(r" - (continuous|later|moments later|same|same time)[ .-]*$", re.IGNORECASE)
+_DIALOGUE = "`subtitle:` can show it, and `audio: {role: narration}` can play a recording of it"
 _CUTS = {"CUT TO:", "SMASH CUT TO:", "HARD CUT TO:", "CUT TO", "SMASH CUT TO", "HARD CUT TO"}
 
 
 def from_fountain(text: Text, report: ImportReport) -> Draft:
-    """A screenplay as a draft. What is not seen (dialogue, notes, transitions) is kept or reported."""
+    """A screenplay as a draft. What cannot be seen (dialogue, notes, transitions) is kept as notes or reported."""
     screenplay = parse(text)
     names = Names()
     people = People(screenplay.elements, names, most=_MAX_DECLARED)
     _require_room(people.count, _MAX_DECLARED, "characters", report)
-    cutter = _Cutter(people, names, report)
+    builder = _ShotBuilder(people, names, report)
     for element in screenplay.elements:
-        cutter.take(element)
-        _require_room(cutter.count, MAX_SHOTS, "shots", report)
-    shots = cutter.finish()
+        builder.take(element)
+        _require_room(builder.count, MAX_SHOTS, "shots", report)
+    shots = builder.finish()
     _require_room(len(shots), MAX_SHOTS, "shots", report)
     if not shots:
-        report.fault("there is no action in it", "the whole file")
+        report.fault("the screenplay has no action", "the whole file")
     characters = tuple(people.declare(report))
-    settings = tuple(cutter.settings.values())
+    settings = tuple(builder.settings.values())
     if len(characters) + len(settings) > _MAX_DECLARED:
-        many = f"{len(characters)} characters and {len(settings)} settings are too many; {_MAX_DECLARED} is the most"
+        many = f"{len(characters)} characters and {len(settings)} settings; the maximum is {_MAX_DECLARED} together"
         report.too_much(many, "the whole file")
     title, note = _title_page(screenplay, report)
     return Draft(title=title, note=note, shots=tuple(shots), characters=characters, settings=settings)
 
 
 def _require_room(count: int, most: int, what: str, report: ImportReport) -> None:
-    """
+    """Stop if there are more than a story can have.
+
     Raises:
-        Findings: I703 there are more than a story can hold; the rest of the source is not looked at.
+        Findings: I703; the rest of the source is not read.
     """
     if count > most:
-        report.too_much(f"there are more than {most} {what}", "the whole file")
+        report.too_much(f"more than {most} {what}", "the whole file")
         report.refuse()
 
 
@@ -82,7 +84,7 @@ def _title_page(screenplay: Screenplay, report: ImportReport) -> tuple[str, str]
 
 @dataclass
 class _Open:
-    """A shot that more may be added to. `where` is its setting's id, or ""."""
+    """The shot under construction. `setting` is an id, or ""."""
 
     line: int
     setting: str
@@ -91,8 +93,8 @@ class _Open:
     notes: dict[str, list[str]] = field(default_factory=dict)
 
 
-class _Cutter:
-    """Goes through a screenplay and cuts it into shots. `settings` by the words of their headings."""
+class _ShotBuilder:
+    """Divides a screenplay into shots. `settings` are by look."""
 
     def __init__(self, people: People, names: Names, report: ImportReport) -> None:
         self._people, self._names, self._report = people, names, report
@@ -101,13 +103,13 @@ class _Cutter:
         self._shots_at: Counter[str] = Counter()
         self._open: _Open | None = None
         self._setting = ""
-        self._empty_heading = 0  # its line, until a shot plays there
+        self._empty_heading = 0  # line of a heading that has no shot yet, or 0
         self._ahead: dict[str, list[str]] = {}  # notes for the next shot
         self._speaker = ""
 
     @property
     def count(self) -> int:
-        """How many shots are finished."""
+        """The number of finished shots."""
         return len(self._shots)
 
     def take(self, element: Element) -> None:
@@ -124,7 +126,7 @@ class _Cutter:
                 self._note_ahead("x-transition", "a transition", element)
             case "section":
                 self._note_ahead("x-section", "a section", element)
-            case "note" if element.beside and element.text and self._open:
+            case "note" if element.inline and element.text and self._open:
                 self._report.kept("a note", "note", "", line=element.line)
                 self._open.notes.setdefault("note", []).append(element.text)
             case "synopsis" | "note" if element.text:
@@ -133,7 +135,7 @@ class _Cutter:
                 self._report.left_out(f"a {element.kind}", "", line=element.line)
 
     def finish(self) -> list[DraftShot]:
-        """All shots; what was said after the last one goes to it."""
+        """All shots. Notes after the last shot are added to it."""
         self._close()
         if self._ahead and self._shots:
             last = self._shots[-1]
@@ -148,9 +150,9 @@ class _Cutter:
         words = _DASH.sub(" - ", _SCENE_NUMBER.sub("", element.text))
         if _SCENE_NUMBER.search(element.text):
             self._report.left_out("a scene number", "", line=element.line)
-        if time := _NO_LOOK.search(words):
-            self._note_ahead("x-time", "a time that is no look", replace(element, text=time[1].lower()))
-        look, short = _look_of_heading(_NO_LOOK.sub("", words))
+        if time := _RELATIVE_TIME.search(words):
+            self._note_ahead("x-time", "a relative time", replace(element, text=time[1].lower()))
+        look, short = _look_of_heading(_RELATIVE_TIME.sub("", words))
         self._setting, self._empty_heading = "", element.line
         if not look:
             return
@@ -175,7 +177,13 @@ class _Cutter:
 
     def _said(self, element: Element) -> None:
         shot = self._open or self._start(element.line, "")
-        self._report.kept("dialogue", "x-dialogue", "", help="a story has no sound", line=element.line)
+        self._report.kept(
+            "dialogue",
+            "x-dialogue",
+            "",
+            help=_DIALOGUE,
+            line=element.line,
+        )
         shot.notes.setdefault("x-dialogue", []).append(f"{said_by(self._speaker)}: {element.text}")
 
     def _note_ahead(self, key: str, what: str, element: Element) -> None:
@@ -183,7 +191,7 @@ class _Cutter:
         self._ahead.setdefault(key, []).append(element.text)
 
     def _close(self, *, established: bool = False) -> None:
-        """Finish the open shot; a heading below which nothing happens shows its place."""
+        """Finish the open shot. A heading without action becomes a shot of its place."""
         shot, self._open = self._open, None
         if shot is None and self._empty_heading and self._setting and not established:
             shot = _Open(line=self._empty_heading, setting=self._setting, notes=self._ahead)
@@ -200,14 +208,14 @@ class _Cutter:
 
 
 def _sentences(shot: _Open) -> str:
-    """The caption: what happens, who speaks, where."""
+    """The caption: action, speakers, place."""
     parts = [shot.caption] if shot.caption else []
     if parts and parts[0][-1] not in ".!?…":
         parts[0] += "."
     parts += [f"${who} speaks." for who in shot.speakers]
     if shot.setting:
         parts.append(f"${shot.setting}.")
-    return " ".join(parts) or "Nobody is seen."
+    return " ".join(parts) or "An empty scene."
 
 
 def _again(place: str) -> str:
@@ -215,7 +223,7 @@ def _again(place: str) -> str:
 
 
 def _look_of_heading(words: str) -> tuple[str, str]:
-    """The look of a place, and its short name: "harbour at night, exterior", "harbour at night"; both may be empty."""
+    """The look and short name of a place: "harbour at night, exterior", "harbour at night"; both may be empty."""
     prefix = _PREFIX.match(words)
     where = _WHERE.get(prefix["where"].lower(), "interior and exterior") if prefix else ""
     place, _, time = words[prefix.end() if prefix else 0 :].rpartition(" - ")

@@ -1,4 +1,4 @@
-"""JSON of strangers -> values that know where they stand, and which of their keys nobody asked for."""
+"""Read untrusted JSON as nodes that know their place and which of their keys were not used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MISSING = object()
 
 
 class Node:
-    """A map of the source. Reading a key marks it; `rest` reports the keys that were never read."""
+    """A map of the source. Reading a key marks it as used; `report_unused` reports the others."""
 
     def __init__(self, values: dict[str, Any], where: str, report: ImportReport) -> None:
         self._values, self.where, self._report = values, where, report
@@ -27,23 +27,23 @@ class Node:
         return key in self._values
 
     def at(self, key: str) -> str:
-        """Where the value of a key stands: `scenes[2].cut`."""
+        """The place of a key: `scenes[2].cut`."""
         return f"{self.where}.{key}" if self.where else key
 
     def text(self, key: str, *, required: bool = False) -> str:
-        """A text on one line; "" where there is none."""
+        """A text on one line, or ""."""
         value = self._take(key, required)
         return "" if value is _MISSING or value is None else self._as_text(value, self.at(key))
 
     def number(self, key: str) -> str:
-        """A whole number or a short text, as text; "" where there is none."""
+        """A whole number or a text, as text, or ""."""
         value = self._take(key, False)
         if value is _MISSING or value is None:
             return ""
         return str(value) if type(value) is int else self._as_text(value, self.at(key))
 
     def texts(self, key: str, *, required: bool = False) -> list[str]:
-        """A list of texts; a text alone is a list of one."""
+        """A list of texts; a single text becomes a list."""
         value = self._take(key, required)
         if value is _MISSING or value is None:
             return []
@@ -51,41 +51,41 @@ class Node:
         return [self._as_text(item, f"{self.at(key)}[{index}]") for index, item in enumerate(items)]
 
     def flags(self, key: str) -> list[bool]:
-        """A list of true and false; one alone is a list of one."""
+        """A list of booleans; a single one becomes a list."""
         value = self._take(key, False)
         if value is _MISSING or value is None:
             return []
         items = value if isinstance(value, list) else [value]
         if wrong := [index for index, item in enumerate(items) if not isinstance(item, bool)]:
-            self._report.fault("true or false is expected", f"{self.at(key)}[{wrong[0]}]")
+            self._report.fault("expected true or false", f"{self.at(key)}[{wrong[0]}]")
         return [item is True for item in items]
 
     def nodes(self, key: str) -> Iterator[Node]:
-        """The maps of a list that must be there."""
+        """The maps in a required list."""
         value = self._take(key, True)
         if value is _MISSING:
             return
         if not isinstance(value, list):
-            self._report.fault("a list is expected", self.at(key))
+            self._report.fault("expected a list", self.at(key))
             return
         for index, item in enumerate(value):
             where = f"{self.at(key)}[{index}]"
             if isinstance(item, dict):
                 yield Node(item, where, self._report)
             else:
-                self._report.fault("a map is expected", where)
+                self._report.fault("expected a map", where)
 
     def peek(self, key: str) -> list[dict[str, Any]]:
-        """The maps in a list, without reading them."""
+        """The maps in a list, without marking the key as used."""
         value = self._values.get(key)
         return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
     def matching(self, pattern: re.Pattern[str]) -> list[str]:
-        """The keys of a form, in the order of the source."""
+        """The keys that match a pattern, in the order of the source."""
         return [key for key in self._values if pattern.fullmatch(key)]
 
-    def rest(self) -> None:
-        """ImportReport the keys that were not read: W701."""
+    def report_unused(self) -> None:
+        """Report W701 for every key that was not used."""
         for key in self._values:
             if key not in self._read:
                 self._report.left_out(f'"{shorten(key)}"', self.at(key))
@@ -99,15 +99,15 @@ class Node:
     def _as_text(self, value: Any, where: str) -> str:
         if isinstance(value, str):
             return " ".join(value.split())
-        self._report.fault("text is expected", where)
+        self._report.fault("expected text", where)
         return ""
 
 
 def read_json(content: str, text: Text, report: ImportReport, *, start: int = 0) -> Node:
-    """The map in `content`, which begins at position `start` of `text`.
+    """The map in `content`, which starts at position `start` of `text`.
 
     Raises:
-        Findings: I702 it is no JSON or no map, or a value of it cannot stand in a story.
+        Findings: I702 not JSON, not a map, or a value that a story cannot contain.
     """
     try:
         value = json.loads(
@@ -119,15 +119,15 @@ def read_json(content: str, text: Text, report: ImportReport, *, start: int = 0)
     except (RecursionError, _Refused) as fault:
         raise _refused(text, start, str(fault) if isinstance(fault, _Refused) else _TOO_DEEP) from fault
     if not isinstance(value, dict):
-        raise _refused(text, start, "a map is expected here, in braces")
+        raise _refused(text, start, "expected a map in braces")
     return Node(value, "", report)
 
 
-_TOO_DEEP = f"the source is more than {MAX_DEPTH} levels deep"
+_TOO_DEEP = f"the source is nested more than {MAX_DEPTH} levels deep"
 
 
 class _Refused(Exception):
-    """A value that no story may hold."""
+    """A value that a story cannot contain."""
 
 
 def _map(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -135,12 +135,12 @@ def _map(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(values) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise _Refused(f'the key "{shorten(twice)}" is given twice')
+        raise _Refused(f'duplicate key "{shorten(twice)}"')
     return values
 
 
 def _no_number(name: str) -> float:
-    raise _Refused(f"{name} is no number")
+    raise _Refused(f"{name} is not a finite number")
 
 
 def _whole(digits: str) -> int:
@@ -150,7 +150,7 @@ def _whole(digits: str) -> int:
 
 
 def _check(value: Any) -> None:
-    """Refuse what escapes can smuggle in: control characters, halves of characters, depth."""
+    """Refuse control characters and surrogates, which escapes can produce, and too much nesting."""
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH):
         inner: list[Any] = []
@@ -169,9 +169,9 @@ def _check(value: Any) -> None:
 
 def _check_text(text: str) -> None:
     if found := FORBIDDEN.search(text) or _SURROGATE.search(text):
-        raise _Refused(f"U+{ord(found[0]):04X} in a text is a control character, which a story cannot hold")
+        raise _Refused(f"control character U+{ord(found[0]):04X} is not allowed in a story")
 
 
 def _refused(text: Text, position: int, message: str) -> Findings:
-    help = "mend it in the source, or name its format with `--from`"
+    help = "fix the source, or name its format with `--from`"
     return Findings((Diagnostic(code="I702", message=message, place=text.place(position, position + 1), help=help),))

@@ -1,4 +1,4 @@
-"""Draft -> the text of a .story.yaml, as one would write it: prose in blocks, comments where something needs a look."""
+"""Write a draft as a .story.yaml: prose in blocks, and comments where something needs attention."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WIDTH = 110
 
 
 def write_story(draft: Draft, *, source: str, format: str, remarks: Sequence[Diagnostic]) -> str:
-    """A story that validates. `source` is the name of the file that it came from."""
+    """The text of a valid story. `source` is the name of the source file."""
     return "\n".join(_lines(draft, source, format, remarks)) + "\n"
 
 
@@ -24,7 +24,7 @@ def _lines(draft: Draft, source: str, format: str, remarks: Sequence[Diagnostic]
     yield from _remarks(remarks)
     yield "story: 1"
     yield f"title: {_quoted(draft.title)}"
-    yield "model: storyworld  # a small world of its own; others: `onestory models`"
+    yield "model: storyworld  # knows only its own small world; `onestory models` lists others"
     if draft.note:
         yield from ("", *_block("note", draft.note, ""))
     if draft.style:
@@ -43,7 +43,7 @@ def _remarks(remarks: Sequence[Diagnostic]) -> Iterator[str]:
     for item in remarks[:_MAX_REMARKS]:
         yield f"#   {shorten(item.message, 200)}"
     if len(remarks) > _MAX_REMARKS:
-        yield f"#   and {len(remarks) - _MAX_REMARKS} more, which the import has listed"
+        yield f"#   and {len(remarks) - _MAX_REMARKS} more, listed by the import"
 
 
 def _declared(item: DraftDeclared) -> Iterator[str]:
@@ -65,7 +65,7 @@ def _shot(shot: DraftShot) -> Iterator[str]:
 
 
 def _block(key: str, text: str, indent: str) -> Iterator[str]:
-    """Prose under its key, broken at words; in there nothing is special to YAML."""
+    """Prose as a YAML block, wrapped at words."""
     yield f"{indent}{key}: |"
     for line in text.splitlines():
         yield from textwrap.wrap(

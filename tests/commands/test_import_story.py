@@ -21,7 +21,7 @@ def kite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_story_validates(onestory: Onestory, kite: Path) -> None:
     result = onestory("import", kite)
     assert (result.exit, result.out) == (ExitCode.DONE, "kite.story.yaml\n")
-    assert 'warning[W701]: "music" is left out (scenes[1].music)' in result.err
+    assert 'warning[W701]: "music" is dropped (scenes[1].music)' in result.err
     assert onestory("validate", "kite.story.yaml").exit is ExitCode.DONE
 
 
@@ -44,7 +44,7 @@ def test_what_is_refused_writes_nothing(onestory: Onestory, kite: Path) -> None:
     kite.write_text('{"scenes": [{"video_prompts": [1]}]}')
     result = onestory("import", kite)
     assert result.exit is ExitCode.FINDINGS
-    assert "error[I702]: text is expected (scenes[0].video_prompts[0])" in result.err
+    assert "error[I702]: expected text (scenes[0].video_prompts[0])" in result.err
     assert not Path("kite.story.yaml").exists()
 
 

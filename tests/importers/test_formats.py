@@ -1,4 +1,4 @@
-"""Every format: the source becomes the story beside it, which validates without a finding."""
+"""Every format: the source becomes the expected story, which has no findings."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ NUMBER = {".jsonl": 1}
 
 
 def imported_text(source: Path) -> str:
-    """The story of a source, and the report below it."""
+    """The story of a source, followed by the report."""
     imported = import_story(source.read_bytes(), source.name, number=NUMBER.get(source.suffix))
     report = [format_concise(item) for item in imported.remarks]
     return imported.text + "".join(f"# {line}\n" for line in report)
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
-def test_what_a_source_becomes(source: Path, golden: Callable[[Path, str], None]) -> None:
+def test_expected_stories(source: Path, golden: Callable[[Path, str], None]) -> None:
     golden(HERE / "expected" / f"{source.stem}.story.yaml", imported_text(source))
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
-def test_the_story_has_no_findings(source: Path) -> None:
+def test_imported_stories_have_no_findings(source: Path) -> None:
     imported = import_story(source.read_bytes(), source.name, number=NUMBER.get(source.suffix))
     story, warnings = read_story(imported.text.encode(), "film.story.yaml")
     assert warnings == ()
@@ -40,7 +40,7 @@ def test_the_story_has_no_findings(source: Path) -> None:
     assert story.title == imported.draft.title
 
 
-def test_every_format_has_a_source_and_a_flag() -> None:
+def test_every_format_has_a_source_and_an_option() -> None:
     formats = {import_story(path.read_bytes(), path.name, number=NUMBER.get(path.suffix)).format for path in SOURCES}
     assert formats == set(FORMATS) == {item.value for item in Source}
 
@@ -81,7 +81,7 @@ def test_every_format_has_a_source_and_a_flag() -> None:
         ("a.fountain", "".join(f"INT. A{n}\n\n" for n in range(2001)), "I703"),
     ],
 )
-def test_what_is_refused(name: str, content: str, code: str) -> None:
+def test_refused_sources(name: str, content: str, code: str) -> None:
     if not code:
         assert import_story(content.encode(), name).draft.shots
         return
@@ -91,17 +91,17 @@ def test_what_is_refused(name: str, content: str, code: str) -> None:
     assert caught.value.help
 
 
-def test_all_faults_are_named_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     data = b'{"scenes": [{"video_prompts": [1, ""], "cut": [0]}, [], {"x": 1}]}'
     with pytest.raises(Findings) as caught:
         import_story(data, "a.json", format="storymem")
     assert [item.message for item in caught.value.diagnostics] == [
-        "text is expected (scenes[0].video_prompts[0])",
-        "true or false is expected (scenes[0].cut[0])",
+        "expected text (scenes[0].video_prompts[0])",
+        "expected true or false (scenes[0].cut[0])",
         "the prompt is empty (2 times, first at scenes[0].video_prompts[0])",
-        "a map is expected (scenes[1])",
+        "expected a map (scenes[1])",
         '"video_prompts" is missing (scenes[2])',
-        '"x" is left out (scenes[2].x)',
+        '"x" is dropped (scenes[2].x)',
     ]
 
 
@@ -113,7 +113,7 @@ def test_a_story_of_many_is_chosen_by_its_number() -> None:
             import_story(data, "a.jsonl", number=number)
 
 
-def test_a_fault_of_a_later_line_is_shown_there() -> None:
+def test_an_error_in_a_later_line_has_its_place() -> None:
     with pytest.raises(Findings) as caught:
         import_story(b'{"prompts": ["a"]}\n{"prompts": [}\n', "a.jsonl", number=2)
     place = caught.value.diagnostics[0].place
@@ -121,13 +121,13 @@ def test_a_fault_of_a_later_line_is_shown_there() -> None:
     assert (place.line, place.column) == (2, 14)
 
 
-def test_dollars_and_colons_of_others_mean_nothing() -> None:
+def test_special_characters_are_escaped() -> None:
     text = import_story(b'{"prompts": ["$fox: # a\\n- b | {c} *d &e !f $5 $$"]}', "a.json").text
     story, _ = read_story(text.encode(), "film.story.yaml")
     assert story.shots[0].resolved_caption == "$fox: # a - b | {c} *d &e !f $5 $$"
 
 
-def test_the_name_of_the_file_is_no_yaml() -> None:
+def test_the_file_name_is_escaped() -> None:
     name = "a\n'\"\\: \x1b[31m {b}.json"
     text = import_story(b'{"prompts": ["a"]}', name).text
     story, _ = read_story(text.encode(), "film.story.yaml")

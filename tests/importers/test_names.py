@@ -22,7 +22,7 @@ def test_slugs(name: str, expected: str) -> None:
     assert slug(name) == expected
 
 
-def test_an_id_is_given_once() -> None:
+def test_ids_are_unique() -> None:
     names = Names()
     given = [names.new(name, otherwise="place") for name in ("Hut", "hut!", "Hut 2", "HUT", "浜", "森")]
     assert given == ["hut", "hut-2", "hut-2-2", "hut-3", "place", "place-2"]

@@ -68,7 +68,7 @@ def test_names_become_references(action: str, expected: str) -> None:
     assert captions(action + cues)[0].startswith(expected)
 
 
-def test_a_voice_is_nobody_to_be_seen() -> None:
+def test_a_voice_is_not_seen() -> None:
     imported = import_story(b"A beach.\n\nTOM (V.O.)\nHi.\n", "a.fountain")
     assert imported.draft.characters == ()
     assert imported.draft.shots[0].caption == "A beach."
@@ -92,7 +92,7 @@ def test_headings_become_settings(heading: str, look: str) -> None:
     assert [item.look for item in imported.draft.settings] == [look]
 
 
-def test_one_place_is_one_setting_whatever_its_letters() -> None:
+def test_a_place_in_any_script_is_one_setting() -> None:
     content = "EXT. 浜辺 - DAY\n\nA.\n\nEXT. 浜辺 - DAY\n\nB.\n\nEXT. 森\n\nC.\n\nEXT.\n\nD.\n"
     imported = import_story(content.encode(), "a.fountain")
     assert [item.id for item in imported.draft.settings] == ["by-day", "place"]
@@ -100,7 +100,7 @@ def test_one_place_is_one_setting_whatever_its_letters() -> None:
     assert read_story(imported.text.encode(), "film.story.yaml")[0].shots
 
 
-def test_a_note_belongs_to_the_paragraph_that_it_stands_in_and_else_to_the_next() -> None:
+def test_an_inline_note_belongs_to_its_paragraph_and_others_to_the_next() -> None:
     content = "INT. HUT [[warm]]\n\nA fire [[real?]]. [[or\nnot]]\n\n[[wide]]\n\nA fox.\n\nMAYA\nHi. [[soft]]\n"
     imported = import_story(content.encode(), "a.fountain")
     assert [shot.notes.get("note") for shot in imported.draft.shots] == ["warm\nreal?\nor not", "wide\nsoft"]
@@ -111,10 +111,10 @@ def test_dialogue_before_any_action_shows_who_speaks() -> None:
     assert captions("INT. HUT\n\nMAYA\nHi.\n\nTOM\nHi.\n") == ["$maya speaks. $tom speaks. $hut."]
 
 
-def test_how_it_is_said_and_when_is_kept() -> None:
+def test_extensions_and_relative_times_are_kept() -> None:
     content = "INT. HUT - CONTINUOUS\n\nA fire.\n\nMAYA (O.S.) (CONT'D) ^\nHi.\n\nTOM (CONT\u2019D)\nHo.\n"
     imported = import_story(content.encode(), "a.fountain")
     (shot,) = imported.draft.shots
     assert shot.notes == {"x-time": "continuous", "x-dialogue": "Maya (O.S., together): Hi.\nTom: Ho."}
     assert [item.look for item in imported.draft.settings] == ["hut, interior"]
-    assert "a time that is no look is kept as `x-time`" in [item.message for item in imported.remarks]
+    assert "a relative time is kept as `x-time`" in [item.message for item in imported.remarks]
