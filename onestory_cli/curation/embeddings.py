@@ -1,0 +1,63 @@
+"""Image embeddings of shots: likeness between neighbours, and relevance labels (OneStory 4.4: DINOv2 and CLIP).
+
+A shot is kept as one mean of unit vectors per encoder: the mean cosine between the frames of two shots is the dot
+product of their means. Shape letters: A encoders, P frames, E width of an embedding.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+
+
+class Encoders:
+    """Image encoders by hub id or folder, loaded when first used."""
+
+    def __init__(self, names: Sequence[str], device: str) -> None:
+        from onestory_cli.models.fingerprint import fingerprint
+
+        self.names = tuple(names)
+        self.identity = [[name, fingerprint(name)] for name in names]
+        self._device = device
+        self._loaded: list[Any] = []
+
+    def embed(self, frames: Sequence[Pixels]) -> list[str]:
+        """Return one packed mean vector per encoder.
+
+        Raises:
+            OnestoryError: T604 for an encoder that cannot be loaded.
+        """
+        if not self._loaded:
+            import torch
+
+            from onestory_cli.training.adapter.labels import load_image_encoder
+
+            self._loaded = [load_image_encoder(name, torch.device(self._device)) for name in self.names]
+        return [pack(_mean(encoder, frames)) for encoder in self._loaded]
+
+
+def _mean(encoder: Any, frames: Sequence[Pixels]) -> Vector:
+    return np.asarray(encoder(np.stack(frames)).mean(0).cpu().numpy(), np.float32)
+
+
+def pack(vector_E: Vector) -> str:
+    """Return a vector as base64 of float16."""
+    return base64.b64encode(vector_E.astype("<f2").tobytes()).decode("ascii")
+
+
+def unpack(text: str) -> Vector:
+    """Return the vector (E,) that `pack` wrote."""
+    return np.frombuffer(base64.b64decode(text), "<f2").astype(np.float32)
+
+
+def similarity(one: Sequence[str], other: Sequence[str]) -> float:
+    """Return the mean cosine between the frames of two shots, averaged over encoders, in -1..1."""
+    pairs = zip(one, other, strict=True)
+    return float(np.clip(np.mean([unpack(a) @ unpack(b) for a, b in pairs]), -1.0, 1.0))

@@ -1,0 +1,87 @@
+"""Which shots are rejected and why, and which runs of the others make a sequence. Pure functions of stage results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from onestory_cli.curation.embeddings import similarity
+from onestory_cli.curation.recipe import CurateRecipe, FilterSettings, SequenceSettings
+from onestory_cli.quality import BLACK, FLASH, FROZEN
+
+
+@dataclass(frozen=True, kw_only=True)
+class CuratedShot:
+    """A shot with everything that the stages found. Times in seconds from the beginning of the video.
+
+    `caption` describes it on its own, `rewritten` refers to earlier shots; `rewrite_fault` is why a rewrite was
+    rejected. `embeddings` has a packed vector per encoder. `rejected` has the reasons; none means that it is kept.
+    """
+
+    id: str
+    start: float
+    end: float
+    begins: str
+    measures: dict[str, float]
+    caption: str = ""
+    rewritten: str = ""
+    rewrite_fault: str = ""
+    embeddings: tuple[str, ...] = field(default=(), repr=False)
+    rejected: tuple[str, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
+
+
+def reject_early(shot: CuratedShot, recipe: CurateRecipe) -> CuratedShot:
+    """Apply the filters that need no caption and no network, and trim a long shot to its middle."""
+    limits = recipe.sequences
+    if shot.seconds > limits.max_seconds and limits.long == "trim":
+        spare = (shot.seconds - limits.max_seconds) / 2
+        shot = replace(shot, start=shot.start + spare, end=shot.end - spare)
+    return replace(shot, rejected=(*_by_length(shot, limits), *_by_measures(shot, recipe.filters)))
+
+
+def _by_length(shot: CuratedShot, limits: SequenceSettings) -> Iterator[str]:
+    if shot.seconds < limits.min_seconds:
+        yield f"too short: {shot.seconds:.2f} s, below {limits.min_seconds:g} s"
+    if shot.seconds > limits.max_seconds + 1e-6:
+        yield f"too long: {shot.seconds:.2f} s, above {limits.max_seconds:g} s"
+
+
+def _by_measures(shot: CuratedShot, limits: FilterSettings) -> Iterator[str]:
+    above = {BLACK: limits.black, FLASH: limits.flash}
+    below = {FROZEN: limits.frozen, "motion": limits.motion}
+    for name, limit in above.items():
+        if limit is not None and shot.measures[name] > limit:
+            yield f"{name}: {shot.measures[name]:g}, above {limit:g}"
+    for name, limit in below.items():
+        if limit is not None and shot.measures[name] < limit:
+            label = "little motion" if name == "motion" else name
+            yield f"{label}: {shot.measures[name]:g}, below {limit:g}"
+
+
+def reject_late(shots: Sequence[CuratedShot], limits: FilterSettings) -> list[CuratedShot]:
+    """Apply the filters by caption and by likeness to the neighbours, among shots that are still kept."""
+    kept = [shot for shot in shots if not shot.rejected]
+    reasons: dict[str, list[str]] = {shot.id: [] for shot in kept}
+    for index, shot in enumerate(kept):
+        words = shot.caption.casefold()
+        reasons[shot.id] += [f'keyword: "{word}"' for word in limits.keywords if word.casefold() in words]
+        if not shot.embeddings:
+            continue
+        neighbours = (*kept[max(0, index - 1) : index], *kept[index + 1 : index + 2])
+        likeness = [similarity(shot.embeddings, other.embeddings) for other in neighbours]
+        if limits.unrelated is not None and likeness and max(likeness) < limits.unrelated:
+            reasons[shot.id].append(f"unrelated to its neighbours: {max(likeness):.2f}, below {limits.unrelated:g}")
+        if limits.copy is not None and index and likeness[0] > limits.copy:
+            reasons[shot.id].append(f"nearly a copy of the shot before: {likeness[0]:.2f}, above {limits.copy:g}")
+    return [replace(shot, rejected=tuple(reasons.get(shot.id) or shot.rejected)) for shot in shots]
+
+
+def sequences_of(shots: Sequence[CuratedShot], limits: SequenceSettings) -> list[tuple[CuratedShot, ...]]:
+    """Return runs of kept shots in order, of at most `max_shots`; a rest shorter than `min_shots` is left out."""
+    kept = [shot for shot in shots if not shot.rejected]
+    runs = [tuple(kept[start : start + limits.max_shots]) for start in range(0, len(kept), limits.max_shots)]
+    return [run for run in runs if len(run) >= limits.min_shots]

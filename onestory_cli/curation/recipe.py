@@ -1,0 +1,127 @@
+"""The recipe of a curated set: thresholds and their sources, read once from YAML. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from onestory_cli.errors import OnestoryError
+from onestory_cli.utils.parsing import build
+
+DETECTORS = ("adaptive", "transnetv2")
+LONG = ("trim", "reject")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutSettings:
+    """How shots are found.
+
+    `threshold`: a score above it is a cut; None is the detector's own default (adaptive 3.0, transnetv2 0.5).
+    `min_seconds`: cuts that follow the last one sooner are part of a flash. `margin`: frames dropped on either side
+    of a cut, where encoders blend neighbours.
+    """
+
+    detector: str = "adaptive"
+    threshold: float | None = None
+    min_seconds: float = 0.2
+    margin: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceSettings:
+    """Which runs of shots make a sample. Shots longer than `max_seconds` keep their middle, or are rejected."""
+
+    min_seconds: float = 1.0
+    max_seconds: float = 12.0
+    min_shots: int = 2
+    max_shots: int = 8
+    long: str = "trim"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilterSettings:
+    """Which shots are rejected. None switches a filter off.
+
+    black: share of black frames (as FFmpeg's blackdetect counts them). frozen: largest mean change between two frames,
+    of 1; below it nothing moves. flash: mean change that is taken back within two frames, of 1 (15 of 255, the default
+    of PySceneDetect's AdaptiveDetector). motion: mean change between frames, of 1; below it a shot has little motion.
+    unrelated: cosine of image embeddings; a shot whose neighbours are all below it has nothing to do with them.
+    copy: cosine above which a shot is nearly the same as the one before. keywords: a caption that holds one is rejected.
+    """
+
+    black: float | None = 0.5
+    frozen: float | None = 0.001
+    flash: float | None = 15 / 255
+    motion: float | None = None
+    unrelated: float | None = 0.3
+    copy: float | None = 0.97
+    keywords: tuple[str, ...] = ("watermark", "subtitle", "logo", "black screen", "end credits", "title card")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionSettings:
+    """Who writes captions: `file:PATH`, `endpoint:URL`, `hub:ID` or `readout`; from how many frames of a shot.
+
+    `model` is what an endpoint is asked for. `prompt` and `rewrite_prompt` are files that replace the ones of the
+    package. `rewrite` turns captions after the first into referential ones.
+    """
+
+    captioner: str = ""
+    model: str = ""
+    frames: int = 6
+    rewrite: bool = True
+    prompt: str | None = None
+    rewrite_prompt: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurateRecipe:
+    """A whole curation. `encoders` are image encoders (hub ids or folders) that measure likeness and relevance."""
+
+    cuts: CutSettings = CutSettings()
+    sequences: SequenceSettings = SequenceSettings()
+    filters: FilterSettings = FilterSettings()
+    captions: CaptionSettings = CaptionSettings()
+    encoders: tuple[str, ...] = ("facebook/dinov2-base", "openai/clip-vit-base-patch32")
+    max_hours: float = 6.0
+
+
+def read_curate_recipe(path: Path | None) -> CurateRecipe:
+    """Return the recipe in a YAML file, or the defaults for None.
+
+    Raises:
+        OnestoryError: T651 for a file that cannot be read, an unknown key, a wrong type or values out of range.
+    """
+    if path is None:
+        return CurateRecipe()
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        recipe: CurateRecipe = build(CurateRecipe, {} if tree is None else tree, where="recipe")
+        if faults := [*faults_of(recipe)]:
+            raise ValueError("; ".join(faults))
+    except (OSError, yaml.YAMLError, ValueError) as fault:
+        message = f"{path}: {getattr(fault, 'strerror', None) or fault}"
+        raise OnestoryError("T651", message, help="see `onestory help curate` for the keys of a recipe") from fault
+    return recipe
+
+
+def faults_of(recipe: CurateRecipe) -> Iterator[str]:
+    """Yield what is wrong with the values of a well-formed recipe."""
+    cuts, sequences, captions = recipe.cuts, recipe.sequences, recipe.captions
+    if cuts.detector not in DETECTORS:
+        yield f'cuts.detector: unknown detector "{cuts.detector}"; use {" or ".join(DETECTORS)}'
+    if sequences.long not in LONG:
+        yield f'sequences.long: unknown value "{sequences.long}"; use {" or ".join(LONG)}'
+    if cuts.min_seconds < 0 or cuts.margin < 0:
+        yield "cuts: min_seconds and margin must be at least 0"
+    if not 0 < sequences.min_seconds <= sequences.max_seconds:
+        yield "sequences: min_seconds must be above 0 and at most max_seconds"
+    if not 2 <= sequences.min_shots <= sequences.max_shots:
+        yield "sequences: min_shots must be at least 2 and at most max_shots"
+    if captions.frames < 1:
+        yield "captions.frames must be at least 1"
+    if recipe.max_hours <= 0:
+        yield "max_hours must be above 0"

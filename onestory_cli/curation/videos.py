@@ -1,0 +1,85 @@
+"""Words of a command line -> video files: files, folders and lists of paths. Addresses are refused. No torch here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from onestory_cli.errors import ExitCode, OnestoryError, shorten
+
+SUFFIXES = frozenset((".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".mxf"))
+LISTS = frozenset((".txt", ".lst"))
+
+
+def find_videos(words: Iterable[str]) -> tuple[Path, ...]:
+    """Return the videos that the words name, sorted within a folder, each once.
+
+    A folder stands for the video files below it, a list (.txt) for the path on each of its lines, relative to the list.
+
+    Raises:
+        OnestoryError: T652 for an address, a path that does not exist, or no video at all.
+    """
+    found = dict.fromkeys(video for word in words for video in _videos_of(word))
+    if not found:
+        help = f"name video files, folders that hold some ({', '.join(sorted(SUFFIXES))}), or a .txt list of paths"
+        raise OnestoryError("T652", "no video was found", help=help, exit=ExitCode.USAGE)
+    return tuple(found)
+
+
+def _videos_of(word: str) -> Iterator[Path]:
+    path = Path(word)
+    if "://" in word:
+        help = "download it first; curate reads files only"
+        raise OnestoryError("T652", f'"{shorten(word)}" is an address, not a file', help=help, exit=ExitCode.USAGE)
+    if path.is_dir():
+        yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    elif path.suffix.lower() in LISTS and path.is_file():
+        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+        for line in filter(None, map(str.strip, lines)):
+            yield from _videos_of(line if "://" in line else str(path.parent / line))
+    elif path.exists():
+        yield path
+    else:
+        help = "check the path; a relative one starts at the current folder, or at the list that names it"
+        raise OnestoryError("T652", f'no file "{shorten(word)}"', help=help, exit=ExitCode.USAGE)
+
+
+class DigestCache:
+    """SHA-256 of files; a file whose size and time did not change is not read again. Saved as JSON in `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            stored = {}
+        self._known: dict[str, list[object]] = stored if isinstance(stored, dict) else {}
+        self._changed = False
+
+    def digest(self, file: Path) -> str:
+        """Return the digest of a file's bytes in hex.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        stat = file.stat()
+        stamp: list[object] = [stat.st_size, stat.st_mtime_ns]
+        entry = self._known.get(str(file.absolute()))
+        if not isinstance(entry, list) or entry[:2] != stamp or len(entry) != 3:
+            with file.open("rb") as stream:
+                entry = [*stamp, hashlib.file_digest(stream, "sha256").hexdigest()]
+            self._known[str(file.absolute())] = entry
+            self._changed = True
+        return str(entry[2])
+
+    def save(self) -> None:
+        """Write the cache, if it changed."""
+        if not self._changed:
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self._path.with_suffix(".draft")
+        draft.write_text(json.dumps(self._known), encoding="utf-8")
+        draft.replace(self._path)
+        self._changed = False
