@@ -24,7 +24,7 @@ COMMANDS = {
     "Look after a run": ("take", "verify", "prune", "export"),
     "Look": ("inspect", "inspect-memory", "report", "contact-sheet"),
     "Set up and look up": ("models", "schema", "explain", "help", "doctor"),
-    "Laboratory": ("train", "evaluate"),
+    "Laboratory": ("curate", "train", "evaluate"),
 }
 OTHER_MODULES = {"import": "import_story", "inspect": "inspect_film"}  # what is a word or a module of Python
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # of click, of which typer exports only this child

@@ -188,6 +188,18 @@ class StageFinished(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class VideoCurated(Event):
+    """A video went through all stages of `curate`. `kept` counts shots in sequences; `fault` says why it has none."""
+
+    video: str
+    shots: int
+    kept: int
+    fault: str
+    done: int
+    videos: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class BatchStarted(Event):
     """Films are about to be made, `shots` in all, by `workers` at a time; `where` says by whom."""
 

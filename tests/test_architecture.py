@@ -18,6 +18,7 @@ ROWS = (
     ("__main__",),
     ("cli",),
     ("commands", "api"),
+    ("curation",),
     ("batch", "training", "evaluation", "export"),
     ("report", "rendering"),
     ("generate", "store", "media", "importers"),

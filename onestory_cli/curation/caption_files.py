@@ -1,7 +1,8 @@
 """Captions from files: JSON, JSON lines, CSV and SRT. A caption belongs to the shot that contains most of its time.
 
-JSON and JSON lines hold objects with `caption`, `start`, `end` (seconds) and, for several videos, `video` (a file name);
-CSV has columns of the same names; SRT has the captions of one video, or lies beside it as VIDEO.srt in a folder.
+JSON and JSON lines hold objects with `caption`, `start`, `end` (seconds) and, for several videos, `video` (a file
+name); CSV has columns of the same names; an SRT file has the captions of one video, and a folder may hold a VIDEO.srt
+for each.
 """
 
 from __future__ import annotations
@@ -53,9 +54,13 @@ class FileCaptioner:
             captions = tuple(item for file, text in texts for item in _parse(file, text, single=not path.is_dir()))
         except (OSError, ValueError, KeyError, TypeError) as fault:
             message = f"{path}: {getattr(fault, 'strerror', None) or fault}"
-            raise caption_fault(message, "give JSON, JSON lines, CSV or SRT with start, end and caption", ExitCode.FINDINGS) from fault
+            raise caption_fault(
+                message, "give JSON, JSON lines, CSV or SRT with start, end and caption", ExitCode.FINDINGS
+            ) from fault
         if not captions:
-            raise caption_fault(f"{path} holds no caption", "give start, end and caption of each shot", ExitCode.FINDINGS)
+            raise caption_fault(
+                f"{path} holds no caption", "give start, end and caption of each shot", ExitCode.FINDINGS
+            )
         digest = hashlib.sha256("".join(text for _, text in texts).encode("utf-8")).hexdigest()
         return cls(identity=f"file {digest}", captions=captions)
 
@@ -99,7 +104,9 @@ def _entry(tree: Any) -> TimedCaption:
     if not isinstance(tree, dict) or not {"start", "end", "caption"} <= tree.keys():
         raise ValueError("each entry needs start, end and caption")
     video = Path(str(tree.get("video") or "")).name
-    return TimedCaption(video=video, start=float(tree["start"]), end=float(tree["end"]), text=str(tree["caption"]).strip())
+    return TimedCaption(
+        video=video, start=float(tree["start"]), end=float(tree["end"]), text=str(tree["caption"]).strip()
+    )
 
 
 def _srt(text: str, video: str) -> Iterator[TimedCaption]:

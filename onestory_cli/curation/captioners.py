@@ -1,9 +1,9 @@
 """Who writes captions, behind one protocol. No torch here but inside the captioners that need it.
 
-    file:PATH      captions by people or other tools: JSON, JSON lines, CSV or SRT
-    endpoint:URL   an OpenAI-compatible server, asked with frames as JPEG; its key is in ONESTORY_CAPTION_KEY
-    hub:ID         an image-text model of transformers, by hub id or folder
-    readout        the network that reads films of the storyworld
+file:PATH      captions by people or other tools: JSON, JSON lines, CSV or SRT
+endpoint:URL   an OpenAI-compatible server, asked with frames as JPEG; its key is in ONESTORY_CAPTION_KEY
+hub:ID         an image-text model of transformers, by hub id or folder
+readout        the network that reads films of the storyworld
 """
 
 from __future__ import annotations
@@ -36,8 +36,11 @@ class ShotView:
 class Captioner(Protocol):
     """Writes both stages of captions. `identity` changes whenever its answers may change."""
 
-    identity: str
-    needs_frames: bool
+    @property
+    def identity(self) -> str: ...
+
+    @property
+    def needs_frames(self) -> bool: ...
 
     def caption(self, view: ShotView) -> str:
         """Describe a shot on its own; "" where it has nothing to say."""
@@ -93,7 +96,9 @@ def read_prompts(settings: CaptionSettings, folder: Path) -> Prompts:
     """
     here = Path(__file__).parent / "prompts"
     files = (settings.prompt, settings.rewrite_prompt)
-    paths = [folder / file if file else here / name for file, name in zip(files, ("caption.txt", "rewrite.txt"), strict=True)]
+    paths = [
+        folder / file if file else here / name for file, name in zip(files, ("caption.txt", "rewrite.txt"), strict=True)
+    ]
     try:
         caption, rewrite = (path.read_text(encoding="utf-8").strip() for path in paths)
     except (OSError, UnicodeDecodeError) as fault:

@@ -98,7 +98,11 @@ def _shots(
     """The parts between the boundaries. A shot ends where the transition that follows it begins its last frame."""
     step = max(1, round(np.median(np.diff(times))))
     ends = [*times, times[-1] + step]
-    edges = [Boundary(first=0, last=0, kind="start"), *boundaries, Boundary(first=len(times), last=len(times), kind="end")]
+    edges = [
+        Boundary(first=0, last=0, kind="start"),
+        *boundaries,
+        Boundary(first=len(times), last=len(times), kind="end"),
+    ]
     found = []
     for before, after in pairwise(edges):
         first, last = before.last, after.first  # frames that belong to this shot alone

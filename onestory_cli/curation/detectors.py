@@ -84,7 +84,8 @@ def fades_of(lumas_P: NDArray[np.floating]) -> list[Boundary]:
     for run in runs:
         first, last = int(run[0]), int(run[-1])
         start, end = _ramp(lumas_P, first, -1), _ramp(lumas_P, last, +1)
-        if start > 0 and end < len(lumas_P) - 1 and (first - start, end - last) != (1, 1):
+        ramps = first - start > 1 or end - last > 1
+        if first > 0 and last < len(lumas_P) - 1 and ramps:
             found.append(Boundary(first=start + 1, last=end, kind="fade"))
     return found
 

@@ -1,10 +1,10 @@
 """`SET/captions.yaml`: what a person changed. It survives reruns, and overrides every stage.
 
-    3f9a12ab@12.480:
-      caption: The same fox waves from a red boat.
-      reject: false        # keep a shot that a filter rejected, or true to reject one
-      start: 12.6          # seconds
-      end: 15.0
+3f9a12ab@12.480:
+  caption: The same fox waves from a red boat.
+  reject: false        # keep a shot that a filter rejected, or true to reject one
+  start: 12.6          # seconds
+  end: 15.0
 """
 
 from __future__ import annotations

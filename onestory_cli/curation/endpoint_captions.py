@@ -79,7 +79,9 @@ class EndpointCaptioner:
             self.usage.prompt += int(used.get("prompt_tokens") or 0)
             self.usage.completion += int(used.get("completion_tokens") or 0)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as fault:
-            raise caption_fault(f"{self.url} answered something else than a chat completion", "check the address and the model") from fault
+            raise caption_fault(
+                f"{self.url} answered something else than a chat completion", "check the address and the model"
+            ) from fault
         return " ".join(str(text or "").split())
 
     def _post(self, body: bytes) -> Any:
@@ -106,7 +108,9 @@ class EndpointCaptioner:
             except (OSError, http.client.HTTPException, ValueError) as error:
                 fault = error
         message = f"{self.url} does not answer: {getattr(fault, 'reason', None) or fault}"
-        raise caption_fault(message, f"start the server, check {KEY}, then rerun the command; finished captions are kept") from fault
+        raise caption_fault(
+            message, f"start the server, check {KEY}, then rerun the command; finished captions are kept"
+        ) from fault
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

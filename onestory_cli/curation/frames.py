@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.media.video import open_video
+from onestory_cli.media.video import open_video, upright
 
 Pixels = NDArray[np.uint8]
 SAMPLES = 24  # frames over the whole video from which bars are measured
@@ -76,7 +76,9 @@ def read_facts(path: Path) -> VideoFacts:
         )
 
 
-def _samples(container: av.container.InputContainer, stream: av.VideoStream, seconds: float) -> tuple[list[Pixels], bool, int]:
+def _samples(
+    container: av.container.InputContainer, stream: av.VideoStream, seconds: float
+) -> tuple[list[Pixels], bool, int]:
     """Upright frames spread over the video, whether any is interlaced, and the rotation in degrees clockwise."""
     found: list[Pixels] = []
     interlaced, rotation = False, 0
@@ -89,15 +91,10 @@ def _samples(container: av.container.InputContainer, stream: av.VideoStream, sec
             break
         interlaced |= bool(frame.interlaced_frame)
         rotation = -round(frame.rotation) % 360
-        found.append(upright(frame.to_ndarray(format="rgb24"), rotation))
+        found.append(upright(frame))
         if not seconds:
             break
     return found, interlaced, rotation
-
-
-def upright(pixels_HWC: Pixels, rotation: int) -> Pixels:
-    """Return a picture turned by `rotation` degrees clockwise, a multiple of 90."""
-    return np.ascontiguousarray(np.rot90(pixels_HWC, -(rotation // 90)))
 
 
 def bars_of(frames: list[Pixels]) -> tuple[int, int, int, int]:
@@ -160,7 +157,8 @@ def _shrink(frame: av.VideoFrame, facts: VideoFacts, side: int) -> Pixels:
     width, height = (facts.height, facts.width) if turned else (facts.width, facts.height)
     scale = min(1.0, side / max(width, height))
     size = max(2, round(width * scale)), max(2, round(height * scale))
-    pixels = upright(frame.reformat(*size, format="rgb24", threads=1).to_ndarray(), facts.rotation)
+    small = frame.reformat(*size, format="rgb24", threads=1).to_ndarray()
+    pixels: Pixels = np.ascontiguousarray(np.rot90(small, -(facts.rotation // 90)))
     if not any(facts.crop):
         return pixels
     left, top, right, bottom = (round(value * scale) for value in facts.crop)
@@ -176,7 +174,9 @@ class _Deinterlacer:
     def __call__(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
         if self._graph is None:
             self._graph = av.filter.Graph()
-            source = self._graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
+            source = self._graph.add_buffer(
+                width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+            )
             filter = self._graph.add("yadif", "mode=send_frame")
             source.link_to(filter)
             filter.link_to(self._graph.add("buffersink"))
@@ -184,6 +184,8 @@ class _Deinterlacer:
         self._graph.push(frame)
         while True:
             try:
-                yield self._graph.pull()
+                picture = self._graph.pull()
+                assert isinstance(picture, av.VideoFrame)
+                yield picture
             except (av.error.BlockingIOError, av.error.EOFError):
                 return

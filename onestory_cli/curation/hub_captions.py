@@ -40,7 +40,9 @@ class HubCaptioner:
             processor = AutoProcessor.from_pretrained(name)
         except (OSError, ValueError, ImportError) as fault:
             reason = str(fault).strip().splitlines()[0]
-            raise caption_fault(f'captioner "{name}" cannot be loaded: {reason}', "name a folder, or download it first") from fault
+            raise caption_fault(
+                f'captioner "{name}" cannot be loaded: {reason}', "name a folder, or download it first"
+            ) from fault
         prompt = stage_key(name, fingerprint(name), prompts.caption, prompts.rewrite)
         return cls(model=model.to(device).eval(), processor=processor, prompts=prompts, identity=f"hub {prompt}")
 

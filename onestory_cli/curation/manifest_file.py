@@ -28,7 +28,9 @@ class ManifestWriter:
         self._file = self._draft.open("w", encoding="utf-8")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
         with self._file as file:
             file.flush()
             os.fsync(file.fileno())

@@ -41,7 +41,9 @@ class ReadoutCaptioner:
 
 def seen_in(reading: Reading) -> list[Look]:
     """Return the looks of the species that the read-out is sure of, the surest first."""
-    sure = sorted((name for name in SPECIES if reading.present.get(name, 0) >= PRESENT), key=lambda n: -reading.present[n])
+    sure = sorted(
+        (name for name in SPECIES if reading.present.get(name, 0) >= PRESENT), key=lambda n: -reading.present[n]
+    )
     return [reading.looks[name] for name in sure[:MAX_CHARACTERS]]
 
 

@@ -49,7 +49,7 @@ class FilterSettings:
     of 1; below it nothing moves. flash: mean change that is taken back within two frames, of 1 (15 of 255, the default
     of PySceneDetect's AdaptiveDetector). motion: mean change between frames, of 1; below it a shot has little motion.
     unrelated: cosine of image embeddings; a shot whose neighbours are all below it has nothing to do with them.
-    copy: cosine above which a shot is nearly the same as the one before. keywords: a caption that holds one is rejected.
+    copy: cosine above which a shot is nearly the same as the one before. keywords: a caption with one is rejected.
     """
 
     black: float | None = 0.5

@@ -57,7 +57,9 @@ class ReportPage:
     def __enter__(self) -> ReportPage:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
         return None
 
     def add(
@@ -95,7 +97,12 @@ class ReportPage:
         template = environment.get_template("report.html.j2")
         reasons = sorted(summary["reasons"].items(), key=lambda item: (-item[1], item[0]))
         page = template.render(
-            summary=summary, reasons=reasons, cards=self._cards, recipe=asdict(recipe), shown=MAX_SHOWN, version=__version__
+            summary=summary,
+            reasons=reasons,
+            cards=self._cards,
+            recipe=asdict(recipe),
+            shown=MAX_SHOWN,
+            version=__version__,
         )
         draft = self._path.with_suffix(".draft")
         draft.write_text(page, encoding="utf-8")

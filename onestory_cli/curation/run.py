@@ -57,6 +57,7 @@ class CurateSummary:
     reasons: Counter[str] = field(default_factory=Counter)
     faults: list[tuple[str, str]] = field(default_factory=list)
     new_results: int = 0
+
     def add(self, video: CuratedVideo) -> None:
         """Count one video."""
         self.videos += 1
@@ -124,7 +125,7 @@ class Curation:
                 if stop():
                     raise KeyboardInterrupt
             summary.new_results = self._results() - before
-            report.finish(asdict(summary), self._recipe)
+            report.finish(vars(summary), self._recipe)
         return summary
 
     def _results(self) -> int:
@@ -189,9 +190,7 @@ class Curation:
         sequences = tuple(self._rewritten(path, digest, found, run) for run in runs)
         final = {shot.id: shot for run in sequences for shot in run}
         alone = "alone: no other shot of its video is left to form a sequence"
-        shots = [
-            final.get(shot.id) or (shot if shot.rejected else replace(shot, rejected=(alone,))) for shot in shots
-        ]
+        shots = [final.get(shot.id) or (shot if shot.rejected else replace(shot, rejected=(alone,))) for shot in shots]
         return CuratedVideo(path=path, digest=digest, found=found, shots=tuple(shots), sequences=sequences)
 
     def _shot(self, digest: str, found: FoundShots, index: int) -> CuratedShot:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from onestory_cli.curation.frames import VideoFacts, upright
-from onestory_cli.media.video import open_video, to_rgb
+from onestory_cli.curation.frames import VideoFacts
+from onestory_cli.media.video import open_video, upright
 
 Pixels = NDArray[np.uint8]
 
@@ -34,15 +34,15 @@ def shot_frames(path: Path, facts: VideoFacts, start: int, end: int, count: int)
             if frame.pts is None or frame.pts < start:
                 continue
             while shown is not None and wanted and frame.pts > wanted[0]:
-                found.append(_crop(upright(to_rgb(shown), facts.rotation), facts))
+                found.append(_crop(upright(shown), facts))
                 wanted.pop(0)
             if frame.pts >= end or not wanted:
                 break
             shown = frame
         if shown is not None and not found:
-            found.append(_crop(upright(to_rgb(shown), facts.rotation), facts))
+            found.append(_crop(upright(shown), facts))
         elif shown is not None:
-            found += [_crop(upright(to_rgb(shown), facts.rotation), facts)] * len(wanted)
+            found += [_crop(upright(shown), facts)] * len(wanted)
     return found
 
 

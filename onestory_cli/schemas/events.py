@@ -63,6 +63,14 @@ EVENTS: dict[str, Schema] = {
     ),
     "DataPrepared": obj(what=TEXT, done=INTEGER, total=INTEGER),
     "StageFinished": obj(stage=TEXT, steps=INTEGER, seconds=SECONDS),
+    "VideoCurated": obj(
+        video=TEXT,
+        shots=described(INTEGER, "Shots found."),
+        kept=described(INTEGER, "Shots in sequences."),
+        fault=described(TEXT, "Why the video has no shots; else empty."),
+        done=INTEGER,
+        videos=INTEGER,
+    ),
     "BatchStarted": obj(films=INTEGER, shots=INTEGER, workers=INTEGER, where={"enum": ["local", "ray", "slurm"]}),
     "FilmStarted": obj(film=TEXT, worker=TEXT, shots=INTEGER, attempt=described(INTEGER, "From 1.")),
     "FilmTold": obj(

@@ -14,18 +14,27 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.media.video import open_video, to_rgb
+from onestory_cli.media.video import open_video, upright
 
 SLACK = 1e-6  # seconds: times in files are rounded
 
 
 def read_window(
-    path: Path, *, start: float, end: float, frames: int, fps: float, width: int, height: int
+    path: Path,
+    *,
+    start: float,
+    end: float,
+    frames: int,
+    fps: float,
+    width: int,
+    height: int,
+    crop: tuple[int, ...] = (0, 0, 0, 0),
 ) -> NDArray[np.uint8]:
     """(P, H, W, 3) of `frames` frames at `fps` from the middle of a part given in seconds.
 
     Frames are taken by their time, never by their number: files may hold any rate, and not all of them a constant one.
-    The picture is scaled to cover the size, and what is over is cut off evenly.
+    The picture is turned as the file says, loses `crop` (left, top, right, bottom) in pixels, is scaled to cover the
+    size, and what is over is cut off evenly.
 
     Raises:
         OnestoryError: T603 for a file that is no readable video, or whose part has too few frames.
@@ -42,7 +51,7 @@ def read_window(
         found = _shown_at(path, [first + index / fps for index in range(frames)])
     except OnestoryError as fault:
         raise OnestoryError("T603", fault.message, help="name a video that plays, or take the line out") from fault
-    return np.stack([_cover(picture, width, height) for picture in found])
+    return np.stack([_cover(_cropped(picture, crop), width, height) for picture in found])
 
 
 def _shown_at(path: Path, times: list[float]) -> list[Image.Image]:
@@ -56,16 +65,21 @@ def _shown_at(path: Path, times: list[float]) -> list[Image.Image]:
         shown: av.VideoFrame | None = None
         for frame in container.decode(stream):
             while shown and len(found) < len(times) and times[len(found)] + SLACK < frame.time - begin:
-                found.append(Image.fromarray(to_rgb(shown)))
+                found.append(Image.fromarray(upright(shown)))
             if len(found) == len(times):
                 return found
             shown = frame
         # the last frame stays on the screen for its own length
         while shown and len(found) < len(times) and times[len(found)] + SLACK < shown.time - begin + step:
-            found.append(Image.fromarray(to_rgb(shown)))
+            found.append(Image.fromarray(upright(shown)))
     if len(found) < len(times):
         raise OnestoryError("T603", f'"{path}" has no picture at {times[len(found)]:.3f} s: the file ends before')
     return found
+
+
+def _cropped(picture: Image.Image, crop: tuple[int, ...]) -> Image.Image:
+    left, top, right, bottom = crop
+    return picture.crop((left, top, picture.width - right, picture.height - bottom)) if any(crop) else picture
 
 
 def _cover(picture: Image.Image, width: int, height: int) -> NDArray[np.uint8]:

@@ -34,6 +34,7 @@ class ManifestVideo:
     path: Path
     shots: tuple[ManifestShot, ...]
     place: Place
+    crop: tuple[int, ...] = (0, 0, 0, 0)
 
 
 def read_manifest(path: Path) -> tuple[ManifestVideo, ...]:
@@ -106,7 +107,8 @@ def _video(tree: dict[str, Any], folder: Path, place: Place) -> ManifestVideo:
         )
         for shot in tree["shots"]
     )
-    return ManifestVideo(path=folder / tree["video"], shots=shots, place=place)
+    crop = tuple(tree.get("crop", (0, 0, 0, 0)))
+    return ManifestVideo(path=folder / tree["video"], shots=shots, place=place, crop=crop)
 
 
 def _sentence(error: Any) -> str:

@@ -138,7 +138,7 @@ class ManifestSource:
         bytes_of = _digests_of([entry.path for entry in self.entries], self.digests)
         return tuple(
             tuple(
-                SourceShot(caption=shot.caption, relevance=shot.relevance, identity=(digest, shot.start, shot.end))
+                SourceShot(caption=shot.caption, relevance=shot.relevance, identity=_identity(entry, digest, shot))
                 for shot in entry.shots
             )
             for entry, digest in zip(self.entries, bytes_of, strict=True)
@@ -156,9 +156,15 @@ class ManifestSource:
                 fps=format.fps,
                 width=format.width,
                 height=format.height,
+                crop=entry.crop,
             )
         except OnestoryError as fault:
             raise OnestoryError(fault.code, fault.message, help=fault.help, place=entry.place) from fault
+
+
+def _identity(entry: ManifestVideo, digest: str, shot: ManifestShot) -> tuple[Any, ...]:
+    """What the pixels of a shot are a function of; a video without bars keeps the identity that it had before."""
+    return (digest, shot.start, shot.end, *([entry.crop] if any(entry.crop) else []))
 
 
 def _digests_of(paths: list[Path], memory: Path) -> list[str]:

@@ -1,0 +1,83 @@
+"""Each filter rejects for its own reason, and sequences are runs of what is left."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from onestory_cli.curation.embeddings import pack, similarity, unpack
+from onestory_cli.curation.filters import CuratedShot, reject_early, reject_late, sequences_of
+from onestory_cli.curation.recipe import CurateRecipe, FilterSettings, SequenceSettings
+
+GOOD = {"black": 0.0, "frozen": 0.1, "flash": 0.0, "motion": 0.05}
+
+
+def shot(
+    number: int, *, seconds: float = 2.0, caption: str = "A fox.", angle: float | None = None, **measures: float
+) -> CuratedShot:
+    """A shot that starts at 10 times its number; `angle` turns its embedding in a plane."""
+    vectors = () if angle is None else (pack(np.array([np.cos(angle), np.sin(angle)], np.float32)),)
+    return CuratedShot(
+        id=str(number),
+        start=10.0 * number,
+        end=10.0 * number + seconds,
+        begins="cut",
+        measures=GOOD | measures,
+        caption=caption,
+        embeddings=vectors,
+    )
+
+
+@pytest.mark.parametrize(
+    ("measures", "reason"),
+    [
+        ({}, None),
+        ({"seconds": 0.5}, "too short: 0.50 s, below 1 s"),
+        ({"black": 0.8}, "black: 0.8, above 0.5"),
+        ({"frozen": 0.0}, "frozen: 0, below 0.001"),
+        ({"flash": 0.2}, "flash: 0.2, above 0.0588235"),
+    ],
+)
+def test_early_filters(measures: dict[str, float], reason: str | None) -> None:
+    assert reject_early(shot(0, **measures), CurateRecipe()).rejected == ((reason,) if reason else ())
+
+
+def test_long_shots_keep_their_middle_or_are_rejected() -> None:
+    long = shot(0, seconds=20.0)
+    trimmed = reject_early(long, CurateRecipe())
+    assert (trimmed.start, trimmed.end, trimmed.rejected) == (4.0, 16.0, ())
+    strict = CurateRecipe(sequences=SequenceSettings(long="reject"))
+    assert reject_early(long, strict).rejected == ("too long: 20.00 s, above 12 s",)
+
+
+def test_late_filters_compare_neighbours_that_are_kept() -> None:
+    limits = FilterSettings(unrelated=0.3, copy=0.97)
+    angles = (0.0, 0.5, 0.55, 3.0)
+    found = reject_late([shot(number, angle=angle) for number, angle in enumerate(angles)], limits)
+    assert [item.rejected for item in found[:2]] == [(), ()]
+    assert found[2].rejected[0].startswith("nearly a copy of the shot before: 1.00")
+    assert found[3].rejected[0].startswith("unrelated to its neighbours: -0.77")
+    gone = replace(shot(1, angle=0.5), rejected=("black",))
+    assert (
+        reject_late([shot(0, angle=0.0), gone, shot(2, angle=0.1)], limits)[2].rejected[0].startswith("nearly a copy")
+    )
+
+
+def test_keywords_reject_a_caption() -> None:
+    (found,) = reject_late([shot(0, caption="A title card.")], FilterSettings())
+    assert found.rejected == ('keyword: "title card"',)
+
+
+def test_sequences_are_bounded_runs() -> None:
+    limits = SequenceSettings(min_shots=2, max_shots=3)
+    runs = sequences_of([shot(number) for number in range(7)], limits)
+    assert [[item.id for item in run] for run in runs] == [["0", "1", "2"], ["3", "4", "5"]]
+
+
+def test_packed_vectors_keep_their_cosine() -> None:
+    one, other = (np.random.default_rng(seed).normal(size=64).astype(np.float32) for seed in (0, 1))
+    one, other = one / np.linalg.norm(one), other / np.linalg.norm(other)
+    assert similarity([pack(one)], [pack(other)]) == pytest.approx(float(one @ other), abs=1e-3)
+    assert unpack(pack(one)).shape == (64,)
