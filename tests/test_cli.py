@@ -222,9 +222,9 @@ def test_a_bug_writes_a_report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 SLOW = """
 import time
 from onestory_cli.rendering import loading
-from tests.films import NumpyMaker
+from tests.films import NumpyGenerator
 
-class Slow(NumpyMaker):
+class Slow(NumpyGenerator):
     def make(self, job, memory, *, image, emit, checkpoint):
         def slowly(event):
             emit(event)

