@@ -10,7 +10,7 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 _WEIGHTS = _HERE.parent / "models" / "weights" / "storyworld"
-GUIDE = ("character", "redo", "wan", "sound", "ci")
+GUIDE = ("character", "redo", "wan", "sound", "ci", "footage")
 REFERENCE = (
     "stories",
     "editing",
@@ -21,6 +21,7 @@ REFERENCE = (
     "export",
     "report",
     "commands",
+    "curate",
     "training",
     "evaluation",
     "performance",
