@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from onestory_cli.storyworld.sheet import contact_sheet
-from onestory_cli.storyworld.stories import PATTERNS, make_story
+from onestory_cli.storyworld.stories import make_story, patterns_of
+from onestory_cli.storyworld.vocabulary import VERSIONS
 from onestory_cli.storyworld.world import WorldConfig
 
 _STORIES_PER_SHEET = 8
@@ -20,12 +21,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sample = commands.add_parser("sample", help="write PNG contact sheets of random stories")
     sample.add_argument("--stories", type=int, default=8)
     sample.add_argument("--shots", type=int, default=6)
-    sample.add_argument("--pattern", choices=PATTERNS)
+    sample.add_argument("--pattern", choices=patterns_of(max(VERSIONS)))
+    sample.add_argument("--version", type=int, choices=VERSIONS, default=1, help="version of the world")
     sample.add_argument("--out", type=Path, required=True, help="folder for the sheets")
     sample.add_argument("--size", type=int, default=64, help="frame height and width in pixels")
     sample.add_argument("--seed", type=int, default=0, help="seed of the first story")
     options = parser.parse_args(arguments)
-    config = WorldConfig(size=options.size)
+    config = WorldConfig(size=options.size, version=options.version)
     options.out.mkdir(parents=True, exist_ok=True)
     for first in range(0, options.stories, _STORIES_PER_SHEET):
         numbers = range(first, min(first + _STORIES_PER_SHEET, options.stories))

@@ -1,10 +1,10 @@
-"""What every species' builder returns, and the parts the builders share."""
+"""The parts of a character, and helpers that all species share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onestory_cli.storyworld.canvas import INK, Colour, Part, rgb
+from onestory_cli.storyworld.canvas import EYE_DETAIL, INK, MOUTH_DETAIL, Colour, Part, rgb
 from onestory_cli.storyworld.shapes import Array, Shape, circle, ellipse
 
 WHITE = rgb(250, 250, 250)
@@ -62,31 +62,41 @@ class Anatomy:
 
 
 def detail(shape: Shape, colour: Colour) -> Part:
-    """A part without an outline of its own."""
+    """Return a part without an outline of its own."""
     return Part(shape=shape, colour=colour, outlined=False)
 
 
 def solid(shape: Shape, colour: Colour) -> Part:
-    """An outlined part."""
+    """Return an outlined part."""
     return Part(shape=shape, colour=colour)
 
 
+def eye_part(shape: Shape, colour: Colour) -> Part:
+    """Return a part of an eye."""
+    return Part(shape=shape, colour=colour, outlined=False, detail=EYE_DETAIL)
+
+
+def mouth_part(shape: Shape, colour: Colour) -> Part:
+    """Return a mouth, a nose or a part of one."""
+    return Part(shape=shape, colour=colour, outlined=False, detail=MOUTH_DETAIL)
+
+
 def eyes(x: float, y: float, spread: float, radius: float = 0.068) -> tuple[Part, ...]:
-    """A pair of round eyes which look right."""
+    """Return a pair of round eyes that look right."""
     parts: list[Part] = []
     for side in (-1, 1):
         centre = x + side * spread
-        parts.append(detail(circle(centre, y, radius), WHITE))
-        parts.append(detail(circle(centre + 0.018, y, radius * 0.66), INK))
-        parts.append(detail(circle(centre + 0.002, y + 0.02, radius * 0.22), WHITE))
+        parts.append(eye_part(circle(centre, y, radius), WHITE))
+        parts.append(eye_part(circle(centre + 0.018, y, radius * 0.66), INK))
+        parts.append(eye_part(circle(centre + 0.002, y + 0.02, radius * 0.22), WHITE))
     return tuple(parts)
 
 
 def smile(x: float, y: float, half_width: float) -> Part:
-    """A small dark mouth."""
-    return detail(ellipse(x, y, half_width, 0.025), INK)
+    """Return a small dark mouth."""
+    return mouth_part(ellipse(x, y, half_width, 0.025), INK)
 
 
 def cheeks(x: float, y: float, spread: float, tone: Colour) -> tuple[Part, ...]:
-    """Two rosy spots."""
+    """Return two rosy spots."""
     return tuple(detail(ellipse(x + side * spread, y, 0.05, 0.035), tone) for side in (-1, 1))

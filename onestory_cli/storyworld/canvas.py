@@ -1,4 +1,4 @@
-"""A canvas of float pixels, a camera on the world, and brushes that paint shapes on it."""
+"""Canvas of float pixels, camera, and brushes that paint shapes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ from onestory_cli.storyworld.shapes import Array, Shape
 # float32, shape (3,), components 0..1.
 Colour = NDArray[Any]
 
+# what a viewer looks at first; `Part.detail` counts in this tuple
+DETAILS = ("outline", "eye", "mouth")
+OUTLINE_DETAIL, EYE_DETAIL, MOUTH_DETAIL = range(len(DETAILS))
+
 INK: Colour = np.array((30, 24, 36), np.float32) / 255
 
 
 def rgb(red: float, green: float, blue: float) -> Colour:
-    """A colour of components 0..1 from components 0..255, shape (3,)."""
+    """Return a colour with components 0..1 from components 0..255, shape (3,)."""
     return np.array((red, green, blue), np.float32) / np.float32(255)
 
 
@@ -34,10 +38,16 @@ class Camera:
 
 @dataclass(frozen=True, kw_only=True)
 class Canvas:
-    """pixels_CTHW: colours 0..1; cover_THW: character coverage 0..1."""
+    """A canvas to paint on.
+
+    pixels_CTHW: colours 0..1
+    cover_THW: character coverage 0..1
+    details_DTHW: coverage 0..1 by outlines, eyes and mouths, in the order of `DETAILS`
+    """
 
     pixels_CTHW: Array
     cover_THW: Array
+    details_DTHW: Array
     camera: Camera
 
     @property
@@ -47,21 +57,33 @@ class Canvas:
 
 
 def blank(*, frames: int, size: int, camera: Camera) -> Canvas:
-    """A black canvas without characters."""
+    """Return a black canvas without characters."""
     return Canvas(
         pixels_CTHW=np.zeros((3, frames, size, size), np.float32),
         cover_THW=np.zeros((frames, size, size), np.float32),
+        details_DTHW=np.zeros((len(DETAILS), frames, size, size), np.float32),
         camera=camera,
+    )
+
+
+def over_frames(background: Canvas, frames: int) -> Canvas:
+    """Return a canvas of `frames` frames that starts as a background of one frame, without characters."""
+    return Canvas(
+        pixels_CTHW=np.repeat(background.pixels_CTHW, frames, axis=1),
+        cover_THW=np.zeros((frames, background.size, background.size), np.float32),
+        details_DTHW=np.repeat(background.details_DTHW, frames, axis=1),
+        camera=background.camera,
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A shape and its colour; parts of a layer share one outline."""
+    """A shape and its colour; parts of a layer share one outline. detail: its index in `DETAILS`, or None."""
 
     shape: Shape
     colour: Colour
     outlined: bool = True
+    detail: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,9 +118,9 @@ class Brush:
         strokes = [stroke for part in parts if (stroke := self._stroke(part, per_unit, outline)) is not None]
         for stroke in strokes:
             if stroke.part.outlined:
-                self._fill(stroke, outline, INK)
+                self._fill(stroke, outline, INK, OUTLINE_DETAIL)
         for stroke in strokes:
-            self._fill(stroke, 0.0, stroke.part.colour)
+            self._fill(stroke, 0.0, stroke.part.colour, stroke.part.detail)
 
     def fill(self, shape: Shape, colour: Colour) -> None:
         """Paint one shape without an outline."""
@@ -130,18 +152,22 @@ class Brush:
         rows = _pixels(0.5 - (top - camera.y) * camera.zoom, 0.5 - (bottom - camera.y) * camera.zoom, size)
         return None if rows is None or columns is None else (rows, columns)
 
-    def _fill(self, stroke: _Stroke, grow: float, colour: Colour) -> None:
+    def _fill(self, stroke: _Stroke, grow: float, colour: Colour, detail: int | None) -> None:
         cover = np.clip((0.5 + grow) - stroke.distance_THW, 0, 1)
         rows, columns = stroke.region
         pixels = self.canvas.pixels_CTHW[:, :, rows, columns]
         pixels += cover * (colour[:, None, None, None] - pixels)
+        details = self.canvas.details_DTHW[:, :, rows, columns]
+        details *= 1 - cover  # what is painted over is no longer seen
+        if detail is not None:
+            details[detail] += cover
         if self.marks_cover:
             target = self.canvas.cover_THW[:, rows, columns]
             np.maximum(target, cover, out=target)
 
 
 def _pixels(low: float, high: float, size: int) -> slice | None:
-    """Pixel range which covers low..high (parts of the frame) with a pixel to spare."""
+    """Return the pixel range that covers low..high (parts of the frame) with a pixel to spare."""
     start = max(0, math.floor(low * size) - 1)
     stop = min(size, math.ceil(high * size) + 1)
     return slice(start, stop) if stop > start else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from onestory_cli.storyworld.vocabulary import ACTION_PHRASES, SETTINGS
-from onestory_cli.storyworld.world import Actor, Place, PlaceNaming
+from onestory_cli.storyworld.vocabulary import ACTION_PHRASES, KITE_ACTION, SETTINGS, article
+from onestory_cli.storyworld.world import Actor, Look, Place, PlaceNaming
 
 _INLINE = 0.65
 _BACK_IN = 0.18
@@ -20,24 +20,43 @@ _SYNONYM = 0.25
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What earlier shots introduced. place: that of the shot before, None at the start."""
+    """What earlier shots introduced.
 
-    species: frozenset[str] = frozenset()
+    place: place of the previous shot, None at the start
+    names: what a look is called once it is known, where its species alone does not tell it from its twin
+    """
+
+    looks: frozenset[Look] = frozenset()
     settings: frozenset[str] = frozenset()
     place: Place | None = None
+    kite: bool = False
+    names: Mapping[Look, str] = field(default_factory=dict)
 
-    def after(self, place: Place, actors: Sequence[Actor]) -> Known:
-        """What is known once a shot has been told."""
-        return Known(
-            species=self.species | {actor.look.species for actor in actors},
+    def after(self, place: Place, actors: Sequence[Actor], kite: str = "") -> Known:
+        """Return what is known after a shot."""
+        return replace(
+            self,
+            looks=self.looks | {actor.look for actor in actors},
             settings=self.settings | {place.setting},
             place=place,
+            kite=self.kite or bool(kite),
         )
+
+
+def twin_names(looks: Sequence[Look]) -> dict[Look, str]:
+    """Return "red fox" or "fox with the hat" for each look that shares its species with another one."""
+    names = {}
+    for look in looks:
+        twins = [other for other in looks if other.species == look.species and other != look]
+        if twins:
+            own_colour = all(other.colour != look.colour for other in twins)
+            names[look] = f"{look.colour} {look.species}" if own_colour else f"{look.species} with the {look.accessory}"
+    return names
 
 
 @dataclass(frozen=True, kw_only=True)
 class Captions:
-    """See the fields of the same names in `WorldShot`."""
+    """Wordings of a shot; see the fields of the same names in `WorldShot`."""
 
     caption: str
     full_caption: str
@@ -52,30 +71,37 @@ def write_captions(
     actors: Sequence[Actor],
     framing: str,
     known: Known,
+    kite: str = "",
     may_omit_place: bool = True,
 ) -> Captions:
     """Choose a wording of the shot; ``full_caption`` follows one fixed template."""
-    names_look = tuple(actor.look.species not in known.species for actor in actors)
+    names_look = tuple(actor.look not in known.looks for actor in actors)
     names_place = _place_naming(rng, place=place, known=known, may_omit=may_omit_place and bool(actors))
     the_place = _place_words(rng, place, names_place)
-    names = [_name(rng, actor, full) for actor, full in zip(actors, names_look, strict=True)]
-    body = _body(rng, place=place, the_place=the_place, clause=_clause(rng, actors, names), known=known)
+    names = [_name(rng, actor, full, known) for actor, full in zip(actors, names_look, strict=True)]
+    the_kite = _kite_words(rng, kite, known) if kite else ""
+    if kite and not actors:
+        body = _empty_kite_body(place, the_place, the_kite)
+    else:
+        body = _body(rng, place=place, the_place=the_place, clause=_clause(rng, actors, names, the_kite), known=known)
     label = f"{framing.capitalize()}."
     caption = f"{label} {body}" if rng.random() < _FRAMING_FIRST else _label_later(rng, body, label)
     return Captions(
         caption=caption,
-        full_caption=full_caption(place=place, actors=actors, framing=framing),
+        full_caption=full_caption(place=place, actors=actors, framing=framing, kite=kite),
         names_look=names_look,
         names_place=names_place,
     )
 
 
-def full_caption(*, place: Place, actors: Sequence[Actor], framing: str) -> str:
+def full_caption(*, place: Place, actors: Sequence[Actor], framing: str, kite: str = "") -> str:
     """For example "Wide shot. a red fox walks right on a beach."."""
     label = f"{framing.capitalize()}."
+    the_kite = article(f"{kite} kite") if kite else ""
     if not actors:
-        return f"{label} {place.words()}."
-    clause = _clause(None, actors, [actor.look.words() for actor in actors])
+        body = _empty_kite_body(place, place.words(), the_kite) if kite else f"{place.words()}."
+        return f"{label} {body}"
+    clause = _clause(None, actors, [actor.look.words() for actor in actors], the_kite)
     return f"{label} {clause} {SETTINGS[place.setting].preposition} {place.words()}."
 
 
@@ -99,8 +125,16 @@ def _again(rng: np.random.Generator, noun: str) -> str:
     return f"the {noun}" if rng.random() < _BARE_THE else f"the same {noun}"
 
 
-def _name(rng: np.random.Generator, actor: Actor, full: bool) -> str:
-    return actor.look.words() if full else _again(rng, actor.look.species)
+def _name(rng: np.random.Generator, actor: Actor, full: bool, known: Known) -> str:
+    return actor.look.words() if full else _again(rng, known.names.get(actor.look, actor.look.species))
+
+
+def _kite_words(rng: np.random.Generator, kite: str, known: Known) -> str:
+    return _again(rng, "kite") if known.kite else article(f"{kite} kite")
+
+
+def _empty_kite_body(place: Place, the_place: str, the_kite: str) -> str:
+    return f"{the_kite} {ACTION_PHRASES[KITE_ACTION][0][0]} over {the_place}."
 
 
 def _verb(rng: np.random.Generator | None, action: str, *, plural: bool) -> str:
@@ -109,14 +143,17 @@ def _verb(rng: np.random.Generator | None, action: str, *, plural: bool) -> str:
     return forms[1 if use_synonym else 0][int(plural)]
 
 
-def _clause(rng: np.random.Generator | None, actors: Sequence[Actor], names: Sequence[str]) -> str:
+def _clause(rng: np.random.Generator | None, actors: Sequence[Actor], names: Sequence[str], the_kite: str = "") -> str:
     """Who does what; without ``rng`` in the usual words. Empty without actors."""
     if not actors:
         return ""
     actions = {actor.action for actor in actors}
     if len(actors) > 1 and len(actions) == 1:
         return f"{' and '.join(names)} {_verb(rng, actors[0].action, plural=True)}"
-    acts = [f"{name} {_verb(rng, actor.action, plural=False)}" for name, actor in zip(names, actors, strict=True)]
+    acts = []
+    for name, actor in zip(names, actors, strict=True):
+        act = f"{name} {_verb(rng, actor.action, plural=False)}"
+        acts.append(f"{act} {the_kite}" if actor.action == KITE_ACTION else act)
     return " and ".join(acts)
 
 

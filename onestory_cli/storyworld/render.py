@@ -1,4 +1,4 @@
-"""Rendering a shot: camera, place, actors, and the mask of character pixels."""
+"""Rendering a shot: camera, place, actors, kite, and masks of what is seen where."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from onestory_cli.storyworld.canvas import Camera, Canvas, blank
-from onestory_cli.storyworld.characters import CHARACTER_SCALE, draw_actor
+from onestory_cli.storyworld.canvas import Camera, Canvas, blank, over_frames
+from onestory_cli.storyworld.characters import CHARACTER_SCALE, STYLES, draw_actor
+from onestory_cli.storyworld.kite import draw_kite
 from onestory_cli.storyworld.settings import draw_place
+from onestory_cli.storyworld.shapes import Array
+from onestory_cli.storyworld.vocabulary import KITE_ACTION
 from onestory_cli.storyworld.world import WorldConfig, WorldShot
 
 ZOOMS: dict[str, float] = {"wide shot": 1.0, "medium shot": 1.3, "close-up": 2.0}
@@ -18,11 +21,16 @@ _PAIR_ZOOMS: dict[str, float] = {"wide shot": 1.0, "medium shot": 1.2, "close-up
 
 @dataclass(frozen=True, kw_only=True)
 class RenderedShot:
-    """pixels_THWC: uint8 RGB; cast_THW: which character (outline and accessory included) is seen, 1 for the first-named
-    one, 2 for the second, 0 for none."""
+    """Pixels of a shot, and what each of them shows.
+
+    pixels_THWC: uint8 RGB
+    cast_THW: which character (outline and accessory included) is seen, 1 for the first-named, 2 for the second, else 0
+    details_THW: 1 where an outline is seen, 2 for an eye, 3 for a mouth or nose, else 0 (`canvas.DETAILS` plus one)
+    """
 
     pixels_THWC: NDArray[np.uint8]
     cast_THW: NDArray[np.uint8]
+    details_THW: NDArray[np.uint8]
 
     @property
     def mask_THW(self) -> NDArray[np.bool_]:
@@ -31,33 +39,40 @@ class RenderedShot:
 
 
 def render_shot(shot: WorldShot, config: WorldConfig) -> RenderedShot:
-    """Draw all frames of a shot; the same shot and size give the same bytes."""
-    background = place_of(shot, config.size)
-    canvas = Canvas(
-        pixels_CTHW=np.repeat(background.pixels_CTHW, config.frames, axis=1),
-        cover_THW=np.zeros((config.frames, config.size, config.size), np.float32),
-        camera=background.camera,
-    )
+    """Draw all frames of a shot; the same shot, size and version give the same bytes."""
+    canvas = over_frames(place_of(shot, config.size), config.frames)
     cast = np.zeros(canvas.cover_THW.shape, np.uint8)
+    hand: tuple[Array, Array] | None = None
     for number, actor in enumerate(shot.actors, start=1):
-        draw_actor(canvas, actor, ground=shot.ground, crowd=len(shot.actors))
-        cast[(canvas.cover_THW > 0.5) & (cast == 0)] = number  # two stand apart; who is there already stays
+        at = draw_actor(canvas, actor, ground=shot.ground, crowd=len(shot.actors), style=STYLES[config.version])
+        cast[(canvas.cover_THW > 0.5) & (cast == 0)] = number  # where two overlap, the first-named keeps the pixel
+        hand = at if actor.action == KITE_ACTION else hand
+    if shot.kite:
+        side = shot.actors[0].facing if shot.actors else (-1 if shot.place.sun_x > 0.5 else 1)
+        draw_kite(canvas, shot.kite, hand=hand, side=side)
     pixels = np.clip(canvas.pixels_CTHW * np.float32(255) + np.float32(0.5), 0, 255).astype(np.uint8)
     return RenderedShot(
         pixels_THWC=np.ascontiguousarray(pixels.transpose(1, 2, 3, 0)),
         cast_THW=cast,
+        details_THW=_strongest(canvas.details_DTHW),
     )
 
 
+def _strongest(details_DTHW: Array) -> NDArray[np.uint8]:
+    """Return one plus the place of the detail that covers most of each pixel; 0 where none covers half of it."""
+    most_THW: Array = details_DTHW.max(0)
+    return np.where(most_THW > 0.5, details_DTHW.argmax(0) + 1, 0).astype(np.uint8)
+
+
 def place_of(shot: WorldShot, size: int) -> Canvas:
-    """One frame of a shot's place, as its camera sees it, with nobody in it."""
+    """Return one frame of a shot's place, as its camera sees it, without characters."""
     canvas = blank(frames=1, size=size, camera=camera_for(shot))
     draw_place(canvas, shot.place)
     return canvas
 
 
 def camera_for(shot: WorldShot) -> Camera:
-    """A wide shot shows the whole place; the tighter framings follow the actors."""
+    """Return the camera of a shot: wide shots show the whole place, tighter framings follow the actors."""
     if not shot.actors:
         return _framed(0.5, 0.45, ZOOMS[shot.framing])
     zooms = ZOOMS if len(shot.actors) == 1 else _PAIR_ZOOMS
@@ -74,6 +89,6 @@ def camera_for(shot: WorldShot) -> Camera:
 
 
 def _framed(x: float, y: float, zoom: float) -> Camera:
-    """A camera which never looks beyond the wide shot."""
+    """A camera that never looks beyond the wide shot."""
     half = 0.5 / zoom
     return Camera(x=min(max(x, half), 1 - half), y=min(max(y, half), 1 - half), zoom=zoom)

@@ -1,4 +1,4 @@
-"""Drawing the outdoor and indoor places, from the details a `Place` keeps."""
+"""Drawing the outdoor and indoor places, from the details that a `Place` keeps."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from onestory_cli.storyworld.anatomy import detail, solid
 from onestory_cli.storyworld.canvas import INK, Brush, Canvas, Colour, rgb
+from onestory_cli.storyworld.daylight import DAYLIGHT, light_place
 from onestory_cli.storyworld.shapes import Array, Shape, box, capsule, circle, cut, ellipse, polygon, skyline
 from onestory_cli.storyworld.vocabulary import COLOURS
 from onestory_cli.storyworld.world import Place
@@ -22,8 +23,9 @@ class Scene:
 
     accent: colour of the accent object; accent_x, sun_x: as in `Place`
     tints: offsets of the palette, per paint (3,)
-    spots, sizes: 12 numbers 0..1 each which lay out repeated things
+    spots, sizes: 12 numbers 0..1 each that lay out repeated things
     pick: 0..3, a choice of palette
+    time: time of day
     """
 
     accent: Colour
@@ -33,6 +35,7 @@ class Scene:
     spots: tuple[float, ...]
     sizes: tuple[float, ...]
     pick: int
+    time: str
 
 
 def draw_place(canvas: Canvas, place: Place) -> None:
@@ -40,20 +43,26 @@ def draw_place(canvas: Canvas, place: Place) -> None:
     origin = np.zeros((1, 1, 1), np.float32)
     brush = Brush(canvas=canvas, x_T11=origin, y_T11=origin, scale=1.0, facing=1, outline=0.012, marks_cover=False)
     _PAINTERS[place.setting](brush, _scene(place))
+    light_place(canvas, place.time)
     np.clip(canvas.pixels_CTHW, 0, 1, out=canvas.pixels_CTHW)
 
 
 def _scene(place: Place) -> Scene:
     rng = np.random.default_rng(place.layout_seed)
     tints = tuple(rng.normal(0, _JITTER, (4, 3)).clip(-2 * _JITTER, 2 * _JITTER).astype(np.float32))
+    accent = rgb(*COLOURS[place.accent_colour])
+    if place.time != "day":
+        light = DAYLIGHT[place.time]
+        accent = light.before(accent * np.float32(light.accent))
     return Scene(
-        accent=rgb(*COLOURS[place.accent_colour]),
+        accent=accent,
         accent_x=place.accent_x,
         sun_x=place.sun_x,
         tints=tints,
         spots=tuple(rng.permutation((np.arange(12) + rng.uniform(0, 0.9, 12)) / 12).tolist()),
         sizes=tuple(rng.uniform(0, 1, 12).tolist()),
         pick=int(rng.integers(4)),
+        time=place.time,
     )
 
 
@@ -63,6 +72,25 @@ def _sky(brush: Brush, top: Colour, bottom: Colour) -> None:
     y_H = (0.5 - (np.arange(size, dtype=np.float32) + 0.5) / size) / camera.zoom + camera.y
     up_CH = np.clip(y_H, 0, 1)[None, :]
     brush.canvas.pixels_CTHW[:] = (bottom[:, None] + (top - bottom)[:, None] * up_CH)[:, None, :, None]
+
+
+def _sun(brush: Brush, scene: Scene, y: float, radius: float, colour: Colour, *, outlined: bool) -> None:
+    """A sun by day and at sunset; at night a crescent moon among stars."""
+    light = DAYLIGHT[scene.time]
+    if scene.time == "night":
+        _stars(brush, scene)
+    if light.lamp is not None:
+        colour = light.before(light.lamp)
+    part = solid if outlined else detail
+    brush.layer((part(circle(scene.sun_x, y, radius), colour),))
+    if scene.time == "night":
+        brush.fill(circle(scene.sun_x + 0.5 * radius, y + 0.25 * radius, 0.72 * radius), light.before(rgb(40, 52, 96)))
+
+
+def _stars(brush: Brush, scene: Scene) -> None:
+    white = DAYLIGHT["night"].before(rgb(240, 240, 255))
+    for index, (x, size) in enumerate(zip(scene.spots, scene.sizes, strict=True)):
+        brush.fill(circle(x, 0.56 + 0.42 * ((size * 7.3 + 0.37 * index) % 1), 0.006 + 0.005 * size), white)
 
 
 def _hill(base: float, swell: float, waves: float, shift: float) -> Shape:
@@ -80,7 +108,7 @@ def _up_triangle(x: float, base: float, half_width: float, height: float) -> Sha
 
 def _beach(brush: Brush, scene: Scene) -> None:
     _sky(brush, rgb(105, 190, 245) + scene.tints[0], rgb(215, 238, 248))
-    brush.layer((solid(circle(scene.sun_x, 0.86, 0.085), rgb(255, 236, 120)),))
+    _sun(brush, scene, 0.86, 0.085, rgb(255, 236, 120), outlined=True)
     brush.fill(_hill(0.52, 0.0, 1.0, 0.0), rgb(40, 130, 200) + scene.tints[1])
     brush.fill(_hill(0.39 + 0.03 * scene.sizes[0], 0.014, 16.0, scene.spots[0]), rgb(250, 250, 250))
     brush.fill(_hill(0.37 + 0.03 * scene.sizes[0], 0.014, 16.0, scene.spots[0]), rgb(238, 213, 155) + scene.tints[2])
@@ -92,6 +120,8 @@ def _beach(brush: Brush, scene: Scene) -> None:
 
 def _forest(brush: Brush, scene: Scene) -> None:
     _sky(brush, rgb(150, 195, 165) + scene.tints[0], rgb(205, 225, 175))
+    if scene.time != "day":
+        _sun(brush, scene, 0.88, 0.07, rgb(255, 236, 120), outlined=False)
     for x, size in zip(scene.spots[:6], scene.sizes[:6], strict=True):
         leaves = rgb(28, 95 + 40 * size, 62) + scene.tints[1]
         top = 0.42 + 0.12 * size
@@ -140,7 +170,7 @@ def _windows(brush: Brush, x: float, top: float, size: float) -> None:
 
 def _desert(brush: Brush, scene: Scene) -> None:
     _sky(brush, rgb(250, 175, 100) + scene.tints[0], rgb(255, 232, 175))
-    brush.fill(circle(scene.sun_x, 0.82, 0.09), rgb(255, 247, 200))
+    _sun(brush, scene, 0.82, 0.09, rgb(255, 247, 200), outlined=False)
     for x, size in zip(scene.spots[:2], scene.sizes[:2], strict=True):
         top = 0.55 + 0.1 * size
         mesa = polygon((x - 0.24, 0.3), (x + 0.24, 0.3), (x + 0.14, top), (x - 0.14, top))
@@ -171,7 +201,7 @@ def _cactus(brush: Brush, x: float) -> None:
 
 def _snow(brush: Brush, scene: Scene) -> None:
     _sky(brush, rgb(165, 200, 235) + scene.tints[0], rgb(232, 240, 248))
-    brush.fill(circle(scene.sun_x, 0.87, 0.07), rgb(255, 250, 215))
+    _sun(brush, scene, 0.87, 0.07, rgb(255, 250, 215), outlined=False)
     for x, size in zip(scene.spots[:3], scene.sizes[:3], strict=True):
         height = 0.34 + 0.16 * size
         peak = 0.36 + height
@@ -233,7 +263,7 @@ def _meadow(brush: Brush, scene: Scene) -> None:
         cloud = (ellipse(x, y, 0.14, 0.05), circle(x - 0.03, y + 0.035, 0.06))
         for puff in cloud:
             brush.fill(puff, rgb(252, 253, 255))
-    brush.layer((solid(circle(scene.sun_x, 0.9, 0.07), rgb(255, 232, 100)),))
+    _sun(brush, scene, 0.9, 0.07, rgb(255, 232, 100), outlined=True)
     brush.fill(_hill(0.45, 0.05, 6.0, scene.spots[3]), rgb(140, 205, 110) + scene.tints[1])
     x = scene.accent_x
     brush.layer(

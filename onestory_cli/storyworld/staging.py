@@ -1,14 +1,15 @@
-"""Choosing looks, places, framings, actions and positions at random."""
+"""Random looks, places, framings, actions and positions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from onestory_cli.storyworld.captions import Known, write_captions
-from onestory_cli.storyworld.world import Actor, Look, Place, WorldConfig, WorldShot
+from onestory_cli.storyworld.vocabulary import KITE_ACTION, SETTINGS
+from onestory_cli.storyworld.world import Actor, Look, Place, WorldConfig, WorldShot, is_held_out
 
 _ACCENT_SPOTS = (0.19, 0.5, 0.81)
 _SOLO_FRAMINGS = {"wide shot": 0.45, "medium shot": 0.35, "close-up": 0.2}
@@ -17,23 +18,49 @@ _SOLO_ACTIONS = {"stands": 0.2, "walks left": 0.2, "walks right": 0.2, "jumps": 
 _PAIR_ACTIONS = {"stands": 0.3, "walks left": 0.075, "walks right": 0.075, "jumps": 0.25, "waves": 0.3}
 _OWN_ACTIONS = 0.2
 
+# version 2
+_TWINS = 0.3
+_TWINS_OF_ONE_COLOUR = 0.3
+_KITES = 0.35
+_FLOWN = 0.4
+_TIMES = {"day": 0.5, "sunset": 0.2, "night": 0.3}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Company:
-    """The characters and places of one story: no species and no setting comes twice."""
+    """The characters and places of one story. Settings never repeat; species repeat only for twins (version 2).
+
+    kite: colour of the story's kite, "" without one
+    """
 
     looks: tuple[Look, ...]
     places: tuple[Place, ...]
+    kite: str = ""
 
 
-def draw_company(rng: np.random.Generator, config: WorldConfig, *, looks: int, places: int) -> Company:
-    """Up to so many looks and places, fewer in a smaller world."""
+def draw_company(
+    rng: np.random.Generator, config: WorldConfig, *, looks: int, places: int, twins: bool | None = None
+) -> Company:
+    """Draw up to `looks` characters and `places` places, fewer in a smaller world.
+
+    The first two characters are twins if `twins` is true, by chance if it is None. Version 1 has no twins.
+    """
     species = _some(rng, config.species, looks)
     settings = _some(rng, config.settings, places)
-    return Company(
+    company = Company(
         looks=tuple(_look(rng, name, config) for name in species),
         places=tuple(_place(rng, name, config) for name in settings),
     )
+    return company if config.version == 1 else _extend(rng, company, config, twins=twins)
+
+
+def _extend(rng: np.random.Generator, company: Company, config: WorldConfig, *, twins: bool | None) -> Company:
+    """Add what only version 2 has: twins and a kite."""
+    looks, chance = list(company.looks), rng.random() < _TWINS
+    if len(looks) > 1 and (chance if twins is None else twins):
+        looks[1] = _twin(rng, looks[0], config) or looks[1]
+    kite = config.colours[int(rng.integers(len(config.colours)))] if rng.random() < _KITES else ""
+    return Company(looks=tuple(looks), places=company.places, kite=kite)
 
 
 def stage_shot(
@@ -43,12 +70,20 @@ def stage_shot(
     looks: Sequence[Look],
     known: Known,
     plain: bool = False,
+    kite: str = "",
 ) -> WorldShot:
-    """A shot of the looks in the place; ``plain`` is a wide or medium shot which names its place."""
+    """Draw a shot of the looks in the place; ``plain`` is a wide or medium shot that names its place.
+
+    kite: colour of a kite that may be in the shot, "" for none
+    """
     framing = _framing(rng, len(looks), plain=plain)
     actors = _actors(rng, place=place, looks=looks)
+    if kite:
+        actors, kite = _with_kite(rng, actors, kite=kite, place=place, framing=framing)
     ground = round(float(rng.uniform(0.07, 0.11)), 4)
-    captions = write_captions(rng, place=place, actors=actors, framing=framing, known=known, may_omit_place=not plain)
+    captions = write_captions(
+        rng, place=place, actors=actors, framing=framing, known=known, kite=kite, may_omit_place=not plain
+    )
     return WorldShot(
         place=place,
         actors=actors,
@@ -58,7 +93,18 @@ def stage_shot(
         full_caption=captions.full_caption,
         names_look=captions.names_look,
         names_place=captions.names_place,
+        kite=kite,
     )
+
+
+def _with_kite(
+    rng: np.random.Generator, actors: tuple[Actor, ...], *, kite: str, place: Place, framing: str
+) -> tuple[tuple[Actor, ...], str]:
+    """Let a single actor fly the kite, or an empty sky show it, by chance and where the frame has room for it."""
+    possible = SETTINGS[place.setting].has_sky and len(actors) < 2 and framing != "close-up"
+    if not possible or rng.random() >= _FLOWN:
+        return actors, ""
+    return tuple(replace(actor, action=KITE_ACTION, facing=1 if actor.x < 0.5 else -1) for actor in actors), kite
 
 
 def _some(rng: np.random.Generator, names: Sequence[str], count: int) -> list[str]:
@@ -73,6 +119,41 @@ def _choose(rng: np.random.Generator, weights: dict[str, float]) -> str:
 
 
 def _look(rng: np.random.Generator, species: str, config: WorldConfig) -> Look:
+    """A random look; version 2 redraws one that its `combinations` leave out, for as long as another is possible."""
+    look = _any_look(rng, species, config)
+    while not _allowed(look, config) and any(_allowed(other, config) for other in _looks_of(species, config)):
+        look = _any_look(rng, species, config)
+    return look
+
+
+def _allowed(look: Look, config: WorldConfig) -> bool:
+    if config.version == 1 or config.combinations == "all" or config.accessories == ("none",):
+        return True
+    return is_held_out(look) == (config.combinations == "unseen")
+
+
+def _twin(rng: np.random.Generator, look: Look, config: WorldConfig) -> Look | None:
+    """A look of the same species that differs in colour or in its accessory; None if the world has no other."""
+    others = [other for other in _looks_of(look.species, config) if _allowed(other, config)]
+    alike = [other for other in others if other.colour == look.colour and other.accessory != look.accessory]
+    alike = [other for other in alike if "none" not in (other.accessory, look.accessory)]
+    different = [other for other in others if other.colour != look.colour]
+    chosen = alike if alike and (not different or rng.random() < _TWINS_OF_ONE_COLOUR) else different
+    return chosen[int(rng.integers(len(chosen)))] if chosen else None
+
+
+def _looks_of(species: str, config: WorldConfig) -> Iterator[Look]:
+    for colour in config.colours:
+        for accessory in config.accessories:
+            if accessory == "none":
+                yield Look(species=species, colour=colour)
+                continue
+            for worn in config.colours:
+                if worn != colour:
+                    yield Look(species=species, colour=colour, accessory=accessory, accessory_colour=worn)
+
+
+def _any_look(rng: np.random.Generator, species: str, config: WorldConfig) -> Look:
     colour = config.colours[int(rng.integers(len(config.colours)))]
     accessory = config.accessories[int(rng.integers(len(config.accessories)))]
     if accessory == "none":
@@ -94,7 +175,12 @@ def _place(rng: np.random.Generator, setting: str, config: WorldConfig) -> Place
         accent_x=round(accent_x, 4),
         sun_x=round(float(rng.uniform(0.14, 0.86)), 4),
         layout_seed=int(rng.integers(1 << 31)),
+        time=_time(rng, setting) if config.version > 1 else "day",
     )
+
+
+def _time(rng: np.random.Generator, setting: str) -> str:
+    return _choose(rng, {time: _TIMES[time] for time in SETTINGS[setting].times})
 
 
 def _framing(rng: np.random.Generator, count: int, *, plain: bool) -> str:

@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from onestory_cli.storyworld.captions import Known
+from onestory_cli.storyworld.captions import Known, twin_names
 from onestory_cli.storyworld.staging import Company, draw_company, stage_shot
 from onestory_cli.storyworld.world import WorldConfig, WorldShot, WorldStory
 
-PATTERNS: tuple[str, ...] = ("subject", "recall", "composition", "mixed")
+PATTERNS: tuple[str, ...] = ("subject", "recall", "composition", "mixed")  # of version 1
 
 # (indices of the looks shown, index of the place)
 Slot = tuple[tuple[int, ...], int]
@@ -23,16 +23,28 @@ _CHARACTER_WEIGHT = 0.6
 _PLACE_WEIGHT = 0.4
 
 
-def make_story(seed: int, config: WorldConfig, *, shots: int = 6, pattern: str | None = None) -> WorldStory:
-    """A random story; the same arguments give the same story. ``pattern`` None draws one of `PATTERNS`."""
+def patterns_of(version: int) -> tuple[str, ...]:
+    """Return the patterns of a version's random stories."""
+    return PATTERNS if version == 1 else (*PATTERNS, "trio")
+
+
+def make_story(
+    seed: int, config: WorldConfig, *, shots: int = 6, pattern: str | None = None, twins: bool | None = None
+) -> WorldStory:
+    """Draw a random story; the same arguments give the same story.
+
+    pattern: one of `patterns_of(config.version)`; None draws one
+    twins: whether the first two characters are twins (version 2); None leaves it to chance
+    """
+    patterns = patterns_of(config.version)
     if shots < 1:
         raise ValueError("shots must be at least 1")
-    if pattern is not None and pattern not in PATTERNS:
-        raise ValueError(f"unknown pattern {pattern!r}; known: {', '.join(PATTERNS)}")
+    if pattern is not None and pattern not in patterns:
+        raise ValueError(f"unknown pattern {pattern!r}; known: {', '.join(patterns)}")
     rng = np.random.default_rng((seed, 1))
-    drawn = PATTERNS[int(rng.integers(len(PATTERNS)))]
+    drawn = patterns[int(rng.integers(len(patterns)))]
     pattern = pattern or drawn
-    company = draw_company(rng, config, looks=3, places=3 if shots < 9 else 4)
+    company = draw_company(rng, config, looks=3, places=3 if shots < 9 else 4, twins=twins)
     slots = _PLANNERS[pattern](rng, company, shots)
     return WorldStory(seed=seed, pattern=pattern, shots=stage(rng, company, slots))
 
@@ -67,8 +79,8 @@ def relevance(story: WorldStory, target: int) -> tuple[float, ...]:
     if not 0 <= target < len(story.shots):
         raise ValueError(f"target {target} is not a shot of the story")
     earlier, shot = story.shots[:target], story.shots[target]
-    seen = {look for before in earlier for look in _species(before)}
-    needed = _species(shot) & seen
+    seen = {item for before in earlier for item in _cast(before)}
+    needed = _cast(shot) & seen
     place_known = any(before.place == shot.place for before in earlier)
     who = _CHARACTER_WEIGHT if needed else 0.0
     where = _PLACE_WEIGHT if place_known else 0.0
@@ -76,7 +88,7 @@ def relevance(story: WorldStory, target: int) -> tuple[float, ...]:
     for before in earlier:
         gained = where * (before.place == shot.place)
         if needed:
-            gained += who * len(needed & _species(before)) / len(needed)
+            gained += who * len(needed & _cast(before)) / len(needed)
         scores.append(2 * gained / (who + where) - 1 if who + where else -1.0)
     return tuple(scores)
 
@@ -84,26 +96,28 @@ def relevance(story: WorldStory, target: int) -> tuple[float, ...]:
 def shown_before(story: WorldStory, target: int) -> tuple[tuple[str, ...], ...]:
     """For each character and place that the target's caption names: the earlier shots that show it, "0", "1", ..."""
     shot, earlier = story.shots[target], list(enumerate(story.shots[:target]))
-    found = [[index for index, before in earlier if name in _species(before)] for name in sorted(_species(shot))]
+    found = [[index for index, before in earlier if name in _cast(before)] for name in sorted(_cast(shot))]
     if shot.names_place != "omitted":
         found.append([index for index, before in earlier if before.place == shot.place])
     return tuple(tuple(map(str, shots)) for shots in found if shots)
 
 
-def _species(shot: WorldShot) -> set[str]:
-    return {actor.look.species for actor in shot.actors}
+def _cast(shot: WorldShot) -> set[str]:
+    """Who and what a shot shows that later shots may refer to: one name per character, and the kite's."""
+    names = {f"{actor.look.species}: {actor.look.words()}" for actor in shot.actors}
+    return names | ({"kite"} if shot.kite else set())
 
 
 def stage(rng: Rng, company: Company, slots: list[Slot], plain: set[int] | None = None) -> tuple[WorldShot, ...]:
-    """The shots of the slots in order, each told from what the ones before introduced."""
-    known = Known()
+    """Draw the shots of the slots in order; captions refer to what earlier shots introduced."""
+    known = Known(names=twin_names(company.looks))
     shots: list[WorldShot] = []
     for index, (who, where) in enumerate(slots):
         place = company.places[where]
         looks = [company.looks[number] for number in who]
-        shot = stage_shot(rng, place=place, looks=looks, known=known, plain=index in (plain or ()))
+        shot = stage_shot(rng, place=place, looks=looks, known=known, plain=index in (plain or ()), kite=company.kite)
         shots.append(shot)
-        known = known.after(place, shot.actors)
+        known = known.after(place, shot.actors, shot.kite)
     return tuple(shots)
 
 
@@ -187,9 +201,23 @@ def _plan_mixed(rng: Rng, company: Company, shots: int) -> list[Slot]:
     return slots
 
 
+def _plan_trio(rng: Rng, company: Company, shots: int) -> list[Slot]:
+    """Three characters introduced one by one, then any one or two of them; a random walk in a smaller world."""
+    if len(company.looks) < 3 or shots < 4:
+        return _plan_mixed(rng, company, shots)
+    places = len(company.places)
+    slots: list[Slot] = [((number,), int(rng.integers(places))) for number in range(3)]
+    while len(slots) < shots:
+        first, second = (int(number) for number in rng.permutation(3)[:2])
+        who = (first, second) if rng.random() < 0.5 else (first,)
+        slots.append((who, _next_place(rng, places, slots[-1][1], 0.4)))
+    return slots
+
+
 _PLANNERS: dict[str, Callable[[Rng, Company, int], list[Slot]]] = {
     "subject": _plan_subject,
     "recall": _plan_recall,
     "composition": _plan_composition,
     "mixed": _plan_mixed,
+    "trio": _plan_trio,
 }

@@ -1,7 +1,7 @@
-"""Every name, colour and word of the story world.
+"""Names, colours and words of the story world.
 
-The caption grammar is closed: `WORDS` lists all tokens a caption can hold, so a text
-encoder may use a plain word table and an editor may warn about unknown words.
+The caption grammar is closed: `words_of(version)` lists every token that a caption can contain. A text encoder can
+therefore use a plain word table, and `onestory check` can warn about unknown words.
 """
 
 from __future__ import annotations
@@ -12,11 +12,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class SettingWords:
-    """How a setting is spoken of: ``<preposition> a <noun>``."""
+    """How captions name a setting: ``<preposition> a <noun>``.
+
+    times: times of day that the setting has in version 2; the first one needs no phrase
+    has_sky: whether a kite can fly there
+    """
 
     preposition: str
     noun: str
+    times: tuple[str, ...] = ("day",)
+    has_sky: bool = True
 
+
+VERSIONS: tuple[int, ...] = (1, 2)
 
 SPECIES: tuple[str, ...] = (
     "fox",
@@ -31,7 +39,7 @@ SPECIES: tuple[str, ...] = (
     "star",
 )
 
-# RGB in 0..255, chosen far apart so that a blurry autoencoder keeps them distinct.
+# RGB in 0..255, far apart so that a blurry autoencoder keeps them distinct.
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (215, 30, 40),
     "orange": (250, 130, 15),
@@ -45,28 +53,34 @@ COLOURS: dict[str, tuple[int, int, int]] = {
 
 ACCESSORIES: tuple[str, ...] = ("none", "hat", "scarf", "shirt")
 
+_OUTDOORS = ("day", "sunset", "night")
+
 SETTINGS: dict[str, SettingWords] = {
-    "beach": SettingWords(preposition="on", noun="beach"),
-    "forest": SettingWords(preposition="in", noun="forest"),
+    "beach": SettingWords(preposition="on", noun="beach", times=_OUTDOORS),
+    "forest": SettingWords(preposition="in", noun="forest", times=_OUTDOORS),
     "city": SettingWords(preposition="in", noun="city at night"),
-    "desert": SettingWords(preposition="in", noun="desert"),
-    "snow": SettingWords(preposition="in", noun="snowy valley"),
-    "kitchen": SettingWords(preposition="in", noun="kitchen"),
-    "meadow": SettingWords(preposition="in", noun="meadow"),
-    "moon": SettingWords(preposition="on", noun="moon"),
+    "desert": SettingWords(preposition="in", noun="desert", times=_OUTDOORS),
+    "snow": SettingWords(preposition="in", noun="snowy valley", times=_OUTDOORS),
+    "kitchen": SettingWords(preposition="in", noun="kitchen", has_sky=False),
+    "meadow": SettingWords(preposition="in", noun="meadow", times=_OUTDOORS),
+    "moon": SettingWords(preposition="on", noun="moon", has_sky=False),
 }
+
+TIME_PHRASES: dict[str, str] = {"day": "", "sunset": " at sunset", "night": " at night"}
 
 FRAMINGS: tuple[str, ...] = ("wide shot", "medium shot", "close-up")
 
-ACTIONS: tuple[str, ...] = ("stands", "walks left", "walks right", "jumps", "waves")
+KITE_ACTION = "flies a kite"
+ACTIONS: tuple[str, ...] = ("stands", "walks left", "walks right", "jumps", "waves", KITE_ACTION)
 
-# action -> (singular, plural) phrases; the first is the usual one.
+# action -> (singular, plural) phrases; the first is the usual one. Only a single character flies a kite.
 ACTION_PHRASES: dict[str, tuple[tuple[str, str], ...]] = {
     "stands": (("stands", "stand"),),
     "walks left": (("walks left", "walk left"), ("strolls left", "stroll left")),
     "walks right": (("walks right", "walk right"), ("strolls right", "stroll right")),
     "jumps": (("jumps", "jump"), ("hops", "hop")),
     "waves": (("waves", "wave"),),
+    KITE_ACTION: (("flies", "flies"),),
 }
 
 PUNCTUATION: tuple[str, ...] = (".", ",")
@@ -76,23 +90,28 @@ _TOKEN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*|[^\sa-z0-9]")
 
 
 def tokens(text: str) -> list[str]:
-    """Lower-case words and punctuation marks of a caption, in order."""
+    """Return the lower-case words and punctuation marks of a caption, in order."""
     return _TOKEN.findall(text.lower())
 
 
 def article(phrase: str) -> str:
-    """The phrase with its indefinite article: "a red fox", "an orange fox"."""
+    """Return the phrase with its indefinite article: "a red fox", "an orange fox"."""
     return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
 
 
-def _all_words() -> tuple[str, ...]:
+def words_of(version: int) -> tuple[str, ...]:
+    """Return every word of a version's captions. The order is the order of tokens in a trained tokenizer."""
     phrases = [*SPECIES, *COLOURS, *ACCESSORIES[1:], *FRAMINGS]
     phrases += [f"{words.preposition} {words.noun}" for words in SETTINGS.values()]
-    phrases += [form for forms in ACTION_PHRASES.values() for pair in forms for form in pair]
+    phrases += [
+        form for action, forms in ACTION_PHRASES.items() if action != KITE_ACTION for pair in forms for form in pair
+    ]
+    if version > 1:
+        phrases += [*TIME_PHRASES.values(), f"{ACTION_PHRASES[KITE_ACTION][0][0]} kite over"]
     found = [*PUNCTUATION, *GRAMMAR_WORDS]
     for phrase in phrases:
         found += tokens(phrase)
     return tuple(dict.fromkeys(found))
 
 
-WORDS: tuple[str, ...] = _all_words()
+WORDS: tuple[str, ...] = words_of(1)

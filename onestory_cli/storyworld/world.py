@@ -1,15 +1,18 @@
-"""What a story of the world is made of: looks, places, actors, shots."""
+"""Data types of a story: looks, places, actors and shots."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from onestory_cli.storyworld import vocabulary
 
-HELD_OUT = 1_000_000  # stories from this seed on are never trained on
+HELD_OUT = 1_000_000  # training never uses a story with this seed or a higher one
 PlaceNaming = Literal["full", "again", "omitted"]
+Combinations = Literal["trained", "unseen", "all"]
+
+_HELD_OUT_PERIOD = 8  # one look with an accessory in eight is held out
 
 
 def _require_known(kind: str, names: Collection[str], known: Collection[str]) -> None:
@@ -24,10 +27,10 @@ def _require_known(kind: str, names: Collection[str], known: Collection[str]) ->
 
 @dataclass(frozen=True, kw_only=True)
 class WorldConfig:
-    """Which part of the world to draw, and how large.
+    """The part of the world to draw, and its size. The defaults are the whole world of version 1.
 
-    The defaults are the whole world; give fewer names to restrict it.
-
+    version: 2 adds kites, times of day, twins and clearer gestures; version 1 is the world of the first weights
+    combinations: the looks that version 2 draws: those for training, the held-out ones (see `is_held_out`), or all
     size: frame height and width in pixels
     frames: frames per shot
     fps: frames per second when a shot is played (the drawing depends only on ``frames``)
@@ -40,8 +43,14 @@ class WorldConfig:
     size: int = 64
     frames: int = 17
     fps: int = 8
+    version: int = 1
+    combinations: Combinations = "trained"
 
     def __post_init__(self) -> None:
+        if self.version not in vocabulary.VERSIONS:
+            raise ValueError(f"version must be 1 or 2, not {self.version}")
+        if self.combinations not in get_args(Combinations):
+            raise ValueError(f"combinations must be one of {', '.join(get_args(Combinations))}")
         _require_known("species", self.species, vocabulary.SPECIES)
         _require_known("colours", self.colours, vocabulary.COLOURS)
         _require_known("accessories", self.accessories, vocabulary.ACCESSORIES)
@@ -80,6 +89,14 @@ class Look:
         return f"{phrase} with {vocabulary.article(f'{self.accessory_colour} {self.accessory}')}"
 
 
+def is_held_out(look: Look) -> bool:
+    """Whether version 2 keeps this (species, colour, accessory) out of training; the accessory's colour is free."""
+    if look.accessory == "none":
+        return False
+    species, colours = vocabulary.SPECIES.index(look.species), list(vocabulary.COLOURS).index(look.colour)
+    return (species + colours + 3 * vocabulary.ACCESSORIES.index(look.accessory)) % _HELD_OUT_PERIOD == 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """A setting with the details that persist whenever a story returns to it.
@@ -88,6 +105,7 @@ class Place:
     accent_x: horizontal centre of the accent object, 0 (left) .. 1 (right) of a wide shot
     sun_x: horizontal centre of the sun, moon, planet or window, same units
     layout_seed: decides trees, buildings, hills and the small palette jitter
+    time: time of day
     """
 
     setting: str
@@ -95,14 +113,17 @@ class Place:
     accent_x: float
     sun_x: float
     layout_seed: int
+    time: str = "day"
 
     def __post_init__(self) -> None:
         _require_known("setting", (self.setting,), vocabulary.SETTINGS)
         _require_known("accent_colour", (self.accent_colour,), vocabulary.COLOURS)
+        _require_known("time", (self.time,), vocabulary.SETTINGS[self.setting].times)
 
     def words(self) -> str:
-        """For example "a city at night"."""
-        return vocabulary.article(vocabulary.SETTINGS[self.setting].noun)
+        """For example "a beach at sunset"."""
+        noun = vocabulary.SETTINGS[self.setting].noun
+        return vocabulary.article(f"{noun}{vocabulary.TIME_PHRASES[self.time]}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +150,7 @@ class WorldShot:
     """One shot and its captions.
 
     actors: none, one or two, the first-named on the left
+    kite: colour of the kite, "" without one; the first actor holds it if its action is to fly it
     ground: height of the feet above the lower edge of a wide shot, as a part of its height
     caption: referential, "the same fox" once the fox has been introduced
     full_caption: every look and place spelled out
@@ -145,6 +167,7 @@ class WorldShot:
     full_caption: str
     names_look: tuple[bool, ...]
     names_place: PlaceNaming
+    kite: str = ""
 
     def __post_init__(self) -> None:
         _require_known("framing", (self.framing,), vocabulary.FRAMINGS)
@@ -152,6 +175,8 @@ class WorldShot:
             raise ValueError("a shot has at most two actors")
         if len(self.names_look) != len(self.actors):
             raise ValueError("names_look needs one flag per actor")
+        if any(actor.action == vocabulary.KITE_ACTION for actor in self.actors) and not self.kite:
+            raise ValueError("an actor that flies a kite needs the kite's colour")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,7 +92,7 @@ def continue_model(recipe: Recipe, beside: Path) -> LoadedModel:
 
 
 def build_vae(recipe: Recipe) -> AutoencoderKLWan:
-    """8x in space (a patch of 2, then two halvings), 4x in time; its statistics are set when it is trained."""
+    """Return an untrained VAE: its patch and two halvings in space, 4x in time. Training sets its statistics."""
     size = recipe.model.vae
     return AutoencoderKLWan(
         base_dim=size.base_dim,
@@ -103,7 +103,8 @@ def build_vae(recipe: Recipe) -> AutoencoderKLWan:
         in_channels=3 * size.patch_size**2,
         out_channels=3 * size.patch_size**2,
         patch_size=size.patch_size,
-        scale_factor_spatial=8,
+        is_residual=size.residual,
+        scale_factor_spatial=size.stride,
         scale_factor_temporal=4,
         latents_mean=[0.0] * size.latent_channels,
         latents_std=[1.0] * size.latent_channels,
@@ -158,7 +159,7 @@ def model_spec(recipe: Recipe, words: Sequence[str], *, folder: Path) -> ModelSp
         about="small procedural cartoon world, runs on any processor",
         width=world.size,
         height=world.size,
-        size_multiple=16,
+        size_multiple=2 * size.vae.stride,
         fps=world.fps,
         frames=world.frames,
         max_frames=world.frames,

@@ -25,7 +25,7 @@ from onestory_cli.storyworld import vocabulary
 from onestory_cli.storyworld.sight import accent_mask
 from onestory_cli.storyworld.stories import make_story, relevance
 from onestory_cli.storyworld.world import WorldConfig, WorldShot, WorldStory
-from onestory_cli.training.checkpoint import save_weights, whole
+from onestory_cli.training.checkpoint import save_weights
 from onestory_cli.training.draw import augment, draw_stories
 from onestory_cli.training.looks import MOST_ACTORS, look_labels, setting_labels, with_roles, word_labels
 from onestory_cli.training.recipe import Data
@@ -44,42 +44,52 @@ def known_words(config: WorldConfig) -> tuple[str, ...]:
     nouns = [words.noun for key, words in vocabulary.SETTINGS.items() if key not in config.settings]
     kept = {token for key in config.settings for token in vocabulary.tokens(vocabulary.SETTINGS[key].noun)}
     left_out = names | {token for noun in nouns for token in vocabulary.tokens(noun) if token not in kept}
-    return tuple(word for word in vocabulary.WORDS if word not in left_out)
+    return tuple(word for word in vocabulary.words_of(config.version) if word not in left_out)
+
+
+# Bits of `PixelData.kinds`: what a pixel shows. An outline or an eye of a character has that character's bit too.
+CHARACTER, OUTLINE, EYE, MOUTH = 1, 2, 4, 8
+_DETAIL_BITS = np.array([0, OUTLINE, EYE, MOUTH], np.uint8)  # by value of `RenderedShot.details_THW`
 
 
 class PixelData:
-    """Clips for the vae stage: a memory-mapped file of pixels and masks, drawn on first use."""
+    """Clips for the vae stage: memory-mapped files of pixels (N, P, H, W, 3) and of what each shows (N, P, H, W).
+
+    They are rendered on first use.
+    """
 
     def __init__(self, folder: Path, *, config: WorldConfig, data: Data, emit: Emit) -> None:
-        self.pixels_path, self.masks_path = folder / "pixels.npy", folder / "masks.npy"
-        if not self.masks_path.exists():
+        self.pixels_path, self.kinds_path = folder / "pixels.npy", folder / "kinds.npy"
+        if not self.kinds_path.exists():
             self._draw(config, data, emit)
         self.pixels = np.load(self.pixels_path, mmap_mode="r")
-        self.masks = np.load(self.masks_path, mmap_mode="r")
+        self.kinds = np.load(self.kinds_path, mmap_mode="r")
 
     def _draw(self, config: WorldConfig, data: Data, emit: Emit) -> None:
         self.pixels_path.parent.mkdir(parents=True, exist_ok=True)
         count, side = data.vae_stories * data.shots, config.size
-        pixels = np.lib.format.open_memmap(self.pixels_path, "w+", np.uint8, (count, config.frames, side, side, 3))
-        masks = np.zeros((count, config.frames, side, side), np.bool_)
+        shape = (count, config.frames, side, side)
+        pixels = np.lib.format.open_memmap(self.pixels_path, "w+", np.uint8, (*shape, 3))
+        draft = self.kinds_path.with_suffix(".draft")
+        kinds = np.lib.format.open_memmap(draft, "w+", np.uint8, shape)
         seeds = range(data.seed, data.seed + data.vae_stories)
-        for index, (clip, cast) in enumerate(draw_stories(seeds, config=config, shots=data.shots)):
+        for index, drawn in enumerate(draw_stories(seeds, config=config, shots=data.shots)):
             rows = slice(index * data.shots, (index + 1) * data.shots)
-            pixels[rows], masks[rows] = clip, cast > 0
+            pixels[rows], kinds[rows] = drawn.pixels_JPHWC, (drawn.cast_JPHW > 0) | _DETAIL_BITS[drawn.details_JPHW]
             if (index + 1) % 50 == 0 or index + 1 == data.vae_stories:
                 emit(DataPrepared(what="pixels", done=index + 1, total=data.vae_stories))
         pixels.flush()
-        with whole(self.masks_path) as draft, draft.open("wb") as file:  # last: it says that the pixels are whole
-            np.save(file, masks)
+        kinds.flush()
+        draft.rename(self.kinds_path)  # last: its presence means that both files are complete
 
     def batch(self, rng: np.random.Generator, *, size: int, frames: int) -> tuple[Tensor, Tensor]:
-        """Windows of `frames` pixel frames: pixels (B, 3, P, H, W) in -1..1 and masks (B, 1, P, H, W)."""
+        """Draw windows of `frames` frames: pixels (B, 3, P, H, W) in -1..1, and kinds (B, 1, P, H, W) as bits."""
         clips = rng.integers(len(self.pixels), size=size)
         starts = rng.integers(self.pixels.shape[1] - frames + 1, size=size)
         windows = [(clip, slice(start, start + frames)) for clip, start in zip(clips, starts, strict=True)]
         pixels = np.stack([self.pixels[clip, window] for clip, window in windows])
-        masks = np.stack([self.masks[clip, window] for clip, window in windows])
-        return to_model_range(pixels), torch.from_numpy(masks).float()[:, None]
+        kinds = np.stack([self.kinds[clip, window] for clip, window in windows])
+        return to_model_range(pixels), torch.from_numpy(kinds)[:, None]
 
 
 def to_model_range(pixels_BPHWC: NDArray[np.uint8]) -> Tensor:
@@ -262,7 +272,7 @@ def encode_stories(path: Path, *, config: WorldConfig, data: Data, encode: Encod
     (S, J, A, T, H, W), and an augmented copy (S, C, T, H, W) of each first shot, all in fp16."""
     latents, casts, augmented = [], [], []
     seeds = range(data.seed, data.seed + data.stories)
-    for index, (pixels, cast) in enumerate(draw_stories(seeds, config=config, shots=data.shots)):
+    for index, (pixels, cast, _) in enumerate(draw_stories(seeds, config=config, shots=data.shots)):
         encoded = encode(np.concatenate([pixels, augment(pixels[:1], seed=data.seed + index)])).half()
         latents.append(encoded[:-1])
         augmented.append(encoded[-1])

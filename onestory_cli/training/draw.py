@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +21,23 @@ from onestory_cli.storyworld.world import WorldConfig
 
 CHUNK = 4  # stories handed to a worker at once
 
-Drawn = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+
+class Drawn(NamedTuple):
+    """A rendered story: pixels (J, P, H, W, 3), and the masks of `RenderedShot`, both (J, P, H, W)."""
+
+    pixels_JPHWC: NDArray[np.uint8]
+    cast_JPHW: NDArray[np.uint8]
+    details_JPHW: NDArray[np.uint8]
 
 
 def draw_pixels(seed: int, *, config: WorldConfig, shots: int) -> Drawn:
-    """One story: pixels (J, P, H, W, 3) and which character they show (J, P, H, W), 0 for none."""
+    """Render one story."""
     drawn = [render_shot(shot, config) for shot in make_story(seed, config, shots=shots).shots]
-    return np.stack([item.pixels_THWC for item in drawn]), np.stack([item.cast_THW for item in drawn])
+    return Drawn(
+        pixels_JPHWC=np.stack([item.pixels_THWC for item in drawn]),
+        cast_JPHW=np.stack([item.cast_THW for item in drawn]),
+        details_JPHW=np.stack([item.details_THW for item in drawn]),
+    )
 
 
 def draw_stories(seeds: Sequence[int], *, config: WorldConfig, shots: int) -> Iterator[Drawn]:

@@ -22,7 +22,8 @@ from onestory_cli.memory.selector import selection_loss
 from onestory_cli.models.load import LoadedModel, fast_in_bfloat16
 from onestory_cli.models.transformer import token_timesteps
 from onestory_cli.training.asked import Asked, token_losses, watch
-from onestory_cli.training.data import LatentData, PixelData, StoryBatch
+from onestory_cli.training.clip_vae import decode_clips, encode_clips, whole_clips
+from onestory_cli.training.data import CHARACTER, EYE, MOUTH, OUTLINE, LatentData, PixelData, StoryBatch
 from onestory_cli.training.looks import WordReader
 from onestory_cli.training.recipe import Stage
 from onestory_cli.training.shown import NO_LABEL, TokenReader, around
@@ -39,29 +40,52 @@ def draws(seed: int, stage: int, step: int) -> tuple[np.random.Generator, torch.
 
 @dataclass(frozen=True, kw_only=True)
 class VaeObjective:
-    """L1 + L2 + L1 of gradients + KL, heavier where characters are: they are small and all that a story is about."""
+    """L1 + L2 + L1 of gradients + KL, weighted by what a viewer looks at: characters, outlines, eyes and mouths."""
 
     model: LoadedModel
     data: PixelData
     stage: Stage
+    compiled: bool = False
 
     def __call__(self, rng: np.random.Generator, noise: torch.Generator) -> Losses:
-        pixels, masks = self.data.batch(rng, size=self.stage.batch, frames=self.stage.frames)
-        pixels, masks = pixels.to(self.model.device), masks.to(self.model.device)
-        posterior = self.model.vae.encode(pixels).latent_dist
-        spread = torch.randn(posterior.mean.shape, generator=noise).to(pixels)
-        decoded = self.model.vae.decode(posterior.mean + posterior.std * spread, return_dict=False)[0].float()
+        pixels, kinds = self.data.batch(rng, size=self.stage.batch, frames=self.stage.frames)
+        pixels, weight = pixels.to(self.model.device), self._weight(kinds).to(self.model.device)
+        vae = self.model.vae
+        with whole_clips(vae, compiled=self.compiled):
+            posterior = encode_clips(vae, pixels)
+            spread = torch.randn(posterior.mean.shape, generator=noise).to(pixels)
+            decoded = decode_clips(vae, posterior.mean + posterior.std * spread).float()
         error = decoded - pixels
-        weight = 1 + self.stage.character_weight * masks
-        # the first latent frame holds one picture, the others four; it begins a shot and is what an image becomes
-        weight = torch.cat([weight[:, :, :1] * self.stage.first_weight, weight[:, :, 1:]], dim=2)
-        weight = weight / weight.mean()
         edges = [(weight.narrow(axis, 1, error.shape[axis] - 1) * error.diff(dim=axis).abs()).mean() for axis in (3, 4)]
         sharp = edges[0] + edges[1]
-        squared = error.square()
         divergence = 0.5 * (posterior.mean.square() + posterior.var - 1 - posterior.logvar).mean()
-        loss = (weight * (error.abs() + squared)).mean() + self.stage.gradient * sharp + self.stage.kl * divergence
-        return {"loss": loss, "psnr": 10 * torch.log10(4 / squared.mean().detach()), "kl": divergence.detach()}
+        loss = (weight * (error.abs() + error.square())).mean()
+        loss = loss + self.stage.gradient * sharp + self.stage.kl * divergence
+        return {"loss": loss, "psnr": psnr(decoded.detach(), pixels), "kl": divergence.detach()}
+
+    def _weight(self, kinds: Tensor) -> Tensor:
+        """Weights (B, 1, P, H, W) of mean 1, from the bits of `PixelData.kinds`."""
+        weight = pixel_weights(self.stage)[kinds.long()]
+        # The first latent frame holds one picture, the others four. It opens a shot, and an image becomes one.
+        weight = torch.cat([weight[:, :, :1] * self.stage.first_weight, weight[:, :, 1:]], dim=2)
+        return weight / weight.mean()
+
+
+def pixel_weights(stage: Stage) -> Tensor:
+    """Return the weight of a pixel in the loss of a vae stage, by its value in `PixelData.kinds`."""
+    parts = {
+        CHARACTER: stage.character_weight,
+        OUTLINE: stage.outline_weight,
+        EYE: stage.face_weight,
+        MOUTH: stage.face_weight,
+    }
+    values = torch.arange(sum(parts) + 1)
+    return 1 + torch.stack([weight * (values & bit > 0) for bit, weight in parts.items()]).sum(0)
+
+
+def psnr(decoded: Tensor, pixels: Tensor) -> Tensor:
+    """Return the peak signal-to-noise ratio of pixels in -1..1 in dB."""
+    return 10 * torch.log10(4 / (decoded.clamp(-1, 1) - pixels).square().mean())
 
 
 @dataclass(frozen=True, kw_only=True)

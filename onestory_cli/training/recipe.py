@@ -21,8 +21,9 @@ DTYPES = ("bfloat16", "float32")
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """The part of the storyworld that the model learns; an empty tuple means all of it."""
+    """The part of the storyworld that the model learns; an empty tuple means all of it. See `WorldConfig`."""
 
+    version: int = 1
     species: tuple[str, ...] = ()
     colours: tuple[str, ...] = ()
     accessories: tuple[str, ...] = ()
@@ -44,13 +45,22 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class VaeSize:
-    """An AutoencoderKLWan with 8x space and 4x time: a patch of 2 and two halvings, or the like."""
+    """An AutoencoderKLWan that halves space and time twice: 8x or 16x in space by its patch of 2 or 4, 4x in time.
+
+    residual: Wan 2.2's shortcuts around the stages that change the resolution
+    """
 
     base_dim: int = 24
     dim_mult: tuple[int, ...] = (1, 2, 4)
     residual_blocks: int = 1
     patch_size: int = 2
     latent_channels: int = 16
+    residual: bool = False
+
+    @property
+    def stride(self) -> int:
+        """Pixels per latent cell, each way."""
+        return 4 * self.patch_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +143,8 @@ class Stage:
     `match_weight` and `match_setting_weight`: what the loss of `training/match.py` weighs for characters and for
     settings, of the attention in the block `match_block`.
     `character_weight` and `accent_weight`: what cells that show a character, or the accent object of a place, weigh
-    more than others in the flow loss; a vae stage has only the first.
+    more than others in the flow loss. In a vae stage `character_weight`, `outline_weight` and `face_weight` add to the
+    weight 1 of a pixel that shows a character, an outline, or an eye or mouth.
     `guidance`, `memory_guidance` and `teacher_steps`: the teacher's guidance scales in a distil stage, and its Euler
     steps per step of the student.
     `noise_mean` and `noise_std` are of the normal distribution whose sigmoid is the time, 1 being noise alone.
@@ -183,6 +194,8 @@ class Stage:
     keep_weight: float = 0.3
     first_frame: float = 0.15
     character_weight: float = 4.0
+    outline_weight: float = 0.0
+    face_weight: float = 0.0
     accent_weight: float = 0.0
     first_weight: float = 1.0
     noise_mean: float = 0.6
@@ -246,7 +259,7 @@ def world_config(world: World) -> WorldConfig:
     """
     names = {name: getattr(world, name) for name in ("species", "colours", "accessories", "settings")}
     chosen = {name: value for name, value in names.items() if value}
-    return WorldConfig(**chosen, size=world.size, frames=world.frames, fps=world.fps)
+    return WorldConfig(**chosen, size=world.size, frames=world.frames, fps=world.fps, version=world.version)
 
 
 def _faults(recipe: Recipe) -> Iterator[str]:
@@ -254,14 +267,17 @@ def _faults(recipe: Recipe) -> Iterator[str]:
     world, data, model = recipe.world, recipe.data, recipe.model
     world_config(world)
     vae, transformer, text = model.vae, model.transformer, model.text
-    if world.size % 16 or world.frames % 4 != 1:
-        yield f"world: size must be a multiple of 16 and frames 4k+1, not {world.size} and {world.frames}"
+    multiple = 2 * vae.stride
+    if world.size % multiple or world.frames % 4 != 1:
+        yield f"world: size must be a multiple of {multiple} and frames 4k+1, not {world.size} and {world.frames}"
     if min(data.stories, data.vae_stories, data.shots) < 1 or data.seed < 0:
         yield "data: stories, vae_stories and shots must be at least 1, and seed at least 0"
     if data.seed + max(data.stories, data.vae_stories) > HELD_OUT:
         yield f"data: seeds from {HELD_OUT} on are held out"
-    if vae.patch_size != 2 or len(vae.dim_mult) != 3:
-        yield "model.vae: 8x space and 4x time need patch_size 2 and three entries in dim_mult"
+    if vae.patch_size not in (2, 4) or len(vae.dim_mult) != 3:
+        yield "model.vae: patch_size must be 2 or 4, and dim_mult needs three entries"
+    elif vae.residual and vae.dim_mult[-1] != vae.dim_mult[-2]:
+        yield "model.vae: with residual, the last two entries of dim_mult must be equal"
     if transformer.width % (2 * transformer.heads) or text.width % text.heads:
         yield "model: a width must divide by its number of heads, the transformer's into even parts"
     if model.sampling.scheduler not in SCHEDULERS:

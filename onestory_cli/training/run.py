@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean
 from onestory_cli.events import Emit, ignore
 from onestory_cli.models.load import LoadedModel
-from onestory_cli.storyworld.vocabulary import WORDS
+from onestory_cli.storyworld.vocabulary import words_of
 from onestory_cli.training.build import build_model, continue_model, save_model
 from onestory_cli.training.checkpoint import load_weights, whole
 from onestory_cli.training.data import LatentData, PixelData, known_words
@@ -56,7 +56,7 @@ def train(
     if recipe.start:
         model = continue_model(recipe, beside=recipe_path.parent)
     else:
-        model = build_model(recipe, WORDS, known_words(world_config(recipe.world)))
+        model = build_model(recipe, words_of(recipe.world.version), known_words(world_config(recipe.world)))
     for part in (model.transformer, model.vae, model.text_encoder, model.selector, model.conditioner):
         part.to(device)
     model.device = torch.device(device)
@@ -100,7 +100,9 @@ class Trainer:
 
     def _run_vae(self, index: int, modules: Mapping[str, nn.Module]) -> None:
         data = self._pixels()
-        objective = VaeObjective(model=self.model, data=data, stage=self.recipe.stages[index])
+        objective = VaeObjective(
+            model=self.model, data=data, stage=self.recipe.stages[index], compiled=self.recipe.compile
+        )
         self._train(index, modules, objective, lambda path: draw_reconstructions(self.model, data, path))
 
     def _run_text(self, index: int, modules: Mapping[str, nn.Module]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from onestory_cli.storyworld import Actor, Look, Place, WorldConfig, WorldShot, make_story, render_shot
-from onestory_cli.storyworld.vocabulary import ACCESSORIES, ACTIONS, COLOURS, FRAMINGS, SETTINGS, SPECIES
+from onestory_cli.storyworld.vocabulary import ACCESSORIES, ACTIONS, COLOURS, FRAMINGS, KITE_ACTION, SETTINGS, SPECIES
 
 SHORT = WorldConfig(frames=3)
 FULL = WorldConfig()
@@ -21,7 +21,12 @@ def place(setting: str = "meadow", accent: str = "white", accent_x: float = 0.19
 
 
 def shot(
-    *looks: Look, framing: str = "wide shot", action: str = "stands", where: Place | None = None, facing: int = 1
+    *looks: Look,
+    framing: str = "wide shot",
+    action: str = "stands",
+    where: Place | None = None,
+    facing: int = 1,
+    kite: str = "",
 ) -> WorldShot:
     xs = (0.66,) if len(looks) == 1 else (0.39, 0.79)
     actors = tuple(
@@ -36,6 +41,7 @@ def shot(
         full_caption="",
         names_look=(True,) * len(actors),
         names_place="full",
+        kite=kite,
     )
 
 
@@ -235,7 +241,7 @@ def test_waves_move_only_the_arm() -> None:
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_neighbouring_frames_change_little(action: str) -> None:
-    mask = render_shot(shot(FOX, action=action), FULL).mask_THW
+    mask = render_shot(shot(FOX, action=action, kite="red" if action == KITE_ACTION else ""), FULL).mask_THW
     for before, after in pairwise(mask):
         assert (before & after).sum() / (before | after).sum() > 0.7
 

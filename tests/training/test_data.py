@@ -16,11 +16,22 @@ from torch import Tensor
 
 from onestory_cli.events import DataPrepared, Event
 from onestory_cli.models.load import LoadedModel
+from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.sight import accent_mask
 from onestory_cli.storyworld.stories import make_story, relevance
 from onestory_cli.storyworld.vocabulary import WORDS, tokens
 from onestory_cli.storyworld.world import WorldConfig, WorldStory
-from onestory_cli.training.data import LatentData, PixelData, StoryBatch, known_words, pool_mask
+from onestory_cli.training.data import (
+    CHARACTER,
+    EYE,
+    MOUTH,
+    OUTLINE,
+    LatentData,
+    PixelData,
+    StoryBatch,
+    known_words,
+    pool_mask,
+)
 from onestory_cli.training.draw import augment, draw_pixels
 from onestory_cli.training.looks import ROLES, look_labels, setting_labels
 from onestory_cli.training.objective import draws
@@ -217,7 +228,7 @@ def test_full_captions_spell_everything_out(latents: LatentData) -> None:
 
 
 def test_latents_are_those_of_the_drawn_stories(latents: LatentData, tiny_model: LoadedModel) -> None:
-    pixels, cast = draw_pixels(DATA.seed + 2, config=CONFIG, shots=DATA.shots)
+    pixels, cast, _ = draw_pixels(DATA.seed + 2, config=CONFIG, shots=DATA.shots)
     with torch.no_grad():
         expected = tiny_model.encode_video(np.concatenate([pixels, augment(pixels[:1], seed=DATA.seed + 2)]))
     torch.testing.assert_close(latents.latents[2], expected[:-1], atol=2e-3, rtol=2e-3)
@@ -236,14 +247,14 @@ def test_latents_are_kept_in_half_and_not_made_again(cache: Path, latents: Laten
     assert heard == []
 
 
-def test_windows_are_parts_of_clips_with_their_masks(pixels: PixelData) -> None:
+def test_windows_are_parts_of_clips_with_their_kinds(pixels: PixelData) -> None:
     rng, _ = draws(3, 0, 0)
-    frames, masks = pixels.batch(rng, size=6, frames=3)
-    assert (frames.shape, masks.shape) == ((6, 3, 3, 64, 64), (6, 1, 3, 64, 64))
-    assert frames.dtype == masks.dtype == torch.float32
+    frames, kinds = pixels.batch(rng, size=6, frames=3)
+    assert (frames.shape, kinds.shape) == ((6, 3, 3, 64, 64), (6, 1, 3, 64, 64))
+    assert (frames.dtype, kinds.dtype) == (torch.float32, torch.uint8)
     restored = ((frames + 1) * 127.5).round().byte().permute(0, 2, 3, 4, 1).numpy()
     starts = set()
-    for window, mask in zip(restored, masks[:, 0].bool().numpy(), strict=True):
+    for window, kind in zip(restored, kinds[:, 0].numpy(), strict=True):
         found = [
             (clip, start)
             for clip in range(8)
@@ -252,18 +263,27 @@ def test_windows_are_parts_of_clips_with_their_masks(pixels: PixelData) -> None:
         ]
         assert found
         clip, start = found[0]
-        assert np.array_equal(pixels.masks[clip, start : start + 3], mask)
+        assert np.array_equal(pixels.kinds[clip, start : start + 3], kind)
         starts.add(start)
     assert len(starts) > 1
 
 
+def test_kinds_tell_characters_outlines_eyes_and_mouths_apart(pixels: PixelData) -> None:
+    shot = make_story(DATA.seed, CONFIG, shots=DATA.shots).shots[0]
+    rendered = render_shot(shot, CONFIG)
+    kinds = pixels.kinds[0]
+    assert np.array_equal(kinds & CHARACTER > 0, rendered.mask_THW)
+    for value, bit in enumerate((OUTLINE, EYE, MOUTH), start=1):
+        assert np.array_equal(kinds & bit > 0, rendered.details_THW == value)
+
+
 def test_pixels_are_drawn_once_but_again_after_an_interruption(tmp_path: Path, cache: Path, pixels: PixelData) -> None:
-    for name in ("pixels.npy", "masks.npy"):
+    for name in ("pixels.npy", "kinds.npy"):
         shutil.copy(cache / name, tmp_path / name)
     heard: list[Event] = []
     PixelData(tmp_path, config=CONFIG, data=DATA, emit=heard.append)
     assert heard == []
-    (tmp_path / "masks.npy").unlink()
+    (tmp_path / "kinds.npy").unlink()
     (tmp_path / "pixels.npy").write_bytes(b"half of it")
     again = PixelData(tmp_path, config=CONFIG, data=DATA, emit=heard.append)
     assert heard == [DataPrepared(what="pixels", done=2, total=2)]

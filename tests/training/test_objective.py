@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from onestory_cli.models.load import LoadedModel
-from onestory_cli.training.data import LatentData, PixelData
+from onestory_cli.training.data import CHARACTER, EYE, MOUTH, OUTLINE, LatentData, PixelData
 from onestory_cli.training.looks import LOOK_CLASSES, ROLE_CLASSES, SETTING_CLASSES, WordReader
 from onestory_cli.training.objective import (
     Losses,
@@ -25,6 +25,7 @@ from onestory_cli.training.objective import (
     VaeObjective,
     draws,
     latent_statistics,
+    pixel_weights,
     relevance_order,
 )
 from onestory_cli.training.recipe import Stage
@@ -343,15 +344,22 @@ def test_a_vae_that_returns_its_input_has_no_error(
     clip, _ = pixels.batch(draws(3, 0, 0)[0], size=2, frames=5)
     off = clip.clone()
     off[:, :, 0] += 0.5
-    monkeypatch.setattr(model.vae, "decode", lambda *_, **__: (clip,))
+    monkeypatch.setattr("onestory_cli.training.objective.decode_clips", lambda *_: clip)
     perfect = VaeObjective(model=model, data=pixels, stage=replace(vae_stage, kl=0.0))
     assert float(perfect(*draws(3, 0, 0))["loss"].detach()) == pytest.approx(0, abs=1e-6)
-    monkeypatch.setattr(model.vae, "decode", lambda *_, **__: (off,))
+    monkeypatch.setattr("onestory_cli.training.objective.decode_clips", lambda *_: off)
     flat = replace(vae_stage, kl=0.0, character_weight=0.0)
     plain = float(VaeObjective(model=model, data=pixels, stage=flat)(*draws(3, 0, 0))["loss"].detach())
     assert plain == pytest.approx((0.5 + 0.25) / 5, rel=1e-4)
     heavy = VaeObjective(model=model, data=pixels, stage=replace(flat, first_weight=3.0))
     assert float(heavy(*draws(3, 0, 0))["loss"].detach()) == pytest.approx(3 * 0.75 / 7, rel=1e-4)
+
+
+def test_pixels_weigh_what_they_show() -> None:
+    stage = replace(STAGE, character_weight=2.0, outline_weight=1.0, face_weight=8.0)
+    weights = pixel_weights(stage)
+    assert [float(weights[kind]) for kind in (0, CHARACTER, OUTLINE, CHARACTER | OUTLINE)] == [1, 3, 2, 4]
+    assert [float(weights[CHARACTER | part]) for part in (EYE, MOUTH)] == [11, 11]
 
 
 def test_statistics_make_latents_of_unit_scale(model: LoadedModel, pixels: PixelData) -> None:
