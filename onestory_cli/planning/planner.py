@@ -27,6 +27,7 @@ from onestory_cli.planning.jobs import (
     seed_of_take,
 )
 from onestory_cli.planning.validation import (
+    caption_warnings,
     first_shot_model_findings,
     job_findings,
     no_memory_warning,
@@ -35,6 +36,7 @@ from onestory_cli.planning.validation import (
     size_findings,
     unknown_words,
 )
+from onestory_cli.story.captions import with_full_looks
 from onestory_cli.story.types import Audio, Shot, Story
 
 MAX_APPEARANCES = 100  # latest earlier shots of a character that the coverage policy searches
@@ -65,7 +67,8 @@ def make_plan(
         planner.add(shot)
     jobs = tuple(planner.jobs.values())
     sounds = tuple(planner.sounds())
-    warnings = _unique(*unknown_words(story, jobs, spec), *no_memory_warning(story, jobs, spec))
+    story = replace(story, shots=(*planner.shots, *story.shots[len(jobs) :]))
+    warnings = _unique(*planner.warnings, *unknown_words(story, jobs, spec), *no_memory_warning(story, jobs, spec))
     if planner.findings:
         raise Findings(_unique(*planner.findings, *warnings))
     plan = Plan(
@@ -96,7 +99,7 @@ def _until(shots: tuple[Shot, ...], until: str | None) -> tuple[Shot, ...]:
 
 
 class Planner:
-    """Resolves the shots of a story in film order: `jobs` by shot id, and the `findings` so far."""
+    """Resolves the shots of a story in film order: `jobs` by shot id, `shots` as the model sees them, and findings."""
 
     def __init__(
         self, story: Story, spec: ModelSpec, assets: AssetReader, first_shot_model: FirstShotModel | None = None
@@ -107,7 +110,10 @@ class Planner:
             self._findings += first_shot_model_findings(story, spec, first_shot_model.spec)
         self._mentions = {shot.id: {mention.id: None for mention in shot.mentions} for shot in story.shots}
         self._shots_naming: dict[str, list[str]] = {}
+        self._shots_showing: dict[str, set[str]] = {}
         self.jobs: dict[str, ShotJob] = {}
+        self.shots: list[Shot] = []
+        self.warnings: list[Diagnostic] = []
         self.references = tuple(self._references())
 
     @property
@@ -119,6 +125,8 @@ class Planner:
         story, memory = self._story, self._memory(shot)
         first = None if shot.image or memory.sources else self._first_shot_model
         spec = first.spec if first else self._spec
+        if spec.remembers != "context" and shot.captions in (None, "auto"):
+            shot = with_full_looks(shot, story.declared, story.style)
         fps = story.fps or self._spec.fps
         length = shot_length(story, shot, spec, fps)
         width, height = _or_default(shot.width, spec.width), _or_default(shot.height, spec.height)
@@ -128,8 +136,11 @@ class Planner:
             width, height = spec.width, spec.height
         job = self._job(shot, first, memory, frames=length.frames, width=width, height=height, fps=fps)
         self.jobs[shot.id] = job
+        self.shots.append(shot)
+        self.warnings += caption_warnings(story, shot, job, self._shots_showing)
         for id in self._mentions[shot.id]:
             self._shots_naming.setdefault(id, []).append(shot.id)
+            self._shots_showing.setdefault(id, set()).add(shot.id)
         self._findings += job_findings(story, shot, job, spec, next(iter(self.jobs.values())))
 
     def sounds(self) -> Iterator[Sound]:

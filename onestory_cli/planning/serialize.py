@@ -91,6 +91,8 @@ def _shot(shot: Shot, job: ShotJob, names: Names, seeds: Mapping[str, int]) -> I
     yield from (("scheduler", job.scheduler), ("shift", job.shift))
     if job.image:
         yield "image", names[job.image.path]
+    if shot.captions:
+        yield "captions", shot.captions
     yield "memory", _memory(shot, job)
     if shot.subtitle:
         yield "subtitle", shot.subtitle

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, replace
 from itertools import islice
 from math import floor
 
 from onestory_cli.errors import Diagnostic, Place, shorten
 from onestory_cli.models.bases import BASES
 from onestory_cli.models.catalog import ModelSpec
-from onestory_cli.planning.jobs import ShotJob
+from onestory_cli.planning.jobs import REFERENCE_MARK, ShotJob
+from onestory_cli.story.captions import long_caption_finding
 from onestory_cli.story.types import Shot, Story
 
+LONG_CAPTION = 300  # words, about the 512 tokens that Wan's text encoder reads
 MAX_WORDS = 200  # reported per story; finding similar words takes time
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
@@ -104,7 +106,9 @@ def size_findings(story: Story, shot: Shot, spec: ModelSpec, width: int, height:
 
 
 def job_findings(story: Story, shot: Shot, job: ShotJob, spec: ModelSpec, first: ShotJob) -> Iterator[Diagnostic]:
-    """S214, S215, S217 to S219 and S221 for a planned shot; `first` is the first job of the film."""
+    """S142, S214, S215, S217 to S219 and S221 for a planned shot; `first` is the first job of the film."""
+    if finding := long_caption_finding(shot):
+        yield replace(finding, place=place_of(story, shot, "caption"))
     yield from _size_of_film(story, shot, job, first)
     yield from _memory_findings(story, shot, job, spec)
     yield from _start_findings(story, shot, job, spec)
@@ -183,6 +187,34 @@ def first_shot_model_findings(story: Story, spec: ModelSpec, first: ModelSpec) -
         )
 
 
+def caption_warnings(
+    story: Story, shot: Shot, job: ShotJob, shots_showing: Mapping[str, Set[str]]
+) -> Iterator[Diagnostic]:
+    """W304 and W305 for a resolved caption. `shots_showing` has the earlier shots that mention an id."""
+    full = {mention.id for mention in shot.mentions if mention.full}
+    again = dict.fromkeys(mention.id for mention in shot.mentions if not mention.full and mention.id not in full)
+    sources = job.memory.sources if again else ()
+    visible = frozenset(sources[-1:] if job.memory.policy == "last" else sources)
+    for id in again:
+        if REFERENCE_MARK + id not in visible and visible.isdisjoint(shots_showing.get(id, ())):
+            yield Diagnostic(
+                code="W304",
+                message=f'shot "{shot.id}" refers to "{id}", but no shot in its memory shows it',
+                severity="warning",
+                place=place_of(story, shot, f"caption.{id}", "caption"),
+                help=f"write `${id}!` for the full look, or add a shot that shows it to `memory.from`",
+            )
+    count = len(shot.resolved_caption.split())
+    if count > LONG_CAPTION:
+        yield Diagnostic(
+            code="W305",
+            message=f'the resolved caption of shot "{shot.id}" has {count} words',
+            severity="warning",
+            place=place_of(story, shot, "caption"),
+            help=f"text encoders ignore what follows about {LONG_CAPTION} words: put what matters first, or shorten it",
+        )
+
+
 def no_memory_warning(story: Story, jobs: tuple[ShotJob, ...], spec: ModelSpec) -> tuple[Diagnostic, ...]:
     """W311 for a film of several shots on a base without memory."""
     if spec.remembers != "nothing" or len(jobs) < 2:
@@ -192,7 +224,7 @@ def no_memory_warning(story: Story, jobs: tuple[ShotJob, ...], spec: ModelSpec) 
         message=f'"{spec.name}" has no memory adapter: each shot is generated from its caption alone',
         severity="warning",
         place=place_of(story, None, "model"),
-        help=f"{_names(remembers='references')} remembers without training; or train an adapter for this base",
+        help=f"captions repeat the full looks; {_names(remembers='references')} remembers without training",
     )
     return (finding,)
 

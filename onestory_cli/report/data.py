@@ -18,6 +18,7 @@ from onestory_cli.store.layout import SHOTS
 from onestory_cli.store.run import Run
 from onestory_cli.store.state import RunState
 from onestory_cli.store.takes import Take, read_shot_takes
+from onestory_cli.story.captions import mentions_in
 from onestory_cli.story.types import Mention, Shot, Story
 
 
@@ -176,7 +177,7 @@ def _shot(shot: Shot, take: Take, shelf: _Shelf) -> ShotReport:
         id=shot.id,
         number=shelf.numbers[shot.id],
         caption=caption,
-        mentions=shot.mentions if caption == shot.resolved_caption else (),  # edited since: spans of another text
+        mentions=mentions_in(caption, shot, shelf.story.declared, shelf.story.style),
         take=take,
         memory=_memory(shot, take, shelf),
     )
@@ -229,7 +230,7 @@ class _Shelf:
     """Finds what a digest stands for: an accepted take, another take that is still there, or a picture."""
 
     def __init__(self, run: Run, state: RunState, takes: Mapping[str, Take], story: Story) -> None:
-        self._run, self._state, self._takes = run, state, takes
+        self._run, self._state, self._takes, self.story = run, state, takes, story
         self.numbers = {shot.id: number for number, shot in enumerate(story.shots, start=1)}
         self.named = {shot.id: {mention.id for mention in shot.mentions} for shot in story.shots}
         self._names = {take.digest: shot for shot, take in takes.items()}

@@ -44,20 +44,36 @@ def fold(text: str) -> str:
     return " ".join(text.split())
 
 
-def default_again(id: str) -> str:
-    """The referential phrase for an id without `again`: "the same old robot"."""
-    return f"the same {id.replace('-', ' ')}"
+def resolve_all(captions: Sequence[tuple[str, bool]], cast: Cast, style: str) -> tuple[Resolved, ...]:
+    """The resolved captions of a film, in order, each followed by `style`. Unknown references are left unchanged.
 
-
-def resolve_all(captions: Sequence[str], cast: Cast, style: str) -> tuple[Resolved, ...]:
-    """The resolved captions of a film, in order, each followed by `style`. Unknown references are left unchanged."""
+    A caption comes with a flag: if true, it is resolved as if it were the first of the film (`captions: full`).
+    """
     seen: set[str] = set()
     resolved: list[Resolved] = []
     mentions = 0
-    for caption in captions:
-        resolved.append(_resolve(fold(caption), cast, fold(style), seen, most=MAX_MENTIONS + 1 - mentions))
+    for caption, full in captions:
+        seen_here = set() if full else seen
+        resolved.append(_resolve(fold(caption), cast, fold(style), seen_here, most=MAX_MENTIONS + 1 - mentions))
+        seen |= seen_here
         mentions += len(resolved[-1].mentions)
     return tuple(resolved)
+
+
+def with_full_looks(shot: Shot, declared: Sequence[Declared], style: str) -> Shot:
+    """The shot with its caption resolved as if it were the first of the film."""
+    if all(mention.full for mention in shot.mentions):
+        return shot
+    (resolved,) = resolve_all([(shot.caption, True)], Cast(declared={item.id: item for item in declared}), style)
+    return replace(shot, resolved_caption=resolved.text, mentions=resolved.mentions)
+
+
+def mentions_in(caption: str, shot: Shot, declared: Sequence[Declared], style: str) -> tuple[Mention, ...]:
+    """The mentions in a resolved caption of a shot; none if the shot has been edited since, as spans would be wrong."""
+    for resolved in (shot, with_full_looks(shot, declared, style)):
+        if resolved.resolved_caption == caption:
+            return resolved.mentions
+    return ()
 
 
 def _resolve(caption: str, cast: Cast, style: str, seen: set[str], *, most: int) -> Resolved:
@@ -115,13 +131,17 @@ def check_captions(source: StorySource, shots: Sequence[Shot], cast: Cast) -> It
                 help="split the film into several stories",
             )
             return
-        if len(shot.resolved_caption) > MAX_RESOLVED:
-            yield Diagnostic(
-                code="S142",
-                message=f"the caption of {_named(shot)} is too long with its looks written out",
-                place=source.place(path),
-                help=f"the limit is {MAX_RESOLVED} characters; use fewer references, or `$id` instead of `$id!`",
-            )
+        if finding := long_caption_finding(shot):
+            yield replace(finding, place=source.place(path))
+
+
+def long_caption_finding(shot: Shot) -> Diagnostic | None:
+    """S142, without a place, for a caption that is too long once resolved."""
+    if len(shot.resolved_caption) <= MAX_RESOLVED:
+        return None
+    message = f"the caption of {_named(shot)} is too long with its looks written out"
+    help = f"the limit is {MAX_RESOLVED} characters; use fewer references, or `$id` instead of `$id!`"
+    return Diagnostic(code="S142", message=message, help=help)
 
 
 def _reference_finding(match: re.Match[str], shot: Shot, cast: Cast) -> Diagnostic | None:

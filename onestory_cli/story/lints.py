@@ -7,11 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from onestory_cli.errors import Diagnostic, Place, shorten
-from onestory_cli.story.captions import MAX_RESOLVED, REFERENCE, Declared
+from onestory_cli.story.captions import REFERENCE, Declared
 from onestory_cli.story.source import KeyPath, StorySource
 from onestory_cli.story.types import Shot, Story
-
-LONG_CAPTION = 300  # words, about the 512 tokens that Wan's text encoder reads
 
 _PHRASE = re.compile(
     r"\bthe\s+same\b(?=\s+(?P<noun>\w+(?:[\s-]+\w+)?))|\bagain\b|\bback\s+(?:in|on|at|inside|outside)\b",
@@ -39,7 +37,7 @@ class _Visibility:
 
 
 def lint(source: StorySource, story: Story) -> Iterator[Diagnostic]:
-    """W301 to W309, for a story without errors."""
+    """W301 to W303 and W306 to W309, for a story without errors. W304 and W305 depend on the model: see `planning`."""
     mentioned = {mention.id for shot in story.shots for mention in shot.mentions}
     for kind, declared in (("characters", story.characters), ("settings", story.settings)):
         for item in declared:
@@ -51,20 +49,15 @@ def lint(source: StorySource, story: Story) -> Iterator[Diagnostic]:
 
 
 def _shot_warnings(source: StorySource, story: Story) -> Iterator[Diagnostic]:
-    shots_showing: dict[str, int] = {}
     shots_with_word: dict[str, int] = {}
     order = {shot.id: index for index, shot in enumerate(story.shots)}
     pictured = {item.id: item.look for item in story.declared if item.image}
     for index, shot in enumerate(story.shots):
         path: KeyPath = ("shots", index, "caption")
         visible = _visibility(shot, index, order, pictured)
-        yield from _forgotten(source, path, shot, visible, shots_showing)
         yield from _dangling(source, path, shot, visible, shots_with_word)
-        yield from _long(source, path, shot)
         for word in _words(shot.resolved_caption):
             shots_with_word[word] = shots_with_word.get(word, 0) | 1 << index
-        for id in {mention.id for mention in shot.mentions}:
-            shots_showing[id] = shots_showing.get(id, 0) | 1 << index
 
 
 def _visibility(shot: Shot, index: int, order: Mapping[str, int], pictured: dict[str, str]) -> _Visibility:
@@ -78,22 +71,6 @@ def _visibility(shot: Shot, index: int, order: Mapping[str, int], pictured: dict
     if memory.policy == "last" and shots:
         return _Visibility(shots=1 << (shots.bit_length() - 1))
     return _Visibility(shots=shots, pictured=pictured)
-
-
-def _forgotten(
-    source: StorySource, path: KeyPath, shot: Shot, visible: _Visibility, shots_showing: dict[str, int]
-) -> Iterator[Diagnostic]:
-    """W304: a referential mention of an id that no visible shot has shown."""
-    full = {mention.id for mention in shot.mentions if mention.full}
-    for id in dict.fromkeys(mention.id for mention in shot.mentions if not mention.full):
-        if id in full or id in visible.pictured or shots_showing[id] & visible.shots:
-            continue
-        yield _warning(
-            "W304",
-            f'shot "{shot.id}" refers to "{id}", but no shot in its memory shows it',
-            source.place_inside(path, re.compile(rf"\${id}(?![\w-]*\w)"), 0),
-            help=f"write `${id}!` for the full look, or add a shot that shows it to `memory.from`",
-        )
 
 
 def _dangling(
@@ -123,17 +100,6 @@ def _mentions(visible: _Visibility, nouns: set[str], shots_with_word: dict[str, 
     if any(nouns & _words(f"{id} {look}") for id, look in visible.pictured.items()):
         return True
     return any(shots_with_word.get(noun, 0) & visible.shots for noun in nouns)
-
-
-def _long(source: StorySource, path: KeyPath, shot: Shot) -> Iterator[Diagnostic]:
-    count = len(shot.resolved_caption.split())
-    if count > LONG_CAPTION and len(shot.resolved_caption) <= MAX_RESOLVED:
-        yield _warning(
-            "W305",
-            f'the resolved caption of shot "{shot.id}" has {count} words',
-            source.place(path),
-            help=f"text encoders ignore what follows about {LONG_CAPTION} words: put what matters first, or shorten it",
-        )
 
 
 def _unused(source: StorySource, path: KeyPath) -> Diagnostic:

@@ -19,7 +19,7 @@ from onestory_cli.story.types import MAX_SEED, Story
 from onestory_cli.story.validate import check_alternatives, check_ids, check_memory
 
 # Warnings that are wrong if a reference is misspelt.
-_ABOUT_MENTIONS = {"W302", "W303", "W304"}
+_ABOUT_MENTIONS = {"W302", "W303"}
 
 
 def load_story(

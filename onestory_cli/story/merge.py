@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from onestory_cli.errors import Place
-from onestory_cli.story.captions import Cast, Resolved, default_again, fold, resolve_all
+from onestory_cli.story.captions import REFERENCE, Cast, Resolved, fold, resolve_all
+from onestory_cli.story.referential_phrase import default_again
 from onestory_cli.story.source import KeyPath, StorySource
 from onestory_cli.story.types import Audio, Character, LoraRequest, MemoryRequest, Output, Setting, Shot, Story
 
@@ -41,13 +42,15 @@ def build_story(
     """The story in `tree`, the well-typed values of `source`. `seed` replaces the story's seed."""
     cast = _cast(source.value, tree)
     shots = tree.get("shots", [])
-    style = tree.get("style", "")
-    resolved = resolve_all([shot.get("caption", "") for shot in shots], cast, style)
     shared = [
         Layer(values=tree, path=()),
         Layer(values=tree.get("defaults", {}), path=("defaults",)),
         Layer(values=tree.get("profiles", {}).get(profile, {}), path=("profiles", profile or "")),
     ]
+    style = tree.get("style", "")
+    options = [_options(index, shot, shared) for index, shot in enumerate(shots)]
+    captions = [(shot.get("caption", ""), _asks_full(values)) for shot, values in zip(shots, options, strict=True)]
+    resolved = resolve_all(captions, cast, style)
     seeds = [layer.values["seed"] for layer in shared if "seed" in layer.values]
     story = Story(
         path=source.text.path,
@@ -60,7 +63,7 @@ def build_story(
         style=fold(style),
         characters=tuple(item for item in cast.declared.values() if isinstance(item, Character)),
         settings=tuple(item for item in cast.declared.values() if isinstance(item, Setting)),
-        shots=tuple(_shot(source, index, shot, shared, resolved[index]) for index, shot in enumerate(shots)),
+        shots=tuple(_shot(source, index, shot, options[index], resolved[index]) for index, shot in enumerate(shots)),
         output=_output(tree.get("output", {})),
         loras=_loras([layer.values["lora"] for layer in shared if "lora" in layer.values]),
         audio=_audio(tree.get("audio", {}), role="music"),
@@ -93,15 +96,24 @@ def _cast(raw: object, tree: dict[str, Any]) -> Cast:
         complete &= isinstance(section, dict)
         for id in section if isinstance(section, dict) else ():
             given = tree.get(kind, {}).get(id, {})
-            again = fold(given.get("again", "")) or default_again(id)
-            declared[id] = make(id=id, look=fold(given.get("look", "")), again=again, image=given.get("image"))
+            look = fold(given.get("look", ""))
+            again = fold(given.get("again", "")) or default_again(id, look)
+            declared[id] = make(id=id, look=look, again=again, image=given.get("image"))
     return Cast(declared=declared, complete=complete)
 
 
-def _shot(source: StorySource, index: int, shot: dict[str, Any], shared: Sequence[Layer], resolved: Resolved) -> Shot:
-    path: KeyPath = ("shots", index)
+def _options(index: int, shot: dict[str, Any], shared: Sequence[Layer]) -> dict[str, Value]:
+    """The merged options of shot number `index`."""
     story, defaults, profile = (_for_shots(layer) for layer in shared)
-    merged = merge([story, defaults, profile, Layer(values=shot, path=path)])
+    return merge([story, defaults, profile, Layer(values=shot, path=("shots", index))])
+
+
+def _asks_full(options: dict[str, Value]) -> bool:
+    return "captions" in options and options["captions"].value == "full"
+
+
+def _shot(source: StorySource, index: int, shot: dict[str, Any], merged: dict[str, Value], resolved: Resolved) -> Shot:
+    path: KeyPath = ("shots", index)
     given = {key: item.value for key, item in merged.items()}
     width, height = _size(given.get("size"))
     sources = given.get("memory.from")
@@ -122,6 +134,7 @@ def _shot(source: StorySource, index: int, shot: dict[str, Any], shared: Sequenc
         shift=_number(given.get("shift")),
         image=given.get("image"),
         accept=given.get("accept"),
+        captions=given.get("captions"),
         memory=MemoryRequest(
             frames=_whole(given.get("memory.frames")),
             budget=_number(given.get("memory.budget")),
@@ -131,7 +144,7 @@ def _shot(source: StorySource, index: int, shot: dict[str, Any], shared: Sequenc
         ),
         audio=_audio(shot.get("audio", {}), role="effect"),
         subtitle=_lines(given.get("subtitle", "")),
-        places={"id": source.place((*path, "id"))} | _places(source, merged),
+        places={"id": source.place((*path, "id"))} | _places(source, merged) | _mention_places(source, path, resolved),
     )
 
 
@@ -143,6 +156,16 @@ def _for_shots(layer: Layer) -> Layer:
 
 def _places(source: StorySource, merged: dict[str, Value]) -> dict[str, Place]:
     return {key: source.place(item.path) for key, item in merged.items()}
+
+
+def _mention_places(source: StorySource, path: KeyPath, resolved: Resolved) -> dict[str, Place]:
+    """The place of the first reference to each id, as "caption.fox"; only ids with a referential phrase."""
+    ids = {mention.id for mention in resolved.mentions if not mention.full}
+    if not ids:
+        return {}
+    spans = source.spans_inside((*path, "caption"), REFERENCE)
+    first = {match["name"]: match for match in reversed(list(spans)) if match["name"] in ids}
+    return {f"caption.{id}": source.text.place(match.start(), match.end()) for id, match in first.items()}
 
 
 def _story_places(source: StorySource, tree: dict[str, Any]) -> dict[str, Place]:

@@ -8,7 +8,9 @@ is bounded by its size.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple, NoReturn
 
 import yaml
@@ -68,11 +70,12 @@ class StorySource:
         Searches the file, not the value, because quotes, folding and indentation move characters. `pattern` must match
         the same text in both.
         """
-        start, end = self._nearest(path).value
-        for number, match in enumerate(pattern.finditer(self.text.content, start, end)):
-            if number == nth:
-                return self.text.place(match.start(), match.end())
-        return self.place(path)
+        match = next(islice(self.spans_inside(path, pattern), nth, None), None)
+        return self.text.place(match.start(), match.end()) if match else self.place(path)
+
+    def spans_inside(self, path: KeyPath, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
+        """The matches of `pattern` in the file, inside the text at `path`."""
+        return pattern.finditer(self.text.content, *self._nearest(path).value)
 
     def comment_place(self, path: KeyPath) -> Place | None:
         """The place of a comment that cuts off text: `a robot # 7 waves`. Two spaces before # mark a real comment."""

@@ -92,6 +92,7 @@ class Shot:
     shift: float | None = None
     image: str | None = None
     accept: str | None = None
+    captions: str | None = None  # "auto" | "referential" | "full"
     memory: MemoryRequest = MemoryRequest()
     audio: Audio | None = None
     subtitle: str = ""

@@ -10,8 +10,10 @@ from PIL import Image
 
 from onestory_cli.errors import Diagnostic, Findings, Place
 from onestory_cli.models.bases import BASES
+from onestory_cli.models.spec import ModelSpec
 from onestory_cli.planning.jobs import FirstShotModel, Plan
 from onestory_cli.planning.planner import make_plan
+from onestory_cli.planning.serialize import story_text
 from onestory_cli.store.keys import spec_fields
 from onestory_cli.story.load import read_story
 from onestory_cli.story.types import Character, MemoryRequest, Shot
@@ -164,3 +166,108 @@ def test_many_shots_are_counted() -> None:
 def test_an_open_vocabulary_has_no_unknown_words() -> None:
     _, warnings = make_plan(story_of(shot("a", "dragon")), SPEC)
     assert warnings == ()
+
+
+CAST = "characters: {fox: {look: a red fox}}\nsettings: {beach: {look: a beach}}\n"
+
+
+def codes(text: str, spec: ModelSpec, folder: Path = Path()) -> list[str]:
+    """The codes of all warnings of a story on a model."""
+    data = f"story: 1\ntitle: T\n{text}".encode()
+    story, warnings = read_story(data, str(folder / "film.story.yaml"))
+    return [item.code for item in (*warnings, *make_plan(story, spec)[1])]
+
+
+@pytest.mark.parametrize(
+    ("memory", "expected"),
+    [
+        ("{}", []),
+        ("{from: [a]}", []),
+        ("{from: [b]}", ["W304"]),
+        ("{from: [b, c]}", []),
+        ("{from: []}", ["W304"]),
+        ("{frames: 0}", ["W304"]),
+        ("{budget: 0}", ["W304"]),
+        ("{policy: none}", ["W304"]),
+        ("{policy: last}", []),
+        ("{policy: last, from: [a, b]}", ["W304"]),
+        ("{policy: recent}", []),
+    ],
+)
+def test_references_to_what_no_visible_shot_shows(memory: str, expected: list[str]) -> None:
+    text = f"""
+shots:
+  - {{id: a, caption: $fox waves on $beach.}}
+  - {{id: b, caption: $beach.}}
+  - {{id: c, caption: $fox!.}}
+  - {{id: d, caption: $fox jumps., memory: {memory}}}
+"""
+    assert codes(CAST + text, SPEC) == expected
+
+
+def test_a_reference_picture_counts_as_memory(tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "fox.png")
+    text = """
+characters: {fox: {look: a red fox, image: fox.png}}
+shots:
+  - {id: a, caption: $fox waves.}
+  - {id: b, caption: $fox jumps. The same fox., memory: {from: []}}
+  - {id: c, caption: $fox jumps., memory: {policy: none}}
+"""
+    assert codes(text, SPEC, tmp_path) == ["W304"]
+
+
+LATER = CAST + "shots:\n  - {id: a, caption: $fox waves.}\n  - {id: b, caption: $fox jumps on $beach.%s}\n"
+
+
+def captions_on(spec: ModelSpec, mode: str, first: FirstShotModel | None = None) -> list[str]:
+    data = ("story: 1\ntitle: T\n" + LATER % (f", captions: {mode}" if mode else "")).encode()
+    plan, _ = make_plan(read_story(data, "film.story.yaml")[0], spec, first_shot_model=first)
+    assert [shot.resolved_caption for shot in plan.story.shots] == [job.caption for job in plan.jobs]
+    return [job.caption for job in plan.jobs]
+
+
+REFERENTIAL = ["A red fox waves.", "The same fox jumps on a beach."]
+FULL = ["A red fox waves.", "A red fox jumps on a beach."]
+
+
+@pytest.mark.parametrize("mode", ["", "auto", "referential"])
+def test_captions_are_referential_with_an_adapter(mode: str) -> None:
+    assert captions_on(SPEC, mode) == REFERENTIAL
+
+
+@pytest.mark.parametrize("spec", [VACE, T2V, TI2V], ids=lambda spec: spec.name)
+@pytest.mark.parametrize("mode", ["", "auto", "full"])
+def test_captions_are_full_without_an_adapter(spec: ModelSpec, mode: str) -> None:
+    assert captions_on(spec, mode) == FULL
+
+
+def test_explicit_captions_do_not_depend_on_the_model() -> None:
+    assert captions_on(SPEC, "full") == FULL
+    assert captions_on(VACE, "referential") == REFERENTIAL
+
+
+def test_full_captions_need_no_memory() -> None:
+    text = LATER % ", memory: {policy: none}"
+    assert codes(text, SPEC) == ["W304"]
+    assert codes(text.replace("policy: none}", "policy: none}, captions: full"), SPEC) == []
+    assert codes(text, VACE) == []
+    assert codes(LATER % ", captions: referential", T2V) == ["W304", "W311"]
+
+
+def test_a_caption_that_is_too_long_with_full_looks_is_refused() -> None:
+    ids = [f"fox-{letter}" for letter in "abcdefghijkl"]
+    cast = "".join(f"  {id}: {{look: 'a {'red ' * 450}fox'}}\n" for id in ids)
+    shots = "".join(f"- {{id: {id}, caption: ${id} waves.}}\n" for id in ids)
+    text = f"characters:\n{cast}shots:\n{shots}- {{id: all, caption: '{' '.join('$' + id for id in ids)}'}}\n"
+    assert set(codes(text, SPEC)) == {"W305"}
+    with pytest.raises(Findings, match='caption of shot "all" is too long') as caught:
+        codes(text, VACE)
+    assert caught.value.code == "S142"
+
+
+def test_the_captions_mode_survives_serialization() -> None:
+    data = ("story: 1\ntitle: T\n" + LATER % ", captions: full").encode()
+    plan, _ = make_plan(read_story(data, "film.story.yaml")[0], SPEC)
+    again, _ = read_story(story_text(plan, names={}, seeds={}).encode(), "film.story.yaml")
+    assert [job.caption for job in make_plan(again, SPEC)[0].jobs] == FULL

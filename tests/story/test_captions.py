@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from onestory_cli.story.captions import MAX_RESOLVED, Cast, Resolved, default_again, fold, resolve_all
-from onestory_cli.story.types import Character, Setting
+from onestory_cli.story.captions import MAX_RESOLVED, Cast, Resolved, fold, mentions_in, resolve_all, with_full_looks
+from onestory_cli.story.types import Character, Mention, Setting, Shot
+from tests.story.conftest import Read
 
 FOX = Character(id="fox", look="a red fox", again="the same fox")
 BEAR = Character(id="old-bear", look="an old bear", again="the same old bear")
@@ -12,7 +13,7 @@ CAST = Cast(declared={item.id: item for item in (FOX, BEAR, BEACH)})
 
 
 def resolved(*captions: str, style: str = "") -> list[str]:
-    return [item.text for item in resolve_all(captions, CAST, style)]
+    return [item.text for item in resolve_all([(caption, False) for caption in captions], CAST, style)]
 
 
 def test_the_first_mention_of_the_film_is_full() -> None:
@@ -72,7 +73,7 @@ def test_white_space_is_folded() -> None:
 
 
 def test_mentions_are_spans_of_the_text() -> None:
-    (item,) = resolve_all(["Hm, $fox and  $old-bear on $beach, $fox."], CAST, "style")
+    (item,) = resolve_all([("Hm, $fox and  $old-bear on $beach, $fox.", False)], CAST, "style")
     assert [(mention.id, mention.kind, mention.full) for mention in item.mentions] == [
         ("fox", "character", True),
         ("old-bear", "character", True),
@@ -85,10 +86,53 @@ def test_mentions_are_spans_of_the_text() -> None:
 
 def test_resolved_captions_are_bounded() -> None:
     cast = Cast(declared={"fox": Character(id="fox", look="a " * 999 + "fox", again="it")})
-    (item,) = resolve_all(["$fox! " * 1300], cast, "")
+    (item,) = resolve_all([("$fox! " * 1300, False)], cast, "")
     assert isinstance(item, Resolved)
     assert MAX_RESOLVED < len(item.text) < 2 * MAX_RESOLVED
 
 
-def test_default_again() -> None:
-    assert default_again("old-bear") == "the same old bear"
+def test_a_full_caption_is_resolved_as_if_it_were_the_first() -> None:
+    captions = [("$fox waves.", False), ("$fox sees $old-bear and $fox.", True), ("$fox and $old-bear.", False)]
+    assert [item.text for item in resolve_all(captions, CAST, "")] == [
+        "A red fox waves.",
+        "A red fox sees an old bear and the same fox.",
+        "The same fox and the same old bear.",
+    ]
+
+
+def test_with_full_looks_keeps_a_caption_that_has_them() -> None:
+    first = Shot(id="a", caption="$fox waves.", resolved_caption="edited")
+    assert with_full_looks(first, [FOX], "") is first
+
+
+def test_mentions_in_a_caption_of_either_mode() -> None:
+    mention = Mention(id="fox", kind="character", full=False, start=0, end=12)
+    later = Shot(id="b", caption="$fox jumps.", resolved_caption="The same fox jumps.", mentions=(mention,))
+    assert mentions_in("The same fox jumps.", later, [FOX], "") == (mention,)
+    assert [(item.full, item.end) for item in mentions_in("A red fox jumps.", later, [FOX], "")] == [(True, 9)]
+    assert mentions_in("A blue fox jumps.", later, [FOX], "") == ()
+
+
+def test_captions_can_be_set_for_all_shots_and_for_one(read: Read) -> None:
+    story = read("""
+    defaults: {captions: full}
+    characters: {fox: {look: a red fox}}
+    shots:
+      - {id: a, caption: $fox waves.}
+      - {id: b, caption: $fox jumps.}
+      - {id: c, caption: $fox sits., captions: referential}
+    """)
+    assert [shot.resolved_caption for shot in story.shots] == [
+        "A red fox waves.",
+        "A red fox jumps.",
+        "The same fox sits.",
+    ]
+    assert [shot.captions for shot in story.shots] == ["full", "full", "referential"]
+
+
+def test_the_default_again_comes_from_the_look(read: Read) -> None:
+    story = read("""
+    characters: {hero: {look: a red fox with a scarf}, maya: {look: 'Maya, a tall girl'}}
+    shots: [{id: a, caption: $hero meets $maya.}, {id: b, caption: $hero and $maya wave.}]
+    """)
+    assert story.shots[1].resolved_caption == "The same fox and Maya wave."
