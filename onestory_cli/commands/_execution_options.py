@@ -10,6 +10,7 @@ from onestory_cli.commands._distributed import shares
 from onestory_cli.commands._options import flag, option
 from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean
 from onestory_cli.models.offload.config import (
+    CONTEXT,
     OFFLOADS,
     STORAGES,
     ExecutionConfig,
@@ -82,8 +83,9 @@ class FittingFlags:
         str | None,
         _option(
             "--cache",
-            metavar="first-block[:T]",
-            help="Pass over blocks whose first one changes by less than T between steps (0.05). Changes the film.",
+            metavar="MODE",
+            help="Reuse work between steps: `context` computes context tokens once per shot; `first-block[:T]` skips "
+            "the other blocks while the first one changes by less than T (0.05). Changes the film.",
         ),
     ] = None
 
@@ -163,5 +165,6 @@ def _asked(flags: FittingFlags) -> ExecutionRequest:
         vae_tiling=flags.vae_tiling,
         attention=flags.attention,
         compile_blocks=flags.compile_blocks,
-        cache=None if flags.cache is None else parse_cache(flags.cache),
+        cache=None if flags.cache in (None, CONTEXT) else parse_cache(flags.cache),
+        reuse_context=flags.cache == CONTEXT,
     )

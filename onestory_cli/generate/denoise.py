@@ -19,6 +19,7 @@ from torch import Tensor
 from onestory_cli.checkpoint import NO_CHECKPOINT, Checkpoint
 from onestory_cli.generate.denoise_state import identity_of, restore, snapshot
 from onestory_cli.models.block_cache import FRESH_STEPS, Pass, cache_pass, reset_caches
+from onestory_cli.models.context_cache import reuse_context
 from onestory_cli.models.model import LoadedModel
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.models.text_cache import cache_text_projections
@@ -116,18 +117,28 @@ def denoise(
         latents, done = restore(kept, scheduler, schedule.name, model.device), kept.step
     state = partial(snapshot, scheduler, schedule.name, steps=schedule.steps, identity=identity)
     fresh = None
+    reuses = model.spec.caches_context
     tokens = math.prod(latents.shape[2:]) // math.prod(model.transformer.config.patch_size)
-    with cache_text_projections(model.expert_transformers, conditions.text_BLE, tokens=tokens):
+    with (
+        cache_text_projections(model.expert_transformers, conditions.text_BLE, tokens=tokens),
+        reuse_context(model.expert_transformers if reuses else ()),
+    ):
+        if done and reuses and model.expert(scheduler.timesteps[done]) == model.expert(scheduler.timesteps[0]):
+            # a resumed shot reuses the context of its first step, too
+            start = set_first_frame(noise_BCTHW.to(model.device), conditions.first_BCHW)
+            predict_velocity(model, start, scheduler.timesteps[0], conditions)
         for step, time in enumerate(scheduler.timesteps[done:], start=done + 1):
             if model.spec.fitting.cache is not None and (step - 1) % FRESH_STEPS == 0:
                 reset_caches(model.expert_transformers)
                 fresh = state(latents, step=step - 1)
+            elif reuses and fresh is None and model.expert(time) != model.expert(scheduler.timesteps[0]):
+                fresh = state(latents, step=step - 1)  # the second expert computes its context here
             predicted = guided_velocity(model, latents, time, conditions, schedule)
             latents = scheduler.step(predicted, time, latents, return_dict=False)[0]
             latents = set_first_frame(latents, conditions.first_BCHW)
             on_step(step)
             if checkpoint.due(last=step == schedule.steps):
-                # the cache itself is not kept: with one, the work goes on from where it was empty
+                # caches are not kept: work is resumed from where they were empty
                 checkpoint.keep(fresh if fresh and step < schedule.steps else state(latents, step=step))
     reset_caches(model.expert_transformers)
     return latents[:, :, conditions.references :].float()

@@ -43,6 +43,7 @@ class ModelSpec:
     With a `boundary_ratio` there are two experts: `transformer` down to that part of the noise, `transformer_2` below
     it, the latter with `guidance_2`. `memory_guidance` is how much further the memory leads than guidance leads it,
     in shots that introduce no character.
+    `reuse_context`: keys and values of context tokens are computed in the first step of a shot and reused afterwards.
     `image_tokens`: the base reads CLIP tokens of the first frame (Wan 2.1 I2V).
     `scorer` is the image-text model that judges relevance where there is no adapter: a folder or a hub id.
     `memory_gb` is what the weights take on a GPU, all parts at once, in 10^9 bytes; activations come on top.
@@ -79,6 +80,7 @@ class ModelSpec:
     expand_timesteps: bool = True
     image_tokens: bool = False
     scale: int = 1
+    reuse_context: bool = False
     words: tuple[str, ...] | None = None
     negative: str = ""
     dtype: str = "float32"
@@ -112,6 +114,13 @@ class ModelSpec:
             return "context"
         ways: dict[Task, Remembers] = {"vace": "references", "i2v": "first-frame", "ti2v": "first-frame"}
         return ways.get(self.task, "nothing")
+
+    @property
+    def caches_context(self) -> bool:
+        """Whether steps after the first reuse its context tokens; the first-block cache needs them in every step."""
+        wanted = self.reuse_context or self.fitting.reuse_context
+        free = self.fitting.cache is None and not self.fitting.compile_blocks
+        return wanted and free and self.remembers == "context"
 
     @property
     def looks(self) -> bool:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -60,6 +61,32 @@ def _put_before(context: Tensor, noise: Tensor) -> Tensor:
     return torch.cat([context.to(noise), noise.expand(len(context), -1, -1, -1)], dim=1)
 
 
+@dataclass
+class ContextReuse:
+    """Whether the present call computes the context tokens, or reads what an earlier call stored.
+
+    tokens: of the context in this call, 0 between calls and in calls without any
+    filled: an earlier call has stored the context
+    """
+
+    tokens: int = 0
+    filled: bool = False
+
+    @property
+    def reads(self) -> bool:
+        return self.filled and self.tokens > 0
+
+    @contextmanager
+    def call(self, tokens: int) -> Iterator[None]:
+        """The span of one forward call with so many context tokens."""
+        self.tokens = tokens
+        try:
+            yield
+            self.filled = self.filled or tokens > 0
+        finally:
+            self.tokens = 0
+
+
 class MemoryWanTransformer(WanTransformer3DModel):
     """`WanTransformer3DModel` that can read context tokens. Without them it is bit-identical to its base class.
 
@@ -68,6 +95,7 @@ class MemoryWanTransformer(WanTransformer3DModel):
     """
 
     rope: JoinedRotary
+    context_reuse: ContextReuse | None = None  # set by `context_cache.reuse_context`
 
     # from_pretrained reads from this signature which entries of a config to pass
     @functools.wraps(WanTransformer3DModel.__init__)  # type: ignore[misc]
@@ -99,8 +127,13 @@ class MemoryWanTransformer(WanTransformer3DModel):
         Returns:
             The prediction for the noise tokens only, (B, C, T, H, W).
         """
-        with self._joined(context_tokens, context_rotary, first_frame):
-            return super().forward(hidden_states, timestep, encoder_hidden_states, *args, **kwargs)
+        reuse = self.context_reuse or ContextReuse()
+        with reuse.call(0 if context_tokens is None else context_tokens.shape[1]):
+            if reuse.reads:
+                timestep = timestep[:, reuse.tokens :] if timestep.ndim == 2 else timestep
+                context_tokens = None
+            with self._joined(context_tokens, context_rotary, first_frame):
+                return super().forward(hidden_states, timestep, encoder_hidden_states, *args, **kwargs)
 
     @contextmanager
     def _joined(self, context_BSD: Tensor | None, rotary: RotaryEmbedding | None, first_frame: int) -> Iterator[None]:

@@ -20,6 +20,7 @@ STORAGES: tuple[Storage, ...] = get_args(Storage)
 # Of the bytes of bf16 weights, what each storage keeps; norms, embeddings and scales stay as they are.
 _KEEPS: dict[Storage, float] = {"none": 1.0, "fp8": 0.55, "int8": 0.55, "nf4": 0.32}
 _NEEDS: dict[Storage, str] = {"int8": "torchao", "nf4": "bitsandbytes"}
+CONTEXT = "context"  # the mode of `--cache` that reuses context tokens
 THRESHOLD = 0.05  # of the first-block cache, diffusers' own default
 _ROOM = 0.92  # of a card: the rest goes to the driver, to kernels and to fragments
 _CACHED = 1.5  # of a step's activations: three tensors of two passes stay beside them
@@ -37,6 +38,7 @@ class ExecutionConfig:
     attention: str = ""
     compile_blocks: bool = False
     cache: float | None = None
+    reuse_context: bool = False
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -47,6 +49,7 @@ class ExecutionConfig:
             f"attention {self.attention}": bool(self.attention),
             "compiled blocks": self.compile_blocks,
             f"first-block cache {self.cache}": self.cache is not None,
+            "reused context": self.reuse_context,
         }
         return tuple(mark for mark, on in marks.items() if on)
 
@@ -73,6 +76,7 @@ class ExecutionRequest:
     attention: str = ""
     compile_blocks: bool = False
     cache: float | None = None
+    reuse_context: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +128,12 @@ def choose_execution(sizes: MemorySizes, card: DeviceMemory, asked: ExecutionReq
 
 def list_takes(sizes: MemorySizes, card: DeviceMemory, asked: ExecutionRequest) -> Iterator[ExecutionConfig]:
     """The fittings that the flags and the installed packages allow, best first; on a processor there is one."""
-    fixed = ExecutionConfig(attention=asked.attention, compile_blocks=asked.compile_blocks, cache=asked.cache)
+    fixed = ExecutionConfig(
+        attention=asked.attention,
+        compile_blocks=asked.compile_blocks,
+        cache=asked.cache,
+        reuse_context=asked.reuse_context,
+    )
     if not card.gpu:
         yield replace(fixed, storage=asked.storage or "none", vae_tiling=bool(asked.vae_tiling))
         return
@@ -189,7 +198,7 @@ def parse_cache(text: str) -> float:
     except ValueError:
         threshold = -1.0
     if name != "first-block" or not 0 <= threshold < 1:
-        help = "first-block, or first-block:0.1 with a threshold below 1"
+        help = "context, first-block, or first-block:0.1 with a threshold below 1"
         raise OnestoryError("U606", f'--cache knows no "{text}"', help=help, exit=ExitCode.USAGE)
     return threshold
 

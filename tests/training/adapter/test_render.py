@@ -41,13 +41,14 @@ shots:
 """
 
 
-def rendered(folder: Path, model: Path) -> tuple[ExitCode, str]:
+def rendered(folder: Path, model: Path, *options: str) -> tuple[ExitCode, str]:
     """The exit code and what was said, of a story of two shots."""
     folder.mkdir(exist_ok=True)
     story = folder / "film.story.yaml"
     story.write_text(STORY.format(model=model))
     err = io.StringIO()
     arguments = ["render", str(story), "--run", str(folder / "film.run"), "--device", "cpu", "--allow-outside"]
+    arguments += options
     return cli.run(arguments, Console(stdout=io.StringIO(), stderr=err, color=False)), err.getvalue()
 
 
@@ -55,6 +56,14 @@ def remembered(folder: Path, shot: str) -> list[str]:
     """Where the frames are from that a shot remembers."""
     path = next((folder / "film.run" / "shots" / shot).glob("*/record.json"))
     return [item["source"] for item in json.loads(path.read_text())["memory"]["selected"]]
+
+
+def latents(folder: Path, shot: str) -> bytes:
+    return next((folder / "film.run" / "shots" / shot).glob("*/latents.safetensors")).read_bytes()
+
+
+def fingerprint_of(folder: Path) -> str:
+    return str(json.loads((folder / "film.run" / "run.json").read_text())["model"]["fingerprint"])
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +90,11 @@ def test_a_film_remembers_by_a_trained_adapter(
     assert code is ExitCode.DONE, said
     assert remembered(tmp_path / "film", "opening") == []
     assert remembered(tmp_path / "film", "return") == ["opening"] * 2
+    code, said = rendered(tmp_path / "cached", model, "--cache", "context")
+    assert code is ExitCode.DONE, said
+    assert fingerprint_of(tmp_path / "film") != fingerprint_of(tmp_path / "cached")
+    same = [latents(tmp_path / "film", shot) == latents(tmp_path / "cached", shot) for shot in ("opening", "return")]
+    assert same == [True, False]  # the first shot has no context to reuse
 
 
 def test_two_experts_have_an_adapter_each_and_one_selector(bases: Path, manifest: Path, tmp_path: Path) -> None:
