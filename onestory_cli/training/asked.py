@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from onestory_cli.generate.selection import gather
 from onestory_cli.memory.levels import Level
 from onestory_cli.training.data import StoryBatch
-from onestory_cli.training.looks import with_roles
+from onestory_cli.training.looks import ROLE_LABEL, with_roles
 from onestory_cli.training.match import entering, logits_to_context, match_loss
 from onestory_cli.training.recipe import Stage
 from onestory_cli.training.shown import Shown, TokenReader, around, hidden_after
@@ -89,7 +89,7 @@ def token_losses(
         block, tokens = transformer.blocks[stage.match_block], context.roles.cover_BAM.shape[2]
         actors_BGNS, settings_BGNS = logits_to_context(block, watched.entered[0], tokens).chunk(2, dim=1)
         if stage.match_weight:
-            losses["match"] = match_loss(actors_BGNS, context.roles, noise.roles)
+            losses["match"] = match_loss(actors_BGNS, context.roles, noise.roles, label=ROLE_LABEL)
         if stage.match_setting_weight:
             losses["match_setting"] = match_loss(settings_BGNS, context.setting, noise.setting)
     return losses

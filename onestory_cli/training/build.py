@@ -160,6 +160,7 @@ def model_spec(recipe: Recipe, words: Sequence[str], *, folder: Path) -> ModelSp
         width=world.size,
         height=world.size,
         size_multiple=2 * size.vae.stride,
+        spatial_stride=size.vae.stride,
         fps=world.fps,
         frames=world.frames,
         max_frames=world.frames,

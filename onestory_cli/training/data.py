@@ -27,7 +27,7 @@ from onestory_cli.storyworld.stories import make_story, relevance
 from onestory_cli.storyworld.world import WorldConfig, WorldShot, WorldStory
 from onestory_cli.training.checkpoint import save_weights
 from onestory_cli.training.draw import augment, draw_stories
-from onestory_cli.training.looks import MOST_ACTORS, look_labels, setting_labels, with_roles, word_labels
+from onestory_cli.training.looks import MOST_ACTORS, identities, look_labels, setting_labels, with_roles, word_labels
 from onestory_cli.training.recipe import Data
 from onestory_cli.training.shown import NO_LABEL
 
@@ -146,6 +146,7 @@ class LatentData:
         self.shots = [story.shots for story in stories]
         self.relevance = torch.stack([_relevance_table(story) for story in stories])
         self.looks = torch.tensor([[look_labels(shot) for shot in story.shots] for story in stories])
+        self.who = torch.tensor([identities(story) for story in stories])
         self.settings = torch.tensor([[setting_labels(shot) for shot in story.shots] for story in stories])
         self._size, self._nowhere = config.size, torch.zeros(self.latents.shape[-2:])
         self._accents: dict[WorldShot, Tensor] = {}  # drawn when first asked for: it takes as long as a picture
@@ -236,7 +237,8 @@ class LatentData:
         before = [*others, target - 1][:earlier]
         clips = [self.latents[story, index] for index in before]
         casts = [self.cast[story, index] for index in before]
-        species, settings = self.looks[story, :, :, 0], self.settings[story, before]
+        species, who = self.looks[story, :, :, 0], self.who[story]
+        settings = self.settings[story, before]
         labels = [float(self.relevance[story, target, index]) for index in before]
         real = [True] * earlier
         if inserted_from and earlier > 1:
@@ -248,7 +250,7 @@ class LatentData:
         return History(
             memory_FCHW=_frames(clips, like=self.latents[story, target]),
             cast_FAHW=_frames(casts, like=self.cast[story, target]),
-            actors_EAK=with_roles(species[before], species[target].expand(earlier, -1)),
+            actors_EAK=with_roles(species[before], who[before], who[target].expand(earlier, -1)),
             settings_EK=settings,
             labels_E=torch.tensor(labels),
             real_E=torch.tensor(real, dtype=torch.bool),

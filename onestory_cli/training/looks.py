@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from onestory_cli.storyworld.sight import SIDES, shows_accent, side
 from onestory_cli.storyworld.vocabulary import ACCESSORIES, COLOURS, SETTINGS, SPECIES, tokens
-from onestory_cli.storyworld.world import Look, WorldShot
+from onestory_cli.storyworld.world import Look, WorldShot, WorldStory
 from onestory_cli.training.shown import NO_LABEL, seeded_linear
 
 MOST_ACTORS = 2
@@ -23,6 +23,7 @@ LOOK_CLASSES = tuple(map(len, ATTRIBUTES))
 # the species is the first step to the role: without being asked for it, remembered tokens of the embedded model told it
 # in two cases of three, and the role hardly
 ROLE_CLASSES = (len(SPECIES), ROLES)
+ROLE_LABEL = 1  # index of the role in those; unlike the species it tells twins apart
 SETTING_CLASSES = (len(SETTINGS), len(COLOURS), len(SIDES))
 
 
@@ -40,17 +41,41 @@ def _labels(look: Look) -> list[int]:
 def word_labels(caption: str, shot: WorldShot, spelled: Sequence[bool], *, length: int) -> list[list[int]]:
     """(L, 1 + K): for every word which actor it is about, 0 for the first-named, and how that one looks.
 
-    `spelled` says of each actor whether the caption tells its look: then all its words are labelled, else its species.
+    `spelled` says of each actor whether the caption tells its look: then all its words are labelled, else its name.
     """
     words = tokens(caption)
     rows = [[NO_LABEL] * (1 + len(ATTRIBUTES)) for _ in range(max(length, len(words)))]
     for number, (actor, told) in enumerate(zip(shot.actors, spelled, strict=True)):
-        phrase = tokens(actor.look.words()) if told else [actor.look.species]
-        start = next(place for place in range(len(words)) if words[place : place + len(phrase)] == phrase)
+        start, phrase = _found(words, [actor.look.words()] if told else _names(actor.look))
         looks = _labels(actor.look) if told else [NO_LABEL] * len(ATTRIBUTES)
         for place in range(start, start + len(phrase)):
             rows[place] = [number, *looks]
     return rows[:length]
+
+
+def _names(look: Look) -> list[str]:
+    """What a caption may call a known character: twins need more than their species. The longest that fits is meant."""
+    return [f"{look.species} with the {look.accessory}", f"{look.colour} {look.species}", look.species]
+
+
+def _found(words: Sequence[str], phrases: Sequence[str]) -> tuple[int, list[str]]:
+    """Where the first of the phrases that the words contain begins, and its words."""
+    for phrase in map(tokens, phrases):
+        for place in range(len(words)):
+            if list(words[place : place + len(phrase)]) == phrase:
+                return place, phrase
+    raise ValueError(f"none of {', '.join(phrases)} is in the caption")
+
+
+def identities(story: WorldStory) -> list[list[int]]:
+    """(J, A): which character of the story each actor is, counted as they appear; twins are two."""
+    known: list[Look] = []
+    rows = []
+    for shot in story.shots:
+        known += [actor.look for actor in shot.actors if actor.look not in known]
+        row = [known.index(actor.look) for actor in shot.actors]
+        rows.append(row + [NO_LABEL] * (MOST_ACTORS - len(row)))
+    return rows
 
 
 def setting_labels(shot: WorldShot) -> list[int]:
@@ -60,15 +85,16 @@ def setting_labels(shot: WorldShot) -> list[int]:
     return [list(SETTINGS).index(place.setting), *(details if shows_accent(shot) else [NO_LABEL] * 2)]
 
 
-def with_roles(species_BA: Tensor, named_BA: Tensor | None = None) -> Tensor:
-    """(B, A, 2): species of actors, and which of the species of a caption's actors each has, or the last role for none.
+def with_roles(species_BA: Tensor, who_BA: Tensor | None = None, named_BA: Tensor | None = None) -> Tensor:
+    """(B, A, 2): species of actors, and which of a caption's actors each is, or the last role for none of them.
 
-    Rows are shots. Without `named_BA` they are those of the caption itself, and in its order.
+    Rows are shots. `who_BA` and `named_BA` are identities of their actors and of the caption's. Without them the actors
+    are those of the caption itself, and in its order.
     """
-    if named_BA is None:
+    if who_BA is None or named_BA is None:
         roles_BA = torch.arange(species_BA.shape[1], device=species_BA.device).expand_as(species_BA)
     else:
-        same_BAA = species_BA[..., None] == named_BA[:, None]
+        same_BAA = who_BA[..., None] == named_BA[:, None]
         roles_BA = torch.where(same_BAA.any(-1), same_BAA.int().argmax(-1), ROLES - 1)
     return torch.stack([species_BA, torch.where(species_BA == NO_LABEL, NO_LABEL, roles_BA)], dim=2)
 

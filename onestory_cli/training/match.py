@@ -35,13 +35,13 @@ def entering(transformer: nn.Module, block: int) -> Iterator[list[tuple[Any, ...
         hook.remove()
 
 
-def match_loss(logits_BGNS: Tensor, context: Shown, noise: Shown) -> Tensor:
+def match_loss(logits_BGNS: Tensor, context: Shown, noise: Shown, *, label: int = 0) -> Tensor:
     """Minus the logarithm of the part of their attention to what memory shows that goes to their own, mean over the
     noise tokens, by how much of them shows it.
 
-    Of actors and settings the first label tells which it is. Asked are those that memory shows, among others.
+    Label number `label` tells which actor or setting it is. Asked are those that memory shows, among others.
     """
-    made_BA, remembered_BAS = noise.labels_BAMK[:, :, 0, 0], context.labels_BAMK[..., 0]
+    made_BA, remembered_BAS = noise.labels_BAMK[:, :, 0, label], context.labels_BAMK[..., label]
     same_BAAS = made_BA[:, :, None, None] == remembered_BAS[:, None]
     known_BAS = context.cover_BAM * (remembered_BAS != NO_LABEL)
     own_BAS = (known_BAS[:, None] * same_BAAS).sum(2)

@@ -9,7 +9,7 @@ import torch
 from onestory_cli.storyworld.stories import make_story
 from onestory_cli.storyworld.vocabulary import ACCESSORIES, COLOURS, SETTINGS, SPECIES, tokens
 from onestory_cli.storyworld.world import Actor, Look, Place, WorldConfig, WorldShot
-from onestory_cli.training.looks import WordReader, look_labels, setting_labels, with_roles, word_labels
+from onestory_cli.training.looks import WordReader, identities, look_labels, setting_labels, with_roles, word_labels
 from onestory_cli.training.shown import NO_LABEL
 
 FOX = Look(species="fox", colour="red", accessory="hat", accessory_colour="blue")
@@ -43,13 +43,34 @@ def test_a_remembered_character_has_the_role_that_the_caption_gives_its_species(
     fox, bear, frog = (SPECIES.index(name) for name in ("fox", "bear", "frog"))
     earlier = torch.tensor([[fox, NO_LABEL], [bear, frog], [NO_LABEL, NO_LABEL]])
     roles = {
-        named: with_roles(earlier, torch.tensor(named).expand(3, -1))[..., 1].tolist()
+        named: with_roles(earlier, earlier, torch.tensor(named).expand(3, -1))[..., 1].tolist()
         for named in ((bear, fox), (fox, NO_LABEL))
     }
     assert roles[bear, fox] == [[1, NO_LABEL], [0, 2], [NO_LABEL, NO_LABEL]]
     assert roles[fox, NO_LABEL] == [[0, NO_LABEL], [2, 2], [NO_LABEL] * 2]
-    assert torch.equal(with_roles(earlier, earlier)[..., 0], earlier)
-    assert with_roles(earlier[:0], torch.tensor([fox, bear]).expand(0, -1)).shape == (0, 2, 2)
+    assert torch.equal(with_roles(earlier, earlier, earlier)[..., 0], earlier)
+    assert with_roles(earlier[:0], earlier[:0], torch.tensor([fox, bear]).expand(0, -1)).shape == (0, 2, 2)
+
+
+def test_twins_have_roles_of_their_own() -> None:
+    species, who = torch.full((2, 2), SPECIES.index("fox")), torch.tensor([[0, NO_LABEL], [1, 0]])
+    assert with_roles(species, who, torch.tensor([[1, 0]] * 2))[..., 1].tolist()[1] == [0, 1]
+    assert with_roles(species, who, torch.tensor([[1, NO_LABEL]] * 2))[..., 1].tolist()[0][0] == 2
+
+
+def test_twins_are_two_characters_and_their_words_are_their_own() -> None:
+    world = WorldConfig(version=2)
+    for seed in range(40):
+        story = make_story(seed, world, twins=True)
+        looks: dict[int, Look] = {}
+        for told, row in zip(story.shots, identities(story), strict=True):
+            for actor, who in zip(told.actors, row, strict=False):
+                assert looks.setdefault(who, actor.look) == actor.look
+            assert row[len(told.actors) :] == [NO_LABEL] * (2 - len(told.actors))
+            labels = word_labels(told.caption, told, told.names_look, length=40)
+            owners = [row[0] for row in labels if row[0] != NO_LABEL]
+            assert list(dict.fromkeys(owners)) == list(range(len(told.actors))), told.caption
+        assert len(set(looks.values())) == len(looks)
 
 
 def test_the_actors_of_a_caption_have_the_roles_of_its_order() -> None:

@@ -126,6 +126,7 @@ def _plain(value: object) -> object:
         ("name: tiny\n", "name: tiny\nworld: {species: [fix]}\n", "species: unknown name 'fix'"),
         ("name: tiny\n", "name: tiny\nworld: {species: fox}\n", "recipe.world.species: a list is needed, not 'fox'"),
         ("{name: tiny}", "{name: tiny, vae: {dim_mult: [1, 2]}}", "model.vae: patch_size must be 2 or 4"),
+        ("{name: tiny}", "{name: tiny, vae: {residual: true}}", "the last two entries of dim_mult must be equal"),
         ("{name: tiny}", "{name: tiny, transformer: {heads: 3}}", "model: a width must divide by its number of heads"),
         ("{name: tiny}", "{name: tiny, sampling: {scheduler: ddim}}", "model.sampling: 'ddim' is none of euler, unipc"),
         (RECIPE, "a: [", "while parsing"),

@@ -132,3 +132,22 @@ def test_a_stage_that_the_recipe_has_not_is_refused_before_any_work(recipe: Path
         train(recipe, tmp_path / "out", stage="shot")
     assert (caught.value.code, caught.value.help) == ("T601", 'did you mean "shots"?')
     assert not (tmp_path / "out").exists()
+
+
+def test_version_2_trains_at_a_stride_of_16(tmp_path: Path) -> None:
+    text = RECIPE.replace("vae: {base_dim: 4, latent_channels: 4}", TALL_VAE).replace(
+        "world: {", "world: {version: 2, "
+    )
+    text = "".join(line for line in text.splitlines(keepends=True) if "name: words" not in line)
+    path = tmp_path / "second.yaml"
+    path.write_text(text)
+    train(path, tmp_path / "out")
+    model = load_model(find(str(tmp_path / "out" / "model")), "cpu")
+    made = generate_shot(model, job_of(model.spec, shot="opening"), MemoryBank(channels=6, height=2, width=2))
+    assert made.pixels_PHWC.shape == (5, 32, 32, 3)
+    assert made.latents_CTHW.shape == (6, 2, 2, 2)
+    assert model.spec.size_multiple == 32
+    assert {"kite", "sunset"} <= {*(model.spec.words or ())}
+
+
+TALL_VAE = "vae: {base_dim: 4, dim_mult: [1, 2, 2], latent_channels: 6, patch_size: 4, residual: true}"
