@@ -81,7 +81,7 @@ WARNINGS = (
     ),
     Code(
         code="W310",
-        title="A word that the model does not know",
+        title="Words that the model does not know",
         explanation="The model was trained on a small world and knows only the words of that world. It ignores all "
         "others, so the picture will not show them. Use words that it knows (`onestory models --words`), or a model "
         "with an open vocabulary.",
@@ -95,6 +95,14 @@ WARNINGS = (
         "every shot. wan2.1-vace-1.3b and wan2.1-vace-14b remember without training.",
         bad="model: wan2.1-t2v-1.3b",
         good="model: wan2.1-vace-1.3b",
+    ),
+    Code(
+        code="W312",
+        title="A character named without a dollar sign",
+        explanation="The caption has the name of a declared character as a plain word. Only `$id` gets the look at the "
+        "first mention, the referential phrase afterwards, and frames of the character from the memory.",
+        bad="characters: {fox: {look: a red fox}}\nshots: [{id: opening, caption: The fox waves.}]",
+        good="characters: {fox: {look: a red fox}}\nshots: [{id: opening, caption: $fox waves.}]",
     ),
     Code(
         code="W320",

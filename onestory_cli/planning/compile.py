@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from onestory_cli.errors import Diagnostic, Findings, OnestoryError, shorten
 
+# Findings of a plan that depend on one value only, and so are right even if other parts of the story are wrong.
+CERTAIN_CODES = {"S155", "S210", "S211", "S212", "S213", "S219", "M501", "M502", "M503", "W310"}
+
 if TYPE_CHECKING:
     from onestory_cli.models.catalog import ModelSpec
     from onestory_cli.planning.jobs import Plan
+    from onestory_cli.story.load import StoryReading
     from onestory_cli.story.overrides import Override
     from onestory_cli.story.types import Story
 
@@ -34,16 +39,39 @@ def compile_story(
         Findings: everything that is wrong with the story, including warnings.
         OnestoryError: the model is not found, or `until` is not a shot.
     """
-    from onestory_cli.story.load import read_bytes, read_story
+    from onestory_cli.story.load import examine_story, read_bytes
     from onestory_cli.story.overrides import apply_overrides
 
     data = apply_overrides(read_bytes(file), str(file), settings)
-    story, warnings = read_story(data, str(file), profile=profile, seed=seed, allow_outside=allow_outside)
+    read = examine_story(data, str(file), profile=profile, seed=seed, allow_outside=allow_outside)
+    if read.errors or read.story is None:
+        raise Findings(_with_plan_findings(read, allow_outside))
     try:
-        plan, more = plan_story(story, until=until, allow_outside=allow_outside, fingerprint=fingerprint)
+        plan, more = plan_story(read.story, until=until, allow_outside=allow_outside, fingerprint=fingerprint)
     except Findings as fault:
-        raise Findings((*fault.diagnostics, *warnings)) from fault
-    return plan, (*warnings, *more)
+        raise Findings((*fault.diagnostics, *read.warnings)) from fault
+    return plan, (*read.warnings, *more)
+
+
+def _with_plan_findings(read: StoryReading, allow_outside: bool) -> tuple[Diagnostic, ...]:
+    """The findings of a story with errors, and what its model cannot do as far as that is certain."""
+    from onestory_cli.story.schema import position
+
+    found = [*read.errors, *read.warnings]
+    if read.story:
+        shots = {shot.id: shot for shot in reversed(read.story.shots) if shot.id}  # the first of duplicate ids
+        story = replace(read.story, shots=tuple(reversed(shots.values())), loras=())
+        taken = {position(item)[:2] for item in found}
+        more = _plan_findings(story, allow_outside)
+        found += [item for item in more if item.code in CERTAIN_CODES and position(item)[:2] not in taken]
+    return tuple(sorted(found, key=position))
+
+
+def _plan_findings(story: Story, allow_outside: bool) -> tuple[Diagnostic, ...]:
+    try:
+        return plan_story(story, allow_outside=allow_outside, fingerprint=False)[1]
+    except OnestoryError as fault:
+        return fault.diagnostics
 
 
 def plan_story(

@@ -6,18 +6,19 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
-from itertools import islice
 from math import floor
 
 from onestory_cli.errors import Diagnostic, Place, shorten
 from onestory_cli.models.bases import BASES
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.planning.jobs import REFERENCE_MARK, ShotJob
-from onestory_cli.story.captions import long_caption_finding
+from onestory_cli.story.captions import REFERENCE, long_caption_finding
+from onestory_cli.story.source import KeyPath, parse
 from onestory_cli.story.types import Shot, Story
 
 LONG_CAPTION = 300  # words, about the 512 tokens that Wan's text encoder reads
-MAX_WORDS = 200  # reported per story; finding similar words takes time
+MAX_LISTED_WORDS = 8  # in a message
+MAX_COMPARED_WORDS = 50  # finding similar words takes time
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
 
@@ -237,26 +238,41 @@ def _names(*, task: str = "", remembers: str = "", latents_of: ModelSpec | None 
 
 
 def unknown_words(story: Story, jobs: tuple[ShotJob, ...], spec: ModelSpec) -> tuple[Diagnostic, ...]:
-    """One W310 for each word outside the model's closed vocabulary, at the first shot that uses it."""
+    """W310 if captions have words outside the model's closed vocabulary: one finding for the whole story."""
     if spec.words is None:
         return ()
     known = {word.casefold() for word in spec.words}
-    shots = {shot.id: shot for shot in story.shots}
-    users: dict[str, list[str]] = {}
+    users: dict[str, ShotJob] = {}
     for job in jobs:
-        for word in dict.fromkeys(WORD.findall(job.caption.casefold())):
-            users.setdefault(word, []).append(job.shot)
-    found = dict(islice(((word, ids) for word, ids in users.items() if not _knows(known, word)), MAX_WORDS))
-    return tuple(
-        Diagnostic(
-            code="W310",
-            message=f'"{spec.name}" does not know the word "{shorten(word)}" ({_shots(ids)})',
-            severity="warning",
-            place=place_of(story, shots[ids[0]], "caption"),
-            help=_similar(word, known),
-        )
-        for word, ids in found.items()
+        for word in WORD.findall(REFERENCE.sub(" ", job.caption.casefold())):
+            users.setdefault(word, job)
+    unknown = [word for word in users if not _knows(known, word)]
+    if not unknown:
+        return ()
+    listed = ", ".join(shorten(word, 24) for word in unknown[:MAX_LISTED_WORDS])
+    more = f" and {len(unknown) - MAX_LISTED_WORDS} more" if len(unknown) > MAX_LISTED_WORDS else ""
+    finding = Diagnostic(
+        code="W310",
+        message=f'"{spec.name}" does not know {len(unknown)} of {len(users)} words: {listed}{more}',
+        severity="warning",
+        place=_place_of_word(story, users[unknown[0]], unknown[0]),
+        help=f"the picture will not show them; {_similar(unknown, known)}`onestory models --words` lists known words",
     )
+    return (finding,)
+
+
+def _place_of_word(story: Story, job: ShotJob, word: str) -> Place:
+    """The place of a word in the caption of a job, or in the look or style that brought it there."""
+    source = parse(story.source, story.path)
+    ids = [mention.id for mention in story.shots[job.index].mentions]
+    looks: list[KeyPath] = [
+        (kind, id, key) for id in ids for kind in ("characters", "settings") for key in ("look", "again")
+    ]
+    pattern = re.compile(rf"(?<![\w$]){re.escape(word)}(?!\w)", re.IGNORECASE)
+    for path in (("shots", job.index, "caption"), *looks, ("style",)):
+        if path in source.spans and (match := next(source.spans_inside(path, pattern), None)):
+            return source.text.place(match.start(), match.end())
+    return place_of(story, story.shots[job.index], "caption")
 
 
 def _knows(known: set[str], word: str) -> bool:
@@ -265,14 +281,13 @@ def _knows(known: set[str], word: str) -> bool:
     return word in known or stem in known or all(part in known for part in stem.split("-"))
 
 
-def _similar(word: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(word[:64], sorted(known), n=3, cutoff=0.6)
-    return (f"near words: {', '.join(near)}; " if near else "") + "`onestory models --words` lists all"
-
-
-def _shots(ids: list[str]) -> str:
-    more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
-    return f"shot{'s' if len(ids) > 1 else ''} {', '.join(ids[:3])}{more}"
+def _similar(unknown: list[str], known: set[str]) -> str:
+    """Suggestions for words that are almost known: `"fix" may mean "fox"; `."""
+    hints = []
+    for word in unknown[:MAX_COMPARED_WORDS]:
+        near = difflib.get_close_matches(word[:64], known, n=1, cutoff=0.8)
+        hints += [f'"{shorten(word, 24)}" may mean "{near[0]}"; '] if near else []
+    return "".join(hints[:3])
 
 
 def _nearest(value: float, multiple: int, most: int | None, *, least: int = 0) -> tuple[int, int]:

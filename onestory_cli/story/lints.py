@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from onestory_cli.errors import Diagnostic, Place, shorten
 from onestory_cli.story.captions import REFERENCE, Declared
@@ -19,6 +20,7 @@ _MEASURES = {"time", "moment", "way", "direction", "size", "height", "distance",
 _STOP_WORDS = {"a", "an", "and", "as", "at", "by", "for", "from", "in", "is", "of", "on", "or", "the", "to", "with"}
 _WORD = re.compile(r"\w+")
 _PROSE = ("look", "again")
+MAX_NAMES = 100  # characters whose names are searched in captions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,15 +38,16 @@ class _Visibility:
         return bool(self.shots or self.pictured)
 
 
-def lint(source: StorySource, story: Story) -> Iterator[Diagnostic]:
-    """W301 to W303 and W306 to W309, for a story without errors. W304 and W305 depend on the model: see `planning`."""
+def lint(source: StorySource, tree: dict[str, Any], story: Story) -> Iterator[Diagnostic]:
+    """W301 to W303, W306 to W309 and W312; `tree` has the well-typed values. (`planning` adds W304 and W305.)"""
     mentioned = {mention.id for shot in story.shots for mention in shot.mentions}
     for kind, declared in (("characters", story.characters), ("settings", story.settings)):
         for item in declared:
             if item.id not in mentioned:
                 yield _unused(source, (kind, item.id))
             yield from _look_warnings(source, (kind, item.id), item)
-    yield from _text_warnings(source, {item.id for item in story.declared})
+    yield from _text_warnings(source, tree, {item.id for item in story.declared})
+    yield from _names_without_dollar(source, story)
     yield from _shot_warnings(source, story)
 
 
@@ -128,9 +131,9 @@ def _look_warnings(source: StorySource, path: KeyPath, item: Declared) -> Iterat
             )
 
 
-def _text_warnings(source: StorySource, ids: set[str]) -> Iterator[Diagnostic]:
+def _text_warnings(source: StorySource, tree: dict[str, Any], ids: set[str]) -> Iterator[Diagnostic]:
     """W307 for prose that a comment cuts off, W308 for a reference in text that is not a caption."""
-    for path, text in _prose(source.value):
+    for path, text in _prose(tree):
         if place := source.comment_place(path):
             yield _warning(
                 "W307",
@@ -154,14 +157,46 @@ def _warning(code: str, message: str, place: Place, *, help: str) -> Diagnostic:
     return Diagnostic(code=code, message=message, severity="warning", place=place, help=help)
 
 
-def _prose(tree: object) -> Iterator[tuple[KeyPath, str]]:
-    """Every prose value of a valid story, with its path."""
-    assert isinstance(tree, dict)
+def _names_without_dollar(source: StorySource, story: Story) -> Iterator[Diagnostic]:
+    """W312: the first caption that has the name of a character as a word but does not mention its id."""
+    captions = [REFERENCE.sub(lambda match: " " * len(match[0]), shot.caption) for shot in story.shots]
+    mentioned = [{mention.id for mention in shot.mentions} for shot in story.shots]
+    shots_with_word: dict[str, list[int]] = {}
+    for index, caption in enumerate(captions):
+        for word in set(_WORD.findall(caption.casefold())):
+            shots_with_word.setdefault(word, []).append(index)
+    for item in story.characters[:MAX_NAMES]:
+        name, flags = _name(item)
+        pattern = re.compile(rf"(?<![$-])\b{name}\b(?!-)", flags)
+        word = _WORD.search(name.casefold())
+        candidates = shots_with_word.get(word[0], []) if word else []
+        found = [index for index in candidates if item.id not in mentioned[index] and pattern.search(captions[index])]
+        if found:
+            place = source.place_inside(("shots", found[0], "caption"), pattern, 0)
+            yield _name_warning(item, story.shots[found[0]], len(found), place)
+
+
+def _name(item: Declared) -> tuple[str, re.RegexFlag]:
+    """A pattern and flags for the proper name of a character in its own case, or else its id in any case."""
+    if item.again[:1].isupper():
+        return re.escape(item.again), re.RegexFlag(0)
+    return item.id.replace("-", "[ -]"), re.IGNORECASE
+
+
+def _name_warning(item: Declared, shot: Shot, count: int, place: Place) -> Diagnostic:
+    more = f" and {count - 1} more" if count > 1 else ""
+    name = item.again if item.again[:1].isupper() else item.id.replace("-", " ")
+    message = f'"{shorten(name)}" in shot "{shot.id}"{more} is written without a dollar sign'
+    return _warning("W312", message, place, help=f"write `${item.id}` to get the look of the character")
+
+
+def _prose(tree: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    """Every prose value of a story, with its path."""
     yield from (((key,), tree[key]) for key in ("title", "style", "negative") if key in tree)
     for kind in ("characters", "settings"):
         for id, item in tree.get(kind, {}).items():
             yield from (((kind, id, key), item[key]) for key in _PROSE if key in item)
-    for index, shot in enumerate(tree["shots"]):
+    for index, shot in enumerate(tree.get("shots", [])):
         yield from ((("shots", index, key), shot[key]) for key in ("caption", "negative") if key in shot)
 
 

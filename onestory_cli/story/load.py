@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,18 @@ from onestory_cli.story.text import MAX_BYTES
 from onestory_cli.story.types import MAX_SEED, Story
 from onestory_cli.story.validate import check_alternatives, check_ids, check_memory
 
-# Warnings that are wrong if a reference is misspelt.
-_ABOUT_MENTIONS = {"W302", "W303"}
+# Warnings that may be wrong if a reference is misspelt, or if captions are missing because of other errors.
+_DOUBTFUL_AFTER_TYPOS = frozenset({"W302", "W303"})
+_DOUBTFUL_AFTER_FAULTS = frozenset({"W301", "W302", "W303", "W312"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoryReading:
+    """A story file as far as it is valid. `story` is None if too much is wrong, and complete if there are no errors."""
+
+    story: Story | None
+    errors: tuple[Diagnostic, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 def load_story(
@@ -50,12 +61,33 @@ def read_story(
     folder: Path | None = None,
 ) -> tuple[Story, tuple[Diagnostic, ...]]:
     """Like `load_story`, from bytes. `path` is for findings; pictures are in `folder`, by default that of `path`."""
+    read = examine_story(data, path, profile=profile, seed=seed, allow_outside=allow_outside, folder=folder)
+    if read.errors or read.story is None:
+        raise Findings(tuple(sorted((*read.errors, *read.warnings), key=position)))
+    return read.story, read.warnings
+
+
+def examine_story(
+    data: bytes,
+    path: str,
+    *,
+    profile: str | None = None,
+    seed: int | None = None,
+    allow_outside: bool = False,
+    folder: Path | None = None,
+) -> StoryReading:
+    """Like `read_story`, but returns errors with the story as far as it is valid.
+
+    Raises:
+        Findings: the text or its YAML cannot be read.
+        OnestoryError: U602 unknown profile.
+    """
     source = parse(data, path)
     checked = check(source)
     found = [*source.findings, *_elsewhere(checked.findings, source.findings)]
-    tree = checked.value
-    if tree is None:
-        raise Findings(tuple(sorted(found, key=position)))
+    tree, valid = checked.value, checked.valid
+    if tree is None or valid is None:
+        return StoryReading(story=None, errors=tuple(sorted(found, key=position)))
     _require_profile(tree, profile)
     story, cast = build_story(source, tree, profile=profile, seed=seed)
     folder = Path(path).parent if folder is None else folder
@@ -67,12 +99,20 @@ def read_story(
         check_assets(source, tree, folder=folder, allow_outside=allow_outside),
     )
     errors = list(chain.from_iterable(islice(check, MAX_FINDINGS) for check in checks))
-    warnings = [] if found else list(islice(lint(source, story), MAX_FINDINGS))
-    if found or errors:
-        misspelt = any(item.code == "S104" for item in errors)
-        warnings = [item for item in warnings if not misspelt or item.code not in _ABOUT_MENTIONS]
-        raise Findings(tuple(sorted((*found, *_elsewhere(errors, found), *warnings), key=position)))
-    return story, tuple(sorted(warnings, key=position))
+    errors = [*found, *_elsewhere(errors, found)]
+    warnings = islice(lint(source, tree, story), MAX_FINDINGS)
+    doubtful = _DOUBTFUL_AFTER_FAULTS if found else _DOUBTFUL_AFTER_TYPOS if _has_typo(errors) else frozenset()
+    if found:
+        story, _ = build_story(source, valid, profile=profile, seed=seed)
+    return StoryReading(
+        story=story,
+        errors=tuple(sorted(errors, key=position)),
+        warnings=tuple(sorted((item for item in warnings if item.code not in doubtful), key=position)),
+    )
+
+
+def _has_typo(errors: Iterable[Diagnostic]) -> bool:
+    return any(item.code == "S104" for item in errors)
 
 
 def read_bytes(path: Path) -> bytes:

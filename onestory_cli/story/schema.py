@@ -18,12 +18,18 @@ from onestory_cli.errors import Diagnostic, Place, closest
 from onestory_cli.story.schema_messages import Fault, extra_keys, findings_of, missing_key
 from onestory_cli.story.source import MAX_FINDINGS, KeyPath, StorySource
 
+_ABOUT_KEYS = ("additionalProperties", "required")
+
 
 @dataclass(frozen=True, kw_only=True)
 class SchemaResult:
-    """`value` is the story without wrongly typed values; None if there are too many faults to continue."""
+    """`value` is the story without wrongly typed values, `valid` without any invalid values.
+
+    Both are None if there are too many faults to continue, or if the file is not a map.
+    """
 
     value: dict[str, Any] | None
+    valid: dict[str, Any] | None
     findings: tuple[Diagnostic, ...]
 
 
@@ -32,9 +38,15 @@ def check(source: StorySource) -> SchemaResult:
     faults = [Fault(source, error) for error in islice(_validator().iter_errors(source.value), MAX_FINDINGS)]
     described = (finding for fault in faults for finding in findings_of(fault))
     findings = islice(chain(described, _missing(faults)), MAX_FINDINGS)
-    wrong = [fault.path for fault in faults if fault.error.validator == "type"]
-    value = _without(source.value, wrong) if len(faults) < MAX_FINDINGS else None
-    return SchemaResult(value=value, findings=tuple(sorted(findings, key=position)))
+    if len(faults) == MAX_FINDINGS:
+        return SchemaResult(value=None, valid=None, findings=tuple(sorted(findings, key=position)))
+    mistyped = [fault.path for fault in faults if fault.error.validator == "type"]
+    invalid = [fault.path for fault in faults if fault.error.validator not in _ABOUT_KEYS and not fault.about_key]
+    return SchemaResult(
+        value=_without(source.value, mistyped),
+        valid=_without(source.value, invalid),
+        findings=tuple(sorted(findings, key=position)),
+    )
 
 
 def position(finding: Diagnostic) -> tuple[int, int, str]:
@@ -73,7 +85,8 @@ def _missing(faults: list[Fault]) -> Iterator[Diagnostic]:
 
 def _without(value: object, wrong: Iterable[KeyPath]) -> dict[str, Any] | None:
     """A copy without the values at `wrong`: keys are removed, list items become None, and shots an empty map."""
-    paths = sorted(wrong, key=len)
+    every = set(wrong)
+    paths = [path for path in every if not any(path[:length] in every for length in range(1, len(path)))]
     if not isinstance(value, dict):
         return None
     tree = copy.deepcopy(value) if paths else value

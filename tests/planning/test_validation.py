@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from onestory_cli.errors import Diagnostic, Findings, Place
+from onestory_cli.errors import Diagnostic, Findings
 from onestory_cli.models.bases import BASES
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.planning.jobs import FirstShotModel, Plan
@@ -141,26 +141,33 @@ def warnings_of(*shots: Shot) -> tuple[Diagnostic, ...]:
     return warnings
 
 
-def test_an_unknown_word_is_reported_once_with_its_shots_and_similar_words() -> None:
-    place = Place(path="film.story.yaml", line=4)
-    warnings = warnings_of(
-        shot("opening", "A fix waves.", places={"caption": place}), shot("return", "the fix, the FIX")
+def test_unknown_words_are_one_finding_at_the_first_word() -> None:
+    text = b"story: 1\ntitle: T\nshots:\n- {id: a, caption: A beech waves.}\n- {id: b, caption: the BEECH and dragon}\n"
+    _, (finding,) = make_plan(read_story(text, "film.story.yaml")[0], KNOWN)
+    assert finding.message == '"numbers" does not know 3 of 6 words: beech, and, dragon'
+    assert finding.help == (
+        'the picture will not show them; "beech" may mean "beach"; `onestory models --words` lists known words'
     )
-    assert [(item.code, item.severity, item.place) for item in warnings] == [("W310", "warning", place)]
-    assert warnings[0].message == '"numbers" does not know the word "fix" (shots opening, return)'
-    assert warnings[0].help == "near words: fox; `onestory models --words` lists all"
+    assert finding.severity == "warning"
+    assert finding.place
+    assert (finding.place.line, finding.place.column, finding.place.length) == (4, 22, 5)
+
+
+def test_a_word_of_a_look_is_marked_in_the_look() -> None:
+    text = b"story: 1\ntitle: T\ncharacters: {fox: {look: a huge fox}}\nshots: [{id: a, caption: $fox waves.}]\n"
+    _, (finding,) = make_plan(read_story(text, "film.story.yaml")[0], KNOWN)
+    assert finding.place
+    assert (finding.place.line, finding.place.column, finding.place.length) == (3, 28, 4)
+
+
+def test_long_lists_of_unknown_words_are_cut() -> None:
+    (finding,) = warnings_of(shot("a", " ".join(f"zebra{letter}" for letter in "abcdefghijkl")))
+    assert finding.message.endswith("zebrag, zebrah and 4 more")
+    assert "may mean" not in finding.help
 
 
 def test_case_hyphens_and_possessives_are_known() -> None:
     assert warnings_of(shot("a", "Close-up. The fox's beach, a half-moon. WIDE shot")) == ()
-
-
-def test_a_word_without_similar_words() -> None:
-    assert warnings_of(shot("a", "dragon"))[0].help == "`onestory models --words` lists all"
-
-
-def test_many_shots_are_counted() -> None:
-    assert "(shots a, b, c and 2 more)" in warnings_of(*(shot(id, "dragon") for id in "abcde"))[0].message
 
 
 def test_an_open_vocabulary_has_no_unknown_words() -> None:
