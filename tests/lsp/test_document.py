@@ -1,0 +1,149 @@
+"""Ids are found wherever they are written, completion works in broken YAML, and edits change nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from onestory_cli.lsp.completion import complete
+from onestory_cli.lsp.document import StoryDocument, key_path
+from onestory_cli.lsp.navigation import fixes, hover, lenses, rename
+
+STORY = """\
+story: 1
+title: Kite
+model: storyworld
+characters:
+  fox:
+    look: a red fox with a blue scarf
+settings:
+  beach: {look: a beach}
+shots:
+  - id: opening
+    caption: Wide shot. $fox walks right on $beach.
+  - id: return
+    caption: |
+      Close-up. $fox! waves. $beach.
+    memory: {from: [opening]}
+"""
+
+
+def document(text: str = STORY, path: Path = Path("film.story.yaml")) -> StoryDocument:
+    return StoryDocument(path, text)
+
+
+def at(text: str, before: str, nth: int = 0) -> int:
+    """The offset after the nth `before` in a text."""
+    position = -1
+    for _ in range(nth + 1):
+        position = text.index(before, position + 1)
+    return position + len(before)
+
+
+def test_a_good_story_has_no_findings() -> None:
+    assert document().analysis.findings == ()
+
+
+def test_ids_are_found_where_they_are_declared_and_mentioned() -> None:
+    found = document()
+    for place in (at(STORY, "$fo"), at(STORY, "  fo"), at(STORY, "$fo", 1)):
+        symbol = found.symbol_at(place)
+        assert symbol is not None
+        assert [STORY[item.start : item.end] for item in found.same(symbol)] == ["fox"] * 3
+    shot = found.symbol_at(at(STORY, "from: [open"))
+    assert shot is not None
+    assert [(item.declares, STORY[item.start : item.end]) for item in found.same(shot)] == [
+        (True, "opening"),
+        (False, "opening"),
+    ]
+
+
+def test_findings_of_all_levels_come_at_once() -> None:
+    text = STORY.replace("$beach.", "$beech.").replace("title: Kite", "title: Kite\nfsp: 8")
+    assert {finding.code for finding in document(text).analysis.findings} >= {"S104"}
+    assert len(document(text).analysis.findings) >= 2
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("\n    caption: Wide shot. $", {"fox", "beach"}),
+        ("\n    caption: Wide shot. $f", {"fox", "beach"}),
+        ("\n    memory: {policy: ", {"adaptive", "recent", "none"}),
+        ("\n    memory: {from: [", {"opening", "return"}),
+        ("\n    ", {"caption: ", "seed: ", "image: "}),
+        ("\n    memory:\n      ", {"frames: ", "budget: ", "policy: "}),
+    ],
+)
+def test_completion_in_a_new_shot(typed: str, expected: set[str]) -> None:
+    text = f"{STORY}  - id: last{typed}"
+    found = document()
+    found.update(text)
+    assert {item.text for item in complete(found, len(text))} >= expected
+
+
+def test_completion_of_the_model() -> None:
+    text = "story: 1\nmodel: wan"
+    found = {item.text: item.typed for item in complete(document(text), len(text))}
+    assert found["storyworld"] == 3
+
+
+def test_key_paths_need_no_valid_yaml() -> None:
+    text = "shots:\n  - id: a\n    memory: {from: [\n  - id: b\n    memory:\n      po"
+    assert key_path(text, len(text)) == ("shots", "*", "memory")
+    assert key_path(text, text.index("memory")) == ("shots", "*")
+    assert key_path("defaults:\n  st", 13) == ("defaults",)
+
+
+def test_hover_shows_looks_captions_and_keys() -> None:
+    found = document()
+    assert "a red fox with a blue scarf" in hover(found, at(STORY, "$fo"))
+    assert "The model reads: Wide shot. A red fox" in hover(found, at(STORY, "id: open")).replace(
+        "a red fox", "A red fox"
+    )
+    assert "memory" in hover(found, at(STORY, "    memo"))
+    assert hover(found, at(STORY, "walks ri")) == ""
+
+
+def test_a_suggestion_is_one_edit() -> None:
+    text = STORY.replace("right on $beach.", "right on $beech.")
+    found = document(text)
+    offset = at(text, "$beec")
+    (fix,) = [fix for fix in fixes(found, offset, offset) if fix.finding]
+    assert text[: fix.start] + fix.text + text[fix.end :] == STORY
+
+
+def test_the_full_look_is_one_character() -> None:
+    offset = at(STORY, "$fo")
+    (fix,) = fixes(document(), offset, offset)
+    assert (fix.text, STORY[fix.start - 4 : fix.start]) == ("!", "$fox")
+    assert [*fixes(document(), at(STORY, "$fox!") - 2, at(STORY, "$fox!") - 2)] == []
+
+
+def test_rename_changes_every_place_and_nothing_else() -> None:
+    found = document()
+    symbol = found.symbol_at(at(STORY, "$fo"))
+    assert symbol is not None
+    text = STORY
+    for fix in sorted(rename(found, symbol, "vixen"), key=lambda item: -item.start):
+        text = text[: fix.start] + fix.text + text[fix.end :]
+    assert text == STORY.replace("$fox", "$vixen").replace("  fox:", "  vixen:")
+    with pytest.raises(ValueError, match="taken"):
+        rename(found, symbol, "beach")
+    with pytest.raises(ValueError, match="not an id"):
+        rename(found, symbol, "The Fox")
+
+
+def test_without_a_run_there_are_no_lenses(tmp_path: Path) -> None:
+    assert lenses(document(path=tmp_path / "film.story.yaml")) == []
+
+
+@pytest.mark.parametrize("text", ["", "a", "shots: [", "\t", "story: 1\nshots:\n  - $", "[]", "null", "characters: 3"])
+def test_broken_texts_are_answered(text: str) -> None:
+    found = document(text)
+    for offset in range(len(text) + 1):
+        complete(found, offset)
+        hover(found, offset)
+        assert [*fixes(found, offset, offset)] == []
+    assert found.analysis.findings
