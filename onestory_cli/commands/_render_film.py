@@ -72,7 +72,7 @@ def make_film(
     if json:
         screen.document(command, film=str(film), run=str(run.path), **({"signed": str(signed)} if signed else {}))
     else:
-        screen.line(f"{film}\n{signed}" if signed else str(film))
+        screen.lines(map(str, filter(None, (film, signed))))
     return ExitCode.DONE
 
 

@@ -19,7 +19,7 @@ from onestory_cli.events import Emit, StopAsked
 from onestory_cli.quality import faults
 from onestory_cli.store.locate import find_run
 from onestory_cli.story.types import MAX_SHOT_SEED
-from onestory_cli.utils.text import quoted
+from onestory_cli.utils.text import shell_quote
 
 if TYPE_CHECKING:
     from onestory_cli.planning.jobs import Plan
@@ -88,8 +88,8 @@ def new(context: typer.Context, *, folder: Folder, shot: Shot, asked: NewFlags, 
         takes = [{"take": take.record.take, "id": take.id, "clip": str(take.clip)} for take in made]
         screen.document("take-new", run=str(run.path), shot=shot, takes=takes)
     else:
-        screen.line("\n".join(str(take.clip) for take in made))
-        screen.note(f"next: onestory take accept {quoted(run.path)} {shot} {made[0].record.take}")
+        screen.lines(str(take.clip) for take in made)
+        screen.note(f"next: onestory take accept {shell_quote(run.path)} {shot} {made[0].record.take}")
     return ExitCode.DONE
 
 
@@ -127,7 +127,7 @@ def accept(context: typer.Context, folder: Folder, shot: Shot, take: Which, json
         screen.document("take-accept", run=str(run.path), shot=shot, take=found.record.take, id=found.id)
     else:
         screen.line(f"{shot}: take {found.record.take}, {found.id}")
-        screen.note(f"next: onestory resume {quoted(run.path)}")
+        screen.note(f"next: onestory resume {shell_quote(run.path)}")
     return ExitCode.DONE
 
 

@@ -19,7 +19,7 @@ from onestory_cli.store.layout import INPUTS
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Take
 from onestory_cli.story.text import MAX_BYTES
-from onestory_cli.utils.parsing import build
+from onestory_cli.utils.parsing import parse
 from onestory_cli.version import __version__
 
 KEY = "onestory"  # of the metadata
@@ -72,7 +72,7 @@ class Provenance:
                 )
             if len(document["story"].encode()) > MAX_BYTES or len(document["shots"]) > MAX_SHOTS:
                 raise _none("it is longer than any film")
-            recipe: Provenance = build(cls, document)
+            recipe: Provenance = parse(cls, document)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
             raise _none("its recipe is damaged, or of an early version") from fault
         return recipe

@@ -38,7 +38,7 @@ from onestory_cli.store.reuse import Decision, Lookup, settle
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Take, write_latents
 from onestory_cli.store.verify import find_damage
-from onestory_cli.utils.text import quoted
+from onestory_cli.utils.text import shell_quote
 
 if TYPE_CHECKING:
     import numpy as np
@@ -268,7 +268,7 @@ class Film:
         self._whole[take.folder] = take
         self._made += 1
         self._say(events.TakeCommitted(shot=take.shot, take=take.id, seconds=seconds, memory_bytes=peak_memory_bytes()))
-        for warning in warnings_of(take.shot, take.record, quoted(self._run.path)):
+        for warning in warnings_of(take.shot, take.record, shell_quote(self._run.path)):
             self._say(warning)
 
     def _encode(self, pixels_HWC: np.ndarray) -> np.ndarray:
@@ -299,7 +299,7 @@ def peak_memory_bytes() -> int:
 
 def waits_for_somebody(run: Run, job: ShotJob, take: Take) -> OnestoryError:
     """What a shot with `accept: ask` says once its takes are made."""
-    path = quoted(run.path)
+    path = shell_quote(run.path)
     return OnestoryError(
         "R410",
         f'"{job.shot}" waits for you to accept a take',

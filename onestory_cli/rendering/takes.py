@@ -17,7 +17,7 @@ from onestory_cli.store.candidates import next_number
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Take
 from onestory_cli.story.types import MAX_SHOT_SEED
-from onestory_cli.utils.text import quoted
+from onestory_cli.utils.text import shell_quote
 
 
 def make_takes(
@@ -49,7 +49,7 @@ def make_takes(
             raise OnestoryError(
                 "R412",
                 f'"{shot}" can see {", ".join(missing)}, still to be rendered',
-                help=f"`onestory resume {quoted(run.path)}` renders what is missing",
+                help=f"`onestory resume {shell_quote(run.path)}` renders what is missing",
                 exit=ExitCode.USAGE,
             )
         made: list[Take] = []

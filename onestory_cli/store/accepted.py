@@ -10,7 +10,7 @@ from onestory_cli.errors import Diagnostic
 from onestory_cli.store.layout import SHOTS
 from onestory_cli.store.state import RunState
 from onestory_cli.store.takes import Damage, Take, read_take
-from onestory_cli.utils.text import quoted
+from onestory_cli.utils.text import shell_quote
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class PartialFilm:
         if not self.left_out:
             return ()
         message = f"left out, for want of a take: {', '.join(map(self._named, self.left_out))}"
-        help = f"onestory resume {quoted(self.run)}"
+        help = f"onestory resume {shell_quote(self.run)}"
         return (Diagnostic(code="W801", message=message, severity="warning", help=help),)
 
     def _named(self, item: MissingShot) -> str:

@@ -9,7 +9,7 @@ from onestory_cli.planning.jobs import Plan, ShotJob, seed_of_take
 from onestory_cli.store.keys import spec_fields
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import ShotTakes, Take
-from onestory_cli.utils.text import quoted
+from onestory_cli.utils.text import shell_quote
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,5 +100,5 @@ def _name(take: Take) -> str:
 
 
 def _no_take(message: str, run: Run, shot: str) -> OnestoryError:
-    help = f"`onestory take list {quoted(run.path)} {shot}` shows what there is"
+    help = f"`onestory take list {shell_quote(run.path)} {shot}` shows what there is"
     return OnestoryError("R411", message, help=help, exit=ExitCode.USAGE)

@@ -17,7 +17,7 @@ from onestory_cli.store.checksummed_json import DamagedFileError, dump_checksumm
 from onestory_cli.store.disk import FileDigest
 from onestory_cli.store.keys import Field, Spec, spec_key, take_key
 from onestory_cli.store.sense import require_sense
-from onestory_cli.utils.parsing import build
+from onestory_cli.utils.parsing import parse
 
 FORMAT = 1
 
@@ -100,7 +100,7 @@ class Record:
             raise DamagedFileError("another version of onestory wrote it")
         key = document.pop("key", None)
         try:
-            record: Record = build(cls, document)
+            record: Record = parse(cls, document)
             if key != record.key:
                 raise DamagedFileError("its key is not that of what it states")
         except (ValueError, KeyError) as fault:

@@ -15,6 +15,7 @@ from onestory_cli.memory.policies import POLICIES, needs_scores
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.planning.jobs import ShotJob
 from onestory_cli.store.record import MemoryState
+from onestory_cli.utils.text import format_frames
 
 Digests = Mapping[str, str | None]  # source of memory -> digest; None while its take is still to be made
 
@@ -81,10 +82,7 @@ def can_be_same(before: MemoryState, visible: Digests) -> bool:
 
 def frames_text(frames: Iterable[SelectedFrame | Pointer]) -> str:
     """Remembered frames in order of relevance, by source: "opening[2,3], city[0]"."""
-    by_source: dict[str, list[str]] = {}
-    for frame in frames:
-        by_source.setdefault(frame.source, []).append(str(frame.index))
-    return ", ".join(f"{source}[{','.join(indices)}]" for source, indices in by_source.items()) or "nothing"
+    return format_frames((frame.source, frame.index) for frame in frames) or "nothing"
 
 
 def memory_changes(before: MemoryState, visible: Digests) -> Iterator[str]:

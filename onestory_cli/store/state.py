@@ -20,7 +20,7 @@ from onestory_cli.planning.jobs import Plan
 from onestory_cli.planning.reasons import Reason
 from onestory_cli.store.checksummed_json import DamagedFileError, canonical, dump_checksummed, load_checksummed
 from onestory_cli.store.disk import sha256
-from onestory_cli.utils.parsing import build
+from onestory_cli.utils.parsing import parse
 from onestory_cli.version import __version__
 
 FORMAT = 1
@@ -115,7 +115,7 @@ class RunState:
                 exit=ExitCode.MACHINE,
             )
         try:
-            state: RunState = build(cls, document)
+            state: RunState = parse(cls, document)
         except ValueError as fault:
             raise DamagedFileError(f"it cannot be read: {fault}") from fault
         if not all(_FOLDER.fullmatch(entry.folder) for entry in state.shots.values()):
