@@ -15,6 +15,8 @@ from tests.tiny import tiny_folder
 
 __all__ = ["tiny_folder"]
 
+pytestmark = pytest.mark.xdist_group("why")  # one render for all
+
 HEAD = """\
 story: 1
 title: The Lost Kite
