@@ -12,8 +12,8 @@ from onestory_cli.batch.result import Outcome
 from onestory_cli.errors import OnestoryError, from_exception
 from onestory_cli.events import Emit, Event, ShotKept, TakeCommitted, ignore
 from onestory_cli.models.availability import require_weights
-from onestory_cli.rendering.checkpoints import CHECKPOINT_SECONDS, never_stop
 from onestory_cli.rendering.loading import load_generator
+from onestory_cli.rendering.options import CHECKPOINT_SECONDS, RenderOptions, never_stop
 from onestory_cli.rendering.render import render
 from onestory_cli.rendering.resume import load_run_plan
 from onestory_cli.rendering.two_models import TwoModelGenerator
@@ -43,7 +43,7 @@ def render_story(
         run = Run.open(directory)
         plan = load_run_plan(run)
         load = models.loader(plan, counted)
-        render(plan, run, load, counted, stop=stop, checkpoint_seconds=checkpoint_seconds)
+        render(plan, run, load, counted, RenderOptions(stop=stop, checkpoint_seconds=checkpoint_seconds))
         outcome = Outcome(state="done")
     except KeyboardInterrupt:
         outcome = Outcome(state="stopped")

@@ -209,7 +209,7 @@ def _sum(decisions: Sequence[Decision]) -> str:
 
 def _seconds(decisions: Sequence[Decision]) -> float | None:
     """How long the pending shots may take, judged by the takes that are there; None when there are none."""
-    from onestory_cli.store.pace import seconds_per_token_step, token_steps
+    from onestory_cli.rendering.feasibility import seconds_per_token_step, token_steps
 
     rate = seconds_per_token_step([decision.take.record for decision in decisions if decision.take])
     pending = [decision.job for decision in decisions if decision.action != "keep"]

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.rendering.audio import PlacedSound
-from onestory_cli.store.accepted import PartialFilm, accepted_takes
 from onestory_cli.store.disk import has_digest
 from onestory_cli.store.inputs import story_of
 from onestory_cli.store.run import Run
 from onestory_cli.store.state import RunState
+from onestory_cli.store.take_query import PartialFilm, accepted_takes
 from onestory_cli.store.takes import Take, read_shot_takes
 from onestory_cli.story.types import Shot, Story
 from onestory_cli.utils.text import shell_quote

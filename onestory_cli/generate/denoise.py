@@ -112,7 +112,7 @@ def denoise(
     scheduler = model.scheduler(schedule.name, schedule.steps, schedule.shift)
     assert conditions.first_BCHW is None or not conditions.references, "a held frame comes first"
     latents, done = set_first_frame(noise_BCTHW.to(model.device), conditions.first_BCHW), 0
-    identity = "" if checkpoint is NO_CHECKPOINT else _identity(model, noise_BCTHW, conditions, schedule, scheduler)
+    identity = "" if not checkpoint.enabled else _identity(model, noise_BCTHW, conditions, schedule, scheduler)
     if kept := checkpoint.load(identity):
         latents, done = restore(kept, scheduler, schedule.name, model.device), kept.step
     state = partial(snapshot, scheduler, schedule.name, steps=schedule.steps, identity=identity)

@@ -1,4 +1,4 @@
-"""A loaded model as the loop's Maker. Importing this module imports torch."""
+"""A `ShotGenerator` of one model. Importing this module imports torch."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from onestory_cli.checkpoint import Checkpoint
-from onestory_cli.events import Emit
 from onestory_cli.generate.decode import can_decode_in_background
 from onestory_cli.generate.recall import RecallResult, recall
 from onestory_cli.generate.shot import ShotResult, generate_shot
@@ -18,12 +16,13 @@ from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.models.model import Eyes, LoadedModel, Reader
 from onestory_cli.planning.jobs import ShotJob
+from onestory_cli.rendering.generator import ShotRequest
 
 
 class ModelGenerator:
-    """Makes shots with one model; between shots it remembers nothing.
+    """Generates shots with one model. It has no state between shots.
 
-    Nothing is loaded before it is needed: the reader alone when a shot is first recalled, all when one is first made.
+    Parts are loaded when first needed: the selection model for `recall`, the whole model for `generate`.
     """
 
     def __init__(
@@ -33,44 +32,34 @@ class ModelGenerator:
         load: Callable[[Reader | Eyes | None], LoadedModel],
     ) -> None:
         self._spec, self._load_reader, self._load = spec, load_reader, load
-        self._known: Reader | Eyes | None = None
+        self._loaded: Reader | Eyes | None = None
 
     @property
     def _reader(self) -> Reader | Eyes:
-        self._known = self._known or self._load_reader()
-        return self._known
+        self._loaded = self._loaded or self._load_reader()
+        return self._loaded
 
     @cached_property
     def _model(self) -> LoadedModel:
-        self._known = model = self._load(self._known)
+        self._loaded = model = self._load(self._loaded)
         return model
 
     def encode_reference(self, pixels_HWC: np.ndarray) -> np.ndarray:
-        """Latents (C, 1, H, W) of a reference image."""
+        """The latents (C, 1, H, W) of a reference image."""
         with torch.inference_mode():
             return self._model.encode_image(pixels_HWC).cpu().numpy()
 
-    def make(
-        self,
-        job: ShotJob,
-        memory: Mapping[str, np.ndarray],
-        *,
-        image: np.ndarray | None,
-        emit: Emit,
-        checkpoint: Checkpoint,
-    ) -> ShotResult:
-        """Make a shot that can see `memory`, source -> latents (C, T, H, W) in film order.
-
-        Its pixels wait for whoever asks, but where decoding beside the next shot would gain nothing.
-        """
-        bank = self._bank(job, memory)
-        made = generate_shot(self._model, job, bank, image=image, emit=emit, checkpoint=checkpoint)
-        if not can_decode_in_background(self._model, width=job.width, height=job.height):
-            _ = made.pixels_PHWC
-        return made
+    def generate(self, request: ShotRequest) -> ShotResult:
+        """Generate a shot. Its pixels are decoded later, unless decoding in the background would gain nothing."""
+        job, model = request.job, self._model
+        bank = self._bank(job, request.memory)
+        shot = generate_shot(model, job, bank, image=request.image, emit=request.emit, checkpoint=request.checkpoint)
+        if not can_decode_in_background(model, width=job.width, height=job.height):
+            _ = shot.pixels_PHWC
+        return shot
 
     def recall(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> RecallResult:
-        """What the shot would remember of `memory` now, by the reader alone."""
+        """What `generate` would select from `memory`, by the selection model alone."""
         return recall(self._reader, job, self._bank(job, memory))
 
     def environment(self) -> Mapping[str, Any]:

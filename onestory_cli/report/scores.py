@@ -14,7 +14,7 @@ from typing import Any
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.report.data import FilmReport
 from onestory_cli.schemas.documents import FILM_MEASURED
-from onestory_cli.store.takes import CLIP
+from onestory_cli.store.layout import CLIP
 from onestory_cli.utils.text import shell_quote
 
 Identity = Mapping[str, float | None]  # shot whose caption names the character -> cosine to its first shot

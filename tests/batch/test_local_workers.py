@@ -13,7 +13,7 @@ from onestory_cli.batch.render_story import Work
 from onestory_cli.batch.result import Result
 from onestory_cli.batch.run_batch import Hands, Planned, run_batch
 from onestory_cli.events import Event, FilmTold, ModelLoading, StepDone, WorkerLost
-from onestory_cli.rendering.checkpoints import never_stop
+from onestory_cli.rendering.options import never_stop
 from tests.batch.conftest import Tell
 from tests.batch.films import alone, holder_of, latents
 

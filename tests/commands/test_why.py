@@ -94,7 +94,7 @@ EDITS = {
     "rename": (
         STORY.replace("id: gone", "id: lost"),
         "lost",
-        "lost: kept: made as gone (take 0, ID)\n  its take remembers opening[..]\n",
+        "lost: kept: rendered as gone (take 0, ID)\n  its take remembers opening[..]\n",
     ),
     "seed": (
         STORY.replace("seed: 7", "seed: 8"),

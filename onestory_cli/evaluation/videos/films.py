@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
-from onestory_cli.store.accepted import accepted_takes
 from onestory_cli.store.inputs import story_of
 from onestory_cli.store.layout import STATE
 from onestory_cli.store.run import Run
+from onestory_cli.store.take_query import accepted_takes
 from onestory_cli.story.types import Shot, Story
 from onestory_cli.utils.text import shell_quote
 
