@@ -1,6 +1,6 @@
-"""Checkpoints of a shot that is being generated.
+"""A shot that was cut off while it was made: what is kept of the work, and who keeps it.
 
-`generate` creates partials and resumes from them, `store` writes them, `rendering` connects the two.
+`generate` makes partials and goes on with them, `store` writes them, `render` brings the two together.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Partial:
-    """The state of a shot after `step` of `steps`.
+    """The work on a shot after `step` of `steps`.
 
-    `identity` is a digest of everything that the remaining steps depend on: a partial with another identity is useless.
-    `arrays` has what the next step reads; its keys are defined by the generator.
+    `identity` is a digest of all that the rest of the work depends on: a partial of another identity is of no use.
+    `arrays` is everything that the next step reads, in the maker's own words.
     """
 
     identity: str
@@ -28,27 +28,29 @@ class Partial:
 
 
 class Checkpoint(Protocol):
-    """Saves and loads the partial of one shot. `enabled` is false if it never saves anything."""
+    """Keeps partials of one shot."""
 
     @property
-    def enabled(self) -> bool: ...
+    def enabled(self) -> bool:
+        """Whether it stores anything; if not, the caller need not compute an identity."""
 
     def load(self, identity: str) -> Partial | None:
-        """The partial that an earlier process saved of the same work."""
+        """What an earlier process left of this very work."""
 
     def due(self, *, last: bool = False) -> bool:
-        """Whether to save a partial now; asked after each step. `last` marks the last step, before decoding."""
+        """Asked after each step: whether it is time to keep a partial; after the `last` one the work is to be decoded
+        yet, maybe beside the next shot."""
 
     def keep(self, partial: Partial) -> None:
-        """Save a partial in place of the previous one.
+        """Keep a partial in place of the one before.
 
         Raises:
-            KeyboardInterrupt: it is saved, and the work is to stop.
+            KeyboardInterrupt: it is kept, and the work is to stop here.
         """
 
 
 class NoCheckpoint:
-    """A Checkpoint that saves nothing."""
+    """A Checkpoint that keeps nothing."""
 
     enabled = False
 

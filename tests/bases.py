@@ -1,7 +1,7 @@
-"""Tiny folders of the real classes in the real layout, one per family of bases: random weights, a film in a second.
+"""Tiny model folders of the real classes in the real layout, one per family of bases, with random weights.
 
-`write_base(folder, family)` writes what `save_pretrained` of the family's stock pipeline would, and beside it
-`scorer/`, a tiny CLIP. Sizes are those of the real thing divided: 64 x 64 pixels, 5 frames, width 24.
+`write_base(folder, family)` writes the same files as `save_pretrained` of the family's stock pipeline, and `scorer/`, a
+tiny CLIP. A film of 64 x 64 pixels and 5 frames renders in a second; the width is 24.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ from transformers import (
 from onestory_cli.models.catalog import CARD
 from onestory_cli.storyworld.vocabulary import WORDS
 from onestory_cli.training.build import word_tokenizer
-from tests.shared import build_once
 
 FAMILIES = ("t2v", "i2v", "vace", "ti2v", "t2v-a14b", "i2v-a14b")
 SMALL = {"width": 64, "height": 64, "frames": 5, "max_frames": 17, "steps": 2, "fps": 8, "negative": ""}
@@ -43,7 +42,7 @@ TEXT, VISION = 16, 20  # widths
 
 
 def write_base(folder: Path, family: str, *, seed: int = 0, card: dict[str, Any] | None = None) -> Path:
-    """The folder of a family; `card` are fields of its onestory.json (default: small sizes), {} writes none."""
+    """Write the folder of a family. `card` holds fields of its onestory.json (default: small sizes); {} writes none."""
     torch.manual_seed(seed)
     two = family.endswith("-a14b")
     task = family.removesuffix("-a14b")
@@ -86,8 +85,13 @@ def write_base(folder: Path, family: str, *, seed: int = 0, card: dict[str, Any]
 
 @pytest.fixture(scope="session")
 def base_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The tiny folder of a family. Read-only: it is shared by all workers."""
-    return lambda family: build_once(tmp_path_factory, f"base-{family}", lambda folder: write_base(folder, family))
+    """The tiny folder of a family, written once per session. Do not modify it."""
+
+    def folder(family: str) -> Path:
+        path = tmp_path_factory.getbasetemp() / "tiny-bases" / family
+        return path if path.exists() else write_base(path, family)
+
+    return folder
 
 
 def _transformer(task: str, channels: int, *, image: bool) -> nn.Module:
@@ -148,7 +152,7 @@ def _image_encoder(folder: Path) -> None:
         num_attention_heads=2,
         image_size=32,
         patch_size=2,
-    )  # 256 patches and the class: the 257 tokens of the real one
+    )  # 256 patches and the class token: 257 tokens, as in the real encoder
     CLIPVisionModel(config).save_pretrained(folder / "image_encoder")
     _processor().save_pretrained(folder / "image_processor")
 

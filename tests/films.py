@@ -15,16 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from onestory_cli.checkpoint import Partial
+from onestory_cli.checkpoint import NO_CHECKPOINT, Checkpoint, Partial
 from onestory_cli.events import Emit, Remembered, StepDone, ignore
 from onestory_cli.memory.frames import FrameRef, SelectedFrame
 from onestory_cli.memory.levels import allocate
 from onestory_cli.memory.policies import POLICIES
-from onestory_cli.models.catalog import ModelSpec
+from onestory_cli.models.spec import ModelFiles, ModelSpec
 from onestory_cli.planning.jobs import Plan, ShotJob
 from onestory_cli.planning.planner import make_plan
-from onestory_cli.rendering.generator import ShotRequest
-from onestory_cli.rendering.options import RenderOptions
 from onestory_cli.rendering.render import render
 from onestory_cli.store.disk import Disk
 from onestory_cli.store.run import Run
@@ -32,8 +30,7 @@ from onestory_cli.story.types import Shot, Story
 
 SPEC = ModelSpec(
     name="numbers",
-    base="/models/numbers",
-    adapter="/models/numbers/adapter",
+    files=ModelFiles(base="/models/numbers", adapter="/models/numbers/adapter"),
     licence="none",
     about="arithmetic",
     width=32,
@@ -90,6 +87,9 @@ class NumberShot(NumberSelection):
     noise_tokens: int
     seconds: Mapping[str, float]
 
+    def decode(self) -> np.ndarray:
+        return self.pixels_PHWC
+
 
 class NumpyGenerator:
     """Adds the mean of the selected frames to noise. `made` and `recalled` list shots in the order of the asking."""
@@ -104,9 +104,15 @@ class NumpyGenerator:
         grey_HW = pixels_HWC.mean(axis=2)[::stride, ::stride] / 255
         return np.broadcast_to(grey_HW, (self.spec.latent_channels, 1, *grey_HW.shape)).astype(np.float32)
 
-    def generate(self, request: ShotRequest) -> NumberShot:
-        job, memory, image = request.job, request.memory, request.image
-        emit, checkpoint = request.emit, request.checkpoint
+    def make(
+        self,
+        job: ShotJob,
+        memory: Mapping[str, np.ndarray],
+        *,
+        image: np.ndarray | None,
+        emit: Emit,
+        checkpoint: Checkpoint = NO_CHECKPOINT,
+    ) -> NumberShot:
         scores, chosen = self._select(job, memory)
         frames = tuple((frame.source, frame.index) for frame in chosen)
         emit(Remembered(shot=job.shot, frames=frames, tokens=0, visible=sum(map(len, scores.values()))))
@@ -217,7 +223,7 @@ def render_with(
 ) -> NumpyGenerator:
     """Render into `path` and return the maker, whose `made` says what was really made."""
     generator = generator or NumpyGenerator(plan.model)
-    render(plan, Run.create(path, disk), lambda: generator, emit, RenderOptions(**options))
+    render(plan, Run.create(path, disk), lambda: generator, emit, **options)
     return generator
 
 

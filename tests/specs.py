@@ -1,12 +1,11 @@
-"""A model as stories and plans see it, without weights: light enough for a fuzzer."""
+"""A ModelSpec for stories and plans, without weights."""
 
-from onestory_cli.models.catalog import ModelSpec
+from onestory_cli.models.spec import ModelFiles, ModelSpec
 from onestory_cli.storyworld.vocabulary import WORDS
 
 SPEC = ModelSpec(
     name="tiny",
-    base="",
-    adapter="adapter",
+    files=ModelFiles(adapter="adapter"),
     licence="",
     about="",
     width=64,

@@ -1,6 +1,6 @@
-"""A tiny model folder of the real classes, random and useless, and jobs for it. Needs torch.
+"""A tiny model folder of the real classes with random weights, and jobs for it. Needs torch.
 
-Fixtures of the session: a `conftest.py` whose tests need them imports them from here.
+The fixtures have session scope; a `conftest.py` imports them from here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from onestory_cli.training.recipe import (
     VaeSize,
     World,
 )
-from tests.shared import build_once
 
 SIZES = Model(
     name="tiny",
@@ -57,31 +56,34 @@ def tiny_recipe(*stages: Stage, **fields: Any) -> Recipe:
 
 
 def tiny_built() -> LoadedModel:
-    """A fresh model whose every input shows in its output, unlike one that is about to be trained."""
+    """A new model whose output depends on every input, unlike a freshly initialized one."""
     model = build_model(tiny_recipe(), WORDS)
     with torch.no_grad():
         nn.init.normal_(model.transformer.proj_out.weight, std=0.2)
         for conv in model.conditioner.patchifiers.values():
             conv.weight.mul_(3)
     channels = SIZES.vae.latent_channels
-    model.vae.register_to_config(latents_mean=[0.1] * channels, latents_std=[0.5] * channels)
+    model.codec.vae.register_to_config(latents_mean=[0.1] * channels, latents_std=[0.5] * channels)
     return model
 
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model folder. Read-only: it is shared by all workers."""
-    return build_once(tmp_path_factory, "tiny-model", lambda folder: save_model(tiny_built(), folder))
+    """The model folder, written once per session."""
+    folder = tmp_path_factory.getbasetemp() / "tiny-model"
+    if not folder.exists():
+        save_model(tiny_built(), folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
 def tiny_model(tiny_folder: Path) -> LoadedModel:
-    """The model of `tiny_folder`, loaded; not to be changed."""
+    """The model of `tiny_folder`, loaded. Do not modify it."""
     return load_model(find(str(tiny_folder)), "cpu")
 
 
 def job_of(spec: ModelSpec, **fields: Any) -> ShotJob:
-    """A job at the model's own sizes."""
+    """A job with the model's default sizes."""
     settings: dict[str, Any] = {
         "index": 1,
         "shot": "return",

@@ -28,15 +28,15 @@ def together(command: Callable[P, ExitCode]) -> Callable[P, ExitCode]:
         from onestory_cli.models import context_parallel as parallel
 
         rank = int(os.environ["LOCAL_RANK"])
-        parallel.join(rank)
+        parallel.join_process_group(rank)
         try:
-            if parallel.leads():
+            if parallel.has_followers():
                 return command(*args, **kwargs)
             from onestory_cli.models.load import load_model
 
-            parallel.follow(rank, lambda spec, device: load_model(spec, device, shared=True).expert_transformers)
+            parallel.follow(rank, lambda spec, device: load_model(spec, device, shared=True).denoiser.transformers)
             return ExitCode.DONE
         finally:
-            parallel.part()
+            parallel.leave_process_group()
 
     return among_others

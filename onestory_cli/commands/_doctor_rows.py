@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from onestory_cli.models.offload.estimate import MemoryEstimate
-    from onestory_cli.rendering.feasibility import DiskSpace, Feasibility, ModelFeasibility, RenderTime
+    from onestory_cli.rendering.feasibility import Disk, Feasibility, ModelFeasibility, Time
 
 NOTHING = "nothing that is known fits"
 
@@ -40,8 +40,8 @@ def rows_of(fit: Feasibility) -> Iterator[Row]:
 def _weights_row(model: ModelFeasibility) -> Row:
     name, spec = f"weights of {model.spec.name}", model.spec
     if model.lacks is None:
-        return Row(name=name, found=f"in {spec.transformer_file or spec.base}")
-    size = f", about {_gb(sum(model.outlook.parts.values()))}" if model.outlook and not spec.base else ""
+        return Row(name=name, found=f"in {spec.files.transformer_file or spec.files.base}")
+    size = f", about {_gb(sum(model.outlook.parts.values()))}" if model.outlook and not spec.files.base else ""
     return Row(name=name, ok=False, found=model.lacks.message + size, help=model.lacks.help)
 
 
@@ -79,14 +79,14 @@ def table_of(outlook: MemoryEstimate) -> tuple[Sequence[str], list[tuple[str, st
     return (outlook.model, "GB"), rows
 
 
-def _disk_row(disk: DiskSpace) -> Row:
+def _disk_row(disk: Disk) -> Row:
     enough = disk.needed <= disk.free
     help = "" if enough else "free some space, or put the run elsewhere with `--run DIR`"
     found = f"{_gb(disk.needed)} at most for {disk.folder}, {_gb(disk.free)} free"
     return Row(name="disk for the run", ok=enough, found=found, help=help)
 
 
-def _time_row(time: RenderTime | None) -> Row:
+def _time_row(time: Time | None) -> Row:
     if time is None:
         return Row(name="time", optional=True, found="known once a shot was rendered here")
     film = timedelta(seconds=round(time.film))

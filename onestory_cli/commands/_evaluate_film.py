@@ -141,7 +141,7 @@ def _tell(screen: Screen, result: VideoResult, *, markdown: bool, json: bool) ->
     if json:
         screen.line(json_.dumps(result.document()))
     elif markdown:
-        screen.lines(result.markdown().rstrip().splitlines())
+        screen.line(result.markdown().rstrip())
     else:
         _show(screen, result)
 

@@ -115,7 +115,7 @@ def fit_plans(screen: Screen, plans: Sequence[Plan], flags: FittingFlags, device
         for plan in fitted
         for spec in (plan.model, *([plan.first_shot_model.spec] if plan.first_shot_model else []))
     ]
-    for line in dict.fromkeys(f"{spec.name} is fitted to this machine: {spec.fitting}" for spec in specs):
+    for line in dict.fromkeys(f"{spec.name} is fitted to this machine: {spec.execution}" for spec in specs):
         screen.note(line, style="dim")
     return fitted
 
@@ -124,7 +124,7 @@ def _fit(plan: Plan, asked: ExecutionRequest, device: str, memory: int | None) -
     from onestory_cli.models.fingerprint import fingerprint_of
 
     def fitted(spec: ModelSpec) -> ModelSpec:
-        return replace(spec, fitting=_fitting(spec, plan, asked, device, memory))
+        return replace(spec, execution=_fitting(spec, plan, asked, device, memory))
 
     model, first = fitted(plan.model), plan.first_shot_model
     if first:

@@ -86,7 +86,7 @@ def command(
             explained=verdicts,
         )
     else:
-        screen.lines(verdicts or [str(manifest)])
+        screen.line("\n".join(verdicts) or str(manifest))
     return ExitCode.DONE
 
 

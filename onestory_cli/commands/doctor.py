@@ -128,7 +128,7 @@ def _codecs() -> Row:
 
 
 def _weights() -> Row:
-    bases = {name: find(name).base for name in EMBEDDED}
+    bases = {name: find(name).files.base for name in EMBEDDED}
     empty = [name for name, base in bases.items() if not any(Path(base).rglob("*.safetensors"))]
     found = ", ".join(f"{name} {'missing' if name in empty else fingerprint(base)}" for name, base in bases.items())
     return Row(name="weights", ok=not empty, found=found, help=REPAIRS["weights"] if empty else "")

@@ -54,7 +54,7 @@ def command(
     elif sections or len(rows) > 1:
         show(screen, sections, rows)
     else:
-        screen.lines(_page(rows[0], screen.width).splitlines())
+        screen.line(_page(rows[0], screen.width))
     return ExitCode.DONE
 
 

@@ -67,12 +67,10 @@ def _show(screen: Screen, recipe: Provenance, signature: Signature | None) -> No
     models = [item for item in (recipe.model, recipe.first_shot_model) if item]
     names = {item.fingerprint: item.name for item in models}
     screen.line(f"{recipe.title}: {len(recipe.shots)} shots, by {recipe.tool}")
-    screen.lines(f"model {item.name} ({item.fingerprint})" for item in models)
-    screen.lines([f"file {name}" for name in recipe.files] + [""])
-    if recipe.files:
-        screen.line("")
+    screen.line("\n".join(f"model {item.name} ({item.fingerprint})" for item in models))
+    screen.line("\n".join(f"file {name}" for name in recipe.files) + "\n" * bool(recipe.files))
     if signature:
-        screen.lines([*_about(signature), ""])
+        screen.line("\n".join(_about(signature)) + "\n")
     rows = [
         (
             str(shot.get("id", "")),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -44,8 +43,7 @@ def list_models(
         _show_words(specs, screen)
     else:
         screen.table(COLUMNS, [_row(spec) for spec in specs], right=("fps", "frames", "weights"))
-        for spec in specs:
-            screen.note(f"{spec.name}: {spec.about} ({spec.hub or 'in the package'})")
+        screen.note("\n".join(f"{spec.name}: {spec.about} ({spec.files.hub or 'in the package'})" for spec in specs))
         screen.note(WEIGHTS)
     return ExitCode.DONE
 
@@ -66,7 +64,7 @@ def fetch_model(context: typer.Context, name: Name, json: Json = False) -> ExitC
         _show_fetched(screen, name, str(folders[0]), Presence.WHOLE, json=json)
         return ExitCode.DONE
     spec = find(name)
-    _show_fetched(screen, name, spec.base, presence(spec), json=json)
+    _show_fetched(screen, name, spec.files.base, presence(spec), json=json)
     if must_accept(spec):
         screen.note(f"its licence, {spec.licence}, is still to be accepted: onestory models accept {name}")
     return ExitCode.DONE
@@ -110,7 +108,7 @@ def _repositories(name: str) -> list[str]:
         if fault.code not in ("M502", "M509") or not is_repo(name) or Path(name).exists():
             raise
         return [name]
-    wanted = [spec.hub, spec.scorer if spec.hub else ""]
+    wanted = [spec.files.hub, spec.scorer if spec.files.hub else ""]
     return [repo for repo in wanted if is_repo(repo)]
 
 
@@ -138,7 +136,7 @@ def _row(spec: ModelSpec) -> tuple[str, ...]:
 def _as_json(spec: ModelSpec) -> dict[str, object]:
     from onestory_cli.models.availability import presence
 
-    return {**asdict(spec), "remembers": spec.remembers, "from_text": spec.from_text, "present": presence(spec)}
+    return {**spec.as_json, "remembers": spec.remembers, "from_text": spec.from_text, "present": presence(spec)}
 
 
 def _show_words(specs: list[ModelSpec], screen: Screen) -> None:
@@ -147,4 +145,4 @@ def _show_words(specs: list[ModelSpec], screen: Screen) -> None:
             screen.note(f"{spec.name} knows any word")
         else:
             screen.note(f"{spec.name} knows {len(spec.words)} words:")
-            screen.lines(spec.words)
+            screen.line("\n".join(spec.words))

@@ -47,8 +47,8 @@ def decoded(model: LoadedModel, lessons: Lessons, *, batch: int = 6) -> Lessons:
     clips: list[np.ndarray] = []
     for start in range(0, len(lessons.shots), batch):
         with quick(model):
-            latents = model.encode_video(lessons.pixels_BPHWC[start : start + batch])
-            clips += [model.decode(item) for item in latents]
+            latents = model.codec.encode_video(lessons.pixels_BPHWC[start : start + batch])
+            clips += [model.codec.decode(item) for item in latents]
     return replace(lessons, pixels_BPHWC=np.stack(clips))
 
 

@@ -15,7 +15,7 @@ from onestory_cli.evaluation.storyworld import evaluate
 from onestory_cli.evaluation.suites import Suite
 from onestory_cli.evaluation.variants import Variant
 from onestory_cli.events import DataPrepared, Emit, ignore
-from onestory_cli.generate.denoise import default_config
+from onestory_cli.generate.denoise import DenoiseConfig
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.models.fingerprint import fingerprint
 from onestory_cli.models.load import load_model
@@ -40,7 +40,7 @@ def measure(
     """Load a model and the read-out, and run a suite of films in its world; with several workers each has both."""
     model, readout = load_model(spec, device), load_readout()
     pace = _Pace(films=len(suite.films) * len(variants) * noise_seeds, emit=emit)
-    schedule = default_config(spec, steps=steps)
+    schedule = DenoiseConfig.of_model(spec, steps=steps)
     conduct = Conduct(schedule=schedule, seed=seed, noise_seeds=noise_seeds, workers=workers)
     with crew(spec, device, workers) if workers > 1 else nullcontext() as see:
         result = evaluate(
@@ -48,12 +48,12 @@ def measure(
         )
     provenance = {
         "onestory": __version__,
-        "fingerprint": fingerprint(spec.base),
+        "fingerprint": fingerprint(spec.files.base),
         "first_story": first,
         "world": asdict(world),
         "conduct": asdict(conduct),
         "readout": readout.accuracy,
-        "environment": model.environment(),
+        "environment": model.denoiser.environment(),
     }
     return replace(result, provenance=provenance)
 

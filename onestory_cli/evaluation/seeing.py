@@ -21,8 +21,8 @@ from onestory_cli.evaluation.suites import Film, Suite
 from onestory_cli.evaluation.variants import Variant
 from onestory_cli.evaluation.view import View
 from onestory_cli.generate.denoise import DenoiseConfig
-from onestory_cli.generate.rollout import roll_out
-from onestory_cli.models.load import LoadedModel, fast_in_bfloat16
+from onestory_cli.generate.rollout import RolloutConfig, RolloutFilm, roll_out
+from onestory_cli.models.load import LoadedModel, is_fast_in_bfloat16
 from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.stories import shown_before
 from onestory_cli.storyworld.world import WorldConfig, WorldShot
@@ -106,25 +106,28 @@ def see_group(model: LoadedModel, readout: Readout, group: Group) -> Seen:
 
 
 def _roll(model: LoadedModel, group: Group, chosen: list[Tensor]) -> Iterator[Tensor]:
-    films, variant, conduct = group.films, group.variant, group.conduct
-    return roll_out(
-        model,
-        [[shot.caption for shot in film.story.shots] for film in films],
+    variant, conduct = group.variant, group.conduct
+    films = [
+        RolloutFilm(
+            captions=[shot.caption for shot in film.story.shots],
+            shown=[shown_before(film.story, shot) for shot in range(len(film.story.shots))],
+            introduces=[any(shot.names_look) for shot in film.story.shots],
+        )
+        for film in group.films
+    ]
+    config = RolloutConfig(
         policy=variant.policy,
-        schedule=replace(conduct.schedule, memory_guidance=variant.guidance),
+        denoise=replace(conduct.schedule, memory_guidance=variant.guidance),
         frames=variant.frames,
         budget=variant.budget,
-        visible=films[0].visible,
         seed=conduct.seed + 1000 * group.start,  # a film's noise does not depend on how films are batched
-        shown=[[shown_before(film.story, shot) for shot in range(len(film.story.shots))] for film in films],
-        introduces=[[any(shot.names_look) for shot in film.story.shots] for film in films],
-        selections=chosen,
     )
+    return roll_out(model, films, config, visible=group.films[0].visible, selections=chosen)
 
 
 @torch.inference_mode()
 def _see(model: LoadedModel, readout: Readout, latents_BCTHW: Tensor) -> list[View]:
-    return readout.view(np.stack([model.decode(latents) for latents in latents_BCTHW]))
+    return readout.view(np.stack([model.codec.decode(latents) for latents in latents_BCTHW]))
 
 
 @torch.inference_mode()
@@ -138,7 +141,7 @@ def see_truth(model: LoadedModel, readout: Readout, suite: Suite, world: WorldCo
             pixels = render_shot(shot, world).pixels_THWC
             true[shot] = readout.view(pixels[None])[0].drawing
             with quick(model):
-                (views[shot],) = _see(model, readout, model.encode_video(pixels[None]))
+                (views[shot],) = _see(model, readout, model.codec.encode_video(pixels[None]))
         seen.append(tuple(views[shot] for shot in film.story.shots))
         drawings.append(tuple(true[shot] for shot in film.story.shots))
         progress(CEILING, done, len(suite.films))
@@ -148,7 +151,7 @@ def see_truth(model: LoadedModel, readout: Readout, suite: Suite, world: WorldCo
 @contextmanager
 def quick(model: LoadedModel) -> Iterator[None]:
     """bfloat16 where the device is fast in it: many films are averaged, so that rounding does not matter."""
-    fast = fast_in_bfloat16(model.device)
+    fast = is_fast_in_bfloat16(model.device)
     with warnings.catch_warnings(), torch.autocast(model.device.type, torch.bfloat16, enabled=fast):
         warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")  # a norm, a little slower
         yield

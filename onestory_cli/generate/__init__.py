@@ -1,1 +1,1 @@
-"""One shot: remember, select, condition, denoise, decode."""
+"""Generate one shot: remember, select, condition, denoise, decode."""

@@ -1,6 +1,6 @@
-"""The state of a denoise loop as a Partial, and back: whatever the next step reads, to the bit.
+"""Save and restore the state of a denoise loop, bit by bit.
 
-Latents alone are not enough. A multistep scheduler remembers earlier predictions, and without them the latents drift.
+Latents alone are not enough: a multistep scheduler reads earlier predictions, and without them the result drifts.
 
 Shape letters: B batch, C latent channels, T latent frames, H W latent cells.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LATENTS = "latents"
-# What changes in a diffusers scheduler from step to step; its sigmas and timesteps are part of the identity.
+# What changes in a diffusers scheduler from step to step. Its sigmas and timesteps are part of the identity.
 COUNTERS = {
     "euler": ("_step_index", "_begin_index"),
     "unipc": ("_step_index", "_begin_index", "lower_order_nums", "this_order"),
@@ -33,7 +33,7 @@ LISTS: dict[str, tuple[str, ...]] = {"euler": (), "unipc": ("model_outputs", "ti
 
 
 def identity_of(tensors: Iterable[Tensor], facts: Mapping[str, Any]) -> str:
-    """A digest of everything that the loop starts from: tensors with their shapes and types, and plain facts."""
+    """Hex digest of everything that the loop starts from: tensors with their shapes and dtypes, and JSON facts."""
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for tensor in tensors:
         digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -44,9 +44,9 @@ def identity_of(tensors: Iterable[Tensor], facts: Mapping[str, Any]) -> str:
 def snapshot(
     scheduler: SchedulerMixin, name: str, latents_BCTHW: Tensor, *, step: int, steps: int, identity: str
 ) -> Partial:
-    """The loop after `step` of `steps`; `name` is the scheduler's in the catalogue of `LoadedModel.scheduler`."""
+    """The loop after `step` of `steps`; `name` is the scheduler's, as in `Denoiser.scheduler`."""
     arrays = {LATENTS: _array(latents_BCTHW)}
-    # this_order does not exist before the first step, and _begin_index is None for us: what is not there is not kept
+    # this_order does not exist before the first step, and _begin_index is None here; missing fields are not saved
     counters = {field: getattr(scheduler, field, None) for field in COUNTERS[name]}
     arrays |= {field: np.array(value, np.int64) for field, value in counters.items() if value is not None}
     tensors = {field: getattr(scheduler, field) for field in TENSORS[name]}
@@ -56,10 +56,10 @@ def snapshot(
 
 
 def restore(partial: Partial, scheduler: SchedulerMixin, name: str, device: torch.device) -> Tensor:
-    """Put a fresh scheduler where the partial left off; returns the latents (B, C, T, H, W)."""
+    """Set a new scheduler to the state of the partial; returns the latents (B, C, T, H, W)."""
 
     def tensor(field: str) -> Tensor | None:
-        # copied: memory of a file is not aligned, and outputs may then differ in the last bits
+        # copied: mapped memory is not aligned, and some kernels then round differently
         return torch.tensor(partial.arrays[field]).to(device) if field in partial.arrays else None
 
     for field in COUNTERS[name]:

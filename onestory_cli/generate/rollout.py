@@ -1,6 +1,6 @@
-"""Many films at once, shot by shot, each from its own memory.
+"""Generate many films at once, shot by shot, each from its own memory.
 
-For benchmarks and sample grids, not for films: a batch rounds otherwise than a batch of one.
+For benchmarks and sample grids only: a batch rounds differently than the batches of one that a film uses.
 
 Shape letters: B films, F bank frames, C latent channels, T latent frames, H W latent cells, L text tokens, E text
 width.
@@ -9,116 +9,127 @@ width.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from onestory_cli.generate.denoise import Conditions, DenoiseConfig, denoise, prepare_latents
-from onestory_cli.generate.selection import Selection, condition, gather, score, select
+from onestory_cli.generate.selection import MemoryLimits, Selection, condition, gather, select
 from onestory_cli.memory.frames import FrameRef
 from onestory_cli.memory.policies import ShownSources
-from onestory_cli.models.model import LoadedModel
+from onestory_cli.models.model import Denoiser, LoadedModel
+from onestory_cli.models.selection_model import frame_scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolloutFilm:
+    """The shots of one film.
+
+    `shown` has, for each shot, the shots ("0", "1", ...) that show each name of its caption; only the policy "coverage"
+    reads it. `introduces` says which captions write out a character's look; as in a render, such shots have no memory
+    guidance. Both may be empty.
+    """
+
+    captions: Sequence[str]
+    shown: Sequence[ShownSources] = ()
+    introduces: Sequence[bool] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolloutConfig:
+    """How all films are generated; `frames` and `budget` None are the model's. Film k, shot i has noise seed
+    `seed` + 1000 k + i."""
+
+    policy: str
+    denoise: DenoiseConfig
+    frames: int | None = None
+    budget: float | None = None
+    seed: int = 0
 
 
 @torch.inference_mode()
 def roll_out(
     model: LoadedModel,
-    captions: Sequence[Sequence[str]],
+    films: Sequence[RolloutFilm],
+    config: RolloutConfig,
     *,
-    policy: str,
-    schedule: DenoiseConfig,
-    frames: int | None = None,
-    budget: float | None = None,
-    seed: int = 0,
     visible: Sequence[Sequence[int]] | None = None,
-    shown: Sequence[Sequence[ShownSources]] = (),
-    introduces: Sequence[Sequence[bool]] = (),
     selections: list[Tensor] | None = None,
 ) -> Iterator[Tensor]:
-    """Yield the latents (B, C, T, H, W) of shot 1, 2, ... of all films, every shot made from its own film's made shots.
+    """Yield the latents (B, C, T, H, W) of shot 1, 2, ... of all films; each film reads its own generated shots.
 
     Args:
-        captions: one list of captions per film, all of the same length.
-        frames, budget: memory settings; None takes the model's.
-        visible: per shot, the earlier shots that it may remember, in order; None is all of them.
-        shown: per film, for each shot, what its caption names, each as the shots that show it: "0", "1", ...; only the
-            policy "coverage" asks.
-        introduces: per film, whether each shot's caption writes out a character's look; as in films, the memory does
-            not guide those.
-        selections: the selected bank positions (B, K) of each shot are appended, if given.
+        films: all with the same number of shots.
+        visible: for each shot, the earlier shots that it may remember, in order; None is all of them.
+        selections: if given, the selected bank positions (B, K) of each shot are appended.
     """
-    spec = model.spec
+    spec, count = model.spec, len(films)
     height, width = spec.latent_size(spec.width, spec.height)
-    shape = (spec.latent_channels, spec.latent_frames(spec.frames), height, width)
-    nothing = torch.zeros(len(captions), 0, spec.latent_channels, height, width, device=model.device)
-    made: list[Tensor] = []
-    negative = model.encode_text([spec.negative] * len(captions))
-    for index in range(len(captions[0])):
+    shape = (1, spec.latent_channels, spec.latent_frames(spec.frames), height, width)
+    empty = torch.zeros(count, 0, spec.latent_channels, height, width, device=model.device)
+    done: list[Tensor] = []
+    negative = model.text.encode([spec.negative] * count)
+    for index in range(len(films[0].captions)):
         shots = range(index) if visible is None else visible[index]
-        memory = torch.cat([nothing, *(made[shot] for shot in shots)], dim=1)
-        text = model.encode_text([film[index] for film in captions])
-        choice = _choose(
-            model, memory, shots, text, policy, frames=frames, budget=budget, shown_B=[film[index] for film in shown]
-        )
-        context = condition(model, gather(memory, choice.positions_BK), choice.levels)
+        memory = torch.cat([empty, *(done[shot] for shot in shots)], dim=1)
+        embeds = model.text.encode([film.captions[index] for film in films])
+        shown = [film.shown[index] for film in films if film.shown]
+        selected = _select(model, config, memory, shots, embeds, shown)
+        context = condition(model.denoiser, gather(memory, selected.positions_BK), selected.levels)
         if selections is not None:
-            selections.append(choice.positions_BK)
-        noise = torch.cat(
-            [prepare_latents((1, *shape), seed=seed + 1000 * film + index) for film in range(len(captions))]
-        )
+            selections.append(selected.positions_BK)
+        noise = torch.cat([prepare_latents(shape, seed=config.seed + 1000 * film + index) for film in range(count)])
         conditions = Conditions(
-            text_BLE=text, negative_BLE=negative, context_BSD=context.tokens_BSD, rotary=context.rotary
+            prompt_embeds_BLE=embeds,
+            negative_prompt_embeds_BLE=negative,
+            context_BSD=context.tokens_BSD,
+            context_rope=context.rope,
         )
-        alone = torch.tensor([film[index] for film in introduces] or [False] * len(captions))
-        latents = _denoise(model, noise, conditions, schedule, alone)
-        made.append(latents.transpose(1, 2))
+        unguided = torch.tensor([bool(film.introduces) and film.introduces[index] for film in films])
+        latents = _denoise(model.denoiser, noise, conditions, config.denoise, unguided)
+        done.append(latents.transpose(1, 2))
         yield latents
 
 
-def _choose(
+def _select(
     model: LoadedModel,
+    config: RolloutConfig,
     memory_BFCHW: Tensor,
     shots: Sequence[int],
-    text_BLE: Tensor,
-    policy: str,
-    *,
-    frames: int | None,
-    budget: float | None,
+    embeds_BLE: Tensor,
     shown_B: Sequence[ShownSources],
 ) -> Selection:
-    """What each film remembers of its made `shots`."""
+    """What each film remembers of its generated `shots`."""
     spec = model.spec
     length = spec.latent_frames(spec.frames)
     refs = [FrameRef(str(shot), frame) for shot in shots for frame in range(length)]
     ages = torch.arange(len(shots), 0, -1).repeat_interleave(length)
     times = torch.tensor([ref.index for ref in refs], dtype=torch.long)
-    return select(
-        model,
-        policy,
-        score(model, memory_BFCHW, ages, times, text_BLE),
-        refs,
-        frames=spec.memory_frames if frames is None else frames,
-        budget=spec.budget if budget is None else budget,
+    scores_BF = frame_scores(model.selector, memory_BFCHW, ages, times, embeds_BLE)
+    limits = MemoryLimits(
+        frames=spec.memory_frames if config.frames is None else config.frames,
+        budget=spec.budget if config.budget is None else config.budget,
+        levels=spec.levels,
         size=(memory_BFCHW.shape[-2], memory_BFCHW.shape[-1]),
-        shown_B=shown_B,
     )
+    return select(config.policy, scores_BF, refs, limits, shown_B)
 
 
 def _denoise(
-    model: LoadedModel, noise_BCTHW: Tensor, conditions: Conditions, schedule: DenoiseConfig, alone_B: Tensor
+    denoiser: Denoiser, noise_BCTHW: Tensor, conditions: Conditions, config: DenoiseConfig, unguided_B: Tensor
 ) -> Tensor:
-    """Clean latents (B, C, T, H, W), without guidance of the memory in the rows of `alone_B`."""
-    if not schedule.memory_guidance or not alone_B.any():
-        return denoise(model, noise_BCTHW, conditions, schedule)
-    latents = torch.empty_like(noise_BCTHW, device=model.device)
-    for rows, guidance in ((alone_B, 0.0), (~alone_B, schedule.memory_guidance)):
+    """Clean latents (B, C, T, H, W), without memory guidance in the rows of `unguided_B`."""
+    if not config.memory_guidance or not unguided_B.any():
+        return denoise(denoiser, noise_BCTHW, conditions, config)
+    latents = torch.empty_like(noise_BCTHW, device=denoiser.device)
+    for rows, guidance in ((unguided_B, 0.0), (~unguided_B, config.memory_guidance)):
         if rows.any():
             part = replace(
                 conditions,
-                text_BLE=conditions.text_BLE[rows],
-                negative_BLE=conditions.negative_BLE[rows],
+                prompt_embeds_BLE=conditions.prompt_embeds_BLE[rows],
+                negative_prompt_embeds_BLE=conditions.negative_prompt_embeds_BLE[rows],
                 context_BSD=conditions.context_BSD[rows],
             )
-            latents[rows] = denoise(model, noise_BCTHW[rows], part, replace(schedule, memory_guidance=guidance))
+            latents[rows] = denoise(denoiser, noise_BCTHW[rows], part, replace(config, memory_guidance=guidance))
     return latents

@@ -1,7 +1,7 @@
 """From bank frames to context tokens: score, select, condition. Batched; a film uses batches of one.
 
-Shape letters: B batch, F bank frames, K selected frames, C latent channels, H W latent cells, L text tokens,
-E text width, S context tokens, D transformer width.
+Shape letters: B batch, F bank frames, K selected frames, C latent channels, H W latent cells, S context tokens,
+D transformer width.
 """
 
 from __future__ import annotations
@@ -9,26 +9,38 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.memory.conditioner import context_positions
-from onestory_cli.memory.frames import FrameRef
+from onestory_cli.memory.frames import FrameRef, SelectedFrame
 from onestory_cli.memory.levels import Level, allocate
 from onestory_cli.memory.policies import POLICIES, ShownSources
-from onestory_cli.models.model import Eyes, LoadedModel, Reader
+from onestory_cli.models.model import Denoiser
+from onestory_cli.models.selection_model import SelectionModel
 from onestory_cli.models.transformer import RotaryEmbedding, rotary_embedding
+from onestory_cli.planning.jobs import ShotJob
 
 
 @dataclass(frozen=True, kw_only=True)
-class Context:
-    """What the conditioner gives the transformer."""
+class MemoryLimits:
+    """How much a shot remembers: at most `frames` frames, `budget` latent frames of tokens, at these `levels`.
 
-    tokens_BSD: Tensor
-    rotary: RotaryEmbedding
+    `size` is (height, width) in latent cells.
+    """
+
+    frames: int
+    budget: float
+    levels: tuple[Level, ...]
+    size: tuple[int, int]
+
+    def allocate(self, frames: int) -> list[Level]:
+        """Levels of `frames` frames, the most relevant first; fewer if the budget is too small."""
+        height, width = self.size
+        return allocate(frames, self.budget, height=height, width=width, levels=self.levels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,58 +51,100 @@ class Selection:
     levels: tuple[Level, ...]
 
 
-def score(model: Reader, memory_BFCHW: Tensor, ages_F: Tensor, times_F: Tensor, text_BLE: Tensor) -> Tensor:
-    """Relevance (B, F) of every bank frame to the caption; an empty bank has no scores."""
-    batch, frames = memory_BFCHW.shape[:2]
-    if frames == 0:  # attention over no keys has no value
-        return memory_BFCHW.new_zeros(batch, 0)
-    ages, times = (item.to(model.device).expand(batch, -1) for item in (ages_F, times_F))
-    return model.selector(memory_BFCHW.to(model.device), ages, times, text_BLE)
+@dataclass(frozen=True, kw_only=True)
+class RecallResult:
+    """What a shot remembers: bank positions, the same frames with score and cost, and all scores by source."""
+
+    positions: Selection
+    selection: tuple[SelectedFrame, ...]
+    scores: dict[str, tuple[float, ...]]
+
+    @property
+    def context_tokens(self) -> int:
+        """Tokens of all selected frames."""
+        return sum(frame.tokens for frame in self.selection)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """The context tokens of a shot and their rotary embedding."""
+
+    tokens_BSD: Tensor
+    rope: RotaryEmbedding
+
+
+@torch.inference_mode()
+def recall(model: SelectionModel, job: ShotJob, bank: MemoryBank) -> RecallResult:
+    """Score all visible frames and select by the job's policy, within its budget (OneStory Eq. 2-7)."""
+    memory, refs = job.memory, bank.refs
+    scores_BF = model.relevance(job.caption, bank, memory.policy)
+    limits = MemoryLimits(
+        frames=memory.frames,
+        budget=memory.budget,
+        levels=model.spec.levels,
+        size=model.spec.latent_size(job.width, job.height),
+    )
+    selected = select(memory.policy, scores_BF, refs, limits, [[item.sources for item in memory.shown]])
+    values = scores_BF[0].tolist()
+    scores: dict[str, tuple[float, ...]] = {}
+    for ref, value in zip(refs, values, strict=True):
+        scores[ref.source] = (*scores.get(ref.source, ()), value)
+    return RecallResult(positions=selected, selection=_frames(selected, refs, values, limits.size), scores=scores)
+
+
+def _frames(
+    selected: Selection, refs: Sequence[FrameRef], values: Sequence[float], size: tuple[int, int]
+) -> tuple[SelectedFrame, ...]:
+    return tuple(
+        SelectedFrame(
+            source=refs[position].source,
+            digest="",
+            index=refs[position].index,
+            score=values[position],
+            level=level.name,
+            tokens=level.tokens(*size),
+        )
+        for position, level in zip(selected.positions_BK[0].tolist(), selected.levels, strict=True)
+    )
 
 
 def select(
-    model: Reader | Eyes,
     policy: str,
     scores_BF: Tensor,
     refs: Sequence[FrameRef],
-    *,
-    frames: int,
-    budget: float,
-    size: tuple[int, int],
+    limits: MemoryLimits,
     shown_B: Sequence[ShownSources] = (),
 ) -> Selection:
-    """The frames that a policy keeps, at most as many as the budget can carry, and their levels (OneStory Eq. 6).
+    """The frames that a policy selects, at most as many as the budget allows, and their levels (OneStory Eq. 6).
 
-    `size` is that of the latents; `shown_B` says for every row what its caption names, or is empty where nobody asks.
+    `shown_B` has, for every row, the sources that show what its caption names; empty if the policy does not read it.
     """
-    height, width = size
-    table = partial(allocate, budget=budget, height=height, width=width, levels=model.spec.levels)
-    most = len(table(frames))
+    frames = len(limits.allocate(limits.frames))
     rows = [
-        POLICIES[policy](row, refs, most, shown)
+        POLICIES[policy](row, refs, frames, shown)
         for row, shown in zip(scores_BF.tolist(), shown_B or [()] * len(scores_BF), strict=True)
     ]
     positions_BK = torch.tensor(rows, dtype=torch.long).reshape(len(rows), -1)
-    return Selection(positions_BK=positions_BK, levels=tuple(table(positions_BK.shape[1])))
+    return Selection(positions_BK=positions_BK, levels=tuple(limits.allocate(positions_BK.shape[1])))
 
 
-def condition(model: LoadedModel, selected_BKCHW: Tensor, levels: Sequence[Level], *, expert: int = 0) -> Context:
-    """Context tokens of the selected frames, each at its level (OneStory Eq. 7), in the language of one expert."""
+def condition(denoiser: Denoiser, selected_BKCHW: Tensor, levels: Sequence[Level], *, expert: int = 0) -> Context:
+    """Context tokens of the selected frames, each at its level (OneStory Eq. 7), for one expert."""
     height, width = selected_BKCHW.shape[-2:]
-    conditioner, transformer = model.expert_conditioners[expert], model.expert_transformers[expert]
-    tokens_BSD = conditioner(selected_BKCHW, levels, _beside(transformer.patch_embedding, selected_BKCHW))
-    positions_S3 = context_positions(levels, height=height, width=width, finest=model.spec.levels[0])
-    rotary = rotary_embedding(positions_S3, head_dim=transformer.config.attention_head_dim)
-    return Context(tokens_BSD=tokens_BSD, rotary=rotary)
+    conditioner, transformer = denoiser.conditioners[expert], denoiser.transformers[expert]
+    tokens_BSD = conditioner(selected_BKCHW, levels, _on_device(transformer.patch_embedding, selected_BKCHW))
+    positions_S3 = context_positions(levels, height=height, width=width, finest=denoiser.spec.levels[0])
+    rope = rotary_embedding(positions_S3, head_dim=transformer.config.attention_head_dim)
+    return Context(tokens_BSD=tokens_BSD, rope=rope)
 
 
-def _beside(module: nn.Module, value: Tensor) -> Any:
-    """The module where the value is; a copy where its own weights wait elsewhere until the transformer works."""
-    here = next(module.parameters()).device == value.device
-    return module if here else copy.deepcopy(module).to(value.device)
+def _on_device(module: nn.Module, value: Tensor) -> Any:
+    """The module, or a copy of it on the value's device if its weights are offloaded."""
+    is_there = next(module.parameters()).device == value.device
+    return module if is_there else copy.deepcopy(module).to(value.device)
 
 
-def gather(memory_BF: Tensor, chosen_BK: Tensor) -> Tensor:
-    """What every row has of its chosen frames, (B, K, ...) of (B, F, ...): their latents, or their labels."""
+def gather(memory_BF: Tensor, selected_BK: Tensor) -> Tensor:
+    """Index `memory_BF` (B, F, ...) with `selected_BK` (B, K) -> (B, K, ...)."""
     rows_B1 = torch.arange(len(memory_BF), device=memory_BF.device)[:, None]
-    return memory_BF[rows_B1, chosen_BK.to(memory_BF.device)]
+    return memory_BF[rows_B1, selected_BK.to(memory_BF.device)]

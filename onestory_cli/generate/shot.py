@@ -1,4 +1,4 @@
-"""One shot: remember, select, condition, denoise, decode.
+"""Generate one shot: remember, select, condition, denoise, decode.
 
 Shape letters: F bank frames, K selected frames, C latent channels, T latent frames, P pixel frames, H W.
 """
@@ -19,37 +19,39 @@ from onestory_cli.events import Emit, Remembered, StepDone, ignore
 from onestory_cli.generate.conditions import conditions_of
 from onestory_cli.generate.decode import decode
 from onestory_cli.generate.denoise import DenoiseConfig, denoise, prepare_latents
-from onestory_cli.generate.recall import RecallResult, recall
+from onestory_cli.generate.selection import RecallResult, recall
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.memory.frames import SelectedFrame
 from onestory_cli.models.model import LoadedModel
+from onestory_cli.models.spec import ModelSpec
 from onestory_cli.planning.jobs import ShotJob
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShotResult:
-    """A made shot and its memory state. `scores` holds the relevance of every visible frame, by source.
-
-    It is decoded when its pixels are first asked for, in the thread that asks.
-    """
+    """A generated shot and its memory state. `scores` holds the relevance of every visible frame, by source."""
 
     latents_CTHW: NDArray[np.float32]
     selection: tuple[SelectedFrame, ...]
     scores: dict[str, tuple[float, ...]]
     context_tokens: int
     noise_tokens: int
-    decode: Callable[[], NDArray[np.uint8]] = field(repr=False)
-    watch: Stopwatch = field(repr=False)
+    decoder: Callable[[], NDArray[np.uint8]] = field(repr=False)
+    stopwatch: Stopwatch = field(repr=False)
+
+    def decode(self) -> NDArray[np.uint8]:
+        """Pixels (P, H, W, 3). The first call decodes, in the calling thread; later calls return the same array."""
+        return self._pixels_PHWC
 
     @cached_property
-    def pixels_PHWC(self) -> NDArray[np.uint8]:
-        with self.watch("decode"):
-            return self.decode()
+    def _pixels_PHWC(self) -> NDArray[np.uint8]:
+        with self.stopwatch("decode"):
+            return self.decoder()
 
     @property
     def seconds(self) -> dict[str, float]:
-        """Of the parts of the making that are over."""
-        return dict(self.watch.seconds)
+        """Wall seconds of the finished phases: remember, denoise and, after `decode`, decode."""
+        return dict(self.stopwatch.seconds)
 
 
 def generate_shot(
@@ -61,18 +63,17 @@ def generate_shot(
     emit: Emit = ignore,
     checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> ShotResult:
-    """Make one shot from its caption, the bank that it may see, and a first picture (H, W, 3) if it has one."""
-    watch = Stopwatch()
-    with watch("remember"), torch.inference_mode():
-        text = model.read(job.caption)
-        recalled = recall(model, job, bank, text)
-        conditions = conditions_of(model, job, bank, recalled, text_BLE=text, image=image)
+    """Generate one shot from its caption, the bank that it may read, and its first frame (H, W, 3) if it has one."""
+    stopwatch = Stopwatch()
+    with stopwatch("remember"), torch.inference_mode():
+        recalled = recall(model.selection, job, bank)
+        conditions = conditions_of(model, job, bank, recalled, image=image)
         emit(_remembered(job, bank, recalled))
-    with watch("denoise"):
-        schedule = schedule_of(job)
-        shape = latent_shape(model, job)
+    with stopwatch("denoise"):
+        config = DenoiseConfig.of_job(job)
+        shape = latent_shape(model.spec, job)
         noise = shot_noise(shape, seed=job.seed, references=conditions.references)
-        latents = denoise(model, noise, conditions, schedule, _steps(job, emit), checkpoint)
+        latents = denoise(model.denoiser, noise, conditions, config, _step_events(job, emit), checkpoint)
         latents_CTHW = latents[0].cpu().numpy()
     return ShotResult(
         latents_CTHW=latents_CTHW,
@@ -80,32 +81,21 @@ def generate_shot(
         scores=recalled.scores,
         context_tokens=recalled.context_tokens,
         noise_tokens=shape[2] * model.spec.tokens_per_frame(job.width, job.height),
-        decode=partial(decode, model, latents_CTHW),
-        watch=watch,
+        decoder=partial(decode, model, latents_CTHW),
+        stopwatch=stopwatch,
     )
 
 
-def schedule_of(job: ShotJob) -> DenoiseConfig:
-    """How the job's noise becomes latents."""
-    return DenoiseConfig(
-        name=job.scheduler,
-        steps=job.steps,
-        shift=job.shift,
-        guidance=job.guidance,
-        guidance_2=job.guidance_2,
-        memory_guidance=job.memory.guidance if job.memory.sources else 0.0,
-    )
-
-
-def latent_shape(model: LoadedModel, job: ShotJob) -> tuple[int, int, int, int, int]:
+def latent_shape(spec: ModelSpec, job: ShotJob) -> tuple[int, int, int, int, int]:
     """(1, C, T, H, W) of the job's latents."""
-    spec = model.spec
     return (1, spec.latent_channels, spec.latent_frames(job.frames), *spec.latent_size(job.width, job.height))
 
 
 def shot_noise(shape: tuple[int, int, int, int, int], *, seed: int, references: int) -> torch.Tensor:
-    """Noise of a shot, and before it that of its reference images, which is drawn apart: how many a shot remembers
-    changes nothing in the shot's own."""
+    """Noise of a shot, preceded by that of its reference images.
+
+    The references have their own seed, so their number does not change the shot's noise.
+    """
     shot = prepare_latents(shape, seed=seed)
     batch, channels, _, height, width = shape
     before = prepare_latents((batch, channels, references, height, width), seed=(seed + 1) % 2**63)
@@ -121,8 +111,8 @@ def _remembered(job: ShotJob, bank: MemoryBank, recalled: RecallResult) -> Remem
     )
 
 
-def _steps(job: ShotJob, emit: Emit) -> Callable[[int], None]:
-    """A step callback that says how long each step took."""
+def _step_events(job: ShotJob, emit: Emit) -> Callable[[int], None]:
+    """A callback that emits a StepDone with the seconds of each step."""
     last = [time.monotonic()]
 
     def on_step(step: int) -> None:
@@ -134,7 +124,7 @@ def _steps(job: ShotJob, emit: Emit) -> Callable[[int], None]:
 
 
 class Stopwatch:
-    """Wall seconds by name: `with watch("denoise"): ...`."""
+    """Wall seconds by name: `with stopwatch("denoise"): ...`."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}

@@ -1,1 +1,1 @@
-"""What a model is: a stock diffusers base and a memory adapter."""
+"""Models: a stock diffusers base and an optional memory adapter."""

@@ -1,4 +1,4 @@
-"""Whether a model can be loaded on this machine, told from names of files alone. No torch here, no network."""
+"""Whether the weights of a model are on this machine, judged by file names alone. No torch here, no network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from onestory_cli.models.spec import ModelSpec
 
 
 class Presence(StrEnum):
-    """How much of a model's weights is here."""
+    """How much of a model is on this machine."""
 
     WHOLE = "yes"
     PART = "in part"
@@ -23,59 +23,60 @@ class Presence(StrEnum):
 
 def presence(spec: ModelSpec) -> Presence:
     """How much of a model is on this machine."""
-    if not spec.base:
+    if not spec.files.base:
         return Presence.NOTHING
-    return Presence.PART if missing_weights(spec) or pickled_parts(Path(spec.base)) else Presence.WHOLE
+    return Presence.PART if missing_weights(spec) or pickled_parts(Path(spec.files.base)) else Presence.WHOLE
 
 
 def require_weights(spec: ModelSpec) -> None:
-    """Refuse a model that cannot be loaded, before anything is begun.
+    """Refuse a model that cannot be loaded, before any work starts.
 
     Raises:
-        OnestoryError: M509 for weights that are to be fetched, M503 for files that a folder lacks, M511 for pickles.
+        OnestoryError: M509 for weights to download, M503 for files missing from a folder, M511 for pickles.
     """
-    if not spec.base:
-        raise not_downloaded(spec.name, spec.hub)
-    if is_stock(Path(spec.base)) and (pickles := _not_replaced(spec, pickled_parts(Path(spec.base)))):
+    base, hub = spec.files.base, spec.files.hub
+    if not base:
+        raise not_downloaded(spec.name, hub)
+    if is_stock(Path(base)) and (pickles := _not_replaced(spec, pickled_parts(Path(base)))):
         raise OnestoryError(
             "M511",
-            f'the weights of "{spec.name}" are pickles ({pickles[0]}), which can run any code when they are opened',
-            help="get them as .safetensors, or convert them where you trust them",
+            f'the weights of "{spec.name}" are pickles ({pickles[0]}); opening a pickle can run any code',
+            help="download them as .safetensors, or convert them on a machine where you trust them",
             exit=ExitCode.MACHINE,
         )
-    if lacks := missing_weights(spec):
-        if lacks == (spec.scorer,):
+    if missing := missing_weights(spec):
+        if missing == (spec.scorer,):
             raise _no_scorer(spec)
-        if spec.hub:
-            raise not_downloaded(spec.name, spec.hub, lacks[0])
-        message = f'weights of "{spec.name}" are missing: {", ".join(lacks)}'
-        help = "put them back, or name another model of `onestory models`"
+        if hub:
+            raise not_downloaded(spec.name, hub, missing[0])
+        message = f'weights of "{spec.name}" are missing: {", ".join(missing)}'
+        help = "restore the files, or choose another model of `onestory models`"
         raise OnestoryError("M503", message, help=help, exit=ExitCode.MACHINE)
 
 
 def _no_scorer(spec: ModelSpec) -> OnestoryError:
     return OnestoryError(
         "M509",
-        f'"{spec.name}" judges its memory by "{spec.scorer}", whose weights are not on this machine',
-        help=f"`onestory models fetch {spec.scorer}` gets them; "
-        "or put its folder, named scorer, into that of the model; or use a policy that goes by place, such as recent",
+        f'"{spec.name}" scores its memory with "{spec.scorer}", which is not on this machine',
+        help=f"run `onestory models fetch {spec.scorer}`, or copy it as the folder scorer into that of the model, "
+        "or use a policy without scores, such as recent",
         exit=ExitCode.MACHINE,
     )
 
 
 def missing_weights(spec: ModelSpec) -> tuple[str, ...]:
-    """The parts that a model needs and this machine lacks; the scorer where it decides what is remembered."""
-    base = Path(spec.base)
+    """The parts that a model needs and this machine does not have; includes the scorer if the policy reads scores."""
+    base = Path(spec.files.base)
     parts = _not_replaced(spec, missing_parts(base)) if is_stock(base) else ()
     return (*parts, spec.scorer) if _lacks_scorer(spec) else parts
 
 
 def _lacks_scorer(spec: ModelSpec) -> bool:
-    wanted = spec.remembers not in ("context", "nothing") and needs_scores(spec.policy)
-    return wanted and not Path(spec.scorer).is_dir() and cached_snapshot(spec.scorer) is None
+    needed = spec.needs_pixels and needs_scores(spec.policy)
+    return needed and not Path(spec.scorer).is_dir() and cached_snapshot(spec.scorer) is None
 
 
 def _not_replaced(spec: ModelSpec, parts: tuple[str, ...]) -> tuple[str, ...]:
-    """Without the parts for which a single file stands."""
-    replaced = {"transformer": spec.transformer_file, "transformer_2": spec.transformer_2_file}
-    return tuple(part for part in parts if not replaced.get(part.partition("/")[0]))
+    """`parts` without those that a single file replaces."""
+    files = {"transformer": spec.files.transformer_file, "transformer_2": spec.files.transformer_2_file}
+    return tuple(part for part in parts if not files.get(part.partition("/")[0]))

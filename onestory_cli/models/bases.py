@@ -1,6 +1,6 @@
-"""The bases that people own: rows of the catalogue whose weights come from the hub. No torch here.
+"""The published Wan bases: rows of the catalog whose weights come from the hub. No torch here.
 
-Sizes, steps, shifts and guidance are those of the Wan team's own configurations. `memory_gb` was counted from the
+Sizes, steps, shifts and guidance are those of the Wan team's own configurations. `memory_gb` is counted from the
 configurations: transformers, text encoder and image encoder in bfloat16, VAE in float32.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from onestory_cli.memory.levels import FIRST_FRAME, REFERENCE
-from onestory_cli.models.spec import ModelSpec
+from onestory_cli.models.spec import ModelFiles, ModelSpec
 
 SCORER = "google/siglip2-base-patch16-224"
-# What the Wan team's own programs say that a film shall not be.
+# The negative prompt of the Wan team's programs: wan/configs/shared_config.py of Wan 2.1 and 2.2.
 NEGATIVE = (
     "色调艳丽,过曝,静态,细节模糊不清,字幕,风格,作品,画作,画面,静止,整体发灰,最差质量,低质量,JPEG压缩残留,丑陋的,残缺的,多余的手指,"
     "画得不好的手部,画得不好的脸部,畸形的,毁容的,形态畸形的肢体,手指融合,静止不动的画面,杂乱的背景,三条腿,背景人很多,倒着走"
@@ -20,11 +20,9 @@ NEGATIVE = (
 
 T2V_1_3B = ModelSpec(
     name="wan2.1-t2v-1.3b",
-    hub="Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
-    base="",
-    adapter="",
+    files=ModelFiles(hub="Wan-AI/Wan2.1-T2V-1.3B-Diffusers"),
     licence="Apache-2.0",
-    about="text to video; remembers nothing until it has an adapter",
+    about="text to video; remembers nothing without an adapter",
     task="t2v",
     width=832,
     height=480,
@@ -47,15 +45,15 @@ T2V_1_3B = ModelSpec(
 T2V_14B = replace(
     T2V_1_3B,
     name="wan2.1-t2v-14b",
-    hub="Wan-AI/Wan2.1-T2V-14B-Diffusers",
+    files=ModelFiles(hub="Wan-AI/Wan2.1-T2V-14B-Diffusers"),
     shift=5.0,
     memory_gb=41,
 )
 I2V_480P = replace(
     T2V_14B,
     name="wan2.1-i2v-14b-480p",
-    hub="Wan-AI/Wan2.1-I2V-14B-480P-Diffusers",
-    about="picture to video; goes on from the last frame of the shot before",
+    files=ModelFiles(hub="Wan-AI/Wan2.1-I2V-14B-480P-Diffusers"),
+    about="picture to video; continues from the last frame of the previous shot",
     task="i2v",
     image_tokens=True,
     steps=40,
@@ -69,7 +67,7 @@ I2V_480P = replace(
 I2V_720P = replace(
     I2V_480P,
     name="wan2.1-i2v-14b-720p",
-    hub="Wan-AI/Wan2.1-I2V-14B-720P-Diffusers",
+    files=ModelFiles(hub="Wan-AI/Wan2.1-I2V-14B-720P-Diffusers"),
     width=1280,
     height=720,
     shift=5.0,
@@ -77,8 +75,8 @@ I2V_720P = replace(
 TI2V_5B = replace(
     T2V_1_3B,
     name="wan2.2-ti2v-5b",
-    hub="Wan-AI/Wan2.2-TI2V-5B-Diffusers",
-    about="text or picture to video; goes on from the last frame of the shot before",
+    files=ModelFiles(hub="Wan-AI/Wan2.2-TI2V-5B-Diffusers"),
+    about="text or picture to video; continues from the last frame of the previous shot",
     task="ti2v",
     expand_timesteps=True,
     width=1280,
@@ -99,8 +97,8 @@ TI2V_5B = replace(
 T2V_A14B = replace(
     T2V_14B,
     name="wan2.2-t2v-a14b",
-    hub="Wan-AI/Wan2.2-T2V-A14B-Diffusers",
-    about="text to video, two experts; remembers nothing until they have adapters",
+    files=ModelFiles(hub="Wan-AI/Wan2.2-T2V-A14B-Diffusers"),
+    about="text to video, two experts; remembers nothing without an adapter",
     steps=40,
     guidance=4.0,
     guidance_2=3.0,
@@ -111,8 +109,8 @@ T2V_A14B = replace(
 I2V_A14B = replace(
     T2V_A14B,
     name="wan2.2-i2v-a14b",
-    hub="Wan-AI/Wan2.2-I2V-A14B-Diffusers",
-    about="picture to video, two experts; goes on from the last frame of the shot before",
+    files=ModelFiles(hub="Wan-AI/Wan2.2-I2V-A14B-Diffusers"),
+    about="picture to video, two experts; continues from the last frame of the previous shot",
     task="i2v",
     guidance=3.5,
     guidance_2=3.5,
@@ -126,7 +124,7 @@ I2V_A14B = replace(
 VACE_1_3B = replace(
     T2V_1_3B,
     name="wan2.1-vace-1.3b",
-    hub="Wan-AI/Wan2.1-VACE-1.3B-diffusers",
+    files=ModelFiles(hub="Wan-AI/Wan2.1-VACE-1.3B-diffusers"),
     about="text or picture to video; remembers through reference images, no training needed",
     task="vace",
     memory_frames=3,
@@ -139,12 +137,12 @@ VACE_1_3B = replace(
 VACE_14B = replace(
     VACE_1_3B,
     name="wan2.1-vace-14b",
-    hub="Wan-AI/Wan2.1-VACE-14B-diffusers",
+    files=ModelFiles(hub="Wan-AI/Wan2.1-VACE-14B-diffusers"),
     shift=5.0,
     memory_gb=47,
 )
 
-# The first two are what a base without an adapter does best today.
+# The first two remember best without an adapter.
 BASES: dict[str, ModelSpec] = {
     row.name: row
     for row in (

@@ -1,9 +1,9 @@
-"""The first-block cache, by diffusers' hooks: where the first block of a transformer does nearly what it did a step
-before, what all others did then is taken again.
+"""The first-block cache, by diffusers' hooks.
 
-The cache lives in the transformer, for each pass by itself: with and without memory their tokens are not even as many.
-A shot begins with an empty one, and so does every eighth step: from there a shot that was stopped goes on to the same
-bytes, and no difference grows for longer.
+If the first block's output barely changed since the last step, the outputs of the remaining blocks are reused. The
+cache is part of the transformer and separate for each pass: passes with and without memory have different token counts.
+It is emptied before each shot and every `FRESH_STEPS` steps. A resumed shot starts from such a step, so it gives the
+same bytes, and errors do not accumulate for longer.
 """
 
 from __future__ import annotations
@@ -18,30 +18,31 @@ from onestory_cli.models.offload.config import cannot_cache
 
 FRESH_STEPS = 8
 
-Pass = Literal["cond", "uncond", "forgetful"]
+Pass = Literal["cond", "uncond", "no_memory"]
 
 
 def cache_blocks(transformer: Any, threshold: float) -> None:
-    """Let a transformer pass over blocks; `threshold` is the mean change of the first block's work, of its mean size.
+    """Turn on the cache. `threshold` is the mean absolute change of the first block's residual, relative to its mean
+    absolute value, below which the other blocks are skipped.
 
     Raises:
-        OnestoryError: U606 for a transformer that has no block to pass over.
+        OnestoryError: U606 for a transformer of one block.
     """
     if len(transformer.blocks) < 2:
-        raise cannot_cache("the transformer has one block only")
+        raise cannot_cache("the transformer has only one block")
     transformer.enable_cache(FirstBlockCacheConfig(threshold=threshold))
 
 
 def has_block_cache(transformer: Any) -> bool:
-    """Whether a transformer passes over blocks; one that is wrapped for training does not."""
+    """Whether the cache is on; a transformer that is wrapped for training has none."""
     return bool(getattr(transformer, "is_cache_enabled", False))
 
 
 def cache_pass(transformer: Any, name: Pass) -> AbstractContextManager[Any]:
-    """The context of one call: what it leaves in the cache is for the next call of this pass."""
-    context: AbstractContextManager[Any] = (
-        transformer.cache_context(name) if has_block_cache(transformer) else nullcontext()
-    )
+    """Context of one forward call, which reads and writes the cache of this pass."""
+    if not has_block_cache(transformer):
+        return nullcontext()
+    context: AbstractContextManager[Any] = transformer.cache_context(name)
     return context
 
 

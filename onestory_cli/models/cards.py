@@ -1,7 +1,4 @@
-"""What a model folder says of itself, as the word of a stranger: bounded, of the right kinds, and numbers that count.
-
-A story can bring its model along, so a card is as untrusted as the story.
-"""
+"""Read and validate the card of a model folder. A story can bring its own model, so a card is untrusted."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from onestory_cli.memory.policies import POLICIES
 from onestory_cli.models.spec import SCHEDULERS, ModelSpec
 
 MAX_BYTES = 4 * 1024 * 1024
-MAX_NUMBER = 2**24  # of pixels, frames, steps: far more than any model has, and no product of two overflows
+MAX_NUMBER = 2**24  # pixels, frames, steps: far above any model, and a product of two does not overflow
 _MAY_BE_ZERO = {"memory_frames", "budget", "guidance", "guidance_2", "memory_guidance", "memory_gb", "boundary_ratio"}
 _CHOICES = {
     "policy": tuple(POLICIES),
@@ -26,11 +23,11 @@ _CHOICES = {
 
 
 def read_json_map(path: Path) -> dict[str, Any]:
-    """The map in a JSON file.
+    """The JSON object in a file.
 
     Raises:
-        ValueError: there is no map in it, or it is too large or too deep.
-        OSError: it cannot be read.
+        ValueError: the file is not a regular file, too large, nested too deeply, or holds no JSON object.
+        OSError: the file cannot be read.
     """
     if path.exists() and not path.is_file():
         raise ValueError(f"{path.name} is not a file")
@@ -41,38 +38,42 @@ def read_json_map(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(data)
     except RecursionError as fault:
-        raise ValueError(f"{path.name} is too deep") from fault
+        raise ValueError(f"{path.name} is nested too deeply") from fault
     if not isinstance(value, dict):
-        raise ValueError(f"{path.name} holds no map")
+        raise ValueError(f"{path.name} does not hold a JSON object")
     return value
 
 
 def validate_spec(spec: ModelSpec) -> ModelSpec:
-    """The spec, when planning can count on it.
+    """Return the spec if all its values have the right type and a usable range.
 
     Raises:
-        ValueError: a value is of a wrong kind, or a number is out of every range.
+        ValueError: names the first field that does not.
     """
-    for field in fields(spec):
-        value, kind = getattr(spec, field.name), str(field.type)
-        if value is None and kind.endswith("None"):
-            continue
-        if field.name in _CHOICES and value not in _CHOICES[field.name]:
-            raise ValueError(f"{field.name} must be one of {', '.join(_CHOICES[field.name])}")
-        if not _fits(field.name, value, kind):
-            raise ValueError(f"{field.name} cannot be {str(value)[:40]}")
+    for part in (spec, spec.files):
+        for field in fields(part):
+            _validate(field.name, getattr(part, field.name), str(field.type))
     if not spec.levels or not all(type(level.patch) is int and 0 <= level.patch <= MAX_NUMBER for level in spec.levels):
         raise ValueError("the patches of levels must be whole numbers")
     return spec
 
 
-def _fits(name: str, value: Any, kind: str) -> bool:
-    least = 0 if name in _MAY_BE_ZERO else 1e-9
+def _validate(name: str, value: Any, kind: str) -> None:
+    if value is None and kind.endswith("None"):
+        return
+    if name in _CHOICES and value not in _CHOICES[name]:
+        raise ValueError(f"{name} must be one of {', '.join(_CHOICES[name])}")
+    if not _is_valid(name, value, kind):
+        raise ValueError(f"{name} cannot be {str(value)[:40]}")
+
+
+def _is_valid(name: str, value: Any, kind: str) -> bool:
+    minimum = 0 if name in _MAY_BE_ZERO else 1e-9
     match kind.removesuffix(" | None"):
         case "int":
-            return type(value) is int and least <= value <= MAX_NUMBER
+            return type(value) is int and minimum <= value <= MAX_NUMBER
         case "float":
-            return type(value) in (int, float) and math.isfinite(value) and least <= value <= MAX_NUMBER
+            return type(value) in (int, float) and math.isfinite(value) and minimum <= value <= MAX_NUMBER
         case "bool":
             return isinstance(value, bool)
         case "str":

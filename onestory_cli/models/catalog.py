@@ -1,7 +1,7 @@
-"""The catalogue: what `model:` of a story can name, and the ModelSpec of each. No torch here, no network.
+"""The catalog: what `model:` of a story can name, and the ModelSpec of each. No torch here, no network.
 
-A name of the table, a hub id (org/name), a folder (with our card, or a stock diffusers one) or one file of weights.
-The embedded model and the bases that people own take one way: they differ in a row.
+`model:` is a name of the table, a hub id (org/name), a folder (with an onestory card, or as diffusers saves it) or one
+weight file. The embedded model and the Wan bases take the same path: they are rows of one table.
 """
 
 from __future__ import annotations
@@ -36,19 +36,20 @@ __all__ = [
 WEIGHTS = Path(__file__).parent / "weights"
 EMBEDDED: dict[str, Path] = {"storyworld": WEIGHTS / "storyworld"}
 CATALOG: Mapping[str, Path | ModelSpec] = {**EMBEDDED, **BASES}
-CARD = "onestory.json"  # beside model_index.json in a model folder: the fields of its ModelSpec
-_NO_FIELDS = ("base", "adapter", "transformer", "transformer_2", "loras", "fitting")
-OWN_BASE = "."  # of a card: the folder's own parts, read as a stock diffusers folder
-# What an adapter changes in a base whose card does not say otherwise.
+CARD = "onestory.json"  # next to model_index.json in a model folder: the fields of its ModelSpec
+# Keys that a card may hold and that are not fields of a spec, or that a card must not set.
+_IGNORED_KEYS = ("base", "adapter", "transformer", "transformer_2", "loras", "fitting", "files", "execution")
+OWN_BASE = "."  # `base` of a card: the folder's own parts, read as a stock diffusers folder
+# Defaults that an adapter changes in its base; the card can override them.
 WITH_ADAPTER: dict[str, Any] = {"levels": LEVELS, "policy": "adaptive", "memory_frames": 6, "budget": 1.0}
 
 
 def find(model: str, beside: Path | None = None) -> ModelSpec:
-    """The spec of what `model:` names; a relative path is looked up in `beside` first.
+    """The spec of what `model:` names; a relative path is looked up in the folder `beside` first.
 
     Raises:
-        OnestoryError: M501 for a name that nothing answers to, M502 for a folder or file that is no model, M509 for a
-            hub id that is not fetched and in no row, M511 for pickled weights.
+        OnestoryError: M501 for an unknown name, M502 for a folder or file that is not a model, M509 for a hub id that
+            is not downloaded and not in the catalog, M511 for pickled weights.
     """
     if model in EMBEDDED:
         return read_card(EMBEDDED[model], name=model)
@@ -61,29 +62,29 @@ def find(model: str, beside: Path | None = None) -> ModelSpec:
         return _of_hub(model)
     raise OnestoryError(
         "M501",
-        f'no model "{shorten(model)}" in the catalogue, and no such folder or file',
+        f'unknown model "{shorten(model)}": not in the catalog, and no such folder or file',
         help=f"{hint} {_NAMES}" if (hint := did_you_mean(model, CATALOG)) else _NAMES,
     )
 
 
-_NAMES = f"`onestory models` lists the names; a folder must hold model_index.json or {CARD}"
+_NAMES = f"`onestory models` lists the names; a model folder contains model_index.json or {CARD}"
 
 
 def is_model(folder: Path) -> bool:
-    """Whether a folder says that it is a model, by our card or as a diffusers pipeline."""
+    """Whether a folder holds an onestory card or a diffusers pipeline."""
     return (folder / CARD).is_file() or is_stock(folder)
 
 
 def find_recorded(name: str, path: Path) -> ModelSpec:
-    """The spec of a model that was found before under `name`, at `path` where it was a folder or file."""
+    """The spec of a model recorded in a run: by `name`, or at `path` if it was a folder or file."""
     if name in CATALOG or (is_repo(name) and not path.exists()):
         return find(name)
     return _read(path, name=name)
 
 
 def _with_base(row: ModelSpec) -> ModelSpec:
-    """A row with the folder of its weights, where they are in the hub's cache."""
-    return replace(row, base=str(cached_snapshot(row.hub) or ""))
+    """A row with the folder of its weights, if the hub's cache holds them."""
+    return row.with_fields(base=str(cached_snapshot(row.files.hub) or ""))
 
 
 def _of_hub(repo: str) -> ModelSpec:
@@ -93,16 +94,16 @@ def _of_hub(repo: str) -> ModelSpec:
     if folder is None:
         raise not_downloaded(repo, repo)
     if (folder / CARD).is_file():
-        return replace(read_card(folder, name=repo), path="", hub=repo)
+        return read_card(folder, name=repo).with_fields(path="", hub=repo)
     return read_stock(folder, name=repo, hub=repo)
 
 
-def not_downloaded(name: str, repo: str, lacks: str = "") -> OnestoryError:
-    """M509: the weights of a model are still to be fetched, all or the part that `lacks`."""
+def not_downloaded(name: str, repo: str, missing: str = "") -> OnestoryError:
+    """M509: the weights of a model are not downloaded; `missing` names a part if only some are."""
     return OnestoryError(
         "M509",
-        f'the weights of "{name}" are not on this machine' + (f": {lacks} is missing" if lacks else ""),
-        help=f"`onestory models fetch {repo}` gets them",
+        f'the weights of "{name}" are not on this machine' + (f": {missing} is missing" if missing else ""),
+        help=f"run `onestory models fetch {repo}`",
         exit=ExitCode.MACHINE,
     )
 
@@ -116,38 +117,38 @@ def _read(path: Path, *, name: str) -> ModelSpec:
 
 
 def read_card(folder: Path, *, name: str) -> ModelSpec:
-    """The ModelSpec that a model folder's card states: all of it, or with `base` what differs from that model's.
+    """The ModelSpec of a model folder's card: complete, or with `base` the differences from that model.
 
     Raises:
-        OnestoryError: M502 without a card or with one that cannot be used, and all that `find` says of the base.
+        OnestoryError: M502 for a missing or invalid card, and the errors of `find` for the base.
     """
     try:
         card = read_json_map(folder / CARD)
-        fields = {key: value for key, value in card.items() if key not in _NO_FIELDS}
+        fields = {key: value for key, value in card.items() if key not in _IGNORED_KEYS}
         fields |= {"levels": tuple(Level(**row) for row in card["levels"])} if card.get("levels") else {}
         fields |= {"words": tuple(card["words"]) if card.get("words") else None}
         if "base" in card:
             return validate_spec(_on_base(folder, card, {**fields, "name": name, "path": str(folder)}))
         fields = {"levels": LEVELS, **fields, "name": name, "base": str(folder), "adapter": str(folder / "adapter")}
-        return validate_spec(ModelSpec(**{**fields, "path": str(folder)}))
+        return validate_spec(ModelSpec.from_fields(**{**fields, "path": str(folder)}))
     except FileNotFoundError as fault:
         raise OnestoryError(
             "M502",
-            f'"{folder}" is not a onestory model folder: {CARD} is missing',
-            help="name a folder that `onestory train` or diffusers wrote, or a model of `onestory models`",
+            f'"{folder}" is not an onestory model folder: {CARD} is missing',
+            help="name a folder written by `onestory train` or diffusers, or a model of `onestory models`",
             exit=ExitCode.MACHINE,
         ) from fault
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as fault:
         raise OnestoryError(
             "M502",
-            f'"{shorten(folder / CARD, 200)}" cannot be used: {shorten(fault, 200)}',
-            help="write it again with `onestory train`",
+            f'invalid model card "{shorten(folder / CARD, 200)}": {shorten(fault, 200)}',
+            help="correct the card, or write it again with `onestory train`",
             exit=ExitCode.MACHINE,
         ) from fault
 
 
 def _on_base(folder: Path, card: Mapping[str, Any], fields: dict[str, Any]) -> ModelSpec:
-    """The base that a card names, with the card's fields, its adapter if there is one, and its single files."""
+    """The base that a card names, changed by the card's fields, with the folder's adapter and single files."""
     base = read_stock(folder, name=OWN_BASE) if card["base"] == OWN_BASE else find(card["base"], beside=folder)
     adapter = folder / "adapter"
     if adapter.is_dir():
@@ -155,4 +156,4 @@ def _on_base(folder: Path, card: Mapping[str, Any], fields: dict[str, Any]) -> M
     for key, field in (("transformer", "transformer_file"), ("transformer_2", "transformer_2_file")):
         if key in card:
             fields[field] = str(folder / card[key])
-    return replace(base, **fields)
+    return base.with_fields(**fields)

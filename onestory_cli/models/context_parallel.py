@@ -1,7 +1,7 @@
 """One transformer on several devices of a machine, by diffusers' context parallelism (Ulysses).
 
-Of the processes that torchrun starts the first one is the program: it alone reads the story, writes the run and says
-anything. The others follow: they load the models that it loads, and take part whenever it calls a transformer.
+torchrun starts the processes. The first process is the program: it alone reads the story, writes the run and prints.
+The others follow: they load the models that it loads, and take part in every call of a transformer.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from torch.utils._pytree import tree_map_only
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.spec import ModelSpec
 
-TIMEOUT = timedelta(days=7)  # followers wait through whatever the first process does between two calls
+TIMEOUT = timedelta(days=7)  # followers wait for as long as the first process works between two calls
 _CPU = torch.device("cpu")
 
 
-def join(rank: int) -> None:
-    """Meet the other processes that torchrun started: on GPUs one each, else on the processor."""
+def join_process_group(rank: int) -> None:
+    """Join the other processes that torchrun started, one per GPU, or all on the CPU."""
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     if torch.cuda.is_available():
         torch.cuda.set_device(rank)
@@ -37,45 +37,45 @@ def join(rank: int) -> None:
 
 
 def free_groups_at_exit() -> None:
-    """Have no thread of a process group outlive the commands.
+    """Collect garbage at exit, so that no thread of a process group outlives the interpreter.
 
-    What used a group holds it in cycles (device meshes, wrapped modules), so that to destroy it does not free it; a
-    thread of gloo that lets go of a tensor while the interpreter ends aborts the process (pytorch/pytorch#190489).
+    Device meshes and wrapped modules hold a group in reference cycles, so destroying it does not free it. A gloo thread
+    that releases a tensor during interpreter shutdown aborts the process (pytorch/pytorch#190489).
     """
     atexit.register(gc.collect)
 
 
-def leads() -> bool:
-    """Whether this process has followers."""
+def has_followers() -> bool:
+    """Whether this is the first of several processes."""
     return distributed.is_initialized() and distributed.get_rank() == 0 and distributed.get_world_size() > 1
 
 
-def tell(*message: Any) -> None:
-    """Say something to all followers; tensors go by the machine's memory."""
+def broadcast(*message: Any) -> None:
+    """Send a message from the first process to all followers; tensors travel through host memory."""
     distributed.broadcast_object_list([tree_map_only(Tensor, lambda item: item.to(_CPU), message)], src=0)
 
 
-def hear() -> Any:
-    """What the first process says next."""
+def receive() -> Any:
+    """The next message of the first process."""
     box: list[Any] = [None]
     distributed.broadcast_object_list(box, src=0)
     return box[0]
 
 
-def share(transformers: tuple[nn.Module, ...]) -> None:
-    """Split the work of each transformer among all processes; of the first, have the others take part in every call.
+def parallelize(transformers: tuple[nn.Module, ...]) -> None:
+    """Split each transformer among all processes; calls in the first process then run in all of them.
 
     Raises:
-        OnestoryError: U606 where a transformer cannot be split so.
+        OnestoryError: U606 for a transformer that cannot be split.
     """
     for index, transformer in enumerate(transformers):
         config = _config()
         try:
             transformer.enable_parallelism(config=config)
-        except (ValueError, RuntimeError, ZeroDivisionError) as fault:  # the last of diffusers 0.42 without a GPU
+        except (ValueError, RuntimeError, ZeroDivisionError) as fault:  # diffusers 0.42 divides by zero without a GPU
             raise _refused((str(fault).splitlines() or [""])[0]) from fault
-        if leads():
-            transformer.register_forward_pre_hook(_calls(index), with_kwargs=True)
+        if has_followers():
+            transformer.register_forward_pre_hook(_broadcast_call(index), with_kwargs=True)
 
 
 def _config() -> Any:
@@ -83,30 +83,30 @@ def _config() -> Any:
         from diffusers import ContextParallelConfig
 
         return ContextParallelConfig(ulysses_degree=distributed.get_world_size(), ulysses_anything=True)
-    except (ImportError, TypeError) as fault:  # diffusers has it from 0.36 on, and ulysses_anything from 0.37 on
-        raise _refused(f"diffusers {diffusers.__version__} cannot, 0.37 and newer can") from fault
+    except (ImportError, TypeError) as fault:  # ContextParallelConfig is in diffusers 0.36, ulysses_anything in 0.37
+        raise _refused(f"diffusers {diffusers.__version__} does not support it, 0.37 and newer do") from fault
 
 
 def _refused(why: str) -> OnestoryError:
-    message = f"this model cannot be split among processes: {why}"
+    message = f"cannot split this model among processes: {why}"
     return OnestoryError("U606", message, help="render it with one process", exit=ExitCode.USAGE)
 
 
-def _calls(index: int) -> Any:
-    def before(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        tell("call", index, args, kwargs)
+def _broadcast_call(index: int) -> Any:
+    def hook(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        broadcast("call", index, args, kwargs)
 
-    return before
+    return hook
 
 
 def follow(rank: int, load: Callable[[ModelSpec, str], tuple[Any, ...]]) -> None:
-    """Take part until the first process is done. What cannot be loaded is told there."""
+    """Take part in the calls of the first process until it ends. It reports load errors itself."""
     transformers: tuple[Any, ...] = ()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process stops after its step, and says so
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process stops after its step, and ends the others
     with torch.inference_mode():
-        while (message := hear())[0] != "done":
+        while (message := receive())[0] != "done":
             if message[0] == "load":
-                transformers = ()  # before the next are loaded
+                transformers = ()  # free the previous model before loading the next
                 with suppress(OnestoryError):
                     transformers = load(message[1], f"cuda:{rank}" if message[2] == "cuda" else "cpu")
             else:
@@ -116,8 +116,8 @@ def follow(rank: int, load: Callable[[ModelSpec, str], tuple[Any, ...]]) -> None
                 transformers[index](*args, **kwargs)
 
 
-def part() -> None:
-    """The end, for all."""
-    if leads():
-        tell("done")
+def leave_process_group() -> None:
+    """Leave the group; the first process also ends its followers."""
+    if has_followers():
+        broadcast("done")
     distributed.destroy_process_group()

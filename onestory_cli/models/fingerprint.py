@@ -1,11 +1,10 @@
-"""The fingerprint of a model: what enters a key so that other weights make another film. No torch here."""
+"""The fingerprint of a model, which is part of the key of a take. No torch here."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from onestory_cli.models.spec import ModelSpec
 
 SUFFIXES = {".json", ".safetensors", ".gguf", ".txt", ".model"}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# Of a spec, what the bytes of a shot depend on and its key does not hold.
+# Fields of a spec that change the bytes of a shot and that its key does not contain.
 SETTINGS = (
     "task",
     "temporal_stride",
@@ -27,18 +26,19 @@ SETTINGS = (
 
 
 def fingerprint_of(spec: ModelSpec) -> str:
-    """Hex digest (16 digits) of all that a spec draws on: base with all experts, adapter, single files, settings, and
-    the scorer where it decides what is seen. "" while the base is not fetched.
+    """Hex digest (16 digits) of all that determines a model's output; "" until the base is downloaded.
 
-    A folder that holds all of this is known by its files alone.
+    It covers the base with all experts, adapter, single files, settings, and the scorer if it selects what the
+    transformer reads. A folder that contains all of this is identified by its files alone.
     """
-    if not spec.base:
+    used = spec.files
+    if not used.base:
         return ""
-    if spec.path and spec.path == spec.base:
-        return _with_changes(spec, fingerprint(spec.base))
-    files = [item for item in (spec.transformer_file, spec.transformer_2_file) if item]
-    folders = [item for item in (spec.base, spec.path, spec.adapter, _scorer(spec)) if item and Path(item).is_dir()]
-    settings = {key: value for key, value in asdict(spec).items() if key in SETTINGS}
+    if used.path and used.path == used.base:
+        return _with_changes(spec, fingerprint(used.base))
+    files = [item for item in (used.transformer_file, used.transformer_2_file) if item]
+    folders = [item for item in (used.base, used.path, used.adapter, _scorer(spec)) if item and Path(item).is_dir()]
+    settings = {key: value for key, value in spec.facts.items() if key in SETTINGS}
     parts = [
         json.dumps(settings, sort_keys=True),
         *(fingerprint(folder) for folder in dict.fromkeys(folders)),
@@ -48,17 +48,17 @@ def fingerprint_of(spec: ModelSpec) -> str:
 
 
 def _with_changes(spec: ModelSpec, base: str) -> str:
-    """The fingerprint of a model with its LoRAs (bytes, weight and expert of each, in order) and with the switches of
-    its fitting that change bytes; without any it is the model's."""
-    if not spec.loras and not spec.fitting.changes:
+    """`base` combined with the LoRAs (bytes, weight and expert of each, in order) and the execution options that
+    change bytes; `base` itself without any."""
+    loras, changes = spec.files.loras, spec.execution.changes
+    if not loras and not changes:
         return base
-    loras = [[_digest(Path(item.file)).hex(), float(item.weight), item.expert] for item in spec.loras]
-    changes = [list(spec.fitting.changes)] if spec.fitting.changes else []
-    return hashlib.sha256(json.dumps([base, loras, *changes]).encode()).hexdigest()[:16]
+    rows = [[_digest(Path(item.file)).hex(), float(item.weight), item.expert] for item in loras]
+    return hashlib.sha256(json.dumps([base, rows, *([list(changes)] if changes else [])]).encode()).hexdigest()[:16]
 
 
 def _scorer(spec: ModelSpec) -> str:
-    """The folder of the scorer, for a base that remembers by it."""
+    """The folder of the scorer, for a base whose references it selects."""
     from onestory_cli.models.hub import cached_snapshot
 
     if spec.remembers != "references" or not spec.scorer:
@@ -67,7 +67,7 @@ def _scorer(spec: ModelSpec) -> str:
 
 
 def fingerprint(folder: str) -> str:
-    """Hex digest (16 digits) over the names and bytes of all configs and weights in `folder`, in order of name."""
+    """Hex digest (16 digits) over the names and bytes of all configs and weights in `folder`, sorted by name."""
     root = Path(folder).resolve()
     files = sorted(item for item in root.rglob("*") if item.suffix in SUFFIXES and item.is_file())
     stats = ((file, file.stat()) for file in files)
@@ -76,7 +76,7 @@ def fingerprint(folder: str) -> str:
 
 @lru_cache(maxsize=32)
 def _of_files(root: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
-    """The fingerprint of files with their sizes and times: what did not change since is not read again."""
+    """The fingerprint of files. Sizes and modification times are only cache keys: unchanged files are read once."""
     digest = hashlib.sha256()
     for path, _, _ in files:
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
@@ -85,7 +85,7 @@ def _of_files(root: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
 
 
 def _digest(path: Path) -> bytes:
-    """The SHA-256 of a file. Large files in the hub's cache are links to blobs named by it: nothing is read."""
+    """The SHA-256 of a file. Large files in the hub's cache link to blobs named by it, so they need no reading."""
     if path.is_symlink():
         blob = path.resolve()
         if blob.parent.name == "blobs" and _SHA256.fullmatch(blob.name):

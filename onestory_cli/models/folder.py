@@ -1,7 +1,7 @@
 """A stock diffusers folder -> ModelSpec, from its configs alone. No torch here.
 
-What a configuration states is taken from it: strides, channels, experts, the first frame, the scheduler and its shift.
-What it does not state (size, length, frames per second, steps) is that of the nearest row of the catalogue.
+Strides, channels, experts, the first-frame input, the scheduler and its shift come from the configs. Values that
+configs do not contain (size, length, frames per second, steps) come from the most similar row of the catalog.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from onestory_cli.models.cards import read_json_map, validate_spec
 from onestory_cli.models.spec import ModelSpec, Task
 
 INDEX = "model_index.json"
-PARTS = ("transformer", "transformer_2", "vae", "text_encoder", "image_encoder")  # of a folder, those with weights
+PARTS = ("transformer", "transformer_2", "vae", "text_encoder", "image_encoder")  # the parts with weights
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
 def is_stock(folder: Path) -> bool:
-    """Whether a folder says that it is a diffusers pipeline."""
+    """Whether a folder is a diffusers pipeline."""
     return (folder / INDEX).is_file()
 
 
@@ -29,16 +29,16 @@ def read_stock(folder: Path, *, name: str, hub: str = "") -> ModelSpec:
     """The ModelSpec of a diffusers folder.
 
     Raises:
-        OnestoryError: M502 for a pipeline of another kind, or configs that cannot be used.
+        OnestoryError: M502 for another kind of pipeline, or invalid configs.
     """
     try:
-        spec = replace(_spec(folder), name=name, base=str(folder), path="" if hub else str(folder), hub=hub)
-        return validate_spec(spec)
+        spec = replace(_spec(folder), name=name)
+        return validate_spec(spec.with_fields(base=str(folder), path="" if hub else str(folder), hub=hub))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as fault:
         raise OnestoryError(
             "M502",
-            f'"{folder}" is not a Wan pipeline as diffusers saves one: {fault or type(fault).__name__}',
-            help="name a model of `onestory models`, or the folder that `save_pretrained` of a Wan pipeline wrote",
+            f'"{folder}" is not a Wan pipeline in the layout of diffusers: {fault or type(fault).__name__}',
+            help="name a model of `onestory models`, or a folder written by `save_pretrained` of a Wan pipeline",
             exit=ExitCode.MACHINE,
         ) from fault
 
@@ -56,7 +56,7 @@ def _spec(folder: Path) -> ModelSpec:
     return replace(
         row,
         licence=_licence(folder) or "not stated",
-        about=f"a diffusers folder, {index.get('_class_name', 'pipeline of no name')}",
+        about=f"a diffusers folder, {index.get('_class_name', 'unnamed pipeline')}",
         task=_task(index, transformer, vae),
         spatial_stride=stride,
         temporal_stride=int(vae.get("scale_factor_temporal") or 4),
@@ -82,18 +82,18 @@ def _task(index: dict[str, Any], transformer: dict[str, Any], vae: dict[str, Any
 
 
 def _boundary(index: dict[str, Any]) -> float | None:
-    """Where the second expert takes over, or None for a folder of one."""
+    """The boundary below which the second expert works; None for a folder with one expert."""
     second = index.get("transformer_2") or (None, None)
     if second[0] is None:
         return None
     ratio = index.get("boundary_ratio")
     if ratio is None:
-        raise ValueError("it has two transformers, but no boundary_ratio")
+        raise ValueError("it has two transformers but no boundary_ratio")
     return float(ratio)
 
 
 def _nearest_row(index: dict[str, Any], transformer: dict[str, Any], vae: dict[str, Any]) -> ModelSpec:
-    """The row whose size, length and steps are taken over."""
+    """The row that size, length and steps come from."""
     two = _boundary(index) is not None
     rows: dict[Task, ModelSpec] = {
         "vace": VACE_1_3B,
@@ -105,7 +105,7 @@ def _nearest_row(index: dict[str, Any], transformer: dict[str, Any], vae: dict[s
 
 
 def _schedule(folder: Path, row: ModelSpec) -> dict[str, Any]:
-    """The scheduler's name and its time shift, where the folder states one."""
+    """The scheduler's name and flow shift, if the folder has a scheduler config."""
     path = folder / "scheduler" / "scheduler_config.json"
     if not path.is_file():
         return {}
@@ -122,10 +122,10 @@ def _licence(folder: Path) -> str:
 
 
 def missing_parts(folder: Path) -> tuple[str, ...]:
-    """What a diffusers folder names and does not hold: parts, or single files of those in several."""
+    """Parts that a diffusers folder names but does not contain, or missing shards of a part."""
     index = read_json_map(folder / INDEX)
     named = [part for part in PARTS if (index.get(part) or (None,))[0] is not None]
-    return tuple(lack for part in named for lack in _missing_of(folder / part))
+    return tuple(item for part in named for item in _missing_of(folder / part))
 
 
 def _missing_of(part: Path) -> list[str]:
@@ -138,7 +138,7 @@ def _missing_of(part: Path) -> list[str]:
 
 
 def pickled_parts(folder: Path) -> tuple[str, ...]:
-    """Parts whose weights are there as pickles only."""
+    """Parts whose only weights are pickles."""
     index = read_json_map(folder / INDEX)
     parts = [folder / part for part in PARTS if (index.get(part) or (None,))[0] is not None]
     return tuple(
@@ -151,5 +151,5 @@ def pickled_parts(folder: Path) -> tuple[str, ...]:
 
 
 def row_of_hub(repo: str) -> ModelSpec | None:
-    """The row of the catalogue whose weights are this repository."""
-    return next((row for row in BASES.values() if row.hub.casefold() == repo.casefold()), None)
+    """The row of the catalog whose weights are in this repository."""
+    return next((row for row in BASES.values() if row.files.hub.casefold() == repo.casefold()), None)

@@ -1,6 +1,6 @@
-"""Weights from the Hugging Face Hub: what is in its cache on this machine, and fetching what is not. No torch here.
+"""Weights from the Hugging Face Hub: find them in its local cache, or download them. No torch here.
 
-Where the cache is, the library itself decides (HF_HOME, HF_HUB_CACHE), and so it does whether to go online.
+The huggingface_hub library decides where the cache is (HF_HOME, HF_HUB_CACHE) and whether to go online.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 REPO = re.compile(r"[\w.-]+/[\w.-]+")
-# Never pickles: they run code when they are opened.
+# No pickles: opening one can run code.
 FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.md", "LICENSE*")
 
 
@@ -26,7 +26,7 @@ def is_repo(name: str) -> bool:
 
 
 def cached_snapshot(repo: str) -> Path | None:
-    """The folder of a repository in the cache, whole or not; None when nothing of it is there. Never goes online."""
+    """The folder of a repository in the cache, complete or not; None if nothing is cached. Never goes online."""
     from huggingface_hub import constants
 
     root = Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}"
@@ -38,15 +38,15 @@ def cached_snapshot(repo: str) -> Path | None:
 
 
 def download(
-    repo: str, tell: Callable[[str], None] = lambda text: None, *, bars: bool = False, files: Sequence[str] = FILES
+    repo: str, report: Callable[[str], None] = lambda text: None, *, bars: bool = False, files: Sequence[str] = FILES
 ) -> Path:
-    """Download what is missing of a repository, going on with files that were cut off; returns its folder.
+    """Download the missing files of a repository, resuming partial ones; returns its folder.
 
-    `tell` is told how much there is to do; with `bars` the library shows its own on stderr.
+    `report` gets one line with the amount of work. With `bars` the library shows progress bars on stderr.
 
     Raises:
-        OnestoryError: M510 offline or without a route, M501 for a repository that is not there, M513 for one that wants
-            a login, U608 when the disk cannot hold it.
+        OnestoryError: M510 if the hub cannot be reached, M501 for an unknown repository, M513 for one that needs a
+            login, U608 if the disk is too small.
     """
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub import utils as hub_utils
@@ -59,42 +59,42 @@ def download(
         parts = snapshot_download(repo, allow_patterns=list(files), dry_run=True)
         missing = [part.file_size or 0 for part in parts if part.will_download]
         _require_space(Path(constants.HF_HUB_CACHE), sum(missing))
-        tell(f"{repo}: {len(missing)} of {len(parts)} files to download, {sum(missing) / 1e9:.2f} GB")
+        report(f"{repo}: downloading {len(missing)} of {len(parts)} files, {sum(missing) / 1e9:.2f} GB")
         if bars:
             hub_utils.enable_progress_bars()
         return Path(snapshot_download(repo, allow_patterns=list(files)))
     except GatedRepoError as fault:
-        help = f"ask for access on https://huggingface.co/{repo}, then `hf auth login`"
-        raise OnestoryError("M513", f'"{repo}" wants a login', help=help, exit=ExitCode.MACHINE) from fault
+        help = f"request access on https://huggingface.co/{repo}, then run `hf auth login`"
+        raise OnestoryError("M513", f'"{repo}" needs a login', help=help, exit=ExitCode.MACHINE) from fault
     except RepositoryNotFoundError as fault:
-        help = "`onestory models` lists names; a hub id is org/name, as in its address"
-        raise OnestoryError("M501", f'no repository "{repo}" on the hub', help=help) from fault
+        help = "run `onestory models` for the names; a hub id is org/name, as in the repository's address"
+        raise OnestoryError("M501", f'the hub has no repository "{repo}"', help=help) from fault
     except (OfflineModeIsEnabled, HfHubHTTPError, OSError) as fault:
-        # Not an OSError of the disk: those go on to U608.
+        # An OSError with a file name comes from the disk and is reported as U608.
         if isinstance(fault, OSError) and fault.errno is not None and fault.filename is not None:
             raise
         reason = (str(fault).splitlines() or [type(fault).__name__])[0]
-        raise _offline(repo, f"the hub cannot be reached: {reason}") from fault
+        raise _offline(repo, f"cannot reach the hub: {reason}") from fault
 
 
 def _offline(repo: str, why: str) -> OnestoryError:
     folder = repo.rpartition("/")[2]
     return OnestoryError(
         "M510",
-        f'"{repo}" cannot be fetched: {why}',
-        help=f"where there is a network, run `hf download {repo} --local-dir {folder}`; "
-        f"then bring the folder here and write `model: {folder}`",
+        f'cannot download "{repo}": {why}',
+        help=f"on a machine with a network, run `hf download {repo} --local-dir {folder}`; "
+        f"then copy the folder here and write `model: {folder}`",
         exit=ExitCode.MACHINE,
     )
 
 
-def _require_space(cache: Path, wanted: int) -> None:
-    there = next(folder for folder in (cache, *cache.parents) if folder.exists())
-    free = shutil.disk_usage(there).free
-    if wanted > free:
+def _require_space(cache: Path, needed: int) -> None:
+    existing = next(folder for folder in (cache, *cache.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    if needed > free:
         raise OnestoryError(
             "U608",
-            f"{wanted / 1e9:.1f} GB are to be fetched, and {free / 1e9:.1f} GB are free in {there}",
-            help="make room, or set HF_HOME to a folder on a larger disk",
+            f"the download needs {needed / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free in {existing}",
+            help="free disk space, or set HF_HOME to a folder on a larger disk",
             exit=ExitCode.MACHINE,
         )

@@ -1,4 +1,4 @@
-"""Relevance without training: how well a picture fits a caption, by an image-text model of transformers.
+"""Relevance without training: how well a picture matches a caption, by an image-text model of transformers.
 
 Shape letters: F pictures, H W pixels, D width of the joint embedding.
 """
@@ -17,15 +17,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
-TEXT_LENGTH = 64  # tokens; SigLIP was trained with captions padded to this
+MAX_TEXT_TOKENS = 64  # SigLIP was trained with captions padded to this length
 
 
 class ImageTextScorer:
-    """Cosine similarity of captions and pictures, by CLIP, SigLIP or SigLIP 2. Read when it is first asked."""
+    """Cosine similarity of captions and pictures, by CLIP, SigLIP or SigLIP 2. The model is loaded on first use."""
 
     def __init__(self, folder: Callable[[], Path], device: torch.device) -> None:
         self._find, self._device = folder, device
-        self._views: dict[bytes, Tensor] = {}
+        self._embeds: dict[bytes, Tensor] = {}
 
     @cached_property
     def _folder(self) -> Path:
@@ -37,35 +37,35 @@ class ImageTextScorer:
         return model.to(self._device).eval().requires_grad_(False)
 
     @torch.inference_mode()
-    def views(self, name: bytes, look: Callable[[], NDArray[np.uint8]]) -> Tensor:
-        """Embeddings (F, D) of the pictures (F, H, W, 3) that `look()` gives; by `name` they are looked at once."""
-        if name not in self._views:
+    def embed(self, key: bytes, pictures: Callable[[], NDArray[np.uint8]]) -> Tensor:
+        """Embeddings (F, D) of the pictures (F, H, W, 3) that `pictures()` returns; cached by `key`."""
+        if key not in self._embeds:
             processor = AutoImageProcessor.from_pretrained(self._folder, backend="pil")
-            inputs = processor(images=list(look()), return_tensors="pt").to(self._device)
-            # one by one: a batch rounds otherwise, and the same frame must always score the same
+            inputs = processor(images=list(pictures()), return_tensors="pt").to(self._device)
+            # one by one: rounding depends on the batch size, and the same frame must always get the same score
             rows = [self._model.get_image_features(pixel_values=one[None]) for one in inputs.pixel_values]
-            self._views[name] = torch.stack([_unit(row) for row in rows])
-        return self._views[name]
+            self._embeds[key] = torch.stack([_unit(row) for row in rows])
+        return self._embeds[key]
 
     @torch.inference_mode()
-    def score(self, caption: str, views_FD: Tensor) -> Tensor:
-        """Similarity (F,) of the caption to every view, between -1 and 1, in float32 on the processor."""
-        return (views_FD @ self._reading(caption)).cpu()
+    def score(self, caption: str, embeds_FD: Tensor) -> Tensor:
+        """Cosine similarity (F,) of the caption to every embedding, in float32 on the CPU."""
+        return (embeds_FD @ self._embed_text(caption)).cpu()
 
-    def _reading(self, caption: str) -> Tensor:
+    def _embed_text(self, caption: str) -> Tensor:
         tokenizer = AutoTokenizer.from_pretrained(self._folder)
-        length = min(tokenizer.model_max_length, TEXT_LENGTH)
+        length = min(tokenizer.model_max_length, MAX_TEXT_TOKENS)
         tokens = tokenizer(caption, padding="max_length", truncation=True, max_length=length, return_tensors="pt")
         names = [name for name in ("input_ids", "attention_mask") if name in tokens]
         return _unit(self._model.get_text_features(**{name: tokens[name].to(self._device) for name in names}))
 
 
 def latents_digest(latents_CTHW: Tensor) -> bytes:
-    """A name for the content of latents."""
+    """SHA-256 of the values of latents, as a cache key."""
     return hashlib.sha256(latents_CTHW.cpu().contiguous().numpy().tobytes()).digest()
 
 
 def _unit(features: object) -> Tensor:
-    """One embedding (D,) of length 1; transformers gives it bare or inside an output, by version."""
+    """One embedding (D,) of length 1. Some versions of transformers wrap it in an output object."""
     tensor = features if isinstance(features, Tensor) else features.pooler_output  # type: ignore[attr-defined]
     return functional.normalize(tensor[0].float(), dim=0)

@@ -1,7 +1,7 @@
-"""Which licences bind their users, and which of those somebody here has accepted. No torch here.
+"""Licences of models: which restrict their use, and which the user has accepted. No torch here.
 
-A licence that is none of `FREE` may restrict use or territory: it is shown once and must be accepted before weights
-are used. What was accepted is kept as JSON in a file of the user's; who names that file is the caller.
+A licence that is not in `FREE` may restrict use or territory. It is shown once and must be accepted before the weights
+are used. Accepted licences are stored as JSON in a file that the caller names.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from typing import Any
 
 import yaml
 
-# By the names of SPDX, which the hub writes in small letters. All of these allow any use, anywhere.
+# SPDX names; the hub writes them in lower case. All of these allow any use, anywhere.
 _FREE = ("Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "CC0-1.0", "CC-BY-4.0", "Unlicense")
 FREE = {name.casefold(): name for name in _FREE}
 UNSTATED = "not stated"
 
 
 def needs_acceptance(licence: str, *, fetched: bool) -> bool:
-    """Whether a licence must be accepted. A folder of the user's own that states none needs nobody's leave."""
+    """Whether the user must accept a licence. A local folder without a stated licence needs none; a download does."""
     if licence == UNSTATED:
         return fetched
     return licence.casefold() not in FREE
 
 
 def licence_of(folder: Path) -> str:
-    """The licence in the front matter of a model card, with its address where the card names one; "" without."""
+    """The licence in the front matter of a model card, with its address if the card has one; "" without."""
     try:
         head = (folder / "README.md").read_text(encoding="utf-8").split("\n---", 1)[0].removeprefix("---")
         card = yaml.safe_load(head)
@@ -34,11 +34,11 @@ def licence_of(folder: Path) -> str:
         return ""
     if not isinstance(card, dict) or not card.get("license"):
         return ""
-    return _named(card)
+    return _name(card)
 
 
-def _named(card: dict[str, Any]) -> str:
-    """A free one as SPDX calls it. "other" says nothing: then the name and the address that come with it."""
+def _name(card: dict[str, Any]) -> str:
+    """The SPDX name of a free licence. For "other": the name and the address that the card gives."""
     if card["license"] != "other":
         return FREE.get(str(card["license"]).casefold(), str(card["license"]))
     parts = [card.get("license_name") or "other", card.get("license_link") or ""]
@@ -46,7 +46,7 @@ def _named(card: dict[str, Any]) -> str:
 
 
 def accepted(file: Path) -> dict[str, str]:
-    """Model -> the licence that was accepted for it; nothing where the file is not there or cannot be read."""
+    """Model -> the licence that was accepted for it; empty if the file is missing or unreadable."""
     try:
         stored = json.loads(file.read_text(encoding="utf-8"))["accepted"]
         return {str(name): str(licence) for name, licence in stored.items()}
@@ -55,7 +55,7 @@ def accepted(file: Path) -> dict[str, str]:
 
 
 def accept(file: Path, model: str, licence: str) -> None:
-    """Remember that the licence of a model was accepted."""
+    """Store that the licence of a model was accepted."""
     file.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"accepted": {**accepted(file), model: licence}}, indent=2, sort_keys=True)
     part = file.with_suffix(".part")

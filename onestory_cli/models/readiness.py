@@ -1,4 +1,4 @@
-"""Before a model is loaded: its weights are here, and a licence that binds its users was accepted."""
+"""Check before loading that a model's weights are on this machine and its licence was accepted."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from onestory_cli.errors import ExitCode, OnestoryError
 
 if TYPE_CHECKING:
     from onestory_cli.models.catalog import ModelSpec
 
-ACCEPT = "ONESTORY_ACCEPT_LICENCES"  # names, separated by commas; for machines without a person
+ACCEPT = "ONESTORY_ACCEPT_LICENCES"  # model names, separated by commas; for unattended machines
 
 
 def licence_file() -> Path:
-    """Where this user's accepted licences are kept."""
-    return Path(typer.get_app_dir("onestory")) / "licences.json"
+    """Where the licences that this user accepted are stored."""
+    from typer import get_app_dir  # the command line has loaded it; the Python API loads it only here
+
+    return Path(get_app_dir("onestory")) / "licences.json"
 
 
 def require_ready(spec: ModelSpec) -> None:
-    """Refuse a model that cannot be used here and now.
+    """Refuse a model that cannot be used now.
 
     Raises:
-        OnestoryError: M509, M503 or M511 for its weights, M512 for a licence that nobody here has accepted.
+        OnestoryError: M509, M503 or M511 for its weights, M512 for a licence that the user has not accepted.
     """
     from onestory_cli.models.availability import require_weights
 
@@ -35,27 +35,29 @@ def require_ready(spec: ModelSpec) -> None:
         raise OnestoryError(
             "M512",
             f'"{name}" has a licence that may restrict use or territory: {spec.licence}',
-            help=f"read it{_where(spec)}; then `onestory models accept {name}`, "
-            f"or {ACCEPT}={name} where nobody can be asked",
+            help=f"read it{_where(spec)}; then run `onestory models accept {name}`, "
+            f"or set {ACCEPT}={name} on unattended machines",
             exit=ExitCode.MACHINE,
         )
 
 
 def must_accept(spec: ModelSpec) -> bool:
-    """Whether the licence of a model binds its users and was not accepted yet."""
+    """Whether the user still has to accept the licence of a model."""
     from onestory_cli.models.licences import accepted, needs_acceptance
 
-    if not needs_acceptance(spec.licence, fetched=bool(spec.hub)):
+    if not needs_acceptance(spec.licence, fetched=bool(spec.files.hub)):
         return False
     name = licensed_name(spec)
-    told = {item.strip() for item in os.environ.get(ACCEPT, "").split(",")}
-    return name not in told and accepted(licence_file()).get(name) != spec.licence
+    named = {item.strip() for item in os.environ.get(ACCEPT, "").split(",")}
+    return name not in named and accepted(licence_file()).get(name) != spec.licence
 
 
 def licensed_name(spec: ModelSpec) -> str:
-    """What a licence is accepted for: the repository, or what `model:` named."""
-    return spec.hub or spec.name
+    """The name that a licence is accepted for: the repository, or what `model:` names."""
+    return spec.files.hub or spec.name
 
 
 def _where(spec: ModelSpec) -> str:
-    return f" on https://huggingface.co/{spec.hub}" if spec.hub else f" in {Path(spec.base) / 'README.md'}"
+    if spec.files.hub:
+        return f" on https://huggingface.co/{spec.files.hub}"
+    return f" in {Path(spec.files.base) / 'README.md'}"

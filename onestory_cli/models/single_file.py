@@ -1,6 +1,6 @@
-"""A transformer in a single file -> ModelSpec: the shapes in the file's head tell which base it belongs to.
+"""A transformer in a single file -> ModelSpec: the shapes in the file's header identify its base.
 
-The other parts (VAE, text encoder, tokenizer) are the base's own. No torch here: only the head of the file is read.
+The other parts (VAE, text encoder, tokenizer) are the base's. No torch here: only the header of the file is read.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from onestory_cli.models.folder import PICKLES
 from onestory_cli.models.spec import ModelSpec
 
 SUFFIXES = (".safetensors", ".gguf")
-MAX_HEADER_BYTES = 64 * 2**20  # bytes; of the largest Wan file it is below 1 MiB
+MAX_HEADER_BYTES = 64 * 2**20  # the header of the largest Wan file is below 1 MiB
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransformerShape:
-    """What tells the Wan transformers apart: width, input channels, VACE's second patch embedding, CLIP tokens."""
+    """The shapes that distinguish Wan transformers: width, input channels, VACE's patch embedding, CLIP tokens."""
 
     width: int
     channels: int
@@ -40,42 +40,45 @@ ROWS: dict[TransformerShape, ModelSpec] = {
 
 
 def is_weights_file(path: Path) -> bool:
-    """Whether a path is a file of weights, safe or not."""
+    """Whether a path is a weight file, pickles included."""
     return path.suffix in (*SUFFIXES, *PICKLES) and path.is_file()
 
 
 def refuse_pickle(path: Path) -> None:
-    """Raises:
-    OnestoryError: M511 for a pickle, which would run code when it is opened.
+    """Refuse a pickle, because opening one can run code.
+
+    Raises:
+        OnestoryError: M511.
     """
     if path.suffix in PICKLES:
         raise OnestoryError(
             "M511",
-            f'"{path}" is a pickle, which can run any code when it is opened',
-            help="get the weights as .safetensors, or convert them where you trust them",
+            f'"{path}" is a pickle; opening a pickle can run any code',
+            help="download the weights as .safetensors, or convert them on a machine where you trust them",
             exit=ExitCode.MACHINE,
         )
 
 
 def row_of_file(path: Path) -> ModelSpec:
-    """The row of the catalogue that a file of transformer weights belongs to; its `base` is left empty.
+    """The row of the catalog that a file of transformer weights belongs to, with `base` still empty.
 
     Raises:
-        OnestoryError: M511 for a pickle, M502 for a file that cannot be read or fits no row.
+        OnestoryError: M511 for a pickle, M502 for a file that cannot be read or matches no row.
     """
     refuse_pickle(path)
     try:
         shape = transformer_shape(_shapes(path))
     except (OSError, ValueError, KeyError, struct.error) as fault:
-        raise _unfit(path, f"it cannot be read as weights of a Wan transformer: {fault}") from fault
+        raise _unusable(path, f"cannot read it as weights of a Wan transformer: {fault}") from fault
     row = ROWS.get(shape)
     if row is None:
-        raise _unfit(path, f"no single base has {shape.width} channels of width and {shape.channels} of input")
-    return replace(row, transformer_file=str(path), path=str(path), about=f"{path.name} in place of {row.name}'s own")
+        raise _unusable(path, f"no base has a width of {shape.width} and {shape.channels} input channels")
+    row = replace(row, about=f"{row.name} with the weights of {path.name}")
+    return row.with_fields(transformer_file=str(path), path=str(path))
 
 
 def transformer_shape(shapes: dict[str, tuple[int, ...]]) -> TransformerShape:
-    """From names and shapes of weights, in the layout of the Wan team or of diffusers, prefixed or not."""
+    """The identifying shapes, from weights named as the Wan team or diffusers does, with or without prefix."""
     names = {name.removeprefix("model.diffusion_model."): shape for name, shape in shapes.items()}
     width, channels = names["patch_embedding.weight"][:2]
     return TransformerShape(
@@ -91,13 +94,13 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def shapes_of_safetensors(path: Path) -> dict[str, tuple[int, ...]]:
-    """The shape of every tensor in a file, by name; only its head is read."""
+    """The shape of every tensor in a file, by name; only the header is read."""
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         if length > MAX_HEADER_BYTES:
-            raise ValueError("its head is too long")
-        head = json.loads(file.read(length))
-    return {name: tuple(entry["shape"]) for name, entry in head.items() if name != "__metadata__"}
+            raise ValueError("the header is too long")
+        header = json.loads(file.read(length))
+    return {name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
 
 
 def _shapes_of_gguf(path: Path) -> dict[str, tuple[int, ...]]:
@@ -107,17 +110,17 @@ def _shapes_of_gguf(path: Path) -> dict[str, tuple[int, ...]]:
         raise OnestoryError(
             "M514",
             f'"{path}" needs the package gguf, which is not installed',
-            help="`pip install 'onestory[gguf]'`",
+            help="run `pip install 'onestory[gguf]'`",
             exit=ExitCode.MACHINE,
         ) from fault
-    reader = gguf.GGUFReader(path)  # memory-mapped: weights are not read
+    reader = gguf.GGUFReader(path)  # memory-mapped: the weights are not read
     return {tensor.name: tuple(int(size) for size in reversed(tensor.shape)) for tensor in reader.tensors}
 
 
-def _unfit(path: Path, why: str) -> OnestoryError:
+def _unusable(path: Path, why: str) -> OnestoryError:
     return OnestoryError(
         "M502",
-        f'"{path}" cannot be used as a model: {why}',
-        help='name the base in a folder of your own: onestory.json with {"base": "...", "transformer": "FILE"}',
+        f'cannot use "{path}" as a model: {why}',
+        help='name its base in a card: a folder with onestory.json, {"base": "...", "transformer": "FILE"}',
         exit=ExitCode.MACHINE,
     )

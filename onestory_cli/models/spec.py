@@ -1,9 +1,9 @@
-"""ModelSpec: all that planning must know of a model without loading it. No torch here."""
+"""ModelSpec: what planning needs to know about a model, without loading it. No torch here."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal
 
 from onestory_cli.memory.levels import LEVELS, Level
 from onestory_cli.models.offload.config import DEFAULT_EXECUTION, ExecutionConfig
@@ -11,48 +11,60 @@ from onestory_cli.models.offload.config import DEFAULT_EXECUTION, ExecutionConfi
 SCHEDULERS = ("euler", "unipc")
 
 Task = Literal["t2v", "i2v", "ti2v", "vace"]
-Remembers = Literal["context", "references", "first-frame", "nothing"]
-FirstFrame = Literal["held", "channels", "control", "none"]
+MemoryInput = Literal["context", "references", "first-frame", "nothing"]
+FirstFrameInput = Literal["held", "channels", "control", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoraSpec:
-    """A LoRA on a model's transformers: its file, how much of it, and the expert that it is for (high, low or both)."""
+    """A LoRA on a model's transformers: its file, its weight, and the expert it applies to (high, low or both)."""
 
     file: str
     weight: float
     expert: str = "both"
 
-    def is_for(self, expert: int) -> bool:
-        """Whether it changes an expert: 0 is that for high noise, and the only one where there is one."""
+    def applies_to(self, expert: int) -> bool:
+        """Whether it changes an expert; 0 is the high-noise expert, or the only transformer."""
         return self.expert == "both" or self.expert == ("high", "low")[expert]
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelFiles:
+    """Where the parts of a model are on this machine.
+
+    `base` is a diffusers folder, "" until it is downloaded from `hub`. `adapter` is a folder, "" without one. `path` is
+    the folder or file that `model:` names, "" for names of the catalog. `transformer_file` and `transformer_2_file`
+    replace the base's own weights by one .safetensors or .gguf file. `loras` come from the story; none has weight 0.
+    """
+
+    base: str = ""
+    hub: str = ""
+    path: str = ""
+    adapter: str = ""
+    transformer_file: str = ""
+    transformer_2_file: str = ""
+    loras: tuple[LoraSpec, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelSpec:
-    """One row of the catalogue, or what a model folder says of itself.
+    """Facts about one model, `files` on this machine, and the `execution` chosen for it.
 
-    Sizes are in pixels, strides in pixels (or pixel frames) per latent cell (or latent frame); `frames` must be
-    temporal_stride * k + 1. `shift` is the flow-matching time shift, `budget` is in latent frames of tokens.
-    `words` is None for a model with an open vocabulary. `expand_timesteps`: the base takes one timestep per token
-    (Wan 2.2 TI2V), so given first frames and context tokens are at time 0.
+    `width` and `height` are in pixels, `size_multiple` too. `frames` are pixel frames and must be
+    `temporal_stride` * k + 1. Strides are pixels per latent cell and pixel frames per latent frame. `shift` is the flow
+    shift of the sigmas: sigma -> shift * sigma / (1 + (shift - 1) * sigma). `guidance` is the classifier-free guidance
+    scale (1 is off); `memory_guidance` is an additional scale for the memory, in shots that introduce no character.
+    `budget` is in latent frames of tokens. `words` is None for a model with an open vocabulary.
 
-    `base` is a diffusers folder, "" while it is not fetched; `hub` is where it can be fetched from. `adapter` is a
-    folder, "" for a base without one. `path` is the folder or file that `model:` named, "" for names.
-    `transformer_file` and `transformer_2_file` replace the base's own weights by a single .safetensors or .gguf.
-    With a `boundary_ratio` there are two experts: `transformer` down to that part of the noise, `transformer_2` below
-    it, the latter with `guidance_2`. `memory_guidance` is how much further the memory leads than guidance leads it,
-    in shots that introduce no character.
-    `reuse_context`: keys and values of context tokens are computed in the first step of a shot and reused afterwards.
-    `image_tokens`: the base reads CLIP tokens of the first frame (Wan 2.1 I2V).
-    `scorer` is the image-text model that judges relevance where there is no adapter: a folder or a hub id.
-    `memory_gb` is what the weights take on a GPU, all parts at once, in 10^9 bytes; activations come on top.
-    `loras` are a story's own, none of weight 0; `fitting` is how the model is fitted to this machine.
+    `expand_timesteps`: the base takes one timestep per token (Wan 2.2 TI2V). `image_tokens`: the base reads CLIP tokens
+    of the first frame (Wan 2.1 I2V). With a `boundary_ratio` there are two experts: `transformer` for timesteps down to
+    this fraction of 1000, `transformer_2` below it with `guidance_2`. `scorer` is the image-text model that scores
+    relevance if there is no adapter: a folder or a hub id. `memory_gb` is the size of all weights on a GPU, in 10^9
+    bytes, without activations. `reuse_context`: the keys and values of context tokens are computed in the first step of
+    a shot and reused afterwards.
     """
 
     name: str
-    base: str
-    adapter: str
     licence: str
     about: str
     width: int
@@ -84,21 +96,38 @@ class ModelSpec:
     words: tuple[str, ...] | None = None
     negative: str = ""
     dtype: str = "float32"
-    hub: str = ""
-    path: str = ""
-    transformer_file: str = ""
-    transformer_2_file: str = ""
     scorer: str = ""
     memory_gb: float = 0.0
-    loras: tuple[LoraSpec, ...] = ()
-    fitting: ExecutionConfig = DEFAULT_EXECUTION
+    files: ModelFiles = ModelFiles()
+    execution: ExecutionConfig = DEFAULT_EXECUTION
+
+    @classmethod
+    def from_fields(cls, **values: Any) -> ModelSpec:
+        """A spec from the fields of a card: those of a spec and those of `files`, in one level."""
+        files = {name: values.pop(name) for name in FILE_FIELDS & values.keys()}
+        return cls(**values, files=ModelFiles(**files))
+
+    def with_fields(self, **values: Any) -> ModelSpec:
+        """A copy with changed fields: those of a spec and those of `files`, in one level."""
+        files = {name: values.pop(name) for name in FILE_FIELDS & values.keys()}
+        return replace(self, **values, files=replace(self.files, **files))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All fields except `files` and `execution`, as JSON."""
+        return {name: value for name, value in asdict(self).items() if name not in ("files", "execution")}
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """All fields in one level; `execution` is named "fitting", as in run.json."""
+        return {**self.facts, **asdict(self.files), "fitting": asdict(self.execution)}
 
     def latent_size(self, width: int, height: int) -> tuple[int, int]:
-        """(latent height, latent width) of a picture in pixels."""
+        """(latent height, latent width) of a picture of `width` x `height` pixels."""
         return height // self.spatial_stride, width // self.spatial_stride
 
     def latent_frames(self, frames: int) -> int:
-        """T of a clip of `frames` = 4k + 1 pixel frames."""
+        """Latent frames T of a clip of `frames` = 4k + 1 pixel frames."""
         return (frames - 1) // self.temporal_stride + 1
 
     def tokens_per_frame(self, width: int, height: int) -> int:
@@ -107,42 +136,49 @@ class ModelSpec:
         return -(-rows // self.patch) * -(-columns // self.patch)
 
     @property
-    def remembers(self) -> Remembers:
-        """What becomes of the selected frames: an adapter makes context tokens of them; a stock base can only take them
-        as reference images, or one of them as the first frame of the shot."""
-        if self.adapter:
+    def remembers(self) -> MemoryInput:
+        """How selected frames enter the transformer.
+
+        An adapter turns them into context tokens. A stock base reads them as reference images (VACE), or the most
+        relevant one as the first frame (I2V, TI2V), or not at all (T2V).
+        """
+        if self.files.adapter:
             return "context"
-        ways: dict[Task, Remembers] = {"vace": "references", "i2v": "first-frame", "ti2v": "first-frame"}
-        return ways.get(self.task, "nothing")
+        inputs: dict[Task, MemoryInput] = {"vace": "references", "i2v": "first-frame", "ti2v": "first-frame"}
+        return inputs.get(self.task, "nothing")
+
+    @property
+    def needs_pixels(self) -> bool:
+        """Whether a shot reads pictures of its memory; with an adapter it reads latents only."""
+        return self.remembers in ("references", "first-frame")
 
     @property
     def caches_context(self) -> bool:
         """Whether steps after the first reuse its context tokens; the first-block cache needs them in every step."""
-        wanted = self.reuse_context or self.fitting.reuse_context
-        free = self.fitting.cache is None and not self.fitting.compile_blocks
-        return wanted and free and self.remembers == "context"
+        requested = self.reuse_context or self.execution.reuse_context
+        possible = self.execution.cache is None and not self.execution.compile_blocks
+        return requested and possible and self.remembers == "context"
 
     @property
-    def looks(self) -> bool:
-        """Whether a shot looks at pictures of what it remembers, and not at latents alone."""
-        return self.remembers in ("references", "first-frame")
-
-    @property
-    def first_frame(self) -> FirstFrame:
-        """How a given first frame enters: held in the latents, in more input channels, or as a control video."""
-        ways: dict[Task, FirstFrame] = {"vace": "control", "i2v": "channels", "ti2v": "held"}
-        return ways.get(self.task, "none")
+    def first_frame(self) -> FirstFrameInput:
+        """How a given first frame enters: held in the latents, in more input channels, or in a control video."""
+        inputs: dict[Task, FirstFrameInput] = {"vace": "control", "i2v": "channels", "ti2v": "held"}
+        return inputs.get(self.task, "none")
 
     @property
     def from_text(self) -> bool:
-        """Whether a shot can begin from its caption alone; an adapter teaches that to an image-to-video base."""
-        return self.task != "i2v" or bool(self.adapter)
+        """Whether a shot can start from its caption alone; an adapter trains an image-to-video base to do that."""
+        return self.task != "i2v" or bool(self.files.adapter)
 
     def same_latents(self, other: ModelSpec) -> bool:
-        """Whether the latents of two models have one layout, so that one can remember what the other made."""
+        """Whether two models share a latent layout, so that one can remember what the other generated."""
         layouts = [(item.latent_channels, item.spatial_stride, item.temporal_stride) for item in (self, other)]
         return layouts[0] == layouts[1]
 
     @property
     def experts(self) -> int:
+        """Number of transformers."""
         return 1 if self.boundary_ratio is None else 2
+
+
+FILE_FIELDS = frozenset(item.name for item in fields(ModelFiles))

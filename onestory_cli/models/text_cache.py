@@ -1,6 +1,7 @@
-"""What a transformer makes of a text, which no step of a shot changes: computed once instead of in every step.
+"""Compute a transformer's projections of the text once per shot instead of once per step.
 
-That is a sixteenth of the work of a small shot, and next to nothing of a large one, which it would cost memory.
+The text does not change during a shot. For a small shot the projections are 1/16 of the work; for a large one they are
+negligible and the cache would only cost memory.
 
 Shape letters: B batch, L text tokens, E text width.
 """
@@ -13,19 +14,21 @@ from typing import Any
 
 from torch import Tensor, nn
 
-KEPT = 2  # texts: the caption and the negative one
-SMALL = 8  # times the text's tokens; beyond that many others the text is not worth the memory
+MAX_TEXTS = 2  # the caption and the negative caption
+SMALL = 8  # cache only below this ratio of noise and context tokens to text tokens
 
 
 @contextmanager
 def cache_text_projections(transformers: Iterable[Any], text_BLE: Tensor, *, tokens: int) -> Iterator[None]:
-    """Within the block the transformers read a text once, to the same bits, however often they are called with the very
-    same tensor; `tokens` is how many others they read beside it."""
-    worth = tokens <= SMALL * text_BLE.shape[1]
-    modules: list[Any] = [module for transformer in transformers if worth for module in _readers(transformer)]
-    before = [vars(module).get("forward") for module in modules]  # what hooks of diffusers have put there, if any
+    """Within the block, each transformer projects a text tensor once. The results are bit-identical.
+
+    The cache compares tensors by identity. `tokens` is the number of noise and context tokens.
+    """
+    worthwhile = tokens <= SMALL * text_BLE.shape[1]
+    modules: list[Any] = [module for transformer in transformers if worthwhile for module in _text_modules(transformer)]
+    before = [vars(module).get("forward") for module in modules]  # set if a hook of diffusers wraps the module
     for module in modules:
-        module.forward = _Once(module.forward)
+        module.forward = _CachedForward(module.forward)
     try:
         yield
     finally:
@@ -36,8 +39,8 @@ def cache_text_projections(transformers: Iterable[Any], text_BLE: Tensor, *, tok
                 module.forward = forward
 
 
-class _Once:
-    """A module's forward that computes nothing for a tensor that it was given lately."""
+class _CachedForward:
+    """A module's forward with a cache of the latest inputs."""
 
     def __init__(self, forward: Callable[[Tensor], Tensor]) -> None:
         self._forward = forward
@@ -48,12 +51,12 @@ class _Once:
             if known is states:
                 return result
         result = self._forward(states)
-        self._known = [*self._known, (states, result)][-KEPT:]
+        self._known = [*self._known, (states, result)][-MAX_TEXTS:]
         return result
 
 
-def _readers(transformer: Any) -> Iterator[nn.Module]:
-    """The modules of a Wan transformer whose input is the text alone."""
+def _text_modules(transformer: Any) -> Iterator[nn.Module]:
+    """The modules of a Wan transformer whose only input is the text."""
     yield transformer.condition_embedder.text_embedder
     for block in transformer.blocks:
         yield from (block.attn2.to_k, block.attn2.norm_k, block.attn2.to_v)

@@ -3,10 +3,10 @@
 Shape letters: B batch, C latent channels, D width, S context tokens, N noise tokens per latent frame, T latent frames,
 M = S + T * N joined tokens, H W latent cells, R width of one attention head.
 
-The stock forward is wrapped, not copied: for the length of one call, the rotary table is lengthened, the patch
-embedding hands over the joined sequence and the output projection drops the context again. Hooks that live for one call
-suit LoRA wrappers, gradient checkpointing and context parallelism alike; a copy of the forward would have to follow
-diffusers' every release.
+The stock forward is wrapped, not copied. For the duration of one call, the rotary table is extended, the patch
+embedding returns the joined sequence, and the output projection drops the context tokens. Such hooks work with LoRA
+wrappers, gradient checkpointing and context parallelism; a copied forward would have to follow every release of
+diffusers.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ RotaryEmbedding = tuple[Tensor, Tensor]
 
 
 class JoinedRotary(nn.Module):
-    """The base's rotary table for the noise tokens, with the context's rows before it while a call has any.
+    """The base's rotary table for the noise tokens, preceded by the rows of the context tokens of the current call.
 
-    A module of its own because context parallelism splits the output of the module named `rope`. `first_frame` is the
-    time of the first noise frame: a single latent frame of a shot can be trained at its own place in time.
+    It is a module because context parallelism splits the output of the module named `rope`. `first_frame` is the time
+    of the first noise frame, so that training can use a single latent frame of a shot at its true time.
     """
 
     def __init__(self, base: nn.Module) -> None:
@@ -49,7 +49,7 @@ class JoinedRotary(nn.Module):
         if self.first_frame == 0:
             return self.base(hidden_states_BCTHW)
         frames, height, width = hidden_states_BCTHW.shape[2:]
-        # the base reads nothing but the shape
+        # the base reads only the shape
         longer = hidden_states_BCTHW.new_empty(1, 1, frames + self.first_frame, height, width)
         cos, sin = self.base(longer)
         skipped = cos.shape[1] * self.first_frame // (frames + self.first_frame)
@@ -57,7 +57,7 @@ class JoinedRotary(nn.Module):
 
 
 def _put_before(context: Tensor, noise: Tensor) -> Tensor:
-    """(1 or B, S, 1, R) before (1, T * N, 1, R), in the type and on the device of the second."""
+    """Concatenate (1 or B, S, 1, R) and (1, T * N, 1, R), with dtype and device of the second."""
     return torch.cat([context.to(noise), noise.expand(len(context), -1, -1, -1)], dim=1)
 
 
@@ -88,16 +88,16 @@ class ContextReuse:
 
 
 class MemoryWanTransformer(WanTransformer3DModel):
-    """`WanTransformer3DModel` that can read context tokens. Without them it is bit-identical to its base class.
+    """A `WanTransformer3DModel` that reads context tokens. Without them it is bit-identical to its base class.
 
-    Checkpoints of the base load unchanged: there is no new parameter here. Never save a pipeline that holds this class:
-    a pipeline's index cannot name it.
+    It has no parameters of its own, so checkpoints of the base load unchanged. Never save a pipeline that contains this
+    class: diffusers cannot resolve it from a pipeline's index.
     """
 
     rope: JoinedRotary
     context_reuse: ContextReuse | None = None  # set by `context_cache.reuse_context`
 
-    # from_pretrained reads from this signature which entries of a config to pass
+    # from_pretrained passes the entries of a config that this signature names
     @functools.wraps(WanTransformer3DModel.__init__)  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -121,8 +121,8 @@ class MemoryWanTransformer(WanTransformer3DModel):
             timestep: (B,), or one per joined token (B, M) for bases that expand timesteps.
             encoder_hidden_states: text (B, L, text_dim).
             context_tokens: (B, S, D) from the Adaptive Conditioner; None or S = 0 is an empty memory.
-            context_rotary: (cos, sin), each (1 or B, S, 1, R), from `rotary_embedding`; needed where there are tokens.
-            first_frame: time of the first latent frame; 0 but for training on single frames.
+            context_rotary: (cos, sin), each (1 or B, S, 1, R), from `rotary_embedding`; required with tokens.
+            first_frame: time of the first latent frame; 0 except in training on single frames.
 
         Returns:
             The prediction for the noise tokens only, (B, C, T, H, W).
@@ -140,7 +140,7 @@ class MemoryWanTransformer(WanTransformer3DModel):
         hooks = []
         self.rope.first_frame = first_frame
         if context_BSD is not None and context_BSD.shape[1] > 0:
-            assert rotary is not None, "context tokens need their rotary positions"
+            assert rotary is not None, "context tokens need rotary positions"
             self.rope.context = rotary
             hooks = self._context_hooks(context_BSD)
         try:
@@ -165,7 +165,7 @@ class MemoryWanTransformer(WanTransformer3DModel):
 def rotary_embedding(positions_S3: Tensor, *, head_dim: int, theta: float = 10000.0) -> RotaryEmbedding:
     """Rotary (cos, sin), each (1, S, 1, R), at real-valued positions (time, row, column) in units of noise tokens.
 
-    The axis split and the layout are the base's own; at integer positions the numbers are the base's own table.
+    Axis split and layout are the base's. At integer positions the values equal the base's table.
     """
     plane = 2 * (head_dim // 6)
     parts = [
@@ -184,7 +184,7 @@ def rotary_embedding(positions_S3: Tensor, *, head_dim: int, theta: float = 1000
 
 
 def token_timesteps(time_B: Tensor, *, context: int, frames: int, per_frame: int, given: int = 0) -> Tensor:
-    """One timestep per joined token, (B, M): context tokens and the `given` first latent frames are clean: at 0."""
+    """One timestep per joined token, (B, M): 0 for context tokens and the `given` first latent frames."""
     times_BM = time_B[:, None].expand(-1, context + frames * per_frame).clone()
     times_BM[:, : context + given * per_frame] = 0
     return times_BM

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError, Place, shorten
@@ -58,13 +57,13 @@ def with_loras(spec: ModelSpec, story: Story, files: Mapping[str, str] | None = 
                 help="remove `expert`",
                 place=story.places.get("lora"),
             )
-    return replace(spec, loras=loras)
+    return spec.with_fields(loras=loras)
 
 
 def lora_files(story: Story, spec: ModelSpec) -> dict[str, str]:
     """Map the LoRA paths as written in a story to the files that `spec` uses."""
     paths = [item.path for item in story.loras if item.weight != 0]
-    return dict(zip(paths, (item.file for item in spec.loras), strict=True))
+    return dict(zip(paths, (item.file for item in spec.files.loras), strict=True))
 
 
 def _lora(request: LoraRequest, story: Story, files: Mapping[str, str]) -> LoraSpec:

@@ -1,46 +1,60 @@
-"""The checkpoint of a take: its partial in the run directory, saved periodically and when the render is to stop."""
+"""When the work on a shot is kept: every so many seconds, and when the film is asked to stop."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from onestory_cli.checkpoint import Partial
 from onestory_cli.events import Emit, PartialKept
-from onestory_cli.rendering.options import RenderOptions
-from onestory_cli.store.writer import RunWriter
+from onestory_cli.store.run import Run
 
-SECONDS_BEFORE_DECODING = 10.0  # decoding may take as long as the steps, so a shorter interval applies before it
+CHECKPOINT_SECONDS = 30.0
+BEFORE_DECODING = 10.0  # seconds of work that decoding, which may take as long again, does not put at risk
+
+
+def never_stop() -> bool:
+    """Nobody asks to stop."""
+    return False
 
 
 class TakeCheckpoint:
-    """Saves the unfinished work on one take, and stops it once `options.stop()` is true."""
+    """Keeps the work on one take in its run, at most every `seconds`, and ends it once `stop()` is true."""
 
     enabled = True
 
-    def __init__(self, writer: RunWriter, shot: str, key: str, *, emit: Emit, options: RenderOptions) -> None:
-        self._writer, self._shot, self._key = writer, shot, key
-        self._emit, self._options = emit, options
-        self._saved = time.monotonic()
+    def __init__(
+        self,
+        run: Run,
+        shot: str,
+        key: str,
+        *,
+        emit: Emit,
+        stop: Callable[[], bool] = never_stop,
+        seconds: float = CHECKPOINT_SECONDS,
+    ) -> None:
+        self._run, self._shot, self._key = run, shot, key
+        self._emit, self._stop, self._seconds = emit, stop, seconds
+        self._kept = time.monotonic()
 
     def load(self, identity: str) -> Partial | None:
-        """The partial that an earlier process saved of the same work."""
-        partial = self._writer.run.partial(self._shot, self._key)
+        """What an earlier process left of this very work."""
+        partial = self._run.partial(self._shot, self._key)
         return partial if partial and partial.identity == identity else None
 
     def due(self, *, last: bool = False) -> bool:
-        """Whether to save a partial now. After the last step the interval is shorter."""
-        seconds = self._options.checkpoint_seconds
-        interval = min(seconds, SECONDS_BEFORE_DECODING) if last else seconds
-        return self._options.stop() or time.monotonic() - self._saved >= interval
+        """Whether it is time to keep a partial; sooner where no step is left."""
+        wait = min(self._seconds, BEFORE_DECODING) if last else self._seconds
+        return self._stop() or time.monotonic() - self._kept >= wait
 
     def keep(self, partial: Partial) -> None:
-        """Save a partial in place of the previous one.
+        """Write the partial in place of the one before.
 
         Raises:
-            KeyboardInterrupt: it is saved, and the render is to stop.
+            KeyboardInterrupt: it is written, and the film is asked to stop.
         """
-        self._writer.save_partial(self._shot, self._key, partial)
-        self._saved = time.monotonic()
+        self._run.save_partial(self._shot, self._key, partial)
+        self._kept = time.monotonic()
         self._emit(PartialKept(shot=self._shot, step=partial.step, steps=partial.steps))
-        if self._options.stop():
+        if self._stop():
             raise KeyboardInterrupt

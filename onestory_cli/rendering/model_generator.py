@@ -1,4 +1,4 @@
-"""A `ShotGenerator` of one model. Importing this module imports torch."""
+"""A loaded model as the loop's Maker. Importing this module imports torch."""
 
 from __future__ import annotations
 
@@ -9,62 +9,75 @@ from typing import Any
 import numpy as np
 import torch
 
+from onestory_cli.checkpoint import Checkpoint
+from onestory_cli.events import Emit
 from onestory_cli.generate.decode import can_decode_in_background
-from onestory_cli.generate.recall import RecallResult, recall
+from onestory_cli.generate.selection import RecallResult, recall
 from onestory_cli.generate.shot import ShotResult, generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.catalog import ModelSpec
-from onestory_cli.models.model import Eyes, LoadedModel, Reader
+from onestory_cli.models.model import LoadedModel
+from onestory_cli.models.selection_model import SelectionModel
 from onestory_cli.planning.jobs import ShotJob
-from onestory_cli.rendering.generator import ShotRequest
 
 
 class ModelGenerator:
-    """Generates shots with one model. It has no state between shots.
+    """Generate shots with one model; it keeps no state between shots.
 
-    Parts are loaded when first needed: the selection model for `recall`, the whole model for `generate`.
+    Parts are loaded on first use: the selection model for `recall`, everything for `make`.
     """
 
     def __init__(
         self,
         spec: ModelSpec,
-        load_reader: Callable[[], Reader | Eyes],
-        load: Callable[[Reader | Eyes | None], LoadedModel],
+        load_selection: Callable[[], SelectionModel],
+        load: Callable[[SelectionModel | None], LoadedModel],
     ) -> None:
-        self._spec, self._load_reader, self._load = spec, load_reader, load
-        self._loaded: Reader | Eyes | None = None
+        self._spec, self._load_selection, self._load = spec, load_selection, load
+        self._selected: SelectionModel | None = None
 
     @property
-    def _reader(self) -> Reader | Eyes:
-        self._loaded = self._loaded or self._load_reader()
-        return self._loaded
+    def _selection(self) -> SelectionModel:
+        self._selected = self._selected or self._load_selection()
+        return self._selected
 
     @cached_property
     def _model(self) -> LoadedModel:
-        self._loaded = model = self._load(self._loaded)
+        model = self._load(self._selected)
+        self._selected = model.selection
         return model
 
     def encode_reference(self, pixels_HWC: np.ndarray) -> np.ndarray:
-        """The latents (C, 1, H, W) of a reference image."""
+        """Latents (C, 1, H, W) of a reference image."""
         with torch.inference_mode():
-            return self._model.encode_image(pixels_HWC).cpu().numpy()
+            return self._model.codec.encode_image(pixels_HWC).cpu().numpy()
 
-    def generate(self, request: ShotRequest) -> ShotResult:
-        """Generate a shot. Its pixels are decoded later, unless decoding in the background would gain nothing."""
-        job, model = request.job, self._model
-        bank = self._bank(job, request.memory)
-        shot = generate_shot(model, job, bank, image=request.image, emit=request.emit, checkpoint=request.checkpoint)
-        if not can_decode_in_background(model, width=job.width, height=job.height):
-            _ = shot.pixels_PHWC
-        return shot
+    def make(
+        self,
+        job: ShotJob,
+        memory: Mapping[str, np.ndarray],
+        *,
+        image: np.ndarray | None,
+        emit: Emit,
+        checkpoint: Checkpoint,
+    ) -> ShotResult:
+        """Generate a shot that can read `memory`, source -> latents (C, T, H, W) in film order.
+
+        It is decoded at once, unless decoding in the background saves time.
+        """
+        bank = self._bank(job, memory)
+        made = generate_shot(self._model, job, bank, image=image, emit=emit, checkpoint=checkpoint)
+        if not can_decode_in_background(self._model, width=job.width, height=job.height):
+            made.decode()
+        return made
 
     def recall(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> RecallResult:
-        """What `generate` would select from `memory`, by the selection model alone."""
-        return recall(self._reader, job, self._bank(job, memory))
+        """What the shot would remember of `memory` now, by the selection model alone."""
+        return recall(self._selection, job, self._bank(job, memory))
 
     def environment(self) -> Mapping[str, Any]:
-        """Device, data type, threads and versions, for the record."""
-        return self._model.environment()
+        """Device, dtype, threads and versions, for the record."""
+        return self._model.denoiser.environment()
 
     def _bank(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> MemoryBank:
         spec = self._spec

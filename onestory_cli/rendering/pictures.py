@@ -1,4 +1,4 @@
-"""Read the images of a story as pixels: first frames and reference images."""
+"""Pictures of a story as pixels: first frames and reference images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def read_picture(path: Path, *, width: int, height: int) -> np.ndarray:
-    """An image as (H, W, 3) uint8: scaled to cover this size, then cropped evenly."""
+    """A picture as (H, W, 3) uint8 of this size: scaled to cover it, and cut evenly at the edges."""
     import numpy as np
     from PIL import Image, ImageOps
 
@@ -24,5 +24,5 @@ def read_picture(path: Path, *, width: int, height: int) -> np.ndarray:
 
 
 def picture_for(job: ShotJob, image: ImageInput, run: Run) -> np.ndarray:
-    """The run's copy of an image, at the size of a shot."""
+    """A picture that the run has frozen, at the size of a shot."""
     return read_picture(run.input(image), width=job.width, height=job.height)

@@ -1,4 +1,4 @@
-"""The differences between a take and its shot as it is now, field by field, and the Reason that they give."""
+"""What differs between a take and its shot as it is now, field by field, and which Reason that is for its author."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from onestory_cli.planning.reasons import Reason, ReasonKind
 from onestory_cli.store.keys import KINDS, Field, Spec, spec_fields
 from onestory_cli.store.record import Record
 
-VISIBLE = "visible_memory"  # replaces the memory settings when a shot starts or stops seeing memory
+VISIBLE = "visible_memory"  # stands for the memory settings of a shot that begins or ceases to see anything
 NOTHING = "nothing"
-ABSENT: Spec = {"memory_guidance": 0.0}  # the values of fields that a spec may omit
+ABSENT: Spec = {"memory_guidance": 0.0}  # what a field means that a spec does not name
 
 
 @dataclass(frozen=True, kw_only=True)
 class FieldChange:
-    """A field of a spec, its old value and its new one."""
+    """One field of a spec, before and now."""
 
     field: str
     old: Field
@@ -38,33 +38,29 @@ def changed_fields(old: Spec, new: Spec) -> tuple[FieldChange, ...]:
 
 
 def changes_since(record: Record, job: ShotJob, model_fingerprint: str) -> tuple[FieldChange, ...]:
-    """The differences between the spec of a take and that of its shot now.
+    """What differs between the spec of a take and that of its shot now.
 
-    A seed is described as the author gave it. If a shot starts or stops seeing memory, what it sees is described
-    instead of its memory settings.
+    A seed is told as the author gave it, and what a shot sees instead of the settings that come and go with that.
     """
     changes = changed_fields(record.spec, spec_fields(job, model_fingerprint))
     saw, sees = bool(record.spec["memory_frames"]), bool(job.memory.sources)
-    described = [_seed_change(record, job) if change.field == "seed" else change for change in changes]
+    told = [_seed_change(record, job) if change.field == "seed" else change for change in changes]
     if saw == sees:
-        return tuple(described)
-    return (
-        *(change for change in described if not change.field.startswith("memory_")),
-        *_visibility(record, job, changes),
-    )
+        return tuple(told)
+    return (*(change for change in told if not change.field.startswith("memory_")), *_sight(record, job, changes))
 
 
 def reason_of(changes: tuple[FieldChange, ...]) -> Reason:
-    """The Reason for changes: the most important kind names it. Settings are listed in full, other kinds by name."""
+    """The weightiest kind of change names the reason; settings are told in full, other kinds by their name."""
     kinds = {_kind(change) for change in changes}
     order = dict.fromkeys((*KINDS.values(), ReasonKind.MEMORY))
     kind = next(item for item in order if item in kinds)
     settings = [str(change) for change in changes if _kind(change) is ReasonKind.SETTINGS]
-    visibility = [_visible(change) for change in changes if change.field == VISIBLE]
+    sight = [_seen(change) for change in changes if change.field == VISIBLE]
     if kind in (ReasonKind.SETTINGS, ReasonKind.MEMORY):
-        return Reason(kind=kind, detail=", ".join((*settings, *visibility)))
-    listed = (kind, ReasonKind.SETTINGS, ReasonKind.MEMORY)
-    also = [*(str(item) for item in order if item in kinds and item not in listed), *settings, *visibility]
+        return Reason(kind=kind, detail=", ".join((*settings, *sight)))
+    silent = (kind, ReasonKind.SETTINGS, ReasonKind.MEMORY)
+    also = [*(str(item) for item in order if item in kinds and item not in silent), *settings, *sight]
     return Reason(kind=kind, detail=f"also {', '.join(also)}" if also else "")
 
 
@@ -72,12 +68,12 @@ def _kind(change: FieldChange) -> ReasonKind:
     return ReasonKind.MEMORY if change.field == VISIBLE else KINDS.get(change.field, ReasonKind.MODEL)
 
 
-def _visible(change: FieldChange) -> str:
+def _seen(change: FieldChange) -> str:
     return f"sees {shorten(change.new)} now, {shorten(change.old)} before"
 
 
-def _visibility(record: Record, job: ShotJob, changes: tuple[FieldChange, ...]) -> Iterator[FieldChange]:
-    """The changes of a shot that starts or stops seeing memory: its own settings, or else the visible sources."""
+def _sight(record: Record, job: ShotJob, changes: tuple[FieldChange, ...]) -> Iterator[FieldChange]:
+    """A shot that begins or ceases to see memory: by its own settings, or by what stands before it."""
     memory = job.memory
     off = {"memory_frames": memory.frames == 0, "memory_budget": memory.budget == 0}
     off["memory_policy"] = memory.policy == "none"
@@ -96,5 +92,5 @@ def _seed_change(record: Record, job: ShotJob) -> FieldChange:
 
 
 def seed_text(base: int, *, given: bool, take: int) -> str:
-    """The origin of a seed: "11", "the story's 7", "the story's 7, take 2"."""
+    """Where a seed comes from: "11", "the story's 7", "the story's 7, take 2"."""
     return (str(base) if given else f"the story's {base}") + (f", take {take}" if take else "")

@@ -22,10 +22,14 @@ from onestory_cli.errors import OnestoryError
 from onestory_cli.memory.conditioner import AdaptiveConditioner, ConditionerConfig
 from onestory_cli.memory.selector import FrameSelector, SelectorConfig
 from onestory_cli.models.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from onestory_cli.models.caption_encoder import CaptionEncoder
 from onestory_cli.models.catalog import CARD, ModelSpec, find
 from onestory_cli.models.load import load_model, silence_library_logging
-from onestory_cli.models.model import LoadedModel
+from onestory_cli.models.model import Denoiser, LoadedModel
+from onestory_cli.models.selection_model import TextSelector
+from onestory_cli.models.spec import ModelFiles
 from onestory_cli.models.transformer import MemoryWanTransformer
+from onestory_cli.models.vae_codec import VaeCodec
 from onestory_cli.training.recipe import Recipe
 
 PAD, UNKNOWN, END = "<pad>", "<unk>", "</s>"
@@ -63,14 +67,14 @@ def build_model(recipe: Recipe, words: Sequence[str], known: Sequence[str] | Non
             queries=size.memory.queries,
         )
     )
+    spec = model_spec(recipe, words if known is None else known, folder=Path(recipe.name))
+    codec = VaeCodec(vae=build_vae(recipe))
+    text = CaptionEncoder(encoder=build_text_encoder(recipe, len(tokenizer)), tokenizer=tokenizer)
     return LoadedModel(
-        spec=model_spec(recipe, words if known is None else known, folder=Path(recipe.name)),
-        transformer=transformer,
-        vae=build_vae(recipe),
-        text_encoder=build_text_encoder(recipe, len(tokenizer)),
-        tokenizer=tokenizer,
-        selector=selector,
-        conditioner=conditioner,
+        text=text,
+        codec=codec,
+        selection=TextSelector(spec=spec, text=text, selector=selector),
+        denoiser=Denoiser(spec=spec, transformers=(transformer,), conditioners=(conditioner,)),
     )
 
 
@@ -85,9 +89,9 @@ def continue_model(recipe: Recipe, beside: Path) -> LoadedModel:
         reason = f'start: "{recipe.start}" has no memory adapter, or more than one expert'
         raise OnestoryError("T601", reason, help="name a model that `onestory train` wrote")
     model = load_model(spec, "cpu")
-    for part in (model.transformer, model.vae, model.text_encoder, model.selector, model.conditioner):
-        part.requires_grad_(True)
-    model.spec = replace(spec, name=recipe.model.name, **asdict(recipe.model.sampling))
+    for module in model.modules:
+        module.requires_grad_(True)
+    model.denoiser.spec = replace(spec, name=recipe.model.name, **asdict(recipe.model.sampling))
     return model
 
 
@@ -153,8 +157,7 @@ def model_spec(recipe: Recipe, words: Sequence[str], *, folder: Path) -> ModelSp
     size, world = recipe.model, recipe.world
     return ModelSpec(
         name=size.name,
-        base=str(folder),
-        adapter=str(folder / "adapter"),
+        files=ModelFiles(base=str(folder), adapter=str(folder / "adapter")),
         licence="Apache-2.0",
         about="small procedural cartoon world, runs on any processor",
         width=world.size,
@@ -177,38 +180,25 @@ def model_spec(recipe: Recipe, words: Sequence[str], *, folder: Path) -> ModelSp
     )
 
 
-# where the parts are and how they were loaded: true of this machine and this run, not of the model
-_NOT_OF_A_CARD = {
-    "name",
-    "base",
-    "adapter",
-    "path",
-    "hub",
-    "transformer_file",
-    "transformer_2_file",
-    "loras",
-    "fitting",
-}
-
-
 def save_model(model: LoadedModel, folder: Path) -> None:
     """A model folder: the stock base in diffusers' layout, the adapter beside it, and the card. Weights in fp16."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("transformer", "vae", "text_encoder"):
+    parts = {"transformer": model.transformer, "vae": model.codec.vae, "text_encoder": model.text.encoder}
+    for name, module in parts.items():
         # a copy: halving rounds weights and rotary tables for good
-        halved = copy.deepcopy(getattr(model, name)).to(torch.float16)
+        halved = copy.deepcopy(module).to(torch.float16)
         if name == "text_encoder":
             _drop_last_bits(halved)
         halved.save_pretrained(folder / name)
     _name_stock_class(folder / "transformer" / "config.json")
     # the last call's padding would be stored too, and the folder's fingerprint tell of it
-    model.tokenizer.backend_tokenizer.no_truncation()
-    model.tokenizer.backend_tokenizer.no_padding()
-    model.tokenizer.save_pretrained(folder / "tokenizer")
+    model.text.tokenizer.backend_tokenizer.no_truncation()
+    model.text.tokenizer.backend_tokenizer.no_padding()
+    model.text.tokenizer.save_pretrained(folder / "tokenizer")
     FlowMatchEulerDiscreteScheduler(shift=model.spec.shift).save_pretrained(folder / "scheduler")
     _save_adapter(model, folder / "adapter")
     _write_json(folder / "model_index.json", _pipeline_index())
-    card = {name: value for name, value in asdict(model.spec).items() if name not in _NOT_OF_A_CARD}
+    card = {name: value for name, value in model.spec.facts.items() if name != "name"}
     _write_json(folder / CARD, card)  # last: without it the folder is no model
 
 

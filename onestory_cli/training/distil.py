@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from onestory_cli.generate.denoise import (
-    LOOKS_SETTLED,
+    MEMORY_GUIDANCE_MIN_TIMESTEP,
     Conditions,
     predict_velocity,
     unconditional,
@@ -55,7 +55,7 @@ class DistilObjective:
             with torch.no_grad(), self._autocast():
                 target = self._teacher_velocity(latents, start, end, conditions, memory_scale)
             with self._autocast(), training_attention(latents.device):
-                predicted = predict_velocity(self.student, latents, self._time(start), conditions)
+                predicted = predict_velocity(self.student.denoiser, latents, self._time(start), conditions)
             loss = (predicted - target).square().mean()
             yield {"loss": loss, f"step_{number + 1}": loss.detach()}
             latents = latents + (end - start) * predicted.detach()
@@ -63,7 +63,7 @@ class DistilObjective:
     def sigmas(self) -> list[float]:
         """The noise levels of the student's steps, from 1 down to 0."""
         spec = self.student.spec
-        return self.student.scheduler(spec.scheduler, spec.steps, spec.shift).sigmas.tolist()
+        return self.student.denoiser.scheduler(spec.scheduler, spec.steps, spec.shift).sigmas.tolist()
 
     def _batch(self, rng: np.random.Generator) -> StoryBatch:
         stage = self.stage
@@ -82,13 +82,13 @@ class DistilObjective:
 
     def _conditions(self, batch: StoryBatch, rng: np.random.Generator, noise: torch.Generator) -> Conditions:
         model = self.student
-        text_BLE = model.encode_text(list(batch.captions))
+        text_BLE = model.text.encode(list(batch.captions))
         context = self._context(batch, text_BLE, float(rng.choice(self.stage.budgets)), noise)
         return Conditions(
-            text_BLE=text_BLE,
-            negative_BLE=model.encode_text([model.spec.negative]).expand_as(text_BLE),
+            prompt_embeds_BLE=text_BLE,
+            negative_prompt_embeds_BLE=model.text.encode([model.spec.negative]).expand_as(text_BLE),
             context_BSD=context.tokens_BSD,
-            rotary=context.rotary,
+            context_rope=context.rope,
         )
 
     def _context(self, batch: StoryBatch, text_BLE: Tensor, budget: float, noise: torch.Generator) -> Context:
@@ -97,16 +97,14 @@ class DistilObjective:
         if not memory.shape[1]:
             head = model.transformer.config.attention_head_dim
             empty = torch.zeros(0, 3)
-            return Context(
-                tokens_BSD=memory.new_zeros(len(memory), 0, 1), rotary=rotary_embedding(empty, head_dim=head)
-            )
+            return Context(tokens_BSD=memory.new_zeros(len(memory), 0, 1), rope=rotary_embedding(empty, head_dim=head))
         memory = memory + self.stage.memory_noise * torch.randn(memory.shape, generator=noise).to(memory)
         ages, times = batch.ages_BF.to(model.device), batch.times_BF.to(model.device)
         order_BF = model.selector(memory, ages, times, text_BLE).argsort(1, descending=True)
         height, width = memory.shape[-2:]
         frames = min(max(self.stage.remembered), order_BF.shape[1])
         levels = allocate(frames, budget, height=height, width=width, levels=model.spec.levels)
-        return condition(model, gather(memory, order_BF[:, : len(levels)]), levels)
+        return condition(model.denoiser, gather(memory, order_BF[:, : len(levels)]), levels)
 
     def _teacher_velocity(
         self, latents: Tensor, start: float, end: float, conditions: Conditions, memory_scale_B: Tensor
@@ -121,13 +119,13 @@ class DistilObjective:
     def _guided(self, latents: Tensor, sigma: float, conditions: Conditions, memory_scale_B: Tensor) -> Tensor:
         """As `generate.denoise.guided`, with a scale of memory guidance per row."""
         time = self._time(sigma)
-        wanted = predict_velocity(self.teacher, latents, time, conditions)
+        wanted = predict_velocity(self.teacher.denoiser, latents, time, conditions)
         result = wanted
         if self.stage.guidance != 1.0:
-            free = predict_velocity(self.teacher, latents, time, unconditional(conditions), "uncond")
+            free = predict_velocity(self.teacher.denoiser, latents, time, unconditional(conditions), "uncond")
             result = free + self.stage.guidance * (wanted - free)
-        if conditions.context_BSD.shape[1] and time > LOOKS_SETTLED and memory_scale_B.any():
-            forgetful = predict_velocity(self.teacher, latents, time, without_memory(conditions), "forgetful")
+        if conditions.context_BSD.shape[1] and time > MEMORY_GUIDANCE_MIN_TIMESTEP and memory_scale_B.any():
+            forgetful = predict_velocity(self.teacher.denoiser, latents, time, without_memory(conditions), "no_memory")
             result = result + memory_scale_B[:, None, None, None, None] * (wanted - forgetful)
         return result
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from onestory_cli.events import Emit, StageFinished, StageStarted, Warned
-from onestory_cli.models.load import fast_in_bfloat16
+from onestory_cli.models.load import is_fast_in_bfloat16
 from onestory_cli.training.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from onestory_cli.training.objective import Losses, draws, mixed_precision
 from onestory_cli.training.optim import MovingAverage, Optimiser
@@ -43,7 +43,7 @@ def run_stage(
     path = folder / "checkpoints" / f"{stage.name}.pt"
     first = run.restore(path)
     emit(StageStarted(stage=stage.name, step=first, steps=stage.steps, parameters=run.parameters))
-    if recipe.dtype == "bfloat16" and not fast_in_bfloat16(run.device):
+    if recipe.dtype == "bfloat16" and not is_fast_in_bfloat16(run.device):
         lacks = f"stage {stage.name}: this processor does not compute in bfloat16; it is trained in float32"
         emit(Warned(code="W331", message=lacks))
     plan = Plan(name=stage.name, steps=stage.steps, samples=stage.batch, every=recipe.log_every)

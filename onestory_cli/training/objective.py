@@ -19,7 +19,7 @@ from transformers import UMT5EncoderModel
 from onestory_cli.generate.selection import Context, condition, gather
 from onestory_cli.memory.levels import allocate
 from onestory_cli.memory.selector import selection_loss
-from onestory_cli.models.load import LoadedModel, fast_in_bfloat16
+from onestory_cli.models.load import LoadedModel, is_fast_in_bfloat16
 from onestory_cli.models.transformer import token_timesteps
 from onestory_cli.training.asked import Asked, token_losses, watch
 from onestory_cli.training.clip_vae import decode_clips, encode_clips, whole_clips
@@ -50,7 +50,7 @@ class VaeObjective:
     def __call__(self, rng: np.random.Generator, noise: torch.Generator) -> Losses:
         pixels, kinds = self.data.batch(rng, size=self.stage.batch, frames=self.stage.frames)
         pixels, weight = pixels.to(self.model.device), self._weight(kinds).to(self.model.device)
-        vae = self.model.vae
+        vae = self.model.codec.vae
         with whole_clips(vae, compiled=self.compiled):
             posterior = encode_clips(vae, pixels)
             spread = torch.randn(posterior.mean.shape, generator=noise).to(pixels)
@@ -113,9 +113,9 @@ class TextObjective:
             skip=stage.skip,
             pairs=stage.pairs,
         )
-        text_BLE = self.model.encode_text(list(batch.captions))
+        text_BLE = self.model.text.encode(list(batch.captions))
         with torch.no_grad():
-            kept_BLE = replace(self.model, text_encoder=self.before).encode_text(list(batch.captions))
+            kept_BLE = replace(self.model.text, encoder=self.before).encode(list(batch.captions))
         words = self.words.loss(text_BLE, batch.words_BLK)
         moved = (text_BLE - kept_BLE).square().mean() / kept_BLE.square().mean()
         return {"loss": words + stage.keep_weight * moved, "words": words.detach(), "moved": moved.detach()}
@@ -136,7 +136,7 @@ class ShotObjective:
         remembers = stage.kind == "adapter" and rng.random() < stage.memory
         batch = self._batch(rng, remembers=remembers)
         captions = _with_drops(batch.captions, rng, 0.0 if remembers else stage.drop_text)
-        text_BLE = self.model.encode_text(captions)
+        text_BLE = self.model.text.encode(captions)
         memory, losses = self._remember(batch, text_BLE, rng, noise) if remembers else (None, {})
         kind = "memory" if remembers else "alone"
         losses |= {f"{name}_{kind}": value for name, value in self._flow(batch, text_BLE, memory, rng, noise).items()}
@@ -193,7 +193,7 @@ class ShotObjective:
         selected_BKCHW = selected_BKCHW + (level * torch.randn(selected_BKCHW.shape, generator=noise)).to(memory)
         (height, width), budget = memory.shape[-2:], float(rng.choice(stage.budgets))
         levels = allocate(frames, budget, height=height, width=width, levels=model.spec.levels)
-        context = condition(model, selected_BKCHW[:, : len(levels)], levels)
+        context = condition(model.denoiser, selected_BKCHW[:, : len(levels)], levels)
         remembered = context, Asked.of_memory(batch, chosen_BK, levels)
         return remembered, {"selection": selection_loss(scores_BF, labels_BF.to(scores_BF))}
 
@@ -242,7 +242,7 @@ class ShotObjective:
         given: int,
     ) -> Tensor:
         transformer = self.model.transformer
-        tokens, rotary = (context.tokens_BSD, context.rotary) if context else (None, None)
+        tokens, rotary = (context.tokens_BSD, context.rope) if context else (None, None)
         _, _, frames, height, width = noisy.shape
         _, patch_height, patch_width = transformer.config.patch_size
         times = token_timesteps(
@@ -284,7 +284,7 @@ def by_chance(real_BF: Tensor, noise: torch.Generator) -> Tensor:
 
 def mixed_precision(device: torch.device, dtype: str) -> contextlib.AbstractContextManager[object]:
     """Autocast to a recipe's dtype where the device computes in it; float32 is no cast at all."""
-    cast = dtype != "float32" and fast_in_bfloat16(device)
+    cast = dtype != "float32" and is_fast_in_bfloat16(device)
     return torch.autocast(device.type, getattr(torch, dtype)) if cast else contextlib.nullcontext()
 
 
@@ -305,6 +305,6 @@ def latent_statistics(model: LoadedModel, data: PixelData, *, batches: int = 24)
     with torch.no_grad():
         for _ in range(batches):
             pixels, _ = data.batch(rng, size=8, frames=data.pixels.shape[1])
-            parts.append(model.vae.encode(pixels.to(model.device)).latent_dist.mode().float().cpu())
+            parts.append(model.codec.vae.encode(pixels.to(model.device)).latent_dist.mode().float().cpu())
     latents = torch.cat(parts).transpose(0, 1).flatten(1)
     return latents.mean(1).tolist(), latents.std(1).tolist()

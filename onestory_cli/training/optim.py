@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from onestory_cli.models.load import fast_in_bfloat16
+from onestory_cli.models.load import is_fast_in_bfloat16
 from onestory_cli.training.recipe import Stage
 
 # parts of the names of embeddings, first and last layers, and small tables
@@ -83,7 +83,7 @@ class _Float32(TorchFunctionMode):
 
 def _in_float32(device: torch.device) -> contextlib.AbstractContextManager[object]:
     """Optimisers stay with float32 where bfloat16 is emulated: there a step of Muon takes fifty times as long in it."""
-    return contextlib.nullcontext() if fast_in_bfloat16(device) else _Float32()
+    return contextlib.nullcontext() if is_fast_in_bfloat16(device) else _Float32()
 
 
 def is_hidden_matrix(name: str, parameter: Tensor) -> bool:

@@ -57,9 +57,7 @@ def train(
         model = continue_model(recipe, beside=recipe_path.parent)
     else:
         model = build_model(recipe, words_of(recipe.world.version), known_words(world_config(recipe.world)))
-    for part in (model.transformer, model.vae, model.text_encoder, model.selector, model.conditioner):
-        part.to(device)
-    model.device = torch.device(device)
+    model.to(torch.device(device))
     if recipe.compile:
         model.transformer.compile_repeated_blocks(dynamic=True)
     trainer = Trainer(recipe, model, folder, emit)
@@ -81,7 +79,7 @@ class Trainer:
     def run(self, index: int) -> None:
         """One stage, unless its weights are there already; then those are taken."""
         stage = self.recipe.stages[index]
-        grow_text(self.model.text_encoder, stage.text_layers, seed=self.recipe.seed)
+        grow_text(self.model.text.encoder, stage.text_layers, seed=self.recipe.seed)
         modules = self._modules(stage.kind)
         finished = self.folder / "stages" / f"{stage.name}.safetensors"
         if finished.exists():
@@ -113,7 +111,7 @@ class Trainer:
             data=self._latents(),
             stage=stage,
             words=words,
-            before=copy.deepcopy(self.model.text_encoder),
+            before=copy.deepcopy(self.model.text.encoder),
         )
         self._train(index, {**modules, "words": words}, objective, self._draw_samples)
 
@@ -130,7 +128,7 @@ class Trainer:
             teacher.compile_repeated_blocks(dynamic=True)
         objective = DistilObjective(
             student=self.model,
-            teacher=replace(self.model, transformer=teacher),
+            teacher=replace(self.model, denoiser=replace(self.model.denoiser, transformers=(teacher,))),
             data=self._latents(),
             stage=self.recipe.stages[index],
             dtype=self.recipe.dtype,
@@ -155,12 +153,12 @@ class Trainer:
     def _modules(self, kind: str) -> dict[str, nn.Module]:
         model = self.model
         if kind == "vae":
-            return {"vae": model.vae}
+            return {"vae": model.codec.vae}
         if kind == "text":
-            return {"text_encoder": model.text_encoder}
+            return {"text_encoder": model.text.encoder}
         if kind == "distil":
             return {"transformer": model.transformer}
-        parts: dict[str, nn.Module] = {"transformer": model.transformer, "text_encoder": model.text_encoder}
+        parts: dict[str, nn.Module] = {"transformer": model.transformer, "text_encoder": model.text.encoder}
         if kind == "adapter":
             parts |= {"selector": model.selector, "conditioner": model.conditioner}
         return parts
@@ -179,20 +177,20 @@ class Trainer:
 
     def _words(self) -> WordReader:
         """The same of words."""
-        return WordReader(self.model.text_encoder.config.d_model, seed=self.recipe.seed).to(self.model.device)
+        return WordReader(self.model.text.encoder.config.d_model, seed=self.recipe.seed).to(self.model.device)
 
     def _pixels(self) -> PixelData:
         return PixelData(self.folder / "cache", config=self.config, data=self.recipe.data, emit=self.emit)
 
     def _set_statistics(self, stage: str) -> None:
         """Normalise latents to unit scale, as the transformer expects; kept in the vae's own config."""
-        self.model.vae.eval()
+        self.model.codec.vae.eval()
         path = self.folder / "stages" / f"{stage}.statistics.json"
         if not path.exists():
             mean, std = latent_statistics(self.model, self._pixels())
             with whole(path) as draft:
                 draft.write_text(json.dumps({"latents_mean": mean, "latents_std": std}), encoding="utf-8")
-        self.model.vae.register_to_config(**json.loads(path.read_text(encoding="utf-8")))
+        self.model.codec.vae.register_to_config(**json.loads(path.read_text(encoding="utf-8")))
 
     def _latents(self) -> LatentData:
         return LatentData(
@@ -206,4 +204,4 @@ class Trainer:
     @torch.no_grad()
     def _encode(self, pixels_BPHWC: NDArray[np.uint8]) -> Tensor:
         with mixed_precision(self.model.device, self.recipe.dtype):
-            return self.model.encode_video(pixels_BPHWC).cpu()
+            return self.model.codec.encode_video(pixels_BPHWC).cpu()

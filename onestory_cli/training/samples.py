@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from onestory_cli.generate.denoise import default_config
-from onestory_cli.generate.rollout import roll_out
+from onestory_cli.generate.denoise import DenoiseConfig
+from onestory_cli.generate.rollout import RolloutConfig, RolloutFilm, roll_out
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.stories import make_story
 from onestory_cli.storyworld.world import HELD_OUT, WorldConfig
@@ -26,7 +26,7 @@ def draw_reconstructions(model: LoadedModel, data: PixelData, path: Path, *, cli
     for clip in np.linspace(0, len(data.pixels) - 1, clips).astype(int):
         pixels = np.array(data.pixels[clip])
         with evaluating(model):
-            decoded = model.decode(model.encode_video(pixels[None])[0])
+            decoded = model.codec.decode(model.codec.encode_video(pixels[None])[0])
         rows += [np.concatenate([*clip_PHWC[::4]], axis=1) for clip_PHWC in (pixels, decoded)]
     save_grid(path, np.concatenate(rows))
 
@@ -36,11 +36,14 @@ def draw_samples(model: LoadedModel, config: WorldConfig, path: Path, *, stories
     """A row per held-out story: the middle frame of every shot, made from the shots before it."""
     films = [make_story(HELD_OUT + index, config) for index in range(stories)]
     captions = [[shot.caption for shot in film.shots] for film in films]
-    schedule = default_config(model.spec, steps=min(12, model.spec.steps))
+    sampling = DenoiseConfig.of_model(model.spec, steps=min(12, model.spec.steps))
     with evaluating(model):
-        new = [[any(shot.names_look) for shot in film.shots] for film in films]
-        shots = list(roll_out(model, captions, policy="adaptive", schedule=schedule, introduces=new))
-        columns = [[middle_frame(model.decode(latents)) for latents in shot] for shot in shots]
+        scripts = [
+            RolloutFilm(captions=row, introduces=[any(shot.names_look) for shot in film.shots])
+            for row, film in zip(captions, films, strict=True)
+        ]
+        shots = list(roll_out(model, scripts, RolloutConfig(policy="adaptive", denoise=sampling)))
+        columns = [[middle_frame(model.codec.decode(latents)) for latents in shot] for shot in shots]
     save_grid(path, np.concatenate([np.concatenate(column) for column in columns], axis=1))
     path.with_suffix(".txt").write_text("\n".join(" | ".join(row) for row in captions) + "\n", encoding="utf-8")
 
@@ -48,7 +51,7 @@ def draw_samples(model: LoadedModel, config: WorldConfig, path: Path, *, stories
 @contextmanager
 def evaluating(model: LoadedModel) -> Iterator[None]:
     """Evaluation mode inside, training mode after."""
-    parts = (model.transformer, model.vae, model.text_encoder, model.selector, model.conditioner)
+    parts = model.modules
     modes = [part.training for part in parts]
     for part in parts:
         part.eval()

@@ -1,1 +1,1 @@
-"""Helpers without knowledge of films: parsing untrusted data, text, and the resources of a worker process."""
+"""Helpers without any knowledge of films: parsing, text, worker shares."""

@@ -7,13 +7,13 @@ import pytest
 from onestory_cli.commands._doctor_rows import Row, rows_of, table_of
 from onestory_cli.errors import OnestoryError
 from onestory_cli.models.catalog import find
-from onestory_cli.models.offload.estimate import ListedTake, MemoryEstimate, Workload
-from onestory_cli.rendering.feasibility import DiskSpace, Feasibility, ModelFeasibility, RenderTime
+from onestory_cli.models.offload.estimate import Candidate, MemoryEstimate, Workload
+from onestory_cli.rendering.feasibility import Disk, Feasibility, ModelFeasibility, Time
 
 GB = 10**9
-SPEC = replace(find("storyworld"), name="small", base="")
-WHOLE = ListedTake(fitting="none", card=20 * GB, machine=GB, fits=False)
-TILED = ListedTake(fitting="vae tiling", card=6 * GB, machine=2 * GB, fits=True)
+SPEC = find("storyworld").with_fields(name="small", base="")
+WHOLE = Candidate(fitting="none", card=20 * GB, machine=GB, fits=False)
+TILED = Candidate(fitting="vae tiling", card=6 * GB, machine=2 * GB, fits=True)
 OUTLOOK = MemoryEstimate(
     model="small",
     parts={"transformer": 3 * GB, "text_encoder": 2 * 10**7},
@@ -33,7 +33,7 @@ ON_CPU = replace(OUTLOOK, gpu=False, ways=(replace(TILED, fitting="none"),), cho
 
 
 def model(outlook: MemoryEstimate | None, *, lacks: OnestoryError | None = None, base: str = "") -> Feasibility:
-    return Feasibility(models=(ModelFeasibility(spec=replace(SPEC, base=base), lacks=lacks, outlook=outlook),))
+    return Feasibility(models=(ModelFeasibility(spec=SPEC.with_fields(base=base), lacks=lacks, outlook=outlook),))
 
 
 def row(fit: Feasibility, name: str) -> Row:
@@ -80,7 +80,7 @@ def test_of_a_model_that_nobody_knows_only_the_weights_are_told() -> None:
 
 
 def test_a_story_has_a_disk_and_a_time() -> None:
-    disk, time = DiskSpace(folder="film.run", needed=2 * GB, free=GB), RenderTime(shot=1.25, film=3725.4)
+    disk, time = Disk(folder="film.run", needed=2 * GB, free=GB), Time(shot=1.25, film=3725.4)
     full, known = rows_of(Feasibility(models=(), disk=disk, time=time))
     assert (full.name, full.ok, full.found) == ("disk for the run", False, "2.0 GB at most for film.run, 1.0 GB free")
     assert "--run DIR" in full.help

@@ -38,7 +38,7 @@ def model() -> LoadedModel:
         world=World(species=WORLD.species, colours=WORLD.colours, frames=WORLD.frames),
     )
     made = build_model(recipe, WORDS)
-    for part in (made.transformer, made.vae, made.text_encoder, made.selector, made.conditioner):
+    for part in made.modules:
         part.eval().requires_grad_(False)
     return made
 

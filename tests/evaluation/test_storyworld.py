@@ -18,7 +18,7 @@ from onestory_cli.evaluation.suites import Suite, ladder, length, stories
 from onestory_cli.evaluation.truth import world_of
 from onestory_cli.evaluation.variants import by_policy
 from onestory_cli.generate.denoise import DenoiseConfig
-from onestory_cli.generate.rollout import roll_out
+from onestory_cli.generate.rollout import RolloutConfig, RolloutFilm, roll_out
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.stories import relevance
 from tests.evaluation.conftest import WORLD
@@ -110,15 +110,16 @@ def remembered(positions_1K: torch.Tensor, shots: Sequence[int]) -> list[tuple[i
 
 def test_a_return_is_made_as_if_no_other_return_had_been(model: LoadedModel) -> None:
     (film,) = ladder(1, WORLD, gaps=(1, 2)).films
-    captions = [[shot.caption for shot in film.story.shots]]
+    captions = [shot.caption for shot in film.story.shots]
     chosen: list[torch.Tensor] = []
-    options = {"policy": "recent", "schedule": CONDUCT.schedule, "frames": 2, "budget": 2.0}
-    for _ in roll_out(model, captions, visible=film.visible, selections=chosen, **options):
+    config = RolloutConfig(policy="recent", denoise=CONDUCT.schedule, frames=2, budget=2.0)
+    for _ in roll_out(model, [RolloutFilm(captions=captions)], config, visible=film.visible, selections=chosen):
         pass
     assert chosen[2].tolist() == [[3, 2]]  # of the first shot and one distraction, two latent frames each
     assert chosen[4].tolist() == [[5, 4]]
     kept, chosen_alone = [0, 1, 3, 4], list[torch.Tensor]()
-    for _ in roll_out(model, [[captions[0][shot] for shot in kept]], selections=chosen_alone, **options):
+    alone = RolloutFilm(captions=[captions[shot] for shot in kept])
+    for _ in roll_out(model, [alone], config, selections=chosen_alone):
         pass
     assert remembered(chosen[4], film.visible[4]) == remembered(chosen_alone[3], kept) == [(3, 1), (3, 0)]
 

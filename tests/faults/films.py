@@ -45,7 +45,7 @@ def film_of_a_real_model(folder: Path) -> Film:
     captions = {"opening": "A red fox walks on a beach.", "city": "A city at night.", "return": REFERRING}
     shots = tuple(shot(id, caption, steps=5, scheduler="unipc") for id, caption in captions.items())
     story = Story(path="film.story.yaml", source=b"a story", shots=shots, title="Tiny", model=str(folder), seed=7)
-    plan, _ = make_plan(story, spec, model_fingerprint=fingerprint(spec.base))
+    plan, _ = make_plan(story, spec, model_fingerprint=fingerprint(spec.files.base))
     model = load_model(spec, "cpu")
 
     def load() -> ShotGenerator:

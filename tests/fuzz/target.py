@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import replace
 from pathlib import Path
 
 from onestory_cli.codes import CODES
@@ -13,7 +12,7 @@ from onestory_cli.planning.planner import make_plan
 from onestory_cli.story.load import read_story
 from tests.specs import SPEC
 
-BASE = replace(SPEC, adapter="", words=("fox", "waves", "beach", "walks"))  # what is said of bases is tried too
+BASE = SPEC.with_fields(adapter="", words=("fox", "waves", "beach", "walks"))  # what is said of bases is tried too
 NOWHERE = "/nonexistent/film.story.yaml"  # so that no picture of any story is there
 
 

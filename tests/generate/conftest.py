@@ -1,4 +1,4 @@
-"""The tiny model, and conditions that it has made."""
+"""The tiny model and conditions for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ __all__ = ["base_folder", "tiny_folder", "tiny_model"]
 def conditions(tiny_model: LoadedModel) -> Conditions:
     """A caption, and a memory of two frames."""
     with torch.inference_mode():
-        text = tiny_model.encode_text(["A red fox waves.", ""])
+        text = tiny_model.text.encode(["A red fox waves.", ""])
         memory = torch.randn(1, 2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
-        context = condition(tiny_model, memory, [FINE, FINE])
-    return Conditions(text_BLE=text[:1], negative_BLE=text[1:], context_BSD=context.tokens_BSD, rotary=context.rotary)
+        context = condition(tiny_model.denoiser, memory, [FINE, FINE])
+    return Conditions(
+        prompt_embeds_BLE=text[:1],
+        negative_prompt_embeds_BLE=text[1:],
+        context_BSD=context.tokens_BSD,
+        context_rope=context.rope,
+    )

@@ -1,4 +1,4 @@
-"""Every family of bases makes what diffusers' own pipeline makes of the same noise, text, picture and references.
+"""Every family of bases gives the same latents as diffusers' pipeline from the same inputs.
 
 On tiny random models of the real classes, in float32 on the processor.
 """
@@ -52,7 +52,7 @@ def job(model: LoadedModel, sources: tuple[str, ...] = (), **fields: Any) -> Sho
 
 
 def bank_of(model: LoadedModel, *sources: str) -> MemoryBank:
-    """Latents (C, 2, H, W) for each source, unlike each other."""
+    """Different latents (C, 2, H, W) for each source."""
     rows, columns = model.spec.latent_size(64, 64)
     bank = MemoryBank(channels=model.spec.latent_channels, height=rows, width=columns)
     for number, source in enumerate(sources):
@@ -62,14 +62,14 @@ def bank_of(model: LoadedModel, *sources: str) -> MemoryBank:
 
 
 def pipeline(kind: Any, model: LoadedModel, made: ShotJob, **more: Any) -> Any:
-    """The stock pipeline of the very modules."""
+    """The stock pipeline with the same modules."""
     pipe = kind(
-        tokenizer=model.tokenizer,
-        text_encoder=model.text_encoder,
-        vae=model.vae,
-        scheduler=model.scheduler("unipc", made.steps, made.shift),
+        tokenizer=model.text.tokenizer,
+        text_encoder=model.text.encoder,
+        vae=model.codec.vae,
+        scheduler=model.denoiser.scheduler("unipc", made.steps, made.shift),
         transformer=model.transformer,
-        transformer_2=model.transformer_2,
+        transformer_2=model.denoiser.transformers[1] if model.spec.experts > 1 else None,
         boundary_ratio=model.spec.boundary_ratio,
         **more,
     )
@@ -78,12 +78,12 @@ def pipeline(kind: Any, model: LoadedModel, made: ShotJob, **more: Any) -> Any:
 
 
 def stock(pipe: Any, model: LoadedModel, made: ShotJob, *, references: int = 0, **inputs: Any) -> Tensor:
-    """The latents (C, T, H, W) that the pipeline makes."""
-    shape = latent_shape(model, made)
+    """The latents (C, T, H, W) of the pipeline."""
+    shape = latent_shape(model.spec, made)
     with torch.inference_mode():
         return pipe(
-            prompt_embeds=model.encode_text([made.caption]),
-            negative_prompt_embeds=model.encode_text([made.negative]),
+            prompt_embeds=model.text.encode([made.caption]),
+            negative_prompt_embeds=model.text.encode([made.negative]),
             width=made.width,
             height=made.height,
             num_frames=made.frames,
@@ -111,13 +111,13 @@ def test_text_to_video(family: Family, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["i2v", "i2v-a14b", "ti2v"])
-def test_picture_to_video(family: Family, name: str) -> None:
+def test_image_to_video(family: Family, name: str) -> None:
     model = family(name)
     made = job(model)
     more = {
         "expand_timesteps": model.spec.expand_timesteps,
-        "image_encoder": model.image_encoder,
-        "image_processor": model.image_processor,
+        "image_encoder": model.image_encoder and model.image_encoder.encoder,
+        "image_processor": model.image_encoder and model.image_encoder.processor,
     }
     result = generate_shot(model, made, bank_of(model), image=PICTURE)
     pipe = pipeline(WanImageToVideoPipeline, model, made, **more)
@@ -125,12 +125,12 @@ def test_picture_to_video(family: Family, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["i2v", "i2v-a14b", "ti2v"])
-def test_going_on_from_the_last_frame_is_picture_to_video_from_it(family: Family, name: str) -> None:
+def test_policy_last_is_image_to_video_from_the_last_frame(family: Family, name: str) -> None:
     model = family(name)
     bank = bank_of(model, "opening", "city")
     going_on = generate_shot(model, job(model, ("opening", "city")), bank)
     with torch.inference_mode():
-        last = model.decode(bank.latents("city"))[-1]
+        last = model.codec.decode(bank.latents("city"))[-1]
     given = generate_shot(model, job(model), bank_of(model), image=last)
     assert [(frame.source, frame.index) for frame in going_on.selection] == [("city", 1)]
     assert going_on.context_tokens == 0
@@ -144,31 +144,34 @@ def test_going_on_from_the_last_frame_is_picture_to_video_from_it(family: Family
 
 
 @pytest.mark.parametrize("name", ["i2v", "ti2v", "vace"])
-def test_a_shot_that_was_made_just_now_is_not_decoded_again_to_be_looked_at(
-    family: Family, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_latest_shot_is_not_decoded_twice(family: Family, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model, decoded = family(name), list[int]()
     opening = generate_shot(model, job(model), bank_of(model), image=PICTURE)
-    assert opening.pixels_PHWC.shape[0] == 5
+    assert opening.decode().shape[0] == 5
     bank = bank_of(model, "opening")
     bank.add("opening", torch.from_numpy(opening.latents_CTHW))
-    decode = model.decode
-    monkeypatch.setattr(model, "decode", lambda latents: decoded.append(latents.shape[1]) or decode(latents))
+    decode = model.codec.decode
+
+    def counted(latents: Tensor, *, keep_pictures: bool = False) -> NDArray[np.uint8]:
+        decoded.append(latents.shape[1])
+        return decode(latents, keep_pictures=keep_pictures)
+
+    monkeypatch.setattr(model.codec, "decode", counted)
     known = generate_shot(model, job(model, ("opening",)), bank)
     assert decoded == []
-    model.shown = None
+    model.codec._last_pictures = None
     assert np.array_equal(generate_shot(model, job(model, ("opening",)), bank).latents_CTHW, known.latents_CTHW)
     assert decoded == [2]
 
 
 @pytest.mark.parametrize("image", [None, PICTURE], ids=["text", "picture"])
-def test_vace_takes_the_selected_frames_as_reference_images(family: Family, image: NDArray[np.uint8] | None) -> None:
+def test_vace_reads_the_selected_frames_as_references(family: Family, image: NDArray[np.uint8] | None) -> None:
     model = family("vace")
     bank = bank_of(model, "opening", "city")
     made = job(model, ("opening", "city"), frames=9)  # the pipeline cannot take more references than latent frames
     result = generate_shot(model, made, bank, image=image)
     with torch.inference_mode():
-        pictures = {source: model.pictures(bank.latents(source)) for source in ("opening", "city")}
+        pictures = {source: model.codec.frame_pictures(bank.latents(source)) for source in ("opening", "city")}
     references = [Image.fromarray(pictures[frame.source][frame.index]) for frame in result.selection]
     assert len(references) == 3
     inputs: dict[str, Any] = {"reference_images": [references]}
@@ -177,7 +180,7 @@ def test_vace_takes_the_selected_frames_as_reference_images(family: Family, imag
         inputs["video"] = [Image.fromarray(image), *[grey] * 8]
         inputs["mask"] = [Image.new("L", (64, 64), 0), *[Image.new("L", (64, 64), 255)] * 8]
     pipe = pipeline(WanVACEPipeline, model, made)
-    wanted = stock(pipe, model, made, references=3, **inputs)[:, 3:]  # as latents it gives back the references too
+    wanted = stock(pipe, model, made, references=3, **inputs)[:, 3:]  # its latents include the references
     torch.testing.assert_close(
         torch.from_numpy(result.latents_CTHW), wanted, rtol=2e-2, atol=2e-2 if image is not None else 1e-4
     )
@@ -190,9 +193,9 @@ def test_vace_without_memory_is_text_to_video(family: Family) -> None:
     assert_same(generate_shot(model, made, bank_of(model)).latents_CTHW, wanted)
 
 
-def test_what_is_remembered_shows_and_noise_stays_the_shots_own(family: Family) -> None:
+def test_references_change_the_shot_but_not_its_noise(family: Family) -> None:
     model = family("vace")
-    shape = latent_shape(model, job(model))
+    shape = latent_shape(model.spec, job(model))
     alone, with_two = shot_noise(shape, seed=3, references=0), shot_noise(shape, seed=3, references=2)
     torch.testing.assert_close(with_two[:, :, 2:], alone, rtol=0, atol=0)
     assert not torch.equal(with_two[:, :, :1], with_two[:, :, 1:2])
@@ -202,32 +205,35 @@ def test_what_is_remembered_shows_and_noise_stays_the_shots_own(family: Family) 
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_each_expert_works_at_its_own_times(family: Family, name: str) -> None:
+def test_the_boundary_selects_the_expert(family: Family, name: str) -> None:
     model = family(name)
-    experts = {model.expert(torch.tensor(time)) for time in (999.0, 880.0, 100.0)}
+    experts = {model.denoiser.expert(torch.tensor(time)) for time in (999.0, 880.0, 100.0)}
     assert experts == ({0, 1} if name.endswith("a14b") else {0})
     if len(experts) == 2:
         boundary = 1000 * float(model.spec.boundary_ratio or 0)
-        assert (model.expert(torch.tensor(boundary)), model.expert(torch.tensor(boundary - 1))) == (0, 1)
+        assert (model.denoiser.expert(torch.tensor(boundary)), model.denoiser.expert(torch.tensor(boundary - 1))) == (
+            0,
+            1,
+        )
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_half_precision_flows_through_and_stays_near(
+def test_bfloat16_stays_close_to_float32(
     family: Family, base_folder: Callable[[str], Path], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = family(name)
     sources = () if model.spec.remembers == "nothing" else ("opening",)
     made, bank = job(model, sources, steps=1, guidance=1.0, guidance_2=1.0), bank_of(model, *sources)
-    monkeypatch.setattr("onestory_cli.models.load.compute_type", lambda *_: torch.bfloat16)  # as on a GPU
+    monkeypatch.setattr("onestory_cli.models.load.compute_dtype", lambda *_: torch.bfloat16)  # as on a GPU
     half = load_model(model.spec, "cpu")
-    assert half.transformer.dtype == half.text_encoder.dtype == half.dtype == torch.bfloat16
-    assert half.vae.dtype == torch.float32
+    assert half.transformer.dtype == half.text.encoder.dtype == half.denoiser.dtype == torch.bfloat16
+    assert half.codec.vae.dtype == torch.float32
     exact, rounded = (generate_shot(item, made, bank).latents_CTHW for item in (model, half))
     assert 0 < np.abs(exact - rounded).max() < 0.05 * np.abs(exact).max()
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_stopped_after_a_step_a_shot_goes_on_to_the_same_bytes(family: Family, name: str) -> None:
+def test_a_resumed_shot_has_the_same_bytes(family: Family, name: str) -> None:
     model = family(name)
     sources = () if model.spec.remembers == "nothing" else ("opening",)
     made, bank = job(model, sources), bank_of(model, *sources)

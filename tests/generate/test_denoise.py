@@ -1,4 +1,4 @@
-"""The denoise loop: noise, guidance, a held first frame.
+"""The denoise loop: noise, guidance, held first frame.
 
 Shape letters: B batch, C latent channels, T latent frames, S context tokens, D width, H W latent cells.
 """
@@ -40,7 +40,7 @@ def calls(model: LoadedModel) -> Iterator[list[tuple[Tensor, int]]]:
         hook.remove()
 
 
-def test_noise_is_a_matter_of_the_seed_alone() -> None:
+def test_noise_depends_only_on_the_seed() -> None:
     threads = torch.get_num_threads()
     noise = prepare_latents(SHAPE, seed=4)
     torch.manual_seed(99)
@@ -62,68 +62,70 @@ def test_noise_of_a_seed_is_pinned() -> None:
     )
 
 
-def test_without_guidance_there_is_one_pass_a_step(tiny_model: LoadedModel, conditions: Conditions) -> None:
+def test_without_guidance_a_step_is_one_pass(tiny_model: LoadedModel, conditions: Conditions) -> None:
     steps: list[int] = []
     with calls(tiny_model) as seen:
-        denoise(tiny_model, prepare_latents(SHAPE, seed=1), conditions, replace(SCHEDULE, guidance=1.0), steps.append)
+        denoise(
+            tiny_model.denoiser,
+            prepare_latents(SHAPE, seed=1),
+            conditions,
+            replace(SCHEDULE, guidance=1.0),
+            steps.append,
+        )
     assert [tokens for _, tokens in seen] == [32, 32, 32]
     assert steps == [1, 2, 3]
 
 
-def test_with_guidance_every_second_pass_has_no_memory(tiny_model: LoadedModel, conditions: Conditions) -> None:
+def test_the_unconditional_pass_has_no_memory(tiny_model: LoadedModel, conditions: Conditions) -> None:
     with calls(tiny_model) as seen:
-        denoise(tiny_model, prepare_latents(SHAPE, seed=1), conditions, SCHEDULE)
+        denoise(tiny_model.denoiser, prepare_latents(SHAPE, seed=1), conditions, SCHEDULE)
     assert [tokens for _, tokens in seen] == [32, 0] * 3
 
 
 @torch.inference_mode()
-def test_guidance_leads_away_from_the_branch_without_text_and_memory(
-    tiny_model: LoadedModel, conditions: Conditions
-) -> None:
+def test_guidance_formula(tiny_model: LoadedModel, conditions: Conditions) -> None:
     noise, time = prepare_latents(SHAPE, seed=1), torch.tensor(700.0)
-    free = replace(conditions, text_BLE=conditions.negative_BLE, context_BSD=conditions.context_BSD[:, :0])
+    free = replace(
+        conditions, prompt_embeds_BLE=conditions.negative_prompt_embeds_BLE, context_BSD=conditions.context_BSD[:, :0]
+    )
     plain = replace(SCHEDULE, guidance=1.0)
-    wanted = guided_velocity(tiny_model, noise, time, conditions, plain)
-    unwanted = guided_velocity(tiny_model, noise, time, free, plain)
+    wanted = guided_velocity(tiny_model.denoiser, noise, time, conditions, plain)
+    unwanted = guided_velocity(tiny_model.denoiser, noise, time, free, plain)
     assert not torch.allclose(wanted, unwanted)
-    led = guided_velocity(tiny_model, noise, time, conditions, replace(SCHEDULE, guidance=3.0))
+    led = guided_velocity(tiny_model.denoiser, noise, time, conditions, replace(SCHEDULE, guidance=3.0))
     torch.testing.assert_close(led, unwanted + 3 * (wanted - unwanted))
 
 
 @torch.inference_mode()
-def test_guidance_of_the_memory_leads_away_from_the_caption_alone(
-    tiny_model: LoadedModel, conditions: Conditions
-) -> None:
+def test_memory_guidance_formula(tiny_model: LoadedModel, conditions: Conditions) -> None:
     noise, time = prepare_latents(SHAPE, seed=1), torch.tensor(900.0)
     caption = replace(conditions, context_BSD=conditions.context_BSD[:, :0])
-    wanted = guided_velocity(tiny_model, noise, time, conditions, replace(SCHEDULE, guidance=1.0))
-    forgetful = guided_velocity(tiny_model, noise, time, caption, replace(SCHEDULE, guidance=1.0))
+    wanted = guided_velocity(tiny_model.denoiser, noise, time, conditions, replace(SCHEDULE, guidance=1.0))
+    forgetful = guided_velocity(tiny_model.denoiser, noise, time, caption, replace(SCHEDULE, guidance=1.0))
     assert not torch.allclose(wanted, forgetful)
     for guidance in (1.0, 3.0):
         schedule = replace(SCHEDULE, guidance=guidance)
-        led = guided_velocity(tiny_model, noise, time, conditions, replace(schedule, memory_guidance=2.0))
-        usual = guided_velocity(tiny_model, noise, time, conditions, schedule)
+        led = guided_velocity(tiny_model.denoiser, noise, time, conditions, replace(schedule, memory_guidance=2.0))
+        usual = guided_velocity(tiny_model.denoiser, noise, time, conditions, schedule)
         torch.testing.assert_close(led, usual + 2 * (wanted - forgetful))
 
 
-def test_guidance_of_the_memory_is_one_more_pass_until_looks_are_settled(
-    tiny_model: LoadedModel, conditions: Conditions
-) -> None:
+def test_memory_guidance_is_one_more_pass_above_its_timestep(tiny_model: LoadedModel, conditions: Conditions) -> None:
     schedule = replace(SCHEDULE, memory_guidance=2.0)
     with calls(tiny_model) as seen:
-        denoise(tiny_model, prepare_latents(SHAPE, seed=1), conditions, schedule)
+        denoise(tiny_model.denoiser, prepare_latents(SHAPE, seed=1), conditions, schedule)
     assert [tokens for _, tokens in seen] == [32, 0, 0, 32, 0, 32, 0]  # at 1000, 800 and 500
     empty = replace(conditions, context_BSD=conditions.context_BSD[:, :0])
     with calls(tiny_model) as seen:
-        made = denoise(tiny_model, prepare_latents(SHAPE, seed=1), empty, schedule)
+        made = denoise(tiny_model.denoiser, prepare_latents(SHAPE, seed=1), empty, schedule)
     assert len(seen) == 2 * 3
-    assert torch.equal(made, denoise(tiny_model, prepare_latents(SHAPE, seed=1), empty, SCHEDULE))
+    assert torch.equal(made, denoise(tiny_model.denoiser, prepare_latents(SHAPE, seed=1), empty, SCHEDULE))
 
 
-def test_context_and_a_given_frame_are_at_time_zero(tiny_model: LoadedModel, conditions: Conditions) -> None:
-    given = replace(conditions, first_BCHW=torch.ones(1, 4, 8, 8))
+def test_context_and_first_frame_are_at_timestep_zero(tiny_model: LoadedModel, conditions: Conditions) -> None:
+    given = replace(conditions, first_frame_latents_BCHW=torch.ones(1, 4, 8, 8))
     with calls(tiny_model) as seen:
-        denoise(tiny_model, prepare_latents(SHAPE, seed=1), given, SCHEDULE)
+        denoise(tiny_model.denoiser, prepare_latents(SHAPE, seed=1), given, SCHEDULE)
     for times_BM, tokens in seen:
         assert times_BM.shape == (1, tokens + 2 * 16)
         assert times_BM[:, : tokens + 16].eq(0).all()
@@ -131,28 +133,28 @@ def test_context_and_a_given_frame_are_at_time_zero(tiny_model: LoadedModel, con
     assert [float(times_BM.max()) for times_BM, _ in seen[::2]] == pytest.approx([1000, 800, 500])
 
 
-def test_a_base_without_times_per_token_gets_one_per_shot(tiny_model: LoadedModel, conditions: Conditions) -> None:
-    plain = replace(tiny_model, spec=replace(tiny_model.spec, expand_timesteps=False))
-    with calls(plain) as seen:
+def test_other_bases_get_one_timestep(tiny_model: LoadedModel, conditions: Conditions) -> None:
+    plain = replace(tiny_model.denoiser, spec=replace(tiny_model.spec, expand_timesteps=False))
+    with calls(tiny_model) as seen:
         made = denoise(plain, prepare_latents(SHAPE, seed=1), conditions, SCHEDULE)
     assert {tuple(times.shape) for times, _ in seen} == {(1,)}
     assert made.isfinite().all()
 
 
 @pytest.mark.parametrize("scheduler", ["euler", "unipc"])
-def test_a_given_frame_is_held_and_colours_the_others(
+def test_a_first_frame_is_held_and_changes_the_others(
     tiny_model: LoadedModel, conditions: Conditions, scheduler: str
 ) -> None:
     schedule, noise = replace(SCHEDULE, name=scheduler), prepare_latents(SHAPE, seed=1)
     first = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(2))
-    free = denoise(tiny_model, noise, conditions, schedule)
-    held = denoise(tiny_model, noise, replace(conditions, first_BCHW=first), schedule)
+    free = denoise(tiny_model.denoiser, noise, conditions, schedule)
+    held = denoise(tiny_model.denoiser, noise, replace(conditions, first_frame_latents_BCHW=first), schedule)
     assert torch.equal(held[:, :, 0], first)
     assert not torch.allclose(held[:, :, 1], free[:, :, 1])
     assert held.dtype == torch.float32
 
 
-def test_holding_leaves_its_input_alone() -> None:
+def test_set_first_frame_does_not_change_its_input() -> None:
     latents = torch.zeros(SHAPE)
     assert set_first_frame(latents, None) is latents
     held = set_first_frame(latents, torch.ones(1, 4, 8, 8))

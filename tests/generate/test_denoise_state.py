@@ -1,4 +1,4 @@
-"""A shot that was stopped at any step goes on to the same bytes.
+"""A shot that is resumed at any step has the same bytes.
 
 Shape letters: B batch, C latent channels, T latent frames, S context tokens, H W latent cells.
 """
@@ -23,7 +23,9 @@ STEPS = 5
 
 
 class Notebook:
-    """A Checkpoint in memory: keeps every step, and stops the work after one of them."""
+    """A Checkpoint in memory: stores every step, and stops after step `stop`."""
+
+    enabled = True
 
     def __init__(self, stop: int = 0) -> None:
         self.stop = stop
@@ -44,72 +46,70 @@ class Notebook:
             raise KeyboardInterrupt
 
 
-def schedule_of(name: str) -> DenoiseConfig:
+def config_of(name: str) -> DenoiseConfig:
     return DenoiseConfig(name=name, steps=STEPS, shift=2.0, guidance=2.0)
 
 
 @pytest.mark.parametrize("given", [False, True])
 @pytest.mark.parametrize("name", ["euler", "unipc"])
-def test_stopped_after_any_step_it_goes_on_to_the_same_bytes(
+def test_resumed_after_any_step_the_bytes_are_the_same(
     tiny_model: LoadedModel, conditions: Conditions, name: str, given: bool
 ) -> None:
     first = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(2)) if given else None
-    conditions, schedule = replace(conditions, first_BCHW=first), schedule_of(name)
-    whole = denoise(tiny_model, NOISE, conditions, schedule)
+    conditions, schedule = replace(conditions, first_frame_latents_BCHW=first), config_of(name)
+    whole = denoise(tiny_model.denoiser, NOISE, conditions, schedule)
     for stop in range(1, STEPS + 1):
         notebook, steps = Notebook(stop), list[int]()
         with pytest.raises(KeyboardInterrupt):
-            denoise(tiny_model, NOISE, conditions, schedule, checkpoint=notebook)
+            denoise(tiny_model.denoiser, NOISE, conditions, schedule, checkpoint=notebook)
         notebook.stop = 0
-        resumed = denoise(tiny_model, NOISE, conditions, schedule, steps.append, notebook)
+        resumed = denoise(tiny_model.denoiser, NOISE, conditions, schedule, steps.append, notebook)
         assert steps == list(range(stop + 1, STEPS + 1))
         assert resumed.numpy().tobytes() == whole.numpy().tobytes()
 
 
-def test_stopped_again_and_again_it_still_ends_with_the_same_bytes(
-    tiny_model: LoadedModel, conditions: Conditions
-) -> None:
+def test_resumed_many_times_the_bytes_are_the_same(tiny_model: LoadedModel, conditions: Conditions) -> None:
     notebook = Notebook()
     for stop in range(1, STEPS + 1):
         notebook.stop = stop
         with pytest.raises(KeyboardInterrupt):
-            denoise(tiny_model, NOISE, conditions, schedule_of("unipc"), checkpoint=notebook)
+            denoise(tiny_model.denoiser, NOISE, conditions, config_of("unipc"), checkpoint=notebook)
     notebook.stop = 0
-    resumed = denoise(tiny_model, NOISE, conditions, schedule_of("unipc"), checkpoint=notebook)
+    resumed = denoise(tiny_model.denoiser, NOISE, conditions, config_of("unipc"), checkpoint=notebook)
     assert notebook.loaded == [0, 1, 2, 3, 4, 5]
-    assert torch.equal(resumed, denoise(tiny_model, NOISE, conditions, schedule_of("unipc")))
+    assert torch.equal(resumed, denoise(tiny_model.denoiser, NOISE, conditions, config_of("unipc")))
 
 
 @pytest.mark.parametrize(
     ("lost", "value"),
     [("latents", 0), ("model_outputs.1", 0), ("last_sample", 0), ("this_order", 1), ("lower_order_nums", 0)],
 )
-def test_all_that_is_kept_is_needed(tiny_model: LoadedModel, conditions: Conditions, lost: str, value: int) -> None:
-    notebook, schedule = Notebook(stop=3), schedule_of("unipc")
+def test_every_saved_array_is_needed(tiny_model: LoadedModel, conditions: Conditions, lost: str, value: int) -> None:
+    notebook, schedule = Notebook(stop=3), config_of("unipc")
     with pytest.raises(KeyboardInterrupt):
-        denoise(tiny_model, NOISE, conditions, schedule, checkpoint=notebook)
+        denoise(tiny_model.denoiser, NOISE, conditions, schedule, checkpoint=notebook)
     assert notebook.partial is not None
     kept = notebook.partial.arrays
     notebook.partial = replace(notebook.partial, arrays={**kept, lost: np.full_like(kept[lost], value)})
     notebook.stop = 0
-    spoilt = denoise(tiny_model, NOISE, conditions, schedule, checkpoint=notebook)
-    assert not torch.equal(spoilt, denoise(tiny_model, NOISE, conditions, schedule))
+    spoilt = denoise(tiny_model.denoiser, NOISE, conditions, schedule, checkpoint=notebook)
+    assert not torch.equal(spoilt, denoise(tiny_model.denoiser, NOISE, conditions, schedule))
 
 
 CHANGES: dict[str, Callable[[Conditions], Conditions]] = {
-    "text": lambda given: replace(given, text_BLE=given.text_BLE + 1),
-    "negative": lambda given: replace(given, negative_BLE=given.negative_BLE + 1),
+    "text": lambda given: replace(given, prompt_embeds_BLE=given.prompt_embeds_BLE + 1),
+    "negative": lambda given: replace(given, negative_prompt_embeds_BLE=given.negative_prompt_embeds_BLE + 1),
     "memory": lambda given: replace(given, context_BSD=given.context_BSD * 2),
-    "places": lambda given: replace(given, rotary=(given.rotary[0], given.rotary[1] * 2)),
-    "first frame": lambda given: replace(given, first_BCHW=torch.zeros(1, 4, 8, 8)),
+    "places": lambda given: replace(given, context_rope=(given.context_rope[0], given.context_rope[1] * 2)),
+    "first frame": lambda given: replace(given, first_frame_latents_BCHW=torch.zeros(1, 4, 8, 8)),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_partial_of_other_conditions_is_ignored(tiny_model: LoadedModel, conditions: Conditions, change: str) -> None:
     notebook, other = Notebook(), CHANGES[change](conditions)
-    denoise(tiny_model, NOISE, conditions, schedule_of("euler"), checkpoint=notebook)
-    denoise(tiny_model, NOISE, other, schedule_of("euler"), checkpoint=notebook)
+    denoise(tiny_model.denoiser, NOISE, conditions, config_of("euler"), checkpoint=notebook)
+    denoise(tiny_model.denoiser, NOISE, other, config_of("euler"), checkpoint=notebook)
     assert notebook.loaded == [0, 0]
 
 
@@ -117,20 +117,20 @@ def test_a_partial_of_other_conditions_is_ignored(tiny_model: LoadedModel, condi
 def test_a_partial_of_another_schedule_is_ignored(
     tiny_model: LoadedModel, conditions: Conditions, fields: dict[str, object]
 ) -> None:
-    notebook, schedule = Notebook(), schedule_of("unipc")
-    denoise(tiny_model, NOISE, conditions, schedule, checkpoint=notebook)
-    denoise(tiny_model, NOISE, conditions, replace(schedule, **fields), checkpoint=notebook)  # type: ignore[arg-type]
+    notebook, schedule = Notebook(), config_of("unipc")
+    denoise(tiny_model.denoiser, NOISE, conditions, schedule, checkpoint=notebook)
+    denoise(tiny_model.denoiser, NOISE, conditions, replace(schedule, **fields), checkpoint=notebook)  # type: ignore[arg-type]
     assert notebook.loaded == [0, 0]
 
 
 def test_a_partial_of_other_noise_is_ignored(tiny_model: LoadedModel, conditions: Conditions) -> None:
     notebook = Notebook()
     for noise in (NOISE, NOISE + 1):
-        denoise(tiny_model, noise, conditions, schedule_of("euler"), checkpoint=notebook)
+        denoise(tiny_model.denoiser, noise, conditions, config_of("euler"), checkpoint=notebook)
     assert notebook.loaded == [0, 0]
 
 
-def test_an_identity_knows_shapes_types_bytes_and_facts() -> None:
+def test_an_identity_covers_shapes_dtypes_bytes_and_facts() -> None:
     def identity(*tensors: Tensor, **facts: object) -> str:
         return identity_of(tensors, facts)
 

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from onestory_cli.events import Event, Remembered, StepDone
-from onestory_cli.generate.shot import ShotResult, generate_shot, schedule_of
+from onestory_cli.generate.denoise import DenoiseConfig
+from onestory_cli.generate.shot import ShotResult, generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import LoadedModel, load_model
@@ -38,13 +39,11 @@ def with_memory(job: ShotJob, **fields: Any) -> ShotJob:
 
 def same(first: ShotResult, second: ShotResult) -> bool:
     return first.latents_CTHW.tobytes() == second.latents_CTHW.tobytes() and np.array_equal(
-        first.pixels_PHWC, second.pixels_PHWC
+        first.decode(), second.decode()
     )
 
 
-def test_the_same_job_gives_the_same_bytes_even_by_a_model_loaded_again(
-    tiny_model: LoadedModel, tiny_folder: Path, job: ShotJob
-) -> None:
+def test_a_reloaded_model_gives_the_same_bytes(tiny_model: LoadedModel, tiny_folder: Path, job: ShotJob) -> None:
     bank = bank_of("opening", "city")
     made = generate_shot(tiny_model, job, bank)
     assert same(made, generate_shot(tiny_model, job, bank))
@@ -54,7 +53,7 @@ def test_the_same_job_gives_the_same_bytes_even_by_a_model_loaded_again(
 def test_a_shot_has_the_sizes_of_its_job(tiny_model: LoadedModel, job: ShotJob) -> None:
     made = generate_shot(tiny_model, replace(job, frames=1, height=32), MemoryBank(channels=4, height=4, width=8))
     assert (made.latents_CTHW.shape, made.latents_CTHW.dtype) == ((4, 1, 4, 8), np.float32)
-    assert (made.pixels_PHWC.shape, made.pixels_PHWC.dtype) == ((1, 32, 64, 3), np.uint8)
+    assert (made.decode().shape, made.decode().dtype) == ((1, 32, 64, 3), np.uint8)
     assert (made.noise_tokens, made.context_tokens) == (8, 0)
     assert set(made.seconds) == {"remember", "denoise", "decode"}
 
@@ -71,14 +70,14 @@ def test_an_empty_memory_is_the_policy_none(tiny_model: LoadedModel, job: ShotJo
 @pytest.mark.parametrize(
     "change", [{"seed": 6}, {"caption": "A green bear jumps."}, {"steps": 3}, {"guidance": 3.0}, {"shift": 4.0}]
 )
-def test_whatever_the_job_says_shows_in_the_bytes(
+def test_every_field_of_the_job_changes_the_bytes(
     tiny_model: LoadedModel, job: ShotJob, change: dict[str, Any]
 ) -> None:
     bank = bank_of("opening")
     assert not same(generate_shot(tiny_model, job, bank), generate_shot(tiny_model, replace(job, **change), bank))
 
 
-def test_memory_shows_in_the_bytes_and_only_what_was_selected(tiny_model: LoadedModel, job: ShotJob) -> None:
+def test_only_selected_frames_change_the_bytes(tiny_model: LoadedModel, job: ShotJob) -> None:
     job = with_memory(job, policy="last")
     made = generate_shot(tiny_model, job, bank_of("opening", "city"))
     other = bank_of("opening", "city")
@@ -89,7 +88,7 @@ def test_memory_shows_in_the_bytes_and_only_what_was_selected(tiny_model: Loaded
     assert same(made, generate_shot(tiny_model, job, other))
 
 
-def test_budget_and_number_of_frames_show_in_the_bytes(tiny_model: LoadedModel, job: ShotJob) -> None:
+def test_budget_and_frames_change_the_bytes(tiny_model: LoadedModel, job: ShotJob) -> None:
     bank = bank_of("opening", "city")
     made = [
         generate_shot(tiny_model, with_memory(job, frames=frames, budget=budget), bank)
@@ -100,7 +99,7 @@ def test_budget_and_number_of_frames_show_in_the_bytes(tiny_model: LoadedModel, 
     assert not same(made[0], made[2])
 
 
-def test_the_selection_is_recorded_in_the_order_of_relevance(tiny_model: LoadedModel, job: ShotJob) -> None:
+def test_the_selection_is_in_order_of_relevance(tiny_model: LoadedModel, job: ShotJob) -> None:
     made = generate_shot(tiny_model, job, bank_of("@fox", "opening", "city"))
     scores = [item.score for item in made.selection]
     assert scores == sorted((value for row in made.scores.values() for value in row), reverse=True)[:3]
@@ -110,21 +109,21 @@ def test_the_selection_is_recorded_in_the_order_of_relevance(tiny_model: LoadedM
     assert sum(item.tokens for item in made.selection) == made.context_tokens <= job.memory.budget * 16
 
 
-def test_frames_beyond_the_budget_are_not_said_to_be_remembered(tiny_model: LoadedModel, job: ShotJob) -> None:
+def test_frames_beyond_the_budget_are_not_reported(tiny_model: LoadedModel, job: ShotJob) -> None:
     made = generate_shot(tiny_model, with_memory(job, frames=3, budget=0.13), bank_of("opening", "city"))
     assert [item.tokens for item in made.selection] == [1, 1]
 
 
-def test_a_given_picture_is_the_first_latent_frame(tiny_model: LoadedModel, job: ShotJob) -> None:
+def test_an_image_becomes_the_first_latent_frame(tiny_model: LoadedModel, job: ShotJob) -> None:
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     made = generate_shot(tiny_model, job, bank_of("opening"), image=image)
     with torch.inference_mode():
-        first = tiny_model.encode_image(image)[:, 0].numpy()
+        first = tiny_model.codec.encode_image(image)[:, 0].numpy()
     assert np.array_equal(made.latents_CTHW[:, 0], first)
     assert not np.array_equal(made.latents_CTHW, generate_shot(tiny_model, job, bank_of("opening")).latents_CTHW)
 
 
-def test_unipc_makes_another_shot(tiny_model: LoadedModel, job: ShotJob) -> None:
+def test_unipc_gives_another_shot(tiny_model: LoadedModel, job: ShotJob) -> None:
     euler, unipc = (
         generate_shot(tiny_model, replace(job, scheduler=name, steps=4), bank_of("opening"))
         for name in ("euler", "unipc")
@@ -133,7 +132,7 @@ def test_unipc_makes_another_shot(tiny_model: LoadedModel, job: ShotJob) -> None
     assert not same(euler, unipc)
 
 
-def test_events_say_what_is_remembered_and_every_step(tiny_model: LoadedModel, job: ShotJob) -> None:
+def test_events_report_the_memory_and_every_step(tiny_model: LoadedModel, job: ShotJob) -> None:
     heard: list[Event] = []
     made = generate_shot(tiny_model, job, bank_of("opening", "city"), emit=heard.append)
     remembered, *steps = heard
@@ -143,13 +142,13 @@ def test_events_say_what_is_remembered_and_every_step(tiny_model: LoadedModel, j
     assert [item.step for item in steps if isinstance(item, StepDone)] == [1, 2]
 
 
-def test_memory_settings_have_no_say_where_there_is_no_memory(tiny_model: LoadedModel, job: ShotJob) -> None:
+def test_memory_settings_do_not_matter_without_memory(tiny_model: LoadedModel, job: ShotJob) -> None:
     changed = replace(job, memory=MemoryJob(frames=1, budget=0.5, policy="recent", sources=("opening",)))
     assert same(generate_shot(tiny_model, job, bank_of()), generate_shot(tiny_model, changed, bank_of()))
 
 
-def test_a_shot_that_sees_nothing_is_kept_part_way_whatever_the_memory_guides(job: ShotJob) -> None:
-    """Its key does not know that guidance, so the work on it must not either."""
+def test_without_visible_memory_there_is_no_memory_guidance(job: ShotJob) -> None:
+    """The key of such a shot does not contain it, so the shot must not depend on it."""
     guided = replace(job, memory=replace(job.memory, guidance=2.0, sources=("opening",)))
-    assert schedule_of(guided).memory_guidance == 2.0
-    assert schedule_of(replace(guided, memory=replace(guided.memory, sources=()))).memory_guidance == 0.0
+    assert DenoiseConfig.of_job(guided).memory_guidance == 2.0
+    assert DenoiseConfig.of_job(replace(guided, memory=replace(guided.memory, sources=()))).memory_guidance == 0.0

@@ -1,4 +1,4 @@
-"""What the memory bank keeps and where each frame comes from."""
+"""The memory bank: order, origins and validation of its frames."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ def test_ages_count_sources_back_and_times_count_frames(bank: MemoryBank) -> Non
     assert bank.ages_F.dtype == bank.times_F.dtype == torch.long
 
 
-def test_an_empty_bank_is_a_bank_of_no_frames() -> None:
+def test_an_empty_bank_has_zero_frames() -> None:
     bank = MemoryBank(channels=2, height=3, width=4)
     assert bank.frames_FCHW.shape == (0, 2, 3, 4)
     assert bank.ages_F.shape == bank.times_F.shape == (0,)
     assert bank.refs == ()
 
 
-def test_a_source_is_replaced_in_its_place(bank: MemoryBank) -> None:
+def test_a_replaced_source_keeps_its_position(bank: MemoryBank) -> None:
     bank.add("opening", clip(5, 1))
     assert values(bank) == [0, 5, 2, 2.1]
 
 
-def test_latents_are_kept_as_float32_without_gradient(bank: MemoryBank) -> None:
+def test_latents_are_stored_as_float32_without_gradient(bank: MemoryBank) -> None:
     bank.add("half", clip(4, 1).to(torch.bfloat16))
     bank.add("live", clip(4, 1).clone().requires_grad_())
     assert bank.frames_FCHW.dtype == torch.float32
@@ -62,7 +62,7 @@ def test_latents_are_kept_as_float32_without_gradient(bank: MemoryBank) -> None:
 
 
 @pytest.mark.parametrize("shape", [(3, 1, 3, 4), (2, 1, 4, 3), (2, 1, 3, 8)])
-def test_another_size_is_refused_by_name(bank: MemoryBank, shape: tuple[int, ...]) -> None:
+def test_latents_of_another_size_are_refused(bank: MemoryBank, shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="return: latents"):
         bank.add("return", torch.zeros(shape))
     assert "return" not in {ref.source for ref in bank.refs}

@@ -31,7 +31,7 @@ def frames(count: int, height: int = 8, width: int = 8) -> Tensor:
 
 
 @pytest.mark.parametrize("size", [(8, 8), (16, 8), (10, 6), (7, 13)])
-def test_a_frame_has_the_tokens_of_its_level(size: tuple[int, int]) -> None:
+def test_a_frame_has_the_token_count_of_its_level(size: tuple[int, int]) -> None:
     height, width = size
     conditioner, patch_embedding = parts()
     for table in [[level] for level in LEVELS] + [[FINE, MEDIUM, COARSE], [COARSE, COARSE, FINE]]:
@@ -40,7 +40,7 @@ def test_a_frame_has_the_tokens_of_its_level(size: tuple[int, int]) -> None:
         assert len(context_positions(table, height=height, width=width)) == tokens_BSD.shape[1]
 
 
-def test_frames_follow_one_another_and_the_rest_is_left_out() -> None:
+def test_tokens_are_concatenated_in_order_of_relevance() -> None:
     conditioner, patch_embedding = parts()
     memory = frames(3)
     both = conditioner(memory, [MEDIUM, COARSE], patch_embedding)
@@ -49,7 +49,7 @@ def test_frames_follow_one_another_and_the_rest_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("share_finest", [True, False])
-def test_warm_start_gives_the_token_of_the_base_where_a_region_is_constant(share_finest: bool) -> None:
+def test_warm_start_equals_the_base_in_constant_regions(share_finest: bool) -> None:
     conditioner, patch_embedding = parts(share_finest=share_finest)
     colours = torch.randn(2, 1, 4, 1, 1)
     expected = patch_embedding(colours[:, 0, :, None].expand(-1, -1, -1, 2, 2)).flatten(2).transpose(1, 2)
@@ -63,13 +63,13 @@ def test_warm_start_cuts_image_channels_of_the_base() -> None:
     torch.testing.assert_close(conditioner.patchifiers["fine"].weight, patch_embedding.weight[:, :4])
 
 
-def test_no_frames_give_no_tokens() -> None:
+def test_zero_frames_give_zero_tokens() -> None:
     conditioner, patch_embedding = parts()
     assert conditioner(frames(0), [], patch_embedding).shape == (2, 0, 32)
     assert context_positions([], height=8, width=8).shape == (0, 3)
 
 
-def test_a_patch_over_the_edge_sees_the_edge_repeated() -> None:
+def test_edge_patches_are_padded_by_replication() -> None:
     conditioner, patch_embedding = parts()
     memory = frames(1, 6, 5)
     padded = torch.cat([memory, memory[..., -1:].expand(-1, -1, -1, -1, 3)], dim=-1)
@@ -90,7 +90,7 @@ def test_the_finest_level_can_be_the_patch_embedding_itself() -> None:
     assert patch_embedding.weight.grad is None
 
 
-def test_positions_are_the_averages_of_what_a_token_covers() -> None:
+def test_positions_are_averages_of_the_covered_patches() -> None:
     fine = context_positions([FINE], height=8, width=8)
     for level in (MEDIUM, COARSE):
         patches = level.patch // 2
@@ -99,19 +99,19 @@ def test_positions_are_the_averages_of_what_a_token_covers() -> None:
         torch.testing.assert_close(context_positions([level], height=8, width=8), expected)
 
 
-def test_each_frame_has_a_time_of_its_own_before_the_shot() -> None:
+def test_each_frame_has_its_own_negative_time() -> None:
     positions = context_positions([MEDIUM, MEDIUM, COARSE], height=8, width=8)
     assert positions[:, 0].tolist() == [-1] * 4 + [-2] * 4 + [-3]
     assert positions[:4, 1:].tolist() == [[0.5, 0.5], [0.5, 2.5], [2.5, 0.5], [2.5, 2.5]]
     assert positions[8].tolist() == [-3, 1.5, 1.5]
 
 
-def test_positions_count_in_tokens_of_the_finest_level() -> None:
+def test_positions_are_in_units_of_the_finest_level() -> None:
     whole = Level(name="whole", patch=1)
     assert context_positions([FINE], height=4, width=4, finest=whole)[:, 2].tolist() == [0.5, 2.5] * 2
 
 
-def test_settings_make_the_same_config() -> None:
+def test_settings_round_trip() -> None:
     conditioner, _ = parts()
     settings: dict[str, Any] = dict(conditioner.settings)
     settings["levels"] = tuple(Level(**row) for row in settings["levels"])

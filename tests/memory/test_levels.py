@@ -1,4 +1,4 @@
-"""Levels within a budget: a table of cases, and what holds for all."""
+"""Levels within a budget: a table of cases, and properties of all."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_table(frames: int, budget: float, size: tuple[int, int], expected: str)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (4, 4), (16, 8), (10, 6), (7, 13), (60, 104), (1, 1)])
-def test_budget_holds_levels_fall_and_none_could_be_finer(size: tuple[int, int]) -> None:
+def test_levels_fit_the_budget_and_are_as_fine_as_possible(size: tuple[int, int]) -> None:
     height, width = size
     prices = [level.tokens(height, width) for level in LEVELS]
     for frames, budget in itertools.product(range(11), (0.1, 0.3, 0.5, 1.0, 1.7, 2.0, 4.0)):
@@ -54,10 +54,10 @@ def test_budget_holds_levels_fall_and_none_could_be_finer(size: tuple[int, int])
             )
 
 
-def test_other_tables_of_levels_work_alike() -> None:
+def test_other_levels() -> None:
     two = (Level(name="whole", patch=1), Level(name="tiny", patch=16))
     assert [level.name for level in allocate(3, 2.0, height=16, width=16, levels=two)] == ["whole", "tiny", "tiny"]
 
 
-def test_a_patch_that_reaches_over_the_edge_counts_as_one() -> None:
+def test_an_edge_patch_counts_as_one_token() -> None:
     assert [level.tokens(9, 5) for level in LEVELS] == [15, 6, 2]

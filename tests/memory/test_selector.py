@@ -1,4 +1,4 @@
-"""The frame selector: its invariances, and that it can learn what a caption needs.
+"""The frame selector: invariances, and that it can learn relevance.
 
 Shape letters: B batch, F bank frames, C latent channels, L text tokens, E text width.
 """
@@ -35,7 +35,7 @@ def ones(frames: int, batch: int = 2) -> Tensor:
 
 
 @torch.no_grad()
-def test_scores_move_with_their_frames(selector: FrameSelector) -> None:
+def test_scores_follow_a_permutation_of_the_frames(selector: FrameSelector) -> None:
     order = torch.tensor([3, 0, 4, 1, 2])
     scores = selector(memory(5), ones(5), ones(5), text())
     assert (scores.shape, scores.dtype) == ((2, 5), torch.float32)
@@ -43,7 +43,7 @@ def test_scores_move_with_their_frames(selector: FrameSelector) -> None:
 
 
 @torch.no_grad()
-def test_rows_of_a_batch_do_not_mix(selector: FrameSelector) -> None:
+def test_rows_of_a_batch_are_independent(selector: FrameSelector) -> None:
     scores = selector(memory(5), ones(5), ones(5), text())
     alone = selector(memory(5)[1:], ones(5, 1), ones(5, 1), text()[1:])
     torch.testing.assert_close(scores[1:], alone)
@@ -51,7 +51,7 @@ def test_rows_of_a_batch_do_not_mix(selector: FrameSelector) -> None:
 
 @pytest.mark.parametrize("table", ["ages", "times"])
 @torch.no_grad()
-def test_ages_and_times_count_and_end_with_their_table(selector: FrameSelector, table: str) -> None:
+def test_ages_and_times_are_clamped_to_their_tables(selector: FrameSelector, table: str) -> None:
     def scores(value: int) -> Tensor:
         given = {"ages": ones(5), "times": ones(5), table: ones(5) * value}
         return selector(memory(5), given["ages"], given["times"], text())
@@ -61,7 +61,7 @@ def test_ages_and_times_count_and_end_with_their_table(selector: FrameSelector, 
 
 
 @torch.no_grad()
-def test_tables_can_be_left_out() -> None:
+def test_tables_are_optional() -> None:
     torch.manual_seed(0)
     selector = FrameSelector(replace(CONFIG, ages=0, times=0))
     assert torch.equal(
@@ -77,7 +77,7 @@ def test_long_banks_and_other_sizes_of_latents(selector: FrameSelector) -> None:
 
 
 def task(draw: torch.Generator, kinds_KE: Tensor, looks_KC: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Sixteen captions of one kind each, four frames of some kind each; a frame of the caption's kind is relevant."""
+    """Sixteen captions and four frames each, all of random kinds; a frame of the caption's kind is relevant."""
     asked_B = torch.randint(4, (16,), generator=draw)
     shown_BF = torch.randint(4, (16, 4), generator=draw)
     text_BLE = kinds_KE[asked_B][:, None].expand(-1, 2, -1)
@@ -86,7 +86,7 @@ def task(draw: torch.Generator, kinds_KE: Tensor, looks_KC: Tensor) -> tuple[Ten
     return memory_BFCHW + noise, text_BLE, 2.0 * (shown_BF == asked_B[:, None]) - 1
 
 
-def test_it_learns_what_a_caption_asks_for(selector: FrameSelector) -> None:
+def test_it_learns_relevance(selector: FrameSelector) -> None:
     draw = torch.Generator().manual_seed(3)
     kinds_KE, looks_KC = torch.randn(4, 12, generator=draw), torch.randn(4, 4, generator=draw)
     optimiser = torch.optim.AdamW(selector.parameters(), lr=3e-3)
@@ -113,5 +113,5 @@ def test_the_loss_is_the_mean_squared_error() -> None:
     assert torch.autograd.grad(loss, scores)[0].tolist() == [[1.0, -0.5]]
 
 
-def test_settings_make_the_same_config(selector: FrameSelector) -> None:
+def test_settings_round_trip(selector: FrameSelector) -> None:
     assert SelectorConfig(**selector.settings) == CONFIG

@@ -1,4 +1,4 @@
-"""A small Hugging Face Hub on this machine: what `huggingface_hub` asks for one repository, out of a folder.
+"""A small local Hugging Face Hub that serves one repository from a folder.
 
 It can break off in the middle of a file, as networks do, and remembers what it was asked.
 """
@@ -17,11 +17,11 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class Hub:
-    """Serves `folder` as the repository `repo`. A file named in `breaks` ends in the middle, the first time."""
+    """Serves `folder` as the repository `repo`. A file named in `breaks` is cut off on its first request."""
 
     def __init__(self, repo: str, folder: Path, breaks: set[str] | None = None) -> None:
         self.repo, self.folder, self.breaks = repo, folder, breaks or set()
-        self.fetched: list[tuple[str, int]] = []  # file, and from which byte
+        self.fetched: list[tuple[str, int]] = []  # file, first byte
         self.address = ""
 
     def files(self) -> dict[str, bytes]:
@@ -79,7 +79,7 @@ def _send(
 
 @contextmanager
 def serving(hub: Hub) -> Iterator[Hub]:
-    """The hub, answering at `hub.address` while the block lasts."""
+    """Run the hub at `hub.address` for the duration of the block."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

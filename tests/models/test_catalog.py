@@ -1,9 +1,8 @@
-"""Names and folders that are models, and those that are not."""
+"""Which names and folders are models."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from tests.films import SPEC
 
 @pytest.fixture
 def card() -> dict[str, object]:
-    return {key: value for key, value in asdict(SPEC).items() if key not in ("name", "base", "adapter")}
+    return {key: value for key, value in SPEC.facts.items() if key != "name"}
 
 
 def write(folder: Path, card: object) -> Path:
@@ -25,16 +24,16 @@ def write(folder: Path, card: object) -> Path:
     return folder
 
 
-def test_a_folder_is_a_model_by_its_card(tmp_path: Path, card: dict[str, object]) -> None:
+def test_a_folder_with_a_card_is_a_model(tmp_path: Path, card: dict[str, object]) -> None:
     folder = write(tmp_path / "mine", {**card, "words": ["fox", "beach"]})
     spec = find("mine", beside=tmp_path)
-    assert (spec.name, spec.base, spec.adapter) == ("mine", str(folder), str(folder / "adapter"))
+    assert (spec.name, spec.files.base, spec.files.adapter) == ("mine", str(folder), str(folder / "adapter"))
     assert spec.words == ("fox", "beach")
     assert spec.levels == LEVELS
     assert (spec.width, spec.budget, spec.steps) == (SPEC.width, SPEC.budget, SPEC.steps)
 
 
-def test_a_card_may_bring_its_own_levels(tmp_path: Path, card: dict[str, object]) -> None:
+def test_a_card_can_define_levels(tmp_path: Path, card: dict[str, object]) -> None:
     write(tmp_path / "mine", {**card, "levels": [{"name": "only", "patch": 4}]})
     assert find("mine", beside=tmp_path).levels == (Level(name="only", patch=4),)
 
@@ -45,7 +44,7 @@ def test_sizes_follow_from_the_strides() -> None:
     assert SPEC.tokens_per_frame(64, 32) == 8
 
 
-def test_an_unknown_name_gets_the_nearest(tmp_path: Path) -> None:
+def test_an_unknown_name_suggests_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(OnestoryError) as caught:
         find("storyword", beside=tmp_path)
     assert caught.value.code == "M501"
@@ -53,7 +52,7 @@ def test_an_unknown_name_gets_the_nearest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"width": 3}', '{"colour": "red"}'])
-def test_a_card_that_cannot_be_used_is_refused(tmp_path: Path, text: str) -> None:
+def test_an_invalid_card_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / CARD).write_text(text)
     with pytest.raises(OnestoryError) as caught:
@@ -61,7 +60,7 @@ def test_a_card_that_cannot_be_used_is_refused(tmp_path: Path, text: str) -> Non
     assert (caught.value.code, caught.value.exit) == ("M502", ExitCode.MACHINE)
 
 
-def test_a_folder_without_a_card_is_no_model(tmp_path: Path) -> None:
+def test_a_folder_without_a_card_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     with pytest.raises(OnestoryError, match="is missing") as caught:
         find("mine", beside=tmp_path)

@@ -20,6 +20,7 @@ from onestory_cli.generate.denoise import Conditions, DenoiseConfig, denoise, pr
 from onestory_cli.models.context_cache import ContextCacheProcessor, reuse_context
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.models.offload.config import ExecutionConfig
+from onestory_cli.models.spec import ModelSpec
 from tests.generate.conftest import conditions
 from tests.tiny import tiny_folder, tiny_model
 
@@ -32,7 +33,11 @@ SCHEDULE = DenoiseConfig(name="euler", steps=4, shift=2.0, guidance=2.0, memory_
 @pytest.fixture
 def caching(tiny_model: LoadedModel) -> LoadedModel:
     """The tiny model with a card that asks for reused context."""
-    return replace(tiny_model, spec=replace(tiny_model.spec, reuse_context=True))
+    return with_spec(tiny_model, replace(tiny_model.spec, reuse_context=True))
+
+
+def with_spec(model: LoadedModel, spec: ModelSpec) -> LoadedModel:
+    return replace(model, denoiser=replace(model.denoiser, spec=spec))
 
 
 @contextmanager
@@ -47,17 +52,17 @@ def token_counts(model: LoadedModel) -> Iterator[list[int]]:
 
 
 def made(model: LoadedModel, conditions: Conditions, schedule: DenoiseConfig = SCHEDULE, **options: Any) -> Tensor:
-    return denoise(model, prepare_latents(SHAPE, seed=1), conditions, schedule, **options)
+    return denoise(model.denoiser, prepare_latents(SHAPE, seed=1), conditions, schedule, **options)
 
 
 @torch.inference_mode()
 def test_the_same_step_again_is_the_full_pass(tiny_model: LoadedModel, conditions: Conditions) -> None:
     """Stored keys and values of the very same step change nothing but the rounding."""
     noise, time = prepare_latents(SHAPE, seed=1), torch.tensor(900.0)
-    full = predict_velocity(tiny_model, noise, time, conditions)
-    with reuse_context(tiny_model.expert_transformers):
-        first = predict_velocity(tiny_model, noise, time, conditions)
-        again = predict_velocity(tiny_model, noise, time, conditions)
+    full = predict_velocity(tiny_model.denoiser, noise, time, conditions)
+    with reuse_context(tiny_model.denoiser.transformers):
+        first = predict_velocity(tiny_model.denoiser, noise, time, conditions)
+        again = predict_velocity(tiny_model.denoiser, noise, time, conditions)
     assert torch.equal(first, full)
     torch.testing.assert_close(again, full, rtol=1e-4, atol=1e-5)
 
@@ -73,7 +78,7 @@ def test_later_steps_compute_noise_tokens_only(caching: LoadedModel, conditions:
 
 def test_passes_without_memory_do_not_read_the_context(caching: LoadedModel, conditions: Conditions) -> None:
     """With guidance, the first step of a shot is the same to the bit with and without reuse."""
-    plain = replace(caching, spec=replace(caching.spec, reuse_context=False))
+    plain = with_spec(caching, replace(caching.spec, reuse_context=False))
     one_step = replace(SCHEDULE, steps=1)
     assert torch.equal(made(caching, conditions, one_step), made(plain, conditions, one_step))
     assert not torch.equal(made(caching, conditions), made(plain, conditions))
@@ -90,6 +95,8 @@ def test_processors_are_stock_again_after_a_shot(caching: LoadedModel, condition
 
 class Stopping:
     """A checkpoint that keeps the state after `step` and hands it out later."""
+
+    enabled = True
 
     def __init__(self, step: int) -> None:
         self.step, self.count = step, 0
@@ -127,7 +134,9 @@ def experts(caching: LoadedModel, conditions: Conditions) -> tuple[LoadedModel, 
     with torch.no_grad():
         second.blocks[0].attn1.to_k.weight.mul_(2)
     spec = replace(caching.spec, boundary_ratio=0.7)
-    model = replace(caching, spec=spec, transformer_2=second, conditioner_2=caching.conditioner)
+    model = with_spec(caching, spec)
+    model.denoiser.transformers = (caching.transformer, second)
+    model.denoiser.conditioners = (caching.conditioner, caching.conditioner)
     return model, replace(conditions, context_2_BSD=conditions.context_BSD * 0.5)
 
 
@@ -137,7 +146,8 @@ def test_each_expert_reuses_its_own_context(
 ) -> None:
     """A shot that stops with the second expert resumes where that one computed its context."""
     model, conditions = experts
-    assert [model.expert(time) for time in model.scheduler("euler", 4, 2.0).timesteps] == [0, 0, 1, 1]
+    timesteps = model.denoiser.scheduler("euler", 4, 2.0).timesteps
+    assert [model.denoiser.expert(timestep) for timestep in timesteps] == [0, 0, 1, 1]
     checkpoint = Stopping(step)
     whole = made(model, conditions, checkpoint=checkpoint)
     assert [partial.step for partial in checkpoint.kept] == [resumes_after]
@@ -148,9 +158,9 @@ def test_an_empty_memory_has_nothing_to_reuse(caching: LoadedModel, conditions: 
     empty = replace(
         conditions,
         context_BSD=conditions.context_BSD[:, :0],
-        rotary=tuple(item[:, :0] for item in conditions.rotary),
+        context_rope=tuple(item[:, :0] for item in conditions.context_rope),
     )
-    plain = replace(caching, spec=replace(caching.spec, reuse_context=False))
+    plain = with_spec(caching, replace(caching.spec, reuse_context=False))
     assert torch.equal(made(caching, empty), made(plain, empty))
 
 
@@ -158,7 +168,7 @@ def test_the_first_block_cache_and_compiled_blocks_come_first(tiny_model: Loaded
     spec = replace(tiny_model.spec, reuse_context=True)
     assert spec.caches_context
     for fitting in (ExecutionConfig(cache=0.1), ExecutionConfig(compile_blocks=True)):
-        assert not replace(spec, fitting=fitting).caches_context
-    switched = replace(tiny_model.spec, fitting=ExecutionConfig(reuse_context=True))
+        assert not replace(spec, execution=fitting).caches_context
+    switched = replace(tiny_model.spec, execution=ExecutionConfig(reuse_context=True))
     assert switched.caches_context
-    assert switched.fitting.changes == ("reused context",)
+    assert switched.execution.changes == ("reused context",)

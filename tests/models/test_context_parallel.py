@@ -1,4 +1,4 @@
-"""Two processes make the film that one makes, to the byte; only the first one writes and speaks. On gloo."""
+"""Two processes render a byte-identical film; only the first one writes and prints. On gloo."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Of the latents of every take, by shot."""
+    """Digest of the latents of every take, by shot."""
     records = [json.loads(path.read_text()) for path in folder.glob("shots/*/*/record.json")]
     return {record["shot"]: record["files"]["latents.safetensors"]["sha256"] for record in records}
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not SHARES, reason="this diffusers cannot")
-def test_two_processes_make_the_film_of_one(film: Path) -> None:
+def test_two_processes_render_the_same_film_as_one(film: Path) -> None:
     render = ("render", film.name, "--allow-outside", "--device", "cpu")
     two = run(*TORCHRUN, PROGRAM, *render, "--run", "two.run", folder=film.parent)
     assert two.returncode == 0, two.stderr
@@ -70,14 +70,14 @@ def test_two_processes_make_the_film_of_one(film: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(SHARES, reason="this diffusers can")
-def test_a_diffusers_that_cannot_share_a_step_is_refused(film: Path) -> None:
+def test_an_old_diffusers_is_refused(film: Path) -> None:
     result = run(*TORCHRUN, PROGRAM, "render", film, "--allow-outside", "--device", "cpu", folder=film.parent)
     assert result.returncode != 0
     assert "error[U606]" in result.stderr
 
 
 @pytest.mark.slow
-def test_what_is_wrong_is_said_once_and_ends_all(film: Path) -> None:
+def test_an_error_is_reported_once_and_ends_all_processes(film: Path) -> None:
     film.write_text(STORY.replace("model: base", "model: nobody"))
     result = run(*TORCHRUN, PROGRAM, "render", film, folder=film.parent)
     assert result.returncode != 0

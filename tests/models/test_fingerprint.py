@@ -1,4 +1,4 @@
-"""Other weights, another fingerprint; other company, the same."""
+"""The fingerprint depends on weights and configs, and on nothing else in a folder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def changed(folder: Path, name: str, data: bytes) -> Path:
     return other
 
 
-def test_sixteen_hex_digits_that_a_copy_shares(folder: Path) -> None:
+def test_a_copy_has_the_same_fingerprint(folder: Path) -> None:
     assert int(fingerprint(str(folder)), 16) >= 0
     assert len(fingerprint(str(folder))) == 16
     shutil.copytree(folder, folder.parent / "copy")
@@ -48,7 +48,7 @@ def test_a_renamed_file_counts(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["README.md", "log.jsonl", "vae/sample.png"])
-def test_notes_and_pictures_do_not(folder: Path, name: str) -> None:
+def test_notes_and_pictures_do_not_count(folder: Path, name: str) -> None:
     assert fingerprint(str(changed(folder, name, b"other"))) == fingerprint(str(folder))
 
 

@@ -1,4 +1,4 @@
-"""Stock diffusers folders tell what they are by their configs."""
+"""Stock diffusers folders are identified by their configs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FACTS = {
 
 @pytest.fixture
 def copy(tmp_path: Path, base_folder: Folder) -> Folder:
-    """A copy of a family's folder, without our card."""
+    """A copy of a family's folder, without a card."""
 
     def make(family: str) -> Path:
         folder = shutil.copytree(base_folder(family), tmp_path / family)
@@ -39,7 +39,7 @@ def copy(tmp_path: Path, base_folder: Folder) -> Folder:
 
 
 @pytest.mark.parametrize("family", FACTS)
-def test_a_family_is_known_by_its_configs(base_folder: Folder, family: str) -> None:
+def test_a_family_is_identified_by_its_configs(base_folder: Folder, family: str) -> None:
     spec = read_stock(base_folder(family), name=family)
     facts = (spec.task, spec.remembers, spec.first_frame, spec.from_text, spec.experts)
     assert (*facts, spec.latent_channels, spec.spatial_stride, spec.policy) == FACTS[family]
@@ -49,28 +49,28 @@ def test_a_family_is_known_by_its_configs(base_folder: Folder, family: str) -> N
     assert (spec.scheduler, spec.shift) == (("unipc", 5.0) if family == "ti2v" else ("euler", 3.0))
 
 
-def test_a_folder_without_a_card_takes_sizes_of_the_nearest_row(copy: Folder) -> None:
+def test_a_folder_without_a_card_uses_the_sizes_of_the_nearest_row(copy: Folder) -> None:
     spec = find(str(copy("ti2v")))
     assert (spec.width, spec.height, spec.fps, spec.frames) == (TI2V_5B.width, TI2V_5B.height, 24, 121)
-    assert (spec.name, spec.hub, spec.licence, spec.memory_gb) == (spec.path, "", "not stated", 0.0)
+    assert (spec.name, spec.files.hub, spec.licence, spec.memory_gb) == (spec.files.path, "", "not stated", 0.0)
 
 
-def test_a_card_on_its_own_base_changes_what_it_names(base_folder: Folder) -> None:
+def test_a_card_on_its_own_base_changes_only_the_named_fields(base_folder: Folder) -> None:
     spec = find(str(base_folder("i2v")))
     assert (spec.width, spec.frames, spec.steps) == (64, 5, 2)
-    assert (spec.task, spec.guidance, spec.scorer) == ("i2v", I2V_480P.guidance, f"{spec.base}/scorer")
+    assert (spec.task, spec.guidance, spec.scorer) == ("i2v", I2V_480P.guidance, f"{spec.files.base}/scorer")
 
 
 @pytest.mark.parametrize(
     ("file", "text", "said"),
     [
         ("transformer/config.json", '{"_class_name": "FluxTransformer2DModel"}', "is a FluxTransformer2DModel"),
-        ("transformer/config.json", "[]", "holds no map"),
+        ("transformer/config.json", "[]", "does not hold a JSON object"),
         ("vae/config.json", "{}", "z_dim"),
         ("model_index.json", '{"transformer_2": ["diffusers", "WanTransformer3DModel"]}', "no boundary_ratio"),
     ],
 )
-def test_what_is_no_wan_pipeline_is_refused(copy: Folder, file: str, text: str, said: str) -> None:
+def test_other_pipelines_are_refused(copy: Folder, file: str, text: str, said: str) -> None:
     folder = copy("t2v")
     (folder / file).write_text(text)
     with pytest.raises(OnestoryError, match=said) as caught:
@@ -86,7 +86,7 @@ def test_missing_parts_are_named(copy: Folder) -> None:
     assert missing_parts(folder) == ("transformer_2/*.safetensors", "vae/config.json")
 
 
-def test_of_several_files_those_that_are_missing_are_named(copy: Folder) -> None:
+def test_missing_shards_are_named(copy: Folder) -> None:
     part = copy("t2v") / "transformer"
     weights = next(part.glob("*.safetensors"))
     weights.rename(part / "one.safetensors")
@@ -95,7 +95,7 @@ def test_of_several_files_those_that_are_missing_are_named(copy: Folder) -> None
     assert missing_parts(part.parent) == ("transformer/two.safetensors",)
 
 
-def test_pickles_are_named_where_there_is_nothing_else(copy: Folder) -> None:
+def test_pickles_are_named_if_there_are_no_safetensors(copy: Folder) -> None:
     folder = copy("t2v")
     (folder / "vae" / "extra.bin").write_bytes(b"")
     assert pickled_parts(folder) == ()

@@ -25,7 +25,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def put(cache: Path, repo: str, source: Path) -> Path:
-    """A folder as the hub's client lays it out: links to blobs that are named by their digests."""
+    """A folder in the layout of the hub's cache: links to blobs named by their digests."""
     import hashlib
 
     root = cache / f"models--{repo.replace('/', '--')}"
@@ -50,35 +50,41 @@ def test_a_repository_in_the_cache_is_a_model(cache: Path, base_folder: Callable
     assert cached_snapshot("me/mine") is None
     folder = put(cache, "me/mine", base_folder("i2v"))
     spec = find("me/mine")
-    assert (spec.name, spec.hub, spec.base, spec.path, spec.task) == ("me/mine", "me/mine", str(folder), "", "i2v")
+    assert (spec.name, spec.files.hub, spec.files.base, spec.files.path, spec.task) == (
+        "me/mine",
+        "me/mine",
+        str(folder),
+        "",
+        "i2v",
+    )
     assert find_recorded("me/mine", folder / "gone") == spec
     assert presence(spec) is Presence.WHOLE
     require_weights(spec)
 
 
-def test_a_row_knows_its_weights_in_the_cache(cache: Path, base_folder: Callable[[str], Path]) -> None:
+def test_a_row_finds_its_weights_in_the_cache(cache: Path, base_folder: Callable[[str], Path]) -> None:
     assert presence(find(VACE_1_3B.name)) is Presence.NOTHING
-    folder = put(cache, VACE_1_3B.hub, base_folder("vace"))
+    folder = put(cache, VACE_1_3B.files.hub, base_folder("vace"))
     spec = find(VACE_1_3B.name)
-    assert (spec.base, spec.width) == (str(folder), 832)
+    assert (spec.files.base, spec.width) == (str(folder), 832)
     assert presence(spec) is Presence.PART
-    with pytest.raises(OnestoryError, match="judges its memory by") as caught:
+    with pytest.raises(OnestoryError, match="scores its memory with") as caught:
         require_weights(spec)
     assert caught.value.code == "M509"
     put(cache, VACE_1_3B.scorer, base_folder("vace") / "scorer")
     assert presence(spec) is Presence.WHOLE
 
 
-def test_a_half_fetched_repository_says_what_it_lacks(cache: Path, base_folder: Callable[[str], Path]) -> None:
+def test_a_partial_download_names_the_missing_file(cache: Path, base_folder: Callable[[str], Path]) -> None:
     folder = put(cache, "me/mine", base_folder("t2v"))
-    next((folder / "vae").glob("*.safetensors")).resolve().unlink()  # a link to a blob that is still to come
+    next((folder / "vae").glob("*.safetensors")).resolve().unlink()  # the blob that a link in the snapshot names
     with pytest.raises(OnestoryError, match=r"vae/\*.safetensors is missing") as caught:
         require_weights(find("me/mine"))
     assert (caught.value.code, caught.value.exit) == ("M509", ExitCode.MACHINE)
     assert "onestory models fetch me/mine" in caught.value.help
 
 
-def test_what_was_never_fetched_is_refused_by_name(cache: Path) -> None:
+def test_a_model_that_was_never_downloaded_is_refused(cache: Path) -> None:
     with pytest.raises(OnestoryError) as caught:
         find("me/mine")
     assert caught.value.code == "M509"
@@ -87,7 +93,7 @@ def test_what_was_never_fetched_is_refused_by_name(cache: Path) -> None:
     assert caught.value.code == "M509"
 
 
-def test_the_fingerprint_of_a_fetched_folder_is_that_of_its_bytes(
+def test_the_fingerprint_of_a_download_is_that_of_its_bytes(
     cache: Path, base_folder: Callable[[str], Path], tmp_path: Path
 ) -> None:
     folder = put(cache, "me/mine", base_folder("t2v"))
@@ -99,7 +105,7 @@ def test_the_fingerprint_of_a_fetched_folder_is_that_of_its_bytes(
     assert fingerprint_of(find("wan2.1-t2v-14b")) == ""
 
 
-def test_offline_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_mode_does_not_try_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(OnestoryError, match="HF_HUB_OFFLINE is set") as caught:
         download("me/mine")
@@ -107,7 +113,7 @@ def test_offline_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hf download me/mine --local-dir mine" in caught.value.help
 
 
-def test_without_a_route_the_next_step_is_elsewhere(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network_the_help_suggests_another_machine(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     with pytest.raises(OnestoryError) as caught:

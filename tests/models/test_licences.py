@@ -1,4 +1,4 @@
-"""Which licences bind, and that accepting one lasts."""
+"""Which licences need acceptance, and that acceptance is stored."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from onestory_cli.models.licences import accept, accepted, licence_of, needs_acc
         ("not stated", False, False),
     ],
 )
-def test_all_that_is_not_free_binds(licence: str, fetched: bool, binding: bool) -> None:
+def test_licences_that_are_not_free_need_acceptance(licence: str, fetched: bool, binding: bool) -> None:
     assert needs_acceptance(licence, fetched=fetched) is binding
 
 
@@ -41,7 +41,7 @@ def test_the_model_card_names_the_licence(tmp_path: Path, card: str, licence: st
     assert licence_of(tmp_path) == licence
 
 
-def test_what_was_accepted_is_kept(tmp_path: Path) -> None:
+def test_accepted_licences_are_stored(tmp_path: Path) -> None:
     file = tmp_path / "config" / "licences.json"
     assert accepted(file) == {}
     accept(file, "me/mine", "cc-by-nc-4.0")

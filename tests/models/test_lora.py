@@ -1,4 +1,4 @@
-"""LoRA files on the tiny bases, named as diffusers and as the Wan team name them, through the command line."""
+"""LoRA files in all naming styles on the tiny bases, through the command line."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_lora_of_either_style_changes_the_shot(onestory: Onestory, film: Path,
     assert accepted()["key"] == plain
 
 
-def test_bytes_and_weight_of_a_lora_are_in_the_key(onestory: Onestory, film: Path) -> None:
+def test_the_key_contains_bytes_and_weight_of_a_lora(onestory: Onestory, film: Path) -> None:
     latents(onestory, film)
     first = accepted()["key"]
     save_file(weights("diffusers", seed=1), "ink.safetensors")
@@ -100,7 +100,7 @@ def test_bytes_and_weight_of_a_lora_are_in_the_key(onestory: Onestory, film: Pat
     assert len({first, second, accepted()["key"]}) == 3
 
 
-def test_a_run_finds_its_lora_again(onestory: Onestory, film: Path) -> None:
+def test_resume_finds_the_lora(onestory: Onestory, film: Path) -> None:
     before = latents(onestory, film)
     kept = onestory("resume", "film.run", "--json")
     assert made(kept) == []
@@ -118,7 +118,7 @@ def test_four_steps_without_guidance(onestory: Onestory, film: Path) -> None:
     assert (spec["steps"], spec["guidance"], spec["scheduler"]) == (4, 1.0, "euler")
 
 
-@pytest.mark.parametrize(("width", "blocks", "why"), [(32, 2, "24 x 24 here"), (24, 5, 'no "blocks.')])
+@pytest.mark.parametrize(("width", "blocks", "why"), [(32, 2, "(24 x 24)"), (24, 5, 'no "blocks.')])
 def test_a_lora_of_another_model_is_refused(onestory: Onestory, film: Path, width: int, blocks: int, why: str) -> None:
     save_file(weights("diffusers", width, blocks), "ink.safetensors")
     result = onestory("render", film, "--allow-outside")
@@ -127,19 +127,19 @@ def test_a_lora_of_another_model_is_refused(onestory: Onestory, film: Path, widt
     assert why in result.err
 
 
-def test_what_is_no_lora_is_refused(onestory: Onestory, film: Path) -> None:
+def test_other_files_are_refused(onestory: Onestory, film: Path) -> None:
     Path("ink.safetensors").write_bytes(b"no weights")
     assert "error[M521]" in onestory("render", film, "--allow-outside").err
     save_file({"weight": torch.zeros(2)}, "ink.safetensors")
     assert "error[M521]" in onestory("render", film, "--allow-outside").err
 
 
-def test_an_expert_that_is_not_there_is_refused(onestory: Onestory, film: Path) -> None:
+def test_a_missing_expert_is_refused(onestory: Onestory, film: Path) -> None:
     change(film, "weight: 0.8", "expert: high")
     assert "error[S158]" in onestory("validate", film, "--allow-outside").out
 
 
-def test_each_expert_can_have_its_own(onestory: Onestory, film: Path, base_folder: Callable[[str], Path]) -> None:
+def test_each_expert_can_have_its_own_lora(onestory: Onestory, film: Path, base_folder: Callable[[str], Path]) -> None:
     Path("base").unlink()
     Path("base").symlink_to(base_folder("t2v-a14b"))
     change(film, "weight: 0.8", "expert: low")

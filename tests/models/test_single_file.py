@@ -1,4 +1,4 @@
-"""Transformers in one file: safetensors by the shapes in their head, pickles never."""
+"""Transformers in a single file: identified by the shapes in the header; pickles are refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from onestory_cli.models.single_file import ROWS, TransformerShape, row_of_file,
 
 
 def write(path: Path, shape: TransformerShape, prefix: str = "") -> Path:
-    """A file with the weights that tell a transformer's kind, at their true shapes but for what does not matter."""
+    """A file with the weights that identify a transformer; only the relevant dimensions have their true size."""
     weights = {f"{prefix}patch_embedding.weight": torch.empty(shape.width, shape.channels, 1, 1, 1)}
     weights |= {f"{prefix}vace_patch_embedding.weight": torch.empty(1)} if shape.vace else {}
     weights |= {f"{prefix}img_emb.proj.0.weight": torch.empty(1)} if shape.image_tokens else {}
@@ -30,41 +30,45 @@ def write(path: Path, shape: TransformerShape, prefix: str = "") -> Path:
 
 @pytest.mark.parametrize("shape", ROWS, ids=lambda shape: ROWS[shape].name)
 @pytest.mark.parametrize("prefix", ["", "model.diffusion_model."])
-def test_the_shapes_tell_the_row(tmp_path: Path, shape: TransformerShape, prefix: str) -> None:
+def test_the_shapes_identify_the_row(tmp_path: Path, shape: TransformerShape, prefix: str) -> None:
     path = write(tmp_path / "wan.safetensors", shape, prefix)
     spec = find("wan.safetensors", beside=tmp_path)
-    assert (spec.hub, spec.transformer_file, spec.path) == (ROWS[shape].hub, str(path), str(path))
+    assert (spec.files.hub, spec.files.transformer_file, spec.files.path) == (
+        ROWS[shape].files.hub,
+        str(path),
+        str(path),
+    )
     assert spec.name == "wan.safetensors"
 
 
-def test_names_of_diffusers_are_known_too() -> None:
+def test_names_of_diffusers_are_recognized() -> None:
     names = {"patch_embedding.weight": (5120, 36, 1, 2, 2), "condition_embedder.image_embedder.norm1.weight": (1280,)}
     assert transformer_shape(names) == TransformerShape(width=5120, channels=36, image_tokens=True)
 
 
 @pytest.mark.parametrize("text", [b"", b"\xff" * 16, b"\x02\0\0\0\0\0\0\0{}"])
-def test_what_cannot_be_read_is_refused(tmp_path: Path, text: bytes) -> None:
+def test_an_unreadable_file_is_refused(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "wan.safetensors").write_bytes(text)
     with pytest.raises(OnestoryError) as caught:
         row_of_file(tmp_path / "wan.safetensors")
     assert caught.value.code == "M502"
 
 
-def test_an_expert_alone_is_no_model(tmp_path: Path) -> None:
-    with pytest.raises(OnestoryError, match="no single base") as caught:
+def test_a_single_i2v_expert_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OnestoryError, match="no base has a width of") as caught:
         row_of_file(write(tmp_path / "high.safetensors", TransformerShape(width=5120, channels=36)))
     assert "onestory.json" in caught.value.help
 
 
 @pytest.mark.parametrize("name", ["wan.pth", "wan.bin", "wan.ckpt"])
-def test_a_pickle_is_refused_unread(tmp_path: Path, name: str) -> None:
+def test_a_pickle_is_refused_without_reading_it(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"cos\nsystem\n")
     with pytest.raises(OnestoryError) as caught:
         find(name, beside=tmp_path)
     assert caught.value.code == "M511"
 
 
-def test_a_card_joins_a_single_file_with_a_base(tmp_path: Path, base_folder: Callable[[str], Path]) -> None:
+def test_a_card_combines_a_single_file_with_a_base(tmp_path: Path, base_folder: Callable[[str], Path]) -> None:
     base = base_folder("i2v")
     weights = load_file(next((base / "transformer").glob("*.safetensors")))
     changed = {name: weight + 0.01 if name == "proj_out.bias" else weight for name, weight in weights.items()}
@@ -74,22 +78,20 @@ def test_a_card_joins_a_single_file_with_a_base(tmp_path: Path, base_folder: Cal
     (folder / CARD).write_text(json.dumps({"base": str(base), "transformer": "wan.safetensors"}))
     spec = find("mine", beside=tmp_path)
     require_weights(spec)
-    assert (spec.width, spec.path, spec.base) == (64, str(folder), str(base))
+    assert (spec.width, spec.files.path, spec.files.base) == (64, str(folder), str(base))
     assert fingerprint_of(spec) != fingerprint_of(find(str(base)))
     model, stock = load_model(spec, "cpu"), load_model(find(str(base)), "cpu")
     torch.testing.assert_close(model.transformer.proj_out.bias, stock.transformer.proj_out.bias + 0.01)
     torch.testing.assert_close(model.transformer.rope.base.freqs_cos, stock.transformer.rope.base.freqs_cos)
 
 
-def test_a_gguf_file_with_quantised_weights_stands_for_the_transformer(
-    tmp_path: Path, base_folder: Callable[[str], Path]
-) -> None:
+def test_a_quantized_gguf_file_replaces_the_transformer(tmp_path: Path, base_folder: Callable[[str], Path]) -> None:
     base = base_folder("i2v")
     weights = load_file(next((base / "transformer").glob("*.safetensors")))
     writer = gguf.GGUFWriter(tmp_path / "wan.gguf", "wan")
     for name, weight in weights.items():
         values = weight.numpy()
-        if name.endswith("ffn.net.2.weight"):  # rows of 32, one block each
+        if name.endswith("ffn.net.2.weight"):  # GGUF quantizes rows of 32
             packed = gguf.quants.quantize(values, gguf.GGMLQuantizationType.Q8_0)
             writer.add_tensor(name, packed, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
         else:
@@ -99,7 +101,7 @@ def test_a_gguf_file_with_quantised_weights_stands_for_the_transformer(
     writer.write_tensors_to_file()
     writer.close()
     (tmp_path / CARD).write_text(json.dumps({"base": str(base), "transformer": "wan.gguf"}))
-    with pytest.raises(OnestoryError, match="24 channels of width and 36 of input"):
+    with pytest.raises(OnestoryError, match="a width of 24 and 36 input channels"):
         row_of_file(tmp_path / "wan.gguf")
     model, stock = (load_model(find(str(folder)), "cpu").transformer for folder in (tmp_path, base))
     inputs = (torch.ones(1, 36, 2, 8, 8), torch.tensor([500.0]), torch.ones(1, 512, 16), torch.ones(1, 257, 20))
@@ -108,7 +110,7 @@ def test_a_gguf_file_with_quantised_weights_stands_for_the_transformer(
     assert 0 < (made - wanted).abs().max() < 0.05 * wanted.abs().max()
 
 
-def test_a_single_file_that_lacks_weights_is_refused(tmp_path: Path, base_folder: Callable[[str], Path]) -> None:
+def test_a_single_file_with_missing_weights_is_refused(tmp_path: Path, base_folder: Callable[[str], Path]) -> None:
     base = base_folder("t2v")
     weights = load_file(next((base / "transformer").glob("*.safetensors")))
     weights.pop("proj_out.bias")

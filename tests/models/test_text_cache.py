@@ -1,4 +1,4 @@
-"""What a text is to a transformer, computed once for all steps: the same bits, fewer calls, nothing left behind."""
+"""Cached text projections: the same bits, fewer calls, nothing left behind."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ SCHEDULE = DenoiseConfig(name="euler", steps=3, shift=2.0, guidance=3.0)
 @pytest.fixture
 def conditions(tiny_model: LoadedModel) -> Conditions:
     with torch.inference_mode():
-        text = tiny_model.encode_text(["A red fox waves.", ""])
+        text = tiny_model.text.encode(["A red fox waves.", ""])
     return Conditions(
-        text_BLE=text[:1],
-        negative_BLE=text[1:],
+        prompt_embeds_BLE=text[:1],
+        negative_prompt_embeds_BLE=text[1:],
         context_BSD=torch.zeros(1, 0, 1),
-        rotary=rotary_embedding(torch.zeros(0, 3), head_dim=16),
+        context_rope=rotary_embedding(torch.zeros(0, 3), head_dim=16),
     )
 
 
 @contextmanager
 def computed(model: LoadedModel) -> Iterator[list[str]]:
-    """The modules that read a text and really compute, told by what is inside of them or, of one layer, by hand."""
+    """One entry for each computed text projection."""
     seen: list[str] = []
     inside = model.transformer.condition_embedder.text_embedder.linear_1
     handle = inside.register_forward_hook(lambda *_: seen.append("text"))
@@ -42,29 +42,29 @@ def computed(model: LoadedModel) -> Iterator[list[str]]:
     handle.remove()
 
 
-def test_a_text_is_read_once_by_a_transformer_and_not_in_every_step(
+def test_a_text_is_projected_once_per_shot(
     tiny_model: LoadedModel, conditions: Conditions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noise = prepare_latents(SHAPE, seed=1)
     with computed(tiny_model) as once:
-        made = denoise(tiny_model, noise, conditions, SCHEDULE)
+        made = denoise(tiny_model.denoiser, noise, conditions, SCHEDULE)
     monkeypatch.setattr(text_cache, "SMALL", 0)
     with computed(tiny_model) as always:
-        plain = denoise(tiny_model, noise, conditions, SCHEDULE)
+        plain = denoise(tiny_model.denoiser, noise, conditions, SCHEDULE)
     assert (len(once), len(always)) == (2, 6)
     assert torch.equal(made, plain)
 
 
-def test_nothing_is_left_behind_even_by_work_that_fails(tiny_model: LoadedModel, conditions: Conditions) -> None:
+def test_the_cache_is_removed_after_an_error(tiny_model: LoadedModel, conditions: Conditions) -> None:
     def stop(step: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        denoise(tiny_model, prepare_latents(SHAPE, seed=1), conditions, SCHEDULE, stop)
+        denoise(tiny_model.denoiser, prepare_latents(SHAPE, seed=1), conditions, SCHEDULE, stop)
     assert all("forward" not in vars(module) for module in tiny_model.transformer.modules())
 
 
-def test_another_tensor_is_another_text(tiny_model: LoadedModel) -> None:
+def test_another_tensor_is_projected_separately(tiny_model: LoadedModel) -> None:
     embedder = tiny_model.transformer.condition_embedder.text_embedder
     texts = [torch.full((1, 2, 16), float(value)) for value in range(4)]
     plain = [embedder(text) for text in texts]
@@ -74,7 +74,7 @@ def test_another_tensor_is_another_text(tiny_model: LoadedModel) -> None:
     assert all(torch.equal(one, other) for one, other in zip(plain * 2, again, strict=True))
 
 
-def test_a_forward_that_a_hook_has_put_there_stays(tiny_model: LoadedModel) -> None:
+def test_the_forward_of_a_hook_is_restored(tiny_model: LoadedModel) -> None:
     embedder = tiny_model.transformer.condition_embedder.text_embedder
     embedder.forward = hooked = embedder.forward
     with text_cache.cache_text_projections([tiny_model.transformer], torch.zeros(1, 2, 16), tokens=1):

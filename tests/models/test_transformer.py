@@ -102,7 +102,7 @@ def written_out(base: WanTransformer3DModel, given: Inputs, time: Tensor | None 
     return patches.permute(0, 7, 1, 4, 2, 5, 3, 6).reshape(given.latents_BCTHW.shape)
 
 
-def test_without_context_it_is_its_base_bit_for_bit(
+def test_without_context_it_is_bit_identical_to_its_base(
     base: WanTransformer3DModel, ours: MemoryWanTransformer, given: Inputs
 ) -> None:
     expected = call(base, given)
@@ -112,7 +112,7 @@ def test_without_context_it_is_its_base_bit_for_bit(
     assert torch.equal(call(ours, given), expected)
 
 
-def test_after_an_error_inside_it_is_its_base_still(
+def test_after_an_error_it_is_still_identical_to_its_base(
     base: WanTransformer3DModel, ours: MemoryWanTransformer, given: Inputs
 ) -> None:
     wrong = rotary_embedding(POSITIONS_S3[:-1], head_dim=HEAD)
@@ -121,12 +121,12 @@ def test_after_an_error_inside_it_is_its_base_still(
     assert torch.equal(call(ours, given), call(base, given))
 
 
-def test_context_without_positions_is_a_bug(ours: MemoryWanTransformer, given: Inputs) -> None:
+def test_context_without_positions_raises(ours: MemoryWanTransformer, given: Inputs) -> None:
     with pytest.raises(AssertionError, match="positions"):
         call(ours, given, context_tokens=given.context_BSD)
 
 
-def test_with_context_it_is_the_forward_written_out(
+def test_with_context_it_equals_the_explicit_forward(
     base: WanTransformer3DModel, ours: MemoryWanTransformer, given: Inputs
 ) -> None:
     assert torch.equal(call(ours, given, **given.context()), written_out(base, given))
@@ -144,7 +144,7 @@ def test_one_timestep_per_token_reaches_context_and_noise(
     assert not torch.allclose(made, call(ours, given, **given.context()))
 
 
-def test_a_later_first_frame_takes_the_tail_of_a_longer_table(
+def test_a_later_first_frame_uses_the_tail_of_a_longer_table(
     base: WanTransformer3DModel, ours: MemoryWanTransformer, given: Inputs
 ) -> None:
     later = call(ours, given, **given.context(), first_frame=2)
@@ -152,7 +152,7 @@ def test_a_later_first_frame_takes_the_tail_of_a_longer_table(
     assert not torch.allclose(later, call(ours, given, **given.context()))
 
 
-def test_every_sample_may_have_positions_of_its_own(ours: MemoryWanTransformer, given: Inputs) -> None:
+def test_each_sample_can_have_its_own_positions(ours: MemoryWanTransformer, given: Inputs) -> None:
     moved = rotary_embedding(POSITIONS_S3 - 1, head_dim=HEAD)
     both = tuple(torch.cat(pair) for pair in zip(given.rotary, moved, strict=True))
     made = call(ours, given, context_tokens=given.context_BSD, context_rotary=both)
@@ -176,13 +176,11 @@ def test_gradient_checkpointing_gives_the_same_gradients(ours: MemoryWanTransfor
     assert plain[0].abs().sum() > 0
 
 
-def test_it_has_the_parameters_of_its_base_and_no_others(
-    base: WanTransformer3DModel, ours: MemoryWanTransformer
-) -> None:
+def test_it_has_exactly_the_parameters_of_its_base(base: WanTransformer3DModel, ours: MemoryWanTransformer) -> None:
     assert list(ours.state_dict()) == list(base.state_dict())
 
 
-def test_folders_go_both_ways(
+def test_it_loads_and_saves_checkpoints_of_its_base(
     tmp_path: Path, base: WanTransformer3DModel, ours: MemoryWanTransformer, given: Inputs
 ) -> None:
     base.save_pretrained(tmp_path / "base")
@@ -196,7 +194,7 @@ def test_folders_go_both_ways(
     assert torch.equal(call(loaded, given, **given.context()), written_out(base, given))
 
 
-def test_rotary_is_the_table_of_the_base_at_whole_positions(base: WanTransformer3DModel) -> None:
+def test_rotary_equals_the_base_table_at_integer_positions(base: WanTransformer3DModel) -> None:
     axes = [torch.arange(count, dtype=torch.float64) for count in (3, 4, 5)]
     positions_S3 = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, 3)
     for made, table in zip(
@@ -219,7 +217,7 @@ def test_rotary_of_no_positions_is_empty() -> None:
     assert cos.shape == sin.shape == (1, 0, 1, HEAD)
 
 
-def test_lora_layers_are_joined_like_plain_ones(ours: MemoryWanTransformer, given: Inputs) -> None:
+def test_lora_layers_work_with_context(ours: MemoryWanTransformer, given: Inputs) -> None:
     peft = pytest.importorskip("peft")
     plain = call(ours, given, **given.context())
     config = peft.LoraConfig(r=2, target_modules=["to_q", "patch_embedding", "proj_out"], init_lora_weights=True)

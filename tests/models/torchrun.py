@@ -1,6 +1,6 @@
-"""`python -m onestory_cli` on processors that count as one accelerator: diffusers 0.42 divides by their number.
+"""`python -m onestory_cli` with one fake accelerator: diffusers 0.42 divides by their number.
 
-At the very end it tells which threads of gloo are left: one that is busy then aborts the process.
+At exit it prints the remaining gloo threads: a busy one would abort the process.
 """
 
 import atexit
@@ -13,7 +13,7 @@ from onestory_cli.cli import main
 
 
 @atexit.register
-def tell() -> None:
+def report_threads() -> None:
     names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
     if left := [name for name in names if "gloo" in name]:
         sys.stderr.write(f"LEFT {left}\n")

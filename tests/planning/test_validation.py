@@ -67,7 +67,7 @@ def test_a_base_without_memory_sees_no_shots_and_is_reported() -> None:
 
 
 def test_an_adapter_adds_memory_and_a_start_from_text() -> None:
-    with_adapter = replace(I2V, adapter="/adapter", policy="adaptive", memory_frames=6, levels=VACE.levels)
+    with_adapter = I2V.with_fields(adapter="/adapter", policy="adaptive", memory_frames=6, levels=VACE.levels)
     plan, warnings = make_plan(story_of(shot("a"), shot("b")), with_adapter)
     assert plan.jobs[1].memory.sources == ("a",)
     assert warnings == ()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.rendering.generator import ShotRequest
+from onestory_cli.planning.jobs import ShotJob
 from onestory_cli.store.run import Run
 from tests.faults.kills import outcome_of
 from tests.films import NumberShot, NumpyGenerator, plan_of, render_with, shot, three_shots
@@ -25,14 +25,13 @@ class LateShot:
     """A shot of numbers whose pixels are there once they are asked for."""
 
     made: NumberShot
-    decode: Callable[[np.ndarray], np.ndarray]
+    decoder: Callable[[np.ndarray], np.ndarray]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.made, name)
 
-    @property
-    def pixels_PHWC(self) -> np.ndarray:
-        return self.decode(self.made.pixels_PHWC)
+    def decode(self) -> np.ndarray:
+        return self.decoder(self.made.decode())
 
     @property
     def seconds(self) -> Mapping[str, float]:
@@ -48,11 +47,10 @@ class LateMaker(NumpyGenerator):
         self._begun = {name: threading.Event() for name in ("opening", "city", "return")}
         self._beside, self._broken = beside, broken
 
-    def generate(self, request: ShotRequest) -> LateShot:  # type: ignore[override]
-        job = request.job
+    def make(self, job: ShotJob, *arguments: Any, **options: Any) -> LateShot:  # type: ignore[override]
         self.order.append(f"make {job.shot}")
         self._begun[job.shot].set()
-        made = super().generate(request)
+        made = super().make(job, *arguments, **options)
         names = list(self._begun)
         after = names[names.index(job.shot) + 1 :]
 
@@ -64,7 +62,7 @@ class LateMaker(NumpyGenerator):
             self.order.append(f"decode {job.shot}")
             return pixels
 
-        return LateShot(made=made, decode=decode)
+        return LateShot(made=made, decoder=decode)
 
 
 def test_a_shot_is_decoded_beside_the_next_one_and_the_film_is_the_same(tmp_path: Path) -> None:

@@ -35,5 +35,5 @@ def latents(cache: Path, tiny_model: LoadedModel) -> LatentData:
     config = world_config(tiny_recipe().world)
     with torch.no_grad():
         return LatentData(
-            cache / "latents.safetensors", config=config, data=DATA, encode=tiny_model.encode_video, emit=ignore
+            cache / "latents.safetensors", config=config, data=DATA, encode=tiny_model.codec.encode_video, emit=ignore
         )

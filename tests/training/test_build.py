@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanTransformer3DModel
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoTokenizer, UMT5EncoderModel
 
 from onestory_cli.models.catalog import find
@@ -21,13 +21,22 @@ from onestory_cli.training.build import build_model, save_model, word_tokenizer
 from onestory_cli.training.recipe import read_recipe
 from tests.tiny import tiny_built, tiny_recipe
 
-PARTS = ("transformer", "vae", "text_encoder", "selector", "conditioner")
 RECIPE = Path(__file__).parents[2] / "examples" / "recipes" / "storyworld.yaml"
+
+
+def parts_of(model: LoadedModel) -> dict[str, nn.Module]:
+    return {
+        "transformer": model.transformer,
+        "vae": model.codec.vae,
+        "text_encoder": model.text.encoder,
+        "selector": model.selector,
+        "conditioner": model.conditioner,
+    }
 
 
 def state_of(model: LoadedModel) -> dict[str, Tensor]:
     """All weights and tables."""
-    modules = [(part, getattr(model, part)) for part in PARTS]
+    modules = parts_of(model).items()
     weights = {f"{part}.{name}": value for part, module in modules for name, value in module.state_dict().items()}
     tables = {f"{part}.{name}": value for part, module in modules for name, value in module.named_buffers()}
     return {name: value.detach().clone() for name, value in {**weights, **tables}.items()}
@@ -117,7 +126,7 @@ def test_the_card_tells_all_that_planning_needs(tiny_folder: Path) -> None:
     assert (spec.memory_frames, spec.budget, spec.latent_channels) == (3, 2.0, 4)
     assert spec.words == WORDS
     model = load_model(spec, "cpu")
-    assert model.vae.config.scale_factor_spatial == spec.spatial_stride
+    assert model.codec.vae.config.scale_factor_spatial == spec.spatial_stride
     assert model.transformer.config.in_channels == spec.latent_channels
 
 
@@ -125,7 +134,7 @@ def test_the_card_of_a_model_that_was_loaded_somewhere_says_nothing_of_that_plac
     tiny_folder: Path, tmp_path: Path
 ) -> None:
     loaded = load_model(find(str(tiny_folder)), "cpu")
-    assert loaded.spec.path == str(tiny_folder)
+    assert loaded.spec.files.path == str(tiny_folder)
     save_model(loaded, tmp_path / "again")
     assert json.loads((tmp_path / "again" / "onestory.json").read_text()) == json.loads(
         (tiny_folder / "onestory.json").read_text()
@@ -136,5 +145,5 @@ def test_the_card_of_a_model_that_was_loaded_somewhere_says_nothing_of_that_plac
 def test_the_shipped_recipe_makes_weights_that_fit_the_wheel() -> None:
     with torch.device("meta"):
         model = build_model(read_recipe(RECIPE), WORDS)
-    count = sum(weight.numel() for part in PARTS for weight in getattr(model, part).parameters())
+    count = sum(weight.numel() for module in parts_of(model).values() for weight in module.parameters())
     assert 2 * count < 30 * 2**20

@@ -230,7 +230,7 @@ def test_full_captions_spell_everything_out(latents: LatentData) -> None:
 def test_latents_are_those_of_the_drawn_stories(latents: LatentData, tiny_model: LoadedModel) -> None:
     pixels, cast, _ = draw_pixels(DATA.seed + 2, config=CONFIG, shots=DATA.shots)
     with torch.no_grad():
-        expected = tiny_model.encode_video(np.concatenate([pixels, augment(pixels[:1], seed=DATA.seed + 2)]))
+        expected = tiny_model.codec.encode_video(np.concatenate([pixels, augment(pixels[:1], seed=DATA.seed + 2)]))
     torch.testing.assert_close(latents.latents[2], expected[:-1], atol=2e-3, rtol=2e-3)
     torch.testing.assert_close(latents.augmented[2], expected[-1], atol=2e-3, rtol=2e-3)
     for index in (0, 1):

@@ -25,8 +25,6 @@ from onestory_cli.training.recipe import Stage
 from onestory_cli.training.run import train
 from tests.tiny import tiny_built, tiny_recipe
 
-pytestmark = pytest.mark.train
-
 STAGE = Stage(
     name="few-steps",
     kind="distil",
@@ -47,8 +45,9 @@ STEPS = 3
 def objective_of(latents: LatentData, *, dtype: str = "float32", **fields: Any) -> DistilObjective:
     """An objective whose student and teacher begin with the same weights."""
     model = tiny_built()
-    model.spec = replace(model.spec, steps=STEPS)
-    teacher = replace(model, transformer=copy.deepcopy(model.transformer).eval().requires_grad_(False))
+    model.denoiser.spec = replace(model.spec, steps=STEPS)
+    copied = copy.deepcopy(model.transformer).eval().requires_grad_(False)
+    teacher = replace(model, denoiser=replace(model.denoiser, transformers=(copied,)))
     return DistilObjective(student=model, teacher=teacher, data=latents, stage=replace(STAGE, **fields), dtype=dtype)
 
 
@@ -86,7 +85,7 @@ def test_the_target_is_the_guided_mean_velocity_over_a_step(latents: LatentData)
     with torch.inference_mode():
         for sigma in (1.0, 0.8):
             moved = moved - 0.2 * guided_velocity(
-                objective.teacher, moved, torch.tensor(sigma * 1000), conditions, schedule
+                objective.teacher.denoiser, moved, torch.tensor(sigma * 1000), conditions, schedule
             )
     torch.testing.assert_close(target, (moved - start) / -0.4, rtol=1e-4, atol=1e-4)
 
@@ -105,7 +104,7 @@ def test_latents_follow_the_student(latents: LatentData) -> None:
     schedule = DenoiseConfig(name="euler", steps=STEPS, shift=objective.student.spec.shift, guidance=1.0)
     paths: list[Tensor] = []
     hook = objective.student.transformer.register_forward_pre_hook(lambda _, inputs: paths.append(inputs[0]))
-    denoise(objective.student, torch.randn(batch.target_BCTHW.shape, generator=noise), conditions, schedule)
+    denoise(objective.student.denoiser, torch.randn(batch.target_BCTHW.shape, generator=noise), conditions, schedule)
     hook.remove()
     assert len(calls) == len(paths) == STEPS
     for call, path in zip(calls, paths, strict=True):

@@ -65,8 +65,8 @@ class Data:
 
 def modules_of(model: LoadedModel, stage: Stage) -> dict[str, nn.Module]:
     if stage.kind == "vae":
-        return {"vae": model.vae}
-    base = {"transformer": model.transformer, "text_encoder": model.text_encoder}
+        return {"vae": model.codec.vae}
+    base = {"transformer": model.transformer, "text_encoder": model.text.encoder}
     return base if stage.kind == "base" else {**base, "selector": model.selector, "conditioner": model.conditioner}
 
 
@@ -176,7 +176,7 @@ def test_a_processor_without_bfloat16_trains_in_float32_and_says_so(
 ) -> None:
     def warnings(fast: bool) -> list[str]:
         heard: list[Event] = []
-        monkeypatch.setattr("onestory_cli.training.loop.fast_in_bfloat16", lambda device: fast)
+        monkeypatch.setattr("onestory_cli.training.loop.is_fast_in_bfloat16", lambda device: fast)
         data.run(replace(STAGES["base-image"], steps=1), tmp_path / str(fast), heard.append, dtype=dtype)
         return [f"{event.code} {event.message}" for event in heard if isinstance(event, Warned)]
 

@@ -106,7 +106,7 @@ def test_the_loss_adds_selection_at_its_weight(losses: Objective) -> None:
 def test_with_memory_every_part_learns(model: LoadedModel, losses: Objective) -> None:
     parts = {
         "transformer": model.transformer,
-        "text_encoder": model.text_encoder,
+        "text_encoder": model.text.encoder,
         "selector": model.selector,
         "conditioner": model.conditioner,
     }
@@ -142,12 +142,12 @@ def test_what_tokens_show_is_read_off_a_block_and_teach_those_up_to_it(
     (made["loss"] - ShotObjective(model=model, data=latents, stage=stage)(*draws(3, 1, 0))["loss"]).backward()
     moved = [max(float(value.grad.abs().max()) for value in block.parameters()) for block in model.transformer.blocks]
     assert moved[0] > 100 * moved[1]  # the flow losses of the two cancel out
-    for part in (model.transformer, model.text_encoder, model.selector, model.conditioner):
+    for part in (model.transformer, model.text.encoder, model.selector, model.conditioner):
         part.zero_grad()
 
 
 def test_words_teach_the_text_encoder_and_empty_captions_nothing(model: LoadedModel, latents: LatentData) -> None:
-    reader = WordReader(model.text_encoder.config.d_model)
+    reader = WordReader(model.text.encoder.config.d_model)
     stage = replace(STAGE, kind="base", words_weight=0.5)
     made = ShotObjective(model=model, data=latents, stage=stage, words=reader)(*draws(3, 1, 0))
     torch.testing.assert_close(made["loss"].detach(), made["flow_alone"] + 0.5 * made["words"])
@@ -157,17 +157,20 @@ def test_words_teach_the_text_encoder_and_empty_captions_nothing(model: LoadedMo
 
 
 def test_a_text_stage_teaches_the_encoder_alone_and_holds_it_back(model: LoadedModel, latents: LatentData) -> None:
-    moving, before = replace(model, text_encoder=copy.deepcopy(model.text_encoder)), model.text_encoder
+    moving, before = (
+        replace(model, text=replace(model.text, encoder=copy.deepcopy(model.text.encoder))),
+        model.text.encoder,
+    )
     with torch.no_grad():
-        moving.text_encoder.shared.weight.mul_(1.1)
+        moving.text.encoder.shared.weight.mul_(1.1)
     stage = replace(STAGE, kind="text", keep_weight=0.5)
-    words = WordReader(model.text_encoder.config.d_model)
+    words = WordReader(model.text.encoder.config.d_model)
     objective = TextObjective(model=moving, data=latents, stage=stage, words=words, before=before)
     made = objective(*draws(3, 1, 0))
     assert made["moved"] > 1e-4
     torch.testing.assert_close(made["loss"].detach(), made["words"] + 0.5 * made["moved"])
     made["loss"].backward()
-    assert any(value.grad.abs().sum() > 0 for value in moving.text_encoder.parameters() if value.grad is not None)
+    assert any(value.grad.abs().sum() > 0 for value in moving.text.encoder.parameters() if value.grad is not None)
     assert all(value.grad is None for value in before.parameters())
 
 
@@ -246,14 +249,14 @@ def test_memory_is_noised_and_keeps_to_the_frames_and_budget_drawn(
 def test_captions_are_dropped_only_where_there_is_no_memory(
     model: LoadedModel, losses: Objective, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encode = model.encode_text
+    encode = model.text.encode
     seen: list[list[str]] = []
 
     def note(captions: list[str]) -> Tensor:
         seen.append(captions)
         return encode(captions)
 
-    monkeypatch.setattr(model, "encode_text", note)
+    monkeypatch.setattr(model.text, "encode", note)
     losses(kind="base", drop_text=1.0)
     losses(drop_text=1.0)
     assert set(seen[0]) == {""}
@@ -334,8 +337,8 @@ def test_the_vae_learns_from_clips(model: LoadedModel, pixels: PixelData, vae_st
     assert set(first) == {"loss", "psnr", "kl"}
     assert torch.equal(first["loss"], again["loss"])
     first["loss"].backward()
-    assert all(weight.grad is not None for weight in model.vae.parameters())
-    model.vae.zero_grad()
+    assert all(weight.grad is not None for weight in model.codec.vae.parameters())
+    model.codec.vae.zero_grad()
 
 
 def test_a_vae_that_returns_its_input_has_no_error(
@@ -367,6 +370,6 @@ def test_statistics_make_latents_of_unit_scale(model: LoadedModel, pixels: Pixel
     rng = np.random.default_rng(0)
     clips = [pixels.batch(rng, size=8, frames=5)[0] for _ in range(2)]
     with torch.no_grad():
-        raw = torch.cat([model.vae.encode(clip).latent_dist.mode() for clip in clips]).transpose(0, 1).flatten(1)
+        raw = torch.cat([model.codec.vae.encode(clip).latent_dist.mode() for clip in clips]).transpose(0, 1).flatten(1)
     torch.testing.assert_close(torch.tensor(mean), raw.mean(1))
     torch.testing.assert_close(torch.tensor(std), raw.std(1))

@@ -81,7 +81,7 @@ def test_without_bfloat16_matrices_take_the_same_steps_but_for_rounding(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def trained(fast: bool) -> dict[str, Tensor]:
-        monkeypatch.setattr("onestory_cli.training.optim.fast_in_bfloat16", lambda device: fast)
+        monkeypatch.setattr("onestory_cli.training.optim.is_fast_in_bfloat16", lambda device: fast)
         module = network()
         optimiser = Optimiser(STAGE, {"net": module})
         before = copies(module)

@@ -19,8 +19,6 @@ from onestory_cli.models.load import load_model
 from onestory_cli.training.run import train
 from tests.tiny import job_of
 
-pytestmark = [pytest.mark.train, pytest.mark.xdist_group("training-run")]  # one training for all
-
 RECIPE = """\
 name: micro
 seed: 5
@@ -71,18 +69,18 @@ def test_the_model_folder_makes_shots(trained: Path) -> None:
     bank = MemoryBank(channels=4, height=4, width=4)
     for name in ("opening", "return"):
         made = generate_shot(model, job_of(model.spec, shot=name), bank)
-        assert made.pixels_PHWC.shape == (5, 32, 32, 3)
+        assert made.decode().shape == (5, 32, 32, 3)
         assert np.isfinite(made.latents_CTHW).all()
-        bank.add(name, model.encode_video(made.pixels_PHWC[None])[0])
+        bank.add(name, model.codec.encode_video(made.decode()[None])[0])
     assert [item.source for item in made.selection] == ["opening", "opening"]
-    assert model.text_encoder.config.num_layers == 2
+    assert model.text.encoder.config.num_layers == 2
     assert {"fox", "frog"} & {*(model.spec.words or ())} == {"fox"}
 
 
 def test_latents_of_the_trained_vae_have_unit_scale(trained: Path) -> None:
     model = load_model(find(str(trained / "model")), "cpu")
     pixels = np.load(trained / "cache" / "pixels.npy")
-    latents = model.encode_video(pixels).transpose(0, 1).flatten(1)
+    latents = model.codec.encode_video(pixels).transpose(0, 1).flatten(1)
     assert latents.mean(1).abs().max() < 0.2
     assert (latents.std(1) - 1).abs().max() < 0.2
 

@@ -68,7 +68,7 @@ def _ours(story: Path, device: str) -> Film:
         maker = ModelGenerator(plan.model, lambda: model, lambda reader: model)  # type: ignore[arg-type,return-value]
         render(plan, Run.create(folder / "film.run"), lambda: maker, emit)
 
-    weights = _weights(Path(plan.model.base)) + file_bytes(Path(plan.model.adapter))
+    weights = _weights(Path(plan.model.files.base)) + file_bytes(Path(plan.model.files.adapter))
     return _measured(weights, lambda: load_model(plan.model, device), make)
 
 
@@ -77,7 +77,7 @@ def _stock(story: Path, device: str) -> Film:
 
     plan = plan_of(story)
     return _measured(
-        _weights(Path(plan.model.base)),
+        _weights(Path(plan.model.files.base)),
         lambda: load_stock(plan.model, device),
         lambda model, folder, whole: make_stock(model, plan, folder, whole),
     )

@@ -17,7 +17,7 @@ from onestory_cli.generate.denoise import Conditions, DenoiseConfig, guided_velo
 from onestory_cli.generate.shot import generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.bases import T2V_1_3B
-from onestory_cli.models.model import CPU, NO_MODULE, LoadedModel
+from onestory_cli.models.model import CPU, Denoiser, LoadedModel
 from onestory_cli.models.transformer import MemoryWanTransformer, rotary_embedding
 from onestory_cli.planning.jobs import ShotJob
 
@@ -80,28 +80,28 @@ def least(
 
 def step_with_memory(shape: StepShape, *, budget: float, turns: int, device: torch.device = CPU) -> Pair:
     """One guided step with a budget of context tokens, and without any. The weights' values do not matter."""
-    model = _random_wan(shape, device)
-    spec = model.spec
+    denoiser = _random_wan(shape, device)
+    spec = denoiser.spec
     rows, columns = spec.latent_size(shape.width, shape.height)
     latents = torch.randn(1, spec.latent_channels, spec.latent_frames(shape.frames), rows, columns, device=device)
     tokens = round(budget * spec.tokens_per_frame(shape.width, shape.height))
-    config = model.transformer.config
+    config = denoiser.transformers[0].config
     text = torch.randn(1, 512, config.text_dim, device=device)
     with_memory = Conditions(
-        text_BLE=text,
-        negative_BLE=text,
+        prompt_embeds_BLE=text,
+        negative_prompt_embeds_BLE=text,
         context_BSD=torch.randn(1, tokens, config.num_attention_heads * config.attention_head_dim, device=device),
-        rotary=rotary_embedding(torch.zeros(tokens, 3), head_dim=config.attention_head_dim),
+        context_rope=rotary_embedding(torch.zeros(tokens, 3), head_dim=config.attention_head_dim),
     )
     without = replace(
         with_memory,
         context_BSD=with_memory.context_BSD[:, :0],
-        rotary=rotary_embedding(torch.zeros(0, 3), head_dim=config.attention_head_dim),
+        context_rope=rotary_embedding(torch.zeros(0, 3), head_dim=config.attention_head_dim),
     )
     moment, schedule = torch.tensor(500.0), DenoiseConfig(name="euler", steps=1, shift=1.0, guidance=5.0)
 
     def step(conditions: Conditions) -> None:
-        guided_velocity(model, latents, moment, conditions, schedule).sum().item()  # the sum waits for a GPU
+        guided_velocity(denoiser, latents, moment, conditions, schedule).sum().item()  # the sum waits for a GPU
 
     with torch.inference_mode():
         return in_turns(lambda: step(with_memory), lambda: step(without), turns, _clock(device))
@@ -128,7 +128,7 @@ def _make(model: LoadedModel, job: ShotJob, number: int) -> int:
     bank = _bank(model, job, number - 1)
     memory = replace(job.memory, sources=tuple(bank.sources), shown=())
     made = generate_shot(model, replace(job, index=number - 1, memory=memory), bank)
-    _ = made.pixels_PHWC
+    made.decode()
     return len(made.selection)
 
 
@@ -148,20 +148,14 @@ def _bank(model: LoadedModel, job: ShotJob, shots: int) -> MemoryBank:
     return bank
 
 
-def _random_wan(shape: StepShape, device: torch.device) -> LoadedModel:
-    """A transformer of Wan's proportions in a model that has no other part."""
+def _random_wan(shape: StepShape, device: torch.device) -> Denoiser:
+    """A transformer of Wan's proportions with random weights."""
     width = shape.heads * 128
     transformer = MemoryWanTransformer(
         num_attention_heads=shape.heads, attention_head_dim=128, num_layers=shape.layers, ffn_dim=width * 35 // 6
     )
-    spec = replace(T2V_1_3B, adapter="random")
-    return LoadedModel(
-        spec=spec,
-        vae=NO_MODULE,
-        text_encoder=NO_MODULE,
-        tokenizer=NO_MODULE,
-        selector=NO_MODULE,
-        transformer=transformer.to(device).eval().requires_grad_(False),
-        conditioner=NO_MODULE,
+    return Denoiser(
+        spec=T2V_1_3B.with_fields(adapter="random"),
+        transformers=(transformer.to(device).eval().requires_grad_(False),),
         device=device,
     )

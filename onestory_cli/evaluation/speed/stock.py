@@ -14,8 +14,8 @@ from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler, UniPCM
 
 from onestory_cli.generate.denoise import prepare_latents
 from onestory_cli.media.video import write_clip
-from onestory_cli.models.load import compute_type, pick_device, silence_library_logging
-from onestory_cli.models.model import TEXT_TOKENS
+from onestory_cli.models.caption_encoder import TEXT_TOKENS
+from onestory_cli.models.load import compute_dtype, pick_device, silence_library_logging
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.planning.jobs import Plan, ShotJob
 
@@ -24,7 +24,7 @@ def load_stock(spec: ModelSpec, device: str) -> Any:
     """The pipeline that diffusers' own `from_pretrained` makes of the base's folder, as it comes."""
     silence_library_logging()
     target = pick_device(device)
-    pipeline = DiffusionPipeline.from_pretrained(spec.base, torch_dtype=compute_type(spec, target))
+    pipeline = DiffusionPipeline.from_pretrained(spec.files.base, torch_dtype=compute_dtype(spec, target))
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(target)
 

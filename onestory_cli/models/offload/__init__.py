@@ -1,1 +1,1 @@
-"""Fit a model to a device: memory sizes, estimates, offload and quantization."""
+"""Execution of a model within limited memory: offload, quantization, and estimates."""

@@ -1,8 +1,7 @@
-"""How a model is fitted to a card: a pure choice among the switches that diffusers has. No torch here.
+"""Choose how a model is executed on a device: offload, quantization, VAE tiling. No torch here.
 
-A *card* is the memory that a render may use. What changes the bytes of a shot (storage in fewer bits, tiles of the VAE,
-another attention kernel, compiled blocks, a cache) is part of the model's fingerprint; where weights wait does not
-change them.
+Options that change the bytes of a shot (quantization, VAE tiling, attention kernel, compiled blocks, block cache) are
+part of the model's fingerprint. Offloading is not: where weights wait changes no byte.
 """
 
 from __future__ import annotations
@@ -17,20 +16,22 @@ Offload = Literal["none", "model", "group"]
 Storage = Literal["none", "fp8", "int8", "nf4"]
 OFFLOADS: tuple[Offload, ...] = get_args(Offload)
 STORAGES: tuple[Storage, ...] = get_args(Storage)
-# Of the bytes of bf16 weights, what each storage keeps; norms, embeddings and scales stay as they are.
-_KEEPS: dict[Storage, float] = {"none": 1.0, "fp8": 0.55, "int8": 0.55, "nf4": 0.32}
-_NEEDS: dict[Storage, str] = {"int8": "torchao", "nf4": "bitsandbytes"}
+# Size of quantized weights as a fraction of bf16; norms, embeddings and scales stay in bf16.
+_SIZE_RATIO: dict[Storage, float] = {"none": 1.0, "fp8": 0.55, "int8": 0.55, "nf4": 0.32}
+_PACKAGES: dict[Storage, str] = {"int8": "torchao", "nf4": "bitsandbytes"}
 CONTEXT = "context"  # the mode of `--cache` that reuses context tokens
-THRESHOLD = 0.05  # of the first-block cache, diffusers' own default
-_ROOM = 0.92  # of a card: the rest goes to the driver, to kernels and to fragments
-_CACHED = 1.5  # of a step's activations: three tensors of two passes stay beside them
-_GROUP_BLOCKS = 4  # of a transformer of 30 or 40: two in use and two on their way
+CACHE_THRESHOLD = 0.05  # of the first-block cache, diffusers' default; see models.block_cache.cache_blocks
+_USABLE = 0.92  # fraction of a memory; the rest is for the driver, kernels and fragmentation
+_CACHED_STEP = 1.5  # the block cache keeps three tensors of two passes in addition to a step's activations
+_GROUP_BLOCKS = 4  # transformer blocks on the GPU with group offload: two in use, two in transfer
+_BLOCKS = 30  # blocks of a Wan transformer, at least: 30 or 40
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutionConfig:
-    """The switches of one model. `attention` "" is torch's own kernel, `cache` the threshold of the first-block cache,
-    or None for no cache."""
+    """How one model is executed. `storage` is the quantization of the transformer weights. `attention` "" is torch's
+    own kernel. `cache` is the threshold of the first-block cache, or None without it.
+    `reuse_context` computes the context tokens of a shot only once."""
 
     offload: Offload = "none"
     storage: Storage = "none"
@@ -42,7 +43,7 @@ class ExecutionConfig:
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """What of it changes the bytes of a shot."""
+        """The options that change the bytes of a shot, as text."""
         marks = {
             f"storage {self.storage}": self.storage != "none",
             "vae tiling": self.vae_tiling,
@@ -54,8 +55,8 @@ class ExecutionConfig:
         return tuple(mark for mark, on in marks.items() if on)
 
     @property
-    def lasting(self) -> ExecutionConfig:
-        """The part that a run keeps for the next machine: what changes its bytes."""
+    def recorded(self) -> ExecutionConfig:
+        """The options that run.json records, because they change bytes: all except `offload`."""
         return replace(self, offload="none")
 
     def __str__(self) -> str:
@@ -68,7 +69,7 @@ DEFAULT_EXECUTION = ExecutionConfig()
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutionRequest:
-    """What the flags say; None leaves it to the choice."""
+    """The options given on the command line; None leaves the choice to `choose_execution`."""
 
     offload: Offload | None = None
     storage: Storage | None = None
@@ -81,9 +82,9 @@ class ExecutionRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceMemory:
-    """`memory` of the GPU and `host` of the machine, in bytes; a processor alone has no memory of its own.
+    """Bytes of `memory` that a render may use on its device, and of the `host`; on a CPU both are the same memory.
 
-    `packages` are those of quantisation that are installed.
+    `packages` are the installed quantization packages.
     """
 
     memory: int
@@ -94,7 +95,10 @@ class DeviceMemory:
 
 @dataclass(frozen=True, kw_only=True)
 class MemorySizes:
-    """Bytes of a model's parts as they are computed with, and of what works beside them for one shot."""
+    """Bytes of a model's parts in the dtype that it computes in, and of the activations of one shot.
+
+    `step` is one denoising step, `decode` and `tiled_decode` the VAE's decoding.
+    """
 
     transformers: tuple[int, ...]
     encoders: tuple[int, ...]
@@ -104,86 +108,86 @@ class MemorySizes:
     tiled_decode: int
 
 
-def choose_execution(sizes: MemorySizes, card: DeviceMemory, asked: ExecutionRequest | None = None) -> ExecutionConfig:
-    """The first fitting of the ladder that fits, flags obeyed.
-
-    Weights that wait elsewhere cost time and change no byte, so they come before storage in fewer bits; tiles of the
-    VAE come where the decoding alone is too large. On a processor nothing is chosen.
+def choose_execution(
+    sizes: MemorySizes, device: DeviceMemory, request: ExecutionRequest | None = None
+) -> ExecutionConfig:
+    """The first candidate that fits and satisfies the request; on a CPU, exactly what the request says.
 
     Raises:
-        OnestoryError: U607 where nothing fits.
+        OnestoryError: U607 if no candidate fits.
     """
-    asked = asked or ExecutionRequest()
-    ways = list_takes(sizes, card, asked)
-    chosen = next((way for way in ways if not card.gpu or fits(sizes, way, card)), None)
+    configs = candidates(sizes, device, request or ExecutionRequest())
+    chosen = next((config for config in configs if not device.gpu or fits(sizes, config, device)), None)
     if chosen is None:
         raise OnestoryError(
             "U607",
-            f"the model does not fit into {card.memory / 1e9:.1f} GB in any way that is known",
-            help="a smaller size or fewer frames, a smaller model, or a .gguf file of it after `model:`",
+            f"the model does not fit into {device.memory / 1e9:.1f} GB with any supported offload or quantization",
+            help="use a smaller size or fewer frames, a smaller model, or a .gguf file of it in `model:`",
             exit=ExitCode.MACHINE,
         )
     return chosen
 
 
-def list_takes(sizes: MemorySizes, card: DeviceMemory, asked: ExecutionRequest) -> Iterator[ExecutionConfig]:
-    """The fittings that the flags and the installed packages allow, best first; on a processor there is one."""
+def candidates(sizes: MemorySizes, device: DeviceMemory, request: ExecutionRequest) -> Iterator[ExecutionConfig]:
+    """The configs that the request and the installed packages allow, best first; one on a CPU.
+
+    Offload comes before quantization, because it costs time but changes no byte. The VAE is tiled if decoding alone
+    does not fit.
+    """
     fixed = ExecutionConfig(
-        attention=asked.attention,
-        compile_blocks=asked.compile_blocks,
-        cache=asked.cache,
-        reuse_context=asked.reuse_context,
+        attention=request.attention,
+        compile_blocks=request.compile_blocks,
+        cache=request.cache,
+        reuse_context=request.reuse_context,
     )
-    if not card.gpu:
-        yield replace(fixed, storage=asked.storage or "none", vae_tiling=bool(asked.vae_tiling))
+    if not device.gpu:
+        yield replace(fixed, storage=request.storage or "none", vae_tiling=bool(request.vae_tiling))
         return
-    tiling = asked.vae_tiling
+    tiling = request.vae_tiling
     if tiling is None:
-        tiling = sizes.vae + sizes.decode > usable_bytes(card.memory)
-    for storage in (asked.storage,) if asked.storage else _able(card):
-        for offload in (asked.offload,) if asked.offload else OFFLOADS:
+        tiling = sizes.vae + sizes.decode > usable_bytes(device.memory)
+    for storage in (request.storage,) if request.storage else _installed(device):
+        for offload in (request.offload,) if request.offload else OFFLOADS:
             yield replace(fixed, offload=offload, storage=storage, vae_tiling=tiling)
 
 
-def fits(sizes: MemorySizes, fitting: ExecutionConfig, card: DeviceMemory) -> bool:
-    """Whether the card holds the work, and the machine the weights that wait."""
-    waits = 0 if fitting.offload == "none" else host_bytes(sizes, fitting)
-    return device_bytes(sizes, fitting) <= usable_bytes(card.memory) and waits <= usable_bytes(card.host)
+def fits(sizes: MemorySizes, config: ExecutionConfig, device: DeviceMemory) -> bool:
+    """Whether the device has memory for the work, and the host for the offloaded weights."""
+    offloaded = 0 if config.offload == "none" else host_bytes(sizes, config)
+    return device_bytes(sizes, config) <= usable_bytes(device.memory) and offloaded <= usable_bytes(device.host)
 
 
 def usable_bytes(memory: int) -> int:
-    """Bytes of a memory that a render can count on."""
-    return int(memory * _ROOM)
+    """The part of a memory that a render can use."""
+    return int(memory * _USABLE)
 
 
-def device_bytes(sizes: MemorySizes, fitting: ExecutionConfig) -> int:
-    """Bytes that the card must hold at the worst moment; the VAE is small and stays."""
-    keeps = _KEEPS[fitting.storage]
-    transformers = [round(size * keeps) for size in sizes.transformers]
-    decode = sizes.tiled_decode if fitting.vae_tiling else sizes.decode
-    step = sizes.step if fitting.cache is None else round(sizes.step * _CACHED)
-    work = max(step, decode)
-    if fitting.offload == "none":
-        return sum(transformers) + sum(sizes.encoders) + sizes.vae + work
-    if fitting.offload == "model":
+def device_bytes(sizes: MemorySizes, config: ExecutionConfig) -> int:
+    """Peak bytes on the device. The VAE is small and never offloaded."""
+    ratio = _SIZE_RATIO[config.storage]
+    transformers = [round(size * ratio) for size in sizes.transformers]
+    decode = sizes.tiled_decode if config.vae_tiling else sizes.decode
+    step = sizes.step if config.cache is None else round(sizes.step * _CACHED_STEP)
+    if config.offload == "none":
+        return sum(transformers) + sum(sizes.encoders) + sizes.vae + max(step, decode)
+    if config.offload == "model":
         return sizes.vae + max(max(transformers) + step, *sizes.encoders, decode)
-    return sizes.vae + max(max(transformers) * _GROUP_BLOCKS // 30 + step, decode)
+    return sizes.vae + max(max(transformers) * _GROUP_BLOCKS // _BLOCKS + step, decode)
 
 
-def host_bytes(sizes: MemorySizes, fitting: ExecutionConfig) -> int:
-    """Bytes of weights that wait in the machine's memory."""
-    return round(sum(sizes.transformers) * _KEEPS[fitting.storage]) + sum(sizes.encoders)
+def host_bytes(sizes: MemorySizes, config: ExecutionConfig) -> int:
+    """Bytes of offloaded weights in host memory."""
+    return round(sum(sizes.transformers) * _SIZE_RATIO[config.storage]) + sum(sizes.encoders)
 
 
-def loading_bytes(sizes: MemorySizes, fitting: ExecutionConfig) -> int:
-    """Bytes that the machine's memory holds while weights are read: all parts pass through it, of which fp8 is made
-    only then."""
-    keeps = 1.0 if fitting.storage == "fp8" else _KEEPS[fitting.storage]
-    return round(sum(sizes.transformers) * keeps) + sum(sizes.encoders) + sizes.vae
+def loading_bytes(sizes: MemorySizes, config: ExecutionConfig) -> int:
+    """Bytes of host memory while loading. All parts pass through it; fp8 is cast only after that."""
+    ratio = 1.0 if config.storage == "fp8" else _SIZE_RATIO[config.storage]
+    return round(sum(sizes.transformers) * ratio) + sum(sizes.encoders) + sizes.vae
 
 
-def _able(card: DeviceMemory) -> tuple[Storage, ...]:
-    return tuple(item for item in STORAGES if item not in _NEEDS or _NEEDS[item] in card.packages)
+def _installed(device: DeviceMemory) -> tuple[Storage, ...]:
+    return tuple(item for item in STORAGES if item not in _PACKAGES or _PACKAGES[item] in device.packages)
 
 
 def parse_cache(text: str) -> float:
@@ -194,36 +198,34 @@ def parse_cache(text: str) -> float:
     """
     name, colon, number = text.partition(":")
     try:
-        threshold = float(number) if colon else THRESHOLD
+        threshold = float(number) if colon else CACHE_THRESHOLD
     except ValueError:
         threshold = -1.0
     if name != "first-block" or not 0 <= threshold < 1:
-        help = "context, first-block, or first-block:0.1 with a threshold below 1"
-        raise OnestoryError("U606", f'--cache knows no "{text}"', help=help, exit=ExitCode.USAGE)
+        help = "use context, first-block, or first-block:0.1 with a threshold below 1"
+        raise OnestoryError("U606", f'unknown --cache mode "{text}"', help=help, exit=ExitCode.USAGE)
     return threshold
 
 
-def refuse_cache(fitting: ExecutionConfig, *, vace: bool, shared: bool) -> None:
-    """Refuse what a first-block cache does not go with: a VACE base, compiled blocks, a step `shared` by processes.
+def refuse_cache(config: ExecutionConfig, *, vace: bool, shared: bool) -> None:
+    """Refuse a first-block cache for VACE, for compiled blocks, or for a step `shared` by several processes.
 
     Raises:
         OnestoryError: U606.
     """
-    if fitting.cache is None:
+    if config.cache is None:
         return
     if vace:
-        raise cannot_cache("VACE adds its control between the blocks, and would add it twice")
-    if fitting.compile_blocks:
-        raise cannot_cache("compiled blocks cannot stop and compare")
+        raise cannot_cache("VACE adds its control between the blocks and would add it twice")
+    if config.compile_blocks:
+        raise cannot_cache("compiled blocks cannot be skipped")
     if shared:
-        raise cannot_cache("processes that share a step would each decide for themselves")
+        raise cannot_cache("processes that share a step would decide differently")
 
 
 def cannot_cache(why: str) -> OnestoryError:
     """U606: the first-block cache cannot be used."""
-    return OnestoryError(
-        "U606", f"the first-block cache cannot be used here: {why}", help="leave `--cache` out", exit=ExitCode.USAGE
-    )
+    return OnestoryError("U606", f"cannot use the first-block cache: {why}", help="omit `--cache`", exit=ExitCode.USAGE)
 
 
 def parse_size(text: str) -> int | None:
@@ -243,6 +245,6 @@ def parse_size(text: str) -> int | None:
         size = 0.0
     if not 0 < size < 2**50:
         raise OnestoryError(
-            "U606", f'"{text}" is no size of memory', help="auto, or gigabytes such as 24GB", exit=ExitCode.USAGE
+            "U606", f'invalid memory size "{text}"', help="use auto, or gigabytes such as 24GB", exit=ExitCode.USAGE
         )
     return int(size)

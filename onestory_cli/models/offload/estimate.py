@@ -1,4 +1,4 @@
-"""Whether a model can make a shot on a card, told from shapes before anything is loaded or fetched. No torch here."""
+"""Estimate the memory of a model from parameter shapes, before it is downloaded or loaded. No torch here."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from onestory_cli.models.offload.config import (
     ExecutionConfig,
     ExecutionRequest,
     MemorySizes,
+    candidates,
     device_bytes,
     fits,
     host_bytes,
-    list_takes,
     loading_bytes,
     usable_bytes,
 )
 from onestory_cli.models.offload.sizes import PartSizes, memory_sizes
 from onestory_cli.models.spec import ModelSpec
 
-PROGRAM = 6 * 10**8  # bytes of the libraries themselves, in the machine's memory
+PROGRAM_BYTES = 6 * 10**8  # host memory of Python, torch and the other libraries
 
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """What is asked of a model at once: pixel frames of a size, their noise tokens, and context tokens of memory."""
+    """The largest work of a model: a shot in pixel frames and pixels, its noise tokens, and its context tokens."""
 
     frames: int
     width: int
@@ -36,8 +36,9 @@ class Workload:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListedTake:
-    """One fitting, the bytes that it needs of the card and of the machine while it works, and whether it has them."""
+class Candidate:
+    """An execution config as text, the bytes it needs on the GPU (`card`) and on the host (`machine`), and whether
+    they fit."""
 
     fitting: str
     card: int
@@ -47,10 +48,12 @@ class ListedTake:
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryEstimate:
-    """A model and its largest work on a card. `memory` is the card's, or the machine's where there is no card, of which
-    `usable_bytes` can be counted on. `ways` go down to the one that `chosen` names; None is chosen where no way fits.
+    """The memory, in bytes, that a model and its workload need on a device. The field names are those of
+    `doctor --json`.
 
-    `loading` is what the machine's memory holds while the weights are read.
+    `memory` is the GPU's, or the host's without a GPU; `usable` is the part of it that a render can use. `parts` are
+    the weights by part, `step` and `decode` the activations, `loading` the host memory while loading. `ways` are the
+    candidates up to the one that `chosen` names; `chosen` is None if none fits.
     """
 
     model: str
@@ -63,16 +66,17 @@ class MemoryEstimate:
     usable: int
     host: int
     loading: int
-    ways: tuple[ListedTake, ...]
+    ways: tuple[Candidate, ...]
     chosen: str | None
 
     @property
     def fits(self) -> bool:
+        """Whether the model can be loaded and run."""
         return self.chosen is not None and self.loading <= self.host
 
 
 def default_workload(spec: ModelSpec) -> Workload:
-    """A shot at the model's own size and length, with all the memory that it takes by itself."""
+    """A shot of the model's default size and length with a full memory."""
     rows, columns = spec.latent_size(spec.width, spec.height)
     levels = allocate(spec.memory_frames, spec.budget, height=rows, width=columns, levels=spec.levels)
     per_frame = spec.tokens_per_frame(spec.width, spec.height)
@@ -86,16 +90,16 @@ def default_workload(spec: ModelSpec) -> Workload:
 
 
 def estimate_memory(
-    spec: ModelSpec, parts: PartSizes, work: Workload, card: DeviceMemory, asked: ExecutionRequest
+    spec: ModelSpec, parts: PartSizes, work: Workload, device: DeviceMemory, request: ExecutionRequest
 ) -> MemoryEstimate:
-    """The way that `--vram auto` would take, and those before it that are too large."""
+    """The candidates of `--vram auto` up to the first that fits, with their memory."""
     sizes = memory_sizes(
         spec, frames=work.frames, width=work.width, height=work.height, context=work.context, parts=parts
     )
-    ways: list[ListedTake] = []
-    fitting = ExecutionConfig()
-    for fitting in list_takes(sizes, card, asked):
-        ways.append(_way(sizes, fitting, card))
+    ways: list[Candidate] = []
+    config = ExecutionConfig()
+    for config in candidates(sizes, device, request):
+        ways.append(_candidate(sizes, config, device))
         if ways[-1].fits:
             break
     return MemoryEstimate(
@@ -103,30 +107,30 @@ def estimate_memory(
         parts=parts.sizes,
         work=work,
         step=sizes.step,
-        decode=sizes.tiled_decode if fitting.vae_tiling else sizes.decode,
-        gpu=card.gpu,
-        memory=card.memory,
-        usable=usable_bytes(card.memory),
-        host=card.host,
-        loading=loading_bytes(sizes, fitting) + PROGRAM,
+        decode=sizes.tiled_decode if config.vae_tiling else sizes.decode,
+        gpu=device.gpu,
+        memory=device.memory,
+        usable=usable_bytes(device.memory),
+        host=device.host,
+        loading=loading_bytes(sizes, config) + PROGRAM_BYTES,
         ways=tuple(ways),
         chosen=ways[-1].fitting if ways[-1].fits else None,
     )
 
 
-def _way(sizes: MemorySizes, fitting: ExecutionConfig, card: DeviceMemory) -> ListedTake:
-    if not card.gpu:
-        all_of_it = device_bytes(sizes, fitting) + PROGRAM
-        return ListedTake(fitting=str(fitting), card=0, machine=all_of_it, fits=all_of_it <= usable_bytes(card.memory))
-    waits = 0 if fitting.offload == "none" else host_bytes(sizes, fitting)
-    return ListedTake(
-        fitting=str(fitting),
-        card=device_bytes(sizes, fitting),
-        machine=waits + PROGRAM,
-        fits=fits(sizes, fitting, card),
+def _candidate(sizes: MemorySizes, config: ExecutionConfig, device: DeviceMemory) -> Candidate:
+    if not device.gpu:
+        total = device_bytes(sizes, config) + PROGRAM_BYTES
+        return Candidate(fitting=str(config), card=0, machine=total, fits=total <= usable_bytes(device.memory))
+    offloaded = 0 if config.offload == "none" else host_bytes(sizes, config)
+    return Candidate(
+        fitting=str(config),
+        card=device_bytes(sizes, config),
+        machine=offloaded + PROGRAM_BYTES,
+        fits=fits(sizes, config, device),
     )
 
 
-def with_device_dtype(spec: ModelSpec, card: DeviceMemory) -> ModelSpec:
-    """The spec with the type that it computes in there: processors take float32."""
-    return spec if card.gpu else replace(spec, dtype="float32")
+def with_device_dtype(spec: ModelSpec, device: DeviceMemory) -> ModelSpec:
+    """The spec with the dtype that it computes in on a device: float32 on a CPU."""
+    return spec if device.gpu else replace(spec, dtype="float32")

@@ -10,18 +10,66 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor
 
+from onestory_cli.memory.conditioner import AdaptiveConditioner
+from onestory_cli.memory.selector import FrameSelector
 from onestory_cli.models.fingerprint import fingerprint
-from onestory_cli.models.load import image_parts, load_transformer, load_vae, reading_weights, text_parts, to_device
-from onestory_cli.models.model import NO_MODULE, LoadedModel, Reader
+from onestory_cli.models.load import (
+    load_caption_encoder,
+    load_codec,
+    load_image_encoder,
+    load_transformer,
+    reading_weights,
+    to_device,
+)
+from onestory_cli.models.model import ClipImageEncoder, Denoiser
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.models.transformer import MemoryWanTransformer
+from onestory_cli.models.vae_codec import VaeCodec
 
 Captions = Callable[[list[str]], Tensor]  # captions -> (B, L, E), zero after each caption's end
+
+
+@dataclass(kw_only=True)
+class AdapterModel:
+    """A base with an adapter in training. It has no text encoder: captions are encoded before."""
+
+    codec: VaeCodec
+    selector: FrameSelector
+    denoiser: Denoiser
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The spec of the base with the adapter's settings."""
+        return self.denoiser.spec
+
+    @property
+    def device(self) -> torch.device:
+        """The device of all parts."""
+        return self.denoiser.device
+
+    @property
+    def transformer(self) -> MemoryWanTransformer:
+        """The transformer that learns."""
+        return self.denoiser.transformers[0]
+
+    @property
+    def conditioner(self) -> AdaptiveConditioner:
+        """The conditioner of that transformer."""
+        return self.denoiser.conditioners[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureModel:
+    """The parts of a base that encode pictures."""
+
+    spec: ModelSpec
+    codec: VaeCodec
+    image_encoder: ClipImageEncoder | None = None
 
 
 @dataclass(frozen=True)
@@ -47,27 +95,23 @@ class Base:
     def captions(self) -> Iterator[Captions]:
         """The text encoder, for as long as the context lasts."""
         with reading_weights(self.spec):
-            parts = text_parts(self.spec, self.device)
-        reader = Reader(spec=self.spec, **parts, selector=NO_MODULE, device=self.device)
-        to_device(self.device, reader.text_encoder)
-        yield reader.encode_text
+            encoder = load_caption_encoder(self.spec, self.device)
+        to_device(self.device, encoder.encoder)
+        yield encoder.encode
 
-    def painter(self, **parts: Any) -> LoadedModel:
-        """The VAE and whatever `parts` are at hand, as a model; what else it has is not in memory."""
+    def codec(self) -> VaeCodec:
+        """The VAE."""
         with reading_weights(self.spec):
-            vae = load_vae(self.spec)
-        to_device(self.device, vae)
-        absent = dict.fromkeys(("text_encoder", "tokenizer", "selector", "transformer", "conditioner"), NO_MODULE)
-        return LoadedModel(**{**absent, **parts}, spec=self.spec, vae=vae, device=self.device)
+            return load_codec(self.spec, self.device)
 
-    def seer(self) -> LoadedModel:
-        """The parts that look at pictures: the VAE, and the image encoder of a base that has one."""
+    def pictures(self) -> PictureModel:
+        """The parts that encode pictures: the VAE, and the image encoder of a base that has one."""
         if not self.spec.image_tokens:
-            return self.painter()
+            return PictureModel(spec=self.spec, codec=self.codec())
         with reading_weights(self.spec):
-            parts = image_parts(self.spec, torch.float32)
-        to_device(self.device, parts["image_encoder"])
-        return self.painter(**parts)
+            encoder = load_image_encoder(self.spec, self.device, torch.float32)
+        to_device(self.device, encoder.encoder)
+        return PictureModel(spec=self.spec, codec=self.codec(), image_encoder=encoder)
 
     def transformer(self, dtype: torch.dtype) -> MemoryWanTransformer:
         """The transformer that learns, frozen yet."""
@@ -77,4 +121,4 @@ class Base:
         return cast(MemoryWanTransformer, loaded)
 
     def _fingerprint(self, *parts: str) -> str:
-        return "".join(fingerprint(str(Path(self.spec.base) / part)) for part in parts)
+        return "".join(fingerprint(str(Path(self.spec.files.base) / part)) for part in parts)

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from onestory_cli.memory.conditioner import AdaptiveConditioner, ConditionerConfig
 from onestory_cli.memory.levels import LEVELS
 from onestory_cli.memory.selector import FrameSelector, SelectorConfig
 from onestory_cli.models.adapter import add_lora
 from onestory_cli.models.load import load_selector
-from onestory_cli.models.model import LoadedModel
+from onestory_cli.models.model import Denoiser
 from onestory_cli.models.transformer import MemoryWanTransformer
-from onestory_cli.training.adapter.base import Base
+from onestory_cli.training.adapter.base import AdapterModel, Base
 from onestory_cli.training.adapter.recipe import AdapterRecipe
 
 MOST_TIMES = 32  # places within a shot that the selector tells apart
 
 
-def build_adapter(recipe: AdapterRecipe, base: Base, *, frozen: torch.dtype, beside: Path) -> LoadedModel:
+def build_adapter(recipe: AdapterRecipe, base: Base, *, frozen: torch.dtype, beside: Path) -> AdapterModel:
     """The base's transformer and VAE with a fresh adapter, drawn from the recipe's seed; without text encoder.
 
     `frozen` is the type of weights that do not learn; those that do are in float32. Where the other of two experts has
@@ -51,9 +50,16 @@ def build_adapter(recipe: AdapterRecipe, base: Base, *, frozen: torch.dtype, bes
     )
     if recipe.other_expert:
         selector = load_selector(beside / recipe.other_expert / "adapter").requires_grad_(False)
-    parts: dict[str, nn.Module] = {"transformer": transformer, "selector": selector, "conditioner": conditioner}
-    model = base.painter(**{name: part.to(base.device) for name, part in parts.items()})
-    return replace(model, dtype=frozen) if recipe.delta == "none" else model
+    for module in (transformer, selector, conditioner):
+        module.to(base.device)
+    denoiser = Denoiser(
+        spec=base.spec,
+        transformers=(transformer,),
+        conditioners=(conditioner,),
+        device=base.device,
+        dtype=frozen if recipe.delta == "none" else torch.float32,
+    )
+    return AdapterModel(codec=base.codec(), selector=selector, denoiser=denoiser)
 
 
 def add_delta(recipe: AdapterRecipe, transformer: MemoryWanTransformer) -> None:

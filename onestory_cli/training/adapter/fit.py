@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from onestory_cli.errors import OnestoryError
@@ -41,8 +41,7 @@ def fit(recipe: AdapterRecipe, path: Path, adapter: Path) -> Fit:
     width, height = recipe.size or (spec.width, spec.height)
     low = recipe.expert == "low"
     boundary = spec.boundary_ratio
-    trained = replace(
-        spec,
+    trained = spec.with_fields(
         adapter=str(adapter),
         width=width,
         height=height,
@@ -78,5 +77,5 @@ def misfits(recipe: AdapterRecipe, spec: ModelSpec) -> Iterator[str]:
         yield "expert: the base has two; say whether high or low is trained"
     if spec.experts == 1 and (recipe.expert or recipe.other_expert):
         yield "expert: the base has only one"
-    if spec.transformer_file.endswith(".gguf"):
+    if spec.files.transformer_file.endswith(".gguf"):
         yield "base: quantised weights cannot be trained on; name the safetensors that they were made from"

@@ -18,7 +18,8 @@ from onestory_cli.generate.denoise import Conditions, predict_velocity
 from onestory_cli.generate.selection import Context, condition, gather
 from onestory_cli.memory.levels import allocate
 from onestory_cli.memory.selector import selection_loss
-from onestory_cli.models.model import TRAIN_TIMESTEPS, LoadedModel
+from onestory_cli.models.model import TRAIN_TIMESTEPS
+from onestory_cli.training.adapter.base import AdapterModel
 from onestory_cli.training.adapter.recipe import Learning, Memory
 from onestory_cli.training.adapter.triples import Triples
 from onestory_cli.training.objective import Losses, by_chance
@@ -90,12 +91,12 @@ class Learner(nn.Module):
     weights over devices gather them for the length of a forward only.
     """
 
-    def __init__(self, model: LoadedModel) -> None:
+    def __init__(self, model: AdapterModel) -> None:
         super().__init__()
         self.transformer, self.selector, self.conditioner = model.transformer, model.selector, model.conditioner
         self.model = model
 
-    def forward(self, work: Callable[[LoadedModel], Any]) -> Any:
+    def forward(self, work: Callable[[AdapterModel], Any]) -> Any:
         return work(self.model)
 
     @property
@@ -103,7 +104,7 @@ class Learner(nn.Module):
         return {"transformer": self.transformer, "selector": self.selector, "conditioner": self.conditioner}
 
 
-def losses_of(model: LoadedModel, batch: Triples, choices: Choices, *, selection_weight: float) -> Losses:
+def losses_of(model: AdapterModel, batch: Triples, choices: Choices, *, selection_weight: float) -> Losses:
     """`loss` with its gradient, and its parts for the log."""
     device = model.device
     text_BLE, memory = batch.text_BLE.to(device), batch.memory_BFCHW.to(device)
@@ -119,7 +120,7 @@ def losses_of(model: LoadedModel, batch: Triples, choices: Choices, *, selection
     }
 
 
-def _remember(model: LoadedModel, memory_BFCHW: Tensor, scores_BF: Tensor, choices: Choices) -> Context:
+def _remember(model: AdapterModel, memory_BFCHW: Tensor, scores_BF: Tensor, choices: Choices) -> Context:
     """Context tokens of the frames that condition this step; none in a step alone."""
     order_BF = choices.order_BF
     if order_BF is None:
@@ -127,10 +128,10 @@ def _remember(model: LoadedModel, memory_BFCHW: Tensor, scores_BF: Tensor, choic
     frames, (height, width) = 0 if choices.alone else choices.frames, memory_BFCHW.shape[-2:]
     levels = allocate(frames, choices.budget, height=height, width=width, levels=model.spec.levels)
     rough_BFCHW = memory_BFCHW + choices.roughness_BFCHW.to(memory_BFCHW)
-    return condition(model, gather(rough_BFCHW, order_BF[:, : len(levels)]), levels)
+    return condition(model.denoiser, gather(rough_BFCHW, order_BF[:, : len(levels)]), levels)
 
 
-def _flow(model: LoadedModel, batch: Triples, text_BLE: Tensor, context: Context, choices: Choices) -> Tensor:
+def _flow(model: AdapterModel, batch: Triples, text_BLE: Tensor, context: Context, choices: Choices) -> Tensor:
     """L_shot: the mean squared error of the velocity noise - clean (Eq. 10), but for a first frame that is held."""
     clean = batch.target_BCTHW.to(model.device)
     time_B, noise = choices.time_B.to(clean), choices.noise_BCTHW.to(clean)
@@ -138,13 +139,13 @@ def _flow(model: LoadedModel, batch: Triples, text_BLE: Tensor, context: Context
     held = int(batch.given and model.spec.first_frame == "held")
     noisy = torch.cat([clean[:, :, :held], ((1 - time) * clean + time * noise)[:, :, held:]], dim=2)
     conditions = Conditions(
-        text_BLE=text_BLE,
-        negative_BLE=text_BLE,
+        prompt_embeds_BLE=text_BLE,
+        negative_prompt_embeds_BLE=text_BLE,
         context_BSD=context.tokens_BSD,
-        rotary=context.rotary,
-        first_BCHW=clean[:, :, 0] if held else None,
-        channels_BCTHW=None if batch.channels_BRTHW is None else batch.channels_BRTHW.to(clean),
-        image_BIV=None if batch.image_BIV is None else batch.image_BIV.to(clean),
+        context_rope=context.rope,
+        first_frame_latents_BCHW=clean[:, :, 0] if held else None,
+        concat_latents_BCTHW=None if batch.channels_BRTHW is None else batch.channels_BRTHW.to(clean),
+        image_embeds_BIV=None if batch.image_BIV is None else batch.image_BIV.to(clean),
     )
-    found = predict_velocity(model, noisy, time_B * TRAIN_TIMESTEPS, conditions)
+    found = predict_velocity(model.denoiser, noisy, time_B * TRAIN_TIMESTEPS, conditions)
     return functional.mse_loss(found[:, :, held:], (noise - clean)[:, :, held:])

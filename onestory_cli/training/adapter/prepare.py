@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from onestory_cli.events import DataPrepared, Emit
-from onestory_cli.generate.conditions import FIRST_FRAMES
-from onestory_cli.models.model import LoadedModel
-from onestory_cli.models.spec import FirstFrame
-from onestory_cli.training.adapter.base import Base
+from onestory_cli.generate.conditions import concat_conditions
+from onestory_cli.models.spec import FirstFrameInput
+from onestory_cli.training.adapter.base import Base, PictureModel
 from onestory_cli.training.adapter.cache import Shards, key_of
 from onestory_cli.training.adapter.labels import ImageEncoder, load_image_encoder, pictures_of
 from onestory_cli.training.adapter.source import Format, Source
@@ -49,7 +48,7 @@ class Keys:
     text: str
     video: str
     encoders: tuple[str, ...]
-    first_frame: FirstFrame = "none"
+    first_frame: FirstFrameInput = "none"
     image_tokens: bool = False
 
     def caption(self, caption: str) -> str:
@@ -143,7 +142,7 @@ def encode_shots(keys: Keys, base: Base, cache: Shards, share: Share, emit: Emit
         return
     names = keys.encoders if any(keys.measured(place) for place in missing) else ()
     encoders = {name: load_image_encoder(name, base.device) for name in names}
-    model = base.seer()
+    model = base.pictures()
     for key, value in _first_frame(keys, None, model, None):
         cache.put(key, value)
     for done, place in enumerate(missing, start=1):
@@ -155,16 +154,16 @@ def encode_shots(keys: Keys, base: Base, cache: Shards, share: Share, emit: Emit
 
 
 def _made(
-    keys: Keys, place: Place, model: LoadedModel, encoders: Mapping[str, ImageEncoder]
+    keys: Keys, place: Place, model: PictureModel, encoders: Mapping[str, ImageEncoder]
 ) -> Iterator[tuple[str, Tensor]]:
     """What becomes of a shot's pixels, by key."""
     video, shot = place
     pixels = keys.source.pixels(video, shot)
-    yield keys.latents(place), model.encode_video(pixels[None])[0].half()
+    yield keys.latents(place), model.codec.encode_video(pixels[None])[0].half()
     if shot == 0:
         key = keys.augmented(video)
         seed = int(key[-8:], 16)  # the clip's own, in whatever order clips are encoded
-        yield key, model.encode_video(augment(pixels[None], seed=seed))[0].half()
+        yield key, model.codec.encode_video(augment(pixels[None], seed=seed))[0].half()
     else:
         yield from _first_frame(keys, place, model, pixels[0])
     if keys.measured(place):
@@ -174,15 +173,16 @@ def _made(
 
 
 def _first_frame(
-    keys: Keys, place: Place | None, model: LoadedModel, image_HWC: NDArray[np.uint8] | None
+    keys: Keys, place: Place | None, model: PictureModel, image_HWC: NDArray[np.uint8] | None
 ) -> Iterator[tuple[str, Tensor]]:
     """What the base reads of a first frame, or of none, by key."""
     if not keys.first(place):
         return
-    fields = FIRST_FRAMES["channels"](model, keys.format, image_HWC, [])
-    yield keys.channels(place), fields["channels_BCTHW"][0].half()
-    if keys.image_tokens:
-        yield keys.seen(place), fields["image_BIV"][0].half()
+    images = concat_conditions(model, keys.format, image_HWC, [])
+    assert images.concat_latents_BCTHW is not None
+    yield keys.channels(place), images.concat_latents_BCTHW[0].half()
+    if images.image_embeds_BIV is not None:
+        yield keys.seen(place), images.image_embeds_BIV[0].half()
 
 
 def _tell(emit: Emit, what: str, done: int, total: int, share: Share) -> None:

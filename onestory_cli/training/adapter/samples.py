@@ -12,16 +12,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from onestory_cli.generate.denoise import Conditions, default_config, denoise, prepare_latents
-from onestory_cli.generate.selection import condition, gather, score, select
+from onestory_cli.generate.denoise import Conditions, DenoiseConfig, denoise, prepare_latents
+from onestory_cli.generate.selection import MemoryLimits, condition, gather, select
 from onestory_cli.memory.bank import MemoryBank
-from onestory_cli.models.model import LoadedModel
+from onestory_cli.models.selection_model import frame_scores
+from onestory_cli.training.adapter.base import AdapterModel
 from onestory_cli.training.adapter.triples import Shots
 from onestory_cli.training.samples import save_grid
 
 
 @torch.no_grad()
-def sample_rows(model: LoadedModel, shots: Shots, *, steps: int, videos: int = 4) -> tuple[NDArray[np.uint8], str]:
+def sample_rows(model: AdapterModel, shots: Shots, *, steps: int, videos: int = 4) -> tuple[NDArray[np.uint8], str]:
     """A picture (H, W, 3) with a row per video - the two shots before its last one, that shot as made, and as it is -
     and the captions of the rows."""
     rows, captions = [], []
@@ -41,7 +42,7 @@ def save_samples(path: Path, picture_HWC: NDArray[np.uint8], captions: str) -> N
     path.with_suffix(".txt").write_text(captions, encoding="utf-8")
 
 
-def _make(model: LoadedModel, shots: Shots, before: list[Tensor], caption: str, *, steps: int) -> Tensor:
+def _make(model: AdapterModel, shots: Shots, before: list[Tensor], caption: str, *, steps: int) -> Tensor:
     """Latents (C, T, H, W) of a shot from its caption and the shots before it."""
     spec = model.spec
     channels, _, height, width = before[0].shape
@@ -50,26 +51,25 @@ def _make(model: LoadedModel, shots: Shots, before: list[Tensor], caption: str, 
         bank.add(str(index), latents_CTHW)
     text, empty = (shots.text(words)[None].to(model.device) for words in (caption, ""))
     memory = bank.frames_FCHW[None].to(model.device)
-    scores = score(model, memory, bank.ages_F, bank.times_F, text)
-    choice = select(
-        model, "adaptive", scores, bank.refs, frames=spec.memory_frames, budget=spec.budget, size=(height, width)
-    )
-    context = condition(model, gather(memory, choice.positions_BK), choice.levels)
+    scores = frame_scores(model.selector, memory, bank.ages_F, bank.times_F, text)
+    limits = MemoryLimits(frames=spec.memory_frames, budget=spec.budget, levels=spec.levels, size=(height, width))
+    selected = select("adaptive", scores, bank.refs, limits)
+    context = condition(model.denoiser, gather(memory, selected.positions_BK), selected.levels)
     first = {name: value.to(model.device) for name, value in shots.first_frames([None]).items()}
     conditions = Conditions(
-        text_BLE=text,
-        negative_BLE=empty,
+        prompt_embeds_BLE=text,
+        negative_prompt_embeds_BLE=empty,
         context_BSD=context.tokens_BSD,
-        rotary=context.rotary,
-        channels_BCTHW=first.get("channels_BRTHW"),
-        image_BIV=first.get("image_BIV"),
+        context_rope=context.rope,
+        concat_latents_BCTHW=first.get("channels_BRTHW"),
+        image_embeds_BIV=first.get("image_BIV"),
     )
-    schedule = default_config(spec, steps=steps)
+    schedule = DenoiseConfig.of_model(spec, steps=steps)
     noise = prepare_latents((1, *before[0].shape), seed=0)
-    return denoise(model, noise, conditions, schedule)[0].cpu()
+    return denoise(model.denoiser, noise, conditions, schedule)[0].cpu()
 
 
-def _middle(model: LoadedModel, latents_CTHW: Tensor) -> NDArray[np.uint8]:
+def _middle(model: AdapterModel, latents_CTHW: Tensor) -> NDArray[np.uint8]:
     """(H, W, 3): the latent frame half-way, decoded as a picture by itself."""
     half = latents_CTHW.shape[1] // 2
-    return model.decode(latents_CTHW[:, half : half + 1])[0]
+    return model.codec.decode(latents_CTHW[:, half : half + 1])[0]

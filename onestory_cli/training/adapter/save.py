@@ -15,7 +15,7 @@ from torch import Tensor
 
 from onestory_cli.models.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS, base_name, read_config, shapes_of
 from onestory_cli.models.catalog import CARD
-from onestory_cli.models.model import LoadedModel
+from onestory_cli.training.adapter.base import AdapterModel
 from onestory_cli.training.adapter.prepare import Keys
 from onestory_cli.training.adapter.recipe import AdapterRecipe
 from onestory_cli.training.checkpoint import save_weights, whole
@@ -46,7 +46,7 @@ def last_losses(log: Path) -> dict[str, float]:
     return {name: value for name, value in found.items() if name not in ("stage", "step", "seconds")}
 
 
-def save_adapter(folder: Path, model: LoadedModel, weights: Mapping[str, Tensor], story: Story) -> None:
+def save_adapter(folder: Path, model: AdapterModel, weights: Mapping[str, Tensor], story: Story) -> None:
     """Write the model folder; `weights` are those that learned, by "part.name"."""
     recipe = story.recipe
     adapter = folder / "adapter"
@@ -78,7 +78,7 @@ def _joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
     return {**first, **second, "base": base, "delta": {**first["delta"], **second["delta"]}}
 
 
-def _config(model: LoadedModel, recipe: AdapterRecipe, part: str) -> dict[str, Any]:
+def _config(model: AdapterModel, recipe: AdapterRecipe, part: str) -> dict[str, Any]:
     delta: dict[str, Any] = {"kind": recipe.delta}
     if recipe.delta == "lora":
         lora = recipe.lora
@@ -91,11 +91,11 @@ def _config(model: LoadedModel, recipe: AdapterRecipe, part: str) -> dict[str, A
     }
 
 
-def _card(folder: Path, model: LoadedModel, story: Story) -> dict[str, Any]:
+def _card(folder: Path, model: AdapterModel, story: Story) -> dict[str, Any]:
     """What planning must know: the base, and what differs from it."""
     format, memory = story.keys.format, story.recipe.memory
     return {
-        "base": _reference(story.recipe.base, model.spec.base, folder),
+        "base": _reference(story.recipe.base, model.spec.files.base, folder),
         "about": f"{story.recipe.name}: {base_name(model.spec)} with a memory adapter",
         "width": format.width,
         "height": format.height,
@@ -114,7 +114,7 @@ def _reference(named: str, found: str, folder: Path) -> str:
     return os.path.relpath(found, folder)
 
 
-def model_card(model: LoadedModel, weights: Mapping[str, Tensor], story: Story) -> str:
+def model_card(model: AdapterModel, weights: Mapping[str, Tensor], story: Story) -> str:
     """The model card in Markdown: what it is, what it learned from, how, and how well."""
     recipe, format, videos = story.recipe, story.keys.format, story.keys.source.videos
     shots = sum(map(len, videos))

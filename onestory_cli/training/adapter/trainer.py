@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from onestory_cli.events import Emit, StageFinished, StageStarted
-from onestory_cli.models.model import LoadedModel
+from onestory_cli.training.adapter.base import AdapterModel
 from onestory_cli.training.adapter.learner import Choices, Learner, Noise, choose_at_random, losses_of
 from onestory_cli.training.adapter.recipe import AdapterRecipe
 from onestory_cli.training.adapter.samples import sample_rows, save_samples
@@ -37,7 +37,7 @@ class Trainer:
     def __init__(
         self,
         recipe: AdapterRecipe,
-        model: LoadedModel,
+        model: AdapterModel,
         shots: Shots,
         accelerator: Accelerator,
         folder: Path,

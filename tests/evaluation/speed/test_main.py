@@ -60,7 +60,7 @@ def test_the_stock_loop_makes_our_first_shot(tmp_path: Path, tiny_folder: Path, 
     plan = plan_of(story)
     # the stock scheduler shifts its last sigma twice; one step has no last but the first
     job = replace(plan.jobs[0], steps=1)
-    ours = generate_shot(tiny_model, job, _empty(tiny_model)).pixels_PHWC
+    ours = generate_shot(tiny_model, job, _empty(tiny_model)).decode()
     stock = stock_shot(load_stock(plan.model, "cpu"), plan.model, job)
     assert stock.shape == ours.shape
     assert np.abs(stock.astype(int) - ours.astype(int)).max() <= 1
@@ -130,6 +130,6 @@ def test_ratios_are_of_the_least_disturbed() -> None:
 
 
 def test_a_caption_is_read_once(tiny_model: LoadedModel) -> None:
-    text = tiny_model.read("A red fox walks.")
-    assert tiny_model.read("A red fox walks.") is text
-    assert torch.equal(text, tiny_model.encode_text(["A red fox walks."]))
+    text = tiny_model.text.encode_cached("A red fox walks.")
+    assert tiny_model.text.encode_cached("A red fox walks.") is text
+    assert torch.equal(text, tiny_model.text.encode(["A red fox walks."]))

@@ -1,4 +1,4 @@
-"""How a model is fitted to a card: the choice as a table, and its switches on tiny models."""
+"""The choice of an execution config as a table, and its effect on tiny models."""
 
 from __future__ import annotations
 
@@ -62,18 +62,18 @@ def card(gigabytes: float, host: float = 200, packages: frozenset[str] = ALL) ->
         (SMALL, card(2.6), "offload group, vae tiling"),
     ],
 )
-def test_the_choice(sizes: MemorySizes, on: DeviceMemory, chosen: str) -> None:
+def test_choose_execution(sizes: MemorySizes, on: DeviceMemory, chosen: str) -> None:
     fitting = choose_execution(sizes, on)
     assert str(fitting) == chosen
     assert device_bytes(sizes, fitting) < on.memory
 
 
-def test_without_their_packages_storages_are_not_chosen() -> None:
+def test_quantization_without_its_package_is_not_chosen() -> None:
     with pytest.raises(OnestoryError, match="does not fit into"):
         choose_execution(TWO, card(24, host=35, packages=frozenset()))
 
 
-def test_flags_are_obeyed_and_the_rest_is_chosen() -> None:
+def test_a_request_restricts_the_choice() -> None:
     asked = ExecutionRequest(offload="model", storage="fp8", vae_tiling=True, attention="flash", compile_blocks=True)
     told = "offload model, storage fp8, vae tiling, attention flash, compiled blocks"
     assert str(choose_execution(SMALL, card(80), asked)) == told
@@ -82,7 +82,7 @@ def test_flags_are_obeyed_and_the_rest_is_chosen() -> None:
         choose_execution(LARGE, card(24), ExecutionRequest(offload="none", storage="none"))
 
 
-def test_on_a_processor_nothing_is_chosen_and_flags_are_obeyed() -> None:
+def test_on_a_cpu_only_the_request_counts() -> None:
     processor = DeviceMemory(memory=GB, host=GB, gpu=False)
     assert choose_execution(TWO, processor) == ExecutionConfig()
     assert choose_execution(TWO, processor, ExecutionRequest(storage="fp8")) == ExecutionConfig(storage="fp8")
@@ -92,20 +92,20 @@ def test_on_a_processor_nothing_is_chosen_and_flags_are_obeyed() -> None:
     ("text", "size"),
     [("auto", None), ("24", 24 * GB), ("24GB", 24 * GB), ("1.5 gb", 3 * GB // 2), ("8GiB", 2**33), ("500MB", GB // 2)],
 )
-def test_sizes_of_memory(text: str, size: int | None) -> None:
+def test_valid_memory_sizes(text: str, size: int | None) -> None:
     assert parse_size(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "much", "-3", "0", "nan", "1e400GB"])
-def test_what_is_no_size(text: str) -> None:
-    with pytest.raises(OnestoryError, match="no size of memory"):
+def test_invalid_memory_sizes(text: str) -> None:
+    with pytest.raises(OnestoryError, match="invalid memory size"):
         parse_size(text)
 
 
-def test_only_what_changes_bytes_is_in_the_fingerprint(base_folder: Callable[[str], Path]) -> None:
+def test_the_fingerprint_contains_only_options_that_change_bytes(base_folder: Callable[[str], Path]) -> None:
     spec = find(str(base_folder("t2v")))
     prints = [
-        fingerprint_of(replace(spec, fitting=fitting))
+        fingerprint_of(replace(spec, execution=fitting))
         for fitting in (
             ExecutionConfig(),
             ExecutionConfig(offload="group"),
@@ -117,28 +117,28 @@ def test_only_what_changes_bytes_is_in_the_fingerprint(base_folder: Callable[[st
     assert len(set(prints)) == 3
 
 
-def test_sizes_are_those_of_the_loaded_parts(base_folder: Callable[[str], Path]) -> None:
+def test_sizes_equal_those_of_the_loaded_parts(base_folder: Callable[[str], Path]) -> None:
     spec = replace(find(str(base_folder("t2v-a14b"))), dtype="float32")
     sizes, model = memory_sizes(spec, frames=5, width=64, height=64), load_model(spec, "cpu")
-    loaded = [sum(value.numel() * 4 for value in part.parameters()) for part in model.expert_transformers]
+    loaded = [sum(value.numel() * 4 for value in part.parameters()) for part in model.denoiser.transformers]
     assert list(sizes.transformers) == loaded
-    assert sizes.vae == sum(value.numel() * 4 for value in model.vae.parameters())
+    assert sizes.vae == sum(value.numel() * 4 for value in model.codec.vae.parameters())
 
 
-def test_switches_are_set(base_folder: Callable[[str], Path]) -> None:
+def test_options_are_applied(base_folder: Callable[[str], Path]) -> None:
     fitting = ExecutionConfig(storage="fp8", vae_tiling=True, attention="native")
-    model = load_model(replace(find(str(base_folder("t2v"))), fitting=fitting), "cpu")
-    assert model.vae.use_tiling
+    model = load_model(replace(find(str(base_folder("t2v"))), execution=fitting), "cpu")
+    assert model.codec.vae.use_tiling
     assert model.transformer.blocks[0].attn1.to_q.weight.dtype == torch.float8_e4m3fn
     assert model.transformer.patch_embedding.weight.dtype == torch.float32
-    assert model.environment()["fitting"] == "storage fp8, vae tiling, attention native"
+    assert model.denoiser.environment()["fitting"] == "storage fp8, vae tiling, attention native"
 
 
 def test_an_unknown_attention_is_refused(base_folder: Callable[[str], Path]) -> None:
-    spec = replace(find(str(base_folder("t2v"))), fitting=ExecutionConfig(attention="of-mine"))
-    with pytest.raises(OnestoryError, match="cannot be used here"):
+    spec = replace(find(str(base_folder("t2v"))), execution=ExecutionConfig(attention="of-mine"))
+    with pytest.raises(OnestoryError, match="cannot use attention"):
         load_model(spec, "cpu")
 
 
-def test_a_processor_is_no_card() -> None:
-    assert not device_memory(torch.device("cpu"), memory=GB).gpu
+def test_a_cpu_is_not_a_gpu() -> None:
+    assert not device_memory(torch.device("cpu"), limit=GB).gpu

@@ -1,4 +1,4 @@
-"""What is foretold of a model on a card, from shapes alone."""
+"""Memory estimates from parameter shapes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from onestory_cli.models.catalog import find
 from onestory_cli.models.load import load_model
 from onestory_cli.models.offload.config import DeviceMemory, ExecutionRequest, choose_execution
 from onestory_cli.models.offload.estimate import (
-    PROGRAM,
+    PROGRAM_BYTES,
     MemoryEstimate,
     default_workload,
     estimate_memory,
     with_device_dtype,
 )
-from onestory_cli.models.offload.published_sizes import PUBLISHED
-from onestory_cli.models.offload.sizes import PartSizes, local_parts, memory_sizes, published_parts
+from onestory_cli.models.offload.sizes import PUBLISHED, PartSizes, local_parts, memory_sizes, published_parts
 from onestory_cli.models.spec import ModelSpec
 from tests.bases import base_folder
 
@@ -47,21 +46,21 @@ def outlook(spec: ModelSpec, on: DeviceMemory) -> MemoryEstimate:
 
 
 @pytest.mark.parametrize("name", BASES)
-def test_published_parts_add_up_to_what_the_catalogue_says(name: str) -> None:
+def test_published_parts_add_up_to_the_catalog_size(name: str) -> None:
     total = sum(published(BASES[name]).sizes.values()) / GB
     assert BASES[name].memory_gb - 1 < total < BASES[name].memory_gb + 0.5
 
 
-def test_published_counts_are_those_of_the_classes() -> None:
+def test_published_counts_equal_those_of_the_classes() -> None:
     small = {"num_attention_heads": 12, "attention_head_dim": 128, "ffn_dim": 8960, "num_layers": 30, "text_dim": 4096}
     with torch.device("meta"):
         plain = WanTransformer3DModel(**small)
         vace = WanVACETransformer3DModel(**small, vace_layers=list(range(0, 30, 2)), vace_in_channels=96)
         vae = AutoencoderKLWan()
-    count = PUBLISHED[T2V_1_3B.hub]
+    count = PUBLISHED[T2V_1_3B.files.hub]
     assert (count.transformer, count.width) == (numbers(plain), 12 * 128)
     assert count.vae == numbers(vae)
-    count = PUBLISHED[VACE_1_3B.hub]
+    count = PUBLISHED[VACE_1_3B.files.hub]
     assert (count.transformer, count.hints) == (numbers(vace), len(vace.config.vace_layers))
 
 
@@ -70,23 +69,26 @@ def numbers(module: torch.nn.Module) -> int:
 
 
 @pytest.mark.parametrize("family", ["t2v", "i2v", "vace", "ti2v", "i2v-a14b"])
-def test_parts_are_those_of_the_loaded_model(base_folder: Callable[[str], Path], family: str) -> None:
+def test_local_parts_equal_those_of_the_loaded_model(base_folder: Callable[[str], Path], family: str) -> None:
     spec = replace(find(str(base_folder(family))), dtype="float32")
     parts, model = local_parts(spec), load_model(spec, "cpu")
-    loaded = {name: sum(value.numel() * 4 for value in getattr(model, name).parameters()) for name in parts.sizes}
-    # an embedding that two modules share is stored once, and counted so
+    modules = {"text_encoder": model.text.encoder, "vae": model.codec.vae}
+    modules |= dict(zip(("transformer", "transformer_2"), model.denoiser.transformers, strict=False))
+    modules |= {"image_encoder": model.image_encoder.encoder} if model.image_encoder else {}
+    loaded = {name: sum(value.numel() * 4 for value in module.parameters()) for name, module in modules.items()}
+    # an embedding shared by two modules is stored and counted once
     assert parts.sizes == loaded
     assert parts.width == model.transformer.patch_embedding.out_channels
 
 
-def test_experts_are_counted_each() -> None:
+def test_both_experts_are_counted() -> None:
     assert published(T2V_A14B).sizes["transformer_2"] == published(T2V_14B).sizes["transformer"]
 
 
-def test_a_gguf_file_counts_as_it_is(tmp_path: Path) -> None:
+def test_a_gguf_file_counts_its_file_size(tmp_path: Path) -> None:
     file = tmp_path / "small.gguf"
     file.write_bytes(b"\0" * 1234)
-    assert published(replace(T2V_14B, transformer_file=str(file))).sizes["transformer"] == 1234
+    assert published(T2V_14B.with_fields(transformer_file=str(file))).sizes["transformer"] == 1234
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,7 @@ def test_a_gguf_file_counts_as_it_is(tmp_path: Path) -> None:
         (T2V_14B, card(24), ["none", "offload model", "offload group"]),
     ],
 )
-def test_ways_go_down_to_the_one_that_auto_takes(spec: ModelSpec, on: DeviceMemory, ways: list[str]) -> None:
+def test_candidates_end_with_the_first_that_fits(spec: ModelSpec, on: DeviceMemory, ways: list[str]) -> None:
     told = outlook(spec, on)
     assert [way.fitting for way in told.ways] == ways
     assert [way.fits for way in told.ways] == [False] * (len(ways) - 1) + [True]
@@ -110,30 +112,30 @@ def test_ways_go_down_to_the_one_that_auto_takes(spec: ModelSpec, on: DeviceMemo
     assert told.fits
 
 
-def test_where_nothing_fits_nothing_is_chosen() -> None:
+def test_nothing_is_chosen_if_nothing_fits() -> None:
     told = outlook(T2V_14B, card(4))
     assert told.chosen is None
     assert not told.fits
     assert told.ways[-1].card > told.usable
 
 
-def test_weights_pass_through_the_machines_memory() -> None:
+def test_loading_needs_host_memory() -> None:
     told = outlook(T2V_14B, card(80, host=32))
     assert told.chosen == "none"
     assert told.loading > told.host
     assert not told.fits
 
 
-def test_a_processor_computes_in_float32_and_holds_everything() -> None:
+def test_a_cpu_computes_in_float32_without_offload() -> None:
     processor = DeviceMemory(memory=200 * GB, host=200 * GB, gpu=False)
     told = outlook(T2V_14B, processor)
     assert told.parts["transformer"] == 2 * outlook(T2V_14B, card(80)).parts["transformer"]
-    assert told.ways[0].machine == sum(told.parts.values()) + max(told.step, told.decode) + PROGRAM
+    assert told.ways[0].machine == sum(told.parts.values()) + max(told.step, told.decode) + PROGRAM_BYTES
     assert told.fits
     assert not outlook(T2V_14B, replace(processor, memory=90 * GB)).fits
 
 
-def test_memory_makes_a_step_larger() -> None:
+def test_context_tokens_increase_the_step() -> None:
     parts, size = published(VACE_1_3B), {"frames": 81, "width": 832, "height": 480}
     alone, remembering = (
         memory_sizes(VACE_1_3B, **size, context=context, parts=parts).step for context in (0, 3 * 1560)

@@ -12,8 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from onestory_cli.models.model import LoadedModel
-from onestory_cli.training.adapter.base import Base
+from onestory_cli.training.adapter.base import AdapterModel, Base
 from onestory_cli.training.adapter.build import build_adapter
 from onestory_cli.training.adapter.fit import fit
 from onestory_cli.training.adapter.learner import Choices, Noise, choose_at_random, losses_of
@@ -26,7 +25,7 @@ ROWS, FRAMES, CHANNELS = 2, 2, 48  # two latent frames a shot, four to remember
 
 
 @pytest.fixture(scope="module")
-def model(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+def model(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> AdapterModel:
     """A fresh adapter on a base that holds first frames and takes a time per token."""
     folder = tmp_path_factory.mktemp("learner")
     path = write_recipe(folder / "recipe.yaml", write_base(folder / "ti2v", "ti2v"), manifest, delta="full")
@@ -52,7 +51,7 @@ def batch() -> Triples:
 
 
 @pytest.fixture
-def shown(model: LoadedModel) -> Iterator[list[dict[str, Any]]]:
+def shown(model: AdapterModel) -> Iterator[list[dict[str, Any]]]:
     """What the transformer was called with, call by call."""
     calls: list[dict[str, Any]] = []
 
@@ -78,7 +77,7 @@ def choices(batch: Triples, step: int = 5, *, alone: bool = False, seed: int = 0
 
 
 def test_the_transformer_sees_the_noisy_target_and_the_best_frames(
-    model: LoadedModel, batch: Triples, shown: list[dict[str, Any]]
+    model: AdapterModel, batch: Triples, shown: list[dict[str, Any]]
 ) -> None:
     chosen = choices(batch)
     losses = losses_of(model, batch, chosen, selection_weight=1.0)
@@ -93,7 +92,7 @@ def test_the_transformer_sees_the_noisy_target_and_the_best_frames(
 
 
 def test_the_warm_up_conditions_on_real_frames_by_chance(
-    model: LoadedModel, batch: Triples, shown: list[dict[str, Any]]
+    model: AdapterModel, batch: Triples, shown: list[dict[str, Any]]
 ) -> None:
     """Decoupled conditioning: neither the selector nor the synthetic shot has a say."""
     orders = [choices(batch, step=0, seed=seed) for seed in range(12)]
@@ -109,7 +108,7 @@ def test_the_warm_up_conditions_on_real_frames_by_chance(
     assert torch.equal(shown[0]["context_tokens"], shown[1]["context_tokens"])
 
 
-def test_the_selector_learns_from_the_labels_alone(model: LoadedModel, batch: Triples) -> None:
+def test_the_selector_learns_from_the_labels_alone(model: AdapterModel, batch: Triples) -> None:
     losses_of(model, batch, choices(batch), selection_weight=0.0)["loss"].backward()
     assert not any(item.grad is not None and item.grad.any() for item in model.selector.parameters())
     assert model.conditioner.patchifiers["fine"].weight.grad.any()
@@ -119,14 +118,14 @@ def test_the_selector_learns_from_the_labels_alone(model: LoadedModel, batch: Tr
         part.zero_grad()
 
 
-def test_a_step_alone_has_no_memory(model: LoadedModel, batch: Triples, shown: list[dict[str, Any]]) -> None:
+def test_a_step_alone_has_no_memory(model: AdapterModel, batch: Triples, shown: list[dict[str, Any]]) -> None:
     losses = losses_of(model, batch, choices(batch, alone=True), selection_weight=1.0)
     assert set(losses) == {"loss", "flow_alone", "selection"}
     assert shown[0]["context_tokens"].shape[1] == 0
 
 
 def test_a_given_first_frame_is_held_clean_and_not_learned(
-    model: LoadedModel, batch: Triples, shown: list[dict[str, Any]]
+    model: AdapterModel, batch: Triples, shown: list[dict[str, Any]]
 ) -> None:
     given, chosen = replace(batch, given=True), choices(batch)
     losses = losses_of(model, given, chosen, selection_weight=0.0)

@@ -72,7 +72,7 @@ def test_captions_and_shots_come_back_as_the_base_encodes_them(
     assert cache[keys.caption(caption)].shape[0] < 20
     assert torch.allclose(shots.text(caption), expected, atol=1e-3)
     with torch.no_grad():
-        latents = base.painter().encode_video(source.pixels(1, 2)[None])[0]
+        latents = base.codec().encode_video(source.pixels(1, 2)[None])[0]
     assert torch.allclose(cache[keys.latents((1, 2))].float(), latents, atol=1e-2)
     assert not torch.allclose(cache[keys.augmented(1)].float(), cache[keys.latents((1, 0))].float(), atol=0.1)
 

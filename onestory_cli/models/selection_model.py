@@ -1,0 +1,74 @@
+"""What the selection of memory frames needs of a model: with an adapter a text encoder and a frame selector, without
+one a VAE and an image-text model. Neither needs the transformer.
+
+Shape letters: F bank frames, C latent channels, T latent frames, H W latent cells, L text tokens, E text width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from onestory_cli.memory.bank import MemoryBank
+from onestory_cli.memory.policies import needs_scores
+from onestory_cli.memory.selector import FrameSelector
+from onestory_cli.models.caption_encoder import CaptionEncoder
+from onestory_cli.models.image_text_scorer import ImageTextScorer, latents_digest
+from onestory_cli.models.spec import ModelSpec
+from onestory_cli.models.vae_codec import VaeCodec
+
+
+@dataclass(kw_only=True)
+class TextSelector:
+    """Scores latent frames by the trained selector of a memory adapter."""
+
+    spec: ModelSpec
+    text: CaptionEncoder
+    selector: FrameSelector
+
+    def relevance(self, caption: str, bank: MemoryBank, policy: str) -> Tensor:
+        """Relevance (1, F) of every bank frame to the caption; records list it even if `policy` does not read it."""
+        embeds_BLE = self.text.encode_cached(caption)
+        return frame_scores(self.selector, bank.frames_FCHW[None], bank.ages_F, bank.times_F, embeds_BLE)
+
+
+@dataclass(kw_only=True)
+class PictureSelector:
+    """Scores the decoded pictures of latent frames by an image-text model; no training needed."""
+
+    spec: ModelSpec
+    codec: VaeCodec
+    scorer: ImageTextScorer
+
+    def relevance(self, caption: str, bank: MemoryBank, policy: str) -> Tensor:
+        """Similarity (1, F) of every bank frame to the caption; zeros if `policy` does not read scores.
+
+        Decoding and embedding every frame is expensive, so it is skipped for such policies.
+        """
+        if not needs_scores(policy) or not bank.sources:
+            return torch.zeros(1, len(bank.refs))
+        embeds = [self._embed(bank.latents(source)) for source in bank.sources]
+        return self.scorer.score(caption, torch.cat(embeds))[None]
+
+    def _embed(self, latents_CTHW: Tensor) -> Tensor:
+        return self.scorer.embed(latents_digest(latents_CTHW), lambda: self.codec.frame_pictures(latents_CTHW))
+
+
+SelectionModel = TextSelector | PictureSelector
+
+
+def frame_scores(
+    selector: FrameSelector, memory_BFCHW: Tensor, ages_F: Tensor, times_F: Tensor, prompt_embeds_BLE: Tensor
+) -> Tensor:
+    """Relevance (B, F) of every bank frame to the caption, on the device of the embeddings; (B, 0) for an empty bank.
+
+    `ages_F` and `times_F` are as in `MemoryBank`.
+    """
+    batch, frames = memory_BFCHW.shape[:2]
+    if frames == 0:  # attention over zero keys is undefined
+        return memory_BFCHW.new_zeros(batch, 0)
+    device = prompt_embeds_BLE.device
+    ages, times = (item.to(device).expand(batch, -1) for item in (ages_F, times_F))
+    return selector(memory_BFCHW.to(device), ages, times, prompt_embeds_BLE)

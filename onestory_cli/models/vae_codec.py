@@ -1,0 +1,82 @@
+"""Pixels <-> normalized latents, by the VAE of a Wan base.
+
+Shape letters: B batch, C latent channels, T latent frames, P pixel frames, H W pixels or latent cells.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLWan
+from numpy.typing import NDArray
+from torch import Tensor
+
+from onestory_cli.models.image_text_scorer import latents_digest
+
+CPU = torch.device("cpu")
+
+
+@dataclass(kw_only=True)
+class VaeCodec:
+    """A VAE that encodes to and decodes from latents of zero mean and unit variance.
+
+    `lock` serializes the calls: the VAE stores its causal cache on itself, and a background thread may decode.
+    """
+
+    vae: AutoencoderKLWan
+    device: torch.device = CPU
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+    _last_pictures: tuple[bytes, NDArray[np.uint8]] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def temporal_stride(self) -> int:
+        """Pixel frames per latent frame, after the first."""
+        return self.vae.config.scale_factor_temporal or 4
+
+    def encode_video(self, pixels_BPHWC: NDArray[np.uint8]) -> Tensor:
+        """Normalized latents (B, C, T, H, W) in float32, the mode of the posterior; P must be 4k + 1."""
+        # the VAE drops excess frames silently
+        assert pixels_BPHWC.shape[1] % self.temporal_stride == 1, "a clip has 4k + 1 frames"
+        pixels = torch.tensor(np.ascontiguousarray(pixels_BPHWC)).to(self.device)
+        return self.encode_values(pixels.permute(0, 4, 1, 2, 3).float().div(127.5).sub(1))
+
+    def encode_values(self, values_BCPHW: Tensor) -> Tensor:
+        """As `encode_video`, from values between -1 and 1; 0 is the mid gray that Wan reads as "not given"."""
+        with self.lock:
+            latents = self.vae.encode(values_BCPHW.to(self.device, self.vae.dtype)).latent_dist.mode().float()
+        mean, std = self._latent_statistics()
+        return (latents - mean) / std
+
+    def encode_image(self, pixels_HWC: NDArray[np.uint8]) -> Tensor:
+        """Latents (C, 1, H, W) of one picture: the first latent frame of a causal VAE holds one pixel frame."""
+        return self.encode_video(pixels_HWC[None, None])[0]
+
+    def decode(self, latents_CTHW: Tensor, *, keep_pictures: bool = False) -> NDArray[np.uint8]:
+        """Pixels (P, H, W, 3). With `keep_pictures`, the next `frame_pictures` of these latents decodes nothing."""
+        mean, std = self._latent_statistics()
+        latents = latents_CTHW[None].to(self.device) * std + mean
+        with self.lock:
+            pixels = self.vae.decode(latents.to(self.vae.dtype), return_dict=False)[0][0]
+        scaled = pixels.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+        pixels_PHWC: NDArray[np.uint8] = scaled.permute(1, 2, 3, 0).cpu().numpy()
+        if keep_pictures:
+            self._last_pictures = latents_digest(latents_CTHW), pixels_PHWC[:: self.temporal_stride].copy()
+        return pixels_PHWC
+
+    def frame_pictures(self, latents_CTHW: Tensor, first: int | None = None) -> NDArray[np.uint8]:
+        """One picture per latent frame (T, H, W, 3), or of the `first` ones: the last pixel frame that each holds.
+
+        Only the frames up to `first` are decoded: the VAE is causal, so they do not depend on later ones.
+        """
+        if self._last_pictures and self._last_pictures[0] == latents_digest(latents_CTHW):
+            return self._last_pictures[1][:first]
+        return self.decode(latents_CTHW[:, :first])[:: self.temporal_stride]
+
+    def _latent_statistics(self) -> tuple[Tensor, Tensor]:
+        """(mean, std) of the VAE's latents, each (1, C, 1, 1, 1)."""
+        config = self.vae.config
+        values = torch.tensor([config.latents_mean, config.latents_std], device=self.device).view(2, 1, -1, 1, 1, 1)
+        return values[0], values[1]
