@@ -1,17 +1,14 @@
-"""Read and validate the card of a model folder. A story can bring its own model, so a card is untrusted."""
+"""Validate the spec of a model folder's card. A story can bring its own model, so a card is untrusted."""
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 from onestory_cli.memory.policies import POLICIES
 from onestory_cli.models.spec import SCHEDULERS, ModelSpec
 
-MAX_BYTES = 4 * 1024 * 1024
 MAX_NUMBER = 2**24  # pixels, frames, steps: far above any model, and a product of two does not overflow
 _MAY_BE_ZERO = {"memory_frames", "budget", "guidance", "guidance_2", "memory_guidance", "memory_gb", "boundary_ratio"}
 _CHOICES = {
@@ -20,28 +17,6 @@ _CHOICES = {
     "task": ("t2v", "i2v", "ti2v", "vace"),
     "dtype": ("float32", "bfloat16", "float16"),
 }
-
-
-def read_json_map(path: Path) -> dict[str, Any]:
-    """The JSON object in a file.
-
-    Raises:
-        ValueError: the file is not a regular file, too large, nested too deeply, or holds no JSON object.
-        OSError: the file cannot be read.
-    """
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path.name} is not a file")
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise ValueError(f"{path.name} is larger than {MAX_BYTES // 1024**2} MiB")
-    try:
-        value = json.loads(data)
-    except RecursionError as fault:
-        raise ValueError(f"{path.name} is nested too deeply") from fault
-    if not isinstance(value, dict):
-        raise ValueError(f"{path.name} does not hold a JSON object")
-    return value
 
 
 def validate_spec(spec: ModelSpec) -> ModelSpec:

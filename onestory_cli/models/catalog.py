@@ -14,11 +14,12 @@ from typing import Any
 from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean, shorten
 from onestory_cli.memory.levels import LEVELS, Level
 from onestory_cli.models.bases import BASES
-from onestory_cli.models.cards import read_json_map, validate_spec
+from onestory_cli.models.cards import validate_spec
 from onestory_cli.models.folder import is_stock, read_stock, row_of_hub
 from onestory_cli.models.hub import cached_snapshot, is_repo
 from onestory_cli.models.single_file import is_weights_file, row_of_file
 from onestory_cli.models.spec import SCHEDULERS, ModelSpec
+from onestory_cli.utils.untrusted import read_json_map
 
 __all__ = [
     "CARD",

@@ -12,8 +12,9 @@ from typing import Any
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.bases import BASES, I2V_480P, I2V_A14B, T2V_1_3B, T2V_A14B, TI2V_5B, VACE_1_3B
-from onestory_cli.models.cards import read_json_map, validate_spec
+from onestory_cli.models.cards import validate_spec
 from onestory_cli.models.spec import ModelSpec, Task
+from onestory_cli.utils.untrusted import read_json_map
 
 INDEX = "model_index.json"
 PARTS = ("transformer", "transformer_2", "vae", "text_encoder", "image_encoder")  # the parts with weights

@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import diffusers
 import torch
 import transformers
 from diffusers import AutoencoderKLWan, WanVACETransformer3DModel
-from diffusers.models.transformers.transformer_wan import WanRotaryPosEmbed
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoImageProcessor, AutoTokenizer, CLIPVisionModel, UMT5EncoderModel
@@ -34,7 +32,8 @@ from onestory_cli.models.model import ClipImageEncoder, Denoiser, LoadedModel, T
 from onestory_cli.models.offload.apply import apply_execution, quantization_options
 from onestory_cli.models.offload.config import refuse_cache
 from onestory_cli.models.selection_model import PictureSelector, SelectionModel, TextSelector
-from onestory_cli.models.transformer import JoinedRotary, MemoryWanTransformer
+from onestory_cli.models.transformer import MemoryWanTransformer
+from onestory_cli.models.transformer_file import load_single_file
 from onestory_cli.models.vae_codec import VaeCodec
 
 __all__ = ["CPU", "LoadedModel", "load_model", "load_selection_model", "pick_device", "silence_library_logging"]
@@ -145,24 +144,7 @@ def load_transformer(spec: ModelSpec, part: str, dtype: torch.dtype) -> Transfor
     if not file:
         options = {"torch_dtype": dtype, "use_safetensors": True} | quantization_options(spec.execution, dtype)
         return kind.from_pretrained(folder, **options)
-    return _from_single_file(kind, Path(file), folder, dtype)
-
-
-def _from_single_file(kind: Any, file: Path, config: Path, dtype: torch.dtype) -> Any:
-    options: dict[str, Any] = {"config": str(config), "torch_dtype": dtype, "local_files_only": True}
-    if file.suffix == ".gguf":
-        options["quantization_config"] = diffusers.GGUFQuantizationConfig(compute_dtype=dtype)
-    else:
-        options["disable_mmap"] = True
-    try:
-        model = kind.from_single_file(str(file), **options)
-    except NotImplementedError as fault:  # torch raises it for a parameter that was left on the meta device
-        raise ValueError(f'"{file.name}" lacks weights that its base has') from fault
-    # the cast to `dtype` includes the rotary table, which must stay exact
-    settings = model.config
-    rope = WanRotaryPosEmbed(settings.attention_head_dim, tuple(settings.patch_size), settings.rope_max_seq_len)
-    model.rope = JoinedRotary(rope) if kind is MemoryWanTransformer else rope
-    return model
+    return load_single_file(kind, Path(file), folder, dtype)
 
 
 def load_caption_encoder(spec: ModelSpec, device: torch.device) -> CaptionEncoder:

@@ -124,8 +124,8 @@ def _model_of(story: Story, key: Literal["model", "first_shot_model"], allow_out
 
 def _paths_in_card(folder: Path) -> list[str]:
     """The files and folders that the card of a model folder names; `find` reports a card that cannot be read."""
-    from onestory_cli.models.cards import read_json_map
     from onestory_cli.models.catalog import CARD, CATALOG
+    from onestory_cli.utils.untrusted import read_json_map
 
     try:
         card = read_json_map(folder / CARD)

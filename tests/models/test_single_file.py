@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,16 +31,16 @@ def write(path: Path, shape: TransformerShape, prefix: str = "") -> Path:
 
 
 @pytest.mark.parametrize("shape", ROWS, ids=lambda shape: ROWS[shape].name)
-@pytest.mark.parametrize("prefix", ["", "model.diffusion_model."])
+@pytest.mark.parametrize("prefix", ["", "diffusion_model.", "model.diffusion_model."])
 def test_the_shapes_identify_the_row(tmp_path: Path, shape: TransformerShape, prefix: str) -> None:
-    path = write(tmp_path / "wan.safetensors", shape, prefix)
-    spec = find("wan.safetensors", beside=tmp_path)
+    path = write(tmp_path / "wan2.1.safetensors", shape, prefix)
+    spec = find("wan2.1.safetensors", beside=tmp_path)
     assert (spec.files.hub, spec.files.transformer_file, spec.files.path) == (
         ROWS[shape].files.hub,
         str(path),
         str(path),
     )
-    assert spec.name == "wan.safetensors"
+    assert spec.name == "wan2.1.safetensors"
 
 
 def test_names_of_diffusers_are_recognized() -> None:
@@ -55,7 +57,7 @@ def test_an_unreadable_file_is_refused(tmp_path: Path, text: bytes) -> None:
 
 
 def test_a_single_i2v_expert_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OnestoryError, match="no base has a width of") as caught:
+    with pytest.raises(OnestoryError, match="one of the two experts") as caught:
         row_of_file(write(tmp_path / "high.safetensors", TransformerShape(width=5120, channels=36)))
     assert "onestory.json" in caught.value.help
 
@@ -116,6 +118,76 @@ def test_a_single_file_with_missing_weights_is_refused(tmp_path: Path, base_fold
     weights.pop("proj_out.bias")
     save_file(weights, tmp_path / "wan.safetensors")
     (tmp_path / CARD).write_text(json.dumps({"base": str(base), "transformer": "wan.safetensors"}))
-    with pytest.raises(OnestoryError, match="lacks weights") as caught:
+    with pytest.raises(OnestoryError, match=r'lacks "proj_out\.bias"') as caught:
         load_model(find(str(tmp_path)), "cpu")
     assert caught.value.code == "M503"
+
+
+NAMES_OF_2_2 = [
+    "Wan2_2-T2V-A14B-LOW_fp8.safetensors",
+    "wan2.2_t2v_high_noise_14B.safetensors",
+    "t2v_low_noise.safetensors",
+]
+
+
+@pytest.mark.parametrize("vace", [False, True])
+@pytest.mark.parametrize("name", [*NAMES_OF_2_2, "my-finetune-14b.safetensors"])
+def test_a_14b_file_that_may_be_an_expert_needs_a_card(tmp_path: Path, name: str, vace: bool) -> None:
+    path = write(tmp_path / name, TransformerShape(width=5120, channels=16, vace=vace))
+    with pytest.raises(OnestoryError, match="expert") as caught:
+        row_of_file(path)
+    assert caught.value.code == "M502"
+    assert ("transformer_2" in caught.value.help) == (name in NAMES_OF_2_2)
+
+
+def test_metadata_can_state_the_version(tmp_path: Path) -> None:
+    weights = {"patch_embedding.weight": torch.empty(5120, 16, 1, 1, 1)}
+    save_file(weights, tmp_path / "mine.safetensors", metadata={"modelspec.title": "Wan 2.1 T2V 14B"})
+    assert (
+        row_of_file(tmp_path / "mine.safetensors").files.hub
+        == ROWS[TransformerShape(width=5120, channels=16)].files.hub
+    )
+    save_file(weights, tmp_path / "wan2.1.safetensors", metadata={"modelspec.title": "Wan 2.2 high noise"})
+    with pytest.raises(OnestoryError, match="one of the two experts"):
+        row_of_file(tmp_path / "wan2.1.safetensors")
+
+
+def test_the_720p_model_is_recognized_by_its_name(tmp_path: Path) -> None:
+    shape = TransformerShape(width=5120, channels=36, image_tokens=True)
+    sizes = {
+        name: row_of_file(write(tmp_path / name, shape)).width for name in ("i2v_720p.safetensors", "i2v.safetensors")
+    }
+    assert sizes == {"i2v_720p.safetensors": 1280, "i2v.safetensors": 832}
+
+
+def test_every_fault_file_is_refused_with_a_reason(tmp_path: Path) -> None:
+    head = {"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}
+    bad = {
+        "a web page": b"<!DOCTYPE html><html>",
+        "Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n",
+        "nested too deeply": struct.pack("<Q", 5000) + b"[" * 5000,
+        "not a JSON object": struct.pack("<Q", 4) + b"null",
+        "is invalid": packed({"a": []}),
+        "shape of": packed({"a": {**head["a"], "shape": [[1], [2]]}}),
+        "beyond its end": packed(head),
+        "does not match its shape": packed({"a": {**head["a"], "shape": [2]}}, b"0000"),
+        "offsets of": packed({"a": {**head["a"], "data_offsets": [4, 0]}}),
+        "cut off in its header": struct.pack("<Q", 100) + b"{}",
+        "no patch embedding": packed(head, b"0000"),
+    }
+    for reason, data in bad.items():
+        (tmp_path / "wan.safetensors").write_bytes(data)
+        with pytest.raises(OnestoryError, match=reason) as caught:
+            row_of_file(tmp_path / "wan.safetensors")
+        assert caught.value.code == "M502"
+
+
+def test_a_fifo_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "wan.safetensors")
+    with pytest.raises(OnestoryError, match="not a regular file"):
+        row_of_file(tmp_path / "wan.safetensors")
+
+
+def packed(header: object, data: bytes = b"") -> bytes:
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data

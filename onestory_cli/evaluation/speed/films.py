@@ -13,12 +13,12 @@ from typing import Literal
 
 from onestory_cli.evaluation.speed.memory import peak_bytes, resident_bytes
 from onestory_cli.events import Event, TakeCommitted
-from onestory_cli.models.cards import read_json_map
 from onestory_cli.models.catalog import find
 from onestory_cli.models.folder import INDEX
 from onestory_cli.planning.jobs import Plan
 from onestory_cli.planning.planner import make_plan
 from onestory_cli.story.load import load_story
+from onestory_cli.utils.untrusted import read_json_map
 
 Way = Literal["ours", "stock"]
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from onestory_cli.models.cards import read_json_map
 from onestory_cli.models.offload.config import MemorySizes
-from onestory_cli.models.single_file import shapes_of_safetensors
 from onestory_cli.models.spec import ModelSpec
+from onestory_cli.models.weights_header import read_header
+from onestory_cli.utils.untrusted import read_json_map
 
 FLOAT32_BYTES = 4
 # Live bytes while decoding, per pixel of one latent frame: 4 frames, 96 channels, float32, three tensors at a time.
@@ -142,7 +141,4 @@ def _gguf_bytes(file: str) -> int:
 def _parameters(path: Path) -> int:
     """Number of parameters in one safetensors file, or in those of a folder."""
     files = [path] if path.is_file() else sorted(path.glob("*.safetensors"))
-    try:
-        return sum(math.prod(shape) for file in files for shape in shapes_of_safetensors(file).values())
-    except (json.JSONDecodeError, KeyError) as fault:
-        raise ValueError(f"cannot read {path} as safetensors") from fault
+    return sum(math.prod(shape) for file in files for shape in read_header(file).shapes.values())
