@@ -88,14 +88,14 @@ def render(
         KeyboardInterrupt: if `stop()` returned true. The same call continues.
     """
     from onestory_cli.rendering.loading import generator_loader
+    from onestory_cli.rendering.options import RenderOptions
     from onestory_cli.rendering.render import render as make_film
     from onestory_cli.store.run import Run
 
     run = Run.create(folder_for(Path(plan.story.path)) if folder is None else Path(folder))
     load = generator_loader(plan, device, emit)
-    return make_film(
-        plan, run, load, emit, force=force, takes=takes, retry_bad=retry_bad, subtitles=subtitles, stop=stop
-    )
+    options = RenderOptions(force=force, takes=takes or {}, retry_bad=retry_bad, subtitles=subtitles, stop=stop)
+    return make_film(plan, run, load, emit, options)
 
 
 def _warn(findings: Iterable[Diagnostic]) -> None:

@@ -1,6 +1,6 @@
-"""A shot that was cut off while it was made: what is kept of the work, and who keeps it.
+"""Checkpoints of a shot that is being generated.
 
-`generate` makes partials and goes on with them, `store` writes them, `render` brings the two together.
+`generate` creates partials and resumes from them, `store` writes them, `rendering` connects the two.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Partial:
-    """The work on a shot after `step` of `steps`.
+    """The state of a shot after `step` of `steps`.
 
-    `identity` is a digest of all that the rest of the work depends on: a partial of another identity is of no use.
-    `arrays` is everything that the next step reads, in the maker's own words.
+    `identity` is a digest of everything that the remaining steps depend on: a partial with another identity is useless.
+    `arrays` has what the next step reads; its keys are defined by the generator.
     """
 
     identity: str
@@ -28,29 +28,28 @@ class Partial:
 
 
 class Checkpoint(Protocol):
-    """Keeps partials of one shot."""
+    """Saves and loads the partial of one shot."""
 
     @property
     def enabled(self) -> bool:
         """Whether it stores anything; if not, the caller need not compute an identity."""
 
     def load(self, identity: str) -> Partial | None:
-        """What an earlier process left of this very work."""
+        """The partial that an earlier process saved of the same work."""
 
     def due(self, *, last: bool = False) -> bool:
-        """Asked after each step: whether it is time to keep a partial; after the `last` one the work is to be decoded
-        yet, maybe beside the next shot."""
+        """Whether to save a partial now; asked after each step. `last` marks the last step, before decoding."""
 
     def keep(self, partial: Partial) -> None:
-        """Keep a partial in place of the one before.
+        """Save a partial in place of the previous one.
 
         Raises:
-            KeyboardInterrupt: it is kept, and the work is to stop here.
+            KeyboardInterrupt: it is saved, and the work is to stop.
         """
 
 
 class NoCheckpoint:
-    """A Checkpoint that keeps nothing."""
+    """A Checkpoint that saves nothing."""
 
     enabled = False
 

@@ -1,29 +1,37 @@
-"""Every user-facing error: code, message, place, next step; and the exit codes.
+"""User-facing errors (code, message, place, next step) and the exit codes.
 
-This module prints nothing and knows no file format. The long texts of the codes are rows of `onestory_cli.codes`,
-which `lookup` reads only when somebody asks: `onestory explain CODE`.
+This module prints nothing and reads no files. The long texts are in `onestory_cli.codes`, which `lookup` imports when
+`onestory explain CODE` needs it.
 """
 
 from __future__ import annotations
 
 import copyreg
 import difflib
+import errno
+import sys
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Literal
 
+from onestory_cli.version import __version__
+
 if TYPE_CHECKING:
     from onestory_cli.codes import Code
 
 Severity = Literal["error", "warning"]
 
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_LIBRARIES = ("torch", "diffusers", "transformers", "av", "safetensors", "numpy", "typer", "rich")  # in a bug report
+_COMPARED_CHARACTERS, _COMPARED_NAMES = 64, 20  # limits of `closest`, whose cost grows with the square of the length
+
 
 class ExitCode(IntEnum):
-    """What the process tells its caller (128 + n is a signal's own convention)."""
+    """Exit codes of the program. From 130 on, 128 plus the number of a signal."""
 
     DONE = 0
     FINDINGS = 1
@@ -32,12 +40,13 @@ class ExitCode(IntEnum):
     PARTIAL = 4
     BUG = 70
     INTERRUPTED = 130
+    BROKEN_PIPE = 141
     TERMINATED = 143
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where in a file a finding is. Lines and columns count from 1; `length` is the caret's width in characters."""
+    """A place in a file. Lines and columns count from 1; `length` is the number of marked characters."""
 
     path: str
     line: int = 1
@@ -48,7 +57,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnostic:
-    """One finding: what is wrong, where, and what to do next."""
+    """One error or warning: what is wrong, where, and what to do next."""
 
     code: str
     message: str
@@ -58,7 +67,7 @@ class Diagnostic:
 
 
 class OnestoryError(Exception):
-    """A fault that the user can mend. `str()` of it is the message; the console adds code, place and next step."""
+    """An error that the user can fix. `str()` gives the message; the console adds code, place and next step."""
 
     def __init__(
         self, code: str, message: str, *, help: str = "", place: Place | None = None, exit: ExitCode = ExitCode.FINDINGS
@@ -67,17 +76,17 @@ class OnestoryError(Exception):
         self.code, self.message, self.help, self.place, self.exit = code, message, help, place, exit
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Errors go from process to process: made again of what they hold, as `args` are not what `__init__` takes."""
+        """Pickle by attributes, because `args` are not the parameters of `__init__`. Workers send errors this way."""
         return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """This error as a list of findings, so that the console has one way to show any of them."""
+        """All findings of this error; one for a plain `OnestoryError`."""
         return (Diagnostic(code=self.code, message=self.message, place=self.place, help=self.help),)
 
 
 class Findings(OnestoryError):
-    """A story (or any other input) with findings, all of them at once; at least one is an error."""
+    """All findings of an input, of which at least one is an error."""
 
     def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
         first = next(item for item in diagnostics if item.severity == "error")
@@ -90,10 +99,10 @@ class Findings(OnestoryError):
 
 
 def lookup(code: str) -> Code:
-    """The row of a code, in either case: "s104" is S104.
+    """Return the row of a code. Case does not matter.
 
     Raises:
-        OnestoryError: U601 for a code that does not exist.
+        OnestoryError: U601 for an unknown code.
     """
     from onestory_cli.codes import CODES
 
@@ -105,7 +114,7 @@ def lookup(code: str) -> Code:
 
 
 def format_concise(finding: Diagnostic) -> str:
-    """One line: `film.story.yaml:31:12: error[S104] message (help)`."""
+    """Format a finding as one line: `film.story.yaml:31:12: error[S104] message (help)`."""
     place = finding.place
     where = f"{place.path}:{place.line}:{place.column}: " if place else ""
     hint = f" ({finding.help})" if finding.help else ""
@@ -113,7 +122,7 @@ def format_concise(finding: Diagnostic) -> str:
 
 
 def format_full(finding: Diagnostic) -> str:
-    """Several lines: the message, the place, the source line with carets under it, and the next step."""
+    """Format a finding as several lines: message, place, source line with carets, and next step."""
     lines = [f"{finding.severity}[{finding.code}]: {finding.message}"]
     place = finding.place
     gutter = " " * len(str(place.line)) if place else " "
@@ -127,7 +136,7 @@ def format_full(finding: Diagnostic) -> str:
 
 
 def _carets(place: Place) -> str:
-    """Carets in the columns of a terminal, where a tab stays a tab and East Asian characters take two."""
+    """Carets aligned for a terminal: tabs stay tabs, and wide East Asian characters take two columns."""
     start = place.column - 1
     before, marked = place.source_line[:start], place.source_line[start : start + place.length]
     indent = "".join("\t" if char == "\t" else " " * _columns(char) for char in before)
@@ -141,32 +150,71 @@ def _columns(char: str) -> int:
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
-    """The known name that `word` was likely meant to be. Looks at 500 names at most, in bounded time."""
-    start = word[:_READ]
+    """Return the known name that is most similar to `word`, or None. Compares at most 500 names."""
+    start = word[:_COMPARED_CHARACTERS]
     names = list(islice(known, 500))
-    if len(names) > _COMPARED:  # comparing takes a millisecond for long names, and there may be hundreds of findings
+    if len(names) > _COMPARED_NAMES:  # a comparison takes a millisecond for long names; there may be many findings
         pairs = _pairs(start)
-        names.sort(key=lambda name: -len(pairs & _pairs(name[:_READ])))
-    near = difflib.get_close_matches(start, names[:_COMPARED], n=1, cutoff=0.55)  # foks is a fox
+        names.sort(key=lambda name: -len(pairs & _pairs(name[:_COMPARED_CHARACTERS])))
+    near = difflib.get_close_matches(start, names[:_COMPARED_NAMES], n=1, cutoff=0.55)  # low enough for foks -> fox
     return near[0] if near else None
-
-
-_READ, _COMPARED = 64, 20  # characters of a name, names that are compared in full
 
 
 @lru_cache(maxsize=2048)
 def _pairs(word: str) -> frozenset[str]:
-    """The letters of a word, two by two."""
+    """All pairs of adjacent characters."""
     return frozenset(map("".join, pairwise(word)))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The hint `did you mean "fox"?`, or "" when nothing known is near."""
+    """The hint `did you mean "fox"?`, or "" if no known name is similar."""
     near = closest(word, known)
     return f'did you mean "{shorten(near)}"?' if near else ""
 
 
 def shorten(text: object, width: int = 60) -> str:
-    """A value of the user's for a message: on one line, never long, and nothing that a terminal would obey."""
+    """Shorten user input for a message: one line, at most `width` characters, control characters replaced."""
     line = "".join(char if char.isprintable() else "\ufffd" for char in " ".join(str(text).split()))
     return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def from_exception(fault: Exception, arguments: Sequence[str]) -> OnestoryError:
+    """Convert any exception: U607 or U608 for a limit of this machine, otherwise U609 with a report file."""
+    return _machine_fault(fault) or _bug(fault, arguments)
+
+
+def _machine_fault(fault: Exception) -> OnestoryError | None:
+    """The error for a full disk, missing permissions or too little memory; None for anything else."""
+    if isinstance(fault, MemoryError) or type(fault).__name__ == "OutOfMemoryError":  # of torch, not imported here
+        help = "close other programs, or use a smaller size, fewer frames or a smaller memory budget"
+        return OnestoryError("U607", "not enough memory", help=help, exit=ExitCode.MACHINE)
+    if isinstance(fault, OSError) and fault.errno in _UNWRITABLE:
+        message = f"{fault.strerror}: {fault.filename}" if fault.filename else str(fault.strerror)
+        help = "free disk space or choose another path, then rerun the command; finished shots are kept"
+        return OnestoryError("U608", message, help=help, exit=ExitCode.MACHINE)
+    return None
+
+
+def _bug(fault: Exception, arguments: Sequence[str]) -> OnestoryError:
+    """The error for a bug of ours. The traceback goes to a report file."""
+    import platform
+    import tempfile
+    import traceback
+
+    system = f"onestory {__version__}, Python {sys.version}, {platform.platform()}"
+    versions = [f"{name} {_installed(name)}" for name in _LIBRARIES]
+    facts = "\n".join([system, *versions, f"arguments: {arguments}"])
+    text = facts + "\n\n" + "".join(traceback.format_exception(fault))
+    with tempfile.NamedTemporaryFile("w", prefix="onestory-report-", suffix=".txt", delete=False) as file:
+        file.write(text)
+    message = f"this is a bug in onestory ({type(fault).__name__})"
+    return OnestoryError("U609", message, help=f"please report it and attach {file.name}", exit=ExitCode.BUG)
+
+
+def _installed(name: str) -> str:
+    from importlib import metadata
+
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"

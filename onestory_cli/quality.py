@@ -1,6 +1,7 @@
-"""The checks of a take: limits and reasons. `media/clip_faults.py` measures, `store` keeps, `rendering` judges.
+"""The quality checks of a take: their limits and the sources of these.
 
-A number that cannot be told is None, never 0.
+`media/clip_faults.py` measures, `rendering` judges, `store` saves the results. A value that cannot be measured is None.
+`tests/media/alarms.py` runs the measurements again that the limits refer to.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """What makes a clip bad: a number above `limit`, or below it where little is the fault. `why` has its source."""
+    """A check: a value above `limit` fails, or one below it if `below`. `why` describes the value and the limit."""
 
     name: str
     code: str
@@ -23,7 +24,7 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One number of one take, and the limit that it was judged by; None where it could not be told."""
+    """The result of one check of one take: its value (None if it cannot be measured) and the limit applied."""
 
     name: str
     value: float | None
@@ -32,7 +33,7 @@ class Check:
 
     @property
     def excess(self) -> float:
-        """How far beyond the limit a bad number is, at least 1; 0 for a good one."""
+        """The ratio of a failed value to its limit, at least 1; 0 for a passed check."""
         if not self.bad or self.value is None:
             return 0.0
         low, high = sorted((self.value, self.limit))
@@ -50,50 +51,49 @@ RULES = {
             name=CUT,
             code="W320",
             limit=15 / 255,
-            message="it cuts to another picture in the middle of the shot",
-            why="mean change of grey between two frames, of 1, three times that of the frames beside it, and no "
-            "part of a flash: 15 of 255 and 3.0 are the defaults of PySceneDetect's AdaptiveDetector",
+            message="it has a cut in the middle of the shot",
+            why="mean change of grey (0 to 1) between two frames that is three times that of the neighbouring frames "
+            "and not part of a flash; 15/255 and 3.0 are the defaults of PySceneDetect's AdaptiveDetector",
         ),
         Rule(
             name=FLASH,
             code="W321",
             limit=15 / 255,
             message="it flashes",
-            why="mean change of grey, of 1, that is taken back within two frames: the limit of a cut. WCAG's, a tenth "
-            "of full luminance, found fewer of the flashes put into true clips of the storyworld, and no other picture",
+            why="mean change of grey (0 to 1) that reverses within two frames, with the limit of a cut. WCAG's limit, "
+            "a tenth of full luminance, found fewer of the flashes inserted into storyworld clips",
         ),
         Rule(
             name=FROZEN,
             code="W322",
             limit=0.001,
             below=True,
-            message="nothing moves in it",
-            why="largest change between two frames, of 1: -60 dB, the default of FFmpeg's freezedetect; judged where "
-            "the shot shows a declared character or the story declares none, since an empty place may stand still",
+            message="nothing moves",
+            why="largest change between two frames (0 to 1): -60 dB, the default of FFmpeg's freezedetect. Applied "
+            "to shots that show a declared character, and to all if the story declares none: a setting may be still",
         ),
         Rule(
             name=BLACK,
             code="W323",
             limit=0.5,
             message="it is black",
-            why="share of frames with 98 % of their pixels below 10 % of luma, the defaults of FFmpeg's blackdetect; "
-            "half of the frames, so that a fade is none",
+            why="share of frames with 98 % of their pixels below 10 % luma, the defaults of FFmpeg's blackdetect; the "
+            "limit is half of the frames, so that a fade passes",
         ),
         Rule(
             name=SHIFT,
             code="W324",
             limit=35.0,
-            message="its colours are far from those of the same setting in its memory",
-            why="distance in CIELAB between the mean colour of the clip and of the nearest remembered frame of a "
-            "setting that its caption names too: framing alone came to 34.5 in 360 true clips of the "
-            "storyworld, with all earlier frames of a place remembered",
+            message="its colours differ from those of the same setting in its memory",
+            why="CIELAB distance between the mean colour of the clip and that of the nearest remembered frame of the "
+            "same setting. Different framing alone reached 34.5 in 360 storyworld clips",
         ),
     )
 }
 
 
 def judge(name: str, value: float | None) -> Check:
-    """A number as a check of its rule. It is rounded first, so that a record says what was judged."""
+    """Apply the rule of a check to a value. The value is rounded first, so that the record has the number compared."""
     rule = RULES[name]
     number = None if value is None else round(float(value), 4)
     limit = round(rule.limit, 4)
@@ -102,11 +102,11 @@ def judge(name: str, value: float | None) -> Check:
 
 
 def faults(checks: Iterable[Check]) -> tuple[Check, ...]:
-    """The checks that are bad."""
+    """The failed checks."""
     return tuple(check for check in checks if check.bad)
 
 
 def fault_severity(checks: Iterable[Check]) -> tuple[int, float]:
-    """How bad a take is, to compare it with others: how many faults it has, then how far they are beyond the limits."""
+    """A sort key, best first: the number of failed checks, then the sum of their excess."""
     bad = faults(checks)
     return len(bad), round(sum(check.excess for check in bad), 4)

@@ -35,6 +35,7 @@ from transformers import (
 from onestory_cli.models.catalog import CARD
 from onestory_cli.storyworld.vocabulary import WORDS
 from onestory_cli.training.build import word_tokenizer
+from tests.shared import build_once
 
 FAMILIES = ("t2v", "i2v", "vace", "ti2v", "t2v-a14b", "i2v-a14b")
 SMALL = {"width": 64, "height": 64, "frames": 5, "max_frames": 17, "steps": 2, "fps": 8, "negative": ""}
@@ -85,13 +86,8 @@ def write_base(folder: Path, family: str, *, seed: int = 0, card: dict[str, Any]
 
 @pytest.fixture(scope="session")
 def base_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The tiny folder of a family, written once per session. Do not modify it."""
-
-    def folder(family: str) -> Path:
-        path = tmp_path_factory.getbasetemp() / "tiny-bases" / family
-        return path if path.exists() else write_base(path, family)
-
-    return folder
+    """The tiny folder of a family. Read-only: it is shared by all workers."""
+    return lambda family: build_once(tmp_path_factory, f"base-{family}", lambda folder: write_base(folder, family))
 
 
 def _transformer(task: str, channels: int, *, image: bool) -> nn.Module:

@@ -1,21 +1,37 @@
-"""What all tests share: golden texts, re-made by `pytest --regold` and reviewed as a diff."""
+"""Fixtures and pytest hooks of all tests: worker processes, shared folders, expected texts.
+
+`pytest --regold` rewrites the expected texts; review them as a diff.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+MAX_WORKERS = 8  # each has its own torch, about 0.5 GB
+os.environ["OMP_NUM_THREADS"] = "1"  # one core per worker; torch reads it when a test module imports it
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--regold", action="store_true", help="write what is expected anew, from what the code does now")
+    parser.addoption("--regold", action="store_true", help="rewrite the expected texts from the current output")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One worker per core; no workers for a few named files, which run sooner than a worker starts."""
+    named = config.option.file_or_dir
+    if named and all(Path(item.partition("::")[0]).is_file() for item in named):
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MAX_WORKERS)
 
 
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
-    """Compare a text with the file that holds what is expected of it."""
+    """Compare a text with the file that holds the expected one."""
 
     def compare(path: Path, text: str) -> None:
         if request.config.getoption("--regold"):
@@ -26,7 +42,7 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def heeded_interrupts() -> None:
-    """Have Ctrl-C heard: a shell starts what it runs in the background with SIGINT ignored, and programs inherit it."""
+def default_interrupt_handler() -> None:
+    """Handle SIGINT even where the shell started this process in the background and ignores it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from onestory_cli.checkpoint import NO_CHECKPOINT, Checkpoint, Partial
+from onestory_cli.checkpoint import Partial
 from onestory_cli.events import Emit, Remembered, StepDone, ignore
 from onestory_cli.memory.frames import FrameRef, SelectedFrame
 from onestory_cli.memory.levels import allocate
@@ -23,6 +23,8 @@ from onestory_cli.memory.policies import POLICIES
 from onestory_cli.models.spec import ModelFiles, ModelSpec
 from onestory_cli.planning.jobs import Plan, ShotJob
 from onestory_cli.planning.planner import make_plan
+from onestory_cli.rendering.generator import ShotRequest
+from onestory_cli.rendering.options import RenderOptions
 from onestory_cli.rendering.render import render
 from onestory_cli.store.disk import Disk
 from onestory_cli.store.run import Run
@@ -104,15 +106,9 @@ class NumpyGenerator:
         grey_HW = pixels_HWC.mean(axis=2)[::stride, ::stride] / 255
         return np.broadcast_to(grey_HW, (self.spec.latent_channels, 1, *grey_HW.shape)).astype(np.float32)
 
-    def make(
-        self,
-        job: ShotJob,
-        memory: Mapping[str, np.ndarray],
-        *,
-        image: np.ndarray | None,
-        emit: Emit,
-        checkpoint: Checkpoint = NO_CHECKPOINT,
-    ) -> NumberShot:
+    def generate(self, request: ShotRequest) -> NumberShot:
+        job, memory, image = request.job, request.memory, request.image
+        emit, checkpoint = request.emit, request.checkpoint
         scores, chosen = self._select(job, memory)
         frames = tuple((frame.source, frame.index) for frame in chosen)
         emit(Remembered(shot=job.shot, frames=frames, tokens=0, visible=sum(map(len, scores.values()))))
@@ -223,7 +219,7 @@ def render_with(
 ) -> NumpyGenerator:
     """Render into `path` and return the maker, whose `made` says what was really made."""
     generator = generator or NumpyGenerator(plan.model)
-    render(plan, Run.create(path, disk), lambda: generator, emit, **options)
+    render(plan, Run.create(path, disk), lambda: generator, emit, RenderOptions(**options))
     return generator
 
 

@@ -25,7 +25,7 @@ ROWS = (
     ("planning",),
     ("models", "story", "console"),
     ("memory", "storyworld"),
-    ("schemas", "utils", "mishaps"),
+    ("schemas", "utils"),
     ("errors", "events", "checkpoint", "quality"),
     ("codes", "manual", "version"),
 )
@@ -51,7 +51,6 @@ LIGHT = (
     "cli",
     "api",
     "batch",
-    "mishaps",
     "utils",
     "commands",
     "console",

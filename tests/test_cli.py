@@ -1,4 +1,4 @@
-"""The program from outside: what it imports, how it ends, and which commands and flags it has."""
+"""The program as a process: its imports, exit codes, commands and flags."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_the_light_half_stays_light(folder: Path, arguments: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", ["--help", "render --help", "export --help"])
-def test_help_loads_what_a_command_takes_and_nothing_that_it_works_with(folder: Path, arguments: str) -> None:
+def test_help_imports_only_what_defines_the_options(folder: Path, arguments: str) -> None:
     works = {
         "onestory_cli.rendering.render",
         "onestory_cli.store.run",
@@ -110,7 +110,7 @@ def test_a_package_of_the_user_never_shadows_ours(folder: Path, package: str) ->
 
 
 def all_commands() -> dict[str, Any]:
-    """Every command by the words that call it, those of groups included, in the order of the help."""
+    """All commands by name, including those of groups, in the order of the help."""
     root: Any = get_command(cli.open_app())
     found = {}
     for name in root.list_commands(None):
@@ -121,7 +121,7 @@ def all_commands() -> dict[str, Any]:
     return found
 
 
-def test_commands_and_flags_are_what_was_promised(golden: Callable[[Path, str], None]) -> None:
+def test_commands_and_flags(golden: Callable[[Path, str], None]) -> None:
     root = get_command(cli.open_app())
     lines = []
     for name, command in {"onestory": root, **all_commands()}.items():
@@ -143,8 +143,9 @@ def test_python_m_onestory_cli(folder: Path) -> None:
     [
         ("", 2, ""),
         ("take", 2, ""),
-        ("plna film.story.yaml", 2, "Did you mean 'plan'?"),
+        ("plna film.story.yaml", 2, "did you mean `plan`?"),
         ("plan film.story.yaml --jsn", 2, "did you mean `--json`"),
+        ("plan film.story.yaml --model wan", 2, "set the model in the story (`model: NAME`)"),
         ("plan", 2, "Missing argument 'FILE'"),
         ("plan film.story.yaml --format loud", 2, "--format"),
         ("plan film.story.yaml --seed many", 2, "--seed"),
@@ -163,12 +164,24 @@ def test_exit_codes(folder: Path, arguments: str, exit: int, says: str) -> None:
     assert "error[U606]: \n" not in result.stderr
 
 
+@pytest.mark.parametrize("word", ["play", "witch", "xyz", "film.story.yaml"])
+def test_no_command_is_suggested_for_a_word_that_is_not_a_typing_error(folder: Path, word: str) -> None:
+    result = program(word)
+    assert result.returncode == ExitCode.USAGE
+    assert "did you mean" not in result.stderr
+
+
+@pytest.mark.parametrize(("word", "command"), [("plna", "plan"), ("rendr", "render"), ("valdiate", "validate")])
+def test_a_command_is_suggested_for_a_typing_error(folder: Path, word: str, command: str) -> None:
+    assert f"did you mean `{command}`?" in program(word).stderr
+
+
 def in_process(*arguments: str) -> tuple[ExitCode, str, str]:
     out, err = io.StringIO(), io.StringIO()
     return cli.run(arguments, Console(stdout=out, stderr=err, color=False)), out.getvalue(), err.getvalue()
 
 
-def test_usage_errors_are_json_when_asked_for(folder: Path) -> None:
+def test_usage_errors_are_json_with_json(folder: Path) -> None:
     exit, out, _ = in_process("plan", "film.story.yaml", "--jsn", "--json")
     document = json.loads(out)
     assert exit is ExitCode.USAGE
@@ -240,7 +253,7 @@ loading.model_loader = lambda spec, device, emit, shared: lambda: Slow(spec)
 
 @contextmanager
 def slow_render(seconds: float) -> Iterator[subprocess.Popen[str]]:
-    """A render whose second shot says each event and then sleeps; it has just done its first step."""
+    """A render whose second shot prints each event and sleeps. It has just done its first step."""
     code = f"SECONDS = {seconds}\n{SLOW}\nfrom onestory_cli.cli import main\nmain()"
     command = [sys.executable, "-c", code, "render", "film.story.yaml"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -252,15 +265,15 @@ def slow_render(seconds: float) -> Iterator[subprocess.Popen[str]]:
 @pytest.mark.parametrize(
     ("number", "exit"), [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)]
 )
-def test_a_first_signal_stops_within_a_step_keeps_the_work_and_says_how_to_go_on(
+def test_a_first_signal_stops_within_a_step_and_keeps_the_work(
     folder: Path, number: signal.Signals, exit: ExitCode
 ) -> None:
     with slow_render(0.5) as process:
         process.send_signal(number)
         _, err = process.communicate(timeout=30)
     assert process.returncode == exit
-    assert "stopping after this step; once more to stop at once\n" in err
-    assert "interrupted: 1 of 2 shots are finished and kept, city up to step 1 of 3; go on with\n" in err
+    assert "stopping after this step; press Ctrl-C again to stop now\n" in err
+    assert "interrupted: 1 of 2 shots are finished and kept, city up to step 1 of 3; continue with\n" in err
     assert err.endswith("  onestory resume film.run\n")
     assert "Traceback" not in err
     assert len(list(folder.glob("film.run/shots/city/*/partial.safetensors"))) == 1
@@ -278,24 +291,81 @@ def test_a_second_signal_stops_at_once(folder: Path, number: signal.Signals, exi
         process.send_signal(number)
         _, err = process.communicate(timeout=30)
     assert process.returncode == exit
-    assert "interrupted: 1 of 2 shots are finished and kept; go on with\n" in err
+    assert "interrupted: 1 of 2 shots are finished and kept; continue with\n" in err
     assert "Traceback" not in err
     assert not list(folder.glob("film.run/shots/city/*/partial.safetensors"))
 
 
-def test_a_closed_pipe_ends_it_without_a_word(folder: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "onestory_cli", "explain"],
-        stdout=subprocess.PIPE,
+@pytest.mark.parametrize("arguments", ["explain", "--help", "plan film.story.yaml", "plan film.story.yaml --json"])
+def test_a_closed_pipe_ends_a_command_like_sigpipe_does(folder: Path, arguments: str) -> None:
+    """The exit code is that of a process which SIGPIPE killed, as `set -o pipefail` expects, and nothing is printed."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "onestory_cli", *arguments.split()],
+        stdout=writer,
         stderr=subprocess.PIPE,
         text=True,
         env=_environment(),
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.close()
-        assert process.stderr is not None
-        assert process.stderr.read() == ""
-    assert process.returncode == ExitCode.PARTIAL
+        check=False,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (ExitCode.BROKEN_PIPE, "")
+
+
+def shell(line: str, code: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a shell line in which $onestory is the program; `code` runs before `main`."""
+    Path("program.py").write_text(f"{code}\nfrom onestory_cli.cli import main\nmain()\n")
+    environment = _environment(onestory=f"{sys.executable} program.py")
+    return subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=environment, timeout=60)
+
+
+FULL = "error[U608]: cannot write to stdout: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "--help",
+        "--version",
+        "explain",
+        "plan film.story.yaml",
+        "plan film.story.yaml --json",
+        "validate film.story.yaml --json",
+        "plan gone.story.yaml --json",
+        "schema",
+    ],
+)
+def test_a_full_disk_behind_stdout_is_reported(folder: Path, arguments: str) -> None:
+    done = shell(f"$onestory {arguments} >/dev/full")
+    assert done.returncode == ExitCode.MACHINE
+    assert FULL in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_a_closed_stdout_is_reported(folder: Path) -> None:
+    done = shell("$onestory plan film.story.yaml >&-")
+    assert done.returncode == ExitCode.MACHINE
+    assert "error[U608]: cannot write to stdout: it is closed\n" in done.stderr
+
+
+NUMPY = """
+from onestory_cli.rendering import loading
+from tests.films import NumpyGenerator
+loading.model_loader = lambda spec, device, emit, shared: lambda: NumpyGenerator(spec)
+"""
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", "2> >(true)"])
+def test_a_render_continues_without_stderr(folder: Path, redirection: str) -> None:
+    done = shell(f"$onestory render film.story.yaml {redirection}", NUMPY)
+    assert (done.returncode, done.stdout, done.stderr) == (ExitCode.DONE, "film.run/film.mp4\n", "")
+    assert shell("$onestory verify film.run").returncode == ExitCode.DONE
+
+
+def test_an_error_without_stderr_keeps_its_exit_code(folder: Path) -> None:
+    assert shell("$onestory plan gone.story.yaml 2>&-").returncode == ExitCode.FINDINGS
 
 
 def test_completion_knows_the_commands(folder: Path) -> None:

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 from rich.console import Console as RichConsole
-from rich.spinner import Spinner
 
 from onestory_cli import events
-from onestory_cli.commands._screen import Screen
-from onestory_cli.console import Console, github_annotation
-from onestory_cli.console.progress import Bar, Pace, remembers
+from onestory_cli.commands._screen import Format, Screen
+from onestory_cli.console import Console, github_annotation, progress
+from onestory_cli.console.progress import RenderBars, TimeLeft
 from onestory_cli.errors import Diagnostic, Place
-from onestory_cli.utils.text import duration
 
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
 FINDING = Diagnostic(
@@ -23,7 +21,7 @@ FINDING = Diagnostic(
     place=Place(path="film.story.yaml", line=3, column=5, length=5, source_line="    $foks waves."),
     help='did you mean "fox"?',
 )
-WARNING = Diagnostic(code="W303", message="nobody is called $bear", severity="warning")
+WARNING = Diagnostic(code="W303", message="no character is called $bear", severity="warning")
 
 
 class Terminal(io.StringIO):
@@ -32,7 +30,7 @@ class Terminal(io.StringIO):
 
 
 class Streams:
-    """A console over two texts."""
+    """A console that writes into two strings."""
 
     def __init__(self, *, terminal: bool = False, color: bool = True) -> None:
         make = Terminal if terminal else io.StringIO
@@ -41,7 +39,7 @@ class Streams:
 
 
 def film() -> Iterator[events.Event]:
-    """What a render of three shots says; the first is kept."""
+    """The events of a render of three shots, of which the first is kept."""
     yield events.RunStarted(run="film.run", title="The Lost Kite", model="storyworld", shots=3, kept=1)
     yield events.ShotKept(shot="opening", take="3f9a12c0ffee", reason="kept: still remembers city[2]")
     yield events.ShotStarted(shot="city", index=1, shots=3, reason="new", steps=2)
@@ -50,7 +48,7 @@ def film() -> Iterator[events.Event]:
     yield events.Remembered(shot="city", frames=(), tokens=0, visible=0)
     yield events.StepDone(shot="city", step=1, steps=2, seconds=60.0)
     yield events.TakeCommitted(shot="city", take="77ab01c0ffee", seconds=7.04, memory_bytes=1_240_000_000)
-    yield events.Warned(code="W406", message="clip.mp4 is damaged", help="it is made again")
+    yield events.Warned(code="W406", message="clip.mp4 is damaged", help="it is rendered again")
     yield events.ShotStarted(shot="return", index=2, shots=3, reason="memory changed: city[2] differs", steps=2)
     yield events.Remembered(shot="return", frames=(("opening", 2), ("city", 0), ("opening", 4)), tokens=3, visible=10)
     yield events.StepDone(shot="return", step=1, steps=2, seconds=60.0)
@@ -62,14 +60,14 @@ PLAIN = """\
 The Lost Kite: 3 shots, 1 kept, model storyworld
 [1/3] opening: kept 3f9a12 (still remembers city[2])
 [2/3] city: rendered 77ab01 (new) in 7.0 s, remembers nothing, 1.2 GB
-warning[W406] clip.mp4 is damaged (it is made again)
+warning[W406] clip.mp4 is damaged (it is rendered again)
 [3/3] return: rendered 90cd34 (memory changed: city[2] differs) in 1:35, remembers opening[2,4], city[0], 1.2 GB
 2 rendered, 1 kept in 1:50
 1 kept take has faults: onestory take list film.run
 """
 
 
-def test_without_a_terminal_every_shot_is_one_line() -> None:
+def test_every_shot_is_one_line_without_a_terminal() -> None:
     screen = Streams()
     with screen.console.watch() as show:
         for event in film():
@@ -78,12 +76,12 @@ def test_without_a_terminal_every_shot_is_one_line() -> None:
     assert screen.out.getvalue() == ""
 
 
-def test_a_take_that_is_committed_while_the_next_shot_is_made_is_told_with_its_own_words() -> None:
+def test_a_take_committed_during_the_next_shot_is_reported_with_its_own_reason_and_memory() -> None:
     told = list(film())
     late = told.pop(7)
     assert isinstance(late, events.TakeCommitted)
     told.insert(-2, late)  # among the steps of the next shot
-    screen, bar = Streams(), Bar(spinner=Spinner("dots"))
+    screen, bar = Streams(), RenderBars()
     with screen.console.watch() as show:
         for event in told:
             show(event)
@@ -97,12 +95,16 @@ def committed(number: int) -> events.TakeCommitted:
     return events.TakeCommitted(shot="city", take=f"77ab0{number}c0ffee", seconds=7.04, memory_bytes=1_240_000_000)
 
 
-def test_other_takes_of_a_shot_are_counted_by_themselves() -> None:
-    screen, bar = Streams(), Bar(spinner=Spinner("dots"))
+def test_other_takes_of_a_shot_are_numbered_separately() -> None:
+    screen, bar = Streams(), RenderBars()
     with screen.console.watch() as show:
         for emit in (show, bar):
             emit(events.TakesStarted(run="film.run", title="The Lost Kite", model="storyworld", shot="city", takes=2))
-            for number in (1, 2, 3):  # one more, as the others have faults; each begins before the one before is whole
+            for number in (
+                1,
+                2,
+                3,
+            ):  # one more than asked, for a faulty one; each starts before the previous is committed
                 emit(events.ShotStarted(shot="city", index=1, shots=6, reason=f"new: take {number}", steps=2))
                 emit(events.Remembered(shot="city", frames=(("opening", number),), tokens=1, visible=5))
                 if number > 1:
@@ -114,10 +116,10 @@ def test_other_takes_of_a_shot_are_counted_by_themselves() -> None:
         f"[{place}] city: rendered 77ab0{number} (new: take {number}) in 7.0 s, remembers opening[{number}], 1.2 GB"
         for number, place in ((1, "1/2"), (2, "2/2"), (3, "3/3"))
     ]
-    assert bar.status == "keeping the take"
+    assert bar.status == "saving the take"
 
 
-def test_takes_of_a_shot_of_a_film_have_the_number_of_the_shot() -> None:
+def test_all_takes_of_a_shot_have_its_number_in_the_film() -> None:
     screen = Streams()
     with screen.console.watch() as show:
         show(events.RunStarted(run="film.run", title="The Lost Kite", model="storyworld", shots=2, kept=0))
@@ -127,7 +129,7 @@ def test_takes_of_a_shot_of_a_film_have_the_number_of_the_shot() -> None:
     assert [line.split(" rendered ")[0] for line in lines] == ["[1/2] opening:", "[1/2] opening:", "[2/2] city:"]
 
 
-def test_a_shot_that_was_cut_off_is_told_though_a_take_came_later() -> None:
+def test_an_interrupted_shot_is_reported_even_after_a_later_take() -> None:
     screen = Streams()
     with screen.console.watch() as show:
         show(events.PartialKept(shot="return", step=1, steps=2))
@@ -136,7 +138,7 @@ def test_a_shot_that_was_cut_off_is_told_though_a_take_came_later() -> None:
     assert "2 of 3 shots are finished and kept, return up to step 1 of 2;" in screen.err.getvalue()
 
 
-def test_the_way_on_can_be_pasted_where_the_path_has_spaces() -> None:
+def test_the_resume_command_quotes_a_path_with_spaces() -> None:
     screen = Streams()
     with screen.console.watch() as show:
         show(events.RunInterrupted(run="my film.run", finished=2, shots=3))
@@ -156,6 +158,7 @@ def test_json_lines_are_the_events() -> None:
 
 def test_a_terminal_shows_the_steps_and_keeps_the_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "200")
     screen = Streams(terminal=True)
     with screen.console.watch() as show:
         for event in film():
@@ -165,19 +168,45 @@ def test_a_terminal_shows_the_steps_and_keeps_the_lines(monkeypatch: pytest.Monk
     assert all(line in text for line in PLAIN.splitlines())
 
 
-def test_the_bar_says_how_far_and_how_long() -> None:
-    bar, seen = Bar(spinner=Spinner("dots")), []
+def drawn(bars: RenderBars) -> list[str]:
+    """The lines of the display, with every bar cut out."""
+    rich = RichConsole(file=io.StringIO(), width=100)
+    rich.print(bars)
+    return [re.sub(r"\s*[━╸╺ ]{2,}", " ", line).strip() for line in rich.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+
+
+def test_the_bars_show_progress_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(progress, "now", lambda: clock[0])
+    bars, seen = RenderBars(), []
     for event in film():
-        bar(event)
-        rich = RichConsole(file=io.StringIO(), width=100)
-        rich.print(bar)
-        seen.append(rich.file.getvalue())  # type: ignore[attr-defined]
-    assert "reading the story" in seen[0]
-    assert seen[2].startswith("city ")
-    assert "loading storyworld on cpu" in seen[3]
-    assert "step 1/2 shot 1:00 left, film 3:00\n  remembers nothing" in seen[6]
-    assert "joining the film" in seen[7]
-    assert "step 1/2 shot 1:00 left, film 1:00\n  remembers opening[2,4], city[0]" in seen[11]
+        bars(event)
+        clock[0] += 2 if isinstance(event, events.ModelLoading) else 0
+        seen.append(drawn(bars))
+    assert seen[0][0] == "film 0/3"
+    assert "reading the story" in seen[0][1]
+    assert seen[2] == ["film 1/3", "city step 0/2"]
+    assert "loading storyworld on cpu (2.0 s)" in seen[3][1]
+    assert seen[6] == ["film 1/3 3:00 left", "city step 1/2 1:00 left", "remembers nothing"]
+    assert "joining the film" in seen[7][1]
+    assert seen[11] == ["film 2/3 1:00 left", "return step 1/2 1:00 left", "remembers opening[2,4], city[0]"]
+
+
+def test_the_bars_fill_the_terminal_and_cut_only_between_words() -> None:
+    bars = RenderBars()
+    bars(events.RunStarted(run="film.run", title="", model="", shots=9, kept=0))
+    bars(events.ShotStarted(shot="a-very-long-name-of-a-shot-on-the-beach", index=0, shots=9, reason="", steps=20))
+    frames = tuple((f"shot-{number}", number) for number in range(9))
+    bars(events.Remembered(shot="a", frames=frames, tokens=1, visible=9))
+    for number in range(8):
+        bars(events.ShotKept(shot=f"s{number}", take="", reason=""))
+    rich = RichConsole(file=io.StringIO(), width=60)
+    rich.print(bars)
+    film_bar, shot_bar, memory = rich.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert (len(film_bar), len(shot_bar)) == (60, 60)
+    assert "━" in film_bar
+    assert "a-very-long-…n-the-beach " in shot_bar
+    assert memory == "remembers shot-0[0], shot-1[1], shot-2[2], shot-3[3], ..."
 
 
 def test_no_color_writes_no_styles(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,6 +222,7 @@ def test_no_color_writes_no_styles(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "200")
     screen = Streams(terminal=True, color=False)
     with screen.console.watch() as show:
         for event in film():
@@ -200,7 +230,7 @@ def test_a_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> No
     assert screen.err.getvalue() == PLAIN
 
 
-def test_findings_have_a_line_between_them() -> None:
+def test_findings_are_separated_by_an_empty_line() -> None:
     screen = Streams()
     screen.console.findings([FINDING, WARNING])
     assert screen.err.getvalue() == (
@@ -211,7 +241,7 @@ def test_findings_have_a_line_between_them() -> None:
         "  |     ^^^^^\n"
         '  = help: did you mean "fox"?\n'
         "\n"
-        "warning[W303]: nobody is called $bear\n"
+        "warning[W303]: no character is called $bear\n"
     )
 
 
@@ -223,7 +253,7 @@ def test_markup_of_the_user_stays_text() -> None:
     assert screen.out.getvalue() == "[red]\n[/]\n"
 
 
-def test_tables_for_files_are_not_cut_and_have_no_blanks_at_the_end() -> None:
+def test_tables_in_files_are_not_cut_and_have_no_trailing_spaces() -> None:
     screen = Streams()
     screen.console.table(("shot", "steps", "why"), [("opening", "24", "x" * 300), ("city", "8", "")], right=("steps",))
     assert screen.out.getvalue().splitlines() == [
@@ -233,36 +263,15 @@ def test_tables_for_files_are_not_cut_and_have_no_blanks_at_the_end() -> None:
     ]
 
 
-def test_github_annotations_escape_what_they_must() -> None:
-    finding = Diagnostic(code="S106", message="50% of\nit", place=Place(path="a,b:c.yaml", line=2, column=7), help="x")
-    assert github_annotation(finding) == ("::error file=a%2Cb%3Ac.yaml,line=2,col=7,title=S106::50%25 of%0Ait%0Ax")
-    assert github_annotation(WARNING) == "::warning title=W303::nobody is called $bear"
+def test_github_annotations_are_escaped() -> None:
+    finding = Diagnostic(code="S106", message="50% of it", place=Place(path="a,b:c.yaml", line=2, column=7), help="x")
+    assert github_annotation(finding) == ("::error file=a%2Cb%3Ac.yaml,line=2,col=7,title=S106::50%25 of it%0Ax")
+    assert github_annotation(WARNING) == "::warning title=W303::no character is called $bear"
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.04, "0.0 s"),
-        (0.94, "0.9 s"),
-        (9.96, "10 s"),
-        (42.4, "42 s"),
-        (59.7, "1:00"),
-        (185, "3:05"),
-        (3723, "1:02:03"),
-    ],
-)
-def test_duration(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
-
-
-def test_remembers() -> None:
-    assert remembers([]) == "remembers nothing"
-    assert remembers([("a", 2), ("b", 0), ("a", 3)]) == "remembers a[2,3], b[0]"
-
-
-def test_pace_leaves_the_loading_out() -> None:
-    pace = Pace()
-    assert pace.left() == ""
+def test_the_time_of_a_shot_does_not_include_loading() -> None:
+    pace = TimeLeft()
+    assert pace.film() == ""
     for event in film():
         pace(event)
         if isinstance(event, events.TakeCommitted):
@@ -271,7 +280,7 @@ def test_pace_leaves_the_loading_out() -> None:
     assert pace.shot_seconds == [pytest.approx(2.04)]
 
 
-def test_training_is_told_line_by_line() -> None:
+def test_training_prints_one_line_per_event() -> None:
     screen = Streams()
     with screen.console.watch() as show:
         show(events.StageStarted(stage="vae", step=0, steps=100, parameters=1_900_000))
@@ -288,7 +297,7 @@ def test_training_is_told_line_by_line() -> None:
     )
 
 
-def test_styled_lines_are_plain_where_there_is_no_terminal_or_no_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_styled_lines_are_plain_without_a_terminal_or_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     lines = [[("opening", "bold"), (" [0]", "")], [], [("x" * 200, "cyan")]]
     plain = "opening [0]\n\n" + "x" * 200 + "\n"
@@ -301,17 +310,54 @@ def test_styled_lines_are_plain_where_there_is_no_terminal_or_no_colour(monkeypa
     assert [screen.console.shows_pictures for screen in (piped, colored, uncolored)] == [False, True, False]
 
 
-def test_nothing_of_a_stranger_is_obeyed_by_a_terminal() -> None:
-    evil = "a\x1b[2J\u202e\x9bb"
+EVIL = "a\x1b[2J\u202e\x9b\n::error::\u2028b"
+CLEAN = "a\ufffd[2J\ufffd\ufffd\ufffd::error::\ufffdb"
+
+
+def test_untrusted_text_is_one_printable_line() -> None:
     streams = Streams(terminal=True, color=False)
-    streams.console.line(evil)
-    streams.console.styled([[(evil, "")]])
-    streams.console.note(evil)
-    streams.console.table(["id"], [[evil]])
-    streams.console.findings([Diagnostic(code="S104", message=evil, help=evil)])
-    streams.console.document("new", path=evil)
-    said = streams.out.getvalue() + streams.err.getvalue()
-    assert not any(char in said for char in "\u202e\x9b")
+    streams.console.line(EVIL)
+    streams.console.styled([[(EVIL, "")]])
+    streams.console.note(EVIL)
+    streams.console.table(["id"], [[EVIL]])
+    for format in Format:
+        if format is not Format.JSON:
+            place = Place(path=EVIL, line=3, column=1, source_line=EVIL)
+            streams.console.findings([Diagnostic(code="S104", message=EVIL, help=EVIL, place=place)], format=format)
+    streams.console.document("new", path=EVIL)
+    *lines, document = streams.out.getvalue().splitlines()
+    said = "".join([*lines, document, streams.err.getvalue()])
+    assert not any(char in said for char in "\u202e\x9b\u2028")
     assert "\x1b[2J" not in said
-    assert said.count("a\ufffd[2J\ufffd\ufffdb") == 6
-    assert json.loads(streams.out.getvalue().splitlines()[-1])["path"] == evil
+    assert not re.search(r"^::error::", "\n".join([*lines, streams.err.getvalue()]), re.MULTILINE)
+    assert [line.strip() for line in lines] == [CLEAN, CLEAN, "id", CLEAN]
+    assert json.loads(document)["path"] == EVIL
+
+
+def test_untrusted_text_in_events_is_one_printable_line() -> None:
+    plain, batch, lines = Streams(), Streams(), Streams()
+    with plain.console.watch() as show:
+        show(events.RunStarted(run=EVIL, title=EVIL, model=EVIL, shots=1, kept=0))
+        show(events.Warned(code="W406", message=EVIL, help=EVIL))
+        show(events.RunInterrupted(run=EVIL, finished=0, shots=1))
+    with batch.console.watch_films() as show:
+        show(events.WorkerLost(worker=EVIL, film=EVIL, why=EVIL))
+        show(events.FilmTold(film=EVIL, kind="Warned", told=events.Warned(code="W406", message=EVIL)))
+    with lines.console.watch(json=True) as show:
+        show(events.Warned(code="W406", message=EVIL))
+    assert [len(item.err.getvalue().splitlines()) for item in (plain, batch)] == [4, 2]
+    assert json.loads(lines.out.getvalue())["message"] == EVIL
+    assert len(lines.out.getvalue().splitlines()) == 1
+
+
+def test_a_terminal_wraps_between_words_and_never_within_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "40")
+    streams = Streams(terminal=True, color=False)
+    streams.console.note("city: rendered 77ab01 (memory changed: opening[2] differs)")
+    streams.console.note("next: onestory take accept the-lost-kite-over-the-harbour.run opening 1")
+    assert streams.err.getvalue().splitlines() == [
+        "city: rendered 77ab01 (memory changed: ",
+        "opening[2] differs)",
+        "next: onestory take accept the-lost-kite-over-the-harbour.run opening 1",
+    ]

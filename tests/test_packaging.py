@@ -155,3 +155,10 @@ def test_ci_script_is_a_program() -> None:
     script = ROOT / ".ci/run"
     assert script.stat().st_mode & 0o111
     subprocess.run(["bash", "-n", script], check=True)
+
+
+def test_ci_runs_what_the_default_selection_leaves_out() -> None:
+    options = PROJECT["tool"]["pytest"]["ini_options"]["addopts"]
+    left_out = re.fullmatch(r"not \((.+)\)", options[options.index("-m") + 1])
+    assert left_out
+    assert f"pytest -m '{left_out[1]}'" in (ROOT / ".ci/run").read_text(encoding="utf-8")

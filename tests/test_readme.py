@@ -12,8 +12,9 @@ import json
 import re
 import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonschema import Draft7Validator
@@ -142,13 +143,23 @@ def test_every_example_is_listed() -> None:
     assert set(rows) == {path.name for path in EXAMPLES.glob("*.story.yaml")}
 
 
-@pytest.mark.parametrize("page", [README, MANUAL / "commands.md"], ids=name_of)
-def test_the_table_of_commands(golden: Golden, page: Path) -> None:
+def command_table(commands: Mapping[str, Any]) -> str:
     rows = []
-    for name, command in all_commands().items():
+    for name, command in commands.items():
         metavars = [item.metavar for item in command.params if item.param_type_name == "argument"]
         rows.append((f"`{' '.join([name, *metavars])}`", command.help.splitlines()[0]))
-    golden(page, with_block(page, "commands", pages.table(("command", "does"), rows)))
+    return pages.table(("command", "does"), rows)
+
+
+def test_the_table_of_all_commands(golden: Golden) -> None:
+    page = MANUAL / "commands.md"
+    golden(page, with_block(page, "commands", command_table(all_commands())))
+
+
+def test_the_short_table_of_commands(golden: Golden) -> None:
+    root: Any = get_command(cli.open_app())
+    commands = {name: root.commands[name] for name in root.list_commands(None)}
+    golden(README, with_block(README, "commands", command_table(commands)))
 
 
 def test_the_table_of_exit_codes() -> None:

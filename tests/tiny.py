@@ -29,6 +29,7 @@ from onestory_cli.training.recipe import (
     VaeSize,
     World,
 )
+from tests.shared import build_once
 
 SIZES = Model(
     name="tiny",
@@ -69,11 +70,8 @@ def tiny_built() -> LoadedModel:
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model folder, written once per session."""
-    folder = tmp_path_factory.getbasetemp() / "tiny-model"
-    if not folder.exists():
-        save_model(tiny_built(), folder)
-    return folder
+    """The model folder. Read-only: it is shared by all workers."""
+    return build_once(tmp_path_factory, "tiny-model", lambda folder: save_model(tiny_built(), folder))
 
 
 @pytest.fixture(scope="session")

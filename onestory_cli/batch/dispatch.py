@@ -15,7 +15,7 @@ from onestory_cli.batch.films import Film
 from onestory_cli.batch.result import Outcome
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Emit, Event, FilmEnded, FilmStarted, FilmTold, WorkerLost
-from onestory_cli.utils.text import quoted
+from onestory_cli.utils.text import shell_quote
 
 MOST_ATTEMPTS = 4  # a film that takes its workers with it so often would do so again
 MOST_LOST = 6  # workers in a row that were lost before they had any film
@@ -183,5 +183,5 @@ class Dispatch:
 
 def _lost_too_often(film: Film, why: str) -> OnestoryError:
     message = f'the workers of "{film.name}" were lost {MOST_ATTEMPTS} times, the last one {why}'
-    help = f"try it alone: `onestory resume {quoted(film.run)}`"
+    help = f"try it alone: `onestory resume {shell_quote(film.run)}`"
     return OnestoryError("B803", message, help=help, exit=ExitCode.PARTIAL)

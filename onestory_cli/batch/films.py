@@ -14,6 +14,7 @@ from pathlib import Path
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.planning.jobs import Plan
 from onestory_cli.store.run import Run
+from onestory_cli.store.writer import lock_run
 from onestory_cli.story.overrides import Override
 
 STORIES = "*.story.yaml"
@@ -102,5 +103,5 @@ def prepare(film: Film, plan: Plan) -> None:
         OnestoryError: R4xx for what the disk or another process refuses.
     """
     run = Run.create(film.run)
-    with run.locked():
-        run.freeze(plan)
+    with lock_run(run) as writer:
+        writer.freeze(plan)

@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onestory_cli.batch.result import Outcome
-from onestory_cli.errors import OnestoryError
+from onestory_cli.errors import OnestoryError, from_exception
 from onestory_cli.events import Emit, Event, ShotKept, TakeCommitted, ignore
-from onestory_cli.mishaps import coded_fault
 from onestory_cli.models.availability import require_weights
-from onestory_cli.rendering.checkpoints import CHECKPOINT_SECONDS, never_stop
 from onestory_cli.rendering.loading import load_generator
+from onestory_cli.rendering.options import CHECKPOINT_SECONDS, RenderOptions, never_stop
 from onestory_cli.rendering.render import render
 from onestory_cli.rendering.resume import load_run_plan
 from onestory_cli.rendering.two_models import TwoModelGenerator
 from onestory_cli.store.run import Run
-from onestory_cli.utils.workers import Share, own_device, split_threads
+from onestory_cli.utils.workers import WorkerShare, own_device, split_threads
 
 if TYPE_CHECKING:
     from onestory_cli.models.catalog import ModelSpec
@@ -44,19 +43,19 @@ def render_story(
         run = Run.open(directory)
         plan = load_run_plan(run)
         load = models.loader(plan, counted)
-        render(plan, run, load, counted, stop=stop, checkpoint_seconds=checkpoint_seconds)
+        render(plan, run, load, counted, RenderOptions(stop=stop, checkpoint_seconds=checkpoint_seconds))
         outcome = Outcome(state="done")
     except KeyboardInterrupt:
         outcome = Outcome(state="stopped")
     except OnestoryError as fault:
         outcome = Outcome.of(fault)
     except Exception as fault:
-        outcome = Outcome.of(coded_fault(fault, ["batch", str(directory)]))
+        outcome = Outcome.of(from_exception(fault, ["batch", str(directory)]))
     return counted.into(outcome, time.monotonic() - began)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work(Share):
+class Work(WorkerShare):
     """How a worker works, and what it has of its machine."""
 
     checkpoint_seconds: float = CHECKPOINT_SECONDS

@@ -15,7 +15,7 @@ from onestory_cli.batch.result import Outcome, Result, rows_of
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import BatchEnded, BatchStarted, Emit, FilmEnded, ignore
 from onestory_cli.planning.jobs import Plan
-from onestory_cli.rendering.checkpoints import never_stop
+from onestory_cli.rendering.options import never_stop
 from onestory_cli.store.disk import Disk
 
 

@@ -15,7 +15,7 @@ from onestory_cli.errors import Diagnostic, Findings, OnestoryError
 from onestory_cli.models.readiness import require_ready
 from onestory_cli.planning.compile import compile_story
 from onestory_cli.story.types import MAX_SEED
-from onestory_cli.utils.text import cut
+from onestory_cli.utils.text import shorten_middle
 
 if TYPE_CHECKING:
     from onestory_cli.batch.films import Film
@@ -215,7 +215,7 @@ def fitted(rows: Sequence[tuple[str, ...]], width: int) -> list[tuple[str, ...]]
     room = width - sum(widths[1:-1]) - _GAP * (len(widths) - 1)
     name = min(widths[0], max(_LEAST_NAME, room - _LEAST_PATH))
     path = max(_LEAST_PATH, room - name)
-    return [(cut(row[0], name), *row[1:-1], cut(row[-1], path)) for row in rows]
+    return [(shorten_middle(row[0], name), *row[1:-1], shorten_middle(row[-1], path)) for row in rows]
 
 
 def _names(text: str) -> tuple[str, ...]:

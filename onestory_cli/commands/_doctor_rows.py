@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from onestory_cli.models.offload.estimate import MemoryEstimate
-    from onestory_cli.rendering.feasibility import Disk, Feasibility, ModelFeasibility, Time
+    from onestory_cli.rendering.feasibility import DiskSpace, Feasibility, ModelFeasibility, RenderTime
 
 NOTHING = "nothing that is known fits"
 
@@ -79,14 +79,14 @@ def table_of(outlook: MemoryEstimate) -> tuple[Sequence[str], list[tuple[str, st
     return (outlook.model, "GB"), rows
 
 
-def _disk_row(disk: Disk) -> Row:
+def _disk_row(disk: DiskSpace) -> Row:
     enough = disk.needed <= disk.free
     help = "" if enough else "free some space, or put the run elsewhere with `--run DIR`"
     found = f"{_gb(disk.needed)} at most for {disk.folder}, {_gb(disk.free)} free"
     return Row(name="disk for the run", ok=enough, found=found, help=help)
 
 
-def _time_row(time: Time | None) -> Row:
+def _time_row(time: RenderTime | None) -> Row:
     if time is None:
         return Row(name="time", optional=True, found="known once a shot was rendered here")
     film = timedelta(seconds=round(time.film))

@@ -141,7 +141,7 @@ def _tell(screen: Screen, result: VideoResult, *, markdown: bool, json: bool) ->
     if json:
         screen.line(json_.dumps(result.document()))
     elif markdown:
-        screen.line(result.markdown().rstrip())
+        screen.lines(result.markdown().rstrip().splitlines())
     else:
         _show(screen, result)
 

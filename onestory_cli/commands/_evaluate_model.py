@@ -291,7 +291,7 @@ def _show(told: Told, screen: Screen, *, markdown: bool) -> None:
     for index, table in enumerate(told.tables):
         if markdown:
             notes = told.notes if index == len(told.tables) - 1 else ()
-            screen.line(result.markdown(table, notes).rstrip() + "\n")
+            screen.lines([*result.markdown(table, notes).rstrip().splitlines(), ""])
             continue
         head, *rows = table
         screen.table(head, rows, right=head[1:])

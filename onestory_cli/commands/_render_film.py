@@ -48,6 +48,7 @@ def make_film(
     A signal stops it after the step that it is at.
     """
     from onestory_cli.rendering.loading import generator_loader
+    from onestory_cli.rendering.options import RenderOptions
     from onestory_cli.rendering.render import render
 
     signer = read_signer(*flags.sign) if flags.sign else None
@@ -59,12 +60,14 @@ def make_film(
                 run,
                 load,
                 show,
-                force=force,
-                takes=takes,
-                stop=signals.asked,
-                checkpoint_seconds=flags.checkpoint_seconds,
-                retry_bad=flags.retry_bad,
-                subtitles=flags.subtitles,
+                RenderOptions(
+                    force=force,
+                    takes=takes or {},
+                    stop=signals.asked,
+                    checkpoint_seconds=flags.checkpoint_seconds,
+                    retry_bad=flags.retry_bad,
+                    subtitles=flags.subtitles,
+                ),
             )
         except KeyboardInterrupt:
             return signals.exit
@@ -72,7 +75,7 @@ def make_film(
     if json:
         screen.document(command, film=str(film), run=str(run.path), **({"signed": str(signed)} if signed else {}))
     else:
-        screen.line(f"{film}\n{signed}" if signed else str(film))
+        screen.lines(map(str, filter(None, (film, signed))))
     return ExitCode.DONE
 
 

@@ -29,7 +29,10 @@ class Screen(Protocol):
     """Results go to stdout, everything else to stderr."""
 
     def line(self, text: str) -> None:
-        """Print a result as it is, on stdout."""
+        """Print one line of a result on stdout. Line breaks and control characters in it are replaced."""
+
+    def lines(self, texts: Iterable[str]) -> None:
+        """Print several lines of a result on stdout."""
 
     def styled(self, lines: Iterable[Sequence[tuple[str, str]]]) -> None:
         """Print result lines on stdout, each made of parts: a text and its style ("" for none)."""

@@ -86,7 +86,7 @@ def command(
             explained=verdicts,
         )
     else:
-        screen.line("\n".join(verdicts) or str(manifest))
+        screen.lines(verdicts or [str(manifest)])
     return ExitCode.DONE
 
 

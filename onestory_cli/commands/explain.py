@@ -54,7 +54,7 @@ def command(
     elif sections or len(rows) > 1:
         show(screen, sections, rows)
     else:
-        screen.line(_page(rows[0], screen.width))
+        screen.lines(_page(rows[0], screen.width).splitlines())
     return ExitCode.DONE
 
 

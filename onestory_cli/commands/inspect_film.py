@@ -67,10 +67,12 @@ def _show(screen: Screen, recipe: Provenance, signature: Signature | None) -> No
     models = [item for item in (recipe.model, recipe.first_shot_model) if item]
     names = {item.fingerprint: item.name for item in models}
     screen.line(f"{recipe.title}: {len(recipe.shots)} shots, by {recipe.tool}")
-    screen.line("\n".join(f"model {item.name} ({item.fingerprint})" for item in models))
-    screen.line("\n".join(f"file {name}" for name in recipe.files) + "\n" * bool(recipe.files))
+    screen.lines(f"model {item.name} ({item.fingerprint})" for item in models)
+    screen.lines([f"file {name}" for name in recipe.files] + [""])
+    if recipe.files:
+        screen.line("")
     if signature:
-        screen.line("\n".join(_about(signature)) + "\n")
+        screen.lines([*_about(signature), ""])
     rows = [
         (
             str(shot.get("id", "")),

@@ -43,7 +43,8 @@ def list_models(
         _show_words(specs, screen)
     else:
         screen.table(COLUMNS, [_row(spec) for spec in specs], right=("fps", "frames", "weights"))
-        screen.note("\n".join(f"{spec.name}: {spec.about} ({spec.files.hub or 'in the package'})" for spec in specs))
+        for spec in specs:
+            screen.note(f"{spec.name}: {spec.about} ({spec.files.hub or 'in the package'})")
         screen.note(WEIGHTS)
     return ExitCode.DONE
 
@@ -145,4 +146,4 @@ def _show_words(specs: list[ModelSpec], screen: Screen) -> None:
             screen.note(f"{spec.name} knows any word")
         else:
             screen.note(f"{spec.name} knows {len(spec.words)} words:")
-            screen.line("\n".join(spec.words))
+            screen.lines(spec.words)

@@ -10,7 +10,7 @@ import typer
 from onestory_cli.commands._options import Json
 from onestory_cli.commands._screen import screen_of
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.utils.text import quoted
+from onestory_cli.utils.text import shell_quote
 
 SUFFIX = ".story.yaml"
 
@@ -33,7 +33,7 @@ def command(
         screen.document("new", path=str(path))
     else:
         screen.line(str(path))
-        screen.note(f"next: onestory render {quoted(path)}", style="dim")
+        screen.note(f"next: onestory render {shell_quote(path)}", style="dim")
     return ExitCode.DONE
 
 

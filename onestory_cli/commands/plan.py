@@ -88,9 +88,9 @@ def show_plan(
         return
     screen.findings(warnings, format=format)
     if format is not Format.GITHUB:  # its runner obeys what a line says, and a caption may say anything
-        screen.line("\n".join(_text(job) for job in plan.jobs) + "\n")
+        screen.lines([*(line for job in plan.jobs for line in _text(job)), ""])
     screen.table(COLUMNS, [_row(decision) for decision in decisions], right=("film", "steps"))
-    screen.line("\n" + _sum(decisions))
+    screen.lines(["", _sum(decisions)])
 
 
 def _models(plan: Plan, run: Run | None) -> dict[str, str]:
@@ -109,7 +109,7 @@ def show_why(
     if json:
         screen.document("why", **asdict(cause))
     else:
-        screen.line("\n".join(_chain(cause)))
+        screen.lines(_chain(cause))
 
 
 def _chain(cause: Cause, indent: str = "") -> Iterator[str]:
@@ -166,10 +166,11 @@ def _as_json(decision: Decision) -> dict[str, object]:
     }
 
 
-def _text(job: ShotJob) -> str:
-    """What the model reads of a shot, and what people read under it."""
-    subtitle = f"\n  subtitle: {' / '.join(job.subtitle.splitlines())}" if job.subtitle else ""
-    return f"{job.shot}: {job.caption}{subtitle}"
+def _text(job: ShotJob) -> Iterator[str]:
+    """The caption that the model reads, and the subtitle."""
+    yield f"{job.shot}: {job.caption}"
+    if job.subtitle:
+        yield f"  subtitle: {' / '.join(job.subtitle.splitlines())}"
 
 
 def _row(decision: Decision) -> tuple[str, ...]:
@@ -208,7 +209,7 @@ def _sum(decisions: Sequence[Decision]) -> str:
 
 def _seconds(decisions: Sequence[Decision]) -> float | None:
     """How long the pending shots may take, judged by the takes that are there; None when there are none."""
-    from onestory_cli.store.pace import seconds_per_token_step, token_steps
+    from onestory_cli.rendering.feasibility import seconds_per_token_step, token_steps
 
     rate = seconds_per_token_step([decision.take.record for decision in decisions if decision.take])
     pending = [decision.job for decision in decisions if decision.action != "keep"]

@@ -30,16 +30,17 @@ def command(
     """Remove takes that do not count and work that nobody goes on with; never an accepted take."""
     from onestory_cli.rendering.resume import load_run_plan
     from onestory_cli.store import prune
+    from onestory_cli.store.writer import lock_run
 
     if unused and keep is not None:
         raise typer.BadParameter("--keep and --unused exclude each other")
     run, screen = find_run(folder), screen_of(context)
-    with run.locked():  # first: else another process could give the run another story meanwhile
+    with lock_run(run) as writer:  # before the plan is read: another process could change the story
         plan = load_run_plan(run)
         found = prune.unused(plan, run) if keep is None else prune.older_takes(run, keep)
         freed = found.bytes
         if not dry_run:
-            prune.remove(run, found)
+            prune.remove(writer, found)
     if json:
         screen.document("prune", **_as_json(run, found), bytes=freed, removed=not dry_run)
     else:

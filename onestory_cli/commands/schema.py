@@ -31,5 +31,5 @@ def command(
     if json:
         screen_of(context).document("schema", name=name, json_schema=schemas.load(f"{name}.v1"))
     else:
-        screen_of(context).line(schemas.text(f"{name}.v1").rstrip())
+        screen_of(context).lines(schemas.text(f"{name}.v1").rstrip().splitlines())
     return ExitCode.DONE

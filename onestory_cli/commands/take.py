@@ -19,12 +19,12 @@ from onestory_cli.events import Emit, StopAsked
 from onestory_cli.quality import faults
 from onestory_cli.store.locate import find_run
 from onestory_cli.story.types import MAX_SHOT_SEED
-from onestory_cli.utils.text import quoted
+from onestory_cli.utils.text import shell_quote
 
 if TYPE_CHECKING:
     from onestory_cli.planning.jobs import Plan
-    from onestory_cli.store.candidates import ListedTake
     from onestory_cli.store.run import Run
+    from onestory_cli.store.take_query import ListedTake
     from onestory_cli.store.takes import Take
 
 COLUMNS = ("shot", "take", "id", "seed", "state", "faults", "why")
@@ -45,7 +45,7 @@ Any = Annotated[str | None, argument(metavar="[TAKE]", help="Number or id; else 
 def list_takes(context: typer.Context, folder: Folder, shot: AnyShot = None, json: Json = False) -> ExitCode:
     """List the takes of a run: which count, and which could."""
     from onestory_cli.rendering.resume import load_run_plan
-    from onestory_cli.store.candidates import list_takes
+    from onestory_cli.store.take_query import list_takes
 
     run, screen = find_run(folder), screen_of(context)
     plan = load_run_plan(run)
@@ -88,8 +88,8 @@ def new(context: typer.Context, *, folder: Folder, shot: Shot, asked: NewFlags, 
         takes = [{"take": take.record.take, "id": take.id, "clip": str(take.clip)} for take in made]
         screen.document("take-new", run=str(run.path), shot=shot, takes=takes)
     else:
-        screen.line("\n".join(str(take.clip) for take in made))
-        screen.note(f"next: onestory take accept {quoted(run.path)} {shot} {made[0].record.take}")
+        screen.lines(str(take.clip) for take in made)
+        screen.note(f"next: onestory take accept {shell_quote(run.path)} {shot} {made[0].record.take}")
     return ExitCode.DONE
 
 
@@ -97,6 +97,7 @@ def _make(
     plan: Plan, run: Run, shot: str, asked: NewFlags, emit: Emit, *, stop: Callable[[], bool]
 ) -> tuple[Take, ...]:
     from onestory_cli.rendering.loading import generator_loader
+    from onestory_cli.rendering.options import RenderOptions
     from onestory_cli.rendering.takes import make_takes
 
     return make_takes(
@@ -107,9 +108,7 @@ def _make(
         shot=shot,
         count=asked.number,
         seed=asked.seed,
-        stop=stop,
-        checkpoint_seconds=asked.checkpoint_seconds,
-        retry_bad=asked.retry_bad,
+        options=RenderOptions(stop=stop, checkpoint_seconds=asked.checkpoint_seconds, retry_bad=asked.retry_bad),
     )
 
 
@@ -117,17 +116,18 @@ def _make(
 def accept(context: typer.Context, folder: Folder, shot: Shot, take: Which, json: Json = False) -> ExitCode:
     """Let a take count and be remembered by later shots."""
     from onestory_cli.rendering.resume import load_run_plan
-    from onestory_cli.store.candidates import acceptable_take
+    from onestory_cli.store.take_query import acceptable_take
+    from onestory_cli.store.writer import lock_run
 
     run, screen = find_run(folder), screen_of(context)
-    with run.locked():  # first: else another process could give the run another story meanwhile
+    with lock_run(run) as writer:  # before the plan is read: another process could change the story
         found = acceptable_take(load_run_plan(run), run, shot, take)
-        run.accept(shot, found, chosen=True)
+        writer.accept(shot, found, chosen=True)
     if json:
         screen.document("take-accept", run=str(run.path), shot=shot, take=found.record.take, id=found.id)
     else:
         screen.line(f"{shot}: take {found.record.take}, {found.id}")
-        screen.note(f"next: onestory resume {quoted(run.path)}")
+        screen.note(f"next: onestory resume {shell_quote(run.path)}")
     return ExitCode.DONE
 
 
@@ -135,7 +135,7 @@ def accept(context: typer.Context, folder: Folder, shot: Shot, take: Which, json
 def show(context: typer.Context, folder: Folder, shot: Shot, take: Any = None, json: Json = False) -> ExitCode:
     """Print the path of a take's clip."""
     from onestory_cli.rendering.resume import load_run_plan
-    from onestory_cli.store.candidates import find_take
+    from onestory_cli.store.take_query import find_take
 
     run, screen = find_run(folder), screen_of(context)
     found = find_take(load_run_plan(run), run, shot, take)

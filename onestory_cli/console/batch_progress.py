@@ -1,4 +1,4 @@
-"""A batch on the screen: a table that moves, with the time left, and a line for each film that ends. Prints nothing."""
+"""A batch on the console: a line for each film that ends, and for a terminal a table of the running films."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from onestory_cli import events
-from onestory_cli.utils.text import duration
+from onestory_cli.console.text import print_line
+from onestory_cli.utils.text import duration, pluralize, shorten_middle
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.console import RenderableType
 
-NAME = 28  # columns for the name of a film
+NAME_WIDTH = 30  # columns of a film's name; its last 14 hold seed and hash
 STYLES = {"done": "green", "failed": "red", "waits": "yellow", "stopped": "yellow", "left": "dim"}
 
 
 @dataclass
-class Progress:
-    """How far a film is that is being made now. `part` is what is done of the shot at work, from 0 to 1."""
+class FilmProgress:
+    """Progress of a running film. `part` is the fraction of the current shot that is done."""
 
     worker: str
     shots: int
@@ -27,8 +28,8 @@ class Progress:
     part: float = 0.0
     doing: str = "starting"
 
-    def hear(self, event: events.Event) -> float:
-        """How much of a shot was made with this. From workers far away no steps are heard, only what is kept."""
+    def update(self, event: events.Event) -> float:
+        """Return the fraction of a shot that `event` adds. Remote workers report checkpoints instead of steps."""
         before = self.part
         match event:
             case events.ModelLoading():
@@ -47,45 +48,44 @@ class Progress:
 
 
 @dataclass
-class Board:
-    """The films at work, one line each, and how long all of it will take, judged by what was made so far.
+class BatchTable:
+    """A row for each running film, and the time left for the batch.
 
-    `made` is in shots; `began` when the first step did, as models are loaded once.
+    `rendered` counts shots; `started` is when the first step began, so that loading models is not counted.
     """
 
     films: int = 0
     shots: int = 0
-    workers: int = 1
     ended: int = 0
     ended_shots: int = 0
-    made: float = 0.0
-    began: float = 0.0
-    at_work: dict[str, Progress] = field(default_factory=dict)
+    rendered: float = 0.0
+    started: float = 0.0
+    running: dict[str, FilmProgress] = field(default_factory=dict)
 
     def __call__(self, event: events.Event) -> None:
         match event:
             case events.BatchStarted():
-                self.films, self.shots, self.workers, self.began = event.films, event.shots, event.workers, now()
+                self.films, self.shots, self.started = event.films, event.shots, now()
             case events.FilmStarted():
-                self.at_work[event.film] = Progress(worker=event.worker, shots=event.shots)
-            case events.FilmTold() if event.film in self.at_work:
-                made = self.at_work[event.film].hear(event.told)
-                if not self.made and isinstance(event.told, events.StepDone):
-                    self.began = now() - event.told.seconds
-                self.made += made
+                self.running[event.film] = FilmProgress(worker=event.worker, shots=event.shots)
+            case events.FilmTold() if event.film in self.running:
+                added = self.running[event.film].update(event.told)
+                if not self.rendered and isinstance(event.told, events.StepDone):
+                    self.started = now() - event.told.seconds
+                self.rendered += added
             case events.WorkerLost():
-                self.at_work.pop(event.film, None)
+                self.running.pop(event.film, None)
             case events.FilmEnded():
-                progress = self.at_work.pop(event.film, None)
+                progress = self.running.pop(event.film, None)
                 self.ended += 1
                 self.ended_shots += progress.shots if progress else 0
 
-    def left(self) -> str:
-        """The time left in words; nothing until some of a shot was made."""
-        if not self.made:
+    def time_left(self) -> str:
+        """Time left as text; "" before the first step of a shot."""
+        if not self.rendered:
             return ""
-        parts = sum(item.done + item.part for item in self.at_work.values())
-        per_shot = (now() - self.began) / self.made
+        parts = sum(item.done + item.part for item in self.running.values())
+        per_shot = (now() - self.started) / self.rendered
         return f"{duration(max(0.0, per_shot * (self.shots - self.ended_shots - parts)))} left"
 
     def __rich__(self) -> RenderableType:
@@ -95,21 +95,14 @@ class Board:
         from rich.text import Text
 
         table = Table.grid(padding=(0, 2, 0, 0), expand=True)
-        for ratio in (None, None, None, 1, None):  # what it is doing is cut to fit
+        for ratio in (None, None, None, 1, None):  # the column `doing` is cut to fit
             table.add_column(no_wrap=True, ratio=ratio)
-        for name, item in self.at_work.items():
+        for name, item in self.running.items():
             bar = ProgressBar(total=item.shots, completed=min(item.shots, item.done + item.part), width=12)
-            shots = f"{item.done}/{item.shots}"
-            table.add_row(
-                Text(short(name), style="bold"), bar, shots, Text(item.doing, style="dim"), f"w {item.worker}"
-            )
-        ended = Text(f"{self.ended} of {self.films} films", style="bold")
-        return Group(table, Text.assemble(ended, "  ", (self.left(), "cyan")))
-
-
-def short(name: str) -> str:
-    """A name without its middle, if it is long: its end tells it from those of the same story."""
-    return name if len(name) <= NAME else f"{name[: NAME // 3]}…{name[-(NAME - NAME // 3 - 1) :]}"
+            film, doing = Text(shorten_middle(name, NAME_WIDTH), style="bold"), Text(item.doing, style="dim")
+            table.add_row(film, bar, f"{item.done}/{item.shots}", doing, f"w {item.worker}")
+        ended = Text(f"{self.ended} of {pluralize(self.films, 'film')}", style="bold")
+        return Group(table, Text.assemble(ended, "  ", (self.time_left(), "cyan")))
 
 
 def now() -> float:
@@ -117,8 +110,8 @@ def now() -> float:
 
 
 @dataclass
-class FilmLines:
-    """One plain line for each film that ends, and for what the reader must know."""
+class BatchLines:
+    """Print one plain line for each film that ends, and for each message."""
 
     rich: RichConsole
     films: int = 0
@@ -128,26 +121,24 @@ class FilmLines:
         match event:
             case events.BatchStarted():
                 self.films = event.films
-                workers = f"{event.workers} worker{'' if event.workers == 1 else 's'}"
-                self._say(f"{event.films} films, {event.shots} shots, {workers}, {event.where}", "bold")
+                counts = (pluralize(event.films, "film"), pluralize(event.shots, "shot"))
+                self._print(", ".join((*counts, pluralize(event.workers, "worker"), event.where)), "bold")
             case events.FilmTold(told=events.Warned() as told):
-                self._say(f"{event.film}: warning[{told.code}] {told.message}", "yellow")
+                self._print(f"{event.film}: warning[{told.code}] {told.message}", "yellow")
             case events.WorkerLost():
-                then = f"; {event.film} goes on from its directory" if event.film else ""
-                self._say(f"worker {event.worker} was lost, {event.why}{then}", "yellow")
+                then = f"; {event.film} resumes from its run directory" if event.film else ""
+                self._print(f"worker {event.worker} was lost, {event.why}{then}", "yellow")
             case events.FilmEnded():
                 self.ended += 1
-                self._say(f"[{self.ended}/{self.films}] {event.film}: {_ending(event)}", STYLES[event.state])
+                self._print(f"[{self.ended}/{self.films}] {event.film}: {_ending(event)}", STYLES[event.state])
             case events.StopAsked():
-                self._say("stopping all films after the step they are at; once more to stop at once")
+                self._print("stopping all films after their current step; press Ctrl-C again to stop now")
             case events.BatchEnded():
                 states = ", ".join(f"{count} {state}" for state, count in event.states.items())
-                self._say(f"{states} in {duration(event.seconds)}", "bold")
+                self._print(f"{states} in {duration(event.seconds)}", "bold")
 
-    def _say(self, text: str, style: str = "") -> None:
-        from rich.text import Text
-
-        self.rich.print(Text(text, style=style), soft_wrap=True)
+    def _print(self, text: str, style: str = "") -> None:
+        print_line(self.rich, text, style)
 
 
 def _ending(event: events.FilmEnded) -> str:

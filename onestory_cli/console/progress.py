@@ -1,135 +1,145 @@
-"""What a render or a training says of itself: plain lines, and on a terminal a moving part below them."""
+"""A render or a training on the console: plain lines, and for a terminal the bars of the film and the shot."""
 
 from __future__ import annotations
 
+import textwrap
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from onestory_cli import events
-from onestory_cli.console.text import colored, styled
+from onestory_cli.console.text import colored, print_line
 from onestory_cli.errors import Diagnostic, format_concise
-from onestory_cli.utils.text import duration, quoted
+from onestory_cli.utils.text import duration, format_frames, pluralize, shell_quote, shorten_middle
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
-    from rich.console import RenderableType
-    from rich.spinner import Spinner
+    from rich.console import ConsoleOptions, RenderableType, RenderResult
+
+NAME_WIDTH = 24  # columns of a shot's name
 
 
 @dataclass
-class Begun:
-    """A take that is in the making, in words: why, and what it remembers."""
+class PendingTake:
+    """A take that is being generated: the reason for it, and what it remembers, as text."""
 
     reason: str = ""
     memory: str = "remembers nothing"
 
 
 @dataclass
-class Lines:
-    """One plain line per shot, and one for each thing that the reader must know."""
+class RenderLines:
+    """Print one plain line per shot, and one for each message."""
 
     rich: RichConsole
     run: str = ""
     shots: int = 0
-    of_one: bool = False  # takes of one shot are counted, else shots
+    of_one_shot: bool = False  # count takes of one shot instead of shots
     numbers: dict[str, int] = field(default_factory=dict)
-    begun: dict[str, list[Begun]] = field(default_factory=dict)  # by shot: the next take begins before one is committed
+    pending: dict[str, list[PendingTake]] = field(default_factory=dict)  # a take may start before the last is committed
     unfinished: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, event: events.Event) -> None:
         match event:
             case events.RunStarted():
                 self.run, self.shots = event.run, event.shots
-                self._say(f"{event.title}: {event.shots} shots, {event.kept} kept, model {event.model}", "bold")
+                shots = pluralize(event.shots, "shot")
+                self._print(f"{event.title}: {shots}, {event.kept} kept, model {event.model}", "bold")
             case events.TakesStarted():
-                self.run, self.shots, self.of_one = event.run, event.takes, True
+                self.run, self.shots, self.of_one_shot = event.run, event.takes, True
                 takes = "another take" if event.takes == 1 else f"{event.takes} other takes"
-                self._say(f"{event.title}: {takes} of {event.shot}, model {event.model}", "bold")
+                self._print(f"{event.title}: {takes} of {event.shot}, model {event.model}", "bold")
             case events.ShotKept():
                 why = event.reason.removeprefix("kept").removeprefix(": ")
-                self._shot(event, f"kept {event.take[:6]}{_because(why)}", "dim")
+                self._print_shot(event, f"kept {event.take[:6]}{_in_brackets(why)}", "dim")
             case events.ShotStarted():
                 reason = f"{event.reason}; {event.goes_on}" if event.goes_on else event.reason
-                self.begun.setdefault(event.shot, []).append(Begun(reason=reason))
-            case events.Remembered() if self.begun.get(event.shot):
-                self.begun[event.shot][-1].memory = remembers(event.frames)
+                self.pending.setdefault(event.shot, []).append(PendingTake(reason=reason))
+            case events.Remembered() if self.pending.get(event.shot):
+                self.pending[event.shot][-1].memory = remembers(event)
             case events.PartialKept():
                 self.unfinished[event.shot] = f", {event.shot} up to step {event.step} of {event.steps}"
             case events.TakeCommitted():
-                self.unfinished.pop(event.shot, None)
-                first, *self.begun[event.shot] = self.begun.get(event.shot) or [Begun()]
-                made = f"rendered {event.take[:6]}{_because(first.reason)} in {duration(event.seconds)}"
-                self._shot(event, f"{made}, {first.memory}, {event.memory_bytes / 1e9:.1f} GB")
+                self._print_committed(event)
             case events.Warned():
                 finding = Diagnostic(code=event.code, message=event.message, severity="warning", help=event.help)
-                self.rich.print(colored(format_concise(finding)), soft_wrap=True)
+                self.rich.print(colored(format_concise(finding)), soft_wrap="onestory " in event.help)
             case events.RunFinished():
-                self._say(f"{event.rendered} rendered, {event.kept} kept in {duration(event.seconds)}", "bold")
+                self._print(f"{event.rendered} rendered, {event.kept} kept in {duration(event.seconds)}", "bold")
                 if event.faulty:
                     takes = "1 kept take has" if event.faulty == 1 else f"{event.faulty} kept takes have"
-                    self._say(f"{takes} faults: onestory take list {quoted(self.run)}", "yellow")
+                    self._print(f"{takes} faults: onestory take list {shell_quote(self.run)}", "yellow")
             case events.StopAsked():
-                self._say("stopping after this step; once more to stop at once")
+                self._print("stopping after this step; press Ctrl-C again to stop now")
             case events.RunInterrupted():
-                kept = (
-                    f"{event.finished} of {event.shots} shots are finished and kept{''.join(self.unfinished.values())}"
-                )
-                self._say(f"interrupted: {kept}; go on with")
-                self._say(f"  onestory resume {quoted(event.run)}", "bold")
+                done = f"{event.finished} of {event.shots} shots are finished and kept"
+                self._print(f"interrupted: {done}{''.join(self.unfinished.values())}; continue with")
+                self._print(f"  onestory resume {shell_quote(event.run)}", "bold")
             case events.StageStarted():
-                self._say(f"{event.stage}: {event.parameters / 1e6:.1f} M parameters, from step {event.step}", "bold")
+                self._print(f"{event.stage}: {event.parameters / 1e6:.1f} M parameters, from step {event.step}", "bold")
             case events.TrainingProgress():
                 losses = ", ".join(f"{name} {value:.4f}" for name, value in event.losses.items())
                 left = f"{event.samples_per_second:.1f} samples/s, {duration(event.seconds_left)} left"
-                self._say(f"{event.stage}: step {event.step}/{event.steps}, {losses}, {left}")
+                self._print(f"{event.stage}: step {event.step}/{event.steps}, {losses}, {left}")
             case events.VideoCurated():
                 what = event.fault or f"{event.shots} shots, {event.kept} kept"
-                self._say(f"[{event.done}/{event.videos}] {event.video}: {what}", "yellow" if event.fault else "")
+                self._print(f"[{event.done}/{event.videos}] {event.video}: {what}", "yellow" if event.fault else "")
             case events.StageFinished():
-                self._say(f"{event.stage}: {event.steps} steps in {duration(event.seconds)}", "bold")
+                self._print(f"{event.stage}: {event.steps} steps in {duration(event.seconds)}", "bold")
 
-    def _shot(self, event: events.ShotKept | events.TakeCommitted, text: str, style: str = "") -> None:
-        number = self.numbers.setdefault(event.take if self.of_one else event.shot, len(self.numbers) + 1)
-        self._say(f"[{number}/{max(number, self.shots)}] {event.shot}: {text}", style)
+    def _print_committed(self, event: events.TakeCommitted) -> None:
+        self.unfinished.pop(event.shot, None)
+        first, *self.pending[event.shot] = self.pending.get(event.shot) or [PendingTake()]
+        made = f"rendered {event.take[:6]}{_in_brackets(first.reason)} in {duration(event.seconds)}"
+        self._print_shot(event, f"{made}, {first.memory}, {event.memory_bytes / 1e9:.1f} GB")
 
-    def _say(self, text: str, style: str = "") -> None:
-        self.rich.print(styled(text, style), soft_wrap=True)
+    def _print_shot(self, event: events.ShotKept | events.TakeCommitted, text: str, style: str = "") -> None:
+        number = self.numbers.setdefault(event.take if self.of_one_shot else event.shot, len(self.numbers) + 1)
+        self._print(f"[{number}/{max(number, self.shots)}] {event.shot}: {text}", style)
+
+    def _print(self, text: str, style: str = "") -> None:
+        print_line(self.rich, text, style)
 
 
 @dataclass
-class Bar:
-    """The moving part of a terminal: what is being made, its steps, and how long it and the film will take."""
+class RenderBars:
+    """The moving part of a terminal: a bar for the film, and for the shot its steps, time left and memory."""
 
-    spinner: Spinner
     status: str = "reading the story"
-    loading: bool = False
-    name: str = ""
+    loading_since: float | None = None
+    name: str = ""  # of the shot or training stage
     step: int = 0
     steps: int = 1
+    done: int = 0
+    total: int = 0
     memory: str = ""
     stage_left: str = ""
     after: str = "joining the film"
-    pace: Pace = field(default_factory=lambda: Pace())  # defined below
+    time: TimeLeft = field(default_factory=lambda: TimeLeft())  # defined below
 
     def __call__(self, event: events.Event) -> None:
-        self.pace(event)
+        self.time(event)
         match event:
+            case events.RunStarted():
+                self.total = event.shots
             case events.TakesStarted():
-                self.after = "keeping the take"
+                self.total, self.after = event.takes, "saving the take"
             case events.ModelLoading():
-                self.loading, self.status = True, f"loading {event.model} on {event.device}"
+                self.loading_since, self.status = now(), f"loading {event.model} on {event.device}"
             case events.ModelLoaded():
-                self.loading = False
+                self.loading_since = None
             case events.ShotStarted():
                 self.name, self.step, self.steps, self.memory = event.shot, 0, event.steps, ""
             case events.Remembered():
-                self.memory = remembers(event.frames)
+                self.memory = remembers(event)
             case events.StepDone():
                 self.step = event.step
-            case events.TakeCommitted() if event.shot == self.name:
-                self.name, self.status = "", self.after
+            case events.ShotKept():
+                self.done += 1
+            case events.TakeCommitted():
+                self.done += 1
+                if event.shot == self.name:
+                    self.name, self.status = "", self.after
             case events.DataPrepared():
                 self.name, self.status = "", f"{event.what}: {event.done} of {event.total}"
             case events.VideoCurated():
@@ -138,47 +148,68 @@ class Bar:
                 self.name, self.step, self.steps = event.stage, event.step, event.steps
                 self.stage_left = f"{duration(event.seconds_left)} left"
 
-    def __rich__(self) -> RenderableType:
-        from rich.console import Group
-        from rich.progress_bar import ProgressBar
+    def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
         from rich.table import Table
         from rich.text import Text
 
-        if self.loading or not self.name:
-            self.spinner.update(text=self.status)
-            return self.spinner
-        grid = Table.grid(padding=(0, 1))
-        bar = ProgressBar(total=self.steps, completed=self.step, width=24)
-        left = Text(self.stage_left or self.pace.left(), style="cyan")
-        grid.add_row(Text(self.name, style="bold"), bar, f"step {self.step}/{self.steps}", left)
-        return Group(grid, Text(f"  {self.memory}", style="dim", overflow="ellipsis", no_wrap=True))
+        grid = Table.grid(padding=(0, 1), expand=True)
+        for ratio in (None, 1, None, None):
+            grid.add_column(ratio=ratio, no_wrap=True)
+        if self.total:
+            film = (self.done + self.step / self.steps if self.name else self.done, self.total)
+            grid.add_row(*_bar("film", film, f"{min(self.done, self.total)}/{self.total}", self.time.film()))
+        shown = self.name and self.loading_since is None
+        if shown:
+            left = self.stage_left or self.time.shot()
+            grid.add_row(*_bar(self.name, (self.step, self.steps), f"step {self.step}/{self.steps}", left))
+        yield grid
+        if shown and self.memory:
+            yield Text(textwrap.shorten(f"  {self.memory}", options.max_width, placeholder=" ..."), style="dim")
+        elif not shown:
+            yield self._spinner()
+
+    def _spinner(self) -> RenderableType:
+        from rich.spinner import Spinner
+
+        waited = "" if self.loading_since is None else f" ({duration(now() - self.loading_since)})"
+        spinner = Spinner("dots", text=f"{self.status}{waited}", style="cyan")
+        spinner.start_time = 0.0  # the phase of the spinner depends on the clock alone, as a new one is drawn each time
+        return spinner
+
+
+def _bar(name: str, part: tuple[float, float], count: str, left: str) -> tuple[RenderableType, ...]:
+    from rich.progress_bar import ProgressBar
+    from rich.text import Text
+
+    completed, total = part
+    bar = ProgressBar(total=total, completed=min(completed, total))
+    return Text(shorten_middle(name, NAME_WIDTH), style="bold"), bar, Text(count), Text(left, style="cyan")
 
 
 @dataclass
-class Pace:
-    """How long shot and film will still take, judged by the steps and the shots done so far."""
+class TimeLeft:
+    """Estimate of the time left for the shot and the film, from the steps and shots done so far."""
 
-    waiting: int = 0  # shots still to be begun
+    waiting: int = 0  # shots that have not started
     step: int = 0
     steps: int = 0
     step_seconds: list[float] = field(default_factory=list)
     shot_seconds: list[float] = field(default_factory=list)
     stepped_at: float = 0.0
     loading_seconds: float = 0.0  # within the current shot
-    whole: str = "film"
 
     def __call__(self, event: events.Event) -> None:
         match event:
             case events.RunStarted():
                 self.waiting = event.shots - event.kept
             case events.TakesStarted():
-                self.waiting, self.whole = event.takes, "all"
+                self.waiting = event.takes
             case events.ShotStarted():
                 self.waiting -= 1
                 self.step, self.steps = 0, event.steps
                 self.step_seconds.clear()
             case events.StepDone():
-                self.step, self.stepped_at = event.step, time.monotonic()
+                self.step, self.stepped_at = event.step, now()
                 self.step_seconds.append(event.seconds)
             case events.ModelLoaded():
                 self.loading_seconds += event.seconds
@@ -186,23 +217,32 @@ class Pace:
                 self.shot_seconds.append(event.seconds - self.loading_seconds)
                 self.loading_seconds = 0.0
 
-    def left(self) -> str:
-        """Time left for the current shot and for the film or all takes, in words; nothing until a step tells."""
+    def shot(self) -> str:
+        """Time left for the current shot as text; "" before its first step."""
+        return f"{duration(self._shot())} left" if self.step_seconds else ""
+
+    def film(self) -> str:
+        """Time left for the film, or for all takes, as text; "" before the first step of a shot."""
         if not self.step_seconds:
             return ""
-        per_step = sum(self.step_seconds) / len(self.step_seconds)
-        shot = max(0.0, per_step * (self.steps - self.step) - (time.monotonic() - self.stepped_at))
-        per_shot = sum(self.shot_seconds) / len(self.shot_seconds) if self.shot_seconds else per_step * self.steps
-        return f"shot {duration(shot)} left, {self.whole} {duration(shot + per_shot * max(0, self.waiting))}"
+        per_shot = sum(self.shot_seconds) / len(self.shot_seconds) if self.shot_seconds else self._step() * self.steps
+        return f"{duration(self._shot() + per_shot * max(0, self.waiting))} left"
+
+    def _shot(self) -> float:
+        return max(0.0, self._step() * (self.steps - self.step) - (now() - self.stepped_at))
+
+    def _step(self) -> float:
+        return sum(self.step_seconds) / len(self.step_seconds)
 
 
-def remembers(frames: Sequence[tuple[str, int]]) -> str:
-    """Frames in order of relevance as text, by shot: `remembers opening[2,3], city[0]`."""
-    by_shot: dict[str, list[str]] = {}
-    for shot, frame in frames:
-        by_shot.setdefault(shot, []).append(str(frame))
-    return "remembers " + (", ".join(f"{shot}[{','.join(of)}]" for shot, of in by_shot.items()) or "nothing")
+def now() -> float:
+    return time.monotonic()
 
 
-def _because(reason: str) -> str:
+def remembers(event: events.Remembered) -> str:
+    """Format the remembered frames in order of relevance: `remembers opening[2,3], city[0]`."""
+    return f"remembers {format_frames(event.frames) or 'nothing'}"
+
+
+def _in_brackets(reason: str) -> str:
     return f" ({reason})" if reason else ""

@@ -1,22 +1,28 @@
-"""Texts for the console: styled, coloured, and as a workflow command."""
+"""Findings and untrusted text for the console: made printable, coloured, or as GitHub annotations."""
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from onestory_cli.errors import Diagnostic
+from onestory_cli.utils.text import printable
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console as RichConsole
+    from rich.text import Text
+
+T = TypeVar("T")
 
 
 def github_annotation(finding: Diagnostic) -> str:
-    """A finding as a workflow command, which GitHub shows at its line of the pull request."""
+    """Format a finding as a workflow command, which GitHub shows at its line of the pull request."""
+    finding = cleaned(finding)
     place = finding.place
     where = f"file={_property(place.path)},line={place.line},col={place.column}," if place else ""
     text = finding.message + (f"\n{finding.help}" if finding.help else "")
-    return harmless(f"::{finding.severity} {where}title={_property(finding.code)}::{_message(text)}")
+    return f"::{finding.severity} {where}title={_property(finding.code)}::{_message(text)}"
 
 
 def _message(text: str) -> str:
@@ -27,32 +33,31 @@ def _property(text: str) -> str:
     return _message(text).replace(":", "%3A").replace(",", "%2C")
 
 
-# What a terminal obeys instead of showing it: controls other than tabs and line breaks, and those of direction.
-_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+def cleaned(value: T) -> T:
+    """Return a copy of a dataclass (a finding or an event) in which every text, at any depth, is printable."""
+    if isinstance(value, str):
+        return printable(value)  # type: ignore[return-value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{field.name: cleaned(getattr(value, field.name)) for field in fields(value)})
+    if isinstance(value, Mapping):
+        return {cleaned(key): cleaned(item) for key, item in value.items()}  # type: ignore[return-value]
+    if isinstance(value, tuple):
+        return tuple(map(cleaned, value))  # type: ignore[return-value]
+    return value
 
 
-def harmless(text: str) -> str:
-    """Text of strangers for a terminal, which shows all of it and obeys nothing."""
-    return _OBEYED.sub("\ufffd", text)
+def print_line(rich: RichConsole, text: str, style: str = "") -> None:
+    """Print one line. A terminal wraps it between words, but never a command, so that it can be copied."""
+    from rich.text import Text  # markup in `text` stays text, and the style does not spill into a live display
+
+    rich.print(Text(printable(text), style=style), soft_wrap=rich.is_dumb_terminal or "onestory " in text)
 
 
-def harmless_json(text: str) -> str:
-    """The same for a JSON document, whose value stays what it is."""
-    return _OBEYED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
-def styled(text: str, style: str) -> RenderableType:
-    """A text of its own, so that the style does not spill over a live display and markup in it stays text."""
+def colored(text: str) -> Text:
+    """Return formatted findings with colours. The text itself does not change."""
     from rich.text import Text
 
-    return Text(harmless(text), style=style)
-
-
-def colored(text: str) -> RenderableType:
-    """Colour over the plain text of a finding, which stays the same text."""
-    from rich.text import Text
-
-    styled = Text(harmless(text))
+    styled = Text(text)
     styled.highlight_regex(r"^error(\[\w+\])?", "bold red")
     styled.highlight_regex(r"^warning(\[\w+\])?", "bold yellow")
     styled.highlight_regex(r"(?m)^\s*-->|^\s*\d*\s*\|", "blue")

@@ -17,7 +17,7 @@ import yaml
 
 from onestory_cli.curation.filters import CuratedShot
 from onestory_cli.errors import OnestoryError
-from onestory_cli.utils.parsing import build
+from onestory_cli.utils.parsing import parse
 
 FILE = "captions.yaml"
 
@@ -43,7 +43,7 @@ def read_edits(folder: Path) -> Mapping[str, ShotEdit]:
         return {}
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        edits: Mapping[str, ShotEdit] = build(Mapping[str, ShotEdit], tree, where=FILE)
+        edits: Mapping[str, ShotEdit] = parse(Mapping[str, ShotEdit], tree, where=FILE)
     except (OSError, yaml.YAMLError, ValueError) as fault:
         message = f"{path}: {getattr(fault, 'strerror', None) or fault}"
         raise OnestoryError("T651", message, help="a shot has the keys caption, reject, start and end") from fault

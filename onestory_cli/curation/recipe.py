@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.utils.parsing import build
+from onestory_cli.utils.parsing import parse
 
 DETECTORS = ("adaptive", "transnetv2")
 LONG = ("trim", "reject")
@@ -99,7 +99,7 @@ def read_curate_recipe(path: Path | None) -> CurateRecipe:
         return CurateRecipe()
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-        recipe: CurateRecipe = build(CurateRecipe, {} if tree is None else tree, where="recipe")
+        recipe: CurateRecipe = parse(CurateRecipe, {} if tree is None else tree, where="recipe")
         if faults := [*faults_of(recipe)]:
             raise ValueError("; ".join(faults))
     except (OSError, yaml.YAMLError, ValueError) as fault:

@@ -19,7 +19,7 @@ from onestory_cli.evaluation.readout import Readout, load_readout
 from onestory_cli.evaluation.seeing import Group, See, Seen, see_group
 from onestory_cli.models.load import LoadedModel, load_model
 from onestory_cli.models.spec import ModelSpec
-from onestory_cli.utils.workers import Share, own_device, split_threads
+from onestory_cli.utils.workers import WorkerShare, own_device, split_threads
 
 _load: list[Callable[[], tuple[LoadedModel, Readout]]] = []  # what a worker works with
 
@@ -29,9 +29,9 @@ def crew(spec: ModelSpec, device: str, workers: int) -> Iterator[See]:
     """What makes groups of films in `workers` processes. They are spawned, so that none inherits a GPU's or a
     thread's state, and none outlives the block, or the process that it is in."""
     context = get_context("spawn")
-    shares: SimpleQueue[Share] = context.SimpleQueue()
+    shares: SimpleQueue[WorkerShare] = context.SimpleQueue()
     for place in range(workers):
-        shares.put(Share(device=device, share=workers, place=place))
+        shares.put(WorkerShare(device=device, share=workers, place=place))
     theirs, ours = context.Pipe(duplex=False)
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(spec, shares, theirs)) as pool:
         try:
@@ -54,7 +54,7 @@ def _hear(pool: ProcessPoolExecutor, groups: Sequence[Group]) -> Iterator[Seen]:
         raise OnestoryError("U607", message, help="give fewer --workers", exit=ExitCode.MACHINE) from fault
 
 
-def _start(spec: ModelSpec, shares: SimpleQueue[Share], alive: Connection) -> None:
+def _start(spec: ModelSpec, shares: SimpleQueue[WorkerShare], alive: Connection) -> None:
     """A worker's first deed. It ends with whoever hired it, however that ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the first process ends the others
     threading.Thread(target=_leave, args=(alive,), daemon=True).start()

@@ -9,21 +9,19 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from onestory_cli.checkpoint import NO_CHECKPOINT, Checkpoint
-from onestory_cli.events import Emit, ignore
 from onestory_cli.models.catalog import find
 from onestory_cli.models.fingerprint import fingerprint
 from onestory_cli.models.load import LoadedModel, load_model
-from onestory_cli.planning.jobs import Plan, ShotJob
+from onestory_cli.planning.jobs import Plan
 from onestory_cli.planning.planner import make_plan
-from onestory_cli.rendering.generator import GeneratedShot, ShotGenerator
+from onestory_cli.rendering.generator import GeneratedShot, ShotGenerator, ShotRequest
 from onestory_cli.rendering.model_generator import ModelGenerator
 from onestory_cli.rendering.render import render
 from onestory_cli.store.run import Run
@@ -69,17 +67,9 @@ class TimedGenerator:
         self._maker, self.seconds = maker, 0.0
         self.encode_reference, self.recall, self.environment = maker.encode_reference, maker.recall, maker.environment
 
-    def make(
-        self,
-        job: ShotJob,
-        memory: Mapping[str, np.ndarray],
-        *,
-        image: np.ndarray | None,
-        emit: Emit,
-        checkpoint: Checkpoint,
-    ) -> GeneratedShot:
+    def generate(self, request: ShotRequest) -> GeneratedShot:
         began = time.perf_counter()
-        made = self._maker.make(job, memory, image=image, emit=emit, checkpoint=checkpoint)
+        made = self._maker.generate(request)
         made.decode()  # decoded here on both sides: the store is measured, not what is done beside
         self.seconds += time.perf_counter() - began
         return made
@@ -105,7 +95,7 @@ def make_alone(plan: Plan, maker: ShotGenerator) -> None:
     latents: dict[str, np.ndarray] = {}
     for job in plan.jobs:
         memory = {source: latents[source] for source in job.memory.sources}
-        made = maker.make(job, memory, image=None, emit=ignore, checkpoint=NO_CHECKPOINT)
+        made = maker.generate(ShotRequest(job=job, memory=memory))
         made.decode()
         latents[job.shot] = made.latents_CTHW
 

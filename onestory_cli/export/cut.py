@@ -12,14 +12,14 @@ from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.rendering.audio import PlacedSound
-from onestory_cli.store.accepted import PartialFilm, accepted_takes
 from onestory_cli.store.disk import has_digest
 from onestory_cli.store.inputs import story_of
 from onestory_cli.store.run import Run
 from onestory_cli.store.state import RunState
+from onestory_cli.store.take_query import PartialFilm, accepted_takes
 from onestory_cli.store.takes import Take, read_shot_takes
 from onestory_cli.story.types import Shot, Story
-from onestory_cli.utils.text import quoted
+from onestory_cli.utils.text import shell_quote
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ def read_cut(run: Run) -> Cut:
     found = accepted_takes(run.path, state, [shot.id for shot in story.shots])
     shots = tuple(_shots(story.shots, found.takes))
     if not shots:
-        help = f"onestory resume {quoted(run.path)}"
+        help = f"onestory resume {shell_quote(run.path)}"
         raise OnestoryError("R414", f'no shot of "{run.path}" is rendered yet', help=help)
     fps, width, height = _layout(shots)
     return Cut(

@@ -23,7 +23,7 @@ from onestory_cli.media.sound import SoundEncoder
 from onestory_cli.media.subtitled import Cue, add_subtitles
 from onestory_cli.media.video import decode_clip, to_rgb
 from onestory_cli.rendering.audio import mixed
-from onestory_cli.utils.text import quoted
+from onestory_cli.utils.text import shell_quote
 
 _BT709 = 1  # the number of BT.709 for primaries, transfer and matrix
 _LIMITED_RANGE = 1
@@ -121,7 +121,7 @@ def write_subtitled(cut: Cut, path: Path) -> None:
         for shot in spoken(cut)
     ]
     if cut.film is None:
-        help = f"onestory resume {quoted(cut.run)}"
+        help = f"onestory resume {shell_quote(cut.run)}"
         raise OnestoryError("X805", f'"{cut.run}" has no whole film of its shots', help=help)
     add_subtitles(cut.film, path, cues)
 

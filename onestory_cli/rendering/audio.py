@@ -1,4 +1,4 @@
-"""The sounds of a film as tracks of it: when each begins and ends, and what goes down for whom."""
+"""The sound of a film: place its tracks in time, and lower music under narration."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PlacedSound:
-    """A sound in the part of a film to which it belongs, from `start` to `end`, in seconds."""
+    """A sound and the part of the film that it belongs to: from `start` to `end`, in seconds."""
 
     path: Path
     audio: Audio
@@ -29,24 +29,24 @@ class PlacedSound:
 
     @property
     def begin(self) -> Fraction:
-        """When it begins."""
+        """The time when it starts to play, in seconds."""
         return self.start + Fraction(self.audio.offset)
 
 
 def sound_of(plan: Plan, file: Callable[[ImageInput], Path]) -> Iterator[np.ndarray] | None:
-    """The sound of a film as blocks of samples; None where the story names none. `file` says where each file is."""
+    """The sound of a film as blocks of samples; None if the story has no sounds. `file` locates each file."""
     return mixed(_placed(plan, file), _starts(plan)[-1]) if plan.sounds else None
 
 
 def mixed(sounds: Iterable[PlacedSound], seconds: Fraction) -> Iterator[np.ndarray]:
-    """The sum of sounds as blocks of samples, for a film of this length."""
+    """The mix of `sounds` as blocks of samples, for a film of this length."""
     from onestory_cli.media.sound import mix, samples_of
 
     return mix(_tracks(sounds), samples_of(seconds))
 
 
 def _tracks(sounds: Iterable[PlacedSound]) -> list[Track]:
-    """A track for each sound that is heard. Music goes down in the spans of narration."""
+    """A track for each audible sound. Music is lowered while there is narration."""
     from onestory_cli.media.sound import length_of
 
     heard = [(sound.audio.role, _track(sound)) for sound in sounds if sound.begin < sound.end]
@@ -72,7 +72,7 @@ def _track(sound: PlacedSound) -> Track:
 
 
 def _placed(plan: Plan, file: Callable[[ImageInput], Path]) -> Iterator[PlacedSound]:
-    """Where each sound lies in the film: that of a shot within its shot."""
+    """The place of each sound in the film; the sound of a shot belongs to its shot."""
     starts = _starts(plan)
     for sound in plan.sounds:
         place = plan.job(sound.shot).index if sound.shot else None
@@ -81,5 +81,5 @@ def _placed(plan: Plan, file: Callable[[ImageInput], Path]) -> Iterator[PlacedSo
 
 
 def _starts(plan: Plan) -> list[Fraction]:
-    """When each shot begins, in seconds, and when the film ends."""
+    """The times when each shot starts, in seconds, and when the film ends."""
     return list(accumulate((Fraction(job.frames, job.fps) for job in plan.jobs), initial=Fraction(0)))

@@ -1,4 +1,4 @@
-"""Work beside the caller's: one piece after another, in the order of the asking, in one thread of its own."""
+"""A queue of work for one background thread."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ T = TypeVar("T")
 
 
 class BackgroundQueue:
-    """Does pieces of work while its caller goes on. After one that failed none is begun.
+    """Runs tasks one after another in a thread of its own. After one that failed no other is started.
 
-    `then` of a piece is called with its result, in the caller's thread and order, from within `poll` or `wait`; what a
-    piece raised comes out there too. Leaving the block waits for what was added; a KeyboardInterrupt meanwhile leaves
-    it with no piece begun any more.
+    The callback of a task is called with its result in the caller's thread, in order, from within `poll` or `wait`.
+    These also raise what a task raised. Leaving the `with` block waits for all tasks; a KeyboardInterrupt during that
+    wait cancels those that have not started.
     """
 
     def __init__(self) -> None:
-        self._thread = futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="behind")
-        self._pieces: deque[tuple[futures.Future[Any], Callable[[Any], object]]] = deque()
-        self._over = False
+        self._thread = futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="background")
+        self._tasks: deque[tuple[futures.Future[Any], Callable[[Any], object]]] = deque()
+        self._closed = False
 
     def __enter__(self) -> BackgroundQueue:
         return self
@@ -30,37 +30,37 @@ class BackgroundQueue:
         try:
             self._thread.shutdown()
         except KeyboardInterrupt:
-            self._over = True
+            self._closed = True
             self._thread.shutdown()
             raise
 
-    def add(self, work: Callable[[], T], then: Callable[[T], object]) -> None:
-        """Have a piece done after all that were added before it."""
-        self._pieces.append((self._thread.submit(self._do, work), then))
+    def add(self, task: Callable[[], T], callback: Callable[[T], object]) -> None:
+        """Run a task after all that were added before."""
+        self._tasks.append((self._thread.submit(self._run, task), callback))
 
     def poll(self) -> None:
-        """Hear of all that is done by now, without waiting."""
-        while self._pieces and self._pieces[0][0].done():
-            self._hear()
+        """Call the callbacks of all finished tasks, without waiting."""
+        while self._tasks and self._tasks[0][0].done():
+            self._finish_next()
 
     def wait(self) -> None:
-        """Wait until all is done, and hear of it."""
-        while self._pieces:
-            self._hear()
+        """Wait for all tasks and call their callbacks."""
+        while self._tasks:
+            self._finish_next()
 
-    def _hear(self) -> None:
-        piece, then = self._pieces[0]
-        futures.wait([piece])  # a KeyboardInterrupt here leaves the piece where it is
-        self._pieces.popleft()
-        if piece.exception():
-            self._pieces.clear()
-        then(piece.result())
+    def _finish_next(self) -> None:
+        task, callback = self._tasks[0]
+        futures.wait([task])  # a KeyboardInterrupt here leaves the task in the queue
+        self._tasks.popleft()
+        if task.exception():
+            self._tasks.clear()
+        callback(task.result())
 
-    def _do(self, work: Callable[[], T]) -> T:
-        if self._over:
+    def _run(self, task: Callable[[], T]) -> T:
+        if self._closed:
             raise futures.CancelledError
         try:
-            return work()
+            return task()
         except BaseException:
-            self._over = True
+            self._closed = True
             raise

@@ -1,60 +1,46 @@
-"""When the work on a shot is kept: every so many seconds, and when the film is asked to stop."""
+"""The checkpoint of a take: its partial in the run directory, saved periodically and when the render is to stop."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from onestory_cli.checkpoint import Partial
 from onestory_cli.events import Emit, PartialKept
-from onestory_cli.store.run import Run
+from onestory_cli.rendering.options import RenderOptions
+from onestory_cli.store.writer import RunWriter
 
-CHECKPOINT_SECONDS = 30.0
-BEFORE_DECODING = 10.0  # seconds of work that decoding, which may take as long again, does not put at risk
-
-
-def never_stop() -> bool:
-    """Nobody asks to stop."""
-    return False
+SECONDS_BEFORE_DECODING = 10.0  # decoding may take as long as the steps, so a shorter interval applies before it
 
 
 class TakeCheckpoint:
-    """Keeps the work on one take in its run, at most every `seconds`, and ends it once `stop()` is true."""
+    """Saves the unfinished work on one take, and stops it once `options.stop()` is true."""
 
     enabled = True
 
-    def __init__(
-        self,
-        run: Run,
-        shot: str,
-        key: str,
-        *,
-        emit: Emit,
-        stop: Callable[[], bool] = never_stop,
-        seconds: float = CHECKPOINT_SECONDS,
-    ) -> None:
-        self._run, self._shot, self._key = run, shot, key
-        self._emit, self._stop, self._seconds = emit, stop, seconds
-        self._kept = time.monotonic()
+    def __init__(self, writer: RunWriter, shot: str, key: str, *, emit: Emit, options: RenderOptions) -> None:
+        self._writer, self._shot, self._key = writer, shot, key
+        self._emit, self._options = emit, options
+        self._saved = time.monotonic()
 
     def load(self, identity: str) -> Partial | None:
-        """What an earlier process left of this very work."""
-        partial = self._run.partial(self._shot, self._key)
+        """The partial that an earlier process saved of the same work."""
+        partial = self._writer.run.partial(self._shot, self._key)
         return partial if partial and partial.identity == identity else None
 
     def due(self, *, last: bool = False) -> bool:
-        """Whether it is time to keep a partial; sooner where no step is left."""
-        wait = min(self._seconds, BEFORE_DECODING) if last else self._seconds
-        return self._stop() or time.monotonic() - self._kept >= wait
+        """Whether to save a partial now. After the last step the interval is shorter."""
+        seconds = self._options.checkpoint_seconds
+        interval = min(seconds, SECONDS_BEFORE_DECODING) if last else seconds
+        return self._options.stop() or time.monotonic() - self._saved >= interval
 
     def keep(self, partial: Partial) -> None:
-        """Write the partial in place of the one before.
+        """Save a partial in place of the previous one.
 
         Raises:
-            KeyboardInterrupt: it is written, and the film is asked to stop.
+            KeyboardInterrupt: it is saved, and the render is to stop.
         """
-        self._run.save_partial(self._shot, self._key, partial)
-        self._kept = time.monotonic()
+        self._writer.save_partial(self._shot, self._key, partial)
+        self._saved = time.monotonic()
         self._emit(PartialKept(shot=self._shot, step=partial.step, steps=partial.steps))
-        if self._stop():
+        if self._options.stop():
             raise KeyboardInterrupt

@@ -1,61 +1,96 @@
-"""From a made shot to a take on the disk: what it will be is known before its latents are decoded."""
+"""From a generated shot to a take on disk. The key and the digest of the take are known before it is decoded."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from onestory_cli.planning.jobs import Plan, ShotJob
-from onestory_cli.rendering.generator import GeneratedShot
+from onestory_cli.planning.reasons import Reason
+from onestory_cli.rendering.generator import GeneratedShot, memory_state
 from onestory_cli.rendering.quality import checked
 from onestory_cli.store.disk import FileDigest, os_errors_coded, sha256
+from onestory_cli.store.keys import clip_fields, spec_fields
+from onestory_cli.store.layout import CLIP, LATENTS, take_folder
 from onestory_cli.store.record import Record
-from onestory_cli.store.run import Run
-from onestory_cli.store.takes import CLIP, LATENTS, Take
+from onestory_cli.store.takes import Take
+from onestory_cli.store.writer import RunWriter
 from onestory_cli.story.types import Output
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-def promised(run: Run, record: Record, latents: bytes) -> Take:
-    """The take that a record will be of: its place, and the digest by which a later shot remembers it.
+def record_of(
+    plan: Plan,
+    job: ShotJob,
+    reason: Reason,
+    shot: GeneratedShot,
+    *,
+    visible: Mapping[str, str],
+    environment: Mapping[str, Any],
+) -> Record:
+    """The record of a generated shot, without what follows from its pixels. `visible` are digests by source."""
+    return Record(
+        shot=job.shot,
+        take=job.take,
+        seed_base=job.seed_rule.base,
+        seed_given=job.seed_rule.given,
+        spec=spec_fields(job, plan.model_fingerprint),
+        clip=clip_fields(job, plan.output),
+        memory=memory_state(job, shot, visible, noise_tokens=shot.noise_tokens),
+        reason=reason,
+        seconds=dict(shot.seconds),
+        environment=dict(environment),
+        created=time.time(),
+    )
 
-    The clip's digest is not in it yet, nor what is measured on its pixels.
-    """
+
+def planned_take(writer: RunWriter, record: Record, latents: bytes) -> Take:
+    """The take that a record will belong to: its folder, and the digest by which later shots remember it."""
     known = {LATENTS: FileDigest(sha256=sha256(latents), bytes=len(latents))}
-    return Take(shot=record.shot, folder=run.take_folder(record.shot, record.key), record=replace(record, files=known))
+    folder = take_folder(writer.path, record.shot, record.key)
+    return Take(shot=record.shot, folder=folder, record=replace(record, files=known))
 
 
-def finish(
-    run: Run, promise: Take, job: ShotJob, plan: Plan, *, latents: bytes, made: GeneratedShot, seen: Mapping[str, Take]
+def finish_take(
+    writer: RunWriter,
+    planned: Take,
+    job: ShotJob,
+    plan: Plan,
+    *,
+    latents: bytes,
+    shot: GeneratedShot,
+    seen: Mapping[str, Take],
 ) -> Take:
-    """Decode a made shot where that is not done yet, check its clip, encode it, and make the promised take a real one.
+    """Decode a shot if necessary, check and encode its clip, and commit the planned take.
 
-    `seen` are takes in its memory.
+    `seen` are the takes in its memory.
 
     Raises:
-        OnestoryError: R4xx for what the disk refuses, M505 or M506 for a clip that cannot be encoded.
+        OnestoryError: R4xx for an error of the disk, M505 or M506 for a clip that cannot be encoded.
     """
-    pixels_PHWC = made.decode()
-    frames = made.latents_CTHW.shape[1]
-    record = checked(promise.record, pixels_PHWC, frames=frames, plan=plan, seen=seen)
-    record = replace(record, seconds=dict(made.seconds))
-    take = replace(promise, record=record)
-    return commit(run, take, job, plan.output, latents=latents, pixels_PHWC=pixels_PHWC)
+    pixels_PHWC = shot.decode()
+    frames = shot.latents_CTHW.shape[1]
+    record = checked(planned.record, pixels_PHWC, frames=frames, plan=plan, seen=seen)
+    record = replace(record, seconds=dict(shot.seconds))
+    return commit_take(writer, record, job, plan.output, latents=latents, pixels_PHWC=pixels_PHWC)
 
 
-def commit(run: Run, take: Take, job: ShotJob, output: Output, *, latents: bytes, pixels_PHWC: np.ndarray) -> Take:
-    """Encode the clip and let the take appear.
+def commit_take(
+    writer: RunWriter, record: Record, job: ShotJob, output: Output, *, latents: bytes, pixels_PHWC: np.ndarray
+) -> Take:
+    """Encode the clip and commit it with its latents.
 
     Raises:
-        OnestoryError: as `finish` does.
+        OnestoryError: as `finish_take`.
     """
     from onestory_cli.media.video import write_clip
 
-    with run.staging() as folder:
-        run.disk.write(folder / LATENTS, latents)
+    with writer.staging() as folder:
+        writer.disk.write(folder / LATENTS, latents)
         with os_errors_coded(folder / CLIP):
             write_clip(
                 folder / CLIP,
@@ -65,4 +100,4 @@ def commit(run: Run, take: Take, job: ShotJob, output: Output, *, latents: bytes
                 filter=output.filter,
                 crf=output.crf,
             )
-        return run.commit(folder, take.record)
+        return writer.commit(folder, record)

@@ -1,8 +1,9 @@
-"""Whether a story, or a model, fits this machine: what `onestory doctor STORY` foretells before anything is loaded."""
+"""Estimate whether a story or a model fits this machine, before anything is loaded: `onestory doctor STORY`."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,14 +19,15 @@ if TYPE_CHECKING:
     from onestory_cli.models.offload.estimate import MemoryEstimate, Workload
     from onestory_cli.models.offload.sizes import PartSizes
     from onestory_cli.planning.jobs import Plan, ShotJob
+    from onestory_cli.store.record import Record
 
-CLIP_BYTES = 0.2  # of a pixel of a frame, at most: x264 at crf 16 makes about as much of film, and less of drawings
-KEPT_LATENTS = 5  # of a shot's latents on disk at once: those of its take, and what UniPC needs to go on
+CLIP_BYTES = 0.2  # bytes per pixel and frame: what x264 at crf 16 writes for live action; drawings need less
+SAVED_LATENTS = 5  # copies of a shot's latents on disk: its take, and the state of UniPC in its partial
 
 
 @dataclass(frozen=True, kw_only=True)
-class Disk:
-    """Bytes that all shots of a story need in its run directory, at most, and the bytes that are free there."""
+class DiskSpace:
+    """The bytes that a story needs in its run directory at most, and the bytes that are free there."""
 
     folder: str
     needed: int
@@ -33,8 +35,8 @@ class Disk:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Time:
-    """Seconds of the longest shot and of all of them, judged by the takes that are there."""
+class RenderTime:
+    """The seconds of the longest shot and of the whole film, from the times of existing takes."""
 
     shot: float
     film: float
@@ -42,8 +44,9 @@ class Time:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFeasibility:
-    """A model with the largest work that it is asked for: `lacks` is why its weights cannot be used here and now,
-    `outlook` is None where nobody knows how large the model is.
+    """A model and the memory that its largest shot needs.
+
+    `lacks` is the error of weights that are not ready. `outlook` is None if the size of the model is not known.
     """
 
     spec: ModelSpec
@@ -53,15 +56,15 @@ class ModelFeasibility:
 
 @dataclass(frozen=True, kw_only=True)
 class Feasibility:
-    """What is foretold: of each model; of stories also the disk, and the time where there are takes."""
+    """The estimates: memory per model; for a story also disk space, and the time if the run has takes."""
 
     models: tuple[ModelFeasibility, ...]
-    disk: Disk | None = None
-    time: Time | None = None
+    disk: DiskSpace | None = None
+    time: RenderTime | None = None
 
     @property
     def outlooks(self) -> tuple[MemoryEstimate, ...]:
-        """Those of the models that can be told of."""
+        """The memory estimates of the models whose size is known."""
         return tuple(model.outlook for model in self.models if model.outlook)
 
     def as_json(self) -> dict[str, object]:
@@ -81,11 +84,13 @@ def check_feasibility(
     vram: str | None,
     allow_outside: bool,
 ) -> Feasibility:
-    """What will become of a story on this machine, or of one shot of a model. `vram` stands for a GPU of that size.
+    """Estimate whether a story file, or one shot of a model, fits this machine.
+
+    `vram` is the memory of a GPU to assume instead of the one here, such as "24GB".
 
     Raises:
-        Findings: everything that is wrong with the story.
-        OnestoryError: there is no such story, model or device, or `vram` is no size.
+        Findings: the errors of the story.
+        OnestoryError: there is no such story, model or device, or `vram` is not a size.
     """
     card = _card(device, vram)
     plan = _plan(Path(story), profile, allow_outside) if _is_story(story) else None
@@ -106,7 +111,7 @@ def _plan(file: Path, profile: str | None, allow_outside: bool) -> Plan:
 
 
 def _of_plan(plan: Plan) -> list[tuple[ModelSpec, Workload]]:
-    """Each model of a plan with its longest shot."""
+    """Each model of a plan, with the workload of its longest shot."""
     own = [job for job in plan.jobs if not job.first_shot_model]
     first = [job for job in plan.jobs if job.first_shot_model]
     found = [(plan.model, own)] + ([(plan.first_shot_model.spec, first)] if plan.first_shot_model else [])
@@ -166,7 +171,7 @@ def _lacks(spec: ModelSpec) -> OnestoryError | None:
 
 
 def _parts(spec: ModelSpec) -> PartSizes | None:
-    """From the files, where all are here; else as published."""
+    """The sizes of a model's parts: of its files if all exist, else the published ones."""
     from onestory_cli.models.availability import Presence, presence
     from onestory_cli.models.offload.sizes import local_parts, published_parts
 
@@ -175,31 +180,29 @@ def _parts(spec: ModelSpec) -> PartSizes | None:
     try:
         return local_parts(spec)
     except (OSError, ValueError) as fault:
-        message = f'weights of "{spec.name}" cannot be read: {fault}'
-        help = "put them back, or name another model of `onestory models`"
+        message = f'cannot read the weights of "{spec.name}": {fault}'
+        help = "download them again, or choose another model from `onestory models`"
         raise OnestoryError("M503", message, help=help, exit=ExitCode.MACHINE) from fault
 
 
-def _disk(plan: Plan, folder: Path) -> Disk:
-    """All shots and the film, one more clip while it is staged, and a shot that can go on after a stop."""
+def _disk(plan: Plan, folder: Path) -> DiskSpace:
+    """Space for all shots and the film, one more clip while it is staged, and the partial of one shot."""
     latents = [_latents(plan.model, job) for job in plan.jobs]
     scale = plan.output.scale or plan.model.scale
     clips = [round(job.frames * job.width * job.height * scale**2 * CLIP_BYTES) for job in plan.jobs]
-    needed = sum(latents) + max(latents) * KEPT_LATENTS + 2 * sum(clips) + max(clips)
-    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    return Disk(folder=str(folder), needed=needed, free=shutil.disk_usage(there).free)
+    needed = sum(latents) + max(latents) * SAVED_LATENTS + 2 * sum(clips) + max(clips)
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    return DiskSpace(folder=str(folder), needed=needed, free=shutil.disk_usage(existing).free)
 
 
 def _latents(spec: ModelSpec, job: ShotJob) -> int:
-    """Bytes of the latents of a shot, in float32."""
+    """The bytes of a shot's latents in float32."""
     rows, columns = spec.latent_size(job.width, job.height)
     return spec.latent_channels * spec.latent_frames(job.frames) * rows * columns * 4
 
 
-def _time(plan: Plan, folder: Path, card: DeviceMemory) -> Time | None:
-    """By the takes of the run that were made with this model on such a device."""
-    from onestory_cli.store.pace import seconds_per_token_step, token_steps
-
+def _time(plan: Plan, folder: Path, card: DeviceMemory) -> RenderTime | None:
+    """An estimate from the takes of the run that were rendered with this model on the same kind of device."""
     run = existing_run(folder)
     used = run.model_used() if run else None
     if run is None or used is None or used.name != plan.model.name:
@@ -210,4 +213,17 @@ def _time(plan: Plan, folder: Path, card: DeviceMemory) -> Time | None:
         [item for item in records if str(item.environment.get("device", "")).startswith(device)]
     )
     steps = [token_steps(job) for job in plan.jobs]
-    return None if rate is None else Time(shot=rate * max(steps), film=rate * sum(steps))
+    return None if rate is None else RenderTime(shot=rate * max(steps), film=rate * sum(steps))
+
+
+def seconds_per_token_step(records: Sequence[Record]) -> float | None:
+    """The mean time per token and denoising step of takes; None without takes."""
+    work = sum(
+        int(item.spec["steps"] or 1) * (item.memory.noise_tokens + item.memory.context_tokens) for item in records
+    )
+    return sum(sum(item.seconds.values()) for item in records) / work if work else None
+
+
+def token_steps(job: ShotJob) -> int:
+    """The work of a shot: tokens times denoising steps."""
+    return job.steps * _tokens(job)

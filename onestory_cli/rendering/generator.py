@@ -1,4 +1,4 @@
-"""What the loop asks of a model, and what it is told of a shot: protocols, so that this half needs no torch.
+"""The protocols between the render loop and a model, so that the loop needs no torch.
 
 Shape letters: C latent channels, T latent frames, P pixel frames, H W.
 """
@@ -6,11 +6,11 @@ Shape letters: C latent channels, T latent frames, P pixel frames, H W.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from onestory_cli.checkpoint import Checkpoint
-from onestory_cli.events import Emit
+from onestory_cli.checkpoint import NO_CHECKPOINT, Checkpoint
+from onestory_cli.events import Emit, ignore
 from onestory_cli.memory.frames import SelectedFrame
 from onestory_cli.planning.jobs import ShotJob
 from onestory_cli.store.keys import shown_fields
@@ -20,8 +20,23 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+@dataclass(frozen=True, kw_only=True)
+class ShotRequest:
+    """A shot to generate: its job, the latents that it can see (source -> (C, T, H, W), in film order), its image.
+
+    `emit` receives an event per step. Work that `checkpoint` has is resumed; the checkpoint may stop the generation by
+    a KeyboardInterrupt.
+    """
+
+    job: ShotJob
+    memory: Mapping[str, np.ndarray] = field(default_factory=dict)
+    image: np.ndarray | None = None
+    emit: Emit = ignore
+    checkpoint: Checkpoint = NO_CHECKPOINT
+
+
 class MemorySelection(Protocol):
-    """What a shot remembers: the selection in order of relevance, and the score of every visible frame by source."""
+    """The frames that a shot selects, in order of relevance, and the score of every visible frame by source."""
 
     @property
     def selection(self) -> Sequence[SelectedFrame]: ...
@@ -32,10 +47,10 @@ class MemorySelection(Protocol):
 
 
 class GeneratedShot(MemorySelection, Protocol):
-    """A generated shot, and what it remembered."""
+    """A generated shot and its memory selection."""
 
     def decode(self) -> np.ndarray:
-        """Pixels (P, H, W, 3), decoded by the first call; a background thread may make it."""
+        """The pixels (P, H, W, 3), decoded by the first call; a background thread may make it."""
 
     @property
     def latents_CTHW(self) -> np.ndarray: ...
@@ -43,45 +58,34 @@ class GeneratedShot(MemorySelection, Protocol):
     def noise_tokens(self) -> int: ...
     @property
     def seconds(self) -> Mapping[str, float]:
-        """Seconds of the finished phases; decoding is one of them after `decode`."""
+        """The time of each finished phase; decoding is one of them after `decode`."""
 
 
 class ShotGenerator(Protocol):
     """A loaded model: the one heavy part of a render."""
 
     def encode_reference(self, pixels_HWC: np.ndarray) -> np.ndarray:
-        """Latents (C, 1, H, W) of a reference image."""
+        """The latents (C, 1, H, W) of a reference image."""
 
-    def make(
-        self,
-        job: ShotJob,
-        memory: Mapping[str, np.ndarray],
-        *,
-        image: np.ndarray | None,
-        emit: Emit,
-        checkpoint: Checkpoint,
-    ) -> GeneratedShot:
-        """Make a shot that can see `memory`, source -> latents in film order, and begins with `image` if it has one.
-
-        Work that the checkpoint holds is gone on with; it may end the making by a KeyboardInterrupt.
-        """
+    def generate(self, request: ShotRequest) -> GeneratedShot:
+        """Generate a shot."""
 
     def recall(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> MemorySelection:
-        """What the shot would remember of `memory`, exactly as `make` selects, for a small part of its price."""
+        """What `generate` would select from `memory`, at a small part of its cost."""
 
     def environment(self) -> Mapping[str, Any]:
         """Device, data type, threads and versions, for the record."""
 
 
 def memory_state(
-    job: ShotJob, recalled: MemorySelection, visible: Mapping[str, str], *, noise_tokens: int
+    job: ShotJob, selection: MemorySelection, visible: Mapping[str, str], *, noise_tokens: int
 ) -> MemoryState:
-    """A maker's account with the digests of what it saw."""
+    """The memory state of a shot: its selection with the digests of the sources that it saw."""
     return MemoryState(
         visible=visible,
-        scores={source: tuple(scores) for source, scores in recalled.scores.items()},
-        selected=tuple(replace(frame, digest=visible[frame.source]) for frame in recalled.selection),
-        context_tokens=recalled.context_tokens,
+        scores={source: tuple(scores) for source, scores in selection.scores.items()},
+        selected=tuple(replace(frame, digest=visible[frame.source]) for frame in selection.selection),
+        context_tokens=selection.context_tokens,
         noise_tokens=noise_tokens,
         shown=shown_fields(job),
     )

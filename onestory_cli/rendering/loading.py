@@ -1,4 +1,4 @@
-"""A model as a Maker that loads when it is needed, and says so. Importing this module imports no torch."""
+"""Load a model as a `ShotGenerator` when it is first needed, and emit events about it. No torch at import time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def generator_loader(plan: Plan, device: str, emit: Emit, *, shared: bool = False) -> Callable[[], ShotGenerator]:
-    """What loads the models of a plan: one, or two where the first shot is another's."""
+    """A function that loads the generator of a plan: one model, or two if the story has a `first_shot_model`."""
     if not any(job.first_shot_model for job in plan.jobs):
         return model_loader(plan.model, device, emit, shared=shared)
 
@@ -26,7 +26,7 @@ def generator_loader(plan: Plan, device: str, emit: Emit, *, shared: bool = Fals
         from onestory_cli.rendering.two_models import TwoModelGenerator
 
         others = [job.first_shot_model.spec for job in plan.jobs if job.first_shot_model]
-        for spec in (plan.model, *others[:1]):  # both, before the first one has worked
+        for spec in (plan.model, *others[:1]):  # check both before the first one works
             require_ready(spec)
         return TwoModelGenerator(plan.model, lambda spec: model_loader(spec, device, emit, shared=shared)())
 
@@ -34,7 +34,7 @@ def generator_loader(plan: Plan, device: str, emit: Emit, *, shared: bool = Fals
 
 
 def model_loader(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = False) -> Callable[[], ShotGenerator]:
-    """What loads the reader of a model once a shot must really be looked at, and the rest once one must be made."""
+    """A function that loads the generator of one model and raises an OnestoryError if its weights are not ready."""
 
     def load() -> ShotGenerator:
         require_ready(spec)
@@ -44,28 +44,31 @@ def model_loader(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = Fal
 
 
 def load_generator(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = False) -> ShotGenerator:
-    """The maker of a model: its reader is loaded once a shot must be looked at, the rest once one must be made."""
-    loading = Loading(spec, device, emit)
+    """The generator of a model. The first `recall` loads the selection model, the first `generate` loads the rest."""
+    reporter = LoadReporter(spec, device, emit)
     from onestory_cli.models.load import load_model, load_selection_model
     from onestory_cli.rendering.model_generator import ModelGenerator
 
     return ModelGenerator(
         spec,
-        lambda: loading(lambda: load_selection_model(spec, device)),
-        lambda selection: loading(lambda: load_model(spec, device, selection=selection, shared=shared)),
+        lambda: reporter(lambda: load_selection_model(spec, device)),
+        lambda selection: reporter(lambda: load_model(spec, device, selection=selection, shared=shared)),
     )
 
 
-class Loading:
-    """Says that a model is being loaded, libraries and all, and how long the first part took; then so of each other."""
+class LoadReporter:
+    """Emits ModelLoading and ModelLoaded around each part that is loaded.
+
+    The first part includes the time to import the libraries: it begins when the reporter is created.
+    """
 
     def __init__(self, spec: ModelSpec, device: str, emit: Emit) -> None:
         self._spec, self._device, self._emit = spec, device, emit
         self._began: float | None = self._begin()
 
-    def __call__(self, part: Callable[[], T]) -> T:
+    def __call__(self, load: Callable[[], T]) -> T:
         began = self._begin() if self._began is None else self._began
-        loaded = part()
+        loaded = load()
         self._began = None
         self._emit(ModelLoaded(model=self._spec.name, seconds=time.monotonic() - began))
         return loaded

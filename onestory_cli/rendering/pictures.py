@@ -1,4 +1,4 @@
-"""Pictures of a story as pixels: first frames and reference images."""
+"""Read the images of a story as pixels: first frames and reference images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def read_picture(path: Path, *, width: int, height: int) -> np.ndarray:
-    """A picture as (H, W, 3) uint8 of this size: scaled to cover it, and cut evenly at the edges."""
+    """An image as (H, W, 3) uint8: scaled to cover this size, then cropped evenly."""
     import numpy as np
     from PIL import Image, ImageOps
 
@@ -24,5 +24,5 @@ def read_picture(path: Path, *, width: int, height: int) -> np.ndarray:
 
 
 def picture_for(job: ShotJob, image: ImageInput, run: Run) -> np.ndarray:
-    """A picture that the run has frozen, at the size of a shot."""
+    """The run's copy of an image, at the size of a shot."""
     return read_picture(run.input(image), width=job.width, height=job.height)

@@ -1,7 +1,7 @@
-"""What a film says about its making: the story as it was resolved, seeds, models and the tool, as one JSON text.
+"""The provenance in a film's metadata: the resolved story, seeds, models and the tool, as JSON.
 
-It lies in the film's own metadata, so that the film can be made again from nothing but itself, the model and the files
-that the story names. Of this machine it tells nothing.
+With the model and the files that the story names, the film can be rendered again from it. It says nothing about the
+machine.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from onestory_cli.store.layout import INPUTS
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Take
 from onestory_cli.story.text import MAX_BYTES
-from onestory_cli.utils.parsing import build
+from onestory_cli.utils.parsing import parse
 from onestory_cli.version import __version__
 
-KEY = "onestory"  # of the metadata
+KEY = "onestory"  # in the metadata
 FORMAT = 1
 MAX_SHOTS = 5000  # as in the schema of stories
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecipeModel:
-    """Who drew: `fingerprint` is that of the weights and all else that shots depend on."""
+class ProvenanceModel:
+    """A model: `fingerprint` covers its weights and everything else that shots depend on."""
 
     name: str
     fingerprint: str
@@ -37,17 +37,17 @@ class RecipeModel:
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """How a film was made. `story` is the text of a story that makes it again, `files` the digests of what it names.
+    """How a film was rendered. `story` is the text of a story that renders it again, `files` the digests of its files.
 
-    `shots` have, in film order, the id and the number of the take, the digest of its latents, and all that its key and
-    its clip depend on (`store/keys.py`).
+    `shots` has for each shot, in film order, its id, the number of its take, the digest of the latents, and the fields
+    of the take's spec and clip (`store/keys.py`).
     """
 
     format: int = FORMAT
     tool: str
     title: str
-    model: RecipeModel
-    first_shot_model: RecipeModel | None = None
+    model: ProvenanceModel
+    first_shot_model: ProvenanceModel | None = None
     story: str
     files: Mapping[str, str]
     shots: tuple[Mapping[str, Any], ...]
@@ -57,35 +57,35 @@ class Provenance:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Provenance:
-        """The recipe that `to_text` wrote under KEY.
+        """The provenance that `to_text` wrote under KEY.
 
         Raises:
-            OnestoryError: M515 where there is none, or one that cannot be read.
+            OnestoryError: M515 if there is none or it is invalid.
         """
         if KEY not in metadata:
-            raise _none("it says nothing about how it was made")
+            raise _unreadable("its metadata has none")
         try:
             document = json.loads(metadata[KEY])
             if document["format"] != FORMAT:
-                raise _none(
-                    f"its recipe has format {shorten(document['format'])}, and this version reads format {FORMAT}"
+                raise _unreadable(
+                    f"it has format {shorten(document['format'])}, and this version reads format {FORMAT}"
                 )
             if len(document["story"].encode()) > MAX_BYTES or len(document["shots"]) > MAX_SHOTS:
-                raise _none("it is longer than any film")
-            recipe: Provenance = build(cls, document)
+                raise _unreadable("it is too long")
+            provenance: Provenance = parse(cls, document)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
-            raise _none("its recipe is damaged, or of an early version") from fault
-        return recipe
+            raise _unreadable("it is damaged, or an early version wrote it") from fault
+        return provenance
 
 
 def provenance_of(plan: Plan, takes: Mapping[str, Take], run: Run) -> Provenance:
-    """The recipe of the film that these takes make; the files of the story are called what the run calls them."""
+    """The provenance of the film of these takes. The story's files have the names of their copies in the run."""
     names = {image.path: f"{INPUTS}/{run.input(image).name}" for image in plan.files}
     return Provenance(
         tool=f"onestory {__version__}",
         title=plan.story.title,
-        model=RecipeModel(name=portable(plan.model.name), fingerprint=plan.model_fingerprint),
-        first_shot_model=RecipeModel(
+        model=ProvenanceModel(name=portable(plan.model.name), fingerprint=plan.model_fingerprint),
+        first_shot_model=ProvenanceModel(
             name=portable(plan.first_shot_model.spec.name), fingerprint=plan.first_shot_model.fingerprint
         )
         if plan.first_shot_model
@@ -97,9 +97,9 @@ def provenance_of(plan: Plan, takes: Mapping[str, Take], run: Run) -> Provenance
 
 
 def _seeds(plan: Plan, takes: Mapping[str, Take]) -> dict[str, int]:
-    """The seeds of the takes that are not what the story alone would give."""
-    made = {shot: int(take.record.spec["seed"] or 0) for shot, take in takes.items()}
-    return {job.shot: made[job.shot] for job in plan.jobs if made[job.shot] != job.seed}
+    """The seeds of the takes that differ from those that the story gives."""
+    seeds = {shot: int(take.record.spec["seed"] or 0) for shot, take in takes.items()}
+    return {job.shot: seeds[job.shot] for job in plan.jobs if seeds[job.shot] != job.seed}
 
 
 def _shot(shot: str, take: Take) -> dict[str, Any]:
@@ -107,6 +107,6 @@ def _shot(shot: str, take: Take) -> dict[str, Any]:
     return {"id": shot, "take": record.take, "latents": take.digest, **record.spec, **record.clip}
 
 
-def _none(why: str) -> OnestoryError:
-    help = "name a film that `onestory render` of this version wrote"
-    return OnestoryError("M515", f"the film has no recipe that can be read: {why}", help=help)
+def _unreadable(why: str) -> OnestoryError:
+    help = "use a film that `onestory render` of this version wrote"
+    return OnestoryError("M515", f"cannot read the provenance of the film: {why}", help=help)

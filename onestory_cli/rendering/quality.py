@@ -1,4 +1,4 @@
-"""What is measured on a made take: the numbers of its clip, and its colours for the shots that will remember it."""
+"""Measure the quality of a take: the checks of its clip, and its colours for the shots that will remember it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def checked(record: Record, pixels_PHWC: np.ndarray, *, frames: int, plan: Plan, seen: Mapping[str, Take]) -> Record:
-    """A record with the checks of its clip: P pixel frames, `frames` latent ones; `seen` are takes in its memory."""
+    """The record with the checks of its clip, which has `frames` latent frames. `seen` are the takes in its memory."""
     from onestory_cli.media.clip_faults import measure
     from onestory_cli.media.colour import colours
 
@@ -31,11 +31,11 @@ def checked(record: Record, pixels_PHWC: np.ndarray, *, frames: int, plan: Plan,
 
 
 def warnings_of(shot: str, record: Record, run: str) -> Iterator[Warned]:
-    """One warning for each fault of a take."""
+    """A warning for each failed check of a take."""
     for check in faults(record.checks):
         rule = RULES[check.name]
         number = f"{check.name} {check.value:g}, limit {check.limit:g}"
-        help = f"look at it, or `onestory take new {run} {shot}` makes another"
+        help = f"watch the clip, or render another take with `onestory take new {run} {shot}`"
         message = f'take {record.take} of "{shot}": {rule.message} ({number})'
         yield Warned(code=rule.code, message=message, help=help, shot=shot)
 
@@ -45,17 +45,17 @@ def is_bad(take: Take) -> bool:
 
 
 def quality_key(take: Take) -> tuple[int, float, int]:
-    """The best take has the lowest rank: fewest faults, then the smallest, then the lowest number."""
+    """A sort key, best take first: the fewest failed checks, then the smallest excess, then the lowest number."""
     return (*fault_severity(take.record.checks), take.record.take)
 
 
 def _should_move(plan: Plan, shot: str) -> bool:
-    """Whether a shot shows a declared character; without declarations nobody knows, and it counts as one that does."""
+    """Whether a shot shows a declared character. If the story declares none, every shot may show one."""
     return not plan.story.characters or any(item.kind == "character" for item in _shot(plan, shot).mentions)
 
 
 def _shift(record: Record, plan: Plan, seen: Mapping[str, Take]) -> float | None:
-    """CIELAB distance of the clip's mean colour to the nearest remembered frame of a setting that it names too."""
+    """The CIELAB distance of the clip's mean colour to the nearest remembered frame of the same setting, if any."""
     settings = _settings(_shot(plan, record.shot))
     mean = _mean(record.colours)
     distances = []

@@ -1,4 +1,4 @@
-"""The plan of a run from nothing but its directory."""
+"""Read the plan of a run from its directory."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from onestory_cli.store.state import RunState
 
 
 def load_run_plan(run: Run) -> Plan:
-    """The plan of the story, the options and the pictures that the run was last given.
+    """The plan of the story, the options and the files of the last render.
 
     Raises:
-        OnestoryError: R402 for a run that was given nothing yet, R404 or S216 when what it keeps is damaged, M5xx when
-            its model is gone.
+        OnestoryError: R402 if nothing was rendered yet, R404 or S216 if a file of the run is damaged, M5xx if its model
+            does not exist any more.
     """
     state = run.state()
     if state is None:
-        raise OnestoryError("R402", f'"{run.path}" is no run directory', help="give `onestory render` a story first")
+        raise OnestoryError("R402", f'"{run.path}" has no run.json', help="render the story file first")
     story = story_of(run, state)
     spec = with_loras(model_of_run(state.model), story, state.loras)
     first = model_of_run(state.first_model) if state.first_model else None
@@ -40,14 +40,14 @@ def load_run_plan(run: Run) -> Plan:
 
 
 def _pictures(run: Run, state: RunState) -> dict[str, Path]:
-    """The frozen copy of each picture, by its path in the story."""
+    """The run's copy of each file, by its path in the story."""
     copies = {path: run.input_file(path, digest) for path, digest in state.inputs.items()}
     for path, copy in copies.items():
         if not has_digest(copy, state.inputs[path]):
             raise OnestoryError(
                 "S216",
-                f'the copy of image "{path}" that the run keeps is missing or damaged: "{copy}"',
-                help="render from the story file again: it is copied anew",
+                f'the copy of "{path}" in the run is missing or damaged: "{copy}"',
+                help="render from the story file again to copy it",
                 exit=ExitCode.MACHINE,
             )
     return copies

@@ -1,309 +1,181 @@
-"""A film in the making: how each of its takes is come by, kept or made, and how it becomes whole behind the next one.
+"""A render session: resolve each shot to a take, reused or new, and accept it.
 
-A shot is remembered by its latents, so the next one begins while this one is decoded, checked and encoded. Takes are
-committed and accepted one by one, in film order. But for the work on the next shot nothing happens meanwhile: whatever
-else changes the run waits until they are on the disk. No torch here: a `Maker` makes shots, and is loaded only when the
-first shot must really run.
+A shot is remembered by its latents, so the next shot is generated while this one is decoded, checked and encoded by the
+`Committer`. Other changes of the run wait until its work is on disk. There is no torch here: the model is loaded when
+the first shot must be generated.
 """
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from onestory_cli import events
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Emit, Event
-from onestory_cli.planning.jobs import Plan, ShotJob, retake
+from onestory_cli.planning.jobs import Plan, ShotJob
 from onestory_cli.rendering.background import BackgroundQueue
-from onestory_cli.rendering.checkpoints import TakeCheckpoint
-from onestory_cli.rendering.commit import finish, promised
-from onestory_cli.rendering.generator import GeneratedShot, ShotGenerator, memory_state
+from onestory_cli.rendering.committer import Committer
+from onestory_cli.rendering.generator import ShotGenerator
 from onestory_cli.rendering.join import join
-from onestory_cli.rendering.memory import VisibleMemory
-from onestory_cli.rendering.pictures import picture_for
-from onestory_cli.rendering.quality import is_bad, quality_key, warnings_of
-from onestory_cli.rendering.references import References
-from onestory_cli.store.keys import clip_fields, spec_fields
-from onestory_cli.store.partials import PARTIAL
-from onestory_cli.store.record import Record
-from onestory_cli.store.references import REFERENCES
+from onestory_cli.rendering.options import RenderOptions
+from onestory_cli.rendering.quality import is_bad
+from onestory_cli.rendering.take_generator import TakeGenerator
+from onestory_cli.store.layout import PARTIAL, REFERENCES
 from onestory_cli.store.reuse import Decision, Lookup, settle
-from onestory_cli.store.run import Run
-from onestory_cli.store.takes import Take, write_latents
+from onestory_cli.store.takes import Take
 from onestory_cli.store.verify import find_damage
-from onestory_cli.utils.text import quoted
-
-if TYPE_CHECKING:
-    import numpy as np
+from onestory_cli.store.writer import RunWriter
+from onestory_cli.utils.text import shell_quote
 
 
-class Film:
-    """A film in the making: the takes that count so far, and how the next one is come by.
+class RenderSession:
+    """One render of a locked run. Creating it stores the inputs of the plan in the run.
 
-    `takes` are whole and accepted; what a shot can see may still be on its way to the disk.
+    `reusable` are the valid takes that were accepted before, `committer` emits events and has the takes on disk.
     """
 
     def __init__(
         self,
         plan: Plan,
-        run: Run,
+        writer: RunWriter,
         load: Callable[[], ShotGenerator],
         emit: Emit,
-        behind: BackgroundQueue,
+        queue: BackgroundQueue,
+        options: RenderOptions,
         *,
-        stop: Callable[[], bool],
-        checkpoint_seconds: float,
+        started: Event | None = None,
     ) -> None:
-        self._plan, self._run, self._load, self._emit, self._behind = plan, run, load, emit, behind
-        self._stop, self._checkpoint_seconds = stop, checkpoint_seconds
-        self._references = References(plan, run, encode=self._encode, settle=self.settle)
-        self._visible = VisibleMemory(self._references)
-        self._whole: dict[Path, Take] = {}
-        self._began, self._made, self._kept = time.monotonic(), 0, 0
-        self.takes: dict[str, Take] = {}
+        """`started` is emitted instead of a RunStarted."""
+        self._plan, self._writer, self._options = plan, writer, options
+        self._began, self._kept = time.monotonic(), 0
+        self.committer = Committer(plan, writer, emit, queue)
+        self._generator = TakeGenerator(plan, writer, load, self.committer, options)
+        takes_by_shot = writer.run.takes_by_shot()
+        self._damages = find_damage(writer.run, takes_by_shot)
+        accepted = writer.run.accepted()
+        writer.freeze(plan)
+        self._lookup = Lookup(plan, takes_by_shot, accepted=accepted, force=options.force)
+        forecast = self._lookup.forecast()
+        self.reusable = {item.job.shot: item.take for item in forecast if item.action == "keep" and item.take}
+        self.committer.emit(started or self._run_started())
 
-    def tell(self, event: Event) -> None:
-        """Emit an event, after those of takes that became whole; all but the single steps go into the log as well."""
-        self._behind.poll()
-        self._say(event)
+    def reuse_all(self) -> Collection[str]:
+        """Let shots see all reusable takes, and return the sources that can be seen without generating anything."""
+        for shot, take in self.reusable.items():
+            self._generator.memory.accept(shot, take)
+        return self._digests
 
-    def settle(self) -> None:
-        """Wait until all that was made is on the disk.
+    def resolve(self, job: ShotJob) -> Take:
+        """The take to accept for a shot: a valid one, or a new one."""
+        decision = self._lookup.decide(job, self._digests)
+        return self._take_of(self._final(decision, otherwise=self._lookup.accepted_job(job)))
 
-        Raises:
-            OnestoryError: R4xx for what the disk refused meanwhile.
-        """
-        self._behind.wait()
-
-    def whole(self, take: Take) -> Take:
-        """A take as it was committed; settle first."""
-        return self._whole.get(take.folder, take)
+    def resolve_other(self, job: ShotJob) -> Take:
+        """An additional take of a shot, reused or new. The job has its number and its seed."""
+        return self._take_of(self._final(self._lookup.decide_other(job, self._digests), otherwise=job))
 
     def measured(self, take: Take) -> Take:
-        """A take with its checks, which wait for its pixels."""
-        self.settle()
-        return self.whole(take)
+        """A take with its quality checks, which need its pixels: this waits until it is on disk."""
+        self.committer.wait()
+        return self.committer.committed(take)
 
-    def _say(self, event: Event) -> None:
-        if not isinstance(event, events.StepDone):
-            self._run.log(event)
-        self._emit(event)
-
-    def open(self, force: Collection[str], *, beginning: Event | None = None) -> None:
-        """Look at what there is, name what is damaged, and freeze what the film is made from.
-
-        `beginning` is told in place of a RunStarted.
-        """
-        takes_by_shot = self._run.takes_by_shot()
-        damages = find_damage(self._run, takes_by_shot)
-        accepted = self._run.accepted()
-        self._run.freeze(self._plan)
-        self._lookup = Lookup(self._plan, takes_by_shot, accepted=accepted, force=force)
-        self._standing = {item.job.shot: item.take for item in self._lookup.forecast() if item.action == "keep"}
-        kept = len(self._standing)
-        story, model = self._plan.story, self._plan.model
-        whole_film = events.RunStarted(
-            run=str(self._run.path), title=story.title, model=model.name, shots=len(self._plan.jobs), kept=kept
-        )
-        self.tell(beginning or whole_film)
-        for damage in damages:
-            where = damage.path.relative_to(self._run.path)
-            help = "it is not used; what needs it is made again"
-            self.tell(events.Warned(code="W406", message=f'"{where}" is damaged: {damage.why}', help=help))
-            if damage.path.name == PARTIAL or damage.path.parent.name == REFERENCES:
-                self._run.disk.remove(damage.path)
-        self._references.mend([damage.path for damage in damages])
-
-    def known(self) -> Collection[str]:
-        """The sources that can be remembered without making a shot; from now on their takes count for this film."""
-        for shot, take in self._standing.items():
-            if take:
-                self._visible.accept(shot, take)
-        return self._visible.digests
-
-    def keep_or_make(self, job: ShotJob) -> Take:
-        """The take that is to count: the one that stands, or a new one."""
-        return self._have(self._decide(job))
-
-    def have(self, job: ShotJob) -> Take:
-        """Another take, which does not count: the job has its number and its seed."""
-        return self._have(self._settled(self._lookup.decide_other(job, self._visible.digests), otherwise=job))
-
-    def best(self, job: ShotJob, take: Take, retries: int) -> Take:
-        """The take, or the best of up to `retries` others too, where it has faults and it is nobody's choice."""
-        if job.accept == "ask" or self._lookup.chosen(job.shot, take):
-            return take
-        tried = [self.measured(take) if retries else take]
-        others = [number for number in range(retries + 1) if number != take.record.take]
-        for number in others[:retries]:
-            if is_bad(min(tried, key=quality_key)):
-                tried.append(self.measured(self.have(retake(job, number))))
-        return min(tried, key=quality_key)
-
-    def replace_bad(self, job: ShotJob, others: Collection[Take]) -> None:
-        """Let the best of other takes, measured ones, count in place of one that has faults and is nobody's choice."""
-        take = self._standing.get(job.shot)
-        if take and is_bad(take) and not self._lookup.chosen(job.shot, take):
-            best = min((take, *others), key=quality_key)
-            if best is not take:
-                self._run.accept(job.shot, best)
+    def is_chosen(self, job: ShotJob, take: Take) -> bool:
+        """Whether the user accepted this take explicitly."""
+        return self._lookup.is_chosen(job.shot, take)
 
     def accept(self, job: ShotJob, take: Take) -> None:
-        """Let a take count from now on, or stop until somebody has said which one shall.
+        """Accept a take.
 
         Raises:
-            OnestoryError: R410.
+            OnestoryError: R410 if the shot has `accept: ask` and the user has not accepted a take yet.
         """
-        self._visible.accept(job.shot, take)
-        if job.accept == "ask" and not self._lookup.counts(job, take):
-            self.settle()
-            raise waits_for_somebody(self._run, job, take)
-        chosen = self._lookup.chosen(job.shot, take)
-        self._behind.add(lambda: self._run.accept(job.shot, take, chosen=chosen), lambda _: self._accepted(job, take))
+        self._generator.memory.accept(job.shot, take)
+        if job.accept == "ask" and not self._lookup.is_accepted(job, take):
+            self.committer.wait()
+            raise must_be_accepted(self._writer.path, job, take)
+        self.committer.accept(job.shot, take, chosen=self.is_chosen(job, take))
 
-    def _accepted(self, job: ShotJob, take: Take) -> None:
-        self.takes[job.shot] = self.whole(take)
-
-    def _have(self, decision: Decision) -> Take:
-        """The take of a decision, kept or made."""
-        if decision.action != "keep" or decision.take is None:
-            return self._make(decision)
-        self.settle()
-        take = decision.take
-        if decision.memory:
-            take = self._run.recommit(take, decision.memory, decision.reason)
-        self._run.remove_partial(take.shot, take.record.key)
-        self._kept += 1
-        self.tell(events.ShotKept(shot=decision.job.shot, take=take.id, reason=str(decision.reason)))
-        return take
-
-    def _decide(self, job: ShotJob) -> Decision:
-        """What is to be done about a shot, now that all that it can see is known."""
-        return self._settled(self._lookup.decide(job, self._visible.digests), otherwise=self._lookup.as_accepted(job))
-
-    def _settled(self, decision: Decision, *, otherwise: ShotJob) -> Decision:
-        """The decision, with selection run again where only that can tell; what must then be made is `otherwise`."""
-        if decision.action != "undecided":
-            return decision
-        job = decision.job
-        recalled = self._maker.recall(job, self._visible.latents(job))
-        settled = settle(decision, memory_state(job, recalled, self._visible.of(job), noise_tokens=job.tokens.noise))
-        return settled if settled.action == "keep" else replace(settled, job=otherwise)
-
-    def finish(self, *, subtitles: bool = False) -> Path:
-        """Join the clips, with their subtitles or without, unless the film that is there is made of just these."""
-        self.settle()
-        if len(self.takes) == len(self._plan.story.shots):
-            self._run.drop_other_shots(self.takes)
-        join(self._plan, self._run, self.takes, self.tell, subtitles=subtitles)
-        self.tell(
+    def finish(self) -> Path:
+        """Join the clips, unless the existing film consists of the same ones, and return the path of the film."""
+        self.committer.wait()
+        takes, film = self.committer.takes, self._writer.run.film
+        if len(takes) == len(self._plan.story.shots):
+            self._writer.drop_other_shots(takes)
+        join(self._plan, self._writer, takes, self.committer.emit, subtitles=self._options.subtitles)
+        self.committer.emit(
             events.RunFinished(
-                path=str(self._run.film),
-                rendered=self._made,
+                path=str(film),
+                rendered=self.committer.rendered,
                 kept=self._kept,
                 seconds=time.monotonic() - self._began,
-                faulty=sum(self._is_kept_and_faulty(shot, take) for shot, take in self.takes.items()),
+                faulty=sum(self._is_kept_and_bad(shot, take) for shot, take in takes.items()),
             )
         )
-        return self._run.film
+        return film
 
-    def _is_kept_and_faulty(self, shot: str, take: Take) -> bool:
-        """Whether a take was bad before this render, which says no more of it, and nobody has accepted it."""
-        return take.folder not in self._whole and is_bad(take) and not self._lookup.chosen(shot, take)
+    @property
+    def _digests(self) -> dict[str, str]:
+        return self._generator.memory.digests
 
-    @cached_property
-    def _maker(self) -> ShotGenerator:
-        from onestory_cli.media.video import require_encoder
-
-        require_encoder()
-        return self._load()
-
-    def _make(self, decision: Decision) -> Take:
-        """Make a shot and commit it as a take."""
-        if self._stop():
-            raise KeyboardInterrupt
-        job, began = decision.job, time.monotonic()
-        key = self._lookup.key(job, self._visible.digests)
-        assert key is not None, "all that it can see has a take by now"
-        decision = replace(decision, partial=self._lookup.partial(job, key))
-        self.tell(
-            events.ShotStarted(
-                shot=job.shot,
-                index=job.index,
-                shots=len(self._plan.jobs),
-                reason=str(decision.reason),
-                steps=job.steps,
-                goes_on=str(decision.partial or ""),
-            )
+    def _run_started(self) -> Event:
+        return events.RunStarted(
+            run=str(self._writer.path),
+            title=self._plan.story.title,
+            model=self._plan.model.name,
+            shots=len(self._plan.jobs),
+            kept=len(self.reusable),
         )
-        image = picture_for(job, job.image, self._run) if job.image else None
-        checkpoint = TakeCheckpoint(
-            self._run, job.shot, key, emit=self.tell, stop=self._stop, seconds=self._checkpoint_seconds
-        )
-        made = self._maker.make(job, self._visible.latents(job), image=image, emit=self.tell, checkpoint=checkpoint)
-        return self._hand_over(decision, made, began)
 
-    def _hand_over(self, decision: Decision, made: GeneratedShot, began: float) -> Take:
-        """Let a made shot become a take beside the work on the next one, once the take before it is whole.
+    def repair(self) -> None:
+        """Warn about damaged files. Remove damaged partials, and encode damaged reference images again."""
+        for damage in self._damages:
+            where = damage.path.relative_to(self._writer.path)
+            help = "it is not used; what depends on it is rendered again"
+            self.committer.emit(events.Warned(code="W406", message=f'"{where}" is damaged: {damage.why}', help=help))
+            if damage.path.name == PARTIAL or damage.path.parent.name == REFERENCES:
+                self._writer.disk.remove(damage.path)
+        self._generator.references.repair([damage.path for damage in self._damages])
 
-        So never more than one shot waits for that, and all that it remembers has been measured.
-        """
-        self.settle()
-        seen = {source: self.whole(take) for source, take in self._visible.takes.items()}
-        data = write_latents(made.latents_CTHW)
-        take = promised(self._run, self._record(decision, made), data)
-        self._visible.add(take, data)
-        work = partial(finish, self._run, take, decision.job, self._plan, latents=data, made=made, seen=seen)
-        self._behind.add(work, lambda whole: self._committed(whole, time.monotonic() - began))
+    def _final(self, decision: Decision, *, otherwise: ShotJob) -> Decision:
+        """The final decision about a shot. An undecided one selects its memory again; `otherwise` is the job to render
+        if its take is not valid."""
+        if decision.action != "undecided":
+            return decision
+        decision = settle(decision, self._generator.recall(decision.job))
+        return decision if decision.action == "keep" else replace(decision, job=otherwise)
+
+    def _take_of(self, decision: Decision) -> Take:
+        if decision.action == "keep" and decision.take:
+            return self._keep(decision, decision.take)
+        key = self._lookup.key(decision.job, self._digests)
+        assert key is not None, "everything that it can see has a take by now"
+        partial = self._lookup.partial(decision.job, key)
+        return self._generator.generate(decision.job, key, decision.reason, partial)
+
+    def _keep(self, decision: Decision, take: Take) -> Take:
+        self.committer.wait()
+        if decision.memory:
+            take = self._writer.recommit(take, decision.memory, decision.reason)
+        self._writer.remove_partial(take.shot, take.record.key)
+        self._kept += 1
+        self.committer.emit(events.ShotKept(shot=decision.job.shot, take=take.id, reason=str(decision.reason)))
         return take
 
-    def _committed(self, take: Take, seconds: float) -> None:
-        self._whole[take.folder] = take
-        self._made += 1
-        self._say(events.TakeCommitted(shot=take.shot, take=take.id, seconds=seconds, memory_bytes=peak_memory_bytes()))
-        for warning in warnings_of(take.shot, take.record, quoted(self._run.path)):
-            self._say(warning)
-
-    def _encode(self, pixels_HWC: np.ndarray) -> np.ndarray:
-        return self._maker.encode_reference(pixels_HWC)
-
-    def _record(self, decision: Decision, made: GeneratedShot) -> Record:
-        job = decision.job
-        return Record(
-            shot=job.shot,
-            take=job.take,
-            seed_base=job.seed_rule.base,
-            seed_given=job.seed_rule.given,
-            spec=spec_fields(job, self._plan.model_fingerprint),
-            clip=clip_fields(job, self._plan.output),
-            memory=memory_state(job, made, self._visible.of(job), noise_tokens=made.noise_tokens),
-            reason=decision.reason,
-            seconds=dict(made.seconds),
-            environment=dict(self._maker.environment()),
-            created=time.time(),
-        )
+    def _is_kept_and_bad(self, shot: str, take: Take) -> bool:
+        """Whether a take was faulty before this render and the user did not accept it explicitly."""
+        return not self.committer.is_new(take) and is_bad(take) and not self._lookup.is_chosen(shot, take)
 
 
-def peak_memory_bytes() -> int:
-    """The most resident memory that this process has had."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def waits_for_somebody(run: Run, job: ShotJob, take: Take) -> OnestoryError:
-    """What a shot with `accept: ask` says once its takes are made."""
-    path = quoted(run.path)
+def must_be_accepted(run: Path, job: ShotJob, take: Take) -> OnestoryError:
+    """The error that ends a render at a shot with `accept: ask`."""
+    path = shell_quote(run)
     return OnestoryError(
         "R410",
         f'"{job.shot}" waits for you to accept a take',
-        help=f"look with `onestory take list {path} {job.shot}`, "
-        f"then `onestory take accept {path} {job.shot} {take.record.take} && onestory resume {path}`",
+        help=f"list the takes with `onestory take list {path} {job.shot}`, "
+        f"then run `onestory take accept {path} {job.shot} {take.record.take} && onestory resume {path}`",
         exit=ExitCode.PARTIAL,
     )

@@ -1,4 +1,4 @@
-"""More takes of one shot, made from what the shot can see and without letting them count."""
+"""Render additional takes of one shot. They see what the shot can see, and are not accepted."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from dataclasses import replace
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Emit, TakesStarted, ignore
-from onestory_cli.planning.jobs import Plan, Seed, retake
+from onestory_cli.planning.jobs import Plan, Seed, ShotJob, retake
 from onestory_cli.rendering.background import BackgroundQueue
-from onestory_cli.rendering.checkpoints import CHECKPOINT_SECONDS, never_stop
 from onestory_cli.rendering.generator import ShotGenerator
+from onestory_cli.rendering.options import RenderOptions
 from onestory_cli.rendering.quality import is_bad, quality_key
-from onestory_cli.rendering.session import Film
-from onestory_cli.store.candidates import next_number
+from onestory_cli.rendering.retry import replace_bad
+from onestory_cli.rendering.session import RenderSession
 from onestory_cli.store.run import Run
+from onestory_cli.store.take_query import next_number
 from onestory_cli.store.takes import Take
+from onestory_cli.store.writer import lock_run
 from onestory_cli.story.types import MAX_SHOT_SEED
-from onestory_cli.utils.text import quoted
+from onestory_cli.utils.text import shell_quote
 
 
 def make_takes(
@@ -29,39 +31,48 @@ def make_takes(
     shot: str,
     count: int = 1,
     seed: int | None = None,
-    stop: Callable[[], bool] = never_stop,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
-    retry_bad: int = 0,
+    options: RenderOptions = RenderOptions(),  # noqa: B008, frozen
 ) -> tuple[Take, ...]:
-    """The next `count` takes of a shot; `seed` is the first one's own, the others follow from it one by one.
-    While all of them have faults, up to `retry_bad` more are made, and the best counts where the accepted one is bad.
+    """The next `count` takes of a shot. `seed` is the seed of the first one; it increases by one for each other.
+
+    While all of them are faulty, up to `options.retry_bad` more are rendered, and the best one replaces an accepted
+    take that is faulty.
 
     Raises:
-        OnestoryError: R412 when something that the shot can see is not made yet, S230 for an unknown shot.
+        OnestoryError: R412 if a shot that it can see is not rendered yet, S230 for an unknown shot.
     """
     job = plan.job(shot)
-    with run.locked(), BackgroundQueue() as behind:
+    with lock_run(run) as writer, BackgroundQueue() as queue:
         first = next_number(plan, run, shot)
-        film = Film(plan, run, load, emit, behind, stop=stop, checkpoint_seconds=checkpoint_seconds)
-        title, model = plan.story.title, plan.model.name
-        film.open((), beginning=TakesStarted(run=str(run.path), title=title, model=model, shot=shot, takes=count))
-        if missing := [source for source in job.memory.sources if source not in film.known()]:
-            raise OnestoryError(
-                "R412",
-                f'"{shot}" can see {", ".join(missing)}, still to be rendered',
-                help=f"`onestory resume {quoted(run.path)}` renders what is missing",
-                exit=ExitCode.USAGE,
-            )
-        made: list[Take] = []
-        for number in range(first, first + count + retry_bad):
-            if len(made) >= count and not is_bad(min(map(film.measured, made), key=quality_key)):
+        started = TakesStarted(run=str(run.path), title=plan.story.title, model=plan.model.name, shot=shot, takes=count)
+        session = RenderSession(plan, writer, load, emit, queue, options, started=started)
+        session.repair()
+        if missing := [source for source in job.memory.sources if source not in session.reuse_all()]:
+            raise _not_rendered(run, shot, missing)
+        takes: list[Take] = []
+        for number in range(first, first + count + options.retry_bad):
+            if len(takes) >= count and not is_bad(min(map(session.measured, takes), key=quality_key)):
                 break
-            next_job = retake(job, number)
-            if seed is not None:
-                own = (seed + number - first) % (MAX_SHOT_SEED + 1)  # the one after the last is 0
-                next_job = replace(next_job, seed=own, seed_rule=Seed(base=own, given=True))
-            made.append(film.have(next_job))
-        whole = tuple(film.measured(take) for take in made)
-        if retry_bad and job.accept != "ask":
-            film.replace_bad(job, whole)
-        return whole
+            takes.append(session.resolve_other(_job_of_take(job, number, seed, number - first)))
+        measured = tuple(session.measured(take) for take in takes)
+        if options.retry_bad and job.accept != "ask":
+            replace_bad(session, writer, job, measured)
+        return measured
+
+
+def _job_of_take(job: ShotJob, number: int, seed: int | None, offset: int) -> ShotJob:
+    """The job of the take with this number; with a seed of its own if `seed` is given."""
+    job = retake(job, number)
+    if seed is None:
+        return job
+    own = (seed + offset) % (MAX_SHOT_SEED + 1)  # the seed after the largest one is 0
+    return replace(job, seed=own, seed_rule=Seed(base=own, given=True))
+
+
+def _not_rendered(run: Run, shot: str, missing: list[str]) -> OnestoryError:
+    return OnestoryError(
+        "R412",
+        f'"{shot}" can see {", ".join(missing)}, which is not rendered yet',
+        help=f"render what is missing with `onestory resume {shell_quote(run.path)}`",
+        exit=ExitCode.USAGE,
+    )

@@ -10,7 +10,7 @@ from onestory_cli.media.strip import StripFrame, film_strip
 from onestory_cli.report.data import FilmReport, Memory, ShotReport
 from onestory_cli.report.lines import names_of, policy_of
 from onestory_cli.report.pictures import look_at, source_pictures
-from onestory_cli.utils.text import quoted
+from onestory_cli.utils.text import shell_quote
 
 _MOST_FRAMES = 5  # of a shot
 _MOST_REMEMBERED = 8
@@ -48,7 +48,7 @@ def draw_strip(film: FilmReport, *, columns: int) -> bytes:
 
 def _require_shots(film: FilmReport) -> None:
     if not film.shots:
-        help = f"onestory resume {quoted(film.run)}"
+        help = f"onestory resume {shell_quote(film.run)}"
         raise OnestoryError("R414", f'no shot of "{film.run}" is rendered yet', help=help)
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean, shorten
 from onestory_cli.planning.jobs import REFERENCE_MARK
-from onestory_cli.store.accepted import PartialFilm, accepted_takes
 from onestory_cli.store.inputs import story_of
 from onestory_cli.store.layout import SHOTS
 from onestory_cli.store.run import Run
 from onestory_cli.store.state import RunState
+from onestory_cli.store.take_query import PartialFilm, accepted_takes
 from onestory_cli.store.takes import Take, read_shot_takes
 from onestory_cli.story.captions import mentions_in
 from onestory_cli.story.types import Mention, Shot, Story

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from onestory_cli.report.data import FilmReport, Frame, Memory, ShotReport, Source
 from onestory_cli.report.what_if import Change
-from onestory_cli.utils.text import cut
+from onestory_cli.utils.text import format_frames, shorten_middle
 
 Part = tuple[str, str]  # text and style
 Line = tuple[Part, ...]
@@ -34,7 +34,7 @@ def overview(film: FilmReport, memories: Sequence[Memory], *, width: int = WIDE)
     cells = [[_cells(source, memory) for source in _used(memory)] for memory in memories]
     widths = _widths([COLUMNS, *(row for rows in cells for row in rows)], film)
     widths[0] = min(widths[0], max(LEAST_NAME, width - _beside_names(memories, widths)))
-    cells = [[(cut(row[0], widths[0]), *row[1:]) for row in rows] for rows in cells]
+    cells = [[(shorten_middle(row[0], widths[0]), *row[1:]) for row in rows] for rows in cells]
     yield ((film.title, NAME), (f": {_count(len(film.shots), 'shot')}, model {film.state.model.name}", DIM))
     yield ()
     yield (("    " + _aligned(COLUMNS, widths).rstrip(), HEAD),)
@@ -43,7 +43,7 @@ def overview(film: FilmReport, memories: Sequence[Memory], *, width: int = WIDE)
         for row in rows:
             yield _source_line(row, widths)
     for item in film.left_out:
-        yield (("-   ", DIM), (cut(item.shot, widths[0]).ljust(widths[0]), NAME), (f"  {item.why}", DIM))
+        yield (("-   ", DIM), (shorten_middle(item.shot, widths[0]).ljust(widths[0]), NAME), (f"  {item.why}", DIM))
     if legend := _legend(memories):
         yield ()
         yield ((legend, DIM),)
@@ -51,7 +51,7 @@ def overview(film: FilmReport, memories: Sequence[Memory], *, width: int = WIDE)
 
 def _shot_line(shot: ShotReport, memory: Memory, width: int) -> Line:
     take = f"take {shot.take.record.take} {shot.take.id[:6]}: {shot.take.record.reason}"
-    head: Line = ((f"{shot.number:<4}", DIM), (cut(shot.id, width).ljust(width), NAME))
+    head: Line = ((f"{shot.number:<4}", DIM), (shorten_middle(shot.id, width).ljust(width), NAME))
     if not memory.sources:
         return (*head, ("  sees no other shot", DIM), (f", {take}", DIM))
     spent = _spent(memory)
@@ -209,10 +209,7 @@ def change_line(change: Change, before: Memory, after: Memory) -> str:
 
 def names_of(frames: Sequence[Frame]) -> str:
     """Frames by their sources: "opening[0,4], city[2]"."""
-    by_source: dict[str, list[str]] = {}
-    for frame in sorted(frames, key=lambda frame: frame.index):
-        by_source.setdefault(frame.source, []).append(str(frame.index))
-    return ", ".join(f"{source}[{','.join(of)}]" for source, of in by_source.items())
+    return format_frames((frame.source, frame.index) for frame in sorted(frames, key=lambda frame: frame.index))
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:

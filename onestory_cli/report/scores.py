@@ -14,8 +14,8 @@ from typing import Any
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.report.data import FilmReport
 from onestory_cli.schemas.documents import FILM_MEASURED
-from onestory_cli.store.takes import CLIP
-from onestory_cli.utils.text import quoted
+from onestory_cli.store.layout import CLIP
+from onestory_cli.utils.text import shell_quote
 
 Identity = Mapping[str, float | None]  # shot whose caption names the character -> cosine to its first shot
 
@@ -100,7 +100,7 @@ def _broken(film: FilmReport, message: str) -> OnestoryError:
 
 
 def _again(film: FilmReport) -> str:
-    return f"`onestory evaluate {quoted(film.run)} --out scores.json` measures the film as it is"
+    return f"`onestory evaluate {shell_quote(film.run)} --out scores.json` measures the film as it is"
 
 
 def _refuse(constant: str) -> float:

@@ -1,4 +1,4 @@
-"""What differs between a take and its shot as it is now, field by field, and which Reason that is for its author."""
+"""The differences between a take and its shot as it is now, field by field, and the Reason that they give."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from onestory_cli.planning.reasons import Reason, ReasonKind
 from onestory_cli.store.keys import KINDS, Field, Spec, spec_fields
 from onestory_cli.store.record import Record
 
-VISIBLE = "visible_memory"  # stands for the memory settings of a shot that begins or ceases to see anything
+VISIBLE = "visible_memory"  # replaces the memory settings when a shot starts or stops seeing memory
 NOTHING = "nothing"
-ABSENT: Spec = {"memory_guidance": 0.0}  # what a field means that a spec does not name
+ABSENT: Spec = {"memory_guidance": 0.0}  # the values of fields that a spec may omit
 
 
 @dataclass(frozen=True, kw_only=True)
 class FieldChange:
-    """One field of a spec, before and now."""
+    """A field of a spec, its old value and its new one."""
 
     field: str
     old: Field
@@ -38,29 +38,33 @@ def changed_fields(old: Spec, new: Spec) -> tuple[FieldChange, ...]:
 
 
 def changes_since(record: Record, job: ShotJob, model_fingerprint: str) -> tuple[FieldChange, ...]:
-    """What differs between the spec of a take and that of its shot now.
+    """The differences between the spec of a take and that of its shot now.
 
-    A seed is told as the author gave it, and what a shot sees instead of the settings that come and go with that.
+    A seed is described as the author gave it. If a shot starts or stops seeing memory, what it sees is described
+    instead of its memory settings.
     """
     changes = changed_fields(record.spec, spec_fields(job, model_fingerprint))
     saw, sees = bool(record.spec["memory_frames"]), bool(job.memory.sources)
-    told = [_seed_change(record, job) if change.field == "seed" else change for change in changes]
+    described = [_seed_change(record, job) if change.field == "seed" else change for change in changes]
     if saw == sees:
-        return tuple(told)
-    return (*(change for change in told if not change.field.startswith("memory_")), *_sight(record, job, changes))
+        return tuple(described)
+    return (
+        *(change for change in described if not change.field.startswith("memory_")),
+        *_visibility(record, job, changes),
+    )
 
 
 def reason_of(changes: tuple[FieldChange, ...]) -> Reason:
-    """The weightiest kind of change names the reason; settings are told in full, other kinds by their name."""
+    """The Reason for changes: the most important kind names it. Settings are listed in full, other kinds by name."""
     kinds = {_kind(change) for change in changes}
     order = dict.fromkeys((*KINDS.values(), ReasonKind.MEMORY))
     kind = next(item for item in order if item in kinds)
     settings = [str(change) for change in changes if _kind(change) is ReasonKind.SETTINGS]
-    sight = [_seen(change) for change in changes if change.field == VISIBLE]
+    visibility = [_visible(change) for change in changes if change.field == VISIBLE]
     if kind in (ReasonKind.SETTINGS, ReasonKind.MEMORY):
-        return Reason(kind=kind, detail=", ".join((*settings, *sight)))
-    silent = (kind, ReasonKind.SETTINGS, ReasonKind.MEMORY)
-    also = [*(str(item) for item in order if item in kinds and item not in silent), *settings, *sight]
+        return Reason(kind=kind, detail=", ".join((*settings, *visibility)))
+    listed = (kind, ReasonKind.SETTINGS, ReasonKind.MEMORY)
+    also = [*(str(item) for item in order if item in kinds and item not in listed), *settings, *visibility]
     return Reason(kind=kind, detail=f"also {', '.join(also)}" if also else "")
 
 
@@ -68,12 +72,12 @@ def _kind(change: FieldChange) -> ReasonKind:
     return ReasonKind.MEMORY if change.field == VISIBLE else KINDS.get(change.field, ReasonKind.MODEL)
 
 
-def _seen(change: FieldChange) -> str:
+def _visible(change: FieldChange) -> str:
     return f"sees {shorten(change.new)} now, {shorten(change.old)} before"
 
 
-def _sight(record: Record, job: ShotJob, changes: tuple[FieldChange, ...]) -> Iterator[FieldChange]:
-    """A shot that begins or ceases to see memory: by its own settings, or by what stands before it."""
+def _visibility(record: Record, job: ShotJob, changes: tuple[FieldChange, ...]) -> Iterator[FieldChange]:
+    """The changes of a shot that starts or stops seeing memory: its own settings, or else the visible sources."""
     memory = job.memory
     off = {"memory_frames": memory.frames == 0, "memory_budget": memory.budget == 0}
     off["memory_policy"] = memory.policy == "none"
@@ -92,5 +96,5 @@ def _seed_change(record: Record, job: ShotJob) -> FieldChange:
 
 
 def seed_text(base: int, *, given: bool, take: int) -> str:
-    """Where a seed comes from: "11", "the story's 7", "the story's 7, take 2"."""
+    """The origin of a seed: "11", "the story's 7", "the story's 7, take 2"."""
     return (str(base) if given else f"the story's {base}") + (f", take {take}" if take else "")

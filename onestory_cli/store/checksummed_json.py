@@ -1,4 +1,4 @@
-"""JSON that knows whether it is whole: the document holds a digest of everything else in it, its seal."""
+"""JSON documents that contain a checksum of their own content, under the key "seal"."""
 
 from __future__ import annotations
 
@@ -11,50 +11,50 @@ MAX_BYTES = 64 * 1024 * 1024
 
 
 class DamagedFileError(ValueError):
-    """The bytes are not the document that was written."""
+    """A file of the store does not have the content that was written."""
 
 
 def canonical(document: Any) -> bytes:
-    """One spelling for one value: keys in order, no spaces. Digests are taken over this."""
+    """JSON with sorted keys and no spaces, so that equal values have equal bytes. Digests are taken over this."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
 def dump_checksummed(document: dict[str, Any]) -> bytes:
-    """The document as readable JSON with its seal as the last key."""
-    return json.dumps({**document, "seal": _seal_of(document)}, indent=1, allow_nan=False).encode() + b"\n"
+    """The document as indented JSON, with its checksum as the last key."""
+    return json.dumps({**document, "seal": _checksum(document)}, indent=1, allow_nan=False).encode() + b"\n"
 
 
 def read_document(path: Path) -> bytes:
     """The bytes of a document's file.
 
     Raises:
-        BrokenSeal: it is a pipe or a device, which would be read for ever, or larger than any document.
+        DamagedFileError: it is not a regular file, or larger than 64 MiB.
         OSError: it cannot be read.
     """
-    if path.exists() and not path.is_file():
-        raise DamagedFileError("it is not a file")
+    if path.exists() and not path.is_file():  # reading a pipe or a device may never end
+        raise DamagedFileError("not a regular file")
     with path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise DamagedFileError("it is larger than any document")
+        raise DamagedFileError("larger than 64 MiB")
     return data
 
 
 def load_checksummed(data: bytes) -> dict[str, Any]:
-    """The document that was sealed.
+    """The document that `dump_checksummed` wrote, without its checksum.
 
     Raises:
-        BrokenSeal: any byte that matters was changed or is missing.
+        DamagedFileError: it is not such JSON, or its content does not match its checksum.
     """
     try:
         document: dict[str, Any] = json.loads(data)
-        found, expected = document.pop("seal"), _seal_of(document)
+        found, expected = document.pop("seal"), _checksum(document)
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as fault:
-        raise DamagedFileError("it is not the JSON that was written") from fault
+        raise DamagedFileError("not valid JSON with a checksum") from fault
     if found != expected:
-        raise DamagedFileError("its bytes were changed")
+        raise DamagedFileError("checksum mismatch")
     return document
 
 
-def _seal_of(document: dict[str, Any]) -> str:
+def _checksum(document: dict[str, Any]) -> str:
     return hashlib.sha256(canonical(document)).hexdigest()

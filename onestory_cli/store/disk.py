@@ -1,8 +1,8 @@
-"""Every change that the store makes to a disk, one method of `Disk` each.
+"""Every change that the store makes to a disk, as one method of `Disk` each.
 
-This is the only door: a harness that counts operations, kills at the k-th or plays a full disk overrides `Disk.step`.
-What the operating system refuses becomes a coded error that names the path and the way on. Reading is not a change and
-goes past this module.
+All writes of the store go through this class, so a fault harness overrides `Disk.step` to count operations, to kill the
+process before the k-th one or to simulate a full disk. An error of the operating system becomes a coded error that
+names the path and the next step. Reads do not go through this module.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.utils.atomic import pending_path, sync
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -26,14 +27,14 @@ UNLINKABLE = {errno.EPERM, errno.EOPNOTSUPP, errno.EXDEV, errno.EMLINK, errno.EN
 
 @dataclass(frozen=True, kw_only=True)
 class FileDigest:
-    """What a file must be: sha256 in hex, and its size."""
+    """The expected SHA-256 (hex) and size of a file."""
 
     sha256: str
     bytes: int
 
 
 def digest(path: Path) -> FileDigest:
-    """The digest of a file's bytes as they are now.
+    """The digest of a file's current bytes.
 
     Raises:
         OSError: the file cannot be read.
@@ -44,26 +45,21 @@ def digest(path: Path) -> FileDigest:
 
 
 def sha256(data: bytes) -> str:
-    """Hex digest of bytes."""
+    """The SHA-256 of bytes, in hex."""
     return hashlib.sha256(data).hexdigest()
 
 
 def has_digest(path: Path, sha256: str) -> bool:
-    """Whether there is a file at `path` with this digest, and it can be read."""
+    """Whether `path` is a readable file with this SHA-256."""
     try:
         return digest(path).sha256 == sha256
     except OSError:
         return False
 
 
-def pending_path(path: Path) -> Path:
-    """Where new bytes for `path` are written before they take its place."""
-    return path.with_name(f".{path.name}.new")
-
-
 @contextmanager
 def os_errors_coded(path: Path) -> Iterator[None]:
-    """Turn an OSError of the block into R405 (disk full), R407 (not allowed) or R408 (any other)."""
+    """Convert an OSError of the block to R405 (disk full), R407 (no permission) or R408 (any other)."""
     try:
         yield
     except OSError as fault:
@@ -72,78 +68,81 @@ def os_errors_coded(path: Path) -> Iterator[None]:
             raise OnestoryError(
                 "R405",
                 f'no space left on the disk of "{path}"',
-                help="make room and give the same command again; finished shots are kept",
+                help="free disk space, then rerun the command; finished shots are kept",
                 exit=ExitCode.PARTIAL,
             ) from fault
         if fault.errno in FORBIDDEN:
             raise OnestoryError(
                 "R407",
-                f'"{where}" cannot be written: {fault.strerror}',
-                help="make it writable, or name another run directory with --run DIR",
+                f'cannot write "{where}": {fault.strerror}',
+                help="make it writable, or choose another run directory with --run DIR",
                 exit=ExitCode.MACHINE,
             ) from fault
         raise OnestoryError(
             "R408",
             f'"{where}": {fault.strerror or fault}',
-            help="check the disk, then give the same command again; finished shots are kept",
+            help="check the disk, then rerun the command; finished shots are kept",
             exit=ExitCode.MACHINE,
         ) from fault
 
 
 class Disk:
-    """The changes. Each is done when its method returns, or an OnestoryError; `sync` makes it outlive a power cut."""
+    """The changes. A method returns when its change is done and raises an OnestoryError when it is not.
+
+    Only `sync` makes a change survive a power cut.
+    """
 
     def step(self, operation: str, path: Path) -> None:
-        """Called before each change; does nothing. A fault harness counts, raises or kills here."""
+        """Called before each change; does nothing here. A fault harness counts, raises or kills in it."""
 
     @contextmanager
     def change(self, operation: str, path: Path) -> Iterator[None]:
-        """One change of `path`: counted, and refused in words."""
+        """Run one change of `path`: call `step` first, and convert an OSError to a coded error."""
         with os_errors_coded(path):
             self.step(operation, path)
             yield
 
     def make_folder(self, path: Path) -> None:
-        """Make a folder and its parents."""
+        """Create a folder and its parents."""
         for folder in reversed([path, *path.parents]):
             if not folder.exists():
                 with self.change("make folder", folder):
                     folder.mkdir(exist_ok=True)
 
     def write(self, path: Path, data: bytes) -> None:
-        """Write a new file where nobody looks yet; use `replace` for a name that readers know."""
+        """Write a file that no reader looks for yet. Use `replace` for a name that readers know."""
         with self.change("write", path):
             path.write_bytes(data)
 
     def replace(self, path: Path, data: bytes) -> None:
-        """Put `data` at `path`: readers see the old bytes or the new, never a part, even after a power cut."""
+        """Write `data` to `path` atomically: readers see the old bytes or the new, even after a power cut."""
         self.write(pending_path(path), data)
         self.sync(pending_path(path))
         self.rename(pending_path(path), path)
 
     def append(self, path: Path, data: bytes) -> None:
-        """Append in one write, which no kill splits. Not synced: a power cut may cost the last lines of a log."""
+        """Append in one write, which a kill cannot split. Not synced: a power cut may cost the last lines of a log."""
         with self.change("append", path), path.open("ab", buffering=0) as file:
             file.write(data)
 
-    def cut(self, path: Path, size: int) -> None:
+    def truncate(self, path: Path, size: int) -> None:
         """Keep the first `size` bytes of a file."""
-        with self.change("cut", path):
+        with self.change("truncate", path):
             os.truncate(path, size)
 
     def sync(self, *paths: Path) -> None:
-        """Bring the bytes of files, and the entries of folders, to the disk."""
+        """Flush the bytes of files and the entries of folders to the disk."""
         with self.change("sync", paths[0]), ThreadPoolExecutor(len(paths)) as threads:
-            # Together they cost one commit of the file system's journal: four cost what one does.
-            list(threads.map(_sync, paths))
+            # In parallel they share one commit of the file system's journal: four cost what one costs.
+            list(threads.map(sync, paths))
 
     def rename(self, old: Path, new: Path) -> None:
-        """Give a file or folder another name on the same file system, at once."""
+        """Rename a file or folder within one file system, atomically."""
         with self.change("rename", new):
             os.replace(old, new)
 
     def link(self, old: Path, new: Path) -> None:
-        """Give the bytes of a file a second place; a copy where the file system knows no hard links."""
+        """Hard-link a file, or copy it where the file system has no hard links."""
         with self.change("link", new):
             try:
                 os.link(old, new)
@@ -153,17 +152,9 @@ class Disk:
                 shutil.copyfile(old, new)
 
     def remove(self, path: Path) -> None:
-        """Remove a file, or a folder with all it holds; nothing there is no fault."""
+        """Remove a file, or a folder with its contents. A missing path is not an error."""
         with self.change("remove", path):
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,4 +1,4 @@
-"""Why a shot is to be rendered or is kept: the chain of causes behind its Reason, back to the edits."""
+"""Why a shot is rendered or kept: the chain of causes behind its Reason, back to the edits."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from dataclasses import dataclass, replace
 
 from onestory_cli.memory.frames import SelectedFrame
 from onestory_cli.planning.reasons import Reason, ReasonKind
-from onestory_cli.store.reuse import Action, Decision, FieldChange
+from onestory_cli.store.changes import FieldChange
+from onestory_cli.store.reuse import Action, Decision
 from onestory_cli.store.takes import Take
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """What is decided about a shot and what it comes from.
+    """The decision about a shot and what caused it.
 
-    `take` and `id` tell the take that is kept. `changes` are fields of its spec, `remembers` the frames that its take
-    remembers, by the names of now; `because` are the shots that it can see and that are not as they were when its take
-    was made, each told once.
+    `take` and `id` name the take that is kept. `changes` are the changed fields of its spec, `remembers` the frames
+    that its take remembers, by the current names of their shots. `because` are the visible shots that changed since its
+    take was rendered; a shot appears in the chain only once.
     """
 
     shot: str
@@ -31,62 +32,66 @@ class Cause:
 
 
 def explain(decisions: Sequence[Decision], shot: str, models: Mapping[str, str] | None = None) -> Cause:
-    """The chain behind what was decided about a shot. `models` names models by their fingerprints.
+    """The chain of causes behind the decision about a shot. `models` maps fingerprints to names of models.
 
     Raises:
-        KeyError: no decision is about it.
+        KeyError: there is no decision about it.
     """
-    return _Chain({decision.job.shot: decision for decision in decisions}, models or {}).cause(shot)
+    return _cause(shot, {decision.job.shot: decision for decision in decisions}, models or {}, set())
 
 
-class _Chain:
-    """Tells causes, no shot twice."""
+def _cause(shot: str, decisions: Mapping[str, Decision], models: Mapping[str, str], visited: set[str]) -> Cause:
+    """The cause of one shot and, recursively, of the shots that it depends on; adds all of them to `visited`."""
+    decision = decisions[shot]
+    visited.add(shot)
+    digests = {name: item.take.digest for name, item in decisions.items() if item.action == "keep" and item.take}
+    because = [
+        _cause(source, decisions, models, visited)
+        for source in _changed_sources(decision, decisions, digests)
+        if source not in visited
+    ]
+    take = decision.take or decision.before
+    kept = decision.take if decision.action == "keep" else None
+    return Cause(
+        shot=shot,
+        action=decision.action,
+        reason=decision.why,
+        take=kept.record.take if kept else None,
+        id=kept.id if kept else None,
+        changes=tuple(_with_model_names(change, models) for change in decision.changes),
+        remembers=tuple(_renamed(take.record.memory.selected, decisions, digests)) if take else (),
+        because=tuple(because),
+    )
 
-    def __init__(self, decisions: Mapping[str, Decision], models: Mapping[str, str]) -> None:
-        self._decisions, self._models = decisions, models
-        kept = {shot: item.take for shot, item in decisions.items() if item.action == "keep"}
-        self._digests = {shot: take.digest for shot, take in kept.items() if take}
-        self._told: set[str] = set()
 
-    def cause(self, shot: str) -> Cause:
-        decision = self._decisions[shot]
-        self._told.add(shot)
-        because = [self.cause(source) for source in self._unsettled(decision) if source not in self._told]
-        take = decision.take or decision.before
-        kept = decision.take if decision.action == "keep" else None
-        return Cause(
-            shot=shot,
-            action=decision.action,
-            reason=decision.why,
-            take=kept.record.take if kept else None,
-            id=kept.id if kept else None,
-            changes=tuple(map(self._named, decision.changes)),
-            remembers=tuple(self._renamed(take.record.memory.selected)) if take else (),
-            because=tuple(because),
-        )
+def _changed_sources(
+    decision: Decision, decisions: Mapping[str, Decision], digests: Mapping[str, str]
+) -> Iterator[str]:
+    """The visible shots that are not rendered yet, or whose take is not the one that the shot saw."""
+    if decision.reason.kind not in (ReasonKind.MEMORY, ReasonKind.WAITS):
+        return
+    before = decision.take or decision.before
+    for source in decision.job.memory.sources:
+        if source in decisions and (source not in digests or _differs(before, source, digests[source])):
+            yield source
 
-    def _unsettled(self, decision: Decision) -> Iterator[str]:
-        """What a shot sees that is still to be made, or is another take than the one that it saw."""
-        if decision.reason.kind not in (ReasonKind.MEMORY, ReasonKind.WAITS):
-            return
-        before = decision.take or decision.before
-        for source in decision.job.memory.sources:
-            if source in self._decisions and (source not in self._digests or self._differs(source, before)):
-                yield source
 
-    def _differs(self, source: str, before: Take | None) -> bool:
-        return before is not None and before.record.memory.visible.get(source) not in (None, self._digests[source])
+def _differs(before: Take | None, source: str, digest: str) -> bool:
+    return before is not None and before.record.memory.visible.get(source) not in (None, digest)
 
-    def _named(self, change: FieldChange) -> FieldChange:
-        """A change of model by name as well, where the name is known."""
-        if change.field != "model":
-            return change
-        old, new = (f"{self._models.get(str(item), '')} {item}".strip() for item in (change.old, change.new))
-        return replace(change, old=old, new=new)
 
-    def _renamed(self, frames: Iterable[SelectedFrame]) -> Iterator[SelectedFrame]:
-        """The frames by what their sources are called now."""
-        names = {digest: shot for shot, digest in self._digests.items()}
-        for frame in frames:
-            known = frame.source in self._decisions
-            yield frame if known else replace(frame, source=names.get(frame.digest, frame.source))
+def _with_model_names(change: FieldChange, models: Mapping[str, str]) -> FieldChange:
+    """A change of model with the model's name before its fingerprint, if it is known."""
+    if change.field != "model":
+        return change
+    old, new = (f"{models.get(str(item), '')} {item}".strip() for item in (change.old, change.new))
+    return replace(change, old=old, new=new)
+
+
+def _renamed(
+    frames: Iterable[SelectedFrame], decisions: Mapping[str, Decision], digests: Mapping[str, str]
+) -> Iterator[SelectedFrame]:
+    """The frames with the current names of their sources."""
+    names = {digest: shot for shot, digest in digests.items()}
+    for frame in frames:
+        yield frame if frame.source in decisions else replace(frame, source=names.get(frame.digest, frame.source))

@@ -1,4 +1,4 @@
-"""What a run was last given, from nothing but its directory: the story and the model."""
+"""The story and the model of a run, read from its directory."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from onestory_cli.story.types import Story
 
 
 def model_of_run(used: ModelUsed) -> ModelSpec:
-    """The card of the model that a run was rendered with.
+    """The spec of a model that a run was rendered with.
 
     Raises:
-        OnestoryError: M502 when its folder is gone or holds another kind of thing.
+        OnestoryError: M502 if its folder does not exist or is not a model.
     """
     return replace(find_recorded(used.name, Path(used.folder)), execution=ExecutionConfig(**used.fitting))
 
 
 def story_of(run: Run, state: RunState) -> Story:
-    """The story that run.json holds. It was checked when it was frozen; here only its text is, by this version."""
+    """The story in run.json. Its files were validated when it was stored; this only parses and checks the text."""
     source = parse(state.source, str(run.path / STORY))
     checked = check(source)
     if checked.value is None or source.findings or checked.findings:

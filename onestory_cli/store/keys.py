@@ -1,8 +1,8 @@
-"""What enters a key, field by field. Whoever changes a line here moves every key: raise KEY_VERSION and say so in the
-changelog; `tests/store/test_keys.py` holds the golden keys.
+"""The fields that enter a take's key, one by one.
 
-A shot's *spec* is all that its take depends on but its memory. Comments, titles, ids, positions and the encoding of the
-clip are no part of it, so they can change without making anything again.
+A change here changes every key: raise KEY_VERSION and note it in the changelog. `tests/store/test_keys.py` has the
+golden keys. A shot's *spec* is everything that its take depends on except its memory. Comments, titles, ids, positions
+and the encoding of the clip are not part of it, so changing them renders nothing again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SHORT = 12
 Field = str | int | float | None
 Spec = Mapping[str, Field]
 
-# Which Reason a changed field gives; the first kind that changed, in this order, names the whole.
+# The Reason that a changed field gives. If several fields changed, the first kind in this order is reported.
 KINDS: dict[str, ReasonKind] = {
     "model": ReasonKind.MODEL,
     "key_version": ReasonKind.MODEL,
@@ -45,7 +45,7 @@ KINDS: dict[str, ReasonKind] = {
 
 
 def spec_fields(job: ShotJob, model_fingerprint: str) -> dict[str, Field]:
-    """The spec of a shot. One that can see no memory has no memory settings: they could change nothing."""
+    """The spec of a shot. Without visible memory the memory settings have no effect, so they have neutral values."""
     remembers = bool(job.memory.sources)
     return {
         "key_version": KEY_VERSION,
@@ -70,20 +70,20 @@ def spec_fields(job: ShotJob, model_fingerprint: str) -> dict[str, Field]:
 
 
 def clip_fields(job: ShotJob, output: Output) -> dict[str, Field]:
-    """How a shot's clip is encoded: nothing that the model sees, so no part of a key."""
+    """How a shot's clip is encoded. The model does not see this, so it is not part of a key."""
     return {"fps": job.fps, "scale": output.scale, "filter": output.filter, "crf": output.crf}
 
 
 def spec_key(spec: Spec) -> str:
-    """Hex digest (64 digits) of a spec."""
+    """The hex digest (64 digits) of a spec."""
     return hashlib.sha256(canonical(dict(spec))).hexdigest()
 
 
 def take_key(spec: str, visible: Mapping[str, str], shown: Mapping[str, Sequence[str]]) -> str:
-    """Hex digest (64 digits) of a spec's key and the digests of the whole visible memory, in film order.
+    """The hex digest (64 digits) of a spec's key and the digests of the visible memory, in film order.
 
-    Where a policy asks for it, also of which of them show what the caption names. Names, of sources and of what is
-    shown, stay out, so that renaming makes nothing again.
+    `shown` is included if the memory policy uses it: which sources show what the caption names. The names of sources
+    and characters are not included, so renaming them renders nothing again.
     """
     places = {source: place for place, source in enumerate(visible)}
     groups = sorted({tuple(places[source] for source in sources) for sources in shown.values()})
@@ -91,5 +91,5 @@ def take_key(spec: str, visible: Mapping[str, str], shown: Mapping[str, Sequence
 
 
 def shown_fields(job: ShotJob) -> dict[str, tuple[str, ...]]:
-    """What the caption names, each with the visible sources that show it; empty where the policy does not ask."""
+    """What the caption names -> the visible sources that show it; {} if the policy does not use it."""
     return {item.id: item.sources for item in job.memory.shown}

@@ -1,4 +1,4 @@
-"""Which run directory a command means."""
+"""Find the run directory that a command means."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def folder_for(story: Path) -> Path:
-    """`film.run` beside `film.story.yaml`.
+    """The default run directory of a story: `film.run` next to `film.story.yaml`.
 
     Raises:
-        OnestoryError: R416 when that is a link: whoever wants another place names it with `--run`.
+        OnestoryError: R416 if it is a symbolic link. Use `--run` to render to another place.
     """
     stem = story.name.removesuffix(story.suffix).removesuffix(".story")
     folder = story.with_name(f"{stem}.run")
@@ -27,17 +27,17 @@ def folder_for(story: Path) -> Path:
 
 
 def existing_run(folder: Path) -> Run | None:
-    """The run directory at `folder`, or None when nothing was rendered there yet."""
+    """The run directory at `folder`; None if there is nothing."""
     from onestory_cli.store.run import Run
 
     return Run.open(folder) if folder.exists() else None
 
 
 def find_run(folder: Path | None) -> Run:
-    """The run directory that was named; else the one that we are in; else the only one here.
+    """The run directory at `folder`. Without one: the current folder, or the only run directory in it.
 
     Raises:
-        OnestoryError: R402 for a folder that is none, U604 when there is none here or more than one.
+        OnestoryError: R402 if `folder` is not a run directory, U604 if there is none here or more than one.
     """
     from onestory_cli.store.layout import STATE
     from onestory_cli.store.run import Run
@@ -55,5 +55,5 @@ def _unclear(found: list[Path]) -> OnestoryError:
     if found:
         names = ", ".join(str(path) for path in found)
         return OnestoryError("U604", "which run directory?", help=f"name one of {names}", exit=ExitCode.USAGE)
-    help = "name one: the folder film.run that `onestory render` wrote beside film.story.yaml"
-    return OnestoryError("U604", "there is no run directory here", help=help, exit=ExitCode.USAGE)
+    help = "name one: the folder film.run that `onestory render` wrote next to film.story.yaml"
+    return OnestoryError("U604", "no run directory here", help=help, exit=ExitCode.USAGE)

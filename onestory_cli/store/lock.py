@@ -1,8 +1,8 @@
-"""One writer at a time. The lock names its holder and dies with it.
+"""One writer at a time. The lock file names its holder and is released when the holder dies.
 
-The file is locked with `flock`, which the system drops when its holder dies, so a dead process of this host cannot keep
-a run. Its text names the holder: a lock that names another host is never taken over, because this host cannot know
-whether that process lives.
+The file is locked with `flock`, which the kernel releases when the process dies, so a dead process of this host cannot
+block a run. The text of the file names the holder. A lock that names another host is never taken over, because this
+host cannot know whether that process is alive.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ UNLOCKABLE = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # NFS without a loc
 
 
 @dataclass(frozen=True, kw_only=True)
-class Holder:
-    """Who holds a lock; `start` is in seconds since 1970."""
+class LockHolder:
+    """The process that holds a lock; `start` is in seconds since 1970."""
 
     pid: int
     host: str
@@ -35,49 +35,49 @@ class Holder:
 
 @contextmanager
 def locked(path: Path, disk: Disk) -> Iterator[None]:
-    """Hold the lock at `path` for the length of a block.
+    """Hold the lock at `path` for the length of the block.
 
     Raises:
-        OnestoryError: R401, naming the holder, when another process has it; R420 where the disk knows no locks.
+        OnestoryError: R401, naming the holder, if another process holds it; R420 if the file system cannot lock.
     """
     handle = _acquire(path, disk)
     try:
         with disk.change("lock", path):
-            _sign(handle)
+            _write_holder(handle)
         yield
     finally:
-        # Removed before it is let go: else it could be another's file that is removed.
+        # Remove it before releasing it: afterwards the file could be another process's lock.
         path.unlink(missing_ok=True)
         os.close(handle)
 
 
 def _acquire(path: Path, disk: Disk) -> int:
-    """An open handle that holds the file now at `path`."""
+    """An open descriptor that holds the lock on the file now at `path`."""
     while True:
         with disk.change("open lock", path):
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            _lock(handle, path)
+            _flock(handle, path)
         except OnestoryError:
             os.close(handle)
             raise
         if _is_at(handle, path):
             return handle
-        os.close(handle)  # its holder removed it between our open and our flock
+        os.close(handle)  # its holder removed the file between our open and our flock
 
 
-def _lock(handle: int, path: Path) -> None:
-    """Hold an open file that nobody else holds, nor another host has signed."""
+def _flock(handle: int, path: Path) -> None:
+    """Lock an open file that no other process holds and that no other host has signed."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise _held(path, _read(handle)) from None
+        raise _held(path, _read_holder(handle)) from None
     except OSError as fault:
         if fault.errno in UNLOCKABLE:
-            raise _knows_no_locks(path, fault) from fault
+            raise _not_supported(path, fault) from fault
         with os_errors_coded(path):
             raise
-    holder = _read(handle)
+    holder = _read_holder(handle)
     if holder and holder.host != socket.gethostname():
         raise _held(path, holder)
 
@@ -89,21 +89,21 @@ def _is_at(handle: int, path: Path) -> bool:
         return False
 
 
-def _sign(handle: int) -> None:
-    holder = Holder(pid=os.getpid(), host=socket.gethostname(), start=time.time())
+def _write_holder(handle: int) -> None:
+    holder = LockHolder(pid=os.getpid(), host=socket.gethostname(), start=time.time())
     os.ftruncate(handle, 0)
     os.pwrite(handle, json.dumps(asdict(holder)).encode() + b"\n", 0)
 
 
-def _read(handle: int) -> Holder | None:
-    """Who signed the file; None when nobody has, or was killed while signing."""
+def _read_holder(handle: int) -> LockHolder | None:
+    """The holder named in the file; None if it names none, because its process was killed while writing."""
     try:
-        return Holder(**json.loads(os.pread(handle, 4096, 0)))
+        return LockHolder(**json.loads(os.pread(handle, 4096, 0)))
     except (ValueError, TypeError):
         return None
 
 
-def _held(path: Path, holder: Holder | None) -> OnestoryError:
+def _held(path: Path, holder: LockHolder | None) -> OnestoryError:
     if holder is None:
         who, remedy = "another process", "wait until it is done"
     elif holder.host == socket.gethostname():
@@ -111,20 +111,20 @@ def _held(path: Path, holder: Holder | None) -> OnestoryError:
         who, remedy = f"process {holder.pid} of this machine (since {since})", "wait until it is done, or stop it"
     else:
         who = f'process {holder.pid} of the machine "{holder.host}"'
-        remedy = f'wait until it is done; if that process is gone for certain, remove "{path}"'
-    return OnestoryError("R401", f'"{path.parent}" is being written by {who}', help=remedy, exit=ExitCode.MACHINE)
+        remedy = f'wait until it is done; if that process no longer exists, delete "{path}"'
+    return OnestoryError("R401", f'{who} is writing to "{path.parent}"', help=remedy, exit=ExitCode.MACHINE)
 
 
-def _knows_no_locks(path: Path, fault: OSError) -> OnestoryError:
-    message = f'the disk of "{path.parent}" knows no locks: {fault.strerror}'
-    help = "name another disk with --run DIR (--out DIR of a batch), or have this one mounted with locks"
+def _not_supported(path: Path, fault: OSError) -> OnestoryError:
+    message = f'file locking is not supported on the file system of "{path.parent}": {fault.strerror}'
+    help = "choose another disk with --run DIR (--out DIR for a batch), or mount this one with locking enabled"
     return OnestoryError("R420", message, help=help, exit=ExitCode.MACHINE)
 
 
 def remove_stale_lock(path: Path, *, pid: int, host: str) -> None:
-    """Remove the lock that a process left behind which is known to be gone, and which no other host can look for.
+    """Remove the lock of a process that is known to be dead, though it ran on another host.
 
-    The lock of anybody else stays, and so does one that is still held as far as this host can see.
+    A lock of any other process is left alone, and so is one that this host sees as held.
     """
     try:
         handle = os.open(path, os.O_RDWR)
@@ -132,10 +132,10 @@ def remove_stale_lock(path: Path, *, pid: int, host: str) -> None:
         return
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        holder = _read(handle)
+        holder = _read_holder(handle)
         if holder and (holder.pid, holder.host) == (pid, host) and _is_at(handle, path):
             path.unlink()
-    except OSError:  # it is held, or this host cannot see whether it is
+    except OSError:  # held, or this host cannot tell
         return
     finally:
         os.close(handle)

@@ -1,6 +1,6 @@
-"""partial.safetensors: the work on a take that was cut off, beside where the take will lie.
+"""partial.safetensors: the unfinished work on a take, in the folder where the take will be.
 
-The file is sealed as records are: its header holds the key of the take that it is for, and a digest of all it says.
+The header has the key of that take and a checksum of the whole file.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from onestory_cli.checkpoint import Partial
 from onestory_cli.store.checksummed_json import DamagedFileError
 from onestory_cli.store.tensors import read_arrays, write_arrays
 
-PARTIAL = "partial.safetensors"
 FORMAT = "1"
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeptPartial:
-    """A whole partial on disk: for the take of `key`, after `step` of `steps`."""
+    """A valid partial on disk, for the take of `key`, after `step` of `steps`."""
 
     path: Path
     key: str
@@ -27,8 +26,8 @@ class KeptPartial:
 
     def __str__(self) -> str:
         if self.step == self.steps:
-            return f"goes on after step {self.step} of {self.steps}"
-        return f"goes on at step {self.step + 1} of {self.steps}"
+            return f"resumes after step {self.step} of {self.steps}"
+        return f"resumes at step {self.step + 1} of {self.steps}"
 
 
 def write_partial(key: str, partial: Partial) -> bytes:
@@ -47,16 +46,16 @@ def read_partial(path: Path) -> tuple[KeptPartial, Partial]:
     """What `write_partial` wrote.
 
     Raises:
-        BrokenSeal: it is not whole, or another version wrote it.
+        DamagedFileError: it is damaged, or another version wrote it.
         OSError: it cannot be read.
     """
     facts, arrays = read_arrays(path)
     if facts.get("format") != FORMAT:
-        raise DamagedFileError("another version of onestory wrote it")
+        raise DamagedFileError("written by another version of onestory")
     try:
         step, steps = int(facts["step"]), int(facts["steps"])
         key, identity = str(facts["key"]), facts["identity"]
     except (KeyError, ValueError, TypeError) as fault:
-        raise DamagedFileError("it does not say what it is the work on") from fault
+        raise DamagedFileError("its header does not name a take and a step") from fault
     kept = KeptPartial(path=path, key=key, step=step, steps=steps)
     return kept, Partial(identity=identity, step=step, steps=steps, arrays=arrays)

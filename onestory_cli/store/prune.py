@@ -1,4 +1,4 @@
-"""Which takes, partials and latents of pictures nobody needs any more, and their size. Never an accepted take."""
+"""Find takes, partials and latents of reference images that are not needed any more. Accepted takes always are."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onestory_cli.planning.jobs import Plan, retake
-from onestory_cli.store.candidates import list_takes, next_number
-from onestory_cli.store.references import kept_references, planned_references, seen_references
+from onestory_cli.store.references import planned_references, saved_references, seen_references
 from onestory_cli.store.reuse import Lookup
 from onestory_cli.store.run import Run
+from onestory_cli.store.take_query import list_takes, next_number
 from onestory_cli.store.takes import Take
 from onestory_cli.store.verify import accepted_records
+from onestory_cli.store.writer import RunWriter
 
 
 @dataclass(frozen=True, kw_only=True)
 class Leftovers:
-    """What may go: takes, the work on takes, and the latents of pictures."""
+    """What can be removed: takes, partials, and latents of reference images."""
 
     takes: tuple[Take, ...]
     partials: tuple[Path, ...] = ()
@@ -25,7 +26,7 @@ class Leftovers:
 
     @property
     def bytes(self) -> int:
-        """What the disk gets back: a file that another take shares by a hard link stays."""
+        """The disk space that removing them frees. A file that another take shares by a hard link frees none."""
         files = [path.stat() for take in self.takes for path in take.folder.iterdir()]
         links = Counter((item.st_dev, item.st_ino) for item in files)
         sizes = {(item.st_dev, item.st_ino): (item.st_size, item.st_nlink) for item in files}
@@ -34,23 +35,23 @@ class Leftovers:
 
 
 def unused(plan: Plan, run: Run) -> Leftovers:
-    """All that the story has no use for now."""
+    """Everything that the current story does not use."""
     takes = unused_takes(plan, run)
-    going = {take.folder for take in takes}  # with all that lies in them
-    partials = tuple(path for path in unused_partials(plan, run) if path.parent not in going)
+    removed = {take.folder for take in takes}  # with everything in them
+    partials = tuple(path for path in unused_partials(plan, run) if path.parent not in removed)
     return Leftovers(takes=takes, partials=partials, references=unused_references(plan, run))
 
 
 def unused_takes(plan: Plan, run: Run) -> tuple[Take, ...]:
-    """Takes that are not made of what the story says now, and those of shots that it has no more."""
+    """Takes that were rendered from another version of the story, and those of shots that it does not have any more."""
     fitting = {item.take.folder for job in plan.jobs for item in list_takes(plan, run, job.shot) if item.fits}
     return tuple(take for take in _not_accepted(run) if take.folder not in fitting)
 
 
 def unused_partials(plan: Plan, run: Run) -> tuple[Path, ...]:
-    """Work that was cut off and that no render would go on with: neither the take that is to count nor the next one.
+    """Partials that no render would resume: neither that of the accepted take nor that of the next take.
 
-    Where a shot is still to be decided, which take it will be is not known yet, and its partials stay.
+    Partials of undecided shots are kept, because their next take is not known yet.
     """
     takes_by_shot = run.takes_by_shot()
     lookup = Lookup(plan, takes_by_shot, accepted=run.accepted())
@@ -71,14 +72,13 @@ def unused_partials(plan: Plan, run: Run) -> tuple[Path, ...]:
 
 
 def unused_references(plan: Plan, run: Run) -> tuple[Path, ...]:
-    """Latents of pictures that neither the plan can need nor a take that counts has seen: of another picture, model or
-    size."""
+    """Latents of reference images that neither the plan nor an accepted take uses: of another image, model or size."""
     seen = seen_references(run.path, accepted_records(run.accepted(), run.takes_by_shot()))
-    return tuple(sorted(kept_references(run.path) - planned_references(run.path, plan) - seen))
+    return tuple(sorted(saved_references(run.path) - planned_references(run.path, plan) - seen))
 
 
 def older_takes(run: Run, keep: int) -> Leftovers:
-    """All takes of each shot but the accepted one and the latest `keep` of the others."""
+    """The takes of each shot, except the accepted one and the latest `keep` of the others."""
     seen: Counter[str] = Counter()
     found = []
     for take in _not_accepted(run):
@@ -88,21 +88,21 @@ def older_takes(run: Run, keep: int) -> Leftovers:
     return Leftovers(takes=tuple(found))
 
 
-def remove(run: Run, leftovers: Leftovers) -> None:
-    """Remove what nobody needs; of a take a kill leaves all or nothing. The run must be locked."""
+def remove(writer: RunWriter, leftovers: Leftovers) -> None:
+    """Remove leftovers. A kill leaves each take complete or removed."""
     for take in leftovers.takes:
-        with run.staging() as folder:
-            run.disk.rename(take.folder, folder.with_name("pruned"))
-            run.disk.sync(take.folder.parent)
+        with writer.staging() as folder:
+            writer.disk.rename(take.folder, folder.with_name("pruned"))
+            writer.disk.sync(take.folder.parent)
     for path in leftovers.partials:
         alone = len(list(path.parent.iterdir())) == 1
-        run.disk.remove(path.parent if alone else path)
+        writer.disk.remove(path.parent if alone else path)
     for path in leftovers.references:
-        run.disk.remove(path)
+        writer.disk.remove(path)
 
 
 def _not_accepted(run: Run) -> list[Take]:
-    """The latest first within a shot."""
-    counting = {Path(entry.folder) for entry in run.accepted().values()}
+    """The takes that are not accepted, the latest of a shot first."""
+    accepted = {entry.folder for entry in run.accepted().values()}
     takes = [take for shot_takes in run.takes_by_shot().values() for take in shot_takes.takes]
-    return [take for take in takes if Path(take.shot, take.id) not in counting]
+    return [take for take in takes if take.path not in accepted]

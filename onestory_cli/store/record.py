@@ -1,34 +1,59 @@
 """record.json: the memory state of a shot and the provenance of its take.
 
-It is written last and sealed, so a take without a whole record is no take. A *digest* of a source of memory is that of
-the latents file of its take, or of the bytes of a reference image.
+It is written last and has a checksum, so a folder without a valid record is not a take. The *digest* of a source of
+memory is the SHA-256 of the latents file of its take, or of the bytes of a reference image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from onestory_cli.memory.frames import SelectedFrame
 from onestory_cli.planning.reasons import Reason
-from onestory_cli.quality import Check
+from onestory_cli.quality import RULES, Check
 from onestory_cli.store.checksummed_json import DamagedFileError, dump_checksummed, load_checksummed
 from onestory_cli.store.disk import FileDigest
 from onestory_cli.store.keys import Field, Spec, spec_key, take_key
-from onestory_cli.store.sense import require_sense
-from onestory_cli.utils.parsing import build
+from onestory_cli.utils.parsing import parse
 
 FORMAT = 1
+
+# Limits of values that a real render can write. The checksum of a record from a stranger may be valid all the same.
+_COUNT = (0, 999_999)
+_AMOUNT = (0.0, 1e12)
+_SIGNED = (-1e12, 1e12)
+_NUMBER = (int, float)
+# Fields of `spec` and `clip`, whose values have no declared type: (types, range, whether the field may be absent).
+_SPEC: dict[str, tuple[tuple[type, ...], tuple[float, float] | None, bool]] = {
+    "model": ((str,), None, False),
+    "caption": ((str,), None, False),
+    "seed": ((int,), None, False),
+    "frames": ((int,), _COUNT, False),
+    "width": ((int,), _COUNT, False),
+    "height": ((int,), _COUNT, False),
+    "steps": ((int,), _COUNT, False),
+    "memory_frames": ((int,), _COUNT, False),
+    "guidance": (_NUMBER, _AMOUNT, False),
+    "memory_budget": (_NUMBER, _AMOUNT, False),
+    "memory_policy": ((str,), None, False),
+    "memory_guidance": (_NUMBER, _AMOUNT, True),
+}
+_CLIP: dict[str, tuple[tuple[type, ...], tuple[float, float] | None, bool]] = {
+    "fps": ((int,), _COUNT, False),
+    "scale": ((int,), _COUNT, False),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryState:
-    """What a shot could see (source -> digest, in film order), how relevant each frame was, and what it took.
+    """What a shot could see (source -> digest, in film order), the relevance of each frame, and what it selected.
 
-    `scores` has one list per visible source, one number per latent frame; `selected` is in order of relevance. Where
-    the policy asks for no scores, sources that came after the take was made have none. `shown` has what the caption
-    names and the sources that show it, where the policy asks for it.
+    `scores` has one list per visible source, one number per latent frame; `selected` is in order of relevance. If the
+    policy uses no scores, sources that became visible after the take was rendered have none. `shown` maps what the
+    caption names to the sources that show it, if the policy uses it.
     """
 
     visible: Mapping[str, str]
@@ -41,10 +66,10 @@ class MemoryState:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One take, told in full. `spec` and `clip` are as in `keys.py`; `seconds` names the phases of the work.
+    """The full description of one take. `spec` and `clip` are as in `keys.py`; `seconds` maps phases to their time.
 
-    `checks` are what was measured on its clip, and `colours` the mean colour of each latent frame of it in CIELAB; a
-    take that was made before there were checks has none.
+    `checks` are the measurements of its clip, and `colours` the mean CIELAB colour of each of its latent frames. Takes
+    of early versions have neither.
     """
 
     shot: str
@@ -64,7 +89,7 @@ class Record:
 
     @property
     def own_seed(self) -> int | None:
-        """The seed, where it was given for this very take; else it follows from the base and the take's number."""
+        """The seed if it was given for this take; None if it follows from the base seed and the take's number."""
         return self.seed_base if self.seed_given and self.take and self.spec["seed"] == self.seed_base else None
 
     @property
@@ -73,7 +98,7 @@ class Record:
 
     @property
     def key(self) -> str:
-        """The take's key, worked out from what the record states."""
+        """The take's key, computed from the other fields."""
         return take_key(self.spec_key, self.memory.visible, self.memory.shown)
 
     @property
@@ -85,7 +110,7 @@ class Record:
         return frames, width * scale, height * scale
 
     def to_bytes(self) -> bytes:
-        """The sealed document."""
+        """The content of record.json."""
         return dump_checksummed({"format": FORMAT, "key": self.key, **asdict(self)})
 
     @classmethod
@@ -93,17 +118,63 @@ class Record:
         """The record that `to_bytes` wrote.
 
         Raises:
-            BrokenSeal: it is not whole, no take can have it, or another version wrote it.
+            DamagedFileError: it is damaged, it has values that no take can have, or another version wrote it.
         """
         document = load_checksummed(data)
         if document.pop("format", None) != FORMAT:
-            raise DamagedFileError("another version of onestory wrote it")
+            raise DamagedFileError("written by another version of onestory")
         key = document.pop("key", None)
         try:
-            record: Record = build(cls, document)
+            record: Record = parse(cls, document)
             if key != record.key:
-                raise DamagedFileError("its key is not that of what it states")
+                raise DamagedFileError("its key does not match its content")
         except (ValueError, KeyError) as fault:
-            raise DamagedFileError(f"it is no record: {fault}") from fault
-        require_sense(record)
+            raise DamagedFileError(f"not a valid record: {fault}") from fault
+        for problem in _problems(record):
+            raise DamagedFileError(problem)
         return record
+
+
+def _problems(record: Record) -> Iterator[str]:
+    """The values that no take can have. Only a record whose checksum was forged has any."""
+    for name, found, fields in (("spec", record.spec, _SPEC), ("clip", record.clip, _CLIP)):
+        for key, (types, bounds, optional) in fields.items():
+            value = found.get(key)
+            if optional and key not in found:
+                continue
+            if type(value) not in types:  # not isinstance: True is an int
+                yield f'its {name} has no valid "{key}"'
+            elif bounds and isinstance(value, int | float) and not _within([value], bounds):
+                yield f'"{key}" of its {name} is out of range'
+    memory = record.memory
+    if not _frames_exist(memory):
+        yield "it remembers frames that do not exist"
+    for name, numbers, bounds in (
+        ("a number of tokens", [memory.noise_tokens, memory.context_tokens], _AMOUNT),
+        ("a number of tokens", (frame.tokens for frame in memory.selected), _AMOUNT),
+        ("a score", (frame.score for frame in memory.selected), _SIGNED),
+        ("a score", (score for row in memory.scores.values() for score in row), _SIGNED),
+        ("a time", [*record.seconds.values(), record.created], _AMOUNT),
+        ("a quality check", (check.value for check in record.checks if check.value is not None), _SIGNED),
+        ("the limit of a quality check", (check.limit for check in record.checks), _AMOUNT),
+        ("a colour", (value for colour in record.colours for value in colour), _SIGNED),
+    ):
+        if not _within(numbers, bounds):
+            yield f"{name} is out of range"
+    if not all(check.name in RULES and check.limit for check in record.checks):
+        yield "it has an unknown quality check"
+    if not all(name == Path(name).name for name in (*record.files, record.shot)):
+        yield "it names a file outside of its folder"
+
+
+def _frames_exist(memory: MemoryState) -> bool:
+    lengths = {source: len(row) for source, row in memory.scores.items() if row}
+    return memory.scores.keys() <= memory.visible.keys() and all(
+        frame.source in memory.visible and 0 <= frame.index < lengths.get(frame.source, _COUNT[1])
+        for frame in memory.selected
+    )
+
+
+def _within(numbers: Iterable[float], bounds: tuple[float, float]) -> bool:
+    """Whether all numbers are in a range; NaN is in none."""
+    return all(bounds[0] <= number <= bounds[1] for number in numbers)

@@ -1,26 +1,24 @@
-"""What a writer does first: links are refused, and what a killed writer left behind is kept or cleared up."""
+"""What a writer does before it writes: refuse links, and clean up after a writer that was killed."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.store.disk import has_digest, pending_path, sha256
-from onestory_cli.store.layout import EVENTS, INPUTS, SHOTS, STAGING, STORY
-from onestory_cli.store.references import REFERENCES
-from onestory_cli.store.takes import Take, read_take
-
-if TYPE_CHECKING:
-    from onestory_cli.store.record import Record
-    from onestory_cli.store.run import Run
+from onestory_cli.store.disk import Disk, has_digest, sha256
+from onestory_cli.store.layout import EVENTS, INPUTS, REFERENCES, SHOTS, STAGING, STORY, take_folder
+from onestory_cli.store.state import read_state
+from onestory_cli.store.takes import Take, place_take, read_take
+from onestory_cli.utils.atomic import pending_path
 
 
 def refuse_links(run: Path) -> None:
-    """A run that came with somebody's story may hold links, and what is written through one lands elsewhere.
+    """Check that no file or folder of a run directory is a symbolic link.
+
+    A run directory from a stranger may contain links, and writing through one would change files outside of it.
 
     Raises:
-        OnestoryError: R416 for a link in place of one of the run's own files or folders.
+        OnestoryError: R416 for the first link.
     """
     for pattern in ("*", f"{INPUTS}/*", f"{SHOTS}/*", f"{SHOTS}/*/*"):
         for item in run.glob(pattern):
@@ -29,37 +27,38 @@ def refuse_links(run: Path) -> None:
 
 
 def link_in_run(path: Path) -> OnestoryError:
-    help = "remove the link, or name another run directory with --run DIR"
-    return OnestoryError("R416", f'"{path}" is a link, and a run is not written through links', help=help)
+    help = "remove the link, or choose another run directory with --run DIR"
+    return OnestoryError("R416", f'"{path}" is a symbolic link: a run directory must not contain any', help=help)
 
 
-def recover(run: Run) -> None:
-    """Clear up after a killed writer: a whole staged take is kept, a torn last line of the log is cut."""
-    for folder in run.path.glob(f"{STAGING}*"):
+def recover(run: Path, disk: Disk) -> None:
+    """Clean up after a killed writer: commit a complete staged take, remove other leftovers, cut a torn log line."""
+    for folder in run.glob(f"{STAGING}*"):
         take = read_take(folder / "new")
-        if isinstance(take, Take) and not _has_take(run, take.record):
-            run.put(folder / "new", take.record)
-        run.disk.remove(folder)
-    _recover_story(run)
-    anything = pending_path(Path("*")).name
-    for pattern in (anything, f"{INPUTS}/{anything}", f"{REFERENCES}/{anything}", f"{SHOTS}/*/*/{anything}"):
-        for leftover in run.path.glob(pattern):
-            run.disk.remove(leftover)
-    events = run.path / EVENTS
+        if isinstance(take, Take) and not _is_committed(run, take):
+            place_take(run, folder / "new", take.record, disk)
+        disk.remove(folder)
+    _recover_story(run, disk)
+    pending = pending_path(Path("*")).name
+    for pattern in (pending, f"{INPUTS}/{pending}", f"{REFERENCES}/{pending}", f"{SHOTS}/*/*/{pending}"):
+        for leftover in run.glob(pattern):
+            disk.remove(leftover)
+    events = run / EVENTS
     if events.exists() and (data := events.read_bytes()) and not data.endswith(b"\n"):
-        run.disk.cut(events, data.rfind(b"\n") + 1)
+        disk.truncate(events, data.rfind(b"\n") + 1)
 
 
-def _has_take(run: Run, record: Record) -> bool:
-    """Whether a whole take of this key is there; a damaged one is none."""
-    return isinstance(read_take(run.take_folder(record.shot, record.key)), Take)
+def _is_committed(run: Path, take: Take) -> bool:
+    """Whether an undamaged take with the same key is in its place."""
+    return isinstance(read_take(take_folder(run, take.record.shot, take.record.key)), Take)
 
 
-def _recover_story(run: Run) -> None:
-    story = run.path / STORY
+def _recover_story(run: Path, disk: Disk) -> None:
+    """Rename a pending story.yaml to its final name if run.json already refers to it."""
+    story = run / STORY
     try:
-        state = run.state()
-    except OnestoryError:  # told and mended by whoever uses the state
+        state = read_state(run)
+    except OnestoryError:  # reported by the command that reads the state
         return
     if state and has_digest(pending_path(story), sha256(state.source)):
-        run.disk.rename(pending_path(story), story)
+        disk.rename(pending_path(story), story)

@@ -1,6 +1,7 @@
-"""Whether a take still remembers the same, though its memory changed: the same frames by content, at the same levels.
+"""Compare memory selections: whether a take still remembers the same frames after its memory changed.
 
-Scores decide order and level and never enter a token, so two selections are one when digest, index and level agree.
+Two selections are equal if their frames agree in digest, index and level, in this order. Scores determine the order and
+the levels only, never the tokens.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from onestory_cli.memory.policies import POLICIES, needs_scores
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.planning.jobs import ShotJob
 from onestory_cli.store.record import MemoryState
+from onestory_cli.utils.text import format_frames
 
-Digests = Mapping[str, str | None]  # source of memory -> digest; None while its take is still to be made
+Digests = Mapping[str, str | None]  # source of memory -> digest; None while its take is not rendered yet
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pointer:
-    """Latent frame `index` of a source of memory whose latents have this digest."""
+    """Latent frame `index` of a source of memory whose latents have `digest`."""
 
     source: str
     digest: str | None
@@ -30,7 +32,7 @@ class Pointer:
 
 @dataclass(frozen=True, kw_only=True)
 class Pick:
-    """A frame that a policy picks by its place alone, and the level that it gets."""
+    """A frame that a policy selects by position, and the level that it gets."""
 
     source: str
     index: int
@@ -38,7 +40,7 @@ class Pick:
 
 
 def picks_without_scores(job: ShotJob, lengths: Mapping[str, int], model: ModelSpec) -> tuple[Pick, ...] | None:
-    """What a shot selects of sources of `lengths` latent frames, or None where its policy asks for relevance."""
+    """The selection of a shot from sources of `lengths` latent frames; None if its policy needs relevance scores."""
     memory = job.memory
     if needs_scores(memory.policy):
         return None
@@ -53,9 +55,9 @@ def picks_without_scores(job: ShotJob, lengths: Mapping[str, int], model: ModelS
 
 
 def still_picked(before: MemoryState, picks: Sequence[Pick], visible: Digests) -> MemoryState | None:
-    """The memory state of a take whose frames are these picks of what is visible; None where they are others.
+    """The memory state of a take in a changed memory, if its frames are exactly `picks`; else None.
 
-    Scores are those of the making; a source that came later has none.
+    Scores are those of the render; a source that became visible later has none.
     """
     if _contents(before.selected) != [(visible[pick.source], pick.index, pick.level) for pick in picks]:
         return None
@@ -75,20 +77,17 @@ def same_frames(before: MemoryState, now: MemoryState) -> bool:
 
 
 def can_be_same(before: MemoryState, visible: Digests) -> bool:
-    """Whether all that was remembered is still there to be selected; everything visible must be known."""
+    """Whether all selected frames are still visible. All digests in `visible` must be known."""
     return {frame.digest for frame in before.selected} <= set(visible.values())
 
 
 def frames_text(frames: Iterable[SelectedFrame | Pointer]) -> str:
-    """Remembered frames in order of relevance, by source: "opening[2,3], city[0]"."""
-    by_source: dict[str, list[str]] = {}
-    for frame in frames:
-        by_source.setdefault(frame.source, []).append(str(frame.index))
-    return ", ".join(f"{source}[{','.join(indices)}]" for source, indices in by_source.items()) or "nothing"
+    """Frames in order of relevance, by source: "opening[2,3], city[0]"."""
+    return format_frames((frame.source, frame.index) for frame in frames) or "nothing"
 
 
 def memory_changes(before: MemoryState, visible: Digests) -> Iterator[str]:
-    """What else a shot sees than its take did: sources that differ, those that came, and those that went."""
+    """The differences between the memory that a take saw and the memory that is visible now."""
     changed = [source for source, digest in before.visible.items() if visible.get(source, digest) != digest]
     remembered = {source: [frame for frame in before.selected if frame.source == source] for source in changed}
     for source in sorted(changed, key=lambda source: not remembered[source]):
@@ -98,18 +97,18 @@ def memory_changes(before: MemoryState, visible: Digests) -> Iterator[str]:
     if went := [source for source in before.visible if source not in visible]:
         yield f"no longer sees {', '.join(went)}"
     if list(before.visible.items()) == list(visible.items()):
-        yield "others show what its caption names"  # a take of the same spec and memory: nothing else can differ
+        yield "other sources show what its caption names"  # same spec and same memory: nothing else can differ
     elif set(before.visible.items()) == set(visible.items()):
         yield "sees the same in another order"
 
 
 def selection_changes(before: MemoryState, visible: Digests, now: Sequence[Pointer]) -> Iterator[str]:
-    """What a shot remembers no more, each with its cause, and what it remembers instead.
+    """The frames that a shot no longer remembers, with the cause, and those that it remembers instead.
 
-    `now` is what is selected, and empty where that was not asked because frames are not there to be selected.
+    `now` is the new selection; empty if it was not computed because remembered frames do not exist any more.
     """
-    there = [frame for frame in before.selected if frame.digest in visible.values()]
-    missing = [frame for frame in before.selected if frame not in there]
+    visible_frames = [frame for frame in before.selected if frame.digest in visible.values()]
+    missing = [frame for frame in before.selected if frame not in visible_frames]
     differing = [frame for frame in missing if frame.source in visible]
     if differing:
         yield f"{frames_text(differing)} differs"
@@ -119,7 +118,7 @@ def selection_changes(before: MemoryState, visible: Digests, now: Sequence[Point
         return
     kept = {(frame.digest, frame.index) for frame in before.selected}
     picked = {(frame.digest, frame.index) for frame in now}
-    if left := [frame for frame in there if (frame.digest, frame.index) not in picked]:
+    if left := [frame for frame in visible_frames if (frame.digest, frame.index) not in picked]:
         yield f"no longer selects {frames_text(left)}"
     sources = {frame.source for frame in differing}
     if new := [frame for frame in now if (frame.digest, frame.index) not in kept and frame.source not in sources]:

@@ -1,7 +1,8 @@
-"""run.json: which take of each shot counts, and what the run was made from.
+"""run.json: the accepted take of each shot, and what the run was rendered from.
 
-It holds nothing that differs between a run that was killed and resumed and one that was not: no times, no paths of
-this machine but the model's. The story's text is in it too, so that story.yaml, inputs and options change as one.
+A run that was killed and resumed has the same run.json as one that was not: there are no times in it, and no paths of
+this machine except those of models and LoRAs. The story's text is in it too, so that story.yaml, inputs and options
+change together.
 """
 
 from __future__ import annotations
@@ -18,9 +19,16 @@ from onestory_cli.models.offload.config import ExecutionConfig
 from onestory_cli.planning.assets import lora_files
 from onestory_cli.planning.jobs import Plan
 from onestory_cli.planning.reasons import Reason
-from onestory_cli.store.checksummed_json import DamagedFileError, canonical, dump_checksummed, load_checksummed
+from onestory_cli.store.checksummed_json import (
+    DamagedFileError,
+    canonical,
+    dump_checksummed,
+    load_checksummed,
+    read_document,
+)
 from onestory_cli.store.disk import sha256
-from onestory_cli.utils.parsing import build
+from onestory_cli.store.layout import STATE
+from onestory_cli.utils.parsing import parse
 from onestory_cli.version import __version__
 
 FORMAT = 1
@@ -30,9 +38,9 @@ _FOLDER = re.compile(r"[a-z][a-z0-9-]*/[0-9a-f]+")
 
 @dataclass(frozen=True, kw_only=True)
 class ModelUsed:
-    """`folder` is where the model was found; `fingerprint` says whether it still is that model.
+    """A model that the run was rendered with: the folder where it was found, and the fingerprint of its files.
 
-    `fitting` has the switches that change bytes, where there are any.
+    `fitting` has the execution options that change the output, if any.
     """
 
     name: str
@@ -43,10 +51,10 @@ class ModelUsed:
 
 @dataclass(frozen=True, kw_only=True)
 class AcceptedTake:
-    """The take that counts: `folder` below shots/, the number of the take, and why it was made or kept.
+    """The accepted take of a shot: its folder below shots/, its number, and why it was rendered or kept.
 
-    `seed` is None where it follows from the story, the shot's id and the number. `chosen` says that somebody accepted a
-    take of this number by hand.
+    `seed` is None if it follows from the story's seed, the shot's id and the number. `chosen` is true if the user
+    accepted a take of this number explicitly.
     """
 
     folder: str
@@ -58,7 +66,7 @@ class AcceptedTake:
 
 @dataclass(frozen=True, kw_only=True)
 class FilmFile:
-    """The film as muxed: `key` is a digest of all that went into it, `sha256` of what came out."""
+    """The muxed film: `key` is a digest of its inputs, `sha256` and `bytes` describe the file."""
 
     key: str
     sha256: str
@@ -67,10 +75,10 @@ class FilmFile:
 
 @dataclass(frozen=True, kw_only=True)
 class RunState:
-    """The whole of run.json. `inputs` maps a picture's path in the story to the digest that names its frozen copy.
+    """The content of run.json. `inputs` maps the path of a file in the story to the digest that names its copy.
 
-    `loras` maps a LoRA's path in the story to where it lies: such files are large and not copied.
-    `film` is None as long as there is a film to make.
+    `loras` maps the path of a LoRA in the story to its location: such files are large and not copied. `film` is None
+    until the film of the accepted takes is joined.
     """
 
     tool: str = f"onestory {__version__}"
@@ -86,14 +94,14 @@ class RunState:
 
     @property
     def source(self) -> bytes:
-        """The bytes of the story, which story.yaml must have."""
+        """The bytes of the story; story.yaml must have the same."""
         return self.story.encode("utf-8", "surrogateescape")
 
     @property
     def given(self) -> str:
-        """The digest of what the run was given: story, options, models and files; not of what was made of it."""
-        made = ("tool", "shots", "film")
-        return sha256(canonical({name: value for name, value in asdict(self).items() if name not in made}))
+        """The digest of the run's inputs: story, options, models and files."""
+        results = ("tool", "shots", "film")
+        return sha256(canonical({name: value for name, value in asdict(self).items() if name not in results}))
 
     def to_bytes(self) -> bytes:
         return dump_checksummed({"format": FORMAT, **asdict(self)})
@@ -103,7 +111,7 @@ class RunState:
         """The state that `to_bytes` wrote.
 
         Raises:
-            BrokenSeal: it is not whole.
+            DamagedFileError: it is damaged.
             OnestoryError: R403 for a newer format.
         """
         document = load_checksummed(data)
@@ -115,13 +123,13 @@ class RunState:
                 exit=ExitCode.MACHINE,
             )
         try:
-            state: RunState = build(cls, document)
+            state: RunState = parse(cls, document)
         except ValueError as fault:
-            raise DamagedFileError(f"it cannot be read: {fault}") from fault
+            raise DamagedFileError(f"invalid content: {fault}") from fault
         if not all(_FOLDER.fullmatch(entry.folder) for entry in state.shots.values()):
-            raise DamagedFileError("a take of it lies elsewhere")
+            raise DamagedFileError("an accepted take is outside of shots/")
         if not all(used.fitting.keys() <= _SWITCHES for used in (state.model, state.first_model) if used):
-            raise DamagedFileError("its model is fitted by switches that there are not")
+            raise DamagedFileError("unknown execution options of its model")
         return state
 
 
@@ -132,9 +140,10 @@ def _used(model: ModelSpec, fingerprint: str) -> ModelUsed:
 
 
 def state_of(plan: Plan, before: RunState | None) -> RunState:
-    """The state of a run that is to render `plan`; takes that were accepted before stay so.
+    """The state of a run before it renders `plan`. Takes that were accepted before stay accepted.
 
-    Those of shots that the story has no more do too, until the film is whole: a shot may only be called otherwise now.
+    This includes takes of shots that are not in the story any more, until the film is complete: a shot may have been
+    renamed.
     """
     return RunState(
         model=_used(plan.model, plan.model_fingerprint),
@@ -149,3 +158,32 @@ def state_of(plan: Plan, before: RunState | None) -> RunState:
         shots=before.shots if before else {},
         film=before.film if before else None,
     )
+
+
+def read_state(run: Path) -> RunState | None:
+    """The content of a run directory's run.json; None if the file does not exist.
+
+    Raises:
+        OnestoryError: R404 if it is damaged, R403 if a newer version wrote it.
+    """
+    try:
+        return RunState.from_bytes(read_document(run / STATE))
+    except FileNotFoundError:
+        return None
+    except (DamagedFileError, OSError) as fault:
+        raise OnestoryError(
+            "R404",
+            f'"{run / STATE}" is damaged: {fault}',
+            help="delete that file, then render from the story file again; complete takes are found and kept",
+            exit=ExitCode.MACHINE,
+        ) from fault
+
+
+def read_valid_state(run: Path) -> RunState | None:
+    """As `read_state`, but None for a damaged file too."""
+    try:
+        return read_state(run)
+    except OnestoryError as fault:
+        if fault.code != "R404":
+            raise
+        return None

@@ -1,7 +1,7 @@
-"""Takes on disk: a folder with a clip, its latents and a record, or nothing.
+"""Takes on disk: a folder with a clip, its latents and a record.
 
-A folder is read as a take only when its record is whole and every file has the bytes that the record states. Anything
-else is damage, which is told and otherwise as good as absent.
+A folder is a take only if its record is valid and every file has the bytes that the record states. Anything else is
+reported as damage and treated as missing.
 """
 
 from __future__ import annotations
@@ -15,25 +15,23 @@ from typing import TYPE_CHECKING
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.store.checksummed_json import DamagedFileError, read_document
-from onestory_cli.store.disk import digest, sha256
+from onestory_cli.store.disk import Disk, digest, sha256
 from onestory_cli.store.keys import SHORT
-from onestory_cli.store.partials import PARTIAL, KeptPartial, read_partial
+from onestory_cli.store.layout import CLIP, LATENTS, PARTIAL, RECORD, take_folder
+from onestory_cli.store.partials import KeptPartial, read_partial
 from onestory_cli.store.record import Record
-from onestory_cli.store.tensors import HEAD
+from onestory_cli.store.tensors import HEADER_LENGTH_BYTES
 
 if TYPE_CHECKING:
     import numpy as np
 
-CLIP = "clip.mp4"
-LATENTS = "latents.safetensors"
-RECORD = "record.json"
 TENSOR = "latents"
-_LONGEST_HEADER = 4096  # bytes; that of one tensor has some 80
+_MAX_HEADER = 4096  # bytes; the header of one tensor has about 80
 
 
 @dataclass(frozen=True, kw_only=True)
 class Take:
-    """One whole take. `shot` is the folder that it lies in; the record has the shot that it was made for."""
+    """A complete take. `shot` names the folder that it is in; the record names the shot that it was rendered for."""
 
     shot: str
     folder: Path
@@ -41,8 +39,13 @@ class Take:
 
     @property
     def id(self) -> str:
-        """The first digits of its key: its folder's name."""
+        """The name of its folder: the first digits of its key."""
         return self.folder.name
+
+    @property
+    def path(self) -> str:
+        """Its folder below shots/, as run.json names it."""
+        return f"{self.shot}/{self.id}"
 
     @property
     def clip(self) -> Path:
@@ -50,26 +53,26 @@ class Take:
 
     @property
     def digest(self) -> str:
-        """What a memory that holds this take depends on: the digest of its latents."""
+        """The digest of its latents: what a memory that contains this take depends on."""
         return self.record.files[LATENTS].sha256
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """(C, T, h, w) of the latents, from the header of their file; no tensor is read, and numpy is not loaded."""
+        """The shape (C, T, h, w) of the latents, read from the header of their file without numpy."""
         return _shape_in(self.folder / LATENTS)
 
     def latents(self) -> np.ndarray:
-        """(C, T, h, w) float32; the bytes are checked once more on the way.
+        """The latents (C, T, h, w), float32. Their digest is verified while reading.
 
         Raises:
-            OnestoryError: R406 when they changed since the take was read.
+            OnestoryError: R406 if they changed since the take was read.
         """
         return read_latents(self.folder / LATENTS, self.digest)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Damage:
-    """A file or folder that is not what was written, and how one knows."""
+    """A file or folder that differs from what was written, and how it differs."""
 
     path: Path
     why: str
@@ -80,14 +83,11 @@ class Damage:
 
 @dataclass(frozen=True, kw_only=True)
 class ShotTakes:
-    """All takes of one shot, the latest first, the work that was cut off, and what is damaged among them."""
+    """The takes of one shot, the latest first, its partials, and the damage found in its folder."""
 
     takes: tuple[Take, ...] = ()
     partials: tuple[KeptPartial, ...] = ()
     damages: tuple[Damage, ...] = ()
-
-    def by_key(self, key: str) -> Take | None:
-        return next((take for take in self.takes if take.record.key == key), None)
 
     def partial_of(self, key: str) -> KeptPartial | None:
         return next((partial for partial in self.partials if partial.key == key), None)
@@ -97,12 +97,12 @@ class ShotTakes:
 
     @property
     def damaged_takes(self) -> tuple[Damage, ...]:
-        """The damages that cost a take: a damaged partial costs only the steps that it held."""
+        """The damage of takes. A damaged partial costs only the steps that it holds."""
         return tuple(damage for damage in self.damages if damage.path.name != PARTIAL)
 
 
 def read_shot_takes(folder: Path) -> ShotTakes:
-    """The takes in a shot's folder, each checked byte by byte; an absent folder is an empty shelf."""
+    """The takes in a shot's folder, every byte verified; empty if there is no such folder."""
     found = [item for entry in (sorted(folder.iterdir()) if folder.is_dir() else ()) for item in _read_entry(entry)]
     takes = sorted((item for item in found if isinstance(item, Take)), key=lambda take: -take.record.created)
     return ShotTakes(
@@ -113,11 +113,11 @@ def read_shot_takes(folder: Path) -> ShotTakes:
 
 
 def _read_entry(folder: Path) -> Iterator[Take | KeptPartial | Damage]:
-    """What lies in a take's folder: the take, a partial of it, either, or neither."""
+    """The take in a folder, and the partial in it."""
     if holds_a_take(folder):
         found = read_take(folder)
         if isinstance(found, Take) and found.record.key[:SHORT] != folder.name:
-            found = Damage(path=folder / RECORD, why="it is the record of another take")
+            found = Damage(path=folder / RECORD, why="the record of another take")
         yield found
     if (path := folder / PARTIAL).exists():
         try:
@@ -126,15 +126,15 @@ def _read_entry(folder: Path) -> Iterator[Take | KeptPartial | Damage]:
             yield Damage(path=path, why=str(fault))
         else:
             elsewhere = kept.key[:SHORT] != folder.name
-            yield Damage(path=path, why="it is the work on another take") if elsewhere else kept
+            yield Damage(path=path, why="a partial of another take") if elsewhere else kept
 
 
 def read_take(folder: Path) -> Take | Damage:
-    """The take in a folder, or the first thing that is wrong with it."""
+    """The take in a folder, or the first damage found in it."""
     try:
         record = Record.from_bytes(read_document(folder / RECORD))
     except FileNotFoundError:
-        return Damage(path=folder / RECORD, why="it is missing")
+        return Damage(path=folder / RECORD, why="missing")
     except (DamagedFileError, OSError, KeyError, TypeError, ValueError) as fault:
         return Damage(path=folder / RECORD, why=str(fault))
     for damage in _wrong_files(folder, record):
@@ -148,57 +148,70 @@ def read_take(folder: Path) -> Take | Damage:
 
 def _wrong_files(folder: Path, record: Record) -> Iterator[Damage]:
     for name in {CLIP, LATENTS} - record.files.keys():
-        yield Damage(path=folder / RECORD, why=f"it states no {name}")
+        yield Damage(path=folder / RECORD, why=f"it does not state the digest of {name}")
     for name, expected in record.files.items():
         path = folder / name
         if path.is_symlink() or (path.exists() and not path.is_file()):
-            yield Damage(path=path, why="it is not a file")
+            yield Damage(path=path, why="not a regular file")
             continue
         try:
             found = digest(path)
         except OSError as fault:
             missing = isinstance(fault, FileNotFoundError)
-            yield Damage(path=path, why="it is missing" if missing else str(fault.strerror))
+            yield Damage(path=path, why="missing" if missing else str(fault.strerror))
             continue
         if found.bytes != expected.bytes:
-            yield Damage(path=path, why=f"it has {found.bytes} bytes, not {expected.bytes}")
+            yield Damage(path=path, why=f"{found.bytes} bytes instead of {expected.bytes}")
         elif found.sha256 != expected.sha256:
-            yield Damage(path=path, why="its bytes were changed")
+            yield Damage(path=path, why="checksum mismatch")
 
 
 def _shape_in(path: Path) -> tuple[int, int, int, int]:
-    """(C, T, h, w) of the one float32 tensor that fills a latents file.
+    """The shape (C, T, h, w) of the one float32 tensor that a latents file must consist of.
 
     Raises:
-        BrokenSeal: the header tells of anything else; its bytes may be those that a record states and never have been
-            latents.
+        DamagedFileError: the file is something else. Its digest may match a record all the same, if that is forged.
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        length = int.from_bytes(file.read(HEAD), "little")
-        text = file.read(min(length, _LONGEST_HEADER))
+        length = int.from_bytes(file.read(HEADER_LENGTH_BYTES), "little")
+        text = file.read(min(length, _MAX_HEADER))
     try:
         header = json.loads(text)
         channels, frames, height, width = shape = tuple(header[TENSOR]["shape"])
     except (ValueError, KeyError, TypeError, RecursionError) as fault:
-        raise DamagedFileError("it holds no latents") from fault
+        raise DamagedFileError("it does not contain latents") from fault
     if not all(type(size) is int and size > 0 for size in shape):
-        raise DamagedFileError("it holds no latents")
+        raise DamagedFileError("it does not contain latents")
     size = math.prod(shape) * 4
     if header != {TENSOR: {"dtype": "F32", "shape": list(shape), "data_offsets": [0, size]}}:
-        raise DamagedFileError("it holds other things than latents")
-    if path.stat().st_size != HEAD + length + size:
-        raise DamagedFileError("it is not as long as its latents are")
+        raise DamagedFileError("it contains something other than latents")
+    if path.stat().st_size != HEADER_LENGTH_BYTES + length + size:
+        raise DamagedFileError("its size does not match its header")
     return channels, frames, height, width
 
 
 def holds_a_take(folder: Path) -> bool:
-    """Whether a take was ever committed here; a folder that holds only a partial is work that was cut off."""
+    """Whether a take was ever committed to a folder. A folder with nothing but a partial is unfinished work."""
     return folder.is_dir() and any((folder / name).exists() for name in (RECORD, CLIP, LATENTS))
 
 
+def place_take(run: Path, staged: Path, record: Record, disk: Disk) -> Path:
+    """Rename a complete staged take to its final folder, replacing what is there, and return that folder.
+
+    `staged` is in a staging folder, which receives a replaced take and is removed with it.
+    """
+    folder = take_folder(run, record.shot, record.key)
+    disk.make_folder(folder.parent)
+    if folder.exists():
+        disk.rename(folder, staged.with_name("old"))
+    disk.rename(staged, folder)
+    disk.sync(folder.parent, folder.parent.parent)
+    return folder
+
+
 def write_latents(latents_CTHW: np.ndarray) -> bytes:
-    """The bytes of a latents file: one tensor, float32, no metadata, so that equal latents have equal digests."""
+    """The bytes of a latents file: one float32 tensor without metadata, so that equal latents have equal digests."""
     import numpy as np
     from safetensors.numpy import save
 
@@ -207,19 +220,19 @@ def write_latents(latents_CTHW: np.ndarray) -> bytes:
 
 
 def read_latents(path: Path, expected: str) -> np.ndarray:
-    """(C, T, h, w) float32 from a file that must have this digest.
+    """The latents (C, T, h, w), float32, from a file with the digest `expected`.
 
     Raises:
-        OnestoryError: R406 for other bytes.
+        OnestoryError: R406 if the file has another digest.
     """
     data = path.read_bytes() if path.exists() else b""
     if sha256(data) != expected:
         raise changed_in_use(path)
-    return latents_in(data)
+    return parse_latents(data)
 
 
-def latents_in(data: bytes) -> np.ndarray:
-    """(C, T, h, w) float32 from the bytes of a latents file."""
+def parse_latents(data: bytes) -> np.ndarray:
+    """The latents (C, T, h, w), float32, from the bytes of a latents file."""
     from safetensors.numpy import load
 
     latents_CTHW: np.ndarray = load(data)[TENSOR]
@@ -230,6 +243,6 @@ def changed_in_use(path: Path) -> OnestoryError:
     return OnestoryError(
         "R406",
         f'"{path}" changed while it was in use',
-        help="give the same command again: the take is made anew",
+        help="rerun the command to render the take again",
         exit=ExitCode.PARTIAL,
     )

@@ -1,26 +1,29 @@
-"""Every damage in a run directory, found from the digests that it holds; nothing is changed and no lock is needed."""
+"""Find all damage in a run directory by its digests. Nothing is changed and no lock is needed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.store.disk import has_digest, pending_path, sha256
+from onestory_cli.store.disk import has_digest, sha256
 from onestory_cli.store.layout import SHOTS, STATE, STORY
 from onestory_cli.store.record import Record
 from onestory_cli.store.references import damaged_references
 from onestory_cli.store.run import Run
 from onestory_cli.store.state import AcceptedTake, RunState
 from onestory_cli.store.takes import Damage, ShotTakes, holds_a_take
+from onestory_cli.utils.atomic import pending_path
 
-CHANGED = "it is missing or its bytes were changed"
+CHANGED = "missing or changed"
 
 
 def find_damage(run: Run, takes_by_shot: Mapping[str, ShotTakes] | None = None) -> tuple[Damage, ...]:
-    """What is not as it was written: takes first, then what run.json answers for. `shelves`: if just read.
+    """Everything that differs from what was written: takes first, then the files that run.json has digests of.
+
+    Pass `takes_by_shot` if the takes were just read.
 
     Raises:
-        OnestoryError: R403 when a newer version wrote the run.
+        OnestoryError: R403 if a newer version wrote the run.
     """
     takes_by_shot = run.takes_by_shot() if takes_by_shot is None else takes_by_shot
     takes = tuple(damage for shot_takes in takes_by_shot.values() for damage in shot_takes.damages)
@@ -31,7 +34,7 @@ def find_damage(run: Run, takes_by_shot: Mapping[str, ShotTakes] | None = None) 
             raise
         return (*takes, Damage(path=run.path / STATE, why=fault.message))
     if state is None:
-        lost = Damage(path=run.path / STATE, why="it is missing, and there are takes")
+        lost = Damage(path=run.path / STATE, why="missing, but there are takes")
         return (*takes, lost) if any(shot_takes.takes for shot_takes in takes_by_shot.values()) else takes
     return (
         *takes,
@@ -41,10 +44,10 @@ def find_damage(run: Run, takes_by_shot: Mapping[str, ShotTakes] | None = None) 
 
 
 def accepted_records(accepted: Mapping[str, AcceptedTake], takes_by_shot: Mapping[str, ShotTakes]) -> Iterator[Record]:
-    """The records of the takes that count."""
+    """The records of the accepted takes."""
     folders = {entry.folder for entry in accepted.values()}
     for shot_takes in takes_by_shot.values():
-        yield from (take.record for take in shot_takes.takes if f"{take.shot}/{take.id}" in folders)
+        yield from (take.record for take in shot_takes.takes if take.path in folders)
 
 
 def _damage_of_state(run: Run, state: RunState) -> Iterator[Damage]:

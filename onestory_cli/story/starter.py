@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from onestory_cli.utils.text import quoted
+from onestory_cli.utils.text import shell_quote
 
 _STARTER = """\
 # yaml-language-server: $schema=story.v1.schema.json
@@ -54,5 +54,5 @@ def starter_story(name: str) -> str:
     """The text of `<name>.story.yaml`: three shots, one character, two settings, and a title made from the name."""
     shown = "".join(char for char in name if char.isprintable())
     title = " ".join(re.split(r"[\s_-]+", shown)).strip().title() or "Untitled"
-    file = quoted(f"{shown}.story.yaml")
+    file = shell_quote(f"{shown}.story.yaml")
     return _STARTER.format(file=file, title=json.dumps(title, ensure_ascii=False))

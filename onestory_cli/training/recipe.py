@@ -11,7 +11,7 @@ import yaml
 from onestory_cli.errors import OnestoryError
 from onestory_cli.models.catalog import SCHEDULERS
 from onestory_cli.storyworld.world import HELD_OUT, WorldConfig
-from onestory_cli.utils.parsing import build
+from onestory_cli.utils.parsing import parse
 
 KINDS = ("vae", "text", "base", "adapter", "distil")
 TARGETS = ("image", "shot")
@@ -238,7 +238,7 @@ def read_recipe(path: Path) -> Recipe:
             values that do not go together.
     """
     try:
-        recipe = build(Recipe, yaml.safe_load(path.read_text(encoding="utf-8")), where="recipe")
+        recipe = parse(Recipe, yaml.safe_load(path.read_text(encoding="utf-8")), where="recipe")
         faults = [*_faults(recipe)]
         if faults:
             raise ValueError("; ".join(faults))

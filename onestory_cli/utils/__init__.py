@@ -1,1 +1,1 @@
-"""Helpers without any knowledge of films: parsing, text, worker shares."""
+"""Helpers without knowledge of films: parsing untrusted data, text, and the resources of a worker process."""

@@ -1,4 +1,4 @@
-"""One of several workers on a machine: its GPU, or its part of the CPU. Nothing heavy loads before a worker asks."""
+"""The GPU and the CPU threads of one of several worker processes on a machine. torch is imported only when needed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Share:
-    """What a worker has. Of `share` workers on a machine it is the one in `place`, counted from 0.
+class WorkerShare:
+    """Resources of the worker with index `place` (from 0) of `share` workers on a machine.
 
-    With the device auto or cuda it has the GPU of its place; on the CPU `threads` threads, or else a fair part of them.
+    With device `auto` or `cuda` the worker gets the GPU of its index; on the CPU it gets `threads` threads, or by
+    default an equal part of them.
     """
 
     device: str = "auto"
@@ -18,16 +19,16 @@ class Share:
     place: int = 0
 
 
-def own_device(part: Share) -> str:
-    """The device of one worker; more workers than GPUs share them."""
+def own_device(part: WorkerShare) -> str:
+    """Return the device of a worker. If there are more workers than GPUs, they share GPUs."""
     import torch
 
     gpus = torch.cuda.device_count()
     return f"cuda:{part.place % gpus}" if part.device in ("auto", "cuda") and gpus else part.device
 
 
-def split_threads(part: Share) -> None:
-    """Give torch its part of the CPU. How many threads there were is recorded with every take."""
+def split_threads(part: WorkerShare) -> None:
+    """Set torch's number of threads to the worker's part. Every take records the number."""
     import torch
 
     if part.threads or part.share > 1:

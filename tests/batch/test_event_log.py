@@ -8,16 +8,17 @@ from onestory_cli.batch.event_log import Log
 from onestory_cli.events import ShotKept
 from onestory_cli.store.layout import EVENTS
 from onestory_cli.store.run import Run
+from onestory_cli.store.writer import RunWriter
 
 
 def test_whole_lines_are_heard_once(tmp_path: Path) -> None:
     run, kept = Run.create(tmp_path / "film.run"), ShotKept(shot="opening", take="0", reason="kept")
     nothing = Log(run.path)
     assert list(nothing.new()) == []
-    run.log(kept)
+    RunWriter(run).log(kept)
     assert list(nothing.new()) == [kept]
     log = Log(run.path)
-    run.log(kept)
+    RunWriter(run).log(kept)
     assert list(log.new()) == [kept]
     assert list(log.new()) == []
     with (run.path / EVENTS).open("ab") as file:

@@ -27,7 +27,7 @@ def test_killed_workers_and_a_removed_node_cost_no_film_and_no_byte(
     assert capsys.readouterr().out == ""  # where the result of a command goes, Ray says nothing
 
 
-@pytest.mark.slow
+@pytest.mark.fault
 def test_killed_processes_cost_no_film_and_no_byte(tmp_path: Path, tiny_folder: Path) -> None:
     found = survey(tmp_path, tiny_folder, 2, 1, steps=100, local=True)
     assert found.survived, report(found, seed=1)

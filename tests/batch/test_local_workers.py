@@ -6,12 +6,14 @@ import os
 import signal
 from collections.abc import Callable
 
+import pytest
+
 from onestory_cli.batch.local_workers import Processes
 from onestory_cli.batch.render_story import Work
 from onestory_cli.batch.result import Result
 from onestory_cli.batch.run_batch import Hands, Planned, run_batch
 from onestory_cli.events import Event, FilmTold, ModelLoading, StepDone, WorkerLost
-from onestory_cli.rendering.checkpoints import never_stop
+from onestory_cli.rendering.options import never_stop
 from tests.batch.conftest import Tell
 from tests.batch.films import alone, holder_of, latents
 
@@ -45,6 +47,7 @@ def test_two_workers_make_the_bytes_of_one_process_and_load_the_model_once_each(
     assert loaded(again) == 0
 
 
+@pytest.mark.fault
 def test_a_killed_worker_costs_no_film_and_no_byte(tell: Tell) -> None:
     plans, lost = tell(2, steps=4), list[Event]()
 
@@ -60,6 +63,7 @@ def test_a_killed_worker_costs_no_film_and_no_byte(tell: Tell) -> None:
     assert [latents(item.film.run) for item in plans] == alone(tell(2, out="alone", steps=4))
 
 
+@pytest.mark.slow
 def test_a_stop_keeps_the_step_and_the_same_batch_goes_on(tell: Tell) -> None:
     plans, asked = tell(2, steps=4), list[bool]()
 

@@ -9,6 +9,7 @@ import pytest
 from onestory_cli.batch.measure import Clock, first_step, measure_ray, plans_of
 from onestory_cli.events import BatchStarted, FilmStarted, PartialKept, ShotStarted
 from onestory_cli.store.run import Run
+from onestory_cli.store.writer import RunWriter
 
 
 def test_films_differ_and_are_short(tmp_path: Path) -> None:
@@ -21,12 +22,12 @@ def test_films_differ_and_are_short(tmp_path: Path) -> None:
 
 def test_the_first_step_is_the_one_that_was_kept_first(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "film.run")
-    run.log(ShotStarted(shot="opening", index=0, shots=1, reason="new", steps=2))
+    RunWriter(run).log(ShotStarted(shot="opening", index=0, shots=1, reason="new", steps=2))
     clock = Clock()
     clock(BatchStarted(films=1, shots=1, workers=1, where="ray"))
     clock(FilmStarted(film="film", worker="1", shots=1, attempt=1))
     for step in (1, 2):
-        run.log(PartialKept(shot="opening", step=step, steps=2))
+        RunWriter(run).log(PartialKept(shot="opening", step=step, steps=2))
     assert 0 < clock.began <= clock.films["film"]
     lines = (run.path / "events.jsonl").read_text().splitlines()
     assert f'"time": {first_step(run.path)}' in lines[1]

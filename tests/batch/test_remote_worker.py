@@ -9,6 +9,7 @@ from onestory_cli.batch.films import prepare
 from onestory_cli.batch.remote_worker import STOP, Away, stop_file
 from onestory_cli.batch.render_story import Work
 from onestory_cli.store.run import Run
+from onestory_cli.store.writer import lock_run
 from tests.batch.conftest import Tell
 from tests.batch.films import alone, latents
 
@@ -21,7 +22,7 @@ def test_a_film_whose_lost_worker_still_holds_it_is_waited_for_and_no_other(tell
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with Run.open(item.film.run).locked():
+        with lock_run(Run.open(item.film.run)):
             held.set()
             release.wait()
 

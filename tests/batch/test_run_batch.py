@@ -16,6 +16,7 @@ from onestory_cli.batch.run_batch import Hands, Planned, run_batch
 from onestory_cli.errors import ExitCode
 from onestory_cli.events import Event, FilmEnded, FilmStarted
 from onestory_cli.store.run import Run
+from onestory_cli.store.writer import lock_run
 from tests.batch.conftest import Tell
 
 
@@ -53,7 +54,7 @@ def states_in(out: Path) -> list[str]:
 def held(plans: list[Planned], which: int, stack: ExitStack) -> None:
     """Another process, as it were, works on the film."""
     prepare(plans[which].film, plans[which].plan)
-    stack.enter_context(Run.open(plans[which].film.run).locked())
+    stack.enter_context(lock_run(Run.open(plans[which].film.run)))
 
 
 def test_batch_json_is_true_at_any_instant(tell: Tell) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from onestory_cli.errors import ExitCode
 from onestory_cli.planning.compile import compile_story
 from tests.bases import base_folder as base_folder  # the fixture
 from tests.films import SPEC, render_with
+from tests.shared import build_once
 
 STORY = """\
 story: 1
@@ -82,11 +84,16 @@ def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def film_run(story: Path) -> Path:
-    """`film.run` beside the story, rendered in full by arithmetic."""
-    plan, _ = compile_story(story)
-    render_with(plan, Path("film.run"))
+def film_run(story: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`film.run` next to the story, rendered in full by arithmetic."""
+    shutil.copytree(build_once(tmp_path_factory, "film-run", _render_film), "film.run")
     return Path("film.run")
+
+
+def _render_film(folder: Path) -> None:
+    """Render `STORY`, which the fixture `story` has put into the current folder, into `folder`."""
+    plan, _ = compile_story(Path("film.story.yaml"))
+    render_with(plan, folder)
 
 
 def change(story: Path, old: str, new: str) -> None:

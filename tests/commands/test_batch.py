@@ -17,6 +17,7 @@ from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode
 from onestory_cli.planning.compile import compile_story
 from onestory_cli.store.run import Run
+from onestory_cli.store.writer import lock_run
 from onestory_cli.story.overrides import Override
 from tests.commands.conftest import Onestory, change
 from tests.films import render_with
@@ -124,7 +125,7 @@ def test_a_seed_that_is_written_in_two_ways_is_one_film(story: Path) -> None:
 
 def test_a_film_that_cannot_be_made_is_a_row_and_the_same_command_goes_on(onestory: Onestory, made: Path) -> None:
     (film,) = films_of([Path("kite.story.yaml")], Path("out"))
-    with Run.open(film.run).locked():
+    with lock_run(Run.open(film.run)):
         result = onestory("batch", ".", "--out", "out")
     assert result.exit is ExitCode.PARTIAL
     assert "failed, 0 rendered, 0 kept in 0.0 s: error[R401]" in result.err
@@ -159,7 +160,7 @@ def suites(file: Path) -> dict[str, list[list[str]]]:
 def test_junit_has_a_suite_for_each_film(onestory: Onestory, made: Path) -> None:
     (kite,) = films_of([Path("kite.story.yaml")], Path("out"))
     change(Path("kite.story.yaml"), "A city at night.", "A city at dawn.")
-    with Run.open(kite.run).locked():
+    with lock_run(Run.open(kite.run)):
         assert onestory("batch", ".", "--out", "out", "--junit", "junit.xml").exit is ExitCode.PARTIAL
     assert suites(Path("junit.xml")) == {
         "film": 3 * [["system-out"]],

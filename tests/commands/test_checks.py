@@ -12,8 +12,8 @@ import pytest
 
 from onestory_cli.errors import ExitCode
 from onestory_cli.models.catalog import ModelSpec
-from onestory_cli.planning.jobs import ShotJob
 from onestory_cli.quality import BLACK, CUT, FLASH, FROZEN, RULES, SHIFT
+from onestory_cli.rendering.generator import ShotRequest
 from tests.commands.conftest import Onestory, change
 from tests.films import NumberShot, NumpyGenerator
 
@@ -49,8 +49,9 @@ class Spoiler(NumpyGenerator):
         super().__init__(spec)
         self._spoil = spoil
 
-    def make(self, job: ShotJob, *arguments: Any, **options: Any) -> NumberShot:
-        made = super().make(job, *arguments, **options)
+    def generate(self, request: ShotRequest) -> NumberShot:
+        job = request.job
+        made = super().generate(request)
         pixels = np.full_like(made.pixels_PHWC, 60) + np.arange(job.frames, dtype=np.uint8)[:, None, None, None]
         if job.shot == SPOILED and job.take == 0:
             self._spoil(pixels)

@@ -8,7 +8,7 @@ from onestory_cli.commands._doctor_rows import Row, rows_of, table_of
 from onestory_cli.errors import OnestoryError
 from onestory_cli.models.catalog import find
 from onestory_cli.models.offload.estimate import Candidate, MemoryEstimate, Workload
-from onestory_cli.rendering.feasibility import Disk, Feasibility, ModelFeasibility, Time
+from onestory_cli.rendering.feasibility import DiskSpace, Feasibility, ModelFeasibility, RenderTime
 
 GB = 10**9
 SPEC = find("storyworld").with_fields(name="small", base="")
@@ -80,7 +80,7 @@ def test_of_a_model_that_nobody_knows_only_the_weights_are_told() -> None:
 
 
 def test_a_story_has_a_disk_and_a_time() -> None:
-    disk, time = Disk(folder="film.run", needed=2 * GB, free=GB), Time(shot=1.25, film=3725.4)
+    disk, time = DiskSpace(folder="film.run", needed=2 * GB, free=GB), RenderTime(shot=1.25, film=3725.4)
     full, known = rows_of(Feasibility(models=(), disk=disk, time=time))
     assert (full.name, full.ok, full.found) == ("disk for the run", False, "2.0 GB at most for film.run, 1.0 GB free")
     assert "--run DIR" in full.help

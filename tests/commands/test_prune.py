@@ -13,6 +13,7 @@ from onestory_cli.store.references import planned_references
 from onestory_cli.store.reuse import Lookup
 from onestory_cli.store.run import Run
 from onestory_cli.store.verify import find_damage
+from onestory_cli.store.writer import RunWriter, lock_run
 from tests.commands.conftest import Onestory, change
 from tests.films import latents_of, render_with
 
@@ -58,7 +59,7 @@ def test_keep_0_leaves_the_accepted_takes(onestory: Onestory, story: Path, film_
 
 def partial_of(run: Path, shot: str, key: str) -> Path:
     arrays = {"latents": np.zeros((4, 2, 4, 4), np.float32)}
-    Run(run).save_partial(shot, key, Partial(identity="0", step=1, steps=3, arrays=arrays))
+    RunWriter(Run(run)).save_partial(shot, key, Partial(identity="0", step=1, steps=3, arrays=arrays))
     return run / "shots" / shot / key[:12] / "partial.safetensors"
 
 
@@ -101,7 +102,8 @@ def test_work_on_the_take_that_is_to_count_stays(onestory: Onestory, story: Path
     change(story, "A city at night.", "A city at dawn.")
     plan, _ = compile_story(story)
     key = key_of_what_is_to_be_made(story, film_run, "city", 0)
-    Run(film_run).freeze(plan)  # as a render does before it is cut off
+    with lock_run(Run(film_run)) as writer:
+        writer.freeze(plan)  # as a render does before it is interrupted
     partials = partial_of(film_run, "city", key), partial_of(film_run, "return", "c" * 64)
     onestory("prune", film_run)
     assert [path.exists() for path in partials] == [True, True]  # `return` is to be decided
@@ -140,7 +142,8 @@ def test_latents_that_a_take_that_counts_has_seen_stay(onestory: Onestory, story
     with_picture(story, 40)
     render_with(compile_story(story)[0], film_run)
     with_picture(story, 200)
-    Run(film_run).freeze(compile_story(story)[0])  # as a render does before it is cut off
+    with lock_run(Run(film_run)) as writer:
+        writer.freeze(compile_story(story)[0])  # as a render does before it is interrupted
     there = set(film_run.glob("references/*"))
     onestory("prune", film_run)
     assert set(film_run.glob("references/*")) == there

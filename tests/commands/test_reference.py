@@ -46,8 +46,8 @@ def test_new_refuses_names_that_cannot_be(
     assert result.err.startswith(f"error[{code}]")
 
 
-@pytest.mark.parametrize("code", CODES)
-def test_every_code_is_explained(onestory: Onestory, code: str) -> None:
+@pytest.mark.parametrize("code", {code[0]: code for code in CODES}.values())  # one per area
+def test_a_code_is_explained(onestory: Onestory, code: str) -> None:
     result = onestory("explain", code.lower())
     assert result.exit is ExitCode.DONE
     assert result.out.startswith(f"{CODES[code].severity}[{code}]: {CODES[code].title}\n")

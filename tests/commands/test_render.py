@@ -15,6 +15,7 @@ import pytest
 from onestory_cli.errors import ExitCode
 from onestory_cli.media.video import read_clip
 from onestory_cli.store.run import Run
+from onestory_cli.store.writer import lock_run
 from tests.commands.conftest import Onestory, change
 from tests.films import SPEC
 
@@ -38,7 +39,7 @@ def test_json_lines_end_with_the_result(onestory: Onestory, story: Path, film_ru
 
 
 def test_a_run_that_is_being_written_ends_it_with_3(onestory: Onestory, story: Path, film_run: Path) -> None:
-    with Run.open(film_run).locked():
+    with lock_run(Run.open(film_run)):
         result = onestory("render", story)
     assert result.exit is ExitCode.MACHINE
     assert result.err.startswith("error[R401]")
@@ -97,7 +98,7 @@ def test_junit_has_a_case_for_each_shot(onestory: Onestory, story: Path, film_ru
 
 def test_junit_tells_what_ended_a_render(onestory: Onestory, story: Path, film_run: Path) -> None:
     change(story, "$fox waves", "$fox jumps")
-    with Run.open(film_run).locked():
+    with lock_run(Run.open(film_run)):
         assert onestory("render", story, "--junit", "junit.xml").exit is ExitCode.MACHINE
     (error,) = ElementTree.parse("junit.xml").iter("error")
     assert error.get("message", "").startswith("error[R401]")

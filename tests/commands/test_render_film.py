@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from onestory_cli.checkpoint import NO_CHECKPOINT
-from onestory_cli.events import Event, ModelLoaded, ModelLoading, ignore
+from onestory_cli.events import Event, ModelLoaded, ModelLoading
 from onestory_cli.models.catalog import find
+from onestory_cli.rendering.generator import ShotRequest
 from onestory_cli.rendering.loading import model_loader
 from tests.tiny import job_of, tiny_folder
 
@@ -20,7 +20,7 @@ def test_a_model_is_loaded_once_and_said_once(tiny_folder: Path) -> None:
     maker = model_loader(spec, "cpu", heard.append)()
     job = job_of(spec, steps=1)
     for _ in range(2):
-        maker.make(job, {}, image=None, emit=ignore, checkpoint=NO_CHECKPOINT)
+        maker.generate(ShotRequest(job=job))
     maker.recall(job, {})
     assert [type(event) for event in heard] == [ModelLoading, ModelLoaded]
 
@@ -32,5 +32,5 @@ def test_what_selection_needs_is_loaded_first_where_that_may_do(tiny_folder: Pat
     memory = {source: np.zeros((4, 2, 8, 8), np.float32) for source in job.memory.sources}
     maker.recall(job, memory)
     assert len(heard) == 2
-    maker.make(job, memory, image=None, emit=ignore, checkpoint=NO_CHECKPOINT)
+    maker.generate(ShotRequest(job=job, memory=memory))
     assert [type(event) for event in heard] == 2 * [ModelLoading, ModelLoaded]

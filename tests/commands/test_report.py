@@ -72,8 +72,8 @@ def test_a_damaged_clip_is_left_out(onestory: Onestory, film_run: Path) -> None:
     result = onestory("report", film_run)
     assert result.exit is ExitCode.DONE
     assert "W801" in result.err
-    assert "clip.mp4: it has 3 bytes, not " in result.err
-    assert "for want of a take: city (clip.mp4: it has 3 bytes, not " in Path("film.run/report.html").read_text()
+    assert "clip.mp4: 3 bytes instead of " in result.err
+    assert "for want of a take: city (clip.mp4: 3 bytes instead of " in Path("film.run/report.html").read_text()
 
 
 def test_a_summary_has_its_contact_sheet_beside_it(onestory: Onestory, film_run: Path) -> None:

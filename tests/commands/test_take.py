@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from onestory_cli.errors import ExitCode
 from onestory_cli.rendering import loading
+from onestory_cli.rendering.generator import ShotRequest
 from onestory_cli.store.run import Run
+from onestory_cli.store.writer import lock_run
 from tests.commands.conftest import Onestory, change
 from tests.films import NumberShot, NumpyGenerator
 
@@ -41,7 +42,7 @@ def test_new_list_accept_show(onestory: Onestory, film_run: Path) -> None:
 def test_the_story_is_read_once_nobody_else_can_change_it(
     onestory: Onestory, film_run: Path, command: tuple[str, ...]
 ) -> None:
-    with Run.open(film_run).locked():
+    with lock_run(Run.open(film_run)):
         (film_run.parent / "model" / "onestory.json").unlink()  # whoever reads the story first is told of this
         ended = onestory(*command)
     assert (ended.exit, "R401" in ended.err) == (ExitCode.MACHINE, True)
@@ -51,9 +52,9 @@ def test_a_take_that_was_stopped_goes_on_by_the_same_command(
     onestory: Onestory, film_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Stopped(NumpyGenerator):
-        def make(self, *arguments: Any, **options: Any) -> NumberShot:
+        def generate(self, request: ShotRequest) -> NumberShot:
             signal.raise_signal(signal.SIGTERM)
-            return super().make(*arguments, **options)
+            return super().generate(request)
 
     with monkeypatch.context() as patch:
         patch.setattr(loading, "model_loader", lambda spec, device, emit, shared: lambda: Stopped(spec))

@@ -19,5 +19,5 @@ def test_a_file_that_is_gone_is_named(onestory: Onestory, film_run: Path, patter
     victim.unlink()
     result = onestory("verify", film_run)
     assert result.exit is ExitCode.FINDINGS
-    assert result.out.startswith(f"{victim}: it is missing")
+    assert result.out.startswith(f"{victim}: missing")
     assert [item["path"] for item in onestory("verify", film_run, "--json").json["damages"]] == [str(victim)]

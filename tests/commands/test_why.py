@@ -15,6 +15,8 @@ from tests.tiny import tiny_folder
 
 __all__ = ["tiny_folder"]
 
+pytestmark = pytest.mark.xdist_group("why")  # one render for all
+
 HEAD = """\
 story: 1
 title: The Lost Kite
@@ -92,7 +94,7 @@ EDITS = {
     "rename": (
         STORY.replace("id: gone", "id: lost"),
         "lost",
-        "lost: kept: made as gone (take 0, ID)\n  its take remembers opening[..]\n",
+        "lost: kept: rendered as gone (take 0, ID)\n  its take remembers opening[..]\n",
     ),
     "seed": (
         STORY.replace("seed: 7", "seed: 8"),

@@ -1,4 +1,4 @@
-"""What is shown of a batch, as plain lines and as a table that moves."""
+"""The display of a batch: plain lines, and a live table."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console as RichConsole
 
 from onestory_cli import events
-from onestory_cli.console import batch_progress as board
-from onestory_cli.console.batch_progress import Board, FilmLines
+from onestory_cli.console import batch_progress
+from onestory_cli.console.batch_progress import BatchLines, BatchTable
 
 
 def told(film: str, event: events.Event) -> events.FilmTold:
@@ -27,7 +27,7 @@ BEGINNING = (
 )
 
 
-def shown(item: Board) -> str:
+def shown(item: BatchTable) -> str:
     out = io.StringIO()
     RichConsole(file=out, width=100).print(item)
     return out.getvalue()
@@ -37,19 +37,21 @@ def step(number: int, steps: int = 4) -> events.FilmTold:
     return told("kite", events.StepDone(shot="return", step=number, steps=steps, seconds=1.0))
 
 
-def test_the_board_shows_films_at_work_and_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, item = [100.0], Board()
-    monkeypatch.setattr(board, "now", lambda: clock[0])
+def test_the_table_shows_running_films_and_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, item = [100.0], BatchTable()
+    monkeypatch.setattr(batch_progress, "now", lambda: clock[0])
     for event in BEGINNING:
         item(event)
     item(told("kite", events.ShotKept(shot="opening", take="0" * 12, reason="kept")))
     item(told("kite", events.ShotStarted(shot="return", index=1, shots=2, reason="new", steps=4)))
-    clock[0] = 160.0  # a minute for the model, which is there from now on
-    assert item.left() == ""
+    clock[0] = 160.0  # loading the model took a minute, and happens once
+    assert item.time_left() == ""
     item(step(1))
     clock[0] = 163.0
     item(step(2))
-    assert item.left() == "20 s left"  # half of a shot took 4 s, from where the first step began; 2.5 shots are left
+    assert (
+        item.time_left() == "20 s left"
+    )  # half of a shot took 4 s, from where the first step began; 2.5 shots are left
     text = shown(item)
     assert "kite" in text
     assert "1/2" in text
@@ -60,20 +62,20 @@ def test_the_board_shows_films_at_work_and_the_time_left(monkeypatch: pytest.Mon
     assert "1 of 2 films" in shown(item)
 
 
-def test_workers_far_away_tell_only_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, item = [100.0], Board()
-    monkeypatch.setattr(board, "now", lambda: clock[0])
+def test_remote_workers_report_checkpoints_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, item = [100.0], BatchTable()
+    monkeypatch.setattr(batch_progress, "now", lambda: clock[0])
     for event in BEGINNING:
         item(event)
     item(told("kite", events.ShotStarted(shot="opening", index=0, shots=2, reason="new", steps=4)))
     clock[0] = 110.0
     item(told("kite", events.PartialKept(shot="opening", step=2, steps=4)))
-    assert item.left() == "1:10 left"
+    assert item.time_left() == "1:10 left"
     assert "step 2/4 of opening" in shown(item)
 
 
-def test_in_80_columns_a_film_has_one_line_and_the_end_of_its_name() -> None:
-    item = Board()
+def test_in_80_columns_a_film_is_one_line_with_the_end_of_its_name() -> None:
+    item = BatchTable()
     item(events.BatchStarted(films=2, shots=12, workers=2, where="local"))
     for worker, film in enumerate(("the-lost-kite-over-the-harbour-seed1-f3f985db", "kite-seed2-fc5e1ecf")):
         item(events.FilmStarted(film=film, worker=str(worker), shots=6, attempt=1))
@@ -87,16 +89,16 @@ def test_in_80_columns_a_film_has_one_line_and_the_end_of_its_name() -> None:
     assert last.startswith("0 of 2 films")
 
 
-def test_a_film_that_lost_its_worker_leaves_the_board() -> None:
-    item = Board()
+def test_a_film_that_lost_its_worker_leaves_the_table() -> None:
+    item = BatchTable()
     for event in (*BEGINNING, events.WorkerLost(worker="1", film="kite", why="killed by SIGKILL")):
         item(event)
     assert "kite" not in shown(item)
 
 
-def test_a_line_for_each_film_that_ends() -> None:
+def test_each_film_that_ends_is_one_line() -> None:
     out = io.StringIO()
-    lines = FilmLines(RichConsole(file=out, width=1000))
+    lines = BatchLines(RichConsole(file=out, width=1000))
     warning = events.Warned(code="W406", message="damaged")
     failed = events.FilmEnded(
         film="fox",
@@ -116,7 +118,7 @@ def test_a_line_for_each_film_that_ends() -> None:
         "2 films, 4 shots, 1 worker, local",
         "kite: warning[W406] damaged",
         "[1/2] kite: done, 2 rendered, 0 kept in 20 s",
-        "worker 1 was lost, killed by SIGKILL; fox goes on from its directory",
+        "worker 1 was lost, killed by SIGKILL; fox resumes from its run directory",
         "[2/2] fox: failed, 1 rendered, 0 kept in 1.0 s: error[S216] no picture (put it back)",
         "1 done, 1 failed in 21 s",
     ]

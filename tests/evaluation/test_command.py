@@ -67,6 +67,7 @@ def test_a_result_against_itself_differs_in_nothing(folder: Path, tmp_path: Path
     assert json.loads((tmp_path / "b.json").read_text())["against"] == comparison
 
 
+@pytest.mark.slow
 def test_two_workers_find_what_one_finds(folder: Path, tmp_path: Path) -> None:
     first = ("--policies", "adaptive")
     measured(folder, tmp_path / "a.json", *first)

@@ -21,7 +21,7 @@ from onestory_cli.evaluation.suites import stories
 from onestory_cli.evaluation.variants import by_policy
 from onestory_cli.generate.denoise import DenoiseConfig
 from onestory_cli.models.catalog import find
-from onestory_cli.models.load import LoadedModel
+from onestory_cli.models.load import LoadedModel, load_model
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.training.build import save_model
 from tests.evaluation.conftest import WORLD
@@ -53,20 +53,22 @@ def spec(lively: LoadedModel, tmp_path: Path) -> ModelSpec:
     return find(str(tmp_path / "model"))
 
 
-def test_several_make_what_one_makes(lively: LoadedModel, readout: Readout, spec: ModelSpec) -> None:
+def test_several_make_what_one_makes(readout: Readout, spec: ModelSpec) -> None:
     asked = groups(steps=1)
     with crew(spec, "cpu", 2) as see:
         there = list(see(asked))
         assert len(multiprocessing.active_children()) == 2
-    here = [see_group(lively, readout, group) for group in asked]
+    loaded = load_model(spec, "cpu")  # not `lively`: its layout in memory differs, so last bits and close scores do too
+    here = [see_group(loaded, readout, group) for group in asked]
     assert [seen.selections for seen in there] == [seen.selections for seen in here]
     for one, other in zip(there, here, strict=True):
         for views, others in zip(one.views, other.views, strict=True):
             for view, same in zip(views, others, strict=True):
-                assert np.allclose(view.place, same.place, atol=1e-3)
+                assert np.array_equal(view.place, same.place)
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.fault
 def test_a_worker_that_is_killed_is_told(spec: ModelSpec) -> None:
     with crew(spec, "cpu", 2) as see:
         seen = iter(see([*groups(steps=1), *groups(steps=100_000)]))
@@ -87,6 +89,7 @@ def test_what_a_worker_cannot_load_is_told_by_its_code(spec: ModelSpec) -> None:
     assert fault.value.code.startswith("M5")
 
 
+@pytest.mark.fault
 def test_what_goes_wrong_here_ends_the_others(spec: ModelSpec) -> None:
     def interrupted() -> None:
         with crew(spec, "cpu", 2) as see:
@@ -98,6 +101,7 @@ def test_what_goes_wrong_here_ends_the_others(spec: ModelSpec) -> None:
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.fault
 def test_no_worker_outlives_who_hired_it(spec: ModelSpec) -> None:
     folder = str(spec.files.base)
     with subprocess.Popen([sys.executable, "-c", HIRE, folder], stdout=subprocess.PIPE, text=True) as process:

@@ -40,7 +40,7 @@ def test_a_damaged_take_is_named_with_the_file_and_what_is_wrong_with_it(run: Pa
     clip = next(run.glob("shots/city/*/clip.mp4"))
     clip.write_bytes(clip.read_bytes()[:-1] + b"?")
     (warning,) = read_cut(Run.open(run)).warnings
-    assert f"city ({clip.relative_to(run)}: its bytes were changed)" in warning.message
+    assert f"city ({clip.relative_to(run)}: checksum mismatch)" in warning.message
     assert warning.help == f"onestory resume {run}"
 
 

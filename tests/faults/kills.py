@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from onestory_cli.media.video import read_clip
+from onestory_cli.rendering.options import RenderOptions
 from onestory_cli.rendering.render import render
 from onestory_cli.store.disk import Disk
 from onestory_cli.store.layout import STATE, STORY
@@ -194,7 +195,7 @@ def start(film: Film, folder: Path, disk: Disk, at_end: Callable[[], object] = l
         return child
     status = 1
     try:
-        render(film.plan, Run.create(folder, disk), film.load, checkpoint_seconds=0)
+        render(film.plan, Run.create(folder, disk), film.load, options=RenderOptions(checkpoint_seconds=0))
         at_end()
         status = 0
     finally:

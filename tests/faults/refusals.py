@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onestory_cli.errors import OnestoryError
+from onestory_cli.rendering.options import RenderOptions
 from onestory_cli.rendering.render import render
 from onestory_cli.store.run import Run
 from onestory_cli.store.verify import find_damage
@@ -63,7 +64,7 @@ def _refuse(film: Film, whole: Whole, folder: Path, kind: str, name: str) -> str
     number, code, once = FAULTS[kind]
     try:
         run = Run.create(folder, RefusingDisk(folder, name, number, once=once))
-        render(film.plan, run, film.load, checkpoint_seconds=0)
+        render(film.plan, run, film.load, options=RenderOptions(checkpoint_seconds=0))
     except OnestoryError as fault:
         if fault.code != code:
             return f"told as {fault.code}"
@@ -71,6 +72,6 @@ def _refuse(film: Film, whole: Whole, folder: Path, kind: str, name: str) -> str
         return "not told"
     if damages := find_damage(Run(folder)):
         return f"damaged: {', '.join(map(str, damages))}"
-    render(film.plan, Run.create(folder), film.load, checkpoint_seconds=0)
+    render(film.plan, Run.create(folder), film.load, options=RenderOptions(checkpoint_seconds=0))
     outcome = outcome_of(folder)
     return "" if outcome == whole.outcome else f"differs: {differences(whole.outcome, outcome)}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from onestory_cli.store.layout import EVENTS, STATE
 from tests.faults.__main__ import report_of_harms, report_of_refusals
 from tests.faults.films import film_of_numbers
@@ -16,6 +18,7 @@ from tests.store.conftest import memory_folder
 __all__ = ["memory_folder"]
 
 
+@pytest.mark.fault
 def test_every_file_that_is_harmed_is_found_named_and_mended(memory_folder: Path) -> None:
     harms = list(harm_every_file(film_of_numbers(), memory_folder))
     assert {item.kind for item in harms} == set(HARMS)
@@ -27,6 +30,7 @@ def test_every_file_that_is_harmed_is_found_named_and_mended(memory_folder: Path
     assert "- run.json deleted: not found" in report_of_harms([lost])
 
 
+@pytest.mark.fault
 def test_an_operation_that_is_refused_is_told_and_the_way_on_is_whole(memory_folder: Path) -> None:
     film = film_of_numbers()
     whole = measure(film, memory_folder / "whole")

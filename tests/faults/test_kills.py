@@ -15,6 +15,7 @@ from tests.store.conftest import memory_folder
 __all__ = ["memory_folder"]
 
 
+@pytest.mark.fault
 def test_a_run_that_is_killed_goes_on_to_the_same_bytes(memory_folder: Path) -> None:
     film = film_of_numbers()
     whole = measure(film, memory_folder / "whole")
@@ -26,7 +27,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bytes(memory_folder: Path) -> 
     assert sum(end == "same" for end in ends.values()) >= 16
 
 
-@pytest.mark.slow
+@pytest.mark.fault
 def test_a_real_model_that_is_killed_within_a_shot_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     film = film_of_a_real_model(tmp_path / "model")
     whole = measure(film, tmp_path / "whole")

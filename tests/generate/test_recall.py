@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from onestory_cli.checkpoint import NO_CHECKPOINT
-from onestory_cli.events import ignore
 from onestory_cli.generate.selection import recall
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import LoadedModel, load_selection_model
 from onestory_cli.planning.jobs import Appearances
+from onestory_cli.rendering.generator import ShotRequest
 from onestory_cli.rendering.model_generator import ModelGenerator
 from tests.tiny import job_of
 
@@ -44,7 +43,7 @@ def test_recall_equals_the_selection_of_the_shot_without_transformer_and_vae(
     spec = find(str(folder))
     maker = ModelGenerator(spec, lambda: load_selection_model(spec, "cpu"), lambda selection: tiny_model)
     recalled = maker.recall(job, memory)
-    made = maker.make(job, memory, image=None, emit=ignore, checkpoint=NO_CHECKPOINT)
+    made = maker.generate(ShotRequest(job=job, memory=memory))
     assert recalled.selection == made.selection
     assert recalled.scores == made.scores
     assert recalled.context_tokens == made.context_tokens > 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis.strategies import integers
 
 from onestory_cli.memory.frames import FrameRef
 from onestory_cli.memory.policies import POLICIES, adaptive, coverage
@@ -54,7 +56,8 @@ def test_coverage_puts_one_frame_per_name_first(frames: int, shown: list[tuple[s
     assert coverage([*SCORES, -0.9], [*REFS, FrameRef("@fox", 0)], frames, shown) == expected
 
 
-@pytest.mark.parametrize("seed", range(200))
+@settings(max_examples=200, derandomize=True, deadline=None)
+@given(seed=integers(0, 2**32))
 def test_coverage_deviates_from_relevance_only_for_names(seed: int) -> None:
     draw = random.Random(seed)
     refs = [FrameRef(f"s{shot}", index) for shot in range(draw.randint(1, 6)) for index in range(draw.randint(1, 4))]

@@ -71,4 +71,4 @@ def test_who_is_interrupted_while_leaving_waits_for_the_piece_in_work_alone(monk
         pass
     assert done == ["in work"]
     with pytest.raises(CancelledError):
-        behind._pieces[-1][0].result()
+        behind._tasks[-1][0].result()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.planning.jobs import ShotJob
+from onestory_cli.rendering.generator import ShotRequest
 from onestory_cli.store.run import Run
 from tests.faults.kills import outcome_of
 from tests.films import NumberShot, NumpyGenerator, plan_of, render_with, shot, three_shots
@@ -47,10 +47,11 @@ class LateMaker(NumpyGenerator):
         self._begun = {name: threading.Event() for name in ("opening", "city", "return")}
         self._beside, self._broken = beside, broken
 
-    def make(self, job: ShotJob, *arguments: Any, **options: Any) -> LateShot:  # type: ignore[override]
+    def generate(self, request: ShotRequest) -> LateShot:  # type: ignore[override]
+        job = request.job
         self.order.append(f"make {job.shot}")
         self._begun[job.shot].set()
-        made = super().make(job, *arguments, **options)
+        made = super().generate(request)
         names = list(self._begun)
         after = names[names.index(job.shot) + 1 :]
 

@@ -84,11 +84,11 @@ def test_stopped_at_a_step_it_goes_on_at_the_next_to_the_same_run(tmp_path: Path
 def test_plan_and_events_say_that_it_goes_on_and_the_record_why_it_was_begun(folder: Path) -> None:
     stop_at(three_shots(), folder, "city", 2)
     why = {item.job.shot: str(item.why) for item in forecast(three_shots(), Run.open(folder))}
-    assert why == {"opening": "kept", "city": "interrupted: goes on at step 3 of 3", "return": "new"}
+    assert why == {"opening": "kept", "city": "interrupted: resumes at step 3 of 3", "return": "new"}
     heard: list[Event] = []
     render_with(three_shots(), folder, heard.append)
     started = {event.shot: (event.reason, event.goes_on) for event in heard if isinstance(event, events.ShotStarted)}
-    assert started == {"city": ("new", "goes on at step 3 of 3"), "return": ("new", "")}
+    assert started == {"city": ("new", "resumes at step 3 of 3"), "return": ("new", "")}
     assert str(Run.open(folder).takes_by_shot()["city"].takes[0].record.reason) == "new"
 
 
@@ -171,7 +171,7 @@ def test_a_damaged_partial_is_named_removed_and_not_gone_on_with(tmp_path: Path,
     heard: list[Event] = []
     render_with(three_shots(), folder, heard.append)
     (warned,) = (event.message for event in heard if isinstance(event, events.Warned))
-    assert warned == f'"{victim.relative_to(folder)}" is damaged: its bytes were changed'
+    assert warned == f'"{victim.relative_to(folder)}" is damaged: checksum mismatch'
     assert [at for at in steps_of(heard) if at[0] == "city"] == [("city", 1), ("city", 2), ("city", 3)]
     assert (folder / "run.json").read_bytes() == (tmp_path / "whole" / "run.json").read_bytes()
     assert find_damage(Run(folder)) == ()

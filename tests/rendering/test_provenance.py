@@ -14,6 +14,7 @@ from onestory_cli.media.mux import ClipPart, mux_film, read_metadata
 from onestory_cli.media.video import read_clip
 from onestory_cli.rendering.provenance import KEY, Provenance
 from onestory_cli.store.run import Run
+from onestory_cli.store.writer import lock_run
 from tests.films import latents_of, plan_of, render_with, shot, three_shots
 from tests.tiny import tiny_folder as tiny_folder  # the fixture
 
@@ -47,8 +48,8 @@ def test_the_story_of_a_film_makes_the_same_frames_again(tmp_path: Path, tiny_fo
     film = render(first, takes={"return": 2}, device="cpu")
     run = Run.open(film.parent)
     other = max(run.takes_by_shot()["return"].takes, key=lambda take: take.record.take)
-    with run.locked():
-        run.accept("return", other, chosen=True)
+    with lock_run(run) as writer:
+        writer.accept("return", other, chosen=True)
     film = render(first, device="cpu")
     recipe = recipe_in(film)
     assert recipe.shots[1]["take"] == 1

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from onestory_cli import events
 from onestory_cli.events import Event, Warned
-from onestory_cli.planning.jobs import Plan, ShotJob
+from onestory_cli.planning.jobs import Plan
 from onestory_cli.quality import FROZEN, RULES, SHIFT, Check
+from onestory_cli.rendering.generator import ShotRequest
+from onestory_cli.rendering.options import RenderOptions
 from onestory_cli.rendering.takes import make_takes
-from onestory_cli.store.candidates import find_take
 from onestory_cli.store.run import Run
+from onestory_cli.store.take_query import find_take
+from onestory_cli.store.writer import lock_run
 from onestory_cli.story.types import Character, Mention, Setting
 from tests.films import NumberShot, NumpyGenerator, latents_of, plan_of, render_with, shot
 
@@ -26,8 +28,9 @@ class Faulty(NumpyGenerator):
         super().__init__()
         self._black, self._flashing = numbers, flashing
 
-    def make(self, job: ShotJob, *arguments: Any, **options: Any) -> NumberShot:
-        made = super().make(job, *arguments, **options)
+    def generate(self, request: ShotRequest) -> NumberShot:
+        job = request.job
+        made = super().generate(request)
         pixels = made.pixels_PHWC.copy()
         if job.shot == "city" and job.take in self._black:
             pixels[:] = 0
@@ -98,12 +101,12 @@ def test_good_takes_and_no_retries_make_nothing_more(plan: Plan, tmp_path: Path)
 def test_a_take_that_somebody_chose_is_never_replaced(plan: Plan, tmp_path: Path) -> None:
     render_with(plan, tmp_path, generator=Faulty(0))
     run = Run.open(tmp_path)
-    with run.locked():
-        run.accept("city", find_take(plan, run, "city", None), chosen=True)
+    with lock_run(run) as writer:
+        writer.accept("city", find_take(plan, run, "city", None), chosen=True)
     heard: list[Event] = []
     assert render_with(plan, tmp_path, heard.append, generator=Faulty(0), retry_bad=3).made == []
     assert faulty(heard) == 0
-    make_takes(plan, run, lambda: Faulty(0), shot="city", retry_bad=1)
+    make_takes(plan, run, lambda: Faulty(0), shot="city", options=RenderOptions(retry_bad=1))
     assert accepted(tmp_path) == 0
     assert Run.open(tmp_path).accepted()["city"].chosen
 
@@ -117,7 +120,7 @@ def test_where_the_story_asks_nobody_else_accepts(tmp_path: Path) -> None:
 
 def test_take_new_goes_on_until_one_is_good_and_lets_it_count(plan: Plan, tmp_path: Path) -> None:
     render_with(plan, tmp_path, generator=Faulty(0))
-    made = make_takes(plan, Run.open(tmp_path), lambda: Faulty(0, 1), shot="city", retry_bad=3)
+    made = make_takes(plan, Run.open(tmp_path), lambda: Faulty(0, 1), shot="city", options=RenderOptions(retry_bad=3))
     assert [take.record.take for take in made] == [1, 2]
     assert accepted(tmp_path) == 2
 

@@ -7,12 +7,9 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -21,8 +18,9 @@ from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Event
 from onestory_cli.media.mux import read_chapters, read_metadata
 from onestory_cli.media.video import probe
-from onestory_cli.planning.jobs import Plan, ShotJob
+from onestory_cli.planning.jobs import Plan
 from onestory_cli.planning.planner import make_plan
+from onestory_cli.rendering.generator import ShotRequest
 from onestory_cli.rendering.render import render
 from onestory_cli.store.disk import Disk
 from onestory_cli.store.run import Run
@@ -278,11 +276,12 @@ class Held(NumpyGenerator):
         self.folder, self.shot, self.disk = folder, shot, disk
         self.there: list[str] = []
 
-    def make(self, job: ShotJob, memory: Mapping[str, np.ndarray], **options: Any) -> NumberShot:
+    def generate(self, request: ShotRequest) -> NumberShot:
+        job = request.job
         if job.shot == self.shot:
             self.there = sorted(path.parent.parent.name for path in self.folder.glob("shots/*/*/record.json"))
             self.disk.go.set()
-        return super().make(job, memory, **options)
+        return super().generate(request)
 
 
 class HoldingDisk(Disk):
@@ -322,10 +321,11 @@ def test_a_take_that_cannot_be_committed_ends_the_next_shot_with_the_same_error(
 
 def test_a_maker_that_fails_costs_no_take_that_was_made(folder: Path) -> None:
     class Failing(NumpyGenerator):
-        def make(self, job: ShotJob, memory: Mapping[str, np.ndarray], **options: Any) -> NumberShot:
+        def generate(self, request: ShotRequest) -> NumberShot:
+            job = request.job
             if job.shot == "city":
                 raise ZeroDivisionError
-            return super().make(job, memory, **options)
+            return super().generate(request)
 
     with pytest.raises(ZeroDivisionError):
         render_with(three_shots(), folder, generator=Failing())

@@ -17,6 +17,7 @@ from onestory_cli.planning.jobs import Plan
 from onestory_cli.rendering.resume import load_run_plan
 from onestory_cli.rendering.takes import make_takes
 from onestory_cli.store.run import Run
+from onestory_cli.store.writer import lock_run
 from tests.films import SPEC, NumpyGenerator, latents_of, render_with
 
 STORY = """\
@@ -118,8 +119,8 @@ def test_a_take_that_was_accepted_meanwhile_is_no_hindrance(file: Path, tmp_path
     run = Run.open(tmp_path / "film.run")
     plan = load_run_plan(run)
     (other,) = make_takes(plan, run, NumpyGenerator, shot="return")
-    with run.locked():
-        run.accept("return", other, chosen=True)
+    with lock_run(run) as writer:
+        writer.accept("return", other, chosen=True)
     assert render_with(plan, run.path).made == []
 
 

@@ -10,12 +10,14 @@ import pytest
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.planning.jobs import Plan
 from onestory_cli.planning.planner import make_plan
+from onestory_cli.rendering.options import RenderOptions
 from onestory_cli.rendering.takes import make_takes
 from onestory_cli.store import prune
-from onestory_cli.store.candidates import acceptable_take, find_take, list_takes
 from onestory_cli.store.run import Run
+from onestory_cli.store.take_query import acceptable_take, find_take, list_takes
 from onestory_cli.store.takes import Take
 from onestory_cli.store.verify import find_damage
+from onestory_cli.store.writer import lock_run
 from tests.films import NamingGenerator, change, latents_of, plan_of, render_with, shot
 
 
@@ -34,14 +36,24 @@ def render(plan: Plan, folder: Path, **options: object) -> list[str]:
     return render_with(plan, folder, generator=NamingGenerator(plan.model), **options).made
 
 
-def new(plan: Plan, folder: Path, shot: str, **options: int) -> tuple[Take, ...]:
-    return make_takes(plan, Run.open(folder), lambda: NamingGenerator(plan.model), shot=shot, **options)
+def new(
+    plan: Plan, folder: Path, shot: str, *, count: int = 1, seed: int | None = None, **options: int
+) -> tuple[Take, ...]:
+    return make_takes(
+        plan,
+        Run.open(folder),
+        lambda: NamingGenerator(plan.model),
+        shot=shot,
+        count=count,
+        seed=seed,
+        options=RenderOptions(**options),
+    )
 
 
 def accept(plan: Plan, folder: Path, shot: str, which: str, *, chosen: bool = False) -> None:
     run = Run.open(folder)
-    with run.locked():
-        run.accept(shot, acceptable_take(plan, run, shot, which), chosen=chosen)
+    with lock_run(run) as writer:
+        writer.accept(shot, acceptable_take(plan, run, shot, which), chosen=chosen)
 
 
 def test_takes_are_made_beside_the_one_that_counts(plan: Plan, folder: Path) -> None:
@@ -110,8 +122,8 @@ def test_a_renamed_shot_keeps_the_take_that_was_chosen_however_the_render_is_cut
     chosen = latents_of(folder)["city"]
     town, run = renamed(plan, "city", "town"), Run.open(folder)
     if first == "frozen":
-        with run.locked():
-            run.freeze(town)
+        with lock_run(run) as writer:
+            writer.freeze(town)
     elif first == "stopped":
         with pytest.raises(KeyboardInterrupt):
             render(town, folder, force=("opening",), stop=lambda: True)

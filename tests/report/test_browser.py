@@ -16,7 +16,11 @@ from tests.report.test_page import ARABIC, HOSTILE
 
 CONTRAST = Path(__file__).with_name("contrast.js")
 
-pytestmark = pytest.mark.skipif(find_chromium() is None, reason="needs Chromium: apt-get install chromium")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.xdist_group("browser"),  # one Chromium for all
+    pytest.mark.skipif(find_chromium() is None, reason="needs Chromium: apt-get install chromium"),
+]
 
 
 @pytest.fixture(scope="module")

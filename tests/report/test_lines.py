@@ -60,7 +60,7 @@ def test_a_shot_that_is_missing_has_a_line(film_run: Path) -> None:
     assert "-   city           record.json: " in text(overview(film, [shot.memory for shot in film.shots]))
     shutil.rmtree(film_run / "shots" / "city")
     film = film_of(film_run)
-    assert "-   city           record.json: it is missing" in text(overview(film, [shot.memory for shot in film.shots]))
+    assert "-   city           record.json: missing" in text(overview(film, [shot.memory for shot in film.shots]))
 
 
 def test_long_names_are_cut_in_their_middle_where_the_terminal_ends(story: Path) -> None:

@@ -34,4 +34,4 @@ def test_text_of_the_author_stays_text(story: Path, tmp_path: Path) -> None:
 
 def test_missing_shots_are_named(film_run: Path) -> None:
     shutil.rmtree(film_run / "shots" / "city")
-    assert "**Not rendered:** city (record.json: it is missing)" in markdown(film_of(film_run))
+    assert "**Not rendered:** city (record.json: missing)" in markdown(film_of(film_run))

@@ -1,7 +1,8 @@
-"""Runs command lines, each in a fork of one process that has no torch: `python -m tests.security.runner < jobs.json`.
+"""Run command lines, each in a fork of one process without torch: `python -m tests.security.runner`.
 
-A job is a folder to stand in and the arguments. The answer to each holds the exit code, both streams, seconds of
-processor time, MiB of memory, and every file that was opened, made, renamed or removed, as Python's audit events tell.
+stdin has a job per line, {"folder": working directory, "arguments": [...]}. stdout has an answer per line: exit code,
+both streams, seconds of processor time, MiB of memory, and every file opened, created, renamed or removed, as Python's
+audit events report them.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
 
 
 def main() -> None:
-    jobs = json.load(sys.stdin)
-    print(json.dumps([_forked(job["folder"], job["arguments"]) for job in jobs]))  # noqa: T201
+    for line in sys.stdin:
+        job = json.loads(line)
+        print(json.dumps(_forked(job["folder"], job["arguments"])), flush=True)  # noqa: T201
 
 
 def _forked(folder: str, arguments: list[str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from onestory_cli.media.video import write_clip
 from onestory_cli.store.checksummed_json import dump_checksummed
 from onestory_cli.store.disk import digest
 from onestory_cli.store.keys import SHORT, spec_key, take_key
-from onestory_cli.store.takes import CLIP, LATENTS, RECORD
+from onestory_cli.store.layout import CLIP, LATENTS, RECORD
 from tests.security.films import ENTRY, RUN, STATE
 from tests.security.hostile import Hostile
 

@@ -66,6 +66,7 @@ def assert_equal_runs(one: Path, other: Path) -> None:
         assert (one / file).read_bytes() == (other / file).read_bytes(), file
 
 
+@pytest.mark.fault
 def test_killed_before_every_change_a_run_verifies_and_resumes_to_the_same_bytes(memory_folder: Path) -> None:
     plan = plan_of(shot("opening"), shot("return"))
     whole = memory_folder / "whole"
@@ -80,6 +81,7 @@ def test_killed_before_every_change_a_run_verifies_and_resumes_to_the_same_bytes
         assert not list(folder.glob(".*")), k
 
 
+@pytest.mark.fault
 def test_killed_before_every_change_of_an_edit(memory_folder: Path) -> None:
     before = plan_of(shot("opening"), shot("return"))
     after = plan_of(shot("opening"), shot("return", "other words"), title="Again")

@@ -17,6 +17,7 @@ from onestory_cli.planning.jobs import Plan
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Take, read_latents, read_take
 from onestory_cli.store.verify import find_damage
+from onestory_cli.store.writer import RunWriter
 from tests.films import latents_of, plan_of, render_with, shot
 
 
@@ -106,7 +107,7 @@ def test_every_byte_of_a_record_is_guarded(folder: Path) -> None:
 
 def test_every_file_of_a_run_answers_to_a_digest_but_the_log(plan: Plan, folder: Path) -> None:
     partial = Partial(identity="0", step=1, steps=3, arrays={"latents": np.zeros((4, 2, 4, 4), np.float32)})
-    Run(folder).save_partial("city", "a" * 64, partial)
+    RunWriter(Run(folder)).save_partial("city", "a" * 64, partial)
     files = {path for path in folder.rglob("*") if path.is_file()}
     assert len(files) == 3 * 3 + 6
     for victim in files - {folder / "events.jsonl"}:

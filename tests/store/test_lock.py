@@ -20,6 +20,7 @@ from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.store.disk import Disk
 from onestory_cli.store.lock import locked, remove_stale_lock
 from onestory_cli.store.run import Run
+from onestory_cli.store.writer import lock_run
 from tests.films import render_with, three_shots
 
 HOLD = (
@@ -63,7 +64,7 @@ def test_a_lock_of_another_host_is_never_taken_over(tmp_path: Path) -> None:
     lock.write_text(json.dumps({"pid": 1, "host": "elsewhere", "start": 0.0}))
     with pytest.raises(OnestoryError, match='process 1 of the machine "elsewhere"') as caught:
         render_with(three_shots(), tmp_path)
-    assert f'remove "{lock}"' in caught.value.help
+    assert f'delete "{lock}"' in caught.value.help
     assert json.loads(lock.read_text())["host"] == "elsewhere"
 
 
@@ -103,7 +104,11 @@ def test_a_disk_that_cannot_lock_is_told_as_that(
 
 
 def test_a_run_is_not_locked_twice_by_one_process(tmp_path: Path) -> None:
-    with Run(tmp_path).locked(), pytest.raises(OnestoryError, match=f"process {os.getpid()} "), Run(tmp_path).locked():
+    with (
+        lock_run(Run(tmp_path)),
+        pytest.raises(OnestoryError, match=f"process {os.getpid()} "),
+        lock_run(Run(tmp_path)),
+    ):
         pass
 
 
@@ -124,7 +129,7 @@ def test_of_many_that_come_at_once_after_a_crash_one_gets_the_lock(tmp_path: Pat
     assert len(lost) == 3
     for rival in rivals:
         _, errors = rival.communicate()
-        assert (rival in lost) == ("is being written by" in errors)
+        assert (rival in lost) == ("is writing to" in errors)
 
 
 def test_the_lock_of_a_process_that_is_gone_is_forgotten_and_no_other(tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ import pytest
 
 from onestory_cli.checkpoint import Partial
 from onestory_cli.store.checksummed_json import DamagedFileError
+from onestory_cli.store.layout import take_folder
 from onestory_cli.store.partials import KeptPartial, read_partial, write_partial
 from onestory_cli.store.run import Run
 from onestory_cli.store.verify import find_damage
+from onestory_cli.store.writer import RunWriter
 from tests.films import render_with, three_shots
 from tests.store.test_damage import HARMS
 
@@ -41,7 +43,7 @@ def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
         assert array.tobytes() == PARTIAL.arrays[name].tobytes()
 
 
-@pytest.mark.parametrize(("step", "says"), [(6, "goes on at step 7 of 24"), (24, "goes on after step 24 of 24")])
+@pytest.mark.parametrize(("step", "says"), [(6, "resumes at step 7 of 24"), (24, "resumes after step 24 of 24")])
 def test_it_says_where_the_work_goes_on(step: int, says: str) -> None:
     assert str(KeptPartial(path=Path(), key=KEY, step=step, steps=24)) == says
 
@@ -67,7 +69,7 @@ def run(tmp_path: Path) -> Run:
     """A finished run with the work on another take of a shot of it."""
     render_with(three_shots(), tmp_path)
     run = Run.open(tmp_path)
-    run.save_partial("city", KEY, PARTIAL)
+    RunWriter(run).save_partial("city", KEY, PARTIAL)
     return run
 
 
@@ -86,24 +88,24 @@ def test_it_is_found_by_its_key_and_is_no_take(run: Run) -> None:
 
 def test_it_takes_the_place_of_the_one_before_and_goes_when_dropped(run: Run) -> None:
     later = Partial(identity="e", step=7, steps=24, arrays=PARTIAL.arrays)
-    run.save_partial("city", KEY, later)
-    assert [path.name for path in run.take_folder("city", KEY).iterdir()] == ["partial.safetensors"]
+    RunWriter(run).save_partial("city", KEY, later)
+    assert [path.name for path in take_folder(run.path, "city", KEY).iterdir()] == ["partial.safetensors"]
     assert run.partial("city", KEY).step == 7  # type: ignore[union-attr]
-    run.remove_partial("city", KEY)
-    run.remove_partial("city", KEY)
+    RunWriter(run).remove_partial("city", KEY)
+    RunWriter(run).remove_partial("city", KEY)
     assert run.partial("city", KEY) is None
 
 
 @pytest.mark.parametrize("harm", HARMS[:2])
 def test_a_damaged_one_is_named_and_never_gone_on_with(run: Run, harm: Callable[[Path], None]) -> None:
-    victim = run.take_folder("city", KEY) / "partial.safetensors"
+    victim = take_folder(run.path, "city", KEY) / "partial.safetensors"
     harm(victim)
     assert [damage.path for damage in find_damage(run)] == [victim]
     assert run.partial("city", KEY) is None
 
 
 def test_one_that_lies_in_the_wrong_folder_is_damage(run: Run) -> None:
-    folder = run.take_folder("city", KEY)
+    folder = take_folder(run.path, "city", KEY)
     folder.rename(folder.with_name("0" * 12))
     (damage,) = find_damage(run)
-    assert damage.why == "it is the work on another take"
+    assert damage.why == "a partial of another take"

@@ -14,7 +14,7 @@ from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Event
 from onestory_cli.planning.jobs import Plan
 from onestory_cli.store.disk import Disk
-from onestory_cli.store.references import keep_reference, read_reference, reference_file
+from onestory_cli.store.references import read_reference, reference_file, save_reference
 from onestory_cli.store.run import Run
 from onestory_cli.store.verify import find_damage
 from onestory_cli.story.types import Character
@@ -72,7 +72,7 @@ def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
     path = reference_file(tmp_path, **FACTS)  # type: ignore[arg-type]
     assert read_reference(path) is None
     latents_C1HW = np.random.default_rng(1).normal(size=(4, 1, 4, 4)).astype(np.float32)
-    keep_reference(path, latents_C1HW, Disk())
+    save_reference(path, latents_C1HW, Disk())
     found = read_reference(path)
     assert found is not None
     assert np.array_equal(found, latents_C1HW)

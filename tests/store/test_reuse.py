@@ -163,7 +163,7 @@ def test_who_is_shown_where_is_part_of_a_memory_that_must_cover_it(tmp_path: Pat
     elsewhere = change(change(plan, "opening", mentions=()), "city", mentions=(fox,))
     assert table(elsewhere, Run.open(tmp_path))["return"] == (
         "undecided",
-        "waits for selection: others show what its caption names",
+        "waits for selection: other sources show what its caption names",
     )
     generator = render_with(elsewhere, tmp_path)
     assert generator.recalled == generator.made == ["return"]

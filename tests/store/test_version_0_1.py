@@ -18,7 +18,7 @@ from onestory_cli.events import Event
 from onestory_cli.models.catalog import find
 from onestory_cli.planning.jobs import Plan
 from onestory_cli.rendering.resume import load_run_plan
-from onestory_cli.store.references import kept_references, read_reference
+from onestory_cli.store.references import read_reference, saved_references
 from onestory_cli.store.reuse import forecast
 from onestory_cli.store.run import Run
 from onestory_cli.store.verify import find_damage
@@ -129,7 +129,7 @@ def test_the_takes_of_a_real_model_are_kept_by_its_own_story(folder: Path, monke
     plan = load_run_plan(run)
     assert plan.given == state.given
     assert decisions_of(plan, folder) == {"opening": ("keep", "kept"), "return": ("keep", "kept")}
-    assert all(read_reference(path) is not None for path in kept_references(folder))
+    assert all(read_reference(path) is not None for path in saved_references(folder))
 
 
 def test_every_document_is_as_that_version_wrote_it() -> None:

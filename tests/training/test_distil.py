@@ -25,6 +25,8 @@ from onestory_cli.training.recipe import Stage
 from onestory_cli.training.run import train
 from tests.tiny import tiny_built, tiny_recipe
 
+pytestmark = pytest.mark.train
+
 STAGE = Stage(
     name="few-steps",
     kind="distil",

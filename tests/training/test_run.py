@@ -19,6 +19,8 @@ from onestory_cli.models.load import load_model
 from onestory_cli.training.run import train
 from tests.tiny import job_of
 
+pytestmark = [pytest.mark.train, pytest.mark.xdist_group("training-run")]  # one training for all
+
 RECIPE = """\
 name: micro
 seed: 5

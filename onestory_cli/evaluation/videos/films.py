@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
-from onestory_cli.store.accepted import accepted_takes
 from onestory_cli.store.inputs import story_of
 from onestory_cli.store.layout import STATE
 from onestory_cli.store.run import Run
+from onestory_cli.store.take_query import accepted_takes
 from onestory_cli.story.types import Shot, Story
-from onestory_cli.utils.text import quoted
+from onestory_cli.utils.text import shell_quote
 
 SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"}
 
@@ -69,7 +69,7 @@ def _of_run(folder: Path, story: Story | None) -> Film:
     frozen = story_of(run, state)
     takes = accepted_takes(run.path, state, [shot.id for shot in frozen.shots]).takes
     if not takes:
-        help = f"`onestory resume {quoted(folder)}` makes its shots"
+        help = f"`onestory resume {shell_quote(folder)}` makes its shots"
         raise OnestoryError("T632", f'"{folder}" holds no finished shot', help=help, exit=ExitCode.USAGE)
     captions = {} if story else {name: str(take.record.spec["caption"]) for name, take in takes.items()}
     paths = {name: take.clip for name, take in takes.items()}

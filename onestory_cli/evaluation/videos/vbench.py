@@ -8,7 +8,7 @@ from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.evaluation.videos.films import Film
-from onestory_cli.utils.text import quoted
+from onestory_cli.utils.text import shell_quote
 
 VIDEOS, CAPTIONS = "videos", "prompts.json"
 # what VBench measures of videos that are not of its own list
@@ -37,7 +37,7 @@ def export_vbench(film: Film, folder: Path) -> str:
         help = "name another folder"
         said = f'"{folder}" cannot be written: {fault.strerror}'
         raise OnestoryError("U608", said, help=help, exit=ExitCode.MACHINE) from fault
-    videos, captions = (quoted(folder / name) for name in (VIDEOS, CAPTIONS))
+    videos, captions = (shell_quote(folder / name) for name in (VIDEOS, CAPTIONS))
     return (
         f"vbench evaluate --videos_path {videos} --mode=custom_input --prompt_file {captions} "
         f"--dimension {' '.join(DIMENSIONS)}"

@@ -25,7 +25,7 @@ from onestory_cli.models.fingerprint import fingerprint
 from onestory_cli.store.inputs import model_of_run
 from onestory_cli.store.run import Run
 from onestory_cli.storyworld.vocabulary import SPECIES, tokens
-from onestory_cli.utils.text import quoted
+from onestory_cli.utils.text import shell_quote
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ def world_eyes(folder: Path) -> WorldEyes:
         raise OnestoryError(
             "T634",
             f'"{folder}" is no film of the storyworld, and the read-out knows no other world',
-            help=f"other networks look at any film: `onestory evaluate {quoted(folder)} --out scores.json`",
+            help=f"other networks look at any film: `onestory evaluate {shell_quote(folder)} --out scores.json`",
             exit=ExitCode.USAGE,
         )
     return WorldEyes(readout=load_readout())

@@ -13,7 +13,7 @@ import yaml
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.training.recipe import DTYPES
-from onestory_cli.utils.parsing import build
+from onestory_cli.utils.parsing import parse
 
 DELTAS = ("none", "lora", "full")
 EXPERTS = ("", "high", "low")
@@ -158,7 +158,7 @@ def read_adapter_recipe(path: Path) -> AdapterRecipe:
             values that do not go together.
     """
     try:
-        recipe: AdapterRecipe = build(AdapterRecipe, yaml.safe_load(path.read_text(encoding="utf-8")), where="recipe")
+        recipe: AdapterRecipe = parse(AdapterRecipe, yaml.safe_load(path.read_text(encoding="utf-8")), where="recipe")
         if faults := [*_faults(recipe)]:
             raise ValueError("; ".join(faults))
     except (OSError, yaml.YAMLError, ValueError) as fault:

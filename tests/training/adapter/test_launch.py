@@ -21,7 +21,7 @@ TELLS = ROOT / "tests" / "models" / "torchrun.py"  # the program, which says at 
 CONFIGS = sorted((ROOT / "examples" / "accelerate").glob("*.yaml"))
 
 
-@pytest.mark.slow
+@pytest.mark.train
 def test_two_processes_train_one_adapter_that_one_goes_on_with(
     tiny_folder: Path, manifest: Path, tmp_path: Path
 ) -> None:

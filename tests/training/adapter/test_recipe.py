@@ -60,7 +60,7 @@ def test_what_is_left_out_is_the_papers(tmp_path: Path) -> None:
         ("manifest: shots.jsonl", "storyworld: {stories: 1}", "data.storyworld: at least 2 stories of 2 shots"),
         ("shots.jsonl", "shots.jsonl, short: cut", "data.short: 'cut' is none of refuse, drop"),
         ("name: tiny", "name: tiny\nsize: [832]", "size: width and height are needed"),
-        ("name: tiny", "name: tiny\nsize: 832", "recipe.size: a list is needed, not 832"),
+        ("name: tiny", "name: tiny\nsize: 832", "recipe.size: expected a list, found 832"),
         ("name: tiny", "name: tiny\ndelta: most", "delta: 'most' is none of none, lora, full"),
         ("name: tiny", "name: tiny\nexpert: middle", "expert: 'middle' is none of high, low"),
         ("name: tiny", "name: tiny\ntrack: [mlflow]", "track: 'mlflow' is none of tensorboard, wandb"),

@@ -16,6 +16,8 @@ from onestory_cli.events import DataPrepared, Event, StageStarted, TrainingProgr
 from onestory_cli.training.adapter.run import train_adapter
 from tests.training.adapter.conftest import write_recipe
 
+pytestmark = pytest.mark.xdist_group("adapter-run")  # one training for all
+
 LORA: dict[str, Any] = {
     "seed": 1,  # its second step is one without memory
     "delta": "lora",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from onestory_cli.store.pace import seconds_per_token_step, token_steps
+from onestory_cli.rendering.feasibility import seconds_per_token_step, token_steps
 from onestory_cli.store.run import Run
 from tests.films import render_with, three_shots
 
