@@ -21,4 +21,5 @@ SPEC = ModelSpec(
     memory_frames=6,
     budget=1.0,
     words=WORDS,
+    phrases=("desert", "city at night"),
 )

@@ -105,6 +105,15 @@ WARNINGS = (
         good="characters: {fox: {look: a red fox}}\nshots: [{id: opening, caption: $fox waves.}]",
     ),
     Code(
+        code="W313",
+        title="Known words in an unknown combination",
+        explanation="The model knows each of the words, but has seen some of them only as part of certain phrases. The "
+        "embedded model has seen a city at night and no other night, so a desert at night comes out as a desert by "
+        "day. Use one of the phrases that it knows.",
+        bad="caption: A fox waves in a desert at night.",
+        good="caption: A fox waves in a city at night.",
+    ),
+    Code(
         code="W320",
         title="A cut within a take",
         explanation="Most of the picture changes from one frame to the next, three times as much as in the frames "

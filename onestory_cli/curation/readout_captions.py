@@ -12,7 +12,7 @@ from onestory_cli.evaluation.readout import WEIGHTS, Readout, load_readout
 from onestory_cli.evaluation.view import Reading
 from onestory_cli.models.fingerprint import fingerprint
 from onestory_cli.storyworld.vocabulary import SETTINGS, SPECIES, article, tokens
-from onestory_cli.storyworld.world import Look
+from onestory_cli.storyworld.world import CharacterLook
 
 PRESENT = 0.5  # probability from which a species counts as seen
 MAX_CHARACTERS = 3
@@ -39,7 +39,7 @@ class ReadoutCaptioner:
         return sentence(looks, f"{SETTINGS[reading.setting].preposition} {place}", place)
 
 
-def seen_in(reading: Reading) -> list[Look]:
+def seen_in(reading: Reading) -> list[CharacterLook]:
     """Return the looks of the species that the read-out is sure of, the surest first."""
     sure = sorted(
         (name for name in SPECIES if reading.present.get(name, 0) >= PRESENT), key=lambda n: -reading.present[n]
@@ -47,7 +47,7 @@ def seen_in(reading: Reading) -> list[Look]:
     return [reading.looks[name] for name in sure[:MAX_CHARACTERS]]
 
 
-def describe(looks: Sequence[Look], setting: str) -> str:
+def describe(looks: Sequence[CharacterLook], setting: str) -> str:
     """Return the caption of a shot on its own, such as "A red fox with a blue scarf on a beach."."""
     words = SETTINGS[setting]
     return sentence([look.words() for look in looks], f"{words.preposition} {article(words.noun)}", article(words.noun))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from onestory_cli.evaluation.view import Reading
 from onestory_cli.storyworld.sight import shows_accent
-from onestory_cli.storyworld.world import Look, WorldShot, WorldStory
+from onestory_cli.storyworld.world import CharacterLook, WorldShot, WorldStory
 
 LOOKS = ("species", "colour", "accessory", "accessory colour", "all looks")
 FIRST, LATER, ABSENT_1, ABSENT_3 = "first", "later", "later, absent >= 1", "later, absent >= 3"
@@ -32,7 +32,7 @@ Answer = tuple[str, float]  # row, and whether it is right (or how much of it)
 class Appearance:
     """One actor of one shot. first: its first shot; absence: shots without it since it was last seen."""
 
-    look: Look
+    look: CharacterLook
     named: bool
     first: int
     absence: int
@@ -62,14 +62,14 @@ def appearances(story: WorldStory, index: int) -> list[Appearance]:
     ]
 
 
-def _appearance(story: WorldStory, index: int, look: Look, named: bool) -> Appearance:
+def _appearance(story: WorldStory, index: int, look: CharacterLook, named: bool) -> Appearance:
     seen = [number for number in range(index) if look in {actor.look for actor in story.shots[number].actors}]
     return Appearance(
         look=look, named=named, first=seen[0] if seen else index, absence=index - seen[-1] - 1 if seen else 0
     )
 
 
-def compare(wanted: Look, reading: Reading) -> Iterator[tuple[str, bool]]:
+def compare(wanted: CharacterLook, reading: Reading) -> Iterator[tuple[str, bool]]:
     """Attribute by attribute, whether the reading shows the look. There is no accessory colour without accessory."""
     read, shown = reading.looks[wanted.species], reading.shows(wanted.species)
     yield "species", shown

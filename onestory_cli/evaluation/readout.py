@@ -21,7 +21,7 @@ from onestory_cli.evaluation.network import PLACES, SIDE, ReadoutNetwork
 from onestory_cli.evaluation.view import Reading, View, views
 from onestory_cli.storyworld import vocabulary
 from onestory_cli.storyworld.sight import SIDES
-from onestory_cli.storyworld.world import Look
+from onestory_cli.storyworld.world import CharacterLook
 
 WEIGHTS = Path(__file__).parent / "weights" / "readout"
 READ_FRAMES = 5  # of a clip, spread evenly; their logits are averaged
@@ -110,16 +110,16 @@ def _readings(logits: Mapping[str, Tensor]) -> list[Reading]:
     ]
 
 
-def _looks(colours: Sequence[int], accessories: Sequence[int], wears: Sequence[int]) -> dict[str, Look]:
+def _looks(colours: Sequence[int], accessories: Sequence[int], wears: Sequence[int]) -> dict[str, CharacterLook]:
     return {
         species: _look(species, COLOURS[colour], vocabulary.ACCESSORIES[accessory], COLOURS[wear])
         for species, colour, accessory, wear in zip(vocabulary.SPECIES, colours, accessories, wears, strict=True)
     }
 
 
-def _look(species: str, colour: str, accessory: str, wear: str) -> Look:
+def _look(species: str, colour: str, accessory: str, wear: str) -> CharacterLook:
     bare = accessory == "none"
-    return Look(species=species, colour=colour, accessory=accessory, accessory_colour="" if bare else wear)
+    return CharacterLook(species=species, colour=colour, accessory=accessory, accessory_colour="" if bare else wear)
 
 
 def _vocabulary() -> dict[str, list[str]]:

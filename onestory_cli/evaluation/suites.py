@@ -53,7 +53,7 @@ class Film:
     @property
     def key(self) -> str:
         """Names the story by its content: two benchmarks can be compared where they have the same."""
-        return hashlib.sha256(repr(self.story).encode()).hexdigest()[:12]
+        return hashlib.sha256(_content(self.story).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +164,11 @@ _LENGTH_ROWS = (
     DRIFT_PLACE,
     DRIFT_COLOUR,
 )
+
+
+def _content(story: WorldStory) -> str:
+    """All that tells a story from another, with the names of the first format: older results stay comparable."""
+    return repr(story).replace("WorldPlace(", "Place(").replace("CharacterLook(", "Look(")
 
 
 def _whole(story: WorldStory, *names: str) -> Film:

@@ -24,7 +24,7 @@ from torch.nn import functional
 from onestory_cli.evaluation.drawing import Drawing, gradient_energy
 from onestory_cli.evaluation.network import Pooled
 from onestory_cli.storyworld.vocabulary import SPECIES
-from onestory_cli.storyworld.world import Look
+from onestory_cli.storyworld.world import CharacterLook
 
 Floats = NDArray[np.float32]
 
@@ -40,7 +40,7 @@ class Reading:
     """
 
     present: Mapping[str, float]
-    looks: Mapping[str, Look]
+    looks: Mapping[str, CharacterLook]
     setting: str
     accent_colour: str
     accent_side: str

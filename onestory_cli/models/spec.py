@@ -55,6 +55,7 @@ class ModelSpec:
     shift of the sigmas: sigma -> shift * sigma / (1 + (shift - 1) * sigma). `guidance` is the classifier-free guidance
     scale (1 is off); `memory_guidance` is an additional scale for the memory, in shots that introduce no character.
     `budget` is in latent frames of tokens. `words` is None for a model with an open vocabulary.
+    `phrases` are settings as captions name them: a word of one is known within phrases only, unless it is one itself.
 
     `expand_timesteps`: the base takes one timestep per token (Wan 2.2 TI2V). `image_tokens`: the base reads CLIP tokens
     of the first frame (Wan 2.1 I2V). With a `boundary_ratio` there are two experts: `transformer` for timesteps down to
@@ -94,6 +95,7 @@ class ModelSpec:
     scale: int = 1
     reuse_context: bool = False
     words: tuple[str, ...] | None = None
+    phrases: tuple[str, ...] = ()
     negative: str = ""
     dtype: str = "float32"
     scorer: str = ""

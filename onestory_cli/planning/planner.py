@@ -34,6 +34,7 @@ from onestory_cli.planning.validation import (
     place_of,
     shot_length,
     size_findings,
+    unknown_combinations,
     unknown_words,
 )
 from onestory_cli.story.captions import with_full_looks
@@ -68,7 +69,8 @@ def make_plan(
     jobs = tuple(planner.jobs.values())
     sounds = tuple(planner.sounds())
     story = replace(story, shots=(*planner.shots, *story.shots[len(jobs) :]))
-    warnings = _unique(*planner.warnings, *unknown_words(story, jobs, spec), *no_memory_warning(story, jobs, spec))
+    wording = (*unknown_words(story, jobs, spec), *unknown_combinations(story, jobs, spec))
+    warnings = _unique(*planner.warnings, *wording, *no_memory_warning(story, jobs, spec))
     if planner.findings:
         raise Findings(_unique(*planner.findings, *warnings))
     plan = Plan(
@@ -206,7 +208,8 @@ class Planner:
         no memory where the shot has a picture of its own.
         """
         request, spec = shot.memory, self._spec
-        frames, policy = _or_default(request.frames, spec.memory_frames), _or_default(request.policy, spec.policy)
+        frames = _or_default(request.frames, spec.memory_frames)
+        policy = _or_default(request.policy, self._default_policy(shot))
         budget = _or_default(request.budget, spec.budget)
         chosen = None if request.sources is None else frozenset(request.sources)
         shots = list(self.jobs) if chosen is None else [earlier for earlier in self.jobs if earlier in chosen]
@@ -221,6 +224,14 @@ class Planner:
         if guidance is None:
             guidance = 0.0 if _introduces_character(shot, references) else spec.memory_guidance
         return MemoryJob(frames=frames, budget=budget, policy=policy, sources=sources, shown=shown, guidance=guidance)
+
+    def _default_policy(self, shot: Shot) -> str:
+        """The model's policy; `coverage` for `adaptive` where a caption mentions several ids.
+
+        By relevance alone, one of two characters can take all fine levels of the context, and the other is lost.
+        """
+        several = len(self._mentions[shot.id]) > 1
+        return "coverage" if several and self._spec.policy == "adaptive" else self._spec.policy
 
     def _appearances(
         self, shot: Shot, chosen: frozenset[str] | None, references: frozenset[str]

@@ -6,7 +6,9 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
+from itertools import groupby
 from math import floor
+from operator import itemgetter
 
 from onestory_cli.errors import Diagnostic, Place, shorten
 from onestory_cli.models.bases import BASES
@@ -273,6 +275,37 @@ def _place_of_word(story: Story, job: ShotJob, word: str) -> Place:
         if path in source.spans and (match := next(source.spans_inside(path, pattern), None)):
             return source.text.place(match.start(), match.end())
     return place_of(story, story.shots[job.index], "caption")
+
+
+def unknown_combinations(story: Story, jobs: tuple[ShotJob, ...], spec: ModelSpec) -> tuple[Diagnostic, ...]:
+    """One W313 for each run of words that captions use outside the phrases of the model, where it is used first."""
+    phrases = [tuple(WORD.findall(phrase.casefold())) for phrase in spec.phrases]
+    users: dict[str, ShotJob] = {}
+    for job in jobs:
+        for run in _outside(WORD.findall(job.caption.casefold()), phrases):
+            users.setdefault(run, job)
+    return tuple(
+        Diagnostic(
+            code="W313",
+            message=f'"{spec.name}" does not know "{run}" in this combination',
+            severity="warning",
+            place=_place_of_word(story, job, run),
+            help=f"it knows: {', '.join(' '.join(phrase) for phrase in phrases if {*run.split()} & {*phrase})}",
+        )
+        for run, job in users.items()
+    )
+
+
+def _outside(words: list[str], phrases: list[tuple[str, ...]]) -> Iterator[str]:
+    """The runs of words that belong to phrases, but are not within one of them here."""
+    bound = {word for phrase in phrases for word in phrase if (word,) not in phrases}
+    inside: set[int] = set()
+    for start in range(len(words)):
+        lengths = [len(phrase) for phrase in phrases if tuple(words[start : start + len(phrase)]) == phrase]
+        inside.update(range(start, start + max(lengths, default=0)))
+    free = [word in bound and place not in inside for place, word in enumerate(words)]
+    runs = groupby(zip(words, free, strict=True), key=itemgetter(1))
+    return (" ".join(word for word, _ in run) for outside, run in runs if outside)
 
 
 def _knows(known: set[str], word: str) -> bool:

@@ -9,15 +9,15 @@ Example:
 
 from onestory_cli.storyworld.render import RenderedShot, render_shot
 from onestory_cli.storyworld.stories import PATTERNS, gap_story, make_story, relevance
-from onestory_cli.storyworld.world import Actor, Look, Place, WorldConfig, WorldShot, WorldStory
+from onestory_cli.storyworld.world import Actor, CharacterLook, WorldConfig, WorldPlace, WorldShot, WorldStory
 
 __all__ = [
     "PATTERNS",
     "Actor",
-    "Look",
-    "Place",
+    "CharacterLook",
     "RenderedShot",
     "WorldConfig",
+    "WorldPlace",
     "WorldShot",
     "WorldStory",
     "gap_story",

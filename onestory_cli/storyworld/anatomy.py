@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onestory_cli.storyworld.canvas import EYE_DETAIL, INK, MOUTH_DETAIL, Colour, Part, rgb
+from onestory_cli.storyworld.canvas import EYE_DETAIL, INK, MOUTH_DETAIL, Colour, PaintPart, rgb
 from onestory_cli.storyworld.shapes import Array, Shape, circle, ellipse
 
 WHITE = rgb(250, 250, 250)
@@ -48,9 +48,9 @@ class Anatomy:
     leg_spread: x of the feet, or None without legs
     """
 
-    back: tuple[Part, ...] = ()
-    torso: tuple[Part, ...]
-    head: tuple[Part, ...]
+    back: tuple[PaintPart, ...] = ()
+    torso: tuple[PaintPart, ...]
+    head: tuple[PaintPart, ...]
     trunk: Shape
     shirt: tuple[float, float]
     hat: tuple[float, float, float]
@@ -61,29 +61,29 @@ class Anatomy:
     leg_radius: float = 0.075
 
 
-def detail(shape: Shape, colour: Colour) -> Part:
+def detail(shape: Shape, colour: Colour) -> PaintPart:
     """Return a part without an outline of its own."""
-    return Part(shape=shape, colour=colour, outlined=False)
+    return PaintPart(shape=shape, colour=colour, outlined=False)
 
 
-def solid(shape: Shape, colour: Colour) -> Part:
+def solid(shape: Shape, colour: Colour) -> PaintPart:
     """Return an outlined part."""
-    return Part(shape=shape, colour=colour)
+    return PaintPart(shape=shape, colour=colour)
 
 
-def eye_part(shape: Shape, colour: Colour) -> Part:
+def eye_part(shape: Shape, colour: Colour) -> PaintPart:
     """Return a part of an eye."""
-    return Part(shape=shape, colour=colour, outlined=False, detail=EYE_DETAIL)
+    return PaintPart(shape=shape, colour=colour, outlined=False, detail=EYE_DETAIL)
 
 
-def mouth_part(shape: Shape, colour: Colour) -> Part:
+def mouth_part(shape: Shape, colour: Colour) -> PaintPart:
     """Return a mouth, a nose or a part of one."""
-    return Part(shape=shape, colour=colour, outlined=False, detail=MOUTH_DETAIL)
+    return PaintPart(shape=shape, colour=colour, outlined=False, detail=MOUTH_DETAIL)
 
 
-def eyes(x: float, y: float, spread: float, radius: float = 0.068) -> tuple[Part, ...]:
+def eyes(x: float, y: float, spread: float, radius: float = 0.068) -> tuple[PaintPart, ...]:
     """Return a pair of round eyes that look right."""
-    parts: list[Part] = []
+    parts: list[PaintPart] = []
     for side in (-1, 1):
         centre = x + side * spread
         parts.append(eye_part(circle(centre, y, radius), WHITE))
@@ -92,11 +92,11 @@ def eyes(x: float, y: float, spread: float, radius: float = 0.068) -> tuple[Part
     return tuple(parts)
 
 
-def smile(x: float, y: float, half_width: float) -> Part:
+def smile(x: float, y: float, half_width: float) -> PaintPart:
     """Return a small dark mouth."""
     return mouth_part(ellipse(x, y, half_width, 0.025), INK)
 
 
-def cheeks(x: float, y: float, spread: float, tone: Colour) -> tuple[Part, ...]:
+def cheeks(x: float, y: float, spread: float, tone: Colour) -> tuple[PaintPart, ...]:
     """Return two rosy spots."""
     return tuple(detail(ellipse(x + side * spread, y, 0.05, 0.035), tone) for side in (-1, 1))

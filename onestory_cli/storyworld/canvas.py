@@ -15,7 +15,7 @@ from onestory_cli.storyworld.shapes import Array, Shape
 # float32, shape (3,), components 0..1.
 Colour = NDArray[Any]
 
-# what a viewer looks at first; `Part.detail` counts in this tuple
+# what a viewer looks at first; `PaintPart.detail` counts in this tuple
 DETAILS = ("outline", "eye", "mouth")
 OUTLINE_DETAIL, EYE_DETAIL, MOUTH_DETAIL = range(len(DETAILS))
 
@@ -77,7 +77,7 @@ def over_frames(background: Canvas, frames: int) -> Canvas:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class PaintPart:
     """A shape and its colour; parts of a layer share one outline. detail: its index in `DETAILS`, or None."""
 
     shape: Shape
@@ -90,7 +90,7 @@ class Part:
 class _Stroke:
     region: tuple[slice, slice]
     distance_THW: Array
-    part: Part
+    part: PaintPart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,7 @@ class Brush:
     outline: float
     marks_cover: bool
 
-    def layer(self, parts: Sequence[Part]) -> None:
+    def layer(self, parts: Sequence[PaintPart]) -> None:
         """Paint the common outline of the parts, then the parts in order."""
         per_unit = self.scale * self.canvas.camera.zoom * self.canvas.size
         outline = max(self.outline * per_unit, 0.9)
@@ -124,9 +124,9 @@ class Brush:
 
     def fill(self, shape: Shape, colour: Colour) -> None:
         """Paint one shape without an outline."""
-        self.layer((Part(shape=shape, colour=colour, outlined=False),))
+        self.layer((PaintPart(shape=shape, colour=colour, outlined=False),))
 
-    def _stroke(self, part: Part, per_unit: float, outline: float) -> _Stroke | None:
+    def _stroke(self, part: PaintPart, per_unit: float, outline: float) -> _Stroke | None:
         region = self._region(part.shape, outline / per_unit)
         if region is None:
             return None

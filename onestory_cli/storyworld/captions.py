@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from onestory_cli.storyworld.vocabulary import ACTION_PHRASES, KITE_ACTION, SETTINGS, article
-from onestory_cli.storyworld.world import Actor, Look, Place, PlaceNaming
+from onestory_cli.storyworld.world import Actor, CharacterLook, PlaceNaming, WorldPlace
 
 _INLINE = 0.65
 _BACK_IN = 0.18
@@ -26,13 +26,13 @@ class Known:
     names: what a look is called once it is known, where its species alone does not tell it from its twin
     """
 
-    looks: frozenset[Look] = frozenset()
+    looks: frozenset[CharacterLook] = frozenset()
     settings: frozenset[str] = frozenset()
-    place: Place | None = None
+    place: WorldPlace | None = None
     kite: bool = False
-    names: Mapping[Look, str] = field(default_factory=dict)
+    names: Mapping[CharacterLook, str] = field(default_factory=dict)
 
-    def after(self, place: Place, actors: Sequence[Actor], kite: str = "") -> Known:
+    def after(self, place: WorldPlace, actors: Sequence[Actor], kite: str = "") -> Known:
         """Return what is known after a shot."""
         return replace(
             self,
@@ -43,7 +43,7 @@ class Known:
         )
 
 
-def twin_names(looks: Sequence[Look]) -> dict[Look, str]:
+def twin_names(looks: Sequence[CharacterLook]) -> dict[CharacterLook, str]:
     """Return "red fox" or "fox with the hat" for each look that shares its species with another one."""
     names = {}
     for look in looks:
@@ -67,7 +67,7 @@ class Captions:
 def write_captions(
     rng: np.random.Generator,
     *,
-    place: Place,
+    place: WorldPlace,
     actors: Sequence[Actor],
     framing: str,
     known: Known,
@@ -94,7 +94,7 @@ def write_captions(
     )
 
 
-def full_caption(*, place: Place, actors: Sequence[Actor], framing: str, kite: str = "") -> str:
+def full_caption(*, place: WorldPlace, actors: Sequence[Actor], framing: str, kite: str = "") -> str:
     """For example "Wide shot. a red fox walks right on a beach."."""
     label = f"{framing.capitalize()}."
     the_kite = article(f"{kite} kite") if kite else ""
@@ -105,7 +105,7 @@ def full_caption(*, place: Place, actors: Sequence[Actor], framing: str, kite: s
     return f"{label} {clause} {SETTINGS[place.setting].preposition} {place.words()}."
 
 
-def _place_naming(rng: np.random.Generator, *, place: Place, known: Known, may_omit: bool) -> PlaceNaming:
+def _place_naming(rng: np.random.Generator, *, place: WorldPlace, known: Known, may_omit: bool) -> PlaceNaming:
     if place.setting not in known.settings:
         return "full"
     if may_omit and known.place == place and rng.random() < _OMIT_PLACE:
@@ -113,7 +113,7 @@ def _place_naming(rng: np.random.Generator, *, place: Place, known: Known, may_o
     return "again"
 
 
-def _place_words(rng: np.random.Generator, place: Place, naming: PlaceNaming) -> str:
+def _place_words(rng: np.random.Generator, place: WorldPlace, naming: PlaceNaming) -> str:
     if naming == "omitted":
         return ""
     if naming == "full":
@@ -133,7 +133,7 @@ def _kite_words(rng: np.random.Generator, kite: str, known: Known) -> str:
     return _again(rng, "kite") if known.kite else article(f"{kite} kite")
 
 
-def _empty_kite_body(place: Place, the_place: str, the_kite: str) -> str:
+def _empty_kite_body(place: WorldPlace, the_place: str, the_kite: str) -> str:
     return f"{the_kite} {ACTION_PHRASES[KITE_ACTION][0][0]} over {the_place}."
 
 
@@ -157,7 +157,7 @@ def _clause(rng: np.random.Generator | None, actors: Sequence[Actor], names: Seq
     return " and ".join(acts)
 
 
-def _body(rng: np.random.Generator, *, place: Place, the_place: str, clause: str, known: Known) -> str:
+def _body(rng: np.random.Generator, *, place: WorldPlace, the_place: str, clause: str, known: Known) -> str:
     """One or two sentences with the clause and the place, each of which may be empty."""
     if not clause:
         return f"{the_place}."

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from onestory_cli.storyworld.anatomy import Anatomy, Pose, Tones, detail, solid
-from onestory_cli.storyworld.canvas import INK, Brush, Canvas, Colour, Part, rgb
+from onestory_cli.storyworld.canvas import INK, Brush, Canvas, Colour, PaintPart, rgb
 from onestory_cli.storyworld.shapes import Array, Scalar, box, capsule, circle, cut
 from onestory_cli.storyworld.species import BUILDERS
 from onestory_cli.storyworld.vocabulary import COLOURS, KITE_ACTION
-from onestory_cli.storyworld.world import Actor, Look
+from onestory_cli.storyworld.world import Actor, CharacterLook
 
 # World units per local unit: a character of height 1 fills about half of a wide shot.
 CHARACTER_SCALE = 0.55
@@ -153,7 +153,7 @@ def _raised(action: str, phase_T11: Array, style: ActingStyle) -> Array | None:
     return np.float32(style.wave_angle) - swing
 
 
-def _paint(brush: Brush, anatomy: Anatomy, pose: Pose, look: Look, style: ActingStyle) -> None:
+def _paint(brush: Brush, anatomy: Anatomy, pose: Pose, look: CharacterLook, style: ActingStyle) -> None:
     rear, front = (_arm(anatomy, pose, side=side, style=style) for side in (-1, 1))
     brush.layer((*anatomy.back, *_legs(anatomy, pose, style), *rear))
     # The shirt has its own outline, so it comes after the torso's layer.
@@ -171,7 +171,7 @@ def _paint(brush: Brush, anatomy: Anatomy, pose: Pose, look: Look, style: Acting
         _hat(brush, anatomy, wear, crown=style.crown, lift=style.frog_hat if look.species == "frog" else 0.0)
 
 
-def _legs(anatomy: Anatomy, pose: Pose, style: ActingStyle) -> tuple[Part, ...]:
+def _legs(anatomy: Anatomy, pose: Pose, style: ActingStyle) -> tuple[PaintPart, ...]:
     if anatomy.leg_spread is None:
         return ()
     legs = []
@@ -185,7 +185,7 @@ def _legs(anatomy: Anatomy, pose: Pose, style: ActingStyle) -> tuple[Part, ...]:
     return tuple(legs)
 
 
-def _arm(anatomy: Anatomy, pose: Pose, *, side: int, style: ActingStyle) -> tuple[Part, ...]:
+def _arm(anatomy: Anatomy, pose: Pose, *, side: int, style: ActingStyle) -> tuple[PaintPart, ...]:
     """The arm on one side, raised if it waves, else hanging and swinging with the walk; with a hand where it waves."""
     x, y = anatomy.shoulder
     hand_x, hand_y = _hand(anatomy, pose, side=side, style=style)

@@ -1,4 +1,4 @@
-"""Drawing the outdoor and indoor places, from the details that a `Place` keeps."""
+"""Drawing the outdoor and indoor places, from the details that a `WorldPlace` keeps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from onestory_cli.storyworld.canvas import INK, Brush, Canvas, Colour, rgb
 from onestory_cli.storyworld.daylight import DAYLIGHT, light_place
 from onestory_cli.storyworld.shapes import Array, Shape, box, capsule, circle, cut, ellipse, polygon, skyline
 from onestory_cli.storyworld.vocabulary import COLOURS
-from onestory_cli.storyworld.world import Place
+from onestory_cli.storyworld.world import WorldPlace
 
 _JITTER = 0.028
 
@@ -21,7 +21,7 @@ _JITTER = 0.028
 class Scene:
     """A place unpacked for drawing.
 
-    accent: colour of the accent object; accent_x, sun_x: as in `Place`
+    accent: colour of the accent object; accent_x, sun_x: as in `WorldPlace`
     tints: offsets of the palette, per paint (3,)
     spots, sizes: 12 numbers 0..1 each that lay out repeated things
     pick: 0..3, a choice of palette
@@ -38,7 +38,7 @@ class Scene:
     time: str
 
 
-def draw_place(canvas: Canvas, place: Place) -> None:
+def draw_place(canvas: Canvas, place: WorldPlace) -> None:
     """Paint a place on a canvas of one frame."""
     origin = np.zeros((1, 1, 1), np.float32)
     brush = Brush(canvas=canvas, x_T11=origin, y_T11=origin, scale=1.0, facing=1, outline=0.012, marks_cover=False)
@@ -47,7 +47,7 @@ def draw_place(canvas: Canvas, place: Place) -> None:
     np.clip(canvas.pixels_CTHW, 0, 1, out=canvas.pixels_CTHW)
 
 
-def _scene(place: Place) -> Scene:
+def _scene(place: WorldPlace) -> Scene:
     rng = np.random.default_rng(place.layout_seed)
     tints = tuple(rng.normal(0, _JITTER, (4, 3)).clip(-2 * _JITTER, 2 * _JITTER).astype(np.float32))
     accent = rgb(*COLOURS[place.accent_colour])

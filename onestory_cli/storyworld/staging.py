@@ -9,7 +9,7 @@ import numpy as np
 
 from onestory_cli.storyworld.captions import Known, write_captions
 from onestory_cli.storyworld.vocabulary import KITE_ACTION, SETTINGS
-from onestory_cli.storyworld.world import Actor, Look, Place, WorldConfig, WorldShot, is_held_out
+from onestory_cli.storyworld.world import Actor, CharacterLook, WorldConfig, WorldPlace, WorldShot, is_held_out
 
 _ACCENT_SPOTS = (0.19, 0.5, 0.81)
 _SOLO_FRAMINGS = {"wide shot": 0.45, "medium shot": 0.35, "close-up": 0.2}
@@ -33,8 +33,8 @@ class Company:
     kite: colour of the story's kite, "" without one
     """
 
-    looks: tuple[Look, ...]
-    places: tuple[Place, ...]
+    looks: tuple[CharacterLook, ...]
+    places: tuple[WorldPlace, ...]
     kite: str = ""
 
 
@@ -66,8 +66,8 @@ def _extend(rng: np.random.Generator, company: Company, config: WorldConfig, *, 
 def stage_shot(
     rng: np.random.Generator,
     *,
-    place: Place,
-    looks: Sequence[Look],
+    place: WorldPlace,
+    looks: Sequence[CharacterLook],
     known: Known,
     plain: bool = False,
     kite: str = "",
@@ -98,7 +98,7 @@ def stage_shot(
 
 
 def _with_kite(
-    rng: np.random.Generator, actors: tuple[Actor, ...], *, kite: str, place: Place, framing: str
+    rng: np.random.Generator, actors: tuple[Actor, ...], *, kite: str, place: WorldPlace, framing: str
 ) -> tuple[tuple[Actor, ...], str]:
     """Let a single actor fly the kite, or an empty sky show it, by chance and where the frame has room for it."""
     possible = SETTINGS[place.setting].has_sky and len(actors) < 2 and framing != "close-up"
@@ -118,7 +118,7 @@ def _choose(rng: np.random.Generator, weights: dict[str, float]) -> str:
     return names[int(rng.choice(len(names), p=share / share.sum()))]
 
 
-def _look(rng: np.random.Generator, species: str, config: WorldConfig) -> Look:
+def _look(rng: np.random.Generator, species: str, config: WorldConfig) -> CharacterLook:
     """A random look; version 2 redraws one that its `combinations` leave out, for as long as another is possible."""
     look = _any_look(rng, species, config)
     while not _allowed(look, config) and any(_allowed(other, config) for other in _looks_of(species, config)):
@@ -126,13 +126,13 @@ def _look(rng: np.random.Generator, species: str, config: WorldConfig) -> Look:
     return look
 
 
-def _allowed(look: Look, config: WorldConfig) -> bool:
+def _allowed(look: CharacterLook, config: WorldConfig) -> bool:
     if config.version == 1 or config.combinations == "all" or config.accessories == ("none",):
         return True
     return is_held_out(look) == (config.combinations == "unseen")
 
 
-def _twin(rng: np.random.Generator, look: Look, config: WorldConfig) -> Look | None:
+def _twin(rng: np.random.Generator, look: CharacterLook, config: WorldConfig) -> CharacterLook | None:
     """A look of the same species that differs in colour or in its accessory; None if the world has no other."""
     others = [other for other in _looks_of(look.species, config) if _allowed(other, config)]
     alike = [other for other in others if other.colour == look.colour and other.accessory != look.accessory]
@@ -142,24 +142,24 @@ def _twin(rng: np.random.Generator, look: Look, config: WorldConfig) -> Look | N
     return chosen[int(rng.integers(len(chosen)))] if chosen else None
 
 
-def _looks_of(species: str, config: WorldConfig) -> Iterator[Look]:
+def _looks_of(species: str, config: WorldConfig) -> Iterator[CharacterLook]:
     for colour in config.colours:
         for accessory in config.accessories:
             if accessory == "none":
-                yield Look(species=species, colour=colour)
+                yield CharacterLook(species=species, colour=colour)
                 continue
             for worn in config.colours:
                 if worn != colour:
-                    yield Look(species=species, colour=colour, accessory=accessory, accessory_colour=worn)
+                    yield CharacterLook(species=species, colour=colour, accessory=accessory, accessory_colour=worn)
 
 
-def _any_look(rng: np.random.Generator, species: str, config: WorldConfig) -> Look:
+def _any_look(rng: np.random.Generator, species: str, config: WorldConfig) -> CharacterLook:
     colour = config.colours[int(rng.integers(len(config.colours)))]
     accessory = config.accessories[int(rng.integers(len(config.accessories)))]
     if accessory == "none":
-        return Look(species=species, colour=colour)
+        return CharacterLook(species=species, colour=colour)
     others = [name for name in config.colours if name != colour]
-    return Look(
+    return CharacterLook(
         species=species,
         colour=colour,
         accessory=accessory,
@@ -167,9 +167,9 @@ def _any_look(rng: np.random.Generator, species: str, config: WorldConfig) -> Lo
     )
 
 
-def _place(rng: np.random.Generator, setting: str, config: WorldConfig) -> Place:
+def _place(rng: np.random.Generator, setting: str, config: WorldConfig) -> WorldPlace:
     accent_x = _ACCENT_SPOTS[int(rng.integers(3))] + float(rng.uniform(-0.02, 0.02))
-    return Place(
+    return WorldPlace(
         setting=setting,
         accent_colour=config.colours[int(rng.integers(len(config.colours)))],
         accent_x=round(accent_x, 4),
@@ -189,7 +189,7 @@ def _framing(rng: np.random.Generator, count: int, *, plain: bool) -> str:
     return _choose(rng, _PAIR_FRAMINGS if plain or count == 2 else _SOLO_FRAMINGS)
 
 
-def _actors(rng: np.random.Generator, *, place: Place, looks: Sequence[Look]) -> tuple[Actor, ...]:
+def _actors(rng: np.random.Generator, *, place: WorldPlace, looks: Sequence[CharacterLook]) -> tuple[Actor, ...]:
     if not looks:
         return ()
     if len(looks) == 1:
@@ -206,7 +206,7 @@ def _actors(rng: np.random.Generator, *, place: Place, looks: Sequence[Look]) ->
     )
 
 
-def _solo_x(rng: np.random.Generator, place: Place, action: str) -> float:
+def _solo_x(rng: np.random.Generator, place: WorldPlace, action: str) -> float:
     """Beside the accent object; nearer to the middle for a walk, which needs room."""
     jitter = float(rng.uniform(-0.03, 0.03))
     walks = action.startswith("walks")
@@ -220,7 +220,7 @@ def _solo_x(rng: np.random.Generator, place: Place, action: str) -> float:
     return round(base + jitter, 4)
 
 
-def _pair_x(rng: np.random.Generator, place: Place) -> tuple[float, float]:
+def _pair_x(rng: np.random.Generator, place: WorldPlace) -> tuple[float, float]:
     """Left and right third, moved a little away from the accent object."""
     jitter = float(rng.uniform(-0.015, 0.015))
     if place.accent_x < 0.4:

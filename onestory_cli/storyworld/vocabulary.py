@@ -99,6 +99,13 @@ def article(phrase: str) -> str:
     return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
 
 
+def setting_phrases(setting: str, version: int) -> tuple[str, ...]:
+    """Return the noun of a setting, alone and in version 2 with each of its times of day."""
+    words = SETTINGS[setting]
+    times = words.times if version > 1 else words.times[:1]
+    return tuple(f"{words.noun}{TIME_PHRASES[time]}" for time in times)
+
+
 def words_of(version: int) -> tuple[str, ...]:
     """Return every word of a version's captions. The order is the order of tokens in a trained tokenizer."""
     phrases = [*SPECIES, *COLOURS, *ACCESSORIES[1:], *FRAMINGS]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from onestory_cli.storyworld import vocabulary
@@ -63,7 +63,7 @@ class WorldConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class CharacterLook:
     """How a character looks, for a whole story. ``accessory_colour`` is "" without accessory."""
 
     species: str
@@ -89,7 +89,7 @@ class Look:
         return f"{phrase} with {vocabulary.article(f'{self.accessory_colour} {self.accessory}')}"
 
 
-def is_held_out(look: Look) -> bool:
+def is_held_out(look: CharacterLook) -> bool:
     """Whether version 2 keeps this (species, colour, accessory) out of training; the accessory's colour is free."""
     if look.accessory == "none":
         return False
@@ -98,7 +98,7 @@ def is_held_out(look: Look) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class WorldPlace:
     """A setting with the details that persist whenever a story returns to it.
 
     accent_colour: colour name of the accent object (umbrella, tent, fridge, ...)
@@ -113,7 +113,7 @@ class Place:
     accent_x: float
     sun_x: float
     layout_seed: int
-    time: str = "day"
+    time: str = field(default="day", repr=False)  # see `kite` of a shot
 
     def __post_init__(self) -> None:
         _require_known("setting", (self.setting,), vocabulary.SETTINGS)
@@ -134,7 +134,7 @@ class Actor:
     facing: 1 looks right, -1 looks left
     """
 
-    look: Look
+    look: CharacterLook
     action: str
     x: float
     facing: int
@@ -159,7 +159,7 @@ class WorldShot:
         (then it is that of the shot before)
     """
 
-    place: Place
+    place: WorldPlace
     actors: tuple[Actor, ...]
     framing: str
     ground: float
@@ -167,7 +167,7 @@ class WorldShot:
     full_caption: str
     names_look: tuple[bool, ...]
     names_place: PlaceNaming
-    kite: str = ""
+    kite: str = field(default="", repr=False)  # the captions tell it, and keys of benchmarks contain the other fields
 
     def __post_init__(self) -> None:
         _require_known("framing", (self.framing,), vocabulary.FRAMINGS)

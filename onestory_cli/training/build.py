@@ -30,7 +30,8 @@ from onestory_cli.models.selection_model import TextSelector
 from onestory_cli.models.spec import ModelFiles
 from onestory_cli.models.transformer import MemoryWanTransformer
 from onestory_cli.models.vae_codec import VaeCodec
-from onestory_cli.training.recipe import Recipe
+from onestory_cli.training.data import known_phrases
+from onestory_cli.training.recipe import Recipe, world_config
 
 PAD, UNKNOWN, END = "<pad>", "<unk>", "</s>"
 
@@ -177,6 +178,7 @@ def model_spec(recipe: Recipe, words: Sequence[str], *, folder: Path) -> ModelSp
         budget=size.memory.budget,
         scale=size.sampling.scale,
         words=tuple(words),
+        phrases=known_phrases(world_config(world)),
     )
 
 

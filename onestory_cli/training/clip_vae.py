@@ -53,6 +53,21 @@ def decode_clips(vae: AutoencoderKLWan, latents: Tensor) -> Tensor:
     return unpatchify(decoded.contiguous(), vae.config.patch_size)
 
 
+def reconstruction_losses(
+    decoded: Tensor, pixels: Tensor, weight: Tensor, *, compiled: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Return the weighted mean of absolute and squared errors, and that of the absolute errors of differences."""
+    losses = _compiled_losses() if compiled else _losses
+    return losses(decoded, pixels, weight)
+
+
+def _losses(decoded: Tensor, pixels: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    error = decoded - pixels
+    down = weight[..., 1:, :] * (error[..., 1:, :] - error[..., :-1, :]).abs()
+    along = weight[..., 1:] * (error[..., 1:] - error[..., :-1]).abs()
+    return (weight * (error.abs() + error.square())).mean(), down.mean() + along.mean()
+
+
 def _channels_last(x: Tensor) -> Tensor:
     """Lay out memory channel by channel, as processors convolve fastest; convolutions pass the layout on."""
     return x.contiguous(memory_format=torch.channels_last_3d) if x.device.type == "cpu" else x
@@ -84,6 +99,11 @@ def _normalise(x: Tensor, gamma: Tensor) -> Tensor:
     """The stock norm ``x / |x| * sqrt(C) * gamma`` over channels, as one root of a mean square."""
     full = x.float()
     return (full * torch.rsqrt(full.square().mean(1, keepdim=True) + _TINY) * gamma).to(x.dtype)
+
+
+@cache
+def _compiled_losses() -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]:
+    return torch.compile(_losses, dynamic=True)
 
 
 @cache

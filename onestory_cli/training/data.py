@@ -47,6 +47,11 @@ def known_words(config: WorldConfig) -> tuple[str, ...]:
     return tuple(word for word in vocabulary.words_of(config.version) if word not in left_out)
 
 
+def known_phrases(config: WorldConfig) -> tuple[str, ...]:
+    """Return the settings of this part of the world as captions name them: "beach", "beach at night", ..."""
+    return tuple(phrase for key in config.settings for phrase in vocabulary.setting_phrases(key, config.version))
+
+
 # Bits of `PixelData.kinds`: what a pixel shows. An outline or an eye of a character has that character's bit too.
 CHARACTER, OUTLINE, EYE, MOUTH = 1, 2, 4, 8
 _DETAIL_BITS = np.array([0, OUTLINE, EYE, MOUTH], np.uint8)  # by value of `RenderedShot.details_THW`

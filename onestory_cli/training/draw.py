@@ -22,7 +22,7 @@ from onestory_cli.storyworld.world import WorldConfig
 CHUNK = 4  # stories handed to a worker at once
 
 
-class Drawn(NamedTuple):
+class RenderedStory(NamedTuple):
     """A rendered story: pixels (J, P, H, W, 3), and the masks of `RenderedShot`, both (J, P, H, W)."""
 
     pixels_JPHWC: NDArray[np.uint8]
@@ -30,17 +30,17 @@ class Drawn(NamedTuple):
     details_JPHW: NDArray[np.uint8]
 
 
-def draw_pixels(seed: int, *, config: WorldConfig, shots: int) -> Drawn:
+def draw_pixels(seed: int, *, config: WorldConfig, shots: int) -> RenderedStory:
     """Render one story."""
     drawn = [render_shot(shot, config) for shot in make_story(seed, config, shots=shots).shots]
-    return Drawn(
+    return RenderedStory(
         pixels_JPHWC=np.stack([item.pixels_THWC for item in drawn]),
         cast_JPHW=np.stack([item.cast_THW for item in drawn]),
         details_JPHW=np.stack([item.details_THW for item in drawn]),
     )
 
 
-def draw_stories(seeds: Sequence[int], *, config: WorldConfig, shots: int) -> Iterator[Drawn]:
+def draw_stories(seeds: Sequence[int], *, config: WorldConfig, shots: int) -> Iterator[RenderedStory]:
     """`draw_pixels` of many seeds in order; a handful is drawn here, more by a worker per processor."""
     job = partial(draw_pixels, config=config, shots=shots)
     if len(seeds) <= CHUNK:

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from onestory_cli.storyworld.sight import SIDES, shows_accent, side
 from onestory_cli.storyworld.vocabulary import ACCESSORIES, COLOURS, SETTINGS, SPECIES, tokens
-from onestory_cli.storyworld.world import Look, WorldShot, WorldStory
+from onestory_cli.storyworld.world import CharacterLook, WorldShot, WorldStory
 from onestory_cli.training.shown import NO_LABEL, seeded_linear
 
 MOST_ACTORS = 2
@@ -33,7 +33,7 @@ def look_labels(shot: WorldShot) -> list[list[int]]:
     return rows + [[NO_LABEL] * len(ATTRIBUTES)] * (MOST_ACTORS - len(rows))
 
 
-def _labels(look: Look) -> list[int]:
+def _labels(look: CharacterLook) -> list[int]:
     values = (look.species, look.colour, look.accessory, look.accessory_colour)
     return [names.index(value) if value else NO_LABEL for names, value in zip(ATTRIBUTES, values, strict=True)]
 
@@ -53,7 +53,7 @@ def word_labels(caption: str, shot: WorldShot, spelled: Sequence[bool], *, lengt
     return rows[:length]
 
 
-def _names(look: Look) -> list[str]:
+def _names(look: CharacterLook) -> list[str]:
     """What a caption may call a known character: twins need more than their species. The longest that fits is meant."""
     return [f"{look.species} with the {look.accessory}", f"{look.colour} {look.species}", look.species]
 
@@ -69,7 +69,7 @@ def _found(words: Sequence[str], phrases: Sequence[str]) -> tuple[int, list[str]
 
 def identities(story: WorldStory) -> list[list[int]]:
     """(J, A): which character of the story each actor is, counted as they appear; twins are two."""
-    known: list[Look] = []
+    known: list[CharacterLook] = []
     rows = []
     for shot in story.shots:
         known += [actor.look for actor in shot.actors if actor.look not in known]

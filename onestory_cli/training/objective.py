@@ -22,7 +22,7 @@ from onestory_cli.memory.selector import selection_loss
 from onestory_cli.models.load import LoadedModel, is_fast_in_bfloat16
 from onestory_cli.models.transformer import token_timesteps
 from onestory_cli.training.asked import Asked, token_losses, watch
-from onestory_cli.training.clip_vae import decode_clips, encode_clips, whole_clips
+from onestory_cli.training.clip_vae import decode_clips, encode_clips, reconstruction_losses, whole_clips
 from onestory_cli.training.data import CHARACTER, EYE, MOUTH, OUTLINE, LatentData, PixelData, StoryBatch
 from onestory_cli.training.looks import WordReader
 from onestory_cli.training.recipe import Stage
@@ -55,12 +55,9 @@ class VaeObjective:
             posterior = encode_clips(vae, pixels)
             spread = torch.randn(posterior.mean.shape, generator=noise).to(pixels)
             decoded = decode_clips(vae, posterior.mean + posterior.std * spread).float()
-        error = decoded - pixels
-        edges = [(weight.narrow(axis, 1, error.shape[axis] - 1) * error.diff(dim=axis).abs()).mean() for axis in (3, 4)]
-        sharp = edges[0] + edges[1]
+        flat, sharp = reconstruction_losses(decoded, pixels, weight, compiled=self.compiled)
         divergence = 0.5 * (posterior.mean.square() + posterior.var - 1 - posterior.logvar).mean()
-        loss = (weight * (error.abs() + error.square())).mean()
-        loss = loss + self.stage.gradient * sharp + self.stage.kl * divergence
+        loss = flat + self.stage.gradient * sharp + self.stage.kl * divergence
         return {"loss": loss, "psnr": psnr(decoded.detach(), pixels), "kl": divergence.detach()}
 
     def _weight(self, kinds: Tensor) -> Tensor:

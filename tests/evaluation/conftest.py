@@ -15,7 +15,7 @@ from onestory_cli.evaluation.view import Reading, View
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.sight import side
 from onestory_cli.storyworld.vocabulary import COLOURS, SPECIES, WORDS
-from onestory_cli.storyworld.world import Look, WorldConfig, WorldShot
+from onestory_cli.storyworld.world import CharacterLook, WorldConfig, WorldShot
 from onestory_cli.training.build import build_model
 from onestory_cli.training.recipe import Data, Memory, Model, Recipe, TextSize, TransformerSize, VaeSize, World
 
@@ -60,7 +60,7 @@ def readout() -> Readout:
 
 def perfect(shot: WorldShot) -> Reading:
     """What an eye that never errs reads in a shot; absent species look like nothing in the world."""
-    looks = {species: Look(species=species, colour=list(COLOURS)[-1]) for species in SPECIES}
+    looks = {species: CharacterLook(species=species, colour=list(COLOURS)[-1]) for species in SPECIES}
     looks |= {actor.look.species: actor.look for actor in shot.actors}
     return Reading(
         present={species: float(species in {actor.look.species for actor in shot.actors}) for species in SPECIES},

@@ -8,7 +8,7 @@ from dataclasses import replace
 from onestory_cli.evaluation.questions import ABSENT_3, DETAIL, FIRST, LATER, OWN, PAIR, ROWS, answers, appearances
 from onestory_cli.evaluation.view import Reading
 from onestory_cli.storyworld.stories import gap_story, make_story
-from onestory_cli.storyworld.world import Look, WorldStory
+from onestory_cli.storyworld.world import CharacterLook, WorldStory
 from tests.evaluation.conftest import WORLD, perfect
 
 
@@ -38,7 +38,7 @@ def test_a_gap_counts_the_shots_without_the_character() -> None:
 def test_a_wrong_colour_is_wrong_for_the_story_and_right_for_its_own_first_shot() -> None:
     story = gap_story(3, WORLD, gap=1)
     look = story.shots[0].actors[0].look
-    wrong = Look(species=look.species, colour="orange")
+    wrong = CharacterLook(species=look.species, colour="orange")
     readings = read(story)
     for index in (0, 2):
         readings[index] = replace(readings[index], looks={**readings[index].looks, look.species: wrong})
@@ -64,7 +64,7 @@ def test_two_characters_need_both() -> None:
     )
     readings = read(story)
     species = story.shots[index].actors[1].look.species
-    looks = {**readings[index].looks, species: Look(species=species, colour="orange")}
+    looks = {**readings[index].looks, species: CharacterLook(species=species, colour="orange")}
     readings[index] = replace(readings[index], looks=looks)
     assert (f"{PAIR}: both colours", False) in set(answers(story, readings))
 

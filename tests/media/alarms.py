@@ -22,7 +22,7 @@ from onestory_cli.quality import CUT, FLASH, FROZEN, RULES, SHIFT, faults, judge
 from onestory_cli.store.run import Run
 from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.stories import make_story
-from onestory_cli.storyworld.world import Place, WorldConfig
+from onestory_cli.storyworld.world import WorldConfig, WorldPlace
 
 LATENT_FRAMES = 5
 MIDDLE = 8  # of 17 frames
@@ -33,7 +33,7 @@ class TrueClip:
     """One shot as it should be, of a story and a place."""
 
     story: int
-    place: Place
+    place: WorldPlace
     actors: int
     pixels_PHWC: Pixels
 
@@ -49,7 +49,7 @@ def storyworld_clips(*, stories: int) -> Iterator[TrueClip]:
 
 def numbers_of(clips: Iterable[TrueClip]) -> Iterator[tuple[TrueClip, dict[str, float | None]]]:
     """Each clip with its numbers by the names of their checks."""
-    seen: dict[tuple[int, Place], np.ndarray] = {}
+    seen: dict[tuple[int, WorldPlace], np.ndarray] = {}
     for clip in clips:
         own = np.array(colours(clip.pixels_PHWC, LATENT_FRAMES))
         key = (clip.story, clip.place)

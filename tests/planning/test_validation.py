@@ -175,6 +175,34 @@ def test_an_open_vocabulary_has_no_unknown_words() -> None:
     assert warnings == ()
 
 
+PHRASES = replace(
+    SPEC,
+    words=("a", "in", "fox", "waves", "beach", "desert", "city", "at", "night"),
+    phrases=("beach", "desert", "city at night"),
+)
+
+
+def combinations(*captions: str, spec: ModelSpec = PHRASES) -> list[str]:
+    story = story_of(*(shot(id, caption) for id, caption in zip("abc", captions, strict=False)))
+    return [f"{item.code}: {item.message}" for item in make_plan(story, spec)[1]]
+
+
+def test_known_words_in_an_unknown_combination_are_reported() -> None:
+    found = combinations("A fox waves in a desert at night.", "A fox at night in a city at night.")
+    assert found == ['W313: "numbers" does not know "at night" in this combination']
+
+
+def test_phrases_of_the_model_and_words_of_their_own_are_known() -> None:
+    assert combinations("A fox waves in a City at Night.", "a beach. a desert.") == []
+    both = replace(PHRASES, phrases=("beach", "beach at night", "night"))
+    assert combinations("a beach at night", "a night", spec=both) == []
+    assert combinations("a desert at", spec=both) == ['W313: "numbers" does not know "at" in this combination']
+
+
+def test_a_model_without_phrases_has_no_combinations() -> None:
+    assert combinations("at night", spec=replace(PHRASES, phrases=())) == []
+
+
 CAST = "characters: {fox: {look: a red fox}}\nsettings: {beach: {look: a beach}}\n"
 
 

@@ -9,22 +9,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from onestory_cli.storyworld import Actor, Look, Place, WorldConfig, WorldShot, make_story, render_shot
+from onestory_cli.storyworld import Actor, CharacterLook, WorldConfig, WorldPlace, WorldShot, make_story, render_shot
 from onestory_cli.storyworld.vocabulary import ACCESSORIES, ACTIONS, COLOURS, FRAMINGS, KITE_ACTION, SETTINGS, SPECIES
 
 SHORT = WorldConfig(frames=3)
 FULL = WorldConfig()
 
 
-def place(setting: str = "meadow", accent: str = "white", accent_x: float = 0.19) -> Place:
-    return Place(setting=setting, accent_colour=accent, accent_x=accent_x, sun_x=0.4, layout_seed=11)
+def place(setting: str = "meadow", accent: str = "white", accent_x: float = 0.19) -> WorldPlace:
+    return WorldPlace(setting=setting, accent_colour=accent, accent_x=accent_x, sun_x=0.4, layout_seed=11)
 
 
 def shot(
-    *looks: Look,
+    *looks: CharacterLook,
     framing: str = "wide shot",
     action: str = "stands",
-    where: Place | None = None,
+    where: WorldPlace | None = None,
     facing: int = 1,
     kite: str = "",
 ) -> WorldShot:
@@ -51,8 +51,8 @@ def near(pixels: NDArray[np.uint8], colour: str, tolerance: int = 12) -> NDArray
     return np.asarray((distance <= tolerance).all(-1))
 
 
-FOX = Look(species="fox", colour="red", accessory="scarf", accessory_colour="blue")
-BEAR = Look(species="bear", colour="purple")
+FOX = CharacterLook(species="fox", colour="red", accessory="scarf", accessory_colour="blue")
+BEAR = CharacterLook(species="bear", colour="purple")
 
 
 GOLDEN = [
@@ -121,7 +121,7 @@ def test_every_look_is_seen_in_every_framing(species: str, framing: str) -> None
     config = WorldConfig(frames=1)
     # Neither grass nor sky nor house is near these colours.
     for accessory in ACCESSORIES:
-        look = Look(
+        look = CharacterLook(
             species=species,
             colour="purple",
             accessory=accessory,
@@ -141,14 +141,14 @@ def test_every_look_is_seen_in_every_framing(species: str, framing: str) -> None
 @pytest.mark.parametrize(("framing", "low", "high"), [("wide shot", 0.45, 0.65), ("medium shot", 0.6, 0.85)])
 def test_characters_are_big(framing: str, low: float, high: float) -> None:
     for species in SPECIES:
-        look = Look(species=species, colour="purple")
+        look = CharacterLook(species=species, colour="purple")
         mask = render_shot(shot(look, framing=framing), WorldConfig(frames=1)).mask_THW[0]
         assert low <= mask.any(1).mean() <= high + 0.08 * (species == "rabbit"), species
 
 
 @pytest.mark.parametrize("colour", COLOURS)
 def test_every_colour_is_painted_as_defined(colour: str) -> None:
-    rendered = render_shot(shot(Look(species="bear", colour=colour)), SHORT)
+    rendered = render_shot(shot(CharacterLook(species="bear", colour=colour)), SHORT)
     assert (near(rendered.pixels_THWC, colour, 3) & rendered.mask_THW).sum() > 100
 
 
@@ -218,7 +218,7 @@ def _centre_x(mask_HW: NDArray[np.bool_]) -> float:
 @pytest.mark.parametrize(("action", "sign"), [("walks right", 1), ("walks left", -1)])
 def test_walks_cross_about_a_third_of_the_frame(action: str, sign: int) -> None:
     where = place(accent_x=0.5)
-    one = shot(Look(species="robot", colour="blue"), action=action, where=where)
+    one = shot(CharacterLook(species="robot", colour="blue"), action=action, where=where)
     one = replace(one, actors=(replace(one.actors[0], x=0.5),))
     mask = render_shot(one, FULL).mask_THW
     moved = _centre_x(mask[-1]) - _centre_x(mask[0])

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from onestory_cli.storyworld import Place
+from onestory_cli.storyworld import WorldPlace
 from onestory_cli.storyworld.sight import accent_mask, shows_accent, shows_sun, side
 from onestory_cli.storyworld.vocabulary import SETTINGS
-from onestory_cli.storyworld.world import Actor, Look, WorldShot
+from onestory_cli.storyworld.world import Actor, CharacterLook, WorldShot
 
-PLACE = Place(setting="beach", accent_colour="red", accent_x=0.2, sun_x=0.2, layout_seed=1)
+PLACE = WorldPlace(setting="beach", accent_colour="red", accent_x=0.2, sun_x=0.2, layout_seed=1)
 LONELY = WorldShot(
     place=PLACE,
     actors=(),
@@ -22,7 +22,7 @@ LONELY = WorldShot(
     names_look=(),
     names_place="full",
 )
-FOX = Actor(look=Look(species="fox", colour="red"), action="stands", x=0.2, facing=1)
+FOX = Actor(look=CharacterLook(species="fox", colour="red"), action="stands", x=0.2, facing=1)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from onestory_cli.storyworld import Look, Place, WorldConfig, WorldStory, make_story, relevance, render_shot
+from onestory_cli.storyworld import (
+    CharacterLook,
+    WorldConfig,
+    WorldPlace,
+    WorldStory,
+    make_story,
+    relevance,
+    render_shot,
+)
 from onestory_cli.storyworld.stories import patterns_of
 from onestory_cli.storyworld.vocabulary import COLOURS, KITE_ACTION, SETTINGS, tokens, words_of
 from onestory_cli.storyworld.world import HELD_OUT, is_held_out
@@ -15,14 +23,14 @@ from tests.storyworld.test_render import FOX, place, shot
 
 WORLD = WorldConfig(version=2, frames=5)
 SIX = WorldConfig(version=2, species=("fox", "rabbit", "bear", "robot", "frog", "ghost"))
-BEAR = Look(species="bear", colour="purple")
+BEAR = CharacterLook(species="bear", colour="purple")
 
 
 def stories(config: WorldConfig = WORLD, *, count: int = 80, twins: bool | None = None) -> list[WorldStory]:
     return [make_story(seed, config, twins=twins) for seed in range(count)]
 
 
-def looks_of(story: WorldStory) -> set[Look]:
+def looks_of(story: WorldStory) -> set[CharacterLook]:
     return {actor.look for one in story.shots for actor in one.actors}
 
 
@@ -56,7 +64,7 @@ def test_held_out_looks_share_every_attribute_with_trained_ones() -> None:
 
 def test_twins_share_a_species_and_captions_tell_them_apart() -> None:
     for story in stories(twins=True):
-        named: dict[str, Look] = {}
+        named: dict[str, CharacterLook] = {}
         for one in story.shots:
             for actor, spelled in zip(one.actors, one.names_look, strict=True):
                 if spelled:
@@ -74,7 +82,7 @@ def test_some_stories_have_twins_and_some_have_none() -> None:
 
 
 def test_relevance_tells_twins_apart() -> None:
-    red, blue = Look(species="fox", colour="red"), Look(species="fox", colour="blue")
+    red, blue = CharacterLook(species="fox", colour="red"), CharacterLook(species="fox", colour="blue")
     shots = (shot(red, where=place("meadow")), shot(blue, where=place("beach")), shot(red, where=place("forest")))
     assert relevance(WorldStory(seed=0, pattern="", shots=shots), 2) == (1.0, -1.0)
 
@@ -150,7 +158,7 @@ def test_the_time_of_a_place_lasts_through_its_story() -> None:
 
 def test_a_time_that_a_setting_does_not_have_is_refused() -> None:
     with pytest.raises(ValueError, match="time: unknown name 'night'"):
-        Place(setting="kitchen", accent_colour="red", accent_x=0.2, sun_x=0.2, layout_seed=1, time="night")
+        WorldPlace(setting="kitchen", accent_colour="red", accent_x=0.2, sun_x=0.2, layout_seed=1, time="night")
 
 
 def test_details_mark_two_eyes_a_nose_and_the_outline() -> None:
@@ -166,7 +174,7 @@ def test_details_mark_two_eyes_a_nose_and_the_outline() -> None:
 
 
 def test_a_hidden_eye_is_not_marked() -> None:
-    frog = Look(species="frog", colour="green", accessory="hat", accessory_colour="red")
+    frog = CharacterLook(species="frog", colour="green", accessory="hat", accessory_colour="red")
     first, second = (render_shot(shot(frog), WorldConfig(version=version, size=128, frames=1)) for version in (1, 2))
     assert (first.details_THW == 2).sum() < 0.8 * (second.details_THW == 2).sum()
 

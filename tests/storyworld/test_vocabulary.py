@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from onestory_cli.storyworld import PATTERNS, Look, WorldConfig, WorldShot, WorldStory, gap_story, make_story
+from onestory_cli.storyworld import PATTERNS, CharacterLook, WorldConfig, WorldShot, WorldStory, gap_story, make_story
 from onestory_cli.storyworld.vocabulary import SETTINGS, SPECIES, WORDS, article, tokens
 
 CONFIG = WorldConfig()
@@ -54,10 +54,10 @@ def test_articles() -> None:
 
 
 def test_look_words() -> None:
-    assert Look(species="fox", colour="orange").words() == "an orange fox"
-    scarf = Look(species="fox", colour="red", accessory="scarf", accessory_colour="blue")
+    assert CharacterLook(species="fox", colour="orange").words() == "an orange fox"
+    scarf = CharacterLook(species="fox", colour="red", accessory="scarf", accessory_colour="blue")
     assert scarf.words() == "a red fox with a blue scarf"
-    assert Look(species="bear", colour="white", accessory="hat", accessory_colour="orange").words() == (
+    assert CharacterLook(species="bear", colour="white", accessory="hat", accessory_colour="orange").words() == (
         "a white bear with an orange hat"
     )
 

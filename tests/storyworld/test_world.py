@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from onestory_cli.storyworld import Actor, Look, Place, WorldConfig, make_story
+from onestory_cli.storyworld import Actor, CharacterLook, WorldConfig, WorldPlace, make_story
 
 
 @pytest.mark.parametrize(
@@ -35,21 +35,21 @@ def test_config_refuses_accessories_without_a_second_colour() -> None:
 
 def test_look_refuses_inconsistent_accessories() -> None:
     with pytest.raises(ValueError, match="accessory_colour"):
-        Look(species="fox", colour="red", accessory="hat")
+        CharacterLook(species="fox", colour="red", accessory="hat")
     with pytest.raises(ValueError, match="accessory_colour"):
-        Look(species="fox", colour="red", accessory_colour="blue")
+        CharacterLook(species="fox", colour="red", accessory_colour="blue")
     with pytest.raises(ValueError, match="zebra"):
-        Look(species="zebra", colour="red")
+        CharacterLook(species="zebra", colour="red")
 
 
 def test_actor_and_place_refuse_unknown_names() -> None:
-    look = Look(species="fox", colour="red")
+    look = CharacterLook(species="fox", colour="red")
     with pytest.raises(ValueError, match="action"):
         Actor(look=look, action="sings", x=0.5, facing=1)
     with pytest.raises(ValueError, match="facing"):
         Actor(look=look, action="waves", x=0.5, facing=0)
     with pytest.raises(ValueError, match="setting"):
-        Place(setting="opera", accent_colour="red", accent_x=0.5, sun_x=0.5, layout_seed=0)
+        WorldPlace(setting="opera", accent_colour="red", accent_x=0.5, sun_x=0.5, layout_seed=0)
 
 
 def test_restricted_config_restricts_stories() -> None:

@@ -8,16 +8,16 @@ import torch
 
 from onestory_cli.storyworld.stories import make_story
 from onestory_cli.storyworld.vocabulary import ACCESSORIES, COLOURS, SETTINGS, SPECIES, tokens
-from onestory_cli.storyworld.world import Actor, Look, Place, WorldConfig, WorldShot
+from onestory_cli.storyworld.world import Actor, CharacterLook, WorldConfig, WorldPlace, WorldShot
 from onestory_cli.training.looks import WordReader, identities, look_labels, setting_labels, with_roles, word_labels
 from onestory_cli.training.shown import NO_LABEL
 
-FOX = Look(species="fox", colour="red", accessory="hat", accessory_colour="blue")
-BEAR = Look(species="bear", colour="green")
+FOX = CharacterLook(species="fox", colour="red", accessory="hat", accessory_colour="blue")
+BEAR = CharacterLook(species="bear", colour="green")
 
 
-def shot(*looks: Look) -> WorldShot:
-    place = Place(setting="beach", accent_colour="red", accent_x=0.5, sun_x=0.5, layout_seed=1)
+def shot(*looks: CharacterLook) -> WorldShot:
+    place = WorldPlace(setting="beach", accent_colour="red", accent_x=0.5, sun_x=0.5, layout_seed=1)
     actors = tuple(Actor(look=look, action="stands", x=0.3, facing=1) for look in looks)
     return WorldShot(
         place=place,
@@ -62,7 +62,7 @@ def test_twins_are_two_characters_and_their_words_are_their_own() -> None:
     world = WorldConfig(version=2)
     for seed in range(40):
         story = make_story(seed, world, twins=True)
-        looks: dict[int, Look] = {}
+        looks: dict[int, CharacterLook] = {}
         for told, row in zip(story.shots, identities(story), strict=True):
             for actor, who in zip(told.actors, row, strict=False):
                 assert looks.setdefault(who, actor.look) == actor.look

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from onestory_cli.evaluation.questions import compare
 from onestory_cli.evaluation.view import Reading
 from onestory_cli.storyworld.vocabulary import ACCESSORIES, COLOURS, SETTINGS, SPECIES, tokens
-from onestory_cli.storyworld.world import Look
+from onestory_cli.storyworld.world import CharacterLook
 
 
-def look_of(text: str) -> Look | None:
+def look_of(text: str) -> CharacterLook | None:
     """The look that a character's description names, or None unless it names one species and its colour.
 
     "a red fox with a blue scarf": colours come before what they describe.
@@ -21,11 +21,11 @@ def look_of(text: str) -> Look | None:
         return None
     worn = [word for word in words if word in ACCESSORIES]
     if not worn:
-        return Look(species=species[0], colour=colour)
+        return CharacterLook(species=species[0], colour=colour)
     wear = _colour_before(words, worn[0])
     if len(worn) > 1 or not wear:
         return None
-    return Look(species=species[0], colour=colour, accessory=worn[0], accessory_colour=wear)
+    return CharacterLook(species=species[0], colour=colour, accessory=worn[0], accessory_colour=wear)
 
 
 def setting_of(text: str) -> str | None:

@@ -18,12 +18,12 @@ from onestory_cli.evaluation.videos.world import WorldEyes, species_of
 from onestory_cli.media.video import write_clip
 from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.vocabulary import WORDS
-from onestory_cli.storyworld.world import Actor, Look, Place, WorldConfig, WorldShot
+from onestory_cli.storyworld.world import Actor, CharacterLook, WorldConfig, WorldPlace, WorldShot
 from tests.commands.conftest import Onestory
 
-RED, BLUE = (Look(species="fox", colour=colour) for colour in ("red", "blue"))
-BEACH = Place(setting="beach", accent_colour="green", accent_x=0.2, sun_x=0.7, layout_seed=1)
-MOON = Place(setting="moon", accent_colour="pink", accent_x=0.8, sun_x=0.3, layout_seed=2)
+RED, BLUE = (CharacterLook(species="fox", colour=colour) for colour in ("red", "blue"))
+BEACH = WorldPlace(setting="beach", accent_colour="green", accent_x=0.2, sun_x=0.7, layout_seed=1)
+MOON = WorldPlace(setting="moon", accent_colour="pink", accent_x=0.8, sun_x=0.3, layout_seed=2)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def eyes() -> WorldEyes:
     return WorldEyes(readout=load_readout())
 
 
-def film_in(folder: Path, **shots: tuple[Look | None, Place]) -> Film:
+def film_in(folder: Path, **shots: tuple[CharacterLook | None, WorldPlace]) -> Film:
     """A film whose captions all name the fox, whoever is there; its clips are twice as large, as renders are."""
     for name, (look, place) in shots.items():
         actors = (Actor(look=look, action="waves", x=0.5, facing=1),) if look else ()
@@ -91,10 +91,10 @@ def test_two_of_one_species_in_a_shot_are_left_out(tmp_path: Path, eyes: WorldEy
 @pytest.mark.parametrize(
     ("text", "look"),
     [
-        ("a red fox", Look(species="fox", colour="red")),
+        ("a red fox", CharacterLook(species="fox", colour="red")),
         (
             "A purple Ghost in a blue hat",
-            Look(species="ghost", colour="purple", accessory="hat", accessory_colour="blue"),
+            CharacterLook(species="ghost", colour="purple", accessory="hat", accessory_colour="blue"),
         ),
         ("a fox with a blue scarf", None),
         ("a red fox with a scarf", None),
@@ -102,7 +102,7 @@ def test_two_of_one_species_in_a_shot_are_left_out(tmp_path: Path, eyes: WorldEy
         ("a tall man", None),
     ],
 )
-def test_a_description_names_a_look_or_none(text: str, look: Look | None) -> None:
+def test_a_description_names_a_look_or_none(text: str, look: CharacterLook | None) -> None:
     assert look_of(text) == look
 
 
