@@ -26,15 +26,15 @@ class DraftDeclared:
 class DraftShot:
     """A shot. `caption` refers to declarations by `$id`; dollar signs of the source are doubled.
 
-    `continues`: the source has no cut before it. `from_last`: the source starts it from the last frame of the previous
-    shot. `notes` maps `x-` keys to texts that the story format has no key for.
+    `continues`: the source has no cut before it. `notes` maps `x-` keys to texts that the story format has no key for.
     """
 
     id: str
     caption: str
     continues: bool = False
-    from_last: bool = False
     notes: Mapping[str, str] = field(default_factory=dict)
+    subtitle: str = ""
+    duration: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

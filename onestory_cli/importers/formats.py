@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -41,7 +42,7 @@ def import_story(data: bytes, path: str, *, format: str | None = None, number: i
     if len(data) > MAX_SOURCE_BYTES:
         report.too_much(f"the file is larger than {MAX_SOURCE_BYTES // 1024**2} MiB", "the whole file")
         report.refuse()
-    text = decode(data, path, indents=False)
+    text = decode(data.removeprefix(codecs.BOM_UTF8), path, indents=False)
     draft, name = _read(text, report, format, number)
     report.refuse()
     titled = replace(draft, title=draft.title or _title_of(path))

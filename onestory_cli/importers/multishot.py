@@ -42,7 +42,7 @@ def _scene_of_storymem(
         notes = _first_frame(firsts[index] if index < len(firsts) else "", scene.at("first_frame_prompt"), report)
         where = f"{scene.at('video_prompts')}[{index}]"
         id = names.new(f"scene{number}-shot{index + 1}", otherwise="shot")
-        yield _shot(id, caption, where, report, continues=continues, from_last=continues, notes=notes)
+        yield _shot(id, caption, where, report, continues=continues, notes=notes)
 
 
 def from_vimax(source: Node, report: ImportReport) -> Draft:
@@ -111,13 +111,12 @@ def _shot(
     report: ImportReport,
     *,
     continues: bool = False,
-    from_last: bool = False,
     notes: dict[str, str] | None = None,
 ) -> DraftShot:
     if not caption:
         report.fault("the prompt is empty", where)
     report.limit("caption", escape(caption), where)
-    return DraftShot(id=id, caption=escape(caption), continues=continues, from_last=from_last, notes=notes or {})
+    return DraftShot(id=id, caption=escape(caption), continues=continues, notes=notes or {})
 
 
 def _first_frame(text: str, where: str, report: ImportReport) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Fountain elements -> Draft: headings become settings, action becomes captions, speakers become characters.
 
-Every paragraph of action is a shot, as screenwriters intend. Dialogue is kept as a note.
+Every paragraph of action is a shot, as screenwriters intend. Dialogue becomes subtitles.
 """
 
 from __future__ import annotations
@@ -10,32 +10,36 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from onestory_cli.importers.draft import MAX_SHOTS, Draft, DraftDeclared, DraftShot, ImportReport
-from onestory_cli.importers.fountain import Element, Screenplay, parse
+from onestory_cli.importers.fountain import PREFIX, Element, Screenplay, parse
 from onestory_cli.importers.names import Names
 from onestory_cli.importers.people import People, said_by
 from onestory_cli.story.text import Text
 
 _MAX_DECLARED = 2000  # characters and settings
-_SCENE_NUMBER = re.compile(r"\s*#[^#\s]*#$")
-_DASH = re.compile(r" (?:--|–|—) ")
-_PREFIX = re.compile(r"(?P<where>int\.?/ext|i/e|int|ext|est)[. ]+", re.IGNORECASE)
-_WHERE = {"int": "interior", "ext": "exterior", "est": "exterior"}
+_DASH = re.compile(r"\s*(?:--|–|—)\s*| - ")
+# Times of day in headings of several languages, as words of a caption.
 _TIMES = {
-    "day": "by day",
-    "night": "at night",
-    "dawn": "at dawn",
-    "dusk": "at dusk",
+    **dict.fromkeys(("day", "tag", "jour", "día", "dia", "giorno", "daytime"), "by day"),
+    **dict.fromkeys(("night", "nacht", "nuit", "noche", "notte"), "at night"),
+    **dict.fromkeys(("dawn", "morgengrauen", "aube", "alba", "first light"), "at dawn"),
+    **dict.fromkeys(("dusk", "dämmerung", "crépuscule", "twilight"), "at dusk"),
+    **dict.fromkeys(("morning", "morgen", "matin", "mañana", "mattina"), "in the morning"),
+    **dict.fromkeys(("afternoon", "nachmittag", "après-midi", "tarde", "pomeriggio"), "in the afternoon"),
+    **dict.fromkeys(("evening", "abend", "soir", "sera"), "in the evening"),
     "noon": "at noon",
+    "midday": "at noon",
     "midnight": "at midnight",
     "sunset": "at sunset",
     "sunrise": "at sunrise",
-    "morning": "in the morning",
-    "afternoon": "in the afternoon",
-    "evening": "in the evening",
+    "magic hour": "at sunset",
 }
-_RELATIVE_TIME = re.compile(r" - (continuous|later|moments later|same|same time)[ .-]*$", re.IGNORECASE)
-_DIALOGUE = "`subtitle:` can show it, and `audio: {role: narration}` can play a recording of it"
-_CUTS = {"CUT TO:", "SMASH CUT TO:", "HARD CUT TO:", "CUT TO", "SMASH CUT TO", "HARD CUT TO"}
+_RELATIVE = re.compile(
+    r"(?:moments? |seconds? |minutes? |shortly )?(?:later|continuous|cont['’]?d|same(?: time)?|the same)"
+)
+_CUTS = {"CUT TO", "SMASH CUT TO", "HARD CUT TO"}
+_DIALOGUE = "`--subtitles` shows it; record it and add `audio: {role: narration}` to hear it"
+_MAX_SUBTITLE = 1000  # characters, as in the schema
+_PARENTHETICAL = re.compile(r"\([^()]*\)\s*")
 
 
 def from_fountain(text: Text, report: ImportReport) -> Draft:
@@ -53,7 +57,7 @@ def from_fountain(text: Text, report: ImportReport) -> Draft:
     if not shots:
         report.fault("the screenplay has no action", "the whole file")
     characters = tuple(people.declare(report))
-    settings = tuple(builder.settings.values())
+    settings = builder.settings
     if len(characters) + len(settings) > _MAX_DECLARED:
         many = f"{len(characters)} characters and {len(settings)} settings; the maximum is {_MAX_DECLARED} together"
         report.too_much(many, "the whole file")
@@ -82,27 +86,40 @@ def _title_page(screenplay: Screenplay, report: ImportReport) -> tuple[str, str]
     return title, note
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """A place of a heading: "the house", "interior"; and the time of day in words, or ""."""
+
+    name: str
+    where: str
+    time: str
+
+
 @dataclass
 class _Open:
-    """The shot under construction. `setting` is an id, or ""."""
+    """The shot under construction. `setting` is an id, or ""; `time` is the time of day in words, or ""."""
 
     line: int
     setting: str
+    time: str
     caption: str = ""
     speakers: dict[str, None] = field(default_factory=dict)  # in order
+    lines: list[str] = field(default_factory=list)  # of dialogue
     notes: dict[str, list[str]] = field(default_factory=dict)
 
 
 class _ShotBuilder:
-    """Divides a screenplay into shots. `settings` are by look."""
+    """Divides a screenplay into shots, and collects their settings by place and side."""
 
     def __init__(self, people: People, names: Names, report: ImportReport) -> None:
         self._people, self._names, self._report = people, names, report
-        self.settings: dict[str, DraftDeclared] = {}
+        self._places: dict[tuple[str, str], _Place] = {}
+        self._ids: dict[tuple[str, str], str] = {}
+        self._times: dict[str, str] = {}  # last time of day by place; "" is that of the last heading
         self._shots: list[DraftShot] = []
         self._shots_at: Counter[str] = Counter()
         self._open: _Open | None = None
-        self._setting = ""
+        self._setting = self._time = ""
         self._empty_heading = 0  # line of a heading that has no shot yet, or 0
         self._ahead: dict[str, list[str]] = {}  # notes for the next shot
         self._speaker = ""
@@ -112,7 +129,20 @@ class _ShotBuilder:
         """The number of finished shots."""
         return len(self._shots)
 
+    @property
+    def settings(self) -> tuple[DraftDeclared, ...]:
+        """The settings. `again` says interior or exterior where the film has both."""
+        sides = Counter(name for name, _ in self._places)
+        declared = []
+        for key, place in self._places.items():
+            look = f"{place.name}, {place.where}" if place.where else place.name
+            again = f"the same {re.sub('^(the|an?) ', '', place.name)}"[:450]
+            again += f" {place.where}" if sides[key[0]] > 1 and place.where else ""
+            declared.append(DraftDeclared(id=self._ids[key], look=look, again=again))
+        return tuple(declared)
+
     def take(self, element: Element) -> None:
+        """Add an element to the open shot, start a new one, or keep it as a note."""
         match element.kind:
             case "heading":
                 self._heading(element)
@@ -121,16 +151,18 @@ class _ShotBuilder:
             case "cue":
                 self._cue(element)
             case "dialogue":
-                self._said(element)
-            case "transition" if element.text.upper() not in _CUTS:
+                self._dialogue(element)
+            case "transition" if element.text.upper().rstrip(":. ") not in _CUTS:
                 self._note_ahead("x-transition", "a transition", element)
+            case "title":
+                self._note_ahead("x-title", "a title card", element)
             case "section":
                 self._note_ahead("x-section", "a section", element)
             case "note" if element.inline and element.text and self._open:
-                self._report.kept("a note", "note", "", line=element.line)
+                self._report.kept(_note(element), "note", "", line=element.line)
                 self._open.notes.setdefault("note", []).append(element.text)
             case "synopsis" | "note" if element.text:
-                self._note_ahead("note", f"a {element.kind}", element)
+                self._note_ahead("note", _note(element), element)
             case "boneyard" | "page break":
                 self._report.left_out(f"a {element.kind}", "", line=element.line)
 
@@ -147,44 +179,51 @@ class _ShotBuilder:
 
     def _heading(self, element: Element) -> None:
         self._close()
-        words = _DASH.sub(" - ", _SCENE_NUMBER.sub("", element.text))
-        if _SCENE_NUMBER.search(element.text):
+        if element.number:
             self._report.left_out("a scene number", "", line=element.line)
-        if time := _RELATIVE_TIME.search(words):
-            self._note_ahead("x-time", "a relative time", replace(element, text=time[1].lower()))
-        look, short = _look_of_heading(_RELATIVE_TIME.sub("", words))
+        place = _place_of_heading(element.text)
+        name = place.name.casefold()
+        if _RELATIVE.fullmatch(place.time):
+            self._note_ahead("x-time", "a relative time", replace(element, text=place.time))
+            self._time = self._times.get(name, self._times.get("", ""))
+        else:
+            self._time = place.time
+        self._times[name] = self._times[""] = self._time
         self._setting, self._empty_heading = "", element.line
-        if not look:
-            return
-        if look not in self.settings:
-            id = self._names.new(short, otherwise="place")
-            self._report.limit("look", look, "", line=element.line)
-            self.settings[look] = DraftDeclared(id=id, look=look, again=_again(short))
-        self._setting = self.settings[look].id
+        if name:
+            self._setting = self._setting_of(place, element.line)
+
+    def _setting_of(self, place: _Place, line: int) -> str:
+        """The id of the setting of a place, which DAY and NIGHT share."""
+        key = (place.name.casefold(), place.where)
+        if key not in self._places:
+            taken = any(name == key[0] for name, _ in self._places)
+            self._ids[key] = self._names.new(f"{place.name} {place.where}" if taken else place.name, otherwise="place")
+            self._places[key] = place
+            self._report.limit("look", f"{place.name}, {place.where}", "", line=line)
+        return self._ids[key]
 
     def _start(self, line: int, caption: str) -> _Open:
         self._close(established=True)
-        self._open = _Open(line=line, setting=self._setting, caption=caption, notes=self._ahead)
+        self._open = _Open(line=line, setting=self._setting, time=self._time, caption=caption, notes=self._ahead)
         self._ahead, self._empty_heading = {}, 0
         return self._open
 
     def _cue(self, element: Element) -> None:
         self._speaker = element.text
         shot = self._open or self._start(element.line, "")
-        who = self._people.seen(element.text)
-        if who and who not in shot.speakers and f"${who}" not in shot.caption:
-            shot.speakers[who] = None
+        for who in self._people.seen(element.text):
+            if not re.search(rf"\${who}(?![\w-]*\w)", shot.caption):
+                shot.speakers[who] = None
 
-    def _said(self, element: Element) -> None:
+    def _dialogue(self, element: Element) -> None:
         shot = self._open or self._start(element.line, "")
-        self._report.kept(
-            "dialogue",
-            "x-dialogue",
-            "",
-            help=_DIALOGUE,
-            line=element.line,
-        )
-        shot.notes.setdefault("x-dialogue", []).append(f"{said_by(self._speaker)}: {element.text}")
+        self._report.kept("dialogue", "subtitle", "", help=_DIALOGUE, line=element.line)
+        speaker, words = said_by(self._speaker), _PARENTHETICAL.sub("", element.text).strip()
+        if words:
+            shot.lines.append(f"{speaker.partition(' (')[0]}: {words}")
+        if words != element.text or "(" in speaker:
+            shot.notes.setdefault("x-dialogue", []).append(f"{speaker}: {element.text}")
 
     def _note_ahead(self, key: str, what: str, element: Element) -> None:
         self._report.kept(what, key, "", line=element.line)
@@ -194,43 +233,55 @@ class _ShotBuilder:
         """Finish the open shot. A heading without action becomes a shot of its place."""
         shot, self._open = self._open, None
         if shot is None and self._empty_heading and self._setting and not established:
-            shot = _Open(line=self._empty_heading, setting=self._setting, notes=self._ahead)
+            shot = _Open(line=self._empty_heading, setting=self._setting, time=self._time, notes=self._ahead)
             self._ahead, self._empty_heading = {}, 0
         if shot is None:
             return
         caption = _sentences(shot)
         self._report.limit("caption", caption, "", line=shot.line)
+        subtitle = "\n".join(shot.lines)
+        if len(subtitle) > _MAX_SUBTITLE:
+            subtitle, shot.notes["x-dialogue"] = "", [*shot.notes.get("x-dialogue", []), *shot.lines]
         place = shot.setting or "shot"
         self._shots_at[place] += 1
-        id = f"{place}-{self._shots_at[place]}"
         notes = {key: "\n".join(lines) for key, lines in shot.notes.items()}
-        self._shots.append(DraftShot(id=id, caption=caption, notes=notes))
+        id = f"{place}-{self._shots_at[place]}"
+        self._shots.append(DraftShot(id=id, caption=caption, notes=notes, subtitle=subtitle))
+
+
+def _note(element: Element) -> str:
+    return f"a {element.kind}" if element.closed else "an unclosed note, which ends at the next empty line,"
 
 
 def _sentences(shot: _Open) -> str:
-    """The caption: action, speakers, place."""
+    """The caption: action, speakers, place and time."""
     parts = [shot.caption] if shot.caption else []
     if parts and parts[0][-1] not in ".!?…":
         parts[0] += "."
     parts += [f"${who} speaks." for who in shot.speakers]
     if shot.setting:
-        parts.append(f"${shot.setting}.")
+        parts.append(f"${shot.setting}, {shot.time}." if shot.time else f"${shot.setting}.")
     return " ".join(parts) or "An empty scene."
 
 
-def _again(place: str) -> str:
-    return f"the same {re.sub('^(the|an?) ', '', place)}"[:500]
+def _place_of_heading(words: str) -> _Place:
+    """The place of a heading: "EXT. HARBOUR - NIGHT" is the harbour, exterior, at night."""
+    prefix = PREFIX.match(words)
+    where = _where(prefix["where"]) if prefix else ""
+    parts = [part.strip(" .-,") for part in _DASH.split(words[prefix.end() if prefix else 0 :])]
+    parts = [part for part in parts if part]
+    time = ""
+    if len(parts) > 1 or (parts and parts[0].lower() in _TIMES and not prefix):
+        time = parts.pop().lower() if len(parts) > 1 else ""
+    if parts and (comma := re.fullmatch(r"(.+), ([^,]+)", parts[-1])) and comma[2].lower() in _TIMES and not time:
+        parts[-1], time = comma[1], comma[2].lower()
+    name = " - ".join(parts)
+    name = name.lower() if name.isupper() else name
+    return _Place(name=name, where=where, time=_TIMES.get(time, time))
 
 
-def _look_of_heading(words: str) -> tuple[str, str]:
-    """The look and short name of a place: "harbour at night, exterior", "harbour at night"; both may be empty."""
-    prefix = _PREFIX.match(words)
-    where = _WHERE.get(prefix["where"].lower(), "interior and exterior") if prefix else ""
-    place, _, time = words[prefix.end() if prefix else 0 :].rpartition(" - ")
-    if not place:
-        place, time = time, ""
-    place, time = place.strip(" .-"), time.strip(" .-").lower()
-    place = place.lower() if place.isupper() else place
-    if time:
-        place = f"{place} {_TIMES[time]}" if time in _TIMES else f"{place}, {time}"
-    return (f"{place}, {where}" if where and place else place), place
+def _where(prefix: str) -> str:
+    """Interior or exterior, or both, of the first letters of a prefix: "INT. / EXT.", "AUSSEN"."""
+    sides = {"i": "interior", "e": "exterior", "a": "exterior"}
+    found = {sides[part.strip(" .")[0].lower()] for part in prefix.split("/")}
+    return " and ".join(sorted(found, reverse=True))

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from onestory_cli.errors import Diagnostic, shorten
 from onestory_cli.importers.draft import Draft, DraftDeclared, DraftShot
+from onestory_cli.story.referential_phrase import default_again
 
 _MAX_REMARKS = 20
 _WIDTH = 110
@@ -49,15 +50,17 @@ def _remarks(remarks: Sequence[Diagnostic]) -> Iterator[str]:
 def _declared(item: DraftDeclared) -> Iterator[str]:
     yield f"  {item.id}:" + (f"  # {shorten(item.why, 100)}" if item.why else "")
     yield from _block("look", item.look, "    ")
-    if item.again:
+    if item.again and item.again != default_again(item.id, item.look):
         yield f"    again: {_quoted(item.again)}"
 
 
 def _shot(shot: DraftShot) -> Iterator[str]:
     yield f"  - id: {shot.id}"
     yield from _block("caption", shot.caption, "    ")
-    if shot.from_last:
-        yield "    memory: {policy: last}"
+    if shot.duration:
+        yield f"    duration: {shot.duration}"
+    if shot.subtitle:
+        yield f"    subtitle: {json.dumps(shot.subtitle, ensure_ascii=False)}"
     if shot.continues:
         yield "    x-cut: false"
     for key, text in shot.notes.items():

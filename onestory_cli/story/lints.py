@@ -114,7 +114,7 @@ def _unused(source: StorySource, path: KeyPath) -> Diagnostic:
 
 def _look_warnings(source: StorySource, path: KeyPath, item: Declared) -> Iterator[Diagnostic]:
     """W306 and W309, for values of `look` and `again` that do not fit their purpose."""
-    if item.again.casefold() == item.look.casefold():
+    if (*path, "again") in source.spans and item.again.casefold() == item.look.casefold():
         yield _warning(
             "W306",
             f'"again" of "{item.id}" is the same as its look',
@@ -167,7 +167,7 @@ def _names_without_dollar(source: StorySource, story: Story) -> Iterator[Diagnos
             shots_with_word.setdefault(word, []).append(index)
     for item in story.characters[:MAX_NAMES]:
         name, flags = _name(item)
-        pattern = re.compile(rf"(?<![$-])\b{name}\b(?!-)", flags)
+        pattern = re.compile(rf"(?<![$-])\b{name}\b(?![-!])", flags)
         word = _WORD.search(name.casefold())
         candidates = shots_with_word.get(word[0], []) if word else []
         found = [index for index in candidates if item.id not in mentioned[index] and pattern.search(captions[index])]

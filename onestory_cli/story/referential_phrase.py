@@ -5,21 +5,22 @@ from __future__ import annotations
 import re
 
 
-def _set(words: str) -> frozenset[str]:
+def word_set(words: str) -> frozenset[str]:
+    """The words of a text, as a set."""
     return frozenset(words.split())
 
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*\.?|[^\w\s]")
-_ARTICLES = _set("a an the one two three four five six some several")
+_ARTICLES = word_set("a an the one two three four five six some several")
 # Words that end the noun phrase at the start of a look: "a red fox | with a blue scarf".
-_BOUNDARIES = _set(
+_BOUNDARIES = word_set(
     "about above against among around as at behind below beneath beside between beyond by carrying covered down "
     "dressed during for from has have having holding in inside into is just like made near of off on onto outside over "
     "sitting standing surrounded that to under underneath up wearing where which while who whose with without"
 )
-_NAMING = _set("named called")
-_TITLES = _set("dr. mr. mrs. ms. st. prof. capt. sgt. lt. jr. sr.")
-_ADJECTIVES = _set(
+_NAMING = word_set("named called")
+_TITLES = word_set("dr. mr. mrs. ms. st. prof. capt. sgt. lt. jr. sr.")
+_ADJECTIVES = word_set(
     "aged bald big black blond blonde blue bright brown calm clean cold cute dark deep dense dim elderly empty fat "
     "fierce fluffy frail gold golden gray green grey huge large lean lone lonely long loud low mean middle-aged modern "
     "narrow neat new noisy old orange pale pink plump poor purple quiet red rich rough round rusty sad short silver "
@@ -28,7 +29,7 @@ _ADJECTIVES = _set(
 )
 _ADJECTIVE_ENDINGS = ("ed", "ful", "ish", "less", "ous", "some", "-haired", "-eyed")
 # Nouns that may start a look with a capital letter without being a name: "Woman in a red coat".
-_COMMON_NOUNS = _set(
+_COMMON_NOUNS = word_set(
     "adult alley apartment baby bar barn bat beach bear bedroom bird boat bookshop boy bridge building cabin cafe café "
     "camp captain car castle cat cave child church city classroom cliff coast couple courtyard cow crowd desert doctor "
     "dog dragon duck elephant factory farm farmer father field figure fish fisherman forest fox frog garden ghost girl "

@@ -35,7 +35,7 @@ def test_expected_stories(source: Path, golden: Callable[[Path, str], None]) -> 
 def test_imported_stories_have_no_findings(source: Path) -> None:
     imported = import_story(source.read_bytes(), source.name, number=NUMBER.get(source.suffix))
     story, warnings = read_story(imported.text.encode(), "film.story.yaml")
-    assert warnings == ()
+    assert {item.code for item in warnings} <= {"W302"}  # characters that are only heard
     assert [shot.id for shot in story.shots] == [shot.id for shot in imported.draft.shots]
     assert story.title == imported.draft.title
 
@@ -55,7 +55,7 @@ def test_every_format_has_a_source_and_an_option() -> None:
         ("a.csv", "json_path\na.json\n", "I704"),
         ("a.jsonl", '{"prompts": ["a"]}\n{"prompts": ["b"]}\n', "I704"),
         ("a.json", "", "S112"),
-        ("a.json", "\ufeff{}", "S105"),
+        ("a.json", "\ufeff{}", "I701"),
         ("a.json", '{"prompts": ["\u202e"]}', "S103"),
         ("a.json", '{"prompts": "a" "b"}', "I702"),
         ("a.json", '{"prompts": ["a"], "prompts": ["b"]}', "I702"),

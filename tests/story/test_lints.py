@@ -59,6 +59,12 @@ def test_a_name_without_a_dollar_sign(found: Found, look: str, caption: str, cod
     assert found(f"characters: {{fox: {{look: {look}}}}}\nshots: [{{id: a, caption: '{caption}'}}]") == codes
 
 
+def test_a_look_that_is_only_a_name_is_not_repeated_by_again(found: Found) -> None:
+    shots = "shots: [{id: a, caption: $tom waves.}]"
+    assert found(f"characters: {{tom: {{look: Tom}}}}\n{shots}") == []
+    assert found(f"characters: {{tom: {{look: Tom, again: Tom}}}}\n{shots}") == ["W306"]
+
+
 def test_names_without_a_dollar_sign_are_one_finding_per_character(findings: Findings) -> None:
     text = """
     characters: {fox: {look: a red fox}}
