@@ -1,6 +1,7 @@
-"""What a render says while it works: small frozen dataclasses, from the library to whoever listens.
+"""Events: what the library reports while it works.
 
-The library emits events and never prints; the console shows them, the run directory appends them to `events.jsonl`.
+The library emits events and never prints. The console shows them, and the run directory appends them to `events.jsonl`
+with their class and field names: renaming one changes the file format.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Base of all events; the class name is its kind in `events.jsonl`."""
+    """Base of all events."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TakesStarted(Event):
-    """Takes of one shot are about to be made; none of them counts by that. `takes` says how many are wanted."""
+    """Additional takes of one shot will be rendered, `takes` of them. None of them is accepted by that."""
 
     run: str
     title: str
@@ -55,9 +56,9 @@ class ShotKept(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ShotStarted(Event):
-    """A shot begins to be made. `reason` is the Reason in words, as its record will have it; `index` counts from 0.
+    """A shot is being generated. `reason` is the text of its Reason, `index` counts from 0.
 
-    `goes_on` says at which step, where earlier work on it is gone on with.
+    `goes_on` describes the step at which earlier work is resumed; empty if there is none.
     """
 
     shot: str
@@ -70,7 +71,7 @@ class ShotStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Remembered(Event):
-    """What the shot took from memory: source shot -> latent frame indices, in order of relevance."""
+    """The frames that a shot selected: (source, latent frame index) pairs, in order of relevance."""
 
     shot: str
     frames: tuple[tuple[str, int], ...]
@@ -80,7 +81,7 @@ class Remembered(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepDone(Event):
-    """One denoising step; `step` counts from 1 to `steps`."""
+    """A denoising step is done; `step` counts from 1 to `steps`."""
 
     shot: str
     step: int
@@ -90,7 +91,7 @@ class StepDone(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PartialKept(Event):
-    """The work on a shot up to `step` of `steps` is on disk, and survives a kill."""
+    """The work on a shot up to `step` of `steps` is saved."""
 
     shot: str
     step: int
@@ -99,7 +100,7 @@ class PartialKept(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TakeCommitted(Event):
-    """A shot has a take on the disk; this may come among the steps of the next shot, in film order always.
+    """A new take is on disk. Takes are committed in film order, possibly between two steps of the next shot.
 
     `memory_bytes` is the peak resident memory of this process so far.
     """
@@ -127,8 +128,7 @@ class FilmMuxed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunFinished(Event):
-    """The film is there. `faulty` of the kept takes that count have faults, told when they were made, that nobody has
-    accepted."""
+    """The film is complete. `faulty` of the kept takes failed a quality check and were not accepted by the user."""
 
     path: str
     rendered: int
@@ -139,7 +139,7 @@ class RunFinished(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StopAsked(Event):
-    """The user or the system asked the program to stop; it will, after the step that it is at."""
+    """The user or the system asked the program to stop. It stops after the current step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +151,7 @@ class RunInterrupted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StageStarted(Event):
-    """A stage of training begins, or goes on from `step`; `samples_per_second` is not known yet."""
+    """A stage of training starts, or resumes at `step`."""
 
     stage: str
     step: int
@@ -173,7 +173,7 @@ class TrainingProgress(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class DataPrepared(Event):
-    """A part of the training data has been drawn or encoded: `done` of `total` stories."""
+    """Training data was rendered or encoded: `done` of `total` stories."""
 
     what: str
     done: int
@@ -201,7 +201,7 @@ class VideoCurated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class BatchStarted(Event):
-    """Films are about to be made, `shots` in all, by `workers` at a time; `where` says by whom."""
+    """A batch starts: `films` with `shots` in total, `workers` at a time. `where` names the kind of workers."""
 
     films: int
     shots: int
@@ -211,7 +211,7 @@ class BatchStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class FilmStarted(Event):
-    """A worker begins a film, or goes on with it: `attempt` counts from 1."""
+    """A worker starts or resumes a film; `attempt` counts from 1."""
 
     film: str
     worker: str
@@ -221,7 +221,7 @@ class FilmStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class FilmTold(Event):
-    """What a film of a batch says while it is made; `kind` is the name of the event."""
+    """An event of one film of a batch; `kind` is the class name of the event in `told`."""
 
     film: str
     kind: str
@@ -230,7 +230,7 @@ class FilmTold(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerLost(Event):
-    """A worker is gone; the film that it was at, if any, goes on from its directory with another one."""
+    """A worker died. Another worker resumes its film, if it had one."""
 
     worker: str
     film: str
@@ -239,7 +239,7 @@ class WorkerLost(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class FilmEnded(Event):
-    """A film of a batch is done, or not: `state` is that of its row in batch.json."""
+    """A film of a batch has ended: `state` is that of its row in batch.json."""
 
     film: str
     state: str
@@ -253,7 +253,7 @@ class FilmEnded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class BatchEnded(Event):
-    """No film is being made any more; `states` counts the rows of batch.json by state."""
+    """The batch has ended; `states` counts the rows of batch.json by state."""
 
     states: dict[str, int]
     seconds: float
@@ -263,4 +263,4 @@ Emit = Callable[[Event], None]
 
 
 def ignore(event: Event) -> None:
-    """An `Emit` that listens to nothing."""
+    """An `Emit` that does nothing."""

@@ -1,1 +1,1 @@
-"""Plan -> film: `render.py` is the loop over shots, `model_generator.py` the model that it asks for each shot."""
+"""Render a plan to a film: the shot loop, the quality checks and the joined film. Torch only in `model_generator`."""

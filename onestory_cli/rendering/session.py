@@ -71,7 +71,7 @@ class RenderSession:
     def resolve(self, job: ShotJob) -> Take:
         """The take to accept for a shot: a valid one, or a new one."""
         decision = self._lookup.decide(job, self._digests)
-        return self._take_of(self._final(decision, otherwise=self._lookup.accepted_job(job)))
+        return self._take_of(self._final(decision, otherwise=self._lookup.renames.accepted_job(job)))
 
     def resolve_other(self, job: ShotJob) -> Take:
         """An additional take of a shot, reused or new. The job has its number and its seed."""
@@ -84,7 +84,7 @@ class RenderSession:
 
     def is_chosen(self, job: ShotJob, take: Take) -> bool:
         """Whether the user accepted this take explicitly."""
-        return self._lookup.is_chosen(job.shot, take)
+        return self._lookup.renames.is_chosen(job.shot, take)
 
     def accept(self, job: ShotJob, take: Take) -> None:
         """Accept a take.
@@ -93,7 +93,7 @@ class RenderSession:
             OnestoryError: R410 if the shot has `accept: ask` and the user has not accepted a take yet.
         """
         self._generator.memory.accept(job.shot, take)
-        if job.accept == "ask" and not self._lookup.is_accepted(job, take):
+        if job.accept == "ask" and not self._lookup.renames.is_accepted(job.shot, take):
             self.committer.wait()
             raise must_be_accepted(self._writer.path, job, take)
         self.committer.accept(job.shot, take, chosen=self.is_chosen(job, take))
@@ -166,7 +166,7 @@ class RenderSession:
 
     def _is_kept_and_bad(self, shot: str, take: Take) -> bool:
         """Whether a take was faulty before this render and the user did not accept it explicitly."""
-        return not self.committer.is_new(take) and is_bad(take) and not self._lookup.is_chosen(shot, take)
+        return not self.committer.is_new(take) and is_bad(take) and not self._lookup.renames.is_chosen(shot, take)
 
 
 def must_be_accepted(run: Path, job: ShotJob, take: Take) -> OnestoryError:

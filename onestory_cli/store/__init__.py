@@ -1,1 +1,1 @@
-"""The run directory: what was made, from what, and whether it still stands. No torch here."""
+"""The run directory: takes, their records, reuse and verification. No torch here."""

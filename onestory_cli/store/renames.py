@@ -1,4 +1,4 @@
-"""Renamed shots: a take is found although its shot had another id when it was rendered."""
+"""Accepted takes and renamed shots: a take is found although its shot had another id when it was rendered."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from onestory_cli.store.takes import Take
 
 
 class Renames:
-    """Finds the former ids of the shots of a plan. `accepted` has the accepted takes by the ids of then."""
+    """Finds the accepted takes of the shots of a plan under their present and former ids."""
 
     def __init__(self, plan: Plan, index: TakeIndex, accepted: Mapping[str, AcceptedTake]) -> None:
         self._index, self._accepted = index, accepted
@@ -25,7 +25,17 @@ class Renames:
         """The job of the accepted take: with its number, and with its seed if that was given for it."""
         return _job_of(job, self._accepted.get(job.shot))
 
-    def accepted_entry(self, shot: str, take: Take) -> AcceptedTake | None:
+    def is_accepted(self, shot: str, take: Take) -> bool:
+        """Whether a take with the spec of `take` is the accepted one, whatever memory it was rendered with."""
+        entry = self._entry(shot, take)
+        return entry is not None and entry.folder in self._index.paths_like(take)
+
+    def is_chosen(self, shot: str, take: Take) -> bool:
+        """Whether the user accepted the take with this number explicitly."""
+        entry = self._entry(shot, take)
+        return entry is not None and entry.chosen and entry.take == take.record.take
+
+    def _entry(self, shot: str, take: Take) -> AcceptedTake | None:
         """The accepted take of a shot; if there is none, that of a removed shot with the spec of `take`."""
         if shot in self._accepted:
             return self._accepted[shot]

@@ -72,7 +72,8 @@ def forecast(plan: Plan, run: Run | None, *, force: Collection[str] = ()) -> tup
 class Lookup:
     """Finds reusable takes for the jobs of a plan.
 
-    `accepted` names the accepted take of each shot; a shot without an entry uses take 0.
+    `accepted` names the accepted take of each shot; a shot without an entry uses take 0. `renames` answers questions about
+    accepted takes, also of shots that had another id.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class Lookup:
     ) -> None:
         self._plan, self._force = plan, frozenset(force)
         self._index = TakeIndex(takes_by_shot)
-        self._renames = Renames(plan, self._index, accepted or {})
+        self.renames = Renames(plan, self._index, accepted or {})
         self._lengths = {item.source: 1 for item in plan.references}
         self._lengths |= {job.shot: plan.model.latent_frames(job.frames) for job in plan.jobs}
         self.references: dict[str, str] = {item.source: item.image.sha256 for item in plan.references}
@@ -104,7 +105,7 @@ class Lookup:
 
     def decide(self, job: ShotJob, digests: Digests) -> Decision:
         """Decide one shot from the digests of everything it can see. The decision has the job of the take to use."""
-        job = self.accepted_job(job)
+        job = self.renames.accepted_job(job)
         visible = _visible(job, digests)
         return (
             self._forced(job)
@@ -119,20 +120,6 @@ class Lookup:
         """Decide an additional take of a shot. The job has its number and its seed."""
         found = self._with_same_spec(job, _visible(job, digests))
         return found or _render(job, ReasonKind.NEW, f"take {job.take}")
-
-    def accepted_job(self, job: ShotJob) -> ShotJob:
-        """The job of the accepted take: with its number, and with its seed if that was given for it."""
-        return self._renames.accepted_job(job)
-
-    def is_accepted(self, job: ShotJob, take: Take) -> bool:
-        """Whether a take with the spec of `take` is the accepted one, whatever memory it was rendered with."""
-        entry = self._renames.accepted_entry(job.shot, take)
-        return entry is not None and entry.folder in self._index.paths_like(take)
-
-    def is_chosen(self, shot: str, take: Take) -> bool:
-        """Whether the user accepted the take with this number explicitly."""
-        entry = self._renames.accepted_entry(shot, take)
-        return entry is not None and entry.chosen and entry.take == take.record.take
 
     def key(self, job: ShotJob, digests: Digests) -> str | None:
         """The key that a new take of the job would have; None while its memory is not known."""
@@ -165,9 +152,9 @@ class Lookup:
 
     def _renamed(self, job: ShotJob, visible: Digests) -> Decision | None:
         """The decision if there are takes with the spec that the job had under a former id of its shot."""
-        for former in self._renames.former_jobs(job):
+        for former in self.renames.former_jobs(job):
             decision = self._with_same_spec(former, visible)
-            if decision and decision.take and self._renames.claim(decision.take, job.shot):
+            if decision and decision.take and self.renames.claim(decision.take, job.shot):
                 return decision
         return None
 

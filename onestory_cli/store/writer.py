@@ -72,7 +72,7 @@ class RunWriter:
         if before and plan.given and plan.given != before.given:
             raise _inputs_changed(self.path)
         for file in plan.files:
-            self._copy_input(file)
+            _copy_input(self.run, file)
         self._write_story_and_state(plan.story.source, state_of(plan, before))
 
     @contextmanager
@@ -160,18 +160,6 @@ class RunWriter:
         line = {"event": type(event).__name__, "time": round(time.time(), 3), **asdict(event)}
         self.disk.append(self.path / EVENTS, json.dumps(line).encode() + b"\n")
 
-    def _copy_input(self, file: ImageInput) -> None:
-        copy = self.run.input(file)
-        if has_digest(copy, file.sha256):
-            return
-        with os_errors_coded(file.file):
-            data = file.file.read_bytes()
-        if sha256(data) != file.sha256:
-            raise OnestoryError("S216", f'"{file.path}" changed after it was read', help="rerun the command")
-        self.disk.make_folder(copy.parent)
-        self.disk.replace(copy, data)
-        self.disk.sync(copy.parent)
-
     def _state(self) -> RunState:
         state = self.run.state()
         assert state is not None, "freeze() comes first"
@@ -192,6 +180,20 @@ class RunWriter:
             self.disk.sync(pending_path(story), self.path)
             self._write_state(state)
             self.disk.rename(pending_path(story), story)
+
+
+def _copy_input(run: Run, file: ImageInput) -> None:
+    """Copy a file that the story names into the run, unless it is there."""
+    copy = run.input(file)
+    if has_digest(copy, file.sha256):
+        return
+    with os_errors_coded(file.file):
+        data = file.file.read_bytes()
+    if sha256(data) != file.sha256:
+        raise OnestoryError("S216", f'"{file.path}" changed after it was read', help="rerun the command")
+    run.disk.make_folder(copy.parent)
+    run.disk.replace(copy, data)
+    run.disk.sync(copy.parent)
 
 
 def _inputs_changed(path: Path) -> OnestoryError:
