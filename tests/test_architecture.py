@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -98,11 +98,12 @@ HEAVY_MODULES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
-    """One imported name; `at_load` is false inside functions and for type checkers."""
+    """One imported name; `at_load` is false inside functions and for type checkers; `for_types` marks the latter."""
 
     name: str
     line: int
     at_load: bool
+    for_types: bool = False
 
 
 @cache
@@ -119,17 +120,19 @@ def imports_of(module: str) -> tuple[Import, ...]:
     return tuple(_walk(tree, module, at_load=True))
 
 
-def _walk(node: ast.AST, module: str, *, at_load: bool) -> Iterator[Import]:
+def _walk(node: ast.AST, module: str, *, at_load: bool, for_types: bool = False) -> Iterator[Import]:
     for child in ast.iter_child_nodes(node):
+        where = {"at_load": at_load, "for_types": for_types}
         if isinstance(child, ast.Import):
-            yield from (Import(name=alias.name, line=child.lineno, at_load=at_load) for alias in child.names)
+            yield from (Import(name=alias.name, line=child.lineno, **where) for alias in child.names)
         elif isinstance(child, ast.ImportFrom):
             assert child.level == 0, f"{module}:{child.lineno}: imports are absolute here"
             names = (f"{child.module}.{alias.name}" for alias in child.names)
-            yield from (Import(name=name, line=child.lineno, at_load=at_load) for name in names)
+            yield from (Import(name=name, line=child.lineno, **where) for name in names)
         else:
-            later = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) or _for_type_checkers(child)
-            yield from _walk(child, module, at_load=at_load and not later)
+            types = for_types or _for_type_checkers(child)
+            later = types or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            yield from _walk(child, module, at_load=at_load and not later, for_types=types)
 
 
 def _for_type_checkers(node: ast.AST) -> bool:
@@ -171,6 +174,43 @@ def test_imports_point_down_only() -> None:
         if (other := own_module(item.name)) and unit_of(other) != unit_of(module) and row_of(other) <= row_of(module)
     ]
     assert wrong == []
+
+
+def test_no_import_cycle() -> None:
+    """Also not through imports inside functions; imports for type checkers do not count.
+
+    The tables of `curation` import their rows when one is asked for, and a row imports the table's protocol.
+    """
+    graph = {
+        module: {other for item in imports_of(module) if not item.for_types and (other := own_module(item.name))}
+        for module in modules()
+        if module and not module.startswith("curation.")
+    }
+    graph = {module: {other for other in others if other and other != module} for module, others in graph.items()}
+    cycles = [cycle for cycle in strongly_connected(graph) if len(cycle) > 1]
+    assert cycles == []
+
+
+def strongly_connected(graph: Mapping[str, Collection[str]]) -> list[list[str]]:
+    """The strongly connected components of a graph: sets of nodes that all reach each other."""
+
+    def reachable(start: str) -> set[str]:
+        found, queue = set(), [start]
+        while queue:
+            new = set(graph.get(queue.pop(), ())) - found
+            found |= new
+            queue += new
+        return found
+
+    reach = {node: reachable(node) for node in graph}
+    components = {
+        frozenset({node, *(other for other in reach[node] if node in reach.get(other, ()))}) for node in graph
+    }
+    return sorted(sorted(component) for component in components)
+
+
+def test_strongly_connected_finds_a_cycle() -> None:
+    assert strongly_connected({"a": ["b"], "b": ["c"], "c": ["b"], "d": []}) == [["a"], ["b", "c"], ["d"]]
 
 
 def light_modules() -> list[str]:

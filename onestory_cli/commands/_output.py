@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.utils.atomic import write_atomic
 
 
 def write_result(file: Path, data: bytes) -> None:
@@ -16,12 +17,8 @@ def write_result(file: Path, data: bytes) -> None:
         OnestoryError: U608 where the system refuses.
     """
     refuse_folder(file)
-    waiting = file.with_name(f".{file.name}.new")
     try:
-        waiting.unlink(missing_ok=True)  # a link that somebody put there is removed, not followed
-        with waiting.open("xb") as stream:
-            stream.write(data)
-        os.replace(waiting, file)
+        write_atomic(file, data)
     except OSError as fault:
         raise _unwritten(file, fault.strerror) from fault
 

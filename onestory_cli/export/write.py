@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from onestory_cli.export.subtitles import srt, vtt
 from onestory_cli.export.target import Target
 from onestory_cli.export.timeline import edl, otio
 from onestory_cli.store.disk import os_errors_coded
+from onestory_cli.utils.atomic import replacing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +33,7 @@ def export(cut: Cut, target: Target, path: Path, *, force: bool = False) -> None
             media libraries refuse, R4xx for what the disk refuses.
     """
     _require_free(path, force=force)
-    with os_errors_coded(path), _placed(path) as waiting:
+    with os_errors_coded(path), replacing(path) as waiting:
         EXPORTERS[target].write(cut, waiting)
 
 
@@ -113,24 +112,3 @@ def _is_frame(path: Path) -> bool:
 
 def _taken(path: Path, help: str) -> OnestoryError:
     return OnestoryError("X801", f'"{path}" is there already', help=help, exit=ExitCode.USAGE)
-
-
-@contextmanager
-def _placed(path: Path) -> Iterator[Path]:
-    """A name beside `path`; what the block wrote there takes the place of `path` at its end."""
-    waiting = path.with_name(f".{path.name}.new")
-    _remove(waiting)
-    try:
-        yield waiting
-        if waiting.is_dir():
-            _remove(path)
-        os.replace(waiting, path)
-    finally:
-        _remove(waiting)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

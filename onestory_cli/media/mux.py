@@ -5,9 +5,7 @@ The film is complete or absent: it is written beside its final name and renamed 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
@@ -22,6 +20,7 @@ from onestory_cli.errors import OnestoryError
 from onestory_cli.media.sound import SoundEncoder
 from onestory_cli.media.subtitled import Cue, add_words, cue_packet
 from onestory_cli.media.video import count_packets, open_video
+from onestory_cli.utils.atomic import replacing
 
 # Without use_metadata_tags mp4 silently drops every key that it has no name for.
 _MOVFLAGS = "+faststart+use_metadata_tags"
@@ -82,7 +81,7 @@ def mux_film(
     sources = [_inspect(part) for part in clips]
     _require_alike(sources)
     starts = list(accumulate((source.seconds for source in sources), initial=Fraction(0)))
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         _write(temporary, sources, starts, metadata, sound)
     chapters = tuple(
         Chapter(title=source.part.title, start=float(start), end=float(start + source.seconds))
@@ -190,24 +189,3 @@ def _copy_packets(path: Path, film: OutputContainer, stream: VideoStream, start:
             packet.dts += shift
             packet.stream = stream
             film.mux(packet)
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Yield a name beside `path`; what the block wrote there is synced and takes the place of `path` at its end."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        yield temporary
-        _sync(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

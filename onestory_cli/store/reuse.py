@@ -72,8 +72,8 @@ def forecast(plan: Plan, run: Run | None, *, force: Collection[str] = ()) -> tup
 class Lookup:
     """Finds reusable takes for the jobs of a plan.
 
-    `accepted` names the accepted take of each shot; a shot without an entry uses take 0. `renames` answers questions about
-    accepted takes, also of shots that had another id.
+    `accepted` names the accepted take of each shot; a shot without an entry uses take 0. `renames` finds accepted
+    takes, also of shots that had another id.
     """
 
     def __init__(

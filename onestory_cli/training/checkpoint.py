@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
+from onestory_cli.utils.atomic import replacing
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
@@ -52,8 +53,5 @@ def load_weights(path: Path, modules: Mapping[str, nn.Module]) -> None:
 def whole(path: Path) -> Iterator[Path]:
     """A neighbour to write to; it is synced and takes the name `path` when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    yield draft
-    with draft.open("rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(draft, path)
+    with replacing(path) as draft:
+        yield draft

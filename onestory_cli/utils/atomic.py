@@ -36,8 +36,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write `data` to `path`, replacing what is there."""
-    with replacing(path) as pending:
-        pending.write_bytes(data)
+    with replacing(path) as pending, pending.open("xb") as file:
+        file.write(data)
 
 
 def sync(path: Path) -> None:

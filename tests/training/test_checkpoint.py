@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from onestory_cli.training.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
+from onestory_cli.utils.atomic import pending_path
 
 
 class Anything:
@@ -32,7 +33,7 @@ def test_a_checkpoint_comes_back(path: Path) -> None:
 
 def test_a_process_killed_while_writing_leaves_the_old_one(path: Path) -> None:
     save_checkpoint(path, {"step": 3})
-    path.with_suffix(".draft").write_bytes(b"half of step 4")
+    pending_path(path).write_bytes(b"half of step 4")
     assert load_checkpoint(path) == {"step": 3}
     save_checkpoint(path, {"step": 5})
     assert load_checkpoint(path) == {"step": 5}
