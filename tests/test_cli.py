@@ -234,18 +234,19 @@ def test_a_bug_writes_a_report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 SLOW = """
 import time
+from dataclasses import replace
 from onestory_cli.rendering import loading
 from tests.films import NumpyGenerator
 
 class Slow(NumpyGenerator):
-    def make(self, job, memory, *, image, emit, checkpoint):
+    def generate(self, request):
         def slowly(event):
-            emit(event)
-            if job.shot == "city":
+            request.emit(event)
+            if request.job.shot == "city":
                 print(type(event).__name__, flush=True)
                 time.sleep(SECONDS)
 
-        return super().make(job, memory, image=image, emit=slowly, checkpoint=checkpoint)
+        return super().generate(replace(request, emit=slowly))
 
 loading.model_loader = lambda spec, device, emit, shared: lambda: Slow(spec)
 """
