@@ -1,1 +1,1 @@
-"""Many stories -> many run directories. Whoever does the work, a film is `render_story` of its directory."""
+"""Render many stories, each into its run directory, with local, Ray or Slurm workers."""

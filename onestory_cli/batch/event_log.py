@@ -1,4 +1,4 @@
-"""What a run says to those who cannot hear it: its events.jsonl, read as it grows."""
+"""Follow the events.jsonl of a run that another process writes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from onestory_cli.events import Event
 from onestory_cli.store.layout import EVENTS
 
 
-class Log:
-    """The events that are appended from now on. Steps are not among them: they are not kept."""
+class EventLog:
+    """Reads events appended after this object was created. StepDone is not logged and never appears."""
 
     def __init__(self, run: Path) -> None:
         self._path = run / EVENTS
         self._at = self._path.stat().st_size if self._path.exists() else 0
 
     def new(self) -> Iterator[Event]:
-        """Those since the last look; a line that is not whole yet waits for the next one."""
+        """Yield the events since the last call. An incomplete last line is left for the next call."""
         try:
             with self._path.open("rb") as file:
                 file.seek(self._at)
@@ -34,7 +34,7 @@ class Log:
 
 
 def _event_of(line: bytes) -> Event | None:
-    """An event as `Run.log` wrote it; None for one that this version does not know."""
+    """Parse a line written by `Run.log`; None if this version has no such event."""
     try:
         fields = json.loads(line)
         kind = getattr(events, fields.pop("event"))

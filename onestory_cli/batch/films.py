@@ -1,4 +1,4 @@
-"""The films of a batch: story files from words of a command line, times profiles and seeds; each with a folder."""
+"""List the films of a batch: story files x profiles x seeds, each with a run directory."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _LONGEST_STEM = 60
 
 
 @dataclass(frozen=True, kw_only=True)
-class Film:
-    """One film to be made: a story with what is asked of it, and the run directory that it is made in.
+class BatchFilm:
+    """One film: story, options and run directory.
 
-    `profile` and `seed` are None where the story's own hold.
+    `profile` and `seed` are None to use those of the story.
     """
 
     name: str
@@ -37,10 +37,10 @@ class Film:
 
 
 def find_stories(words: Iterable[str]) -> tuple[Path, ...]:
-    """The story files that files, folders and patterns name, each once, in the order of the words.
+    """Expand files, folders and glob patterns to story files, without duplicates, in order.
 
     Raises:
-        OnestoryError: B801 for a folder or a pattern without any.
+        OnestoryError: B801 for a folder or pattern without stories.
     """
     found: dict[Path, Path] = {}
     for word in words:
@@ -56,38 +56,38 @@ def _stories_of(word: str) -> list[Path]:
         what = f'the folder "{shorten(word)}" has no {STORIES}'
     elif glob.has_magic(word) and not path.exists():
         found = sorted(Path(item) for item in glob.glob(word, recursive=True) if Path(item).is_file())
-        what = f'no file is called "{shorten(word)}"'
+        what = f'no file matches "{shorten(word)}"'
     else:
-        return [path]  # whether it can be read is told with all that is wrong in it
+        return [path]  # an unreadable file is reported with the other findings
     if not found:
-        raise OnestoryError("B801", what, help="name story files, or a folder with some", exit=ExitCode.USAGE)
+        raise OnestoryError("B801", what, help="pass story files, or a folder that contains some", exit=ExitCode.USAGE)
     return found
 
 
-def films_of(
+def list_films(
     stories: Sequence[Path],
     out: Path,
     *,
     profiles: Sequence[str] = (),
     seeds: Sequence[int] = (),
     settings: tuple[Override, ...] = (),
-) -> tuple[Film, ...]:
-    """Every story with every profile and every seed, in that order."""
+) -> tuple[BatchFilm, ...]:
+    """Every combination of story, profile and seed, in that order."""
     return tuple(
         _film(story, out, profile, seed, settings)
         for story, profile, seed in product(stories, profiles or (None,), seeds or (None,))
     )
 
 
-def _film(story: Path, out: Path, profile: str | None, seed: int | None, settings: tuple[Override, ...]) -> Film:
+def _film(story: Path, out: Path, profile: str | None, seed: int | None, settings: tuple[Override, ...]) -> BatchFilm:
     name = _name(story, out, profile, seed, settings)
-    return Film(name=name, story=story, profile=profile, seed=seed, settings=settings, run=out / name)
+    return BatchFilm(name=name, story=story, profile=profile, seed=seed, settings=settings, run=out / name)
 
 
 def _name(story: Path, out: Path, profile: str | None, seed: int | None, settings: tuple[Override, ...]) -> str:
-    """`the-kite-draft-seed2-3f9a12c0`: for people, and a digest of all that tells this film from every other one.
+    """A readable name plus a digest of story path, profile, seed and settings: `the-kite-draft-seed2-3f9a12c0`.
 
-    Seen from `out`, a story has one path, wherever the command is given. No other film of the batch plays a part.
+    The path is relative to `out`, so the name depends neither on the working directory nor on other films.
     """
     place = Path(os.path.relpath(story.resolve(), out.resolve())).as_posix()
     identity = "\0".join([place, profile or "", "" if seed is None else str(seed), *map(str, settings)])
@@ -96,11 +96,11 @@ def _name(story: Path, out: Path, profile: str | None, seed: int | None, setting
     return "-".join([*filter(None, parts), hashlib.sha256(identity.encode()).hexdigest()[:8]])
 
 
-def prepare(film: Film, plan: Plan) -> None:
-    """Freeze the plan of a film in its run directory: from now on it can be made from nothing but that.
+def prepare(film: BatchFilm, plan: Plan) -> None:
+    """Write the plan of a film into its run directory, so that workers need nothing else.
 
     Raises:
-        OnestoryError: R4xx for what the disk or another process refuses.
+        OnestoryError: R4xx if the directory cannot be written or is locked.
     """
     run = Run.create(film.run)
     with lock_run(run) as writer:

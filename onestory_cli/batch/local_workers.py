@@ -1,4 +1,4 @@
-"""Workers on this machine: processes of their own, each with its model, one per GPU or with a part of the CPU."""
+"""Local worker pool: one process per worker, each with its own model, on a GPU or a part of the CPU."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 
-from onestory_cli.batch.dispatch import Ended, Lost, Message, Ready, Said
-from onestory_cli.batch.films import Film
-from onestory_cli.batch.render_story import Models, Work, render_story
+from onestory_cli.batch.dispatch import Emitted, Ended, Lost, Message, Ready
+from onestory_cli.batch.films import BatchFilm
+from onestory_cli.batch.render_story import ModelCache, WorkerConfig, render_story
 from onestory_cli.batch.result import Outcome
 from onestory_cli.events import Event
 
-PATIENCE = 0.5  # seconds between two looks at whether a signal came
-SECONDS_TO_LEAVE = 10.0  # for a worker that has nothing more to do
+POLL_SECONDS = 0.5  # between two checks for a signal
+SHUTDOWN_SECONDS = 10.0  # for an idle worker to exit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,17 +30,17 @@ class _Worker:
     pipe: Connection
 
 
-class Processes:
-    """A Crew of processes that are spawned, so that none inherits a GPU's or a thread's state."""
+class LocalPool:
+    """Worker pool of spawned processes; a fork would inherit CUDA and thread state."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: WorkerConfig) -> None:
         self._work = work
         self._context = multiprocessing.get_context("spawn")
         self._names = count(1)
         self._workers: dict[str, _Worker] = {}
         self._stopping = False
 
-    def __enter__(self) -> Processes:
+    def __enter__(self) -> LocalPool:
         for place in range(self._work.share):
             self._start(place)
         return self
@@ -49,20 +49,20 @@ class Processes:
         for worker in self._workers.values():
             if kind is not None:
                 worker.process.kill()
-            worker.pipe.close()  # one that still works sees it, and stops within a step
+            worker.pipe.close()  # a busy worker sees this and stops within a step
         for worker in self._workers.values():
-            worker.process.join(SECONDS_TO_LEAVE)
+            worker.process.join(SHUTDOWN_SECONDS)
             if worker.process.is_alive():
                 worker.process.kill()
 
-    def hear(self, seconds: float) -> Iterator[Message]:
+    def poll(self, seconds: float) -> Iterator[Message]:
         by_pipe = {worker.pipe: name for name, worker in self._workers.items()}
         for pipe in wait(list(by_pipe), seconds):
             assert isinstance(pipe, Connection)
             yield self._read(by_pipe[pipe], pipe)
 
-    def give(self, worker: str, film: Film) -> None:
-        with suppress(OSError):  # it is gone, which is heard of next
+    def submit(self, worker: str, film: BatchFilm) -> None:
+        with suppress(OSError):  # the worker died: the next poll reports it
             self._workers[worker].pipe.send(film.run.absolute())
 
     def stop(self) -> None:
@@ -73,20 +73,20 @@ class Processes:
 
     def _read(self, name: str, pipe: Connection) -> Message:
         try:
-            told: Event | Outcome | None = pipe.recv()
+            received: Event | Outcome | None = pipe.recv()
         except (EOFError, OSError):
-            return self._bury(name)
-        if isinstance(told, Outcome):
-            return Ended(worker=name, outcome=told)
-        return Said(worker=name, event=told) if told else Ready(worker=name)
+            return self._replace_worker(name)
+        if isinstance(received, Outcome):
+            return Ended(worker=name, outcome=received)
+        return Emitted(worker=name, event=received) if received else Ready(worker=name)
 
-    def _bury(self, name: str) -> Lost:
+    def _replace_worker(self, name: str) -> Lost:
         worker = self._workers.pop(name)
         worker.pipe.close()
         worker.process.join()
         if not self._stopping:
             self._start(worker.place)
-        return Lost(worker=name, why=_why(worker.process.exitcode or 0))
+        return Lost(worker=name, why=_exit_reason(worker.process.exitcode or 0))
 
     def _start(self, place: int) -> None:
         name = str(next(self._names))
@@ -95,20 +95,20 @@ class Processes:
             target=serve, args=(theirs, replace(self._work, place=place)), name=f"onestory-{name}", daemon=True
         )
         process.start()
-        theirs.close()  # else its end would not be heard of
+        theirs.close()  # or the pipe never reports end of file
         self._workers[name] = _Worker(place=place, process=process, pipe=ours)
 
 
-def serve(pipe: Connection, work: Work) -> None:
-    """A worker's life: a directory comes, events and an outcome go; it ends by None, or with whoever sends.
+def serve(pipe: Connection, work: WorkerConfig) -> None:
+    """Main function of a worker: receive run directories, send events and outcomes.
 
-    Anything that comes while a film is made means stop, and so do Ctrl-C and SIGTERM.
+    Exits on None or when the parent closes the pipe. Any message during a render means stop, as do SIGINT and SIGTERM.
     """
     signals = Signals()
-    models = Models(work)
+    models = ModelCache(work)
 
-    def say(event: Event) -> None:
-        with suppress(OSError):  # nobody listens any more; `stop` finds that out
+    def emit(event: Event) -> None:
+        with suppress(OSError):  # the parent is gone; `stop` notices
             pipe.send(event)
 
     with suppress(EOFError, OSError):
@@ -117,7 +117,7 @@ def serve(pipe: Connection, work: Work) -> None:
             outcome = render_story(
                 directory,
                 models,
-                say,
+                emit,
                 stop=lambda: signals.arrived or pipe.poll(),
                 checkpoint_seconds=work.checkpoint_seconds,
             )
@@ -125,8 +125,8 @@ def serve(pipe: Connection, work: Work) -> None:
 
 
 def _next(pipe: Connection, signals: Signals) -> Path | None:
-    """The next directory; None when there is none, or a signal came."""
-    while not pipe.poll(PATIENCE):
+    """Wait for the next run directory; None to exit."""
+    while not pipe.poll(POLL_SECONDS):
         if signals.arrived:
             return None
     directory: Path | None = pipe.recv()
@@ -134,7 +134,7 @@ def _next(pipe: Connection, signals: Signals) -> Path | None:
 
 
 class Signals:
-    """Remembers that a signal came, instead of ending the process amid a step."""
+    """Signal handler that sets a flag, so that the current step finishes."""
 
     def __init__(self) -> None:
         self.arrived = False
@@ -145,7 +145,7 @@ class Signals:
         self.arrived = True
 
 
-def _why(exitcode: int) -> str:
+def _exit_reason(exitcode: int) -> str:
     if exitcode < 0:
         return f"killed by {signal.Signals(-exitcode).name}"
-    return f"ended with {exitcode}"
+    return f"exited with {exitcode}"

@@ -1,4 +1,4 @@
-"""A worker that shares nothing with the batch but a file system: it is asked to stop by a file."""
+"""Worker that shares only a file system with the batch; a file tells it to stop."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from onestory_cli.batch.render_story import Models, Work, render_story
+from onestory_cli.batch.render_story import ModelCache, WorkerConfig, render_story
 from onestory_cli.batch.result import Outcome
 from onestory_cli.errors import ExitCode, OnestoryError
 
 STOP = ".stop"
-SECONDS_TO_DIE = 60.0  # for a worker that is given up, as nothing is heard of it, and still holds its film
+LOCK_WAIT_SECONDS = 60.0  # for a worker presumed dead that still holds the lock of the film
 
 
-class Away:
-    """Makes films one after the other with one model; lives in a process of another's, on any machine."""
+class RemoteWorker:
+    """Renders one film after another and keeps the model loaded. Runs inside a Ray actor or Slurm job."""
 
-    def __init__(self, work: Work) -> None:
-        self._work, self._models = work, Models(work)
+    def __init__(self, work: WorkerConfig) -> None:
+        self._work, self._models = work, ModelCache(work)
 
-    def who(self) -> tuple[int, str]:
-        """(pid, host), as they stand in the locks that it holds."""
+    def identity(self) -> tuple[int, str]:
+        """(pid, host), as written into the locks that it holds."""
         return os.getpid(), socket.gethostname()
 
     def render(self, directory: Path, stop: Path, *, again: bool = False) -> Outcome:
-        """Go on with a film until it ends or there is a file at `stop`; `again`: another worker was lost with it."""
-        until = time.monotonic() + (SECONDS_TO_DIE if again else 0.0)
+        """Render until the film ends or the file `stop` exists. `again`: the previous worker died with this film."""
+        until = time.monotonic() + (LOCK_WAIT_SECONDS if again else 0.0)
         while True:
             outcome = self._render(directory, stop)
             if outcome.code != "R401" or time.monotonic() >= until or stop.exists():
@@ -42,7 +42,7 @@ class Away:
 
 @contextmanager
 def stop_file(out: Path) -> Iterator[Path]:
-    """Where a file means stop, for the length of a block; one that was left there is gone."""
+    """Path of the stop file of a batch; absent at the start of the block and after it."""
     path = out.absolute() / STOP
     path.unlink(missing_ok=True)
     try:
@@ -51,13 +51,13 @@ def stop_file(out: Path) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def not_installed(package: str, what: str) -> OnestoryError:
-    """M514 for a package that one kind of worker needs."""
+def missing_package(package: str, what: str) -> OnestoryError:
+    """M514: an optional package is not installed."""
     help = f"pip install 'onestory[{package}]'"
     return OnestoryError("M514", f"{what} needs the package {package}", help=help, exit=ExitCode.MACHINE)
 
 
-def no_workers(why: object) -> OnestoryError:
-    """B804 for a cluster that cannot be reached or used."""
-    help = "see that it runs and that this machine reaches it, or leave it out to work here"
-    return OnestoryError("B804", f"no worker can be had: {why}", help=help, exit=ExitCode.MACHINE)
+def no_worker_error(why: object) -> OnestoryError:
+    """B804: a cluster cannot be reached or used."""
+    help = "check that the cluster runs and is reachable, or leave the option out to use this machine"
+    return OnestoryError("B804", f"cannot start a worker: {why}", help=help, exit=ExitCode.MACHINE)

@@ -1,4 +1,4 @@
-"""`render_story`: one film from nothing but its directory. Every worker of every kind does just this."""
+"""Render one film from its run directory. Every kind of worker calls this."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 
 def render_story(
     directory: Path,
-    models: Models,
+    models: ModelCache,
     emit: Emit = ignore,
     *,
     stop: Callable[[], bool] = never_stop,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Outcome:
-    """Go on with the film whose plan was frozen in `directory`, until it is done, refused or asked to stop.
+    """Render or resume the film whose plan `directory` holds, until it is done, fails or `stop()` is true.
 
-    Nothing is raised for what goes wrong with one film: it is in the outcome, and the next film can be made.
+    Errors of a film are returned in the outcome, so that the next film can render.
     """
-    counted, began = Counted(emit), time.monotonic()
+    counter, began = ShotCounter(emit), time.monotonic()
     try:
         run = Run.open(directory)
         plan = load_run_plan(run)
-        load = models.loader(plan, counted)
-        render(plan, run, load, counted, RenderOptions(stop=stop, checkpoint_seconds=checkpoint_seconds))
+        load = models.loader(plan, counter)
+        render(plan, run, load, counter, RenderOptions(stop=stop, checkpoint_seconds=checkpoint_seconds))
         outcome = Outcome(state="done")
     except KeyboardInterrupt:
         outcome = Outcome(state="stopped")
@@ -51,42 +51,42 @@ def render_story(
         outcome = Outcome.of(fault)
     except Exception as fault:
         outcome = Outcome.of(from_exception(fault, ["batch", str(directory)]))
-    return counted.into(outcome, time.monotonic() - began)
+    return counter.add_to(outcome, time.monotonic() - began)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work(WorkerShare):
-    """How a worker works, and what it has of its machine."""
+class WorkerConfig(WorkerShare):
+    """Options of a worker, and its share of the machine."""
 
     checkpoint_seconds: float = CHECKPOINT_SECONDS
 
 
-class Models:
-    """The model of one worker. It stays in memory from film to film, until a film needs another."""
+class ModelCache:
+    """The loaded model of a worker, kept until a film needs another."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: WorkerConfig) -> None:
         self._work = work
         self._loaded: tuple[ModelSpec, ShotGenerator] | None = None
         self._emit: Emit = ignore
 
     def loader(self, plan: Plan, emit: Emit) -> Callable[[], ShotGenerator]:
-        """What loads the models of a plan, as far as they are not here; `emit` hears of it."""
+        """Return a function that loads the models of a plan unless they are loaded."""
         self._emit = emit
         others = any(job.first_shot_model for job in plan.jobs)
-        return lambda: TwoModelGenerator(plan.model, self._maker) if others else self._maker(plan.model)
+        return lambda: TwoModelGenerator(plan.model, self._generator) if others else self._generator(plan.model)
 
-    def _maker(self, spec: ModelSpec) -> ShotGenerator:
+    def _generator(self, spec: ModelSpec) -> ShotGenerator:
         if self._loaded is None or self._loaded[0] != spec:
-            self._loaded = None  # before the next one takes memory
+            self._loaded = None  # free its memory first
             require_weights(spec)
             split_threads(self._work)
-            # A part may be loaded films later: it is told then, to whoever listens by then.
+            # Parts load lazily, maybe during a later film: `_emit` is then that film's.
             self._loaded = spec, load_generator(spec, own_device(self._work), lambda event: self._emit(event))
         return self._loaded[1]
 
 
-class Counted:
-    """Passes events on and counts the shots that were made and kept."""
+class ShotCounter:
+    """Forward events and count rendered and kept shots."""
 
     def __init__(self, emit: Emit) -> None:
         self._emit, self._rendered, self._kept = emit, 0, 0
@@ -96,6 +96,6 @@ class Counted:
         self._kept += isinstance(event, ShotKept)
         self._emit(event)
 
-    def into(self, outcome: Outcome, seconds: float) -> Outcome:
-        """The outcome with the counts in it."""
+    def add_to(self, outcome: Outcome, seconds: float) -> Outcome:
+        """Return `outcome` with the counts and `seconds`."""
         return replace(outcome, rendered=self._rendered, kept=self._kept, seconds=seconds)

@@ -1,4 +1,4 @@
-"""What becomes of the films of a batch: one row each, and batch.json, which is true at any instant."""
+"""Results of a batch: one row per film, and batch.json."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from onestory_cli.batch.films import Film
+from onestory_cli.batch.films import BatchFilm
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.store.disk import Disk
 from onestory_cli.store.layout import FILM
@@ -21,10 +21,10 @@ FILE = "batch.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How the work on a film ended.
+    """How a film ended.
 
-    done; failed, with a finding; waits for somebody to accept a take; stopped within a shot, which is kept; left, as it
-    was not begun. `attempts` counts the workers that were at it.
+    done; failed, with a finding; waits for a take to be accepted; stopped, resumable; left, not started. `attempts`
+    counts the workers that tried.
     """
 
     state: State = "left"
@@ -43,45 +43,45 @@ class Outcome:
 
     @classmethod
     def of(cls, fault: OnestoryError, **counts: Any) -> Outcome:
-        """That of a film that an error ended; one that somebody must decide about only waits."""
+        """The outcome of an error: "waits" if a take must be accepted (R410), else "failed"."""
         state: State = "waits" if fault.code == "R410" else "failed"
         return cls(state=state, code=fault.code, message=fault.message, help=fault.help, **counts)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """A film and what became of it."""
+class FilmResult:
+    """A film and its outcome."""
 
-    film: Film
+    film: BatchFilm
     outcome: Outcome
 
     @property
     def file(self) -> Path | None:
-        """The film, where it is whole."""
+        """Path of the finished film; None if it is not done."""
         return self.film.run / FILM if self.outcome.state == "done" else None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
-    """A batch as it stands: rows in the order of the films. `where` is local, ray or slurm."""
+class BatchResult:
+    """State of a batch: rows in film order. `where` is local, ray or slurm."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[FilmResult, ...]
     where: str
     workers: int
     seconds: float
 
     @property
     def states(self) -> dict[str, int]:
-        """How many films there are of each state."""
+        """Number of films per state."""
         return dict(Counter(row.outcome.state for row in self.rows))
 
     @property
     def exit(self) -> ExitCode:
-        """DONE when every film is, else PARTIAL: the same command goes on."""
+        """DONE if every film is done, else PARTIAL: the same command resumes."""
         return ExitCode.DONE if set(self.states) <= {"done"} else ExitCode.PARTIAL
 
     def document(self) -> dict[str, Any]:
-        """The fields of `schemas/batch.v1.schema.json`, all but the name of the schema."""
+        """The fields of `schemas/batch.v1.schema.json` except "schema"."""
         return {
             "ok": self.exit is ExitCode.DONE,
             "where": self.where,
@@ -92,12 +92,12 @@ class Result:
         }
 
     def write(self, folder: Path, disk: Disk) -> None:
-        """Put batch.json into `folder`."""
+        """Write batch.json into `folder`."""
         document = {"schema": SCHEMA, **self.document()}
         disk.replace(folder / FILE, json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n")
 
 
-def _row_fields(row: Row) -> dict[str, Any]:
+def _row_fields(row: FilmResult) -> dict[str, Any]:
     film, outcome = row.film, row.outcome
     finding = {"code": outcome.code, "message": outcome.message, "help": outcome.help}
     return {
@@ -117,6 +117,6 @@ def _row_fields(row: Row) -> dict[str, Any]:
     }
 
 
-def rows_of(films: Sequence[Film], outcomes: dict[str, Outcome]) -> tuple[Row, ...]:
-    """A row for every film; one that nobody has begun is left."""
-    return tuple(Row(film=film, outcome=outcomes.get(film.name, Outcome())) for film in films)
+def rows_of(films: Sequence[BatchFilm], outcomes: dict[str, Outcome]) -> tuple[FilmResult, ...]:
+    """A row for every film; films without an outcome are "left"."""
+    return tuple(FilmResult(film=film, outcome=outcomes.get(film.name, Outcome())) for film in films)

@@ -1,4 +1,4 @@
-"""A batch from its films to batch.json, whoever the workers are."""
+"""Run a batch: prepare the films, dispatch them to a worker pool, keep batch.json up to date."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from onestory_cli.batch.dispatch import Crew, Dispatch
-from onestory_cli.batch.films import Film, prepare
-from onestory_cli.batch.result import Outcome, Result, rows_of
+from onestory_cli.batch.dispatch import Dispatch, WorkerPool
+from onestory_cli.batch.films import BatchFilm, prepare
+from onestory_cli.batch.result import BatchResult, Outcome, rows_of
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import BatchEnded, BatchStarted, Emit, FilmEnded, ignore
 from onestory_cli.planning.jobs import Plan
@@ -20,76 +20,76 @@ from onestory_cli.store.disk import Disk
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planned:
-    """A film and what it asks of a model."""
+class PlannedFilm:
+    """A film and its plan."""
 
-    film: Film
+    film: BatchFilm
     plan: Plan
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hands:
-    """Who does the work: `hire` gives a crew of so many workers for the length of a block."""
+class Backend:
+    """Kind of workers; `open_pool` starts a pool of `workers` for a `with` block."""
 
     where: Literal["local", "ray", "slurm"]
     workers: int
-    hire: Callable[[], AbstractContextManager[Crew]]
+    open_pool: Callable[[], AbstractContextManager[WorkerPool]]
 
 
 def run_batch(
-    planned: Sequence[Planned],
+    planned: Sequence[PlannedFilm],
     out: Path,
-    hands: Hands,
+    backend: Backend,
     emit: Emit = ignore,
     *,
     stop: Callable[[], bool] = never_stop,
     fail_fast: bool = False,
-) -> Result:
-    """Make all films, each in its run directory; what becomes of them is in `out` as batch.json, all the time.
+) -> BatchResult:
+    """Render all films, each into its run directory, and keep `out`/batch.json up to date.
 
-    Films that fail do not keep others from being made, unless `fail_fast`. Once `stop()` is true all end within a step.
+    A failed film does not stop the others unless `fail_fast`. When `stop()` becomes true, all stop within one step.
 
     Raises:
-        OnestoryError: B804 when no worker can be had, R4xx when `out` cannot be written.
+        OnestoryError: B804 if no worker starts, R4xx if `out` cannot be written.
     """
-    batch = _Batch(planned, out, hands, emit)
+    batch = _Batch(planned, out, backend, emit)
     emit(
         BatchStarted(
             films=len(planned),
             shots=sum(len(item.plan.jobs) for item in planned),
-            workers=hands.workers,
-            where=hands.where,
+            workers=backend.workers,
+            where=backend.where,
         )
     )
     films = batch.prepare()
     if films and not (fail_fast and batch.outcomes):
-        with hands.hire() as crew:
+        with backend.open_pool() as pool:
             shots = {item.film.name: len(item.plan.jobs) for item in planned}
-            Dispatch(films, shots, crew, emit, stop=stop, fail_fast=fail_fast, ended=batch.end).run()
+            Dispatch(films, shots, pool, emit, stop=stop, fail_fast=fail_fast, ended=batch.end).run()
     result = batch.result()
     emit(BatchEnded(states=result.states, seconds=result.seconds))
     return result
 
 
 class _Batch:
-    """The outcomes so far, written down at each change."""
+    """Outcomes so far, written to batch.json at each change."""
 
-    def __init__(self, planned: Sequence[Planned], out: Path, hands: Hands, emit: Emit) -> None:
-        self._planned, self._out, self._hands, self._emit = planned, out, hands, emit
+    def __init__(self, planned: Sequence[PlannedFilm], out: Path, backend: Backend, emit: Emit) -> None:
+        self._planned, self._out, self._backend, self._emit = planned, out, backend, emit
         self._disk, self._began = Disk(), time.monotonic()
         self.outcomes: dict[str, Outcome] = {}
         self._disk.make_folder(out)
         self._write()
 
-    def prepare(self) -> list[Film]:
-        """The films whose plans are frozen in their directories; what is in the way of others is their outcome."""
+    def prepare(self) -> list[BatchFilm]:
+        """Write the plans into the run directories; return the films that succeeded, record the errors of others."""
         ready = []
         for item in self._planned:
             try:
                 prepare(item.film, item.plan)
             except OnestoryError as fault:
                 self.end(item.film.name, Outcome.of(fault))
-                self._emit(_never_begun(item.film, fault))
+                self._emit(_failed_before_start(item.film, fault))
             else:
                 ready.append(item.film)
         return ready
@@ -98,16 +98,16 @@ class _Batch:
         self.outcomes[film] = outcome
         self._write()
 
-    def result(self) -> Result:
+    def result(self) -> BatchResult:
         rows = rows_of([item.film for item in self._planned], self.outcomes)
         seconds = time.monotonic() - self._began
-        return Result(rows=rows, where=self._hands.where, workers=self._hands.workers, seconds=seconds)
+        return BatchResult(rows=rows, where=self._backend.where, workers=self._backend.workers, seconds=seconds)
 
     def _write(self) -> None:
         self.result().write(self._out, self._disk)
 
 
-def _never_begun(film: Film, fault: OnestoryError) -> FilmEnded:
+def _failed_before_start(film: BatchFilm, fault: OnestoryError) -> FilmEnded:
     return FilmEnded(
         film=film.name,
         state="failed",

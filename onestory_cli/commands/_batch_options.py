@@ -18,10 +18,10 @@ from onestory_cli.story.types import MAX_SEED
 from onestory_cli.utils.text import shorten_middle
 
 if TYPE_CHECKING:
-    from onestory_cli.batch.films import Film
-    from onestory_cli.batch.render_story import Work
-    from onestory_cli.batch.result import Result
-    from onestory_cli.batch.run_batch import Hands, Planned
+    from onestory_cli.batch.films import BatchFilm
+    from onestory_cli.batch.render_story import WorkerConfig
+    from onestory_cli.batch.result import BatchResult
+    from onestory_cli.batch.run_batch import Backend, PlannedFilm
     from onestory_cli.planning.jobs import Plan
 
 
@@ -42,17 +42,17 @@ class FilmFlags:
         list[str], typer.Option("--set", metavar="PATH=VALUE", help="Put a value into all stories; may be repeated.")
     ] = field(default_factory=list)
 
-    def films(self) -> tuple[Film, ...]:
+    def films(self) -> tuple[BatchFilm, ...]:
         """The films, none of which is read yet.
 
         Raises:
             OnestoryError: B801 for a folder or a pattern without stories, B802 for a `--set` that is none.
             typer.BadParameter: seeds that are none.
         """
-        from onestory_cli.batch.films import films_of, find_stories
+        from onestory_cli.batch.films import find_stories, list_films
         from onestory_cli.story.overrides import Override
 
-        return films_of(
+        return list_films(
             find_stories(self.files),
             self.out,
             profiles=_names(self.profile),
@@ -76,46 +76,46 @@ class WorkerFlags:
     ray: Annotated[str | None, option("--ray", metavar="ADDRESS", help="Work on this Ray cluster; or local.")] = None
     slurm: Annotated[str | None, option("--slurm", metavar="NAME=VALUE,", help="Work on Slurm, so; or auto.")] = None
 
-    def hands(self, out: Path, *, device: str, checkpoint_seconds: float) -> Hands:
+    def backend(self, out: Path, *, device: str, checkpoint_seconds: float) -> Backend:
         """The crew to be hired, for a batch in `out`.
 
         Raises:
             OnestoryError: M514 or B804 where the cluster cannot be had, B805 for parameters that are none.
             typer.BadParameter: two clusters.
         """
-        from onestory_cli.batch.render_story import Work
-        from onestory_cli.batch.run_batch import Hands
+        from onestory_cli.batch.render_story import WorkerConfig
+        from onestory_cli.batch.run_batch import Backend
 
         if self.ray and self.slurm:
             raise typer.BadParameter("give --ray or --slurm, not both", param_hint="--slurm")
         number = self.workers or 1
-        work = Work(device=device, threads=self.threads, share=number, checkpoint_seconds=checkpoint_seconds)
+        work = WorkerConfig(device=device, threads=self.threads, share=number, checkpoint_seconds=checkpoint_seconds)
         if self.ray:
             return _on_ray(self.ray, work, self.workers, out)
         if self.slurm:
-            from onestory_cli.batch.slurm_workers import on_slurm, parameters_of
+            from onestory_cli.batch.slurm_workers import on_slurm, parse_parameters
 
-            parameters = parameters_of(self.slurm)
-            return Hands(where="slurm", workers=number, hire=lambda: on_slurm(parameters, work, number, out))
-        from onestory_cli.batch.local_workers import Processes
+            parameters = parse_parameters(self.slurm)
+            return Backend(where="slurm", workers=number, open_pool=lambda: on_slurm(parameters, work, number, out))
+        from onestory_cli.batch.local_workers import LocalPool
 
-        return Hands(where="local", workers=number, hire=lambda: Processes(work))
+        return Backend(where="local", workers=number, open_pool=lambda: LocalPool(work))
 
 
-def _on_ray(address: str, work: Work, workers: int | None, out: Path) -> Hands:
-    from onestory_cli.batch.ray_workers import connect, on_ray, workers_of
-    from onestory_cli.batch.run_batch import Hands
+def _on_ray(address: str, work: WorkerConfig, workers: int | None, out: Path) -> Backend:
+    from onestory_cli.batch.ray_workers import connect, count_workers, on_ray
+    from onestory_cli.batch.run_batch import Backend
 
     connect(address)
-    number = workers or workers_of(work)
-    return Hands(where="ray", workers=number, hire=lambda: on_ray(address, work, number, out))
+    number = workers or count_workers(work)
+    return Backend(where="ray", workers=number, open_pool=lambda: on_ray(address, work, number, out))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plans:
     """What came of planning films: `faults` by the names of those that have no plan, `findings` each once."""
 
-    planned: tuple[Planned, ...]
+    planned: tuple[PlannedFilm, ...]
     faults: dict[str, OnestoryError]
     findings: tuple[Diagnostic, ...]
 
@@ -141,11 +141,11 @@ class Plans:
         )
 
 
-def plan_all(films: Sequence[Film], *, allow_outside: bool) -> Plans:
+def plan_all(films: Sequence[BatchFilm], *, allow_outside: bool) -> Plans:
     """The plans of all films, as far as they have one."""
-    from onestory_cli.batch.run_batch import Planned
+    from onestory_cli.batch.run_batch import PlannedFilm
 
-    planned: list[Planned] = []
+    planned: list[PlannedFilm] = []
     found: dict[Diagnostic, None] = {}
     faults: dict[str, OnestoryError] = {}
     for film in films:
@@ -155,12 +155,12 @@ def plan_all(films: Sequence[Film], *, allow_outside: bool) -> Plans:
             faults[film.name] = fault
             found |= dict.fromkeys(fault.diagnostics)
         else:
-            planned.append(Planned(film=film, plan=plan))
+            planned.append(PlannedFilm(film=film, plan=plan))
             found |= dict.fromkeys(warnings)
     return Plans(planned=tuple(planned), faults=faults, findings=tuple(found))
 
 
-def _compile(film: Film, allow_outside: bool) -> tuple[Plan, tuple[Diagnostic, ...]]:
+def _compile(film: BatchFilm, allow_outside: bool) -> tuple[Plan, tuple[Diagnostic, ...]]:
     plan, warnings = compile_story(film.story, profile=film.profile, seed=film.seed, allow_outside=allow_outside)
     if not film.settings:
         return plan, warnings
@@ -174,7 +174,7 @@ def _compile(film: Film, allow_outside: bool) -> tuple[Plan, tuple[Diagnostic, .
         raise Findings(tuple(marked)) from fault
 
 
-def sign_films(plans: Plans, result: Result, signer: Any) -> list[Path]:
+def sign_films(plans: Plans, result: BatchResult, signer: Any) -> list[Path]:
     """Write the signed copies of the films that are done.
 
     Raises:
@@ -188,7 +188,7 @@ def sign_films(plans: Plans, result: Result, signer: Any) -> list[Path]:
     return [write_signed(item.plan, Run.open(item.film.run), signer) for item in films]
 
 
-def show_result(screen: Screen, result: Result, signed: Sequence[Path], *, json: bool) -> None:
+def show_result(screen: Screen, result: BatchResult, signed: Sequence[Path], *, json: bool) -> None:
     """One row per film."""
     if json:
         copies = {"signed": [str(path) for path in signed]} if signed else {}

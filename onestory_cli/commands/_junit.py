@@ -12,10 +12,10 @@ from onestory_cli.errors import OnestoryError
 from onestory_cli.store.locate import existing_run
 
 if TYPE_CHECKING:
-    from onestory_cli.batch.result import Result
+    from onestory_cli.batch.result import BatchResult
     from onestory_cli.commands._batch_options import Plans
     from onestory_cli.planning.jobs import Plan
-    from onestory_cli.report.junit import Suite
+    from onestory_cli.report.junit import JunitSuite
 
 
 class _ResultFile:
@@ -24,11 +24,11 @@ class _ResultFile:
     def __init__(self, file: Path | None) -> None:
         self._file, self._since = file, time.time()
 
-    def _suites(self, fault: OnestoryError | None) -> list[Suite]:
+    def _suites(self, fault: OnestoryError | None) -> list[JunitSuite]:
         """What came of each film; `fault` is what ended the block. Nothing where nothing was tried."""
         raise NotImplementedError
 
-    def _suite(self, name: str, plan: Plan, folder: Path, fault: OnestoryError | None) -> Suite:
+    def _suite(self, name: str, plan: Plan, folder: Path, fault: OnestoryError | None) -> JunitSuite:
         from onestory_cli.report.junit import suite_of
         from onestory_cli.store.reuse import forecast
 
@@ -60,7 +60,7 @@ class JUnitFile(_ResultFile):
         """The plan of the render that begins now, and its run directory."""
         self._plan, self._folder = plan, folder
 
-    def _suites(self, fault: OnestoryError | None) -> list[Suite]:
+    def _suites(self, fault: OnestoryError | None) -> list[JunitSuite]:
         from onestory_cli.report.junit import suite_of_fault
 
         if self._plan:
@@ -80,11 +80,11 @@ class BatchJUnitFile(_ResultFile):
         """What came of planning the films."""
         self._plans = plans
 
-    def ended(self, result: Result) -> None:
+    def ended(self, result: BatchResult) -> None:
         """What became of the films."""
         self._faults = {row.film.name: row.outcome.fault for row in result.rows}
 
-    def _suites(self, fault: OnestoryError | None) -> list[Suite]:
+    def _suites(self, fault: OnestoryError | None) -> list[JunitSuite]:
         from onestory_cli.report.junit import suite_of_fault
 
         if self._plans is None:

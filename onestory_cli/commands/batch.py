@@ -45,10 +45,10 @@ def command(
         screen.findings(plans.findings)
         plans = plans.fit(lambda found: fit_plans(screen, found, fitting, device))
         signer = read_signer(*sign) if sign else None
-        hands = workers.hands(asked.out, device=device, checkpoint_seconds=checkpoint_seconds)
+        backend = workers.backend(asked.out, device=device, checkpoint_seconds=checkpoint_seconds)
         with screen.watch_films(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
             try:
-                result = run_batch(plans.planned, asked.out, hands, show, stop=signals.asked, fail_fast=fail_fast)
+                result = run_batch(plans.planned, asked.out, backend, show, stop=signals.asked, fail_fast=fail_fast)
             except KeyboardInterrupt:
                 result = None
         if result:

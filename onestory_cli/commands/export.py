@@ -26,13 +26,13 @@ def command(
 ) -> ExitCode:
     """Hand a film on: as a timeline, as subtitles, as frames, ProRes or GIF, or with a track of subtitles."""
     from onestory_cli.export.cut import read_cut
-    from onestory_cli.export.sounds import lost
+    from onestory_cli.export.sounds import sound_warnings
     from onestory_cli.export.write import default_path, export
 
     run, screen = find_run(folder), screen_of(context)
     cut = read_cut(run)
     path = out or default_path(run.path, to)
-    screen.findings((*cut.warnings, *lost(cut, to)))
+    screen.findings((*cut.warnings, *sound_warnings(cut, to)))
     export(cut, to, path, force=force)
     if json:
         screen.document("export", run=str(run.path), to=to, path=str(path), shots=len(cut.shots), missing=cut.missing)

@@ -18,8 +18,8 @@ from onestory_cli.memory.policies import POLICIES
 from onestory_cli.store.locate import find_run
 
 if TYPE_CHECKING:
-    from onestory_cli.report.data import FilmReport, Memory, ShotReport
-    from onestory_cli.report.what_if import Wish
+    from onestory_cli.report.data import FilmReport, ShotMemory, ShotReport
+    from onestory_cli.report.what_if import MemorySettings
 
 OneShot = Annotated[
     str | None, option("--shot", metavar="SHOT", help="Only this shot, frame by frame.", autocompletion=run_shots)
@@ -56,18 +56,18 @@ class WishFlags:
         ),
     ] = None
 
-    def wish(self) -> Wish:
+    def wish(self) -> MemorySettings:
         """The settings to try.
 
         Raises:
             typer.BadParameter: there is no such policy.
         """
-        from onestory_cli.report.what_if import Wish
+        from onestory_cli.report.what_if import MemorySettings
 
         if self.policy is not None and self.policy not in POLICIES:
             hint = did_you_mean(self.policy, POLICIES) or f"there are {', '.join(POLICIES)}"
             raise typer.BadParameter(f'no policy "{self.policy}"; {hint}', param_hint="--policy")
-        return Wish(policy=self.policy, frames=self.frames, budget=self.budget)
+        return MemorySettings(policy=self.policy, frames=self.frames, budget=self.budget)
 
 
 @gather
@@ -97,7 +97,7 @@ def command(
     return ExitCode.DONE
 
 
-def _refuse_together(html: Path | None, scores: Path | None, shot: str | None, wish: Wish) -> None:
+def _refuse_together(html: Path | None, scores: Path | None, shot: str | None, wish: MemorySettings) -> None:
     """Refuse options that the page, or the terminal, would not heed.
 
     Raises:
@@ -110,7 +110,7 @@ def _refuse_together(html: Path | None, scores: Path | None, shot: str | None, w
         raise typer.BadParameter(f"--{given[0]} does nothing to the page of --html: that has every shot as it was made")
 
 
-def _select_again(film: FilmReport, shots: tuple[ShotReport, ...], wish: Wish) -> list[Memory]:
+def _select_again(film: FilmReport, shots: tuple[ShotReport, ...], wish: MemorySettings) -> list[ShotMemory]:
     """The memory of each shot under the wished settings; of none where nothing was wished."""
     from onestory_cli.report.what_if import select_again
     from onestory_cli.store.inputs import model_of_run
@@ -121,7 +121,9 @@ def _select_again(film: FilmReport, shots: tuple[ShotReport, ...], wish: Wish) -
     return [select_again(shot, wish, levels) for shot in shots]
 
 
-def _show(film: FilmReport, shots: tuple[ShotReport, ...], wish: Wish, screen: Screen, *, in_detail: bool) -> None:
+def _show(
+    film: FilmReport, shots: tuple[ShotReport, ...], wish: MemorySettings, screen: Screen, *, in_detail: bool
+) -> None:
     """A row for each shot, or one shot frame by frame."""
     wished = _select_again(film, shots, wish)
     if in_detail:
@@ -132,13 +134,13 @@ def _show(film: FilmReport, shots: tuple[ShotReport, ...], wish: Wish, screen: S
         screen.note(f"selected again from the scores on record, with {wish}; nothing was rendered")
 
 
-def _overview(film: FilmReport, wished: list[Memory], screen: Screen) -> None:
+def _overview(film: FilmReport, wished: list[ShotMemory], screen: Screen) -> None:
     from onestory_cli.report.lines import overview
 
     screen.styled(overview(film, wished or [shot.memory for shot in film.shots], width=screen.width))
 
 
-def _detail(film: FilmReport, shot: ShotReport, wished: Memory | None, screen: Screen) -> None:
+def _detail(film: FilmReport, shot: ShotReport, wished: ShotMemory | None, screen: Screen) -> None:
     from onestory_cli.report.lines import change_line, detail
     from onestory_cli.report.what_if import Change
 
@@ -150,13 +152,13 @@ def _detail(film: FilmReport, shot: ShotReport, wished: Memory | None, screen: S
         _thumbnails(wished or shot.memory, screen)
 
 
-def _thumbnails(memory: Memory, screen: Screen) -> None:
+def _thumbnails(memory: ShotMemory, screen: Screen) -> None:
     from onestory_cli.report.thumbnails import thumbnail_lines
 
     screen.styled(thumbnail_lines(memory, width=screen.width))
 
 
-def _document(film: FilmReport, shots: tuple[ShotReport, ...], wish: Wish, screen: Screen) -> None:
+def _document(film: FilmReport, shots: tuple[ShotReport, ...], wish: MemorySettings, screen: Screen) -> None:
     from onestory_cli.report.document import memory_document, shot_document
 
     rows = [shot_document(shot) for shot in shots]

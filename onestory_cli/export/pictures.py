@@ -18,7 +18,7 @@ from PIL import Image
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.export.cut import Cut
-from onestory_cli.export.subtitles import spoken
+from onestory_cli.export.subtitles import subtitled_shots
 from onestory_cli.media.sound import SoundEncoder
 from onestory_cli.media.subtitled import Cue, add_subtitles
 from onestory_cli.media.video import decode_clip, to_rgb
@@ -118,7 +118,7 @@ def write_subtitled(cut: Cut, path: Path) -> None:
     """
     cues = [
         Cue(start=Fraction(shot.start, cut.fps), end=Fraction(shot.end, cut.fps), text=shot.subtitle)
-        for shot in spoken(cut)
+        for shot in subtitled_shots(cut)
     ]
     if cut.film is None:
         help = f"onestory resume {shell_quote(cut.run)}"

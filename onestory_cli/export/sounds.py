@@ -47,7 +47,7 @@ def sound_clips(cut: Cut) -> Iterator[SoundClip]:
         yield SoundClip(sound=sound, lane=lane, begin=begin, length=length)
 
 
-def lost(cut: Cut, target: Target) -> tuple[Diagnostic, ...]:
+def sound_warnings(cut: Cut, target: Target) -> tuple[Diagnostic, ...]:
     """W802 for what a timeline cannot say of the sounds of a film."""
     if not cut.sounds or target not in (Target.EDL, Target.OTIO, Target.FCPXML):
         return ()

@@ -12,7 +12,7 @@ def srt(cut: Cut) -> str:
     Raises:
         OnestoryError: X803 where no shot has a subtitle.
     """
-    cues = spoken(cut)
+    cues = subtitled_shots(cut)
     return "\n".join(f"{number}\n{_span(shot, cut.fps, ',')}\n{shot.subtitle}\n" for number, shot in enumerate(cues, 1))
 
 
@@ -22,11 +22,11 @@ def vtt(cut: Cut) -> str:
     Raises:
         OnestoryError: X803 where no shot has a subtitle.
     """
-    cues = (f"{shot.id}\n{_span(shot, cut.fps, '.')}\n{_escaped(shot.subtitle)}\n" for shot in spoken(cut))
+    cues = (f"{shot.id}\n{_span(shot, cut.fps, '.')}\n{_escaped(shot.subtitle)}\n" for shot in subtitled_shots(cut))
     return "\n".join(("WEBVTT\n", *cues))
 
 
-def spoken(cut: Cut) -> list[CutShot]:
+def subtitled_shots(cut: Cut) -> list[CutShot]:
     """The shots that have a subtitle.
 
     Raises:

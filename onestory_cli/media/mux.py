@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.media.sound import SoundEncoder
-from onestory_cli.media.subtitled import Cue, add_words, cue_packet
+from onestory_cli.media.subtitled import Cue, add_subtitle_stream, cue_packet
 from onestory_cli.media.video import count_packets, open_video
 from onestory_cli.utils.atomic import replacing
 
@@ -54,7 +54,7 @@ class FilmInfo:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Source:
+class _InspectedClip:
     """A clip as inspected: `layout` is what must be equal to join by copying, `headers` the decoder's settings."""
 
     part: ClipPart
@@ -117,17 +117,17 @@ def read_chapters(path: Path) -> tuple[Chapter, ...]:
         )
 
 
-def _inspect(part: ClipPart) -> _Source:
+def _inspect(part: ClipPart) -> _InspectedClip:
     with open_video(part.path) as clip:
         stream = clip.streams.video[0]
         codec = stream.codec_context
         layout = f"{codec.name} {codec.pix_fmt} {stream.width}x{stream.height} at {stream.average_rate} fps"
         headers = bytes(codec.extradata or b"")
         frames, seconds = count_packets(clip)
-    return _Source(part=part, layout=layout, headers=headers, frames=frames, seconds=seconds)
+    return _InspectedClip(part=part, layout=layout, headers=headers, frames=frames, seconds=seconds)
 
 
-def _require_alike(sources: Sequence[_Source]) -> None:
+def _require_alike(sources: Sequence[_InspectedClip]) -> None:
     first = sources[0]
     unlike = [source for source in sources if source.layout != first.layout]
     if unlike:
@@ -143,7 +143,7 @@ def _require_alike(sources: Sequence[_Source]) -> None:
 
 def _write(
     path: Path,
-    sources: Sequence[_Source],
+    sources: Sequence[_InspectedClip],
     starts: Sequence[Fraction],
     metadata: Mapping[str, str],
     sound: Iterator[np.ndarray] | None,
@@ -152,7 +152,7 @@ def _write(
         with open_video(sources[0].part.path) as clip:
             stream = film.add_stream_from_template(clip.streams.video[0])
         voice = SoundEncoder(film, sound) if sound else None
-        words = add_words(film) if any(source.part.subtitle for source in sources) else None
+        words = add_subtitle_stream(film) if any(source.part.subtitle for source in sources) else None
         # Both before the first packet: what is set later is lost without a word.
         film.metadata.update(metadata)
         film.set_chapters(

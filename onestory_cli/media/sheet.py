@@ -21,10 +21,10 @@ from onestory_cli.media.strip import (
     GUTTER,
     LIGHT,
     TITLE,
-    fitting,
+    fit_text,
     perforation,
     rounded,
-    wrapped,
+    wrap_text,
 )
 
 _TEXT = 260  # width of the column of texts
@@ -35,7 +35,7 @@ _LINES, _PITCH = 4, 20  # of a caption; from one line to the next
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remembered:
+class RememberedPicture:
     """A remembered picture (H, W, 3) uint8, its source and place there; how large it is: a share of a frame."""
 
     source: str
@@ -52,7 +52,7 @@ class SheetRow:
     caption: str
     note: str
     frames: Sequence[np.ndarray]
-    remembered: Sequence[Remembered] = ()
+    remembered: Sequence[RememberedPicture] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,14 +95,16 @@ def _strip(row: SheetRow, face: Face, size: tuple[int, int], *, remembered_from:
 
 def _write(draw: ImageDraw.ImageDraw, row: SheetRow, face: Face) -> None:
     title, note, caption = ImageFont.load_default(20), ImageFont.load_default(13), face.at(15)
-    draw.text((GUTTER, EDGE), fitting(row.title, title, _TEXT), font=title, fill=TITLE)
+    draw.text((GUTTER, EDGE), fit_text(row.title, title, _TEXT), font=title, fill=TITLE)
     side, anchor = (GUTTER + _TEXT, "rs") if reads_from_right(row.caption) else (GUTTER, "ls")
-    for number, line in enumerate(wrapped(face.written(row.caption), caption, _TEXT, most=_LINES)):
+    for number, line in enumerate(wrap_text(face.written(row.caption), caption, _TEXT, most=_LINES)):
         draw.text((side, EDGE + 45 + _PITCH * number), line, font=caption, fill=LIGHT, anchor=anchor)
-    draw.text((GUTTER, EDGE + _HEIGHT - 15), fitting(row.note, note, _TEXT), font=note, fill=CAPTION)
+    draw.text((GUTTER, EDGE + _HEIGHT - 15), fit_text(row.note, note, _TEXT), font=note, fill=CAPTION)
 
 
-def _show_remembered(strip: Image.Image, draw: ImageDraw.ImageDraw, items: Sequence[Remembered], left: int) -> None:
+def _show_remembered(
+    strip: Image.Image, draw: ImageDraw.ImageDraw, items: Sequence[RememberedPicture], left: int
+) -> None:
     font = ImageFont.load_default(12)
     if items:
         draw.line((left - GUTTER, EDGE, left - GUTTER, EDGE + _HEIGHT), fill=CAPTION, width=1)
@@ -111,12 +113,12 @@ def _show_remembered(strip: Image.Image, draw: ImageDraw.ImageDraw, items: Seque
         top = EDGE + (_HEIGHT - height - 18) // 2
         _show(strip, item.pixels_HW3, (left + (cell - _width(item.pixels_HW3, height)) // 2, top), height)
         number = f" {item.index}"
-        label = fitting(item.source, font, cell - int(font.getlength(number)))
+        label = fit_text(item.source, font, cell - int(font.getlength(number)))
         draw.text((left + cell / 2, top + height + 5), label + number, font=font, fill=CAPTION, anchor="ma")
         left += cell + _BETWEEN
 
 
-def _cell(item: Remembered) -> int:
+def _cell(item: RememberedPicture) -> int:
     return max(_LABEL, _width(item.pixels_HW3, round(item.share * _HEIGHT)))
 
 

@@ -70,7 +70,7 @@ def _shown_size(pixels_HW3: np.ndarray, width: int) -> tuple[int, int]:
 def _draw_strip(frames: Sequence[StripFrame], cell: tuple[int, int]) -> Image.Image:
     cell_width, cell_height = cell
     titles, captions = ImageFont.load_default(19), ImageFont.load_default(16)
-    texts = [wrapped(frame.caption, captions, cell_width) for frame in frames]
+    texts = [wrap_text(frame.caption, captions, cell_width) for frame in frames]
     text_height = _LINE * (1 + max(len(lines) for lines in texts))
     size = GUTTER + len(frames) * (cell_width + GUTTER), 2 * EDGE + cell_height + GUTTER + text_height
     strip = Image.new("RGBA", size, CLEAR)
@@ -80,7 +80,7 @@ def _draw_strip(frames: Sequence[StripFrame], cell: tuple[int, int]) -> Image.Im
     for index, (frame, lines) in enumerate(zip(frames, texts, strict=True)):
         left, below = GUTTER + index * (cell_width + GUTTER), EDGE + cell_height + GUTTER // 2
         strip.paste(_shown(frame.pixels_HW3, cell), (left, EDGE), mask=rounded(cell, 6))
-        draw.text((left, below), fitting(frame.title, titles, cell_width), font=titles, fill=TITLE)
+        draw.text((left, below), fit_text(frame.title, titles, cell_width), font=titles, fill=TITLE)
         draw.text((left, below + _LINE + 4), "\n".join(lines), font=captions, fill=CAPTION, spacing=5)
     return strip
 
@@ -91,7 +91,7 @@ def _shown(pixels_HW3: np.ndarray, cell: tuple[int, int]) -> Image.Image:
     return ImageOps.pad(Image.fromarray(pixels_HW3), cell, resampling, color=FILM[:3])
 
 
-def wrapped(text: str, font: Font, width: int, *, most: int = _MAX_LINES) -> list[str]:
+def wrap_text(text: str, font: Font, width: int, *, most: int = _MAX_LINES) -> list[str]:
     """Break a text between words into at most so many lines; what is left over on the last one is cut.
 
     A word that is wider than a line is broken where the line ends: scripts without spaces are one word.
@@ -106,7 +106,7 @@ def wrapped(text: str, font: Font, width: int, *, most: int = _MAX_LINES) -> lis
         lines[-1] = longer
         if not fits:
             break  # the last line is cut here: what follows may be long
-    return [fitting(line, font, width) for line in lines]
+    return [fit_text(line, font, width) for line in lines]
 
 
 def _pieces(text: str, font: Font, width: int) -> Iterator[tuple[str, str]]:
@@ -119,7 +119,7 @@ def _pieces(text: str, font: Font, width: int) -> Iterator[tuple[str, str]]:
             yield letter, "" if number else " "
 
 
-def fitting(text: str, font: Font, width: int) -> str:
+def fit_text(text: str, font: Font, width: int) -> str:
     """A text on one line, cut to so many pixels."""
     if font.getlength(text) <= width:
         return text

@@ -46,7 +46,7 @@ def add_subtitles(film: Path, path: Path, cues: Sequence[Cue]) -> None:
         av.open(str(path.absolute()), "w", format="mp4", options={"movflags": _MOVFLAGS}) as target,
     ):
         streams = {stream.index: target.add_stream_from_template(stream) for stream in _copied(source)}
-        words = add_words(target)
+        words = add_subtitle_stream(target)
         target.metadata.update({key: value for key, value in source.metadata.items() if key not in _CONTAINERS_OWN})
         target.set_chapters(source.chapters())
         for cue in cues:
@@ -62,7 +62,7 @@ def _copied(film: InputContainer) -> list[Stream]:
     return [*film.streams.video, *film.streams.audio]
 
 
-def add_words(target: OutputContainer) -> Stream:
+def add_subtitle_stream(target: OutputContainer) -> Stream:
     """A track of mov_text for cues; to be added before the first packet of any stream."""
     words = target.add_stream("mov_text")
     words.time_base = _MILLISECOND

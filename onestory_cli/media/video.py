@@ -33,13 +33,13 @@ _X264 = "bframes=0:stitchable=1:ref=1:me=dia:subme=4:mbtree=0:rc-lookahead=0"
 _THREADS = 1
 _BT709 = 1  # the number of BT.709 in H.264 for primaries, transfer and matrix
 _LIMITED_RANGE = 1
-MOST_PIXELS = 8192 * 8192  # of a picture; a film in 8K has half as many
+MAX_PIXELS = 8192 * 8192  # of a picture; a film in 8K has half as many
 # Containers that hold their frames themselves. The others (HLS, DASH, concat, SDP) are lists of addresses, in which a
 # stranger may name any file or host.
 _OPENING = {
     "format_whitelist": "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,gif,h264,hevc,ivf",
     "protocol_whitelist": "file",
-    "max_pixels": str(MOST_PIXELS),  # opening decodes a first picture where a header tells too little
+    "max_pixels": str(MAX_PIXELS),  # opening decodes a first picture where a header tells too little
 }
 _RESAMPLING = {"nearest": Image.Resampling.NEAREST, "lanczos": Image.Resampling.LANCZOS}
 
@@ -113,7 +113,7 @@ def read_clip(path: Path, size: tuple[int, int, int] | None = None) -> np.ndarra
 def decode_clip(path: Path, size: tuple[int, int, int] | None = None) -> Iterator[av.VideoFrame]:
     """The frames of a clip, one by one, none of them larger and no more of them than (P, W, H) = `size`.
 
-    Without a size all are as large as the first, and none has more than `MOST_PIXELS`.
+    Without a size all are as large as the first, and none has more than `MAX_PIXELS`.
 
     Raises:
         OnestoryError: M508 for a file that is no readable video, or has another size.
@@ -181,10 +181,10 @@ def open_video(path: Path) -> Iterator[InputContainer]:
 
 
 def _require_bounded(path: Path, stream: VideoStream) -> None:
-    if stream.width * stream.height > MOST_PIXELS:
+    if stream.width * stream.height > MAX_PIXELS:
         fault = f"its pictures have {stream.width}x{stream.height} pixels, more than any film"
         raise _unreadable(path, fault)
-    stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # a header may lie: the decoder refuses too
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # a header may lie: the decoder refuses too
 
 
 def _unreadable(path: Path, fault: str) -> OnestoryError:

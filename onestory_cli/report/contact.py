@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.media.sheet import Remembered, Sheet, SheetRow, contact_sheet
+from onestory_cli.media.sheet import RememberedPicture, Sheet, SheetRow, contact_sheet
 from onestory_cli.media.strip import StripFrame, film_strip
-from onestory_cli.report.data import FilmReport, Memory, ShotReport
+from onestory_cli.report.data import FilmReport, ShotMemory, ShotReport
 from onestory_cli.report.lines import names_of, policy_of
-from onestory_cli.report.pictures import look_at, source_pictures
+from onestory_cli.report.pictures import decode_shots, source_pictures
 from onestory_cli.utils.text import shell_quote
 
 _MOST_FRAMES = 5  # of a shot
@@ -24,7 +24,9 @@ def draw_sheet(film: FilmReport) -> Sheet:
         OnestoryError: R414 for a film without any shot yet, M508 for a clip that cannot be read.
     """
     _require_shots(film)
-    frames = {shot.take.digest: look.frames_THW3 for shot, look in zip(film.shots, look_at(film).values(), strict=True)}
+    frames = {
+        shot.take.digest: look.frames_THW3 for shot, look in zip(film.shots, decode_shots(film).values(), strict=True)
+    }
     sources = {source.digest: source for shot in film.shots for source in shot.memory.sources if source.taken}
     others = {digest: source for digest, source in sources.items() if digest not in frames and source.file}
     frames |= {digest: source_pictures(source) for digest, source in others.items()}
@@ -38,7 +40,7 @@ def draw_strip(film: FilmReport, *, columns: int) -> bytes:
         OnestoryError: as `draw_sheet`.
     """
     _require_shots(film)
-    middles = [look.frames_THW3[len(look.frames_THW3) // 2] for look in look_at(film).values()]
+    middles = [look.frames_THW3[len(look.frames_THW3) // 2] for look in decode_shots(film).values()]
     told = [
         StripFrame(title=shot.id, caption=_remembers(shot.memory), pixels_HW3=pixels_HW3)
         for shot, pixels_HW3 in zip(film.shots, middles, strict=True)
@@ -52,7 +54,7 @@ def _require_shots(film: FilmReport) -> None:
         raise OnestoryError("R414", f'no shot of "{film.run}" is rendered yet', help=help)
 
 
-def _remembers(memory: Memory) -> str:
+def _remembers(memory: ShotMemory) -> str:
     if not memory.sources:
         return "nothing to remember yet"
     return f"remembers {names_of(memory.taken)}" if memory.taken else "remembers nothing"
@@ -70,7 +72,7 @@ def _row(shot: ShotReport, frames: dict[str, np.ndarray]) -> SheetRow:
         note=spent if memory.sources else "sees no other shot",
         frames=[own_THW3[index] for index in shown],
         remembered=[
-            Remembered(
+            RememberedPicture(
                 source=frame.source,
                 index=frame.index,
                 pixels_HW3=frames[memory.by_name[frame.source].digest][frame.index],

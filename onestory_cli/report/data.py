@@ -41,7 +41,7 @@ class Frame:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class MemorySource:
     """All frames of one visible source, in their order. `gap` is None for what is no shot of the film.
 
     `file` is what shows it: the take's clip or the picture; None when neither is in the run any more. `size` is that of
@@ -65,7 +65,7 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memory:
+class ShotMemory:
     """What a shot could see and what it took. `frames` and `budget` are the most it might take; tokens are counted.
 
     `per_frame` is the number of tokens of one latent frame, the unit of the budget. `shown` has the characters and
@@ -76,7 +76,7 @@ class Memory:
     frames: int
     budget: float
     per_frame: int
-    sources: tuple[Source, ...]
+    sources: tuple[MemorySource, ...]
     shown: Mapping[str, tuple[str, ...]]
 
     @property
@@ -88,7 +88,7 @@ class Memory:
         return sum(source.tokens for source in self.sources)
 
     @property
-    def by_name(self) -> dict[str, Source]:
+    def by_name(self) -> dict[str, MemorySource]:
         return {source.name: source for source in self.sources}
 
     @property
@@ -118,7 +118,7 @@ class ShotReport:
     caption: str
     mentions: tuple[Mention, ...]
     take: Take
-    memory: Memory
+    memory: ShotMemory
 
     @property
     def seconds(self) -> float:
@@ -160,7 +160,7 @@ def read_film(run: Run) -> FilmReport:
         raise OnestoryError("R402", f'"{run.path}" is no run directory', help=help, exit=ExitCode.USAGE)
     story = story_of(run, state)
     found = accepted_takes(run.path, state, [shot.id for shot in story.shots])
-    shelf = _Shelf(run, state, found.takes, story)
+    shelf = _TakeIndex(run, state, found.takes, story)
     return FilmReport(
         run=run.path,
         title=story.title or run.path.name,
@@ -171,7 +171,7 @@ def read_film(run: Run) -> FilmReport:
     )
 
 
-def _shot(shot: Shot, take: Take, shelf: _Shelf) -> ShotReport:
+def _shot(shot: Shot, take: Take, shelf: _TakeIndex) -> ShotReport:
     caption = str(take.record.spec["caption"])
     return ShotReport(
         id=shot.id,
@@ -183,10 +183,10 @@ def _shot(shot: Shot, take: Take, shelf: _Shelf) -> ShotReport:
     )
 
 
-def _memory(shot: Shot, take: Take, shelf: _Shelf) -> Memory:
+def _memory(shot: Shot, take: Take, shelf: _TakeIndex) -> ShotMemory:
     spec, memory = take.record.spec, take.record.memory
     sources = tuple(_source(shelf.numbers[shot.id], take, name, shelf) for name in memory.visible)
-    return Memory(
+    return ShotMemory(
         policy=str(spec["memory_policy"]),
         frames=int(spec["memory_frames"] or 0),
         budget=float(spec["memory_budget"] or 0),
@@ -196,7 +196,7 @@ def _memory(shot: Shot, take: Take, shelf: _Shelf) -> Memory:
     )
 
 
-def _shown(shot: Shot, visible: Sequence[str], shelf: _Shelf) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _shown(shot: Shot, visible: Sequence[str], shelf: _TakeIndex) -> Iterator[tuple[str, tuple[str, ...]]]:
     """What the caption names, where a source shows it: a shot that names it too, or its own reference."""
     for id in dict.fromkeys(mention.id for mention in shot.mentions):
         shows = [name for name in visible if name == REFERENCE_MARK + id or id in shelf.named.get(name, ())]
@@ -204,7 +204,7 @@ def _shown(shot: Shot, visible: Sequence[str], shelf: _Shelf) -> Iterator[tuple[
             yield id, tuple(shows)
 
 
-def _source(number: int, take: Take, recorded: str, shelf: _Shelf) -> Source:
+def _source(number: int, take: Take, recorded: str, shelf: _TakeIndex) -> MemorySource:
     memory = take.record.memory
     digest = memory.visible[recorded]
     name = shelf.name_of(recorded, digest)
@@ -216,7 +216,7 @@ def _source(number: int, take: Take, recorded: str, shelf: _Shelf) -> Source:
         frames[index] = Frame(
             source=name, index=index, score=frame.score, place=place, level=frame.level, tokens=frame.tokens
         )
-    return Source(
+    return MemorySource(
         name=name,
         digest=digest,
         gap=number - shelf.numbers[name] if name in shelf.numbers else None,
@@ -226,7 +226,7 @@ def _source(number: int, take: Take, recorded: str, shelf: _Shelf) -> Source:
     )
 
 
-class _Shelf:
+class _TakeIndex:
     """Finds what a digest stands for: an accepted take, another take that is still there, or a picture."""
 
     def __init__(self, run: Run, state: RunState, takes: Mapping[str, Take], story: Story) -> None:

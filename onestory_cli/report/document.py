@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from onestory_cli.report.data import Frame, Memory, ShotReport, Source
+from onestory_cli.report.data import Frame, MemorySource, ShotMemory, ShotReport
 
 
 def shot_document(shot: ShotReport) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def shot_document(shot: ShotReport) -> dict[str, Any]:
     }
 
 
-def memory_document(memory: Memory) -> dict[str, Any]:
+def memory_document(memory: ShotMemory) -> dict[str, Any]:
     """What a shot sees and takes: its settings, its price, every source, and every visible frame by rank."""
     return {
         "policy": memory.policy,
@@ -41,7 +41,7 @@ def memory_document(memory: Memory) -> dict[str, Any]:
     }
 
 
-def _source(source: Source) -> dict[str, Any]:
+def _source(source: MemorySource) -> dict[str, Any]:
     scores = [frame.score for frame in source.taken if frame.score is not None]
     return {
         "source": source.name,

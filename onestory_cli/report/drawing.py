@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onestory_cli.report.data import FilmReport, Frame, Memory, ShotReport, Source
+from onestory_cli.report.data import FilmReport, Frame, MemorySource, ShotMemory, ShotReport
 
 SLOT = 100  # width of one shot in arcs and curves
 ARCS_HEIGHT = 120
@@ -38,7 +38,7 @@ class Arc:
 class SourceSpot:
     """A source of a flow: the top left corner of its picture; `poster` is the most relevant frame taken of it."""
 
-    source: Source
+    source: MemorySource
     poster: Frame
     x: float
     y: float
@@ -79,7 +79,7 @@ def arcs(film: FilmReport) -> tuple[Arc, ...]:
     )
 
 
-def _arc(earlier: ShotReport, shot: ShotReport, source: Source, places: dict[str, int]) -> Arc:
+def _arc(earlier: ShotReport, shot: ShotReport, source: MemorySource, places: dict[str, int]) -> Arc:
     start, end = (SLOT * (places[item.id] + 0.5) for item in (earlier, shot))
     reach = abs(places[shot.id] - places[earlier.id]) / max(1, len(places) - 1)
     rise = 0.3 + 0.66 * reach  # of the drawing's height
@@ -95,7 +95,7 @@ def _arc(earlier: ShotReport, shot: ShotReport, source: Source, places: dict[str
     )
 
 
-def flow(memory: Memory) -> Flow | None:
+def flow(memory: ShotMemory) -> Flow | None:
     """The drawing of one shot's memory; None where it took nothing."""
     if not memory.taken:
         return None
@@ -108,7 +108,7 @@ def flow(memory: Memory) -> Flow | None:
     return Flow(height=height, sources=spots, frames=_frame_spots(memory, sizes, (height - frames_height) / 2, ends))
 
 
-def _mean_place(source: Source) -> float:
+def _mean_place(source: MemorySource) -> float:
     return sum(frame.place or 0 for frame in source.taken) / len(source.taken)
 
 
@@ -118,7 +118,7 @@ def _sizes(frames: Sequence[Frame]) -> list[int]:
     return [_FRAME_SIZES[min(prices.index(frame.tokens), len(_FRAME_SIZES) - 1)] for frame in frames]
 
 
-def _source_spots(sources: Sequence[Source], height: float) -> tuple[SourceSpot, ...]:
+def _source_spots(sources: Sequence[MemorySource], height: float) -> tuple[SourceSpot, ...]:
     pitch = height / len(sources)
     return tuple(
         SourceSpot(
@@ -133,7 +133,7 @@ def _source_spots(sources: Sequence[Source], height: float) -> tuple[SourceSpot,
 
 
 def _frame_spots(
-    memory: Memory, sizes: Sequence[int], top: float, ends: dict[str, tuple[float, float]]
+    memory: ShotMemory, sizes: Sequence[int], top: float, ends: dict[str, tuple[float, float]]
 ) -> tuple[FrameSpot, ...]:
     scores = [frame.score for frame in memory.visible if frame.score is not None]
     low, high = (min(scores), max(scores)) if scores else (0.0, 0.0)

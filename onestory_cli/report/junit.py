@@ -22,7 +22,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class JunitCase:
     """One shot. `out` are its diagnostics; it passed unless `error` says why not, or `skipped` that it was not tried.
 
     `seconds` is the work on it in this render.
@@ -36,11 +36,11 @@ class Case:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Suite:
+class JunitSuite:
     """One film; `name` is its story's file."""
 
     name: str
-    cases: tuple[Case, ...]
+    cases: tuple[JunitCase, ...]
 
     @property
     def errors(self) -> int:
@@ -57,34 +57,34 @@ class Suite:
 
 def suite_of(
     name: str, decisions: Sequence[Decision], *, fault: OnestoryError | None = None, since: float = 0.0
-) -> Suite:
+) -> JunitSuite:
     """A film as it is after a render: `decisions` say what stands by now, `fault` what ended the render, if anything.
 
     Work on takes made before `since`, in seconds since 1970, is not counted.
     """
-    cases: list[Case] = []
+    cases: list[JunitCase] = []
     told = fault
     for decision in decisions:
         if decision.action == "keep" and decision.take:
             cases.append(_passed(decision, decision.take, since))
         elif told:
-            cases.append(Case(name=decision.job.shot, out=decision.job.caption, error=_text(told)))
+            cases.append(JunitCase(name=decision.job.shot, out=decision.job.caption, error=_text(told)))
             told = None
         else:
             cases.append(
-                Case(name=decision.job.shot, out=decision.job.caption, skipped=f"not rendered: {decision.why}")
+                JunitCase(name=decision.job.shot, out=decision.job.caption, skipped=f"not rendered: {decision.why}")
             )
     if told:  # no shot is to blame: the film could not be joined
-        cases.append(Case(name="film", error=_text(told)))
-    return Suite(name=name, cases=tuple(cases))
+        cases.append(JunitCase(name="film", error=_text(told)))
+    return JunitSuite(name=name, cases=tuple(cases))
 
 
-def suite_of_fault(name: str, fault: OnestoryError) -> Suite:
+def suite_of_fault(name: str, fault: OnestoryError) -> JunitSuite:
     """A story that could not even be planned: one case with all that is wrong with it."""
-    return Suite(name=name, cases=(Case(name="story", error=_text(fault)),))
+    return JunitSuite(name=name, cases=(JunitCase(name="story", error=_text(fault)),))
 
 
-def junit(suites: Sequence[Suite]) -> bytes:
+def junit(suites: Sequence[JunitSuite]) -> bytes:
     """The suites as one document."""
     root = Element("testsuites", _totals(suites))
     for suite in suites:
@@ -95,10 +95,10 @@ def junit(suites: Sequence[Suite]) -> bytes:
     return b'<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root) + b"\n"
 
 
-def _passed(decision: Decision, take: Take, since: float) -> Case:
+def _passed(decision: Decision, take: Take, since: float) -> JunitCase:
     record = take.record
     seconds = sum(record.seconds.values()) if record.created >= since else 0.0
-    return Case(name=decision.job.shot, seconds=seconds, out="\n".join(_diagnostics(decision, take)))
+    return JunitCase(name=decision.job.shot, seconds=seconds, out="\n".join(_diagnostics(decision, take)))
 
 
 def _diagnostics(decision: Decision, take: Take) -> Iterator[str]:
@@ -115,7 +115,7 @@ def _text(fault: OnestoryError) -> str:
     return "\n".join(format_concise(item) for item in fault.diagnostics)
 
 
-def _totals(suites: Sequence[Suite]) -> dict[str, str]:
+def _totals(suites: Sequence[JunitSuite]) -> dict[str, str]:
     return {
         "tests": str(sum(len(suite.cases) for suite in suites)),
         "failures": "0",
@@ -125,7 +125,7 @@ def _totals(suites: Sequence[Suite]) -> dict[str, str]:
     }
 
 
-def _add_case(parent: Element, suite: Suite, case: Case) -> None:
+def _add_case(parent: Element, suite: JunitSuite, case: JunitCase) -> None:
     names = {"classname": _clean(suite.name), "name": _clean(case.name), "time": f"{case.seconds:.3f}"}
     element = SubElement(parent, "testcase", names)
     if case.error:

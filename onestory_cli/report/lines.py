@@ -9,31 +9,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from onestory_cli.report.data import FilmReport, Frame, Memory, ShotReport, Source
-from onestory_cli.report.what_if import Change
+from onestory_cli.report.data import FilmReport, Frame, MemorySource, ShotMemory, ShotReport
+from onestory_cli.report.what_if import SelectionChange
 from onestory_cli.utils.text import format_frames, shorten_middle
 
 Part = tuple[str, str]  # text and style
 Line = tuple[Part, ...]
 
 BLOCKS, NOT_TAKEN = "▁▂▃▄▅▆▇█", "·"
-MOST_HEAT = 24  # characters; of a longer source, each stands for the best of several frames
+MAX_HEAT = 24  # characters; of a longer source, each stands for the best of several frames
 BAR = 12  # characters of a full bar
-LEAST_NAME = 12  # characters of a name in the narrowest terminal
+MIN_NAME = 12  # characters of a name in the narrowest terminal
 WIDE = 10_000  # more than any row has
 NAME, TAKEN, DIM, HEAT, HEAD = "bold", "cyan", "dim", "yellow", "bold dim"
 COLUMNS = ("shot / source", "back", "relevance", "levels", "frames", "best", "mean", "tokens")
 RIGHT = {"back", "frames", "best", "mean", "tokens"}
 
 
-def overview(film: FilmReport, memories: Sequence[Memory], *, width: int = WIDE) -> Iterator[Line]:
+def overview(film: FilmReport, memories: Sequence[ShotMemory], *, width: int = WIDE) -> Iterator[Line]:
     """Every shot with what it may spend, and under it a line for each source that it took from.
 
     Names are cut in their middle where the rows would not fit into `width` characters.
     """
     cells = [[_cells(source, memory) for source in _used(memory)] for memory in memories]
     widths = _widths([COLUMNS, *(row for rows in cells for row in rows)], film)
-    widths[0] = min(widths[0], max(LEAST_NAME, width - _beside_names(memories, widths)))
+    widths[0] = min(widths[0], max(MIN_NAME, width - _beside_names(memories, widths)))
     cells = [[(shorten_middle(row[0], widths[0]), *row[1:]) for row in rows] for rows in cells]
     yield ((film.title, NAME), (f": {_count(len(film.shots), 'shot')}, model {film.state.model.name}", DIM))
     yield ()
@@ -49,7 +49,7 @@ def overview(film: FilmReport, memories: Sequence[Memory], *, width: int = WIDE)
         yield ((legend, DIM),)
 
 
-def _shot_line(shot: ShotReport, memory: Memory, width: int) -> Line:
+def _shot_line(shot: ShotReport, memory: ShotMemory, width: int) -> Line:
     take = f"take {shot.take.record.take} {shot.take.id[:6]}: {shot.take.record.reason}"
     head: Line = ((f"{shot.number:<4}", DIM), (shorten_middle(shot.id, width).ljust(width), NAME))
     if not memory.sources:
@@ -58,17 +58,17 @@ def _shot_line(shot: ShotReport, memory: Memory, width: int) -> Line:
     return (*head, ("  ", ""), (bar(memory.tokens, memory.budget_tokens), TAKEN), (spent, ""), (f", {take}", DIM))
 
 
-def _spent(memory: Memory) -> str:
+def _spent(memory: ShotMemory) -> str:
     return f" {memory.tokens} of {memory.budget_tokens} tokens, {policy_of(memory)}"
 
 
-def _beside_names(memories: Sequence[Memory], widths: Sequence[int]) -> int:
+def _beside_names(memories: Sequence[ShotMemory], widths: Sequence[int]) -> int:
     """How many characters a row has beside its name: a source's, or a shot's up to its take's reason."""
     of_shots = [len("  ") + BAR + len(_spent(memory)) + len(", take 0 ed4600: new") for memory in memories]
     return 4 + max(sum(widths[1:]) + 2 * (len(widths) - 1), *of_shots, 0)
 
 
-def policy_of(memory: Memory) -> str:
+def policy_of(memory: ShotMemory) -> str:
     """The policy, and what it had to keep a frame of: "coverage (fox, beach)"."""
     covers = memory.policy == "coverage" and memory.shown
     return f"{memory.policy} ({', '.join(memory.shown)})" if covers else memory.policy
@@ -81,16 +81,16 @@ def _source_line(cells: Sequence[str], widths: Sequence[int]) -> Line:
     return (("    " + texts[:start], ""), (texts[start:end], HEAT), (texts[end:], ""))
 
 
-def _used(memory: Memory) -> list[Source]:
+def _used(memory: ShotMemory) -> list[MemorySource]:
     """The sources that the shot took from; the one that it took the most relevant frame from comes first."""
     return sorted((source for source in memory.sources if source.taken), key=lambda item: min(_places(item)))
 
 
-def _places(source: Source) -> list[int]:
+def _places(source: MemorySource) -> list[int]:
     return [frame.place or 0 for frame in source.taken]
 
 
-def _cells(source: Source, memory: Memory) -> tuple[str, ...]:
+def _cells(source: MemorySource, memory: ShotMemory) -> tuple[str, ...]:
     scores = [frame.score for frame in source.taken if frame.score is not None]
     return (
         f"  {source.name}",
@@ -104,11 +104,11 @@ def _cells(source: Source, memory: Memory) -> tuple[str, ...]:
     )
 
 
-def heat(source: Source, memory: Memory) -> str:
+def heat(source: MemorySource, memory: ShotMemory) -> str:
     """The heat row of a source."""
     scores = [frame.score for frame in memory.visible if frame.score is not None]
     low, high = (min(scores), max(scores)) if scores else (0.0, 0.0)
-    step = -(-len(source.frames) // MOST_HEAT) or 1
+    step = -(-len(source.frames) // MAX_HEAT) or 1
     groups = [source.frames[start : start + step] for start in range(0, len(source.frames), step)]
     return "".join(_block([frame for frame in group if frame.place], low, high) for group in groups)
 
@@ -127,7 +127,7 @@ def levels_of(frames: Iterable[Frame]) -> str:
     return " ".join(f"{count}{level[:1]}" for level, count in counts.items())
 
 
-def _legend(memories: Sequence[Memory]) -> str:
+def _legend(memories: Sequence[ShotMemory]) -> str:
     taken = sorted((frame for memory in memories for frame in memory.taken), key=lambda frame: -frame.tokens)
     levels = dict.fromkeys(frame.level for frame in taken)
     if not levels:
@@ -142,7 +142,7 @@ def bar(part: float, whole: float, width: int = BAR) -> str:
     return "█" * filled + "░" * (width - filled)
 
 
-def detail(shot: ShotReport, before: Memory, after: Memory | None, *, shots: int) -> Iterator[Line]:
+def detail(shot: ShotReport, before: ShotMemory, after: ShotMemory | None, *, shots: int) -> Iterator[Line]:
     """One shot in full: its caption, what it may spend, and every frame that it sees, by rank."""
     record, memory = shot.take.record, after or before
     about = f"  shot {shot.number} of {shots}, take {record.take} {shot.take.id[:6]}: {record.reason}"
@@ -174,7 +174,7 @@ def marked_caption(shot: ShotReport) -> Line:
     return (*parts, (shot.caption[position:], ""))
 
 
-def _ranking(memory: Memory, before: Memory | None) -> Iterator[Line]:
+def _ranking(memory: ShotMemory, before: ShotMemory | None) -> Iterator[Line]:
     old = {(frame.source, frame.index): frame for frame in before.taken} if before else {}
     ranked = memory.ranked
     width = max(5, *(len(str(frame)) for frame in ranked))
@@ -196,7 +196,7 @@ def _ranking(memory: Memory, before: Memory | None) -> Iterator[Line]:
         yield tuple(parts)
 
 
-def change_line(change: Change, before: Memory, after: Memory) -> str:
+def change_line(change: SelectionChange, before: ShotMemory, after: ShotMemory) -> str:
     """What another selection means, in one sentence without its beginning: "takes in ..."."""
     parts = [
         f"takes in {names_of(change.added)}" if change.added else "",

@@ -24,9 +24,9 @@ from PIL import Image
 
 from onestory_cli.quality import faults
 from onestory_cli.report import curves, drawing
-from onestory_cli.report.data import FilmReport, Frame, Memory, ShotReport
+from onestory_cli.report.data import FilmReport, Frame, ShotMemory, ShotReport
 from onestory_cli.report.lines import policy_of
-from onestory_cli.report.pictures import ShotPictures, fitted, look_at, source_pictures
+from onestory_cli.report.pictures import ShotPictures, decode_shots, fitted, source_pictures
 from onestory_cli.report.scores import Scores
 from onestory_cli.version import __version__
 
@@ -37,7 +37,7 @@ _TEMPLATES = "templates"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Words:
+class CaptionPart:
     """A piece of a caption; `mention` is None for what the author wrote out."""
 
     text: str
@@ -45,7 +45,7 @@ class Words:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawn:
+class PagePicture:
     """A picture that the page holds once, under an id: its address and its size in pixels."""
 
     id: str
@@ -59,7 +59,7 @@ class Gallery:
 
     def __init__(self, film: FilmReport, looks: Mapping[str, ShotPictures]) -> None:
         self._frames: dict[str, np.ndarray] = {}  # by the digest of a source: (T, H, W, 3)
-        self._drawn: dict[tuple[str, int], Drawn] = {}
+        self._drawn: dict[tuple[str, int], PagePicture] = {}
         for shot in film.shots:
             self._frames[shot.take.digest] = looks[shot.id].frames_THW3
             self._draw(shot.take.digest, self.poster_index(shot), _POSTER)
@@ -72,17 +72,17 @@ class Gallery:
                 for frame in source.taken:
                     self._draw(source.digest, frame.index, _THUMB)
 
-    def __iter__(self) -> Iterator[Drawn]:
+    def __iter__(self) -> Iterator[PagePicture]:
         return iter(self._drawn.values())
 
     def poster_index(self, shot: ShotReport) -> int:
         """The latent frame that stands for a shot: its middle one."""
         return len(self._frames[shot.take.digest]) // 2
 
-    def poster(self, shot: ShotReport) -> Drawn:
+    def poster(self, shot: ShotReport) -> PagePicture:
         return self._drawn[shot.take.digest, self.poster_index(shot)]
 
-    def of(self, memory: Memory, frame: Frame) -> Drawn | None:
+    def of(self, memory: ShotMemory, frame: Frame) -> PagePicture | None:
         return self._drawn.get((memory.by_name[frame.source].digest, frame.index))
 
     def _draw(self, digest: str, index: int, width: int) -> None:
@@ -91,7 +91,7 @@ class Gallery:
         pixels_HW3 = self._frames[digest][index]
         if pixels_HW3.shape[1] > width:
             pixels_HW3 = fitted(pixels_HW3, width)
-        self._drawn[digest, index] = Drawn(
+        self._drawn[digest, index] = PagePicture(
             id=f"picture-{len(self._drawn)}",
             address=_webp(pixels_HW3),
             width=pixels_HW3.shape[1],
@@ -107,7 +107,7 @@ def render_page(film: FilmReport, *, beside: Path | None = None, scores: Scores 
     Raises:
         OnestoryError: M508 for a clip that cannot be read.
     """
-    looks = look_at(film)
+    looks = decode_shots(film)
     environment = Environment(
         loader=PackageLoader("onestory_cli.report", _TEMPLATES),
         autoescape=True,
@@ -144,17 +144,17 @@ def render_page(film: FilmReport, *, beside: Path | None = None, scores: Scores 
     )
 
 
-def words(shot: ShotReport) -> Iterator[Words]:
+def words(shot: ShotReport) -> Iterator[CaptionPart]:
     """A resolved caption in pieces, those apart that came from `$ids`."""
     position = 0
     for mention in shot.mentions:
-        yield Words(text=shot.caption[position : mention.start])
-        yield Words(text=shot.caption[mention.start : mention.end], mention=mention)
+        yield CaptionPart(text=shot.caption[position : mention.start])
+        yield CaptionPart(text=shot.caption[mention.start : mention.end], mention=mention)
         position = mention.end
-    yield Words(text=shot.caption[position:])
+    yield CaptionPart(text=shot.caption[position:])
 
 
-def heat_of(frame: Frame, memory: Memory) -> int:
+def heat_of(frame: Frame, memory: ShotMemory) -> int:
     """A frame's score among all that its shot sees, as a shade 0..8."""
     scores = [item.score for item in memory.visible if item.score is not None]
     if frame.score is None or max(scores) == min(scores):

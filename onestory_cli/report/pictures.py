@@ -13,14 +13,14 @@ from PIL import Image
 from onestory_cli.errors import OnestoryError
 from onestory_cli.media.video import read_clip
 from onestory_cli.planning.jobs import REFERENCE_MARK
-from onestory_cli.report.data import FilmReport, ShotReport, Source
+from onestory_cli.report.data import FilmReport, MemorySource, ShotReport
 from onestory_cli.story.assets import image_finding, open_upright
 
 _LUMA = np.array([0.2126, 0.7152, 0.0722])  # BT.709
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class ColourStats:
     """How a clip's frames look on average: luma and colourfulness (max - min of red, green, blue), 0..1, (P,) each;
     `colour` is the mean red, green, blue of the whole clip, 0..255."""
 
@@ -34,10 +34,10 @@ class ShotPictures:
     """The pictures of a shot's latent frames (T, H, W, 3) uint8 at the size that the model made, and its look."""
 
     frames_THW3: np.ndarray
-    look: Look
+    look: ColourStats
 
 
-def look_at(film: FilmReport) -> dict[str, ShotPictures]:
+def decode_shots(film: FilmReport) -> dict[str, ShotPictures]:
     """Decode every shot once.
 
     Raises:
@@ -52,7 +52,7 @@ def _look_at_shot(shot: ShotReport) -> ShotPictures:
     return ShotPictures(frames_THW3=_latent_pictures(pixels_PHW3, shot.take.shape[1], scale), look=_look(pixels_PHW3))
 
 
-def source_pictures(source: Source) -> np.ndarray:
+def source_pictures(source: MemorySource) -> np.ndarray:
     """One picture for each frame of a source that is there, (T, H, W, 3) uint8, as large as its file has them.
 
     Raises:
@@ -91,10 +91,10 @@ def _latent_pictures(pixels_PHW3: np.ndarray, latent_frames: int, scale: int) ->
     return np.stack([fitted(picture, width) for picture in chosen_THW3]) if scale > 1 else chosen_THW3
 
 
-def _look(pixels_PHW3: np.ndarray) -> Look:
+def _look(pixels_PHW3: np.ndarray) -> ColourStats:
     step = max(1, pixels_PHW3.shape[2] // 128)  # of each large frame a grid of pixels, which averages alike
     sampled_PN3 = pixels_PHW3[:, ::step, ::step].reshape(len(pixels_PHW3), -1, 3)
     means_P3 = sampled_PN3.mean(axis=1)
     spread_P = (sampled_PN3.max(axis=2) - sampled_PN3.min(axis=2)).mean(axis=1)
     red, green, blue = (round(float(value)) for value in means_P3.mean(axis=0))
-    return Look(luma_P=means_P3 @ _LUMA / 255, colourfulness_P=spread_P / 255, colour=(red, green, blue))
+    return ColourStats(luma_P=means_P3 @ _LUMA / 255, colourfulness_P=spread_P / 255, colour=(red, green, blue))

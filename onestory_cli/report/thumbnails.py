@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from onestory_cli.report.blocks import Picture, pictures
-from onestory_cli.report.data import Frame, Memory
+from onestory_cli.report.data import Frame, ShotMemory
 from onestory_cli.report.lines import NAME, Line
 from onestory_cli.report.pictures import fitted, source_pictures
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _LARGEST, _SMALLEST = 24, 8  # characters that a picture is wide
 
 
-def thumbnail_lines(memory: Memory, *, width: int) -> Iterator[Line]:
+def thumbnail_lines(memory: ShotMemory, *, width: int) -> Iterator[Line]:
     """Every visible frame, by level and rank; frames whose source is gone are left out."""
     shown = {source.name: source_pictures(source) for source in memory.sources if source.file}
     ranks = {id(frame): rank for rank, frame in enumerate(memory.ranked, start=1)}

@@ -14,11 +14,11 @@ from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.memory.frames import FrameRef
 from onestory_cli.memory.levels import Level, allocate
 from onestory_cli.memory.policies import POLICIES, needs_scores
-from onestory_cli.report.data import Frame, Memory, ShotReport
+from onestory_cli.report.data import Frame, ShotMemory, ShotReport
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class MemorySettings:
     """Settings to try; None keeps the shot's own."""
 
     policy: str | None = None
@@ -35,7 +35,7 @@ class Wish:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class SelectionChange:
     """How a selection differs from another, each frame as the new one has it."""
 
     added: tuple[Frame, ...]
@@ -43,7 +43,7 @@ class Change:
     relevelled: tuple[Frame, ...]
 
     @classmethod
-    def between(cls, before: Memory, after: Memory) -> Change:
+    def between(cls, before: ShotMemory, after: ShotMemory) -> SelectionChange:
         old = {(frame.source, frame.index): frame for frame in before.taken}
         new = {(frame.source, frame.index): frame for frame in after.taken}
         return cls(
@@ -53,7 +53,7 @@ class Change:
         )
 
 
-def select_again(shot: ShotReport, wish: Wish, levels: Sequence[Level]) -> Memory:
+def select_again(shot: ShotReport, wish: MemorySettings, levels: Sequence[Level]) -> ShotMemory:
     """The memory of a shot under other settings (OneStory Eq. 6-7). `levels` are the model's.
 
     Raises:

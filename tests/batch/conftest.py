@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from onestory_cli.batch.run_batch import Planned
+from onestory_cli.batch.run_batch import PlannedFilm
 from tests.batch.films import plans_of
 from tests.tiny import tiny_folder
 
 __all__ = ["tiny_folder"]
 
-Tell = Callable[..., list[Planned]]
+Tell = Callable[..., list[PlannedFilm]]
 
 
 @pytest.fixture
 def tell(tmp_path: Path, tiny_folder: Path) -> Tell:
     """Plans of so many stories, each with a run directory below `out`."""
 
-    def plans(films: int, *, out: str = "out", steps: int = 2) -> list[Planned]:
+    def plans(films: int, *, out: str = "out", steps: int = 2) -> list[PlannedFilm]:
         return plans_of(tmp_path, tiny_folder, films=films, steps=steps, out=out)
 
     return plans

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from onestory_cli.batch.render_story import Work
-from onestory_cli.batch.run_batch import Hands, Planned, run_batch
+from onestory_cli.batch.render_story import WorkerConfig
+from onestory_cli.batch.run_batch import Backend, PlannedFilm, run_batch
 from onestory_cli.events import Event, FilmTold, PartialKept, ShotStarted, WorkerLost
 from onestory_cli.version import __version__
 from tests.batch.films import holder_of, kept_twice, make_alone, plans_of
@@ -32,7 +32,7 @@ from tests.faults.kills import differences, outcome_of
 SHOTS = ("opening", "return")
 WORKERS = 2
 STRIKES = 2  # of a film at most: with its fourth lost worker a film is given up
-WORK = Work(device="cpu", threads=1, share=WORKERS, checkpoint_seconds=0)
+WORK = WorkerConfig(device="cpu", threads=1, share=WORKERS, checkpoint_seconds=0)
 
 Remove = Callable[[int], None]
 
@@ -83,7 +83,7 @@ def deal(count: int, dice: random.Random, *, steps: int, nodes: bool) -> list[Fa
 class Saboteur:
     """Hears what a batch says, and strikes. The next failure of a film is due when the one before is over."""
 
-    def __init__(self, plans: Sequence[Planned], failures: Sequence[Failure], remove: Remove) -> None:
+    def __init__(self, plans: Sequence[PlannedFilm], failures: Sequence[Failure], remove: Remove) -> None:
         self._runs = {item.film.name: item.film.run for item in plans}
         self._due = {
             item.film.name: [failure for failure in failures if failure.film == number]
@@ -170,9 +170,9 @@ def survey(folder: Path, model: Path, count: int, seed: int, *, steps: int, loca
     films = 1 + max(failure.film for failure in failures)
     plans = plans_of(folder, model, films=films, steps=steps, out="struck")
     began = time.monotonic()
-    with workers(plans[0].film.run.parent, local=local) as (hands, remove):
+    with workers(plans[0].film.run.parent, local=local) as (backend, remove):
         saboteur = Saboteur(plans, failures, remove)
-        result = run_batch(plans, plans[0].film.run.parent, hands, saboteur)
+        result = run_batch(plans, plans[0].film.run.parent, backend, saboteur)
     seconds = time.monotonic() - began
     alone = plans_of(folder, model, films=films, steps=steps, out="alone")
     make_alone(alone)
@@ -182,24 +182,24 @@ def survey(folder: Path, model: Path, count: int, seed: int, *, steps: int, loca
     ]
     again = sum(kept_twice(item.film.run) for item in plans)
     return Survey(
-        where=hands.where, steps=steps, asked=count, struck=saboteur.struck, films=ends, again=again, seconds=seconds
+        where=backend.where, steps=steps, asked=count, struck=saboteur.struck, films=ends, again=again, seconds=seconds
     )
 
 
 @contextmanager
-def workers(out: Path, *, local: bool) -> Iterator[tuple[Hands, Remove]]:
+def workers(out: Path, *, local: bool) -> Iterator[tuple[Backend, Remove]]:
     """Two workers, and what removes the node of one."""
     if local:
-        from onestory_cli.batch.local_workers import Processes
+        from onestory_cli.batch.local_workers import LocalPool
 
-        yield Hands(where="local", workers=WORKERS, hire=lambda: Processes(WORK)), lambda worker: None
+        yield Backend(where="local", workers=WORKERS, open_pool=lambda: LocalPool(WORK)), lambda worker: None
         return
     from onestory_cli.batch.ray_workers import on_ray
     from tests.batch.nodes import two_nodes
 
     with two_nodes() as nodes:
         hire = lambda: on_ray(nodes.address, WORK, WORKERS, out)  # noqa: E731
-        yield Hands(where="ray", workers=WORKERS, hire=hire), nodes.remove
+        yield Backend(where="ray", workers=WORKERS, open_pool=hire), nodes.remove
 
 
 def _end(state: str, struck: Path, alone: Path) -> str:

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from onestory_cli.batch.films import Film, films_of, prepare
-from onestory_cli.batch.render_story import Models, Work, render_story
-from onestory_cli.batch.run_batch import Planned
+from onestory_cli.batch.films import BatchFilm, list_films, prepare
+from onestory_cli.batch.render_story import ModelCache, WorkerConfig, render_story
+from onestory_cli.batch.run_batch import PlannedFilm
 from onestory_cli.events import PartialKept
 from onestory_cli.planning.compile import compile_story
 from onestory_cli.store.layout import EVENTS, LOCK
@@ -26,29 +26,29 @@ shots:
 """
 
 
-def plans_of(folder: Path, model: Path, *, films: int, steps: int, out: str) -> list[Planned]:
+def plans_of(folder: Path, model: Path, *, films: int, steps: int, out: str) -> list[PlannedFilm]:
     """So many stories in `folder`, each with a seed and with a run directory below `out`."""
     paths = [folder / f"{number}.story.yaml" for number in range(films)]
     for number, path in enumerate(paths):
         title = json.dumps(f"Film {number}")
         path.write_text(STORY.format(title=title, model=json.dumps(str(model)), seed=number, steps=steps))
-    return [planned(film) for film in films_of(paths, folder / out)]
+    return [planned(film) for film in list_films(paths, folder / out)]
 
 
-def planned(film: Film) -> Planned:
+def planned(film: BatchFilm) -> PlannedFilm:
     plan, _ = compile_story(film.story, allow_outside=True)
-    return Planned(film=film, plan=plan)
+    return PlannedFilm(film=film, plan=plan)
 
 
-def make_alone(plans: Sequence[Planned]) -> None:
+def make_alone(plans: Sequence[PlannedFilm]) -> None:
     """All films, one after the other, by one worker in this process, with one thread."""
-    models = Models(Work(device="cpu", threads=1))
+    models = ModelCache(WorkerConfig(device="cpu", threads=1))
     for item in plans:
         prepare(item.film, item.plan)
         assert render_story(item.film.run, models).state == "done"
 
 
-def alone(plans: Sequence[Planned]) -> list[list[bytes]]:
+def alone(plans: Sequence[PlannedFilm]) -> list[list[bytes]]:
     """The latents of the films when they are made so."""
     make_alone(plans)
     return [latents(item.film.run) for item in plans]

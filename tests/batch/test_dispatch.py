@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from onestory_cli.batch.dispatch import MOST_ATTEMPTS, MOST_LOST, Dispatch, Ended, Lost, Message, Ready
-from onestory_cli.batch.films import Film
+from onestory_cli.batch.dispatch import MAX_ATTEMPTS, MAX_LOST, Dispatch, Ended, Lost, Message, Ready
+from onestory_cli.batch.films import BatchFilm
 from onestory_cli.batch.result import Outcome
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Event, FilmEnded, FilmStarted, WorkerLost
@@ -18,8 +18,8 @@ DONE = Outcome(state="done", rendered=2)
 FAILED = Outcome(state="failed", code="S216", message="no picture")
 
 
-def film(name: str) -> Film:
-    return Film(name=name, story=Path("x"), profile=None, seed=None, settings=(), run=Path(name))
+def film(name: str) -> BatchFilm:
+    return BatchFilm(name=name, story=Path("x"), profile=None, seed=None, settings=(), run=Path(name))
 
 
 class Acting:
@@ -30,11 +30,11 @@ class Acting:
         self._messages: list[Message] = [Ready(worker=str(number)) for number in range(workers)]
         self.stopped = False
 
-    def hear(self, seconds: float) -> Iterable[Message]:
+    def poll(self, seconds: float) -> Iterable[Message]:
         messages, self._messages = self._messages, []
         return messages
 
-    def give(self, worker: str, film: Film) -> None:
+    def submit(self, worker: str, film: BatchFilm) -> None:
         end = self._act(film.name)
         if isinstance(end, Outcome):
             self._messages.append(Ended(worker=worker, outcome=end))
@@ -63,7 +63,7 @@ def dispatch(
     return outcomes, heard, crew
 
 
-def test_every_film_is_made_once() -> None:
+def test_every_film_is_rendered_once() -> None:
     outcomes, heard, _ = dispatch("abc", lambda name: DONE, workers=2)
     assert {name: item.state for name, item in outcomes.items()} == dict.fromkeys("abc", "done")
     assert [(item.film, item.worker) for item in heard if isinstance(item, FilmStarted)] == [
@@ -73,20 +73,20 @@ def test_every_film_is_made_once() -> None:
     ]
 
 
-def test_a_film_that_fails_keeps_no_other_from_being_made() -> None:
+def test_a_failed_film_does_not_stop_the_others() -> None:
     outcomes, heard, crew = dispatch("abc", lambda name: FAILED if name == "a" else DONE)
     assert [outcomes[name].state for name in "abc"] == ["failed", "done", "done"]
     assert [item.code for item in heard if isinstance(item, FilmEnded)] == ["S216", "", ""]
     assert not crew.stopped
 
 
-def test_unless_it_shall() -> None:
+def test_fail_fast_stops_the_others() -> None:
     outcomes, _, crew = dispatch("abc", lambda name: FAILED if name == "b" else DONE, fail_fast=True)
     assert {name: item.state for name, item in outcomes.items()} == {"a": "done", "b": "failed"}
     assert crew.stopped
 
 
-def test_a_film_whose_worker_was_lost_goes_on_with_another_before_new_ones() -> None:
+def test_a_film_of_a_dead_worker_is_reassigned_first() -> None:
     fates = iter(["killed", DONE, DONE])
     outcomes, heard, _ = dispatch("ab", lambda name: next(fates))
     assert [(item.film, item.worker, item.attempt) for item in heard if isinstance(item, FilmStarted)] == [
@@ -98,13 +98,13 @@ def test_a_film_whose_worker_was_lost_goes_on_with_another_before_new_ones() -> 
     assert [item.film for item in heard if isinstance(item, WorkerLost)] == ["a"]
 
 
-def test_a_film_that_takes_all_its_workers_with_it_fails_alone() -> None:
+def test_a_film_that_kills_its_workers_fails_alone() -> None:
     outcomes, _, _ = dispatch("ab", lambda name: "killed by SIGKILL" if name == "a" else DONE)
-    assert (outcomes["a"].state, outcomes["a"].code, outcomes["a"].attempts) == ("failed", "B803", MOST_ATTEMPTS)
+    assert (outcomes["a"].state, outcomes["a"].code, outcomes["a"].attempts) == ("failed", "B803", MAX_ATTEMPTS)
     assert outcomes["b"].state == "done"
 
 
-def test_the_way_on_can_be_pasted_where_the_path_has_spaces() -> None:
+def test_help_quotes_paths_with_spaces() -> None:
     outcomes: dict[str, Outcome] = {}
     crew = Acting(1, lambda name: "killed by SIGKILL")
     work = Dispatch(
@@ -117,16 +117,16 @@ def test_the_way_on_can_be_pasted_where_the_path_has_spaces() -> None:
         ended=outcomes.__setitem__,
     )
     work.run()
-    assert outcomes["my film"].help == "try it alone: `onestory resume 'my film'`"
+    assert outcomes["my film"].help == "render it alone: `onestory resume 'my film'`"
 
 
-def test_a_worker_that_was_stopped_alone_is_as_one_that_was_lost() -> None:
+def test_a_film_of_a_stopped_worker_is_reassigned() -> None:
     fates = iter([Outcome(state="stopped"), DONE])
     outcomes, _, _ = dispatch("a", lambda name: next(fates))
     assert (outcomes["a"].state, outcomes["a"].attempts) == ("done", 2)
 
 
-def test_after_a_stop_nothing_is_begun() -> None:
+def test_no_film_starts_after_a_stop() -> None:
     asked: list[bool] = []
 
     def act(name: str) -> Outcome:
@@ -138,16 +138,16 @@ def test_after_a_stop_nothing_is_begun() -> None:
     assert crew.stopped
 
 
-def test_idle_workers_that_leave_when_asked_are_no_reason_to_end_the_one_at_work() -> None:
+def test_idle_workers_that_exit_on_request_do_not_end_the_batch() -> None:
     class Leaving(Acting):
         def stop(self) -> None:
             self._messages += [Lost(worker=str(number), why="ended with 0") for number in range(1, self._number)]
             self._messages.append(Ended(worker="0", outcome=Outcome(state="stopped")))
 
-        def give(self, worker: str, film: Film) -> None:
+        def submit(self, worker: str, film: BatchFilm) -> None:
             asked.append(True)
 
-    crew, asked, outcomes = Leaving(MOST_LOST + 2, lambda name: DONE), list[bool](), dict[str, Outcome]()
+    crew, asked, outcomes = Leaving(MAX_LOST + 2, lambda name: DONE), list[bool](), dict[str, Outcome]()
     work = Dispatch(
         [film("a")],
         {"a": 1},
@@ -161,9 +161,9 @@ def test_idle_workers_that_leave_when_asked_are_no_reason_to_end_the_one_at_work
     assert outcomes["a"].state == "stopped"
 
 
-def test_workers_that_never_come_up_end_it() -> None:
+def test_workers_that_never_start_end_the_batch() -> None:
     class Stillborn(Acting):
-        def hear(self, seconds: float) -> Iterable[Message]:
+        def poll(self, seconds: float) -> Iterable[Message]:
             return [Lost(worker="1", why="ended with 1")]
 
     crew, lost = Stillborn(0, lambda name: DONE), list[Event]()
@@ -172,4 +172,4 @@ def test_workers_that_never_come_up_end_it() -> None:
     with pytest.raises(OnestoryError) as caught:
         work.run()
     assert caught.value.code == "B804"
-    assert len(lost) == MOST_LOST
+    assert len(lost) == MAX_LOST

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from onestory_cli.batch.event_log import Log
+from onestory_cli.batch.event_log import EventLog
 from onestory_cli.events import ShotKept
 from onestory_cli.store.layout import EVENTS
 from onestory_cli.store.run import Run
 from onestory_cli.store.writer import RunWriter
 
 
-def test_whole_lines_are_heard_once(tmp_path: Path) -> None:
+def test_complete_lines_are_read_once(tmp_path: Path) -> None:
     run, kept = Run.create(tmp_path / "film.run"), ShotKept(shot="opening", take="0", reason="kept")
-    nothing = Log(run.path)
+    nothing = EventLog(run.path)
     assert list(nothing.new()) == []
     RunWriter(run).log(kept)
     assert list(nothing.new()) == [kept]
-    log = Log(run.path)
+    log = EventLog(run.path)
     RunWriter(run).log(kept)
     assert list(log.new()) == [kept]
     assert list(log.new()) == []

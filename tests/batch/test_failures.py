@@ -17,7 +17,7 @@ SURVIVED = Survey(where="ray", steps=40, asked=1, struck=[STRUCK], films=["", ""
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_killed_workers_and_a_removed_node_cost_no_film_and_no_byte(
+def test_killed_workers_and_a_removed_node_lose_no_film(
     tmp_path: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'onestory[ray]'")
@@ -28,13 +28,13 @@ def test_killed_workers_and_a_removed_node_cost_no_film_and_no_byte(
 
 
 @pytest.mark.fault
-def test_killed_processes_cost_no_film_and_no_byte(tmp_path: Path, tiny_folder: Path) -> None:
+def test_killed_processes_lose_no_film(tmp_path: Path, tiny_folder: Path) -> None:
     found = survey(tmp_path, tiny_folder, 2, 1, steps=100, local=True)
     assert found.survived, report(found, seed=1)
     assert [item.why for item in found.struck] == 2 * ["killed by SIGKILL"]
 
 
-def test_failures_are_dealt_by_the_seed_to_different_instants() -> None:
+def test_failures_follow_the_seed() -> None:
     ten = deal(10, random.Random(1), steps=40, nodes=True)
     assert ten == deal(10, random.Random(1), steps=40, nodes=True) != deal(10, random.Random(2), steps=40, nodes=True)
     assert [item.kind for item in ten].count(Kind.NODE) == 3
@@ -46,7 +46,7 @@ def test_failures_are_dealt_by_the_seed_to_different_instants() -> None:
     assert len(deal(3, random.Random(1), steps=40, nodes=True)) == 3 > STRIKES
 
 
-def test_what_is_not_survived_is_told() -> None:
+def test_a_lost_film_is_reported() -> None:
     assert SURVIVED.survived
     row = "| 0 | node removed | opening, step 3 of 40 | gone | opening, at step 5 | 0 |"
     assert row in report(SURVIVED, seed=1).splitlines()

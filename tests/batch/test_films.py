@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from onestory_cli.batch.films import films_of, find_stories
+from onestory_cli.batch.films import find_stories, list_films
 from onestory_cli.errors import OnestoryError
 from onestory_cli.story.overrides import Override
 
@@ -46,7 +46,7 @@ def test_a_folder_or_pattern_without_stories_is_refused(stories: Path, word: str
 
 
 def test_every_story_with_every_profile_and_every_seed(stories: Path) -> None:
-    films = films_of(find_stories(["a"]), Path("out"), profiles=("draft", "final"), seeds=(1, 2))
+    films = list_films(find_stories(["a"]), Path("out"), profiles=("draft", "final"), seeds=(1, 2))
     asked = [(film.story.as_posix(), film.profile, film.seed) for film in films]
     assert asked[:4] == [("a/deep/film.story.yaml", profile, seed) for profile in ("draft", "final") for seed in (1, 2)]
     assert len(asked) == len({film.run for film in films}) == 8
@@ -54,30 +54,28 @@ def test_every_story_with_every_profile_and_every_seed(stories: Path) -> None:
     assert films[0].name.startswith("film-draft-seed1-")
 
 
-def test_a_folder_is_called_the_same_wherever_the_command_is_given(
-    stories: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (before,) = films_of([Path("b/kite.story.yaml")], Path("out"))
+def test_names_do_not_depend_on_the_working_directory(stories: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (before,) = list_films([Path("b/kite.story.yaml")], Path("out"))
     monkeypatch.chdir(stories / "b")
-    (after,) = films_of([Path("kite.story.yaml")], Path("../out"))
+    (after,) = list_films([Path("kite.story.yaml")], Path("../out"))
     assert before.name == after.name
     assert before.name.startswith("kite-")
 
 
-def test_names_differ_where_anything_does(stories: Path) -> None:
+def test_names_differ_with_every_option(stories: Path) -> None:
     setting = Override.parse("seed=1")
     films = [
-        *films_of([Path("a/film.story.yaml"), Path("a/deep/film.story.yaml")], Path("out")),
-        *films_of([Path("a/film.story.yaml")], Path("out"), seeds=(1,)),
-        *films_of([Path("a/film.story.yaml")], Path("out"), profiles=("seed1",)),
-        *films_of([Path("a/film.story.yaml")], Path("out"), settings=(setting,)),
-        *films_of([Path("a/film-seed1.story.yaml")], Path("out")),
+        *list_films([Path("a/film.story.yaml"), Path("a/deep/film.story.yaml")], Path("out")),
+        *list_films([Path("a/film.story.yaml")], Path("out"), seeds=(1,)),
+        *list_films([Path("a/film.story.yaml")], Path("out"), profiles=("seed1",)),
+        *list_films([Path("a/film.story.yaml")], Path("out"), settings=(setting,)),
+        *list_films([Path("a/film-seed1.story.yaml")], Path("out")),
     ]
     assert len({film.name for film in films}) == len(films)
 
 
-def test_a_name_is_a_folder_of_its_own(stories: Path) -> None:
-    (film,) = films_of([Path("b") / ("x y\n" * 40 + ".story.yaml")], Path("out"))
+def test_a_name_is_a_valid_folder_name(stories: Path) -> None:
+    (film,) = list_films([Path("b") / ("x y\n" * 40 + ".story.yaml")], Path("out"))
     assert film.run.parent == Path("out")
     assert len(film.name) < 80
     assert film.name.isprintable()

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from onestory_cli.batch.local_workers import Processes
-from onestory_cli.batch.render_story import Work
-from onestory_cli.batch.result import Result
-from onestory_cli.batch.run_batch import Hands, Planned, run_batch
+from onestory_cli.batch.local_workers import LocalPool
+from onestory_cli.batch.render_story import WorkerConfig
+from onestory_cli.batch.result import BatchResult
+from onestory_cli.batch.run_batch import Backend, PlannedFilm, run_batch
 from onestory_cli.events import Event, FilmTold, ModelLoading, StepDone, WorkerLost
 from onestory_cli.rendering.options import never_stop
 from tests.batch.conftest import Tell
@@ -19,23 +19,23 @@ from tests.batch.films import alone, holder_of, latents
 
 
 def batch(
-    plans: list[Planned],
+    plans: list[PlannedFilm],
     emit: Callable[[Event], object],
     *,
     workers: int = 1,
     stop: Callable[[], bool] = never_stop,
-) -> Result:
-    work = Work(device="cpu", threads=1, share=workers, checkpoint_seconds=0)
-    hands = Hands(where="local", workers=workers, hire=lambda: Processes(work))
+) -> BatchResult:
+    work = WorkerConfig(device="cpu", threads=1, share=workers, checkpoint_seconds=0)
+    backend = Backend(where="local", workers=workers, open_pool=lambda: LocalPool(work))
     out = plans[0].film.run.parent
-    return run_batch(plans, out, hands, lambda event: (emit(event), None)[1], stop=stop)
+    return run_batch(plans, out, backend, lambda event: (emit(event), None)[1], stop=stop)
 
 
 def loaded(heard: list[Event]) -> int:
     return sum(isinstance(event, FilmTold) and isinstance(event.told, ModelLoading) for event in heard)
 
 
-def test_two_workers_make_the_bytes_of_one_process_and_load_the_model_once_each(tell: Tell) -> None:
+def test_two_workers_render_the_bytes_of_one_and_load_the_model_once(tell: Tell) -> None:
     plans, heard = tell(3), list[Event]()
     result = batch(plans, heard.append, workers=2)
     assert result.states == {"done": 3}
@@ -48,7 +48,7 @@ def test_two_workers_make_the_bytes_of_one_process_and_load_the_model_once_each(
 
 
 @pytest.mark.fault
-def test_a_killed_worker_costs_no_film_and_no_byte(tell: Tell) -> None:
+def test_a_killed_worker_loses_no_film(tell: Tell) -> None:
     plans, lost = tell(2, steps=4), list[Event]()
 
     def kill(event: Event) -> None:
@@ -64,7 +64,7 @@ def test_a_killed_worker_costs_no_film_and_no_byte(tell: Tell) -> None:
 
 
 @pytest.mark.slow
-def test_a_stop_keeps_the_step_and_the_same_batch_goes_on(tell: Tell) -> None:
+def test_a_stopped_batch_resumes(tell: Tell) -> None:
     plans, asked = tell(2, steps=4), list[bool]()
 
     def first_step(event: Event) -> None:

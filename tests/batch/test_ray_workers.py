@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from onestory_cli.batch.ray_workers import on_ray, workers_of
-from onestory_cli.batch.render_story import Work
-from onestory_cli.batch.run_batch import Hands, run_batch
+from onestory_cli.batch.ray_workers import count_workers, on_ray
+from onestory_cli.batch.render_story import WorkerConfig
+from onestory_cli.batch.run_batch import Backend, run_batch
 from onestory_cli.events import Event, FilmTold
 from tests.batch.conftest import Tell
 from tests.batch.films import alone, latents
@@ -17,10 +17,10 @@ from tests.batch.nodes import two_nodes
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'onestory[ray]'")
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
-WORK = Work(device="cpu", threads=1, checkpoint_seconds=0)
+WORK = WorkerConfig(device="cpu", threads=1, checkpoint_seconds=0)
 
 
-def test_a_stop_reaches_the_actors_and_the_same_batch_goes_on(tell: Tell) -> None:
+def test_a_stopped_ray_batch_resumes(tell: Tell) -> None:
     plans, started = tell(2, steps=40), list[Event]()
     out = plans[0].film.run.parent
 
@@ -29,11 +29,11 @@ def test_a_stop_reaches_the_actors_and_the_same_batch_goes_on(tell: Tell) -> Non
             started.append(event)
 
     with two_nodes() as nodes:
-        assert workers_of(WORK) == 2
-        hands = Hands(where="ray", workers=1, hire=lambda: on_ray(nodes.address, WORK, 1, out))
-        stopped = run_batch(plans, out, hands, emit, stop=lambda: bool(started))
+        assert count_workers(WORK) == 2
+        backend = Backend(where="ray", workers=1, open_pool=lambda: on_ray(nodes.address, WORK, 1, out))
+        stopped = run_batch(plans, out, backend, emit, stop=lambda: bool(started))
         assert not (out / ".stop").exists()
-        done = run_batch(plans, out, hands)
+        done = run_batch(plans, out, backend)
     assert [row.outcome.state for row in stopped.rows] == ["stopped", "left"]
     assert [row.outcome.state for row in done.rows] == ["done", "done"]
     assert [latents(item.film.run) for item in plans] == alone(tell(2, out="alone", steps=40))

@@ -6,17 +6,17 @@ import threading
 from pathlib import Path
 
 from onestory_cli.batch.films import prepare
-from onestory_cli.batch.remote_worker import STOP, Away, stop_file
-from onestory_cli.batch.render_story import Work
+from onestory_cli.batch.remote_worker import STOP, RemoteWorker, stop_file
+from onestory_cli.batch.render_story import WorkerConfig
 from onestory_cli.store.run import Run
 from onestory_cli.store.writer import lock_run
 from tests.batch.conftest import Tell
 from tests.batch.films import alone, latents
 
-WORK = Work(device="cpu", threads=1)
+WORK = WorkerConfig(device="cpu", threads=1)
 
 
-def test_a_film_whose_lost_worker_still_holds_it_is_waited_for_and_no_other(tell: Tell, tmp_path: Path) -> None:
+def test_only_a_film_of_a_dead_worker_waits_for_its_lock(tell: Tell, tmp_path: Path) -> None:
     (item,) = tell(1)
     prepare(item.film, item.plan)
     held, release = threading.Event(), threading.Event()
@@ -29,16 +29,16 @@ def test_a_film_whose_lost_worker_still_holds_it_is_waited_for_and_no_other(tell
     dying = threading.Thread(target=hold)
     dying.start()
     held.wait()
-    refused = Away(WORK).render(item.film.run, tmp_path / STOP)
+    refused = RemoteWorker(WORK).render(item.film.run, tmp_path / STOP)
     threading.Timer(0.5, release.set).start()
-    waited = Away(WORK).render(item.film.run, tmp_path / STOP, again=True)
+    waited = RemoteWorker(WORK).render(item.film.run, tmp_path / STOP, again=True)
     dying.join()
     assert (refused.state, refused.code) == ("failed", "R401")
     assert waited.state == "done"
     assert [latents(item.film.run)] == alone(tell(1, out="alone"))
 
 
-def test_a_file_that_was_left_stops_nobody(tmp_path: Path) -> None:
+def test_a_stale_stop_file_is_removed(tmp_path: Path) -> None:
     (tmp_path / STOP).touch()
     with stop_file(tmp_path) as stop:
         assert not stop.exists()

@@ -7,16 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from onestory_cli.batch.films import prepare
-from onestory_cli.batch.render_story import Models, Work, render_story
-from onestory_cli.batch.slurm_workers import FilmJob
+from onestory_cli.batch.render_story import ModelCache, WorkerConfig, render_story
+from onestory_cli.batch.slurm_workers import SlurmJob
 from onestory_cli.events import Event, ModelLoading
 from tests.batch.conftest import Tell
 
-WORK = Work(device="cpu", threads=1)
+WORK = WorkerConfig(device="cpu", threads=1)
 
 
-def test_the_model_is_loaded_once_for_many_films_and_given_up_for_another(tell: Tell) -> None:
-    heard, models = list[Event](), Models(WORK)
+def test_the_model_is_kept_until_a_film_needs_another(tell: Tell) -> None:
+    heard, models = list[Event](), ModelCache(WORK)
     plans = tell(3)
     for item in plans:
         prepare(item.film, item.plan)
@@ -28,15 +28,15 @@ def test_the_model_is_loaded_once_for_many_films_and_given_up_for_another(tell: 
     assert models.loader(other, heard.append)() is not maker
 
 
-def test_what_goes_wrong_with_a_film_is_its_outcome(tell: Tell, tmp_path: Path) -> None:
-    outcome = render_story(tmp_path / "nowhere", Models(WORK))
+def test_an_error_of_a_film_is_its_outcome(tell: Tell, tmp_path: Path) -> None:
+    outcome = render_story(tmp_path / "nowhere", ModelCache(WORK))
     assert (outcome.state, outcome.code[:1], outcome.rendered) == ("failed", "R", 0)
     (item,) = tell(1)
     prepare(item.film, item.plan)
-    assert render_story(item.film.run, Models(WORK), stop=lambda: True).state == "stopped"
+    assert render_story(item.film.run, ModelCache(WORK), stop=lambda: True).state == "stopped"
 
 
-def test_a_job_carries_the_name_of_a_folder_and_no_weights(tell: Tell) -> None:
+def test_a_job_is_pickled_without_weights(tell: Tell) -> None:
     (item,) = tell(1)
-    job = FilmJob(directory=item.film.run, work=WORK, stop=item.film.run / "stop", batch="this")
+    job = SlurmJob(directory=item.film.run, work=WORK, stop=item.film.run / "stop", batch="this")
     assert len(pickle.dumps(job)) < 2000

@@ -8,11 +8,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from onestory_cli.batch.dispatch import Crew, Ended, Message, Ready
-from onestory_cli.batch.films import Film, prepare
-from onestory_cli.batch.render_story import Models, Work, render_story
+from onestory_cli.batch.dispatch import Ended, Message, Ready, WorkerPool
+from onestory_cli.batch.films import BatchFilm, prepare
+from onestory_cli.batch.render_story import ModelCache, WorkerConfig, render_story
 from onestory_cli.batch.result import FILE
-from onestory_cli.batch.run_batch import Hands, Planned, run_batch
+from onestory_cli.batch.run_batch import Backend, PlannedFilm, run_batch
 from onestory_cli.errors import ExitCode
 from onestory_cli.events import Event, FilmEnded, FilmStarted
 from onestory_cli.store.run import Run
@@ -24,14 +24,14 @@ class Here:
     """A crew of one, in this process."""
 
     def __init__(self) -> None:
-        self._models = Models(Work(device="cpu", threads=1))
+        self._models = ModelCache(WorkerConfig(device="cpu", threads=1))
         self._messages: list[Message] = [Ready(worker="1")]
 
-    def hear(self, seconds: float) -> Iterable[Message]:
+    def poll(self, seconds: float) -> Iterable[Message]:
         messages, self._messages = self._messages, []
         return messages
 
-    def give(self, worker: str, film: Film) -> None:
+    def submit(self, worker: str, film: BatchFilm) -> None:
         self._messages.append(Ended(worker=worker, outcome=render_story(film.run, self._models)))
 
     def stop(self) -> None:
@@ -39,11 +39,11 @@ class Here:
 
 
 @contextmanager
-def here() -> Iterator[Crew]:
+def here() -> Iterator[WorkerPool]:
     yield Here()
 
 
-HANDS = Hands(where="local", workers=1, hire=here)
+HANDS = Backend(where="local", workers=1, open_pool=here)
 
 
 def states_in(out: Path) -> list[str]:
@@ -51,13 +51,13 @@ def states_in(out: Path) -> list[str]:
     return [film["state"] for film in document["films"]]
 
 
-def held(plans: list[Planned], which: int, stack: ExitStack) -> None:
+def held(plans: list[PlannedFilm], which: int, stack: ExitStack) -> None:
     """Another process, as it were, works on the film."""
     prepare(plans[which].film, plans[which].plan)
     stack.enter_context(lock_run(Run.open(plans[which].film.run)))
 
 
-def test_batch_json_is_true_at_any_instant(tell: Tell) -> None:
+def test_batch_json_is_always_current(tell: Tell) -> None:
     plans, seen = tell(2), list[list[str]]()
     out = plans[0].film.run.parent
 
@@ -69,7 +69,7 @@ def test_batch_json_is_true_at_any_instant(tell: Tell) -> None:
     assert seen == [["left", "left"], ["done", "left"], ["done", "left"], ["done", "done"]]
 
 
-def test_a_film_that_cannot_be_made_keeps_no_other_from_being_made_and_the_same_batch_goes_on(tell: Tell) -> None:
+def test_a_failed_film_does_not_stop_the_others_and_the_batch_resumes(tell: Tell) -> None:
     plans = tell(2)
     out = plans[0].film.run.parent
     with ExitStack() as stack:
@@ -81,7 +81,7 @@ def test_a_film_that_cannot_be_made_keeps_no_other_from_being_made_and_the_same_
     assert [(row.outcome.rendered, row.outcome.kept) for row in run_batch(plans, out, HANDS).rows] == 2 * [(0, 2)]
 
 
-def test_unless_the_first_failure_is_to_end_it(tell: Tell) -> None:
+def test_fail_fast_ends_the_batch(tell: Tell) -> None:
     plans = tell(2)
     with ExitStack() as stack:
         held(plans, 0, stack)

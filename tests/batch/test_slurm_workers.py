@@ -14,19 +14,19 @@ from typing import Any
 import pytest
 
 from onestory_cli.batch.films import prepare
-from onestory_cli.batch.render_story import Work
-from onestory_cli.batch.run_batch import Hands, run_batch
-from onestory_cli.batch.slurm_workers import FilmJob, on_slurm, parameters_of
+from onestory_cli.batch.render_story import WorkerConfig
+from onestory_cli.batch.run_batch import Backend, run_batch
+from onestory_cli.batch.slurm_workers import SlurmJob, on_slurm, parse_parameters
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Event, FilmTold
 from tests.batch.conftest import Tell
 from tests.batch.films import alone, holder_of, kept_twice, latents
 
 submitit = pytest.importorskip("submitit")
-WORK = Work(device="cpu", threads=1)
+WORK = WorkerConfig(device="cpu", threads=1)
 
 
-def test_jobs_make_the_bytes_of_one_process_even_when_one_is_cancelled(tell: Tell) -> None:
+def test_jobs_render_the_bytes_of_one_process(tell: Tell) -> None:
     plans, heard, cancelled = tell(2, steps=3), list[Event](), list[str]()
     out = plans[0].film.run.parent
     crews = list[Any]()
@@ -44,7 +44,7 @@ def test_jobs_make_the_bytes_of_one_process_even_when_one_is_cancelled(tell: Tel
             crews.append(crew)
             yield crew
 
-    result = run_batch(plans, out, Hands(where="slurm", workers=1, hire=hire), emit)
+    result = run_batch(plans, out, Backend(where="slurm", workers=1, open_pool=hire), emit)
     assert result.states == {"done": 2}
     assert result.rows[0].outcome.attempts == 2
     assert {event.kind for event in heard if isinstance(event, FilmTold)} >= {"ShotStarted", "TakeCommitted"}
@@ -52,7 +52,7 @@ def test_jobs_make_the_bytes_of_one_process_even_when_one_is_cancelled(tell: Tel
 
 
 @pytest.mark.slow
-def test_a_job_that_is_taken_away_is_queued_again_and_goes_on(tell: Tell) -> None:
+def test_a_preempted_job_is_requeued_and_resumes(tell: Tell) -> None:
     plans, struck = tell(1, steps=60), list[int]()
     (run,) = [item.film.run for item in plans]
 
@@ -63,7 +63,7 @@ def test_a_job_that_is_taken_away_is_queued_again_and_goes_on(tell: Tell) -> Non
 
     work = replace(WORK, checkpoint_seconds=0)
     hire = lambda: on_slurm({"cluster": "local", "timeout_min": 5}, work, 1, run.parent)  # noqa: E731
-    result = run_batch(plans, run.parent, Hands(where="slurm", workers=1, hire=hire), preempt)
+    result = run_batch(plans, run.parent, Backend(where="slurm", workers=1, open_pool=hire), preempt)
     assert [(row.outcome.state, row.outcome.attempts) for row in result.rows] == [("done", 1)]
     (log,) = (run.parent / ".slurm").glob("*_log.err")
     assert "Caught signal SIGUSR2" in log.read_text()
@@ -72,7 +72,7 @@ def test_a_job_that_is_taken_away_is_queued_again_and_goes_on(tell: Tell) -> Non
     assert [latents(run)] == alone(tell(1, out="alone", steps=60))
 
 
-def test_a_job_takes_over_the_lock_of_the_one_before_on_another_machine_but_no_other_lock(tell: Tell) -> None:
+def test_a_job_removes_only_the_lock_of_its_predecessor(tell: Tell) -> None:
     (item,) = tell(1)
     prepare(item.film, item.plan)
     run, folder = item.film.run, item.film.run.parent / ".slurm"
@@ -80,8 +80,8 @@ def test_a_job_takes_over_the_lock_of_the_one_before_on_another_machine_but_no_o
     gone = {"pid": 7, "host": "another"}
     (run / "lock").write_text(json.dumps({**gone, "start": 0.0}))
 
-    def job(batch: str) -> FilmJob:
-        return FilmJob(directory=run, work=WORK, stop=run.parent / "stop", batch=batch)
+    def job(batch: str) -> SlurmJob:
+        return SlurmJob(directory=run, work=WORK, stop=run.parent / "stop", batch=batch)
 
     (folder / f"{run.name}.json").write_text(json.dumps({**gone, "batch": "earlier"}))
     refused = job("this")()
@@ -105,16 +105,14 @@ def sbatch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
     return install
 
 
-def test_films_that_are_given_together_are_one_array_with_logs_of_their_own(
-    tell: Tell, sbatch: Callable[[str], None]
-) -> None:
+def test_films_submitted_together_are_one_array(tell: Tell, sbatch: Callable[[str], None]) -> None:
     sbatch("echo Submitted batch job 12")
     plans = tell(3)
     out = plans[0].film.run.parent
     with on_slurm({"slurm_partition": "gpu"}, WORK, 2, out) as crew:
-        for message, item in zip(list(crew.hear(0)), plans, strict=False):
-            crew.give(message.worker, item.film)
-        assert list(crew.hear(0)) == []
+        for message, item in zip(list(crew.poll(0)), plans, strict=False):
+            crew.submit(message.worker, item.film)
+        assert list(crew.poll(0)) == []
     told = (out / ".slurm" / "12_submission.sh").read_text()
     assert "#SBATCH --array=0-1%2" in told
     assert "#SBATCH --partition=gpu" in told
@@ -123,7 +121,7 @@ def test_films_that_are_given_together_are_one_array_with_logs_of_their_own(
     assert len(list((out / ".slurm").glob("12_?_submitted.pkl"))) == 2
 
 
-def test_a_stop_takes_jobs_that_wait_out_of_the_queue(
+def test_a_stop_cancels_queued_jobs(
     tell: Tell, sbatch: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sbatch("echo Submitted batch job 12")
@@ -131,7 +129,7 @@ def test_a_stop_takes_jobs_that_wait_out_of_the_queue(
     (tmp_path / "bin" / "scancel").write_text(f"#!/bin/sh\necho $1 >> {gone}\n")
     state = f"$(test -e {gone} && echo CANCELLED || echo PENDING)"
     (tmp_path / "bin" / "sacct").write_text(f'#!/bin/sh\necho "JobID|State|NodeList"\necho "12|{state}|"\n')
-    monkeypatch.setattr("onestory_cli.batch.slurm_workers.SECONDS_TO_ASK", 0.1)
+    monkeypatch.setattr("onestory_cli.batch.slurm_workers.QUERY_SECONDS", 0.1)
     plans, looks = tell(2), list[bool]()
     out = plans[0].film.run.parent
 
@@ -140,28 +138,28 @@ def test_a_stop_takes_jobs_that_wait_out_of_the_queue(
         return looks[-1]
 
     hire = lambda: on_slurm({}, WORK, 1, out)  # noqa: E731
-    result = run_batch(plans, out, Hands(where="slurm", workers=1, hire=hire), stop=stop)
+    result = run_batch(plans, out, Backend(where="slurm", workers=1, open_pool=hire), stop=stop)
     assert [row.outcome.state for row in result.rows] == ["stopped", "left"]
     assert gone.read_text().splitlines() == ["12"]
 
 
-def test_what_slurm_refuses_is_told_in_its_words(tell: Tell, sbatch: Callable[[str], None]) -> None:
+def test_errors_of_slurm_are_quoted(tell: Tell, sbatch: Callable[[str], None]) -> None:
     sbatch("echo 'sbatch: error: invalid partition specified: gpu' >&2; exit 1")
     plans = tell(1)
     hire = lambda: on_slurm({}, WORK, 1, plans[0].film.run.parent)  # noqa: E731
     with pytest.raises(OnestoryError, match="invalid partition specified: gpu") as caught:
-        run_batch(plans, plans[0].film.run.parent, Hands(where="slurm", workers=1, hire=hire))
+        run_batch(plans, plans[0].film.run.parent, Backend(where="slurm", workers=1, open_pool=hire))
     assert caught.value.code == "B804"
 
 
 def test_parameters() -> None:
-    assert parameters_of("auto") == {}
-    assert parameters_of("timeout_min=600,slurm_partition=gpu") == {"timeout_min": 600, "slurm_partition": "gpu"}
-    with pytest.raises(OnestoryError, match="no list of NAME=VALUE"):
-        parameters_of("gpu")
+    assert parse_parameters("auto") == {}
+    assert parse_parameters("timeout_min=600,slurm_partition=gpu") == {"timeout_min": 600, "slurm_partition": "gpu"}
+    with pytest.raises(OnestoryError, match="not a list of NAME=VALUE"):
+        parse_parameters("gpu")
 
 
-def test_what_slurm_does_not_know_is_refused(tell: Tell) -> None:
+def test_unknown_slurm_parameters_are_refused(tell: Tell) -> None:
     out = tell(1)[0].film.run.parent
     for parameters, code in (({"cluster": "local", "partion": "gpu"}, "B805"), ({"cluster": "slrum"}, "B804")):
         with pytest.raises(OnestoryError) as caught, on_slurm(parameters, WORK, 1, out):

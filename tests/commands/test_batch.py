@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from onestory_cli import cli, schemas
-from onestory_cli.batch.films import films_of
+from onestory_cli.batch.films import list_films
 from onestory_cli.commands._batch_options import FilmFlags, fitted
 from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode
@@ -28,7 +28,7 @@ from tests.test_console import Terminal
 def made(story: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A second story, and both films made by arithmetic: a batch has only to find that."""
     Path("kite.story.yaml").write_text(story.read_text().replace("The Lost Kite", "Kite"))
-    for film in films_of([story, Path("kite.story.yaml")], Path("out")):
+    for film in list_films([story, Path("kite.story.yaml")], Path("out")):
         render_with(compile_story(film.story)[0], film.run)
     monkeypatch.setattr("onestory_cli.commands._batch_options.require_ready", lambda spec: None)
     return story
@@ -124,7 +124,7 @@ def test_a_seed_that_is_written_in_two_ways_is_one_film(story: Path) -> None:
 
 
 def test_a_film_that_cannot_be_made_is_a_row_and_the_same_command_goes_on(onestory: Onestory, made: Path) -> None:
-    (film,) = films_of([Path("kite.story.yaml")], Path("out"))
+    (film,) = list_films([Path("kite.story.yaml")], Path("out"))
     with lock_run(Run.open(film.run)):
         result = onestory("batch", ".", "--out", "out")
     assert result.exit is ExitCode.PARTIAL
@@ -138,7 +138,7 @@ def test_what_was_set_is_kept_with_the_run(onestory: Onestory, story: Path, monk
     monkeypatch.setattr("onestory_cli.commands._batch_options.require_ready", lambda spec: None)
     result = onestory("batch", story, "--out", "out", "--set", "shots.*.steps=9", "--seeds", "5")
     assert result.exit is ExitCode.PARTIAL  # there are no weights
-    (film,) = films_of([story], Path("out"), seeds=(5,), settings=(Override.parse("shots.*.steps=9"),))
+    (film,) = list_films([story], Path("out"), seeds=(5,), settings=(Override.parse("shots.*.steps=9"),))
     state = Run.open(film.run).state()
     assert state is not None
     assert state.seed == 5
@@ -158,7 +158,7 @@ def suites(file: Path) -> dict[str, list[list[str]]]:
 
 
 def test_junit_has_a_suite_for_each_film(onestory: Onestory, made: Path) -> None:
-    (kite,) = films_of([Path("kite.story.yaml")], Path("out"))
+    (kite,) = list_films([Path("kite.story.yaml")], Path("out"))
     change(Path("kite.story.yaml"), "A city at night.", "A city at dawn.")
     with lock_run(Run.open(kite.run)):
         assert onestory("batch", ".", "--out", "out", "--junit", "junit.xml").exit is ExitCode.PARTIAL

@@ -23,11 +23,11 @@ def test_shots_follow_each_other_with_all_their_takes(cut: Cut) -> None:
     assert (cut.missing, cut.warnings) == ((), ())
 
 
-def test_empty_lines_of_a_subtitle_are_left_out(cut: Cut) -> None:
+def test_empty_lines_of_a_subtitle_are_removed(cut: Cut) -> None:
     assert [shot.subtitle for shot in cut.shots] == [SAID, "", "Über allem"]
 
 
-def test_a_shot_without_a_take_is_left_out_with_a_warning(run: Path) -> None:
+def test_a_shot_without_a_take_is_skipped_with_a_warning(run: Path) -> None:
     shutil.rmtree(run / "shots" / "city")
     cut = read_cut(Run.open(run))
     assert [(shot.id, shot.number, shot.start) for shot in cut.shots] == [("opening", 1, 0), ("return", 3, 5)]
@@ -36,7 +36,7 @@ def test_a_shot_without_a_take_is_left_out_with_a_warning(run: Path) -> None:
     assert "city" in warning.message
 
 
-def test_a_damaged_take_is_named_with_the_file_and_what_is_wrong_with_it(run: Path) -> None:
+def test_a_damaged_take_is_reported_with_file_and_reason(run: Path) -> None:
     clip = next(run.glob("shots/city/*/clip.mp4"))
     clip.write_bytes(clip.read_bytes()[:-1] + b"?")
     (warning,) = read_cut(Run.open(run)).warnings
@@ -51,12 +51,12 @@ def test_nothing_rendered_is_refused(run: Path) -> None:
     assert caught.value.code == "R414"
 
 
-def test_a_subtitle_makes_no_take_again(onestory: Onestory, told: Path, run: Path) -> None:
+def test_a_new_subtitle_keeps_the_take(onestory: Onestory, told: Path, run: Path) -> None:
     told.write_text(told.read_text().replace("Über allem", "Above all"))
     result = onestory("plan", told, "--exit-code")
     assert result.exit == 0, result.out
     assert "  subtitle: Above all\n" in result.out
 
 
-def test_the_plan_tells_subtitles_to_machines(onestory: Onestory, told: Path) -> None:
+def test_the_plan_lists_subtitles(onestory: Onestory, told: Path) -> None:
     assert [shot["subtitle"] for shot in onestory("plan", told, "--json").json["shots"]] == [SAID, "", "Über allem"]

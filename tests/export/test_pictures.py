@@ -44,7 +44,7 @@ def test_prores_keeps_length_rate_chapters_and_picture(cut: Cut, tmp_path: Path)
 
 
 @pytest.mark.skipif(not shutil.which("ffprobe"), reason="ffprobe is not installed")
-def test_ffprobe_knows_the_profile_and_the_colours(cut: Cut, tmp_path: Path) -> None:
+def test_ffprobe_reports_profile_and_colours(cut: Cut, tmp_path: Path) -> None:
     export(cut, Target.PRORES, tmp_path / "film.mov")
     shown = subprocess.run(
         ["ffprobe", "-v", "error", "-show_streams", "-show_chapters", "-of", "json", tmp_path / "film.mov"],

@@ -12,7 +12,7 @@ import pytest
 
 from onestory_cli.export.cut import Cut, read_cut
 from onestory_cli.export.fcpxml import fcpxml
-from onestory_cli.export.sounds import lost
+from onestory_cli.export.sounds import sound_warnings
 from onestory_cli.export.target import Target
 from onestory_cli.export.timeline import edl, otio
 from onestory_cli.export.write import export
@@ -92,12 +92,12 @@ def test_a_film_without_sound_has_none_in_its_exports(cut: Cut, tmp_path: Path) 
     export(cut, Target.PRORES, tmp_path / "film.mov")
     with av.open(str(tmp_path / "film.mov")) as film:
         assert not film.streams.audio
-    assert not lost(cut, Target.EDL)
+    assert not sound_warnings(cut, Target.EDL)
 
 
-def test_what_a_timeline_cannot_say_is_told(heard: Cut) -> None:
-    assert [item.code for item in lost(heard, Target.OTIO)] == ["W802", "W802"]
-    assert [item.code for item in lost(heard, Target.FCPXML)] == ["W802"]
-    assert [item.code for item in lost(heard, Target.EDL)] == ["W802"]
-    assert lost(heard, Target.PRORES) == ()
+def test_sounds_that_a_timeline_cannot_hold_are_reported(heard: Cut) -> None:
+    assert [item.code for item in sound_warnings(heard, Target.OTIO)] == ["W802", "W802"]
+    assert [item.code for item in sound_warnings(heard, Target.FCPXML)] == ["W802"]
+    assert [item.code for item in sound_warnings(heard, Target.EDL)] == ["W802"]
+    assert sound_warnings(heard, Target.PRORES) == ()
     assert "music" not in edl(heard)

@@ -38,7 +38,7 @@ return
 """
 
 
-def test_the_text_of_both(cut: Cut) -> None:
+def test_text_of_srt_and_vtt(cut: Cut) -> None:
     assert (srt(cut), vtt(cut)) == (SRT, VTT)
 
 
@@ -56,7 +56,7 @@ def test_ffmpeg_reads_every_cue_at_its_time(cut: Cut, tmp_path: Path, target: Ta
     assert texts[1] == "Über allem"
 
 
-def test_a_film_that_says_nothing_has_no_subtitles(cut: Cut) -> None:
+def test_a_film_without_subtitles_is_refused(cut: Cut) -> None:
     silent = replace(cut, shots=tuple(replace(shot, subtitle="") for shot in cut.shots))
     for write in (srt, vtt):
         with pytest.raises(OnestoryError) as caught:
@@ -64,7 +64,7 @@ def test_a_film_that_says_nothing_has_no_subtitles(cut: Cut) -> None:
         assert caught.value.code == "X803"
 
 
-def test_the_film_with_a_track(cut: Cut, tmp_path: Path) -> None:
+def test_a_subtitle_track_is_added_to_the_film(cut: Cut, tmp_path: Path) -> None:
     path = tmp_path / "film.subtitled.mp4"
     export(cut, Target.MP4, path)
     with av.open(str(path)) as file:
@@ -73,7 +73,7 @@ def test_the_film_with_a_track(cut: Cut, tmp_path: Path) -> None:
         assert [bytes(cue)[2:].decode() for cue in cues] == [SAID, "Über allem"]
 
 
-def test_a_film_that_is_not_whole_gets_no_track(cut: Cut, run: Path, tmp_path: Path) -> None:
+def test_an_incomplete_film_gets_no_subtitle_track(cut: Cut, run: Path, tmp_path: Path) -> None:
     (run / "film.mp4").write_bytes(b"")
     with pytest.raises(OnestoryError) as caught:
         export(read_cut(Run.open(run)), Target.MP4, tmp_path / "out.mp4")

@@ -37,7 +37,7 @@ def test_captions_are_markers(cut: Cut) -> None:
     assert "subtitle" not in clips[1].metadata["onestory"]
 
 
-def test_an_edl_has_every_cut_on_its_count(cut: Cut, tmp_path: Path) -> None:
+def test_edl_timecodes_are_exact(cut: Cut, tmp_path: Path) -> None:
     export(cut, Target.EDL, tmp_path / "film.edl")
     timeline = opentimelineio.adapters.read_from_file(str(tmp_path / "film.edl"), rate=24)
     (track,) = timeline.video_tracks()
@@ -50,7 +50,7 @@ def test_an_edl_has_every_cut_on_its_count(cut: Cut, tmp_path: Path) -> None:
     ]
 
 
-def test_reels_are_told_apart(cut: Cut) -> None:
+def test_reels_have_unique_names(cut: Cut) -> None:
     events = [line.split()[1] for line in edl(cut).splitlines() if line[:3].isdigit()]
     assert events == ["S0001", "S0002", "S0003"]
 
@@ -61,13 +61,13 @@ def test_the_timecode_that_keeps_every_cut(fps: int, rate: int) -> None:
     assert RationalTime.is_valid_timecode_rate(rate)
 
 
-def test_a_rate_that_no_timecode_keeps_is_refused(cut: Cut) -> None:
+def test_a_rate_without_a_timecode_is_refused(cut: Cut) -> None:
     with pytest.raises(OnestoryError) as caught:
         edl(replace(cut, fps=7))
     assert (caught.value.code, caught.value.exit) == ("X804", ExitCode.FINDINGS)
 
 
-def test_without_the_library_the_extra_is_named(cut: Cut, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_names_the_extra(cut: Cut, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentimelineio", None)
     with pytest.raises(OnestoryError) as caught:
         otio(cut)

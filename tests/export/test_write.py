@@ -14,7 +14,7 @@ def test_every_target_has_an_exporter() -> None:
 
 
 @pytest.mark.parametrize("target", Target)
-def test_nothing_is_replaced_without_being_told_to(cut: Cut, tmp_path: Path, target: Target) -> None:
+def test_nothing_is_replaced_without_force(cut: Cut, tmp_path: Path, target: Target) -> None:
     path = tmp_path / "out"
     export(cut, target, path)
     with pytest.raises(OnestoryError) as caught:
@@ -24,7 +24,7 @@ def test_nothing_is_replaced_without_being_told_to(cut: Cut, tmp_path: Path, tar
     assert {item.name for item in tmp_path.iterdir()} == {"film.story.yaml", "film.run", "model", "out"}
 
 
-def test_a_folder_with_other_things_is_never_replaced(cut: Cut, tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_never_replaced(cut: Cut, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "holiday.png").write_bytes(b"")
     with pytest.raises(OnestoryError) as caught:
@@ -33,7 +33,7 @@ def test_a_folder_with_other_things_is_never_replaced(cut: Cut, tmp_path: Path) 
     assert (tmp_path / "mine" / "holiday.png").exists()
 
 
-def test_a_link_gives_way_and_is_not_followed(cut: Cut, tmp_path: Path) -> None:
+def test_a_link_is_replaced_and_not_followed(cut: Cut, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("precious")
     (tmp_path / "film.srt").symlink_to(elsewhere)
@@ -44,7 +44,7 @@ def test_a_link_gives_way_and_is_not_followed(cut: Cut, tmp_path: Path) -> None:
     assert not (tmp_path / "film.srt").is_symlink()
 
 
-def test_what_fails_leaves_nothing(cut: Cut, tmp_path: Path) -> None:
+def test_a_failed_export_leaves_no_file(cut: Cut, tmp_path: Path) -> None:
     cut.shots[1].take.clip.write_bytes(b"no video")
     with pytest.raises(OnestoryError) as caught:
         export(cut, Target.PRORES, tmp_path / "film.mov")

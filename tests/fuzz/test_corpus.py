@@ -10,10 +10,10 @@ from tests.fuzz import imports, target
 
 
 @pytest.mark.parametrize("path", target.corpus(), ids=lambda path: path.name)
-def test_no_promise_of_a_story_is_broken(path: Path) -> None:
+def test_stories_of_the_corpus_keep_all_invariants(path: Path) -> None:
     target.check(path.read_bytes())
 
 
 @pytest.mark.parametrize("path", imports.corpus(), ids=lambda path: path.name)
-def test_no_promise_of_an_import_is_broken(path: Path) -> None:
+def test_imports_of_the_corpus_keep_all_invariants(path: Path) -> None:
     imports.check(path.read_bytes())

@@ -42,11 +42,11 @@ def test_good_clips_pass(clips: list[Pixels]) -> None:
 
 
 @pytest.mark.parametrize("speed", [0, 1, 3, 6])
-def test_a_camera_that_moves_at_any_speed_is_no_fault(speed: int) -> None:
+def test_camera_motion_is_not_a_fault(speed: int) -> None:
     assert bad(pan(17, speed=speed)) == (set() if speed else {FROZEN})
 
 
-def test_noise_is_no_fault_and_hides_no_cut() -> None:
+def test_noise_is_not_a_fault_and_hides_no_cut() -> None:
     noise = np.random.default_rng(2).integers(0, 60, (17, 96, 96, 3), dtype=np.uint8)
     still = pan(17, speed=0) // 2
     assert bad(still + noise) == set()
@@ -71,33 +71,33 @@ def test_two_cuts_are_two() -> None:
 @pytest.mark.parametrize("length", [1, 2])
 @pytest.mark.parametrize("at", [1, 7, 14])
 @pytest.mark.parametrize("kind", ["white", "black", "another picture"])
-def test_a_flash_is_found_at_its_frames_and_is_no_cut(at: int, length: int, kind: str) -> None:
+def test_a_flash_is_found_and_is_not_a_cut(at: int, length: int, kind: str) -> None:
     clip = pan(17, speed=1)
     clip[at : at + length] = {"white": 255, "black": 0, "another picture": pan(17, seed=1)[at : at + length]}[kind]
     assert cuts_and_flashes(clip) == ((), tuple(range(at, at + length)))
 
 
 @pytest.mark.parametrize("by", [-90, 90])
-def test_light_that_stays_or_is_little_is_no_flash(clips: list[Pixels], by: int) -> None:
+def test_lasting_or_weak_light_is_not_a_flash(clips: list[Pixels], by: int) -> None:
     middle = clips[0] // 2 + 64
     assert bad(brightened(middle, slice(7, 8), by)) == {FLASH}
     assert FLASH not in bad(brightened(middle, slice(7, 17), by))
     assert FLASH not in bad(brightened(middle, slice(7, 8), by // 12))
 
 
-def test_lights_that_go_up_slowly_are_no_fault() -> None:
+def test_slow_changes_of_light_are_not_a_fault() -> None:
     steps = np.linspace(0.4, 1, 17)[:, None, None, None]
     assert bad((pan(17) * steps).astype(np.uint8)) == set()
 
 
-def test_a_frozen_clip_is_caught_and_one_with_a_moving_corner_is_not(clips: list[Pixels]) -> None:
+def test_a_frozen_clip_is_a_fault_and_a_moving_corner_is_not(clips: list[Pixels]) -> None:
     still = np.repeat(clips[0][:1], 17, axis=0)
     assert bad(still) == {FROZEN}
     still[9:, :8, :8] ^= 64
     assert FROZEN not in bad(still)
 
 
-def test_a_black_clip_is_caught_and_a_fade_is_not(clips: list[Pixels]) -> None:
+def test_a_black_clip_is_a_fault_and_a_fade_is_not(clips: list[Pixels]) -> None:
     assert BLACK in bad(np.zeros_like(clips[0]))
     fade = np.concatenate([np.zeros_like(clips[0][:4]), clips[0][4:]])
     assert BLACK not in bad(fade)
@@ -113,7 +113,7 @@ def test_the_size_of_the_frames_does_not_matter(clips: list[Pixels]) -> None:
     assert large == pytest.approx(small, abs=0.002)
 
 
-def test_a_number_that_cannot_be_told_is_not_judged() -> None:
+def test_a_value_that_is_not_finite_passes() -> None:
     checks = [judge(FROZEN, None), judge(CUT, 0.5), judge(FROZEN, 0.0), judge(FLASH, 0.05)]
     assert [check.bad for check in checks] == [False, True, True, False]
     assert checks[0].value is None

@@ -17,22 +17,22 @@ def bare(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
 
 
-def test_english_is_written_in_the_own_font():
+def test_english_uses_the_font_of_pillow():
     assert faces_for(["A fox, waving!", "7 > 3…"]) == [OWN, OWN]
     assert OWN.lacks("A fox,\n waving\u200b") == ""
 
 
-def test_the_own_font_knows_what_it_lacks():
+def test_missing_characters_are_detected():
     assert OWN.lacks("Лис is a fox. Лис") == "Лис"
     assert OWN.written("Лис is a fox 狐") == "(?) is a fox (?)"
     assert OWN.written("[a] ^ - \\") == "[a] ^ - \\"
 
 
-def test_without_fonts_the_own_one_stands_in(bare):
+def test_without_system_fonts_pillows_is_used(bare):
     assert faces_for(["Лис", "fox"]) == [OWN, OWN]
 
 
-def test_a_font_of_the_system_is_taken_where_it_has_the_letters(tmp_path, bare, monkeypatch):
+def test_a_system_font_is_used_for_other_scripts(tmp_path, bare, monkeypatch):
     found = next((name for name in ("DejaVuSans.ttf", "LiberationSans-Regular.ttf", "arial.ttf") if works(name)), None)
     if found is None:
         pytest.skip("no font here has Cyrillic letters")
@@ -43,7 +43,7 @@ def test_a_font_of_the_system_is_taken_where_it_has_the_letters(tmp_path, bare, 
     assert both.lacks(f"Лис {NOBODYS}") == NOBODYS
 
 
-def test_fontconfig_is_asked_for_the_letters_that_are_missing(tmp_path, bare, monkeypatch):
+def test_fontconfig_is_asked_for_missing_characters(tmp_path, bare, monkeypatch):
     program, asked = tmp_path / "fc-match", tmp_path / "asked"
     program.write_text(f'#!/bin/sh\necho "$@" >> {asked}\necho -n /no/such/font.ttf\n')
     program.chmod(0o755)

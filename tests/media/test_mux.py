@@ -100,7 +100,7 @@ def test_same_clips_give_the_same_bytes(tmp_path, clips):
     assert (tmp_path / "a.film.mp4").read_bytes() == (tmp_path / "b.film.mp4").read_bytes()
 
 
-def test_clips_of_unlike_quality_and_filter_join(tmp_path, make_pixels):
+def test_clips_of_different_quality_join(tmp_path, make_pixels):
     parts, expected = [], []
     for seed, crf in enumerate((1, 16, 40)):
         path = tmp_path / f"{crf}.mp4"
@@ -112,7 +112,7 @@ def test_clips_of_unlike_quality_and_filter_join(tmp_path, make_pixels):
 
 
 @pytest.mark.parametrize(("change", "said"), [({"scale": 2}, "96x64"), ({"fps": 16}, "at 16 fps")])
-def test_clips_that_do_not_fit_are_named(tmp_path, clips, make_pixels, change, said):
+def test_incompatible_clips_are_named(tmp_path, clips, make_pixels, change, said):
     write_clip(clips[1].path, make_pixels(), **{"fps": 8, **change})
     with pytest.raises(OnestoryError) as caught:
         mux_film(tmp_path / "film.mp4", clips, metadata={})
@@ -135,7 +135,7 @@ def test_clip_of_another_encoder_is_refused(tmp_path, clips, make_pixels):
     assert caught.value.code == "M507"
 
 
-def test_failure_leaves_the_old_film_and_no_litter(tmp_path, clips):
+def test_a_failure_keeps_the_old_film(tmp_path, clips):
     film = tmp_path / "film.mp4"
     mux_film(film, clips, metadata={})
     before = film.read_bytes()
@@ -148,7 +148,7 @@ def test_failure_leaves_the_old_film_and_no_litter(tmp_path, clips):
     assert not list(tmp_path.glob(".*"))
 
 
-def test_full_disk_leaves_the_old_film_and_no_litter(tmp_path, clips, file_size_limit):
+def test_a_full_disk_keeps_the_old_film(tmp_path, clips, file_size_limit):
     film = tmp_path / "film.mp4"
     mux_film(film, clips, metadata={})
     before = film.read_bytes()

@@ -3,7 +3,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from onestory_cli.media.sheet import Remembered, SheetRow, contact_sheet
+from onestory_cli.media.sheet import RememberedPicture, SheetRow, contact_sheet
 
 RED, BLUE = (220, 40, 40), (40, 90, 220)
 
@@ -14,7 +14,8 @@ def solid(colour, height=64, width=64):
 
 def row(*, frames=(RED,), remembered=(), caption="", title="1 opening"):
     items = [
-        Remembered(source="opening", index=index, pixels_HW3=solid(BLUE), share=x) for index, x in enumerate(remembered)
+        RememberedPicture(source="opening", index=index, pixels_HW3=solid(BLUE), share=x)
+        for index, x in enumerate(remembered)
     ]
     return SheetRow(title=title, caption=caption, note="", frames=[solid(item) for item in frames], remembered=items)
 
@@ -39,7 +40,7 @@ def test_remembered_pictures_are_as_large_as_their_share():
     assert abs(coarse - 64 * 64) < 60
 
 
-def test_a_row_per_shot_with_nothing_between():
+def test_a_row_per_shot():
     one, two = draw(row()), draw(row(), row())
     assert len(two) == 2 * len(one) + 18
     assert (two[len(one) : len(one) + 18, :, 3] == 0).all()
@@ -60,7 +61,7 @@ def test_wide_frames_keep_their_shape():
     assert abs(area(draw(wide), RED) - 128 * round(128 * 832 / 480)) < 100
 
 
-def test_letters_that_nobody_has_are_told():
+def test_characters_without_a_font_are_reported():
     plain = contact_sheet([row(caption="A fox on a beach.")])
     assert plain.unwritten == ""
     strange = contact_sheet([row(caption="A fox \ue123 on a \ue124\ue123 beach.")])
@@ -68,7 +69,7 @@ def test_letters_that_nobody_has_are_told():
     assert strange.png == contact_sheet([row(caption="A fox (?) on a (?) beach.")]).png
 
 
-def test_a_caption_from_right_to_left_stands_at_the_right_of_its_column():
+def test_a_right_to_left_caption_is_aligned_right():
     def inked(caption):
         column = draw(row(caption=caption))[36 + 28 : 36 + 90, 18 : 18 + 260, 0] > 200
         return np.nonzero(column.any(axis=0))[0]

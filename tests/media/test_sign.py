@@ -68,7 +68,7 @@ def film(tmp_path: Path, make_pixels) -> Path:
     return tmp_path / "film.mp4"
 
 
-def test_a_signed_film_says_that_a_model_made_it_and_of_what(tmp_path: Path, film: Path) -> None:
+def test_a_signed_film_names_the_model_and_its_pictures(tmp_path: Path, film: Path) -> None:
     Image.new("RGB", (16, 16), "red").save(tmp_path / "fox", format="PNG")  # a story may name it so
     before = film.read_bytes()
     signed = tmp_path / "signed.mp4"
@@ -87,7 +87,7 @@ def test_a_signed_film_says_that_a_model_made_it_and_of_what(tmp_path: Path, fil
     assert np.array_equal(read_clip(signed), read_clip(film))
 
 
-def test_a_changed_picture_of_a_signed_film_is_found_out(tmp_path: Path, film: Path) -> None:
+def test_a_modified_signed_film_is_invalid(tmp_path: Path, film: Path) -> None:
     signed = tmp_path / "signed.mp4"
     sign_film(film, signed, read_signer(*write_chain(tmp_path)), title="The Kite", pictures=[])
     data = bytearray(signed.read_bytes())
@@ -98,7 +98,7 @@ def test_a_changed_picture_of_a_signed_film_is_found_out(tmp_path: Path, film: P
     assert "assertion.bmffHash.mismatch" in failures
 
 
-def test_what_cannot_sign_is_told(tmp_path: Path, film: Path) -> None:
+def test_a_bad_certificate_is_refused(tmp_path: Path, film: Path) -> None:
     chain, key = write_chain(tmp_path)
     for pair in ((chain, chain), (key, key), (tmp_path / "gone.pem", key)):
         with pytest.raises(OnestoryError) as caught:

@@ -24,7 +24,7 @@ def test_a_file_without_a_manifest_is_not_signed(tmp_path: Path, data: bytes) ->
 
 
 @pytest.mark.parametrize("data", [MANIFEST, FTYP + MANIFEST, FTYP + LARGE + MANIFEST])
-def test_a_manifest_that_is_none_does_not_hold(tmp_path: Path, data: bytes) -> None:
+def test_a_broken_manifest_is_invalid(tmp_path: Path, data: bytes) -> None:
     pytest.importorskip("c2pa")
     (tmp_path / "film.mp4").write_bytes(data)
     signature = read_signature(tmp_path / "film.mp4")

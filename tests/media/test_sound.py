@@ -90,7 +90,7 @@ def test_a_film_with_sound_has_the_same_pictures_and_the_same_length(tmp_path: P
     assert heard[0] / RATE == pytest.approx(17 / 8, abs=0.005)
 
 
-def test_what_is_no_sound_is_told(tmp_path: Path) -> None:
+def test_a_file_without_sound_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "noise.mp3"
     path.write_bytes(b"no sound at all" * 100)
     with pytest.raises(OnestoryError) as caught:

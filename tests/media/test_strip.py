@@ -3,7 +3,7 @@ import io
 import numpy as np
 from PIL import Image, ImageFont
 
-from onestory_cli.media.strip import StripFrame, film_strip, wrapped
+from onestory_cli.media.strip import StripFrame, film_strip, wrap_text
 
 RED, BLUE = (220, 40, 40), (40, 90, 220)
 
@@ -89,8 +89,8 @@ def test_a_frame_of_another_shape_keeps_it():
 
 def test_a_text_without_spaces_is_broken_where_the_line_ends():
     font = ImageFont.load_default(15)
-    lines = wrapped("W" * 20, font, 100)
+    lines = wrap_text("W" * 20, font, 100)
     assert "".join(lines) == "W" * 20
     assert len(lines) > 1
     assert all(font.getlength(line) <= 100 for line in lines)
-    assert wrapped(f"a {'W' * 10_000} b", font, 100, most=2)[-1].endswith("…")
+    assert wrap_text(f"a {'W' * 10_000} b", font, 100, most=2)[-1].endswith("…")

@@ -101,7 +101,7 @@ def test_same_pixels_give_the_same_bytes(tmp_path, make_pixels):
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 
 
-def test_one_thread_encodes_so_that_no_race_decides_the_bytes(tmp_path, make_pixels):
+def test_encoding_uses_one_thread(tmp_path, make_pixels):
     """With four, one clip in a hundred thousand differed on a busy machine; x264 writes its settings into the clip."""
     write_clip(tmp_path / "clip.mp4", make_pixels(), fps=8)
     assert b" threads=1 lookahead_threads=1 " in (tmp_path / "clip.mp4").read_bytes()
@@ -139,7 +139,7 @@ def test_odd_size_is_fine_once_doubled(tmp_path):
     assert (info.width, info.height) == (70, 66)
 
 
-def test_missing_encoder_is_this_machines_fault(tmp_path, make_pixels, monkeypatch):
+def test_a_missing_encoder_is_a_machine_error(tmp_path, make_pixels, monkeypatch):
     monkeypatch.setattr(video, "ENCODER", "libx264-that-is-not-there")
     with pytest.raises(OnestoryError) as caught:
         write_clip(tmp_path / "clip.mp4", make_pixels(), fps=8)
@@ -148,7 +148,7 @@ def test_missing_encoder_is_this_machines_fault(tmp_path, make_pixels, monkeypat
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a video at all" * 100])
-def test_unreadable_file_is_named(tmp_path, content):
+def test_an_unreadable_file_is_named(tmp_path, content):
     path = tmp_path / "clip.mp4"
     if content is not None:
         path.write_bytes(content)
@@ -158,7 +158,7 @@ def test_unreadable_file_is_named(tmp_path, content):
         assert caught.value.code == "M508"
 
 
-def test_clip_that_is_cut_short_is_no_shorter_clip(tmp_path, make_pixels):
+def test_a_truncated_clip_is_refused(tmp_path, make_pixels):
     """FFmpeg would read what is left and say nothing; every cut must be found, wherever it falls."""
     path = tmp_path / "clip.mp4"
     write_clip(path, make_pixels(frames=5), fps=8)
@@ -176,7 +176,7 @@ def test_unwritable_folder_is_an_os_error(tmp_path, make_pixels):
         write_clip(tmp_path / "missing" / "clip.mp4", make_pixels(), fps=8)
 
 
-def test_colon_in_a_relative_path_is_no_protocol(tmp_path, make_pixels, monkeypatch):
+def test_colon_in_a_relative_path_is_not_a_protocol(tmp_path, make_pixels, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_clip(Path("act one: dawn.mp4"), make_pixels(frames=2), fps=8)
     assert probe(Path("act one: dawn.mp4")).frames == 2

@@ -9,7 +9,7 @@ import pytest
 
 from onestory_cli.memory.levels import FIRST_FRAME
 from onestory_cli.planning.compile import compile_story
-from onestory_cli.report.data import FilmReport, Frame, Memory, read_film
+from onestory_cli.report.data import FilmReport, Frame, ShotMemory, read_film
 from onestory_cli.store.run import Run
 from tests.commands.conftest import Onestory, film_run, onestory, story
 from tests.films import NamingGenerator, render_with
@@ -33,7 +33,7 @@ def free_of_tokens(film: FilmReport) -> FilmReport:
     return replace(film, shots=tuple(replace(shot, memory=_free(shot.memory)) for shot in film.shots))
 
 
-def _free(memory: Memory) -> Memory:
+def _free(memory: ShotMemory) -> ShotMemory:
     def free(frame: Frame) -> Frame:
         return replace(frame, level=FIRST_FRAME.name, tokens=0) if frame.place else frame
 

@@ -44,7 +44,7 @@ def page(tab: Page, story: Path, tmp_path: Path) -> Page:
     return tab
 
 
-def test_it_opens_without_a_word_and_without_a_network(page: Page) -> None:
+def test_the_page_opens_without_messages_or_requests(page: Page) -> None:
     assert page.console == []
     assert [url for url in page.requested if not url.startswith(("file:", "data:"))] == []
     assert page.evaluate("document.querySelectorAll('article.shot').length") == 3
@@ -69,7 +69,7 @@ def test_a_click_plays_the_film_shot_after_shot(page: Page) -> None:
     assert page.evaluate("document.querySelector('.chapter[data-shot=return] progress').value") == 1
 
 
-def test_a_chapter_starts_the_film_there_and_lights_its_memory(page: Page) -> None:
+def test_a_chapter_plays_from_there_and_highlights_its_memory(page: Page) -> None:
     page.click(".chapter[data-shot=return]")
     page.until("document.querySelector('.reel.front')?.currentTime > 0")
     lit = "[...document.querySelectorAll('.arcs path.into')].every((arc) => arc.dataset.shot === 'return')"
@@ -77,7 +77,7 @@ def test_a_chapter_starts_the_film_there_and_lights_its_memory(page: Page) -> No
     assert page.evaluate(lit) is True
 
 
-def test_another_chapter_at_once_plays_on(page: Page) -> None:
+def test_choosing_chapters_quickly_keeps_playing(page: Page) -> None:
     stage = "document.querySelector('.stage')"
     count = f"() => {{ if (!{stage}.classList.contains('playing')) window.stops += 1; }}"
     watch = f"new MutationObserver({count}).observe({stage}, {{attributes: true, attributeFilter: ['class']}})"
@@ -97,7 +97,7 @@ def test_a_shot_plays_in_its_card_and_stops_the_film(page: Page) -> None:
     assert page.evaluate("document.querySelector('.stage').classList.contains('playing')") is False
 
 
-def test_keys_go_from_shot_to_shot_and_focus_is_seen(page: Page) -> None:
+def test_keys_move_between_shots_with_visible_focus(page: Page) -> None:
     focused = "document.activeElement.id"
     page.press("j")
     assert page.evaluate(focused) == "shot-opening"
@@ -121,7 +121,7 @@ def test_the_list_of_keys_opens_and_closes(page: Page) -> None:
     assert page.evaluate("document.querySelector('#keys').open") is False
 
 
-def test_dark_and_light_follow_the_system_until_told(page: Page) -> None:
+def test_dark_and_light_follow_the_system_until_chosen(page: Page) -> None:
     ground = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(ground)
     page.prefer(dark=True)
@@ -138,7 +138,7 @@ def test_dark_and_light_follow_the_system_until_told(page: Page) -> None:
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_every_text_stands_out_from_its_ground(page: Page, dark: bool) -> None:
+def test_every_text_has_enough_contrast(page: Page, dark: bool) -> None:
     shades = "".join(f'<td><a class="cell h{shade}"><b>2</b><i>8</i></a></td>' for shade in range(HEATS))
     page.evaluate(f"document.querySelector('.matrix tbody').insertAdjacentHTML('beforeend', '<tr>{shades}</tr>')")
     page.evaluate("document.querySelector('.heats').closest('tr').id = 'here', location.hash = '#here'")
@@ -146,7 +146,7 @@ def test_every_text_stands_out_from_its_ground(page: Page, dark: bool) -> None:
     assert page.evaluate(CONTRAST.read_text()) == []
 
 
-def test_a_cell_of_the_matrix_leads_to_the_shot(page: Page) -> None:
+def test_a_cell_of_the_matrix_links_to_the_shot(page: Page) -> None:
     page.click(".cell[data-shot=return]")
     page.until("location.hash.startsWith('#from-3-')")
     row = "document.querySelector(':target')"
@@ -155,7 +155,7 @@ def test_a_cell_of_the_matrix_leads_to_the_shot(page: Page) -> None:
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280])
-def test_it_is_never_wider_than_the_window(page: Page, width: int) -> None:
+def test_the_page_is_never_wider_than_the_window(page: Page, width: int) -> None:
     page.call("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=True)
     assert page.evaluate("document.documentElement.scrollWidth") == width
     parts = "[...document.querySelectorAll('.caption, .flow, .stage, h1')]"
@@ -164,7 +164,7 @@ def test_it_is_never_wider_than_the_window(page: Page, width: int) -> None:
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-def test_a_long_film_is_no_wider(tab: Page, story: Path, tmp_path: Path, width: int) -> None:
+def test_a_long_film_fits_the_window(tab: Page, story: Path, tmp_path: Path, width: int) -> None:
     more = "".join(f"  - id: a-shot-with-a-long-name-{number}\n    caption: A city.\n" for number in range(30))
     story.write_text(story.read_text() + more)
     film = render_story(story, Path("film.run"))
@@ -184,19 +184,19 @@ def test_a_long_film_is_no_wider(tab: Page, story: Path, tmp_path: Path, width: 
     tab.until(f"{row} >= 0 && {row} < innerHeight")
 
 
-def test_a_caption_from_right_to_left_is_set_so(page: Page) -> None:
+def test_a_right_to_left_caption_has_its_direction(page: Page) -> None:
     direction = "getComputedStyle(document.querySelector('.cue[data-shot=return] .caption')).direction"
     assert page.evaluate(direction) == "ltr"  # it begins with "The same fox"
     page.evaluate(f"document.querySelector('.cue[data-shot=return] .caption').textContent = {ARABIC!r}")
     assert page.evaluate(direction) == "rtl"
 
 
-def test_it_prints(page: Page, tmp_path: Path) -> None:
+def test_the_page_prints(page: Page, tmp_path: Path) -> None:
     page.pdf(tmp_path / "page.pdf")
     assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
 
 
-def test_linked_clips_play_from_beside(tab: Page, story: Path) -> None:
+def test_linked_clips_play(tab: Page, story: Path) -> None:
     film = render_story(story, Path("film.run"))
     file = Path("film.run/report.html")
     file.write_text(render_page(film, beside=film.run), encoding="utf-8")

@@ -9,7 +9,7 @@ from onestory_cli.report.drawing import SLOT
 BLACK = ["#000000"] * 3
 
 
-def test_a_curve_runs_within_its_plot_and_tells_the_drift(film: FilmReport) -> None:
+def test_a_curve_stays_in_its_plot_and_reports_drift(film: FilmReport) -> None:
     drawn = film_curve("light", "", film.shots, [[0.1, 0.3], [0.5], [0.9, 0.7]], BLACK)
     assert drawn.drift == pytest.approx(0.6)
     assert [dot.value for dot in drawn.dots] == pytest.approx([0.2, 0.5, 0.8])
@@ -19,7 +19,7 @@ def test_a_curve_runs_within_its_plot_and_tells_the_drift(film: FilmReport) -> N
     assert str(drawn) == "light: opening 0.20, city 0.50, return 0.80"
 
 
-def test_noise_is_not_stretched_to_drift(film: FilmReport) -> None:
+def test_noise_does_not_look_like_drift(film: FilmReport) -> None:
     drawn = film_curve("light", "", film.shots, [[0.5], [0.501], [0.499]], BLACK)
     assert max(dot.y for dot in drawn.dots) - min(dot.y for dot in drawn.dots) < 2
 
@@ -38,14 +38,14 @@ def test_an_identity_is_a_line_through_the_shots_that_name_the_character(film: F
     assert (drawn.low, drawn.high) == (0.0, 1.0)
 
 
-def test_shots_that_do_not_name_it_are_passed_by_another_line(film: FilmReport) -> None:
+def test_shots_that_do_not_name_it_are_passed_by_a_dashed_line(film: FilmReport) -> None:
     drawn = identity(film, opening=1.0, back=0.75)
     assert drawn is not None
     assert drawn.means == ()
     assert drawn.passing == (f"{SLOT / 2:g},{drawn.dots[0].y:g} {SLOT * 2.5:g},{drawn.dots[1].y:g}",)
 
 
-def test_who_is_not_found_is_a_gap_and_never_a_zero(film: FilmReport) -> None:
+def test_a_missing_detection_is_a_gap_and_not_zero(film: FilmReport) -> None:
     drawn = identity(film, opening=1.0, city=None, back=0.75)
     assert drawn is not None
     assert [dot.shot.id for dot in drawn.dots] == ["opening", "return"]
@@ -55,7 +55,7 @@ def test_who_is_not_found_is_a_gap_and_never_a_zero(film: FilmReport) -> None:
 
 
 @pytest.mark.parametrize("values", [{"opening": None, "back": None}, {"opening": 1.0}, {}])
-def test_nothing_to_compare_is_no_curve(film: FilmReport, values: dict[str, float | None]) -> None:
+def test_nothing_to_compare_gives_no_curve(film: FilmReport, values: dict[str, float | None]) -> None:
     assert identity(film, **values) is None
 
 

@@ -25,7 +25,7 @@ def test_every_visible_frame_is_there_once_and_the_selection_is_that_of_the_reco
         assert {frame.score for frame in shot.memory.visible} == {x for row in record.scores.values() for x in row}
 
 
-def test_others_than_the_selected_are_ranked_by_score(film: FilmReport) -> None:
+def test_frames_not_taken_are_ranked_by_score(film: FilmReport) -> None:
     memory = film.shot("return").memory
     rest = [frame.score or 0 for frame in memory.ranked[len(memory.taken) :]]
     assert memory.ranked[: len(memory.taken)] == memory.taken
@@ -44,7 +44,7 @@ def test_mentions_are_spans_of_the_caption(film: FilmReport) -> None:
     assert marked == [("fox", "The same fox"), ("beach", "the same beach")]
 
 
-def test_a_source_that_was_renamed_has_the_name_that_it_has_now(story: Path, film_run: Path) -> None:
+def test_a_renamed_source_has_its_current_name(story: Path, film_run: Path) -> None:
     change(story, "id: opening", "id: first")
     film = render_story(story, film_run)
     assert [shot.id for shot in film.shots] == ["first", "city", "return"]
@@ -62,9 +62,7 @@ def test_a_damaged_take_is_missing_and_its_clip_is_not_shown(film_run: Path) -> 
     assert len(city.frames) == 2
 
 
-def test_a_memory_of_a_take_that_counts_no_more_is_found_among_the_others(
-    onestory: object, story: Path, film_run: Path
-) -> None:
+def test_a_source_that_is_not_accepted_any_more_is_found(onestory: object, story: Path, film_run: Path) -> None:
     change(story, "A city at night.", "A city at noon.")
     before = film_of(film_run).shot("return").memory.sources[1]
     after = render_story(story, film_run)
@@ -83,7 +81,7 @@ def test_a_reference_picture_is_a_source_without_a_gap(story: Path) -> None:
     assert source.file.suffix == ".png"
 
 
-def test_a_policy_without_scores_has_frames_all_the_same(story: Path) -> None:
+def test_a_policy_without_scores_still_has_frames(story: Path) -> None:
     change(story, "$fox waves on $beach.", "$fox waves on $beach.\n    memory: {policy: last}")
     film = render_story(story, Path("film.run"))
     change(story, "A city at night.", "A city at noon.")

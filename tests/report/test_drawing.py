@@ -29,5 +29,5 @@ def test_a_flow_has_every_frame_taken_within_its_bounds(film: FilmReport) -> Non
     assert all(0 <= spot.bar <= drawn.score_width for spot in drawn.frames)
 
 
-def test_nothing_taken_is_nothing_drawn(film: FilmReport) -> None:
+def test_an_empty_selection_has_no_drawing(film: FilmReport) -> None:
     assert flow(film.shot("opening").memory) is None

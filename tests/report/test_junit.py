@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.planning.compile import compile_story
-from onestory_cli.report.junit import Case, Suite, junit, suite_of, suite_of_fault
+from onestory_cli.report.junit import JunitCase, JunitSuite, junit, suite_of, suite_of_fault
 from onestory_cli.store.reuse import Decision, forecast
 from onestory_cli.store.run import Run
 from tests.commands.conftest import change
@@ -19,7 +19,7 @@ def decisions(story: Path, run: Path) -> tuple[Decision, ...]:
     return forecast(plan, Run.open(run))
 
 
-def read(*suites: Suite) -> Element:
+def read(*suites: JunitSuite) -> Element:
     return ElementTree.fromstring(junit(suites))
 
 
@@ -41,12 +41,12 @@ def test_a_finished_film_has_a_passed_case_for_each_shot(story: Path, film_run: 
     assert "clip.mp4" in told
 
 
-def test_work_of_before_is_not_counted(story: Path, film_run: Path) -> None:
+def test_work_of_earlier_renders_is_not_counted(story: Path, film_run: Path) -> None:
     suite = suite_of("film", decisions(story, film_run), since=float("inf"))
     assert suite.seconds == 0
 
 
-def test_the_first_shot_that_does_not_stand_has_the_fault_and_the_rest_is_skipped(story: Path, film_run: Path) -> None:
+def test_the_first_missing_shot_has_the_error_and_the_rest_is_skipped(story: Path, film_run: Path) -> None:
     change(story, "A city at night.", "A city at dawn.")
     root = read(suite_of("film", decisions(story, film_run), fault=FAULT))
     opening, city, last = root.iter("testcase")
@@ -64,7 +64,7 @@ def test_without_a_fault_what_is_pending_is_skipped(story: Path, film_run: Path)
     assert suite.cases[1].skipped == "not rendered: caption changed"
 
 
-def test_a_fault_of_no_shot_is_one_of_the_film(story: Path, film_run: Path) -> None:
+def test_an_error_after_all_shots_belongs_to_the_film(story: Path, film_run: Path) -> None:
     suite = suite_of("film", decisions(story, film_run), fault=FAULT)
     assert [(case.name, bool(case.error)) for case in suite.cases][-1] == ("film", True)
 
@@ -75,7 +75,10 @@ def test_a_story_that_cannot_be_planned_is_one_case() -> None:
 
 
 def test_films_are_summed() -> None:
-    films = [Suite(name=name, cases=(Case(name="a", seconds=1.5), Case(name="b", error="bad"))) for name in "xy"]
+    films = [
+        JunitSuite(name=name, cases=(JunitCase(name="a", seconds=1.5), JunitCase(name="b", error="bad")))
+        for name in "xy"
+    ]
     root = read(*films)
     assert {key: root.get(key) for key in ("tests", "errors", "time")} == {"tests": "4", "errors": "2", "time": "3.000"}
     assert [suite.get("name") for suite in root] == ["x", "y"]

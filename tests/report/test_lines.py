@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from onestory_cli.memory.levels import LEVELS
-from onestory_cli.report.data import FilmReport, Frame, Memory, Source
+from onestory_cli.report.data import FilmReport, Frame, MemorySource, ShotMemory
 from onestory_cli.report.lines import Line, bar, change_line, detail, heat, levels_of, marked_caption, overview
-from onestory_cli.report.what_if import Change, Wish, select_again
+from onestory_cli.report.what_if import MemorySettings, SelectionChange, select_again
 from tests.commands.conftest import change
 from tests.report.conftest import film_of, render_story
 
@@ -17,9 +17,9 @@ def text(lines: Iterable[Line]) -> str:
     return "\n".join("".join(part for part, _ in line).rstrip() for line in lines)
 
 
-def memory_of(*frames: Frame) -> Memory:
-    source = Source(name="opening", digest="d", gap=1, frames=frames, file=None)
-    return Memory(policy="adaptive", frames=8, budget=4.0, per_frame=16, sources=(source,), shown={})
+def memory_of(*frames: Frame) -> ShotMemory:
+    source = MemorySource(name="opening", digest="d", gap=1, frames=frames, file=None)
+    return ShotMemory(policy="adaptive", frames=8, budget=4.0, per_frame=16, sources=(source,), shown={})
 
 
 def frames(*scores: float, taken: int, levels: str = "fine") -> list[Frame]:
@@ -87,17 +87,17 @@ def test_heat_of_a_long_source_keeps_the_best_of_each_group() -> None:
     assert (row.index("█"), row.count("·")) == (12, 19)
 
 
-def test_levels_stand_from_fine_to_coarse() -> None:
+def test_levels_are_listed_from_fine_to_coarse() -> None:
     coarse = Frame(source="a", index=0, score=1.0, place=1, level="coarse", tokens=1)
     assert levels_of([coarse, *frames(0.1, 0.2, taken=2)]) == "2f 1c"
 
 
-def test_a_bar_is_full_only_when_it_is() -> None:
+def test_a_bar_is_full_only_at_the_budget() -> None:
     assert [bar(part, 10, 4) for part in (0, 5, 9.9, 10, 12)] == ["░░░░", "██░░", "███░", "████", "████"]
     assert bar(1, 0, 2) == "░░"
 
 
-def test_a_caption_says_what_came_from_an_id(film: FilmReport) -> None:
+def test_a_caption_shows_its_ids(film: FilmReport) -> None:
     assert text([marked_caption(film.shot("opening"))]) == (
         "A red fox with a blue scarf ($fox) walks right on a beach at sunset ($beach)."
     )
@@ -112,13 +112,13 @@ def test_the_detail_ranks_every_frame(film: FilmReport) -> None:
     assert "adaptive, 2 of 4 frames taken, ██████░░░░░░ 2 of 4 tokens" in shown
 
 
-def test_the_detail_says_what_was_where_it_differs(film: FilmReport) -> None:
+def test_the_detail_shows_previous_levels_that_differ(film: FilmReport) -> None:
     shot = film.shot("return")
-    after = select_again(shot, Wish(frames=1), LEVELS)
+    after = select_again(shot, MemorySettings(frames=1), LEVELS)
     shown = text(detail(shot, shot.memory, after, shots=3)).splitlines()
     ranks = [line.split() for line in shown if line.strip()[:1].isdigit()]
     assert ranks[0][-2:] == ["fine", "medium"]
     assert ranks[1][-3:] == ["not", "taken", "medium"]
-    change = change_line(Change.between(shot.memory, after), shot.memory, after)
+    change = change_line(SelectionChange.between(shot.memory, after), shot.memory, after)
     first, second = shot.memory.taken
     assert change == f"drops {second}, sees {first} at another level; 2 -> 4 tokens"

@@ -25,7 +25,7 @@ def test_a_row_for_each_shot(film: FilmReport) -> None:
     assert "<img" not in html(markdown(film))
 
 
-def test_text_of_the_author_stays_text(story: Path, tmp_path: Path) -> None:
+def test_text_of_the_author_is_escaped(story: Path, tmp_path: Path) -> None:
     change(story, "A city at night.", "'A | <b>city</b> [at](http://x) ![n](y) `ight` *now* &amp; \\ end.'")
     shown = html(markdown(render_story(story, tmp_path / "hostile.run")))
     assert "A | &lt;b&gt;city&lt;/b&gt; [at](http://x) ![n](y) `ight` *now* &amp;amp; \\ end." in shown

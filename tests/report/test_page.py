@@ -49,7 +49,7 @@ class Elements(HTMLParser):
         return [attributes for name, attributes in self.found if name == tag]
 
 
-def test_nothing_is_asked_of_elsewhere(film: FilmReport) -> None:
+def test_the_page_requests_nothing(film: FilmReport) -> None:
     page = Elements(render_page(film))
     addresses = [
         value or ""
@@ -66,7 +66,7 @@ def test_nothing_is_asked_of_elsewhere(film: FilmReport) -> None:
     assert "@import" not in style
 
 
-def test_the_policy_allows_the_own_style_and_script_and_no_other(film: FilmReport) -> None:
+def test_the_policy_allows_only_the_style_and_script_of_the_page(film: FilmReport) -> None:
     page = render_page(film)
     policy = Elements(page).all("meta")[1]["content"] or ""
     assert policy.startswith("default-src 'none'; ")
@@ -99,7 +99,7 @@ def test_very_long_captions_are_whole_and_can_be_scrolled(story: Path) -> None:
     assert [item for item in page.all("p") if item.get("class") == "caption" and item.get("tabindex") == "0"]
 
 
-def test_linked_clips_are_beside_and_the_page_is_small(film: FilmReport) -> None:
+def test_linked_clips_keep_the_page_small(film: FilmReport) -> None:
     page = render_page(film, beside=film.run)
     sources = [item["src"] for item in Elements(page).all("video") if "src" in item]
     assert sources == [f"shots/{shot.id}/{shot.take.id}/clip.mp4" for shot in film.shots]
@@ -115,7 +115,7 @@ def test_clips_are_in_the_page_once(film: FilmReport) -> None:
         assert page.count(base64.b64encode(shot.take.clip.read_bytes()).decode()) == 1
 
 
-def test_every_shot_tells_its_seed_take_reason_and_price(film: FilmReport) -> None:
+def test_every_shot_shows_seed_take_reason_and_tokens(film: FilmReport) -> None:
     page = Elements(render_page(film))
     for shot in film.shots:
         assert str(shot.take.record.spec["seed"]) in page.text
@@ -148,7 +148,7 @@ def test_a_take_says_which_checks_it_fails(film: FilmReport, checks: tuple[Check
     assert ("<dt>checks</dt>" in page) is bool(said)
 
 
-def test_words_that_came_from_ids_are_apart(film: FilmReport) -> None:
+def test_words_from_ids_are_marked(film: FilmReport) -> None:
     pieces = [(piece.text, piece.mention and piece.mention.id) for piece in words(film.shot("return"))]
     assert pieces == [
         ("", None),
@@ -159,7 +159,7 @@ def test_words_that_came_from_ids_are_apart(film: FilmReport) -> None:
     ]
 
 
-def test_what_is_drawn_is_told_or_hidden(film: FilmReport) -> None:
+def test_drawings_have_a_label_or_are_hidden(film: FilmReport) -> None:
     page = Elements(render_page(film))
     pictures = [item for _, item in page.found if item.get("role") == "img"]
     assert [item for item in pictures if not item["aria-label"]] == []
@@ -176,7 +176,7 @@ def test_heat_is_the_place_between_the_least_and_the_most_relevant(film: FilmRep
     assert [heat_of(ranked[0], memory), heat_of(ranked[-1], memory)] == [0, 8]
 
 
-def test_guidance_of_the_memory_is_told_where_there_is_one(story: Path) -> None:
+def test_memory_guidance_is_shown_if_set(story: Path) -> None:
     change(story, "shots:\n", "defaults: {memory: {guidance: 2.5}}\nshots:\n")
     text = Elements(render_page(render_story(story, Path("film.run")))).text
     assert text.count("guidance 4, of the memory 2.5") == 2  # the first shot remembers nothing
@@ -238,7 +238,7 @@ def test_identity_is_drawn_where_it_was_measured(film: FilmReport) -> None:
     assert "No caption of the film names a character." in nobody.text
 
 
-def test_nobody_is_said_to_be_missing_where_nothing_looked(film: FilmReport) -> None:
+def test_no_character_is_missing_without_a_detector(film: FilmReport) -> None:
     for identity in ({}, {"fox": {"opening": None, "return": None}}):  # the latter was written before
         page = Elements(render_page(film, scores=Scores(by="", identity=identity)))
         assert "Nothing looked: onestory evaluate needs a detector" in page.text

@@ -13,8 +13,8 @@ from onestory_cli.errors import OnestoryError
 from onestory_cli.media.video import read_clip
 from onestory_cli.rendering.pictures import read_picture
 from onestory_cli.report.blocks import Picture, pictures
-from onestory_cli.report.data import FilmReport, Frame, Memory, Source
-from onestory_cli.report.pictures import fitted, look_at, shown_frames, source_pictures
+from onestory_cli.report.data import FilmReport, Frame, MemorySource, ShotMemory
+from onestory_cli.report.pictures import decode_shots, fitted, shown_frames, source_pictures
 from onestory_cli.report.thumbnails import thumbnail_lines
 from tests.report.conftest import free_of_tokens
 
@@ -31,7 +31,7 @@ def test_a_latent_frame_is_shown_by_the_middle_of_its_group(
 
 def test_every_latent_frame_has_a_picture_of_the_clip(film: FilmReport) -> None:
     shot = film.shot("city")
-    seen = look_at(film)["city"]
+    seen = decode_shots(film)["city"]
     clip = read_clip(shot.take.clip)
     assert seen.frames_THW3.shape == (2, 32, 32, 3)
     assert (seen.frames_THW3[1] == clip[2]).all()
@@ -41,7 +41,7 @@ def test_every_latent_frame_has_a_picture_of_the_clip(film: FilmReport) -> None:
 
 def test_a_source_is_shown_by_its_own_clip(film: FilmReport) -> None:
     source = film.shot("return").memory.sources[0]
-    assert (source_pictures(source) == look_at(film)["opening"].frames_THW3).all()
+    assert (source_pictures(source) == decode_shots(film)["opening"].frames_THW3).all()
 
 
 def test_a_reference_picture_of_a_run_is_measured_before_it_is_unpacked(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_reference_picture_of_a_run_is_measured_before_it_is_unpacked(tmp_path
     crc = struct.pack(">I", zlib.crc32(b"IHDR" + header))
     (tmp_path / "bomb.png").write_bytes(small.read_bytes()[:16] + header + crc + small.read_bytes()[33:])
     frame = Frame(source="@fox", index=0, score=1.0)
-    source = Source(name="@fox", digest="0", gap=None, frames=(frame,), file=small)
+    source = MemorySource(name="@fox", digest="0", gap=None, frames=(frame,), file=small)
     assert source_pictures(source).shape == (1, 4, 4, 3)
     with pytest.raises(OnestoryError) as caught:
         source_pictures(replace(source, file=tmp_path / "bomb.png"))
@@ -59,14 +59,14 @@ def test_a_reference_picture_of_a_run_is_measured_before_it_is_unpacked(tmp_path
     assert "pixels" in caught.value.message
 
 
-def test_a_reference_picture_stands_upright_as_the_model_saw_it(tmp_path: Path) -> None:
+def test_a_reference_picture_is_shown_upright(tmp_path: Path) -> None:
     turned = Image.Exif()
     turned[ExifTags.Base.Orientation] = 6  # its right side is up
     photo = Image.new("RGB", (64, 32), BLUE)
     photo.paste(RED, (0, 0, 32, 32))
     photo.save(tmp_path / "fox.jpg", exif=turned, quality=95)
     frame = Frame(source="@fox", index=0, score=1.0)
-    source = Source(name="@fox", digest="0", gap=None, frames=(frame,), file=tmp_path / "fox.jpg")
+    source = MemorySource(name="@fox", digest="0", gap=None, frames=(frame,), file=tmp_path / "fox.jpg")
     (shown_HW3,) = source_pictures(source)
     assert shown_HW3.shape == (64, 32, 3)
     assert np.abs(shown_HW3[[4, -4], 16].astype(int) - (RED, BLUE)).max() < 8
@@ -97,13 +97,13 @@ def test_pictures_wrap_at_the_width_and_are_padded_to_one_height() -> None:
     assert widths == {8 + 2 + 4 + 2}
 
 
-def thumbnails_of(memory: Memory) -> tuple[list[str], list[str]]:
+def thumbnails_of(memory: ShotMemory) -> tuple[list[str], list[str]]:
     """All lines, and the headings among them."""
     shown = ["".join(part for part, _ in line) for line in thumbnail_lines(memory, width=80)]
     return shown, [line for line in shown if line and not set(line) & set("▀[")]
 
 
-def test_thumbnails_stand_by_level_the_finest_first_and_largest(film: FilmReport) -> None:
+def test_thumbnails_are_ordered_and_sized_by_level(film: FilmReport) -> None:
     memory = film.shot("return").memory
     shown, headings = thumbnails_of(memory)
     assert headings == ["medium, 1 token each", "not taken"]

@@ -1,4 +1,4 @@
-"""What is measured of a batch: whose files, which instants."""
+"""The benchmark of batches."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from onestory_cli.batch.measure import Clock, first_step, measure_ray, plans_of
 from onestory_cli.events import BatchStarted, FilmStarted, PartialKept, ShotStarted
 from onestory_cli.store.run import Run
 from onestory_cli.store.writer import RunWriter
+from tests.benchmarks.batch import Clock, first_step, measure_ray, plans_of
 
 
-def test_films_differ_and_are_short(tmp_path: Path) -> None:
+def test_films_have_different_seeds_and_short_shots(tmp_path: Path) -> None:
     plans = plans_of(tmp_path / "stories", tmp_path / "out", films=2, steps=3)
     assert [len(item.plan.jobs) for item in plans] == [6, 6]
     assert {(job.steps, job.frames) for item in plans for job in item.plan.jobs} == {(3, 5)}
@@ -20,7 +20,7 @@ def test_films_differ_and_are_short(tmp_path: Path) -> None:
     assert len({item.film.run for item in plans}) == 2
 
 
-def test_the_first_step_is_the_one_that_was_kept_first(tmp_path: Path) -> None:
+def test_first_step_is_the_first_checkpoint(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "film.run")
     RunWriter(run).log(ShotStarted(shot="opening", index=0, shots=1, reason="new", steps=2))
     clock = Clock()
@@ -35,7 +35,7 @@ def test_the_first_step_is_the_one_that_was_kept_first(tmp_path: Path) -> None:
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_ray_is_measured(tmp_path: Path) -> None:
+def test_ray_benchmark_runs(tmp_path: Path) -> None:
     ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'onestory[ray]'")
     try:
         found = measure_ray(tmp_path, films=2, steps=1)

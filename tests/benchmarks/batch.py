@@ -1,8 +1,8 @@
-"""What a batch costs and saves, on this machine: `python -m onestory_cli.batch.measure --out DIR`, a line of JSON.
+"""Measure the speed of batches on this machine: `python -m tests.benchmarks.batch --out DIR` prints a line of JSON.
 
-Films of six short shots by the embedded model: rendered one after the other in one process, and by batches of one
-worker with one thread, of one with two, and of two with one each. With `--ray`, films of one shot by an actor of a Ray
-cluster of this machine: how long from asking for a film to its first step, the first time and with the model there.
+Films of six short shots, rendered by the embedded model in one process and by batches of one worker with one thread,
+one with two threads, and two with one thread each. With `--ray`: seconds from submitting a one-shot film to a Ray actor
+until its first step, with a cold and with a loaded model.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from onestory_cli.batch.films import films_of, prepare
-from onestory_cli.batch.local_workers import Processes
-from onestory_cli.batch.render_story import Models, Work, render_story
-from onestory_cli.batch.result import Result
-from onestory_cli.batch.run_batch import Hands, Planned, run_batch
+from onestory_cli.batch.films import list_films, prepare
+from onestory_cli.batch.local_workers import LocalPool
+from onestory_cli.batch.render_story import ModelCache, WorkerConfig, render_story
+from onestory_cli.batch.result import BatchResult
+from onestory_cli.batch.run_batch import Backend, PlannedFilm, run_batch
 from onestory_cli.events import BatchStarted, Event, FilmStarted, PartialKept
 from onestory_cli.models.catalog import find
 from onestory_cli.models.fingerprint import fingerprint_of
@@ -30,7 +30,7 @@ from onestory_cli.store.layout import EVENTS
 from onestory_cli.story.load import load_story
 
 CAPTIONS = ("walks right on a beach", "waves on a beach", "stands in a city", "jumps on a moon", "waves", "stands")
-CREWS = ((1, 1), (1, 2), (2, 1))  # (workers, threads of each)
+POOLS = ((1, 1), (1, 2), (2, 1))  # (workers, threads of each)
 
 
 def main() -> None:
@@ -44,34 +44,34 @@ def main() -> None:
     sys.stdout.write(json.dumps(measured(given.out, films=given.films, steps=given.steps)) + "\n")
 
 
-def plans_of(stories: Path, out: Path, *, films: int, steps: int, shots: int = len(CAPTIONS)) -> list[Planned]:
-    """So many stories of shots of five frames, each with a seed of its own."""
+def plans_of(stories: Path, out: Path, *, films: int, steps: int, shots: int = len(CAPTIONS)) -> list[PlannedFilm]:
+    """Plan `films` stories of five-frame shots, each with its own seed."""
     stories.mkdir(parents=True, exist_ok=True)
-    told = [{"id": f"shot-{n}", "caption": f"Wide shot. A red fox {does}."} for n, does in enumerate(CAPTIONS[:shots])]
+    items = [{"id": f"shot-{n}", "caption": f"Wide shot. A red fox {does}."} for n, does in enumerate(CAPTIONS[:shots])]
     planned = []
     for number in range(films):
         defaults = {"seed": number, "steps": steps, "frames": 5}
-        story = {"story": 1, "title": f"Film {number}", "defaults": defaults, "shots": told}
+        story = {"story": 1, "title": f"Film {number}", "defaults": defaults, "shots": items}
         path = stories / f"film-{number}.story.yaml"
         path.write_text(json.dumps(story))
-        (film,) = films_of([path], out)
+        (film,) = list_films([path], out)
         spec = find("storyworld")
         plan, _ = make_plan(load_story(path)[0], spec, model_fingerprint=fingerprint_of(spec))
-        planned.append(Planned(film=film, plan=plan))
+        planned.append(PlannedFilm(film=film, plan=plan))
     return planned
 
 
 def measure_workers(out: Path, *, films: int, steps: int) -> dict[str, object]:
-    """Seconds of all ways, and what they are to each other; all of them start a process and load the model."""
+    """Seconds of each setup and their ratios. Each starts its processes and loads the model."""
 
-    def plans(name: str, number: int = films) -> list[Planned]:
+    def plans(name: str, number: int = films) -> list[PlannedFilm]:
         return plans_of(out / "stories", out / name, films=number, steps=steps)
 
-    seconds_alone(plans("warm-up", 1))  # reads all files once
+    seconds_alone(plans("warm-up", 1))  # fills the page cache
     alone = seconds_alone(plans("alone"))
     seconds = {
-        crew: batch(plans(f"{crew[0]}-workers-{crew[1]}-threads"), workers=crew[0], threads=crew[1]).seconds
-        for crew in CREWS
+        pool: batch(plans(f"{pool[0]}-workers-{pool[1]}-threads"), workers=pool[0], threads=pool[1]).seconds
+        for pool in POOLS
     }
     return {
         "films": films,
@@ -87,15 +87,15 @@ def measure_workers(out: Path, *, films: int, steps: int) -> dict[str, object]:
     }
 
 
-def batch(plans: list[Planned], *, workers: int, threads: int) -> Result:
-    """A batch by processes of this machine."""
-    work = Work(device="cpu", threads=threads, share=workers)
-    hands = Hands(where="local", workers=workers, hire=lambda: Processes(work))
-    return run_batch(plans, plans[0].film.run.parent, hands)
+def batch(plans: list[PlannedFilm], *, workers: int, threads: int) -> BatchResult:
+    """Run a batch with local workers."""
+    work = WorkerConfig(device="cpu", threads=threads, share=workers)
+    backend = Backend(where="local", workers=workers, open_pool=lambda: LocalPool(work))
+    return run_batch(plans, plans[0].film.run.parent, backend)
 
 
-def seconds_alone(plans: Sequence[Planned]) -> float:
-    """A process like a worker that renders the films one after the other, and nothing else."""
+def seconds_alone(plans: Sequence[PlannedFilm]) -> float:
+    """Render the films one after another in one process, without a batch."""
     began = time.monotonic()
     for item in plans:
         prepare(item.film, item.plan)
@@ -103,18 +103,18 @@ def seconds_alone(plans: Sequence[Planned]) -> float:
     process.start()
     process.join()
     if process.exitcode:
-        raise RuntimeError(f"it ended with {process.exitcode}")
+        raise RuntimeError(f"the process exited with {process.exitcode}")
     return time.monotonic() - began
 
 
 def _render(runs: Sequence[Path]) -> None:
-    models = Models(Work(device="cpu", threads=1))
+    models = ModelCache(WorkerConfig(device="cpu", threads=1))
     states = {render_story(run, models).state for run in runs}
     sys.exit(states != {"done"})
 
 
 class Clock:
-    """When a batch and its films began, in seconds since 1970."""
+    """Start times of a batch and its films, in seconds since 1970."""
 
     def __init__(self) -> None:
         self.began, self.films = 0.0, dict[str, float]()
@@ -128,16 +128,16 @@ class Clock:
 
 
 def measure_ray(out: Path, *, films: int, steps: int) -> dict[str, object]:
-    """Seconds to a cluster, to its first actor, and from there to first steps, of which the last is a part."""
-    os.environ.setdefault("RAY_worker_niceness", "0")  # as the other processes that are measured
+    """Seconds to start a cluster, to start an actor, and to the first denoising step of a film."""
+    os.environ.setdefault("RAY_worker_niceness", "0")  # the default, 15, would slow Ray's workers only
     from onestory_cli.batch.ray_workers import LOCAL, connect, on_ray
 
     plans = plans_of(out / "stories", out / "films", films=max(2, films), steps=steps, shots=1)
     before = time.time()
     connect(LOCAL)
-    connected, clock, work = time.time(), Clock(), Work(device="cpu", threads=1, checkpoint_seconds=0)
-    hands = Hands(where="ray", workers=1, hire=lambda: on_ray(LOCAL, work, 1, out / "films"))
-    run_batch(plans, out / "films", hands, clock)
+    connected, clock, work = time.time(), Clock(), WorkerConfig(device="cpu", threads=1, checkpoint_seconds=0)
+    backend = Backend(where="ray", workers=1, open_pool=lambda: on_ray(LOCAL, work, 1, out / "films"))
+    run_batch(plans, out / "films", backend, clock)
     steps_ended = {item.film.name: first_step(item.film.run) for item in plans}
     cold, *warm = (steps_ended[name] - began for name, began in clock.films.items())
     first = next(iter(clock.films))
@@ -152,7 +152,7 @@ def measure_ray(out: Path, *, films: int, steps: int) -> dict[str, object]:
 
 
 def first_step(run: Path) -> float:
-    """When the first step of a film was kept, in seconds since 1970, as its log has it."""
+    """Time of the first checkpoint in the log of a run, in seconds since 1970."""
     lines = map(json.loads, (run / EVENTS).read_text().splitlines())
     return next(float(line["time"]) for line in lines if line["event"] == PartialKept.__name__)
 
