@@ -10,6 +10,7 @@ from pathlib import Path
 
 from onestory_cli.models.spec import ModelSpec
 
+LORA_CONFIG = "adapter_config.json"  # peft saves it next to the weights
 SUFFIXES = {".json", ".safetensors", ".gguf", ".txt", ".model"}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Fields of a spec that change the bytes of a shot and that its key does not contain.
@@ -53,8 +54,14 @@ def _with_changes(spec: ModelSpec, base: str) -> str:
     loras, changes = spec.files.loras, spec.execution.changes
     if not loras and not changes:
         return base
-    rows = [[_digest(Path(item.file)).hex(), float(item.weight), item.expert] for item in loras]
+    rows = [[_lora_digest(Path(item.file)), float(item.weight), item.expert] for item in loras]
     return hashlib.sha256(json.dumps([base, rows, *([list(changes)] if changes else [])]).encode()).hexdigest()[:16]
+
+
+def _lora_digest(file: Path) -> str:
+    """Of a LoRA file, and of peft's config next to it, which holds its scale."""
+    config = file.parent / LORA_CONFIG
+    return _digest(file).hex() + (_digest(config).hex() if config.is_file() else "")
 
 
 def _scorer(spec: ModelSpec) -> str:

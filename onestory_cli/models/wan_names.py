@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 # Longest first. Tools wrap a checkpoint in a module of their own and save it with that module's name.
 PREFIXES = ("model.diffusion_model.", "diffusion_model.", "transformer.")
 
@@ -62,3 +64,22 @@ def _block_part(parts: list[str]) -> list[str]:
     if parts[0] in ("self_attn", "cross_attn") and rest:
         rest = [_ATTENTION.get(rest[0], rest[0]), *rest[1:]]
     return [_BLOCK[parts[0]], *rest]
+
+
+_MODULES_OF_BLOCK = (
+    *(f"{attention}.{part}" for attention in ("self_attn", "cross_attn") for part in _ATTENTION),
+    *(f"{attention}.{norm}" for attention in ("self_attn", "cross_attn") for norm in ("norm_q", "norm_k")),
+    "ffn.0",
+    "ffn.2",
+    "norm3",
+    "before_proj",
+    "after_proj",
+)
+
+
+def wan_modules(names: Iterable[str]) -> dict[str, str]:
+    """Wan name -> diffusers name of the modules in `names`, which are diffusers'."""
+    known = set(names)
+    blocks = {".".join(name.split(".")[:2]) for name in known if name.split(".")[0] in _BLOCKS and "." in name}
+    candidates = [*_WHOLE, *_TOP, *(f"{block}.{part}" for block in sorted(blocks) for part in _MODULES_OF_BLOCK)]
+    return {name: to_diffusers(name) for name in candidates if to_diffusers(name) in known}

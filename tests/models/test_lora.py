@@ -118,7 +118,9 @@ def test_four_steps_without_guidance(onestory: Onestory, film: Path) -> None:
     assert (spec["steps"], spec["guidance"], spec["scheduler"]) == (4, 1.0, "euler")
 
 
-@pytest.mark.parametrize(("width", "blocks", "why"), [(32, 2, "(24 x 24)"), (24, 5, 'no "blocks.')])
+@pytest.mark.parametrize(
+    ("width", "blocks", "why"), [(32, 2, "is 24 x 24"), (24, 5, 'does not have: "transformer.blocks.2')]
+)
 def test_a_lora_of_another_model_is_refused(onestory: Onestory, film: Path, width: int, blocks: int, why: str) -> None:
     save_file(weights("diffusers", width, blocks), "ink.safetensors")
     result = onestory("render", film, "--allow-outside")
