@@ -1,7 +1,8 @@
 """A stock diffusers folder -> ModelSpec, from its configs alone. No torch here.
 
-Strides, channels, experts, the first-frame input, the scheduler and its shift come from the configs. Values that
-configs do not contain (size, length, frames per second, steps) come from the most similar row of the catalog.
+Strides, channels, experts, the first-frame input and the scheduler come from the configs. Values that configs do not
+contain (size, length, frames per second, steps, guidance) come from the most similar row of the catalog, so a folder, a
+hub id and a name of the same weights give the same numbers.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.models.bases import BASES, I2V_480P, I2V_A14B, T2V_1_3B, T2V_A14B, TI2V_5B, VACE_1_3B
+from onestory_cli.models.bases import BASES, I2V_720P, PUBLISHED_WIDTHS
 from onestory_cli.models.cards import validate_spec
 from onestory_cli.models.spec import ModelSpec, Task
 from onestory_cli.utils.untrusted import read_json_map
 
 INDEX = "model_index.json"
 PARTS = ("transformer", "transformer_2", "vae", "text_encoder", "image_encoder")  # the parts with weights
+_CONVERTED_SHIFTS = (3.0, 5.0)  # diffusers scripts/convert_wan_to_diffusers.py, flow_shift
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
@@ -33,7 +35,7 @@ def read_stock(folder: Path, *, name: str, hub: str = "") -> ModelSpec:
         OnestoryError: M502 for another kind of pipeline, or invalid configs.
     """
     try:
-        spec = replace(_spec(folder), name=name)
+        spec = replace(_spec(folder, f"{name} {hub}"), name=name)
         return validate_spec(spec.with_fields(base=str(folder), path="" if hub else str(folder), hub=hub))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as fault:
         raise OnestoryError(
@@ -44,7 +46,7 @@ def read_stock(folder: Path, *, name: str, hub: str = "") -> ModelSpec:
         ) from fault
 
 
-def _spec(folder: Path) -> ModelSpec:
+def _spec(folder: Path, names: str) -> ModelSpec:
     index = read_json_map(folder / INDEX)
     transformer, vae = (
         read_json_map(folder / "transformer" / "config.json"),
@@ -53,7 +55,7 @@ def _spec(folder: Path) -> ModelSpec:
     if transformer["_class_name"] not in ("WanTransformer3DModel", "WanVACETransformer3DModel"):
         raise ValueError(f"its transformer is a {transformer['_class_name']}")
     patch, stride = int(transformer["patch_size"][1]), int(vae.get("scale_factor_spatial") or 8)
-    row = _nearest_row(index, transformer, vae)
+    row = _nearest_row(index, transformer, vae, names=f"{names} {folder.resolve().name}")
     return replace(
         row,
         licence=_licence(folder) or "not stated",
@@ -93,27 +95,30 @@ def _boundary(index: dict[str, Any]) -> float | None:
     return float(ratio)
 
 
-def _nearest_row(index: dict[str, Any], transformer: dict[str, Any], vae: dict[str, Any]) -> ModelSpec:
-    """The row that size, length and steps come from."""
-    two = _boundary(index) is not None
-    rows: dict[Task, ModelSpec] = {
-        "vace": VACE_1_3B,
-        "i2v": I2V_A14B if two else I2V_480P,
-        "ti2v": TI2V_5B,
-        "t2v": T2V_A14B if two else T2V_1_3B,
-    }
-    return rows[_task(index, transformer, vae)]
+def _nearest_row(index: dict[str, Any], transformer: dict[str, Any], vae: dict[str, Any], *, names: str) -> ModelSpec:
+    """The row of the same task and number of experts, of the same width if there is one. The 480p and 720p models of
+    Wan 2.1 I2V differ in nothing but their names."""
+    task, experts = _task(index, transformer, vae), 1 if _boundary(index) is None else 2
+    width = int(transformer["num_attention_heads"]) * int(transformer["attention_head_dim"])
+    if task == "i2v" and experts == 1 and "720" in names:
+        return I2V_720P
+    rows = [row for row in BASES.values() if (row.task, row.experts) == (task, experts)]
+    if not rows:
+        raise ValueError(f"there is no base of {task} with {experts} experts")
+    return next((row for row in rows if PUBLISHED_WIDTHS[row.name] == width), rows[0])
 
 
 def _schedule(folder: Path, row: ModelSpec) -> dict[str, Any]:
-    """The scheduler's name and flow shift, if the folder has a scheduler config."""
+    """The scheduler's name, and its flow shift if somebody has chosen one: the values that diffusers' conversion script
+    writes (3.0 and 5.0) are not the Wan team's."""
     path = folder / "scheduler" / "scheduler_config.json"
     if not path.is_file():
         return {}
     config = read_json_map(path)
-    if config.get("_class_name") == "UniPCMultistepScheduler":
-        return {"scheduler": "unipc", "shift": float(config.get("flow_shift") or row.shift)}
-    return {"scheduler": "euler", "shift": float(config.get("shift") or row.shift)}
+    if config.get("_class_name") != "UniPCMultistepScheduler":
+        return {"scheduler": "euler", "shift": float(config.get("shift") or row.shift)}
+    shift = float(config.get("flow_shift") or row.shift)
+    return {"scheduler": "unipc", "shift": row.shift if shift in _CONVERTED_SHIFTS else shift}
 
 
 def _licence(folder: Path) -> str:

@@ -39,6 +39,7 @@ from onestory_cli.planning.validation import (
 )
 from onestory_cli.story.captions import with_full_looks
 from onestory_cli.story.types import Audio, Shot, Story
+from onestory_cli.utils.prompt import clean_prompt
 
 MAX_APPEARANCES = 100  # latest earlier shots of a character that the coverage policy searches
 
@@ -180,8 +181,8 @@ class Planner:
         return ShotJob(
             index=len(self.jobs),
             shot=shot.id,
-            caption=shot.resolved_caption,
-            negative=_or_default(shot.negative, spec.negative),
+            caption=clean_prompt(shot.resolved_caption),
+            negative=spec.negative if shot.negative is None else clean_prompt(shot.negative),
             frames=frames,
             width=width,
             height=height,

@@ -40,3 +40,24 @@ def test_a_name_and_its_hub_id_give_the_same_spec(monkeypatch: pytest.MonkeyPatc
     found = find(row.files.hub)
     assert (found.files.base, found.latent_channels, found.name) == ("", 48, row.files.hub)
     assert find(row.name) == row
+
+
+# (width, height, shift, guidance, guidance_2, steps) of the Wan team's programs; the sources are in models/bases.py.
+OFFICIAL = {
+    "wan2.1-t2v-1.3b": (832, 480, 8.0, 6.0, None, 50),
+    "wan2.1-t2v-14b": (832, 480, 5.0, 5.0, None, 50),
+    "wan2.1-i2v-14b-480p": (832, 480, 3.0, 5.0, None, 40),
+    "wan2.1-i2v-14b-720p": (1280, 720, 5.0, 5.0, None, 40),
+    "wan2.1-vace-1.3b": (832, 480, 16.0, 5.0, None, 50),
+    "wan2.1-vace-14b": (832, 480, 16.0, 5.0, None, 50),
+    "wan2.2-ti2v-5b": (1280, 704, 5.0, 5.0, None, 50),
+    "wan2.2-t2v-a14b": (832, 480, 12.0, 4.0, 3.0, 40),
+    "wan2.2-i2v-a14b": (832, 480, 3.0, 3.5, 3.5, 40),
+}
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_numbers_are_the_wan_teams(name: str) -> None:
+    row = BASES[name]
+    assert (row.width, row.height, row.shift, row.guidance, row.guidance_2, row.steps) == OFFICIAL[name]
+    assert row.negative.startswith("镜头晃动,") == name.startswith("wan2.1-i2v")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.models.bases import I2V_480P, TI2V_5B
+from onestory_cli.models.bases import BASES, I2V_480P, TI2V_5B
 from onestory_cli.models.catalog import CARD, find
 from onestory_cli.models.folder import missing_parts, pickled_parts, read_stock
 
@@ -101,3 +101,39 @@ def test_pickles_are_named_if_there_are_no_safetensors(copy: Folder) -> None:
     assert pickled_parts(folder) == ()
     next((folder / "vae").glob("*.safetensors")).unlink()
     assert pickled_parts(folder) == ("vae/extra.bin",)
+
+
+PUBLISHED = {  # row -> family, attention heads
+    "wan2.1-t2v-1.3b": ("t2v", 12),
+    "wan2.1-t2v-14b": ("t2v", 40),
+    "wan2.1-i2v-14b-480p": ("i2v", 40),
+    "wan2.1-i2v-14b-720p": ("i2v", 40),
+    "wan2.1-vace-1.3b": ("vace", 12),
+    "wan2.1-vace-14b": ("vace", 40),
+    "wan2.2-ti2v-5b": ("ti2v", 24),
+    "wan2.2-t2v-a14b": ("t2v-a14b", 40),
+    "wan2.2-i2v-a14b": ("i2v-a14b", 40),
+}
+
+
+@pytest.mark.parametrize("row", PUBLISHED)
+def test_a_folder_of_published_weights_has_the_numbers_of_its_row(copy: Folder, tmp_path: Path, row: str) -> None:
+    """As diffusers' conversion script writes them: UniPC with a flow shift of 3.0 or 5.0 for every model."""
+    family, heads = PUBLISHED[row]
+    folder = copy(family).rename(tmp_path / BASES[row].files.hub.rpartition("/")[2])
+    config = json.loads((folder / "transformer" / "config.json").read_text())
+    config |= {"num_attention_heads": heads, "attention_head_dim": 128}
+    (folder / "transformer" / "config.json").write_text(json.dumps(config))
+    scheduler = {"_class_name": "UniPCMultistepScheduler", "flow_shift": 3.0}
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(scheduler))
+    found, named = find(str(folder)), BASES[row]
+    fields = ("width", "height", "fps", "frames", "steps", "guidance", "guidance_2", "shift", "scheduler", "negative")
+    assert [getattr(found, field) for field in fields] == [getattr(named, field) for field in fields]
+    assert (found.policy, found.budget, found.levels) == (named.policy, named.budget, named.levels)
+
+
+def test_another_shift_of_a_folder_is_kept(copy: Folder) -> None:
+    folder = copy("t2v")
+    scheduler = {"_class_name": "UniPCMultistepScheduler", "flow_shift": 7.0}
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(scheduler))
+    assert find(str(folder)).shift == 7.0
