@@ -142,11 +142,11 @@ def _overview(film: FilmReport, wished: list[ShotMemory], screen: Screen) -> Non
 
 def _detail(film: FilmReport, shot: ShotReport, wished: ShotMemory | None, screen: Screen) -> None:
     from onestory_cli.report.lines import change_line, detail
-    from onestory_cli.report.what_if import Change
+    from onestory_cli.report.what_if import SelectionChange
 
     screen.styled(detail(shot, shot.memory, wished, shots=len(film.story.shots)))
     if wished:
-        change = change_line(Change.between(shot.memory, wished), shot.memory, wished)
+        change = change_line(SelectionChange.between(shot.memory, wished), shot.memory, wished)
         screen.styled([(), [(f"Selected again, {shot.id} {change}.", "bold")]])
     if screen.shows_pictures and shot.memory.sources:
         _thumbnails(wished or shot.memory, screen)

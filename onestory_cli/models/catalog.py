@@ -128,7 +128,7 @@ def read_card(folder: Path, *, name: str) -> ModelSpec:
         fields = {key: value for key, value in card.items() if key not in _IGNORED_KEYS}
         fields |= {"levels": tuple(Level(**row) for row in card["levels"])} if card.get("levels") else {}
         fields |= {"words": tuple(card["words"]) if card.get("words") else None}
-        fields |= {"phrases": tuple(card["phrases"])} if card.get("phrases") else {}
+        fields |= {"phrases": tuple(card["phrases"])} if card.get("phrases") is not None else {}
         if "base" in card:
             return validate_spec(_on_base(folder, card, {**fields, "name": name, "path": str(folder)}))
         fields = {"levels": LEVELS, **fields, "name": name, "base": str(folder), "adapter": str(folder / "adapter")}
