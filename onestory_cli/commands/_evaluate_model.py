@@ -36,6 +36,8 @@ class SuiteName(StrEnum):
     PATTERNS = "patterns"
     LADDER = "ladder"
     LENGTH = "length"
+    TWINS = "twins"
+    UNSEEN = "unseen"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,8 @@ class BenchmarkFlags:
             "--suite",
             metavar="SUITE",
             help="What is made: `stories`, mixed ones of six shots; `patterns`, the paper's three; `ladder`, gaps of 1 "
-            "to 9 shots; or `length`, films of 100 shots.",
+            "to 9 shots; `length`, films of 100 shots; for version 2 of the storyworld also `twins`, two characters "
+            "of one species, and `unseen`, looks that training left out.",
         ),
     ] = SuiteName.STORIES
     stories: Annotated[int, typer.Option("--stories", metavar="N", min=2, help="Held-out stories.")] = 100

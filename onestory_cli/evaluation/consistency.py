@@ -73,7 +73,7 @@ def _found(story: WorldStory, index: int, view: View) -> Iterator[Answer]:
 def _drift(story: WorldStory, index: int, views: Sequence[View]) -> Iterator[Answer]:
     """This shot against the first made one of each of its characters, and of its place."""
     for appearance in appearances(story, index):
-        if appearance.first < index:
+        if appearance.look.species in _shared(story, appearance.first, index) and appearance.first < index:
             yield from _likeness(DRIFT_CHARACTER, appearance.look.species, views[appearance.first], views[index])
     first = next(before for before in range(index + 1) if story.shots[before].place == story.shots[index].place)
     if first < index:
@@ -87,5 +87,7 @@ def _likeness(row: str, species: str, one: View, other: View) -> Iterator[Answer
 
 
 def _shared(story: WorldStory, one: int, other: int) -> set[str]:
-    casts = [{actor.look for actor in story.shots[number].actors} for number in (one, other)]
-    return {look.species for look in casts[0] & casts[1]}
+    """The species of the characters that both shots show; not of twins in one shot, which share one embedding."""
+    casts = [[actor.look for actor in story.shots[number].actors] for number in (one, other)]
+    single = [{look for look in cast if [item.species for item in cast].count(look.species) == 1} for cast in casts]
+    return {look.species for look in single[0] & single[1]}

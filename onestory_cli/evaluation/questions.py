@@ -46,7 +46,7 @@ def answers(story: WorldStory, readings: Sequence[Reading]) -> Iterator[Answer]:
 
 def answers_at(story: WorldStory, index: int, readings: Sequence[Reading]) -> Iterator[Answer]:
     """The questions about one shot, some of which look back at earlier ones."""
-    shot, reading, cast = story.shots[index], readings[index], appearances(story, index)
+    shot, reading, cast = story.shots[index], readings[index], _readable(appearances(story, index))
     for appearance in cast:
         yield from _about_character(appearance, reading, readings[appearance.first])
     yield from _about_pair(cast, reading)
@@ -60,6 +60,12 @@ def appearances(story: WorldStory, index: int) -> list[Appearance]:
     return [
         _appearance(story, index, actor.look, named) for actor, named in zip(shot.actors, shot.names_look, strict=True)
     ]
+
+
+def _readable(cast: list[Appearance]) -> list[Appearance]:
+    """Those that a reading can tell apart. It reads one look per species, so twins in one shot are not asked about."""
+    species = [item.look.species for item in cast]
+    return [item for item in cast if species.count(item.look.species) == 1]
 
 
 def _appearance(story: WorldStory, index: int, look: CharacterLook, named: bool) -> Appearance:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from onestory_cli.evaluation.consistency import (
@@ -124,6 +124,50 @@ def length(count: int, world: WorldConfig, *, first: int = HELD_OUT, lengths: Se
     return Suite(name="length", films=tuple(films), rows=rows)
 
 
+def twins(count: int, world: WorldConfig, *, first: int = HELD_OUT) -> Suite:
+    """Stories with two characters of one species, asked about in shots that show one of the two alone.
+
+    Raises:
+        ValueError: version 1 of the world has no twins.
+    """
+    _require_version_2(world)
+    films = []
+    for index in range(count):
+        story = make_story(first + index, world, shots=SHOTS, twins=True)
+        part = Part(name="twins", story=story, shots=tuple(range(SHOTS)), asked=_shots_of_one_twin(story))
+        films.append(Film(story=story, parts=(part,)))
+    return Suite(name="twins", films=tuple(films), rows=tuple(row_of("twins", row) for row in _LOOK_ROWS))
+
+
+def unseen(count: int, world: WorldConfig, *, first: int = HELD_OUT) -> Suite:
+    """Stories whose characters wear what their species and colour never wore in training.
+
+    Raises:
+        ValueError: version 1 of the world holds no looks out.
+    """
+    _require_version_2(world)
+    held_out = replace(world, combinations="unseen")
+    made = [make_story(first + index, held_out, shots=SHOTS, twins=False) for index in range(count)]
+    films = [Film(story=story, parts=_whole(story, "unseen").parts[1:]) for story in made]
+    return Suite(name="unseen", films=tuple(films), rows=tuple(row_of("unseen", row) for row in _LOOK_ROWS))
+
+
+def _require_version_2(world: WorldConfig) -> None:
+    if world.version < 2:
+        raise ValueError("it needs a model of version 2 of the storyworld")
+
+
+def _shots_of_one_twin(story: WorldStory) -> tuple[int, ...]:
+    """The shots with a single actor that shares its species with another character of the story."""
+    looks = {actor.look for shot in story.shots for actor in shot.actors}
+    species = [look.species for look in looks]
+    return tuple(
+        index
+        for index, shot in enumerate(story.shots)
+        if len(shot.actors) == 1 and species.count(shot.actors[0].look.species) > 1
+    )
+
+
 class SuiteBuilder(Protocol):
     """Build a suite of `count` films from the story seeds that start at `first`."""
 
@@ -135,7 +179,14 @@ SUITES: dict[str, SuiteBuilder] = {
     "patterns": patterns,
     "ladder": ladder,
     "length": length,
+    "twins": twins,
+    "unseen": unseen,
 }
+
+_LOOK_ROWS = (
+    *(f"{FIRST}: {name}" for name in ("species", "colour", "accessory", "all looks")),
+    *(f"{LATER}: {name}" for name in ("species", "colour", "accessory", "all looks")),
+)
 
 _STORY_ROWS = (
     *(f"{FIRST}: {name}" for name in ("species", "colour", "all looks")),

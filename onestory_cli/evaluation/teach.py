@@ -48,7 +48,9 @@ class Lessons:
 def draw_lessons(seeds: Iterable[int], config: WorldConfig, *, frames: int = 5) -> Lessons:
     """All shots of the stories of these seeds; few frames of a shot tell as much as many."""
     config = replace(config, frames=frames)
-    shots = tuple(shot for seed in seeds for shot in make_story(seed, config).shots)
+    # all looks, because the read-out is asked about held-out ones too; no twins, because its labels go by species
+    world = replace(config, combinations="all")
+    shots = tuple(shot for seed in seeds for shot in make_story(seed, world, twins=False).shots)
     return Lessons(pixels_BPHWC=np.stack([render_shot(shot, config).pixels_THWC for shot in shots]), shots=shots)
 
 

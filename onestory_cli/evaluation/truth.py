@@ -23,4 +23,5 @@ def world_of(spec: ModelSpec) -> WorldConfig:
         size=spec.width,
         frames=spec.frames,
         fps=spec.fps,
+        version=2 if vocabulary.VERSION_2_WORD in known else 1,
     )

@@ -83,6 +83,8 @@ ACTION_PHRASES: dict[str, tuple[tuple[str, str], ...]] = {
     KITE_ACTION: (("flies", "flies"),),
 }
 
+VERSION_2_WORD = "kite"  # known to models of version 2 only
+
 PUNCTUATION: tuple[str, ...] = (".", ",")
 GRAMMAR_WORDS: tuple[str, ...] = ("a", "an", "the", "same", "with", "and", "back", "on", "in")
 

@@ -5,17 +5,32 @@ from __future__ import annotations
 import pytest
 
 from onestory_cli.evaluation.consistency import CHARACTER, DYNAMIC, MEASURES
-from onestory_cli.evaluation.questions import ROWS
-from onestory_cli.evaluation.suites import SUITES, Film, Suite, ask, ladder, length, patterns, stories
-from onestory_cli.storyworld.world import WorldConfig
+from onestory_cli.evaluation.questions import ROWS, answers_at
+from onestory_cli.evaluation.suites import (
+    SUITES,
+    Film,
+    Suite,
+    SuiteBuilder,
+    ask,
+    ladder,
+    length,
+    patterns,
+    stories,
+    twins,
+    unseen,
+)
+from onestory_cli.storyworld.world import WorldConfig, is_held_out
 from tests.evaluation.conftest import DRAWING, viewed
 
 WORLD = WorldConfig(frames=5)
+SECOND = WorldConfig(frames=5, version=2)
 MADE = {
     "stories": stories(4, WORLD),
     "patterns": patterns(6, WORLD),
     "ladder": ladder(4, WORLD, gaps=(1, 2)),
     "length": length(3, WORLD, lengths=(6, 12)),
+    "twins": twins(12, SECOND),
+    "unseen": unseen(12, SECOND),
 }
 
 
@@ -73,3 +88,37 @@ def test_patterns_come_in_turn_and_other_worlds_have_other_stories() -> None:
     ]
     small = WorldConfig(frames=5, colours=("red", "blue"))
     assert not {film.key for film in stories(4, small).films} & {film.key for film in MADE["stories"].films}
+
+
+def test_twins_are_asked_about_one_at_a_time() -> None:
+    asked_shots = [(film.story, shot) for film in MADE["twins"].films for shot in film.parts[0].asked]
+    assert len(asked_shots) > 20
+    for story, index in asked_shots:
+        (actor,) = story.shots[index].actors
+        others = {other.look for shot in story.shots for other in shot.actors} - {actor.look}
+        assert actor.look.species in {look.species for look in others}
+
+
+def test_twins_in_one_shot_are_not_asked_about_their_looks() -> None:
+    both = [
+        (story, index)
+        for story in (film.story for film in MADE["twins"].films)
+        for index, shot in enumerate(story.shots)
+        if len({actor.look.species for actor in shot.actors}) < len(shot.actors)
+    ]
+    assert both
+    for story, index in both:
+        readings = [viewed(shot).reading for shot in story.shots]
+        assert not any(row.startswith(("first", "later", "two")) for row, _ in answers_at(story, index, readings))
+
+
+def test_unseen_looks_are_held_out_of_training() -> None:
+    actors = [actor for film in MADE["unseen"].films for shot in film.story.shots for actor in shot.actors]
+    assert actors
+    assert all(is_held_out(actor.look) for actor in actors)
+
+
+@pytest.mark.parametrize("suite", [twins, unseen])
+def test_version_1_has_no_such_suites(suite: SuiteBuilder) -> None:
+    with pytest.raises(ValueError, match="version 2"):
+        suite(2, WORLD)
