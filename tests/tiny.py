@@ -18,25 +18,25 @@ from onestory_cli.planning.jobs import MemoryJob, Seed, ShotJob, Tokens
 from onestory_cli.storyworld.vocabulary import WORDS
 from onestory_cli.training.build import build_model, save_model
 from onestory_cli.training.recipe import (
-    Data,
-    Memory,
-    Model,
+    MemorySettings,
+    ModelRecipe,
     Recipe,
     Sampling,
     Stage,
+    StoryData,
     TextSize,
     TransformerSize,
     VaeSize,
-    World,
+    WorldSubset,
 )
 from tests.shared import build_once
 
-SIZES = Model(
+SIZES = ModelRecipe(
     name="tiny",
     vae=VaeSize(base_dim=8, latent_channels=4),
     transformer=TransformerSize(width=32, heads=2, layers=2, feed_forward=2),
     text=TextSize(width=16, heads=2, layers=1, tokens=24),
-    memory=Memory(frames=3, budget=2.0, selector_width=16, queries=2),
+    memory=MemorySettings(frames=3, budget=2.0, selector_width=16, queries=2),
     sampling=Sampling(steps=2, guidance=2.0, shift=2.0, scale=2),
 )
 
@@ -47,8 +47,8 @@ def tiny_recipe(*stages: Stage, **fields: Any) -> Recipe:
         "name": "tiny",
         "seed": 3,
         "model": SIZES,
-        "world": World(size=64, frames=5),
-        "data": Data(stories=3, vae_stories=2, shots=3),
+        "world": WorldSubset(size=64, frames=5),
+        "data": StoryData(stories=3, vae_stories=2, shots=3),
         "dtype": "float32",
         "compile": False,
         "log_every": 1,

@@ -17,7 +17,7 @@ from onestory_cli.evaluation.videos.networks import DEFAULTS
 from onestory_cli.models.catalog import CATALOG, is_model
 
 if TYPE_CHECKING:
-    from onestory_cli.evaluation.videos.films import Film
+    from onestory_cli.evaluation.videos.films import MeasuredFilm
     from onestory_cli.evaluation.videos.networks import Role
     from onestory_cli.evaluation.videos.result import VideoResult
 
@@ -125,15 +125,15 @@ def evaluate_film(
     return ExitCode.DONE
 
 
-def _measure(screen: Screen, folder: Path, film: Film, asked: MeasureFlags, device: str) -> VideoResult:
+def _measure(screen: Screen, folder: Path, film: MeasuredFilm, asked: MeasureFlags, device: str) -> VideoResult:
     with screen.watch() as show:
         from onestory_cli.evaluation.videos.networks import source_of
 
         sources = {role: source_of(role, name) for role, name in asked.networks.items()}
-        from onestory_cli.evaluation.videos.run import load_eyes, measure_film
-        from onestory_cli.evaluation.videos.world import world_eyes
+        from onestory_cli.evaluation.videos.run import load_networks, measure_film
+        from onestory_cli.evaluation.videos.world import load_readout_reader
 
-        eyes = world_eyes(folder) if asked.readout else load_eyes(sources, device)
+        eyes = load_readout_reader(folder) if asked.readout else load_networks(sources, device)
         return measure_film(film, eyes, emit=show)
 
 
@@ -155,14 +155,14 @@ def _show(screen: Screen, result: VideoResult) -> None:
     screen.note(f"{len(result.shots)} clips in {result.seconds:.0f} s")
 
 
-def _film(folder: Path, story: Path | None) -> Film:
+def _film(folder: Path, story: Path | None) -> MeasuredFilm:
     from onestory_cli.evaluation.videos.films import read_film
     from onestory_cli.story.load import load_story
 
     return read_film(folder, load_story(story)[0] if story else None)
 
 
-def _export(screen: Screen, film: Film, folder: Path, *, json: bool) -> ExitCode:
+def _export(screen: Screen, film: MeasuredFilm, folder: Path, *, json: bool) -> ExitCode:
     from onestory_cli.evaluation.videos.vbench import export_vbench
 
     command = export_vbench(film, folder)

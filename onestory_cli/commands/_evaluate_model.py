@@ -20,8 +20,8 @@ from onestory_cli.story.types import MAX_SEED
 
 if TYPE_CHECKING:
     from onestory_cli.evaluation.compare import Comparison
-    from onestory_cli.evaluation.result import Result, Row
-    from onestory_cli.evaluation.suites import Suite
+    from onestory_cli.evaluation.result import BenchmarkResult, Row
+    from onestory_cli.evaluation.suites import BenchmarkSuite
     from onestory_cli.evaluation.variants import Variant
     from onestory_cli.storyworld.world import WorldConfig
 
@@ -173,7 +173,9 @@ def evaluate_model(
         films, steps = _films(asked, world), asked.steps or spec.steps
         other = compare.read_other(against) if against else None
         if other:  # what cannot be compared is refused before hours of work
-            compare.pair(films.name, [film.key for film in films.films], [item.name for item in variants], other)
+            compare.pair_results(
+                films.name, [film.key for film in films.films], [item.name for item in variants], other
+            )
         result = measure(
             spec,
             world,
@@ -187,7 +189,7 @@ def evaluate_model(
             device=device,
             emit=show,
         )
-    told = Told.of(result, compare.against(result, other) if other else None)
+    told = Told.of(result, compare.compare_results(result, other) if other else None)
     try:
         if out:
             write_result(out, _lines(told.document).encode())
@@ -209,7 +211,7 @@ class Told:
     notes: list[str]
 
     @classmethod
-    def of(cls, result: Result, comparison: Comparison | None) -> Told:
+    def of(cls, result: BenchmarkResult, comparison: Comparison | None) -> Told:
         document, tables, notes = result.document(), [result.table()], [*result.notes()]
         if comparison is None:
             return cls(document=document, tables=tables, notes=notes)
@@ -265,7 +267,7 @@ def _require_memory(spec: ModelSpec) -> None:
 
 
 def _world(spec: ModelSpec) -> WorldConfig:
-    from onestory_cli.evaluation.truth import world_of
+    from onestory_cli.evaluation.world import world_of
 
     try:
         return world_of(spec)
@@ -273,7 +275,7 @@ def _world(spec: ModelSpec) -> WorldConfig:
         raise typer.BadParameter(f'the model "{spec.name}" does not know the storyworld: {fault}') from fault
 
 
-def _films(asked: BenchmarkFlags, world: WorldConfig) -> Suite:
+def _films(asked: BenchmarkFlags, world: WorldConfig) -> BenchmarkSuite:
     from onestory_cli.evaluation.suites import SUITES
 
     try:

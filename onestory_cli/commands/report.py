@@ -81,10 +81,10 @@ def _measured(film: FilmReport, screen: Screen) -> Scores:
     """What the read-out sees of the film's characters."""
     from onestory_cli.evaluation.videos.films import read_film
     from onestory_cli.evaluation.videos.run import measure_film
-    from onestory_cli.evaluation.videos.world import world_eyes
+    from onestory_cli.evaluation.videos.world import load_readout_reader
     from onestory_cli.report.scores import scores_of
 
-    eyes = world_eyes(film.run)
+    eyes = load_readout_reader(film.run)
     with screen.watch() as show:
         result = measure_film(read_film(film.run), eyes, emit=show)
     return scores_of(json_.loads(json_.dumps(result.document())), film, str(film.run))

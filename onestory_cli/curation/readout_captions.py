@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from onestory_cli.curation.captioners import ShotView
+from onestory_cli.evaluation.embeddings import Reading
 from onestory_cli.evaluation.readout import WEIGHTS, Readout, load_readout
-from onestory_cli.evaluation.view import Reading
 from onestory_cli.models.fingerprint import fingerprint
 from onestory_cli.storyworld.vocabulary import SETTINGS, SPECIES, article, tokens
 from onestory_cli.storyworld.world import CharacterLook

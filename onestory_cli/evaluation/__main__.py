@@ -12,9 +12,16 @@ import numpy as np
 import torch
 
 from onestory_cli.evaluation.readout import WEIGHTS, Readout
-from onestory_cli.evaluation.seeing import quick
-from onestory_cli.evaluation.teach import EXAM_SEED, SEED, Lessons, draw_lessons, examine, train_readout
-from onestory_cli.evaluation.truth import world_of
+from onestory_cli.evaluation.rollouts import reduced_precision
+from onestory_cli.evaluation.train_readout import (
+    EXAM_SEED,
+    SEED,
+    ReadoutData,
+    measure_accuracy,
+    render_readout_data,
+    train_readout,
+)
+from onestory_cli.evaluation.world import world_of
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import LoadedModel, load_model
 from onestory_cli.storyworld.world import WorldConfig
@@ -26,27 +33,27 @@ def main() -> None:
     arguments = _arguments()
     model = load_model(find(arguments.model), "cpu") if arguments.model else None
     worlds = [WorldConfig(), *([world_of(model.spec)] if model else [])]
-    lessons = [draw_lessons(range(SEED, SEED + arguments.stories), world) for world in worlds]
-    exams = {"true": draw_lessons(range(EXAM_SEED, EXAM_SEED + EXAM_STORIES), worlds[-1])}
+    lessons = [render_readout_data(range(SEED, SEED + arguments.stories), world) for world in worlds]
+    exams = {"true": render_readout_data(range(EXAM_SEED, EXAM_SEED + EXAM_STORIES), worlds[-1])}
     if model:
-        drawn = draw_lessons(range(SEED, SEED + arguments.stories // 5), worlds[-1], frames=model.spec.frames)
+        drawn = render_readout_data(range(SEED, SEED + arguments.stories // 5), worlds[-1], frames=model.spec.frames)
         lessons.append(decoded(model, drawn))
         seeds = range(EXAM_SEED, EXAM_SEED + EXAM_STORIES)
-        exams["decoded"] = decoded(model, draw_lessons(seeds, worlds[-1], frames=model.spec.frames))
+        exams["decoded"] = decoded(model, render_readout_data(seeds, worlds[-1], frames=model.spec.frames))
     network = train_readout(lessons, steps=arguments.steps, progress=_say)
     draft = Readout(network=network, accuracy={})
-    readout = replace(draft, accuracy={name: examine(draft, exam) for name, exam in exams.items()})
+    readout = replace(draft, accuracy={name: measure_accuracy(draft, exam) for name, exam in exams.items()})
     readout.save(arguments.out)
     for name, shares in readout.accuracy.items():
         sys.stdout.write(f"{name}: {', '.join(f'{attribute} {share:.1%}' for attribute, share in shares.items())}\n")
 
 
 @torch.inference_mode()
-def decoded(model: LoadedModel, lessons: Lessons, *, batch: int = 6) -> Lessons:
+def decoded(model: LoadedModel, lessons: ReadoutData, *, batch: int = 6) -> ReadoutData:
     """The same clips after a way through the model's VAE."""
     clips: list[np.ndarray] = []
     for start in range(0, len(lessons.shots), batch):
-        with quick(model):
+        with reduced_precision(model):
             latents = model.codec.encode_video(lessons.pixels_BPHWC[start : start + batch])
             clips += [model.codec.decode(item) for item in latents]
     return replace(lessons, pixels_BPHWC=np.stack(clips))

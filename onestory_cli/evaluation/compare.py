@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from onestory_cli.errors import OnestoryError, shorten
-from onestory_cli.evaluation.result import Result, Row, grid
+from onestory_cli.evaluation.result import BenchmarkResult, Row, grid
 from onestory_cli.evaluation.statistics import Estimate, Tally, difference, read_tally, share
 from onestory_cli.evaluation.variants import Variant
 from onestory_cli.schemas.documents import MODEL_MEASURED
@@ -87,7 +87,7 @@ def read_other(path: Path) -> Other:
         ) from fault
 
 
-def pair(suite: str, films: Sequence[str], columns: Sequence[str], other: Other) -> Pairing:
+def pair_results(suite: str, films: Sequence[str], columns: Sequence[str], other: Other) -> Pairing:
     """What a result of these films and columns can be compared by; known before anything is made.
 
     Raises:
@@ -108,13 +108,13 @@ def pair(suite: str, films: Sequence[str], columns: Sequence[str], other: Other)
     return Pairing(columns=same, films=shared)
 
 
-def against(result: Result, other: Other) -> Comparison:
+def compare_results(result: BenchmarkResult, other: Other) -> Comparison:
     """Compare columns of the same name, or the only one of each.
 
     Raises:
         OnestoryError: T620 as `pair`.
     """
-    pairing = pair(result.suite, result.films, tuple(result.tallies), other)
+    pairing = pair_results(result.suite, result.films, tuple(result.tallies), other)
     mine, theirs = zip(*pairing.films, strict=True)
     asked = [(result.tallies[name], other.tallies[name_then]) for name, name_then in pairing.columns]
     rows = tuple(row for row in result.shown if all(row in now and row in then for now, then in asked))
@@ -179,7 +179,7 @@ def _variant(document: Mapping[str, Any]) -> Variant:
     return Variant(**{item.name: document[item.name] for item in fields(Variant) if item.name in document})
 
 
-def _unequal(result: Result, other: Other, columns: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+def _unequal(result: BenchmarkResult, other: Other, columns: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """The names of settings that differ: of all films, and of what any two columns remember."""
     mine = {item.name: item for item in result.variants}
     usual = {"noise_seeds": 1}  # earlier versions do not state it

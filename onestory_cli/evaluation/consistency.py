@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from onestory_cli.evaluation.embeddings import View, likeness
 from onestory_cli.evaluation.questions import Answer, appearances, compare
-from onestory_cli.evaluation.view import View, likeness
 from onestory_cli.storyworld.vocabulary import SPECIES
 from onestory_cli.storyworld.world import WorldStory
 

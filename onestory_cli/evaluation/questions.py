@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from onestory_cli.evaluation.view import Reading
+from onestory_cli.evaluation.embeddings import Reading
 from onestory_cli.storyworld.sight import shows_accent
 from onestory_cli.storyworld.world import CharacterLook, WorldShot, WorldStory
 

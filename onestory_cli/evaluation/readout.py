@@ -17,8 +17,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
+from onestory_cli.evaluation.embeddings import Reading, View, views
 from onestory_cli.evaluation.network import PLACES, SIDE, ReadoutNetwork
-from onestory_cli.evaluation.view import Reading, View, views
 from onestory_cli.storyworld import vocabulary
 from onestory_cli.storyworld.sight import SIDES
 from onestory_cli.storyworld.world import CharacterLook

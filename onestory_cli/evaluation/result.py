@@ -37,7 +37,7 @@ class Selector:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class BenchmarkResult:
     """Rows by variant (and "ceiling"), differences of the first variant to the others, paired by film; all in percent
     with 95 % intervals.
 

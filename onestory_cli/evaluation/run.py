@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 
-from onestory_cli.evaluation.crew import crew
 from onestory_cli.evaluation.readout import load_readout
-from onestory_cli.evaluation.result import Result
-from onestory_cli.evaluation.seeing import CEILING, Conduct
+from onestory_cli.evaluation.result import BenchmarkResult
+from onestory_cli.evaluation.rollouts import CEILING, Conduct
 from onestory_cli.evaluation.storyworld import evaluate
-from onestory_cli.evaluation.suites import Suite
+from onestory_cli.evaluation.suites import BenchmarkSuite
 from onestory_cli.evaluation.variants import Variant
+from onestory_cli.evaluation.workers import worker_pool
 from onestory_cli.events import DataPrepared, Emit, ignore
 from onestory_cli.generate.denoise import DenoiseConfig
 from onestory_cli.models.catalog import ModelSpec
@@ -27,7 +27,7 @@ def measure(
     spec: ModelSpec,
     world: WorldConfig,
     *,
-    suite: Suite,
+    suite: BenchmarkSuite,
     variants: Sequence[Variant],
     seed: int,
     steps: int,
@@ -36,13 +36,13 @@ def measure(
     workers: int = 1,
     device: str = "auto",
     emit: Emit = ignore,
-) -> Result:
+) -> BenchmarkResult:
     """Load a model and the read-out, and run a suite of films in its world; with several workers each has both."""
     model, readout = load_model(spec, device), load_readout()
     pace = _Pace(films=len(suite.films) * len(variants) * noise_seeds, emit=emit)
     schedule = DenoiseConfig.of_model(spec, steps=steps)
     conduct = Conduct(schedule=schedule, seed=seed, noise_seeds=noise_seeds, workers=workers)
-    with crew(spec, device, workers) if workers > 1 else nullcontext() as see:
+    with worker_pool(spec, device, workers) if workers > 1 else nullcontext() as see:
         result = evaluate(
             model, readout, suite=suite, variants=variants, conduct=conduct, world=world, progress=pace, see=see
         )

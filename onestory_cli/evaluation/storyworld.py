@@ -9,25 +9,25 @@ from functools import partial
 
 from onestory_cli.evaluation.consistency import MEASURES
 from onestory_cli.evaluation.drawing import DRAWN, Drawing, frechet_distance
+from onestory_cli.evaluation.embeddings import View
 from onestory_cli.evaluation.questions import ROWS
 from onestory_cli.evaluation.readout import Readout
-from onestory_cli.evaluation.result import Result, Selector
-from onestory_cli.evaluation.seeing import (
+from onestory_cli.evaluation.result import BenchmarkResult, Selector
+from onestory_cli.evaluation.rollouts import (
     CEILING,
     Conduct,
+    GenerateGroups,
     Positions,
     Progress,
-    See,
-    Seen,
+    SeenFilms,
     Truth,
-    see_films,
-    see_group,
-    see_truth,
+    generate_films,
+    generate_group,
+    view_true_films,
 )
 from onestory_cli.evaluation.statistics import Estimate, Tally, difference, pool, share, tally
-from onestory_cli.evaluation.suites import Film, Suite, ask, row_of
+from onestory_cli.evaluation.suites import BenchmarkFilm, BenchmarkSuite, film_answers, row_of
 from onestory_cli.evaluation.variants import Variant
-from onestory_cli.evaluation.view import View
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.stories import relevance
 from onestory_cli.storyworld.world import WorldConfig
@@ -39,24 +39,24 @@ def evaluate(
     model: LoadedModel,
     readout: Readout,
     *,
-    suite: Suite,
+    suite: BenchmarkSuite,
     variants: Sequence[Variant],
     conduct: Conduct,
     world: WorldConfig,
     progress: Progress = lambda what, done, total: None,
-    see: See | None = None,
-) -> Result:
+    see: GenerateGroups | None = None,
+) -> BenchmarkResult:
     """Make every film once per variant, with the same noise, and once from the true renderer, and compare what all of
     them show with the stories. `see` makes the films elsewhere, with the same model and read-out."""
     started = time.monotonic()
-    see = see or partial(map, partial(see_group, model, readout))
+    see = see or partial(map, partial(generate_group, model, readout))
     seen = {item.name: _see_all(see, suite, item, conduct, progress) for item in variants}
-    truth = see_truth(model, readout, suite, world, progress)
+    truth = view_true_films(model, readout, suite, world, progress)
     tallies = {name: _tally_all(suite, films, truth) for name, films in seen.items()}
     first, *others = tallies
     asked = [row for row in _rows(suite) if any(item[row].n for item in tallies.values())]
     ceiling = tally_rows(suite, truth.views, truth.drawings)
-    return Result(
+    return BenchmarkResult(
         model=model.spec.name,
         suite=suite.name,
         variants=tuple(variants),
@@ -81,28 +81,32 @@ def evaluate(
     )
 
 
-def _see_all(see: See, suite: Suite, variant: Variant, conduct: Conduct, progress: Progress) -> list[Seen]:
+def _see_all(
+    see: GenerateGroups, suite: BenchmarkSuite, variant: Variant, conduct: Conduct, progress: Progress
+) -> list[SeenFilms]:
     """The films of a variant, once per noise seed."""
     seeds = [conduct.seed + number * NOISE_STRIDE for number in range(conduct.noise_seeds)]
-    return [see_films(see, suite, variant, replace(conduct, seed=seed), progress) for seed in seeds]
+    return [generate_films(see, suite, variant, replace(conduct, seed=seed), progress) for seed in seeds]
 
 
-def _tally_all(suite: Suite, films: Sequence[Seen], truth: Truth) -> dict[str, Tally]:
+def _tally_all(suite: BenchmarkSuite, films: Sequence[SeenFilms], truth: Truth) -> dict[str, Tally]:
     """Row -> its questions and right answers in every story, over all noise seeds."""
     tallies = [tally_rows(suite, item.views, truth.drawings) for item in films]
     return {row: pool([item[row] for item in tallies]) for row in tallies[0]}
 
 
-def tally_rows(suite: Suite, seen: Sequence[Sequence[View]], drawings: Sequence[Sequence[Drawing]]) -> dict[str, Tally]:
+def tally_rows(
+    suite: BenchmarkSuite, seen: Sequence[Sequence[View]], drawings: Sequence[Sequence[Drawing]]
+) -> dict[str, Tally]:
     """Row -> its questions and right answers in every film; `drawings` are those of the true films."""
     kept: dict[str, list[list[float]]] = {row: [[] for _ in suite.films] for row in _rows(suite)}
     for index, (film, views, true) in enumerate(zip(suite.films, seen, drawings, strict=True)):
-        for row, value in ask(film, views, true):
+        for row, value in film_answers(film, views, true):
             kept[row][index].append(value)
     return {row: tally(items) for row, items in kept.items()}
 
 
-def _rows(suite: Suite) -> list[str]:
+def _rows(suite: BenchmarkSuite) -> list[str]:
     """All rows that the suite can ask, part by part."""
     names = dict.fromkeys(part.name for film in suite.films for part in film.parts)
     return [row_of(name, row) for name in names for row in (*ROWS, *MEASURES, *DRAWN)]
@@ -113,14 +117,14 @@ def _shares(rows: Mapping[str, Tally], asked: Sequence[str]) -> dict[str, Estima
 
 
 def _selector(
-    suite: Suite, variants: Sequence[Variant], seen: Mapping[str, Sequence[Seen]], *, frames: int
+    suite: BenchmarkSuite, variants: Sequence[Variant], seen: Mapping[str, Sequence[SeenFilms]], *, frames: int
 ) -> Selector | None:
     """Only films of the adaptive policy show what the selector ranks first; the first such variant is judged."""
     adaptive = [item.name for item in variants if item.policy == "adaptive"]
-    return judge_selector(suite.films, seen[adaptive[0]][0].selections, frames=frames) if adaptive else None
+    return score_selector(suite.films, seen[adaptive[0]][0].selections, frames=frames) if adaptive else None
 
 
-def judge_selector(films: Sequence[Film], selections: Sequence[Positions], *, frames: int) -> Selector:
+def score_selector(films: Sequence[BenchmarkFilm], selections: Sequence[Positions], *, frames: int) -> Selector:
     """Compare the highest-ranked frame of every shot that is asked about with the stories' own relevance.
 
     `frames` is the number of latent frames in a shot.

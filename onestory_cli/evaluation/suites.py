@@ -20,8 +20,8 @@ from onestory_cli.evaluation.consistency import (
     measures_at,
 )
 from onestory_cli.evaluation.drawing import DRAWN, Drawing, drawn_at
+from onestory_cli.evaluation.embeddings import View
 from onestory_cli.evaluation.questions import ABSENT_1, DETAIL, FIRST, LATER, OWN, PAIR, PLACE, Answer, answers_at
-from onestory_cli.evaluation.view import View
 from onestory_cli.storyworld.benchmark import COMPOSITION, GAPS, INSERT, SUBJECT, ladder_story, pattern_story
 from onestory_cli.storyworld.stories import make_story
 from onestory_cli.storyworld.world import HELD_OUT, WorldConfig, WorldStory
@@ -32,7 +32,7 @@ WINDOW = 5  # shots up to each length that are asked about: one alone would be o
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class FilmPart:
     """A story within a film. shots: which of the film's shots tell it; asked: which of the story's are asked about;
     name: goes before the names of the rows, unless it is empty."""
 
@@ -43,11 +43,11 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Film:
+class BenchmarkFilm:
     """What is made of one story. visible: per shot, the earlier shots that it may remember; None is all of them."""
 
     story: WorldStory
-    parts: tuple[Part, ...]
+    parts: tuple[FilmPart, ...]
     visible: tuple[tuple[int, ...], ...] | None = None
 
     @property
@@ -57,18 +57,18 @@ class Film:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Suite:
+class BenchmarkSuite:
     """Films of one kind. All have the same number of shots and the same visibility, so that they are made together.
 
     rows: those that tables show, in their order; a result has all
     """
 
     name: str
-    films: tuple[Film, ...]
+    films: tuple[BenchmarkFilm, ...]
     rows: tuple[str, ...]
 
 
-def ask(film: Film, views: Sequence[View], true: Sequence[Drawing]) -> Iterator[Answer]:
+def film_answers(film: BenchmarkFilm, views: Sequence[View], true: Sequence[Drawing]) -> Iterator[Answer]:
     """All that is asked of a film, answered by one view per shot; `true` is how the true film is drawn."""
     for part in film.parts:
         seen = [views[shot] for shot in part.shots]
@@ -85,46 +85,48 @@ def row_of(part: str, row: str) -> str:
     return f"{part}, {row}" if part else row
 
 
-def stories(count: int, world: WorldConfig, *, first: int = HELD_OUT) -> Suite:
+def stories(count: int, world: WorldConfig, *, first: int = HELD_OUT) -> BenchmarkSuite:
     """Stories of six shots as they were trained on, mixed, with new casts."""
     made = (make_story(first + index, world, shots=SHOTS) for index in range(count))
-    return Suite(name="stories", films=tuple(_whole(story) for story in made), rows=_STORY_ROWS)
+    return BenchmarkSuite(name="stories", films=tuple(_whole(story) for story in made), rows=_STORY_ROWS)
 
 
-def patterns(count: int, world: WorldConfig, *, first: int = HELD_OUT) -> Suite:
+def patterns(count: int, world: WorldConfig, *, first: int = HELD_OUT) -> BenchmarkSuite:
     """The paper's three patterns in turn, of six shots (OneStory, Appendix B)."""
     names = (SUBJECT, INSERT, COMPOSITION)
     made = (pattern_story(first + index, world, pattern=names[index % len(names)]) for index in range(count))
-    return Suite(
+    return BenchmarkSuite(
         name="patterns",
         films=tuple(_whole(story, story.pattern) for story in made),
         rows=(*PAPER, FOUND, *_PATTERN_ROWS),
     )
 
 
-def ladder(count: int, world: WorldConfig, *, first: int = HELD_OUT, gaps: Sequence[int] = GAPS) -> Suite:
+def ladder(count: int, world: WorldConfig, *, first: int = HELD_OUT, gaps: Sequence[int] = GAPS) -> BenchmarkSuite:
     """A character and a place come back after so many shots of others; only the shot of the return is asked about."""
     films = []
     for index in range(count):
         made = ladder_story(first + index, world, gaps=gaps)
         parts = [_rung(made.story, gap, shots) for gap, shots in made.rungs.items()]
-        films.append(Film(story=made.story, parts=tuple(parts), visible=made.visible))
+        films.append(BenchmarkFilm(story=made.story, parts=tuple(parts), visible=made.visible))
     rows = tuple(row_of(_gap(gap), row) for row in _LADDER_ROWS for gap in gaps)
-    return Suite(name="ladder", films=tuple(films), rows=rows)
+    return BenchmarkSuite(name="ladder", films=tuple(films), rows=rows)
 
 
-def length(count: int, world: WorldConfig, *, first: int = HELD_OUT, lengths: Sequence[int] = LENGTHS) -> Suite:
+def length(
+    count: int, world: WorldConfig, *, first: int = HELD_OUT, lengths: Sequence[int] = LENGTHS
+) -> BenchmarkSuite:
     """Long films, asked about the last shots up to each length."""
     films = []
     for index in range(count):
         story = make_story(first + index, world, shots=max(lengths))
         parts = [_window(story, end) for end in lengths]
-        films.append(Film(story=story, parts=tuple(parts)))
+        films.append(BenchmarkFilm(story=story, parts=tuple(parts)))
     rows = tuple(row_of(_shots(end), row) for row in _LENGTH_ROWS for end in lengths)
-    return Suite(name="length", films=tuple(films), rows=rows)
+    return BenchmarkSuite(name="length", films=tuple(films), rows=rows)
 
 
-def twins(count: int, world: WorldConfig, *, first: int = HELD_OUT) -> Suite:
+def twins(count: int, world: WorldConfig, *, first: int = HELD_OUT) -> BenchmarkSuite:
     """Stories with two characters of one species, asked about in shots that show one of the two alone.
 
     Raises:
@@ -134,12 +136,12 @@ def twins(count: int, world: WorldConfig, *, first: int = HELD_OUT) -> Suite:
     films = []
     for index in range(count):
         story = make_story(first + index, world, shots=SHOTS, twins=True)
-        part = Part(name="twins", story=story, shots=tuple(range(SHOTS)), asked=_shots_of_one_twin(story))
-        films.append(Film(story=story, parts=(part,)))
-    return Suite(name="twins", films=tuple(films), rows=tuple(row_of("twins", row) for row in _LOOK_ROWS))
+        part = FilmPart(name="twins", story=story, shots=tuple(range(SHOTS)), asked=_shots_of_one_twin(story))
+        films.append(BenchmarkFilm(story=story, parts=(part,)))
+    return BenchmarkSuite(name="twins", films=tuple(films), rows=tuple(row_of("twins", row) for row in _LOOK_ROWS))
 
 
-def unseen(count: int, world: WorldConfig, *, first: int = HELD_OUT) -> Suite:
+def unseen(count: int, world: WorldConfig, *, first: int = HELD_OUT) -> BenchmarkSuite:
     """Stories whose characters wear what their species and colour never wore in training.
 
     Raises:
@@ -148,8 +150,8 @@ def unseen(count: int, world: WorldConfig, *, first: int = HELD_OUT) -> Suite:
     _require_version_2(world)
     held_out = replace(world, combinations="unseen")
     made = [make_story(first + index, held_out, shots=SHOTS, twins=False) for index in range(count)]
-    films = [Film(story=story, parts=_whole(story, "unseen").parts[1:]) for story in made]
-    return Suite(name="unseen", films=tuple(films), rows=tuple(row_of("unseen", row) for row in _LOOK_ROWS))
+    films = [BenchmarkFilm(story=story, parts=_whole(story, "unseen").parts[1:]) for story in made]
+    return BenchmarkSuite(name="unseen", films=tuple(films), rows=tuple(row_of("unseen", row) for row in _LOOK_ROWS))
 
 
 def _require_version_2(world: WorldConfig) -> None:
@@ -171,7 +173,7 @@ def _shots_of_one_twin(story: WorldStory) -> tuple[int, ...]:
 class SuiteBuilder(Protocol):
     """Build a suite of `count` films from the story seeds that start at `first`."""
 
-    def __call__(self, count: int, world: WorldConfig, *, first: int = HELD_OUT) -> Suite: ...
+    def __call__(self, count: int, world: WorldConfig, *, first: int = HELD_OUT) -> BenchmarkSuite: ...
 
 
 SUITES: dict[str, SuiteBuilder] = {
@@ -222,22 +224,22 @@ def _content(story: WorldStory) -> str:
     return repr(story).replace("WorldPlace(", "Place(").replace("CharacterLook(", "Look(")
 
 
-def _whole(story: WorldStory, *names: str) -> Film:
+def _whole(story: WorldStory, *names: str) -> BenchmarkFilm:
     shots = tuple(range(len(story.shots)))
-    return Film(
-        story=story, parts=tuple(Part(name=name, story=story, shots=shots, asked=shots) for name in ("", *names))
+    return BenchmarkFilm(
+        story=story, parts=tuple(FilmPart(name=name, story=story, shots=shots, asked=shots) for name in ("", *names))
     )
 
 
-def _rung(story: WorldStory, gap: int, shots: tuple[int, ...]) -> Part:
+def _rung(story: WorldStory, gap: int, shots: tuple[int, ...]) -> FilmPart:
     told = WorldStory(seed=story.seed, pattern="gap", shots=tuple(story.shots[shot] for shot in shots))
-    return Part(name=_gap(gap), story=told, shots=shots, asked=(gap + 1,))
+    return FilmPart(name=_gap(gap), story=told, shots=shots, asked=(gap + 1,))
 
 
-def _window(story: WorldStory, end: int) -> Part:
+def _window(story: WorldStory, end: int) -> FilmPart:
     shots = tuple(range(end))
     told = WorldStory(seed=story.seed, pattern=story.pattern, shots=story.shots[:end])
-    return Part(name=_shots(end), story=told, shots=shots, asked=shots[-WINDOW:])
+    return FilmPart(name=_shots(end), story=told, shots=shots, asked=shots[-WINDOW:])
 
 
 def _gap(gap: int) -> str:

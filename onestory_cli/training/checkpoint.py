@@ -16,7 +16,7 @@ from onestory_cli.utils.atomic import replacing
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """Tensors and plain values. The old checkpoint stays whole until the new one is."""
-    with whole(path) as draft:
+    with atomic_path(path) as draft:
         torch.save(dict(state), draft)
 
 
@@ -27,7 +27,7 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
 
 def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
     """Weights alone, as safetensors, whole or not at all."""
-    with whole(path) as draft:
+    with atomic_path(path) as draft:
         save_file({name: value.detach().contiguous().cpu() for name, value in weights.items()}, draft)
 
 
@@ -50,7 +50,7 @@ def load_weights(path: Path, modules: Mapping[str, nn.Module]) -> None:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """A neighbour to write to; it is synced and takes the name `path` when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as draft:

@@ -26,10 +26,17 @@ from onestory_cli.storyworld.sight import accent_mask
 from onestory_cli.storyworld.stories import make_story, relevance
 from onestory_cli.storyworld.world import WorldConfig, WorldShot, WorldStory
 from onestory_cli.training.checkpoint import save_weights
-from onestory_cli.training.draw import augment, draw_stories
-from onestory_cli.training.looks import MOST_ACTORS, identities, look_labels, setting_labels, with_roles, word_labels
-from onestory_cli.training.recipe import Data
-from onestory_cli.training.shown import NO_LABEL
+from onestory_cli.training.probes.labels import (
+    MOST_ACTORS,
+    identities,
+    look_labels,
+    setting_labels,
+    with_roles,
+    word_labels,
+)
+from onestory_cli.training.probes.token_probe import NO_LABEL
+from onestory_cli.training.recipe import StoryData
+from onestory_cli.training.rendering import augment, render_stories
 
 WORDS_LABELLED = 40  # of a caption; none of the world is longer
 FOREIGN, AUGMENTED = -1.0, 0.0  # labels of inserted shots (method of OneStory 4.4)
@@ -63,14 +70,14 @@ class PixelData:
     They are rendered on first use.
     """
 
-    def __init__(self, folder: Path, *, config: WorldConfig, data: Data, emit: Emit) -> None:
+    def __init__(self, folder: Path, *, config: WorldConfig, data: StoryData, emit: Emit) -> None:
         self.pixels_path, self.kinds_path = folder / "pixels.npy", folder / "kinds.npy"
         if not self.kinds_path.exists():
             self._draw(config, data, emit)
         self.pixels = np.load(self.pixels_path, mmap_mode="r")
         self.kinds = np.load(self.kinds_path, mmap_mode="r")
 
-    def _draw(self, config: WorldConfig, data: Data, emit: Emit) -> None:
+    def _draw(self, config: WorldConfig, data: StoryData, emit: Emit) -> None:
         self.pixels_path.parent.mkdir(parents=True, exist_ok=True)
         count, side = data.vae_stories * data.shots, config.size
         shape = (count, config.frames, side, side)
@@ -78,7 +85,7 @@ class PixelData:
         draft = self.kinds_path.with_suffix(".draft")
         kinds = np.lib.format.open_memmap(draft, "w+", np.uint8, shape)
         seeds = range(data.seed, data.seed + data.vae_stories)
-        for index, drawn in enumerate(draw_stories(seeds, config=config, shots=data.shots)):
+        for index, drawn in enumerate(render_stories(seeds, config=config, shots=data.shots)):
             rows = slice(index * data.shots, (index + 1) * data.shots)
             pixels[rows], kinds[rows] = drawn.pixels_JPHWC, (drawn.cast_JPHW > 0) | _DETAIL_BITS[drawn.details_JPHW]
             if (index + 1) % 50 == 0 or index + 1 == data.vae_stories:
@@ -141,7 +148,7 @@ class History(NamedTuple):
 class LatentData:
     """All shots of all stories as latents, with captions and labels; cached beside the run."""
 
-    def __init__(self, path: Path, *, config: WorldConfig, data: Data, encode: Encode, emit: Emit) -> None:
+    def __init__(self, path: Path, *, config: WorldConfig, data: StoryData, encode: Encode, emit: Emit) -> None:
         if not path.exists():
             encode_stories(path, config=config, data=data, encode=encode, emit=emit)
         stored = {name: value.float() for name, value in load_file(path).items()}
@@ -274,12 +281,12 @@ def _frames(clips: Sequence[Tensor], *, like: Tensor) -> Tensor:
     return torch.cat([clip.transpose(0, 1) for clip in [like[:, :0], *clips]])
 
 
-def encode_stories(path: Path, *, config: WorldConfig, data: Data, encode: Encode, emit: Emit) -> None:
+def encode_stories(path: Path, *, config: WorldConfig, data: StoryData, encode: Encode, emit: Emit) -> None:
     """Draw and encode all stories: latents (S, J, C, T, H, W), the part of each cell that shows each actor of the cast
     (S, J, A, T, H, W), and an augmented copy (S, C, T, H, W) of each first shot, all in fp16."""
     latents, casts, augmented = [], [], []
     seeds = range(data.seed, data.seed + data.stories)
-    for index, (pixels, cast, _) in enumerate(draw_stories(seeds, config=config, shots=data.shots)):
+    for index, (pixels, cast, _) in enumerate(render_stories(seeds, config=config, shots=data.shots)):
         encoded = encode(np.concatenate([pixels, augment(pixels[:1], seed=data.seed + index)])).half()
         latents.append(encoded[:-1])
         augmented.append(encoded[-1])

@@ -14,10 +14,10 @@ from torch import nn
 from onestory_cli.events import Emit, StageFinished, StageStarted, Warned
 from onestory_cli.models.load import is_fast_in_bfloat16
 from onestory_cli.training.checkpoint import load_checkpoint, save_checkpoint, save_weights
-from onestory_cli.training.objective import Losses, draws, mixed_precision
+from onestory_cli.training.log import LoggedStage, TrainingLog
+from onestory_cli.training.objective import Losses, mixed_precision, step_generators
 from onestory_cli.training.optim import MovingAverage, Optimiser
 from onestory_cli.training.recipe import Recipe
-from onestory_cli.training.report import Plan, Report
 
 # The losses of one step; an objective that makes several updates per step yields the losses of each
 Objective = Callable[[np.random.Generator, torch.Generator], Losses | Iterator[Losses]]
@@ -46,11 +46,11 @@ def run_stage(
     if recipe.dtype == "bfloat16" and not is_fast_in_bfloat16(run.device):
         lacks = f"stage {stage.name}: this processor does not compute in bfloat16; it is trained in float32"
         emit(Warned(code="W331", message=lacks))
-    plan = Plan(name=stage.name, steps=stage.steps, samples=stage.batch, every=recipe.log_every)
-    report = Report(plan, folder / "log.jsonl", emit, first)
+    plan = LoggedStage(name=stage.name, steps=stage.steps, samples=stage.batch, every=recipe.log_every)
+    report = TrainingLog(plan, folder / "log.jsonl", emit, first)
     for step in range(first, stage.steps):
         with mixed_precision(run.device, recipe.dtype):
-            losses = objective(*draws(recipe.seed, index, step))
+            losses = objective(*step_generators(recipe.seed, index, step))
         report.add(step, run.learn(step, [losses] if isinstance(losses, dict) else losses))
         done = step + 1
         if done % recipe.checkpoint_every == 0 or done == stage.steps:

@@ -21,18 +21,18 @@ from onestory_cli.memory.levels import allocate
 from onestory_cli.memory.selector import selection_loss
 from onestory_cli.models.load import LoadedModel, is_fast_in_bfloat16
 from onestory_cli.models.transformer import token_timesteps
-from onestory_cli.training.asked import Asked, token_losses, watch
 from onestory_cli.training.clip_vae import decode_clips, encode_clips, reconstruction_losses, whole_clips
 from onestory_cli.training.data import CHARACTER, EYE, MOUTH, OUTLINE, LatentData, PixelData, StoryBatch
-from onestory_cli.training.looks import WordReader
+from onestory_cli.training.probes.labels import WordProbe
+from onestory_cli.training.probes.losses import ProbeTargets, capture_inputs, probe_losses
+from onestory_cli.training.probes.token_probe import NO_LABEL, TokenProbe, dilate_cast
 from onestory_cli.training.recipe import Stage
-from onestory_cli.training.shown import NO_LABEL, TokenReader, around
 
 Losses = dict[str, Tensor]
-Remembered = tuple[Context, Asked]  # what conditions a step, and what is in it
+Remembered = tuple[Context, ProbeTargets]  # what conditions a step, and what is in it
 
 
-def draws(seed: int, stage: int, step: int) -> tuple[np.random.Generator, torch.Generator]:
+def step_generators(seed: int, stage: int, step: int) -> tuple[np.random.Generator, torch.Generator]:
     """The random numbers of one step, a function of its place alone: a resumed run goes on as if undisturbed."""
     rng = np.random.default_rng([seed, stage, step])
     return rng, torch.Generator().manual_seed(int(rng.integers(2**62)))
@@ -95,7 +95,7 @@ class TextObjective:
     model: LoadedModel
     data: LatentData
     stage: Stage
-    words: WordReader
+    words: WordProbe
     before: UMT5EncoderModel
 
     def __call__(self, rng: np.random.Generator, noise: torch.Generator) -> Losses:
@@ -125,8 +125,8 @@ class ShotObjective:
     model: LoadedModel
     data: LatentData
     stage: Stage
-    readers: Mapping[str, TokenReader] = field(default_factory=dict)
-    words: WordReader | None = None
+    readers: Mapping[str, TokenProbe] = field(default_factory=dict)
+    words: WordProbe | None = None
 
     def __call__(self, rng: np.random.Generator, noise: torch.Generator) -> Losses:
         stage = self.stage
@@ -191,7 +191,7 @@ class ShotObjective:
         (height, width), budget = memory.shape[-2:], float(rng.choice(stage.budgets))
         levels = allocate(frames, budget, height=height, width=width, levels=model.spec.levels)
         context = condition(model.denoiser, selected_BKCHW[:, : len(levels)], levels)
-        remembered = context, Asked.of_memory(batch, chosen_BK, levels)
+        remembered = context, ProbeTargets.of_memory(batch, chosen_BK, levels)
         return remembered, {"selection": selection_loss(scores_BF, labels_BF.to(scores_BF))}
 
     def _flow(
@@ -217,16 +217,16 @@ class ShotObjective:
         noisy = (1 - time) * clean + time * eps
         noisy[:, :, :given] = clean[:, :, :given]
         context, remembered = memory or (None, None)
-        with watch(self.model.transformer, stage) as watched:
+        with capture_inputs(self.model.transformer, stage) as watched:
             velocity = self._velocity(noisy, time_B, text_BLE, context, first=first, given=given)
-        accent = batch.accent_BHW[:, None, None].to(device) * around(cast)
+        accent = batch.accent_BHW[:, None, None].to(device) * dilate_cast(cast)
         weight = 1 + stage.character_weight * (2 * cast.sum(1, keepdim=True)).clamp(max=1)
         weight += stage.accent_weight * (2 * accent).clamp(max=1)
         error = (weight / weight.mean() * (velocity.float() - (eps - clean)).square())[:, :, given:]
         patch = self.model.transformer.config.patch_size[-1]
-        made = Asked.of_noise(batch.looks_BAK.to(device), batch.setting_BK.to(device), cast, patch=patch)
+        made = ProbeTargets.of_noise(batch.looks_BAK.to(device), batch.setting_BK.to(device), cast, patch=patch)
         asked = [remembered.to(device), made] if remembered else [made]
-        return {"flow": error.mean()} | token_losses(self.model.transformer, stage, self.readers, watched, asked)
+        return {"flow": error.mean()} | probe_losses(self.model.transformer, stage, self.readers, watched, asked)
 
     def _velocity(
         self,
@@ -266,14 +266,14 @@ def relevance_order(
 ) -> Tensor:
     """Bank positions (B, F), first what conditions first: by chance among the real frames, by label, or by score."""
     if stage.conditioning == "uniform":
-        return by_chance(real_BF, noise)
+        return shuffle_real_first(real_BF, noise)
     jitter_BF = torch.randn(labels_BF.shape, generator=noise)
     if stage.conditioning == "labels":
         return (labels_BF + stage.label_noise * jitter_BF).argsort(1, descending=True)
     return scores_BF.argsort(1, descending=True)
 
 
-def by_chance(real_BF: Tensor, noise: torch.Generator) -> Tensor:
+def shuffle_real_first(real_BF: Tensor, noise: torch.Generator) -> Tensor:
     """Bank positions (B, F) in random order, those of real shots first."""
     jitter_BF = torch.randn(real_BF.shape, generator=noise)
     return torch.where(real_BF, jitter_BF, jitter_BF - 100).argsort(1, descending=True)

@@ -20,7 +20,7 @@ DTYPES = ("bfloat16", "float32")
 
 
 @dataclass(frozen=True, kw_only=True)
-class World:
+class WorldSubset:
     """The part of the storyworld that the model learns; an empty tuple means all of it. See `WorldConfig`."""
 
     version: int = 1
@@ -34,7 +34,7 @@ class World:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Data:
+class StoryData:
     """How many stories are drawn, of how many shots. Story seeds count up from `seed` and end before `HELD_OUT`."""
 
     stories: int
@@ -80,7 +80,7 @@ class TextSize:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memory:
+class MemorySettings:
     """Sizes of selector and conditioner, and what a film remembers by default."""
 
     frames: int = 8
@@ -103,12 +103,12 @@ class Sampling:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
+class ModelRecipe:
     name: str
     vae: VaeSize = VaeSize()
     transformer: TransformerSize = TransformerSize()
     text: TextSize = TextSize()
-    memory: Memory = Memory()
+    memory: MemorySettings = MemorySettings()
     sampling: Sampling = Sampling()
 
 
@@ -137,10 +137,10 @@ class Stage:
     `spread` is taken from the labels by place in the shot: frames of one shot are near copies of each other.
     `text_layers`: from this stage on the text encoder has so many layers; 0 leaves it as it is.
     `keep_weight`: what it weighs in a text stage that the encoder's states stay as they were.
-    `looks_weight`, `roles_weight` and `setting_weight`: what the losses of `training/shown.py` weigh, of tokens as they
-    leave the block `looks_block`, `roles_block` or `setting_block`, counted from 0; `words_weight` of the words of
+    `looks_weight`, `roles_weight` and `setting_weight`: weights of the losses of `probes/token_probe.py`, on tokens
+    after the block `looks_block`, `roles_block` or `setting_block`, counted from 0; `words_weight` of the words of
     captions.
-    `match_weight` and `match_setting_weight`: what the loss of `training/match.py` weighs for characters and for
+    `match_weight` and `match_setting_weight`: what the loss of `probes/attention.py` weighs for characters and for
     settings, of the attention in the block `match_block`.
     `character_weight` and `accent_weight`: what cells that show a character, or the accent object of a place, weigh
     more than others in the flow loss. In a vae stage `character_weight`, `outline_weight` and `face_weight` add to the
@@ -218,10 +218,10 @@ class Recipe:
     """
 
     name: str
-    model: Model
-    data: Data
+    model: ModelRecipe
+    data: StoryData
     stages: tuple[Stage, ...]
-    world: World = World()
+    world: WorldSubset = WorldSubset()
     start: str = ""
     seed: int = 0
     dtype: str = "bfloat16"
@@ -251,7 +251,7 @@ def read_recipe(path: Path) -> Recipe:
     return recipe
 
 
-def world_config(world: World) -> WorldConfig:
+def world_config(world: WorldSubset) -> WorldConfig:
     """The renderer's config; empty tuples of the recipe mean the whole world.
 
     Raises:

@@ -18,11 +18,10 @@ from onestory_cli.events import Emit, ignore
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.vocabulary import words_of
 from onestory_cli.training.build import build_model, continue_model, save_model
-from onestory_cli.training.checkpoint import load_weights, whole
+from onestory_cli.training.checkpoint import atomic_path, load_weights
 from onestory_cli.training.data import LatentData, PixelData, known_words
 from onestory_cli.training.distil import DistilObjective
-from onestory_cli.training.grow import grow_text
-from onestory_cli.training.looks import LOOK_CLASSES, ROLE_CLASSES, SETTING_CLASSES, WordReader
+from onestory_cli.training.encoder_growth import grow_text_encoder
 from onestory_cli.training.loop import Objective, run_stage
 from onestory_cli.training.objective import (
     ShotObjective,
@@ -31,9 +30,10 @@ from onestory_cli.training.objective import (
     latent_statistics,
     mixed_precision,
 )
+from onestory_cli.training.probes.labels import LOOK_CLASSES, ROLE_CLASSES, SETTING_CLASSES, WordProbe
+from onestory_cli.training.probes.token_probe import TokenProbe
 from onestory_cli.training.recipe import Recipe, Stage, read_recipe, world_config
 from onestory_cli.training.samples import draw_reconstructions, draw_samples
-from onestory_cli.training.shown import TokenReader
 
 
 def train(
@@ -60,7 +60,7 @@ def train(
     model.to(torch.device(device))
     if recipe.compile:
         model.transformer.compile_repeated_blocks(dynamic=True)
-    trainer = Trainer(recipe, model, folder, emit)
+    trainer = StageRunner(recipe, model, folder, emit)
     for index, item in enumerate(recipe.stages):
         trainer.run(index)
         if item.name == stage:
@@ -69,7 +69,7 @@ def train(
     return folder / "model"
 
 
-class Trainer:
+class StageRunner:
     """The state that stages hand on: the model, its data, and where they stand on disk."""
 
     def __init__(self, recipe: Recipe, model: LoadedModel, folder: Path, emit: Emit) -> None:
@@ -79,7 +79,7 @@ class Trainer:
     def run(self, index: int) -> None:
         """One stage, unless its weights are there already; then those are taken."""
         stage = self.recipe.stages[index]
-        grow_text(self.model.text.encoder, stage.text_layers, seed=self.recipe.seed)
+        grow_text_encoder(self.model.text.encoder, stage.text_layers, seed=self.recipe.seed)
         modules = self._modules(stage.kind)
         finished = self.folder / "stages" / f"{stage.name}.safetensors"
         if finished.exists():
@@ -163,7 +163,7 @@ class Trainer:
             parts |= {"selector": model.selector, "conditioner": model.conditioner}
         return parts
 
-    def _readers(self, stage: Stage) -> dict[str, TokenReader]:
+    def _readers(self, stage: Stage) -> dict[str, TokenProbe]:
         """What asks tokens what they show, and is dropped after the stage."""
         asked = {
             "looks": (stage.looks_weight, LOOK_CLASSES),
@@ -172,12 +172,12 @@ class Trainer:
         }
         seed, config = self.recipe.seed, self.model.transformer.config
         width = config.num_attention_heads * config.attention_head_dim
-        readers = {name: TokenReader(width, classes, seed=seed) for name, (weight, classes) in asked.items() if weight}
+        readers = {name: TokenProbe(width, classes, seed=seed) for name, (weight, classes) in asked.items() if weight}
         return {name: reader.to(self.model.device) for name, reader in readers.items()}
 
-    def _words(self) -> WordReader:
+    def _words(self) -> WordProbe:
         """The same of words."""
-        return WordReader(self.model.text.encoder.config.d_model, seed=self.recipe.seed).to(self.model.device)
+        return WordProbe(self.model.text.encoder.config.d_model, seed=self.recipe.seed).to(self.model.device)
 
     def _pixels(self) -> PixelData:
         return PixelData(self.folder / "cache", config=self.config, data=self.recipe.data, emit=self.emit)
@@ -188,7 +188,7 @@ class Trainer:
         path = self.folder / "stages" / f"{stage}.statistics.json"
         if not path.exists():
             mean, std = latent_statistics(self.model, self._pixels())
-            with whole(path) as draft:
+            with atomic_path(path) as draft:
                 draft.write_text(json.dumps({"latents_mean": mean, "latents_std": std}), encoding="utf-8")
         self.model.codec.vae.register_to_config(**json.loads(path.read_text(encoding="utf-8")))
 

@@ -25,7 +25,7 @@ def draw_reconstructions(model: LoadedModel, data: PixelData, path: Path, *, cli
     rows = []
     for clip in np.linspace(0, len(data.pixels) - 1, clips).astype(int):
         pixels = np.array(data.pixels[clip])
-        with evaluating(model):
+        with eval_mode(model):
             decoded = model.codec.decode(model.codec.encode_video(pixels[None])[0])
         rows += [np.concatenate([*clip_PHWC[::4]], axis=1) for clip_PHWC in (pixels, decoded)]
     save_grid(path, np.concatenate(rows))
@@ -37,7 +37,7 @@ def draw_samples(model: LoadedModel, config: WorldConfig, path: Path, *, stories
     films = [make_story(HELD_OUT + index, config) for index in range(stories)]
     captions = [[shot.caption for shot in film.shots] for film in films]
     sampling = DenoiseConfig.of_model(model.spec, steps=min(12, model.spec.steps))
-    with evaluating(model):
+    with eval_mode(model):
         scripts = [
             RolloutFilm(captions=row, introduces=[any(shot.names_look) for shot in film.shots])
             for row, film in zip(captions, films, strict=True)
@@ -49,7 +49,7 @@ def draw_samples(model: LoadedModel, config: WorldConfig, path: Path, *, stories
 
 
 @contextmanager
-def evaluating(model: LoadedModel) -> Iterator[None]:
+def eval_mode(model: LoadedModel) -> Iterator[None]:
     """Evaluation mode inside, training mode after."""
     parts = model.modules
     modes = [part.training for part in parts]

@@ -10,14 +10,23 @@ import pytest
 import torch
 
 from onestory_cli.evaluation.drawing import Drawing
+from onestory_cli.evaluation.embeddings import Reading, View
 from onestory_cli.evaluation.readout import Readout, load_readout
-from onestory_cli.evaluation.view import Reading, View
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.sight import side
 from onestory_cli.storyworld.vocabulary import COLOURS, SPECIES, WORDS
 from onestory_cli.storyworld.world import CharacterLook, WorldConfig, WorldShot
 from onestory_cli.training.build import build_model
-from onestory_cli.training.recipe import Data, Memory, Model, Recipe, TextSize, TransformerSize, VaeSize, World
+from onestory_cli.training.recipe import (
+    MemorySettings,
+    ModelRecipe,
+    Recipe,
+    StoryData,
+    TextSize,
+    TransformerSize,
+    VaeSize,
+    WorldSubset,
+)
 
 WORLD = WorldConfig(species=("fox", "bear", "ghost"), colours=("red", "green", "blue"), frames=5)
 
@@ -26,16 +35,16 @@ WORLD = WorldConfig(species=("fox", "bear", "ghost"), colours=("red", "green", "
 def model() -> LoadedModel:
     recipe = Recipe(
         name="tiny",
-        model=Model(
+        model=ModelRecipe(
             name="tiny",
             vae=VaeSize(base_dim=8),
             transformer=TransformerSize(width=48, heads=2, layers=1),
             text=TextSize(width=32, heads=2, layers=1),
-            memory=Memory(selector_width=32, queries=2),
+            memory=MemorySettings(selector_width=32, queries=2),
         ),
-        data=Data(stories=1, vae_stories=1),
+        data=StoryData(stories=1, vae_stories=1),
         stages=(),
-        world=World(species=WORLD.species, colours=WORLD.colours, frames=WORLD.frames),
+        world=WorldSubset(species=WORLD.species, colours=WORLD.colours, frames=WORLD.frames),
     )
     made = build_model(recipe, WORDS)
     for part in made.modules:

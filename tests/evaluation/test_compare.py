@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.evaluation.compare import against, read_other
-from onestory_cli.evaluation.result import SCHEMA, Result, words
+from onestory_cli.evaluation.compare import compare_results, read_other
+from onestory_cli.evaluation.result import SCHEMA, BenchmarkResult, words
 from onestory_cli.evaluation.statistics import Estimate, tally
 from onestory_cli.evaluation.variants import Variant
 
 ROW = "later: colour"
 
 
-def result(films: dict[str, list[float]], *, name: str = "adaptive", steps: int = 12) -> Result:
+def result(films: dict[str, list[float]], *, name: str = "adaptive", steps: int = 12) -> BenchmarkResult:
     """One variant and one row, with the answers of every film."""
     item = tally(list(films.values()))
-    return Result(
+    return BenchmarkResult(
         model="tiny",
         suite="stories",
         variants=(Variant(name=name, policy="adaptive", frames=8, budget=1.0),),
@@ -36,7 +36,7 @@ def result(films: dict[str, list[float]], *, name: str = "adaptive", steps: int 
     )
 
 
-def written(item: Result, path: Path) -> Path:
+def written(item: BenchmarkResult, path: Path) -> Path:
     path.write_text(json.dumps(item.document()))
     return path
 
@@ -44,7 +44,7 @@ def written(item: Result, path: Path) -> Path:
 def test_only_shared_stories_count_and_they_are_paired(tmp_path: Path) -> None:
     then = result({"a": [0.0], "b": [1.0, 0.0], "gone": [1.0] * 9})
     now = result({"new": [0.0] * 9, "b": [1.0, 1.0], "a": [1.0]})
-    comparison = against(now, read_other(written(then, tmp_path / "then.json")))
+    comparison = compare_results(now, read_other(written(then, tmp_path / "then.json")))
     assert comparison.films == 2
     assert comparison.shares["adaptive, this"][ROW].percent == 100
     assert comparison.shares["adaptive, that"][ROW].percent == pytest.approx(100 / 3, abs=0.1)
@@ -61,13 +61,13 @@ def test_a_rounded_zero_has_no_sign() -> None:
 def test_single_columns_are_compared_whatever_they_are_called(tmp_path: Path) -> None:
     films = {"a": [1.0], "b": [0.0]}
     then = read_other(written(result(films, name="recent"), tmp_path / "then.json"))
-    comparison = against(result(films), then)
+    comparison = compare_results(result(films), then)
     assert list(comparison.shares) == ["adaptive, this", "recent, that"]
 
 
 def test_other_settings_are_told(tmp_path: Path) -> None:
     films = {"a": [1.0], "b": [0.0]}
-    comparison = against(result(films), read_other(written(result(films, steps=24), tmp_path / "then.json")))
+    comparison = compare_results(result(films), read_other(written(result(films, steps=24), tmp_path / "then.json")))
     assert comparison.unequal == ("steps",)
     assert comparison.note().endswith("paired over 2 stories; made with other steps")
 
@@ -79,7 +79,7 @@ def test_another_memory_is_told_and_a_guidance_that_no_column_has_is_not(tmp_pat
 
     def unequal(**change: object) -> tuple[str, ...]:
         then = replace(settings, variants=(replace(variant, **change),))
-        return against(now, read_other(written(then, tmp_path / "then.json"))).unequal
+        return compare_results(now, read_other(written(then, tmp_path / "then.json"))).unequal
 
     assert unequal() == ()
     assert unequal(budget=4.0, frames=6, guidance=3.0) == ("budget", "frames", "memory guidance")
@@ -90,7 +90,7 @@ def test_columns_that_remember_nothing_do_so_with_any_budget(tmp_path: Path) -> 
     now = result({"a": [1.0], "b": [0.0]}, name="none")
     now = replace(now, variants=(replace(now.variants[0], policy="none"),))
     then = replace(now, variants=(replace(now.variants[0], budget=4.0),))
-    assert against(now, read_other(written(then, tmp_path / "then.json"))).unequal == ()
+    assert compare_results(now, read_other(written(then, tmp_path / "then.json"))).unequal == ()
 
 
 def test_results_with_too_little_in_common_are_refused(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_results_with_too_little_in_common_are_refused(tmp_path: Path) -> None:
     )
     for other in others:
         with pytest.raises(OnestoryError, match="too little in common"):
-            against(now, read_other(written(other, tmp_path / "then.json")))
+            compare_results(now, read_other(written(other, tmp_path / "then.json")))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": "onestory.plan.v1"}', f'{{"schema": "{SCHEMA}"}}'])

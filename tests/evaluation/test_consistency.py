@@ -21,7 +21,7 @@ from onestory_cli.evaluation.consistency import (
     SUBJECT,
     measures_at,
 )
-from onestory_cli.evaluation.view import View
+from onestory_cli.evaluation.embeddings import View
 from onestory_cli.storyworld.stories import gap_story
 from onestory_cli.storyworld.world import WorldStory
 from tests.evaluation.conftest import WORLD, viewed

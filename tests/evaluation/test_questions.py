@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+from onestory_cli.evaluation.embeddings import Reading
 from onestory_cli.evaluation.questions import ABSENT_3, DETAIL, FIRST, LATER, OWN, PAIR, ROWS, answers, appearances
-from onestory_cli.evaluation.view import Reading
 from onestory_cli.storyworld.stories import gap_story, make_story
 from onestory_cli.storyworld.world import CharacterLook, WorldStory
 from tests.evaluation.conftest import WORLD, perfect

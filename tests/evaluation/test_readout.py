@@ -9,23 +9,23 @@ import numpy as np
 import pytest
 
 from onestory_cli.evaluation.readout import WEIGHTS, Readout, load_readout
-from onestory_cli.evaluation.teach import Lessons, draw_lessons, examine
+from onestory_cli.evaluation.train_readout import ReadoutData, measure_accuracy, render_readout_data
 from onestory_cli.storyworld.world import WorldConfig
 
 UNSEEN = range(7_000_000, 7_000_012)
 
 
 @pytest.fixture(scope="module")
-def lessons() -> Lessons:
+def lessons() -> ReadoutData:
     world = WorldConfig(
         species=("fox", "rabbit", "bear", "robot", "frog", "ghost"),
         colours=("red", "yellow", "green", "blue", "purple", "white"),
     )
-    return draw_lessons(UNSEEN, world)
+    return render_readout_data(UNSEEN, world)
 
 
-def test_reads_true_frames(readout: Readout, lessons: Lessons) -> None:
-    shares = examine(readout, lessons)
+def test_reads_true_frames(readout: Readout, lessons: ReadoutData) -> None:
+    shares = measure_accuracy(readout, lessons)
     wanted = {"species": 0.95, "colour": 0.95, "setting": 0.97, "accessory": 0.93, "accessory_colour": 0.9}
     assert {name: shares[name] for name, least in wanted.items() if shares[name] < least} == {}
 
@@ -36,18 +36,18 @@ def test_says_how_well_it_reads(readout: Readout) -> None:
     assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) < 2_000_000
 
 
-def test_reads_larger_and_fewer_frames(readout: Readout, lessons: Lessons) -> None:
+def test_reads_larger_and_fewer_frames(readout: Readout, lessons: ReadoutData) -> None:
     clips = lessons.pixels_BPHWC[:6, :1]
     larger = np.repeat(np.repeat(clips, 2, axis=2), 2, axis=3)
     assert [item.setting for item in readout.read(larger)] == [item.setting for item in readout.read(clips)]
 
 
-def test_batches_do_not_matter(readout: Readout, lessons: Lessons) -> None:
+def test_batches_do_not_matter(readout: Readout, lessons: ReadoutData) -> None:
     clips = lessons.pixels_BPHWC[:5]
     assert [item.looks for item in readout.read(clips, batch=2)] == [item.looks for item in readout.read(clips)]
 
 
-def test_saved_and_loaded_it_reads_the_same(readout: Readout, lessons: Lessons, tmp_path: Path) -> None:
+def test_saved_and_loaded_it_reads_the_same(readout: Readout, lessons: ReadoutData, tmp_path: Path) -> None:
     readout.save(tmp_path)
     again = load_readout(tmp_path)
     assert again.accuracy == readout.accuracy

@@ -11,12 +11,12 @@ import torch
 
 from onestory_cli.evaluation.questions import LATER, ROWS
 from onestory_cli.evaluation.readout import Readout
-from onestory_cli.evaluation.result import Result, markdown
-from onestory_cli.evaluation.seeing import CEILING, Conduct
-from onestory_cli.evaluation.storyworld import NOISE_STRIDE, evaluate, judge_selector
-from onestory_cli.evaluation.suites import Suite, ladder, length, stories
-from onestory_cli.evaluation.truth import world_of
+from onestory_cli.evaluation.result import BenchmarkResult, markdown
+from onestory_cli.evaluation.rollouts import CEILING, Conduct
+from onestory_cli.evaluation.storyworld import NOISE_STRIDE, evaluate, score_selector
+from onestory_cli.evaluation.suites import BenchmarkSuite, ladder, length, stories
 from onestory_cli.evaluation.variants import by_policy
+from onestory_cli.evaluation.world import world_of
 from onestory_cli.generate.denoise import DenoiseConfig
 from onestory_cli.generate.rollout import RolloutConfig, RolloutFilm, roll_out
 from onestory_cli.models.load import LoadedModel
@@ -29,17 +29,17 @@ ADAPTIVE, NONE = by_policy(("adaptive", "none"), (4.0,), frames=8)
 
 
 @pytest.fixture(scope="module")
-def result(model: LoadedModel, readout: Readout) -> Result:
+def result(model: LoadedModel, readout: Readout) -> BenchmarkResult:
     return evaluate(model, readout, suite=STORIES, variants=(ADAPTIVE, NONE), conduct=CONDUCT, world=WORLD)
 
 
-def test_random_weights_know_nothing(result: Result) -> None:
+def test_random_weights_know_nothing(result: BenchmarkResult) -> None:
     row = result.rows["adaptive"][f"{LATER}: all looks"]
     assert row.n > 0
     assert row.percent <= 25
 
 
-def test_every_column_asks_the_same_questions(result: Result) -> None:
+def test_every_column_asks_the_same_questions(result: BenchmarkResult) -> None:
     assert list(result.rows) == ["adaptive", "none", CEILING]
     asked = [row for row in ROWS if row in result.rows["adaptive"]]
     assert len(asked) > 20
@@ -48,10 +48,10 @@ def test_every_column_asks_the_same_questions(result: Result) -> None:
     assert list(result.differences) == ["adaptive - none"]
 
 
-def test_noise_seeds_ask_every_story_again(lively: LoadedModel, readout: Readout, result: Result) -> None:
+def test_noise_seeds_ask_every_story_again(lively: LoadedModel, readout: Readout, result: BenchmarkResult) -> None:
     """The answers over two noise seeds are those of two results with one seed each."""
 
-    def made(**fields: int) -> Result:
+    def made(**fields: int) -> BenchmarkResult:
         conduct = replace(CONDUCT, **fields)
         return evaluate(lively, readout, suite=STORIES, variants=(NONE,), conduct=conduct, world=WORLD)
 
@@ -63,21 +63,21 @@ def test_noise_seeds_ask_every_story_again(lively: LoadedModel, readout: Readout
     assert first.tallies["none"]["sharpness"].right_Z.tolist() != second.tallies["none"]["sharpness"].right_Z.tolist()
 
 
-def test_drawing_is_measured_against_the_true_frames(result: Result) -> None:
+def test_drawing_is_measured_against_the_true_frames(result: BenchmarkResult) -> None:
     """Random weights draw noise or nothing; the ceiling has passed the random VAE."""
     assert list(result.frechet) == ["adaptive", "none", CEILING]
     assert min(result.frechet.values()) > 0
     assert result.rows[CEILING]["sharpness"].n == 3 * 6
 
 
-def test_a_baseline_without_its_own_weights_is_noted(result: Result) -> None:
+def test_a_baseline_without_its_own_weights_is_noted(result: BenchmarkResult) -> None:
     (recent,) = by_policy(("recent",), (4.0,), frames=8)
     assert not any("trained to select" in note for note in result.notes())
     noted = replace(result, variants=(*result.variants, recent)).notes()
     assert any("`recent` runs on weights that were trained to select" in note for note in noted)
 
 
-def test_the_document_is_json_and_the_tables_agree(result: Result) -> None:
+def test_the_document_is_json_and_the_tables_agree(result: BenchmarkResult) -> None:
     document = json.loads(json.dumps(result.document()))
     assert document["schema"] == "onestory.evaluation.v1"
     assert set(document["tallies"]["none"]) == set(document["rows"]["ceiling"])
@@ -87,7 +87,7 @@ def test_the_document_is_json_and_the_tables_agree(result: Result) -> None:
     assert len({line.count("|") for line in lines}) == 1
 
 
-def test_a_result_says_how_well_it_reads(result: Result, readout: Readout) -> None:
+def test_a_result_says_how_well_it_reads(result: BenchmarkResult, readout: Readout) -> None:
     assert result.readout == readout.accuracy["decoded"]
     assert f"colour {result.readout['colour']:.1%}" in result.notes()[-1]
 
@@ -95,7 +95,9 @@ def test_a_result_says_how_well_it_reads(result: Result, readout: Readout) -> No
 @pytest.mark.parametrize(
     "suite", [ladder(2, WORLD, gaps=(1, 2)), length(2, WORLD, lengths=(6, 8))], ids=lambda suite: suite.name
 )
-def test_branches_and_long_films_are_measured_as_well(model: LoadedModel, readout: Readout, suite: Suite) -> None:
+def test_branches_and_long_films_are_measured_as_well(
+    model: LoadedModel, readout: Readout, suite: BenchmarkSuite
+) -> None:
     found = evaluate(model, readout, suite=suite, variants=(ADAPTIVE,), conduct=CONDUCT, world=WORLD)
     names = {part.name for film in suite.films for part in film.parts}
     assert {row.split(", ")[0] for row in found.shown} == names
@@ -132,7 +134,7 @@ def test_the_selector_is_judged_by_the_stories_relevance() -> None:
             rows.append([[2 * row.index(pick(row))] if row else [] for row in scores])
         return rows
 
-    good, bad = (judge_selector(STORIES.films, first_choices(pick), frames=2).first_choice for pick in (max, min))
+    good, bad = (score_selector(STORIES.films, first_choices(pick), frames=2).first_choice for pick in (max, min))
     assert good.n == bad.n > 0
     assert (good.percent, bad.percent) == (100, 0)
 

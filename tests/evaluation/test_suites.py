@@ -8,10 +8,10 @@ from onestory_cli.evaluation.consistency import CHARACTER, DYNAMIC, MEASURES
 from onestory_cli.evaluation.questions import ROWS, answers_at
 from onestory_cli.evaluation.suites import (
     SUITES,
-    Film,
-    Suite,
+    BenchmarkFilm,
+    BenchmarkSuite,
     SuiteBuilder,
-    ask,
+    film_answers,
     ladder,
     length,
     patterns,
@@ -39,19 +39,19 @@ def test_every_suite_has_a_name() -> None:
 
 
 @pytest.mark.parametrize("suite", MADE.values(), ids=MADE)
-def test_films_of_a_suite_can_be_made_together(suite: Suite) -> None:
+def test_films_of_a_suite_can_be_made_together(suite: BenchmarkSuite) -> None:
     assert len({len(film.story.shots) for film in suite.films}) == 1
     assert len({film.visible for film in suite.films}) == 1
     assert len({film.key for film in suite.films}) == len(suite.films)
 
 
-def asked(film: Film) -> list[tuple[str, float]]:
+def asked(film: BenchmarkFilm) -> list[tuple[str, float]]:
     """All answers of a perfect film."""
-    return [*ask(film, [viewed(shot) for shot in film.story.shots], [DRAWING] * len(film.story.shots))]
+    return [*film_answers(film, [viewed(shot) for shot in film.story.shots], [DRAWING] * len(film.story.shots))]
 
 
 @pytest.mark.parametrize("suite", MADE.values(), ids=MADE)
-def test_a_perfect_film_is_right_in_all_that_is_asked(suite: Suite) -> None:
+def test_a_perfect_film_is_right_in_all_that_is_asked(suite: BenchmarkSuite) -> None:
     answers = [answer for film in suite.films for answer in asked(film)]
     lower = (DYNAMIC, "colour shift since first")
     assert {row for row, value in answers if value != pytest.approx(1) and not row.endswith(lower)} == set()

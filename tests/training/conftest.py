@@ -10,12 +10,12 @@ import torch
 from onestory_cli.events import ignore
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.training.data import LatentData, PixelData
-from onestory_cli.training.recipe import Data, world_config
+from onestory_cli.training.recipe import StoryData, world_config
 from tests.tiny import tiny_folder, tiny_model, tiny_recipe
 
 __all__ = ["tiny_folder", "tiny_model"]
 
-DATA = Data(stories=4, vae_stories=2, shots=4, seed=20)
+DATA = StoryData(stories=4, vae_stories=2, shots=4, seed=20)
 
 
 @pytest.fixture(scope="session")

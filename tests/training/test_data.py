@@ -32,11 +32,11 @@ from onestory_cli.training.data import (
     known_words,
     pool_mask,
 )
-from onestory_cli.training.draw import augment, draw_pixels
-from onestory_cli.training.looks import ROLES, look_labels, setting_labels
-from onestory_cli.training.objective import draws
+from onestory_cli.training.objective import step_generators
+from onestory_cli.training.probes.labels import ROLES, look_labels, setting_labels
+from onestory_cli.training.probes.token_probe import NO_LABEL
 from onestory_cli.training.recipe import world_config
-from onestory_cli.training.shown import NO_LABEL
+from onestory_cli.training.rendering import augment, render_story
 from tests.tiny import tiny_recipe
 from tests.training.conftest import DATA
 
@@ -55,7 +55,7 @@ def batch(
     accents: bool = False,
     **settings: float,
 ) -> StoryBatch:
-    rng, _ = draws(3, 1, step)
+    rng, _ = step_generators(3, 1, step)
     shares = {"inflation": 0.0, "full_caption": 0.0, **settings}
     return latents.batch(rng, size=size, earlier=earlier, stories=stories, skip=skip, accents=accents, **shares)
 
@@ -73,7 +73,7 @@ def clips_of(made: StoryBatch, row: int) -> list[Tensor]:
 
 def test_a_batch_is_a_matter_of_seed_stage_and_step(latents: LatentData) -> None:
     def made(*place: int) -> StoryBatch:
-        rng, _ = draws(*place)
+        rng, _ = step_generators(*place)
         return latents.batch(rng, size=6, earlier=2, inflation=0.5, full_caption=0.5)
 
     first, again = made(3, 1, 7), made(3, 1, 7)
@@ -228,7 +228,7 @@ def test_full_captions_spell_everything_out(latents: LatentData) -> None:
 
 
 def test_latents_are_those_of_the_drawn_stories(latents: LatentData, tiny_model: LoadedModel) -> None:
-    pixels, cast, _ = draw_pixels(DATA.seed + 2, config=CONFIG, shots=DATA.shots)
+    pixels, cast, _ = render_story(DATA.seed + 2, config=CONFIG, shots=DATA.shots)
     with torch.no_grad():
         expected = tiny_model.codec.encode_video(np.concatenate([pixels, augment(pixels[:1], seed=DATA.seed + 2)]))
     torch.testing.assert_close(latents.latents[2], expected[:-1], atol=2e-3, rtol=2e-3)
@@ -248,7 +248,7 @@ def test_latents_are_kept_in_half_and_not_made_again(cache: Path, latents: Laten
 
 
 def test_windows_are_parts_of_clips_with_their_kinds(pixels: PixelData) -> None:
-    rng, _ = draws(3, 0, 0)
+    rng, _ = step_generators(3, 0, 0)
     frames, kinds = pixels.batch(rng, size=6, frames=3)
     assert (frames.shape, kinds.shape) == ((6, 3, 3, 64, 64), (6, 1, 3, 64, 64))
     assert (frames.dtype, kinds.dtype) == (torch.float32, torch.uint8)
@@ -288,7 +288,7 @@ def test_pixels_are_drawn_once_but_again_after_an_interruption(tmp_path: Path, c
     again = PixelData(tmp_path, config=CONFIG, data=DATA, emit=heard.append)
     assert heard == [DataPrepared(what="pixels", done=2, total=2)]
     assert np.array_equal(again.pixels, pixels.pixels)
-    assert np.array_equal(again.pixels[:4], draw_pixels(DATA.seed, config=CONFIG, shots=4)[0])
+    assert np.array_equal(again.pixels[:4], render_story(DATA.seed, config=CONFIG, shots=4)[0])
 
 
 def test_a_mask_is_pooled_to_cells_the_first_frame_alone() -> None:

@@ -19,7 +19,7 @@ from onestory_cli.models.load import LoadedModel, load_model
 from onestory_cli.training.data import LatentData
 from onestory_cli.training.distil import DistilObjective
 from onestory_cli.training.loop import run_stage
-from onestory_cli.training.objective import draws
+from onestory_cli.training.objective import step_generators
 from onestory_cli.training.optim import named_weights
 from onestory_cli.training.recipe import Stage
 from onestory_cli.training.run import train
@@ -54,7 +54,7 @@ def objective_of(latents: LatentData, *, dtype: str = "float32", **fields: Any) 
 
 
 def losses_of(objective: DistilObjective, step: int = 0) -> list[float]:
-    return [float(losses["loss"].detach()) for losses in objective(*draws(3, 0, step))]
+    return [float(losses["loss"].detach()) for losses in objective(*step_generators(3, 0, step))]
 
 
 def test_a_student_equal_to_an_unguided_teacher_has_no_loss(latents: LatentData) -> None:
@@ -76,7 +76,7 @@ def test_memory_does_not_guide_shots_that_introduce_a_character(latents: LatentD
 
 def test_the_target_is_the_guided_mean_velocity_over_a_step(latents: LatentData) -> None:
     objective = objective_of(latents, teacher_steps=2, inflation=0.0)
-    rng, noise = draws(3, 0, 0)
+    rng, noise = step_generators(3, 0, 0)
     with torch.no_grad():
         batch = objective._batch(rng)
         conditions = objective._conditions(batch, rng, noise)
@@ -99,7 +99,7 @@ def test_latents_follow_the_student(latents: LatentData) -> None:
     hook = objective.student.transformer.register_forward_pre_hook(lambda _, inputs: calls.append(inputs[0].detach()))
     losses_of(objective)
     hook.remove()
-    rng, noise = draws(3, 0, 0)
+    rng, noise = step_generators(3, 0, 0)
     batch = objective._batch(rng)
     with torch.no_grad():
         conditions = objective._conditions(batch, rng, noise)
@@ -119,7 +119,7 @@ def test_every_update_is_seen_by_the_next_step(latents: LatentData, dtype: str) 
     still, moving = objective_of(latents, dtype=dtype), objective_of(latents, dtype=dtype)
     before = losses_of(still)
     after = []
-    for losses in moving(*draws(3, 0, 0)):
+    for losses in moving(*step_generators(3, 0, 0)):
         after.append(float(losses["loss"].detach()))
         with torch.no_grad():
             moving.student.transformer.proj_out.weight.mul_(1.5)

@@ -16,12 +16,12 @@ from onestory_cli.events import Emit, Event, StageFinished, StageStarted, Traini
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.training.checkpoint import load_checkpoint
 from onestory_cli.training.data import LatentData, PixelData
-from onestory_cli.training.looks import LOOK_CLASSES, WordReader
 from onestory_cli.training.loop import run_stage
 from onestory_cli.training.objective import ShotObjective, VaeObjective
 from onestory_cli.training.optim import named_weights
+from onestory_cli.training.probes.labels import LOOK_CLASSES, WordProbe
+from onestory_cli.training.probes.token_probe import TokenProbe
 from onestory_cli.training.recipe import Stage
-from onestory_cli.training.shown import TokenReader
 from tests.tiny import tiny_built, tiny_recipe
 
 COMMON: dict[str, Any] = {"steps": 4, "batch": 2, "rate": 1e-2, "matrix_rate": 1e-2, "warmup": 2, "ema": 0.9}
@@ -50,8 +50,8 @@ class Data:
         folder.mkdir(exist_ok=True)
         model = tiny_built()
         modules = modules_of(model, stage)
-        readers = {"looks": TokenReader(32, LOOK_CLASSES)} if stage.looks_weight else {}
-        words = WordReader(16) if stage.looks_weight else None
+        readers = {"looks": TokenProbe(32, LOOK_CLASSES)} if stage.looks_weight else {}
+        words = WordProbe(16) if stage.looks_weight else None
         modules |= {**readers, "words": words} if words else {}
         objective = (
             VaeObjective(model=model, data=self.pixels, stage=stage)

@@ -17,19 +17,19 @@ from torch import Tensor
 
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.training.data import CHARACTER, EYE, MOUTH, OUTLINE, LatentData, PixelData
-from onestory_cli.training.looks import LOOK_CLASSES, ROLE_CLASSES, SETTING_CLASSES, WordReader
 from onestory_cli.training.objective import (
     Losses,
     ShotObjective,
     TextObjective,
     VaeObjective,
-    draws,
     latent_statistics,
     pixel_weights,
     relevance_order,
+    step_generators,
 )
+from onestory_cli.training.probes.labels import LOOK_CLASSES, ROLE_CLASSES, SETTING_CLASSES, WordProbe
+from onestory_cli.training.probes.token_probe import TokenProbe
 from onestory_cli.training.recipe import Stage
-from onestory_cli.training.shown import TokenReader
 from tests.tiny import tiny_built
 
 STAGE = Stage(
@@ -59,7 +59,7 @@ def losses(model: LoadedModel, latents: LatentData) -> Objective:
 
     def call(step: int = 0, **fields: Any) -> Losses:
         stage = replace(STAGE, **fields)
-        return ShotObjective(model=model, data=latents, stage=stage)(*draws(3, 1, step))
+        return ShotObjective(model=model, data=latents, stage=stage)(*step_generators(3, 1, step))
 
     return call
 
@@ -79,7 +79,7 @@ def shown(model: LoadedModel) -> Iterator[list[dict[str, Any]]]:
 
 def test_draws_are_a_matter_of_seed_stage_and_step() -> None:
     def numbers(*place: int) -> tuple[float, float]:
-        rng, noise = draws(*place)
+        rng, noise = step_generators(*place)
         return rng.random(), float(torch.rand((), generator=noise))
 
     places = [(3, 1, 7), (4, 1, 7), (3, 2, 7), (3, 1, 8)]
@@ -131,15 +131,15 @@ def test_what_tokens_show_is_read_off_a_block_and_teach_those_up_to_it(
     target: str,
 ) -> None:
     config = model.transformer.config
-    reader = TokenReader(config.num_attention_heads * config.attention_head_dim, classes)
+    reader = TokenProbe(config.num_attention_heads * config.attention_head_dim, classes)
     asked = {f"{name}_weight": 0.5, f"{name}_block": 0}
     stage = replace(STAGE, kind=kind, target=target, selection_weight=0.0, **asked)
     objective = ShotObjective(model=model, data=latents, stage=stage, readers={name: reader})
-    made = objective(*draws(3, 1, 0))
+    made = objective(*step_generators(3, 1, 0))
     assert {f"{name}_{flow}", f"flow_{flow}"} < set(made)
     assert made[f"{name}_{flow}"] > 0.1
     torch.testing.assert_close(made["loss"].detach(), made[f"flow_{flow}"] + 0.5 * made[f"{name}_{flow}"])
-    (made["loss"] - ShotObjective(model=model, data=latents, stage=stage)(*draws(3, 1, 0))["loss"]).backward()
+    (made["loss"] - ShotObjective(model=model, data=latents, stage=stage)(*step_generators(3, 1, 0))["loss"]).backward()
     moved = [max(float(value.grad.abs().max()) for value in block.parameters()) for block in model.transformer.blocks]
     assert moved[0] > 100 * moved[1]  # the flow losses of the two cancel out
     for part in (model.transformer, model.text.encoder, model.selector, model.conditioner):
@@ -147,13 +147,13 @@ def test_what_tokens_show_is_read_off_a_block_and_teach_those_up_to_it(
 
 
 def test_words_teach_the_text_encoder_and_empty_captions_nothing(model: LoadedModel, latents: LatentData) -> None:
-    reader = WordReader(model.text.encoder.config.d_model)
+    reader = WordProbe(model.text.encoder.config.d_model)
     stage = replace(STAGE, kind="base", words_weight=0.5)
-    made = ShotObjective(model=model, data=latents, stage=stage, words=reader)(*draws(3, 1, 0))
+    made = ShotObjective(model=model, data=latents, stage=stage, words=reader)(*step_generators(3, 1, 0))
     torch.testing.assert_close(made["loss"].detach(), made["flow_alone"] + 0.5 * made["words"])
     assert made["words"] > 0.1
     silent = replace(stage, drop_text=1.0)
-    assert ShotObjective(model=model, data=latents, stage=silent, words=reader)(*draws(3, 1, 0))["words"] == 0
+    assert ShotObjective(model=model, data=latents, stage=silent, words=reader)(*step_generators(3, 1, 0))["words"] == 0
 
 
 def test_a_text_stage_teaches_the_encoder_alone_and_holds_it_back(model: LoadedModel, latents: LatentData) -> None:
@@ -164,9 +164,9 @@ def test_a_text_stage_teaches_the_encoder_alone_and_holds_it_back(model: LoadedM
     with torch.no_grad():
         moving.text.encoder.shared.weight.mul_(1.1)
     stage = replace(STAGE, kind="text", keep_weight=0.5)
-    words = WordReader(model.text.encoder.config.d_model)
+    words = WordProbe(model.text.encoder.config.d_model)
     objective = TextObjective(model=moving, data=latents, stage=stage, words=words, before=before)
-    made = objective(*draws(3, 1, 0))
+    made = objective(*step_generators(3, 1, 0))
     assert made["moved"] > 1e-4
     torch.testing.assert_close(made["loss"].detach(), made["words"] + 0.5 * made["moved"])
     made["loss"].backward()
@@ -226,7 +226,7 @@ def test_a_given_first_frame_is_not_part_of_the_error(
 
         monkeypatch.setattr(model.transformer, "forward", answer)
         stage = replace(STAGE, kind="base", first_frame=1.0)
-        return float(ShotObjective(model=model, data=latents, stage=stage)(*draws(3, 1, 0))["loss"])
+        return float(ShotObjective(model=model, data=latents, stage=stage)(*step_generators(3, 1, 0))["loss"])
 
     assert error_of(0) < 100 < error_of(1)
 
@@ -314,7 +314,7 @@ def test_characters_and_accents_weigh_more_than_what_is_around_them(
     monkeypatch.setattr(ShotObjective, "_velocity", lambda _self, noisy, *_, **__: torch.zeros_like(noisy))
     stage = replace(STAGE, kind="base", batch=16, character_weight=4.0, accent_weight=2.0)
     objective = ShotObjective(model=model, data=latents, stage=stage)
-    rng, noise = draws(3, 1, 0)
+    rng, noise = step_generators(3, 1, 0)
     batch = objective._batch(rng, remembers=False)
     torch.randn(16, generator=noise)  # times
     squared_BTHW = (torch.randn(batch.target_BCTHW.shape, generator=noise) - batch.target_BCTHW).square().mean(1)
@@ -323,7 +323,7 @@ def test_characters_and_accents_weigh_more_than_what_is_around_them(
     weight_BTHW = 1 + 4 * (2 * cast_BTHW).clamp(max=1) + 2 * (2 * accent_BTHW).clamp(max=1)
     expected = (weight_BTHW * squared_BTHW).mean() / weight_BTHW.mean()
     assert accent_BTHW.max() > 0.5
-    torch.testing.assert_close(objective(*draws(3, 1, 0))["flow_alone"], expected)
+    torch.testing.assert_close(objective(*step_generators(3, 1, 0))["flow_alone"], expected)
 
 
 @pytest.fixture
@@ -333,7 +333,7 @@ def vae_stage() -> Stage:
 
 def test_the_vae_learns_from_clips(model: LoadedModel, pixels: PixelData, vae_stage: Stage) -> None:
     objective = VaeObjective(model=model, data=pixels, stage=vae_stage)
-    first, again = objective(*draws(3, 0, 0)), objective(*draws(3, 0, 0))
+    first, again = objective(*step_generators(3, 0, 0)), objective(*step_generators(3, 0, 0))
     assert set(first) == {"loss", "psnr", "kl"}
     assert torch.equal(first["loss"], again["loss"])
     first["loss"].backward()
@@ -344,18 +344,18 @@ def test_the_vae_learns_from_clips(model: LoadedModel, pixels: PixelData, vae_st
 def test_a_vae_that_returns_its_input_has_no_error(
     model: LoadedModel, pixels: PixelData, vae_stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clip, _ = pixels.batch(draws(3, 0, 0)[0], size=2, frames=5)
+    clip, _ = pixels.batch(step_generators(3, 0, 0)[0], size=2, frames=5)
     off = clip.clone()
     off[:, :, 0] += 0.5
     monkeypatch.setattr("onestory_cli.training.objective.decode_clips", lambda *_: clip)
     perfect = VaeObjective(model=model, data=pixels, stage=replace(vae_stage, kl=0.0))
-    assert float(perfect(*draws(3, 0, 0))["loss"].detach()) == pytest.approx(0, abs=1e-6)
+    assert float(perfect(*step_generators(3, 0, 0))["loss"].detach()) == pytest.approx(0, abs=1e-6)
     monkeypatch.setattr("onestory_cli.training.objective.decode_clips", lambda *_: off)
     flat = replace(vae_stage, kl=0.0, character_weight=0.0)
-    plain = float(VaeObjective(model=model, data=pixels, stage=flat)(*draws(3, 0, 0))["loss"].detach())
+    plain = float(VaeObjective(model=model, data=pixels, stage=flat)(*step_generators(3, 0, 0))["loss"].detach())
     assert plain == pytest.approx((0.5 + 0.25) / 5, rel=1e-4)
     heavy = VaeObjective(model=model, data=pixels, stage=replace(flat, first_weight=3.0))
-    assert float(heavy(*draws(3, 0, 0))["loss"].detach()) == pytest.approx(3 * 0.75 / 7, rel=1e-4)
+    assert float(heavy(*step_generators(3, 0, 0))["loss"].detach()) == pytest.approx(3 * 0.75 / 7, rel=1e-4)
 
 
 def test_pixels_weigh_what_they_show() -> None:

@@ -12,7 +12,7 @@ import yaml
 from onestory_cli.errors import OnestoryError
 from onestory_cli.storyworld.world import HELD_OUT
 from onestory_cli.training.adapter.recipe import is_adapter_recipe
-from onestory_cli.training.recipe import Recipe, Stage, World, read_recipe, world_config
+from onestory_cli.training.recipe import Recipe, Stage, WorldSubset, read_recipe, world_config
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "recipes"
 FROM_THE_START = [*itertools.filterfalse(is_adapter_recipe, sorted(EXAMPLES.glob("*.yaml")))]
@@ -66,7 +66,7 @@ def _leveled(recipe: Recipe) -> Recipe:
 
 def test_what_is_left_out_takes_its_default(tmp_path: Path) -> None:
     recipe = read(tmp_path, RECIPE)
-    assert (recipe.seed, recipe.dtype, recipe.world, recipe.data.shots) == (0, "bfloat16", World(), 6)
+    assert (recipe.seed, recipe.dtype, recipe.world, recipe.data.shots) == (0, "bfloat16", WorldSubset(), 6)
     assert recipe.stages[0] == Stage(name="vae", kind="vae", steps=4, batch=2, rate=0.001)
     assert recipe.model.transformer.width == 256
 
@@ -151,6 +151,6 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_empty_list_of_the_world_means_all_of_it() -> None:
-    config = world_config(World(species=("fox", "bear"), size=32))
+    config = world_config(WorldSubset(species=("fox", "bear"), size=32))
     assert config.species == ("fox", "bear")
     assert (config.size, len(config.settings)) == (32, 8)

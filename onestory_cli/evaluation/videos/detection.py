@@ -47,7 +47,7 @@ class Box:
 Found = list[Box | None]  # one per frame
 
 
-class Detector(Protocol):
+class CharacterDetector(Protocol):
     """Finds each of several looks in each of several frames."""
 
     network: Loaded
@@ -118,7 +118,7 @@ class ClassDetector:
         return boxes
 
 
-def load_detector(source: str, device: torch.device, *, threshold: float | None = None) -> Detector:
+def load_detector(source: str, device: torch.device, *, threshold: float | None = None) -> CharacterDetector:
     """See `load_network`; without a threshold, the usual one of the network."""
     network = load_network(source, "detector", KINDS, device)
     kind = network.model.config.model_type
@@ -126,7 +126,7 @@ def load_detector(source: str, device: torch.device, *, threshold: float | None 
     return PhraseDetector(network, least) if kind == "grounding-dino" else ClassDetector(network, least)
 
 
-def without(pixels_HW3: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
+def paint_over(pixels_HW3: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
     """A frame whose boxes are painted over with the mean colour of the rest."""
     outside = np.ones(pixels_HW3.shape[:2], bool)
     for box in boxes:

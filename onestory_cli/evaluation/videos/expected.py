@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from onestory_cli.evaluation.embeddings import Reading
 from onestory_cli.evaluation.questions import compare
-from onestory_cli.evaluation.view import Reading
 from onestory_cli.storyworld.vocabulary import ACCESSORIES, COLOURS, SETTINGS, SPECIES, tokens
 from onestory_cli.storyworld.world import CharacterLook
 

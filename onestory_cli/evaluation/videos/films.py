@@ -30,7 +30,7 @@ class Clip:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Film:
+class MeasuredFilm:
     """Clips in film order, and the looks of the characters and settings (`places`) that their captions name.
 
     missing: shots of the story that have no whole clip
@@ -43,7 +43,7 @@ class Film:
     missing: tuple[str, ...] = ()
 
 
-def read_film(folder: Path, story: Story | None = None) -> Film:
+def read_film(folder: Path, story: Story | None = None) -> MeasuredFilm:
     """The film of a run directory or of a folder of clips; `story` says what a folder's clips should show.
 
     Clips are matched with shots by name (opening.mp4 is the shot "opening"), or else by order.
@@ -58,11 +58,13 @@ def read_film(folder: Path, story: Story | None = None) -> Film:
         help = "name a run directory that holds finished shots, or a folder of .mp4 files"
         raise OnestoryError("T632", f'"{folder}" holds no clips', help=help, exit=ExitCode.USAGE)
     if story is None:
-        return Film(name=folder.resolve().name, clips=tuple(Clip(shot=name, path=path) for name, path in paths.items()))
+        return MeasuredFilm(
+            name=folder.resolve().name, clips=tuple(Clip(shot=name, path=path) for name, path in paths.items())
+        )
     return _of_story(folder, story, _matched(folder, paths, story))
 
 
-def _of_run(folder: Path, story: Story | None) -> Film:
+def _of_run(folder: Path, story: Story | None) -> MeasuredFilm:
     run = Run.open(folder)
     state = run.state()
     assert state is not None, "it has a run.json"
@@ -76,10 +78,12 @@ def _of_run(folder: Path, story: Story | None) -> Film:
     return _of_story(folder, story or frozen, _matched(folder, paths, story) if story else paths, captions)
 
 
-def _of_story(folder: Path, story: Story, paths: Mapping[str, Path], captions: Mapping[str, str] | None = None) -> Film:
+def _of_story(
+    folder: Path, story: Story, paths: Mapping[str, Path], captions: Mapping[str, str] | None = None
+) -> MeasuredFilm:
     shots = [shot for shot in story.shots if shot.id in paths]
     named = {mention.id for shot in shots for mention in shot.mentions}
-    return Film(
+    return MeasuredFilm(
         name=folder.resolve().name,
         clips=tuple(
             _clip(shot, paths[shot.id], (captions or {}).get(shot.id, shot.resolved_caption)) for shot in shots

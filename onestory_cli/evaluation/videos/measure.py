@@ -16,8 +16,8 @@ import numpy as np
 from torch import Tensor
 
 from onestory_cli.evaluation.videos.alignment import Aligner
-from onestory_cli.evaluation.videos.detection import Box, Detector, Found, without
-from onestory_cli.evaluation.videos.films import Clip, Film
+from onestory_cli.evaluation.videos.detection import Box, CharacterDetector, Found, paint_over
+from onestory_cli.evaluation.videos.films import Clip, MeasuredFilm
 from onestory_cli.evaluation.videos.frames import spread
 from onestory_cli.evaluation.videos.likeness import Embedder, consistency, cosine, mean_direction, pairwise
 from onestory_cli.evaluation.videos.motion import motion, moves
@@ -51,20 +51,20 @@ class Sight:
     right: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
 
 
-class Looker(Protocol):
+class ClipReader(Protocol):
     """Whoever can look at a clip."""
 
-    def look(self, clip: Clip, film: Film, pixels_PHW3: np.ndarray) -> Sight: ...
+    def look(self, clip: Clip, film: MeasuredFilm, pixels_PHW3: np.ndarray) -> Sight: ...
 
     def provenance(self) -> Mapping[str, Mapping[str, str | None] | None]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class Eyes:
+class VideoNetworks:
     """The networks that look; None leaves out what a network measures."""
 
     embedder: Embedder | None = None
-    detector: Detector | None = None
+    detector: CharacterDetector | None = None
     aligner: Aligner | None = None
 
     def provenance(self) -> dict[str, dict[str, str | None] | None]:
@@ -72,7 +72,7 @@ class Eyes:
         named = {"embedder": self.embedder, "detector": self.detector, "aligner": self.aligner}
         return {role: eye.network.provenance() if eye else None for role, eye in named.items()}
 
-    def look(self, clip: Clip, film: Film, pixels_PHW3: np.ndarray) -> Sight:
+    def look(self, clip: Clip, film: MeasuredFilm, pixels_PHW3: np.ndarray) -> Sight:
         """Look at `FRAMES` frames of a clip, and at all of it for its caption."""
         frames = [pixels_PHW3[place] for place in spread(len(pixels_PHW3), FRAMES)]
         boxes = _find(clip, film, frames, self.detector)
@@ -93,7 +93,7 @@ class Eyes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class SeenClip:
     """What one clip gives: its measures, what was seen in it, and its mean colour."""
 
     measures: ShotMeasures
@@ -101,7 +101,7 @@ class Seen:
     colour: np.ndarray
 
 
-def look_at(film: Film, eyes: Looker, emit: Emit = ignore) -> list[Seen]:
+def measure_clips(film: MeasuredFilm, eyes: ClipReader, emit: Emit = ignore) -> list[SeenClip]:
     """Look at every clip of a film.
 
     Raises:
@@ -114,7 +114,7 @@ def look_at(film: Film, eyes: Looker, emit: Emit = ignore) -> list[Seen]:
     return _with_identity(seen)
 
 
-def characters(film: Film, seen: Sequence[Seen]) -> tuple[Entity, ...]:
+def characters(film: MeasuredFilm, seen: Sequence[SeenClip]) -> tuple[Entity, ...]:
     """Every named character: how alike its crops are, over the shots in which it was found."""
     entities = []
     for name in film.looks:
@@ -124,7 +124,7 @@ def characters(film: Film, seen: Sequence[Seen]) -> tuple[Entity, ...]:
     return tuple(entities)
 
 
-def settings(film: Film, seen: Sequence[Seen]) -> tuple[Entity, ...]:
+def settings(film: MeasuredFilm, seen: Sequence[SeenClip]) -> tuple[Entity, ...]:
     """Every named setting: how alike the backgrounds are of the shots that name it, and how far their colours drift."""
     entities = []
     for name in dict.fromkeys(name for clip in film.clips for name in clip.settings):
@@ -136,7 +136,7 @@ def settings(film: Film, seen: Sequence[Seen]) -> tuple[Entity, ...]:
     return tuple(entities)
 
 
-def _named(film: Film, seen: Sequence[Seen]) -> Iterator[tuple[Clip, Seen]]:
+def _named(film: MeasuredFilm, seen: Sequence[SeenClip]) -> Iterator[tuple[Clip, SeenClip]]:
     return zip(film.clips, seen, strict=True)
 
 
@@ -146,7 +146,7 @@ def _entity(name: str, directions_D: Sequence[Tensor | None], *, looked: bool) -
     return Entity(id=name, shots=len(directions_D), found=len(found) if looked else None, likeness=pairwise(found))
 
 
-def _with_identity(seen: Sequence[Seen]) -> list[Seen]:
+def _with_identity(seen: Sequence[SeenClip]) -> list[SeenClip]:
     """Say of every shot how like their first shot its characters look; that is the first in which each was found."""
     first: dict[str, Tensor] = {}
     told = []
@@ -159,11 +159,11 @@ def _with_identity(seen: Sequence[Seen]) -> list[Seen]:
     return told
 
 
-def _look(clip: Clip, film: Film, eyes: Looker) -> Seen:
+def _look(clip: Clip, film: MeasuredFilm, eyes: ClipReader) -> SeenClip:
     pixels_PHW3, fps = read_clip(clip.path), probe(clip.path).fps
     sight = eyes.look(clip, film, pixels_PHW3)
     way, (cuts, flashes) = motion(pixels_PHW3, fps), sudden(pixels_PHW3)
-    return Seen(
+    return SeenClip(
         measures=ShotMeasures(
             shot=clip.shot,
             clip=digest(clip.path).sha256,
@@ -185,7 +185,9 @@ def _look(clip: Clip, film: Film, eyes: Looker) -> Seen:
     )
 
 
-def _find(clip: Clip, film: Film, frames: Sequence[np.ndarray], detector: Detector | None) -> dict[str, Found]:
+def _find(
+    clip: Clip, film: MeasuredFilm, frames: Sequence[np.ndarray], detector: CharacterDetector | None
+) -> dict[str, Found]:
     """The boxes of every character that the caption names, one per frame."""
     if detector is None:
         return {name: [None] * len(frames) for name in clip.characters}
@@ -193,11 +195,11 @@ def _find(clip: Clip, film: Film, frames: Sequence[np.ndarray], detector: Detect
     return dict(zip(clip.characters, detector.find(frames, looks) if looks else [], strict=True))
 
 
-def _grounds(frames: Sequence[np.ndarray], boxes: Mapping[str, Found], eyes: Eyes) -> list[np.ndarray]:
+def _grounds(frames: Sequence[np.ndarray], boxes: Mapping[str, Found], eyes: VideoNetworks) -> list[np.ndarray]:
     """The frames in which all characters were found, painted over where they are. None where nobody could look."""
     rows = [[row[index] for row in boxes.values()] for index in range(len(frames))]
     whole = zip(frames, rows, strict=True) if eyes.detector or not boxes else ()
-    return [without(frame, _all(row)) for frame, row in whole if None not in row]
+    return [paint_over(frame, _all(row)) for frame, row in whole if None not in row]
 
 
 def _all(row: Sequence[Box | None]) -> list[Box]:

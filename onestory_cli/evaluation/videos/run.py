@@ -12,9 +12,16 @@ import transformers
 
 from onestory_cli.evaluation.videos.alignment import load_aligner
 from onestory_cli.evaluation.videos.detection import load_detector
-from onestory_cli.evaluation.videos.films import Film
+from onestory_cli.evaluation.videos.films import MeasuredFilm
 from onestory_cli.evaluation.videos.likeness import load_embedder
-from onestory_cli.evaluation.videos.measure import FRAMES, Eyes, Looker, characters, look_at, settings
+from onestory_cli.evaluation.videos.measure import (
+    FRAMES,
+    ClipReader,
+    VideoNetworks,
+    characters,
+    measure_clips,
+    settings,
+)
 from onestory_cli.evaluation.videos.networks import Role
 from onestory_cli.evaluation.videos.result import VideoResult
 from onestory_cli.events import Emit, ignore
@@ -22,7 +29,9 @@ from onestory_cli.models.load import pick_device
 from onestory_cli.version import __version__
 
 
-def load_eyes(sources: Mapping[Role, str | None], device: str = "auto", *, threshold: float | None = None) -> Eyes:
+def load_networks(
+    sources: Mapping[Role, str | None], device: str = "auto", *, threshold: float | None = None
+) -> VideoNetworks:
     """The networks of each role; a role without one is left out.
 
     Raises:
@@ -30,21 +39,21 @@ def load_eyes(sources: Mapping[Role, str | None], device: str = "auto", *, thres
     """
     target = pick_device(device)
     embedder, detector, aligner = sources["embedder"], sources["detector"], sources["aligner"]
-    return Eyes(
+    return VideoNetworks(
         embedder=load_embedder(embedder, target) if embedder else None,
         detector=load_detector(detector, target, threshold=threshold) if detector else None,
         aligner=load_aligner(aligner, target) if aligner else None,
     )
 
 
-def measure_film(film: Film, eyes: Looker, *, emit: Emit = ignore) -> VideoResult:
+def measure_film(film: MeasuredFilm, eyes: ClipReader, *, emit: Emit = ignore) -> VideoResult:
     """Look at every clip of a film, and add up.
 
     Raises:
         OnestoryError: M508 for a clip that is no readable video.
     """
     started = time.monotonic()
-    seen = look_at(film, eyes, emit)
+    seen = measure_clips(film, eyes, emit)
     return VideoResult(
         film=film.name,
         missing=film.missing,

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.evaluation.videos.films import Film
+from onestory_cli.evaluation.videos.films import MeasuredFilm
 from onestory_cli.utils.text import shell_quote
 
 VIDEOS, CAPTIONS = "videos", "prompts.json"
@@ -22,7 +22,7 @@ DIMENSIONS = (
 )
 
 
-def export_vbench(film: Film, folder: Path) -> str:
+def export_vbench(film: MeasuredFilm, folder: Path) -> str:
     """Write videos/<number>-<shot>.<suffix> and prompts.json (file name -> caption); returns the command to run.
 
     Raises:
@@ -44,7 +44,7 @@ def export_vbench(film: Film, folder: Path) -> str:
     )
 
 
-def _write(film: Film, folder: Path) -> None:
+def _write(film: MeasuredFilm, folder: Path) -> None:
     (folder / VIDEOS).mkdir(parents=True)
     captions = {}
     for index, clip in enumerate(film.clips):

@@ -1,7 +1,7 @@
 """A film of the storyworld, looked at by the read-out that is in the package: no other network is needed.
 
-What the read-out's queries pool from a frame is a soft crop of a species, so it finds and embeds at once; `view.py` has
-how well. It knows characters by their species: of two of one species in a shot, neither can be told.
+The read-out's queries pool a soft crop of each species from a frame, so it finds and embeds in one pass. Its accuracy
+is in `embeddings.py`. It identifies characters by species, so two of one species in a shot are left out.
 Shape letters: P frames, D width of an embedding, H W.
 """
 
@@ -17,7 +17,7 @@ import torch
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.evaluation.readout import WEIGHTS, Readout, load_readout
 from onestory_cli.evaluation.videos.expected import marks_of
-from onestory_cli.evaluation.videos.films import Clip, Film
+from onestory_cli.evaluation.videos.films import Clip, MeasuredFilm
 from onestory_cli.evaluation.videos.frames import spread
 from onestory_cli.evaluation.videos.likeness import consistency, mean_direction
 from onestory_cli.evaluation.videos.measure import FRAMES, Sight
@@ -29,7 +29,7 @@ from onestory_cli.utils.text import shell_quote
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorldEyes:
+class ReadoutReader:
     """The read-out in the place of detector and embedder."""
 
     readout: Readout
@@ -39,7 +39,7 @@ class WorldEyes:
         weights = fingerprint(str(WEIGHTS))
         return {"readout": {"source": "readout", "kind": "readout", "commit": None, "fingerprint": weights}}
 
-    def look(self, clip: Clip, film: Film, pixels_PHW3: np.ndarray) -> Sight:
+    def look(self, clip: Clip, film: MeasuredFilm, pixels_PHW3: np.ndarray) -> Sight:
         """Look at `FRAMES` frames, each by itself."""
         frames_PHW3 = pixels_PHW3[spread(len(pixels_PHW3), FRAMES)]
         views = self.readout.view(frames_PHW3[:, None])
@@ -59,7 +59,7 @@ class WorldEyes:
         )
 
     def _right(
-        self, clip: Clip, film: Film, frames_PHW3: np.ndarray, species: Sequence[str]
+        self, clip: Clip, film: MeasuredFilm, frames_PHW3: np.ndarray, species: Sequence[str]
     ) -> dict[str, dict[str, bool]]:
         """Per character and setting that the caption names, which attributes the clip shows as described.
 
@@ -79,7 +79,7 @@ def species_of(looks: Sequence[str]) -> list[str]:
     return [kind if known.count(kind) == 1 else "" for kind in known]
 
 
-def world_eyes(folder: Path) -> WorldEyes:
+def load_readout_reader(folder: Path) -> ReadoutReader:
     """Eyes for the film of a run directory.
 
     Raises:
@@ -94,4 +94,4 @@ def world_eyes(folder: Path) -> WorldEyes:
             help=f"other networks look at any film: `onestory evaluate {shell_quote(folder)} --out scores.json`",
             exit=ExitCode.USAGE,
         )
-    return WorldEyes(readout=load_readout())
+    return ReadoutReader(readout=load_readout())

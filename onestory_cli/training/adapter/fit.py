@@ -34,7 +34,7 @@ def fit(recipe: AdapterRecipe, path: Path, adapter: Path) -> Fit:
         OnestoryError: T601 for sizes or an expert that the base does not have, M5xx for a base that is not there.
     """
     spec = find(recipe.base, beside=path.parent)
-    if faults := [*misfits(recipe, spec)]:
+    if faults := [*incompatibilities(recipe, spec)]:
         help = f"the base {spec.name} makes {spec.width}x{spec.height} and {spec.frames} frames"
         raise OnestoryError("T601", f"{path}: {'; '.join(faults)}", help=help)
     require_weights(spec)
@@ -63,7 +63,7 @@ def fit(recipe: AdapterRecipe, path: Path, adapter: Path) -> Fit:
     )
 
 
-def misfits(recipe: AdapterRecipe, spec: ModelSpec) -> Iterator[str]:
+def incompatibilities(recipe: AdapterRecipe, spec: ModelSpec) -> Iterator[str]:
     """What a recipe asks for and its base cannot do."""
     width, height = recipe.size or (spec.width, spec.height)
     frames = recipe.frames or spec.frames

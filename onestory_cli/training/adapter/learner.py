@@ -20,9 +20,9 @@ from onestory_cli.memory.levels import allocate
 from onestory_cli.memory.selector import selection_loss
 from onestory_cli.models.model import TRAIN_TIMESTEPS
 from onestory_cli.training.adapter.base import AdapterModel
-from onestory_cli.training.adapter.recipe import Learning, Memory
+from onestory_cli.training.adapter.recipe import AdapterMemory, Learning
 from onestory_cli.training.adapter.triples import Triples
-from onestory_cli.training.objective import Losses, by_chance
+from onestory_cli.training.objective import Losses, shuffle_real_first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +57,11 @@ class Noise:
         return self.least + (self.most - self.least) * level_B
 
 
-def choose_at_random(
+def draw_choices(
     batch: Triples,
     *,
     learning: Learning,
-    memory: Memory,
+    memory: AdapterMemory,
     noise: Noise,
     step: int,
     alone: bool,
@@ -77,7 +77,7 @@ def choose_at_random(
         noise_BCTHW=torch.randn(batch.target_BCTHW.shape, generator=chance),
         time_B=noise.draw(len(batch.target_BCTHW), chance),
         roughness_BFCHW=memory.noise * roughness,
-        order_BF=by_chance(batch.real_BF, chance) if warming else None,
+        order_BF=shuffle_real_first(batch.real_BF, chance) if warming else None,
         frames=min(int(rng.choice(memory.remembered)), most),
         budget=float(rng.choice(memory.budgets)),
         alone=alone,

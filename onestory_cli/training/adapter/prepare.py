@@ -22,14 +22,14 @@ from onestory_cli.models.spec import FirstFrameInput
 from onestory_cli.training.adapter.base import Base, PictureModel
 from onestory_cli.training.adapter.cache import Shards, key_of
 from onestory_cli.training.adapter.labels import ImageEncoder, load_image_encoder, pictures_of
-from onestory_cli.training.adapter.source import Format, Source
-from onestory_cli.training.draw import augment
+from onestory_cli.training.adapter.source import ShotSource, VideoFormat
+from onestory_cli.training.rendering import augment
 
 Place = tuple[int, int]  # (video, shot)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Share:
+class WorkSplit:
     """The part of the work that one of several processes does."""
 
     index: int = 0
@@ -43,8 +43,8 @@ class Share:
 class Keys:
     """The names in a cache of all that is made of a source."""
 
-    source: Source
-    format: Format
+    source: ShotSource
+    format: VideoFormat
     text: str
     video: str
     encoders: tuple[str, ...]
@@ -118,7 +118,7 @@ class Keys:
 
 
 @torch.inference_mode()
-def encode_captions(keys: Keys, base: Base, cache: Shards, share: Share, emit: Emit) -> None:
+def encode_captions(keys: Keys, base: Base, cache: Shards, share: WorkSplit, emit: Emit) -> None:
     """Put every caption into the cache that is not there."""
     missing = [caption for caption in share.of(keys.captions) if keys.caption(caption) not in cache]
     if not missing:
@@ -135,7 +135,7 @@ def encode_captions(keys: Keys, base: Base, cache: Shards, share: Share, emit: E
 
 
 @torch.inference_mode()
-def encode_shots(keys: Keys, base: Base, cache: Shards, share: Share, emit: Emit) -> None:
+def encode_shots(keys: Keys, base: Base, cache: Shards, share: WorkSplit, emit: Emit) -> None:
     """Put the latents and embeddings of every shot into the cache that are not there; its pixels are read once."""
     missing = [place for place in share.of(keys.places) if any(key not in cache for key in keys.of(place))]
     if not missing and all(key in cache for key in keys.first(None)):
@@ -185,6 +185,6 @@ def _first_frame(
         yield keys.seen(place), images.image_embeds_BIV[0].half()
 
 
-def _tell(emit: Emit, what: str, done: int, total: int, share: Share) -> None:
+def _tell(emit: Emit, what: str, done: int, total: int, share: WorkSplit) -> None:
     if done % 10 == 0 or done == total:
         emit(DataPrepared(what=what, done=done * share.count, total=total * share.count))

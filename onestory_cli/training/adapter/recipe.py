@@ -32,7 +32,7 @@ class WorldShots:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Data:
+class AdapterData:
     """Where shots come from: a manifest (JSON lines, beside the recipe or absolute) or the storyworld.
 
     `labels` are image encoders, hub ids or folders, whose mean similarity of a frame to the target shot is the frame's
@@ -56,7 +56,7 @@ class Lora:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memory:
+class AdapterMemory:
     """Sizes of the selector, and what conditions a training step: counts of frames and budgets to draw from.
 
     A film remembers the first of each by default. `noise` roughens remembered frames: made ones are never as clean as
@@ -120,7 +120,7 @@ class AdapterRecipe:
 
     name: str
     base: str
-    data: Data
+    data: AdapterData
     train: Learning
     size: tuple[int, ...] | None = None
     frames: int | None = None
@@ -129,7 +129,7 @@ class AdapterRecipe:
     other_expert: str | None = None
     delta: str = "none"
     lora: Lora = Lora()
-    memory: Memory = Memory()
+    memory: AdapterMemory = AdapterMemory()
     cache: str | None = None
     seed: int = 0
     dtype: str = "bfloat16"

@@ -17,11 +17,11 @@ from onestory_cli.training.adapter.base import Base
 from onestory_cli.training.adapter.build import build_adapter
 from onestory_cli.training.adapter.cache import Shards
 from onestory_cli.training.adapter.fit import fit
-from onestory_cli.training.adapter.prepare import Keys, Share, encode_captions, encode_shots
+from onestory_cli.training.adapter.prepare import Keys, WorkSplit, encode_captions, encode_shots
 from onestory_cli.training.adapter.recipe import AdapterRecipe, read_adapter_recipe
-from onestory_cli.training.adapter.save import Story, last_losses, save_adapter
-from onestory_cli.training.adapter.source import Format, open_source
-from onestory_cli.training.adapter.trainer import Trainer
+from onestory_cli.training.adapter.save import TrainingSummary, last_losses, save_adapter
+from onestory_cli.training.adapter.source import VideoFormat, open_source
+from onestory_cli.training.adapter.trainer import AdapterTrainer
 from onestory_cli.training.adapter.triples import Shots
 
 
@@ -49,13 +49,13 @@ def train_adapter(path: Path, folder: Path, emit: Emit = ignore, *, device: str 
     shots = _encoded(recipe, base, accelerator, cache, emit, beside=path.parent)
     frozen = torch.bfloat16 if recipe.dtype == "bfloat16" and accelerator.device.type == "cuda" else torch.float32
     model = build_adapter(recipe, base, frozen=frozen, beside=path.parent)
-    trainer = Trainer(recipe, model, shots, accelerator, folder, emit, noise=(wanted.least, wanted.most))
+    trainer = AdapterTrainer(recipe, model, shots, accelerator, folder, emit, noise=(wanted.least, wanted.most))
     trainer.run()
     weights = trainer.state.averaged()
     accelerator.end_training()
     if accelerator.is_main_process:
         text = path.read_text(encoding="utf-8")
-        story = Story(
+        story = TrainingSummary(
             recipe=recipe,
             text=text,
             keys=shots.keys,
@@ -98,8 +98,8 @@ def _encoded(
 ) -> Shots:
     """The recipe's shots, all that is read of them in the cache; every process encodes its share."""
     spec = base.spec
-    format = Format(width=spec.width, height=spec.height, frames=spec.frames, fps=spec.fps)
-    share = Share(index=accelerator.process_index, count=accelerator.num_processes)
+    format = VideoFormat(width=spec.width, height=spec.height, frames=spec.frames, fps=spec.fps)
+    share = WorkSplit(index=accelerator.process_index, count=accelerator.num_processes)
     with accelerator.main_process_first():  # it reads the videos' bytes, the others what it made of them
         source = open_source(recipe.data, format, beside=beside, cache=cache, emit=emit)
         keys = Keys(

@@ -18,13 +18,13 @@ from onestory_cli.models.catalog import CARD
 from onestory_cli.training.adapter.base import AdapterModel
 from onestory_cli.training.adapter.prepare import Keys
 from onestory_cli.training.adapter.recipe import AdapterRecipe
-from onestory_cli.training.checkpoint import save_weights, whole
+from onestory_cli.training.checkpoint import atomic_path, save_weights
 
 READ_ME = "README.md"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Story:
+class TrainingSummary:
     """What a model card tells of a training. `text` is the recipe as written; `losses` are the last means.
 
     `part` is the expert that learned, and `other` the adapter folder of the other one, if there are two.
@@ -46,7 +46,7 @@ def last_losses(log: Path) -> dict[str, float]:
     return {name: value for name, value in found.items() if name not in ("stage", "step", "seconds")}
 
 
-def save_adapter(folder: Path, model: AdapterModel, weights: Mapping[str, Tensor], story: Story) -> None:
+def save_adapter(folder: Path, model: AdapterModel, weights: Mapping[str, Tensor], story: TrainingSummary) -> None:
     """Write the model folder; `weights` are those that learned, by "part.name"."""
     recipe = story.recipe
     adapter = folder / "adapter"
@@ -91,7 +91,7 @@ def _config(model: AdapterModel, recipe: AdapterRecipe, part: str) -> dict[str, 
     }
 
 
-def _card(folder: Path, model: AdapterModel, story: Story) -> dict[str, Any]:
+def _card(folder: Path, model: AdapterModel, story: TrainingSummary) -> dict[str, Any]:
     """What planning must know: the base, and what differs from it."""
     format, memory = story.keys.format, story.recipe.memory
     return {
@@ -114,7 +114,7 @@ def _reference(named: str, found: str, folder: Path) -> str:
     return os.path.relpath(found, folder)
 
 
-def model_card(model: AdapterModel, weights: Mapping[str, Tensor], story: Story) -> str:
+def model_card(model: AdapterModel, weights: Mapping[str, Tensor], story: TrainingSummary) -> str:
     """The model card in Markdown: what it is, what it learned from, how, and how well."""
     recipe, format, videos = story.recipe, story.keys.format, story.keys.source.videos
     shots = sum(map(len, videos))
@@ -175,5 +175,5 @@ def _json(value: object) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    with whole(path) as draft:
+    with atomic_path(path) as draft:
         draft.write_text(text, encoding="utf-8")

@@ -23,12 +23,12 @@ from onestory_cli.storyworld.stories import make_story, relevance
 from onestory_cli.storyworld.world import HELD_OUT, WorldConfig, WorldStory
 from onestory_cli.training.adapter.clips import SLACK, read_window
 from onestory_cli.training.adapter.manifest import ManifestShot, ManifestVideo, read_manifest
-from onestory_cli.training.adapter.recipe import Data, WorldShots
-from onestory_cli.training.checkpoint import whole
+from onestory_cli.training.adapter.recipe import AdapterData, WorldShots
+from onestory_cli.training.checkpoint import atomic_path
 
 
 @dataclass(frozen=True, kw_only=True)
-class Format:
+class VideoFormat:
     """What every shot of a training is brought to."""
 
     width: int
@@ -47,7 +47,7 @@ class SourceShot:
     identity: tuple[Any, ...]
 
 
-class Source(Protocol):
+class ShotSource(Protocol):
     """Shots of videos, in order; every video has at least two."""
 
     @property
@@ -57,7 +57,7 @@ class Source(Protocol):
         """The frames (P, H, W, 3) of a shot."""
 
 
-def open_source(data: Data, format: Format, *, beside: Path, cache: Path, emit: Emit) -> Source:
+def open_source(data: AdapterData, format: VideoFormat, *, beside: Path, cache: Path, emit: Emit) -> ShotSource:
     """The source that a recipe names; paths are relative to the folder `beside`.
 
     Raises:
@@ -79,7 +79,7 @@ def _not_there(video: ManifestVideo) -> Diagnostic:
 
 
 def _long_enough(
-    videos: tuple[ManifestVideo, ...], format: Format, short: str, emit: Emit
+    videos: tuple[ManifestVideo, ...], format: VideoFormat, short: str, emit: Emit
 ) -> tuple[ManifestVideo, ...]:
     """The videos, without shots that are shorter than the format's frames where the recipe says to drop them."""
     seconds = format.frames / format.fps - SLACK
@@ -130,7 +130,7 @@ class ManifestSource:
     """Shots of video files. Their bytes are read once for a digest, which is kept in `digests`."""
 
     entries: tuple[ManifestVideo, ...]
-    format: Format
+    format: VideoFormat
     digests: Path
 
     @cached_property
@@ -180,7 +180,7 @@ def _digests_of(paths: list[Path], memory: Path) -> list[str]:
                 entry = [*stamp, hashlib.file_digest(file, "sha256").hexdigest()]
         found[str(path)] = entry
     if found != known:
-        with whole(memory) as draft:
+        with atomic_path(memory) as draft:
             draft.write_text(json.dumps(found), encoding="utf-8")
     return [found[str(path)][2] for path in paths]
 
@@ -190,7 +190,7 @@ class WorldSource:
     """Stories of the storyworld, drawn when they are asked for."""
 
     shots: WorldShots
-    format: Format
+    format: VideoFormat
     config: WorldConfig = field(init=False)
 
     def __post_init__(self) -> None:

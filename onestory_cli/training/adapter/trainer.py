@@ -15,20 +15,20 @@ from torch import Tensor, nn
 
 from onestory_cli.events import Emit, StageFinished, StageStarted
 from onestory_cli.training.adapter.base import AdapterModel
-from onestory_cli.training.adapter.learner import Choices, Learner, Noise, choose_at_random, losses_of
+from onestory_cli.training.adapter.learner import Choices, Learner, Noise, draw_choices, losses_of
 from onestory_cli.training.adapter.recipe import AdapterRecipe
 from onestory_cli.training.adapter.samples import sample_rows, save_samples
 from onestory_cli.training.adapter.state import TrainingState
 from onestory_cli.training.adapter.triples import Shots, Triples
-from onestory_cli.training.objective import draws
+from onestory_cli.training.log import LoggedStage, TrainingLog
+from onestory_cli.training.objective import step_generators
 from onestory_cli.training.optim import MovingAverage, rate_factor
-from onestory_cli.training.report import Plan, Report
 
 STAGE = "adapter"
 EVERYONE = 0  # the place of random numbers that all processes share; process k has place k + 1
 
 
-class Trainer:
+class AdapterTrainer:
     """One training of an adapter, from its checkpoint if `folder` has one.
 
     `noise` are the least and the most noise that the transformer is for.
@@ -80,7 +80,7 @@ class Trainer:
     def _step(self, step: int) -> dict[str, float]:
         """One optimiser step, and the means of its losses over all batches and processes."""
         learning = self.recipe.train
-        rng, _ = draws(self.recipe.seed, EVERYONE, step)
+        rng, _ = step_generators(self.recipe.seed, EVERYONE, step)
         alone = self.recipe.delta != "none" and rng.random() < learning.alone
         found: list[dict[str, Tensor]] = []
         for part in range(learning.accumulate):
@@ -103,7 +103,7 @@ class Trainer:
     def _draw(self, step: int, part: int, *, alone: bool) -> tuple[Triples, Choices]:
         """The batch and the choices of one process, a function of their place alone: a resumed run draws them again."""
         learning, process = self.recipe.train, self.accelerator.process_index
-        rng, chance = draws(self.recipe.seed, process + 1, step * learning.accumulate + part)
+        rng, chance = step_generators(self.recipe.seed, process + 1, step * learning.accumulate + part)
         warming = step < learning.uniform_steps
         batch = self.shots.draw(
             rng,
@@ -112,7 +112,7 @@ class Trainer:
             drop_text=learning.drop_text if alone else 0.0,
             given=self.takes_first and rng.random() < learning.first_frame,
         )
-        choices = choose_at_random(
+        choices = draw_choices(
             batch,
             learning=learning,
             memory=self.recipe.memory,
@@ -124,17 +124,17 @@ class Trainer:
         )
         return batch, choices
 
-    def _report(self, first: int) -> Report:
+    def _report(self, first: int) -> TrainingLog:
         recipe, learning = self.recipe, self.recipe.train
         samples = learning.batch * learning.accumulate * self.accelerator.num_processes
-        plan = Plan(name=STAGE, steps=learning.steps, samples=samples, every=recipe.log_every)
+        plan = LoggedStage(name=STAGE, steps=learning.steps, samples=samples, every=recipe.log_every)
         if recipe.track:
             self.accelerator.init_trackers("onestory", config=flat(asdict(recipe)))
         writes = self.accelerator.is_main_process
         self.folder.mkdir(parents=True, exist_ok=True)
-        return Report(plan, self.folder / "log.jsonl" if writes else None, self.emit, first)
+        return TrainingLog(plan, self.folder / "log.jsonl" if writes else None, self.emit, first)
 
-    def _tell(self, report: Report, step: int, losses: dict[str, float]) -> None:
+    def _tell(self, report: TrainingLog, step: int, losses: dict[str, float]) -> None:
         if report.add(step, losses):
             self.accelerator.log(report.means, step=step + 1)
 

@@ -43,7 +43,7 @@ class Triples:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remembered:
+class MemoryShot:
     """One of the two shots before a target."""
 
     latents_CTHW: Tensor
@@ -118,7 +118,7 @@ class Shots:
 
     def _before(
         self, rng: np.random.Generator, video: int, target: int, inflation: float
-    ) -> tuple[Remembered, Remembered]:
+    ) -> tuple[MemoryShot, MemoryShot]:
         """The two shots before a target, in order: (first, second), (first, synthetic) or (synthetic, first)."""
         far = int(rng.integers(2, FARTHEST + 1))
         # the shot just before is always there: a caption that names no place means that shot's
@@ -127,14 +127,14 @@ class Shots:
             return self._real((video, int(rng.integers(target - 1))), (video, target), age=far), near
         synthetic = self._synthetic(rng, video)
         if rng.random() < 0.5:
-            return Remembered(**{**vars(synthetic), "age": far}), near
-        return Remembered(**{**vars(near), "age": far}), synthetic
+            return MemoryShot(**{**vars(synthetic), "age": far}), near
+        return MemoryShot(**{**vars(near), "age": far}), synthetic
 
-    def _real(self, place: Place, target: Place, *, age: int) -> Remembered:
+    def _real(self, place: Place, target: Place, *, age: int) -> MemoryShot:
         latents = self.cache[self.keys.latents(place)].float()
-        return Remembered(latents_CTHW=latents, labels_T=self.relevance(place, target), real=True, age=age)
+        return MemoryShot(latents_CTHW=latents, labels_T=self.relevance(place, target), real=True, age=age)
 
-    def _synthetic(self, rng: np.random.Generator, video: int) -> Remembered:
+    def _synthetic(self, rng: np.random.Generator, video: int) -> MemoryShot:
         """Shot inflation (Eq. 9): a shot of another video, or an augmented copy of this one's first."""
         videos = self.keys.source.videos
         if rng.random() < 0.5:
@@ -144,4 +144,4 @@ class Shots:
             place = (other, int(rng.integers(len(videos[other]))))
             latents, label = self.cache[self.keys.latents(place)], FOREIGN
         labels = torch.full((latents.shape[1],), label)
-        return Remembered(latents_CTHW=latents.float(), labels_T=labels, real=False, age=1)
+        return MemoryShot(latents_CTHW=latents.float(), labels_T=labels, real=False, age=1)

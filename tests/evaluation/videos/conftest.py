@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from onestory_cli.evaluation.videos.alignment import Aligner, load_aligner
-from onestory_cli.evaluation.videos.detection import Detector, load_detector
+from onestory_cli.evaluation.videos.detection import CharacterDetector, load_detector
 from onestory_cli.evaluation.videos.likeness import Embedder, load_embedder
 from tests.commands.conftest import film_run, onestory, story  # noqa: F401  fixtures
 from tests.evaluation.videos import networks
@@ -40,13 +40,13 @@ def embedder(network_folders: dict[str, Path]) -> Embedder:
 
 
 @pytest.fixture(scope="session")
-def sure_of_all(network_folders: dict[str, Path]) -> Detector:
+def sure_of_all(network_folders: dict[str, Path]) -> CharacterDetector:
     """GroundingDINO that takes its best guess for found, however unlikely."""
     return load_detector(str(network_folders["grounding-dino"]), CPU, threshold=0.0)
 
 
 @pytest.fixture(scope="session")
-def sure_of_none(network_folders: dict[str, Path]) -> Detector:
+def sure_of_none(network_folders: dict[str, Path]) -> CharacterDetector:
     return load_detector(str(network_folders["grounding-dino"]), CPU, threshold=1.0)
 
 

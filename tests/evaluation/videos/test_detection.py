@@ -7,7 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from onestory_cli.evaluation.videos.detection import Box, ClassDetector, Detector, _settle, load_detector, without
+from onestory_cli.evaluation.videos.detection import (
+    Box,
+    CharacterDetector,
+    ClassDetector,
+    _settle,
+    load_detector,
+    paint_over,
+)
 from tests.evaluation.videos.conftest import CPU, picture
 
 FRAMES = [picture(0), picture(1)]
@@ -24,7 +31,7 @@ def by_class(network_folders: dict[str, Path]) -> ClassDetector:
     return detector
 
 
-def test_boxes_lie_within_the_frame(sure_of_all: Detector, by_class: ClassDetector) -> None:
+def test_boxes_lie_within_the_frame(sure_of_all: CharacterDetector, by_class: ClassDetector) -> None:
     for rows in (sure_of_all.find(FRAMES, ["a red fox"]), by_class.find(FRAMES, ["a man in red"])):
         (found,) = rows
         assert len(found) == 2
@@ -35,13 +42,15 @@ def test_boxes_lie_within_the_frame(sure_of_all: Detector, by_class: ClassDetect
             assert item.crop(FRAMES[0]).shape[:2] == (item.bottom - item.top, item.right - item.left)
 
 
-def test_what_is_not_sure_enough_is_not_found(sure_of_none: Detector, network_folders: dict[str, Path]) -> None:
+def test_what_is_not_sure_enough_is_not_found(
+    sure_of_none: CharacterDetector, network_folders: dict[str, Path]
+) -> None:
     assert sure_of_none.find(FRAMES, ["a red fox"]) == [[None, None]]
     usual = load_detector(str(network_folders["dfine"]), CPU)
     assert usual.find(FRAMES, ["a man"]) == [[None, None]]
 
 
-def test_one_thing_is_claimed_once(sure_of_all: Detector) -> None:
+def test_one_thing_is_claimed_once(sure_of_all: CharacterDetector) -> None:
     first, second = sure_of_all.find(FRAMES[:1], ["a red fox", "a red fox"])
     assert [first[0], second[0]].count(None) == 1
 
@@ -69,8 +78,8 @@ def test_two_of_one_class_cannot_be_told_apart(by_class: ClassDetector) -> None:
 def test_a_background_is_the_frame_with_its_boxes_in_the_mean_colour_of_the_rest() -> None:
     frame = np.full((4, 6, 3), 10, np.uint8)
     frame[:, :3] = (200, 100, 0)
-    painted = without(frame, [box(0, 0, 3, 4)])
+    painted = paint_over(frame, [box(0, 0, 3, 4)])
     assert (painted == 10).all()
     assert frame[0, 0].tolist() == [200, 100, 0]
-    assert np.array_equal(without(frame, []), frame)
-    assert (without(frame, [box(0, 0, 6, 4)]) == 0).all()
+    assert np.array_equal(paint_over(frame, []), frame)
+    assert (paint_over(frame, [box(0, 0, 6, 4)]) == 0).all()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.evaluation.videos.films import Film, read_film
+from onestory_cli.evaluation.videos.films import MeasuredFilm, read_film
 from onestory_cli.media.video import write_clip
 from onestory_cli.story.load import load_story
 from onestory_cli.story.types import Story
@@ -86,7 +86,7 @@ def test_an_empty_folder_is_no_film(tmp_path: Path) -> None:
     assert caught.value.code == "T632"
 
 
-def shots_of(film: Film) -> list[tuple[str, str | None, tuple[str, ...]]]:
+def shots_of(film: MeasuredFilm) -> list[tuple[str, str | None, tuple[str, ...]]]:
     return [(clip.shot, clip.caption, clip.characters) for clip in film.clips]
 
 

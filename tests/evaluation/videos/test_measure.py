@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from onestory_cli.evaluation.videos.alignment import Aligner
-from onestory_cli.evaluation.videos.detection import Detector
-from onestory_cli.evaluation.videos.films import Clip, Film
+from onestory_cli.evaluation.videos.detection import CharacterDetector
+from onestory_cli.evaluation.videos.films import Clip, MeasuredFilm
 from onestory_cli.evaluation.videos.likeness import Embedder
-from onestory_cli.evaluation.videos.measure import FRAMES, Eyes
+from onestory_cli.evaluation.videos.measure import FRAMES, VideoNetworks
 from onestory_cli.evaluation.videos.result import VideoResult
 from onestory_cli.evaluation.videos.run import measure_film
 from onestory_cli.media.video import write_clip
@@ -22,7 +22,7 @@ RED, BLUE = (200, 30, 30), (30, 30, 200)
 
 
 @pytest.fixture
-def film(tmp_path: Path) -> Film:
+def film(tmp_path: Path) -> MeasuredFilm:
     """A fox twice in one place, nobody elsewhere, and the fox with a robot."""
     shots = {
         "opening": (RED, ("fox",), ("beach",)),
@@ -37,15 +37,15 @@ def film(tmp_path: Path) -> Film:
         Clip(shot=name, path=tmp_path / f"{name}.mp4", caption=f"a {name}", characters=who, settings=where)
         for name, (_, who, where) in shots.items()
     ]
-    return Film(name="film", clips=tuple(clips), looks={"fox": "a red fox", "robot": "a robot"})
+    return MeasuredFilm(name="film", clips=tuple(clips), looks={"fox": "a red fox", "robot": "a robot"})
 
 
-def measured(film: Film, **eyes: object) -> VideoResult:
-    return measure_film(film, Eyes(**eyes))  # type: ignore[arg-type]
+def measured(film: MeasuredFilm, **eyes: object) -> VideoResult:
+    return measure_film(film, VideoNetworks(**eyes))  # type: ignore[arg-type]
 
 
 def test_with_every_network_all_is_measured_and_counted(
-    film: Film, embedder: Embedder, sure_of_all: Detector, aligner: Aligner
+    film: MeasuredFilm, embedder: Embedder, sure_of_all: CharacterDetector, aligner: Aligner
 ) -> None:
     result = measured(film, embedder=embedder, detector=sure_of_all, aligner=aligner)
     assert {name: (item.n, item.of) for name, item in result.scores.items()} == {
@@ -69,7 +69,9 @@ def test_with_every_network_all_is_measured_and_counted(
     assert [(item.id, item.shots, item.found) for item in result.characters] == [("fox", 3, 3), ("robot", 1, 1)]
 
 
-def test_what_is_not_found_is_none_and_never_zero(film: Film, embedder: Embedder, sure_of_none: Detector) -> None:
+def test_what_is_not_found_is_none_and_never_zero(
+    film: MeasuredFilm, embedder: Embedder, sure_of_none: CharacterDetector
+) -> None:
     result = measured(film, embedder=embedder, detector=sure_of_none)
     fox, robot = result.characters
     assert [item.identity for item in result.shots] == [{"fox": None}, {}, {"fox": None}, {"fox": None, "robot": None}]
@@ -82,7 +84,7 @@ def test_what_is_not_found_is_none_and_never_zero(film: Film, embedder: Embedder
 
 
 def test_where_nothing_looks_nobody_is_said_to_be_missing(
-    film: Film, embedder: Embedder, sure_of_all: Detector
+    film: MeasuredFilm, embedder: Embedder, sure_of_all: CharacterDetector
 ) -> None:
     half = (measured(film), measured(film, detector=sure_of_all), measured(film, embedder=embedder))
     for result in half:
@@ -95,16 +97,18 @@ def test_where_nothing_looks_nobody_is_said_to_be_missing(
     assert finds.shots[0].found == {"fox": FRAMES}
 
 
-def test_the_same_shot_twice_is_perfectly_alike(film: Film, embedder: Embedder, sure_of_all: Detector) -> None:
+def test_the_same_shot_twice_is_perfectly_alike(
+    film: MeasuredFilm, embedder: Embedder, sure_of_all: CharacterDetector
+) -> None:
     first = film.clips[0]
-    twice = Film(name="twice", clips=(first, first), looks=film.looks)
+    twice = MeasuredFilm(name="twice", clips=(first, first), looks=film.looks)
     result = measured(twice, embedder=embedder, detector=sure_of_all)
     assert result.characters[0].likeness == pytest.approx(1, abs=1e-5)
     assert result.settings[0].likeness == pytest.approx(1, abs=1e-5)
 
 
 def test_identity_is_the_likeness_to_the_first_shot_that_shows_it(
-    film: Film, embedder: Embedder, sure_of_all: Detector
+    film: MeasuredFilm, embedder: Embedder, sure_of_all: CharacterDetector
 ) -> None:
     opening, city, again, both = measured(film, embedder=embedder, detector=sure_of_all).shots
     assert (opening.identity, city.identity) == ({"fox": pytest.approx(1, abs=1e-5)}, {})
@@ -114,17 +118,17 @@ def test_identity_is_the_likeness_to_the_first_shot_that_shows_it(
     assert opening.clip == again.clip != city.clip == both.clip  # by their bytes
 
 
-def test_another_place_is_less_alike(film: Film, embedder: Embedder, sure_of_all: Detector) -> None:
+def test_another_place_is_less_alike(film: MeasuredFilm, embedder: Embedder, sure_of_all: CharacterDetector) -> None:
     result = measured(film, embedder=embedder, detector=sure_of_all)
     opening, city, again, _ = film.clips
     alike = {clip.shot: Clip(shot=clip.shot, path=clip.path, settings=("place",)) for clip in (opening, city, again)}
-    same = measured(Film(name="a", clips=(alike["opening"], alike["return"])), embedder=embedder)
-    other = measured(Film(name="b", clips=(alike["opening"], alike["city"])), embedder=embedder)
+    same = measured(MeasuredFilm(name="a", clips=(alike["opening"], alike["return"])), embedder=embedder)
+    other = measured(MeasuredFilm(name="b", clips=(alike["opening"], alike["city"])), embedder=embedder)
     assert (same.settings[0].likeness or 0) > (other.settings[0].likeness or 0)
     assert result.settings[0].found == 2
 
 
-def test_without_networks_there_is_what_pixels_tell(film: Film) -> None:
+def test_without_networks_there_is_what_pixels_tell(film: MeasuredFilm) -> None:
     result = measured(film)
     unknown = {name for name, score in result.scores.items() if score.value is None}
     assert unknown == {
@@ -139,28 +143,28 @@ def test_without_networks_there_is_what_pixels_tell(film: Film) -> None:
     assert result.provenance["networks"] == {"embedder": None, "detector": None, "aligner": None}
 
 
-def test_colour_drifts_from_the_first_shot_of_a_setting(film: Film) -> None:
+def test_colour_drifts_from_the_first_shot_of_a_setting(film: MeasuredFilm) -> None:
     opening, city, again, _ = (replace(clip, settings=("place",), characters=()) for clip in film.clips)
-    kept = measured(Film(name="kept", clips=(opening, again)))
-    lost = measured(Film(name="lost", clips=(opening, city)))
+    kept = measured(MeasuredFilm(name="kept", clips=(opening, again)))
+    lost = measured(MeasuredFilm(name="lost", clips=(opening, city)))
     assert (kept.settings[0].drift or 0) < 1
     assert (lost.settings[0].drift or 0) > 50
-    assert measured(Film(name="once", clips=(opening,))).settings[0].drift is None
+    assert measured(MeasuredFilm(name="once", clips=(opening,))).settings[0].drift is None
 
 
 def test_a_cut_and_a_flash_are_told_with_their_frames(tmp_path: Path) -> None:
     one, two = (np.full((48, 64, 3), colour, np.uint8) for colour in (RED, BLUE))
     frames = np.stack([one] * 6 + [two] * 6 + [two + 90] + [two] * 5)
     write_clip(tmp_path / "a.mp4", frames, fps=8)
-    result = measured(Film(name="film", clips=(Clip(shot="a", path=tmp_path / "a.mp4"),)))
+    result = measured(MeasuredFilm(name="film", clips=(Clip(shot="a", path=tmp_path / "a.mp4"),)))
     assert (result.shots[0].cuts, result.shots[0].flashes) == ((6,), (12,))
     assert (result.scores["stray cuts"].value, result.scores["flashes"].value) == (1, 1)
 
 
 def test_clips_without_a_story_have_no_captions_and_no_names(
-    film: Film, embedder: Embedder, aligner: Aligner, sure_of_all: Detector
+    film: MeasuredFilm, embedder: Embedder, aligner: Aligner, sure_of_all: CharacterDetector
 ) -> None:
-    bare = Film(name="bare", clips=tuple(Clip(shot=clip.shot, path=clip.path) for clip in film.clips))
+    bare = MeasuredFilm(name="bare", clips=tuple(Clip(shot=clip.shot, path=clip.path) for clip in film.clips))
     result = measured(bare, embedder=embedder, detector=sure_of_all, aligner=aligner)
     assert result.scores["caption alignment"].value is None
     assert (result.characters, result.settings) == ((), ())

@@ -11,10 +11,10 @@ import pytest
 from onestory_cli.errors import ExitCode
 from onestory_cli.evaluation.readout import load_readout
 from onestory_cli.evaluation.videos.expected import look_of, setting_of
-from onestory_cli.evaluation.videos.films import Clip, Film
+from onestory_cli.evaluation.videos.films import Clip, MeasuredFilm
 from onestory_cli.evaluation.videos.measure import FRAMES
 from onestory_cli.evaluation.videos.run import measure_film
-from onestory_cli.evaluation.videos.world import WorldEyes, species_of
+from onestory_cli.evaluation.videos.world import ReadoutReader, species_of
 from onestory_cli.media.video import write_clip
 from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.vocabulary import WORDS
@@ -27,11 +27,11 @@ MOON = WorldPlace(setting="moon", accent_colour="pink", accent_x=0.8, sun_x=0.3,
 
 
 @pytest.fixture(scope="module")
-def eyes() -> WorldEyes:
-    return WorldEyes(readout=load_readout())
+def eyes() -> ReadoutReader:
+    return ReadoutReader(readout=load_readout())
 
 
-def film_in(folder: Path, **shots: tuple[CharacterLook | None, WorldPlace]) -> Film:
+def film_in(folder: Path, **shots: tuple[CharacterLook | None, WorldPlace]) -> MeasuredFilm:
     """A film whose captions all name the fox, whoever is there; its clips are twice as large, as renders are."""
     for name, (look, place) in shots.items():
         actors = (Actor(look=look, action="waves", x=0.5, facing=1),) if look else ()
@@ -47,10 +47,10 @@ def film_in(folder: Path, **shots: tuple[CharacterLook | None, WorldPlace]) -> F
         )
         write_clip(folder / f"{name}.mp4", render_shot(shot, WorldConfig()).pixels_THWC, fps=8, scale=2)
     clips = [Clip(shot=name, path=folder / f"{name}.mp4", characters=("fox",), settings=("here",)) for name in shots]
-    return Film(name="film", clips=tuple(clips), looks={"fox": "a red fox"})
+    return MeasuredFilm(name="film", clips=tuple(clips), looks={"fox": "a red fox"})
 
 
-def test_the_same_look_is_like_itself_and_another_is_less_so(tmp_path: Path, eyes: WorldEyes) -> None:
+def test_the_same_look_is_like_itself_and_another_is_less_so(tmp_path: Path, eyes: ReadoutReader) -> None:
     film = film_in(tmp_path, opening=(RED, BEACH), moon=(RED, MOON), changed=(BLUE, BEACH))
     first, kept, changed = (item.identity["fox"] or 0 for item in measure_film(film, eyes).shots)
     assert first == pytest.approx(1)
@@ -58,7 +58,7 @@ def test_the_same_look_is_like_itself_and_another_is_less_so(tmp_path: Path, eye
     assert all(item.found == {"fox": FRAMES} for item in measure_film(film, eyes).shots)
 
 
-def test_a_film_is_right_where_it_shows_what_the_captions_say(tmp_path: Path, eyes: WorldEyes) -> None:
+def test_a_film_is_right_where_it_shows_what_the_captions_say(tmp_path: Path, eyes: ReadoutReader) -> None:
     film = film_in(tmp_path, opening=(RED, BEACH), changed=(BLUE, BEACH), gone=(None, MOON))
     result = measure_film(replace(film, places={"here": "a beach"}), eyes)
     opening, changed, gone = (item.right for item in result.shots)
@@ -70,7 +70,7 @@ def test_a_film_is_right_where_it_shows_what_the_captions_say(tmp_path: Path, ey
     assert (scores["right: species"].n, scores["right: setting"].value) == (3, pytest.approx(2 / 3))
 
 
-def test_twins_are_told_apart_by_colour(tmp_path: Path, eyes: WorldEyes) -> None:
+def test_twins_are_told_apart_by_colour(tmp_path: Path, eyes: ReadoutReader) -> None:
     """Each of two foxes has a shot of its own; the second is drawn as the first."""
     film = film_in(tmp_path, one=(RED, BEACH), other=(RED, BEACH))
     clips = (replace(film.clips[0], characters=("red",)), replace(film.clips[1], characters=("blue",)))
@@ -81,7 +81,7 @@ def test_twins_are_told_apart_by_colour(tmp_path: Path, eyes: WorldEyes) -> None
     ]
 
 
-def test_two_of_one_species_in_a_shot_are_left_out(tmp_path: Path, eyes: WorldEyes) -> None:
+def test_two_of_one_species_in_a_shot_are_left_out(tmp_path: Path, eyes: ReadoutReader) -> None:
     film = film_in(tmp_path, both=(RED, BEACH))
     clips = (replace(film.clips[0], characters=("red", "blue")),)
     (shot,) = measure_film(replace(film, clips=clips, looks={"red": "a red fox", "blue": "a blue fox"}), eyes).shots
@@ -117,7 +117,7 @@ def test_a_description_names_one_setting() -> None:
     ]
 
 
-def test_who_is_not_there_has_no_likeness(tmp_path: Path, eyes: WorldEyes) -> None:
+def test_who_is_not_there_has_no_likeness(tmp_path: Path, eyes: ReadoutReader) -> None:
     film = film_in(tmp_path, empty=(None, BEACH), opening=(RED, BEACH), again=(RED, MOON))
     result = measure_film(film, eyes)
     empty, first, again = result.shots

@@ -15,8 +15,8 @@ from torch import Tensor
 from onestory_cli.training.adapter.base import AdapterModel, Base
 from onestory_cli.training.adapter.build import build_adapter
 from onestory_cli.training.adapter.fit import fit
-from onestory_cli.training.adapter.learner import Choices, Noise, choose_at_random, losses_of
-from onestory_cli.training.adapter.recipe import Learning, Memory, read_adapter_recipe
+from onestory_cli.training.adapter.learner import Choices, Noise, draw_choices, losses_of
+from onestory_cli.training.adapter.recipe import AdapterMemory, Learning, read_adapter_recipe
 from onestory_cli.training.adapter.triples import Triples
 from tests.bases import write_base
 from tests.training.adapter.conftest import write_recipe
@@ -64,10 +64,10 @@ def shown(model: AdapterModel) -> Iterator[list[dict[str, Any]]]:
 
 
 def choices(batch: Triples, step: int = 5, *, alone: bool = False, seed: int = 0, **memory: Any) -> Choices:
-    return choose_at_random(
+    return draw_choices(
         batch,
         learning=Learning(steps=10, uniform_steps=3),
-        memory=Memory(**{"remembered": (3,), "budgets": (4.0,), **memory}),
+        memory=AdapterMemory(**{"remembered": (3,), "budgets": (4.0,), **memory}),
         noise=Noise(mean=0, std=1, shift=3),
         step=step,
         alone=alone,

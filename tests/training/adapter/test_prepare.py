@@ -12,14 +12,14 @@ from onestory_cli.events import DataPrepared, Event, ignore
 from onestory_cli.models.catalog import find
 from onestory_cli.training.adapter.base import Base
 from onestory_cli.training.adapter.cache import Shards
-from onestory_cli.training.adapter.prepare import Keys, Share, encode_captions, encode_shots
-from onestory_cli.training.adapter.recipe import Data
-from onestory_cli.training.adapter.source import Format, Source, SourceShot, open_source
+from onestory_cli.training.adapter.prepare import Keys, WorkSplit, encode_captions, encode_shots
+from onestory_cli.training.adapter.recipe import AdapterData
+from onestory_cli.training.adapter.source import ShotSource, SourceShot, VideoFormat, open_source
 from onestory_cli.training.adapter.triples import Shots
 from tests.bases import write_base
 from tests.training.adapter.encoders import write_clip_encoder, write_dinov2
 
-FORMAT = Format(width=64, height=64, frames=5, fps=8)
+FORMAT = VideoFormat(width=64, height=64, frames=5, fps=8)
 CPU = torch.device("cpu")
 
 
@@ -30,21 +30,21 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Base]:
 
 
 @pytest.fixture
-def source(manifest: Path, tmp_path: Path) -> Source:
-    return open_source(Data(manifest=str(manifest)), FORMAT, beside=tmp_path, cache=tmp_path, emit=ignore)
+def source(manifest: Path, tmp_path: Path) -> ShotSource:
+    return open_source(AdapterData(manifest=str(manifest)), FORMAT, beside=tmp_path, cache=tmp_path, emit=ignore)
 
 
 class Silent:
     """A source whose shots state no relevance."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ShotSource) -> None:
         self.pixels = source.pixels
         self.videos: tuple[tuple[SourceShot, ...], ...] = tuple(
             tuple(replace(shot, relevance=None) for shot in shots) for shots in source.videos
         )
 
 
-def keys_of(source: Source, base: Base, *encoders: str) -> Keys:
+def keys_of(source: ShotSource, base: Base, *encoders: str) -> Keys:
     return Keys(
         source=source,
         format=FORMAT,
@@ -57,13 +57,13 @@ def keys_of(source: Source, base: Base, *encoders: str) -> Keys:
 
 
 def test_captions_and_shots_come_back_as_the_base_encodes_them(
-    source: Source, bases: dict[str, Base], tmp_path: Path
+    source: ShotSource, bases: dict[str, Base], tmp_path: Path
 ) -> None:
     base, cache = bases["t2v"], Shards(tmp_path / "cache")
     keys = keys_of(source, base)
     heard: list[Event] = []
-    encode_captions(keys, base, cache, Share(), heard.append)
-    encode_shots(keys, base, cache, Share(), heard.append)
+    encode_captions(keys, base, cache, WorkSplit(), heard.append)
+    encode_shots(keys, base, cache, WorkSplit(), heard.append)
     assert heard[-1] == DataPrepared(what="shots", done=7, total=7)
     shots, caption = Shots(keys, cache), source.videos[1][2].caption
     with base.captions() as encode, torch.no_grad():
@@ -77,21 +77,21 @@ def test_captions_and_shots_come_back_as_the_base_encodes_them(
     assert not torch.allclose(cache[keys.augmented(1)].float(), cache[keys.latents((1, 0))].float(), atol=0.1)
 
 
-def test_work_is_shared_and_what_is_there_is_left(source: Source, bases: dict[str, Base], tmp_path: Path) -> None:
+def test_work_is_shared_and_what_is_there_is_left(source: ShotSource, bases: dict[str, Base], tmp_path: Path) -> None:
     base = bases["t2v"]
     keys = keys_of(source, base)
     for index in range(2):
         cache = Shards(tmp_path / "cache", writer=index)
-        encode_shots(keys, base, cache, Share(index=index, count=2), ignore)
+        encode_shots(keys, base, cache, WorkSplit(index=index, count=2), ignore)
     whole = Shards(tmp_path / "cache")
     assert all(key in whole for place in keys.places for key in keys.of(place))
     assert len(list((tmp_path / "cache").glob("*.safetensors"))) == 2
     heard: list[Event] = []
-    encode_shots(keys, base, whole, Share(), heard.append)
+    encode_shots(keys, base, whole, WorkSplit(), heard.append)
     assert heard == []
 
 
-def test_names_change_with_all_that_tensors_depend_on(source: Source, bases: dict[str, Base]) -> None:
+def test_names_change_with_all_that_tensors_depend_on(source: ShotSource, bases: dict[str, Base]) -> None:
     keys = keys_of(source, bases["t2v"], "dino")
     place = (1, 1)
     others = [
@@ -105,11 +105,13 @@ def test_names_change_with_all_that_tensors_depend_on(source: Source, bases: dic
     assert replace(keys, text="other").latents(place) == keys.latents(place)
 
 
-def test_labels_without_stated_relevance_are_measured(source: Source, bases: dict[str, Base], tmp_path: Path) -> None:
+def test_labels_without_stated_relevance_are_measured(
+    source: ShotSource, bases: dict[str, Base], tmp_path: Path
+) -> None:
     encoders = (write_dinov2(tmp_path / "dino"), write_clip_encoder(tmp_path / "clip"))
     silent, cache = Silent(source), Shards(tmp_path / "cache")
     keys = keys_of(silent, bases["t2v"], *encoders)
-    encode_shots(keys, bases["t2v"], cache, Share(), ignore)
+    encode_shots(keys, bases["t2v"], cache, WorkSplit(), ignore)
     found = Shots(keys, cache).relevance((1, 0), (1, 2))
     assert found.shape == (2,)
     assert all(-1 <= float(value) <= 1 for value in found)
@@ -118,11 +120,11 @@ def test_labels_without_stated_relevance_are_measured(source: Source, bases: dic
 
 
 def test_a_base_that_reads_first_frames_has_them_encoded(
-    source: Source, bases: dict[str, Base], tmp_path: Path
+    source: ShotSource, bases: dict[str, Base], tmp_path: Path
 ) -> None:
     base, cache = bases["i2v"], Shards(tmp_path / "cache")
     keys = keys_of(source, base)
-    encode_shots(keys, base, cache, Share(), ignore)
+    encode_shots(keys, base, cache, WorkSplit(), ignore)
     shots = Shots(keys, cache)
     given, free = shots.first_frames([(1, 2)]), shots.first_frames([None])
     assert given["channels_BRTHW"].shape == free["channels_BRTHW"].shape == (1, 20, 2, 8, 8)

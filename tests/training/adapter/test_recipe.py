@@ -8,7 +8,7 @@ import pytest
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.models.bases import BASES
-from onestory_cli.training.adapter.fit import misfits
+from onestory_cli.training.adapter.fit import incompatibilities
 from onestory_cli.training.adapter.recipe import is_adapter_recipe, read_adapter_recipe
 
 RECIPE = """\
@@ -25,7 +25,7 @@ EXAMPLES = sorted((Path(__file__).parents[3] / "examples" / "recipes").glob("*.y
 @pytest.mark.parametrize("path", filter(is_adapter_recipe, EXAMPLES), ids=lambda path: path.stem)
 def test_the_examples_fit_their_bases(path: Path) -> None:
     recipe = read_adapter_recipe(path)
-    assert [*misfits(recipe, BASES[recipe.base])] == []
+    assert [*incompatibilities(recipe, BASES[recipe.base])] == []
     assert (recipe.train.rate, recipe.train.weight_decay) == (5e-4, 0.01)
 
 

@@ -12,18 +12,20 @@ from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Event, Warned, ignore
 from onestory_cli.storyworld.stories import make_story, relevance
 from onestory_cli.storyworld.world import WorldConfig
-from onestory_cli.training.adapter.recipe import Data, WorldShots
-from onestory_cli.training.adapter.source import Format, Source, open_source
+from onestory_cli.training.adapter.recipe import AdapterData, WorldShots
+from onestory_cli.training.adapter.source import ShotSource, VideoFormat, open_source
 
-FORMAT = Format(width=64, height=64, frames=5, fps=8)
+FORMAT = VideoFormat(width=64, height=64, frames=5, fps=8)
 
 
-def opened(data: Data, tmp_path: Path, format: Format = FORMAT, heard: list[Event] | None = None) -> Source:
+def opened(
+    data: AdapterData, tmp_path: Path, format: VideoFormat = FORMAT, heard: list[Event] | None = None
+) -> ShotSource:
     emit = ignore if heard is None else heard.append
     return open_source(data, format, beside=tmp_path, cache=tmp_path / "cache", emit=emit)
 
 
-def with_lines(manifest: Path, tmp_path: Path, *, lengths: list[list[float]]) -> Data:
+def with_lines(manifest: Path, tmp_path: Path, *, lengths: list[list[float]]) -> AdapterData:
     """The videos of a manifest, with shots of other lengths in seconds."""
     lines = []
     for line, seconds in zip(map(json.loads, manifest.read_text().splitlines()), lengths, strict=False):
@@ -33,11 +35,11 @@ def with_lines(manifest: Path, tmp_path: Path, *, lengths: list[list[float]]) ->
         ]
         lines.append({"video": str(manifest.parent / line["video"]), "shots": shots})
     (tmp_path / "other.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    return Data(manifest="other.jsonl", short="drop")
+    return AdapterData(manifest="other.jsonl", short="drop")
 
 
 def test_a_manifest_gives_captions_pixels_and_labels(manifest: Path, tmp_path: Path) -> None:
-    source = opened(Data(manifest=str(manifest)), tmp_path)
+    source = opened(AdapterData(manifest=str(manifest)), tmp_path)
     assert [len(shots) for shots in source.videos] == [2, 3, 2]
     assert source.videos[1][2].relevance == (0.5, 0.5)
     pixels = source.pixels(1, 2)
@@ -46,16 +48,16 @@ def test_a_manifest_gives_captions_pixels_and_labels(manifest: Path, tmp_path: P
 
 
 def test_identity_is_the_bytes_and_the_time_not_the_name(manifest: Path, tmp_path: Path) -> None:
-    first = opened(Data(manifest=str(manifest)), tmp_path).videos
+    first = opened(AdapterData(manifest=str(manifest)), tmp_path).videos
     copy = tmp_path / "copy"
     copy.mkdir()
     for path in manifest.parent.iterdir():
         (copy / path.name).write_bytes(path.read_bytes())
-    again = opened(Data(manifest="copy/shots.jsonl"), tmp_path).videos
+    again = opened(AdapterData(manifest="copy/shots.jsonl"), tmp_path).videos
     assert [shot.identity for shots in first for shot in shots] == [shot.identity for shots in again for shot in shots]
     assert len({shot.identity for shots in first for shot in shots}) == 7
     (copy / "0.mp4").write_bytes((copy / "1.mp4").read_bytes())
-    changed = opened(Data(manifest="copy/shots.jsonl"), tmp_path).videos
+    changed = opened(AdapterData(manifest="copy/shots.jsonl"), tmp_path).videos
     assert changed[0][0].identity != first[0][0].identity
     assert changed[1] == first[1]
 
@@ -73,7 +75,7 @@ def test_short_shots_are_refused_or_left_out_as_the_recipe_says(manifest: Path, 
         "3 of 7 shots are left out: too short, or alone in their video"
     ]
     with pytest.raises(OnestoryError) as caught:
-        opened(Data(manifest="other.jsonl"), tmp_path)
+        opened(AdapterData(manifest="other.jsonl"), tmp_path)
     assert [item.place.line for item in caught.value.diagnostics if item.place] == [2, 3]
     assert caught.value.code == "T603"
     with pytest.raises(OnestoryError, match="1 of 3 videos have two shots"):
@@ -84,17 +86,19 @@ def test_a_video_that_is_not_there_is_named_with_its_line(tmp_path: Path) -> Non
     shots = [{"start": index, "end": index + 1, "caption": "x"} for index in range(2)]
     (tmp_path / "shots.jsonl").write_text(json.dumps({"video": "none.mp4", "shots": shots}))
     with pytest.raises(OnestoryError, match="no video") as caught:
-        opened(Data(manifest="shots.jsonl"), tmp_path)
+        opened(AdapterData(manifest="shots.jsonl"), tmp_path)
     place = caught.value.diagnostics[0].place
     assert (caught.value.code, place and place.line) == ("T603", 1)
 
 
 def test_the_storyworld_draws_at_the_recipes_size(tmp_path: Path) -> None:
-    format = Format(width=32, height=32, frames=5, fps=8)
-    source = opened(Data(storyworld=WorldShots(stories=2, seed=4)), tmp_path, format)
+    format = VideoFormat(width=32, height=32, frames=5, fps=8)
+    source = opened(AdapterData(storyworld=WorldShots(stories=2, seed=4)), tmp_path, format)
     story = make_story(5, WorldConfig(size=32, frames=5), shots=3)
     assert [shot.caption for shot in source.videos[1]] == [shot.caption for shot in story.shots]
     assert source.videos[1][2].relevance == relevance(story, 2)
     assert source.pixels(1, 0).shape == (5, 32, 32, 3)
     with pytest.raises(OnestoryError, match="draws squares, not 64x32"):
-        opened(Data(storyworld=WorldShots(stories=2)), tmp_path, Format(width=64, height=32, frames=5, fps=8))
+        opened(
+            AdapterData(storyworld=WorldShots(stories=2)), tmp_path, VideoFormat(width=64, height=32, frames=5, fps=8)
+        )

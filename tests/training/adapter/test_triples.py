@@ -11,10 +11,10 @@ from torch import Tensor
 
 from onestory_cli.training.adapter.cache import Shards
 from onestory_cli.training.adapter.prepare import Keys
-from onestory_cli.training.adapter.source import Format, SourceShot
+from onestory_cli.training.adapter.source import SourceShot, VideoFormat
 from onestory_cli.training.adapter.triples import Shots
 
-FORMAT = Format(width=16, height=16, frames=5, fps=8)
+FORMAT = VideoFormat(width=16, height=16, frames=5, fps=8)
 FRAMES, CHANNELS = 2, 3
 
 

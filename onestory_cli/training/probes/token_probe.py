@@ -30,14 +30,14 @@ NO_LABEL = -100  # of what is not there or cannot be told; no loss is taken ther
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
+class TokenContent:
     """How much of each token shows each actor, or the setting, and what is to be read of that one there."""
 
     cover_BAM: Tensor
     labels_BAMK: Tensor
 
     @classmethod
-    def in_context(cls, cover_BFAHW: Tensor, labels_BFAK: Tensor, levels: Sequence[Level]) -> Shown:
+    def in_context(cls, cover_BFAHW: Tensor, labels_BFAK: Tensor, levels: Sequence[Level]) -> TokenContent:
         """Of context tokens: remembered frames at their levels, in the conditioner's order."""
         covers = [
             functional.avg_pool2d(cover_BFAHW[:, rank], level.patch, ceil_mode=True, count_include_pad=False).flatten(2)
@@ -48,22 +48,22 @@ class Shown:
         return cls(cover_BAM=torch.cat(covers, dim=2), labels_BAMK=labels_BAFK.repeat_interleave(sizes, dim=2))
 
     @classmethod
-    def in_noise(cls, cover_BATHW: Tensor, labels_BAK: Tensor, *, patch: int) -> Shown:
+    def in_noise(cls, cover_BATHW: Tensor, labels_BAK: Tensor, *, patch: int) -> TokenContent:
         """Of noise tokens."""
         cover_BAN = functional.avg_pool3d(cover_BATHW, (1, patch, patch)).flatten(2)
         return cls(cover_BAM=cover_BAN, labels_BAMK=labels_BAK[:, :, None].expand(-1, -1, cover_BAN.shape[2], -1))
 
-    def to(self, device: torch.device) -> Shown:
+    def to(self, device: torch.device) -> TokenContent:
         """The same on that device."""
-        return Shown(cover_BAM=self.cover_BAM.to(device), labels_BAMK=self.labels_BAMK.to(device))
+        return TokenContent(cover_BAM=self.cover_BAM.to(device), labels_BAMK=self.labels_BAMK.to(device))
 
 
-def around(cast_BATHW: Tensor) -> Tensor:
+def dilate_cast(cast_BATHW: Tensor) -> Tensor:
     """(B, 1, T, H, W): how much of each cell shows no actor, but the setting."""
     return (1 - cast_BATHW.sum(1, keepdim=True)).clamp(min=0)
 
 
-class TokenReader(nn.Module):
+class TokenProbe(nn.Module):
     """A linear layer from hidden states to the logits of `classes`, its first weights drawn from `seed`."""
 
     def __init__(self, width: int, classes: Sequence[int], *, seed: int = 0) -> None:
@@ -72,7 +72,7 @@ class TokenReader(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.read_embed = seeded_linear(width, sum(classes), seed=seed)
 
-    def loss(self, hidden_BMD: Tensor, parts: Sequence[Shown]) -> Tensor:
+    def loss(self, hidden_BMD: Tensor, parts: Sequence[TokenContent]) -> Tensor:
         """Cross-entropy of what the tokens show, by how much of them shows it, mean over the labels and the parts.
 
         The parts follow each other, and end with the last of the tokens.
@@ -104,7 +104,7 @@ def _own_loss(logits_BMV: Tensor, cover_BAM: Tensor, labels_BAM: Tensor) -> Tens
 
 
 @contextmanager
-def hidden_after(transformer: nn.Module, block: int) -> Iterator[list[Tensor]]:
+def capture_output(transformer: nn.Module, block: int) -> Iterator[list[Tensor]]:
     """What leaves this block (from 0) in the calls inside, one (B, M, D) a call."""
     kept: list[Tensor] = []
     hook = transformer.blocks[block].register_forward_hook(lambda _module, _inputs, output: kept.append(output))

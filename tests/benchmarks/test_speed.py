@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from onestory_cli.evaluation.speed import parts
-from onestory_cli.evaluation.speed.__main__ import Speed, main, report
-from onestory_cli.evaluation.speed.films import Film, plan_of
-from onestory_cli.evaluation.speed.parts import Aged, Pair, StepShape, ages, in_turns, step_with_memory
-from onestory_cli.evaluation.speed.stock import load_stock, stock_shot
 from onestory_cli.generate.denoise import Conditions, guided_velocity
 from onestory_cli.generate.shot import generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.model import LoadedModel
 from onestory_cli.planning.jobs import MemoryJob
+from tests.benchmarks.speed import parts
+from tests.benchmarks.speed.__main__ import Speed, main, report
+from tests.benchmarks.speed.films import Film, plan_of
+from tests.benchmarks.speed.parts import Aged, Pair, StepShape, ages, in_turns, step_with_memory
+from tests.benchmarks.speed.stock import load_stock, stock_shot
 from tests.tiny import job_of, tiny_folder, tiny_model
 
 __all__ = ["tiny_folder", "tiny_model"]

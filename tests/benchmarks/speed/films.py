@@ -11,7 +11,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
-from onestory_cli.evaluation.speed.memory import peak_bytes, resident_bytes
 from onestory_cli.events import Event, TakeCommitted
 from onestory_cli.models.catalog import find
 from onestory_cli.models.folder import INDEX
@@ -19,6 +18,7 @@ from onestory_cli.planning.jobs import Plan
 from onestory_cli.planning.planner import make_plan
 from onestory_cli.story.load import load_story
 from onestory_cli.utils.untrusted import read_json_map
+from tests.benchmarks.speed.memory import peak_bytes, resident_bytes
 
 Way = Literal["ours", "stock"]
 
@@ -73,7 +73,7 @@ def _ours(story: Path, device: str) -> Film:
 
 
 def _stock(story: Path, device: str) -> Film:
-    from onestory_cli.evaluation.speed.stock import load_stock, make_stock
+    from tests.benchmarks.speed.stock import load_stock, make_stock
 
     plan = plan_of(story)
     return _measured(

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from onestory_cli.evaluation.embeddings import Reading
 from onestory_cli.evaluation.network import LOOKS, ReadoutNetwork
 from onestory_cli.evaluation.readout import PLACE_NAMES, Readout, to_network
-from onestory_cli.evaluation.view import Reading
 from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.sight import shows_accent, shows_sun, side
 from onestory_cli.storyworld.stories import make_story
@@ -33,7 +33,7 @@ Progress = Callable[[int, float], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lessons:
+class ReadoutData:
     """Clips and their shots."""
 
     pixels_BPHWC: NDArray[np.uint8]
@@ -45,13 +45,13 @@ class Lessons:
         return {name: torch.tensor([row[name] for row in rows]) for name in rows[0]}
 
 
-def draw_lessons(seeds: Iterable[int], config: WorldConfig, *, frames: int = 5) -> Lessons:
+def render_readout_data(seeds: Iterable[int], config: WorldConfig, *, frames: int = 5) -> ReadoutData:
     """All shots of the stories of these seeds; few frames of a shot tell as much as many."""
     config = replace(config, frames=frames)
     # all looks, because the read-out is asked about held-out ones too; no twins, because its labels go by species
     world = replace(config, combinations="all")
     shots = tuple(shot for seed in seeds for shot in make_story(seed, world, twins=False).shots)
-    return Lessons(pixels_BPHWC=np.stack([render_shot(shot, config).pixels_THWC for shot in shots]), shots=shots)
+    return ReadoutData(pixels_BPHWC=np.stack([render_shot(shot, config).pixels_THWC for shot in shots]), shots=shots)
 
 
 def label(shot: WorldShot) -> dict[str, list[int] | int]:
@@ -100,7 +100,7 @@ def degrade(frames_BCHW: Tensor, noise: torch.Generator) -> Tensor:
 
 
 def train_readout(
-    lessons: Sequence[Lessons],
+    lessons: Sequence[ReadoutData],
     *,
     network: ReadoutNetwork | None = None,
     steps: int = 2000,
@@ -132,7 +132,7 @@ def train_readout(
     return network.eval().requires_grad_(False)
 
 
-def examine(readout: Readout, lessons: Lessons) -> dict[str, float]:
+def measure_accuracy(readout: Readout, lessons: ReadoutData) -> dict[str, float]:
     """Share of clips (of actors, for looks) whose attribute is read right."""
     right: dict[str, list[bool]] = {}
     for shot, reading in zip(lessons.shots, readout.read(lessons.pixels_BPHWC), strict=True):
@@ -160,7 +160,7 @@ def _marks(shot: WorldShot, reading: Reading) -> Iterable[tuple[str, bool]]:
 
 
 def _batch(
-    rng: np.random.Generator, lessons: Sequence[Lessons], labels: Sequence[Mapping[str, Tensor]], size: int
+    rng: np.random.Generator, lessons: Sequence[ReadoutData], labels: Sequence[Mapping[str, Tensor]], size: int
 ) -> tuple[Tensor, dict[str, Tensor]]:
     frames, wanted = [], []
     for part, own in zip(lessons, labels, strict=True):

@@ -17,7 +17,7 @@ from transformers import UMT5EncoderModel
 _SURE = 8.0  # logits by which a head prefers the places that it looks at
 
 
-def grow_text(encoder: UMT5EncoderModel, layers: int, *, seed: int) -> None:
+def grow_text_encoder(encoder: UMT5EncoderModel, layers: int, *, seed: int) -> None:
     """Add fresh layers until there are so many; one that has them already stays as it is."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -15,23 +15,23 @@ from torch import Tensor
 
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.training.data import LatentData
-from onestory_cli.training.match import entering, logits_to_context, match_loss
-from onestory_cli.training.objective import ShotObjective, draws
-from onestory_cli.training.shown import NO_LABEL, Shown
+from onestory_cli.training.objective import ShotObjective, step_generators
+from onestory_cli.training.probes.attention import capture_block_inputs, context_attention_logits, match_loss
+from onestory_cli.training.probes.token_probe import NO_LABEL, TokenContent
 from tests.tiny import tiny_built
 from tests.training.test_objective import STAGE
 
 FOX, BEAR, FROG = 0, 1, 2
 
 
-def shown(species_A: list[int], cover_AM: list[list[float]]) -> Shown:
+def shown(species_A: list[int], cover_AM: list[list[float]]) -> TokenContent:
     """Of one picture."""
     cover_BAM = torch.tensor([cover_AM])
     labels_BAMK = torch.tensor(species_A)[None, :, None, None].expand(*cover_BAM.shape, 1)
-    return Shown(cover_BAM=cover_BAM, labels_BAMK=labels_BAMK)
+    return TokenContent(cover_BAM=cover_BAM, labels_BAMK=labels_BAMK)
 
 
-def loss(logits_NS: list[list[float]], context: Shown, noise: Shown) -> float:
+def loss(logits_NS: list[list[float]], context: TokenContent, noise: TokenContent) -> float:
     """For the logits of one head."""
     return float(match_loss(torch.tensor(logits_NS)[None, None], context, noise))
 
@@ -63,7 +63,7 @@ def test_a_token_of_two_counts_for_each_by_its_part() -> None:
     ],
     ids=["never seen", "alone in memory"],
 )
-def test_where_there_is_no_choice_nobody_is_asked(context: Shown, noise: Shown) -> None:
+def test_where_there_is_no_choice_nobody_is_asked(context: TokenContent, noise: TokenContent) -> None:
     assert loss([[30, 0, 0, 0], [0, 30, 0, 0]], context, noise) == 0
 
 
@@ -77,13 +77,13 @@ def test_the_logits_are_those_of_the_block_itself(latents: LatentData, monkeypat
         return stock(query, key, *rest, **named)
 
     monkeypatch.setattr(transformer_wan, "dispatch_attention_fn", spy)
-    with entering(model.transformer, 1) as entered:
-        ShotObjective(model=model, data=latents, stage=replace(STAGE, first_frame=0.0))(*draws(3, 1, 0))
+    with capture_block_inputs(model.transformer, 1) as entered:
+        ShotObjective(model=model, data=latents, stage=replace(STAGE, first_frame=0.0))(*step_generators(3, 1, 0))
     query_BMGR, key_BMGR = attended[2]  # self-attention and text of the first block come before
     block = model.transformer.blocks[1]
     context = query_BMGR.shape[1] - 2 * 16  # two latent frames of noise
     expected = torch.einsum("bngr,bsgr->bgns", query_BMGR[:, context:], key_BMGR[:, :context])
-    made = logits_to_context(block, entered[0], context)
+    made = context_attention_logits(block, entered[0], context)
     torch.testing.assert_close(made, expected * query_BMGR.shape[-1] ** -0.5)
 
 
@@ -94,15 +94,15 @@ def test_it_is_a_part_of_the_loss_of_steps_with_memory_and_teaches_half_of_the_h
     model = tiny_built()
     stage = replace(STAGE, batch=16, match_block=1, selection_weight=0.0)
     asking = replace(stage, **{f"{name}_weight": 0.5})
-    made = ShotObjective(model=model, data=latents, stage=asking)(*draws(3, 1, 0))
+    made = ShotObjective(model=model, data=latents, stage=asking)(*step_generators(3, 1, 0))
     torch.testing.assert_close(made["loss"].detach(), made["flow_memory"] + 0.5 * made[f"{name}_memory"])
     assert made[f"{name}_memory"] > 0.1
-    without = ShotObjective(model=model, data=latents, stage=stage)(*draws(3, 1, 0))
+    without = ShotObjective(model=model, data=latents, stage=stage)(*step_generators(3, 1, 0))
     (made["loss"] - without["loss"]).backward()
     attention = model.transformer.blocks[1].attn1
     halves = attention.to_q.weight.grad.chunk(2)
     assert halves[own].abs().max() > 1e-6
     assert halves[own].abs().max() > 10 * halves[others].abs().max()  # they share a norm
     assert attention.to_v.weight.grad.abs().max() < 1e-6  # what is carried over is no matter of this loss
-    alone = ShotObjective(model=model, data=latents, stage=replace(asking, kind="base"))(*draws(3, 1, 0))
+    alone = ShotObjective(model=model, data=latents, stage=replace(asking, kind="base"))(*step_generators(3, 1, 0))
     assert f"{name}_memory" not in alone

@@ -1,4 +1,4 @@
-"""`python -m onestory_cli.evaluation.speed STORY`: our engine beside stock diffusers, as ratios.
+"""`python -m tests.benchmarks.speed STORY`: our engine beside stock diffusers, as ratios.
 
 The film is made by both, each time in a fresh process: the same shots, weights, steps, size and encoder, ours with its
 memory, its checks and its store, theirs without any of them. Then the parts: a step with memory and without, and the
@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from onestory_cli.evaluation.speed.films import Film, Way, film, plan_of
-from onestory_cli.evaluation.speed.parts import Aged, Pair, StepShape, ages, step_with_memory
+from tests.benchmarks.speed.films import Film, Way, film, plan_of
+from tests.benchmarks.speed.parts import Aged, Pair, StepShape, ages, step_with_memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ def _age_rows(shots: Sequence[Aged]) -> Iterator[str]:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m onestory_cli.evaluation.speed", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.speed", description=__doc__)
     parser.add_argument("story", type=Path)
     parser.add_argument("--turns", type=int, default=3, help="how often each side is measured; the least counts")
     parser.add_argument("--device", default="cpu")

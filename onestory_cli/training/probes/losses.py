@@ -17,47 +17,47 @@ from torch import Tensor, nn
 from onestory_cli.generate.selection import gather
 from onestory_cli.memory.levels import Level
 from onestory_cli.training.data import StoryBatch
-from onestory_cli.training.looks import ROLE_LABEL, with_roles
-from onestory_cli.training.match import entering, logits_to_context, match_loss
+from onestory_cli.training.probes.attention import capture_block_inputs, context_attention_logits, match_loss
+from onestory_cli.training.probes.labels import ROLE_LABEL, with_roles
+from onestory_cli.training.probes.token_probe import TokenContent, TokenProbe, capture_output, dilate_cast
 from onestory_cli.training.recipe import Stage
-from onestory_cli.training.shown import Shown, TokenReader, around, hidden_after
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ProbeTargets:
     """Of the context tokens of a step, or of its noise tokens: actors with species and role, the setting, and looks."""
 
-    roles: Shown
-    setting: Shown
-    looks: Shown | None = None  # remembered ones are there to be seen
+    roles: TokenContent
+    setting: TokenContent
+    looks: TokenContent | None = None  # remembered ones are there to be seen
 
     @classmethod
-    def of_memory(cls, batch: StoryBatch, chosen_BK: Tensor, levels: Sequence[Level]) -> Asked:
+    def of_memory(cls, batch: StoryBatch, chosen_BK: Tensor, levels: Sequence[Level]) -> ProbeTargets:
         """Of these memory frames, at their levels."""
         cast_BKAHW = gather(batch.memory_cast_BFAHW, chosen_BK)
-        around_BKAHW = around(cast_BKAHW.transpose(1, 2)).transpose(1, 2)
+        around_BKAHW = dilate_cast(cast_BKAHW.transpose(1, 2)).transpose(1, 2)
         settings_BKAK = gather(batch.memory_settings_BFK, chosen_BK)[:, :, None]
         return cls(
-            roles=Shown.in_context(cast_BKAHW, gather(batch.memory_actors_BFAK, chosen_BK), levels),
-            setting=Shown.in_context(around_BKAHW, settings_BKAK, levels),
+            roles=TokenContent.in_context(cast_BKAHW, gather(batch.memory_actors_BFAK, chosen_BK), levels),
+            setting=TokenContent.in_context(around_BKAHW, settings_BKAK, levels),
         )
 
     @classmethod
-    def of_noise(cls, looks_BAK: Tensor, setting_BK: Tensor, cast_BATHW: Tensor, *, patch: int) -> Asked:
+    def of_noise(cls, looks_BAK: Tensor, setting_BK: Tensor, cast_BATHW: Tensor, *, patch: int) -> ProbeTargets:
         """Of a target, or of some of its latent frames; its actors are in the order of its caption."""
         return cls(
-            roles=Shown.in_noise(cast_BATHW, with_roles(looks_BAK[:, :, 0]), patch=patch),
-            setting=Shown.in_noise(around(cast_BATHW), setting_BK[:, None], patch=patch),
-            looks=Shown.in_noise(cast_BATHW, looks_BAK, patch=patch),
+            roles=TokenContent.in_noise(cast_BATHW, with_roles(looks_BAK[:, :, 0]), patch=patch),
+            setting=TokenContent.in_noise(dilate_cast(cast_BATHW), setting_BK[:, None], patch=patch),
+            looks=TokenContent.in_noise(cast_BATHW, looks_BAK, patch=patch),
         )
 
-    def to(self, device: torch.device) -> Asked:
+    def to(self, device: torch.device) -> ProbeTargets:
         """The same on that device."""
-        return Asked(**{name: shown and shown.to(device) for name, shown in vars(self).items()})
+        return ProbeTargets(**{name: shown and shown.to(device) for name, shown in vars(self).items()})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watched:
+class ProbeInputs:
     """What left the blocks whose tokens are asked, by name, and what entered the one whose attention is."""
 
     left: Mapping[str, list[Tensor]]
@@ -65,19 +65,23 @@ class Watched:
 
 
 @contextmanager
-def watch(transformer: nn.Module, stage: Stage) -> Iterator[Watched]:
+def capture_inputs(transformer: nn.Module, stage: Stage) -> Iterator[ProbeInputs]:
     """Keep in the calls inside what the stage asks something of."""
     with (
-        hidden_after(transformer, stage.looks_block) as looks,
-        hidden_after(transformer, stage.roles_block) as roles,
-        hidden_after(transformer, stage.setting_block) as setting,
-        entering(transformer, stage.match_block) as entered,
+        capture_output(transformer, stage.looks_block) as looks,
+        capture_output(transformer, stage.roles_block) as roles,
+        capture_output(transformer, stage.setting_block) as setting,
+        capture_block_inputs(transformer, stage.match_block) as entered,
     ):
-        yield Watched(left={"looks": looks, "roles": roles, "setting": setting}, entered=entered)
+        yield ProbeInputs(left={"looks": looks, "roles": roles, "setting": setting}, entered=entered)
 
 
-def token_losses(
-    transformer: nn.Module, stage: Stage, readers: Mapping[str, TokenReader], watched: Watched, asked: Sequence[Asked]
+def probe_losses(
+    transformer: nn.Module,
+    stage: Stage,
+    readers: Mapping[str, TokenProbe],
+    watched: ProbeInputs,
+    asked: Sequence[ProbeTargets],
 ) -> dict[str, Tensor]:
     """The losses of the readers by name, and with memory those of attention; `asked` is memory, if any, and noise."""
     losses = {
@@ -87,7 +91,7 @@ def token_losses(
     if len(asked) == 2 and (stage.match_weight or stage.match_setting_weight):
         context, noise = asked
         block, tokens = transformer.blocks[stage.match_block], context.roles.cover_BAM.shape[2]
-        actors_BGNS, settings_BGNS = logits_to_context(block, watched.entered[0], tokens).chunk(2, dim=1)
+        actors_BGNS, settings_BGNS = context_attention_logits(block, watched.entered[0], tokens).chunk(2, dim=1)
         if stage.match_weight:
             losses["match"] = match_loss(actors_BGNS, context.roles, noise.roles, label=ROLE_LABEL)
         if stage.match_setting_weight:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import UMT5Config, UMT5EncoderModel
 
-from onestory_cli.training.grow import grow_text
+from onestory_cli.training.encoder_growth import grow_text_encoder
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ WORDS = torch.tensor([[3, 4, 5, 6, 7, 8]])
 
 def test_a_fresh_layer_changes_nothing(encoder: UMT5EncoderModel) -> None:
     before = encoder(WORDS).last_hidden_state
-    grow_text(encoder, 3, seed=1)
+    grow_text_encoder(encoder, 3, seed=1)
     assert len(encoder.encoder.block) == encoder.config.num_layers == 3
     assert torch.equal(encoder(WORDS).last_hidden_state, before)
 
@@ -31,7 +31,7 @@ def test_a_fresh_layer_changes_nothing(encoder: UMT5EncoderModel) -> None:
 def test_layers_that_are_there_are_not_made_again(encoder: UMT5EncoderModel) -> None:
     weights = [value.clone() for value in encoder.parameters()]
     for layers in (0, 1):
-        grow_text(encoder, layers, seed=1)
+        grow_text_encoder(encoder, layers, seed=1)
     assert all(torch.equal(one, other) for one, other in zip(weights, encoder.parameters(), strict=True))
 
 
@@ -39,7 +39,7 @@ def test_fresh_weights_are_a_matter_of_the_seed_alone(encoder: UMT5EncoderModel)
     def grown(seed: int) -> torch.Tensor:
         torch.rand(3)  # whatever was drawn before
         other = UMT5EncoderModel(encoder.config)
-        grow_text(other, 2, seed=seed)
+        grow_text_encoder(other, 2, seed=seed)
         return other.encoder.block[-1].layer[0].SelfAttention.v.weight
 
     encoder.config.num_layers = 1
@@ -52,7 +52,7 @@ def test_fresh_weights_are_a_matter_of_the_seed_alone(encoder: UMT5EncoderModel)
 
 
 def test_its_heads_look_at_the_word_before_at_all_before_and_at_all_after(encoder: UMT5EncoderModel) -> None:
-    grow_text(encoder, 2, seed=1)
+    grow_text_encoder(encoder, 2, seed=1)
     attention = encoder.encoder.block[-1].layer[0].SelfAttention
     seen = attention.compute_bias(6, 6)[0].softmax(-1)  # (heads, words, words seen)
     assert seen[0, 3, 2] > 0.99
@@ -62,7 +62,7 @@ def test_its_heads_look_at_the_word_before_at_all_before_and_at_all_after(encode
 
 
 def test_a_grown_encoder_is_a_stock_one(encoder: UMT5EncoderModel, tmp_path: Path) -> None:
-    grow_text(encoder, 2, seed=1)
+    grow_text_encoder(encoder, 2, seed=1)
     torch.nn.init.normal_(encoder.encoder.block[-1].layer[0].SelfAttention.o.weight)
     encoder.save_pretrained(tmp_path)
     again = UMT5EncoderModel.from_pretrained(tmp_path).eval()

@@ -19,13 +19,13 @@ import torch
 from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor, nn
 
-from onestory_cli.training.shown import NO_LABEL, Shown
+from onestory_cli.training.probes.token_probe import NO_LABEL, TokenContent
 
 _NOTHING = 1e-6  # of a token; its logarithm keeps what shows nobody out of the sums
 
 
 @contextmanager
-def entering(transformer: nn.Module, block: int) -> Iterator[list[tuple[Any, ...]]]:
+def capture_block_inputs(transformer: nn.Module, block: int) -> Iterator[list[tuple[Any, ...]]]:
     """What enters this block (from 0) in the calls inside, the block's arguments of each call."""
     kept: list[tuple[Any, ...]] = []
     hook = transformer.blocks[block].register_forward_pre_hook(lambda _module, inputs: kept.append(inputs))
@@ -35,7 +35,7 @@ def entering(transformer: nn.Module, block: int) -> Iterator[list[tuple[Any, ...
         hook.remove()
 
 
-def match_loss(logits_BGNS: Tensor, context: Shown, noise: Shown, *, label: int = 0) -> Tensor:
+def match_loss(logits_BGNS: Tensor, context: TokenContent, noise: TokenContent, *, label: int = 0) -> Tensor:
     """Minus the logarithm of the part of their attention to what memory shows that goes to their own, mean over the
     noise tokens, by how much of them shows it.
 
@@ -57,7 +57,7 @@ def _mass(logits_BGNS: Tensor, cover_BAS: Tensor) -> Tensor:
     return (logits_BGNS[:, None] + cover_BAS.clamp(min=_NOTHING).log()[:, :, None, None]).logsumexp(-1)
 
 
-def logits_to_context(block: nn.Module, entered: tuple[Any, ...], context: int) -> Tensor:
+def context_attention_logits(block: nn.Module, entered: tuple[Any, ...], context: int) -> Tensor:
     """(B, G, N, S): logits of the noise tokens to the first `context` ones.
 
     `entered` are the block's arguments: hidden states (B, M, D), text, modulation (B, M, 6, D) and the rotary table.

@@ -1,4 +1,4 @@
-"""What the store costs: `python -m onestory_cli.evaluation.overhead STORY` makes a film with it and without, in turns.
+"""What the store costs: `python -m tests.benchmarks.overhead STORY` makes a film with it and without, in turns.
 
 Without it, every shot is made in memory, and nothing is encoded, written or synced.
 """
@@ -132,7 +132,7 @@ def _spent(work: Callable[[], object]) -> Spent:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m onestory_cli.evaluation.overhead", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.overhead", description=__doc__)
     parser.add_argument("story", type=Path)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--device", default="cpu")

@@ -8,21 +8,21 @@ from __future__ import annotations
 import torch
 
 from onestory_cli.memory.levels import LEVELS
-from onestory_cli.training.asked import Asked
 from onestory_cli.training.data import LatentData, StoryBatch
-from onestory_cli.training.objective import draws
-from onestory_cli.training.shown import around
+from onestory_cli.training.objective import step_generators
+from onestory_cli.training.probes.losses import ProbeTargets
+from onestory_cli.training.probes.token_probe import dilate_cast
 
 
 def drawn(latents: LatentData) -> StoryBatch:
-    rng, _ = draws(3, 1, 0)
+    rng, _ = step_generators(3, 1, 0)
     return latents.batch(rng, size=4, earlier=2, inflation=0.0, full_caption=0.0)
 
 
 def test_remembered_frames_are_asked_in_the_order_in_which_they_condition(latents: LatentData) -> None:
     batch = drawn(latents)
     chosen = torch.tensor([[3, 0], [1, 2], [0, 3], [2, 1]])
-    asked = Asked.of_memory(batch, chosen, [LEVELS[0], LEVELS[0]])
+    asked = ProbeTargets.of_memory(batch, chosen, [LEVELS[0], LEVELS[0]])
     tokens = asked.setting.cover_BAM.shape[2] // 2  # of one frame
     for row, frames in enumerate(chosen.tolist()):
         for rank, frame in enumerate(frames):
@@ -37,10 +37,10 @@ def test_remembered_frames_are_asked_in_the_order_in_which_they_condition(latent
 
 def test_actors_and_setting_share_out_every_token(latents: LatentData) -> None:
     batch = drawn(latents)
-    asked = Asked.of_noise(batch.looks_BAK, batch.setting_BK, batch.cast_BATHW, patch=2)
+    asked = ProbeTargets.of_noise(batch.looks_BAK, batch.setting_BK, batch.cast_BATHW, patch=2)
     everything = asked.roles.cover_BAM.sum(1) + asked.setting.cover_BAM[:, 0]
     assert everything.min() > 0.999
     assert 0 < asked.setting.cover_BAM.mean() < 1
     assert torch.equal(asked.looks.labels_BAMK[:, :, 0], batch.looks_BAK)
     assert torch.equal(asked.setting.labels_BAMK[:, 0, 0], batch.setting_BK)
-    torch.testing.assert_close(around(batch.cast_BATHW).mean((1, 2, 3, 4)), asked.setting.cover_BAM.mean((1, 2)))
+    torch.testing.assert_close(dilate_cast(batch.cast_BATHW).mean((1, 2, 3, 4)), asked.setting.cover_BAM.mean((1, 2)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from onestory_cli.evaluation.readout import to_network
-from onestory_cli.evaluation.teach import UNSEEN, degrade, draw_lessons, label, loss, train_readout
+from onestory_cli.evaluation.train_readout import UNSEEN, degrade, label, loss, render_readout_data, train_readout
 from onestory_cli.storyworld.sight import shows_accent
 from onestory_cli.storyworld.stories import make_story
 from onestory_cli.storyworld.vocabulary import COLOURS, SPECIES
@@ -29,7 +29,7 @@ def test_an_accent_outside_the_frame_is_not_asked() -> None:
 
 
 def test_degraded_frames_are_frames_and_come_again_by_seed() -> None:
-    frames = to_network(draw_lessons([0], WORLD, frames=1).pixels_BPHWC[:, 0])
+    frames = to_network(render_readout_data([0], WORLD, frames=1).pixels_BPHWC[:, 0])
     once, again = (degrade(frames, torch.Generator().manual_seed(3)) for _ in range(2))
     assert torch.equal(once, again)
     assert once.abs().max() <= 1
@@ -37,7 +37,7 @@ def test_degraded_frames_are_frames_and_come_again_by_seed() -> None:
 
 
 def test_learns() -> None:
-    lessons = draw_lessons([0], WORLD, frames=2)
+    lessons = render_readout_data([0], WORLD, frames=2)
     values: list[float] = []
     network = train_readout([lessons], steps=40, batch=6, progress=lambda step, value: values.append(value))
     assert values[-1] < 0.7 * values[0]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from onestory_cli.memory.levels import LEVELS
-from onestory_cli.training.shown import NO_LABEL, Shown, TokenReader, around, hidden_after
+from onestory_cli.training.probes.token_probe import NO_LABEL, TokenContent, TokenProbe, capture_output, dilate_cast
 
 CLASSES = (3, 4)
 FOX, BEAR = (0, 1), (2, 3)  # two labels each
@@ -28,9 +28,9 @@ def left_and_right() -> Tensor:
 
 
 @pytest.fixture
-def reader() -> TokenReader:
+def reader() -> TokenProbe:
     """One that is certain of what hidden states hold, one-hot."""
-    made = TokenReader(sum(CLASSES), CLASSES)
+    made = TokenProbe(sum(CLASSES), CLASSES)
     with torch.no_grad():
         made.norm = nn.Identity()
         made.read_embed.weight.copy_(torch.eye(sum(CLASSES)) * 50)
@@ -44,38 +44,38 @@ def telling(tokens: Sequence[tuple[int, int]]) -> Tensor:
     return torch.cat([one_hot(first, CLASSES[0]), one_hot(second, CLASSES[1])], dim=1).float()[None]
 
 
-def noise(*labels: tuple[int, int], cast: Tensor | None = None) -> Shown:
+def noise(*labels: tuple[int, int], cast: Tensor | None = None) -> TokenContent:
     """Four tokens, of which the first actor covers the left ones."""
-    return Shown.in_noise(left_and_right() if cast is None else cast, torch.tensor([labels]), patch=2)
+    return TokenContent.in_noise(left_and_right() if cast is None else cast, torch.tensor([labels]), patch=2)
 
 
-def test_each_token_is_asked_for_the_actor_that_covers_it(reader: TokenReader) -> None:
+def test_each_token_is_asked_for_the_actor_that_covers_it(reader: TokenProbe) -> None:
     shown = noise(FOX, BEAR)
     assert reader.loss(telling([FOX, BEAR, FOX, BEAR]), [shown]) < 1e-6
     assert reader.loss(telling([BEAR, FOX, BEAR, FOX]), [shown]) > 10
 
 
-def test_what_no_actor_covers_is_not_asked_and_tokens_before_the_parts_are_not_read(reader: TokenReader) -> None:
+def test_what_no_actor_covers_is_not_asked_and_tokens_before_the_parts_are_not_read(reader: TokenProbe) -> None:
     hidden = telling([BEAR, BEAR, FOX, BEAR, FOX, BEAR])  # two of context, and four of noise
     cast = left_and_right() * torch.tensor([1.0, 0.0])[:, None, None, None]
     assert reader.loss(hidden, [noise(FOX, (NO_LABEL, NO_LABEL), cast=cast)]) < 1e-6
     assert reader.loss(hidden, [noise(FOX, FOX, cast=cast)]) < 1e-6
 
 
-def test_what_has_no_label_costs_nothing_and_breaks_nothing(reader: TokenReader) -> None:
+def test_what_has_no_label_costs_nothing_and_breaks_nothing(reader: TokenProbe) -> None:
     nobody = (NO_LABEL, NO_LABEL)
     assert reader.loss(torch.randn(1, 4, sum(CLASSES)), [noise(nobody, nobody)]) == 0
     assert reader.loss(torch.randn(1, 4, sum(CLASSES)), [noise(FOX, BEAR, cast=left_and_right() * 0)]) == 0
 
 
-def test_guessing_costs_the_mean_logarithm_of_the_classes(reader: TokenReader) -> None:
+def test_guessing_costs_the_mean_logarithm_of_the_classes(reader: TokenProbe) -> None:
     loss = reader.loss(torch.zeros(1, 4, sum(CLASSES)), [noise(FOX, BEAR)]).detach()
     assert math.isclose(float(loss), (math.log(3) + math.log(4)) / 2, rel_tol=1e-5)
 
 
-def test_tokens_of_memory_and_noise_are_asked_each_for_its_own(reader: TokenReader) -> None:
+def test_tokens_of_memory_and_noise_are_asked_each_for_its_own(reader: TokenProbe) -> None:
     halves = left_and_right()
-    remembered = Shown.in_context(
+    remembered = TokenContent.in_context(
         halves.transpose(1, 2).expand(-1, 3, -1, -1, -1),
         torch.tensor([[[FOX, BEAR], [BEAR, (NO_LABEL, NO_LABEL)], [BEAR, BEAR]]]),
         [LEVELS[0], LEVELS[1]],  # 2 x 2 tokens of one frame, 1 of the next; the third found no room
@@ -91,15 +91,15 @@ def test_tokens_of_memory_and_noise_are_asked_each_for_its_own(reader: TokenRead
 
 def test_a_setting_is_where_no_actor_is() -> None:
     cast = left_and_right() * torch.tensor([1.0, 0.25])[:, None, None, None]
-    assert around(cast)[0, 0, 0, 0].tolist() == [0, 0, 0.75, 0.75]
-    assert (around(torch.ones(1, 2, 1, 4, 4)) == 0).all()
+    assert dilate_cast(cast)[0, 0, 0, 0].tolist() == [0, 0, 0.75, 0.75]
+    assert (dilate_cast(torch.ones(1, 2, 1, 4, 4)) == 0).all()
 
 
 def test_what_leaves_a_block_is_kept_while_asked() -> None:
     blocks = nn.Module()
     blocks.blocks = nn.ModuleList([nn.Linear(3, 3), nn.Linear(3, 3)])
     entry = torch.randn(1, 2, 3)
-    with hidden_after(blocks, 0) as kept:
+    with capture_output(blocks, 0) as kept:
         middle = blocks.blocks[0](entry)
         blocks.blocks[1](middle)
     blocks.blocks[0](entry)

@@ -13,7 +13,7 @@ from onestory_cli.events import Emit, TrainingProgress
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class LoggedStage:
     """A stage to report on: its steps, the samples of each, and how many steps lie between two reports."""
 
     name: str
@@ -22,10 +22,10 @@ class Plan:
     every: int
 
 
-class Report:
+class TrainingLog:
     """Running means of the losses, from step `first` on; one of several processes without a log has no `path`."""
 
-    def __init__(self, plan: Plan, path: Path | None, emit: Emit, first: int) -> None:
+    def __init__(self, plan: LoggedStage, path: Path | None, emit: Emit, first: int) -> None:
         self.plan, self.path, self.emit = plan, path, emit
         self.started = time.monotonic()
         self.means: dict[str, float] = {}  # those reported last

@@ -9,8 +9,15 @@ import torch
 from onestory_cli.storyworld.stories import make_story
 from onestory_cli.storyworld.vocabulary import ACCESSORIES, COLOURS, SETTINGS, SPECIES, tokens
 from onestory_cli.storyworld.world import Actor, CharacterLook, WorldConfig, WorldPlace, WorldShot
-from onestory_cli.training.looks import WordReader, identities, look_labels, setting_labels, with_roles, word_labels
-from onestory_cli.training.shown import NO_LABEL
+from onestory_cli.training.probes.labels import (
+    WordProbe,
+    identities,
+    look_labels,
+    setting_labels,
+    with_roles,
+    word_labels,
+)
+from onestory_cli.training.probes.token_probe import NO_LABEL
 
 FOX = CharacterLook(species="fox", colour="red", accessory="hat", accessory_colour="blue")
 BEAR = CharacterLook(species="bear", colour="green")
@@ -108,7 +115,7 @@ def test_every_caption_of_a_story_has_its_words_labelled() -> None:
 
 
 def test_words_are_read_right_for_nothing_and_wrong_at_a_price() -> None:
-    reader = WordReader(4)
+    reader = WordProbe(4)
     with torch.no_grad():
         reader.read_embed.weight.zero_()
         reader.read_embed.weight[:2, :2] = torch.eye(2) * 50  # the order is in the first two channels

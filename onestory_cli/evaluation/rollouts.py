@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from onestory_cli.evaluation.drawing import Drawing
+from onestory_cli.evaluation.embeddings import View
 from onestory_cli.evaluation.readout import Readout
-from onestory_cli.evaluation.suites import Film, Suite
+from onestory_cli.evaluation.suites import BenchmarkFilm, BenchmarkSuite
 from onestory_cli.evaluation.variants import Variant
-from onestory_cli.evaluation.view import View
 from onestory_cli.generate.denoise import DenoiseConfig
 from onestory_cli.generate.rollout import RolloutConfig, RolloutFilm, roll_out
 from onestory_cli.models.load import LoadedModel, is_fast_in_bfloat16
@@ -46,17 +46,17 @@ class Conduct:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class FilmGroup:
     """Films that one process makes at once; `start` is the place of the first one in its suite."""
 
-    films: tuple[Film, ...]
+    films: tuple[BenchmarkFilm, ...]
     start: int
     variant: Variant
     conduct: Conduct
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class SeenFilms:
     """What was seen in films, one view per shot, and what every shot of each film remembered."""
 
     views: tuple[tuple[View, ...], ...]
@@ -71,41 +71,45 @@ class Truth:
     drawings: tuple[tuple[Drawing, ...], ...]
 
 
-See = Callable[[Sequence[Group]], Iterable[Seen]]  # makes groups of films, here or elsewhere, and tells in their order
+GenerateGroups = Callable[
+    [Sequence[FilmGroup]], Iterable[SeenFilms]
+]  # makes groups of films, here or elsewhere, and tells in their order
 
 
-def see_films(see: See, suite: Suite, variant: Variant, conduct: Conduct, progress: Progress) -> Seen:
+def generate_films(
+    see: GenerateGroups, suite: BenchmarkSuite, variant: Variant, conduct: Conduct, progress: Progress
+) -> SeenFilms:
     """See the films that a model makes of the stories' captions."""
     views: list[tuple[View, ...]] = []
     selections: list[Positions] = []
-    for seen in see(groups_of(suite, variant, conduct)):
+    for seen in see(split_into_groups(suite, variant, conduct)):
         views += seen.views
         selections += seen.selections
         progress(variant.name, len(views), len(suite.films))
-    return Seen(views=tuple(views), selections=tuple(selections))
+    return SeenFilms(views=tuple(views), selections=tuple(selections))
 
 
-def groups_of(suite: Suite, variant: Variant, conduct: Conduct) -> tuple[Group, ...]:
+def split_into_groups(suite: BenchmarkSuite, variant: Variant, conduct: Conduct) -> tuple[FilmGroup, ...]:
     """The films of a suite in groups of nearly one size, as many for each worker."""
     films = len(suite.films)
     rounds = math.ceil(films / (conduct.batch * conduct.workers))
     size = math.ceil(films / (rounds * conduct.workers))
     return tuple(
-        Group(films=suite.films[start : start + size], start=start, variant=variant, conduct=conduct)
+        FilmGroup(films=suite.films[start : start + size], start=start, variant=variant, conduct=conduct)
         for start in range(0, films, size)
     )
 
 
-def see_group(model: LoadedModel, readout: Readout, group: Group) -> Seen:
+def generate_group(model: LoadedModel, readout: Readout, group: FilmGroup) -> SeenFilms:
     """Make one group of films, and see them."""
     chosen: list[Tensor] = []
-    with quick(model):
+    with reduced_precision(model):
         shots = [_see(model, readout, made) for made in _roll(model, group, chosen)]
     selections = tuple([shot[film].tolist() for shot in chosen] for film in range(len(group.films)))
-    return Seen(views=tuple(zip(*shots, strict=True)), selections=selections)
+    return SeenFilms(views=tuple(zip(*shots, strict=True)), selections=selections)
 
 
-def _roll(model: LoadedModel, group: Group, chosen: list[Tensor]) -> Iterator[Tensor]:
+def _roll(model: LoadedModel, group: FilmGroup, chosen: list[Tensor]) -> Iterator[Tensor]:
     variant, conduct = group.variant, group.conduct
     films = [
         RolloutFilm(
@@ -131,7 +135,9 @@ def _see(model: LoadedModel, readout: Readout, latents_BCTHW: Tensor) -> list[Vi
 
 
 @torch.inference_mode()
-def see_truth(model: LoadedModel, readout: Readout, suite: Suite, world: WorldConfig, progress: Progress) -> Truth:
+def view_true_films(
+    model: LoadedModel, readout: Readout, suite: BenchmarkSuite, world: WorldConfig, progress: Progress
+) -> Truth:
     """See the true films, as they are rendered and after the model's VAE has encoded and decoded them."""
     seen, drawings = [], []
     for done, film in enumerate(suite.films, start=1):
@@ -140,7 +146,7 @@ def see_truth(model: LoadedModel, readout: Readout, suite: Suite, world: WorldCo
         for shot in dict.fromkeys(film.story.shots):
             pixels = render_shot(shot, world).pixels_THWC
             true[shot] = readout.view(pixels[None])[0].drawing
-            with quick(model):
+            with reduced_precision(model):
                 (views[shot],) = _see(model, readout, model.codec.encode_video(pixels[None]))
         seen.append(tuple(views[shot] for shot in film.story.shots))
         drawings.append(tuple(true[shot] for shot in film.story.shots))
@@ -149,7 +155,7 @@ def see_truth(model: LoadedModel, readout: Readout, suite: Suite, world: WorldCo
 
 
 @contextmanager
-def quick(model: LoadedModel) -> Iterator[None]:
+def reduced_precision(model: LoadedModel) -> Iterator[None]:
     """bfloat16 where the device is fast in it: many films are averaged, so that rounding does not matter."""
     fast = is_fast_in_bfloat16(model.device)
     with warnings.catch_warnings(), torch.autocast(model.device.type, torch.bfloat16, enabled=fast):

@@ -14,7 +14,7 @@ from torch.nn import functional
 from onestory_cli.storyworld.sight import SIDES, shows_accent, side
 from onestory_cli.storyworld.vocabulary import ACCESSORIES, COLOURS, SETTINGS, SPECIES, tokens
 from onestory_cli.storyworld.world import CharacterLook, WorldShot, WorldStory
-from onestory_cli.training.shown import NO_LABEL, seeded_linear
+from onestory_cli.training.probes.token_probe import NO_LABEL, seeded_linear
 
 MOST_ACTORS = 2
 ATTRIBUTES: tuple[tuple[str, ...], ...] = (SPECIES, tuple(COLOURS), ACCESSORIES, tuple(COLOURS))
@@ -99,7 +99,7 @@ def with_roles(species_BA: Tensor, who_BA: Tensor | None = None, named_BA: Tenso
     return torch.stack([species_BA, torch.where(species_BA == NO_LABEL, NO_LABEL, roles_BA)], dim=2)
 
 
-class WordReader(nn.Module):
+class WordProbe(nn.Module):
     """Which actor each word of a caption is about and how that one looks: a linear layer after the text encoder."""
 
     def __init__(self, width: int, *, seed: int = 0) -> None:

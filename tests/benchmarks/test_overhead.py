@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from onestory_cli.evaluation.overhead import Spent, Turn, main, report
+from tests.benchmarks.overhead import Spent, Turn, main, report
 from tests.tiny import tiny_folder
 
 __all__ = ["tiny_folder"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from onestory_cli.evaluation.embeddings import View, likeness
 from onestory_cli.evaluation.readout import Readout
-from onestory_cli.evaluation.view import View, likeness
 from onestory_cli.storyworld.benchmark import SUBJECT, pattern_story
 from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.world import WorldConfig, WorldStory

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from onestory_cli.storyworld.world import WorldConfig
-from onestory_cli.training.draw import CHUNK, augment, draw_pixels, draw_stories
+from onestory_cli.training.rendering import CHUNK, augment, render_stories, render_story
 
 CONFIG = WorldConfig(size=16, frames=2)
 
 
 def test_stories_come_in_order_whoever_draws_them() -> None:
-    drawn = list(draw_stories(range(5, 6 + CHUNK), config=CONFIG, shots=2))
+    drawn = list(render_stories(range(5, 6 + CHUNK), config=CONFIG, shots=2))
     assert len(drawn) == CHUNK + 1
     for seed, (pixels, cast, details) in enumerate(drawn, start=5):
-        expected = draw_pixels(seed, config=CONFIG, shots=2)
+        expected = render_story(seed, config=CONFIG, shots=2)
         assert np.array_equal(pixels, expected[0])
         assert np.array_equal(cast, expected[1])
         assert np.array_equal(details, expected[2])
@@ -22,10 +22,10 @@ def test_stories_come_in_order_whoever_draws_them() -> None:
 
 
 def test_a_handful_is_drawn_alike() -> None:
-    few = list(draw_stories(range(5, 7), config=CONFIG, shots=2))
+    few = list(render_stories(range(5, 7), config=CONFIG, shots=2))
     assert [pixels.shape for pixels, _, _ in few] == [(2, 2, 16, 16, 3)] * 2
     assert [cast.shape for _, cast, _ in few] == [(2, 2, 16, 16)] * 2
-    assert np.array_equal(few[1][0], draw_pixels(6, config=CONFIG, shots=2)[0])
+    assert np.array_equal(few[1][0], render_story(6, config=CONFIG, shots=2)[0])
 
 
 def test_a_copy_is_augmented_in_space_and_colour() -> None:

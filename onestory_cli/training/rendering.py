@@ -30,7 +30,7 @@ class RenderedStory(NamedTuple):
     details_JPHW: NDArray[np.uint8]
 
 
-def draw_pixels(seed: int, *, config: WorldConfig, shots: int) -> RenderedStory:
+def render_story(seed: int, *, config: WorldConfig, shots: int) -> RenderedStory:
     """Render one story."""
     drawn = [render_shot(shot, config) for shot in make_story(seed, config, shots=shots).shots]
     return RenderedStory(
@@ -40,9 +40,9 @@ def draw_pixels(seed: int, *, config: WorldConfig, shots: int) -> RenderedStory:
     )
 
 
-def draw_stories(seeds: Sequence[int], *, config: WorldConfig, shots: int) -> Iterator[RenderedStory]:
+def render_stories(seeds: Sequence[int], *, config: WorldConfig, shots: int) -> Iterator[RenderedStory]:
     """`draw_pixels` of many seeds in order; a handful is drawn here, more by a worker per processor."""
-    job = partial(draw_pixels, config=config, shots=shots)
+    job = partial(render_story, config=config, shots=shots)
     if len(seeds) <= CHUNK:
         yield from map(job, seeds)
         return

@@ -16,7 +16,7 @@ from multiprocessing.queues import SimpleQueue
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.evaluation.readout import Readout, load_readout
-from onestory_cli.evaluation.seeing import Group, See, Seen, see_group
+from onestory_cli.evaluation.rollouts import FilmGroup, GenerateGroups, SeenFilms, generate_group
 from onestory_cli.models.load import LoadedModel, load_model
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.utils.workers import WorkerShare, own_device, split_threads
@@ -25,7 +25,7 @@ _load: list[Callable[[], tuple[LoadedModel, Readout]]] = []  # what a worker wor
 
 
 @contextmanager
-def crew(spec: ModelSpec, device: str, workers: int) -> Iterator[See]:
+def worker_pool(spec: ModelSpec, device: str, workers: int) -> Iterator[GenerateGroups]:
     """What makes groups of films in `workers` processes. They are spawned, so that none inherits a GPU's or a
     thread's state, and none outlives the block, or the process that it is in."""
     context = get_context("spawn")
@@ -41,7 +41,7 @@ def crew(spec: ModelSpec, device: str, workers: int) -> Iterator[See]:
             raise
 
 
-def _hear(pool: ProcessPoolExecutor, groups: Sequence[Group]) -> Iterator[Seen]:
+def _hear(pool: ProcessPoolExecutor, groups: Sequence[FilmGroup]) -> Iterator[SeenFilms]:
     """What is seen in the groups, in their order.
 
     Raises:
@@ -69,6 +69,6 @@ def _leave(alive: Connection) -> None:
     os._exit(1)
 
 
-def _see(group: Group) -> Seen:
+def _see(group: FilmGroup) -> SeenFilms:
     model, readout = _load[0]()
-    return see_group(model, readout, group)
+    return generate_group(model, readout, group)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from onestory_cli.evaluation.readout import Readout
-from onestory_cli.evaluation.seeing import Conduct, Seen, groups_of, see_films, see_group
-from onestory_cli.evaluation.suites import Suite, stories
+from onestory_cli.evaluation.rollouts import Conduct, SeenFilms, generate_films, generate_group, split_into_groups
+from onestory_cli.evaluation.suites import BenchmarkSuite, stories
 from onestory_cli.evaluation.variants import Variant, by_policy
 from onestory_cli.generate.denoise import DenoiseConfig
 from onestory_cli.models.load import LoadedModel
@@ -21,9 +21,9 @@ STORIES = stories(3, WORLD)
 ADAPTIVE, LAST = by_policy(("adaptive", "last"), (4.0,), frames=8)
 
 
-def seen(model: LoadedModel, readout: Readout, variant: Variant, suite: Suite, conduct: Conduct) -> Seen:
-    here = partial(map, partial(see_group, model, readout))
-    return see_films(here, suite, variant, conduct, lambda *_: None)
+def seen(model: LoadedModel, readout: Readout, variant: Variant, suite: BenchmarkSuite, conduct: Conduct) -> SeenFilms:
+    here = partial(map, partial(generate_group, model, readout))
+    return generate_films(here, suite, variant, conduct, lambda *_: None)
 
 
 def test_guidance_of_the_memory_changes_what_remembers_and_nothing_else(lively: LoadedModel, readout: Readout) -> None:
@@ -56,7 +56,7 @@ def test_films_do_not_depend_on_their_batch(model: LoadedModel, readout: Readout
     ],
 )
 def test_every_worker_has_its_part_of_the_films(batch: int, workers: int, sizes: list[int]) -> None:
-    groups = groups_of(STORIES, ADAPTIVE, replace(CONDUCT, batch=batch, workers=workers))
+    groups = split_into_groups(STORIES, ADAPTIVE, replace(CONDUCT, batch=batch, workers=workers))
     assert [len(group.films) for group in groups] == sizes
     assert [film for group in groups for film in group.films] == list(STORIES.films)
     assert [group.start for group in groups] == [sum(sizes[:place]) for place in range(len(sizes))]

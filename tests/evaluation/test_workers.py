@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.evaluation.crew import crew
 from onestory_cli.evaluation.readout import Readout
-from onestory_cli.evaluation.seeing import Conduct, Group, groups_of, see_group
+from onestory_cli.evaluation.rollouts import Conduct, FilmGroup, generate_group, split_into_groups
 from onestory_cli.evaluation.suites import stories
 from onestory_cli.evaluation.variants import by_policy
+from onestory_cli.evaluation.workers import worker_pool
 from onestory_cli.generate.denoise import DenoiseConfig
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import LoadedModel, load_model
@@ -31,7 +31,7 @@ SECONDS = 30.0  # in which a process that was told to leave is gone
 
 HIRE = """
 import multiprocessing, sys
-from onestory_cli.evaluation.crew import crew
+from onestory_cli.evaluation.workers import crew
 from onestory_cli.models.catalog import find
 from tests.evaluation.test_crew import groups
 
@@ -42,9 +42,9 @@ with crew(find(sys.argv[1]), "cpu", 2) as see:
 """
 
 
-def groups(*, steps: int) -> Sequence[Group]:
+def groups(*, steps: int) -> Sequence[FilmGroup]:
     schedule = DenoiseConfig(name="euler", steps=steps, shift=2.0, guidance=1.0)
-    return groups_of(stories(3, WORLD), ADAPTIVE, Conduct(schedule=schedule, batch=2, workers=2))
+    return split_into_groups(stories(3, WORLD), ADAPTIVE, Conduct(schedule=schedule, batch=2, workers=2))
 
 
 @pytest.fixture
@@ -55,11 +55,11 @@ def spec(lively: LoadedModel, tmp_path: Path) -> ModelSpec:
 
 def test_several_make_what_one_makes(readout: Readout, spec: ModelSpec) -> None:
     asked = groups(steps=1)
-    with crew(spec, "cpu", 2) as see:
+    with worker_pool(spec, "cpu", 2) as see:
         there = list(see(asked))
         assert len(multiprocessing.active_children()) == 2
     loaded = load_model(spec, "cpu")  # not `lively`: its layout in memory differs, so last bits and close scores do too
-    here = [see_group(loaded, readout, group) for group in asked]
+    here = [generate_group(loaded, readout, group) for group in asked]
     assert [seen.selections for seen in there] == [seen.selections for seen in here]
     for one, other in zip(there, here, strict=True):
         for views, others in zip(one.views, other.views, strict=True):
@@ -70,7 +70,7 @@ def test_several_make_what_one_makes(readout: Readout, spec: ModelSpec) -> None:
 
 @pytest.mark.fault
 def test_a_worker_that_is_killed_is_told(spec: ModelSpec) -> None:
-    with crew(spec, "cpu", 2) as see:
+    with worker_pool(spec, "cpu", 2) as see:
         seen = iter(see([*groups(steps=1), *groups(steps=100_000)]))
         next(seen)
         child = multiprocessing.active_children()[0]
@@ -84,7 +84,7 @@ def test_a_worker_that_is_killed_is_told(spec: ModelSpec) -> None:
 
 def test_what_a_worker_cannot_load_is_told_by_its_code(spec: ModelSpec) -> None:
     (Path(spec.files.base) / "transformer" / "config.json").unlink()
-    with crew(spec, "cpu", 1) as see, pytest.raises(OnestoryError) as fault:
+    with worker_pool(spec, "cpu", 1) as see, pytest.raises(OnestoryError) as fault:
         list(see(groups(steps=1)))
     assert fault.value.code.startswith("M5")
 
@@ -92,7 +92,7 @@ def test_what_a_worker_cannot_load_is_told_by_its_code(spec: ModelSpec) -> None:
 @pytest.mark.fault
 def test_what_goes_wrong_here_ends_the_others(spec: ModelSpec) -> None:
     def interrupted() -> None:
-        with crew(spec, "cpu", 2) as see:
+        with worker_pool(spec, "cpu", 2) as see:
             next(iter(see([*groups(steps=1), *groups(steps=100_000)])))
             raise KeyboardInterrupt
 

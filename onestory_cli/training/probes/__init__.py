@@ -1,0 +1,1 @@
+"""Auxiliary losses that probe what words, tokens and attention know of characters and settings."""
