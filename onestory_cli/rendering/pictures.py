@@ -14,7 +14,24 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-def read_picture(path: Path, *, width: int, height: int) -> np.ndarray:
+WHITE = (255, 255, 255)
+
+
+def first_frame(job: ShotJob, image: ImageInput, run: Run) -> np.ndarray:
+    """The run's copy of a first frame, (H, W, 3) uint8: scaled to cover the shot's size, then cropped evenly."""
+    return read_cropped(run.input(image), width=job.width, height=job.height)
+
+
+def reference_image(job: ShotJob, image: ImageInput, run: Run) -> np.ndarray:
+    """The run's copy of a reference image, (H, W, 3) uint8: whole, in the middle of white.
+
+    A crop would cut off the head of a portrait in a wide shot. Wan's VACE fits references the same way: Wan2.1
+    wan/vace.py, prepare_source.
+    """
+    return read_whole(run.input(image), width=job.width, height=job.height)
+
+
+def read_cropped(path: Path, *, width: int, height: int) -> np.ndarray:
     """An image as (H, W, 3) uint8: scaled to cover this size, then cropped evenly."""
     import numpy as np
     from PIL import Image, ImageOps
@@ -23,6 +40,11 @@ def read_picture(path: Path, *, width: int, height: int) -> np.ndarray:
         return np.asarray(ImageOps.fit(open_upright(path), (width, height), Image.Resampling.LANCZOS))
 
 
-def picture_for(job: ShotJob, image: ImageInput, run: Run) -> np.ndarray:
-    """The run's copy of an image, at the size of a shot."""
-    return read_picture(run.input(image), width=job.width, height=job.height)
+def read_whole(path: Path, *, width: int, height: int) -> np.ndarray:
+    """An image as (H, W, 3) uint8: scaled to fit into this size, in the middle of white."""
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    with os_errors_coded(path):
+        picture = ImageOps.pad(open_upright(path), (width, height), Image.Resampling.LANCZOS, color=WHITE)
+    return np.asarray(picture)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onestory_cli.planning.jobs import ImageInput, Plan, ShotJob
-from onestory_cli.rendering.pictures import picture_for
+from onestory_cli.rendering.pictures import reference_image
 from onestory_cli.store.references import read_reference, reference_file, save_reference
 from onestory_cli.store.writer import RunWriter
 
@@ -38,7 +38,7 @@ class References:
         path = self._file(image, job)
         latents = read_reference(path)
         if latents is None:
-            latents = self._encode(picture_for(job, image, self._writer.run))
+            latents = self._encode(reference_image(job, image, self._writer.run))
             self._wait()
             save_reference(path, latents, self._writer.disk)
         return latents

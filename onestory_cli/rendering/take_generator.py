@@ -16,7 +16,7 @@ from onestory_cli.rendering.committer import Committer
 from onestory_cli.rendering.generator import ShotGenerator, ShotRequest, memory_state
 from onestory_cli.rendering.memory import VisibleMemory
 from onestory_cli.rendering.options import RenderOptions
-from onestory_cli.rendering.pictures import picture_for
+from onestory_cli.rendering.pictures import first_frame
 from onestory_cli.rendering.references import References
 from onestory_cli.store.partials import KeptPartial
 from onestory_cli.store.record import MemoryState
@@ -77,7 +77,7 @@ class TakeGenerator:
         return ShotRequest(
             job=job,
             memory=self.memory.latents(job),
-            image=picture_for(job, job.image, self._writer.run) if job.image else None,
+            image=first_frame(job, job.image, self._writer.run) if job.image else None,
             emit=emit,
             checkpoint=TakeCheckpoint(self._writer, job.shot, key, emit=emit, options=self._options),
         )

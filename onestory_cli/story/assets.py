@@ -136,15 +136,22 @@ def _real(path: Path) -> Path:
 
 
 def open_upright(file: Path) -> Image:
-    """Open a picture in RGB, rotated as its EXIF orientation says.
+    """Open a picture in RGB as a viewer shows it: rotated by its EXIF orientation, transparent pixels white.
 
     Raises:
         OSError: it cannot be read.
     """
     from PIL import Image, ImageOps
 
-    with Image.open(file) as picture:
-        return ImageOps.exif_transpose(picture).convert("RGB")
+    with Image.open(file) as opened:
+        picture = ImageOps.exif_transpose(opened)
+    if picture.mode.startswith("I"):  # 16-bit gray; Pillow would clip instead of scaling
+        picture = picture.point(lambda value: value / 256).convert("L")
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    picture = picture.convert("RGBA")
+    white = Image.new("RGBA", picture.size, "white")
+    return Image.alpha_composite(white, picture).convert("RGB")
 
 
 def image_finding(file: Path, name: str) -> Diagnostic | None:

@@ -11,7 +11,7 @@ from PIL import ExifTags, Image
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.media.video import read_clip
-from onestory_cli.rendering.pictures import read_picture
+from onestory_cli.rendering.pictures import read_cropped
 from onestory_cli.report.blocks import Picture, pictures
 from onestory_cli.report.data import FilmReport, Frame, MemorySource, ShotMemory
 from onestory_cli.report.pictures import decode_shots, fitted, shown_frames, source_pictures
@@ -70,7 +70,7 @@ def test_a_reference_picture_is_shown_upright(tmp_path: Path) -> None:
     (shown_HW3,) = source_pictures(source)
     assert shown_HW3.shape == (64, 32, 3)
     assert np.abs(shown_HW3[[4, -4], 16].astype(int) - (RED, BLUE)).max() < 8
-    assert (shown_HW3 == read_picture(tmp_path / "fox.jpg", width=32, height=64)).all()
+    assert (shown_HW3 == read_cropped(tmp_path / "fox.jpg", width=32, height=64)).all()
 
 
 def test_fitted_keeps_the_shape() -> None:
