@@ -24,7 +24,9 @@ class Source(StrEnum):
     STORYMEM = "storymem"
     VIMAX = "vimax"
     SHOTSTREAM = "shotstream"
+    HOLOCINE = "holocine"
     MEMFLOW = "memflow"
+    ECHOSHOT = "echoshot"
     FOUNTAIN = "fountain"
 
 
@@ -52,6 +54,8 @@ def command(
     if json:
         screen.document("import", **_as_json(path, imported))
     else:
+        if imported.reason:
+            screen.note(f"read as {imported.format}, because of {imported.reason}; `--from` names another format")
         screen.findings(imported.remarks)
         screen.line(str(path))
         screen.note(f"next: onestory validate {path}", style="dim")

@@ -34,7 +34,6 @@ class DraftShot:
     continues: bool = False
     notes: Mapping[str, str] = field(default_factory=dict)
     subtitle: str = ""
-    duration: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,14 @@ from pathlib import PurePath
 
 from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError
 from onestory_cli.importers.draft import Draft, ImportReport
-from onestory_cli.importers.multishot import from_memflow, from_shotstream, from_storymem, from_vimax
+from onestory_cli.importers.multishot import (
+    from_echoshot,
+    from_holocine,
+    from_memflow,
+    from_shotstream,
+    from_storymem,
+    from_vimax,
+)
 from onestory_cli.importers.screenplay import from_fountain
 from onestory_cli.importers.values import Node, read_json
 from onestory_cli.importers.write import write_story
@@ -18,15 +25,19 @@ from onestory_cli.story.text import MAX_BYTES, Text, decode
 
 MAX_SOURCE_BYTES = 2 * 1024 * 1024  # about ten screenplays
 _SCREENPLAYS = (".fountain", ".spmd")
-_NAME_IT = "name the format with `--from storymem|vimax|shotstream|memflow|fountain`"
+_NAME_IT = "name the format with `--from storymem|vimax|shotstream|holocine|memflow|echoshot|fountain`"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Imported:
-    """An imported story as text, its source format, and warnings about what it does not contain."""
+    """An imported story as text, its source format, and warnings about what it does not contain.
+
+    `reason` says how the format was recognized; "" if it was given.
+    """
 
     text: str
     format: str
+    reason: str
     draft: Draft
     remarks: tuple[Diagnostic, ...]
 
@@ -43,14 +54,14 @@ def import_story(data: bytes, path: str, *, format: str | None = None, number: i
         report.too_much(f"the file is larger than {MAX_SOURCE_BYTES // 1024**2} MiB", "the whole file")
         report.refuse()
     text = decode(data.removeprefix(codecs.BOM_UTF8), path, indents=False)
-    draft, name = _read(text, report, format, number)
+    draft, name, reason = _read(text, report, format, number)
     report.refuse()
     titled = replace(draft, title=draft.title or _title_of(path))
     written = write_story(titled, source=PurePath(path).name, format=name, remarks=report.remarks)
     if len(written.encode()) > MAX_BYTES:
         report.too_much(f"the story would be larger than {MAX_BYTES // 1024**2} MiB", "the whole file")
         report.refuse()
-    return Imported(text=written, format=name, draft=titled, remarks=report.remarks)
+    return Imported(text=written, format=name, reason=reason, draft=titled, remarks=report.remarks)
 
 
 def _title_of(path: str) -> str:
@@ -60,41 +71,41 @@ def _title_of(path: str) -> str:
     return " ".join(words).strip()[:200] or "Untitled"
 
 
-def _read(text: Text, report: ImportReport, format: str | None, number: int | None) -> tuple[Draft, str]:
-    name = format or _guess_by_name(text.path)
-    if name == "fountain":
-        _check_number(1, number)
-        return from_fountain(text, report), "fountain"
-    node = _choose(text, report, number)
-    name = name or _guess_by_keys(node)
-    return _JSON[name](node, report), name
-
-
-def _guess_by_name(path: str) -> str | None:
-    suffix = PurePath(path).suffix.lower()
+def _read(text: Text, report: ImportReport, format: str | None, number: int | None) -> tuple[Draft, str, str]:
+    """The draft of a source, its format, and how the format was recognized."""
+    suffix = PurePath(text.path).suffix.lower()
     if suffix == ".csv":
         help = "import one of the .json files that its lines name"
         raise OnestoryError("I704", "a .csv table is not a story", help=help, exit=ExitCode.USAGE)
-    return "fountain" if suffix in _SCREENPLAYS else None
+    if format == "fountain" or (format is None and suffix in _SCREENPLAYS):
+        _check_number(1, number)
+        return from_fountain(text, report), "fountain", "" if format else f"the suffix {suffix}"
+    node = _choose(text, report, number)
+    name, reason = (format, "") if format else _guess_by_keys(node)
+    return _JSON[name](node, report), name, reason
 
 
-def _guess_by_keys(node: Node) -> str:
-    if "prompts" in node:
-        return "memflow"
-    if "global_caption" in node or "shot1" in node:
-        return "shotstream"
+def _guess_by_keys(node: Node) -> tuple[str, str]:
+    """The format of a JSON file, and the key that shows it."""
     scenes = node.peek("scenes")
-    if any("video_prompts" in scene for scene in scenes):
-        return "storymem"
-    if any("shots" in scene for scene in scenes):
-        return "vimax"
+    signs = (
+        ("memflow", "prompts", "prompts" in node),
+        ("holocine", "shot_captions", "shot_captions" in node),
+        ("shotstream", "shot1", "shot1" in node or "global_caption" in node),
+        ("storymem", "scenes[].video_prompts", any("video_prompts" in scene for scene in scenes)),
+        ("vimax", "scenes[].shots", any("shots" in scene for scene in scenes)),
+        ("echoshot", "a list of captions", "shots" in node and not scenes),
+    )
+    for name, sign, found in signs:
+        if found:
+            return name, sign if " " in sign else f'the key "{sign}"'
     raise OnestoryError("I701", "unknown format", help=_NAME_IT, exit=ExitCode.USAGE)
 
 
 def _choose(text: Text, report: ImportReport, number: int | None) -> Node:
     """The map in a JSON file, or in the chosen line of a .jsonl file."""
     content = text.content
-    if not content.lstrip().startswith("{"):
+    if not content.lstrip().startswith(("{", "[")):
         message = "unknown format: the file is not JSON and has no known suffix"
         raise OnestoryError("I701", message, help=_NAME_IT, exit=ExitCode.USAGE)
     if PurePath(text.path).suffix.lower() not in (".jsonl", ".ndjson"):
@@ -123,6 +134,8 @@ _JSON: dict[str, Callable[[Node, ImportReport], Draft]] = {
     "storymem": from_storymem,
     "vimax": from_vimax,
     "shotstream": from_shotstream,
+    "holocine": from_holocine,
     "memflow": from_memflow,
+    "echoshot": from_echoshot,
 }
 FORMATS = (*_JSON, "fountain")

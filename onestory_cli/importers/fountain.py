@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from onestory_cli.story.text import Text
@@ -90,18 +90,24 @@ def parse(text: Text) -> Screenplay:
 def _asides(text: Text) -> tuple[str, list[Element]]:
     """The content without `/* boneyards */` and `[[notes]]`, but with their line breaks; and these as elements."""
     kept: list[str] = []
-    found: list[Element] = []
+    spans = list(_spans(text.content))
     position = 0
-    for start, end in _spans(text.content):
-        kind: Kind = "note" if text.content[start] == "[" else "boneyard"
-        closed = text.content.endswith(("]]", "*/"), start, end)
-        words = " ".join(text.content[start + 2 : end - 2 if closed else end].split())
-        found.append(Element(kind=kind, text=words, line=text.line_of(start), closed=closed))
-        kept += text.content[position:start], "\n" * len(text.content[start:end].splitlines()[1:])
+    for start, end in spans:
+        kept += text.content[position:start], "\n" * text.content.count("\n", start, end)
         position = end
     content = "".join(kept) + text.content[position:]
-    lines = dict(enumerate(content.split("\n"), start=1))
-    return content, [replace(item, inline=bool(lines.get(item.line, "").strip())) for item in found]
+    lines = content.split("\n")
+    return content, [_aside(text, lines, start, end) for start, end in spans]
+
+
+def _aside(text: Text, lines: list[str], start: int, end: int) -> Element:
+    """The note or boneyard in a span. `lines` are those of the content without them."""
+    kind: Kind = "note" if text.content[start] == "[" else "boneyard"
+    closed = text.content.endswith(("]]", "*/"), start, end)
+    line = text.line_of(start)
+    words = " ".join(text.content[start + 2 : end - 2 if closed else end].split())
+    inline = line <= len(lines) and bool(lines[line - 1].strip())
+    return Element(kind=kind, text=words, line=line, inline=inline, closed=closed)
 
 
 def _spans(content: str) -> Iterator[tuple[int, int]]:

@@ -1,122 +1,208 @@
-"""The JSON formats StoryMem, ViMax, ShotStream and MemFlow: one function each, Node -> Draft.
+"""The JSON formats of multi-shot generators: one function each, Node -> Draft.
 
-Their prompts become captions unchanged. None of them declares characters or settings, so the story has none either.
+Where a script lists its characters and places, or describes a name that it uses often, they are declared. All other
+text of a prompt stays as it is.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
-from onestory_cli.importers.draft import MAX_SHOTS, Draft, DraftShot, ImportReport, escape
+from onestory_cli.importers.draft import MAX_SHOTS, Draft, DraftShot, ImportReport
+from onestory_cli.importers.entities import Entity, Registry, described, named_in
 from onestory_cli.importers.names import Names
 from onestory_cli.importers.values import Node
 
 _SHOT = re.compile(r"shot_?([0-9]{1,6})", re.ASCII)
+_HEADER = re.compile(r"(?P<name>[^:\n]{1,80}): (?P<text>.+)")
 _NO_FIRST_FRAME = "onestory does not generate first frames from text; add `image:` to the shot if you have one"
+_KINDS = {"Character": "character", "Location": "setting", "Place": "setting"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Prompt:
+    """A prompt of the source and its key path. `before` is text that comes before it in every shot."""
+
+    id: str
+    text: str
+    where: str
+    number: str = ""  # scene:shot, as in the schedule of EntityBench
+    before: str = ""
+    continues: bool = False
+    notes: dict[str, str] = field(default_factory=dict)
+    places: tuple[str, ...] = ()  # names of settings, which are appended if the text does not name them
 
 
 def from_storymem(source: Node, report: ImportReport) -> Draft:
     """`story_name, story_overview, scenes[]{scene_num, video_prompts[], first_frame_prompt[], cut[]}`.
 
-    `cut: false` starts a shot from the last frame of the previous one, which becomes the policy `last`.
+    EntityBench adds `_name_map` and `entity_descriptions`, and starts a prompt with lines `Name: description` for what
+    appears for the first time.
     """
-    shots: list[DraftShot] = []
-    names = Names()
+    prompts: list[_Prompt] = []
+    ids = Names()
     for number, scene in enumerate(source.nodes("scenes"), start=1):
-        shots += _scene_of_storymem(scene, scene.number("scene_num") or str(number), names, report, bool(shots))
+        prompts += _scene_of_storymem(scene, scene.number("scene_num") or str(number), ids, report, bool(prompts))
+        scene.use("action_descriptions")
         scene.report_unused()
-    return _draft(source, report, "story_name", shots)
+    source.use("_window_shot_ids", "_num_scenes", "_num_shots")
+    places = {key: item.get("places", []) for key, item in source.maps("entity_schedule")}
+    prompts = [replace(prompt, places=_texts(places.get(prompt.number))) for prompt in prompts]
+    return _draft(source, report, "story_name", prompts, _entities(source))
 
 
-def _scene_of_storymem(
-    scene: Node, number: str, names: Names, report: ImportReport, later: bool
-) -> Iterator[DraftShot]:
-    captions, cuts = scene.texts("video_prompts", required=True), scene.flags("cut")
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+
+def _scene_of_storymem(scene: Node, number: str, ids: Names, report: ImportReport, later: bool) -> Iterator[_Prompt]:
+    prompts, cuts = scene.texts("video_prompts", required=True, lines=True), scene.flags("cut")
     firsts = scene.texts("first_frame_prompt")
     for key, values in (("cut", cuts), ("first_frame_prompt", firsts)):
-        if len(values) > len(captions):
-            report.fault(f"{len(values)} values for {len(captions)} video_prompts", scene.at(key))
-    for index, caption in enumerate(captions):
-        continues = index < len(cuts) and not cuts[index] and (later or index > 0)
-        notes = _first_frame(firsts[index] if index < len(firsts) else "", scene.at("first_frame_prompt"), report)
-        where = f"{scene.at('video_prompts')}[{index}]"
-        id = names.new(f"scene{number}-shot{index + 1}", otherwise="shot")
-        yield _shot(id, caption, where, report, continues=continues, notes=notes)
+        if len(values) > len(prompts):
+            report.fault(f"{len(values)} values for {len(prompts)} video_prompts", scene.at(key))
+    for index, prompt in enumerate(prompts):
+        yield _Prompt(
+            id=ids.new(f"scene{number}-shot{index + 1}", otherwise="shot"),
+            number=f"{number}:{index + 1}",
+            text=prompt,
+            where=f"{scene.at('video_prompts')}[{index}]",
+            continues=index < len(cuts) and not cuts[index] and (later or index > 0),
+            notes=_first_frame(firsts[index] if index < len(firsts) else "", scene.at("first_frame_prompt"), report),
+        )
+
+
+def _entities(source: Node) -> list[Entity]:
+    """The characters and places of `_name_map` and `entity_descriptions`, in the order of their labels."""
+    names = source.strings("_name_map")
+    descriptions: dict[str, str] = {}
+    for label, item in source.maps("entity_descriptions"):
+        names.setdefault(label, str(item.get("name", "")))
+        descriptions[label] = str(item.get("description", ""))
+    kinds = {label: _KINDS.get(label.split()[0] if label.strip() else "", "") for label in names}
+    return [described(name, kinds[label], descriptions.get(label, "")) for label, name in names.items() if kinds[label]]
 
 
 def from_vimax(source: Node, report: ImportReport) -> Draft:
     """`story_overview, scenes[]{scene_num, shots[]{shot_id, first_frame, video_prompt}}`, with cuts everywhere."""
-    shots: list[DraftShot] = []
-    names = Names()
+    prompts: list[_Prompt] = []
+    ids = Names()
     for number, scene in enumerate(source.nodes("scenes"), start=1):
         name = scene.number("scene_num") or str(number)
         for index, shot in enumerate(scene.nodes("shots"), start=1):
             notes = _first_frame(shot.text("first_frame"), shot.at("first_frame"), report)
-            id = names.new(f"scene{name}-shot{shot.number('shot_id') or index}", otherwise="shot")
-            shots.append(
-                _shot(id, shot.text("video_prompt", required=True), shot.at("video_prompt"), report, notes=notes)
-            )
+            id = ids.new(f"scene{name}-shot{shot.number('shot_id') or index}", otherwise="shot")
+            text = shot.text("video_prompt", required=True, lines=True)
+            prompts.append(_Prompt(id=id, text=text, where=shot.at("video_prompt"), notes=notes))
             shot.report_unused()
         scene.report_unused()
-    return _draft(source, report, "story_name", shots)
+    return _draft(source, report, "story_name", prompts)
 
 
 def from_shotstream(source: Node, report: ImportReport) -> Draft:
-    """`global_caption, shot1..shotN`. The global caption becomes the style."""
+    """`global_caption, shot1..shotN`. The global caption comes before every shot."""
     keys = sorted(source.matching(_SHOT), key=_number_of_shot)
     if not keys:
         report.fault('"shot1" is missing', "the whole file")
-    shots = [_shot(f"shot-{_number_of_shot(key)}", source.text(key), key, report) for key in keys]
-    if len({shot.id for shot in shots}) < len(shots):
+    before = _global_caption(source, report)
+    prompts = [
+        _Prompt(id=f"shot-{_number_of_shot(key)}", text=source.text(key, lines=True), where=key, before=before)
+        for key in keys
+    ]
+    if len({prompt.id for prompt in prompts}) < len(prompts):
         report.fault("two shots have the same number", keys[0])
-    style = source.text("global_caption")
-    report.limit("style", style, "global_caption")
-    if style:
-        report.kept("the global caption", "style", "global_caption", help="the style is appended to every caption")
-    return _draft(source, report, "title", shots, style=style)
+    return _draft(source, report, "title", prompts)
+
+
+def from_holocine(source: Node, report: ImportReport) -> Draft:
+    """`global_caption, shot_captions[], num_frames`. The global caption comes before every shot."""
+    before = _global_caption(source, report)
+    captions = source.texts("shot_captions", required=True, lines=True)
+    prompts = [
+        _Prompt(id=f"shot-{number}", text=text, where=f"shot_captions[{number - 1}]", before=before)
+        for number, text in enumerate(captions, start=1)
+    ]
+    return _draft(source, report, "title", prompts)
 
 
 def from_memflow(source: Node, report: ImportReport) -> Draft:
     """`{"prompts": [...]}`: one continuous video without cuts, whose memory is selected by the text, as ours is."""
-    captions = source.texts("prompts", required=True)
-    shots = [
-        _shot(f"shot-{number}", caption, f"prompts[{number - 1}]", report, continues=number > 1)
-        for number, caption in enumerate(captions, start=1)
+    prompts = [
+        _Prompt(id=f"shot-{number}", text=text, where=f"prompts[{number - 1}]", continues=number > 1)
+        for number, text in enumerate(source.texts("prompts", required=True, lines=True), start=1)
     ]
-    return _draft(source, report, "title", shots)
+    return _draft(source, report, "title", prompts)
 
 
-def _draft(source: Node, report: ImportReport, title: str, shots: list[DraftShot], *, style: str = "") -> Draft:
+def from_echoshot(source: Node, report: ImportReport) -> Draft:
+    """A list of captions, which `read_json` returns as a map with the key `shots`."""
+    prompts = [
+        _Prompt(id=f"shot-{number}", text=text, where=f"[{number - 1}]")
+        for number, text in enumerate(source.texts("shots", required=True, lines=True), start=1)
+    ]
+    return _draft(source, report, "title", prompts)
+
+
+def _global_caption(source: Node, report: ImportReport) -> str:
+    text = _sentences(source.text("global_caption", lines=True))
+    if text:
+        report.kept("the global caption", "caption", "global_caption", help="it comes before the caption of every shot")
+    return text
+
+
+def _draft(
+    source: Node, report: ImportReport, title: str, prompts: Sequence[_Prompt], entities: Sequence[Entity] = ()
+) -> Draft:
     """The whole draft. Texts other than shots become a note."""
     name, overview = source.text(title), source.text("story_overview")
     report.limit("title", name, title)
     if overview:
         report.kept("the overview", "note", "story_overview", help="a model sees only captions")
-    if any(shot.continues for shot in shots):
-        help = "a film has a cut between shots; `memory: {policy: last}` starts from the last frame"
+    if any(prompt.continues for prompt in prompts):
+        help = "a film has a cut between shots; the shot remembers the previous one like all others"
         report.kept("a missing cut", "x-cut: false", "", help=help)
     source.report_unused()
-    if not shots:
+    if not prompts:
         report.fault("the source has no shots", "the whole file")
-    if len(shots) > MAX_SHOTS:
-        report.too_much(f"{len(shots)} shots; the maximum is {MAX_SHOTS}", "the whole file")
-    return Draft(title=name, note=overview, style=style, shots=tuple(shots))
+    if len(prompts) > MAX_SHOTS:
+        report.too_much(f"{len(prompts)} shots; the maximum is {MAX_SHOTS}", "the whole file")
+        report.refuse()
+    texts = [_sentences(prompt.text) for prompt in prompts]
+    notes = [prompt.notes.get("x-first-frame", "") for prompt in prompts]
+    registry = Registry(entities or named_in(texts, [*notes, overview]), Names())
+    shots = tuple(_shot(prompt, registry, report) for prompt in prompts)
+    characters, settings = (tuple(registry.declare(kind, report)) for kind in ("character", "setting"))
+    return Draft(title=name, note=overview, shots=shots, characters=characters, settings=settings)
 
 
-def _shot(
-    id: str,
-    caption: str,
-    where: str,
-    report: ImportReport,
-    *,
-    continues: bool = False,
-    notes: dict[str, str] | None = None,
-) -> DraftShot:
-    if not caption:
-        report.fault("the prompt is empty", where)
-    report.limit("caption", escape(caption), where)
-    return DraftShot(id=id, caption=escape(caption), continues=continues, notes=notes or {})
+def _shot(prompt: _Prompt, registry: Registry, report: ImportReport) -> DraftShot:
+    """A shot whose caption refers to what the registry knows. Header lines of declared names are left out."""
+    if not prompt.text.strip():
+        report.fault("the prompt is empty", prompt.where)
+    headers, rest = _headers(prompt.text)
+    kept = [line for name, line in headers if name not in registry]
+    text = " ".join(part for part in (prompt.before, rest, *kept) if part) or prompt.text
+    caption = " ".join((registry.refer(text), *registry.missing(prompt.places, text)))
+    report.limit("caption", caption, prompt.where)
+    return DraftShot(id=prompt.id, caption=caption, continues=prompt.continues, notes=prompt.notes)
+
+
+def _headers(text: str) -> tuple[list[tuple[str, str]], str]:
+    """The lines `Name: description` before an empty line, as (name, line), and the rest of a prompt on one line."""
+    head, separator, rest = re.sub(r"\r\n?", "\n", text).partition("\n\n")
+    matches = [_HEADER.fullmatch(line) for line in head.splitlines()]
+    if not separator or not all(matches) or not rest.strip():
+        return [], _sentences(text)
+    return [(match["name"], match[0]) for match in matches if match], _sentences(rest)
+
+
+def _sentences(text: str) -> str:
+    """A text on one line, in which the end of a line ends a sentence."""
+    lines = [line for line in (" ".join(line.split()) for line in text.splitlines()) if line]
+    ended = [line if line[-1] in ".!?:;,…-–—" else f"{line}." for line in lines[:-1]]
+    return " ".join([*ended, *lines[-1:]])
 
 
 def _first_frame(text: str, where: str, report: ImportReport) -> dict[str, str]:

@@ -57,6 +57,8 @@ class People:
         self._names, self._most = names, most
         elements = tuple(elements)
         for element in elements:
+            if len(self._people) > most:
+                return
             for name in _speakers(element.text) if element.kind == "cue" else ():
                 self._add(name, element.line)
         for element in elements:

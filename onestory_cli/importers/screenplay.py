@@ -114,6 +114,7 @@ class _ShotBuilder:
     def __init__(self, people: People, names: Names, report: ImportReport) -> None:
         self._people, self._names, self._report = people, names, report
         self._places: dict[tuple[str, str], _Place] = {}
+        self._sides: Counter[str] = Counter()  # interior and exterior settings of a place
         self._ids: dict[tuple[str, str], str] = {}
         self._times: dict[str, str] = {}  # last time of day by place; "" is that of the last heading
         self._shots: list[DraftShot] = []
@@ -132,12 +133,11 @@ class _ShotBuilder:
     @property
     def settings(self) -> tuple[DraftDeclared, ...]:
         """The settings. `again` says interior or exterior where the film has both."""
-        sides = Counter(name for name, _ in self._places)
         declared = []
         for key, place in self._places.items():
             look = f"{place.name}, {place.where}" if place.where else place.name
             again = f"the same {re.sub('^(the|an?) ', '', place.name)}"[:450]
-            again += f" {place.where}" if sides[key[0]] > 1 and place.where else ""
+            again += f" {place.where}" if self._sides[key[0]] > 1 and place.where else ""
             declared.append(DraftDeclared(id=self._ids[key], look=look, again=again))
         return tuple(declared)
 
@@ -197,8 +197,9 @@ class _ShotBuilder:
         """The id of the setting of a place, which DAY and NIGHT share."""
         key = (place.name.casefold(), place.where)
         if key not in self._places:
-            taken = any(name == key[0] for name, _ in self._places)
-            self._ids[key] = self._names.new(f"{place.name} {place.where}" if taken else place.name, otherwise="place")
+            name = f"{place.name} {place.where}" if key[0] in self._sides else place.name
+            self._ids[key] = self._names.new(name, otherwise="place")
+            self._sides[key[0]] += 1
             self._places[key] = place
             self._report.limit("look", f"{place.name}, {place.where}", "", line=line)
         return self._ids[key]

@@ -30,10 +30,10 @@ class Node:
         """The place of a key: `scenes[2].cut`."""
         return f"{self.where}.{key}" if self.where else key
 
-    def text(self, key: str, *, required: bool = False) -> str:
-        """A text on one line, or ""."""
+    def text(self, key: str, *, required: bool = False, lines: bool = False) -> str:
+        """A text on one line, or "". With `lines` line breaks stay."""
         value = self._take(key, required)
-        return "" if value is _MISSING or value is None else self._as_text(value, self.at(key))
+        return "" if value is _MISSING or value is None else self._as_text(value, self.at(key), lines=lines)
 
     def number(self, key: str) -> str:
         """A whole number or a text, as text, or ""."""
@@ -42,13 +42,13 @@ class Node:
             return ""
         return str(value) if type(value) is int else self._as_text(value, self.at(key))
 
-    def texts(self, key: str, *, required: bool = False) -> list[str]:
-        """A list of texts; a single text becomes a list."""
+    def texts(self, key: str, *, required: bool = False, lines: bool = False) -> list[str]:
+        """A list of texts; a single text becomes a list. `lines` is as in `text`."""
         value = self._take(key, required)
         if value is _MISSING or value is None:
             return []
         items = value if isinstance(value, list) else [value]
-        return [self._as_text(item, f"{self.at(key)}[{index}]") for index, item in enumerate(items)]
+        return [self._as_text(item, f"{self.at(key)}[{index}]", lines=lines) for index, item in enumerate(items)]
 
     def flags(self, key: str) -> list[bool]:
         """A list of booleans; a single one becomes a list."""
@@ -75,6 +75,22 @@ class Node:
             else:
                 self._report.fault("expected a map", where)
 
+    def strings(self, key: str) -> dict[str, str]:
+        """The texts in an optional map."""
+        value = self._take(key, False)
+        items = value.items() if isinstance(value, dict) else ()
+        return {name: " ".join(item.split()) for name, item in items if isinstance(item, str) and item.strip()}
+
+    def maps(self, key: str) -> list[tuple[str, dict[str, Any]]]:
+        """The maps in an optional map."""
+        value = self._take(key, False)
+        items = value.items() if isinstance(value, dict) else ()
+        return [(name, item) for name, item in items if isinstance(item, dict)]
+
+    def use(self, *keys: str) -> None:
+        """Mark keys as used."""
+        self._read.update(keys)
+
     def peek(self, key: str) -> list[dict[str, Any]]:
         """The maps in a list, without marking the key as used."""
         value = self._values.get(key)
@@ -96,15 +112,15 @@ class Node:
             self._report.fault(f'"{key}" is missing', self.where or "the whole file")
         return self._values.get(key, _MISSING)
 
-    def _as_text(self, value: Any, where: str) -> str:
+    def _as_text(self, value: Any, where: str, *, lines: bool = False) -> str:
         if isinstance(value, str):
-            return " ".join(value.split())
+            return value.strip() if lines else " ".join(value.split())
         self._report.fault("expected text", where)
         return ""
 
 
 def read_json(content: str, text: Text, report: ImportReport, *, start: int = 0) -> Node:
-    """The map in `content`, which starts at position `start` of `text`.
+    """The map in `content`, which starts at position `start` of `text`. A list becomes a map with the key `shots`.
 
     Raises:
         Findings: I702 not JSON, not a map, or a value that a story cannot contain.
@@ -114,10 +130,14 @@ def read_json(content: str, text: Text, report: ImportReport, *, start: int = 0)
             content, object_pairs_hook=_map, parse_constant=_no_number, parse_int=_whole, parse_float=float
         )
         _check(value)
+    except _BadCharacter as fault:
+        raise _refused(text, start + _position(content, fault.char), str(fault)) from fault
     except json.JSONDecodeError as fault:
         raise _refused(text, start + fault.pos, f"this is not JSON: {fault.msg}") from fault
     except (RecursionError, _Refused) as fault:
         raise _refused(text, start, str(fault) if isinstance(fault, _Refused) else _TOO_DEEP) from fault
+    if isinstance(value, list):
+        value = {"shots": [item.get("caption", item) if isinstance(item, dict) else item for item in value]}
     if not isinstance(value, dict):
         raise _refused(text, start, "expected a map in braces")
     return Node(value, "", report)
@@ -128,6 +148,28 @@ _TOO_DEEP = f"the source is nested more than {MAX_DEPTH} levels deep"
 
 class _Refused(Exception):
     """A value that a story cannot contain."""
+
+
+class _BadCharacter(_Refused):
+    """A text with a character that a story cannot contain."""
+
+    def __init__(self, char: str) -> None:
+        super().__init__(f"control character U+{ord(char):04X} is not allowed in a story")
+        self.char = char
+
+
+def _position(content: str, char: str) -> int:
+    """The position of a character in JSON, where it may be written as an escape."""
+    surrogate = "\ud800" <= char <= "\udfff"
+    for match in _ESCAPE.finditer(content):
+        half = match["pair"] is None and int(match["code"] or "0", 16) == ord(char)
+        if half and (surrogate or match["code"]):
+            return match.start()
+    return max(content.find(char), 0)
+
+
+# An escaped character; a pair of surrogates is one.
+_ESCAPE = re.compile(r"\\(?:u(?:(?P<pair>d[89ab][\da-f]{2}\\ud[c-f][\da-f]{2})|(?P<code>[\da-f]{4}))|.)", re.IGNORECASE)
 
 
 def _map(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -169,7 +211,7 @@ def _check(value: Any) -> None:
 
 def _check_text(text: str) -> None:
     if found := FORBIDDEN.search(text) or _SURROGATE.search(text):
-        raise _Refused(f"control character U+{ord(found[0]):04X} is not allowed in a story")
+        raise _BadCharacter(found[0])
 
 
 def _refused(text: Text, position: int, message: str) -> Findings:

@@ -57,8 +57,6 @@ def _declared(item: DraftDeclared) -> Iterator[str]:
 def _shot(shot: DraftShot) -> Iterator[str]:
     yield f"  - id: {shot.id}"
     yield from _block("caption", shot.caption, "    ")
-    if shot.duration:
-        yield f"    duration: {shot.duration}"
     if shot.subtitle:
         yield f"    subtitle: {json.dumps(shot.subtitle, ensure_ascii=False)}"
     if shot.continues:

@@ -49,7 +49,8 @@ def test_every_format_has_a_source_and_an_option() -> None:
     ("name", "content", "code"),
     [
         ("a.txt", "EXT. BEACH\n\nA fox.\n", "I701"),
-        ("a.json", "[1]", "I701"),
+        ("a.json", "[1]", "I702"),
+        ("a.json", "7", "I701"),
         ("a.json", "{}", "I701"),
         ("a.json", '{"scenes": [{}, 7]}', "I701"),
         ("a.csv", "json_path\na.json\n", "I704"),
@@ -70,7 +71,7 @@ def test_every_format_has_a_source_and_an_option() -> None:
         ("a.json", '{"prompts": ["a"], "x": ' + "[" * 100_000 + "]" * 100_000 + "}", "I702"),
         ("a.json", '{"prompts": ["' + "a" * 8001 + '"]}', "I703"),
         ("a.json", json.dumps({"prompts": ["a"] * 5001}), "I703"),
-        ("a.json", '{"global_caption": "' + "a" * 2001 + '", "shot1": "a"}', "I703"),
+        ("a.json", '{"global_caption": "' + "a" * 8001 + '", "shot1": "a"}', "I703"),
         ("a.json", '{"story_name": "' + "a" * 201 + '", "scenes": [{"video_prompts": ["a"]}]}', "I703"),
         ("a.json", " " * MAX_SOURCE_BYTES + "{}", "I703"),
         ("a.fountain", "INT. HOUSE\n", ""),
@@ -98,9 +99,9 @@ def test_all_errors_are_reported_at_once() -> None:
     assert [item.message for item in caught.value.diagnostics] == [
         "expected text (scenes[0].video_prompts[0])",
         "expected true or false (scenes[0].cut[0])",
-        "the prompt is empty (2 times, first at scenes[0].video_prompts[0])",
         "expected a map (scenes[1])",
         '"video_prompts" is missing (scenes[2])',
+        "the prompt is empty (2 times, first at scenes[0].video_prompts[0])",
         '"x" is dropped (scenes[2].x)',
     ]
 
@@ -124,7 +125,7 @@ def test_an_error_in_a_later_line_has_its_place() -> None:
 def test_special_characters_are_escaped() -> None:
     text = import_story(b'{"prompts": ["$fox: # a\\n- b | {c} *d &e !f $5 $$"]}', "a.json").text
     story, _ = read_story(text.encode(), "film.story.yaml")
-    assert story.shots[0].resolved_caption == "$fox: # a - b | {c} *d &e !f $5 $$"
+    assert story.shots[0].resolved_caption == "$fox: # a. - b | {c} *d &e !f $5 $$"
 
 
 def test_the_file_name_is_escaped() -> None:
@@ -133,3 +134,109 @@ def test_the_file_name_is_escaped() -> None:
     story, _ = read_story(text.encode(), "film.story.yaml")
     assert "\x1b" not in text
     assert story.title.startswith("a '")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "format", "reason"),
+    [
+        ("a.json", '["A fox walks.", "A fox runs."]', "echoshot", "a list of captions"),
+        ("a.json", '[{"caption": "A fox walks."}, {"caption": "A fox runs."}]', "echoshot", "a list of captions"),
+        ("a.json", '{"shot_captions": ["A fox walks.", "A fox runs."]}', "holocine", 'the key "shot_captions"'),
+        ("a.json", '{"prompts": ["A fox walks.", "A fox runs."]}', "memflow", 'the key "prompts"'),
+        ("a.fountain", "A fox walks.\n\nA fox runs.", "fountain", "the suffix .fountain"),
+    ],
+)
+def test_the_guess_is_named(name: str, content: str, format: str, reason: str) -> None:
+    imported = import_story(content.encode(), name)
+    assert (imported.format, imported.reason) == (format, reason)
+    assert [shot.caption for shot in imported.draft.shots] == ["A fox walks.", "A fox runs."]
+    assert import_story(content.encode(), name, format=format).reason == ""
+
+
+@pytest.mark.parametrize("key", ["shot_captions", "shot1"])
+def test_a_global_caption_comes_before_every_shot(key: str) -> None:
+    shots = {key: ["She waves."]} if key == "shot_captions" else {key: "She waves."}
+    imported = import_story(json.dumps({"global_caption": "A girl on a beach", **shots}).encode(), "a.json")
+    assert [shot.caption for shot in imported.draft.shots] == ["A girl on a beach She waves."]
+    long = import_story(json.dumps({"global_caption": "word " * 420, **shots}).encode(), "a.json")
+    assert len(long.draft.shots[0].caption) > 2000
+
+
+@pytest.mark.parametrize(
+    ("content", "column"),
+    [('{"prompts":["a \\ud83d\\ude00","b \\ud83e x"]}', 33), ('{"prompts":["a\\\\u0007", "b\\u0007"]}', 27)],
+)
+def test_a_bad_character_has_its_place(content: str, column: int) -> None:
+    with pytest.raises(Findings) as caught:
+        import_story(content.encode(), "a.json")
+    place = caught.value.diagnostics[0].place
+    assert place
+    assert (place.line, place.column) == (1, column)
+
+
+def test_line_breaks_of_prompts_end_sentences() -> None:
+    data = json.dumps({"prompts": ["Wide shot\nA fox walks.\n\nIt stops", "A fox,\nred"]}).encode()
+    assert [shot.caption for shot in import_story(data, "a.json").draft.shots] == [
+        "Wide shot. A fox walks. It stops",
+        "A fox, red",
+    ]
+
+
+def test_a_missing_cut_keeps_the_memory() -> None:
+    data = json.dumps({"scenes": [{"video_prompts": ["A fox.", "It runs."], "cut": [True, False]}]}).encode()
+    text = import_story(data, "a.json").text
+    assert "x-cut: false" in text
+    assert "memory" not in text.split("shots:")[1]
+
+
+ENTITIES = {
+    "story_name": "T",
+    "_name_map": {"Character 1": "Bo-ra", "Location 1": "The Glass Lobby", "Object 1": "the tin cup"},
+    "entity_descriptions": {
+        "Character 1": {"name": "Bo-ra", "description": "Woman in a grey coat."},
+        "Location 1": {"name": "The Glass Lobby", "description": "Bright hall with glass walls."},
+        "Object 1": {"name": "the tin cup", "description": "Small cup."},
+    },
+    "entity_schedule": {"1:1": {"characters": ["Bo-ra"], "places": ["The Glass Lobby"]}, "1:2": {"places": [
+        "The Glass Lobby"]}},
+    "scenes": [{
+        "scene_num": 1,
+        "video_prompts": [
+            "Bo-ra: Woman in a grey coat.\nthe tin cup: Small cup.\n\nIn The Glass Lobby, Bo-ra holds the tin cup.",
+            "Close-up of Bo-ra's hand.",
+        ],
+        "cut": [True, False],
+    }],
+}  # fmt: skip
+
+
+def test_listed_characters_and_places_become_references() -> None:
+    imported = import_story(json.dumps(ENTITIES).encode(), "a.json")
+    assert [shot.caption for shot in imported.draft.shots] == [
+        "In $the-glass-lobby, $bo-ra holds the tin cup. the tin cup: Small cup.",
+        "Close-up of $bo-ra's hand. $the-glass-lobby.",
+    ]
+    assert [item.look for item in imported.draft.characters] == ["Bo-ra, a woman in a grey coat"]
+    assert [item.look for item in imported.draft.settings] == ["The Glass Lobby, bright hall with glass walls"]
+    story, warnings = read_story(imported.text.encode(), "film.story.yaml")
+    assert warnings == ()
+    assert story.shots[1].resolved_caption == "Close-up of Bo-ra's hand. The Glass Lobby."
+
+
+def test_a_described_name_in_three_prompts_is_a_character() -> None:
+    prompts = ["The old Mia, a tall girl with red hair, runs.", "Then Mia waves at Tom.", "A dog bites Mia. And Tom."]
+    imported = import_story(json.dumps({"prompts": prompts}).encode(), "a.json")
+    assert [(item.id, item.look) for item in imported.draft.characters] == [("mia", "Mia, a tall girl with red hair")]
+    text = imported.text
+    assert [shot.resolved_caption for shot in read_story(text.encode(), "film.story.yaml")[0].shots] == prompts
+
+
+def test_looks_come_from_texts_of_first_frames() -> None:
+    shots = [
+        {"shot_id": 1, "first_frame": "A bar. Ola (50s, bald) sits.", "video_prompt": "In the bar Ola drinks."},
+        {"shot_id": 2, "first_frame": "", "video_prompt": "A car stops and Ola gets out."},
+        {"shot_id": 3, "first_frame": "", "video_prompt": "At night, Ola sleeps."},
+    ]
+    imported = import_story(json.dumps({"scenes": [{"scene_num": 1, "shots": shots}]}).encode(), "a.json")
+    assert [(item.id, item.look) for item in imported.draft.characters] == [("ola", "Ola (50s, bald)")]
+    assert imported.draft.shots[1].caption == "A car stops and $ola gets out."

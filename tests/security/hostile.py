@@ -229,7 +229,7 @@ HOSTILE: dict[str, Hostile] = {
     "import: maps": imported(
         "a.json", '{"scenes": [' + ",".join(["{}"] * 600_000) + "]}", "I702 I701", "--from", "vimax"
     ),
-    "import: open notes": imported("a.fountain", "A fox.\n" + "[[ /* " * 340_000, "I703"),
+    "import: open notes": imported("a.fountain", "[[ /* \n\n" * 250_000, "I702"),
     "import: names": imported("a.fountain", "".join(f"FOX {n}\nHi.\n\n" for n in range(110_000)), "I703"),
     "import: one long line": imported("a.fountain", "*_" * 10**6, "I703"),
     "import: headings": imported("a.fountain", "".join(f"INT. A{n}\n\n" for n in range(150_000)), "I703"),
