@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from onestory_cli.storyworld import vocabulary
-from onestory_cli.storyworld.sight import SIDES
+from onestory_cli.storyworld.visibility import SIDES
 
 LOOKS: dict[str, int] = {
     "species": 1,  # one logit: present or not

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from onestory_cli.evaluation.embeddings import Reading
-from onestory_cli.storyworld.sight import shows_accent
+from onestory_cli.storyworld.visibility import shows_accent
 from onestory_cli.storyworld.world import CharacterLook, WorldShot, WorldStory
 
 LOOKS = ("species", "colour", "accessory", "accessory colour", "all looks")

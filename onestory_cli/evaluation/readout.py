@@ -20,7 +20,7 @@ from torch.nn import functional
 from onestory_cli.evaluation.embeddings import Reading, View, views
 from onestory_cli.evaluation.network import PLACES, SIDE, ReadoutNetwork
 from onestory_cli.storyworld import vocabulary
-from onestory_cli.storyworld.sight import SIDES
+from onestory_cli.storyworld.visibility import SIDES
 from onestory_cli.storyworld.world import CharacterLook
 
 WEIGHTS = Path(__file__).parent / "weights" / "readout"

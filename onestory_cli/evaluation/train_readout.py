@@ -19,8 +19,8 @@ from onestory_cli.evaluation.embeddings import Reading
 from onestory_cli.evaluation.network import LOOKS, ReadoutNetwork
 from onestory_cli.evaluation.readout import PLACE_NAMES, Readout, to_network
 from onestory_cli.storyworld.render import render_shot
-from onestory_cli.storyworld.sight import shows_accent, shows_sun, side
 from onestory_cli.storyworld.stories import make_story
+from onestory_cli.storyworld.visibility import shows_accent, shows_sun, side
 from onestory_cli.storyworld.vocabulary import ACCESSORIES, COLOURS, SPECIES
 from onestory_cli.storyworld.world import WorldConfig, WorldShot
 

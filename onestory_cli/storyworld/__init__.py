@@ -1,4 +1,4 @@
-"""A procedural cartoon world which tells multi-shot stories with ground truth.
+"""A procedural cartoon world: random multi-shot stories with ground truth, captions and pixels.
 
 Example:
     >>> from onestory_cli.storyworld import WorldConfig, make_story, render_shot

@@ -23,7 +23,7 @@ class Tones:
 
 @dataclass(frozen=True, kw_only=True)
 class Pose:
-    """How the limbs are at each frame.
+    """Positions of the limbs in each frame.
 
     swing_T11: swing of legs and arms in local units, 0 unless walking
     sway_T11: slow idle oscillation -1..1

@@ -1,4 +1,4 @@
-"""Captions: a small grammar, full at first mention and referential afterwards."""
+"""Captions from a small grammar: full at the first mention, referential afterwards."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Known:
     """What earlier shots introduced.
 
     place: place of the previous shot, None at the start
-    names: what a look is called once it is known, where its species alone does not tell it from its twin
+    names: how captions refer to a look whose species alone does not identify it, because it has a twin
     """
 
     looks: frozenset[CharacterLook] = frozenset()
@@ -144,7 +144,7 @@ def _verb(rng: np.random.Generator | None, action: str, *, plural: bool) -> str:
 
 
 def _clause(rng: np.random.Generator | None, actors: Sequence[Actor], names: Sequence[str], the_kite: str = "") -> str:
-    """Who does what; without ``rng`` in the usual words. Empty without actors."""
+    """Subject and verb of each actor; without ``rng`` in the usual words. Empty without actors."""
     if not actors:
         return ""
     actions = {actor.action for actor in actors}
@@ -173,7 +173,7 @@ def _body(rng: np.random.Generator, *, place: WorldPlace, the_place: str, clause
 
 
 def _label_later(rng: np.random.Generator, body: str, label: str) -> str:
-    """The framing after the first sentence or at the end."""
+    """The framing label after the first sentence or at the end."""
     first, _, rest = body.partition(". ")
     if rest and rng.random() < 0.5:
         return f"{first}. {label} {rest}"

@@ -23,7 +23,7 @@ _TURN = np.float32(2 * np.pi)
 
 @dataclass(frozen=True, kw_only=True)
 class ActingStyle:
-    """How a version of the world acts out walks and waves. Lengths are in local units, angles in radians.
+    """Motion parameters of a version of the world. Lengths are in local units, angles in radians.
 
     swing: how far feet go forward and back; phase: part of a cycle at which a walk begins
     lift: how high a forward foot rises; bob: how high the body rises at each step
@@ -47,7 +47,7 @@ class ActingStyle:
     frog_hat: float = 0.0
 
 
-# Version 2: a still from the middle of a walk or a wave shows what it is.
+# In version 2 a still from the middle of a walk or a wave shows the action.
 STYLES: dict[int, ActingStyle] = {
     1: ActingStyle(),
     2: ActingStyle(
@@ -186,7 +186,7 @@ def _legs(anatomy: Anatomy, pose: Pose, style: ActingStyle) -> tuple[PaintPart, 
 
 
 def _arm(anatomy: Anatomy, pose: Pose, *, side: int, style: ActingStyle) -> tuple[PaintPart, ...]:
-    """The arm on one side, raised if it waves, else hanging and swinging with the walk; with a hand where it waves."""
+    """The arm on one side: raised with a hand if it waves, else hanging and swinging with the walk."""
     x, y = anatomy.shoulder
     hand_x, hand_y = _hand(anatomy, pose, side=side, style=style)
     arm = solid(capsule(side * x, y, hand_x, hand_y, 0.065), anatomy.limb)

@@ -1,4 +1,4 @@
-"""Rendering a shot: camera, place, actors, kite, and masks of what is seen where."""
+"""Render a shot: camera, place, actors and kite, with masks of what each pixel shows."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def camera_for(shot: WorldShot) -> Camera:
     zoom = zooms[shot.framing]
     x = sum(actor.x for actor in shot.actors) / len(shot.actors)
     if len(shot.actors) == 1:
-        # Lean towards the accent object, so that a tighter framing still tells the place.
+        # Lean towards the accent object, so that a tighter framing still identifies the place.
         x += min(max(shot.place.accent_x - x, -0.06 / zoom), 0.06 / zoom)
     if shot.framing == "close-up" and len(shot.actors) == 1:
         bottom = shot.ground + 0.2 * CHARACTER_SCALE

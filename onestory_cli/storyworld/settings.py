@@ -67,7 +67,7 @@ def _scene(place: WorldPlace) -> Scene:
 
 
 def _sky(brush: Brush, top: Colour, bottom: Colour) -> None:
-    """Fill the whole frame with a vertical blend; ``bottom`` is reached at the lower edge of a wide shot."""
+    """Fill the frame with a vertical gradient that reaches ``bottom`` at the lower edge of a wide shot."""
     size, camera = brush.canvas.size, brush.canvas.camera
     y_H = (0.5 - (np.arange(size, dtype=np.float32) + 0.5) / size) / camera.zoom + camera.y
     up_CH = np.clip(y_H, 0, 1)[None, :]

@@ -1,4 +1,4 @@
-"""Contact sheets: the middle frame of each shot over its caption."""
+"""Contact sheets: the middle frame of each shot above its caption."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MARGIN = 4
 
 
 def contact_sheet(stories: Sequence[WorldStory], config: WorldConfig) -> Image.Image:
-    """A row per story; frames are scaled to 192 pixels without smoothing."""
+    """Return a sheet with one row per story; frames are scaled to 192 pixels without smoothing."""
     columns = max(len(story.shots) for story in stories)
     sheet = Image.new("RGB", (columns * _CELL, len(stories) * (_CELL + _TEXT_HEIGHT)), (250, 248, 244))
     for row, story in enumerate(stories):

@@ -1,4 +1,4 @@
-"""One builder per species."""
+"""One function per species that returns its `Anatomy`."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _TIMES = {"day": 0.5, "sunset": 0.2, "night": 0.3}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Company:
+class StoryCast:
     """The characters and places of one story. Settings never repeat; species repeat only for twins (version 2).
 
     kite: colour of the story's kite, "" without one
@@ -38,29 +38,29 @@ class Company:
     kite: str = ""
 
 
-def draw_company(
+def draw_cast(
     rng: np.random.Generator, config: WorldConfig, *, looks: int, places: int, twins: bool | None = None
-) -> Company:
-    """Draw up to `looks` characters and `places` places, fewer in a smaller world.
+) -> StoryCast:
+    """Draw `looks` characters and `places` places, fewer if the world has fewer.
 
     The first two characters are twins if `twins` is true, by chance if it is None. Version 1 has no twins.
     """
     species = _some(rng, config.species, looks)
     settings = _some(rng, config.settings, places)
-    company = Company(
+    cast = StoryCast(
         looks=tuple(_look(rng, name, config) for name in species),
         places=tuple(_place(rng, name, config) for name in settings),
     )
-    return company if config.version == 1 else _extend(rng, company, config, twins=twins)
+    return cast if config.version == 1 else _extend(rng, cast, config, twins=twins)
 
 
-def _extend(rng: np.random.Generator, company: Company, config: WorldConfig, *, twins: bool | None) -> Company:
+def _extend(rng: np.random.Generator, cast: StoryCast, config: WorldConfig, *, twins: bool | None) -> StoryCast:
     """Add what only version 2 has: twins and a kite."""
-    looks, chance = list(company.looks), rng.random() < _TWINS
+    looks, chance = list(cast.looks), rng.random() < _TWINS
     if len(looks) > 1 and (chance if twins is None else twins):
         looks[1] = _twin(rng, looks[0], config) or looks[1]
     kite = config.colours[int(rng.integers(len(config.colours)))] if rng.random() < _KITES else ""
-    return Company(looks=tuple(looks), places=company.places, kite=kite)
+    return StoryCast(looks=tuple(looks), places=cast.places, kite=kite)
 
 
 def stage_shot(
@@ -207,7 +207,7 @@ def _actors(rng: np.random.Generator, *, place: WorldPlace, looks: Sequence[Char
 
 
 def _solo_x(rng: np.random.Generator, place: WorldPlace, action: str) -> float:
-    """Beside the accent object; nearer to the middle for a walk, which needs room."""
+    """A position next to the accent object; nearer to the centre for a walk, which needs room."""
     jitter = float(rng.uniform(-0.03, 0.03))
     walks = action.startswith("walks")
     if place.accent_x < 0.4:
@@ -221,7 +221,7 @@ def _solo_x(rng: np.random.Generator, place: WorldPlace, action: str) -> float:
 
 
 def _pair_x(rng: np.random.Generator, place: WorldPlace) -> tuple[float, float]:
-    """Left and right third, moved a little away from the accent object."""
+    """Positions in the left and right third, shifted away from the accent object."""
     jitter = float(rng.uniform(-0.015, 0.015))
     if place.accent_x < 0.4:
         pair = (0.39, 0.79)

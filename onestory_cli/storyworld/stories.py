@@ -1,4 +1,4 @@
-"""Multi-shot stories with ground truth about who and what returns.
+"""Multi-shot stories with ground truth about what returns.
 
 A story is first planned as a list of slots (who is where), then staged shot by shot.
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from onestory_cli.storyworld.captions import Known, twin_names
-from onestory_cli.storyworld.staging import Company, draw_company, stage_shot
+from onestory_cli.storyworld.staging import StoryCast, draw_cast, stage_shot
 from onestory_cli.storyworld.world import WorldConfig, WorldShot, WorldStory
 
 PATTERNS: tuple[str, ...] = ("subject", "recall", "composition", "mixed")  # of version 1
@@ -44,13 +44,13 @@ def make_story(
     rng = np.random.default_rng((seed, 1))
     drawn = patterns[int(rng.integers(len(patterns)))]
     pattern = pattern or drawn
-    company = draw_company(rng, config, looks=3, places=3 if shots < 9 else 4, twins=twins)
-    slots = _PLANNERS[pattern](rng, company, shots)
-    return WorldStory(seed=seed, pattern=pattern, shots=stage(rng, company, slots))
+    cast = draw_cast(rng, config, looks=3, places=3 if shots < 9 else 4, twins=twins)
+    slots = _PLANNERS[pattern](rng, cast, shots)
+    return WorldStory(seed=seed, pattern=pattern, shots=stage(rng, cast, slots))
 
 
 def gap_story(seed: int, config: WorldConfig, *, gap: int) -> WorldStory:
-    """A character and a place, ``gap`` shots without either, then both again, referentially.
+    """Draw a character and a place, ``gap`` shots without either, then both again, by reference.
 
     The story has ``gap + 2`` shots. It needs a world of at least two settings.
     """
@@ -59,18 +59,18 @@ def gap_story(seed: int, config: WorldConfig, *, gap: int) -> WorldStory:
     if len(config.settings) < 2:
         raise ValueError("settings: a gap story needs at least two")
     rng = np.random.default_rng((seed, 2))
-    company = draw_company(rng, config, looks=3, places=3)
-    others = range(1, len(company.looks))
+    cast = draw_cast(rng, config, looks=3, places=3)
+    others = range(1, len(cast.looks))
     slots: list[Slot] = [((0,), 0)]
     for _ in range(gap):
         who = _one(rng, others) if rng.random() < 0.75 else ()
-        slots.append((who, int(rng.integers(1, len(company.places)))))
+        slots.append((who, int(rng.integers(1, len(cast.places)))))
     slots.append(((0,), 0))
-    return WorldStory(seed=seed, pattern="gap", shots=stage(rng, company, slots, plain={0, gap + 1}))
+    return WorldStory(seed=seed, pattern="gap", shots=stage(rng, cast, slots, plain={0, gap + 1}))
 
 
 def relevance(story: WorldStory, target: int) -> tuple[float, ...]:
-    """How much each shot before ``target`` shows of what the target needs to remember, in -1 .. 1.
+    """Return how much each shot before ``target`` shows of what the target needs to remember, in -1 .. 1.
 
     Needed are the target's characters and its place as far as earlier shots show them.
     A shot which shares none of them has -1, one which shows them all has 1. Characters
@@ -79,8 +79,8 @@ def relevance(story: WorldStory, target: int) -> tuple[float, ...]:
     if not 0 <= target < len(story.shots):
         raise ValueError(f"target {target} is not a shot of the story")
     earlier, shot = story.shots[:target], story.shots[target]
-    seen = {item for before in earlier for item in _cast(before)}
-    needed = _cast(shot) & seen
+    seen = {item for before in earlier for item in _shown_names(before)}
+    needed = _shown_names(shot) & seen
     place_known = any(before.place == shot.place for before in earlier)
     who = _CHARACTER_WEIGHT if needed else 0.0
     where = _PLACE_WEIGHT if place_known else 0.0
@@ -88,41 +88,43 @@ def relevance(story: WorldStory, target: int) -> tuple[float, ...]:
     for before in earlier:
         gained = where * (before.place == shot.place)
         if needed:
-            gained += who * len(needed & _cast(before)) / len(needed)
+            gained += who * len(needed & _shown_names(before)) / len(needed)
         scores.append(2 * gained / (who + where) - 1 if who + where else -1.0)
     return tuple(scores)
 
 
 def shown_before(story: WorldStory, target: int) -> tuple[tuple[str, ...], ...]:
-    """For each character and place that the target's caption names: the earlier shots that show it, "0", "1", ..."""
+    """Return, per character and place in the target's caption, the earlier shots that show it: "0", "1", ..."""
     shot, earlier = story.shots[target], list(enumerate(story.shots[:target]))
-    found = [[index for index, before in earlier if name in _cast(before)] for name in sorted(_cast(shot))]
+    found = [
+        [index for index, before in earlier if name in _shown_names(before)] for name in sorted(_shown_names(shot))
+    ]
     if shot.names_place != "omitted":
         found.append([index for index, before in earlier if before.place == shot.place])
     return tuple(tuple(map(str, shots)) for shots in found if shots)
 
 
-def _cast(shot: WorldShot) -> set[str]:
-    """Who and what a shot shows that later shots may refer to: one name per character, and the kite's."""
+def _shown_names(shot: WorldShot) -> set[str]:
+    """Return what a shot shows that later shots can refer to: a name per character, and "kite"."""
     names = {f"{actor.look.species}: {actor.look.words()}" for actor in shot.actors}
     return names | ({"kite"} if shot.kite else set())
 
 
-def stage(rng: Rng, company: Company, slots: list[Slot], plain: set[int] | None = None) -> tuple[WorldShot, ...]:
+def stage(rng: Rng, cast: StoryCast, slots: list[Slot], plain: set[int] | None = None) -> tuple[WorldShot, ...]:
     """Draw the shots of the slots in order; captions refer to what earlier shots introduced."""
-    known = Known(names=twin_names(company.looks))
+    known = Known(names=twin_names(cast.looks))
     shots: list[WorldShot] = []
     for index, (who, where) in enumerate(slots):
-        place = company.places[where]
-        looks = [company.looks[number] for number in who]
-        shot = stage_shot(rng, place=place, looks=looks, known=known, plain=index in (plain or ()), kite=company.kite)
+        place = cast.places[where]
+        looks = [cast.looks[number] for number in who]
+        shot = stage_shot(rng, place=place, looks=looks, known=known, plain=index in (plain or ()), kite=cast.kite)
         shots.append(shot)
         known = known.after(place, shot.actors, shot.kite)
     return tuple(shots)
 
 
 def _one(rng: Rng, numbers: range) -> tuple[int, ...]:
-    """One of the numbers, or nobody where the world has no other character."""
+    """One of the numbers; empty if the world has no other character."""
     return (numbers[int(rng.integers(len(numbers)))],) if numbers else ()
 
 
@@ -134,29 +136,29 @@ def _next_place(rng: Rng, places: int, now: int, stay: float) -> int:
     return now if rng.random() < stay else int(rng.integers(places))
 
 
-def _plan_subject(rng: Rng, company: Company, shots: int) -> list[Slot]:
-    """One main character throughout, in changing places; now and then another or nobody."""
-    places = len(company.places)
+def _plan_subject(rng: Rng, cast: StoryCast, shots: int) -> list[Slot]:
+    """One main character in changing places; sometimes another one or none."""
+    places = len(cast.places)
     slots: list[Slot] = [((0,), 0)]
-    # At most a third of the shots is spared for others, whatever the dice say.
+    # At most a third of the shots show others.
     spare = shots // 3
     while len(slots) < shots:
         where = _next_place(rng, places, slots[-1][1], 0.4)
         who: tuple[int, ...] = (0,)
         if spare and rng.random() < 0.3:
             spare -= 1
-            who = () if rng.random() < 0.5 else _one(rng, range(1, len(company.looks)))
+            who = () if rng.random() < 0.5 else _one(rng, range(1, len(cast.looks)))
         slots.append((who, where))
     return slots
 
 
-def _plan_recall(rng: Rng, company: Company, shots: int) -> list[Slot]:
+def _plan_recall(rng: Rng, cast: StoryCast, shots: int) -> list[Slot]:
     """A, an inserted scene elsewhere, A again, then the inserted scene or A revisited."""
-    places = len(company.places)
+    places = len(cast.places)
     slots: list[Slot] = [((0,), 0)]
     inserted: list[Slot] = []
     for _ in range(int(rng.integers(1, 4))):
-        who = _one(rng, range(1, min(len(company.looks), 3))) if rng.random() < 0.75 else ()
+        who = _one(rng, range(1, min(len(cast.looks), 3))) if rng.random() < 0.75 else ()
         inserted.append((who, int(rng.integers(1, places)) if places > 1 else 0))
     slots += inserted[: max(1, shots - 2)]
     slots.append(((0,), 0 if rng.random() < 0.75 else int(rng.integers(places))))
@@ -168,11 +170,11 @@ def _plan_recall(rng: Rng, company: Company, shots: int) -> list[Slot]:
     return slots[:shots]
 
 
-def _plan_composition(rng: Rng, company: Company, shots: int) -> list[Slot]:
+def _plan_composition(rng: Rng, cast: StoryCast, shots: int) -> list[Slot]:
     """A alone, B alone, later both together; like "subject" in a world of one species."""
-    if len(company.looks) < 2:
-        return _plan_subject(rng, company, shots)
-    places = len(company.places)
+    if len(cast.looks) < 2:
+        return _plan_subject(rng, cast, shots)
+    places = len(cast.places)
     home = 1 if places > 1 and rng.random() < 0.7 else 0
     slots: list[Slot] = [((0,), 0)]
     if shots > 3 and rng.random() < 0.35:
@@ -188,9 +190,9 @@ def _plan_composition(rng: Rng, company: Company, shots: int) -> list[Slot]:
     return slots[:shots]
 
 
-def _plan_mixed(rng: Rng, company: Company, shots: int) -> list[Slot]:
+def _plan_mixed(rng: Rng, cast: StoryCast, shots: int) -> list[Slot]:
     """A random walk over cast and places."""
-    looks, places = len(company.looks), len(company.places)
+    looks, places = len(cast.looks), len(cast.places)
     slots: list[Slot] = []
     where = 0
     while len(slots) < shots:
@@ -201,11 +203,11 @@ def _plan_mixed(rng: Rng, company: Company, shots: int) -> list[Slot]:
     return slots
 
 
-def _plan_trio(rng: Rng, company: Company, shots: int) -> list[Slot]:
+def _plan_trio(rng: Rng, cast: StoryCast, shots: int) -> list[Slot]:
     """Three characters introduced one by one, then any one or two of them; a random walk in a smaller world."""
-    if len(company.looks) < 3 or shots < 4:
-        return _plan_mixed(rng, company, shots)
-    places = len(company.places)
+    if len(cast.looks) < 3 or shots < 4:
+        return _plan_mixed(rng, cast, shots)
+    places = len(cast.places)
     slots: list[Slot] = [((number,), int(rng.integers(places))) for number in range(3)]
     while len(slots) < shots:
         first, second = (int(number) for number in rng.permutation(3)[:2])
@@ -214,7 +216,7 @@ def _plan_trio(rng: Rng, company: Company, shots: int) -> list[Slot]:
     return slots
 
 
-_PLANNERS: dict[str, Callable[[Rng, Company, int], list[Slot]]] = {
+_PLANNERS: dict[str, Callable[[Rng, StoryCast, int], list[Slot]]] = {
     "subject": _plan_subject,
     "recall": _plan_recall,
     "composition": _plan_composition,

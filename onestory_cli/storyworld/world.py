@@ -64,7 +64,7 @@ class WorldConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class CharacterLook:
-    """How a character looks, for a whole story. ``accessory_colour`` is "" without accessory."""
+    """The look of a character in a whole story. ``accessory_colour`` is "" without an accessory."""
 
     species: str
     colour: str
@@ -113,7 +113,7 @@ class WorldPlace:
     accent_x: float
     sun_x: float
     layout_seed: int
-    time: str = field(default="day", repr=False)  # see `kite` of a shot
+    time: str = field(default="day", repr=False)  # benchmark keys hash the repr, and `full_caption` has the time
 
     def __post_init__(self) -> None:
         _require_known("setting", (self.setting,), vocabulary.SETTINGS)
@@ -167,7 +167,7 @@ class WorldShot:
     full_caption: str
     names_look: tuple[bool, ...]
     names_place: PlaceNaming
-    kite: str = field(default="", repr=False)  # the captions tell it, and keys of benchmarks contain the other fields
+    kite: str = field(default="", repr=False)  # benchmark keys hash the repr, and the captions name the kite
 
     def __post_init__(self) -> None:
         _require_known("framing", (self.framing,), vocabulary.FRAMINGS)

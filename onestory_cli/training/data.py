@@ -22,8 +22,8 @@ from torch.nn import functional
 
 from onestory_cli.events import DataPrepared, Emit
 from onestory_cli.storyworld import vocabulary
-from onestory_cli.storyworld.sight import accent_mask
 from onestory_cli.storyworld.stories import make_story, relevance
+from onestory_cli.storyworld.visibility import accent_mask
 from onestory_cli.storyworld.world import WorldConfig, WorldShot, WorldStory
 from onestory_cli.training.checkpoint import save_weights
 from onestory_cli.training.probes.labels import (

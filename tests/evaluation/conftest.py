@@ -13,7 +13,7 @@ from onestory_cli.evaluation.drawing import Drawing
 from onestory_cli.evaluation.embeddings import Reading, View
 from onestory_cli.evaluation.readout import Readout, load_readout
 from onestory_cli.models.load import LoadedModel
-from onestory_cli.storyworld.sight import side
+from onestory_cli.storyworld.visibility import side
 from onestory_cli.storyworld.vocabulary import COLOURS, SPECIES, WORDS
 from onestory_cli.storyworld.world import CharacterLook, WorldConfig, WorldShot
 from onestory_cli.training.build import build_model

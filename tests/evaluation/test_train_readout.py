@@ -6,8 +6,8 @@ import torch
 
 from onestory_cli.evaluation.readout import to_network
 from onestory_cli.evaluation.train_readout import UNSEEN, degrade, label, loss, render_readout_data, train_readout
-from onestory_cli.storyworld.sight import shows_accent
 from onestory_cli.storyworld.stories import make_story
+from onestory_cli.storyworld.visibility import shows_accent
 from onestory_cli.storyworld.vocabulary import COLOURS, SPECIES
 from tests.evaluation.conftest import WORLD
 

@@ -16,7 +16,7 @@ def cast(story: WorldStory) -> list[frozenset[str]]:
 
 
 @pytest.mark.parametrize("pattern", [SUBJECT, INSERT, COMPOSITION])
-def test_a_pattern_has_six_shots_and_is_the_same_again(pattern: str) -> None:
+def test_a_pattern_has_six_shots_and_is_deterministic(pattern: str) -> None:
     story = pattern_story(3, WORLD, pattern=pattern)
     assert (len(story.shots), story.pattern) == (6, pattern)
     assert story == pattern_story(3, WORLD, pattern=pattern)
@@ -30,7 +30,7 @@ def test_the_main_subject_is_in_every_shot() -> None:
         assert [any(shot.names_look) for shot in story.shots] == [True] + [False] * 5
 
 
-def test_what_was_inserted_is_revisited_after_the_first_came_back() -> None:
+def test_insert_and_recall_returns_to_the_first_then_to_the_inserted() -> None:
     for seed in SEEDS:
         story = pattern_story(seed, WORLD, pattern=INSERT)
         who = cast(story)
@@ -40,13 +40,13 @@ def test_what_was_inserted_is_revisited_after_the_first_came_back() -> None:
         assert (who[back + 1], story.shots[back + 1].place) == (who[inserted], story.shots[inserted].place)
 
 
-def test_a_composition_introduces_two_apart_and_then_shows_both_three_times() -> None:
+def test_composition_introduces_two_characters_and_shows_both_three_times() -> None:
     for seed in SEEDS:
         sizes = [len(names) for names in cast(pattern_story(seed, WORLD, pattern=COMPOSITION))]
         assert sizes == [1, 1, 2, 1, 2, 2]
 
 
-def test_every_rung_is_one_return_after_its_gap_and_remembers_no_other() -> None:
+def test_every_rung_is_one_return_that_sees_no_other_return() -> None:
     made = ladder_story(5, WORLD)
     assert tuple(made.rungs) == GAPS
     assert len(made.story.shots) == 1 + max(GAPS) + len(GAPS)
@@ -63,7 +63,7 @@ def test_every_rung_is_one_return_after_its_gap_and_remembers_no_other() -> None
     assert not returns & {before for seen in made.visible for before in seen}
 
 
-def test_a_world_too_small_for_them_is_refused() -> None:
+def test_too_small_worlds_are_refused() -> None:
     small = WorldConfig(species=("fox",))
     with pytest.raises(ValueError, match="two species"):
         pattern_story(0, small, pattern=SUBJECT)

@@ -164,7 +164,7 @@ def test_mask_covers_what_an_actor_changes() -> None:
         assert (difference[rendered.mask_THW] > 60).mean() > 0.2
 
 
-def test_empty_shots_have_an_empty_mask_and_stand_still() -> None:
+def test_empty_shots_have_an_empty_mask_and_no_motion() -> None:
     rendered = render_shot(shot(), SHORT)
     assert not rendered.mask_THW.any()
     assert (rendered.pixels_THWC == rendered.pixels_THWC[:1]).all()
@@ -195,7 +195,7 @@ def test_returning_places_in_stories_are_equal() -> None:
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_accent_object_shows_its_colour_where_told(setting: str) -> None:
+def test_accent_object_has_its_colour_and_position(setting: str) -> None:
     for accent_x in (0.19, 0.5, 0.81):
         where = place(setting, accent="purple", accent_x=accent_x)
         pixels = render_shot(shot(where=where), WorldConfig(frames=1)).pixels_THWC[0]

@@ -30,7 +30,7 @@ def test_seeds_differ() -> None:
     assert len({make_story(seed, CONFIG).shots[0] for seed in range(50)}) == 50
 
 
-def test_naming_the_drawn_pattern_changes_nothing() -> None:
+def test_naming_the_pattern_that_is_drawn_changes_nothing() -> None:
     story = make_story(7, CONFIG)
     assert make_story(7, CONFIG, pattern=story.pattern) == story
 
@@ -150,7 +150,7 @@ def test_relevance_counts_each_needed_character() -> None:
     assert relevance(story, 3) == pytest.approx((-0.4, 0.4, 0.2))
 
 
-def test_relevance_asks_only_for_what_was_shown_before() -> None:
+def test_relevance_needs_only_what_was_shown_before() -> None:
     new_character = _story(((0,), 0), ((0,), 1), ((1,), 0))
     assert relevance(new_character, 2) == (1.0, -1.0)
     new_place = _story(((0,), 0), ((1,), 0), ((0,), 1))
@@ -184,7 +184,7 @@ def test_bad_arguments_are_refused() -> None:
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_a_tiny_world_still_tells_stories(pattern: str) -> None:
+def test_a_tiny_world_still_has_stories(pattern: str) -> None:
     tiny = WorldConfig(species=("fox",), colours=("red",), accessories=("none",), settings=("beach",))
     for seed in range(20):
         story = make_story(seed, tiny, pattern=pattern)

@@ -73,7 +73,7 @@ def test_names_look_is_true_of_the_caption(shots: list[WorldShot]) -> None:
                 assert f"the same {species} " in shot.caption or f"the {species} " in shot.caption
 
 
-def test_referential_captions_hold_no_colour_at_all(shots: list[WorldShot]) -> None:
+def test_referential_captions_contain_no_colour(shots: list[WorldShot]) -> None:
     for shot in shots:
         if not any(shot.names_look):
             assert not set(tokens(shot.caption)) & set(CONFIG.colours), shot.caption
@@ -113,7 +113,7 @@ def test_a_place_is_omitted_only_right_after_itself(stories: list[WorldStory]) -
                 assert before.place == shot.place
 
 
-def test_full_captions_spell_everything(shots: list[WorldShot]) -> None:
+def test_full_captions_name_every_look_and_place(shots: list[WorldShot]) -> None:
     for shot in shots:
         assert shot.place.words() in shot.full_caption
         assert all(actor.look.words() in shot.full_caption for actor in shot.actors)

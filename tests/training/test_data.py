@@ -17,8 +17,8 @@ from torch import Tensor
 from onestory_cli.events import DataPrepared, Event
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.render import render_shot
-from onestory_cli.storyworld.sight import accent_mask
 from onestory_cli.storyworld.stories import make_story, relevance
+from onestory_cli.storyworld.visibility import accent_mask
 from onestory_cli.storyworld.vocabulary import WORDS, tokens
 from onestory_cli.storyworld.world import WorldConfig, WorldStory
 from onestory_cli.training.data import (

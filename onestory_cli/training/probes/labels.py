@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from onestory_cli.storyworld.sight import SIDES, shows_accent, side
+from onestory_cli.storyworld.visibility import SIDES, shows_accent, side
 from onestory_cli.storyworld.vocabulary import ACCESSORIES, COLOURS, SETTINGS, SPECIES, tokens
 from onestory_cli.storyworld.world import CharacterLook, WorldShot, WorldStory
 from onestory_cli.training.probes.token_probe import NO_LABEL, seeded_linear

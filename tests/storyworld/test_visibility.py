@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from onestory_cli.storyworld import WorldPlace
-from onestory_cli.storyworld.sight import accent_mask, shows_accent, shows_sun, side
+from onestory_cli.storyworld.visibility import accent_mask, shows_accent, shows_sun, side
 from onestory_cli.storyworld.vocabulary import SETTINGS
 from onestory_cli.storyworld.world import Actor, CharacterLook, WorldShot
 
@@ -37,7 +37,7 @@ def test_a_wide_shot_shows_the_whole_place() -> None:
     assert shows_sun(LONELY)
 
 
-def test_a_close_up_shows_what_is_beside_the_actor_and_no_sky() -> None:
+def test_a_close_up_shows_what_is_next_to_the_actor_and_no_sky() -> None:
     close = replace(LONELY, actors=(FOX,), names_look=(True,), framing="close-up")
     assert shows_accent(close)
     assert not shows_accent(replace(close, place=replace(PLACE, accent_x=0.8)))
@@ -45,7 +45,7 @@ def test_a_close_up_shows_what_is_beside_the_actor_and_no_sky() -> None:
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_the_mask_of_an_accent_is_where_it_stands(setting: str) -> None:
+def test_the_mask_of_an_accent_is_at_its_position(setting: str) -> None:
     mask = accent_mask(replace(LONELY, place=replace(PLACE, setting=setting)), 64)
     assert mask.shape == (64, 64)
     columns = mask.any(0).nonzero()[0]

@@ -1,4 +1,4 @@
-"""What can be seen of a shot's place: only that is taught, and only that is asked."""
+"""Which details of a place a shot shows. Training and evaluation use only visible details."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from onestory_cli.storyworld.world import WorldShot
 
 SIDES: tuple[str, ...] = ("left", "centre", "right")
 
-_SEEN = 0.05  # of a channel from 0 to 1; less is the haze of an edge
-_SUN_Y = 0.8  # about where every place hangs its sun, moon, planet or window
+_SEEN = 0.05  # least change of a channel in 0..1; below it are the soft rims of edges
+_SUN_Y = 0.8  # about the height of the sun, moon, planet or window of every place
 
 
 def side(x: float) -> str:
-    """The third of a wide shot, 0 .. 1 from the left."""
+    """Return the third of a wide shot that contains x, 0 .. 1 from the left."""
     return SIDES[min(int(x * 3), 2)]
 
 
 def shows_accent(shot: WorldShot) -> bool:
-    """Whether the middle of the accent object is in the frame."""
+    """Return whether the centre of the accent object is in the frame."""
     camera = camera_for(shot)
     return abs(shot.place.accent_x - camera.x) < 0.5 / camera.zoom
 
 
 def accent_mask(shot: WorldShot, size: int) -> NDArray[np.bool_]:
-    """(H, W): where the accent object is in the frame, were nobody before it: what changes with its colour."""
+    """Return the pixels (H, W) of the accent object without characters in front: those that change with its colour."""
     red, blue = (
         place_of(replace(shot, place=replace(shot.place, accent_colour=colour)), size) for colour in ("red", "blue")
     )
@@ -36,7 +36,7 @@ def accent_mask(shot: WorldShot, size: int) -> NDArray[np.bool_]:
 
 
 def shows_sun(shot: WorldShot) -> bool:
-    """Whether the middle of the sun (or moon, planet, window) is in the frame."""
+    """Return whether the centre of the sun (or moon, planet, window) is in the frame."""
     camera = camera_for(shot)
     half = 0.5 / camera.zoom
     return abs(shot.place.sun_x - camera.x) < half and camera.y + half > _SUN_Y
