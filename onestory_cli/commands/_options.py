@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, Field, fields, is_dataclass
+from inspect import Parameter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from onestory_cli.commands._completion import story_profiles, story_shots
 from onestory_cli.commands._screen import Format
+from onestory_cli.errors import ExitCode
 from onestory_cli.story.types import MAX_SEED
 
 
@@ -99,3 +105,40 @@ Json = Annotated[bool, flag("--json", help="Write for machines: JSON on stdout."
 FindingsFormat = Annotated[
     Format, typer.Option("--format", metavar="FORMAT", help=f"How findings are written: {', '.join(Format)}.")
 ]
+
+
+Command = Callable[..., ExitCode]
+
+
+def gather(command: Command) -> Command:
+    """The command with an option for each field of its parameters that are dataclasses, in their place.
+
+    Fields are annotated as parameters are: `vram: Annotated[str | None, typer.Option(...)] = None`.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    parameters = signature.parameters.values()
+    kinds: dict[str, Any] = {item.name: item.annotation for item in parameters if is_dataclass(item.annotation)}
+
+    @functools.wraps(command)
+    def gathered(**given: Any) -> ExitCode:
+        for name, kind in kinds.items():
+            given[name] = kind(**{field.name: given.pop(field.name) for field in fields(kind)})
+        return command(**given)
+
+    spread = [each for item in parameters for each in (_options(item) if item.name in kinds else [item])]
+    gathered.__signature__ = signature.replace(parameters=spread)  # type: ignore[attr-defined]
+    return gathered
+
+
+def _options(parameter: Parameter) -> Iterator[Parameter]:
+    """One parameter for each field of the dataclass that `parameter` is."""
+    hints = get_type_hints(parameter.annotation, include_extras=True)
+    for field in fields(parameter.annotation):
+        yield parameter.replace(name=field.name, annotation=hints[field.name], default=_default(field))
+
+
+def _default(field: Field[Any]) -> Any:
+    """One list for all calls is enough: Typer reads it and never changes it."""
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return Parameter.empty if field.default is MISSING else field.default

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import shlex
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import typer
 
-from onestory_cli.commands._argv import same_command
 from onestory_cli.commands._batch_options import FilmFlags, WorkerFlags, plan_all, show_result, sign_films
 from onestory_cli.commands._execution_options import FittingFlags, fit_plans
 from onestory_cli.commands._junit import BatchJUnitFile
-from onestory_cli.commands._option_groups import gather
-from onestory_cli.commands._options import AllowOutside, CheckpointSeconds, Device, Json, JUnit, Sign, flag
+from onestory_cli.commands._options import AllowOutside, CheckpointSeconds, Device, Json, JUnit, Sign, flag, gather
 from onestory_cli.commands._render_film import read_signer
 from onestory_cli.commands._screen import screen_of
 from onestory_cli.commands._signals import StopSignals
@@ -67,3 +67,25 @@ def _say_how_to_go_on(context: typer.Context, why: str) -> None:
     screen = screen_of(context)
     screen.note(why)
     screen.note(f"  {same_command(context)}", style="bold")
+
+
+def same_command(context: typer.Context) -> str:
+    """`onestory batch stories --out films`: what was given, and no defaults."""
+    return shlex.join([*context.command_path.split(), *_words(context)])
+
+
+def _words(context: typer.Context) -> Iterator[str]:
+    for parameter in context.command.params:
+        source = context.get_parameter_source(str(parameter.name))
+        if source is None or source.name != "COMMANDLINE":
+            continue
+        values = context.params[str(parameter.name)]
+        for value in values if isinstance(values, list | tuple) else [values]:
+            yield from _of_one(parameter, value)
+
+
+def _of_one(parameter: Any, value: object) -> Iterator[str]:
+    if parameter.param_type_name == "option":
+        yield parameter.opts[0]
+    if not getattr(parameter, "is_flag", False):
+        yield str(value)

@@ -9,8 +9,7 @@ import typer
 
 from onestory_cli.commands._evaluate_film import MeasureFlags, evaluate_film, is_film, refuse_other_options
 from onestory_cli.commands._evaluate_model import Against, BenchmarkFlags, evaluate_model
-from onestory_cli.commands._option_groups import gather
-from onestory_cli.commands._options import Device, Json, flag, option
+from onestory_cli.commands._options import Device, Json, flag, gather, option
 from onestory_cli.commands._screen import screen_of
 from onestory_cli.errors import ExitCode
 from onestory_cli.models.catalog import find

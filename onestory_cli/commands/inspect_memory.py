@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onestory_cli.commands._completion import run_shots
-from onestory_cli.commands._option_groups import gather
-from onestory_cli.commands._options import Json, RunArgument, a_number, option
+from onestory_cli.commands._options import Json, RunArgument, a_number, gather, option
 from onestory_cli.commands._report_options import ScoresFile, scores_in, write_page
 from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.errors import ExitCode, did_you_mean

@@ -9,7 +9,6 @@ import typer
 from onestory_cli.commands._distributed import together
 from onestory_cli.commands._execution_options import FittingFlags, fit_plan
 from onestory_cli.commands._junit import JUnitFile
-from onestory_cli.commands._option_groups import gather
 from onestory_cli.commands._options import (
     AllowOutside,
     Force,
@@ -23,6 +22,7 @@ from onestory_cli.commands._options import (
     TakesOf,
     Until,
     flag,
+    gather,
 )
 from onestory_cli.commands._render_film import MakingFlags, make_film
 from onestory_cli.commands._screen import Format, screen_of

@@ -6,8 +6,7 @@ import typer
 
 from onestory_cli.commands._distributed import together
 from onestory_cli.commands._execution_options import FittingFlags, fit_plan
-from onestory_cli.commands._option_groups import gather
-from onestory_cli.commands._options import Json, RunArgument
+from onestory_cli.commands._options import Json, RunArgument, gather
 from onestory_cli.commands._render_film import MakingFlags, make_film
 from onestory_cli.commands._screen import screen_of
 from onestory_cli.errors import ExitCode

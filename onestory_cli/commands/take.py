@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onestory_cli.commands._completion import run_shots
-from onestory_cli.commands._option_groups import gather
-from onestory_cli.commands._options import CheckpointSeconds, Device, Json, RetryBad, argument, option
+from onestory_cli.commands._options import CheckpointSeconds, Device, Json, RetryBad, argument, gather, option
 from onestory_cli.commands._screen import screen_of
 from onestory_cli.commands._signals import StopSignals
 from onestory_cli.errors import ExitCode

@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.rendering.audio import PlacedSound
+from onestory_cli.rendering.join import PlacedSound
 from onestory_cli.store.disk import has_digest
 from onestory_cli.store.inputs import story_of
 from onestory_cli.store.run import Run

@@ -22,7 +22,7 @@ from onestory_cli.export.subtitles import subtitled_shots
 from onestory_cli.media.sound import SoundEncoder
 from onestory_cli.media.subtitled import Cue, add_subtitles
 from onestory_cli.media.video import decode_clip, to_rgb
-from onestory_cli.rendering.audio import mixed
+from onestory_cli.rendering.join import mixed
 from onestory_cli.utils.text import shell_quote
 
 _BT709 = 1  # the number of BT.709 for primaries, transfer and matrix

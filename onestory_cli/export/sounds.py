@@ -9,7 +9,7 @@ from fractions import Fraction
 from onestory_cli.errors import Diagnostic
 from onestory_cli.export.cut import Cut
 from onestory_cli.export.target import Target
-from onestory_cli.rendering.audio import PlacedSound
+from onestory_cli.rendering.join import PlacedSound
 
 SILENT = {
     Target.EDL: "an EDL has no place for the sounds of the film",

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent import futures
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from onestory_cli import events
+from onestory_cli.events import Emit, Event
 from onestory_cli.planning.jobs import Plan, ShotJob
 from onestory_cli.planning.reasons import Reason
 from onestory_cli.rendering.generator import GeneratedShot, memory_state
-from onestory_cli.rendering.quality import checked
+from onestory_cli.rendering.memory import VisibleMemory
+from onestory_cli.rendering.quality import checked, warnings_of
 from onestory_cli.store.disk import FileDigest, os_errors_coded, sha256
 from onestory_cli.store.keys import clip_fields, spec_fields
 from onestory_cli.store.layout import CLIP, LATENTS, take_folder
 from onestory_cli.store.record import Record
-from onestory_cli.store.takes import Take
+from onestory_cli.store.takes import Take, write_latents
 from onestory_cli.store.writer import RunWriter
 from onestory_cli.story.types import Output
+from onestory_cli.utils.text import shell_quote
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,3 +111,137 @@ def commit_take(
                 crf=output.crf,
             )
         return writer.commit(folder, record)
+
+
+class Committer:
+    """Commits and accepts takes one by one, in film order, while the next shot is generated.
+
+    `takes` are the accepted takes on disk, `rendered` counts the new ones.
+    """
+
+    def __init__(self, plan: Plan, writer: RunWriter, emit: Emit, queue: BackgroundQueue) -> None:
+        self._plan, self._writer, self._emit, self._queue = plan, writer, emit, queue
+        self._committed: dict[Path, Take] = {}
+        self.takes: dict[str, Take] = {}
+        self.rendered = 0
+
+    def emit(self, event: Event) -> None:
+        """Emit an event after those of finished commits, and log it unless it is a single step."""
+        self._queue.poll()
+        self._emit_now(event)
+
+    def wait(self) -> None:
+        """Wait until everything is on disk.
+
+        Raises:
+            OnestoryError: R4xx for an error of the disk.
+        """
+        self._queue.wait()
+
+    def committed(self, take: Take) -> Take:
+        """A take as it is on disk, with its quality checks; call `wait` first."""
+        return self._committed.get(take.folder, take)
+
+    def is_new(self, take: Take) -> bool:
+        """Whether a take was committed by this render."""
+        return take.folder in self._committed
+
+    def commit(self, job: ShotJob, record: Record, shot: GeneratedShot, memory: VisibleMemory, *, began: float) -> Take:
+        """Commit a shot in the background after the previous commit has finished, and add it to `memory` at once.
+
+        So at most one shot waits to be committed, and the takes that it remembers have their quality checks.
+        """
+        self.wait()
+        seen = {source: self.committed(take) for source, take in memory.takes.items()}
+        latents = write_latents(shot.latents_CTHW)
+        take = planned_take(self._writer, record, latents)
+        memory.add(take, latents)
+        task = partial(finish_take, self._writer, take, job, self._plan, latents=latents, shot=shot, seen=seen)
+        self._queue.add(task, lambda whole: self._on_commit(whole, time.monotonic() - began))
+        return take
+
+    def accept(self, shot: str, take: Take, *, chosen: bool) -> None:
+        """Accept a take after it is committed."""
+        self._queue.add(
+            lambda: self._writer.accept(shot, take, chosen=chosen),
+            lambda _: self.takes.__setitem__(shot, self.committed(take)),
+        )
+
+    def _on_commit(self, take: Take, seconds: float) -> None:
+        self._committed[take.folder] = take
+        self.rendered += 1
+        self._emit_now(
+            events.TakeCommitted(shot=take.shot, take=take.id, seconds=seconds, memory_bytes=peak_memory_bytes())
+        )
+        for warning in warnings_of(take.shot, take.record, shell_quote(self._writer.path)):
+            self._emit_now(warning)
+
+    def _emit_now(self, event: Event) -> None:
+        if not isinstance(event, events.StepDone):
+            self._writer.log(event)
+        self._emit(event)
+
+
+def peak_memory_bytes() -> int:
+    """The peak resident memory of this process."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts kilobytes
+
+
+T = TypeVar("T")
+
+
+class BackgroundQueue:
+    """Runs tasks one after another in a thread of its own. After one that failed no other is started.
+
+    The callback of a task is called with its result in the caller's thread, in order, from within `poll` or `wait`.
+    These also raise what a task raised. Leaving the `with` block waits for all tasks; a KeyboardInterrupt during that
+    wait cancels those that have not started.
+    """
+
+    def __init__(self) -> None:
+        self._thread = futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="background")
+        self._tasks: deque[tuple[futures.Future[Any], Callable[[Any], object]]] = deque()
+        self._closed = False
+
+    def __enter__(self) -> BackgroundQueue:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._thread.shutdown()
+        except KeyboardInterrupt:
+            self._closed = True
+            self._thread.shutdown()
+            raise
+
+    def add(self, task: Callable[[], T], callback: Callable[[T], object]) -> None:
+        """Run a task after all that were added before."""
+        self._tasks.append((self._thread.submit(self._run, task), callback))
+
+    def poll(self) -> None:
+        """Call the callbacks of all finished tasks, without waiting."""
+        while self._tasks and self._tasks[0][0].done():
+            self._finish_next()
+
+    def wait(self) -> None:
+        """Wait for all tasks and call their callbacks."""
+        while self._tasks:
+            self._finish_next()
+
+    def _finish_next(self) -> None:
+        task, callback = self._tasks[0]
+        futures.wait([task])  # a KeyboardInterrupt here leaves the task in the queue
+        self._tasks.popleft()
+        if task.exception():
+            self._tasks.clear()
+        callback(task.result())
+
+    def _run(self, task: Callable[[], T]) -> T:
+        if self._closed:
+            raise futures.CancelledError
+        try:
+            return task()
+        except BaseException:
+            self._closed = True
+            raise

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Emit, FilmMuxed
-from onestory_cli.planning.jobs import Plan
-from onestory_cli.rendering.audio import sound_of
+from onestory_cli.planning.jobs import ImageInput, Plan
 from onestory_cli.rendering.provenance import KEY, provenance_of
 from onestory_cli.store.checksummed_json import canonical
 from onestory_cli.store.disk import os_errors_coded, sha256
@@ -17,6 +20,12 @@ from onestory_cli.store.layout import CLIP
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Take
 from onestory_cli.store.writer import RunWriter
+from onestory_cli.story.types import Audio
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from onestory_cli.media.sound import Track
 
 
 def require_subtitles(plan: Plan) -> None:
@@ -61,3 +70,70 @@ def _mux(
     with os_errors_coded(path):
         info = mux_film(path, parts, metadata=metadata, sound=sound_of(plan, run.input))
     emit(FilmMuxed(path=str(run.film), shots=len(takes), film_seconds=info.seconds))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlacedSound:
+    """A sound and the part of the film that it belongs to: from `start` to `end`, in seconds."""
+
+    path: Path
+    audio: Audio
+    start: Fraction
+    end: Fraction
+
+    @property
+    def begin(self) -> Fraction:
+        """The time when it starts to play, in seconds."""
+        return self.start + Fraction(self.audio.offset)
+
+
+def sound_of(plan: Plan, file: Callable[[ImageInput], Path]) -> Iterator[np.ndarray] | None:
+    """The sound of a film as blocks of samples; None if the story has no sounds. `file` locates each file."""
+    return mixed(_placed(plan, file), _starts(plan)[-1]) if plan.sounds else None
+
+
+def mixed(sounds: Iterable[PlacedSound], seconds: Fraction) -> Iterator[np.ndarray]:
+    """The mix of `sounds` as blocks of samples, for a film of this length."""
+    from onestory_cli.media.sound import mix, samples_of
+
+    return mix(_tracks(sounds), samples_of(seconds))
+
+
+def _tracks(sounds: Iterable[PlacedSound]) -> list[Track]:
+    """A track for each audible sound. Music is lowered while there is narration."""
+    from onestory_cli.media.sound import length_of
+
+    heard = [(sound.audio.role, _track(sound)) for sound in sounds if sound.begin < sound.end]
+    spoken = tuple(
+        (track.begin, track.begin + length_of(track.path, track.limit - track.begin))
+        for role, track in heard
+        if role == "narration"
+    )
+    return [replace(track, ducked=spoken) if role == "music" else track for role, track in heard]
+
+
+def _track(sound: PlacedSound) -> Track:
+    from onestory_cli.media.sound import Track, samples_of
+
+    return Track(
+        path=sound.path,
+        begin=samples_of(sound.begin),
+        limit=samples_of(sound.end),
+        gain_db=sound.audio.gain,
+        fade_in=samples_of(sound.audio.fade_in),
+        fade_out=samples_of(sound.audio.fade_out),
+    )
+
+
+def _placed(plan: Plan, file: Callable[[ImageInput], Path]) -> Iterator[PlacedSound]:
+    """The place of each sound in the film; the sound of a shot belongs to its shot."""
+    starts = _starts(plan)
+    for sound in plan.sounds:
+        place = plan.job(sound.shot).index if sound.shot else None
+        start, end = (starts[0], starts[-1]) if place is None else starts[place : place + 2]
+        yield PlacedSound(path=file(sound.input), audio=sound.audio, start=start, end=end)
+
+
+def _starts(plan: Plan) -> list[Fraction]:
+    """The times when each shot starts, in seconds, and when the film ends."""
+    return list(accumulate((Fraction(job.frames, job.fps) for job in plan.jobs), initial=Fraction(0)))

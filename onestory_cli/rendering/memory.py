@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from onestory_cli.planning.jobs import ShotJob
-from onestory_cli.rendering.references import References
+from onestory_cli.planning.jobs import ImageInput, Plan, ShotJob
+from onestory_cli.store.disk import os_errors_coded
+from onestory_cli.store.references import read_reference, reference_file, save_reference
+from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Take, parse_latents
+from onestory_cli.store.writer import RunWriter
+from onestory_cli.story.assets import open_upright
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,3 +55,82 @@ class VisibleMemory:
         if take.folder in self._generated:
             self._latents[shot] = self._generated[take.folder]
         self._generated.clear()
+
+
+class References:
+    """The reference images of a plan by source. `encode` computes latents; `wait` is called before they are saved."""
+
+    def __init__(
+        self, plan: Plan, writer: RunWriter, *, encode: Callable[[np.ndarray], np.ndarray], wait: Callable[[], None]
+    ) -> None:
+        self._plan, self._writer, self._encode, self._wait = plan, writer, encode, wait
+        self._images = {item.source: item.image for item in plan.references}
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The digest of every image's bytes."""
+        return {source: image.sha256 for source, image in self._images.items()}
+
+    def latents(self, source: str, job: ShotJob) -> np.ndarray:
+        """The latents (C, 1, H, W) of an image at the size of a shot."""
+        image = self._images[source]
+        path = self._file(image, job)
+        latents = read_reference(path)
+        if latents is None:
+            latents = self._encode(reference_image(job, image, self._writer.run))
+            self._wait()
+            save_reference(path, latents, self._writer.disk)
+        return latents
+
+    def repair(self, damaged: Collection[Path]) -> None:
+        """Encode the images again whose saved latents are damaged or missing."""
+        for source, image in self._images.items():
+            for job in self._plan.jobs:
+                path = self._file(image, job)
+                if path in damaged and read_reference(path) is None:
+                    self.latents(source, job)
+
+    def _file(self, image: ImageInput, job: ShotJob) -> Path:
+        return reference_file(
+            self._writer.path,
+            sha256=image.sha256,
+            model=self._plan.model_fingerprint,
+            width=job.width,
+            height=job.height,
+        )
+
+
+WHITE = (255, 255, 255)
+
+
+def first_frame(job: ShotJob, image: ImageInput, run: Run) -> np.ndarray:
+    """The run's copy of a first frame, (H, W, 3) uint8: scaled to cover the shot's size, then cropped evenly."""
+    return read_cropped(run.input(image), width=job.width, height=job.height)
+
+
+def reference_image(job: ShotJob, image: ImageInput, run: Run) -> np.ndarray:
+    """The run's copy of a reference image, (H, W, 3) uint8: whole, in the middle of white.
+
+    A crop would cut off the head of a portrait in a wide shot. Wan's VACE fits references the same way: Wan2.1
+    wan/vace.py, prepare_source.
+    """
+    return read_whole(run.input(image), width=job.width, height=job.height)
+
+
+def read_cropped(path: Path, *, width: int, height: int) -> np.ndarray:
+    """An image as (H, W, 3) uint8: scaled to cover this size, then cropped evenly."""
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    with os_errors_coded(path):
+        return np.asarray(ImageOps.fit(open_upright(path), (width, height), Image.Resampling.LANCZOS))
+
+
+def read_whole(path: Path, *, width: int, height: int) -> np.ndarray:
+    """An image as (H, W, 3) uint8: scaled to fit into this size, in the middle of white."""
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    with os_errors_coded(path):
+        picture = ImageOps.pad(open_upright(path), (width, height), Image.Resampling.LANCZOS, color=WHITE)
+    return np.asarray(picture)

@@ -16,8 +16,7 @@ from onestory_cli import events
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Emit, Event
 from onestory_cli.planning.jobs import Plan, ShotJob
-from onestory_cli.rendering.background import BackgroundQueue
-from onestory_cli.rendering.committer import Committer
+from onestory_cli.rendering.commit import BackgroundQueue, Committer
 from onestory_cli.rendering.generator import ShotGenerator
 from onestory_cli.rendering.join import join
 from onestory_cli.rendering.options import RenderOptions

@@ -11,13 +11,10 @@ from onestory_cli import events
 from onestory_cli.planning.jobs import Plan, ShotJob
 from onestory_cli.planning.reasons import Reason
 from onestory_cli.rendering.checkpoints import TakeCheckpoint
-from onestory_cli.rendering.commit import record_of
-from onestory_cli.rendering.committer import Committer
+from onestory_cli.rendering.commit import Committer, record_of
 from onestory_cli.rendering.generator import ShotGenerator, ShotRequest, memory_state
-from onestory_cli.rendering.memory import VisibleMemory
+from onestory_cli.rendering.memory import References, VisibleMemory, first_frame
 from onestory_cli.rendering.options import RenderOptions
-from onestory_cli.rendering.pictures import first_frame
-from onestory_cli.rendering.references import References
 from onestory_cli.store.partials import KeptPartial
 from onestory_cli.store.record import MemoryState
 from onestory_cli.store.takes import Take

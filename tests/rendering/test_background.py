@@ -7,7 +7,7 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from onestory_cli.rendering.background import BackgroundQueue
+from onestory_cli.rendering.commit import BackgroundQueue
 
 
 def test_pieces_are_done_in_order_beside_the_caller_who_hears_of_them() -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 import typer
 from typer.testing import CliRunner
 
-from onestory_cli.commands._option_groups import gather
+from onestory_cli.commands._options import gather
 from onestory_cli.errors import ExitCode
 
 
