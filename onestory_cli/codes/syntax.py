@@ -137,6 +137,15 @@ SYNTAX = (
         good="fox: {look: a fox}",
     ),
     Code(
+        code="S117",
+        title="A special space in the place of a space",
+        explanation="A no-break space, or another space of Unicode, looks like a space but is a letter to YAML, so "
+        "that the line has another meaning. It often comes from web pages and word processors. Replace it by a normal "
+        "space.",
+        bad="title:\u00a0The Lost Kite",
+        good="title: The Lost Kite",
+    ),
+    Code(
         code="S120",
         title="Unknown key",
         explanation="Unknown keys are refused, because a misspelt key would have no effect and be easy to miss. Use "

@@ -16,7 +16,16 @@ from typing import NamedTuple, NoReturn
 import yaml
 
 from onestory_cli.errors import Diagnostic, Findings, Place, shorten
-from onestory_cli.story.text import FORBIDDEN, Text, decode, empty, forbidden
+from onestory_cli.story.text import (
+    FORBIDDEN,
+    ODD_SPACE_AFTER_KEY,
+    Text,
+    decode,
+    empty,
+    forbidden,
+    odd_space,
+    odd_spaces,
+)
 from onestory_cli.story.yaml_errors import syntax_finding
 
 MAX_VALUES = 50_000
@@ -103,7 +112,10 @@ def parse(data: bytes, path: str) -> StorySource:
         for event in yaml.parse(text.content, Loader=_LOADER):
             composer.take(event)
     except yaml.YAMLError as fault:
-        raise Findings((*composer.findings, syntax_finding(text, fault))) from fault
+        spaces = tuple(odd_spaces(text))
+        finding = syntax_finding(text, fault, composer.quoted)
+        before = [item for item in composer.findings if item.code != "S117"]
+        raise Findings((*before, *(spaces or (finding,)))) from fault
     if not composer.documents:
         raise Findings((empty(text),))
     return StorySource(text=text, value=composer.root, spans=composer.spans, findings=tuple(composer.findings))
@@ -129,10 +141,14 @@ class _Composer:
         self.documents = 0
         self.spans: dict[KeyPath, Spans] = {}
         self.findings: list[Diagnostic] = []
+        self.quoted: Span | None = None  # the last text in quotes
         self._stack: list[_OpenCollection] = []
         self._values = 0
 
     def take(self, event: yaml.Event) -> None:
+        """Add the next event of the parser."""
+        if isinstance(event, yaml.ScalarEvent) and event.style in ("'", '"'):
+            self.quoted = _span(event)
         match event:
             case yaml.DocumentStartEvent():
                 self._document(event)
@@ -222,12 +238,20 @@ class _Composer:
             return _WORDS[text]
         number = _NUMBER.fullmatch(text)
         if number is None:
+            self._check_space(text, event)
             return text
         if len(text) > MAX_DIGITS:
             message = f"{shorten(text, 24)} has more than {MAX_DIGITS} digits"
             self._find("S115", message, _span(event), "use a smaller number, or quotes if it is text")
             return 0
         return float(text) if number[1] else int(text)
+
+    def _check_space(self, text: str, event: yaml.ScalarEvent) -> None:
+        """S117 for `key:value` that is text, because a no-break space follows the colon."""
+        if match := ODD_SPACE_AFTER_KEY.match(text):
+            start = _span(event)[0] + match.start("space")
+            if len(self.findings) < MAX_FINDINGS:
+                self.findings.append(odd_space(self.text, start))
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         help = f'write the value out ({_SHARED}), or put text that starts with "*" in quotes'

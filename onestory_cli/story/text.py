@@ -16,6 +16,9 @@ MAX_LINE = 1000  # characters; a longer line is not quoted in a finding
 
 # C0 and C1 controls, YAML's other line breaks, bidirectional controls (they reorder text on screen), byte order marks.
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
+_ODD = "\u00a0\u2000-\u200a\u202f\u205f\u3000"  # spaces that look like a space and are text to YAML
+ODD_SPACE_AFTER_KEY = re.compile(rf"[\w-]+:(?P<space>[{_ODD}])")
+_ODD_SPACE = re.compile(rf"(?m)^ *(?:- *)?(?:{ODD_SPACE_AFTER_KEY.pattern}|(?P<indent>[{_ODD}])[ {_ODD}]*\S)")
 _LINE_BREAK = re.compile(r"\r\n|\n|\r")
 _TAB_INDENT = re.compile(r"(?m)^ *(\t)[ \t]*[^\s]")
 
@@ -141,3 +144,21 @@ def _tabs(text: Text) -> Iterator[Diagnostic]:
             place=text.place(match.start(1), match.end(1)),
             help="indent with spaces; most editors can insert them for the Tab key",
         )
+
+
+def odd_spaces(text: Text) -> Iterator[Diagnostic]:
+    """S117 for no-break and other special spaces that indent a line or follow a key."""
+    for match in islice(_ODD_SPACE.finditer(text.content), MAX_ALIKE):
+        yield odd_space(text, match.start("space") if match["space"] else match.start("indent"))
+
+
+def odd_space(text: Text, index: int) -> Diagnostic:
+    """S117 for a special space at a position."""
+    char = text.content[index]
+    name = "no-break space" if char == "\u00a0" else "special space"
+    return Diagnostic(
+        code="S117",
+        message=f"a {name} (U+{ord(char):04X}) is in the place of a space",
+        place=text.place(index, index + 1),
+        help="replace it by a normal space; it often comes from web pages and word processors",
+    )

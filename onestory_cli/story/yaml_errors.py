@@ -79,10 +79,15 @@ _RULES = (
 )
 
 
-def syntax_finding(text: Text, fault: yaml.YAMLError) -> Diagnostic:
-    """The finding for a parser error: S107 for a colon in prose, S108 for a tab, else S106."""
+def syntax_finding(text: Text, fault: yaml.YAMLError, quoted: tuple[int, int] | None = None) -> Diagnostic:
+    """The finding for a parser error: S107 for a colon in prose, S108 for a tab, else S106.
+
+    `quoted` is the span of the last text in quotes before the error.
+    """
     problem, context = getattr(fault, "problem", None) or str(fault), getattr(fault, "context", None) or ""
     index = _index(text, getattr(fault, "problem_mark", None), 0)
+    if quoted and text.line_of(quoted[1] - 1) == text.line_of(index) and quoted[1] <= index:
+        return _after_quote(text, quoted, index)
     if key := _key_of_colon(text, index):
         return Diagnostic(
             code="S107",
@@ -101,6 +106,23 @@ def syntax_finding(text: Text, fault: yaml.YAMLError) -> Diagnostic:
     if rule.at_start:
         index = _index(text, getattr(fault, "context_mark", None), index)
     return Diagnostic(code=rule.code, message=rule.message, place=text.place(index, index + 1), help=rule.help)
+
+
+def _after_quote(text: Text, quoted: tuple[int, int], index: int) -> Diagnostic:
+    """S106 for text that follows a closing quote: an unclosed quote if the text in quotes has several lines."""
+    start, end = quoted
+    if not text.is_one_line(start, end):
+        message = f"the quote that opens here is closed only in line {text.line_of(end - 1)}"
+        help = "close it where its text ends, or write the text without quotes, indented on the lines after `|`"
+        return Diagnostic(code="S106", message=message, place=text.place(start, start + 1), help=help)
+    single = text.content[end - 1] == "'"
+    inside = "write '' for an apostrophe in single quotes" if single else 'write \\" for a quote in double quotes'
+    return Diagnostic(
+        code="S106",
+        message="text follows a closing quote",
+        place=text.place(index, index + 1),
+        help=f"{inside}, or write the text without quotes, indented on the lines after `|`",
+    )
 
 
 def _index(text: Text, mark: yaml.Mark | None, default: int) -> int:
