@@ -179,7 +179,7 @@ def _row(decision: Decision) -> tuple[str, ...]:
     share = f" + {job.tokens.context} ({job.tokens.context / job.tokens.noise:.0%})" if job.tokens.context else ""
     return (
         job.shot,
-        f"{job.frames / job.fps:.1f} s",
+        f"{job.clip_frames / job.fps:.1f} s",
         str(job.steps),
         f"{job.tokens.noise}{share}",
         _memory(job),
@@ -196,7 +196,7 @@ def _memory(job: ShotJob) -> str:
 
 
 def _sum(decisions: Sequence[Decision]) -> str:
-    film = sum(decision.job.frames / decision.job.fps for decision in decisions)
+    film = sum(decision.job.clip_frames / decision.job.fps for decision in decisions)
     count = Counter(decision.action for decision in decisions)
     parts = [f"{len(decisions)} shots, {film:.1f} s of film: {count['render']} to render"]
     if count["undecided"]:

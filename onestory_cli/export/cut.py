@@ -109,7 +109,7 @@ def read_cut(run: Run) -> Cut:
 
 def frames_of(take: Take) -> int:
     """Pixel frames of a take's clip."""
-    return int(take.record.spec["frames"] or 0)
+    return take.record.clip_size[0]
 
 
 def _shots(shots: tuple[Shot, ...], takes: Mapping[str, Take]) -> Iterator[CutShot]:

@@ -88,7 +88,8 @@ class ShotJob:
     """One shot of a plan. `take` counts from 0; `caption` is the resolved caption.
 
     `accept`: "first" accepts the first take, "ask" waits for the user to accept one. `guidance_2` is for the second
-    expert of a model with two. `first_shot_model` is None for the plan's own model.
+    expert of a model with two. `first_shot_model` is None for the plan's own model. `trim` frames at the start are left
+    out of the clip, because the previous clip ends with them.
     """
 
     index: int
@@ -113,6 +114,12 @@ class ShotJob:
     tokens: Tokens
     first_shot_model: FirstShotModel | None = None
     subtitle: str = ""
+    trim: int = 0
+
+    @property
+    def clip_frames(self) -> int:
+        """Pixel frames of the clip."""
+        return self.frames - self.trim
 
 
 @dataclass(frozen=True, kw_only=True)

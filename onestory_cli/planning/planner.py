@@ -200,7 +200,13 @@ class Planner:
             tokens=self._tokens(memory, frames=frames, width=width, height=height),
             first_shot_model=first,
             subtitle=shot.subtitle,
+            trim=self._trim(memory, spec, frames),
         )
+
+    def _trim(self, memory: MemoryJob, spec: ModelSpec, frames: int) -> int:
+        """1 for a shot that continues from the last frame of the previous one, which its clip would show again."""
+        continues = memory.policy == "last" and bool(memory.sources) and spec.remembers == "first-frame"
+        return int(continues and frames > 1)
 
     def _memory(self, shot: Shot) -> MemoryJob:
         """What a shot can see. `memory.from` chooses among earlier shots; references are visible to every shot.

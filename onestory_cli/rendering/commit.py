@@ -104,7 +104,7 @@ def commit_take(
         with os_errors_coded(folder / CLIP):
             write_clip(
                 folder / CLIP,
-                pixels_PHWC,
+                pixels_PHWC[job.trim :],
                 fps=job.fps,
                 scale=output.scale or 1,
                 filter=output.filter,

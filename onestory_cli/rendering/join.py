@@ -136,4 +136,4 @@ def _placed(plan: Plan, file: Callable[[ImageInput], Path]) -> Iterator[PlacedSo
 
 def _starts(plan: Plan) -> list[Fraction]:
     """The times when each shot starts, in seconds, and when the film ends."""
-    return list(accumulate((Fraction(job.frames, job.fps) for job in plan.jobs), initial=Fraction(0)))
+    return list(accumulate((Fraction(job.clip_frames, job.fps) for job in plan.jobs), initial=Fraction(0)))

@@ -123,7 +123,7 @@ class ShotReport:
     @property
     def seconds(self) -> float:
         """Length of the clip."""
-        return float(self.take.record.spec["frames"] or 0) / float(self.take.record.clip["fps"] or 1)
+        return self.take.record.clip_size[0] / float(self.take.record.clip["fps"] or 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,9 +73,13 @@ def source_pictures(source: MemorySource) -> np.ndarray:
 
 
 def shown_frames(pixel_frames: int, latent_frames: int) -> list[int]:
-    """The pixel frame that stands for each latent frame: the first alone, then the middle of every group."""
-    stride = (pixel_frames - 1) // (latent_frames - 1) if latent_frames > 1 else 1
-    return [0, *(index * stride - stride // 2 for index in range(1, latent_frames))]
+    """The pixel frame that stands for each latent frame: the first alone, then the middle of every group.
+
+    A clip that continues the previous one lacks its first frame; then all others are one earlier.
+    """
+    stride = -(-(pixel_frames - 1) // (latent_frames - 1)) if latent_frames > 1 else 1
+    missing = (latent_frames - 1) * stride + 1 - pixel_frames
+    return [0, *(max(0, index * stride - stride // 2 - missing) for index in range(1, latent_frames))]
 
 
 def fitted(pixels_HW3: np.ndarray, width: int, *, even: bool = False) -> np.ndarray:

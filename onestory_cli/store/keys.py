@@ -71,7 +71,8 @@ def spec_fields(job: ShotJob, model_fingerprint: str) -> dict[str, Field]:
 
 def clip_fields(job: ShotJob, output: Output) -> dict[str, Field]:
     """How a shot's clip is encoded. The model does not see this, so it is not part of a key."""
-    return {"fps": job.fps, "scale": output.scale, "filter": output.filter, "crf": output.crf}
+    trim = {"trim": job.trim} if job.trim else {}
+    return {"fps": job.fps, "scale": output.scale, "filter": output.filter, "crf": output.crf, **trim}
 
 
 def spec_key(spec: Spec) -> str:

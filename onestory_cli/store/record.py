@@ -44,6 +44,7 @@ _SPEC: dict[str, tuple[tuple[type, ...], tuple[float, float] | None, bool]] = {
 _CLIP: dict[str, tuple[tuple[type, ...], tuple[float, float] | None, bool]] = {
     "fps": ((int,), _COUNT, False),
     "scale": ((int,), _COUNT, False),
+    "trim": ((int,), _COUNT, True),
 }
 
 
@@ -107,7 +108,7 @@ class Record:
         frames, width, height, scale = (
             int(value or 0) for value in (*map(self.spec.get, ("frames", "width", "height")), self.clip["scale"])
         )
-        return frames, width * scale, height * scale
+        return max(0, frames - int(self.clip.get("trim") or 0)), width * scale, height * scale
 
     def to_bytes(self) -> bytes:
         """The content of record.json."""

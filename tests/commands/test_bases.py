@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from onestory_cli.errors import ExitCode
+from onestory_cli.media.video import read_clip
 from onestory_cli.rendering.resume import load_run_plan
 from onestory_cli.store.run import Run
 from tests.bases import FAMILIES
@@ -85,6 +86,13 @@ def records() -> dict[str, Any]:
     }
 
 
+def folders() -> dict[str, str]:
+    """The folder of the accepted take of each shot, below shots/."""
+    state = Run.open(Path("film.run")).state()
+    assert state is not None
+    return {shot: accepted.folder for shot, accepted in state.shots.items()}
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_three_shots_are_rendered_resumed_and_kept(
     onestory: Onestory, story: Callable[[str], Path], family: str
@@ -103,6 +111,32 @@ def test_three_shots_are_rendered_resumed_and_kept(
     Path("film.run/shots", "return").rename("gone")
     assert made(done(onestory("resume", "film.run", "--json"))) == ["return"]
     assert records()["return"]["files"]["latents.safetensors"] == before
+
+
+@pytest.mark.parametrize("family", ["i2v", "ti2v", "vace"])
+def test_a_shot_that_continues_does_not_repeat_the_last_frame(
+    onestory: Onestory, story: Callable[[str], Path], family: str
+) -> None:
+    """The clip of such a shot begins with its second frame. Its latents and its memory are whole."""
+    done(onestory("render", story(family), "--json"))
+    continues = family != "vace"
+    clips = {shot: Path("film.run/shots", folder, "clip.mp4") for shot, folder in folders().items()}
+    lengths = [len(read_clip(clips[shot])) for shot in ("opening", "city", "return")]
+    assert lengths == ([5, 4, 4] if continues else [5, 5, 5])
+    assert len(read_clip(Path("film.run/film.mp4"))) == sum(lengths)
+    assert [record["clip"].get("trim", 0) for record in records().values()] == ([0, 1, 1] if continues else [0, 0, 0])
+    assert onestory("verify", "film.run").exit is ExitCode.DONE
+
+
+def test_an_older_clip_that_repeats_a_frame_is_rendered_again(
+    onestory: Onestory, story: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = story("i2v")
+    with monkeypatch.context() as before:
+        before.setattr("onestory_cli.planning.planner.Planner._trim", lambda *_: 0)
+        done(onestory("render", film, "--json"))
+    assert made(done(onestory("render", film, "--json"))) == ["city", "return"]
+    assert made(done(onestory("render", film, "--json"))) == []
 
 
 @pytest.mark.parametrize(("family", "again"), [("t2v", ["city"]), ("i2v", ["city", "return"])])

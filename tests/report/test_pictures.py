@@ -21,7 +21,7 @@ from tests.report.conftest import free_of_tokens
 
 @pytest.mark.parametrize(
     ("pixel_frames", "latent_frames", "shown"),
-    [(17, 5, [0, 2, 6, 10, 14]), (1, 1, [0]), (5, 2, [0, 2]), (3, 3, [0, 1, 2])],
+    [(17, 5, [0, 2, 6, 10, 14]), (1, 1, [0]), (5, 2, [0, 2]), (3, 3, [0, 1, 2]), (16, 5, [0, 1, 5, 9, 13])],
 )
 def test_a_latent_frame_is_shown_by_the_middle_of_its_group(
     pixel_frames: int, latent_frames: int, shown: list[int]
