@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console as RichConsole
 
 from onestory_cli import events
-from onestory_cli.commands._screen import Format, Screen
+from onestory_cli.commands._screen import OutputFormat, Screen
 from onestory_cli.console import Console, github_annotation, progress
 from onestory_cli.console.progress import RenderBars, TimeLeft
 from onestory_cli.errors import Diagnostic, Place
@@ -320,8 +320,8 @@ def test_untrusted_text_is_one_printable_line() -> None:
     streams.console.styled([[(EVIL, "")]])
     streams.console.note(EVIL)
     streams.console.table(["id"], [[EVIL]])
-    for format in Format:
-        if format is not Format.JSON:
+    for format in OutputFormat:
+        if format is not OutputFormat.JSON:
             place = Place(path=EVIL, line=3, column=1, source_line=EVIL)
             streams.console.findings([Diagnostic(code="S104", message=EVIL, help=EVIL, place=place)], format=format)
     streams.console.document("new", path=EVIL)

@@ -1,1 +1,1 @@
-"""Flags in, one library call, result to the screen: one file per command."""
+"""One file per command: flags in, one library call, result to the screen. Only these modules read the environment."""

@@ -1,6 +1,6 @@
-"""What the shell completes: ids of shots and names of profiles, of the story or the run that the line names already.
+"""Shell completion of shot ids and profile names, from the story or run that the command line already names.
 
-A completion never fails: where nothing can be read, nothing is offered. A story with findings is read too.
+Completion never fails: if the file cannot be read, nothing is offered. A story with errors is read too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def story_profiles(context: typer.Context) -> list[str]:
 
 
 def run_shots(context: typer.Context) -> list[str]:
-    """The shots of the run DIR, or of the run that is here, that have a take."""
+    """The shots with a take of the run DIR, or of the run in the current folder."""
     from onestory_cli.store.locate import find_run
 
     try:
@@ -46,6 +46,6 @@ def _story(context: typer.Context) -> dict[str, Any]:
 
 
 def _named(context: typer.Context, parameter: str) -> Path | None:
-    """What was given for an argument; behind an option that still waits for its value it is among the rest."""
+    """The value of an argument. After an option without its value, click leaves it among the remaining words."""
     given = context.params.get(parameter) or next(iter(context.args), None)
     return Path(given) if given else None

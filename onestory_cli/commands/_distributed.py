@@ -1,4 +1,4 @@
-"""A command that several processes run together: `torchrun --nproc-per-node N -m -- onestory_cli render ...`."""
+"""Commands that several processes run together: `torchrun --nproc-per-node N -m -- onestory_cli render ...`."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ P = ParamSpec("P")
 STARTED_BY_TORCHRUN = "TORCHELASTIC_RUN_ID"
 
 
-def shares() -> bool:
-    """Whether this process has others to help it."""
+def is_distributed() -> bool:
+    """Whether torchrun started this process together with others."""
     return STARTED_BY_TORCHRUN in os.environ and os.environ["WORLD_SIZE"] != "1"
 
 
-def together(command: Callable[P, ExitCode]) -> Callable[P, ExitCode]:
-    """The command itself in the first process; the others help its model, and say and write nothing."""
+def distributed(command: Callable[P, ExitCode]) -> Callable[P, ExitCode]:
+    """Run the command in the first process only. The others compute their part of its model and write nothing."""
 
     @functools.wraps(command)
-    def among_others(*args: P.args, **kwargs: P.kwargs) -> ExitCode:
-        if not shares():
+    def in_each_process(*args: P.args, **kwargs: P.kwargs) -> ExitCode:
+        if not is_distributed():
             return command(*args, **kwargs)
         from onestory_cli.models import context_parallel as parallel
 
@@ -39,4 +39,4 @@ def together(command: Callable[P, ExitCode]) -> Callable[P, ExitCode]:
         finally:
             parallel.leave_process_group()
 
-    return among_others
+    return in_each_process

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from onestory_cli.commands._command_line import was_given
+from onestory_cli.commands._files import write_result
 from onestory_cli.commands._options import flag, option
-from onestory_cli.commands._output import write_result
 from onestory_cli.commands._screen import Screen
 from onestory_cli.errors import ExitCode
 from onestory_cli.evaluation.videos.networks import DEFAULTS
@@ -24,31 +25,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class MeasureFlags:
-    """What is said of a film: its story, the networks that look at it, and whether it is only handed on."""
+    """Options that apply to a film."""
 
-    story: Annotated[
-        Path | None, option("--story", metavar="FILE", help="Of a folder of clips: the story that they show.")
-    ] = None
+    story: Annotated[Path | None, option("--story", metavar="FILE", help="For a folder of clips: their story.")] = None
     embedder: Annotated[
-        str, typer.Option("--embedder", metavar="NAME", help="Of a film: what judges likeness (DINOv2); or none.")
+        str, typer.Option("--embedder", metavar="NAME", help='Embedding network for films, or "none".')
     ] = DEFAULTS["embedder"]
     detector: Annotated[
         str,
         typer.Option(
-            "--detector", metavar="NAME", help="Of a film: what finds characters (GroundingDINO or D-FINE); or none."
+            "--detector",
+            metavar="NAME",
+            help='Network that detects characters in films (GroundingDINO or D-FINE), or "none".',
         ),
     ] = DEFAULTS["detector"]
     aligner: Annotated[
         str,
         typer.Option(
-            "--aligner", metavar="NAME", help="Of a film: what compares clip and caption (X-CLIP or SigLIP2); or none."
+            "--aligner",
+            metavar="NAME",
+            help='Network that compares clips with captions (X-CLIP or SigLIP2), or "none".',
         ),
     ] = DEFAULTS["aligner"]
     readout: Annotated[
         bool,
         flag(
             "--readout",
-            help="Of a film of the storyworld: look with the read-out in the package, and with no other network.",
+            help="For storyworld films: use the read-out of the package instead of other networks.",
         ),
     ] = False
     export_vbench: Annotated[
@@ -56,48 +59,48 @@ class MeasureFlags:
         option(
             "--export-vbench",
             metavar="FOLDER",
-            help="Of a film: write clips and captions in VBench's layout, and measure nothing.",
+            help="For films: write clips and captions in the layout of VBench, and measure nothing.",
         ),
     ] = None
 
     @property
     def networks(self) -> dict[Role, str]:
-        """A name for each role; the read-out stands for all of them."""
+        """The name of the network for each role."""
         return {"embedder": self.embedder, "detector": self.detector, "aligner": self.aligner}
 
 
-# options of the command that say something of a film; the others are of a model
+# parameters of the command that apply to a film, to both, and to an export; the others apply to a model
 NETWORKS = ("embedder", "detector", "aligner")
-OF_FILMS = {field.name for field in fields(MeasureFlags)}
-OF_BOTH = {"model", "out", "markdown", "device", "json"}
-OF_EXPORT = {"model", "story", "export_vbench", "json"}
+FILM_OPTIONS = {field.name for field in fields(MeasureFlags)}
+COMMON_OPTIONS = {"model", "out", "markdown", "device", "force", "json"}
+EXPORT_OPTIONS = {"model", "story", "export_vbench", "json"}
 
 
 def is_film(argument: str) -> bool:
-    """Whether the argument of `onestory evaluate` is a film: any folder, where no model is of that name."""
+    """Whether the argument is a film: a folder that is not a model."""
     folder = Path(argument)
     return argument not in CATALOG and folder.is_dir() and not is_model(folder)
 
 
 def refuse_other_options(context: typer.Context, argument: str) -> None:
-    """Refuse options for a model where a film is named, and the other way round, and those that would do nothing.
+    """Refuse options that do not apply to what is measured, or that have no effect.
 
     Raises:
-        typer.BadParameter: names the first.
+        typer.BadParameter: names the first one.
     """
     film = is_film(argument)
-    given = [name for name in context.params if _was_given(context, name)]
-    wrong = [name for name in given if name not in OF_BOTH and (name in OF_FILMS) is not film]
+    given = [name for name in context.params if was_given(context, name)]
+    wrong = [name for name in given if name not in COMMON_OPTIONS and (name in FILM_OPTIONS) is not film]
     if wrong:
         kind = "model" if film else "film"
-        said = f'{_switch(wrong[0])} is for a {kind}, and "{argument}" is a {"film" if film else "model"}'
+        said = f'{_switch(wrong[0])} applies to a {kind}, but "{argument}" is a {"film" if film else "model"}'
         raise typer.BadParameter(said)
-    unused = [name for name in given if name not in OF_EXPORT]
+    unused = [name for name in given if name not in EXPORT_OPTIONS]
     if unused and "export_vbench" in given:
-        raise typer.BadParameter(f"--export-vbench measures nothing: leave out {_switch(unused[0])}")
+        raise typer.BadParameter(f"--export-vbench measures nothing: remove {_switch(unused[0])}")
     networks = [name for name in NETWORKS if name in given]
     if networks and "readout" in given:
-        raise typer.BadParameter(f"--readout looks alone: leave out {_switch(networks[0])}, or --readout")
+        raise typer.BadParameter(f"--readout replaces the networks: remove {_switch(networks[0])} or --readout")
 
 
 def evaluate_film(
@@ -118,10 +121,10 @@ def evaluate_film(
     try:
         if out:
             write_result(out, (json_.dumps(result.document(), indent=2) + "\n").encode())
-    finally:  # what the networks saw is shown, written or not
-        _tell(screen, result, markdown=markdown, json=json)
+    finally:  # print the result even if the file cannot be written
+        _print(screen, result, markdown=markdown, json=json)
     if result.missing:
-        screen.note(f"left out, without a whole clip: {', '.join(result.missing)}")
+        screen.note(f"skipped, no complete clip: {', '.join(result.missing)}")
     return ExitCode.DONE
 
 
@@ -137,7 +140,7 @@ def _measure(screen: Screen, folder: Path, film: MeasuredFilm, asked: MeasureFla
         return measure_film(film, eyes, emit=show)
 
 
-def _tell(screen: Screen, result: VideoResult, *, markdown: bool, json: bool) -> None:
+def _print(screen: Screen, result: VideoResult, *, markdown: bool, json: bool) -> None:
     if json:
         screen.line(json_.dumps(result.document()))
     elif markdown:
@@ -170,14 +173,9 @@ def _export(screen: Screen, film: MeasuredFilm, folder: Path, *, json: bool) -> 
         screen.document("export-vbench", folder=str(folder), clips=len(film.clips), command=command)
     else:
         screen.line(str(folder))
-        screen.note(f"where VBench is installed: {command}")
+        screen.note(f"run in an environment with VBench: {command}")
     return ExitCode.DONE
 
 
 def _switch(name: str) -> str:
     return f"--{name.replace('_', '-')}"
-
-
-def _was_given(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"

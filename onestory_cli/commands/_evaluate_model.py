@@ -1,4 +1,4 @@
-"""`onestory evaluate` of a model: which films are made, what is compared, and how the result is shown."""
+"""`onestory evaluate` of a model: render films of held-out stories and compare variants."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from onestory_cli.commands._files import write_result
 from onestory_cli.commands._options import option
-from onestory_cli.commands._output import write_result
 from onestory_cli.commands._screen import Screen
 from onestory_cli.errors import ExitCode
 from onestory_cli.models.catalog import ModelSpec
@@ -30,7 +30,7 @@ SWITCH = {"on": True, "off": False}
 
 
 class SuiteName(StrEnum):
-    """The keys of `evaluation.suites.SUITES`, which is heavy."""
+    """The keys of `evaluation.suites.SUITES`, which is slow to import."""
 
     STORIES = "stories"
     PATTERNS = "patterns"
@@ -42,19 +42,19 @@ class SuiteName(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkFlags:
-    """Which films a model makes, how, and what is compared on them."""
+    """Which films the model renders, how, and which variants are compared."""
 
     suite: Annotated[
         SuiteName,
         typer.Option(
             "--suite",
             metavar="SUITE",
-            help="What is made: `stories`, mixed ones of six shots; `patterns`, the paper's three; `ladder`, gaps of 1 "
-            "to 9 shots; `length`, films of 100 shots; for version 2 of the storyworld also `twins`, two characters "
-            "of one species, and `unseen`, looks that training left out.",
+            help="Films: `stories` of six shots; `patterns`, the three of the paper; `ladder`, gaps of 1 to 9; "
+            "`length`, films of 100 shots; and for version 2 of the storyworld `twins`, two characters of one species, "
+            "and `unseen`, looks that training left out.",
         ),
     ] = SuiteName.STORIES
-    stories: Annotated[int, typer.Option("--stories", metavar="N", min=2, help="Held-out stories.")] = 100
+    stories: Annotated[int, typer.Option("--stories", metavar="N", min=2, help="Number of held-out stories.")] = 100
     first: Annotated[
         int,
         typer.Option(
@@ -70,19 +70,19 @@ class BenchmarkFlags:
         option(
             "--policies",
             metavar="NAMES",
-            help=f"What to compare; differences are to the first. [default: {POLICIES}; adaptive beside other lists]",
+            help=f"Policies to compare with the first one [default: {POLICIES}; adaptive with another list].",
         ),
     ] = None
     budgets: Annotated[
         str | None,
-        option("--budgets", "--budget", metavar="B,...", help="Memory budgets to compare; else the model's."),
+        option("--budgets", "--budget", metavar="B,...", help="Memory budgets to compare [default: the model's]."),
     ] = None
     memory_guidance: Annotated[
         str | None,
         option(
             "--memory-guidance",
             metavar="G,...",
-            help="How much further shots are pulled towards what they remember, to compare; else the model's.",
+            help="Memory guidance scales to compare [default: the model's].",
         ),
     ] = None
     selector: Annotated[
@@ -90,7 +90,7 @@ class BenchmarkFlags:
         option(
             "--selector",
             metavar="on,off",
-            help="With and without Frame Selection: the most relevant frames, or the latest.",
+            help="Compare with and without frame selection: the most relevant frames, or the latest.",
         ),
     ] = None
     conditioner: Annotated[
@@ -98,16 +98,16 @@ class BenchmarkFlags:
         option(
             "--conditioner",
             metavar="on,off",
-            help="With and without Adaptive Conditioner: levels by relevance, or fewer frames of the finest.",
+            help="Compare with and without the adaptive conditioner: levels by relevance, or fewer frames.",
         ),
     ] = None
     frames: Annotated[
         int | None,
-        option("--frames", metavar="K", min=0, help="Remembered frames; else the model's."),
+        option("--frames", metavar="K", min=0, help="Remembered frames [default: the model's]."),
     ] = None
     steps: Annotated[
         int | None,
-        option("--steps", metavar="K", min=1, help="Denoising steps; else the model's."),
+        option("--steps", metavar="K", min=1, help="Denoising steps [default: the model's]."),
     ] = None
     seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, max=MAX_SEED, help="Seed of the noise.")] = 0
     noise_seeds: Annotated[
@@ -116,22 +116,25 @@ class BenchmarkFlags:
     workers: Annotated[
         int,
         typer.Option(
-            "--workers", metavar="N", min=1, help="Processes that make films, each with its GPU or part of the CPU."
+            "--workers",
+            metavar="N",
+            min=1,
+            help="Processes that render films, each with its own GPU or part of the CPU.",
         ),
     ] = 1
 
     def variants(self, spec: ModelSpec) -> tuple[Variant, ...]:
-        """The columns that are asked for, refused before anything loads.
+        """The variants to compare. Called before anything is loaded.
 
         Raises:
-            typer.BadParameter: flags that do not go together, or a value that there is not.
+            typer.BadParameter: options that exclude each other, or an invalid value.
         """
         from onestory_cli.evaluation.variants import by_guidance, by_part, by_policy
 
         most = spec.memory_frames if self.frames is None else self.frames
         parts = self.selector is not None or self.conditioner is not None
         if parts and self.policies is not None:
-            raise typer.BadParameter("--selector and --conditioner compare parts of the method, --policies whole ones")
+            raise typer.BadParameter("use --policies, or --selector and --conditioner, not both")
         try:
             amounts = _numbers(_budget, self.budgets) if self.budgets else (spec.budget,)
             scales = _numbers(_guidance, self.memory_guidance) if self.memory_guidance else ()
@@ -148,7 +151,7 @@ class BenchmarkFlags:
 
 Against = Annotated[
     Path | None,
-    option("--against", metavar="FILE", help="Compare with a result that --out wrote, story by story."),
+    option("--against", metavar="FILE", help="Compare with an earlier result of --out, story by story."),
 ]
 
 
@@ -163,7 +166,7 @@ def evaluate_model(
     device: str,
     json: bool,
 ) -> ExitCode:
-    """Make the films, read them, compare, and show the result."""
+    """Render the films, measure them, compare, and print the result."""
     _require_memory(spec)
     variants, world = asked.variants(spec), _world(spec)
     with screen.watch() as show:
@@ -172,7 +175,7 @@ def evaluate_model(
 
         films, steps = _films(asked, world), asked.steps or spec.steps
         other = compare.read_other(against) if against else None
-        if other:  # what cannot be compared is refused before hours of work
+        if other:  # refuse an incomparable result before hours of rendering
             compare.pair_results(
                 films.name, [film.key for film in films.films], [item.name for item in variants], other
             )
@@ -189,29 +192,29 @@ def evaluate_model(
             device=device,
             emit=show,
         )
-    told = Told.of(result, compare.compare_results(result, other) if other else None)
+    output = EvaluationOutput.of(result, compare.compare_results(result, other) if other else None)
     try:
         if out:
-            write_result(out, _lines(told.document).encode())
-    finally:  # hours of work are shown, written or not
+            write_result(out, _lines(output.document).encode())
+    finally:  # print the result even if the file cannot be written
         if json:
-            screen.line(json_.dumps(told.document))
+            screen.line(json_.dumps(output.document))
         else:
-            _show(told, screen, markdown=markdown)
+            _show(output, screen, markdown=markdown)
             screen.note(f"{asked.stories} stories, 95 % intervals over stories, {result.seconds:.0f} s")
     return ExitCode.DONE
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """A result for machines, and as tables with notes under them for people."""
+class EvaluationOutput:
+    """A result as JSON, and as tables with notes."""
 
     document: dict[str, object]
     tables: list[list[Row]]
     notes: list[str]
 
     @classmethod
-    def of(cls, result: BenchmarkResult, comparison: Comparison | None) -> Told:
+    def of(cls, result: BenchmarkResult, comparison: Comparison | None) -> EvaluationOutput:
         document, tables, notes = result.document(), [result.table()], [*result.notes()]
         if comparison is None:
             return cls(document=document, tables=tables, notes=notes)
@@ -227,42 +230,42 @@ def _items(text: str) -> tuple[str, ...]:
 
 
 def _numbers(read: Callable[[str], float], text: str) -> tuple[float, ...]:
-    """Each number once, however it is written: 1 and 1.0 are one column."""
+    """Parse a list of numbers without duplicates; 1 and 1.0 are equal."""
     return tuple(dict.fromkeys(map(read, _items(text))))
 
 
 def _budget(text: str) -> float:
     value = float(text)
     if not 0 < value < float("inf"):
-        raise ValueError(f"a budget is a number above 0, not {text}")
+        raise ValueError(f"a budget must be a number above 0, not {text}")
     return value
 
 
 def _guidance(text: str) -> float:
     value = float(text)
     if not 0 <= value < float("inf"):
-        raise ValueError(f"a guidance is a number from 0, not {text}")
+        raise ValueError(f"a guidance scale must be a number of at least 0, not {text}")
     return value
 
 
 def _switch(text: str | None) -> tuple[bool, ...]:
-    """On and off in the order given; a part that is not mentioned stays on."""
+    """Parse a list of on and off; a part without a list is on."""
     items = _items(text or "on")
     if not set(items) <= SWITCH.keys():
-        raise ValueError(f'"on", "off" or "on,off" is needed, not "{text}"')
+        raise ValueError(f'use "on", "off" or "on,off", not "{text}"')
     return tuple(SWITCH[item] for item in items)
 
 
 def _require_memory(spec: ModelSpec) -> None:
-    """Refuse a base alone: the benchmark makes all films at once, and only context tokens come in batches.
+    """Refuse a base without adapter: the benchmark renders films in batches, and only context tokens can be batched.
 
     Raises:
         typer.BadParameter: it has no memory adapter.
     """
     if spec.remembers != "context":
         raise typer.BadParameter(
-            f'the model "{spec.name}" has no memory adapter, and the benchmark is of one: `onestory train` makes it; '
-            f"a film of any model is measured by `onestory evaluate film.run`"
+            f'model "{spec.name}" has no memory adapter, which the benchmark measures: use `onestory train`, '
+            f"or measure a film of any model with `onestory evaluate film.run`"
         )
 
 
@@ -272,7 +275,7 @@ def _world(spec: ModelSpec) -> WorldConfig:
     try:
         return world_of(spec)
     except ValueError as fault:
-        raise typer.BadParameter(f'the model "{spec.name}" does not know the storyworld: {fault}') from fault
+        raise typer.BadParameter(f'model "{spec.name}" does not know the storyworld: {fault}') from fault
 
 
 def _films(asked: BenchmarkFlags, world: WorldConfig) -> BenchmarkSuite:
@@ -281,25 +284,25 @@ def _films(asked: BenchmarkFlags, world: WorldConfig) -> BenchmarkSuite:
     try:
         return SUITES[asked.suite](asked.stories, world, first=asked.first)
     except ValueError as fault:
-        raise typer.BadParameter(f'the suite "{asked.suite}" cannot be made: {fault}') from fault
+        raise typer.BadParameter(f'suite "{asked.suite}" is not possible: {fault}') from fault
 
 
 def _lines(document: dict[str, object]) -> str:
-    """JSON with a line per key: thousands of counts would be a line each."""
+    """JSON with one line per key. With indentation, thousands of counts would be one line each."""
     rows = (f"{json_.dumps(key)}: {json_.dumps(value)}" for key, value in document.items())
     return "{\n" + ",\n".join(rows) + "\n}\n"
 
 
-def _show(told: Told, screen: Screen, *, markdown: bool) -> None:
+def _show(output: EvaluationOutput, screen: Screen, *, markdown: bool) -> None:
     from onestory_cli.evaluation import result
 
-    for index, table in enumerate(told.tables):
+    for index, table in enumerate(output.tables):
         if markdown:
-            notes = told.notes if index == len(told.tables) - 1 else ()
+            notes = output.notes if index == len(output.tables) - 1 else ()
             screen.lines([*result.markdown(table, notes).rstrip().splitlines(), ""])
             continue
         head, *rows = table
         screen.table(head, rows, right=head[1:])
     if not markdown:
-        for note in told.notes:
+        for note in output.notes:
             screen.line(note)

@@ -1,49 +1,44 @@
-"""The flags that fit a model to this machine, and what they make of a plan: for render, resume and batch."""
+"""Options that fit a model into the memory of this machine, for render, resume and batch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from onestory_cli.commands._distributed import shares
+from onestory_cli.commands._distributed import is_distributed
 from onestory_cli.commands._options import flag, option
 from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean
 from onestory_cli.models.offload.config import (
     CONTEXT,
     OFFLOADS,
     STORAGES,
-    ExecutionConfig,
     ExecutionRequest,
-    choose_execution,
     parse_cache,
     parse_size,
-    refuse_cache,
 )
 
 if TYPE_CHECKING:
     from onestory_cli.commands._screen import Screen
-    from onestory_cli.models.catalog import ModelSpec
     from onestory_cli.planning.jobs import Plan
 
-PANEL = "Fitting the GPU"
+PANEL = "GPU memory and speed"
 
 
 def _option(name: str, *, metavar: str, help: str) -> Any:
-    """An option of this panel; without it the model stays as it is."""
     return option(name, metavar=metavar, help=help, rich_help_panel=PANEL)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FittingFlags:
-    """The flags as given."""
+    """The options as given."""
 
     vram: Annotated[
         str | None,
         _option(
             "--vram",
             metavar="auto|SIZE",
-            help="Fit the model into the GPU's memory, or into SIZE of it, such as 24GB.",
+            help="Fit the model into the memory of the GPU, or into SIZE of it, such as 24GB.",
         ),
     ] = None
     offload: Annotated[
@@ -51,7 +46,7 @@ class FittingFlags:
         _option(
             "--offload",
             metavar="none|model|group",
-            help="Let weights wait in the machine's memory: whole parts, or blocks of them.",
+            help="Keep weights in RAM until they are needed: whole models, or groups of blocks.",
         ),
     ] = None
     quantise: Annotated[
@@ -59,7 +54,7 @@ class FittingFlags:
         _option(
             "--quantise",
             metavar="none|fp8|int8|nf4",
-            help="Keep the transformer's weights in fewer bits. Changes the film.",
+            help="Store the transformer's weights in fewer bits. Changes the film.",
         ),
     ] = None
     vae_tiling: Annotated[
@@ -71,12 +66,12 @@ class FittingFlags:
         _option(
             "--attention",
             metavar="KERNEL",
-            help="Another attention kernel of diffusers, such as flash or sage. Changes the film.",
+            help="Attention backend of diffusers, such as flash or sage. Changes the film.",
         ),
     ] = ""
     compile_blocks: Annotated[
         bool,
-        flag("--compile-blocks", help="Compile the transformer's blocks: a slow start, then faster. Changes the film."),
+        flag("--compile-blocks", help="Compile the transformer's blocks: slow start, then faster. Changes the film."),
     ] = False
 
     cache: Annotated[
@@ -95,70 +90,48 @@ class FittingFlags:
 
 
 def fit_plan(screen: Screen, plan: Plan, flags: FittingFlags, device: str) -> Plan:
-    """The plan with its models fitted to this machine, and its keys with them; without flags it is what it was.
+    """Return the plan with its models fitted to this machine; the same plan without flags.
 
     Raises:
-        OnestoryError: U606 for a value that a flag does not know, U607 where a model cannot be made to fit.
+        OnestoryError: U606 for an unknown value of a flag, U607 if a model does not fit.
     """
     (fitted,) = fit_plans(screen, [plan], flags, device)
     return fitted
 
 
 def fit_plans(screen: Screen, plans: Sequence[Plan], flags: FittingFlags, device: str) -> list[Plan]:
-    """The same of many plans; each way that a model is fitted is said once."""
+    """Fit the models of several plans, and report the result once per model."""
     if not flags.given:
         return [*plans]
-    asked, memory = _asked(flags), parse_size(flags.vram) if flags.vram else None
-    fitted = [_fit(plan, asked, device, memory) for plan in plans]
-    specs = [
-        spec
-        for plan in fitted
-        for spec in (plan.model, *([plan.first_shot_model.spec] if plan.first_shot_model else []))
+    request, memory = _request(flags), parse_size(flags.vram) if flags.vram else None
+    from onestory_cli.rendering.execution import configure_plan
+
+    fitted = [
+        configure_plan(plan, request, device=device, memory=memory, distributed=is_distributed()) for plan in plans
     ]
-    for line in dict.fromkeys(f"{spec.name} is fitted to this machine: {spec.execution}" for spec in specs):
+    specs = [spec for plan in fitted for spec in (plan.model, *_first_model(plan))]
+    for line in dict.fromkeys(f"{spec.name} on this machine: {spec.execution}" for spec in specs):
         screen.note(line, style="dim")
+    if flags.vram and not _has_gpu(device):
+        screen.note("this machine has no GPU; --vram has no effect", style="yellow")
     return fitted
 
 
-def _fit(plan: Plan, asked: ExecutionRequest, device: str, memory: int | None) -> Plan:
-    from onestory_cli.models.fingerprint import fingerprint_of
-
-    def fitted(spec: ModelSpec) -> ModelSpec:
-        return replace(spec, execution=_fitting(spec, plan, asked, device, memory))
-
-    model, first = fitted(plan.model), plan.first_shot_model
-    if first:
-        spec = fitted(first.spec)
-        first = replace(first, spec=spec, fingerprint=fingerprint_of(spec))
-    jobs = tuple(replace(job, first_shot_model=first if job.first_shot_model else None) for job in plan.jobs)
-    return replace(plan, model=model, model_fingerprint=fingerprint_of(model), jobs=jobs, first_shot_model=first)
+def _first_model(plan: Plan) -> list[Any]:
+    return [plan.first_shot_model.spec] if plan.first_shot_model else []
 
 
-def _fitting(spec: ModelSpec, plan: Plan, asked: ExecutionRequest, device: str, memory: int | None) -> ExecutionConfig:
+def _has_gpu(device: str) -> bool:
     from onestory_cli.models.load import pick_device
-    from onestory_cli.models.offload.apply import device_memory
-    from onestory_cli.models.offload.sizes import memory_sizes
-    from onestory_cli.models.readiness import require_ready
 
-    require_ready(spec)
-    largest = max(plan.jobs, key=lambda job: job.tokens.noise + job.tokens.context)
-    sizes = memory_sizes(
-        spec,
-        frames=largest.frames,
-        width=largest.width,
-        height=largest.height,
-        context=largest.tokens.context,
-    )
-    fitting = choose_execution(sizes, device_memory(pick_device(device), memory), asked)
-    refuse_cache(fitting, vace=spec.task == "vace", shared=shares())
-    return fitting
+    return str(pick_device(device)) != "cpu"
 
 
-def _asked(flags: FittingFlags) -> ExecutionRequest:
+def _request(flags: FittingFlags) -> ExecutionRequest:
     for name, value, known in (("--offload", flags.offload, OFFLOADS), ("--quantise", flags.quantise, STORAGES)):
         if value is not None and value not in known:
-            help = did_you_mean(value, known) or f"one of {', '.join(known)}"
-            raise OnestoryError("U606", f'{name} knows no "{value}"', help=help, exit=ExitCode.USAGE)
+            help = did_you_mean(value, known) or f"use one of {', '.join(known)}"
+            raise OnestoryError("U606", f'unknown {name} mode "{value}"', help=help, exit=ExitCode.USAGE)
     return ExecutionRequest(
         offload=flags.offload,  # type: ignore[arg-type]
         storage=flags.quantise,  # type: ignore[arg-type]

@@ -1,13 +1,14 @@
-"""`--junit FILE`: what came of films for a build server, however the command ends."""
+"""`--junit FILE`: the results of films for a build server, however the command ends."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from onestory_cli.commands._output import write_result
+from onestory_cli.commands._files import JUNIT, require_writable, write_result
 from onestory_cli.errors import OnestoryError
 from onestory_cli.store.locate import existing_run
 
@@ -17,74 +18,86 @@ if TYPE_CHECKING:
     from onestory_cli.planning.jobs import Plan
     from onestory_cli.report.junit import JunitSuite
 
-
-class _ResultFile:
-    """Writes `file` at the end of its block, whether that ended well or by an error; without a file it does nothing."""
-
-    def __init__(self, file: Path | None) -> None:
-        self._file, self._since = file, time.time()
-
-    def _suites(self, fault: OnestoryError | None) -> list[JunitSuite]:
-        """What came of each film; `fault` is what ended the block. Nothing where nothing was tried."""
-        raise NotImplementedError
-
-    def _suite(self, name: str, plan: Plan, folder: Path, fault: OnestoryError | None) -> JunitSuite:
-        from onestory_cli.report.junit import suite_of
-        from onestory_cli.store.reuse import forecast
-
-        try:
-            run = existing_run(folder)
-        except OnestoryError:  # told as the fault: something else is there
-            run = None
-        return suite_of(name, forecast(plan, run), fault=fault, since=self._since)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, _: TracebackType | None) -> None:
-        if self._file and (suites := self._suites(fault if isinstance(fault, OnestoryError) else None)):
-            from onestory_cli.report.junit import junit
-
-            write_result(self._file, junit(suites))
+Suites = Callable[[OnestoryError | None], "list[JunitSuite]"]
 
 
-class JUnitFile(_ResultFile):
-    """The file of one film. What ends the block before there is a plan is told of the story as a whole."""
+@contextmanager
+def junit_on_exit(file: Path | None, suites: Suites) -> Iterator[None]:
+    """Write `suites(error)` to `file` at the end of the context; `error` is what ended it, or None.
 
-    def __init__(self, file: Path | None, story: Path) -> None:
-        super().__init__(file)
-        self._story, self._folder = story, story
-        self._plan: Plan | None = None
+    Nothing is written without a file or without suites. An earlier JUnit file of onestory is replaced.
+
+    Raises:
+        OnestoryError: U605 or U608 at the beginning, if the file cannot be written.
+    """
+    if file is None:
+        yield
+        return
+    require_writable(file, JUNIT, force=True)
+    try:
+        yield
+    except BaseException as fault:
+        _write(file, suites(fault if isinstance(fault, OnestoryError) else None))
+        raise
+    _write(file, suites(None))
+
+
+def _write(file: Path, suites: list[JunitSuite]) -> None:
+    from onestory_cli.report.junit import junit
+
+    if suites:
+        declaration, _, rest = junit(suites).partition(b"\n")
+        write_result(file, declaration + b"\n" + JUNIT + rest)
+
+
+def film_suite(name: str, plan: Plan, folder: Path, fault: OnestoryError | None, since: float) -> JunitSuite:
+    """The results of a film as its run directory has them now. Work before `since` (seconds since 1970) is 0 s."""
+    from onestory_cli.report.junit import suite_of
+    from onestory_cli.store.reuse import forecast
+
+    try:
+        run = existing_run(folder)
+    except OnestoryError:  # another file is there, which `fault` reports
+        run = None
+    return suite_of(name, forecast(plan, run), fault=fault, since=since)
+
+
+class RenderResults:
+    """The suite of one render: of its plan, or of the error that came before there was a plan."""
+
+    def __init__(self, story: Path) -> None:
+        self._story, self._since = story, time.time()
+        self._planned: tuple[Plan, Path] | None = None
 
     def planned(self, plan: Plan, folder: Path) -> None:
-        """The plan of the render that begins now, and its run directory."""
-        self._plan, self._folder = plan, folder
+        """Record the plan and the run directory."""
+        self._planned = plan, folder
 
-    def _suites(self, fault: OnestoryError | None) -> list[JunitSuite]:
+    def suites(self, fault: OnestoryError | None) -> list[JunitSuite]:
         from onestory_cli.report.junit import suite_of_fault
 
-        if self._plan:
-            return [self._suite(str(self._story), self._plan, self._folder, fault)]
+        if self._planned:
+            return [film_suite(str(self._story), *self._planned, fault, self._since)]
         return [suite_of_fault(str(self._story), fault)] if fault else []
 
 
-class BatchJUnitFile(_ResultFile):
-    """The file of a batch: a suite per film, called what its folder is. What keeps all of them is told of each."""
+class BatchResults:
+    """The suites of a batch: one per film, with its name. An error that ended the batch belongs to every film."""
 
-    def __init__(self, file: Path | None) -> None:
-        super().__init__(file)
+    def __init__(self) -> None:
+        self._since = time.time()
         self._plans: Plans | None = None
         self._faults: dict[str, OnestoryError | None] = {}
 
     def planned(self, plans: Plans) -> None:
-        """What came of planning the films."""
+        """Record the plans and the films that have none."""
         self._plans = plans
 
     def ended(self, result: BatchResult) -> None:
-        """What became of the films."""
+        """Record the outcomes of the films."""
         self._faults = {row.film.name: row.outcome.fault for row in result.rows}
 
-    def _suites(self, fault: OnestoryError | None) -> list[JunitSuite]:
+    def suites(self, fault: OnestoryError | None) -> list[JunitSuite]:
         from onestory_cli.report.junit import suite_of_fault
 
         if self._plans is None:
@@ -92,7 +105,9 @@ class BatchJUnitFile(_ResultFile):
         refused = [suite_of_fault(name, own) for name, own in self._plans.faults.items()]
         of_all = None if refused else fault
         planned = (
-            self._suite(item.film.name, item.plan, item.film.run, self._faults.get(item.film.name) or of_all)
+            film_suite(
+                item.film.name, item.plan, item.film.run, self._faults.get(item.film.name) or of_all, self._since
+            )
             for item in self._plans.planned
         )
         return [*refused, *planned]

@@ -1,10 +1,11 @@
-"""Arguments and options that several commands share, each defined once."""
+"""Arguments and options that several commands share, and groups of options as dataclasses."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
 from inspect import Parameter
@@ -14,45 +15,63 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from onestory_cli.commands._completion import story_profiles, story_shots
-from onestory_cli.commands._screen import Format
+from onestory_cli.commands._screen import OutputFormat
 from onestory_cli.errors import ExitCode
 from onestory_cli.story.types import MAX_SEED
 
 
 def flag(*names: str, help: str) -> Any:
-    """An option without a value; the help would otherwise call it `<bool>`."""
+    """Define an option without a value. Without `metavar` the help would show `<bool>`."""
     return typer.Option(*names, metavar="", help=help, show_default=False)
 
 
 def option(*names: str, metavar: str, help: str, **more: Any) -> Any:
-    """An option whose help says what holds without it, where anything does."""
-    return typer.Option(*names, metavar=metavar, help=help, show_default=False, **more)
+    """Define an option whose default is None or named in `help`."""
+    return typer.Option(*names, metavar=metavar, help=_escaped(help), show_default=False, **more)
 
 
 def argument(*, metavar: str, help: str, **more: Any) -> Any:
-    """An argument whose help says what holds without it, where it may be left out."""
-    return typer.Argument(metavar=metavar, help=help, show_default=False, **more)
+    """Define an argument that is required or whose default is named in `help`."""
+    return typer.Argument(metavar=metavar, help=_escaped(help), show_default=False, **more)
 
 
-def a_number(value: float | None) -> float | None:
-    """The callback of an option with bounds: nan is between any.
+def _escaped(help: str) -> str:
+    """Help texts are Rich markup, in which `[default: ...]` would be a tag."""
+    return help.replace("[default", r"\[default")
+
+
+def not_nan(value: float | None) -> float | None:
+    """Callback of a float option with limits, which nan passes.
 
     Raises:
         typer.BadParameter: it is nan.
     """
     if value is not None and math.isnan(value):
-        raise typer.BadParameter("nan is no number")
+        raise typer.BadParameter("nan is not a number")
     return value
 
 
-StoryFile = Annotated[Path, argument(metavar="FILE", help="The story, a .story.yaml file.")]
+def device_name(value: str) -> str:
+    """Callback of `--device`.
+
+    Raises:
+        typer.BadParameter: it is not the name of a device of torch.
+    """
+    if not re.fullmatch(r"auto|cpu|mps|xpu|cuda(:\d+)?", value):
+        raise typer.BadParameter(f'"{value}" is not a device: use auto, cpu, cuda or cuda:1')
+    return value
+
+
+StoryFile = Annotated[Path, argument(metavar="FILE", help="Story, a .story.yaml file.")]
 RunFolder = Annotated[
-    Path | None, option("--run", metavar="DIR", help="The run directory; else it is beside the story.")
+    Path | None, option("--run", metavar="DIR", help="Run directory [default: FILE.run next to the story].")
 ]
-RunArgument = Annotated[Path | None, argument(metavar="[DIR]", help="The run directory; else the one here.")]
+RunArgument = Annotated[
+    Path | None, argument(metavar="[DIR]", help="Run directory, or its story [default: the only *.run here].")
+]
 Profile = Annotated[
     str | None,
-    option("--profile", metavar="NAME", help="One of the story's profiles.", autocompletion=story_profiles),
+    option("--profile", metavar="NAME", help="Profile of the story to apply.", autocompletion=story_profiles),
 ]
 Seed = Annotated[int | None, option("--seed", metavar="N", min=0, max=MAX_SEED, help="Replace the story's seed.")]
 Until = Annotated[
@@ -61,24 +80,35 @@ Until = Annotated[
 Force = Annotated[
     list[str],
     typer.Option(
-        "--force", metavar="SHOT", help="Render this shot again; may be repeated.", autocompletion=story_shots
+        "--force",
+        metavar="SHOT",
+        help="Render this shot again with the same seed, which gives the same picture. May be repeated.",
+        autocompletion=story_shots,
+    ),
+]
+NewSeed = Annotated[
+    list[str],
+    typer.Option(
+        "--new-seed",
+        metavar="SHOT",
+        help="Render another take of this shot with a new seed, and accept it. May be repeated.",
+        autocompletion=story_shots,
     ),
 ]
 Takes = Annotated[
-    int, typer.Option("--takes", metavar="N", min=1, help="Have N takes of each shot; the accepted one counts.")
+    int, typer.Option("--takes", metavar="N", min=1, help="Render N takes of each shot. The accepted take stays.")
 ]
 TakesOf = Annotated[
     str | None,
-    option("--shot", metavar="SHOT", help="With --takes: of this shot only.", autocompletion=story_shots),
+    option("--shot", metavar="SHOT", help="With --takes: only of this shot.", autocompletion=story_shots),
 ]
 Device = Annotated[
-    str, typer.Option("--device", metavar="DEVICE", help="Where the model works: auto, cpu, cuda or cuda:1.")
+    str,
+    typer.Option("--device", metavar="DEVICE", help="Device: auto, cpu, cuda or cuda:1.", callback=device_name),
 ]
 CheckpointSeconds = Annotated[
     float,
-    typer.Option(
-        "--checkpoint-seconds", metavar="S", min=0, help="Keep the work on an unfinished shot at most this often."
-    ),
+    typer.Option("--checkpoint-seconds", metavar="S", min=0, help="Seconds between checkpoints of an unfinished shot."),
 ]
 RetryBad = Annotated[
     int,
@@ -86,24 +116,25 @@ RetryBad = Annotated[
         "--retry-bad",
         metavar="N",
         min=0,
-        help="Of a shot whose take has faults, render up to N others; the best counts.",
+        help="If a take has faults, render up to N others and accept the best.",
     ),
 ]
 JUnit = Annotated[
-    Path | None, option("--junit", metavar="FILE", help="Also write what came of each shot as JUnit XML.")
+    Path | None, option("--junit", metavar="FILE", help="Also write the result of each shot as JUnit XML.")
 ]
 Sign = Annotated[
     tuple[Path, Path] | None,
     option(
         "--sign",
         metavar="CERT KEY",
-        help="Write a signed copy too, film.signed.mp4, with a C2PA manifest: made by a model.",
+        help="Also write film.signed.mp4 with a C2PA manifest that says a model made it.",
     ),
 ]
-AllowOutside = Annotated[bool, flag("--allow-outside", help="Let the story name files outside its own folder.")]
-Json = Annotated[bool, flag("--json", help="Write for machines: JSON on stdout.")]
+AllowOutside = Annotated[bool, flag("--allow-outside", help="Let the story read files outside its folder.")]
+Json = Annotated[bool, flag("--json", help="Write JSON to stdout.")]
 FindingsFormat = Annotated[
-    Format, typer.Option("--format", metavar="FORMAT", help=f"How findings are written: {', '.join(Format)}.")
+    OutputFormat,
+    typer.Option("--format", metavar="FORMAT", help=f"Format of findings: {', '.join(OutputFormat)}."),
 ]
 
 
@@ -111,34 +142,34 @@ Command = Callable[..., ExitCode]
 
 
 def gather(command: Command) -> Command:
-    """The command with an option for each field of its parameters that are dataclasses, in their place.
+    """Replace each parameter whose type is a dataclass by one option per field.
 
-    Fields are annotated as parameters are: `vram: Annotated[str | None, typer.Option(...)] = None`.
+    Annotate fields like parameters: `vram: Annotated[str | None, typer.Option(...)] = None`.
     """
     signature = inspect.signature(command, eval_str=True)
     parameters = signature.parameters.values()
-    kinds: dict[str, Any] = {item.name: item.annotation for item in parameters if is_dataclass(item.annotation)}
+    groups: dict[str, Any] = {item.name: item.annotation for item in parameters if is_dataclass(item.annotation)}
 
     @functools.wraps(command)
     def gathered(**given: Any) -> ExitCode:
-        for name, kind in kinds.items():
-            given[name] = kind(**{field.name: given.pop(field.name) for field in fields(kind)})
+        for name, group in groups.items():
+            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
         return command(**given)
 
-    spread = [each for item in parameters for each in (_options(item) if item.name in kinds else [item])]
+    spread = [each for item in parameters for each in (_options(item) if item.name in groups else [item])]
     gathered.__signature__ = signature.replace(parameters=spread)  # type: ignore[attr-defined]
     return gathered
 
 
 def _options(parameter: Parameter) -> Iterator[Parameter]:
-    """One parameter for each field of the dataclass that `parameter` is."""
+    """One parameter per field of the dataclass."""
     hints = get_type_hints(parameter.annotation, include_extras=True)
     for field in fields(parameter.annotation):
         yield parameter.replace(name=field.name, annotation=hints[field.name], default=_default(field))
 
 
 def _default(field: Field[Any]) -> Any:
-    """One list for all calls is enough: Typer reads it and never changes it."""
+    """The default of a field. All calls may share a list, because Typer does not change it."""
     if field.default_factory is not MISSING:
         return field.default_factory()
     return Parameter.empty if field.default is MISSING else field.default

@@ -1,35 +1,47 @@
-"""From a plan to its film, shown while it is made: the way that render and resume share."""
+"""Render the film of a plan with progress on the screen, for render and resume."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from onestory_cli.commands._distributed import shares
+from onestory_cli.commands._distributed import is_distributed
+from onestory_cli.commands._fail_on import film_faults, has_failed
 from onestory_cli.commands._options import CheckpointSeconds, Device, RetryBad, Sign, flag
 from onestory_cli.commands._screen import Screen
 from onestory_cli.commands._signals import StopSignals
 from onestory_cli.errors import ExitCode
-from onestory_cli.events import StopAsked
+from onestory_cli.events import Emit, StopAsked
+from onestory_cli.utils.text import shell_quote
 
 if TYPE_CHECKING:
     from onestory_cli.planning.jobs import Plan
+    from onestory_cli.rendering.options import RenderOptions
     from onestory_cli.store.run import Run
 
 
 @dataclass(frozen=True, kw_only=True)
-class MakingFlags:
-    """How a film is made, besides how its model is fitted to the machine."""
+class RenderFlags:
+    """Options of a render, except those that fit the model to the machine."""
 
     device: Device = "auto"
     checkpoint_seconds: CheckpointSeconds = 30.0
     retry_bad: RetryBad = 0
     subtitles: Annotated[
-        bool, flag("--subtitles", help="Also put what shots say under `subtitle:` into the film, as a track.")
+        bool, flag("--subtitles", help="Add a subtitle track with the text under `subtitle:` of each shot.")
     ] = False
     sign: Sign = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderWishes:
+    """What to render besides what is missing: shots again, shots with a new seed, and more takes of shots."""
+
+    force: Collection[str] = ()
+    new_seed: Collection[str] = ()
+    takes: Mapping[str, int] = field(default_factory=dict)
 
 
 def make_film(
@@ -37,15 +49,15 @@ def make_film(
     command: str,
     plan: Plan,
     run: Run,
-    flags: MakingFlags,
+    flags: RenderFlags,
     *,
-    force: Collection[str] = (),
-    takes: Mapping[str, int] | None = None,
+    wishes: RenderWishes = RenderWishes(),
+    fail_on: str | None = None,
     json: bool,
 ) -> ExitCode:
-    """Render what is missing; the path of the film is the result, and that of its signed copy, if one is wanted.
+    """Render what is missing and print the path of the film, and of its signed copy.
 
-    A signal stops it after the step that it is at.
+    The first signal stops the render after the current step.
     """
     from onestory_cli.rendering.loading import generator_loader
     from onestory_cli.rendering.options import RenderOptions
@@ -53,41 +65,52 @@ def make_film(
 
     signer = read_signer(*flags.sign) if flags.sign else None
     with screen.watch(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
-        load = generator_loader(plan, flags.device, show, shared=shares())
+        load = generator_loader(plan, flags.device, show, shared=is_distributed())
+        options = RenderOptions(
+            stop=signals.asked, checkpoint_seconds=flags.checkpoint_seconds, retry_bad=flags.retry_bad
+        )
         try:
+            for shot in wishes.new_seed:
+                _accept_new_take(plan, run, shot, load, show, options)
             film = render(
                 plan,
                 run,
                 load,
                 show,
-                RenderOptions(
-                    force=force,
-                    takes=takes or {},
-                    stop=signals.asked,
-                    checkpoint_seconds=flags.checkpoint_seconds,
-                    retry_bad=flags.retry_bad,
-                    subtitles=flags.subtitles,
-                ),
+                replace(options, force=wishes.force, takes=wishes.takes, subtitles=flags.subtitles),
             )
         except KeyboardInterrupt:
             return signals.exit
     signed = write_signed(plan, run, signer) if signer else None
+    next_command = f"onestory report {shell_quote(run.path)}"
     if json:
-        screen.document(command, film=str(film), run=str(run.path), **({"signed": str(signed)} if signed else {}))
+        paths = {"film": str(film), "run": str(run.path), **({"signed": str(signed)} if signed else {})}
+        screen.document(command, **paths, next=[next_command])
     else:
         screen.lines(map(str, filter(None, (film, signed))))
-    return ExitCode.DONE
+        screen.note(f"next: {next_command}", style="dim")
+    return ExitCode.FINDINGS if fail_on and has_failed(film_faults(plan, run), fail_on) else ExitCode.DONE
+
+
+def _accept_new_take(plan: Plan, run: Run, shot: str, load: Any, show: Emit, options: RenderOptions) -> None:
+    """Render a take of a shot with a new seed and accept it. Later shots that remember the old one become stale."""
+    from onestory_cli.rendering.takes import make_takes
+    from onestory_cli.store.writer import lock_run
+
+    (take, *_) = make_takes(plan, run, load, show, shot=shot, options=replace(options, retry_bad=0))
+    with lock_run(run) as writer:
+        writer.accept(shot, take, chosen=True)
 
 
 def read_signer(certificate: Path, key: Path) -> Any:
-    """What signs films, refused before any work where it cannot."""
+    """Load what signs films. Called before rendering, so that a wrong certificate is refused first."""
     from onestory_cli.media import sign
 
     return sign.read_signer(certificate, key)
 
 
 def write_signed(plan: Plan, run: Run, signer: Any) -> Path:
-    """The signed copy of a film, with the pictures that the run keeps as what it was made from."""
+    """Write the signed copy of a film, with the story's pictures as its ingredients; return its path."""
     from onestory_cli.media.sign import sign_film
     from onestory_cli.store.layout import SIGNED
 

@@ -1,6 +1,6 @@
-"""What a command may say, and to whom. `console.Console` is the screen that the real program uses.
+"""The output of a command. `console.Console` implements it.
 
-Commands do not import the console: they are given a screen through the Typer context and print nothing themselves.
+Commands get the screen from the Typer context and do not print or import the console.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from onestory_cli.errors import Diagnostic
 from onestory_cli.events import Emit
 
 
-class Format(StrEnum):
-    """How findings are written."""
+class OutputFormat(StrEnum):
+    """Formats of findings."""
 
     FULL = "full"
     CONCISE = "concise"
@@ -35,39 +35,41 @@ class Screen(Protocol):
         """Print several lines of a result on stdout."""
 
     def styled(self, lines: Iterable[Sequence[tuple[str, str]]]) -> None:
-        """Print result lines on stdout, each made of parts: a text and its style ("" for none)."""
+        """Print result lines on stdout. Each consists of parts: a text and its style ("" for none)."""
 
     @property
     def width(self) -> int:
-        """Characters in a line of stdout; very many where it is no terminal."""
+        """Columns of stdout; 10000 if it is not a terminal."""
 
     @property
     def shows_pictures(self) -> bool:
-        """Whether stdout is a terminal with enough colours for small pictures."""
+        """Whether stdout is a terminal with at least 256 colours, enough for pictures of half blocks."""
 
     def note(self, text: str, *, style: str = "") -> None:
-        """Print a remark, on stderr."""
+        """Print a note, one line, on stderr."""
 
     def document(self, command: str, /, **fields: object) -> None:
-        """Print the one JSON document of `command`, on stdout; its "schema" is `onestory.<command>.v1`."""
+        """Print the JSON document of `command` on stdout. Its "schema" is `onestory.<command>.v1`."""
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
-        """Print a table, on stdout; the columns named in `right` hold numbers."""
+        """Print a table on stdout. Columns in `right` are aligned to the right."""
 
     def markdown(self, text: str, *, terminal: str) -> None:
         """Print a page on stdout: Markdown `terminal`, rendered, in a terminal; `text` unchanged in a pipe or file."""
 
-    def findings(self, findings: Sequence[Diagnostic], *, format: Format = Format.FULL, result: bool = False) -> None:
-        """Print findings, on stdout where they are the command's `result`, else on stderr."""
+    def findings(
+        self, findings: Sequence[Diagnostic], *, format: OutputFormat = OutputFormat.FULL, result: bool = False
+    ) -> None:
+        """Print findings: on stdout if they are the `result` of the command, otherwise on stderr."""
 
     def watch(self, *, json: bool = False) -> AbstractContextManager[Emit]:
-        """Show a render's events while the context lasts: progress on stderr, or JSON lines on stdout."""
+        """Show the events of a render in this context: progress on stderr, or JSON lines on stdout."""
 
     def watch_films(self, *, json: bool = False) -> AbstractContextManager[Emit]:
-        """The same for the films of a batch: a table with the time left."""
+        """Show the events of a batch in this context: a table of running films, or JSON lines."""
 
 
 def screen_of(context: typer.Context) -> Screen:
-    """The screen that `cli.main` gave to this invocation."""
+    """Return the screen of this invocation."""
     screen: Screen = context.obj
     return screen

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while a film is made: the first one asks, the second one ends the work at once."""
+"""Ctrl-C and SIGTERM during a render: the first signal stops after the current step, the second one at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignals:
-    """A context in which `asked()` turns true at the first signal; `notice` is called then, once."""
+    """A context in which `asked()` is true after the first signal. `notice` is called once, when it arrives."""
 
     def __init__(self, notice: Callable[[], None]) -> None:
         self._notice = notice
@@ -23,27 +23,27 @@ class StopSignals:
         self._before: dict[signal.Signals, Any] = {}
 
     def asked(self) -> bool:
-        """Whether the work is to stop where nothing is lost."""
+        """Whether the work should stop at the next point where it can be resumed."""
         return self._first is not None
 
     @property
     def exit(self) -> ExitCode:
-        """The exit code of work that was stopped."""
+        """The exit code of stopped work."""
         return ExitCode.TERMINATED if self._first == signal.SIGTERM else ExitCode.INTERRUPTED
 
     def __enter__(self) -> StopSignals:
-        if threading.current_thread() is threading.main_thread():  # others cannot have handlers
-            heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
-            self._before = {number: signal.signal(number, self._arrived) for number in heard}
+        if threading.current_thread() is threading.main_thread():  # only the main thread may set handlers
+            handled = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # not with nohup
+            self._before = {number: signal.signal(number, self._handle) for number in handled}
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _arrived(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.asked():
             raise KeyboardInterrupt
         self._first = number
-        with suppress(RuntimeError):  # it came while the same stream was being written
+        with suppress(RuntimeError):  # the signal interrupted a write to the same stream
             self._notice()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from onestory_cli.commands._batch_options import FilmFlags, WorkerFlags, plan_all, show_result, sign_films
+from onestory_cli.commands._command_line import command_line
 from onestory_cli.commands._execution_options import FittingFlags, fit_plans
-from onestory_cli.commands._junit import BatchJUnitFile
+from onestory_cli.commands._junit import BatchResults, junit_on_exit
 from onestory_cli.commands._options import AllowOutside, CheckpointSeconds, Device, Json, JUnit, Sign, flag, gather
 from onestory_cli.commands._render_film import read_signer
 from onestory_cli.commands._screen import screen_of
@@ -37,10 +36,10 @@ def command(
     """Make many films, by several workers; the same command goes on where it stopped."""
     from onestory_cli.batch.run_batch import run_batch
 
-    screen = screen_of(context)
-    with BatchJUnitFile(junit) as told:
+    screen, results = screen_of(context), BatchResults()
+    with junit_on_exit(junit, results.suites):
         plans = plan_all(asked.films(), allow_outside=allow_outside)
-        told.planned(plans)
+        results.planned(plans)
         plans.require_all()
         screen.findings(plans.findings)
         plans = plans.fit(lambda found: fit_plans(screen, found, fitting, device))
@@ -52,7 +51,7 @@ def command(
             except KeyboardInterrupt:
                 result = None
         if result:
-            told.ended(result)
+            results.ended(result)
     if signals.asked() and (result is None or result.exit):
         _say_how_to_go_on(context, "interrupted: finished shots are kept; go on with")
         return signals.exit
@@ -66,26 +65,4 @@ def command(
 def _say_how_to_go_on(context: typer.Context, why: str) -> None:
     screen = screen_of(context)
     screen.note(why)
-    screen.note(f"  {same_command(context)}", style="bold")
-
-
-def same_command(context: typer.Context) -> str:
-    """`onestory batch stories --out films`: what was given, and no defaults."""
-    return shlex.join([*context.command_path.split(), *_words(context)])
-
-
-def _words(context: typer.Context) -> Iterator[str]:
-    for parameter in context.command.params:
-        source = context.get_parameter_source(str(parameter.name))
-        if source is None or source.name != "COMMANDLINE":
-            continue
-        values = context.params[str(parameter.name)]
-        for value in values if isinstance(values, list | tuple) else [values]:
-            yield from _of_one(parameter, value)
-
-
-def _of_one(parameter: Any, value: object) -> Iterator[str]:
-    if parameter.param_type_name == "option":
-        yield parameter.opts[0]
-    if not getattr(parameter, "is_flag", False):
-        yield str(value)
+    screen.note(f"  {command_line(context)}", style="bold")

@@ -1,4 +1,4 @@
-"""`onestory evaluate`: how well a model remembers, measured on films of held-out stories; or one film that is there."""
+"""`onestory evaluate`: measure how well a model remembers on held-out stories, or measure one film."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import typer
 
 from onestory_cli.commands._evaluate_film import MeasureFlags, evaluate_film, is_film, refuse_other_options
 from onestory_cli.commands._evaluate_model import Against, BenchmarkFlags, evaluate_model
+from onestory_cli.commands._files import SCORES, require_writable
 from onestory_cli.commands._options import Device, Json, flag, gather, option
+from onestory_cli.commands._report_page import Replace
 from onestory_cli.commands._screen import screen_of
 from onestory_cli.errors import ExitCode
 from onestory_cli.models.catalog import find
@@ -20,20 +22,25 @@ def command(
     context: typer.Context,
     *,
     model: Annotated[
-        str, typer.Argument(metavar="[MODEL]", help="A name of `onestory models`, a model folder, or a film.")
+        str,
+        typer.Argument(
+            metavar="[MODEL]",
+            help="Name from `onestory models`, model folder, or film (run directory or folder of clips).",
+        ),
     ] = "storyworld",
     benchmark: BenchmarkFlags,
-    out: Annotated[Path | None, option("--out", metavar="FILE", help="Write the result as JSON.")] = None,
+    out: Annotated[Path | None, option("--out", metavar="FILE", help="Write the result as JSON to this file.")] = None,
     against: Against = None,
-    markdown: Annotated[bool, flag("--markdown", help="Write the tables as Markdown.")] = False,
+    markdown: Annotated[bool, flag("--markdown", help="Print the tables as Markdown.")] = False,
     measure: MeasureFlags,
     device: Device = "auto",
+    force: Replace = False,
     json: Json = False,
 ) -> ExitCode:
-    """Measure a storyworld model on films of held-out stories, or a film: a run directory or a folder of clips."""
+    """Measure a storyworld model on films of held-out stories, or measure one film."""
     refuse_other_options(context, model)
     if out:
-        _require_place(out)
+        require_writable(out, SCORES, force=force)
     screen = screen_of(context)
     if is_film(model):
         return evaluate_film(screen, Path(model), measure, out=out, markdown=markdown, device=device, json=json)
@@ -41,15 +48,3 @@ def command(
     return evaluate_model(
         screen, spec, benchmark, against=against, out=out, markdown=markdown, device=device, json=json
     )
-
-
-def _require_place(out: Path) -> None:
-    """Refuse, before hours of work, what no file can be written to.
-
-    Raises:
-        typer.BadParameter: a folder, or a file in none.
-    """
-    if out.is_dir():
-        raise typer.BadParameter(f'--out: "{out}" is a folder, and a file is to be written')
-    if not out.parent.is_dir():
-        raise typer.BadParameter(f'--out: there is no folder "{out.parent}"')

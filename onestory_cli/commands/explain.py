@@ -60,5 +60,5 @@ def command(
 
 def _page(row: Code, width: int) -> str:
     explanation = textwrap.fill(row.explanation, width=min(88, width), break_on_hyphens=False)
-    bad, good = (textwrap.indent(text, " " * 7).lstrip() for text in (row.bad, row.good))
-    return f"{row.severity}[{row.code}]: {row.title}\n\n{explanation}\n\n  not: {bad}\n  but: {good}"
+    bad, good = (textwrap.indent(text, " " * 8).lstrip() for text in (row.bad, row.good))
+    return f"{row.severity}[{row.code}]: {row.title}\n\n{explanation}\n\n  bad:  {bad}\n  good: {good}"

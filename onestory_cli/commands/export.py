@@ -1,4 +1,4 @@
-"""`onestory export`: a film handed on, to an editor, a player or a page."""
+"""`onestory export`: write a film for an editor, a player or a web page."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from onestory_cli.store.locate import find_run
 
 def command(
     context: typer.Context,
-    to: Annotated[Target, typer.Option("--to", help="What to write.", show_default=False)],
+    to: Annotated[Target, typer.Option("--to", help="Format.", show_default=False)],
     folder: RunArgument = None,
     out: Annotated[
-        Path | None, option("--out", metavar="PATH", help="Where to; else film.* in the run directory.")
+        Path | None, option("--out", metavar="PATH", help="Path [default: film.* in the run directory].")
     ] = None,
-    force: Annotated[bool, flag("--force", help="Replace what an earlier export wrote.")] = False,
+    force: Annotated[bool, flag("--force", help="Replace an earlier export.")] = False,
     json: Json = False,
 ) -> ExitCode:
-    """Hand a film on: as a timeline, as subtitles, as frames, ProRes or GIF, or with a track of subtitles."""
+    """Write a film as a timeline, subtitles, frames, ProRes, GIF or WebP, or as MP4 with a subtitle track."""
     from onestory_cli.export.cut import read_cut
     from onestory_cli.export.sounds import sound_warnings
     from onestory_cli.export.write import default_path, export

@@ -1,4 +1,4 @@
-"""`onestory import`: the story of another tool as one of ours."""
+"""`onestory import`: convert a story of another tool."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from onestory_cli.commands._files import write_new
 from onestory_cli.commands._options import Json, argument, option
 from onestory_cli.commands._screen import screen_of
-from onestory_cli.commands.new import write_new
 from onestory_cli.errors import ExitCode
+from onestory_cli.utils.text import shell_quote
 
 if TYPE_CHECKING:
     from onestory_cli.importers import Imported
 
 
-class Source(StrEnum):
-    """The formats that can be read; a test holds them equal to `importers.FORMATS`, which is too much to load here."""
+class SourceFormat(StrEnum):
+    """The readable formats: the keys of `importers.FORMATS`, which is slow to import. A test compares them."""
 
     STORYMEM = "storymem"
     VIMAX = "vimax"
@@ -32,37 +33,41 @@ class Source(StrEnum):
 
 def command(
     context: typer.Context,
-    file: Annotated[Path, argument(metavar="FILE", help="The story of the other tool.")],
+    file: Annotated[Path, argument(metavar="FILE", help="Story of another tool.")],
     source: Annotated[
-        Source | None,
+        SourceFormat | None,
         option(
-            "--from", metavar="TOOL", help=f"What wrote it: {', '.join(Source)}; else the file's name or keys tell."
+            "--from",
+            metavar="TOOL",
+            help=f"Format: {', '.join(SourceFormat)} [default: guessed from the file's suffix or keys].",
         ),
     ] = None,
-    out: Annotated[Path | None, option("--out", metavar="STORY", help="Where to write; else beside FILE.")] = None,
-    number: Annotated[int | None, option("--number", metavar="N", help="Which story of a .jsonl file, from 1.")] = None,
+    out: Annotated[
+        Path | None, option("--out", metavar="STORY", help="Path of the story [default: next to FILE].")
+    ] = None,
+    number: Annotated[int | None, option("--number", metavar="N", help="Line of a .jsonl file, from 1.")] = None,
     json: Json = False,
 ) -> ExitCode:
-    """Make a story of a file of StoryMem, ViMax, ShotStream, MemFlow or Fountain, and list what did not fit."""
+    """Convert a story of StoryMem, ViMax, ShotStream, MemFlow or Fountain, and list what could not be converted."""
     from onestory_cli.importers import import_story
     from onestory_cli.story.load import read_bytes
 
     imported = import_story(read_bytes(file), str(file), format=source and source.value, number=number)
-    path = out or _beside(file, number)
+    path = out or _default_path(file, number)
     write_new(path, imported.text)
-    screen = screen_of(context)
+    screen, next = screen_of(context), f"onestory validate {shell_quote(path)}"
     if json:
-        screen.document("import", **_as_json(path, imported))
+        screen.document("import", **_as_json(path, imported), next=[next])
     else:
         if imported.reason:
             screen.note(f"read as {imported.format}, because of {imported.reason}; `--from` names another format")
         screen.findings(imported.remarks)
         screen.line(str(path))
-        screen.note(f"next: onestory validate {path}", style="dim")
+        screen.note(f"next: {next}", style="dim")
     return ExitCode.DONE
 
 
-def _beside(file: Path, number: int | None) -> Path:
+def _default_path(file: Path, number: int | None) -> Path:
     stem = file.name.removesuffix(file.suffix)
     return file.with_name(f"{stem}{f'-{number}' if number else ''}.story.yaml")
 

@@ -1,4 +1,4 @@
-"""`onestory inspect-memory`: what each shot took from which, how relevant it was, and at what price."""
+"""`onestory inspect-memory`: which frames each shot remembered, their relevance and their cost in tokens."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onestory_cli.commands._completion import run_shots
-from onestory_cli.commands._options import Json, RunArgument, a_number, gather, option
-from onestory_cli.commands._report_options import ScoresFile, scores_in, write_page
+from onestory_cli.commands._files import PAGE, require_writable
+from onestory_cli.commands._options import Json, RunArgument, gather, not_nan, option
+from onestory_cli.commands._report_page import Replace, ScoresFile, read_scores_file, write_page
 from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.errors import ExitCode, did_you_mean
 from onestory_cli.memory.policies import POLICIES
@@ -28,21 +29,21 @@ OtherPolicy = Annotated[
     option(
         "--policy",
         metavar="NAME",
-        help=f"Select again with another policy: {', '.join(POLICIES)}.",
+        help=f"Select with another policy: {', '.join(POLICIES)}.",
         autocompletion=lambda: [*POLICIES],
     ),
 ]
-PageFile = Annotated[Path | None, option("--html", metavar="FILE", help="Write a page instead, as `report` does.")]
+PageFile = Annotated[Path | None, option("--html", metavar="FILE", help="Write a page instead, like `report`.")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class WishFlags:
-    """What to select again with; what is not given stays as each shot has it."""
+    """Settings to select with instead of those of each shot."""
 
     policy: OtherPolicy = None
-    frames: Annotated[
-        int | None, option("--frames", metavar="K", min=0, max=1000, help="Select again, at most K frames.")
-    ] = None
+    frames: Annotated[int | None, option("--frames", metavar="K", min=0, max=1000, help="Select at most K frames.")] = (
+        None
+    )
     budget: Annotated[
         float | None,
         option(
@@ -50,8 +51,8 @@ class WishFlags:
             metavar="B",
             min=0,
             max=1000,
-            callback=a_number,
-            help="Select again, for B latent frames of tokens.",
+            callback=not_nan,
+            help="Select with a budget of B latent frames.",
         ),
     ] = None
 
@@ -59,13 +60,13 @@ class WishFlags:
         """The settings to try.
 
         Raises:
-            typer.BadParameter: there is no such policy.
+            typer.BadParameter: an unknown policy.
         """
         from onestory_cli.report.what_if import MemorySettings
 
         if self.policy is not None and self.policy not in POLICIES:
-            hint = did_you_mean(self.policy, POLICIES) or f"there are {', '.join(POLICIES)}"
-            raise typer.BadParameter(f'no policy "{self.policy}"; {hint}', param_hint="--policy")
+            hint = did_you_mean(self.policy, POLICIES) or f"use one of {', '.join(POLICIES)}"
+            raise typer.BadParameter(f'unknown policy "{self.policy}"; {hint}', param_hint="--policy")
         return MemorySettings(policy=self.policy, frames=self.frames, budget=self.budget)
 
 
@@ -78,17 +79,20 @@ def command(
     asked: WishFlags,
     html: PageFile = None,
     scores: ScoresFile = None,
+    force: Replace = False,
     json: Json = False,
 ) -> ExitCode:
-    """Show what each shot remembered, how relevant it was, and at what price."""
+    """Show which frames each shot remembered, their relevance and their cost in tokens."""
     from onestory_cli.report.data import read_film
 
     wish = asked.wish()
-    _refuse_together(html, scores, shot, wish)
+    _refuse_conflicts(html, scores, shot, wish)
+    if html:
+        require_writable(html, PAGE, force=force)
     film, screen = read_film(find_run(folder)), screen_of(context)
     shots = film.shots if shot is None else (film.shot(shot),)
     if html:
-        write_page(film, html, screen, scores=scores_in(scores, film), json=json)
+        write_page(film, html, screen, scores=read_scores_file(scores, film), json=json)
     elif json:
         _document(film, shots, wish, screen)
     else:
@@ -96,21 +100,23 @@ def command(
     return ExitCode.DONE
 
 
-def _refuse_together(html: Path | None, scores: Path | None, shot: str | None, wish: MemorySettings) -> None:
-    """Refuse options that the page, or the terminal, would not heed.
+def _refuse_conflicts(html: Path | None, scores: Path | None, shot: str | None, wish: MemorySettings) -> None:
+    """Refuse options without effect on the chosen output.
 
     Raises:
         typer.BadParameter: names one of them.
     """
     if scores and not html:
-        raise typer.BadParameter("--scores is drawn on the page: name one with --html")
+        raise typer.BadParameter("--scores applies to the page: add --html FILE")
     given = [name for name, value in {"shot": shot, **asdict(wish)}.items() if value is not None]
     if html and given:
-        raise typer.BadParameter(f"--{given[0]} does nothing to the page of --html: that has every shot as it was made")
+        raise typer.BadParameter(
+            f"--{given[0]} has no effect on the page of --html, which shows every shot as it was rendered"
+        )
 
 
 def _select_again(film: FilmReport, shots: tuple[ShotReport, ...], wish: MemorySettings) -> list[ShotMemory]:
-    """The memory of each shot under the wished settings; of none where nothing was wished."""
+    """The memory of each shot with the wished settings; empty without wishes."""
     from onestory_cli.report.what_if import select_again
     from onestory_cli.store.inputs import model_of_run
 
@@ -123,14 +129,14 @@ def _select_again(film: FilmReport, shots: tuple[ShotReport, ...], wish: MemoryS
 def _show(
     film: FilmReport, shots: tuple[ShotReport, ...], wish: MemorySettings, screen: Screen, *, in_detail: bool
 ) -> None:
-    """A row for each shot, or one shot frame by frame."""
+    """Print a row per shot, or one shot frame by frame."""
     wished = _select_again(film, shots, wish)
     if in_detail:
         _detail(film, shots[0], wished[0] if wished else None, screen)
     else:
         _overview(film, wished, screen)
     if wish:
-        screen.note(f"selected again from the scores on record, with {wish}; nothing was rendered")
+        screen.note(f"selected with {wish} from the recorded scores; nothing was rendered")
 
 
 def _overview(film: FilmReport, wished: list[ShotMemory], screen: Screen) -> None:
@@ -146,7 +152,7 @@ def _detail(film: FilmReport, shot: ShotReport, wished: ShotMemory | None, scree
     screen.styled(detail(shot, shot.memory, wished, shots=len(film.story.shots)))
     if wished:
         change = change_line(SelectionChange.between(shot.memory, wished), shot.memory, wished)
-        screen.styled([(), [(f"Selected again, {shot.id} {change}.", "bold")]])
+        screen.styled([(), [(f"With these settings {shot.id} {change}.", "bold")]])
     if screen.shows_pictures and shot.memory.sources:
         _thumbnails(wished or shot.memory, screen)
 

@@ -1,4 +1,4 @@
-"""`onestory models`: what a story can name after `model:`, and the weights of it."""
+"""`onestory models`: list models, download their weights and accept their licences."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from onestory_cli.models.catalog import CATALOG, EMBEDDED, ModelSpec, find, is_m
 from onestory_cli.models.readiness import licence_file, licensed_name, must_accept
 
 COLUMNS = ("model", "task", "size", "fps", "frames", "weights", "licence", "here")
-WEIGHTS = "weights: all parts at once in bfloat16. Making a shot takes more; `onestory doctor MODEL` says what fits."
-group = typer.Typer(help="List the models, and fetch their weights.", invoke_without_command=True)
+WEIGHTS = "weights: all parts in bfloat16. Rendering needs more; `onestory doctor MODEL` estimates it."
+group = typer.Typer(help="List models, download their weights and accept their licences.", invoke_without_command=True)
 
 Name = Annotated[
     str,
     typer.Argument(
-        metavar="NAME", help="A name of the list, or a hub id: org/name.", autocompletion=lambda: [*CATALOG]
+        metavar="NAME", help="Name from the list, or a hub id: org/name.", autocompletion=lambda: [*CATALOG]
     ),
 ]
 
@@ -32,7 +32,7 @@ def list_models(
     words: Annotated[bool, flag("--words", help="List the words that each model knows.")] = False,
     json: Json = False,
 ) -> ExitCode | None:
-    """List the models, what they can do, and whether their weights are here."""
+    """List the models, what they can do, and whether their weights are on this machine."""
     if context.invoked_subcommand:
         return None
     screen = screen_of(context)
@@ -51,23 +51,23 @@ def list_models(
 
 @group.command("fetch")
 def fetch_model(context: typer.Context, name: Name, json: Json = False) -> ExitCode:
-    """Download the weights of a model, or what is missing of them; a download that was cut off goes on."""
+    """Download a model's weights, resuming a partial download."""
     from onestory_cli.models.availability import Presence, presence
     from onestory_cli.models.hub import download
 
     screen = screen_of(context)
     if name in EMBEDDED:
-        screen.note(f"{name} is in the package: there is nothing to fetch")
+        screen.note(f"{name} is part of the package; nothing to download")
     folders = []
     for repo in _repositories(name):
         folders.append(download(repo, screen.note, bars=sys.stderr.isatty() and not json))
-    if folders and not is_model(folders[0]):  # what judges pictures, or anything else that a model needs
+    if folders and not is_model(folders[0]):  # a network that evaluates films or labels shots
         _show_fetched(screen, name, str(folders[0]), Presence.WHOLE, json=json)
         return ExitCode.DONE
     spec = find(name)
     _show_fetched(screen, name, spec.files.base, presence(spec), json=json)
     if must_accept(spec):
-        screen.note(f"its licence, {spec.licence}, is still to be accepted: onestory models accept {name}")
+        screen.note(f"accept its licence ({spec.licence}) before you use it: onestory models accept {name}")
     return ExitCode.DONE
 
 
@@ -80,7 +80,7 @@ def _show_fetched(screen: Screen, name: str, folder: str, present: str, *, json:
 
 @group.command("accept")
 def accept_licence(context: typer.Context, name: Name, json: Json = False) -> ExitCode:
-    """Accept the licence of a model, once and for all stories of this user."""
+    """Accept the licence of a model, once for all stories of this user."""
     from onestory_cli.models.licences import accept
 
     screen, spec = screen_of(context), find(name)
@@ -95,17 +95,17 @@ def accept_licence(context: typer.Context, name: Name, json: Json = False) -> Ex
 
 
 def _repositories(name: str) -> list[str]:
-    """What is to be downloaded for a model: its base, and the model that judges its pictures.
+    """The repositories of a model: its base, and the image-text scorer that it uses.
 
     Raises:
-        OnestoryError: M501 for a name that is neither in the catalogue nor of the form org/name.
+        OnestoryError: M501 for a name that is neither in the catalog nor of the form org/name.
     """
     from onestory_cli.models.catalog import is_repo
 
     try:
         spec = find(name)
     except OnestoryError as fault:
-        # What was fetched before, whole or in part, is read as a model (M502): it may be a network that measures films.
+        # A repository that was downloaded before, completely or partly, is read as a model and refused (M502).
         if fault.code not in ("M502", "M509") or not is_repo(name) or Path(name).exists():
             raise
         return [name]
@@ -143,7 +143,7 @@ def _as_json(spec: ModelSpec) -> dict[str, object]:
 def _show_words(specs: list[ModelSpec], screen: Screen) -> None:
     for spec in specs:
         if spec.words is None:
-            screen.note(f"{spec.name} knows any word")
+            screen.note(f"{spec.name} knows all words")
         else:
             screen.note(f"{spec.name} knows {len(spec.words)} words:")
             screen.lines(spec.words)

@@ -1,4 +1,4 @@
-"""`onestory new`: a commented story to start from."""
+"""`onestory new`: write a commented story to start from."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from onestory_cli.commands._files import write_new
 from onestory_cli.commands._options import Json
 from onestory_cli.commands._screen import screen_of
-from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.errors import ExitCode
 from onestory_cli.utils.text import shell_quote
 
 SUFFIX = ".story.yaml"
@@ -17,7 +18,7 @@ SUFFIX = ".story.yaml"
 
 def command(
     context: typer.Context,
-    name: Annotated[Path, typer.Argument(metavar="NAME", help="What to call it, with or without a folder.")],
+    name: Annotated[Path, typer.Argument(metavar="NAME", help="Name of the story, with or without a folder.")],
     json: Json = False,
 ) -> ExitCode:
     """Write a commented starter story."""
@@ -28,24 +29,10 @@ def command(
         raise typer.BadParameter("a story needs a name", param_hint="NAME")
     path = name.with_name(stem + SUFFIX)
     write_new(path, starter_story(stem))
-    screen = screen_of(context)
+    screen, next = screen_of(context), f"onestory render {shell_quote(path)}"
     if json:
-        screen.document("new", path=str(path))
+        screen.document("new", path=str(path), next=[next])
     else:
         screen.line(str(path))
-        screen.note(f"next: onestory render {shell_quote(path)}", style="dim")
+        screen.note(f"next: {next}", style="dim")
     return ExitCode.DONE
-
-
-def write_new(path: Path, text: str) -> None:
-    """Write `text` to a file that must not exist yet."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError as fault:
-        message, help = f'"{fault.filename}" exists already', "choose another name, or delete it first"
-        raise OnestoryError("U605", message, help=help) from fault
-    except OSError as fault:
-        message = f'"{path}" cannot be written: {fault.strerror}'
-        raise OnestoryError("U608", message, help="choose another place", exit=ExitCode.MACHINE) from fault

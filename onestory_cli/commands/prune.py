@@ -1,4 +1,4 @@
-"""`onestory prune`: old takes and work that nobody goes on with go, what counts stays."""
+"""`onestory prune`: remove takes and partial work that the story does not use."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ def command(
     folder: RunArgument = None,
     keep: Annotated[
         int | None,
-        option("--keep", metavar="N", min=0, help="Keep the latest N takes of each shot beside the accepted one."),
+        option("--keep", metavar="N", min=0, help="Keep the latest N takes of each shot and the accepted one."),
     ] = None,
-    unused: Annotated[bool, flag("--unused", help="Remove what the story has no use for now; this is usual.")] = False,
-    dry_run: Annotated[bool, flag("--dry-run", help="Say what would be removed and remove nothing.")] = False,
+    unused: Annotated[
+        bool, flag("--unused", help="Remove everything that the current story does not use [default].")
+    ] = False,
+    dry_run: Annotated[bool, flag("--dry-run", help="List what would be removed, and remove nothing.")] = False,
     json: Json = False,
 ) -> ExitCode:
-    """Remove takes that do not count and work that nobody goes on with; never an accepted take."""
+    """Remove takes that are not accepted, and partial work that no shot resumes. Accepted takes stay."""
     from onestory_cli.rendering.resume import load_run_plan
     from onestory_cli.store import prune
     from onestory_cli.store.writer import lock_run

@@ -1,4 +1,4 @@
-"""`onestory render`: a story in, a film out; what is finished already is kept."""
+"""`onestory render`: a story in, a film out. Finished shots are kept."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from typing import Annotated
 
 import typer
 
-from onestory_cli.commands._distributed import together
+from onestory_cli.commands._distributed import distributed
 from onestory_cli.commands._execution_options import FittingFlags, fit_plan
-from onestory_cli.commands._junit import JUnitFile
+from onestory_cli.commands._fail_on import FailOn, has_failed
+from onestory_cli.commands._junit import RenderResults, junit_on_exit
 from onestory_cli.commands._options import (
     AllowOutside,
     Force,
     Json,
     JUnit,
+    NewSeed,
     Profile,
     RunFolder,
     Seed,
@@ -24,15 +26,15 @@ from onestory_cli.commands._options import (
     flag,
     gather,
 )
-from onestory_cli.commands._render_film import MakingFlags, make_film
-from onestory_cli.commands._screen import Format, screen_of
-from onestory_cli.commands.plan import show_plan
+from onestory_cli.commands._plan_view import show_plan
+from onestory_cli.commands._render_film import RenderFlags, RenderWishes, make_film
+from onestory_cli.commands._screen import OutputFormat, Screen, screen_of
 from onestory_cli.errors import ExitCode
 from onestory_cli.planning.compile import compile_story
 from onestory_cli.store.locate import existing_run, folder_for
 
 
-@together
+@distributed
 @gather
 def command(
     context: typer.Context,
@@ -43,18 +45,22 @@ def command(
     seed: Seed = None,
     until: Until = None,
     force: Force = [],  # noqa: B006 (Typer reads the default and never changes it)
+    new_seed: NewSeed = [],  # noqa: B006
     takes: Takes = 1,
     shot: TakesOf = None,
-    making: MakingFlags,
+    making: RenderFlags,
     fitting: FittingFlags,
+    fail_on: FailOn = None,
     allow_outside: AllowOutside = False,
     junit: JUnit = None,
     dry_run: Annotated[bool, flag("--dry-run", help="Show the plan and render nothing.")] = False,
     json: Json = False,
 ) -> ExitCode:
     """Render the shots that are missing and join the film."""
-    screen = screen_of(context)
-    with JUnitFile(None if dry_run else junit, file) as results:
+    if shot and takes == 1:
+        raise typer.BadParameter("--shot needs --takes N; use --until SHOT to render up to a shot", param_hint="--shot")
+    screen, results = screen_of(context), RenderResults(file)
+    with junit_on_exit(None if dry_run else junit, results.suites):
         plan, warnings = compile_story(file, profile=profile, seed=seed, until=until, allow_outside=allow_outside)
         plan = fit_plan(screen, plan, fitting, making.device)
         folder = run or folder_for(file)
@@ -62,21 +68,20 @@ def command(
             from onestory_cli.store.reuse import forecast
 
             decisions = forecast(plan, existing_run(folder), force=force)
-            show_plan(screen, plan, decisions, warnings, format=Format.JSON if json else Format.FULL)
+            show_plan(screen, plan, decisions, warnings, format=OutputFormat.JSON if json else OutputFormat.FULL)
             return ExitCode.DONE
         from onestory_cli.store.run import Run
 
         screen.findings(warnings)
+        if has_failed(warnings, fail_on):
+            return ExitCode.FINDINGS
         results.planned(plan, folder)
+        _explain_force(screen, force)
         shots = [shot] if shot else [job.shot for job in plan.jobs]
-        wanted = dict.fromkeys(shots, takes) if takes > 1 else {}
-        return make_film(
-            screen,
-            "render",
-            plan,
-            Run.create(folder),
-            making,
-            force=force,
-            takes=wanted,
-            json=json,
-        )
+        wishes = RenderWishes(force=force, new_seed=new_seed, takes=dict.fromkeys(shots, takes) if takes > 1 else {})
+        return make_film(screen, "render", plan, Run.create(folder), making, wishes=wishes, fail_on=fail_on, json=json)
+
+
+def _explain_force(screen: Screen, shots: list[str]) -> None:
+    if shots:
+        screen.note(f"--force keeps the seed, so the picture stays the same; use --new-seed {shots[0]} for another one")

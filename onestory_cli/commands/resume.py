@@ -1,37 +1,31 @@
-"""`onestory resume`: goes on with a run from nothing but its directory."""
+"""`onestory resume`: continue a run from its directory alone."""
 
 from __future__ import annotations
 
 import typer
 
-from onestory_cli.commands._distributed import together
+from onestory_cli.commands._distributed import distributed
 from onestory_cli.commands._execution_options import FittingFlags, fit_plan
 from onestory_cli.commands._options import Json, RunArgument, gather
-from onestory_cli.commands._render_film import MakingFlags, make_film
+from onestory_cli.commands._render_film import RenderFlags, make_film
 from onestory_cli.commands._screen import screen_of
 from onestory_cli.errors import ExitCode
 from onestory_cli.store.locate import find_run
 
 
-@together
+@distributed
 @gather
 def command(
     context: typer.Context,
     *,
     folder: RunArgument = None,
-    making: MakingFlags,
+    making: RenderFlags,
     fitting: FittingFlags,
     json: Json = False,
 ) -> ExitCode:
-    """Go on with an interrupted run."""
+    """Continue an interrupted run."""
     from onestory_cli.rendering.resume import load_run_plan
 
     run, screen = find_run(folder), screen_of(context)
-    return make_film(
-        screen,
-        "resume",
-        fit_plan(screen, load_run_plan(run), fitting, making.device),
-        run,
-        making,
-        json=json,
-    )
+    plan = fit_plan(screen, load_run_plan(run), fitting, making.device)
+    return make_film(screen, "resume", plan, run, making, json=json)

@@ -1,4 +1,4 @@
-"""`onestory schema`: the JSON Schemas that ship with the program."""
+"""`onestory schema`: print a JSON Schema."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from onestory_cli.commands._screen import screen_of
 from onestory_cli.errors import ExitCode, did_you_mean
 
 WHICH = (
-    "Of files: story, shots (a line of a manifest for training). Of what `--json` writes: events (a line while "
-    f"something is made), {', '.join(name for name in schemas.NAMES if name not in ('story', 'shots', 'events'))}."
+    "Files: story, shots (a line of a training manifest). Output of `--json`: events (a line per event of a render), "
+    f"{', '.join(name for name in schemas.NAMES if name not in ('story', 'shots', 'events'))}."
 )
 
 
@@ -24,10 +24,10 @@ def command(
     ] = "story",
     json: Json = False,
 ) -> ExitCode:
-    """Print the JSON Schema of a file or document, for editors and checks."""
+    """Print the JSON Schema of a file format or of a command's JSON output."""
     if name not in schemas.NAMES:
-        hint = did_you_mean(name, schemas.NAMES) or f"there is {', '.join(schemas.NAMES)}"
-        raise typer.BadParameter(f"no schema is called {name!r}; {hint}", param_hint="NAME")
+        hint = did_you_mean(name, schemas.NAMES) or f"use one of {', '.join(schemas.NAMES)}"
+        raise typer.BadParameter(f'unknown schema "{name}"; {hint}', param_hint="NAME")
     if json:
         screen_of(context).document("schema", name=name, json_schema=schemas.load(f"{name}.v1"))
     else:

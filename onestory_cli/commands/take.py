@@ -1,4 +1,4 @@
-"""`onestory take`: other takes of a shot, and which one counts."""
+"""`onestory take`: list, render, accept and show takes of a shot."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onestory_cli.commands._completion import run_shots
-from onestory_cli.commands._options import CheckpointSeconds, Device, Json, RetryBad, argument, gather, option
-from onestory_cli.commands._screen import screen_of
+from onestory_cli.commands._files import PICTURE, marked_png, require_writable, write_result
+from onestory_cli.commands._options import CheckpointSeconds, Device, Json, RetryBad, argument, flag, gather, option
+from onestory_cli.commands._report_page import Replace
+from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.commands._signals import StopSignals
 from onestory_cli.errors import ExitCode
 from onestory_cli.events import Emit, StopAsked
@@ -26,30 +28,27 @@ if TYPE_CHECKING:
     from onestory_cli.store.take_query import ListedTake
     from onestory_cli.store.takes import Take
 
-COLUMNS = ("shot", "take", "id", "seed", "state", "faults", "why")
-group = typer.Typer(help="Make other takes of a shot, look at them, and say which one counts.", no_args_is_help=True)
+COLUMNS = ("shot", "take", "id", "seed", "story", "state", "faults", "why")
+SHEET = "takes.png"
+SHORT_SEED = 6  # digits; `--json` has all of them
+group = typer.Typer(help="List, render, accept and show takes of a shot.", no_args_is_help=True)
 
-Folder = Annotated[Path, argument(metavar="DIR", help="The run directory.")]
-Shot = Annotated[str, argument(metavar="SHOT", help="The id of the shot.", autocompletion=run_shots)]
+Folder = Annotated[Path, argument(metavar="DIR", help="Run directory, or its story.")]
+Shot = Annotated[str, argument(metavar="SHOT", help="Id of the shot.", autocompletion=run_shots)]
 AnyShot = Annotated[str | None, argument(metavar="[SHOT]", help="Only this shot.", autocompletion=run_shots)]
-Which = Annotated[str, argument(metavar="TAKE", help="Its number, or the first digits of its id.")]
+Which = Annotated[str, argument(metavar="TAKE", help="Number of the take, or the beginning of its id.")]
 FirstSeed = Annotated[
     int | None,
-    option("--seed", metavar="S", min=0, max=MAX_SHOT_SEED, help="The seed of the first; else derived."),
+    option("--seed", metavar="S", min=0, max=MAX_SHOT_SEED, help="Seed of the first take [default: derived]."),
 ]
-Any = Annotated[str | None, argument(metavar="[TAKE]", help="Number or id; else the one that counts.")]
+AnyTake = Annotated[str | None, argument(metavar="[TAKE]", help="Number or id [default: the accepted take].")]
 
 
 @group.command("list")
 def list_takes(context: typer.Context, folder: Folder, shot: AnyShot = None, json: Json = False) -> ExitCode:
-    """List the takes of a run: which count, and which could."""
-    from onestory_cli.rendering.resume import load_run_plan
-    from onestory_cli.store.take_query import list_takes
-
+    """List the takes of a run: which are accepted, and which fit the current story."""
     run, screen = find_run(folder), screen_of(context)
-    plan = load_run_plan(run)
-    shots = [plan.job(shot).shot] if shot else [job.shot for job in plan.jobs]
-    found = {name: list_takes(plan, run, name) for name in shots}
+    found = _listed(run, shot)
     if json:
         takes = [_as_json(name, item) for name, items in found.items() for item in items]
         screen.document("take-list", run=str(run.path), takes=takes)
@@ -58,11 +57,48 @@ def list_takes(context: typer.Context, folder: Folder, shot: AnyShot = None, jso
     return ExitCode.DONE
 
 
+@group.command("sheet")
+def draw_takes(
+    context: typer.Context,
+    folder: Folder,
+    shot: AnyShot = None,
+    out: Annotated[
+        Path | None,
+        option("--out", metavar="FILE", help=f"Path of the picture [default: {SHEET} in the run directory]."),
+    ] = None,
+    force: Replace = False,
+    json: Json = False,
+) -> ExitCode:
+    """Draw one picture with a row of frames per take."""
+    from onestory_cli.report.take_sheet import draw_take_sheet
+
+    if out:
+        require_writable(out, PICTURE, force=force)
+    run, screen = find_run(folder), screen_of(context)
+    takes = [item for items in _listed(run, shot).values() for item in items]
+    file = out or run.path / SHEET
+    write_result(file, marked_png(draw_take_sheet(takes, str(run.path))))
+    if json:
+        screen.document("take-sheet", run=str(run.path), picture=str(file), takes=len(takes))
+    else:
+        screen.line(str(file))
+    return ExitCode.DONE
+
+
+def _listed(run: Run, shot: str | None) -> dict[str, tuple[ListedTake, ...]]:
+    from onestory_cli.rendering.resume import load_run_plan
+    from onestory_cli.store.take_query import list_takes
+
+    plan = load_run_plan(run)
+    shots = [plan.job(shot).shot] if shot else [job.shot for job in plan.jobs]
+    return {name: tuple(list_takes(plan, run, name)) for name in shots}
+
+
 @dataclass(frozen=True, kw_only=True)
 class NewFlags:
-    """How many takes are made, and how."""
+    """Options of `take new`."""
 
-    number: Annotated[int, typer.Option("-n", "--number", metavar="N", min=1, help="How many.")] = 1
+    number: Annotated[int, typer.Option("-n", "--number", metavar="N", min=1, help="Number of takes.")] = 1
     seed: FirstSeed = None
     device: Device = "auto"
     checkpoint_seconds: CheckpointSeconds = 30.0
@@ -72,7 +108,7 @@ class NewFlags:
 @group.command("new")
 @gather
 def new(context: typer.Context, *, folder: Folder, shot: Shot, asked: NewFlags, json: Json = False) -> ExitCode:
-    """Make more takes of a shot; the one that counts goes on counting, but for a faulty one with --retry-bad."""
+    """Generate more takes of a shot. The accepted take stays accepted unless --retry-bad replaces a faulty one."""
     from onestory_cli.rendering.resume import load_run_plan
 
     run, screen = find_run(folder), screen_of(context)
@@ -81,14 +117,15 @@ def new(context: typer.Context, *, folder: Folder, shot: Shot, asked: NewFlags, 
         try:
             made = _make(plan, run, shot, asked, show, stop=signals.asked)
         except KeyboardInterrupt:
-            screen.note("interrupted: finished takes are kept, and the same command goes on with the one in work")
+            screen.note("interrupted: finished takes are kept, and the same command continues the unfinished one")
             return signals.exit
+    next = [f"onestory take accept {shell_quote(run.path)} {shot} {made[0].record.take}"]
     if json:
         takes = [{"take": take.record.take, "id": take.id, "clip": str(take.clip)} for take in made]
-        screen.document("take-new", run=str(run.path), shot=shot, takes=takes)
+        screen.document("take-new", run=str(run.path), shot=shot, takes=takes, next=next)
     else:
         screen.lines(str(take.clip) for take in made)
-        screen.note(f"next: onestory take accept {shell_quote(run.path)} {shot} {made[0].record.take}")
+        screen.note(f"next: {next[0]}", style="dim")
     return ExitCode.DONE
 
 
@@ -112,8 +149,18 @@ def _make(
 
 
 @group.command("accept")
-def accept(context: typer.Context, folder: Folder, shot: Shot, take: Which, json: Json = False) -> ExitCode:
-    """Let a take count and be remembered by later shots."""
+def accept(
+    context: typer.Context,
+    folder: Folder,
+    shot: Shot,
+    take: Which,
+    keep_going: Annotated[
+        bool, flag("--keep-going", help="Then render the shots that this makes stale, and join the film.")
+    ] = False,
+    device: Device = "auto",
+    json: Json = False,
+) -> ExitCode:
+    """Accept a take: it is part of the film, and later shots remember it."""
     from onestory_cli.rendering.resume import load_run_plan
     from onestory_cli.store.take_query import acceptable_take
     from onestory_cli.store.writer import lock_run
@@ -122,16 +169,26 @@ def accept(context: typer.Context, folder: Folder, shot: Shot, take: Which, json
     with lock_run(run) as writer:  # before the plan is read: another process could change the story
         found = acceptable_take(load_run_plan(run), run, shot, take)
         writer.accept(shot, found, chosen=True)
+    if keep_going:
+        return _render_rest(screen, run, device=device, json=json)
+    next = [f"onestory resume {shell_quote(run.path)}"]
     if json:
-        screen.document("take-accept", run=str(run.path), shot=shot, take=found.record.take, id=found.id)
+        screen.document("take-accept", run=str(run.path), shot=shot, take=found.record.take, id=found.id, next=next)
     else:
         screen.line(f"{shot}: take {found.record.take}, {found.id}")
-        screen.note(f"next: onestory resume {shell_quote(run.path)}")
+        screen.note(f"next: {next[0]}", style="dim")
     return ExitCode.DONE
 
 
+def _render_rest(screen: Screen, run: Run, *, device: str, json: bool) -> ExitCode:
+    from onestory_cli.commands._render_film import RenderFlags, make_film
+    from onestory_cli.rendering.resume import load_run_plan
+
+    return make_film(screen, "resume", load_run_plan(run), run, RenderFlags(device=device), json=json)
+
+
 @group.command("show")
-def show(context: typer.Context, folder: Folder, shot: Shot, take: Any = None, json: Json = False) -> ExitCode:
+def show(context: typer.Context, folder: Folder, shot: Shot, take: AnyTake = None, json: Json = False) -> ExitCode:
     """Print the path of a take's clip."""
     from onestory_cli.rendering.resume import load_run_plan
     from onestory_cli.store.take_query import find_take
@@ -147,9 +204,18 @@ def show(context: typer.Context, folder: Folder, shot: Shot, take: Any = None, j
 
 def _row(shot: str, item: ListedTake) -> tuple[str, ...]:
     record = item.take.record
-    state = "accepted" if item.accepted else "" if item.fits else "of another story"
     bad = ", ".join(map(str, faults(record.checks)))
-    return (shot, str(record.take), item.take.id[:6], str(record.spec["seed"]), state, bad, str(record.reason))
+    seed = str(record.spec["seed"])
+    return (
+        shot,
+        str(record.take) if item.fits else "",  # numbers are those of the current story
+        item.take.id[:6],
+        seed if len(seed) <= SHORT_SEED else f"{seed[:SHORT_SEED]}…",
+        "current" if item.fits else "old",
+        "accepted" if item.accepted else "",
+        bad,
+        str(record.reason),
+    )
 
 
 def _as_json(shot: str, item: ListedTake) -> dict[str, object]:

@@ -16,19 +16,21 @@ from onestory_cli.events import Emit
 
 def command(
     context: typer.Context,
-    recipe: Annotated[Path, argument(metavar="RECIPE", help="The recipe, a YAML file.")],
-    out: Annotated[Path | None, option("--out", metavar="DIR", help="Where to work; else beside the recipe.")] = None,
-    resume: Annotated[bool, flag("--resume", help="Go on with the training that is there already.")] = False,
+    recipe: Annotated[Path, argument(metavar="RECIPE", help="Recipe, a YAML file.")],
+    out: Annotated[
+        Path | None, option("--out", metavar="DIR", help="Folder of the training [default: next to the recipe].")
+    ] = None,
+    resume: Annotated[bool, flag("--resume", help="Resume the training in this folder.")] = False,
     stage: Annotated[str | None, option("--stage", metavar="NAME", help="Stop after this stage.")] = None,
     device: Device = "auto",
     json: Json = False,
 ) -> ExitCode:
-    """Train a model, or an adapter for a base, that `model:` of a story can name."""
+    """Train a model, or an adapter for a base. A story uses the result as `model:`."""
     folder = out or recipe.with_suffix(".train")
-    first = int(os.environ.get("RANK", "0")) == 0  # of the processes that `accelerate launch` may have started
+    first = int(os.environ.get("RANK", "0")) == 0  # of the processes of `accelerate launch`
     if first and not resume and folder.is_dir() and any(folder.iterdir()):
-        help = "go on with it by --resume, or name another folder by --out DIR"
-        raise OnestoryError("U603", f'"{folder}" holds a training already', help=help, exit=ExitCode.USAGE)
+        help = "pass --resume to continue it, or choose another folder with --out DIR"
+        raise OnestoryError("U603", f'"{folder}" already holds a training', help=help, exit=ExitCode.USAGE)
     screen = screen_of(context)
     with screen.watch(json=json) as show:
         model = _train(recipe, folder, show, device=device, stage=stage)
@@ -42,7 +44,7 @@ def command(
 
 
 def _train(recipe: Path, folder: Path, show: Emit, *, device: str, stage: str | None) -> Path:
-    """An adapter where the recipe names a base, else a model from the start."""
+    """Train an adapter if the recipe names a base, otherwise a model from scratch."""
     from onestory_cli.models.load import pick_device
     from onestory_cli.training.adapter.recipe import is_adapter_recipe
 
@@ -52,7 +54,7 @@ def _train(recipe: Path, folder: Path, show: Emit, *, device: str, stage: str | 
 
         return train(recipe, folder, show, device=str(found), stage=stage)
     if stage is not None:
-        help = "leave --stage out; `train: {steps: N}` says how long"
+        help = "remove --stage; `train: {steps: N}` sets the length"
         raise OnestoryError("T601", f"{recipe}: an adapter has no stages", help=help, exit=ExitCode.USAGE)
     from onestory_cli.training.adapter.run import train_adapter
 

@@ -9,15 +9,17 @@ from typing import Annotated
 
 import typer
 
+from onestory_cli.commands._fail_on import FailOn, has_failed
 from onestory_cli.commands._options import AllowOutside, FindingsFormat, Json, Profile, argument
-from onestory_cli.commands._screen import Format, Screen, screen_of
+from onestory_cli.commands._screen import OutputFormat, Screen, screen_of
 from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError
 from onestory_cli.planning.compile import compile_story
+from onestory_cli.utils.text import pluralize, shell_quote
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checked:
-    """A file and its findings; `shots` is 0 when the story cannot be planned."""
+class FileResult:
+    """A file and its findings; `shots` is 0 if the story cannot be planned."""
 
     file: Path
     shots: int = 0
@@ -29,32 +31,38 @@ def command(
     context: typer.Context,
     files: Annotated[list[Path], argument(metavar="FILE...", help="Stories to check.")],
     profile: Profile = None,
+    fail_on: FailOn = None,
     allow_outside: AllowOutside = False,
-    format: FindingsFormat = Format.FULL,
+    format: FindingsFormat = OutputFormat.FULL,
     json: Json = False,
 ) -> ExitCode:
     """Check stories and show all findings at once."""
-    checked = [_check(file, profile, allow_outside) for file in files]
+    results = [_check(file, profile, allow_outside, fail_on) for file in files]
     screen = screen_of(context)
-    if json or format is Format.JSON:
+    if json or format is OutputFormat.JSON:
+        ok = [item for item in results if not item.exit]
         screen.document(
-            "validate", ok=not any(item.exit for item in checked), files=[_as_json(item) for item in checked]
+            "validate",
+            ok=len(ok) == len(results),
+            files=[_as_json(item) for item in results],
+            next=[f"onestory plan {shell_quote(item.file)}" for item in ok],
         )
     else:
-        screen.findings([finding for item in checked for finding in item.findings], format=format, result=True)
-        _summarize(checked, screen)
-    return max(item.exit for item in checked)
+        screen.findings([finding for item in results for finding in item.findings], format=format, result=True)
+        _summarize(results, screen)
+    return max(item.exit for item in results)
 
 
-def _check(file: Path, profile: str | None, allow_outside: bool) -> Checked:
+def _check(file: Path, profile: str | None, allow_outside: bool, fail_on: str | None) -> FileResult:
     try:
         plan, warnings = compile_story(file, profile=profile, allow_outside=allow_outside, fingerprint=False)
     except OnestoryError as fault:
-        return Checked(file=file, findings=fault.diagnostics, exit=fault.exit)
-    return Checked(file=file, shots=len(plan.jobs), findings=warnings)
+        return FileResult(file=file, findings=fault.diagnostics, exit=fault.exit)
+    exit = ExitCode.FINDINGS if has_failed(warnings, fail_on) else ExitCode.DONE
+    return FileResult(file=file, shots=len(plan.jobs), findings=warnings, exit=exit)
 
 
-def _as_json(item: Checked) -> dict[str, object]:
+def _as_json(item: FileResult) -> dict[str, object]:
     return {
         "file": str(item.file),
         "ok": not item.exit,
@@ -63,14 +71,10 @@ def _as_json(item: Checked) -> dict[str, object]:
     }
 
 
-def _summarize(checked: list[Checked], screen: Screen) -> None:
-    for item in checked:
+def _summarize(results: list[FileResult], screen: Screen) -> None:
+    for item in results:
         count = Counter(finding.severity for finding in item.findings)
-        good = f"ok, {_number(item.shots, 'shot')}"
-        found = ", ".join(_number(count[kind], kind) for kind in ("error", "warning") if count[kind])
+        good = f"ok, {pluralize(item.shots, 'shot')}"
+        found = ", ".join(pluralize(count[kind], kind) for kind in ("error", "warning") if count[kind])
         text = f"{good}, {found}" if found and not item.exit else found or good
         screen.note(f"{item.file}: {text}", style="red" if item.exit else "green")
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""`onestory verify`: whether every byte of a run is as it was written."""
+"""`onestory verify`: check every byte of a run against its checksums."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from onestory_cli.commands._options import Json, RunArgument
 from onestory_cli.commands._screen import screen_of
 from onestory_cli.errors import ExitCode
 from onestory_cli.store.locate import find_run
+from onestory_cli.utils.text import pluralize
 
 
 def command(context: typer.Context, folder: RunArgument = None, json: Json = False) -> ExitCode:
-    """Check every digest of a run and name what is damaged; exits with 1 where something is."""
+    """Verify all checksums of a run and list damaged files. Exits with 1 if there are any."""
     from onestory_cli.store.verify import find_damage
 
     run, screen = find_run(folder), screen_of(context)
@@ -25,7 +26,7 @@ def command(context: typer.Context, folder: RunArgument = None, json: Json = Fal
     else:
         for damage in damages:
             screen.line(f"{damage.path}: {damage.why}")
-        screen.note(f"{takes} whole takes, {len(damages)} damages")
+        screen.note(f"{pluralize(takes, 'intact take')}, {pluralize(len(damages), 'damaged file')}")
         if damages:
-            screen.note("the next render makes again what depends on them", style="dim")
+            screen.note("the next render regenerates what depends on them", style="dim")
     return ExitCode.FINDINGS if damages else ExitCode.DONE

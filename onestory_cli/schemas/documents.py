@@ -156,7 +156,8 @@ SIGNATURE = obj(
     pictures=array(TEXT, "The pictures that the signature lists as ingredients."),
     problems=array(TEXT, "C2PA status codes of the problems."),
 )
-MADE = with_optional(obj(film=TEXT, run=RUN), signed=described(TEXT, "The signed copy, with `--sign`."))
+NEXT = array(TEXT, "Commands that make sense now.")
+MADE = with_optional(obj(film=TEXT, run=RUN, next=NEXT), signed=described(TEXT, "The signed copy, with `--sign`."))
 SECTION = obj(topic=TEXT, section=TEXT, line=TEXT)
 ABOUT_CODE = obj(code=TEXT, title=TEXT, explanation=TEXT, bad=TEXT, good=TEXT, severity=TEXT)
 
@@ -188,8 +189,8 @@ FIT = obj(
 
 DOCUMENTS: dict[str, Schema] = {
     "error": obj(command=TEXT, exit=described(INTEGER, "The exit code."), diagnostics=FINDINGS),
-    "new": obj(path=TEXT),
-    "validate": obj(ok=BOOLEAN, files=array(obj(file=TEXT, ok=BOOLEAN, shots=INTEGER, findings=FINDINGS))),
+    "new": obj(path=TEXT, next=NEXT),
+    "validate": obj(ok=BOOLEAN, files=array(obj(file=TEXT, ok=BOOLEAN, shots=INTEGER, findings=FINDINGS)), next=NEXT),
     "plan": obj(
         title=TEXT,
         model=obj(name=TEXT, fingerprint=TEXT),
@@ -197,6 +198,7 @@ DOCUMENTS: dict[str, Schema] = {
         seconds=nullable(NUMBER, "Estimated time; null without finished takes to estimate from."),
         shots=array(PLANNED),
         findings=FINDINGS,
+        next=NEXT,
     ),
     "why": CAUSE,
     "render": MADE,
@@ -209,10 +211,12 @@ DOCUMENTS: dict[str, Schema] = {
         characters=array(TEXT),
         settings=array(TEXT),
         findings=FINDINGS,
+        next=NEXT,
     ),
     "take-list": obj(run=RUN, takes=array(TAKE)),
-    "take-new": obj(run=RUN, shot=TEXT, takes=array(obj(take=INTEGER, id=TEXT, clip=TEXT))),
-    "take-accept": obj(run=RUN, shot=TEXT, take=INTEGER, id=TEXT),
+    "take-new": obj(run=RUN, shot=TEXT, takes=array(obj(take=INTEGER, id=TEXT, clip=TEXT)), next=NEXT),
+    "take-accept": obj(run=RUN, shot=TEXT, take=INTEGER, id=TEXT, next=NEXT),
+    "take-sheet": obj(run=RUN, picture=TEXT, takes=INTEGER),
     "take-show": obj(run=RUN, shot=TEXT, take=INTEGER, clip=TEXT),
     "verify": obj(
         run=RUN, takes=described(INTEGER, "Number of intact takes."), damages=array(obj(path=TEXT, why=TEXT))

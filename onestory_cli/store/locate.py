@@ -10,6 +10,8 @@ from onestory_cli.errors import ExitCode, OnestoryError
 if TYPE_CHECKING:
     from onestory_cli.store.run import Run
 
+STORY_SUFFIXES = (".yaml", ".yml")
+
 
 def folder_for(story: Path) -> Path:
     """The default run directory of a story: `film.run` next to `film.story.yaml`.
@@ -34,7 +36,7 @@ def existing_run(folder: Path) -> Run | None:
 
 
 def find_run(folder: Path | None) -> Run:
-    """The run directory at `folder`. Without one: the current folder, or the only run directory in it.
+    """The run directory at `folder`, or of the story there. Without one: the current folder, or the only run in it.
 
     Raises:
         OnestoryError: R402 if `folder` is not a run directory, U604 if there is none here or more than one.
@@ -43,6 +45,8 @@ def find_run(folder: Path | None) -> Run:
     from onestory_cli.store.run import Run
 
     here = Path()
+    if folder is not None and folder.suffix in STORY_SUFFIXES and not folder.is_dir():
+        folder = folder_for(folder)
     if folder is None:
         found = [here] if (here / STATE).exists() else sorted(path.parent for path in here.glob(f"*.run/{STATE}"))
         if len(found) != 1:

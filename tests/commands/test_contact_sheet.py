@@ -23,7 +23,7 @@ def test_as_json(onestory: Onestory, film_run: Path) -> None:
     assert document["unwritten"] == ""
 
 
-def test_letters_that_no_font_has_are_told(onestory: Onestory, story: Path) -> None:
+def test_missing_glyphs_are_reported(onestory: Onestory, story: Path) -> None:
     change(story, "A city at night.", "A city \ue123 at night.")
     render_story(story, Path("film.run"))
     result = onestory("contact-sheet")
@@ -41,7 +41,7 @@ def test_a_film_strip_has_the_middle_frame_of_every_shot(onestory: Onestory, fil
     assert onestory("verify", film_run).exit is ExitCode.DONE
 
 
-def test_help_names_the_file_of_either(onestory: Onestory, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_names_both_default_files(onestory: Onestory, capsys: pytest.CaptureFixture[str]) -> None:
     onestory("contact-sheet", "--help")
     shown = capsys.readouterr().out
     assert "contact-sheet.png" in shown
@@ -52,7 +52,7 @@ def strip_of(onestory: Onestory, columns: int) -> str:
     return onestory("contact-sheet", "--strip", str(columns), "--out", "strip.png").out.strip()
 
 
-def test_nothing_rendered_is_nothing_to_draw(onestory: Onestory, film_run: Path) -> None:
+def test_a_run_without_takes_is_refused(onestory: Onestory, film_run: Path) -> None:
     for record in film_run.glob("shots/*/*/record.json"):
         record.write_text("{}")
     result = onestory("contact-sheet", film_run)
@@ -60,9 +60,9 @@ def test_nothing_rendered_is_nothing_to_draw(onestory: Onestory, film_run: Path)
     assert "error[R414]" in result.err
 
 
-def test_a_damaged_take_is_left_out_by_name(onestory: Onestory, film_run: Path) -> None:
+def test_a_damaged_take_is_skipped_and_named(onestory: Onestory, film_run: Path) -> None:
     next(film_run.glob("shots/city/*/clip.mp4")).write_bytes(b"cut")
     result = onestory("contact-sheet")
     assert (result.exit, result.out) == (ExitCode.DONE, "film.run/contact-sheet.png\n")
     assert "city (shots/city/" in result.err
-    assert "clip.mp4: it has 3 bytes, not " in result.err
+    assert "clip.mp4: 3 bytes instead of " in result.err

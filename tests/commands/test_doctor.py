@@ -6,31 +6,33 @@ from types import SimpleNamespace
 
 import pytest
 
-from onestory_cli.commands import doctor
-from onestory_cli.commands._doctor_rows import Row
+from onestory_cli.commands import _doctor_checks
+from onestory_cli.commands._doctor_checks import MachineCheck
 from onestory_cli.errors import ExitCode, OnestoryError
 from tests.commands.conftest import Onestory
 
 
-def fine() -> Row:
-    return Row(name="torch", found="2.13")
+def fine() -> MachineCheck:
+    return MachineCheck(name="torch", found="2.13")
 
 
-def broken() -> Row:
+def broken() -> MachineCheck:
     raise RuntimeError("operator torchvision::nms does not exist\nand more")
 
 
-def bare() -> Row:
+def bare() -> MachineCheck:
     raise OnestoryError("M502", "no weights", help="install them")
 
 
-def examine(onestory: Onestory, monkeypatch: pytest.MonkeyPatch, **checks: Callable[[], Row]) -> tuple[ExitCode, str]:
-    monkeypatch.setattr(doctor, "CHECKS", checks)
+def examine(
+    onestory: Onestory, monkeypatch: pytest.MonkeyPatch, **checks: Callable[[], MachineCheck]
+) -> tuple[ExitCode, str]:
+    monkeypatch.setattr(_doctor_checks, "CHECKS", checks)
     result = onestory("doctor")
     return result.exit, result.out
 
 
-def test_a_fault_in_a_check_is_one_row_and_a_repair(onestory: Onestory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_check_is_one_row_with_a_repair(onestory: Onestory, monkeypatch: pytest.MonkeyPatch) -> None:
     exit, out = examine(onestory, monkeypatch, torch=fine, torchvision=broken, weights=bare)
     assert exit is ExitCode.MACHINE
     assert out.splitlines()[1:4] == [
@@ -42,9 +44,9 @@ def test_a_fault_in_a_check_is_one_row_and_a_repair(onestory: Onestory, monkeypa
     assert out.endswith("weights: install them\n")
 
 
-def test_little_disk_is_a_note(onestory: Onestory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_nearly_full_disk_is_a_note(onestory: Onestory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=5 * 10**8))
-    exit, out = examine(onestory, monkeypatch, disk=doctor.CHECKS["disk"])
+    exit, out = examine(onestory, monkeypatch, disk=_doctor_checks.CHECKS["disk"])
     assert exit is ExitCode.DONE
     assert out.splitlines()[1].startswith("note   disk   0.5 GB free in ")
 
@@ -54,7 +56,7 @@ def test_this_machine(onestory: Onestory) -> None:
     result = onestory("doctor", "--json")
     assert result.json["schema"] == "onestory.doctor.v1"
     rows = {row["name"]: row for row in result.json["checks"]}
-    assert list(rows) == list(doctor.CHECKS)
+    assert list(rows) == list(_doctor_checks.CHECKS)
     assert all(rows[name]["ok"] for name in ("torch", "diffusers", "transformers", "torchvision", "codecs")), rows
     assert result.exit == (ExitCode.DONE if result.json["ok"] else ExitCode.MACHINE)
     assert result.json["ok"] is all(row["ok"] or row["optional"] for row in rows.values())

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from onestory_cli.commands._doctor_rows import Row, rows_of, table_of
+from onestory_cli.commands._doctor_checks import MachineCheck
+from onestory_cli.commands.doctor import feasibility_checks, memory_table
 from onestory_cli.errors import OnestoryError
 from onestory_cli.models.catalog import find
 from onestory_cli.models.offload.estimate import Candidate, MemoryEstimate, Workload
@@ -36,62 +37,67 @@ def model(outlook: MemoryEstimate | None, *, lacks: OnestoryError | None = None,
     return Feasibility(models=(ModelFeasibility(spec=SPEC.with_fields(base=base), lacks=lacks, outlook=outlook),))
 
 
-def row(fit: Feasibility, name: str) -> Row:
-    return next(row for row in rows_of(fit) if row.name == name)
+def check(fit: Feasibility, name: str) -> MachineCheck:
+    return next(item for item in feasibility_checks(fit) if item.name == name)
 
 
 @pytest.mark.parametrize(
-    ("outlook", "ok", "found"),
+    ("outlook", "ok", "text"),
     [
         (
             OUTLOOK,
             True,
-            "vae tiling: 6.0 GB of 7.0 GB that can be used on the GPU, 2.0 GB of the machine's; "
-            "no fitting takes 20.0 GB",
+            "vae tiling: 6.0 GB of 7.0 GB on the GPU, 2.0 GB of RAM; no offload needs 20.0 GB",
         ),
-        (NO_WAY, False, "nothing that is known fits into 7.0 GB of the GPU; vae tiling takes 6.0 GB"),
-        (ON_CPU, True, "2.0 GB of 7.0 GB that can be used, without a GPU"),
-        (replace(OUTLOOK, host=3 * GB), False, "loading takes 4.0 GB of 3.0 GB of the machine's memory"),
+        (NO_WAY, False, "no offload or quantization fits into 7.0 GB of the GPU; vae tiling needs 6.0 GB"),
+        (ON_CPU, True, "2.0 GB of 7.0 GB usable RAM, without a GPU"),
+        (
+            replace(OUTLOOK, host=3 * GB),
+            False,
+            "needs 4.0 GB of RAM while loading; this machine has 3.0 GB. "
+            "In 7.0 GB of GPU memory it would run with vae tiling.",
+        ),
+        (replace(ON_CPU, host=3 * GB), False, "needs 4.0 GB of RAM while loading; this machine has 3.0 GB"),
     ],
 )
-def test_memory_is_told_with_the_way_that_is_taken(outlook: MemoryEstimate, ok: bool, found: str) -> None:
-    told = row(model(outlook), "memory for small")
-    assert (told.ok, told.found) == (ok, found)
-    assert told.help == (
-        "" if ok else "a smaller size or fewer frames, a smaller model, or a .gguf file of it after `model:`"
+def test_memory_names_the_chosen_config(outlook: MemoryEstimate, ok: bool, text: str) -> None:
+    found = check(model(outlook), "memory for small")
+    assert (found.ok, found.found) == (ok, text)
+    assert found.help == (
+        "" if ok else "use a smaller size, fewer frames, a smaller model, or a .gguf file of this model"
     )
 
 
-def test_weights_that_are_here_say_where() -> None:
-    told = row(model(OUTLOOK, base="some/folder"), "weights of small")
-    assert (told.ok, told.found, told.help) == (True, "in some/folder", "")
+def test_present_weights_name_their_folder() -> None:
+    found = check(model(OUTLOOK, base="some/folder"), "weights of small")
+    assert (found.ok, found.found, found.help) == (True, "in some/folder", "")
 
 
-def test_weights_that_are_not_here_say_how_large_they_are() -> None:
+def test_missing_weights_name_their_size() -> None:
     lacks = OnestoryError("M509", "not here", help="fetch them")
-    told = row(model(OUTLOOK, lacks=lacks), "weights of small")
-    assert (told.ok, told.found, told.help) == (False, "not here, about 3.0 GB", "fetch them")
+    found = check(model(OUTLOOK, lacks=lacks), "weights of small")
+    assert (found.ok, found.found, found.help) == (False, "not here, about 3.0 GB", "fetch them")
 
 
-def test_of_a_model_that_nobody_knows_only_the_weights_are_told() -> None:
+def test_a_model_of_unknown_size_has_no_memory_check() -> None:
     lacks = OnestoryError("M509", "not here", help="fetch them")
-    (told,) = rows_of(model(None, lacks=lacks))
-    assert (told.name, told.found) == ("weights of small", "not here")
+    (found,) = feasibility_checks(model(None, lacks=lacks))
+    assert (found.name, found.found) == ("weights of small", "not here")
 
 
-def test_a_story_has_a_disk_and_a_time() -> None:
+def test_a_story_has_a_disk_and_a_time_check() -> None:
     disk, time = DiskSpace(folder="film.run", needed=2 * GB, free=GB), RenderTime(shot=1.25, film=3725.4)
-    full, known = rows_of(Feasibility(models=(), disk=disk, time=time))
-    assert (full.name, full.ok, full.found) == ("disk for the run", False, "2.0 GB at most for film.run, 1.0 GB free")
+    full, known = feasibility_checks(Feasibility(models=(), disk=disk, time=time))
+    assert (full.name, full.ok, full.found) == ("disk for the run", False, "at most 2.0 GB for film.run, 1.0 GB free")
     assert "--run DIR" in full.help
     assert (known.found, known.optional) == ("about 1.2 s for the longest shot, 1:02:05 for all", False)
-    enough, unknown = rows_of(Feasibility(models=(), disk=replace(disk, free=2 * GB)))
+    enough, unknown = feasibility_checks(Feasibility(models=(), disk=replace(disk, free=2 * GB)))
     assert (enough.ok, enough.help) == (True, "")
-    assert (unknown.found, unknown.optional) == ("known once a shot was rendered here", True)
+    assert (unknown.found, unknown.optional) == ("unknown until a shot was rendered here", True)
 
 
-def test_the_table_has_parts_and_work() -> None:
-    assert table_of(OUTLOOK) == (
+def test_the_memory_table_has_parts_and_working_memory() -> None:
+    assert memory_table(OUTLOOK) == (
         ("small", "GB"),
         [
             ("transformer", "3.0"),
@@ -101,4 +107,4 @@ def test_the_table_has_parts_and_work() -> None:
         ],
     )
     alone = replace(OUTLOOK, work=replace(OUTLOOK.work, context=0))
-    assert table_of(alone)[1][2][0] == "a step of 80 tokens"
+    assert memory_table(alone)[1][2][0] == "a step of 80 tokens"

@@ -48,7 +48,7 @@ def test_storage_in_fewer_bits_is_another_take_that_the_run_keeps(onestory: Ones
     told(onestory("render", film, *flags))
     fitted = onestory("render", film, *flags, "--quantise", "fp8")
     assert told(fitted) == ["TakeCommitted"]
-    assert "base is fitted to this machine: storage fp8" in fitted.err
+    assert "base on this machine: storage fp8" in fitted.err
     plain, small = records()["none"], records()["storage fp8"]
     assert plain["spec"]["model"] != small["spec"]["model"]
     assert plain["files"]["latents.safetensors"]["sha256"] != small["files"]["latents.safetensors"]["sha256"]
@@ -60,7 +60,7 @@ def test_a_batch_fits_all_its_films_and_says_so_once(onestory: Onestory, film: P
     flags = ("--out", "out", "--seeds", "1,2", "--allow-outside")
     result = onestory("batch", film, *flags, "--quantise", "fp8")
     assert result.exit is ExitCode.DONE, result.err
-    assert result.err.count("base is fitted to this machine: storage fp8") == 1
+    assert result.err.count("base on this machine: storage fp8") == 1
     found = [json.loads(path.read_text()) for path in Path("out").glob("*/shots/opening/*/record.json")]
     assert [record["environment"]["fitting"] for record in found] == 2 * ["storage fp8"]
     refused = onestory("batch", film, *flags, "--quantise", "fp16")
@@ -89,20 +89,21 @@ def test_a_cache_that_cannot_be_is_refused_before_any_work(
     assert not Path("film.run").exists()
 
 
-def test_a_processor_needs_no_fitting(onestory: Onestory, film: Path) -> None:
+def test_a_processor_needs_no_offload(onestory: Onestory, film: Path) -> None:
     flags = ("--allow-outside", "--json")
     told(onestory("render", film, *flags))
     auto = onestory("render", film, *flags, "--vram", "auto")
     assert told(auto) == ["ShotKept"]
-    assert "base is fitted to this machine: none" in auto.err
+    assert "base on this machine: none" in auto.err
+    assert "this machine has no GPU; --vram has no effect" in auto.err
 
 
 @pytest.mark.parametrize(
     "flags",
-    [("--quantise", "fp16"), ("--offload", "disk"), ("--vram", "much"), ("--cache", "all")],
+    [("--device", "gpu"), ("--quantise", "fp16"), ("--offload", "disk"), ("--vram", "much"), ("--cache", "all")],
     ids=lambda flags: flags[0],
 )
-def test_what_a_flag_does_not_know_is_a_usage_error(onestory: Onestory, film: Path, flags: tuple[str, str]) -> None:
+def test_an_unknown_value_is_a_usage_error(onestory: Onestory, film: Path, flags: tuple[str, str]) -> None:
     result = onestory("render", film, "--allow-outside", *flags)
     assert result.exit is ExitCode.USAGE
     assert "error[U606]" in result.err

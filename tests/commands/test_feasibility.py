@@ -1,4 +1,4 @@
-"""`onestory doctor STORY`: what is foretold, on a tiny base."""
+"""`onestory doctor STORY` on a tiny base."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from onestory_cli.commands import doctor
-from onestory_cli.commands._doctor_rows import Row
+from onestory_cli.commands import _doctor_checks
+from onestory_cli.commands._doctor_checks import MachineCheck
 from onestory_cli.errors import ExitCode
 from tests.commands.conftest import Onestory, Result
 
@@ -29,9 +29,9 @@ def film(
     monkeypatch: pytest.MonkeyPatch,
     base_folder: Callable[[str], Path],
 ) -> Path:
-    """A story on a tiny base, and a doctor that looks at nothing else."""
+    """A story on a tiny base, and a doctor without other checks."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(doctor, "CHECKS", {"torch": lambda: Row(name="torch", found="2.13")})
+    monkeypatch.setattr(_doctor_checks, "CHECKS", {"torch": lambda: MachineCheck(name="torch", found="2.13")})
     Path("base").symlink_to(base_folder("vace"))
     path = Path("film.story.yaml")
     path.write_text(STORY)

@@ -31,9 +31,7 @@ def fetch(hub: Hub, home: Path, *arguments: str) -> subprocess.CompletedProcess[
     )
 
 
-def test_a_model_is_fetched_without_pickles_and_goes_on_where_it_was_cut_off(
-    tmp_path: Path, base_folder: Callable[[str], Path]
-) -> None:
+def test_a_download_skips_pickles_and_resumes(tmp_path: Path, base_folder: Callable[[str], Path]) -> None:
     folder = shutil.copytree(base_folder("t2v"), tmp_path / "there")
     (folder / CARD).unlink()
     (folder / "vae" / "old.bin").write_bytes(b"a pickle")
@@ -50,7 +48,7 @@ def test_a_model_is_fetched_without_pickles_and_goes_on_where_it_was_cut_off(
     assert document["schema"] == "onestory.models-fetch.v1"
     assert document["present"] == "yes"
     assert document["folder"].endswith(f"models--me--mine/snapshots/{COMMIT}")
-    assert "its licence, cc-by-nc-4.0, is still to be accepted: onestory models accept me/mine" in done.stderr
+    assert "accept its licence (cc-by-nc-4.0) before you use it: onestory models accept me/mine" in done.stderr
     assert [start for name, start in hub.fetched if name == weights] == [0, 10 * 2**20]
     assert (Path(document["folder"]) / weights).read_bytes() == (folder / weights).read_bytes()
     assert not any(name.endswith(".bin") for name, _ in hub.fetched)

@@ -73,9 +73,9 @@ def test_a_shot_frame_by_frame(onestory: Onestory, film_run: Path) -> None:
 
 def test_selecting_again_says_what_would_change(onestory: Onestory, film_run: Path) -> None:
     result = onestory("inspect-memory", film_run, "--shot", "return", "--policy", "none")
-    assert "Selected again, return drops " in result.out
+    assert "With these settings return drops " in result.out
     assert result.out.endswith("; 2 -> 0 tokens.\n")
-    assert result.err == "selected again from the scores on record, with --policy none; nothing was rendered\n"
+    assert result.err == "selected with --policy none from the recorded scores; nothing was rendered\n"
     assert "0 of 4 tokens, none" in onestory("inspect-memory", film_run, "--policy", "none").out
 
 

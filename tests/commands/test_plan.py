@@ -41,7 +41,7 @@ def test_a_rendered_story_is_all_kept(onestory: Onestory, story: Path, film_run:
     assert "0 to render, 3 kept" in result.out
 
 
-def test_an_edit_is_told_with_its_reason(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_an_edit_is_shown_with_its_reason(onestory: Onestory, story: Path, film_run: Path) -> None:
     change(story, "A city at night.", "A city at dawn.")
     result = onestory("plan", story, "--exit-code")
     assert result.exit is ExitCode.FINDINGS
@@ -49,7 +49,7 @@ def test_an_edit_is_told_with_its_reason(onestory: Onestory, story: Path, film_r
     assert "keep " in rows["opening"]
     assert rows["city"].endswith("render        caption changed")
     assert rows["return"].endswith("undecided     waits for city[1]")
-    assert "1 to render, 1 decided when their memory is known, 1 kept, about 0:00:" in result.out
+    assert "1 to render, 1 undecided until their memory is known, 1 kept, about 0:00:" in result.out
 
 
 def test_json(onestory: Onestory, story: Path, film_run: Path) -> None:

@@ -1,4 +1,4 @@
-"""The commands that only tell: new, explain, schema, models."""
+"""Commands without a story: new, explain, schema, models."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from onestory_cli.errors import ExitCode
 from tests.commands.conftest import Onestory
 
 
-def test_new_writes_a_story_and_says_where(onestory: Onestory, story: Path) -> None:
+def test_new_writes_a_story_and_prints_its_path(onestory: Onestory, story: Path) -> None:
     result = onestory("new", "lost-kite")
     assert (result.exit, result.out) == (ExitCode.DONE, "lost-kite.story.yaml\n")
     assert result.err == "next: onestory render lost-kite.story.yaml\n"
     assert onestory("new", "films/kite.story.yaml", "--json").json == {
         "schema": "onestory.new.v1",
         "path": "films/kite.story.yaml",
+        "next": ["onestory render films/kite.story.yaml"],
     }
 
 
@@ -38,9 +39,7 @@ def test_new_never_overwrites(onestory: Onestory, story: Path) -> None:
         ("k" * 300, ExitCode.MACHINE, "U608"),
     ],
 )
-def test_new_refuses_names_that_cannot_be(
-    onestory: Onestory, story: Path, name: str, exit: ExitCode, code: str
-) -> None:
+def test_new_refuses_impossible_names(onestory: Onestory, story: Path, name: str, exit: ExitCode, code: str) -> None:
     result = onestory("new", name)
     assert result.exit is exit
     assert result.err.startswith(f"error[{code}]")

@@ -34,7 +34,12 @@ def test_json_lines_end_with_the_result(onestory: Onestory, story: Path, film_ru
     result = onestory("render", story, "--json")
     lines = [json.loads(line) for line in result.out.splitlines()]
     assert [line["event"] for line in lines[:-1]] == ["RunStarted", "ShotKept", "ShotKept", "ShotKept", "RunFinished"]
-    assert lines[-1] == {"schema": "onestory.render.v1", "film": "film.run/film.mp4", "run": "film.run"}
+    assert lines[-1] == {
+        "schema": "onestory.render.v1",
+        "film": "film.run/film.mp4",
+        "run": "film.run",
+        "next": ["onestory report film.run"],
+    }
     assert result.err == ""
 
 
@@ -178,3 +183,70 @@ def test_junit_tells_that_no_run_can_be_there(onestory: Onestory, story: Path) -
     opening, *rest = ElementTree.parse("junit.xml").iter("testcase")
     assert (opening.findtext("error") or "").startswith("error[R")
     assert [case.find("skipped") is not None for case in rest] == [True, True]
+
+
+@pytest.fixture
+def numpy_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "model_loader", lambda spec, device, emit, shared: lambda: NumpyGenerator(spec))
+
+
+def accepted_take(onestory: Onestory, shot: str) -> tuple[int, int]:
+    takes = onestory("take", "list", "film.run", shot, "--json").json["takes"]
+    (take,) = (item for item in takes if item["accepted"])
+    return take["take"], take["seed"]
+
+
+def test_force_says_that_the_picture_stays_the_same(onestory: Onestory, film_run: Path, numpy_model: None) -> None:
+    before = accepted_take(onestory, "city")
+    result = onestory("render", "film.story.yaml", "--force", "city")
+    assert "--force keeps the seed, so the picture stays the same; use --new-seed city for another one" in result.err
+    assert accepted_take(onestory, "city") == before
+
+
+def test_new_seed_renders_and_accepts_another_take(onestory: Onestory, film_run: Path, numpy_model: None) -> None:
+    number, seed = accepted_take(onestory, "opening")
+    result = onestory("render", "film.story.yaml", "--new-seed", "opening")
+    assert result.exit is ExitCode.DONE
+    assert "return: rendered" in result.err  # it remembers the opening
+    new_number, new_seed = accepted_take(onestory, "opening")
+    assert new_number == number + 1
+    assert new_seed != seed
+    assert "3 kept" in onestory("plan", "film.story.yaml").out
+
+
+def test_shot_needs_takes(onestory: Onestory, story: Path) -> None:
+    result = onestory("render", story, "--shot", "city")
+    assert result.exit is ExitCode.USAGE
+    assert "--shot needs --takes N; use --until SHOT" in result.err
+    assert not Path("film.run").exists()
+
+
+def test_the_next_command_is_named(onestory: Onestory, story: Path, film_run: Path) -> None:
+    assert onestory("render", story).err.endswith("next: onestory report film.run\n")
+
+
+@pytest.mark.parametrize(
+    ("codes", "exit"),
+    [("W302", 1), ("w30x", 1), ("warnings", 1), ("W303,W302", 1), ("W303", 0), ("faults", 0)],
+)
+@pytest.mark.parametrize("command", ["validate", "plan"])
+def test_fail_on_turns_warnings_into_findings(
+    onestory: Onestory, story: Path, command: str, codes: str, exit: int
+) -> None:
+    change(story, "$fox waves on", "A bird waves on")
+    change(story, "$fox walks", "A bird walks")
+    assert "W302" in onestory(command, story).out + onestory(command, story).err
+    assert onestory(command, story, "--fail-on", codes).exit == exit
+
+
+def test_fail_on_stops_a_render_before_work(onestory: Onestory, story: Path) -> None:
+    change(story, "$fox waves on", "A bird waves on")
+    change(story, "$fox walks", "A bird walks")
+    assert onestory("render", story, "--fail-on", "W302").exit is ExitCode.FINDINGS
+    assert not Path("film.run").exists()
+
+
+def test_fail_on_an_unknown_code_is_a_usage_error(onestory: Onestory, story: Path) -> None:
+    result = onestory("plan", story, "--fail-on", "S104")
+    assert result.exit is ExitCode.USAGE
+    assert "is not a warning code" in result.err

@@ -21,14 +21,14 @@ def test_a_page_elsewhere_with_linked_clips(onestory: Onestory, film_run: Path) 
     assert b'src="film.run/shots/opening/' in page
 
 
-def test_the_run_is_whole_and_renders_on_with_a_page_in_it(onestory: Onestory, film_run: Path) -> None:
+def test_a_page_in_the_run_directory_does_not_damage_the_run(onestory: Onestory, film_run: Path) -> None:
     onestory("report")
     assert onestory("verify", film_run).exit is ExitCode.DONE
     assert "3 kept" in onestory("plan", "film.story.yaml").out
 
 
 @pytest.mark.parametrize("command", ["report", "contact-sheet"])
-def test_a_place_that_is_not_there(onestory: Onestory, film_run: Path, command: str) -> None:
+def test_a_path_in_no_folder_is_refused(onestory: Onestory, film_run: Path, command: str) -> None:
     result = onestory(command, film_run, "--out", "nowhere/file")
     assert result.exit is ExitCode.MACHINE
     assert 'error[U608]: "nowhere/file" cannot be written: No such file or directory' in result.err
@@ -44,21 +44,56 @@ def test_a_place_that_is_not_there(onestory: Onestory, film_run: Path, command: 
         ("contact-sheet", "--out", ""),
     ],
 )
-def test_a_place_that_is_a_folder(onestory: Onestory, film_run: Path, options: tuple[str, ...]) -> None:
+def test_a_folder_is_not_overwritten(onestory: Onestory, film_run: Path, options: tuple[str, ...]) -> None:
     result = onestory(*options)
     assert result.exit is ExitCode.MACHINE
     assert f'error[U608]: "{options[2] or "."}" cannot be written: Is a directory' in result.err
     assert [path.name for path in Path().glob(".*")] == []
 
 
-def test_a_page_takes_the_place_of_the_one_before(onestory: Onestory, film_run: Path) -> None:
-    Path("page.html").write_text("old")
-    onestory("report", film_run, "--out", "page.html")
-    assert Path("page.html").read_text().startswith("<!doctype html>")
+RESULTS = [
+    ("report", "--out", "page.html"),
+    ("report", "--markdown", "summary.md"),
+    ("contact-sheet", "--out", "sheet.png"),
+    ("inspect-memory", "--html", "memory.html"),
+    ("take", "sheet", "--out", "takes.png"),
+]
+
+
+def with_run(command: tuple[str, ...]) -> tuple[str, ...]:
+    """The command with the run directory before its options."""
+    words = command.index(next(word for word in command if word.startswith("--")))
+    return (*command[:words], "film.run", *command[words:])
+
+
+@pytest.mark.parametrize("command", RESULTS)
+def test_a_result_is_replaced_only_with_force(onestory: Onestory, film_run: Path, command: tuple[str, ...]) -> None:
+    file = Path(command[-1])
+    assert onestory(*with_run(command)).exit is ExitCode.DONE
+    before = file.stat().st_ino
+    again = onestory(*with_run(command))
+    assert again.exit is ExitCode.FINDINGS
+    assert f'error[U605]: "{file}" already exists' in again.err
+    assert file.stat().st_ino == before
+    assert onestory(*with_run(command), "--force").exit is ExitCode.DONE
+    assert file.stat().st_ino != before
     assert [path.name for path in Path().glob(".*")] == []
 
 
-def test_a_link_in_the_way_is_replaced_and_not_followed(onestory: Onestory, film_run: Path) -> None:
+@pytest.mark.parametrize("victim", ["film.story.yaml", "film.run/run.json", "film.run/film.mp4", "notes.md"])
+@pytest.mark.parametrize("command", RESULTS)
+def test_force_replaces_nothing_but_earlier_results(
+    onestory: Onestory, film_run: Path, command: tuple[str, ...], victim: str
+) -> None:
+    Path("notes.md").write_text("mine: onestory")
+    before = Path(victim).read_bytes()
+    result = onestory(*with_run(command)[:-1], victim, "--force")
+    assert result.exit is ExitCode.FINDINGS
+    assert "never replaced" in result.err
+    assert Path(victim).read_bytes() == before
+
+
+def test_a_link_at_the_default_path_is_replaced_and_not_followed(onestory: Onestory, film_run: Path) -> None:
     Path("precious").write_text("mine")
     for name in ("report.html", ".report.html.new"):
         (film_run / name).symlink_to(Path("precious").absolute())
@@ -67,7 +102,7 @@ def test_a_link_in_the_way_is_replaced_and_not_followed(onestory: Onestory, film
         (film_run / name).unlink(missing_ok=True)
 
 
-def test_a_damaged_clip_is_left_out(onestory: Onestory, film_run: Path) -> None:
+def test_a_damaged_clip_is_skipped(onestory: Onestory, film_run: Path) -> None:
     next(film_run.glob("shots/city/*/clip.mp4")).write_bytes(b"cut")
     result = onestory("report", film_run)
     assert result.exit is ExitCode.DONE
@@ -76,7 +111,7 @@ def test_a_damaged_clip_is_left_out(onestory: Onestory, film_run: Path) -> None:
     assert "for want of a take: city (clip.mp4: 3 bytes instead of " in Path("film.run/report.html").read_text()
 
 
-def test_a_summary_has_its_contact_sheet_beside_it(onestory: Onestory, film_run: Path) -> None:
+def test_a_summary_has_its_contact_sheet_next_to_it(onestory: Onestory, film_run: Path) -> None:
     result = onestory("report", film_run, "--markdown", "summary.md")
     assert (result.exit, result.out) == (ExitCode.DONE, "summary.md\n")
     assert "![contact sheet](<summary.png>)" in Path("summary.md").read_text()
@@ -92,22 +127,22 @@ def test_a_summary_without_a_picture_as_json(onestory: Onestory, film_run: Path)
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("report", "--scores", "a.json", "--identity"), "one of them"),
-        (("report", "--identity", "--markdown", "a.md"), "--identity is for the page"),
-        (("report", "--scores", "a.json", "--markdown", "a.md"), "--scores is for the page"),
-        (("report", "--out", "a.html", "--markdown", "a.md"), "--out is for the page"),
-        (("report", "--link", "--markdown", "a.md"), "--link is for the page"),
-        (("report", "--no-picture"), "--no-picture is for the summary"),
-        (("report", "--markdown", "a.png"), '"a.png" is where the contact sheet would be'),
-        (("inspect-memory", "--scores", "a.json"), "name one with --html"),
-        (("inspect-memory", "--html", "a.html", "--shot", "city"), "--shot does nothing to the page"),
-        (("inspect-memory", "--html", "a.html", "--frames", "0"), "--frames does nothing to the page"),
-        (("inspect-memory", "--html", "a.html", "--policy", "none"), "--policy does nothing to the page"),
-        (("inspect-memory", "--html", "a.html", "--budget", "0"), "--budget does nothing to the page"),
+        (("report", "--scores", "a.json", "--identity"), "use one of the two"),
+        (("report", "--identity", "--markdown", "a.md"), "--identity applies to the page"),
+        (("report", "--scores", "a.json", "--markdown", "a.md"), "--scores applies to the page"),
+        (("report", "--out", "a.html", "--markdown", "a.md"), "--out applies to the page"),
+        (("report", "--link", "--markdown", "a.md"), "--link applies to the page"),
+        (("report", "--no-picture"), "--no-picture applies to the summary"),
+        (("report", "--markdown", "a.png"), 'would overwrite "a.png"'),
+        (("inspect-memory", "--scores", "a.json"), "add --html FILE"),
+        (("inspect-memory", "--html", "a.html", "--shot", "city"), "--shot has no effect on the page"),
+        (("inspect-memory", "--html", "a.html", "--frames", "0"), "--frames has no effect on the page"),
+        (("inspect-memory", "--html", "a.html", "--policy", "none"), "--policy has no effect on the page"),
+        (("inspect-memory", "--html", "a.html", "--budget", "0"), "--budget has no effect on the page"),
         (("inspect-memory", "--html", "a.html", "--scores", "a.json"), "error[R417]"),
     ],
 )
-def test_options_that_one_would_not_heed_are_refused(
+def test_options_without_effect_are_refused(
     onestory: Onestory, film_run: Path, options: tuple[str, ...], said: str
 ) -> None:
     result = onestory(*options)

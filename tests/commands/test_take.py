@@ -4,6 +4,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from onestory_cli.errors import ExitCode
 from onestory_cli.rendering import loading
@@ -39,16 +40,14 @@ def test_new_list_accept_show(onestory: Onestory, film_run: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [("take", "accept", "film.run", "city", "0"), ("prune", "film.run")])
-def test_the_story_is_read_once_nobody_else_can_change_it(
-    onestory: Onestory, film_run: Path, command: tuple[str, ...]
-) -> None:
+def test_the_story_is_read_under_the_lock(onestory: Onestory, film_run: Path, command: tuple[str, ...]) -> None:
     with lock_run(Run.open(film_run)):
-        (film_run.parent / "model" / "onestory.json").unlink()  # whoever reads the story first is told of this
+        (film_run.parent / "model" / "onestory.json").unlink()  # reading the story would fail
         ended = onestory(*command)
     assert (ended.exit, "R401" in ended.err) == (ExitCode.MACHINE, True)
 
 
-def test_a_take_that_was_stopped_goes_on_by_the_same_command(
+def test_a_stopped_take_is_resumed_by_the_same_command(
     onestory: Onestory, film_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Stopped(NumpyGenerator):
@@ -60,7 +59,7 @@ def test_a_take_that_was_stopped_goes_on_by_the_same_command(
         patch.setattr(loading, "model_loader", lambda spec, device, emit, shared: lambda: Stopped(spec))
         stopped = onestory("take", "new", film_run, "city")
     assert stopped.exit is ExitCode.TERMINATED
-    assert "the same command goes on" in stopped.err
+    assert "the same command continues" in stopped.err
     assert len(list(film_run.glob("shots/city/*/partial.safetensors"))) == 1
     assert onestory("take", "new", film_run, "city").exit is ExitCode.DONE
     assert [row["take"] for row in onestory("take", "list", film_run, "city", "--json").json["takes"]] == [0, 1]
@@ -87,3 +86,55 @@ def test_a_story_that_asks_ends_with_4_and_the_way_on(onestory: Onestory, story:
     assert "onestory take accept film.run opening 0 && onestory resume film.run" in result.err
     onestory("take", "accept", "film.run", "opening", "1")
     assert '"city" waits' in onestory("resume", "film.run").err
+
+
+def test_the_list_shows_short_seeds_and_which_takes_are_of_the_old_story(onestory: Onestory, film_run: Path) -> None:
+    change(Path("film.story.yaml"), "A city at night.", "A city at dawn.")
+    assert onestory("render", "film.story.yaml").exit is ExitCode.DONE
+    header, *rows = [line.split() for line in onestory("take", "list", film_run, "city").out.splitlines()]
+    assert header == ["shot", "take", "id", "seed", "story", "state", "faults", "why"]
+    states = sorted((row[0], "accepted" in row, "old" in row) for row in rows)
+    assert states == [("city", False, True), ("city", True, False)]
+    current, old = sorted(rows, key=lambda row: "old" in row)
+    assert current[1] == "0"
+    assert len(old[1]) == 6  # the id: takes of an old story have no number
+    assert all(len(word) <= 7 for row in rows for word in row if word[:6].isdigit())
+
+
+def test_a_sheet_has_a_row_per_take(onestory: Onestory, film_run: Path) -> None:
+    one = onestory("take", "sheet", film_run, "city", "--out", "one.png", "--json").json
+    onestory("take", "new", film_run, "city", "-n", "2")
+    assert onestory("take", "sheet", film_run, "city").out == "film.run/takes.png\n"
+    assert (one["schema"], one["takes"]) == ("onestory.take-sheet.v1", 1)
+    with Image.open("one.png") as first, Image.open("film.run/takes.png") as all_takes:
+        assert all_takes.height > 2.5 * first.height
+        assert all_takes.width == first.width
+    assert onestory("verify", film_run).exit is ExitCode.DONE
+
+
+def test_accept_with_keep_going_renders_the_rest(onestory: Onestory, film_run: Path) -> None:
+    onestory("take", "new", film_run, "opening", "-n", "1")
+    result = onestory("take", "accept", film_run, "opening", "1", "--keep-going")
+    assert (result.exit, result.out) == (ExitCode.DONE, "film.run/film.mp4\n")
+    assert "return: rendered" in result.err
+    assert "3 kept" in onestory("plan", "film.story.yaml").out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("take", "list"),
+        ("verify",),
+        ("prune", "--dry-run"),
+        ("resume",),
+        ("inspect-memory",),
+        ("report",),
+        ("contact-sheet",),
+        ("export", "--to", "edl", "--force"),
+    ],
+    ids=lambda command: " ".join(command),
+)
+def test_a_story_stands_for_its_run_directory(onestory: Onestory, film_run: Path, command: tuple[str, ...]) -> None:
+    by_run, by_story = (onestory(*command, path) for path in (film_run, "film.story.yaml"))
+    assert by_story.exit is ExitCode.DONE
+    assert by_story.out == by_run.out

@@ -10,7 +10,7 @@ from tests.commands.conftest import Onestory
 
 def test_a_whole_run(onestory: Onestory, film_run: Path) -> None:
     result = onestory("verify", film_run)
-    assert (result.exit, result.out, result.err) == (ExitCode.DONE, "", "3 whole takes, 0 damages\n")
+    assert (result.exit, result.out, result.err) == (ExitCode.DONE, "", "3 intact takes, 0 damaged files\n")
 
 
 @pytest.mark.parametrize("pattern", ["shots/city/*/clip.mp4", "film.mp4", "story.yaml", "run.json"])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from onestory_cli.commands.plan import contrast
+from onestory_cli.commands._plan_view import contrast
 from tests.tiny import tiny_folder
 
 __all__ = ["tiny_folder"]

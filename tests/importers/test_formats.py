@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from onestory_cli.commands.import_story import Source
+from onestory_cli.commands.import_story import SourceFormat
 from onestory_cli.errors import Findings, OnestoryError, format_concise
 from onestory_cli.importers import FORMATS, import_story
 from onestory_cli.importers.formats import MAX_SOURCE_BYTES
@@ -42,7 +42,7 @@ def test_imported_stories_have_no_findings(source: Path) -> None:
 
 def test_every_format_has_a_source_and_an_option() -> None:
     formats = {import_story(path.read_bytes(), path.name, number=NUMBER.get(path.suffix)).format for path in SOURCES}
-    assert formats == set(FORMATS) == {item.value for item in Source}
+    assert formats == set(FORMATS) == {item.value for item in SourceFormat}
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,12 @@
-"""What `report`, `inspect-memory` and `contact-sheet` share: the page, scores on it, and what a picture cannot show."""
+"""The page of a film and its scores, for report and inspect-memory, and what a picture cannot show."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from onestory_cli.commands._options import option
-from onestory_cli.commands._output import write_result
+from onestory_cli.commands._files import write_result
+from onestory_cli.commands._options import flag, option
 from onestory_cli.commands._screen import Screen
 from onestory_cli.errors import shorten
 
@@ -19,13 +19,14 @@ ScoresFile = Annotated[
     option(
         "--scores",
         metavar="FILE",
-        help="Draw how like themselves characters stay, as `evaluate FILM --out FILE` measured it.",
+        help="Show the character consistency that `evaluate FILM --out FILE` measured.",
     ),
 ]
+Replace = Annotated[bool, flag("--force", help="Replace the result of an earlier call.")]
 
 
-def scores_in(file: Path | None, film: FilmReport) -> Scores | None:
-    """What a file tells of the film's characters; None without one."""
+def read_scores_file(file: Path | None, film: FilmReport) -> Scores | None:
+    """Read the scores of the film's characters; None without a file."""
     from onestory_cli.report.scores import read_scores
 
     return read_scores(file, film) if file else None
@@ -34,7 +35,7 @@ def scores_in(file: Path | None, film: FilmReport) -> Scores | None:
 def write_page(
     film: FilmReport, file: Path, screen: Screen, *, scores: Scores | None, link: bool = False, json: bool
 ) -> None:
-    """Write the page of a film to `file`, whole or not at all, and say where it is."""
+    """Write the page of a film to `file` and print its path."""
     from onestory_cli.report.page import render_page
 
     page = render_page(film, beside=file.parent if link else None, scores=scores).encode()
@@ -46,8 +47,8 @@ def write_page(
         screen.line(str(file))
 
 
-def tell_unwritten(letters: str, screen: Screen) -> None:
-    """Say which letters a picture could not have."""
+def warn_missing_glyphs(letters: str, screen: Screen) -> None:
+    """Report letters of captions that no font on this machine has."""
     if letters:
-        screen.note(f'no font on this machine has {shorten(letters, 40)}: "(?)" stands there')
-        screen.note("install one that has them; Noto Sans comes for every script")
+        screen.note(f'no font on this machine has {shorten(letters, 40)}; the picture shows "(?)" instead')
+        screen.note("install a font that has them, for example Noto Sans")
