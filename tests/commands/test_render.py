@@ -14,10 +14,11 @@ import pytest
 
 from onestory_cli.errors import ExitCode
 from onestory_cli.media.video import read_clip
+from onestory_cli.rendering import loading
 from onestory_cli.store.run import Run
 from onestory_cli.store.writer import lock_run
 from tests.commands.conftest import Onestory, change
-from tests.films import SPEC
+from tests.films import SPEC, NumpyGenerator
 
 
 def test_nothing_to_do_needs_no_weights(onestory: Onestory, story: Path, film_run: Path) -> None:
