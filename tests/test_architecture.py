@@ -92,6 +92,7 @@ HEAVY_MODULES = (
     "report.contact",
     "report.page",
     "report.pictures",
+    "report.take_sheet",
     "report.thumbnails",
 )  # of light packages
 
