@@ -1,6 +1,6 @@
-"""A fresh model from a recipe, and a trained one written as a model folder.
+"""Build an untrained model from a recipe, and write a trained one as a model folder.
 
-Every part is a stock class of diffusers or transformers at a toy size, random until trained.
+Every part of the base is a stock class of diffusers or transformers at a small size.
 """
 
 from __future__ import annotations
@@ -37,8 +37,10 @@ PAD, UNKNOWN, END = "<pad>", "<unk>", "</s>"
 
 
 def build_model(recipe: Recipe, words: Sequence[str], known: Sequence[str] | None = None) -> LoadedModel:
-    """All parts with fresh weights, drawn from the recipe's seed. `words` get a token each; those in `known` (default:
-    all) are in the recipe's part of the world, and are what the model's card lists."""
+    """All parts with random weights from the recipe's seed.
+
+    Each of `words` gets a token; `known` (default: all) are the words that the model's card lists.
+    """
     silence_library_logging()
     torch.manual_seed(recipe.seed)
     size = recipe.model
@@ -154,7 +156,7 @@ def word_tokenizer(words: Sequence[str], *, length: int) -> PreTrainedTokenizerF
 
 
 def model_spec(recipe: Recipe, words: Sequence[str], *, folder: Path) -> ModelSpec:
-    """The card of the model that a recipe makes."""
+    """The card of the model that a recipe trains."""
     size, world = recipe.model, recipe.world
     return ModelSpec(
         name=size.name,
@@ -183,17 +185,17 @@ def model_spec(recipe: Recipe, words: Sequence[str], *, folder: Path) -> ModelSp
 
 
 def save_model(model: LoadedModel, folder: Path) -> None:
-    """A model folder: the stock base in diffusers' layout, the adapter beside it, and the card. Weights in fp16."""
+    """Write a model folder: the base in diffusers' layout, the adapter, and the card. Weights are stored in fp16."""
     folder.mkdir(parents=True, exist_ok=True)
     parts = {"transformer": model.transformer, "vae": model.codec.vae, "text_encoder": model.text.encoder}
     for name, module in parts.items():
-        # a copy: halving rounds weights and rotary tables for good
+        # a copy: conversion to fp16 rounds weights and rotary tables irreversibly
         halved = copy.deepcopy(module).to(torch.float16)
         if name == "text_encoder":
             _drop_last_bits(halved)
         halved.save_pretrained(folder / name)
     _name_stock_class(folder / "transformer" / "config.json")
-    # the last call's padding would be stored too, and the folder's fingerprint tell of it
+    # the padding of the last call would be stored, too, and change the folder's fingerprint
     model.text.tokenizer.backend_tokenizer.no_truncation()
     model.text.tokenizer.backend_tokenizer.no_padding()
     model.text.tokenizer.save_pretrained(folder / "tokenizer")
@@ -201,12 +203,12 @@ def save_model(model: LoadedModel, folder: Path) -> None:
     _save_adapter(model, folder / "adapter")
     _write_json(folder / "model_index.json", _pipeline_index())
     card = {name: value for name, value in model.spec.facts.items() if name != "name"}
-    _write_json(folder / CARD, card)  # last: without it the folder is no model
+    _write_json(folder / CARD, card)  # written last: a folder without a card is not a model
 
 
 @torch.no_grad()
 def _drop_last_bits(halved: nn.Module) -> None:
-    """Round fp16 weights to 8 of their 10 bits of mantissa; zeros compress, and a wheel carries the text encoder so."""
+    """Round fp16 weights to 8 of their 10 mantissa bits: zero bits compress well in a wheel."""
     for weight in halved.parameters():
         bits = weight.view(torch.int16)
         bits.add_(2).bitwise_and_(-4)
@@ -239,7 +241,7 @@ def _pipeline_index() -> dict[str, object]:
 
 
 def _name_stock_class(path: Path) -> None:
-    """Let a transformer's config name the class of diffusers: the folder must load without this package."""
+    """Write the stock class name into a transformer's config: diffusers must load the folder without this package."""
     config = json.loads(path.read_text(encoding="utf-8"))
     _write_json(path, {**config, "_class_name": "WanTransformer3DModel"})
 

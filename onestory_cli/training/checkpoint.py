@@ -1,4 +1,4 @@
-"""Atomic checkpoints: a stage stopped at any instant goes on from its last one, to the step."""
+"""Atomic checkpoints: a stage that was interrupted at any time resumes from its last one."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from onestory_cli.utils.atomic import replacing
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Tensors and plain values. The old checkpoint stays whole until the new one is."""
+    """Write tensors and plain values atomically: the old checkpoint is kept until the new one is complete."""
     with atomic_path(path) as draft:
         torch.save(dict(state), draft)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
-    """The last checkpoint, or None before the first. Tensors and plain values only: nothing in it can run."""
+    """The last checkpoint, or None. Only tensors and plain values are read, so no code in it can run."""
     return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
-    """Weights alone, as safetensors, whole or not at all."""
+    """Write weights as safetensors, atomically."""
     with atomic_path(path) as draft:
         save_file({name: value.detach().contiguous().cpu() for name, value in weights.items()}, draft)
 
 
 def load_weights(path: Path, modules: Mapping[str, nn.Module]) -> None:
-    """Put saved weights "part.name" into the modules that the file knows.
+    """Load weights named "part.name" into the modules that the file has weights for.
 
     Raises:
         ValueError: a parameter of such a module is not in the file, or the file has one that the module has not.
@@ -46,12 +46,12 @@ def load_weights(path: Path, modules: Mapping[str, nn.Module]) -> None:
         names = {name for name, _ in module.named_parameters()}
         for name in sorted(names ^ set(own)):
             raise ValueError(f"{path.name} {'has no' if name in names else 'has an unknown'} {prefix}{name}")
-        module.load_state_dict(own, strict=False)  # tied parameters and buffers are under one name or none
+        module.load_state_dict(own, strict=False)  # tied parameters are stored once, buffers not at all
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A neighbour to write to; it is synced and takes the name `path` when the block ends well."""
+    """Yield a draft path; when the block succeeds, it is synced to disk and renamed to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as draft:
         yield draft

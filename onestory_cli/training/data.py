@@ -1,4 +1,4 @@
-"""Training data from the storyworld: drawn once, encoded once, then sampled by step.
+"""Training data from the storyworld: rendered once, encoded once, then sampled per step.
 
 Shape letters: S stories, J shots of a story, E earlier shots that are seen, A actors of a shot, K attributes of a look,
 B batch, F memory frames, P pixel frames, T latent frames, C channels, H W cells or pixels, L text tokens.
@@ -45,7 +45,7 @@ Encode = Callable[[NDArray[np.uint8]], Tensor]  # pixels (B, P, H, W, 3) -> norm
 
 
 def known_words(config: WorldConfig) -> tuple[str, ...]:
-    """The words that captions of this part of the world can hold."""
+    """Words that can occur in captions of this part of the world."""
     chosen = {*config.species, *config.colours, *config.accessories}
     names = {*vocabulary.SPECIES, *vocabulary.COLOURS, *vocabulary.ACCESSORIES} - chosen
     nouns = [words.noun for key, words in vocabulary.SETTINGS.items() if key not in config.settings]
@@ -132,7 +132,7 @@ class StoryBatch:
 
 
 class History(NamedTuple):
-    """The earlier shots of a target that are seen, and their frames one after the other.
+    """The earlier shots of a target that are visible, and all their frames in order.
 
     An inserted shot has nobody of the cast in it, and no setting: who of a foreign story has which role is not asked.
     """
@@ -146,7 +146,7 @@ class History(NamedTuple):
 
 
 class LatentData:
-    """All shots of all stories as latents, with captions and labels; cached beside the run."""
+    """All shots of all stories as latents, with captions and labels; cached in the training folder."""
 
     def __init__(self, path: Path, *, config: WorldConfig, data: StoryData, encode: Encode, emit: Emit) -> None:
         if not path.exists():
@@ -177,7 +177,7 @@ class LatentData:
         pairs: float = 0.0,
         accents: bool = False,
     ) -> StoryBatch:
-        """Random targets that have at least `earlier` shots before them; which of those are seen is random too.
+        """Draw targets with at least `earlier` shots before them; which of those are visible is random, too.
 
         All comes from the first `stories` stories, without the first `skip` of them; 0 stories is all of them. A share
         `pairs` of the targets shows two characters for certain, the others as often as stories do. Without `accents` it
@@ -218,7 +218,7 @@ class LatentData:
         )
 
     def _accent(self, shot: WorldShot) -> Tensor:
-        """(H, W): the part of each latent cell that shows the accent object, were nobody before it."""
+        """(H, W): the share of each latent cell that shows the accent object, ignoring characters in front of it."""
         if shot not in self._accents:
             mask_HW = torch.from_numpy(accent_mask(shot, self._size)).float()
             self._accents[shot] = functional.adaptive_avg_pool2d(mask_HW[None], self.latents.shape[-2:])[0]
@@ -227,7 +227,7 @@ class LatentData:
     def _targets(
         self, rng: np.random.Generator, size: int, earlier: int, known: range, pairs: float
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Stories (size,) and the places (size,) of the targets in them."""
+        """Indices of stories (size,) and of the target shots (size,) in them."""
         chosen = known.start + rng.integers(len(known), size=size)
         targets = rng.integers(earlier, self.latents.shape[1], size=size)
         stories, places = self.pairs[known.start : known.stop, earlier:].nonzero()
@@ -277,7 +277,7 @@ class LatentData:
 
 
 def _frames(clips: Sequence[Tensor], *, like: Tensor) -> Tensor:
-    """Clips (C, T, H, W) as frames (F, C, H, W); of no clips there are none."""
+    """Clips (C, T, H, W) as frames (F, C, H, W); F is 0 without clips."""
     return torch.cat([clip.transpose(0, 1) for clip in [like[:, :0], *clips]])
 
 
@@ -299,7 +299,7 @@ def encode_stories(path: Path, *, config: WorldConfig, data: StoryData, encode: 
 
 
 def pool_mask(masks_BPHW: NDArray[np.bool_], cells: Sequence[int]) -> Tensor:
-    """Part of each latent cell (B, T, H, W) that shows a character; the first latent frame is one pixel frame."""
+    """The share of each latent cell (B, T, H, W) that shows a character; the first latent frame is one pixel frame."""
     masks = torch.from_numpy(masks_BPHW).float()[:, None]
     frames, height, width = cells
     if masks.shape[2] == 1:
@@ -310,7 +310,7 @@ def pool_mask(masks_BPHW: NDArray[np.bool_], cells: Sequence[int]) -> Tensor:
 
 
 def _relevance_table(story: WorldStory) -> Tensor:
-    """(J, J): how much shot `target` needs each earlier shot; later ones are -1."""
+    """(J, J): relevance of each earlier shot for shot `target`; -1 for later shots."""
     count = len(story.shots)
     table = torch.full((count, count), -1.0)
     for target in range(1, count):

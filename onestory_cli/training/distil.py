@@ -117,7 +117,7 @@ class DistilObjective:
         return (moved - latents) / (end - start)
 
     def _guided(self, latents: Tensor, sigma: float, conditions: Conditions, memory_scale_B: Tensor) -> Tensor:
-        """As `generate.denoise.guided`, with a scale of memory guidance per row."""
+        """As `generate.denoise.guided_velocity`, with a scale of memory guidance per row."""
         time = self._time(sigma)
         wanted = predict_velocity(self.teacher.denoiser, latents, time, conditions)
         result = wanted

@@ -1,9 +1,9 @@
-"""A text encoder that grows by layers in the course of a training.
+"""Add layers to a text encoder between stages of training.
 
-A fresh layer changes nothing until it has learned, since what it adds to the words starts at zero. Its heads start by
-looking at places: one at the word before, one at all words before, one at all after, one a few words back. Attention
-that starts anywhere hardly finds the places of words; the embedded model knew which words a caption has and in which
-order its colours come, but not which colour a fox has, nor whether it is the first-named.
+A new layer changes nothing at first: its output projections are zero. Its heads are initialised to fixed relative
+positions: the word before, all words before, all words after, a few words back. From a random start, attention hardly
+learns word positions: the embedded model knew which words a caption has and the order of its colours, but not which
+colour a fox has, nor whether it is named first.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import torch
 from torch import nn
 from transformers import UMT5EncoderModel
 
-_SURE = 8.0  # logits by which a head prefers the places that it looks at
+_SURE = 8.0  # logits by which a head prefers its positions
 
 
 def grow_text_encoder(encoder: UMT5EncoderModel, layers: int, *, seed: int) -> None:
-    """Add fresh layers until there are so many; one that has them already stays as it is."""
+    """Add new layers until there are `layers`; an encoder that has them already is not changed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         while len(encoder.encoder.block) < layers:
@@ -32,7 +32,7 @@ def _fresh(last: nn.Module, *, width: int) -> nn.Module:
     attention, feed_forward = layer.layer[0].SelfAttention, layer.layer[1].DenseReluDense
     for module in (attention.q, attention.k, attention.v, feed_forward.wi_0, feed_forward.wi_1):
         nn.init.normal_(module.weight, std=width**-0.5)
-    attention.q.weight.mul_(0.1)  # at first places decide, and not what stands there
+    attention.q.weight.mul_(0.1)  # positions decide at first, not words
     for module in (attention.o, feed_forward.wo):
         nn.init.zeros_(module.weight)
     for part in layer.layer:
@@ -42,7 +42,7 @@ def _fresh(last: nn.Module, *, width: int) -> nn.Module:
 
 
 def _look_at_places(table_NH: torch.Tensor) -> None:
-    """Fill a table (N distances, H heads): distances 0, 1, 2, ... back, and from the middle on 0, 1, 2, ... forward."""
+    """Fill a table (N distances, H heads): distances 0, 1, 2, ... back, then 0, 1, 2, ... forward from the middle."""
     middle = len(table_NH) // 2
     back, forward = slice(0, middle), slice(middle, None)
     table_NH.zero_()

@@ -1,4 +1,4 @@
-"""What a training says of itself: running means of its losses, to a log of JSON lines and to whoever listens."""
+"""Training progress: running means of the losses, as JSON lines in a log and as events."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from onestory_cli.events import Emit, TrainingProgress
 
 @dataclass(frozen=True, kw_only=True)
 class LoggedStage:
-    """A stage to report on: its steps, the samples of each, and how many steps lie between two reports."""
+    """A stage in the log: its steps, the samples per step, and the steps between two reports."""
 
     name: str
     steps: int
@@ -23,12 +23,12 @@ class LoggedStage:
 
 
 class TrainingLog:
-    """Running means of the losses, from step `first` on; one of several processes without a log has no `path`."""
+    """Running means of the losses, from step `first` on; without a `path` nothing is written."""
 
     def __init__(self, plan: LoggedStage, path: Path | None, emit: Emit, first: int) -> None:
         self.plan, self.path, self.emit = plan, path, emit
         self.started = time.monotonic()
-        self.means: dict[str, float] = {}  # those reported last
+        self.means: dict[str, float] = {}  # of the last report
         self._values: dict[str, list[float]] = defaultdict(list)
         self._last = (first, self.started)
         if path is not None:
@@ -39,7 +39,7 @@ class TrainingLog:
         return time.monotonic() - self.started
 
     def add(self, step: int, losses: Mapping[str, float]) -> bool:
-        """Take in the losses of step `step`, counted from 0, and report every so many steps: then True."""
+        """Add the losses of step `step`, counted from 0; return True if this step was reported."""
         for name, value in losses.items():
             self._values[name].append(value)
         done = step + 1
@@ -67,7 +67,7 @@ class TrainingLog:
 
 
 def _forget(path: Path, stage: str, *, after: int) -> None:
-    """Drop what the log says of steps that were lost with an interrupted run and will be done again."""
+    """Remove log lines of steps that an interrupted run lost and that will be repeated."""
     if not path.exists():
         return
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)

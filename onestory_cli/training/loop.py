@@ -1,4 +1,4 @@
-"""The loop that all stages share: step, average, log, checkpoint, go on."""
+"""The training loop of all stages: step, average, log, checkpoint, resume."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def run_stage(
     *,
     sample: Callable[[int], None] | None = None,
 ) -> None:
-    """Train one stage to its end, from its checkpoint if it has one.
+    """Train one stage to its end, resuming from its checkpoint if there is one.
 
-    Leaves the averaged weights in the modules and in `stages/<name>.safetensors`. `sample(step)` draws a grid from the
-    averaged weights.
+    The averaged weights end up in the modules and in `stages/<name>.safetensors`. `sample(step)` writes a grid of
+    samples from the averaged weights.
     """
     stage = recipe.stages[index]
     run = _Run(modules, Optimiser(stage, modules), MovingAverage(modules, stage.ema))
@@ -67,7 +67,7 @@ def run_stage(
 
 @dataclass(frozen=True)
 class _Run:
-    """What changes while a stage runs: the modules' weights, the optimiser's state, the average."""
+    """The mutable state of a stage: weights, optimiser state and moving average."""
 
     modules: Mapping[str, nn.Module]
     optimiser: Optimiser
@@ -79,7 +79,7 @@ class _Run:
 
     @property
     def parameters(self) -> int:
-        """How many numbers are learned."""
+        """The number of trainable parameters."""
         return sum(item.numel() for item in self.optimiser.parameters)
 
     def learn(self, step: int, updates: Iterable[Losses]) -> dict[str, float]:
@@ -94,13 +94,13 @@ class _Run:
         return {name: sum(values) / len(values) for name, values in found.items()}
 
     def save(self, path: Path, step: int) -> None:
-        """A checkpoint of the state after `step` steps."""
+        """Write a checkpoint of the state after `step` steps."""
         states = {name: module.state_dict() for name, module in self.modules.items()}
         optimiser, average = self.optimiser.state_dict(), self.average.weights
         save_checkpoint(path, {"step": step, "modules": states, "optimiser": optimiser, "average": average})
 
     def restore(self, path: Path) -> int:
-        """The step to go on from: 0, or where the last checkpoint was taken."""
+        """Load the last checkpoint if there is one and return the step to resume from."""
         stored = load_checkpoint(path)
         if stored is None:
             return 0

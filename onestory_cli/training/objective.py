@@ -1,4 +1,4 @@
-"""What each stage minimises: reconstruction for the vae; L = L_shot + lambda L_sel for base and adapter (Eq. 10-12).
+"""Training objectives: reconstruction for the VAE; L = L_shot + lambda L_sel for base and adapter (Eq. 10-12).
 
 Shape letters: B batch, F memory frames, K selected frames, C latent channels, T latent frames, H W latent cells,
 D transformer width, M joined tokens, A actors of a shot, and of looks K attributes.
@@ -25,7 +25,7 @@ from onestory_cli.training.clip_vae import decode_clips, encode_clips, reconstru
 from onestory_cli.training.data import CHARACTER, EYE, MOUTH, OUTLINE, LatentData, PixelData, StoryBatch
 from onestory_cli.training.probes.labels import WordProbe
 from onestory_cli.training.probes.losses import ProbeTargets, capture_inputs, probe_losses
-from onestory_cli.training.probes.token_probe import NO_LABEL, TokenProbe, dilate_cast
+from onestory_cli.training.probes.token_probe import NO_LABEL, TokenProbe, background_cover
 from onestory_cli.training.recipe import Stage
 
 Losses = dict[str, Tensor]
@@ -33,7 +33,7 @@ Remembered = tuple[Context, ProbeTargets]  # what conditions a step, and what is
 
 
 def step_generators(seed: int, stage: int, step: int) -> tuple[np.random.Generator, torch.Generator]:
-    """The random numbers of one step, a function of its place alone: a resumed run goes on as if undisturbed."""
+    """Random generators of one step. They depend on seed, stage and step alone, so a resumed run draws the same."""
     rng = np.random.default_rng([seed, stage, step])
     return rng, torch.Generator().manual_seed(int(rng.integers(2**62)))
 
@@ -87,7 +87,7 @@ def psnr(decoded: Tensor, pixels: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class TextObjective:
-    """Which character each word is about, and how that one looks.
+    """Teach the text encoder which character each word describes, and that character's look.
 
     `before` is the text encoder as the stage found it: what reads its states should not have to learn them all anew.
     """
@@ -120,7 +120,7 @@ class TextObjective:
 
 @dataclass(frozen=True, kw_only=True)
 class ShotObjective:
-    """Rectified flow on a shot (or one latent frame of it) given its caption, and in the adapter stage its memory."""
+    """Rectified flow on a shot, or one latent frame of it, given its caption and, with an adapter, its memory."""
 
     model: LoadedModel
     data: LatentData
@@ -173,7 +173,7 @@ class ShotObjective:
     def _remember(
         self, batch: StoryBatch, text_BLE: Tensor, rng: np.random.Generator, noise: torch.Generator
     ) -> tuple[Remembered, Losses]:
-        """Context tokens of the frames that condition this step, what is in them, and L_sel (Eq. 11)."""
+        """Context tokens of the selected frames, the probe targets in them, and L_sel (Eq. 11)."""
         model, stage = self.model, self.stage
         memory = batch.memory_BFCHW.to(model.device)
         spread = torch.tensor(stage.spread)[batch.times_BF % len(stage.spread)]
@@ -186,7 +186,7 @@ class ShotObjective:
         chosen_BK = order_BF[:, :frames]
         selected_BKCHW = gather(memory, chosen_BK)
         level = torch.rand(len(memory), 1, 1, 1, 1, generator=noise).square() * stage.memory_noise
-        # made memories are not as clean as real ones
+        # generated memories are not as clean as real ones
         selected_BKCHW = selected_BKCHW + (level * torch.randn(selected_BKCHW.shape, generator=noise)).to(memory)
         (height, width), budget = memory.shape[-2:], float(rng.choice(stage.budgets))
         levels = allocate(frames, budget, height=height, width=width, levels=model.spec.levels)
@@ -202,7 +202,7 @@ class ShotObjective:
         rng: np.random.Generator,
         noise: torch.Generator,
     ) -> Losses:
-        """L_shot (Eq. 10), the weighted error of the velocity noise - clean; and what is read off tokens on the way."""
+        """L_shot (Eq. 10), the weighted error of the velocity noise - clean, and the losses of the probes."""
         stage, device = self.stage, self.model.device
         clean, cast = batch.target_BCTHW.to(device), batch.cast_BATHW.to(device)
         first, given = 0, 0
@@ -219,7 +219,7 @@ class ShotObjective:
         context, remembered = memory or (None, None)
         with capture_inputs(self.model.transformer, stage) as watched:
             velocity = self._velocity(noisy, time_B, text_BLE, context, first=first, given=given)
-        accent = batch.accent_BHW[:, None, None].to(device) * dilate_cast(cast)
+        accent = batch.accent_BHW[:, None, None].to(device) * background_cover(cast)
         weight = 1 + stage.character_weight * (2 * cast.sum(1, keepdim=True)).clamp(max=1)
         weight += stage.accent_weight * (2 * accent).clamp(max=1)
         error = (weight / weight.mean() * (velocity.float() - (eps - clean)).square())[:, :, given:]
@@ -264,7 +264,7 @@ class ShotObjective:
 def relevance_order(
     stage: Stage, real_BF: Tensor, labels_BF: Tensor, scores_BF: Tensor, noise: torch.Generator
 ) -> Tensor:
-    """Bank positions (B, F), first what conditions first: by chance among the real frames, by label, or by score."""
+    """Bank positions (B, F) in order of priority: random among real frames, by label, or by score."""
     if stage.conditioning == "uniform":
         return shuffle_real_first(real_BF, noise)
     jitter_BF = torch.randn(labels_BF.shape, generator=noise)
@@ -274,24 +274,24 @@ def relevance_order(
 
 
 def shuffle_real_first(real_BF: Tensor, noise: torch.Generator) -> Tensor:
-    """Bank positions (B, F) in random order, those of real shots first."""
+    """Bank positions (B, F) in random order, frames of real shots first."""
     jitter_BF = torch.randn(real_BF.shape, generator=noise)
     return torch.where(real_BF, jitter_BF, jitter_BF - 100).argsort(1, descending=True)
 
 
 def mixed_precision(device: torch.device, dtype: str) -> contextlib.AbstractContextManager[object]:
-    """Autocast to a recipe's dtype where the device computes in it; float32 is no cast at all."""
+    """Autocast to a recipe's dtype if the device computes in it; float32 is not cast."""
     cast = dtype != "float32" and is_fast_in_bfloat16(device)
     return torch.autocast(device.type, getattr(torch, dtype)) if cast else contextlib.nullcontext()
 
 
 def training_attention(device: torch.device) -> contextlib.AbstractContextManager[None]:
-    """On processors, attention as two matrix products: the fused kernel's backward costs several times its forward."""
+    """On CPUs, use attention as two matrix products: the backward pass of the fused kernel is several times slower."""
     return attention_backend("_native_math") if device.type == "cpu" else contextlib.nullcontext()
 
 
 def _with_drops(captions: tuple[str, ...], rng: np.random.Generator, share: float) -> list[str]:
-    """Captions, some of them empty: the unconditional branch of guidance, which has no memory either."""
+    """Captions, some of them replaced by "": they train the unconditional branch, which has no memory either."""
     return ["" if rng.random() < share else caption for caption in captions]
 
 

@@ -1,7 +1,7 @@
 """Optimisers, schedule and the exponential moving average.
 
-AdamW is the paper's. Matrices can take Muon (torch's own) instead, which learns the small embedded model in far fewer
-steps; `torch.optim.Muon` takes matrices only, so convolution kernels are handed to it as matrices that share memory.
+The paper uses AdamW. Matrices can use `torch.optim.Muon` instead, which trains the small embedded model in far fewer
+steps. Muon accepts matrices only, so convolution kernels are passed as matrix views that share memory.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from torch.overrides import TorchFunctionMode
 from onestory_cli.models.load import is_fast_in_bfloat16
 from onestory_cli.training.recipe import Stage
 
-# parts of the names of embeddings, first and last layers, and small tables
+# substrings of the names of embeddings, first and last layers, and small tables
 OUTER = ("embed", "conv_in", "proj_out", "shared", "queries", "ages", "times", "patchifiers", "scale_shift", "quant")
-PLACES = "relative_attention_bias"  # how far apart two words are, as logits of attention
+PLACES = "relative_attention_bias"  # attention bias by the distance of two words
 
 
 class Optimiser:
-    """Muon for the hidden matrices (when the stage has a `matrix_rate`), AdamW for the rest, one rate schedule."""
+    """Muon for hidden matrices if the stage has a `matrix_rate`, AdamW for the rest, with one rate schedule."""
 
     def __init__(self, stage: Stage, modules: Mapping[str, nn.Module]) -> None:
         named = dict(named_weights(modules))
@@ -47,7 +47,7 @@ class Optimiser:
             self._parts.append((muon, stage.matrix_rate))
 
     def step(self, step: int) -> None:
-        """Clip, update and clear the gradients; `step` counts from 0 and sets the rate."""
+        """Clip the gradients, update the weights and clear the gradients; `step` counts from 0 and sets the rate."""
         factor = rate_factor(self.stage, step)
         nn.utils.clip_grad_norm_(self.parameters, self.stage.clip)
         for item, view in self._views:
@@ -61,17 +61,17 @@ class Optimiser:
             item.grad = None
 
     def state_dict(self) -> list[dict[str, object]]:
-        """The state of each optimiser, for a checkpoint."""
+        """The state of each optimiser, to store in a checkpoint."""
         return [optimiser.state_dict() for optimiser, _ in self._parts]
 
     def load_state_dict(self, states: list[dict[str, object]]) -> None:
-        """Go on from what `state_dict` gave for the same stage and modules."""
+        """Restore what `state_dict` returned for the same stage and modules."""
         for (optimiser, _), state in zip(self._parts, states, strict=True):
             optimiser.load_state_dict(state)
 
 
 class _Float32(TorchFunctionMode):
-    """What asks for bfloat16 gets a float32 copy. Muon orthogonalises in bfloat16 and lets nobody choose."""
+    """Replace casts to bfloat16 by float32 copies. Muon orthogonalises in bfloat16, without an option."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -82,18 +82,21 @@ class _Float32(TorchFunctionMode):
 
 
 def _in_float32(device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """Optimisers stay with float32 where bfloat16 is emulated: there a step of Muon takes fifty times as long in it."""
+    """Compute in float32 where bfloat16 is emulated: a step of Muon would take fifty times as long."""
     return contextlib.nullcontext() if is_fast_in_bfloat16(device) else _Float32()
 
 
 def is_hidden_matrix(name: str, parameter: Tensor) -> bool:
-    """Weights between hidden layers. Embeddings, first and last layers and small tables keep AdamW: their rows are
-    not directions of one space that an orthogonal step would mean something for."""
+    """Whether a weight maps hidden states to hidden states.
+
+    All others use AdamW: rows of embeddings, outer layers and small tables are not directions of one space, so an
+    orthogonal step has no meaning for them.
+    """
     return parameter.ndim >= 2 and min(parameter.shape[:2]) > 3 and not any(part in name for part in (*OUTER, PLACES))
 
 
 class Schedule(Protocol):
-    """Steps in all, of which the rate rises in the first `warmup` and falls in the last part `cooldown`."""
+    """The rate rises over the first `warmup` of `steps` and falls over the last share `cooldown`."""
 
     @property
     def steps(self) -> int: ...
@@ -104,8 +107,8 @@ class Schedule(Protocol):
 
 
 def rate_factor(stage: Schedule, step: int) -> float:
-    """Warm-up, plateau, then a cosine to zero over the last `cooldown` of the steps. A plateau lets a running stage be
-    lengthened without having been on another schedule."""
+    """Warm-up, plateau, then a cosine to zero over the last `cooldown` of the steps. A stage can be lengthened while it
+    is on the plateau without a change of its schedule so far."""
     warm = min(1.0, (step + 1) / max(1, stage.warmup))
     start = stage.steps * (1 - stage.cooldown)
     if step < start:
@@ -115,7 +118,7 @@ def rate_factor(stage: Schedule, step: int) -> float:
 
 
 class MovingAverage:
-    """Exponential moving average of modules' weights, warmed up so that early steps are forgotten."""
+    """Exponential moving average of weights, with a warm-up that forgets early steps."""
 
     def __init__(self, modules: Mapping[str, nn.Module], decay: float) -> None:
         self.decay = decay
@@ -124,20 +127,20 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the weights after step `step`, counted from 0."""
+        """Add the weights after step `step`, counted from 0."""
         decay = min(self.decay, (1 + step) / (10 + step))
         averages = [self.weights[name] for name, _ in self._live]
         torch._foreach_lerp_(averages, [value.detach() for _, value in self._live], 1 - decay)
 
     @torch.no_grad()
     def adopt(self) -> None:
-        """Put the average into the modules, in place: an optimiser's views stay views."""
+        """Copy the average into the modules, in place: views that an optimiser holds stay valid."""
         for name, value in self._live:
             value.copy_(self.weights[name])
 
     @contextlib.contextmanager
     def adopted(self) -> Iterator[None]:
-        """The modules hold the average inside, and their own weights again after."""
+        """Inside, the modules hold the average; afterwards their own weights are restored."""
         own = [value.detach().clone() for _, value in self._live]
         self.adopt()
         try:
@@ -149,7 +152,7 @@ class MovingAverage:
 
 
 def named_weights(modules: Mapping[str, nn.Module]) -> Iterator[tuple[str, nn.Parameter]]:
-    """All parameters that learn as ("part.name", parameter), tied ones once."""
+    """Trainable parameters as ("part.name", parameter); tied parameters occur once."""
     for part, module in modules.items():
         for name, value in module.named_parameters():
             if value.requires_grad:

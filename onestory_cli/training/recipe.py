@@ -1,4 +1,4 @@
-"""A recipe: everything that decides what a training run does, read once from YAML into frozen values. No torch here."""
+"""Training recipes: all settings of a training run, read from YAML into frozen dataclasses. No torch here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DTYPES = ("bfloat16", "float32")
 
 @dataclass(frozen=True, kw_only=True)
 class WorldSubset:
-    """The part of the storyworld that the model learns; an empty tuple means all of it. See `WorldConfig`."""
+    """The part of the storyworld to train on; an empty tuple means all of it. See `WorldConfig`."""
 
     version: int = 1
     species: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class WorldSubset:
 
 @dataclass(frozen=True, kw_only=True)
 class StoryData:
-    """How many stories are drawn, of how many shots. Story seeds count up from `seed` and end before `HELD_OUT`."""
+    """How many stories to render, of how many shots. Story seeds start at `seed` and must stay below `HELD_OUT`."""
 
     stories: int
     vae_stories: int
@@ -81,7 +81,7 @@ class TextSize:
 
 @dataclass(frozen=True, kw_only=True)
 class MemorySettings:
-    """Sizes of selector and conditioner, and what a film remembers by default."""
+    """Sizes of selector and conditioner, and the default memory settings of a film."""
 
     frames: int = 8
     budget: float = 4.0
@@ -122,32 +122,32 @@ class Stage:
     `target`: single latent frames first (appearance is learned several times cheaper), then whole shots.
     `conditioning`: which frames of the real history condition the target: uniform from the real shots (the paper's
     warm-up, since a random selector would mislead), by label, or the selector's own top-K.
-    `rate` is the learning rate of AdamW; matrices take Muon with `matrix_rate` when that is above 0.
-    `places_rate`, above 0, is the rate of the text encoder's tables of distances between words: logits of attention, of
-    which one that picks out a neighbour is at five or more. At the common rate that takes thousands of steps.
-    `cooldown` is the last part of the steps over which the rate falls to zero; before it the rate is constant.
-    `memory`: share of batches that have a memory; the others train first shots and the unconditional branch.
+    `rate` is the learning rate of AdamW; with a `matrix_rate` above 0, matrices use Muon at that rate.
+    `places_rate`, above 0, is the rate of the text encoder's relative position biases. They are attention logits: to
+    select a neighbour takes five or more, which takes thousands of steps at the common rate.
+    `cooldown` is the last share of the steps, in which the rate falls to zero; before it the rate is constant.
+    `memory`: share of batches with memory; the others train first shots and the unconditional branch.
     `inflation`: share of memory batches whose history is inflated (a foreign shot or an augmented copy, Eq. 9).
-    `earlier`: weights of having 1, 2, 3, ... earlier shots; the paper trains on triples, that is always 2.
-    `remembered` and `budgets`: numbers of frames and budgets to draw from, so that one model serves any of them.
-    `full_caption`: share of captions that spell out every look; `full_caption_alone` the same without memory.
-    `stories`: a base or adapter stage draws from the first so many stories only; 0 is all of them.
-    `skip`: it leaves out the first so many of those.
-    `pairs`: share of targets that show two characters for certain; about one shot in seven of a story does anyway.
-    `spread` is taken from the labels by place in the shot: frames of one shot are near copies of each other.
-    `text_layers`: from this stage on the text encoder has so many layers; 0 leaves it as it is.
-    `keep_weight`: what it weighs in a text stage that the encoder's states stay as they were.
+    `earlier`: weights of 1, 2, 3, ... earlier shots; the paper trains on triples, that is always 2.
+    `remembered` and `budgets`: numbers of frames and budgets to draw from, so that one model supports all of them.
+    `full_caption`: share of captions that describe every look; `full_caption_alone`: the same without memory.
+    `stories`: a stage uses only the first so many stories; 0 means all.
+    `skip`: it skips the first so many of those.
+    `pairs`: share of targets that are chosen to show two characters; about one shot in seven does anyway.
+    `spread` is subtracted from the labels by position in the shot: frames of one shot are near copies of each other.
+    `text_layers`: number of layers of the text encoder from this stage on; 0 does not change it.
+    `keep_weight`: weight, in a text stage, of the change of the encoder's states.
     `looks_weight`, `roles_weight` and `setting_weight`: weights of the losses of `probes/token_probe.py`, on tokens
     after the block `looks_block`, `roles_block` or `setting_block`, counted from 0; `words_weight` of the words of
     captions.
-    `match_weight` and `match_setting_weight`: what the loss of `probes/attention.py` weighs for characters and for
-    settings, of the attention in the block `match_block`.
-    `character_weight` and `accent_weight`: what cells that show a character, or the accent object of a place, weigh
-    more than others in the flow loss. In a vae stage `character_weight`, `outline_weight` and `face_weight` add to the
+    `match_weight` and `match_setting_weight`: weights of the loss of `probes/attention.py` for characters and for
+    settings, on the attention of the block `match_block`.
+    `character_weight` and `accent_weight`: additional weight in the flow loss of cells that show a character, or the
+    accent object of a place. In a vae stage `character_weight`, `outline_weight` and `face_weight` add to the
     weight 1 of a pixel that shows a character, an outline, or an eye or mouth.
     `guidance`, `memory_guidance` and `teacher_steps`: the teacher's guidance scales in a distil stage, and its Euler
     steps per step of the student.
-    `noise_mean` and `noise_std` are of the normal distribution whose sigmoid is the time, 1 being noise alone.
+    `noise_mean` and `noise_std`: the time is the sigmoid of a normal number with these moments; 1 is pure noise.
     """
 
     name: str
@@ -231,7 +231,7 @@ class Recipe:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe in a YAML file.
+    """Read a recipe from a YAML file.
 
     Raises:
         OnestoryError: T601 for a file that cannot be read, an entry that is unknown, missing or of a wrong kind, or
@@ -263,7 +263,7 @@ def world_config(world: WorldSubset) -> WorldConfig:
 
 
 def _faults(recipe: Recipe) -> Iterator[str]:
-    """What in a well-formed recipe cannot be trained."""
+    """Yield what makes a well-formed recipe unusable."""
     world, data, model = recipe.world, recipe.data, recipe.model
     world_config(world)
     vae, transformer, text = model.vae, model.transformer, model.text

@@ -1,4 +1,4 @@
-"""Pixels for training from the true renderer, on all processors. No torch here, so that workers start at once.
+"""Render training stories on all processors. No torch here, so that worker processes start quickly.
 
 Shape letters: J shots of a story, P pixel frames, H W pixels.
 """
@@ -19,7 +19,7 @@ from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.stories import make_story
 from onestory_cli.storyworld.world import WorldConfig
 
-CHUNK = 4  # stories handed to a worker at once
+CHUNK = 4  # stories per task of a worker
 
 
 class RenderedStory(NamedTuple):
@@ -41,7 +41,7 @@ def render_story(seed: int, *, config: WorldConfig, shots: int) -> RenderedStory
 
 
 def render_stories(seeds: Sequence[int], *, config: WorldConfig, shots: int) -> Iterator[RenderedStory]:
-    """`draw_pixels` of many seeds in order; a handful is drawn here, more by a worker per processor."""
+    """`render_story` for many seeds in order; more than a few are split over one worker per processor."""
     job = partial(render_story, config=config, shots=shots)
     if len(seeds) <= CHUNK:
         yield from map(job, seeds)
@@ -51,7 +51,7 @@ def render_stories(seeds: Sequence[int], *, config: WorldConfig, shots: int) -> 
 
 
 def augment(pixels_JPHWC: NDArray[np.uint8], *, seed: int) -> NDArray[np.uint8]:
-    """A spatially and colour-augmented copy: mirrored, zoomed by a fifth, colour channels exchanged."""
+    """An augmented copy: mirrored, zoomed by a fifth, with permuted colour channels."""
     rng = np.random.default_rng([seed, 3])
     height, width = pixels_JPHWC.shape[2:4]
     tall, wide = height * 4 // 5, width * 4 // 5

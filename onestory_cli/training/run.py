@@ -1,4 +1,4 @@
-"""`onestory train`: a recipe's stages one after the other, each resumable, then the model folder."""
+"""`onestory train`: run the stages of a recipe, each resumable, then write the model folder."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ def train(
 
 
 class StageRunner:
-    """The state that stages hand on: the model, its data, and where they stand on disk."""
+    """Run stages one after the other on the same model and folder."""
 
     def __init__(self, recipe: Recipe, model: LoadedModel, folder: Path, emit: Emit) -> None:
         self.recipe, self.model, self.folder, self.emit = recipe, model, folder, emit
         self.config = world_config(recipe.world)
 
     def run(self, index: int) -> None:
-        """One stage, unless its weights are there already; then those are taken."""
+        """Run one stage, or load its weights if it has finished already."""
         stage = self.recipe.stages[index]
         grow_text_encoder(self.model.text.encoder, stage.text_layers, seed=self.recipe.seed)
         modules = self._modules(stage.kind)
@@ -146,7 +146,7 @@ class StageRunner:
         run_stage(self.recipe, index, modules, objective, self.folder, self.emit, sample=sample)
 
     def _draw_samples(self, path: Path) -> None:
-        # compiled for other ways through a block, its graphs would be too many, and the next stage would go without any
+        # sampling would compile further variants of a block, exceed the limit, and leave the next stage uncompiled
         with torch.compiler.set_stance("force_eager"), mixed_precision(self.model.device, self.recipe.dtype):
             draw_samples(self.model, self.config, path)
 
@@ -164,7 +164,7 @@ class StageRunner:
         return parts
 
     def _readers(self, stage: Stage) -> dict[str, TokenProbe]:
-        """What asks tokens what they show, and is dropped after the stage."""
+        """Token probes of a stage; they are dropped after it."""
         asked = {
             "looks": (stage.looks_weight, LOOK_CLASSES),
             "roles": (stage.roles_weight, ROLE_CLASSES),
@@ -176,14 +176,14 @@ class StageRunner:
         return {name: reader.to(self.model.device) for name, reader in readers.items()}
 
     def _words(self) -> WordProbe:
-        """The same of words."""
+        """The word probe of a stage."""
         return WordProbe(self.model.text.encoder.config.d_model, seed=self.recipe.seed).to(self.model.device)
 
     def _pixels(self) -> PixelData:
         return PixelData(self.folder / "cache", config=self.config, data=self.recipe.data, emit=self.emit)
 
     def _set_statistics(self, stage: str) -> None:
-        """Normalise latents to unit scale, as the transformer expects; kept in the vae's own config."""
+        """Store the mean and deviation of the latents in the VAE's config: the transformer expects unit scale."""
         self.model.codec.vae.eval()
         path = self.folder / "stages" / f"{stage}.statistics.json"
         if not path.exists():

@@ -1,4 +1,4 @@
-"""Sample grids while training: pictures say sooner than losses whether a model learns what it should."""
+"""Sample grids during training: images show problems earlier than losses do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from onestory_cli.training.data import PixelData
 
 @torch.no_grad()
 def draw_reconstructions(model: LoadedModel, data: PixelData, path: Path, *, clips: int = 6) -> None:
-    """Rows of true frames with the vae's below: every fourth frame of some clips."""
+    """Write rows of true frames, each above its reconstruction by the VAE: every fourth frame of some clips."""
     rows = []
     for clip in np.linspace(0, len(data.pixels) - 1, clips).astype(int):
         pixels = np.array(data.pixels[clip])
@@ -33,7 +33,7 @@ def draw_reconstructions(model: LoadedModel, data: PixelData, path: Path, *, cli
 
 @torch.no_grad()
 def draw_samples(model: LoadedModel, config: WorldConfig, path: Path, *, stories: int = 6) -> None:
-    """A row per held-out story: the middle frame of every shot, made from the shots before it."""
+    """Write a row per held-out story: the middle frame of every shot, generated from the shots before it."""
     films = [make_story(HELD_OUT + index, config) for index in range(stories)]
     captions = [[shot.caption for shot in film.shots] for film in films]
     sampling = DenoiseConfig.of_model(model.spec, steps=min(12, model.spec.steps))
@@ -50,7 +50,7 @@ def draw_samples(model: LoadedModel, config: WorldConfig, path: Path, *, stories
 
 @contextmanager
 def eval_mode(model: LoadedModel) -> Iterator[None]:
-    """Evaluation mode inside, training mode after."""
+    """Put all parts into evaluation mode inside, and restore their modes afterwards."""
     parts = model.modules
     modes = [part.training for part in parts]
     for part in parts:
@@ -63,12 +63,12 @@ def eval_mode(model: LoadedModel) -> Iterator[None]:
 
 
 def middle_frame(pixels_PHWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W, 3): what a shot shows half-way."""
+    """(H, W, 3): the middle frame of a shot."""
     return pixels_PHWC[len(pixels_PHWC) // 2]
 
 
 def save_grid(path: Path, pixels_HWC: NDArray[np.uint8], *, scale: int = 2) -> None:
-    """A PNG, every pixel enlarged `scale` times."""
+    """Write a PNG, enlarged `scale` times."""
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = Image.fromarray(pixels_HWC)
     picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST).save(path)

@@ -1,1 +1,1 @@
-"""A memory adapter for a finished base: recipe and shots -> cached latents -> selector, conditioner and delta."""
+"""Train a memory adapter for an existing base: recipe and shots -> cached latents -> selector, conditioner, delta."""

@@ -1,5 +1,4 @@
-"""The base of an adapter, part by part: captions and shots are encoded first and their encoders let go again, so that
-the transformer has the memory of the device for itself.
+"""Load the parts of a base one at a time: encoders are released before the transformer is loaded, to save memory.
 
 Shape letters: B batch, C latent channels, T latent frames, P pixel frames, H W, L text tokens, E text width.
 """
@@ -74,8 +73,8 @@ class PictureModel:
 
 @dataclass(frozen=True)
 class Base:
-    """A base on disk, and the device that its parts go to. `part` is the expert that learns: "transformer" or
-    "transformer_2"; `spec` speaks of that one alone."""
+    """A base on disk and the device for its parts. `part` is the expert to train, "transformer" or "transformer_2";
+    `spec` describes that expert alone."""
 
     spec: ModelSpec
     device: torch.device
@@ -83,17 +82,17 @@ class Base:
 
     @property
     def text_identity(self) -> str:
-        """What an encoded caption is a function of, beside the caption."""
+        """Fingerprint of all that an encoded caption depends on except the caption."""
         return self._fingerprint("text_encoder", "tokenizer")
 
     @property
     def video_identity(self) -> str:
-        """What latents, and what a base makes of first frames, are a function of, beside the pixels."""
+        """Fingerprint of all that latents and encoded first frames depend on except the pixels."""
         return self._fingerprint("vae", *(["image_encoder", "image_processor"] if self.spec.image_tokens else []))
 
     @contextmanager
     def captions(self) -> Iterator[Captions]:
-        """The text encoder, for as long as the context lasts."""
+        """Load the text encoder and release it at the end of the context."""
         with reading_weights(self.spec):
             encoder = load_caption_encoder(self.spec, self.device)
         to_device(self.device, encoder.encoder)
@@ -114,7 +113,7 @@ class Base:
         return PictureModel(spec=self.spec, codec=self.codec(), image_encoder=encoder)
 
     def transformer(self, dtype: torch.dtype) -> MemoryWanTransformer:
-        """The transformer that learns, frozen yet."""
+        """The transformer to train, still frozen."""
         with reading_weights(self.spec):
             loaded = load_transformer(self.spec, self.part, dtype)
         to_device(self.device, loaded)

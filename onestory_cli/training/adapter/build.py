@@ -1,4 +1,4 @@
-"""A fresh adapter on a base: selector, conditioner warm-started from the base, and the delta of the recipe."""
+"""Build an untrained adapter: selector, conditioner warm-started from the base, and the recipe's delta."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ MOST_TIMES = 32  # places within a shot that the selector tells apart
 def build_adapter(recipe: AdapterRecipe, base: Base, *, frozen: torch.dtype, beside: Path) -> AdapterModel:
     """The base's transformer and VAE with a fresh adapter, drawn from the recipe's seed; without text encoder.
 
-    `frozen` is the type of weights that do not learn; those that do are in float32. Where the other of two experts has
-    its adapter, in a folder beside the recipe, that one's selector stands.
+    `frozen` is the dtype of frozen weights; trainable ones are in float32. If the other one of two experts has an
+    adapter already, its selector is used; its folder is relative to `beside`.
     """
     torch.manual_seed(recipe.seed)
     transformer = base.transformer(torch.float32 if recipe.delta == "full" else frozen)
@@ -63,7 +63,7 @@ def build_adapter(recipe: AdapterRecipe, base: Base, *, frozen: torch.dtype, bes
 
 
 def add_delta(recipe: AdapterRecipe, transformer: MemoryWanTransformer) -> None:
-    """Let the recipe's part of the transformer learn."""
+    """Make the recipe's part of the transformer trainable."""
     if recipe.delta == "full":
         transformer.requires_grad_(True)
     elif recipe.delta == "lora":

@@ -1,7 +1,6 @@
-"""Encoded shots and captions on disk: tensors by key, in safetensors shards that are whole or not there.
+"""A cache of encoded shots and captions: tensors by key, in safetensors shards that are written atomically.
 
-A key names all that a tensor is a function of, so a cache may serve many trainings, and what is in it is never made
-again.
+A key covers everything that a tensor depends on, so several trainings can share a cache.
 """
 
 from __future__ import annotations
@@ -26,8 +25,7 @@ def key_of(kind: str, *parts: Any) -> str:
 
 
 class Shards:
-    """A folder of shards. Several processes may write, each under a number of its own; they see each other's shards
-    after `refresh`."""
+    """A folder of shards. Several processes can write, each with its own number; `refresh` finds other shards."""
 
     def __init__(self, folder: Path, *, writer: int = 0, shard_bytes: int = SHARD_BYTES) -> None:
         self.folder, self.writer, self.shard_bytes = folder, writer, shard_bytes
@@ -40,23 +38,23 @@ class Shards:
         return key in self._where or key in self._pending
 
     def __getitem__(self, key: str) -> Tensor:
-        """The tensor of a key, as it was put.
+        """The tensor stored under a key.
 
         Raises:
-            KeyError: it was never put.
+            KeyError: there is no such tensor.
         """
         if key in self._pending:
             return self._pending[key]
         return self._files[self._where[key]].get_tensor(key)
 
     def put(self, key: str, value: Tensor) -> None:
-        """Keep a tensor; it is on disk once a shard is full, or after `flush`."""
+        """Store a tensor; it is written when a shard is full, or by `flush`."""
         self._pending[key] = value.detach().contiguous().cpu()
         if sum(item.nbytes for item in self._pending.values()) >= self.shard_bytes:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is pending as a shard of its own."""
+        """Write all pending tensors as one shard."""
         if not self._pending:
             return
         number = 0
@@ -67,7 +65,7 @@ class Shards:
         self._read(path)
 
     def refresh(self) -> None:
-        """Take note of shards that others have written."""
+        """Find shards that other processes have written."""
         for path in sorted(self.folder.glob("*.safetensors")):
             if path.name not in self._files:
                 self._read(path)

@@ -1,4 +1,4 @@
-"""A part of a video file -> frames at a training's rate and size.
+"""Read a part of a video file as frames at a training's frame rate and size.
 
 Shape letters: P pixel frames, H W pixels.
 """
@@ -55,7 +55,7 @@ def read_window(
 
 
 def _shown_at(path: Path, times: list[float]) -> list[Image.Image]:
-    """The pictures that are on the screen at rising times, in seconds from the beginning of the video."""
+    """The frames displayed at increasing times, in seconds from the start of the video."""
     found: list[Image.Image] = []
     with open_video(path) as container:
         stream = container.streams.video[0]
@@ -83,5 +83,5 @@ def _cropped(picture: Image.Image, crop: tuple[int, ...]) -> Image.Image:
 
 
 def _cover(picture: Image.Image, width: int, height: int) -> NDArray[np.uint8]:
-    """(H, W, 3): scaled until it covers the size, the middle of it."""
+    """(H, W, 3): scaled to cover the size and cropped to its centre."""
     return np.asarray(ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS))

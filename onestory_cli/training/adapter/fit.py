@@ -1,4 +1,4 @@
-"""What of a base a recipe trains: one transformer, at one size, for a range of noise."""
+"""Resolve which part of a base a recipe trains: one transformer, at one size, for a range of noise levels."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def fit(recipe: AdapterRecipe, path: Path, adapter: Path) -> Fit:
 
 
 def incompatibilities(recipe: AdapterRecipe, spec: ModelSpec) -> Iterator[str]:
-    """What a recipe asks for and its base cannot do."""
+    """Yield what the recipe requires and the base does not support."""
     width, height = recipe.size or (spec.width, spec.height)
     frames = recipe.frames or spec.frames
     if width % spec.size_multiple or height % spec.size_multiple:

@@ -1,4 +1,4 @@
-"""Relevance labels from pictures: how like the target shot a remembered frame is (OneStory 4.4).
+"""Relevance labels from images: the similarity of a remembered frame to the target shot (OneStory 4.4).
 
 Shape letters: A encoders, T latent frames of a shot, P pixel frames, H W pixels, E width of an embedding.
 """
@@ -34,7 +34,7 @@ ENCODERS: dict[str, tuple[Any, Any, str]] = {
 
 @dataclass(frozen=True)
 class ImageEncoder:
-    """Pictures -> unit vectors."""
+    """Embeds images as unit vectors."""
 
     model: Any
     processor: Any
@@ -42,14 +42,14 @@ class ImageEncoder:
 
     @torch.inference_mode()
     def __call__(self, pixels_THWC: NDArray[np.uint8]) -> Tensor:
-        """(T, E) of T pictures."""
+        """Embeddings (T, E) of T images."""
         pictures = [Image.fromarray(pixels) for pixels in pixels_THWC]
         inputs = self.processor(images=pictures, return_tensors="pt").to(self.model.device)
         return functional.normalize(getattr(self.model(**inputs), self.output).float(), dim=-1)
 
 
 def load_image_encoder(name: str, device: torch.device) -> ImageEncoder:
-    """A DINOv2 or CLIP encoder by hub id or folder.
+    """Load a DINOv2 or CLIP encoder by hub id or folder.
 
     Raises:
         OnestoryError: T604 when it cannot be read, or is of another kind.
@@ -78,5 +78,5 @@ def pictures_of(pixels_PHWC: NDArray[np.uint8], *, stride: int) -> NDArray[np.ui
 
 
 def similarity(frames_TE: Tensor, target_TE: Tensor) -> Tensor:
-    """(T,) in -1..1: the cosine of each frame to the frames of the target shot, on average."""
+    """(T,) in -1..1: mean cosine of each frame with the frames of the target shot."""
     return (frames_TE.float() @ target_TE.float().T).mean(1)

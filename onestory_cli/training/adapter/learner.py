@@ -1,4 +1,4 @@
-"""What an adapter minimises: L = L_shot + lambda L_sel on the last shot of a triple (OneStory Eq. 10-12).
+"""The loss of an adapter: L = L_shot + lambda L_sel on the last shot of a triple (OneStory Eq. 10-12).
 
 Shape letters: B batch, F memory frames, K selected frames, C latent channels, T latent frames, H W latent cells.
 """
@@ -42,7 +42,7 @@ class Choices:
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """How noise levels are drawn: a normal number through a sigmoid, shifted towards noise, within `least`..`most`."""
+    """The distribution of noise levels: the sigmoid of a normal number, shifted towards noise, in `least`..`most`."""
 
     mean: float
     std: float
@@ -68,10 +68,10 @@ def draw_choices(
     rng: np.random.Generator,
     chance: torch.Generator,
 ) -> Choices:
-    """The choices of optimiser step `step`, counted from 0."""
+    """Draw the random choices of optimiser step `step`, counted from 0."""
     roughness = torch.randn(batch.memory_BFCHW.shape, generator=chance) if memory.noise else torch.zeros(())
     warming = step < learning.uniform_steps
-    # a selector that knows nothing yet would mislead: in the warm-up, frames of real shots alone, by chance
+    # an untrained selector would mislead: the warm-up uses random frames of real shots only
     most = int(batch.real_BF.sum(1).min()) if warming else batch.real_BF.shape[1]
     return Choices(
         noise_BCTHW=torch.randn(batch.target_BCTHW.shape, generator=chance),
@@ -85,7 +85,7 @@ def draw_choices(
 
 
 class Learner(nn.Module):
-    """The parts that learn and the frozen rest as the one module that accelerate wraps.
+    """The trainable parts and the frozen rest as the one module that accelerate wraps.
 
     All work on the weights goes through its forward, which calls a function with the model: wrappers that spread
     weights over devices gather them for the length of a forward only.
@@ -105,7 +105,7 @@ class Learner(nn.Module):
 
 
 def losses_of(model: AdapterModel, batch: Triples, choices: Choices, *, selection_weight: float) -> Losses:
-    """`loss` with its gradient, and its parts for the log."""
+    """`loss` with its gradient, and its terms for the log."""
     device = model.device
     text_BLE, memory = batch.text_BLE.to(device), batch.memory_BFCHW.to(device)
     scores_BF = model.selector(memory, batch.ages_BF.to(device), batch.times_BF.to(device), text_BLE)
@@ -121,7 +121,7 @@ def losses_of(model: AdapterModel, batch: Triples, choices: Choices, *, selectio
 
 
 def _remember(model: AdapterModel, memory_BFCHW: Tensor, scores_BF: Tensor, choices: Choices) -> Context:
-    """Context tokens of the frames that condition this step; none in a step alone."""
+    """Context tokens of the frames that condition this step; none in a step without memory."""
     order_BF = choices.order_BF
     if order_BF is None:
         order_BF = scores_BF.detach().argsort(1, descending=True)
@@ -132,7 +132,7 @@ def _remember(model: AdapterModel, memory_BFCHW: Tensor, scores_BF: Tensor, choi
 
 
 def _flow(model: AdapterModel, batch: Triples, text_BLE: Tensor, context: Context, choices: Choices) -> Tensor:
-    """L_shot: the mean squared error of the velocity noise - clean (Eq. 10), but for a first frame that is held."""
+    """L_shot: the mean squared error of the velocity noise - clean (Eq. 10), except in a first frame that is held."""
     clean = batch.target_BCTHW.to(model.device)
     time_B, noise = choices.time_B.to(clean), choices.noise_BCTHW.to(clean)
     time = time_B[:, None, None, None, None]

@@ -1,4 +1,4 @@
-"""A manifest of shots: JSON lines, one video each, checked against `schemas/shots.v1.schema.json`. No torch here."""
+"""Read a manifest of shots: JSON lines, one per video, validated against `shots.v1.schema.json`. No torch here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_FINDINGS = 200
 
 @dataclass(frozen=True, kw_only=True)
 class ManifestShot:
-    """A part of a video, in seconds. `relevance` has a number for each earlier shot, or is None: to be measured."""
+    """A part of a video, in seconds. `relevance` has a number per earlier shot, or is None if it must be measured."""
 
     start: float
     end: float
@@ -29,7 +29,7 @@ class ManifestShot:
 
 @dataclass(frozen=True, kw_only=True)
 class ManifestVideo:
-    """One line of a manifest; `place` is where it stands."""
+    """One line of a manifest; `place` is its position in the file."""
 
     path: Path
     shots: tuple[ManifestShot, ...]
@@ -38,7 +38,7 @@ class ManifestVideo:
 
 
 def read_manifest(path: Path) -> tuple[ManifestVideo, ...]:
-    """All videos of a manifest; empty lines are left out.
+    """All videos of a manifest; empty lines are skipped.
 
     Raises:
         Findings: T602, every fault of every line at once, up to 200.
@@ -70,7 +70,7 @@ def read_manifest(path: Path) -> tuple[ManifestVideo, ...]:
 
 
 def _parse(line: str, place: Place) -> tuple[Any, list[Diagnostic]]:
-    """The values of a line, and all that is wrong with them."""
+    """The values of a line, and all findings about them."""
     try:
         tree = json.loads(line)
     except ValueError as fault:
@@ -83,7 +83,7 @@ def _parse(line: str, place: Place) -> tuple[Any, list[Diagnostic]]:
 
 
 def _faults(tree: dict[str, Any]) -> Iterator[str]:
-    """What no schema can say."""
+    """Yield faults that a JSON Schema cannot express."""
     end = 0.0
     for index, shot in enumerate(tree["shots"]):
         where = f"shots[{index}]"
@@ -120,7 +120,7 @@ def _sentence(error: Any) -> str:
 
 
 def _hint(error: Any) -> str:
-    """The key that an unknown one was likely meant to be."""
+    """The known key that is closest to an unknown one."""
     if error.validator != "additionalProperties":
         return ""
     return did_you_mean(_extra(error)[0], error.schema["properties"])

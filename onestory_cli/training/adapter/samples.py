@@ -37,13 +37,13 @@ def sample_rows(model: AdapterModel, shots: Shots, *, steps: int, videos: int = 
 
 
 def save_samples(path: Path, picture_HWC: NDArray[np.uint8], captions: str) -> None:
-    """A PNG, and the captions beside it."""
+    """Write a PNG, and the captions to a text file with the same name."""
     save_grid(path, picture_HWC, scale=1)
     path.with_suffix(".txt").write_text(captions, encoding="utf-8")
 
 
 def _make(model: AdapterModel, shots: Shots, before: list[Tensor], caption: str, *, steps: int) -> Tensor:
-    """Latents (C, T, H, W) of a shot from its caption and the shots before it."""
+    """Generate the latents (C, T, H, W) of a shot from its caption and the shots before it."""
     spec = model.spec
     channels, _, height, width = before[0].shape
     bank = MemoryBank(channels=channels, height=height, width=width)
@@ -70,6 +70,6 @@ def _make(model: AdapterModel, shots: Shots, before: list[Tensor], caption: str,
 
 
 def _middle(model: AdapterModel, latents_CTHW: Tensor) -> NDArray[np.uint8]:
-    """(H, W, 3): the latent frame half-way, decoded as a picture by itself."""
+    """(H, W, 3): the middle latent frame, decoded as a single image."""
     half = latents_CTHW.shape[1] // 2
     return model.codec.decode(latents_CTHW[:, half : half + 1])[0]

@@ -1,4 +1,4 @@
-"""A trained adapter as a model folder: a card that names the base, and the adapter with a model card for people."""
+"""Write a trained adapter as a model folder: a card that names the base, the weights, and a README."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ READ_ME = "README.md"
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSummary:
-    """What a model card tells of a training. `text` is the recipe as written; `losses` are the last means.
+    """Facts about a training for the model card. `text` is the recipe as written; `losses` are the last means.
 
-    `part` is the expert that learned, and `other` the adapter folder of the other one, if there are two.
+    `part` is the trained expert, and `other` the adapter folder of the other one, if there are two.
     """
 
     recipe: AdapterRecipe
@@ -40,14 +40,14 @@ class TrainingSummary:
 
 
 def last_losses(log: Path) -> dict[str, float]:
-    """The last reported mean of each loss in a log of JSON lines; steps with and without memory have other names."""
+    """The last reported mean of each loss in a log; steps with and without memory have different names."""
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     found = {name: value for line in lines for name, value in line.items()}
     return {name: value for name, value in found.items() if name not in ("stage", "step", "seconds")}
 
 
 def save_adapter(folder: Path, model: AdapterModel, weights: Mapping[str, Tensor], story: TrainingSummary) -> None:
-    """Write the model folder; `weights` are those that learned, by "part.name"."""
+    """Write the model folder; `weights` are the trained ones by "part.name"."""
     recipe = story.recipe
     adapter = folder / "adapter"
     kind = torch.bfloat16 if recipe.delta == "full" else torch.float32
@@ -73,7 +73,7 @@ def _with_suffix(name: str, suffix: str) -> str:
 
 
 def _joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    """The config of an adapter for two experts; what both speak of one part at a time is put together."""
+    """The config of an adapter for two experts, with the per-expert entries of both merged."""
     base = {**second["base"], "shapes": {**first["base"]["shapes"], **second["base"]["shapes"]}}
     return {**first, **second, "base": base, "delta": {**first["delta"], **second["delta"]}}
 
@@ -92,7 +92,7 @@ def _config(model: AdapterModel, recipe: AdapterRecipe, part: str) -> dict[str, 
 
 
 def _card(folder: Path, model: AdapterModel, story: TrainingSummary) -> dict[str, Any]:
-    """What planning must know: the base, and what differs from it."""
+    """The model card for planning: the base, and what differs from it."""
     format, memory = story.keys.format, story.recipe.memory
     return {
         "base": _reference(story.recipe.base, model.spec.files.base, folder),
@@ -108,14 +108,14 @@ def _card(folder: Path, model: AdapterModel, story: TrainingSummary) -> dict[str
 
 
 def _reference(named: str, found: str, folder: Path) -> str:
-    """How the card names its base: as the recipe does, or a folder by the way to it from here."""
+    """How the card names its base: as the recipe does, or as a relative path."""
     if Path(named).is_absolute() or not Path(found).is_dir() or Path(named).name != Path(found).name:
         return named
     return os.path.relpath(found, folder)
 
 
 def model_card(model: AdapterModel, weights: Mapping[str, Tensor], story: TrainingSummary) -> str:
-    """The model card in Markdown: what it is, what it learned from, how, and how well."""
+    """The README of the adapter: what it is, its training data, settings and losses."""
     recipe, format, videos = story.recipe, story.keys.format, story.keys.source.videos
     shots = sum(map(len, videos))
     stated = sum(shot.relevance is not None for shots in videos for shot in shots[1:])

@@ -1,4 +1,4 @@
-"""Where shots come from: a manifest of videos, or the storyworld. Both give captions, pixels and what is known of
+"""Sources of training shots: a manifest of videos, or the storyworld. Both provide captions, pixels and any stated
 relevance. No torch here.
 
 Shape letters: P pixel frames, H W pixels.
@@ -29,7 +29,7 @@ from onestory_cli.training.checkpoint import atomic_path
 
 @dataclass(frozen=True, kw_only=True)
 class VideoFormat:
-    """What every shot of a training is brought to."""
+    """Size, length and frame rate of all shots of a training."""
 
     width: int
     height: int
@@ -39,8 +39,8 @@ class VideoFormat:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceShot:
-    """One shot: its caption, how relevant each earlier shot of its video is (None: to be measured), and what its pixels
-    are a function of beside the format."""
+    """One shot: its caption, the relevance of each earlier shot of its video (None: to be measured), and all that its
+    pixels depend on except the format."""
 
     caption: str
     relevance: tuple[float, ...] | None
@@ -48,7 +48,7 @@ class SourceShot:
 
 
 class ShotSource(Protocol):
-    """Shots of videos, in order; every video has at least two."""
+    """Shots of videos, in order; every video has at least two shots."""
 
     @property
     def videos(self) -> tuple[tuple[SourceShot, ...], ...]: ...
@@ -58,7 +58,7 @@ class ShotSource(Protocol):
 
 
 def open_source(data: AdapterData, format: VideoFormat, *, beside: Path, cache: Path, emit: Emit) -> ShotSource:
-    """The source that a recipe names; paths are relative to the folder `beside`.
+    """Open the source that a recipe names; paths are relative to the folder `beside`.
 
     Raises:
         OnestoryError: T601 where the storyworld cannot draw the format, T602 for a manifest that cannot be used, T603
@@ -81,7 +81,7 @@ def _not_there(video: ManifestVideo) -> Diagnostic:
 def _long_enough(
     videos: tuple[ManifestVideo, ...], format: VideoFormat, short: str, emit: Emit
 ) -> tuple[ManifestVideo, ...]:
-    """The videos, without shots that are shorter than the format's frames where the recipe says to drop them."""
+    """The videos, without too short shots if the recipe drops those."""
     seconds = format.frames / format.fps - SLACK
 
     def fits(shot: ManifestShot) -> bool:
@@ -115,7 +115,7 @@ def _long_enough(
 
 
 def _only(video: ManifestVideo, keep: list[bool]) -> ManifestVideo:
-    """The video with some of its shots, and what is stated of those alone."""
+    """The video with some of its shots, and the stated relevance of those alone."""
     shots = [
         replace(shot, relevance=tuple(value for value, kept in zip(shot.relevance, keep, strict=False) if kept))
         if shot.relevance is not None
@@ -127,7 +127,7 @@ def _only(video: ManifestVideo, keep: list[bool]) -> ManifestVideo:
 
 @dataclass(frozen=True)
 class ManifestSource:
-    """Shots of video files. Their bytes are read once for a digest, which is kept in `digests`."""
+    """Shots of video files. Each file is hashed once; the digests are stored in `digests`."""
 
     entries: tuple[ManifestVideo, ...]
     format: VideoFormat
@@ -163,12 +163,12 @@ class ManifestSource:
 
 
 def _identity(entry: ManifestVideo, digest: str, shot: ManifestShot) -> tuple[Any, ...]:
-    """What the pixels of a shot are a function of; a video without bars keeps the identity that it had before."""
+    """All that the pixels of a shot depend on; `crop` counts only if there is one, so older caches stay valid."""
     return (digest, shot.start, shot.end, *([entry.crop] if any(entry.crop) else []))
 
 
 def _digests_of(paths: list[Path], memory: Path) -> list[str]:
-    """The digest of each file's bytes; one that has the size and the time that `memory` knows is not read again."""
+    """The digest of each file; a file whose size and time match those in `memory` is not read again."""
     known: dict[str, list[Any]] = json.loads(memory.read_text(encoding="utf-8")) if memory.exists() else {}
     found = {}
     for path in dict.fromkeys(paths):
@@ -187,7 +187,7 @@ def _digests_of(paths: list[Path], memory: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class WorldSource:
-    """Stories of the storyworld, drawn when they are asked for."""
+    """Stories of the storyworld, rendered on demand."""
 
     shots: WorldShots
     format: VideoFormat

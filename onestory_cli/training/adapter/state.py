@@ -1,5 +1,5 @@
-"""The state of a training between two steps: what learns, the optimiser, the average. One file, whatever the number of
-processes and however the weights are spread over them.
+"""The state of a training between two steps: weights, optimiser and average, in one file for any number of processes
+and any sharding of the weights.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _IN = StateDictOptions(full_state_dict=True, ignore_frozen_params=True, strict=F
 
 
 class TrainingState:
-    """What changes while an adapter is trained. `identity` is what may not change between two runs of it."""
+    """The mutable state of a training. `identity` must be equal when it is resumed."""
 
     def __init__(
         self, learner: nn.Module, optimiser: torch.optim.Optimizer, average: MovingAverage, identity: Mapping[str, Any]
@@ -37,7 +37,7 @@ class TrainingState:
         self.learner, self.optimiser, self.average, self.identity = learner, optimiser, average, dict(identity)
 
     def save(self, path: Path, step: int, *, writes: bool) -> None:
-        """Keep the state after `step` steps. All processes gather it; the one that `writes` does."""
+        """Write the state after `step` steps. All processes gather it; the one with `writes` stores it."""
         stored = {
             "step": step,
             "identity": self.identity,
@@ -49,7 +49,7 @@ class TrainingState:
             save_checkpoint(path, stored)
 
     def restore(self, path: Path) -> int:
-        """The step to go on from: 0, or where the last checkpoint was taken.
+        """Load the last checkpoint if there is one and return the step to resume from.
 
         Raises:
             OnestoryError: T605 when the checkpoint is of another recipe or of other shots.
@@ -73,7 +73,7 @@ class TrainingState:
         return int(stored["step"])
 
     def averaged(self) -> dict[str, Tensor]:
-        """The averaged weights by "part.name", whole and on the processor."""
+        """The averaged weights by "part.name", gathered on the CPU."""
         return {
             name: (value.full_tensor() if isinstance(value, DTensor) else value).cpu()
             for name, value in self.average.weights.items()

@@ -1,4 +1,4 @@
-"""The loop of an adapter's training: draw, learn, average, report, keep, on whatever accelerate gives."""
+"""The training loop of an adapter: draw, update, average, report and checkpoint, on any device of accelerate."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ EVERYONE = 0  # the place of random numbers that all processes share; process k 
 
 
 class AdapterTrainer:
-    """One training of an adapter, from its checkpoint if `folder` has one.
+    """One training of an adapter; it resumes from the checkpoint in `folder` if there is one.
 
-    `noise` are the least and the most noise that the transformer is for.
+    `noise` is the range of noise levels that the transformer is for.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class AdapterTrainer:
         self.takes_first = model.spec.first_frame in ("held", "channels")
 
     def run(self) -> None:
-        """Train to the last step; leaves the average in the model."""
+        """Train to the last step and copy the average into the model."""
         recipe, steps = self.recipe, self.recipe.train.steps
         first = self.state.restore(self.checkpoint)
         parameters = sum(item.numel() for item in self.state.average.weights.values())
@@ -78,7 +78,7 @@ class AdapterTrainer:
         self.emit(StageFinished(stage=STAGE, steps=steps, seconds=report.seconds))
 
     def _step(self, step: int) -> dict[str, float]:
-        """One optimiser step, and the means of its losses over all batches and processes."""
+        """Do one optimiser step and return the mean losses over all batches and processes."""
         learning = self.recipe.train
         rng, _ = step_generators(self.recipe.seed, EVERYONE, step)
         alone = self.recipe.delta != "none" and rng.random() < learning.alone
@@ -101,7 +101,7 @@ class AdapterTrainer:
         return {name: float(self.accelerator.reduce(value, "mean")) for name, value in means.items()}
 
     def _draw(self, step: int, part: int, *, alone: bool) -> tuple[Triples, Choices]:
-        """The batch and the choices of one process, a function of their place alone: a resumed run draws them again."""
+        """The batch and choices of one process; they depend on step and process alone, so resumed runs repeat them."""
         learning, process = self.recipe.train, self.accelerator.process_index
         rng, chance = step_generators(self.recipe.seed, process + 1, step * learning.accumulate + part)
         warming = step < learning.uniform_steps
@@ -150,7 +150,7 @@ class AdapterTrainer:
 
 
 def adamw(recipe: AdapterRecipe, learner: Learner) -> torch.optim.AdamW:
-    """AdamW over what learns, the transformer's part at a rate of its own. Each group keeps its rate as `rate`."""
+    """AdamW over all trainable weights; the transformer may have its own rate. Each group stores its `rate`."""
     learning = recipe.train
     rates = {"transformer": learning.rate if learning.rate_delta is None else learning.rate_delta}
     groups: list[dict[str, Any]] = []
@@ -162,21 +162,21 @@ def adamw(recipe: AdapterRecipe, learner: Learner) -> torch.optim.AdamW:
 
 
 def complete_gradients(learner: nn.Module) -> None:
-    """Zero gradients for what a step did not use: the optimiser keeps no state of what never had one, and to restore a
-    state makes one up for it, so that a resumed training would go another way."""
+    """Set zero gradients for weights that a step did not use. Otherwise the optimiser has no state for them, while a
+    restored optimiser does, and a resumed training would diverge."""
     for parameter in learner.parameters():
         if parameter.requires_grad and parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
 
 
 def set_rates(optimiser: Any, factor: float) -> None:
-    """The learning rate of each group for the next step."""
+    """Set the learning rate of each group for the next step."""
     for group in optimiser.param_groups:
         group["lr"] = group["rate"] * factor
 
 
 def settings_of(recipe: AdapterRecipe) -> dict[str, Any]:
-    """The recipe's settings that may not change while it is trained; how long it takes and how it reports may."""
+    """Settings that must not change when a training is resumed; its length and its reports may."""
     free = ("name", "cache", "checkpoint_every", "log_every", "sample_every", "sample_steps", "track")
     settings = {name: value for name, value in asdict(recipe).items() if name not in free}
     settings["train"] = {name: value for name, value in settings["train"].items() if name != "steps"}
@@ -184,14 +184,14 @@ def settings_of(recipe: AdapterRecipe) -> dict[str, Any]:
 
 
 def identity_of(shots: Shots) -> str:
-    """Hex digest of all that is learned from: every shot with its sizes and encoders, every caption."""
+    """Hex digest of the training data: every shot with its sizes and encoders, every caption."""
     keys = shots.keys
     names = [name for place in keys.places for name in keys.of(place)] + [keys.caption(item) for item in keys.captions]
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
 def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as "train.rate": plain values, as trackers want them."""
+    """Nested settings as flat ones named "train.rate", as trackers require."""
     found: dict[str, Any] = {}
     for name, value in tree.items():
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Three-shot triples from the cache: two shots to remember, one to learn (OneStory 4.4, A.1).
+"""Triples of shots from the cache: two to remember and one target (OneStory 4.4, A.1).
 
 Shape letters: B batch, F memory frames (two shots of T latent frames), C latent channels, T latent frames, H W latent
 cells, L text tokens, E text width, R channels beside the latents, I image tokens, V image width.
@@ -24,10 +24,10 @@ FARTHEST = 7  # ages of a shot that is not the one just before are drawn up to t
 
 @dataclass(frozen=True, kw_only=True)
 class Triples:
-    """A batch: targets with their captions, and two shots each to remember. `real_BF` is false in synthetic ones.
+    """A batch: targets with captions, and two remembered shots each. `real_BF` is false in synthetic shots.
 
-    `given`: the first frames of the targets are known. What some bases read of them, or of there being none, is in
-    `channels_BRTHW` and `image_BIV`.
+    `given`: the first frames of the targets are given. `channels_BRTHW` and `image_BIV` are the inputs that some bases
+    derive from given or missing first frames.
     """
 
     target_BCTHW: Tensor
@@ -62,8 +62,8 @@ class Shots:
     def draw(
         self, rng: np.random.Generator, *, size: int, inflation: float, drop_text: float, given: bool = False
     ) -> Triples:
-        """Random triples. A target with one real shot before it gets a synthetic one beside it; one with more gets it
-        in a part `inflation` of cases. A part `drop_text` of captions is empty."""
+        """Draw random triples. A target with a single earlier shot also gets a synthetic one; others get one in a share
+        `inflation` of cases. A share `drop_text` of captions is empty."""
         videos = self.keys.source.videos
         rows = []
         for video in rng.integers(len(videos), size=size).tolist():
@@ -90,7 +90,7 @@ class Shots:
         )
 
     def first_frames(self, places: Sequence[Place | None]) -> dict[str, Tensor]:
-        """What the base reads of the first frames of some shots, None being a shot that has none given."""
+        """The inputs that the base derives from first frames; None stands for a shot without a given first frame."""
         if self.keys.first_frame != "channels":
             return {}
         fields = {"channels_BRTHW": torch.stack([self.cache[self.keys.channels(place)] for place in places]).float()}
@@ -99,13 +99,13 @@ class Shots:
         return fields
 
     def text(self, caption: str) -> Tensor:
-        """(L, E) of a caption, with its empty end again."""
+        """(L, E) of a caption, padded with zeros to its full length."""
         text_LE = self.cache[self.keys.caption(caption)].float()
         length = int(self.cache[self.keys.length])
         return functional.pad(text_LE, (0, 0, 0, length - len(text_LE)))
 
     def relevance(self, before: Place, target: Place) -> Tensor:
-        """(T,): how relevant each latent frame of an earlier shot is, as stated or as the pictures say."""
+        """(T,): relevance of each latent frame of an earlier shot, as stated or as measured from images."""
         stated = self.keys.source.videos[target[0]][target[1]].relevance
         if stated is not None:
             frames = self.cache[self.keys.latents(before)].shape[1]
@@ -121,7 +121,7 @@ class Shots:
     ) -> tuple[MemoryShot, MemoryShot]:
         """The two shots before a target, in order: (first, second), (first, synthetic) or (synthetic, first)."""
         far = int(rng.integers(2, FARTHEST + 1))
-        # the shot just before is always there: a caption that names no place means that shot's
+        # the previous shot is always remembered: a caption without a place refers to that shot's place
         near = self._real((video, target - 1), (video, target), age=1)
         if target > 1 and rng.random() >= inflation:
             return self._real((video, int(rng.integers(target - 1))), (video, target), age=far), near

@@ -1,9 +1,9 @@
-"""Attention that finds its own: of the remembered characters, the one that a made one is to look like.
+"""Attention supervision: the tokens of a character attend to the remembered tokens of the same character.
 
-A model that has learned to copy looks out of memory may still take them from the wrong of two characters: which colours
-there are it knows, and whose they are is a toss-up, long after its tokens tell their characters apart. Here half of the
-heads of one block are asked directly: of what a token of a character attends to among all remembered characters, how
-much is its own? The other half are asked the same of settings, by the tokens that show no character.
+A model that has learned to copy looks from memory may still copy them from the wrong one of two characters, long after
+its tokens distinguish the two. This loss supervises half of the heads of one block: of the attention that a character's
+token pays to all remembered characters, the share paid to its own. The other half do the same for settings, in the
+tokens that show no character.
 
 Shape letters: B batch, A actors of a shot, M joined tokens, S context tokens, N noise tokens, D width, G heads, R width
 of a head.
@@ -21,12 +21,12 @@ from torch import Tensor, nn
 
 from onestory_cli.training.probes.token_probe import NO_LABEL, TokenContent
 
-_NOTHING = 1e-6  # of a token; its logarithm keeps what shows nobody out of the sums
+_NOTHING = 1e-6  # share of a token; its logarithm excludes tokens that show no character from the sums
 
 
 @contextmanager
 def capture_block_inputs(transformer: nn.Module, block: int) -> Iterator[list[tuple[Any, ...]]]:
-    """What enters this block (from 0) in the calls inside, the block's arguments of each call."""
+    """Collect the arguments of every call of block `block`, counted from 0."""
     kept: list[tuple[Any, ...]] = []
     hook = transformer.blocks[block].register_forward_pre_hook(lambda _module, inputs: kept.append(inputs))
     try:
@@ -36,10 +36,10 @@ def capture_block_inputs(transformer: nn.Module, block: int) -> Iterator[list[tu
 
 
 def match_loss(logits_BGNS: Tensor, context: TokenContent, noise: TokenContent, *, label: int = 0) -> Tensor:
-    """Minus the logarithm of the part of their attention to what memory shows that goes to their own, mean over the
-    noise tokens, by how much of them shows it.
+    """Negative log of the share of attention that noise tokens pay to the remembered tokens of their own actor.
 
-    Label number `label` tells which actor or setting it is. Asked are those that memory shows, among others.
+    The mean over noise tokens is weighted by how much of each shows the actor. Label number `label` identifies the
+    actor or setting. Only actors that memory shows together with others count.
     """
     made_BA, remembered_BAS = noise.labels_BAMK[:, :, 0, label], context.labels_BAMK[..., label]
     same_BAAS = made_BA[:, :, None, None] == remembered_BAS[:, None]
@@ -53,12 +53,12 @@ def match_loss(logits_BGNS: Tensor, context: TokenContent, noise: TokenContent, 
 
 
 def _mass(logits_BGNS: Tensor, cover_BAS: Tensor) -> Tensor:
-    """(B, A, G, N): logarithm of the attention, but for its norm, to what these parts of the context tokens show."""
+    """(B, A, G, N): log of the unnormalised attention to the context tokens, weighted by `cover_BAS`."""
     return (logits_BGNS[:, None] + cover_BAS.clamp(min=_NOTHING).log()[:, :, None, None]).logsumexp(-1)
 
 
 def context_attention_logits(block: nn.Module, entered: tuple[Any, ...], context: int) -> Tensor:
-    """(B, G, N, S): logits of the noise tokens to the first `context` ones.
+    """(B, G, N, S): attention logits from the noise tokens to the first `context` tokens.
 
     `entered` are the block's arguments: hidden states (B, M, D), text, modulation (B, M, 6, D) and the rotary table.
     """
@@ -69,7 +69,7 @@ def context_attention_logits(block: nn.Module, entered: tuple[Any, ...], context
     query = attention.norm_q(attention.to_q(normed_BMD[:, context:]))
     key = attention.norm_k(attention.to_k(normed_BMD[:, :context]))
     query_BNGR, key_BSGR = (item.unflatten(2, (attention.heads, -1)) for item in (query, key))
-    cos_MR, sin_MR = (table[0, :, 0] for table in rotary)  # as the base has it: of one row, for all of a batch
+    cos_MR, sin_MR = (table[0, :, 0] for table in rotary)  # the base's table has one row for the whole batch
     query_BNGR = apply_rotary_emb(query_BNGR, (cos_MR[context:], sin_MR[context:]), sequence_dim=1)
     key_BSGR = apply_rotary_emb(key_BSGR, (cos_MR[:context], sin_MR[:context]), sequence_dim=1)
     return torch.einsum("bngr,bsgr->bgns", query_BNGR, key_BSGR).float() * query_BNGR.shape[-1] ** -0.5

@@ -1,4 +1,4 @@
-"""What is asked of tokens and words, as numbers: looks and roles of characters, settings and what is lasting in them.
+"""Integer labels for the probes: looks and roles of characters, settings and their lasting details.
 
 Shape letters: B batch, A actors of a shot, K labels of each, E earlier shots, L words.
 """
@@ -20,15 +20,15 @@ MOST_ACTORS = 2
 ATTRIBUTES: tuple[tuple[str, ...], ...] = (SPECIES, tuple(COLOURS), ACCESSORIES, tuple(COLOURS))
 ROLES = MOST_ACTORS + 1  # named first, named second, and a remembered character that the caption does not name
 LOOK_CLASSES = tuple(map(len, ATTRIBUTES))
-# the species is the first step to the role: without being asked for it, remembered tokens of the embedded model told it
-# in two cases of three, and the role hardly
+# the species helps to learn the role: without this label, remembered tokens of the embedded model revealed the species
+# in two of three cases and the role hardly ever
 ROLE_CLASSES = (len(SPECIES), ROLES)
-ROLE_LABEL = 1  # index of the role in those; unlike the species it tells twins apart
+ROLE_LABEL = 1  # index of the role in those; unlike the species it distinguishes twins
 SETTING_CLASSES = (len(SETTINGS), len(COLOURS), len(SIDES))
 
 
 def look_labels(shot: WorldShot) -> list[list[int]]:
-    """(A, K): species, colour, accessory and its colour of each actor, as places in their vocabularies."""
+    """(A, K): species, colour, accessory and accessory colour of each actor, as vocabulary indices."""
     rows = [_labels(actor.look) for actor in shot.actors]
     return rows + [[NO_LABEL] * len(ATTRIBUTES)] * (MOST_ACTORS - len(rows))
 
@@ -39,9 +39,9 @@ def _labels(look: CharacterLook) -> list[int]:
 
 
 def word_labels(caption: str, shot: WorldShot, spelled: Sequence[bool], *, length: int) -> list[list[int]]:
-    """(L, 1 + K): for every word which actor it is about, 0 for the first-named, and how that one looks.
+    """(L, 1 + K): which actor each word describes, 0 for the first-named, and the labels of its look.
 
-    `spelled` says of each actor whether the caption tells its look: then all its words are labelled, else its name.
+    `spelled` states for each actor whether the caption describes its look; if not, only its name is labelled.
     """
     words = tokens(caption)
     rows = [[NO_LABEL] * (1 + len(ATTRIBUTES)) for _ in range(max(length, len(words)))]
@@ -54,12 +54,12 @@ def word_labels(caption: str, shot: WorldShot, spelled: Sequence[bool], *, lengt
 
 
 def _names(look: CharacterLook) -> list[str]:
-    """What a caption may call a known character: twins need more than their species. The longest that fits is meant."""
+    """Names that a caption may use for a known character, longest first: twins need more than their species."""
     return [f"{look.species} with the {look.accessory}", f"{look.colour} {look.species}", look.species]
 
 
 def _found(words: Sequence[str], phrases: Sequence[str]) -> tuple[int, list[str]]:
-    """Where the first of the phrases that the words contain begins, and its words."""
+    """The position and the words of the first phrase that occurs in `words`."""
     for phrase in map(tokens, phrases):
         for place in range(len(words)):
             if list(words[place : place + len(phrase)]) == phrase:
@@ -68,7 +68,7 @@ def _found(words: Sequence[str], phrases: Sequence[str]) -> tuple[int, list[str]
 
 
 def identities(story: WorldStory) -> list[list[int]]:
-    """(J, A): which character of the story each actor is, counted as they appear; twins are two."""
+    """(J, A): index of each actor's character, in order of appearance; twins are two characters."""
     known: list[CharacterLook] = []
     rows = []
     for shot in story.shots:
@@ -79,17 +79,17 @@ def identities(story: WorldStory) -> list[list[int]]:
 
 
 def setting_labels(shot: WorldShot) -> list[int]:
-    """(K,): the setting, and colour and side of its accent object where that is in the frame."""
+    """(K,): the setting, and the colour and side of its accent object if that is in the frame."""
     place = shot.place
     details = [list(COLOURS).index(place.accent_colour), SIDES.index(side(place.accent_x))]
     return [list(SETTINGS).index(place.setting), *(details if shows_accent(shot) else [NO_LABEL] * 2)]
 
 
 def with_roles(species_BA: Tensor, who_BA: Tensor | None = None, named_BA: Tensor | None = None) -> Tensor:
-    """(B, A, 2): species of actors, and which of a caption's actors each is, or the last role for none of them.
+    """(B, A, 2): species of each actor and its role: its place among the caption's actors, or the last role.
 
-    Rows are shots. `who_BA` and `named_BA` are identities of their actors and of the caption's. Without them the actors
-    are those of the caption itself, and in its order.
+    Rows are shots. `who_BA` and `named_BA` are the identities of their actors and of the caption's actors. Without them
+    the actors are the caption's own, in its order.
     """
     if who_BA is None or named_BA is None:
         roles_BA = torch.arange(species_BA.shape[1], device=species_BA.device).expand_as(species_BA)
@@ -100,7 +100,7 @@ def with_roles(species_BA: Tensor, who_BA: Tensor | None = None, named_BA: Tenso
 
 
 class WordProbe(nn.Module):
-    """Which actor each word of a caption is about and how that one looks: a linear layer after the text encoder."""
+    """A linear layer on the text encoder that predicts which actor each word describes, and that actor's look."""
 
     def __init__(self, width: int, *, seed: int = 0) -> None:
         super().__init__()
@@ -108,9 +108,9 @@ class WordProbe(nn.Module):
         self.read_embed = seeded_linear(width, sum(self.classes), seed=seed)
 
     def loss(self, text_BLE: Tensor, words_BLK: Tensor) -> Tensor:
-        """Mean cross-entropy of what each word is about, over the attributes that any word tells.
+        """Mean cross-entropy over words and the attributes that occur.
 
-        Of states and labels the longer ones are cut: what is over is padding, or was not read.
+        States and labels are cut to the shorter of the two; the rest is padding or was truncated by the tokenizer.
         """
         length = min(text_BLE.shape[1], words_BLK.shape[1])
         text_BLE, words_BLK = text_BLE[:, :length], words_BLK[:, :length].to(text_BLE.device)

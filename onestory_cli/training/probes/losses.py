@@ -1,4 +1,4 @@
-"""What a stage asks of the tokens of one step: what they show (`shown.py`), and whom they attend to (`match.py`).
+"""Targets and losses of the probes in one step: token content (`token_probe.py`) and attention (`attention.py`).
 
 Shape letters: B batch, A actors of a shot, K labels of each or remembered frames, F memory frames, T latent frames,
 H W latent cells, G heads, N noise tokens, S context tokens.
@@ -19,23 +19,23 @@ from onestory_cli.memory.levels import Level
 from onestory_cli.training.data import StoryBatch
 from onestory_cli.training.probes.attention import capture_block_inputs, context_attention_logits, match_loss
 from onestory_cli.training.probes.labels import ROLE_LABEL, with_roles
-from onestory_cli.training.probes.token_probe import TokenContent, TokenProbe, capture_output, dilate_cast
+from onestory_cli.training.probes.token_probe import TokenContent, TokenProbe, background_cover, capture_output
 from onestory_cli.training.recipe import Stage
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeTargets:
-    """Of the context tokens of a step, or of its noise tokens: actors with species and role, the setting, and looks."""
+    """What the context tokens or the noise tokens of a step show: actors with species and role, the setting, looks."""
 
     roles: TokenContent
     setting: TokenContent
-    looks: TokenContent | None = None  # remembered ones are there to be seen
+    looks: TokenContent | None = None  # None for context tokens, which show the looks already
 
     @classmethod
     def of_memory(cls, batch: StoryBatch, chosen_BK: Tensor, levels: Sequence[Level]) -> ProbeTargets:
-        """Of these memory frames, at their levels."""
+        """Targets of the context tokens of these memory frames, at their levels."""
         cast_BKAHW = gather(batch.memory_cast_BFAHW, chosen_BK)
-        around_BKAHW = dilate_cast(cast_BKAHW.transpose(1, 2)).transpose(1, 2)
+        around_BKAHW = background_cover(cast_BKAHW.transpose(1, 2)).transpose(1, 2)
         settings_BKAK = gather(batch.memory_settings_BFK, chosen_BK)[:, :, None]
         return cls(
             roles=TokenContent.in_context(cast_BKAHW, gather(batch.memory_actors_BFAK, chosen_BK), levels),
@@ -44,21 +44,21 @@ class ProbeTargets:
 
     @classmethod
     def of_noise(cls, looks_BAK: Tensor, setting_BK: Tensor, cast_BATHW: Tensor, *, patch: int) -> ProbeTargets:
-        """Of a target, or of some of its latent frames; its actors are in the order of its caption."""
+        """Targets of the noise tokens of some latent frames; actors are in the order of the caption."""
         return cls(
             roles=TokenContent.in_noise(cast_BATHW, with_roles(looks_BAK[:, :, 0]), patch=patch),
-            setting=TokenContent.in_noise(dilate_cast(cast_BATHW), setting_BK[:, None], patch=patch),
+            setting=TokenContent.in_noise(background_cover(cast_BATHW), setting_BK[:, None], patch=patch),
             looks=TokenContent.in_noise(cast_BATHW, looks_BAK, patch=patch),
         )
 
     def to(self, device: torch.device) -> ProbeTargets:
-        """The same on that device."""
+        """A copy on `device`."""
         return ProbeTargets(**{name: shown and shown.to(device) for name, shown in vars(self).items()})
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeInputs:
-    """What left the blocks whose tokens are asked, by name, and what entered the one whose attention is."""
+    """Outputs of the probed blocks by probe name, and the arguments of the block whose attention is supervised."""
 
     left: Mapping[str, list[Tensor]]
     entered: list[tuple[Any, ...]]
@@ -66,7 +66,7 @@ class ProbeInputs:
 
 @contextmanager
 def capture_inputs(transformer: nn.Module, stage: Stage) -> Iterator[ProbeInputs]:
-    """Keep in the calls inside what the stage asks something of."""
+    """Collect what the probes of a stage need from the calls inside."""
     with (
         capture_output(transformer, stage.looks_block) as looks,
         capture_output(transformer, stage.roles_block) as roles,
@@ -83,7 +83,7 @@ def probe_losses(
     watched: ProbeInputs,
     asked: Sequence[ProbeTargets],
 ) -> dict[str, Tensor]:
-    """The losses of the readers by name, and with memory those of attention; `asked` is memory, if any, and noise."""
+    """Losses of the probes by name, and of attention if there is memory; `asked` is [memory, noise] or [noise]."""
     losses = {
         name: reader.loss(watched.left[name][0], [shown for part in asked if (shown := getattr(part, name))])
         for name, reader in readers.items()

@@ -11,7 +11,7 @@ from onestory_cli.memory.levels import LEVELS
 from onestory_cli.training.data import LatentData, StoryBatch
 from onestory_cli.training.objective import step_generators
 from onestory_cli.training.probes.losses import ProbeTargets
-from onestory_cli.training.probes.token_probe import dilate_cast
+from onestory_cli.training.probes.token_probe import background_cover
 
 
 def drawn(latents: LatentData) -> StoryBatch:
@@ -43,4 +43,6 @@ def test_actors_and_setting_share_out_every_token(latents: LatentData) -> None:
     assert 0 < asked.setting.cover_BAM.mean() < 1
     assert torch.equal(asked.looks.labels_BAMK[:, :, 0], batch.looks_BAK)
     assert torch.equal(asked.setting.labels_BAMK[:, 0, 0], batch.setting_BK)
-    torch.testing.assert_close(dilate_cast(batch.cast_BATHW).mean((1, 2, 3, 4)), asked.setting.cover_BAM.mean((1, 2)))
+    torch.testing.assert_close(
+        background_cover(batch.cast_BATHW).mean((1, 2, 3, 4)), asked.setting.cover_BAM.mean((1, 2))
+    )

@@ -14,7 +14,13 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from onestory_cli.memory.levels import LEVELS
-from onestory_cli.training.probes.token_probe import NO_LABEL, TokenContent, TokenProbe, capture_output, dilate_cast
+from onestory_cli.training.probes.token_probe import (
+    NO_LABEL,
+    TokenContent,
+    TokenProbe,
+    background_cover,
+    capture_output,
+)
 
 CLASSES = (3, 4)
 FOX, BEAR = (0, 1), (2, 3)  # two labels each
@@ -91,8 +97,8 @@ def test_tokens_of_memory_and_noise_are_asked_each_for_its_own(reader: TokenProb
 
 def test_a_setting_is_where_no_actor_is() -> None:
     cast = left_and_right() * torch.tensor([1.0, 0.25])[:, None, None, None]
-    assert dilate_cast(cast)[0, 0, 0, 0].tolist() == [0, 0, 0.75, 0.75]
-    assert (dilate_cast(torch.ones(1, 2, 1, 4, 4)) == 0).all()
+    assert background_cover(cast)[0, 0, 0, 0].tolist() == [0, 0, 0.75, 0.75]
+    assert (background_cover(torch.ones(1, 2, 1, 4, 4)) == 0).all()
 
 
 def test_what_leaves_a_block_is_kept_while_asked() -> None:
