@@ -1,1 +1,1 @@
-"""Measuring what a model makes: a read-out of the storyworld, its benchmark, and tables with intervals."""
+"""Evaluate models and films: the storyworld read-out, its benchmark, and tables with intervals."""

@@ -1,4 +1,4 @@
-"""Teach the read-out: `python -m onestory_cli.evaluation --out DIR`. Its weights are committed; few will need this."""
+"""Train the read-out: `python -m onestory_cli.evaluation --out DIR`. The package contains trained weights."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def main() -> None:
 
 @torch.inference_mode()
 def decoded(model: LoadedModel, lessons: ReadoutData, *, batch: int = 6) -> ReadoutData:
-    """The same clips after a way through the model's VAE."""
+    """The same clips, encoded and decoded by the model's VAE."""
     clips: list[np.ndarray] = []
     for start in range(0, len(lessons.shots), batch):
         with reduced_precision(model):

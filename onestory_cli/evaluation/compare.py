@@ -1,4 +1,4 @@
-"""Two results of one suite against each other, paired by film where both made the same stories."""
+"""Compare two results of a suite, paired by story."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_SETTING = ("batch", "workers", "memory_guidance")
 
 @dataclass(frozen=True, kw_only=True)
 class Other:
-    """What a comparison needs of an earlier result."""
+    """The parts of an earlier result that a comparison needs."""
 
     model: str
     fingerprint: str
@@ -34,7 +34,7 @@ class Other:
 
 @dataclass(frozen=True, kw_only=True)
 class Pairing:
-    """Columns of the one and the other by name, and their shared films by place."""
+    """Pairs of column names, and pairs of indices of the films that both results have."""
 
     columns: tuple[tuple[str, str], ...]
     films: tuple[tuple[int, int], ...]
@@ -42,9 +42,9 @@ class Pairing:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The share of both and the difference, by column, over the films that both have.
+    """Shares of both results and their difference, by column, over the films that both have.
 
-    unequal: settings in which the films of the two were made, or remember, differently
+    unequal: names of settings in which the two differ
     """
 
     model: str
@@ -56,24 +56,24 @@ class Comparison:
     differences: Mapping[str, Mapping[str, Estimate]]
 
     def document(self) -> dict[str, object]:
-        """As JSON."""
+        """Return the comparison as JSON."""
         return asdict(self)
 
     def table(self) -> list[Row]:
-        """A head and a line per row that is shown."""
+        """The header, and a line per row that is shown."""
         return grid(self.shown, self.shares, self.differences)
 
     def note(self) -> str:
-        """What was compared with what."""
+        """A sentence that says what was compared."""
         text = f"that: {self.model}, fingerprint {self.fingerprint}; paired over {self.films} stories"
-        return f"{text}; made with other {', '.join(self.unequal)}" if self.unequal else text
+        return f"{text}; different {', '.join(self.unequal)}" if self.unequal else text
 
 
 def read_other(path: Path) -> Other:
-    """The result in a file that `onestory evaluate --out` wrote.
+    """Read a result that `onestory evaluate --out` wrote.
 
     Raises:
-        OnestoryError: T620 when it is not one.
+        OnestoryError: T620 for any other file.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -88,10 +88,10 @@ def read_other(path: Path) -> Other:
 
 
 def pair_results(suite: str, films: Sequence[str], columns: Sequence[str], other: Other) -> Pairing:
-    """What a result of these films and columns can be compared by; known before anything is made.
+    """Pair the films and columns of a result with those of an earlier one. Needs no films, so it can run first.
 
     Raises:
-        OnestoryError: T620 when the two have another suite, no column or fewer than two stories in common.
+        OnestoryError: T620 if the suites differ, or no column or fewer than two stories are in both.
     """
     same = tuple((name, name) for name in columns if name in other.tallies)
     if not same and len(columns) == len(other.tallies) == 1:
@@ -112,7 +112,7 @@ def compare_results(result: BenchmarkResult, other: Other) -> Comparison:
     """Compare columns of the same name, or the only one of each.
 
     Raises:
-        OnestoryError: T620 as `pair`.
+        OnestoryError: T620, as `pair_results`.
     """
     pairing = pair_results(result.suite, result.films, tuple(result.tallies), other)
     mine, theirs = zip(*pairing.films, strict=True)
@@ -138,25 +138,25 @@ def compare_results(result: BenchmarkResult, other: Other) -> Comparison:
 
 
 def _require_result(document: Any) -> None:
-    """Refuse what is no result of a model, whole.
+    """Reject a document that is not a complete result of a model.
 
     Raises:
-        ValueError: says what is wrong.
+        ValueError: states what is wrong.
     """
     from jsonschema import Draft7Validator  # slow to load
     from jsonschema.exceptions import best_match
 
     if isinstance(document, dict) and document.get("benchmark") == "videos":
-        raise ValueError("it has the scores of a film, not of a model")
+        raise ValueError("it is a result of a film, not of a model")
     if fault := best_match(Draft7Validator(MODEL_MEASURED).iter_errors(document)):
         raise ValueError(fault.message)
     columns, films = document["tallies"], len(document["films"])
     if strange := columns.keys() - {item["name"] for item in document["variants"]}:
-        raise ValueError(f"it does not tell how {min(strange)} was made")
+        raise ValueError(f"there is no variant named {min(strange)}")
     if any(
         len(item[key]) != films for rows in columns.values() for item in rows.values() for key in ("asked", "right")
     ):
-        raise ValueError(f"it names {films} films, and counts others")
+        raise ValueError(f"it lists {films} films, but has other numbers of answers")
 
 
 def _other(document: Mapping[str, Any]) -> Other:
@@ -175,12 +175,12 @@ def _other(document: Mapping[str, Any]) -> Other:
 
 
 def _variant(document: Mapping[str, Any]) -> Variant:
-    """A column as it was told; results that are older than guidance of the memory have none."""
+    """A column of a result; older results do not state the guidance of the memory."""
     return Variant(**{item.name: document[item.name] for item in fields(Variant) if item.name in document})
 
 
 def _unequal(result: BenchmarkResult, other: Other, columns: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    """The names of settings that differ: of all films, and of what any two columns remember."""
+    """Names of settings that differ, for all films or in the memory of any pair of columns."""
     mine = {item.name: item for item in result.variants}
     usual = {"noise_seeds": 1}  # earlier versions do not state it
     pairs = [(usual | _flat(result.provenance.get("conduct")), usual | _flat(other.conduct))]
@@ -191,7 +191,7 @@ def _unequal(result: BenchmarkResult, other: Other, columns: Sequence[tuple[str,
 
 
 def _remembering(variant: Variant) -> dict[str, object]:
-    """What a column remembers, by setting; nothing else matters where that is nothing."""
+    """The memory settings of a column; the policy "none" has no others."""
     if variant.policy == "none":
         return {"policy": variant.policy}
     return {

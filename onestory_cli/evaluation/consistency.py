@@ -1,7 +1,7 @@
 """The paper's measures in storyworld form (OneStory 5.1): between shots, to the caption, within a shot; and drift.
 
-Which shots show the same character or place is known from the story, as in the paper. Who is not found has no likeness
-and is left out, never 0; "characters found" says how often that is.
+As in the paper, the story says which shots show the same character or place. A character that is not found has no
+similarity and is left out instead of counting as 0; "characters found" is the share that is found.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DYNAMIC_MOTION = 0.25
 
 
 def measures_at(story: WorldStory, index: int, views: Sequence[View]) -> Iterator[Answer]:
-    """All measures that one shot adds to, alone or with the shots before it; likenesses are cosines."""
+    """All measures of one shot, alone or with the shots before it; similarities are cosines."""
     yield from _between(story, index, views)
     yield ALIGNMENT, _alignment(story, index, views[index])
     yield from _within(views[index])
@@ -36,7 +36,7 @@ def measures_at(story: WorldStory, index: int, views: Sequence[View]) -> Iterato
 
 
 def _between(story: WorldStory, index: int, views: Sequence[View]) -> Iterator[Answer]:
-    """Pairs of this shot with earlier ones of the same characters and the same place."""
+    """Similarities of this shot to earlier shots of the same characters and the same place."""
     for before in range(index):
         for species in _shared(story, before, index):
             yield from _likeness(CHARACTER, species, views[before], views[index])
@@ -45,8 +45,8 @@ def _between(story: WorldStory, index: int, views: Sequence[View]) -> Iterator[A
 
 
 def _alignment(story: WorldStory, index: int, view: View) -> float:
-    """The part of what the caption says that the read-out confirms: who is there and nobody else, the looks and the
-    place that it names. What the characters do is not read."""
+    """The share of the caption that the read-out confirms: the cast and no other character, and the looks and the place
+    that the caption names. Actions are not read."""
     shot = story.shots[index]
     cast = {actor.look.species for actor in shot.actors}
     said = [not any(view.reading.shows(species) for species in SPECIES if species not in cast)]
@@ -71,7 +71,7 @@ def _found(story: WorldStory, index: int, view: View) -> Iterator[Answer]:
 
 
 def _drift(story: WorldStory, index: int, views: Sequence[View]) -> Iterator[Answer]:
-    """This shot against the first made one of each of its characters, and of its place."""
+    """Similarity of this shot to the first generated shot of each of its characters and of its place."""
     for appearance in appearances(story, index):
         if appearance.look.species in _shared(story, appearance.first, index) and appearance.first < index:
             yield from _likeness(DRIFT_CHARACTER, appearance.look.species, views[appearance.first], views[index])
@@ -87,7 +87,7 @@ def _likeness(row: str, species: str, one: View, other: View) -> Iterator[Answer
 
 
 def _shared(story: WorldStory, one: int, other: int) -> set[str]:
-    """The species of the characters that both shots show; not of twins in one shot, which share one embedding."""
+    """Species of the characters in both shots, without twins in one shot, which share one embedding."""
     casts = [[actor.look for actor in story.shots[number].actors] for number in (one, other)]
     single = [{look for look in cast if [item.species for item in cast].count(look.species) == 1} for cast in casts]
     return {look.species for look in single[0] & single[1]}

@@ -1,4 +1,4 @@
-"""Drawing quality, which the read-out's answers cannot show: sharpness, first frames, and the Frechet distance.
+"""Drawing quality: sharpness, first frames and the Frechet distance. The read-out's answers do not depend on it.
 
 Shape letters: R read frames, N frames of many clips, D width of the features, H W pixels.
 """

@@ -1,12 +1,12 @@
-"""What can be said of one clip: what it shows, in names, and embeddings by which two clips are compared.
+"""What the read-out sees in one clip: names, and embeddings to compare clips by.
 
-The embedding of a character is what the read-out's queries of its species pool from the picture: a soft crop. No mask
-and no truth goes in, so that it works alike on films that are true, made, or wrong. On true films of the embedded
-model's world after a way through its VAE, 97 % of the attention of the query for colour lies on character pixels (a
-third of the picture), 84 % to 92 % of the others'. The cosine is 0.91 between two shots of the same character, 0.59
-between two of its species in other colours, and 0.27 between two species. A mask from the difference to the estimated
-background would lose whoever stands still. The embedding of a place is pooled by the queries for its details: 0.88 for
-the same place, 0.72 for another place of the same kind, 0.62 for other kinds.
+The embedding of a character is what the read-out's queries of its species pool from the frame, like a soft crop. There
+is no mask and no ground truth in it, so it works in the same way on true, generated and wrong films. On true films of
+the embedded model's world, encoded and decoded by its VAE, 97 % of the attention of the colour query is on character
+pixels (a third of the frame), and 84 % to 92 % of that of the others. The cosine is 0.91 between two shots of the same
+character, 0.59 between two of its species in other colours, and 0.27 between two species. A mask from the difference to
+an estimated background would lose characters who stand still. The embedding of a place is pooled by the queries for its
+details: 0.88 for the same place, 0.72 for another place of the same kind, 0.62 for other kinds.
 
 Shape letters: B clips, R read frames, S species, A attributes, G details of a place, D width, H W pixels.
 """
@@ -33,10 +33,10 @@ MOVING = 0.05  # the share of the pixels that change most; VBench's dynamic degr
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What one clip shows.
+    """The attributes that the read-out assigns to one clip.
 
     present: probability of every species
-    looks: how each species looks, if it is there; meaningless for the absent ones
+    looks: the look of each species; meaningless for absent ones
     """
 
     present: Mapping[str, float]
@@ -52,7 +52,7 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """A clip as it is compared with others.
+    """The reading and the embeddings of one clip.
 
     characters: embedding (A * D,) of every species that is shown, of unit length
     place: embedding (G * D,) of the place, of unit length
@@ -73,7 +73,7 @@ class View:
 
 
 def views(readings: Sequence[Reading], pooled: Pooled, pixels_BRHWC: NDArray[np.uint8]) -> list[View]:
-    """Join what was read and pooled of the same frames, those of one clip after the other."""
+    """Combine readings and pooled features of the same clips into views."""
     clips, frames = pixels_BRHWC.shape[:2]
     looks_BRSD = pooled.looks_BSAD.float().flatten(2).unflatten(0, (clips, frames))
     places_BRD = pooled.places_BGD.float().flatten(1).unflatten(0, (clips, frames))

@@ -1,4 +1,4 @@
-"""The network of the read-out: one frame in, every detail of the storyworld out.
+"""The network of the read-out: it predicts every attribute of a storyworld frame.
 
 Shape letters: B frames, S species, A attributes of a species, G details of a place, N cells, C channels, D width, H W.
 """
@@ -33,7 +33,7 @@ HEADS = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Pooled:
-    """What the queries found in each frame, before it is named: looks, details of the place, and the mean token."""
+    """Pooled features of each frame, before classification: looks, details of the place, and the mean token."""
 
     looks_BSAD: Tensor
     places_BGD: Tensor
@@ -41,7 +41,7 @@ class Pooled:
 
 
 class Residual(nn.Module):
-    """Two convolutions beside a shortcut."""
+    """Two convolutions with a residual connection."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -59,8 +59,9 @@ class Residual(nn.Module):
 class ReadoutNetwork(nn.Module):
     """A small convolutional network whose cells are pooled by attention, with a query per species and attribute.
 
-    Every attribute has its own query, so that the colour of a hat is looked up where the hat is; where two characters
-    stand, what was found of the species tells whose hat to look for. The heads are shared by all species.
+    Every attribute has its own query, so that the colour of a hat is read where the hat is. The features of the species
+    are added to the queries of its attributes: with two characters they select whose hat to read. All species share
+    the heads.
     """
 
     def __init__(self, width: int = 64, deep: int = 128) -> None:
@@ -75,7 +76,7 @@ class ReadoutNetwork(nn.Module):
         )
         self.coarse = nn.Sequential(_convolution(width, deep, stride=2), nn.ReLU(), Residual(deep))
         self.lift = nn.Conv2d(deep, width, 1)
-        self.paint = nn.PixelUnshuffle(4)  # the cell's own pixels: colours are read from them, not from features alone
+        self.paint = nn.PixelUnshuffle(4)  # the cell's own pixels, to read colours from
         self.tokens = nn.Conv2d(width + 48, deep, 1)
         self.position = nn.Parameter(torch.randn(deep, CELLS, CELLS) * 0.02)
         self.keys = nn.Linear(deep, deep)
@@ -91,7 +92,7 @@ class ReadoutNetwork(nn.Module):
         return self.name(self.look(frames_BCHW))
 
     def look(self, frames_BCHW: Tensor) -> Pooled:
-        """RGB in -1..1 -> what every query finds; that of an absent species means nothing."""
+        """RGB in -1..1 -> pooled features of every query; those of absent species are meaningless."""
         tokens_BND = self._tokens(frames_BCHW)
         count = len(tokens_BND)
         species_BSD = self._pool(tokens_BND, self.look_queries[:, 0].expand(count, -1, -1))
@@ -103,7 +104,7 @@ class ReadoutNetwork(nn.Module):
         return Pooled(looks_BSAD=looks_BSAD, places_BGD=places_BGD, frame_BD=tokens_BND.mean(1))
 
     def name(self, pooled: Pooled) -> dict[str, Tensor]:
-        """Logits of what was found, as `forward` gives them."""
+        """Logits of pooled features, as `forward` returns them."""
         logits = {
             name: head(pooled.looks_BSAD[:, :, index] + self.species)
             for index, (name, head) in enumerate(self.look_heads.items())

@@ -1,6 +1,6 @@
-"""What a story asks of its film: who must look how in which shot, and where. The answers come from readings.
+"""Questions that a story asks about its film: which characters, looks and places each shot must show.
 
-A question belongs to a row of the table, named "group: attribute".
+Readings answer them. A question belongs to a row of the table, named "group: attribute".
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Answer = tuple[str, float]  # row, and whether it is right (or how much of it)
 
 @dataclass(frozen=True, kw_only=True)
 class Appearance:
-    """One actor of one shot. first: its first shot; absence: shots without it since it was last seen."""
+    """One actor of one shot. first: its first shot; absence: number of shots since it was last visible."""
 
     look: CharacterLook
     named: bool
@@ -39,13 +39,13 @@ class Appearance:
 
 
 def answers(story: WorldStory, readings: Sequence[Reading]) -> Iterator[Answer]:
-    """All questions that the story asks, answered by one reading per shot."""
+    """All questions about a story, answered by one reading per shot."""
     for index in range(len(story.shots)):
         yield from answers_at(story, index, readings)
 
 
 def answers_at(story: WorldStory, index: int, readings: Sequence[Reading]) -> Iterator[Answer]:
-    """The questions about one shot, some of which look back at earlier ones."""
+    """All questions about one shot; some refer to earlier shots."""
     shot, reading, cast = story.shots[index], readings[index], _readable(appearances(story, index))
     for appearance in cast:
         yield from _about_character(appearance, reading, readings[appearance.first])
@@ -63,7 +63,7 @@ def appearances(story: WorldStory, index: int) -> list[Appearance]:
 
 
 def _readable(cast: list[Appearance]) -> list[Appearance]:
-    """Those that a reading can tell apart. It reads one look per species, so twins in one shot are not asked about."""
+    """Actors that a reading can distinguish: it has one look per species, so twins in one shot are left out."""
     species = [item.look.species for item in cast]
     return [item for item in cast if species.count(item.look.species) == 1]
 
@@ -76,7 +76,7 @@ def _appearance(story: WorldStory, index: int, look: CharacterLook, named: bool)
 
 
 def compare(wanted: CharacterLook, reading: Reading) -> Iterator[tuple[str, bool]]:
-    """Attribute by attribute, whether the reading shows the look. There is no accessory colour without accessory."""
+    """Attribute by attribute, whether the reading shows the look; without an accessory there is no accessory colour."""
     read, shown = reading.looks[wanted.species], reading.shows(wanted.species)
     yield "species", shown
     yield "colour", read.colour == wanted.colour
@@ -113,7 +113,7 @@ def _about_setting(shot: WorldShot, reading: Reading) -> Answer:
 
 
 def _about_details(story: WorldStory, index: int, readings: Sequence[Reading]) -> Iterator[Answer]:
-    """Against the first made shot of the place which should show the accent object: captions do not give details."""
+    """Compare with the first generated shot that should show the accent object: captions do not describe it."""
     shot = story.shots[index]
     shown = [number for number in range(index) if story.shots[number].place == shot.place]
     shown = [number for number in shown if shows_accent(story.shots[number])]

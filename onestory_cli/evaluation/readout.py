@@ -1,4 +1,4 @@
-"""The read-out: pixels of a storyworld clip -> who is in it, how they look, and where it is.
+"""The read-out: pixels of a storyworld clip -> characters, looks and place.
 
 Shape letters: B clips, P pixel frames, R read frames, S species, H W C pixels.
 """
@@ -36,7 +36,7 @@ PLACE_NAMES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Readout:
-    """A taught network. `accuracy` is its own ceiling: kind of frames -> attribute -> share read right."""
+    """A trained network. `accuracy`: kind of frames -> attribute -> share that it reads right in true films."""
 
     network: ReadoutNetwork
     accuracy: Mapping[str, Mapping[str, float]]
@@ -47,7 +47,7 @@ class Readout:
 
     @torch.inference_mode()
     def view(self, pixels_BPHWC: NDArray[np.uint8], *, batch: int = 32) -> list[View]:
-        """One view per clip. Any frame size that is drawn on a square; other than 64 pixels is resampled."""
+        """One view per clip, of any square frame size; other sizes than 64 pixels are resampled."""
         seen: list[View] = []
         for start in range(0, len(pixels_BPHWC), batch):
             clips = pixels_BPHWC[start : start + batch]
@@ -62,7 +62,7 @@ class Readout:
         return seen
 
     def save(self, folder: Path) -> None:
-        """Weights in fp16 and what they were measured at."""
+        """Write the weights in fp16, and their accuracy."""
         folder.mkdir(parents=True, exist_ok=True)
         state = self.network.state_dict()
         halves = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
@@ -72,14 +72,14 @@ class Readout:
 
 
 def load_readout(folder: Path = WEIGHTS) -> Readout:
-    """The read-out that `Readout.save` wrote.
+    """Load a read-out that `Readout.save` wrote.
 
     Raises:
-        ValueError: it was taught on another vocabulary than that of this version.
+        ValueError: it was trained on another vocabulary than that of this version.
     """
     card = json.loads((folder / "readout.json").read_text(encoding="utf-8"))
     if card["vocabulary"] != _vocabulary():
-        raise ValueError(f"{folder}: the read-out knows another storyworld; teach it anew")
+        raise ValueError(f"{folder}: the read-out was trained on another vocabulary; train it again")
     network = ReadoutNetwork()
     stored = load_file(folder / "readout.safetensors")
     network.load_state_dict(

@@ -1,4 +1,4 @@
-"""What a benchmark found: one frozen value, as JSON, as a table for the console and as Markdown."""
+"""Results of a benchmark, as JSON, as a table for the console and as Markdown."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Row = tuple[str, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Selector:
-    """How often the highest-ranked frame is from a most relevant shot, over shots that have a choice to make.
+    """How often the highest-ranked frame is from a most relevant shot, over shots with a choice.
 
-    chance: a random earlier shot instead; last: the shot before
+    chance: the same for a random earlier shot; last: for the previous shot
     """
 
     first_choice: Estimate
@@ -41,7 +41,7 @@ class BenchmarkResult:
     """Rows by variant (and "ceiling"), differences of the first variant to the others, paired by film; all in percent
     with 95 % intervals.
 
-    films: names each film's story by its content
+    films: a digest of each film's story
     shown: the rows that tables show
     tallies: of every variant and row, the counts of every film, so that a later result can be compared with this one
     frechet: of every variant and the ceiling, the Frechet distance to true frames in features of the read-out
@@ -64,7 +64,7 @@ class BenchmarkResult:
     provenance: Mapping[str, object] = field(default_factory=dict)
 
     def document(self) -> dict[str, object]:
-        """As JSON."""
+        """Return the result as JSON."""
         return {
             "schema": SCHEMA,
             "benchmark": "storyworld",
@@ -87,11 +87,11 @@ class BenchmarkResult:
         }
 
     def table(self) -> list[Row]:
-        """A head and a line per row that is shown."""
+        """The header, and a line per row that is shown."""
         return grid(self.shown, self.rows, self.differences)
 
     def notes(self) -> tuple[str, ...]:
-        """What is to be said under the table."""
+        """Notes below the table."""
         sentence = self.selector.sentence() if self.selector else ""
         read = ", ".join(f"{name.replace('_', ' ')} {value:.1%}" for name, value in self.readout.items())
         distances = ", ".join(f"{name} {value:.3f}" for name, value in self.frechet.items())
@@ -105,7 +105,7 @@ class BenchmarkResult:
         return tuple(note for note in notes if note)
 
     def _baselines(self) -> str:
-        """What to know before `recent` or `last` is taken for a baseline."""
+        """A caveat about `recent` and `last` as baselines."""
         names = sorted({item.policy for item in self.variants} & {"recent", "last"})
         if not names:
             return ""
@@ -118,10 +118,10 @@ def grid(
     shares: Mapping[str, Mapping[str, Estimate]],
     differences: Mapping[str, Mapping[str, Estimate]],
 ) -> list[Row]:
-    """A head and a line per row: its questions, then shares and differences by column.
+    """The header, and a line per row: number of questions, then shares and differences by column.
 
-    Who is not found is left out of some rows, so that columns may have another number of questions: then `n` is the
-    least and the most.
+    Some rows leave out characters that are not found, so the number of questions can differ by column; `n` is then the
+    range.
     """
     lines: list[Row] = [("%", "n", *shares, *differences)]
     for row in rows:
@@ -134,7 +134,7 @@ def grid(
 
 
 def markdown(table: Sequence[Row], notes: Sequence[str] = ()) -> str:
-    """A table for a README."""
+    """Format a table and notes as Markdown."""
     head, *lines = table
     rule = ("---", *["---:"] * (len(head) - 1))
     text = "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *lines))
@@ -149,7 +149,7 @@ def words(item: Estimate, *, digits: int = 0, signed: bool = False) -> str:
     if len(known) == 1:
         return f"{round(known[0], digits) + 0.0:{'+' if signed else ''}.{digits}f}"
     form = f"{'+' if signed else ''}.{digits}f"
-    percent, low, high = (f"{round(value, digits) + 0.0:{form}}" for value in known)  # a rounded zero has no sign
+    percent, low, high = (f"{round(value, digits) + 0.0:{form}}" for value in known)  # avoids -0
     return f"{percent} ({low} to {high})"
 
 

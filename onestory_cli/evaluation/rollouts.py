@@ -1,4 +1,4 @@
-"""The films of a suite and what the read-out sees in them: those that a model makes, and the true ones.
+"""Generate the films of a suite, render the true ones, and read both.
 
 Shape letters: B films, C latent channels, T latent frames, K selected frames, H W.
 """
@@ -27,7 +27,7 @@ from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.stories import shown_before
 from onestory_cli.storyworld.world import WorldConfig, WorldShot
 
-CEILING = "ceiling"  # true films, encoded and decoded: what a perfect transformer would be read as
+CEILING = "ceiling"  # true films after the VAE: the score of a perfect transformer
 
 Progress = Callable[[str, int, int], None]  # what, films done, films in all
 Positions = Sequence[Sequence[int]]  # per shot, the chosen bank positions in order of rank
@@ -35,8 +35,8 @@ Positions = Sequence[Sequence[int]]  # per shot, the chosen bank positions in or
 
 @dataclass(frozen=True, kw_only=True)
 class Conduct:
-    """How the films of a benchmark are made, whatever they remember. batch: most films of a group; workers: how many
-    groups are made at a time; noise_seeds: how many films are generated from each story, with different noise."""
+    """How films are generated, whatever their memory. batch: maximum films per group; workers: groups at a time;
+    noise_seeds: films per story, with different noise."""
 
     schedule: DenoiseConfig
     seed: int = 0
@@ -47,7 +47,7 @@ class Conduct:
 
 @dataclass(frozen=True, kw_only=True)
 class FilmGroup:
-    """Films that one process makes at once; `start` is the place of the first one in its suite."""
+    """Films that one process generates at once; `start` is the index of the first one in its suite."""
 
     films: tuple[BenchmarkFilm, ...]
     start: int
@@ -57,7 +57,7 @@ class FilmGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class SeenFilms:
-    """What was seen in films, one view per shot, and what every shot of each film remembered."""
+    """Views of films, one per shot, and the selections of every shot of each film."""
 
     views: tuple[tuple[View, ...], ...]
     selections: tuple[Positions, ...] = ()
@@ -73,13 +73,13 @@ class Truth:
 
 GenerateGroups = Callable[
     [Sequence[FilmGroup]], Iterable[SeenFilms]
-]  # makes groups of films, here or elsewhere, and tells in their order
+]  # generates groups of films, in this process or others, and yields them in order
 
 
 def generate_films(
     see: GenerateGroups, suite: BenchmarkSuite, variant: Variant, conduct: Conduct, progress: Progress
 ) -> SeenFilms:
-    """See the films that a model makes of the stories' captions."""
+    """Generate films from the stories' captions and view them."""
     views: list[tuple[View, ...]] = []
     selections: list[Positions] = []
     for seen in see(split_into_groups(suite, variant, conduct)):
@@ -90,7 +90,7 @@ def generate_films(
 
 
 def split_into_groups(suite: BenchmarkSuite, variant: Variant, conduct: Conduct) -> tuple[FilmGroup, ...]:
-    """The films of a suite in groups of nearly one size, as many for each worker."""
+    """Split the films of a suite into groups of nearly equal size, the same number for each worker."""
     films = len(suite.films)
     rounds = math.ceil(films / (conduct.batch * conduct.workers))
     size = math.ceil(films / (rounds * conduct.workers))
@@ -101,7 +101,7 @@ def split_into_groups(suite: BenchmarkSuite, variant: Variant, conduct: Conduct)
 
 
 def generate_group(model: LoadedModel, readout: Readout, group: FilmGroup) -> SeenFilms:
-    """Make one group of films, and see them."""
+    """Generate one group of films and view them."""
     chosen: list[Tensor] = []
     with reduced_precision(model):
         shots = [_see(model, readout, made) for made in _roll(model, group, chosen)]
@@ -138,10 +138,10 @@ def _see(model: LoadedModel, readout: Readout, latents_BCTHW: Tensor) -> list[Vi
 def view_true_films(
     model: LoadedModel, readout: Readout, suite: BenchmarkSuite, world: WorldConfig, progress: Progress
 ) -> Truth:
-    """See the true films, as they are rendered and after the model's VAE has encoded and decoded them."""
+    """View the true films, as rendered and after the model's VAE has encoded and decoded them."""
     seen, drawings = [], []
     for done, film in enumerate(suite.films, start=1):
-        views: dict[WorldShot, View] = {}  # a ladder's returns are one shot
+        views: dict[WorldShot, View] = {}  # all returns of a ladder are the same shot
         true: dict[WorldShot, Drawing] = {}
         for shot in dict.fromkeys(film.story.shots):
             pixels = render_shot(shot, world).pixels_THWC
@@ -156,7 +156,7 @@ def view_true_films(
 
 @contextmanager
 def reduced_precision(model: LoadedModel) -> Iterator[None]:
-    """bfloat16 where the device is fast in it: many films are averaged, so that rounding does not matter."""
+    """Use bfloat16 if the device supports it: results average many films, so rounding does not matter."""
     fast = is_fast_in_bfloat16(model.device)
     with warnings.catch_warnings(), torch.autocast(model.device.type, torch.bfloat16, enabled=fast):
         warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")  # a norm, a little slower

@@ -1,4 +1,4 @@
-"""One benchmark from a model's card to a result that says where it comes from."""
+"""Run a benchmark: from a model's card to a result with its provenance."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def measure(
     device: str = "auto",
     emit: Emit = ignore,
 ) -> BenchmarkResult:
-    """Load a model and the read-out, and run a suite of films in its world; with several workers each has both."""
+    """Load a model and the read-out, and run a suite in the model's world; every worker loads both."""
     model, readout = load_model(spec, device), load_readout()
     pace = _Pace(films=len(suite.films) * len(variants) * noise_seeds, emit=emit)
     schedule = DenoiseConfig.of_model(spec, steps=steps)
@@ -60,15 +60,15 @@ def measure(
 
 @dataclass(kw_only=True)
 class _Pace:
-    """Tells how far the films of each variant are, and about how long all made ones will take."""
+    """Reports the progress of each variant and the estimated time for all generated films."""
 
     films: int
     emit: Emit
     started: float = field(default_factory=time.monotonic)
-    before: int = 0  # made for the variants before this one
+    before: int = 0  # films of the previous variants
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        if what == CEILING:  # nothing is made: how long true films take says nothing of the others, nor they of it
+        if what == CEILING:  # true films are rendered, not generated: their time says nothing about the others
             self.emit(DataPrepared(what=f"films, {what}", done=done, total=total))
             return
         made = min(self.before + done, self.films)

@@ -1,4 +1,4 @@
-"""Shares with 95 % intervals: stories are drawn again, since the shots of one story stand or fall together.
+"""Shares with 95 % intervals from a bootstrap over stories, because shots of one story are not independent.
 
 Shape letters: Z stories, R redraws.
 """
@@ -37,9 +37,9 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """Per story, how many questions of one kind were asked and how many were answered right; both (Z,).
+    """Per story, how many questions of one kind there are and how many have the right answer; both (Z,).
 
-    An answer may be a number, as a cosine is; then `right_Z` is their sum, and the share is their mean.
+    An answer can be a number, such as a cosine; then `right_Z` is their sum, and the share is their mean.
     """
 
     asked_Z: Floats
@@ -55,16 +55,16 @@ class Tally:
         return bool(np.array_equal(self.right_Z, self.right_Z.round()))
 
     def of(self, stories: Sequence[int]) -> Tally:
-        """The same question in some of the stories."""
+        """The same tally for some of the stories."""
         return Tally(asked_Z=self.asked_Z[list(stories)], right_Z=self.right_Z[list(stories)])
 
     def document(self) -> dict[str, list[float]]:
-        """As JSON; from it `read_tally` makes an equal one but for rounding."""
+        """Return the tally as JSON, rounded; `read_tally` reads it."""
         return {"asked": self.asked_Z.astype(int).tolist(), "right": [round(item, 4) for item in self.right_Z.tolist()]}
 
 
 def tally(answers: Sequence[Sequence[float]]) -> Tally:
-    """From the answers of every story: 1 or True is right, parts count as parts."""
+    """Count the answers of every story: 1 or True is right, fractions count as fractions."""
     return Tally(
         asked_Z=np.array([len(story) for story in answers], np.float64),
         right_Z=np.array([sum(story) for story in answers], np.float64),
@@ -72,7 +72,7 @@ def tally(answers: Sequence[Sequence[float]]) -> Tally:
 
 
 def read_tally(document: Mapping[str, Sequence[float]]) -> Tally:
-    """What `Tally.document` wrote."""
+    """Read what `Tally.document` returned."""
     return Tally(asked_Z=np.array(document["asked"], np.float64), right_Z=np.array(document["right"], np.float64))
 
 
@@ -110,7 +110,7 @@ def wilson(right: float, n: int) -> tuple[float, float]:
 
 
 def difference(first: Tally, second: Tally, *, seed: int = 0) -> Estimate:
-    """First share minus second, paired: both are redrawn with the same stories."""
+    """First share minus second, paired: both use the same redraws of stories."""
     if first.n == 0 or second.n == 0:
         return Estimate(percent=None, low=None, high=None, n=0)
     stories, n = len(first.asked_Z), min(first.n, second.n)
@@ -123,14 +123,14 @@ def difference(first: Tally, second: Tally, *, seed: int = 0) -> Estimate:
 
 @lru_cache(maxsize=8)
 def redraws(stories: int, seed: int) -> Floats:
-    """How often each story is in each redraw, (R, Z)."""
+    """(R, Z): how often each redraw contains each story."""
     return (
         np.random.default_rng(seed).multinomial(stories, np.full(stories, 1 / stories), size=REDRAWS).astype(np.float64)
     )
 
 
 def _shares(item: Tally, weights_RZ: Floats) -> Floats:
-    """NaN for a redraw in which nothing was asked."""
+    """(R,) shares; NaN for a redraw without questions."""
     asked = weights_RZ @ item.asked_Z
     return np.divide(weights_RZ @ item.right_Z, asked, out=np.full(len(asked), np.nan), where=asked > 0)
 

@@ -1,4 +1,4 @@
-"""The storyworld benchmark: held-out stories, every shot made from the made shots before it, read and compared."""
+"""The storyworld benchmark: films of held-out stories, each shot generated from the generated shots before it."""
 
 from __future__ import annotations
 
@@ -46,8 +46,10 @@ def evaluate(
     progress: Progress = lambda what, done, total: None,
     see: GenerateGroups | None = None,
 ) -> BenchmarkResult:
-    """Make every film once per variant, with the same noise, and once from the true renderer, and compare what all of
-    them show with the stories. `see` makes the films elsewhere, with the same model and read-out."""
+    """Generate every film once per variant, with the same noise, and compare it and the true film with the story.
+
+    `see` generates films in other processes, with the same model and read-out.
+    """
     started = time.monotonic()
     see = see or partial(map, partial(generate_group, model, readout))
     seen = {item.name: _see_all(see, suite, item, conduct, progress) for item in variants}
@@ -107,7 +109,7 @@ def tally_rows(
 
 
 def _rows(suite: BenchmarkSuite) -> list[str]:
-    """All rows that the suite can ask, part by part."""
+    """All rows of a suite, part by part."""
     names = dict.fromkeys(part.name for film in suite.films for part in film.parts)
     return [row_of(name, row) for name in names for row in (*ROWS, *MEASURES, *DRAWN)]
 
@@ -119,13 +121,13 @@ def _shares(rows: Mapping[str, Tally], asked: Sequence[str]) -> dict[str, Estima
 def _selector(
     suite: BenchmarkSuite, variants: Sequence[Variant], seen: Mapping[str, Sequence[SeenFilms]], *, frames: int
 ) -> Selector | None:
-    """Only films of the adaptive policy show what the selector ranks first; the first such variant is judged."""
+    """Score the selector on the first variant with the adaptive policy; others do not show its ranking."""
     adaptive = [item.name for item in variants if item.policy == "adaptive"]
     return score_selector(suite.films, seen[adaptive[0]][0].selections, frames=frames) if adaptive else None
 
 
 def score_selector(films: Sequence[BenchmarkFilm], selections: Sequence[Positions], *, frames: int) -> Selector:
-    """Compare the highest-ranked frame of every shot that is asked about with the stories' own relevance.
+    """Compare the highest-ranked frame of every asked shot with the relevance that the story states.
 
     `frames` is the number of latent frames in a shot.
     """

@@ -1,6 +1,6 @@
-"""What is measured: which films are made, and which parts of them are asked about under which name.
+"""Suites: which films are generated, and which parts of them count for which rows.
 
-A suite is a function and a row of `SUITES`.
+A suite is a function and an entry of `SUITES`.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from onestory_cli.storyworld.world import HELD_OUT, WorldConfig, WorldStory
 
 SHOTS = 6
 LENGTHS = (10, 20, 50, 100)
-WINDOW = 5  # shots up to each length that are asked about: one alone would be one question a story
+WINDOW = 5  # shots measured up to each length; with one there would be one question per story
 
 
 @dataclass(frozen=True, kw_only=True)
 class FilmPart:
-    """A story within a film. shots: which of the film's shots tell it; asked: which of the story's are asked about;
-    name: goes before the names of the rows, unless it is empty."""
+    """A story within a film. shots: the film's shots that belong to it; asked: the story's shots that are measured;
+    name: prefix of the row names, or empty."""
 
     name: str
     story: WorldStory
@@ -44,7 +44,7 @@ class FilmPart:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkFilm:
-    """What is made of one story. visible: per shot, the earlier shots that it may remember; None is all of them."""
+    """A film of one story. visible: per shot, the earlier shots that it can remember; None means all."""
 
     story: WorldStory
     parts: tuple[FilmPart, ...]
@@ -52,15 +52,15 @@ class BenchmarkFilm:
 
     @property
     def key(self) -> str:
-        """Names the story by its content: two benchmarks can be compared where they have the same."""
+        """A digest of the story, by which two results are paired."""
         return hashlib.sha256(_content(self.story).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkSuite:
-    """Films of one kind. All have the same number of shots and the same visibility, so that they are made together.
+    """Films of one kind, with equal numbers of shots and equal visibility, so that they can be generated in batches.
 
-    rows: those that tables show, in their order; a result has all
+    rows: the rows of tables, in order; a result contains all rows
     """
 
     name: str
@@ -69,7 +69,7 @@ class BenchmarkSuite:
 
 
 def film_answers(film: BenchmarkFilm, views: Sequence[View], true: Sequence[Drawing]) -> Iterator[Answer]:
-    """All that is asked of a film, answered by one view per shot; `true` is how the true film is drawn."""
+    """All answers about a film, from one view per shot; `true` are the drawings of the true film."""
     for part in film.parts:
         seen = [views[shot] for shot in part.shots]
         readings = [view.reading for view in seen]
@@ -81,12 +81,12 @@ def film_answers(film: BenchmarkFilm, views: Sequence[View], true: Sequence[Draw
 
 
 def row_of(part: str, row: str) -> str:
-    """The row of a part of a film."""
+    """The name of a row for a part of a film."""
     return f"{part}, {row}" if part else row
 
 
 def stories(count: int, world: WorldConfig, *, first: int = HELD_OUT) -> BenchmarkSuite:
-    """Stories of six shots as they were trained on, mixed, with new casts."""
+    """Stories of six shots as in training, with new casts."""
     made = (make_story(first + index, world, shots=SHOTS) for index in range(count))
     return BenchmarkSuite(name="stories", films=tuple(_whole(story) for story in made), rows=_STORY_ROWS)
 
@@ -103,7 +103,7 @@ def patterns(count: int, world: WorldConfig, *, first: int = HELD_OUT) -> Benchm
 
 
 def ladder(count: int, world: WorldConfig, *, first: int = HELD_OUT, gaps: Sequence[int] = GAPS) -> BenchmarkSuite:
-    """A character and a place come back after so many shots of others; only the shot of the return is asked about."""
+    """A character and a place return after a gap of other shots; only the returning shot is measured."""
     films = []
     for index in range(count):
         made = ladder_story(first + index, world, gaps=gaps)
@@ -116,7 +116,7 @@ def ladder(count: int, world: WorldConfig, *, first: int = HELD_OUT, gaps: Seque
 def length(
     count: int, world: WorldConfig, *, first: int = HELD_OUT, lengths: Sequence[int] = LENGTHS
 ) -> BenchmarkSuite:
-    """Long films, asked about the last shots up to each length."""
+    """Long films, measured in the last shots up to each length."""
     films = []
     for index in range(count):
         story = make_story(first + index, world, shots=max(lengths))

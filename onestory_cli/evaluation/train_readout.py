@@ -24,17 +24,17 @@ from onestory_cli.storyworld.visibility import shows_accent, shows_sun, side
 from onestory_cli.storyworld.vocabulary import ACCESSORIES, COLOURS, SPECIES
 from onestory_cli.storyworld.world import WorldConfig, WorldShot
 
-UNSEEN = -1  # a label that a frame cannot tell; no loss is taken there
-SEED = 5_000_000  # stories from here on are neither trained on nor evaluated on
+UNSEEN = -1  # label of what a frame does not show; it adds no loss
+SEED = 5_000_000  # stories from this seed on are neither training nor evaluation data of models
 EXAM_SEED = 6_000_000
-CROWD = 3  # extra weight of shots with two characters: they alone teach whose hat it is
+CROWD = 3  # additional weight of shots with two characters: only they teach whose hat it is
 
 Progress = Callable[[int, float], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadoutData:
-    """Clips and their shots."""
+    """Clips and the shots that they show."""
 
     pixels_BPHWC: NDArray[np.uint8]
     shots: tuple[WorldShot, ...]
@@ -46,7 +46,7 @@ class ReadoutData:
 
 
 def render_readout_data(seeds: Iterable[int], config: WorldConfig, *, frames: int = 5) -> ReadoutData:
-    """All shots of the stories of these seeds; few frames of a shot tell as much as many."""
+    """Render all shots of these stories; a few frames per shot are as informative as many."""
     config = replace(config, frames=frames)
     # all looks, because the read-out is asked about held-out ones too; no twins, because its labels go by species
     world = replace(config, combinations="all")
@@ -55,7 +55,7 @@ def render_readout_data(seeds: Iterable[int], config: WorldConfig, *, frames: in
 
 
 def label(shot: WorldShot) -> dict[str, list[int] | int]:
-    """What there is to read in a shot: a list over species for looks, a number for places."""
+    """Labels of a shot: a list over species for looks, a number for places."""
     looks: dict[str, list[int]] = {name: [UNSEEN] * len(SPECIES) for name in LOOKS}
     looks["species"] = [0] * len(SPECIES)
     for actor in shot.actors:
@@ -76,7 +76,7 @@ def label(shot: WorldShot) -> dict[str, list[int] | int]:
 
 
 def loss(logits: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> Tensor:
-    """Sum over attributes of the mean cross-entropy where the frame tells; presence is a logit per species."""
+    """Sum over attributes of the mean cross-entropy where there is a label; presence is a logit per species."""
     presence = functional.binary_cross_entropy_with_logits(logits["species"][..., 0].float(), labels["species"].float())
     total = presence * len(SPECIES)
     for name, target in labels.items():
@@ -87,7 +87,7 @@ def loss(logits: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> Tensor:
 
 
 def degrade(frames_BCHW: Tensor, noise: torch.Generator) -> Tensor:
-    """Blur, noise, contrast, brightness and a colour cast, each drawn anew: per batch the blur, per frame the rest."""
+    """Random blur per batch; random noise, contrast, brightness and colour cast per frame."""
     size, count = frames_BCHW.shape[-1], len(frames_BCHW)
     small = int(torch.randint(size * 5 // 8, size + size // 8, (1,), generator=noise))
     if small < size:
@@ -109,7 +109,7 @@ def train_readout(
     seed: int = 0,
     progress: Progress = lambda step, value: None,
 ) -> ReadoutNetwork:
-    """Teach a network, or go on with one; every set of lessons has the same share of the frames.
+    """Train a network, new or existing; every dataset contributes the same share of the frames.
 
     `progress(step, loss)` is called after each step.
     """
@@ -133,7 +133,7 @@ def train_readout(
 
 
 def measure_accuracy(readout: Readout, lessons: ReadoutData) -> dict[str, float]:
-    """Share of clips (of actors, for looks) whose attribute is read right."""
+    """The share of clips (of actors, for looks) whose attribute is read right."""
     right: dict[str, list[bool]] = {}
     for shot, reading in zip(lessons.shots, readout.read(lessons.pixels_BPHWC), strict=True):
         for name, hit in _marks(shot, reading):

@@ -1,4 +1,4 @@
-"""What is compared: one column of the table each. No torch here: a command line is refused before anything loads."""
+"""Variants to compare, one per column. No torch here: invalid command lines are rejected before anything loads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Switch = tuple[bool, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A way to remember. frames: K; budget: in latent frames of tokens; guidance: that of the memory."""
+    """Memory settings of a column. frames: K; budget: in latent frames of tokens; guidance: memory guidance scale."""
 
     name: str
     policy: str
@@ -27,7 +27,7 @@ def by_policy(policies: Sequence[str], budgets: Sequence[float], *, frames: int)
     """Every policy at every budget, named by what differs.
 
     Raises:
-        ValueError: a policy that there is not.
+        ValueError: unknown policy.
     """
     for policy in policies:
         if policy not in POLICIES:
@@ -41,8 +41,8 @@ def by_policy(policies: Sequence[str], budgets: Sequence[float], *, frames: int)
 def by_part(selector: Switch, conditioner: Switch, budgets: Sequence[float], *, frames: int) -> tuple[Variant, ...]:
     """Selector and conditioner on or off at one budget (OneStory, Table 2a).
 
-    Without selector the latest frames condition instead of the most relevant; without conditioner all that condition
-    are of the finest level, so that only as many fit as the budget has frames. At a budget of 1 neither is the last
+    Without the selector, the latest frames are used instead of the most relevant; without the conditioner, all frames
+    are at the finest level, so that the budget limits their number. At a budget of 1, without both, that is the last
     frame alone, as in the paper.
 
     Raises:
@@ -65,7 +65,7 @@ def by_part(selector: Switch, conditioner: Switch, budgets: Sequence[float], *, 
 
 
 def by_guidance(variants: Sequence[Variant], guidances: Sequence[float]) -> tuple[Variant, ...]:
-    """Every variant with every guidance of the memory, named by what differs."""
+    """Every variant at every scale of memory guidance, named by what differs."""
     if len(guidances) == 1:
         return tuple(replace(variant, guidance=guidances[0]) for variant in variants)
     return tuple(

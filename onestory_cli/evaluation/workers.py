@@ -1,4 +1,4 @@
-"""Several processes that make the films of a benchmark, each with a model and a read-out of its own."""
+"""A pool of processes that generate the films of a benchmark, each with its own model and read-out."""
 
 from __future__ import annotations
 
@@ -21,13 +21,18 @@ from onestory_cli.models.load import LoadedModel, load_model
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.utils.workers import WorkerShare, own_device, split_threads
 
-_load: list[Callable[[], tuple[LoadedModel, Readout]]] = []  # what a worker works with
+_load: list[
+    Callable[[], tuple[LoadedModel, Readout]]
+] = []  # the model and the read-out of this worker, loaded on first use
 
 
 @contextmanager
 def worker_pool(spec: ModelSpec, device: str, workers: int) -> Iterator[GenerateGroups]:
-    """What makes groups of films in `workers` processes. They are spawned, so that none inherits a GPU's or a
-    thread's state, and none outlives the block, or the process that it is in."""
+    """Yield a function that generates groups of films in `workers` processes.
+
+    Processes are spawned, so that they do not inherit GPU or thread state. They exit at the end of the block, or when
+    the parent process dies.
+    """
     context = get_context("spawn")
     shares: SimpleQueue[WorkerShare] = context.SimpleQueue()
     for place in range(workers):
@@ -37,34 +42,36 @@ def worker_pool(spec: ModelSpec, device: str, workers: int) -> Iterator[Generate
         try:
             yield lambda groups: _hear(pool, groups)
         except BaseException:
-            ours.close()  # a group takes minutes, and nobody wants it any more
+            ours.close()  # groups take minutes, and their results are not needed any more
             raise
 
 
 def _hear(pool: ProcessPoolExecutor, groups: Sequence[FilmGroup]) -> Iterator[SeenFilms]:
-    """What is seen in the groups, in their order.
+    """Views of the groups, in order.
 
     Raises:
-        OnestoryError: U607 when a worker was killed.
+        OnestoryError: U607 if a worker was killed.
     """
     try:
         yield from pool.map(_see, groups)
     except BrokenProcessPool as fault:
-        message = "a process that made films was killed, most likely because memory ran out"
-        raise OnestoryError("U607", message, help="give fewer --workers", exit=ExitCode.MACHINE) from fault
+        message = "a worker process was killed, probably because memory ran out"
+        raise OnestoryError("U607", message, help="use fewer --workers", exit=ExitCode.MACHINE) from fault
 
 
 def _start(spec: ModelSpec, shares: SimpleQueue[WorkerShare], alive: Connection) -> None:
-    """A worker's first deed. It ends with whoever hired it, however that ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the first process ends the others
+    """Worker initializer. The worker exits when its parent dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all processes; the parent stops the workers
     threading.Thread(target=_leave, args=(alive,), daemon=True).start()
     share = shares.get()
     split_threads(share)
-    _load.append(cache(lambda: (load_model(spec, own_device(share)), load_readout())))  # a fault of it is its group's
+    _load.append(
+        cache(lambda: (load_model(spec, own_device(share)), load_readout()))
+    )  # loading errors are raised for the group
 
 
 def _leave(alive: Connection) -> None:
-    """End this process once the other end of the pipe is closed, which its owner's death does as well."""
+    """Exit when the other end of the pipe is closed, which also happens when its owner dies."""
     alive.poll(None)
     os._exit(1)
 

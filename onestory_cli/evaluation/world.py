@@ -1,4 +1,4 @@
-"""Which part of the storyworld a model is asked about."""
+"""The part of the storyworld that a model knows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def world_of(spec: ModelSpec) -> WorldConfig:
     """The part of the storyworld whose words the model knows, at its size and length.
 
     Raises:
-        ValueError: the model knows too few of them for a story.
+        ValueError: the model knows too few words for a story.
     """
     known = set(vocabulary.WORDS if spec.words is None else spec.words)
     settings = vocabulary.SETTINGS.items()

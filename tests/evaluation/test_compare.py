@@ -69,7 +69,7 @@ def test_other_settings_are_told(tmp_path: Path) -> None:
     films = {"a": [1.0], "b": [0.0]}
     comparison = compare_results(result(films), read_other(written(result(films, steps=24), tmp_path / "then.json")))
     assert comparison.unequal == ("steps",)
-    assert comparison.note().endswith("paired over 2 stories; made with other steps")
+    assert comparison.note().endswith("paired over 2 stories; different steps")
 
 
 def test_another_memory_is_told_and_a_guidance_that_no_column_has_is_not(tmp_path: Path) -> None:
@@ -125,9 +125,9 @@ def test_what_is_no_result_is_refused(tmp_path: Path, text: str) -> None:
     [
         ({"tallies": []}, "[] is not of type 'object'"),
         ({"tallies": {"adaptive": {ROW: {"asked": [1, 1]}}}}, "'right' is a required property"),
-        ({"films": ["a", "b", "c"]}, "it names 3 films, and counts others"),
-        ({"variants": []}, "it does not tell how adaptive was made"),
-        ({"benchmark": "videos"}, "the scores of a film, not of a model"),
+        ({"films": ["a", "b", "c"]}, "it lists 3 films, but has other numbers"),
+        ({"variants": []}, "there is no variant named adaptive"),
+        ({"benchmark": "videos"}, "a result of a film, not of a model"),
         ({"schema": "onestory.evaluation.v2"}, "'onestory.evaluation.v1' was expected"),
     ],
 )
