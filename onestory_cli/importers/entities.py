@@ -23,7 +23,7 @@ _PERSON_FIRST = re.compile(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entity:
+class ScriptEntity:
     """`look` is the whole look, which starts with the name; `written` is how a prompt writes it out, or ""."""
 
     name: str
@@ -32,17 +32,17 @@ class Entity:
     written: str = ""
 
 
-def described(name: str, kind: str, description: str) -> Entity:
+def described(name: str, kind: str, description: str) -> ScriptEntity:
     """An entity with a description such as "Man with short hair.": "Min-jun, a man with short hair"."""
     words = " ".join(description.split()).rstrip(". ")
     if words and words[:1].isupper() and not words[1:2].isupper():
         words = words[0].lower() + words[1:]
     if _PERSON_FIRST.match(words):
         words = f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
-    return Entity(name=name, kind=kind, look=f"{name}, {words}" if words else name)
+    return ScriptEntity(name=name, kind=kind, look=f"{name}, {words}" if words else name)
 
 
-def named_in(prompts: Sequence[str], others: Iterable[str] = ()) -> list[Entity]:
+def named_in(prompts: Sequence[str], others: Iterable[str] = ()) -> list[ScriptEntity]:
     """Characters of prompts without a list: names in three or more prompts that some text describes.
 
     `others` are texts that may describe them too, such as those of first frames.
@@ -56,7 +56,7 @@ def named_in(prompts: Sequence[str], others: Iterable[str] = ()) -> list[Entity]
         used = sum(bool(re.search(rf"\b{re.escape(name)}\b", prompt)) for prompt in prompts)
         written = _description(name, (*prompts, *others)) if used >= MIN_PROMPTS else ""
         if written:
-            found.append(Entity(name=name, kind="character", look=written.rstrip(","), written=written))
+            found.append(ScriptEntity(name=name, kind="character", look=written.rstrip(","), written=written))
     return found
 
 
@@ -82,8 +82,8 @@ def _description(name: str, texts: Iterable[str]) -> str:
 class Registry:
     """Declares entities and refers to them in prompts."""
 
-    def __init__(self, entities: Iterable[Entity], names: Names) -> None:
-        self._entities: dict[str, Entity] = {}
+    def __init__(self, entities: Iterable[ScriptEntity], names: Names) -> None:
+        self._entities: dict[str, ScriptEntity] = {}
         for entity in islice(entities, MAX_ENTITIES):
             self._entities.setdefault(entity.name, entity)
         self._ids = {name: names.new(name, otherwise=item.kind) for name, item in self._entities.items()}

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from onestory_cli.importers.draft import MAX_SHOTS, Draft, DraftShot, ImportReport
-from onestory_cli.importers.entities import Entity, Registry, described, named_in
+from onestory_cli.importers.entities import Registry, ScriptEntity, described, named_in
 from onestory_cli.importers.names import Names
 from onestory_cli.importers.values import Node
 
@@ -74,7 +74,7 @@ def _scene_of_storymem(scene: Node, number: str, ids: Names, report: ImportRepor
         )
 
 
-def _entities(source: Node) -> list[Entity]:
+def _entities(source: Node) -> list[ScriptEntity]:
     """The characters and places of `_name_map` and `entity_descriptions`, in the order of their labels."""
     names = source.strings("_name_map")
     descriptions: dict[str, str] = {}
@@ -153,7 +153,7 @@ def _global_caption(source: Node, report: ImportReport) -> str:
 
 
 def _draft(
-    source: Node, report: ImportReport, title: str, prompts: Sequence[_Prompt], entities: Sequence[Entity] = ()
+    source: Node, report: ImportReport, title: str, prompts: Sequence[_Prompt], entities: Sequence[ScriptEntity] = ()
 ) -> Draft:
     """The whole draft. Texts other than shots become a note."""
     name, overview = source.text(title), source.text("story_overview")

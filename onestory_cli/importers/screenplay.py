@@ -87,7 +87,7 @@ def _title_page(screenplay: Screenplay, report: ImportReport) -> tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Place:
+class _HeadingPlace:
     """A place of a heading: "the house", "interior"; and the time of day in words, or ""."""
 
     name: str
@@ -96,7 +96,7 @@ class _Place:
 
 
 @dataclass
-class _Open:
+class _OpenShot:
     """The shot under construction. `setting` is an id, or ""; `time` is the time of day in words, or ""."""
 
     line: int
@@ -113,13 +113,13 @@ class _ShotBuilder:
 
     def __init__(self, people: People, names: Names, report: ImportReport) -> None:
         self._people, self._names, self._report = people, names, report
-        self._places: dict[tuple[str, str], _Place] = {}
+        self._places: dict[tuple[str, str], _HeadingPlace] = {}
         self._sides: Counter[str] = Counter()  # interior and exterior settings of a place
         self._ids: dict[tuple[str, str], str] = {}
         self._times: dict[str, str] = {}  # last time of day by place; "" is that of the last heading
         self._shots: list[DraftShot] = []
         self._shots_at: Counter[str] = Counter()
-        self._open: _Open | None = None
+        self._open: _OpenShot | None = None
         self._setting = self._time = ""
         self._empty_heading = 0  # line of a heading that has no shot yet, or 0
         self._ahead: dict[str, list[str]] = {}  # notes for the next shot
@@ -193,7 +193,7 @@ class _ShotBuilder:
         if name:
             self._setting = self._setting_of(place, element.line)
 
-    def _setting_of(self, place: _Place, line: int) -> str:
+    def _setting_of(self, place: _HeadingPlace, line: int) -> str:
         """The id of the setting of a place, which DAY and NIGHT share."""
         key = (place.name.casefold(), place.where)
         if key not in self._places:
@@ -204,9 +204,9 @@ class _ShotBuilder:
             self._report.limit("look", f"{place.name}, {place.where}", "", line=line)
         return self._ids[key]
 
-    def _start(self, line: int, caption: str) -> _Open:
+    def _start(self, line: int, caption: str) -> _OpenShot:
         self._close(established=True)
-        self._open = _Open(line=line, setting=self._setting, time=self._time, caption=caption, notes=self._ahead)
+        self._open = _OpenShot(line=line, setting=self._setting, time=self._time, caption=caption, notes=self._ahead)
         self._ahead, self._empty_heading = {}, 0
         return self._open
 
@@ -234,7 +234,7 @@ class _ShotBuilder:
         """Finish the open shot. A heading without action becomes a shot of its place."""
         shot, self._open = self._open, None
         if shot is None and self._empty_heading and self._setting and not established:
-            shot = _Open(line=self._empty_heading, setting=self._setting, time=self._time, notes=self._ahead)
+            shot = _OpenShot(line=self._empty_heading, setting=self._setting, time=self._time, notes=self._ahead)
             self._ahead, self._empty_heading = {}, 0
         if shot is None:
             return
@@ -254,7 +254,7 @@ def _note(element: Element) -> str:
     return f"a {element.kind}" if element.closed else "an unclosed note, which ends at the next empty line,"
 
 
-def _sentences(shot: _Open) -> str:
+def _sentences(shot: _OpenShot) -> str:
     """The caption: action, speakers, place and time."""
     parts = [shot.caption] if shot.caption else []
     if parts and parts[0][-1] not in ".!?…":
@@ -265,7 +265,7 @@ def _sentences(shot: _Open) -> str:
     return " ".join(parts) or "An empty scene."
 
 
-def _place_of_heading(words: str) -> _Place:
+def _place_of_heading(words: str) -> _HeadingPlace:
     """The place of a heading: "EXT. HARBOUR - NIGHT" is the harbour, exterior, at night."""
     prefix = PREFIX.match(words)
     where = _where(prefix["where"]) if prefix else ""
@@ -278,7 +278,7 @@ def _place_of_heading(words: str) -> _Place:
         parts[-1], time = comma[1], comma[2].lower()
     name = " - ".join(parts)
     name = name.lower() if name.isupper() else name
-    return _Place(name=name, where=where, time=_TIMES.get(time, time))
+    return _HeadingPlace(name=name, where=where, time=_TIMES.get(time, time))
 
 
 def _where(prefix: str) -> str:

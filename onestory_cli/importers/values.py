@@ -33,14 +33,14 @@ class Node:
     def text(self, key: str, *, required: bool = False, lines: bool = False) -> str:
         """A text on one line, or "". With `lines` line breaks stay."""
         value = self._take(key, required)
-        return "" if value is _MISSING or value is None else self._as_text(value, self.at(key), lines=lines)
+        return "" if value is _MISSING or value is None else _as_text(value, self.at(key), self._report, lines=lines)
 
     def number(self, key: str) -> str:
         """A whole number or a text, as text, or ""."""
         value = self._take(key, False)
         if value is _MISSING or value is None:
             return ""
-        return str(value) if type(value) is int else self._as_text(value, self.at(key))
+        return str(value) if type(value) is int else _as_text(value, self.at(key), self._report)
 
     def texts(self, key: str, *, required: bool = False, lines: bool = False) -> list[str]:
         """A list of texts; a single text becomes a list. `lines` is as in `text`."""
@@ -48,7 +48,9 @@ class Node:
         if value is _MISSING or value is None:
             return []
         items = value if isinstance(value, list) else [value]
-        return [self._as_text(item, f"{self.at(key)}[{index}]", lines=lines) for index, item in enumerate(items)]
+        return [
+            _as_text(item, f"{self.at(key)}[{index}]", self._report, lines=lines) for index, item in enumerate(items)
+        ]
 
     def flags(self, key: str) -> list[bool]:
         """A list of booleans; a single one becomes a list."""
@@ -112,11 +114,13 @@ class Node:
             self._report.fault(f'"{key}" is missing', self.where or "the whole file")
         return self._values.get(key, _MISSING)
 
-    def _as_text(self, value: Any, where: str, *, lines: bool = False) -> str:
-        if isinstance(value, str):
-            return value.strip() if lines else " ".join(value.split())
-        self._report.fault("expected text", where)
-        return ""
+
+def _as_text(value: Any, where: str, report: ImportReport, *, lines: bool = False) -> str:
+    """A value that must be text, on one line unless `lines`; "" after reporting I702 for anything else."""
+    if isinstance(value, str):
+        return value.strip() if lines else " ".join(value.split())
+    report.fault("expected text", where)
+    return ""
 
 
 def read_json(content: str, text: Text, report: ImportReport, *, start: int = 0) -> Node:

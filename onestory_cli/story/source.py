@@ -238,20 +238,15 @@ class _Composer:
             return _WORDS[text]
         number = _NUMBER.fullmatch(text)
         if number is None:
-            self._check_space(text, event)
+            match = ODD_SPACE_AFTER_KEY.match(text)
+            if match and len(self.findings) < MAX_FINDINGS:
+                self.findings.append(odd_space(self.text, _span(event)[0] + match.start("space")))
             return text
         if len(text) > MAX_DIGITS:
             message = f"{shorten(text, 24)} has more than {MAX_DIGITS} digits"
             self._find("S115", message, _span(event), "use a smaller number, or quotes if it is text")
             return 0
         return float(text) if number[1] else int(text)
-
-    def _check_space(self, text: str, event: yaml.ScalarEvent) -> None:
-        """S117 for `key:value` that is text, because a no-break space follows the colon."""
-        if match := ODD_SPACE_AFTER_KEY.match(text):
-            start = _span(event)[0] + match.start("space")
-            if len(self.findings) < MAX_FINDINGS:
-                self.findings.append(odd_space(self.text, start))
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         help = f'write the value out ({_SHARED}), or put text that starts with "*" in quotes'
