@@ -17,6 +17,9 @@ from onestory_cli.events import BatchEnded, BatchStarted, Emit, FilmEnded, ignor
 from onestory_cli.planning.jobs import Plan
 from onestory_cli.rendering.options import never_stop
 from onestory_cli.store.disk import Disk
+from onestory_cli.store.lock import locked
+
+_LOCK = ".batch.lock"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +53,15 @@ def run_batch(
     A failed film does not stop the others unless `fail_fast`. When `stop()` becomes true, all stop within one step.
 
     Raises:
-        OnestoryError: B804 if no worker starts, R4xx if `out` cannot be written.
+        OnestoryError: B804 if no worker starts, R401 if another batch writes to `out`, R4xx if it cannot be written.
     """
-    batch = _Batch(planned, out, backend, emit)
+    Disk().make_folder(out)
+    with locked(out / _LOCK, Disk()):
+        return _run_locked(_Batch(planned, out, backend, emit), stop=stop, fail_fast=fail_fast)
+
+
+def _run_locked(batch: _Batch, *, stop: Callable[[], bool], fail_fast: bool) -> BatchResult:
+    planned, backend, emit = batch.planned, batch.backend, batch.emit
     emit(
         BatchStarted(
             films=len(planned),
@@ -75,21 +84,20 @@ class _Batch:
     """Outcomes so far, written to batch.json at each change."""
 
     def __init__(self, planned: Sequence[PlannedFilm], out: Path, backend: Backend, emit: Emit) -> None:
-        self._planned, self._out, self._backend, self._emit = planned, out, backend, emit
+        self.planned, self._out, self.backend, self.emit = planned, out, backend, emit
         self._disk, self._began = Disk(), time.monotonic()
         self.outcomes: dict[str, Outcome] = {}
-        self._disk.make_folder(out)
         self._write()
 
     def prepare(self) -> list[BatchFilm]:
         """Write the plans into the run directories; return the films that succeeded, record the errors of others."""
         ready = []
-        for item in self._planned:
+        for item in self.planned:
             try:
                 prepare(item.film, item.plan)
             except OnestoryError as fault:
                 self.end(item.film.name, Outcome.of(fault))
-                self._emit(_failed_before_start(item.film, fault))
+                self.emit(_failed_before_start(item.film, fault))
             else:
                 ready.append(item.film)
         return ready
@@ -99,9 +107,9 @@ class _Batch:
         self._write()
 
     def result(self) -> BatchResult:
-        rows = rows_of([item.film for item in self._planned], self.outcomes)
+        rows = rows_of([item.film for item in self.planned], self.outcomes)
         seconds = time.monotonic() - self._began
-        return BatchResult(rows=rows, where=self._backend.where, workers=self._backend.workers, seconds=seconds)
+        return BatchResult(rows=rows, where=self.backend.where, workers=self.backend.workers, seconds=seconds)
 
     def _write(self) -> None:
         self.result().write(self._out, self._disk)

@@ -161,6 +161,15 @@ RUN = (
         good="onestory render film.story.yaml --run /other-disk/film.run",
     ),
     Code(
+        code="R421",
+        title="The run directory was moved or deleted",
+        explanation="While a command was writing to a run directory, the directory or its lock file was moved, deleted "
+        "or replaced. The command stopped instead of creating a second directory in the old place. Finished shots are "
+        "in the moved directory.",
+        bad="onestory render film.story.yaml & mv film.run other.run",
+        good="onestory resume other.run",
+    ),
+    Code(
         code="I701",
         title="An unknown format",
         explanation="`onestory import` recognises formats by the suffix of the file or by its keys, and recognises "

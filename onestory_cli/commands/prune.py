@@ -26,6 +26,7 @@ def command(
     unused: Annotated[
         bool, flag("--unused", help="Remove everything that the current story does not use [default].")
     ] = False,
+    damaged: Annotated[bool, flag("--damaged", help="Remove only damaged takes that were set aside.")] = False,
     dry_run: Annotated[bool, flag("--dry-run", help="List what would be removed, and remove nothing.")] = False,
     json: Json = False,
 ) -> ExitCode:
@@ -34,12 +35,15 @@ def command(
     from onestory_cli.store import prune
     from onestory_cli.store.writer import lock_run
 
-    if unused and keep is not None:
-        raise typer.BadParameter("--keep and --unused exclude each other")
+    if sum((unused, keep is not None, damaged)) > 1:
+        raise typer.BadParameter("--keep, --unused and --damaged exclude each other")
     run, screen = find_run(folder), screen_of(context)
     with lock_run(run) as writer:  # before the plan is read: another process could change the story
         plan = load_run_plan(run)
-        found = prune.unused(plan, run) if keep is None else prune.older_takes(run, keep)
+        if damaged:
+            found = prune.set_aside(run)
+        else:
+            found = prune.unused(plan, run) if keep is None else prune.older_takes(run, keep)
         freed = found.bytes
         if not dry_run:
             prune.remove(writer, found)
@@ -56,12 +60,18 @@ def _as_json(run: Run, found: Leftovers) -> dict[str, object]:
         "takes": [f"{take.shot}/{take.id}" for take in found.takes],
         "partials": [str(path.relative_to(run.path)) for path in found.partials],
         "references": [str(path.relative_to(run.path)) for path in found.references],
+        "damaged": [str(path.relative_to(run.path)) for path in found.damaged],
     }
 
 
 def _show(screen: Screen, found: Leftovers, freed: str) -> None:
-    for path in (*(take.folder for take in found.takes), *found.partials, *found.references):
+    for path in (*(take.folder for take in found.takes), *found.partials, *found.references, *found.damaged):
         screen.line(str(path))
-    counts = {"takes": found.takes, "partials": found.partials, "latents of pictures": found.references}
+    counts = {
+        "takes": found.takes,
+        "partials": found.partials,
+        "latents of pictures": found.references,
+        "damaged takes": found.damaged,
+    }
     what = " and ".join(f"{len(of)} {name}" for name, of in counts.items() if of or name == "takes")
     screen.note(f"{what}, {freed}")

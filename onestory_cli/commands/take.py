@@ -47,13 +47,18 @@ AnyTake = Annotated[str | None, argument(metavar="[TAKE]", help="Number or id [d
 @group.command("list")
 def list_takes(context: typer.Context, folder: Folder, shot: AnyShot = None, json: Json = False) -> ExitCode:
     """List the takes of a run: which are accepted, and which fit the current story."""
+    from onestory_cli.store.takes import set_aside_takes
+
     run, screen = find_run(folder), screen_of(context)
     found = _listed(run, shot)
+    set_aside = [path for path in set_aside_takes(run.path) if path.parent.name in found]
     if json:
         takes = [_as_json(name, item) for name, items in found.items() for item in items]
-        screen.document("take-list", run=str(run.path), takes=takes)
+        screen.document("take-list", run=str(run.path), takes=takes, set_aside=[str(path) for path in set_aside])
     else:
         screen.table(COLUMNS, [_row(name, item) for name, items in found.items() for item in items], right=("take",))
+        for path in set_aside:
+            screen.note(f"{path}: a damaged take, set aside", style="dim")
     return ExitCode.DONE
 
 

@@ -5,7 +5,8 @@ The film is complete or absent: it is written beside its final name and renamed 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
 from onestory_cli.errors import OnestoryError
@@ -28,11 +29,19 @@ _MOVFLAGS = "+faststart+use_metadata_tags"
 
 @dataclass(frozen=True, kw_only=True)
 class ClipPart:
-    """One clip of a film; `title` names its chapter, and the shot in errors; `subtitle` is read while it lasts."""
+    """One clip of a film. `title` names its chapter, and the shot in errors; `subtitle` is shown during the clip.
+
+    `read` returns the bytes of the clip, verified at each call, so that a clip which changes during the muxing is
+    refused. Without it the file at `path` is read.
+    """
 
     path: Path
     title: str
     subtitle: str = ""
+    read: Callable[[], bytes] | None = None
+
+    def open(self) -> AbstractContextManager[InputContainer]:
+        return open_video(self.path, self.read() if self.read else None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +127,7 @@ def read_chapters(path: Path) -> tuple[Chapter, ...]:
 
 
 def _inspect(part: ClipPart) -> _InspectedClip:
-    with open_video(part.path) as clip:
+    with part.open() as clip:
         stream = clip.streams.video[0]
         codec = stream.codec_context
         layout = f"{codec.name} {codec.pix_fmt} {stream.width}x{stream.height} at {stream.average_rate} fps"
@@ -149,7 +158,7 @@ def _write(
     sound: Iterator[np.ndarray] | None,
 ) -> None:
     with av.open(str(path.absolute()), "w", format="mp4", options={"movflags": _MOVFLAGS}) as film:
-        with open_video(sources[0].part.path) as clip:
+        with sources[0].part.open() as clip:
             stream = film.add_stream_from_template(clip.streams.video[0])
         voice = SoundEncoder(film, sound) if sound else None
         words = add_subtitle_stream(film) if any(source.part.subtitle for source in sources) else None
@@ -171,16 +180,16 @@ def _write(
             if words and source.part.subtitle:
                 cue = Cue(start=start, end=start + source.seconds, text=source.part.subtitle)
                 film.mux(cue_packet(cue, words))
-            _copy_packets(source.part.path, film, stream, start)
+            _copy_packets(source.part, film, stream, start)
             if voice:
                 film.mux([*voice.up_to(start + source.seconds)])
         if voice:
             film.mux([*voice.up_to(None)])
 
 
-def _copy_packets(path: Path, film: OutputContainer, stream: VideoStream, start: Fraction) -> None:
+def _copy_packets(part: ClipPart, film: OutputContainer, stream: VideoStream, start: Fraction) -> None:
     """Append a clip's packets, moved to begin at `start` seconds."""
-    with open_video(path) as clip:
+    with part.open() as clip:
         for packet in clip.demux(video=0):
             if packet.dts is None or packet.pts is None:  # the empty packet that ends a stream
                 continue

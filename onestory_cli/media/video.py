@@ -8,6 +8,7 @@ Shapes: P pixel frames, H W height and width, 3 red green blue (uint8).
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -165,12 +166,16 @@ def count_packets(container: InputContainer) -> tuple[int, Fraction]:
 
 
 @contextmanager
-def open_video(path: Path) -> Iterator[InputContainer]:
-    """Open a file that must hold video; what FFmpeg finds wrong with it, now or later in the block, becomes M508."""
+def open_video(path: Path, content: bytes | None = None) -> Iterator[InputContainer]:
+    """Open a file that must hold video; what FFmpeg finds wrong with it, now or later in the block, becomes M508.
+
+    With `content`, these bytes are read instead of the file, and `path` only names it in errors.
+    """
     try:
         if path.exists() and not path.is_file():  # a pipe would be waited for
             raise _unreadable(path, "it is not a file")
-        with av.open(str(path.absolute()), options=_OPENING) as container:
+        source = str(path.absolute()) if content is None else io.BytesIO(content)
+        with av.open(source, "r", options=_OPENING) as container:
             # A file cut inside its index still opens: as a stream without a codec.
             if not any(stream.codec_context for stream in container.streams.video):
                 raise _unreadable(path, "it holds no video")

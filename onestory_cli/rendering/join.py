@@ -66,7 +66,10 @@ def _mux(
 ) -> None:
     from onestory_cli.media.mux import ClipPart, mux_film
 
-    parts = [ClipPart(path=take.clip, title=shot, subtitle=words.get(shot, "")) for shot, take in takes.items()]
+    parts = [
+        ClipPart(path=take.clip, title=shot, subtitle=words.get(shot, ""), read=take.read_clip)
+        for shot, take in takes.items()
+    ]
     with os_errors_coded(path):
         info = mux_film(path, parts, metadata=metadata, sound=sound_of(plan, run.input))
     emit(FilmMuxed(path=str(run.film), shots=len(takes), film_seconds=info.seconds))

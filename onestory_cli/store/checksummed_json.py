@@ -7,6 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from onestory_cli.store.disk import read_errors_coded
+from onestory_cli.utils.untrusted import read_limited
+
 MAX_BYTES = 64 * 1024 * 1024
 
 
@@ -29,15 +32,14 @@ def read_document(path: Path) -> bytes:
 
     Raises:
         DamagedFileError: it is not a regular file, or larger than 64 MiB.
-        OSError: it cannot be read.
+        FileNotFoundError: there is no such file.
+        OnestoryError: R408 if it exists but cannot be read.
     """
-    if path.exists() and not path.is_file():  # reading a pipe or a device may never end
-        raise DamagedFileError("not a regular file")
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise DamagedFileError("larger than 64 MiB")
-    return data
+    with read_errors_coded(path):
+        try:
+            return read_limited(path, MAX_BYTES)
+        except ValueError as fault:
+            raise DamagedFileError(str(fault)) from fault
 
 
 def load_checksummed(data: bytes) -> dict[str, Any]:
@@ -49,9 +51,10 @@ def load_checksummed(data: bytes) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads(data)
         found, expected = document.pop("seal"), _checksum(document)
+        as_written = dump_checksummed(document)
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as fault:
         raise DamagedFileError("not valid JSON with a checksum") from fault
-    if found != expected:
+    if found != expected or data != as_written:  # the latter finds changed white space too
         raise DamagedFileError("checksum mismatch")
     return document
 

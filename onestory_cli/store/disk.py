@@ -11,6 +11,7 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from onestory_cli.utils.atomic import pending_path, sync
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 UNLINKABLE = {errno.EPERM, errno.EOPNOTSUPP, errno.EXDEV, errno.EMLINK, errno.ENOSYS}
 
 
@@ -50,11 +52,36 @@ def sha256(data: bytes) -> str:
 
 
 def has_digest(path: Path, sha256: str) -> bool:
-    """Whether `path` is a readable file with this SHA-256."""
+    """Whether `path` is a regular file with this SHA-256.
+
+    Raises:
+        OnestoryError: R408 if it exists but cannot be read.
+    """
     try:
-        return digest(path).sha256 == sha256
-    except OSError:
+        with read_errors_coded(path):
+            return path.is_file() and digest(path).sha256 == sha256
+    except (FileNotFoundError, NotADirectoryError):
         return False
+
+
+@contextmanager
+def read_errors_coded(path: Path) -> Iterator[None]:
+    """Convert an OSError of the block to R408, unless it says that there is no such file.
+
+    A file that cannot be read for a moment (EACCES, EIO, ESTALE) is not damaged: the command must stop instead of
+    replacing it.
+    """
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as fault:
+        raise OnestoryError(
+            "R408",
+            f'cannot read "{fault.filename or path}": {fault.strerror or fault}',
+            help="check the disk and the permissions, then rerun the command",
+            exit=ExitCode.MACHINE,
+        ) from fault
 
 
 @contextmanager
@@ -122,8 +149,14 @@ class Disk:
 
     def append(self, path: Path, data: bytes) -> None:
         """Append in one write, which a kill cannot split. Not synced: a power cut may cost the last lines of a log."""
-        with self.change("append", path), path.open("ab", buffering=0) as file:
-            file.write(data)
+        with self.change("append", path):
+            handle = os.open(path, _APPENDING, 0o644)
+            try:
+                if not stat.S_ISREG(os.fstat(handle).st_mode):
+                    raise OSError(errno.EINVAL, "not a regular file", str(path))
+                os.write(handle, data)
+            finally:
+                os.close(handle)
 
     def truncate(self, path: Path, size: int) -> None:
         """Keep the first `size` bytes of a file."""
@@ -137,9 +170,19 @@ class Disk:
             list(threads.map(sync, paths))
 
     def rename(self, old: Path, new: Path) -> None:
-        """Rename a file or folder within one file system, atomically."""
+        """Rename a file or folder within one file system, atomically.
+
+        Overlayfs cannot rename a folder of a lower layer (EXDEV). It is copied to the upper layer first, so a kill may
+        leave both `old` and `new`, each complete.
+        """
         with self.change("rename", new):
-            os.replace(old, new)
+            try:
+                os.replace(old, new)
+            except OSError as fault:
+                if fault.errno != errno.EXDEV or not old.is_dir():
+                    raise
+                _copy_folder(old, new)
+                shutil.rmtree(old)
 
     def link(self, old: Path, new: Path) -> None:
         """Hard-link a file, or copy it where the file system has no hard links."""
@@ -158,3 +201,15 @@ class Disk:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+
+
+def _copy_folder(old: Path, new: Path) -> None:
+    """Copy a folder so that `new` appears complete, by one rename."""
+    pending = pending_path(new)
+    shutil.rmtree(pending, ignore_errors=True)
+    shutil.copytree(old, pending, symlinks=True)
+    for path in (*pending.rglob("*"), pending):
+        if not path.is_symlink():
+            sync(path)
+    os.replace(pending, new)
+    sync(new.parent)

@@ -1,8 +1,9 @@
 """One writer at a time. The lock file names its holder and is released when the holder dies.
 
-The file is locked with `flock`, which the kernel releases when the process dies, so a dead process of this host cannot
-block a run. The text of the file names the holder. A lock that names another host is never taken over, because this
-host cannot know whether that process is alive.
+Two things are locked with `flock`, which the kernel releases when the process dies: the folder, which needs no disk
+space, and the lock file in it, whose text names the holder. File systems such as NFS can lock only the file, and a full
+disk may have room for neither the file nor its text; one of the two is enough. A lock file that names another host is
+never taken over, because this host cannot know whether that process is alive.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import fcntl
 import json
 import os
 import socket
+import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.store.disk import Disk, os_errors_coded
 
 UNLOCKABLE = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # NFS without a lock service, Lustre without `-o flock`
+_OPENING = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW  # never waits for the other end of a pipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,37 +36,117 @@ class LockHolder:
     start: float
 
 
+class Lock:
+    """A held lock: open descriptors of the folder and of the lock file in it. One of the two may be None."""
+
+    def __init__(self, path: Path, folder: int | None, file: int | None) -> None:
+        self._path, self._folder, self._file = path, folder, file
+
+    def in_place(self) -> bool:
+        """Whether the locked folder and file are still at their paths."""
+        return (self._folder is None or _is_at(self._folder, self._path.parent)) and (
+            self._file is None or _is_at(self._file, self._path)
+        )
+
+    def check(self) -> None:
+        """Check that nobody moved or deleted what is locked.
+
+        Raises:
+            OnestoryError: R421 if it is not at its path any more.
+        """
+        if not self.in_place():
+            raise OnestoryError(
+                "R421",
+                f'"{self._path.parent}" was moved or deleted while this command was writing to it',
+                help="run `onestory resume` on the moved directory; finished shots are kept",
+                exit=ExitCode.PARTIAL,
+            )
+
+    def sign(self, disk: Disk) -> None:
+        """Write the holder into the lock file; on a full disk a locked folder is enough."""
+        if self._file is None:
+            return
+        try:
+            with disk.change("lock", self._path):
+                _write_holder(self._file)
+        except OnestoryError as fault:
+            if self._folder is None or fault.code != "R405":
+                raise
+
+    def release(self) -> None:
+        """Remove the lock file, unless another file took its place, and release the lock. Never raises."""
+        # Remove it before releasing it: afterwards the file could be another process's lock.
+        with suppress(OSError):
+            if self._file is not None and self.in_place():
+                self._path.unlink(missing_ok=True)
+        self.close()
+
+    def close(self) -> None:
+        for handle in (self._file, self._folder):
+            if handle is not None:
+                with suppress(OSError):
+                    os.close(handle)
+
+
 @contextmanager
-def locked(path: Path, disk: Disk) -> Iterator[None]:
-    """Hold the lock at `path` for the length of the block.
+def locked(path: Path, disk: Disk) -> Iterator[Lock]:
+    """Hold the lock at `path`, and on its folder, for the length of the block.
 
     Raises:
         OnestoryError: R401, naming the holder, if another process holds it; R420 if the file system cannot lock.
     """
-    handle = _acquire(path, disk)
+    lock = _acquire(path, disk)
     try:
-        with disk.change("lock", path):
-            _write_holder(handle)
-        yield
+        lock.sign(disk)
+        yield lock
     finally:
-        # Remove it before releasing it: afterwards the file could be another process's lock.
-        path.unlink(missing_ok=True)
-        os.close(handle)
+        lock.release()
 
 
-def _acquire(path: Path, disk: Disk) -> int:
-    """An open descriptor that holds the lock on the file now at `path`."""
+def _acquire(path: Path, disk: Disk) -> Lock:
     while True:
-        with disk.change("open lock", path):
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        folder = _lock_folder(path)
         try:
-            _flock(handle, path)
+            file = _lock_file(path, disk, optional=folder is not None)
         except OnestoryError:
-            os.close(handle)
+            Lock(path, folder, None).close()
             raise
-        if _is_at(handle, path):
-            return handle
-        os.close(handle)  # its holder removed the file between our open and our flock
+        lock = Lock(path, folder, file)
+        if lock.in_place():
+            return lock
+        lock.close()  # the holder removed the file between our open and our flock
+
+
+def _lock_folder(path: Path) -> int | None:
+    """A descriptor that holds the lock on the folder of `path`; None if its file system cannot lock folders."""
+    with os_errors_coded(path.parent):
+        handle = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise _held(path, _holder_at(path)) from None
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
+
+
+def _lock_file(path: Path, disk: Disk, *, optional: bool) -> int | None:
+    """A descriptor that holds the lock on the file at `path`; None if it is `optional` and there is no space for it."""
+    try:
+        with disk.change("open lock", path):
+            handle = os.open(path, _OPENING | os.O_CREAT, 0o644)
+    except OnestoryError as fault:
+        if optional and fault.code == "R405":
+            return None
+        raise
+    try:
+        _flock(handle, path)
+    except OnestoryError:
+        os.close(handle)
+        raise
+    return handle
 
 
 def _flock(handle: int, path: Path) -> None:
@@ -85,7 +168,7 @@ def _flock(handle: int, path: Path) -> None:
 def _is_at(handle: int, path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
+    except OSError:
         return False
 
 
@@ -95,12 +178,28 @@ def _write_holder(handle: int) -> None:
     os.pwrite(handle, json.dumps(asdict(holder)).encode() + b"\n", 0)
 
 
-def _read_holder(handle: int) -> LockHolder | None:
-    """The holder named in the file; None if it names none, because its process was killed while writing."""
+def _holder_at(path: Path) -> LockHolder | None:
+    """The holder that the file at `path` names; None if there is no such file."""
     try:
-        return LockHolder(**json.loads(os.pread(handle, 4096, 0)))
-    except (ValueError, TypeError):
+        handle = os.open(path, _OPENING)
+    except OSError:
         return None
+    try:
+        return _read_holder(handle)
+    finally:
+        os.close(handle)
+
+
+def _read_holder(handle: int) -> LockHolder | None:
+    """The holder named in an open file; None if there is none, as after a kill while it was written."""
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        return None
+    try:
+        holder = LockHolder(**json.loads(os.pread(handle, 4096, 0)))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+    valid = type(holder.pid) is int and isinstance(holder.host, str) and isinstance(holder.start, int | float)
+    return holder if valid and holder.host.isprintable() and 0 <= holder.start < 1e11 else None
 
 
 def _held(path: Path, holder: LockHolder | None) -> OnestoryError:
@@ -127,7 +226,7 @@ def remove_stale_lock(path: Path, *, pid: int, host: str) -> None:
     A lock of any other process is left alone, and so is one that this host sees as held.
     """
     try:
-        handle = os.open(path, os.O_RDWR)
+        handle = os.open(path, _OPENING)
     except FileNotFoundError:
         return
     try:

@@ -47,7 +47,8 @@ def read_partial(path: Path) -> tuple[KeptPartial, Partial]:
 
     Raises:
         DamagedFileError: it is damaged, or another version wrote it.
-        OSError: it cannot be read.
+        FileNotFoundError: there is no such file.
+        OnestoryError: R408 if it exists but cannot be read.
     """
     facts, arrays = read_arrays(path)
     if facts.get("format") != FORMAT:

@@ -11,23 +11,25 @@ from onestory_cli.store.references import planned_references, saved_references, 
 from onestory_cli.store.reuse import Lookup
 from onestory_cli.store.run import Run
 from onestory_cli.store.take_query import list_takes, next_number
-from onestory_cli.store.takes import Take
+from onestory_cli.store.takes import Take, set_aside_takes
 from onestory_cli.store.verify import accepted_records
 from onestory_cli.store.writer import RunWriter
 
 
 @dataclass(frozen=True, kw_only=True)
 class Leftovers:
-    """What can be removed: takes, partials, and latents of reference images."""
+    """What can be removed: takes, partials, latents of reference images, and damaged takes that were set aside."""
 
     takes: tuple[Take, ...]
     partials: tuple[Path, ...] = ()
     references: tuple[Path, ...] = ()
+    damaged: tuple[Path, ...] = ()
 
     @property
     def bytes(self) -> int:
         """The disk space that removing them frees. A file that another take shares by a hard link frees none."""
-        files = [path.stat() for take in self.takes for path in take.folder.iterdir()]
+        folders = [*(take.folder for take in self.takes), *self.damaged]
+        files = [path.stat() for folder in folders for path in folder.iterdir()]
         links = Counter((item.st_dev, item.st_ino) for item in files)
         sizes = {(item.st_dev, item.st_ino): (item.st_size, item.st_nlink) for item in files}
         alone = sum(path.stat().st_size for path in (*self.partials, *self.references))
@@ -77,6 +79,11 @@ def unused_references(plan: Plan, run: Run) -> tuple[Path, ...]:
     return tuple(sorted(saved_references(run.path) - planned_references(run.path, plan) - seen))
 
 
+def set_aside(run: Run) -> Leftovers:
+    """Damaged takes that were set aside when a new take replaced them."""
+    return Leftovers(takes=(), damaged=set_aside_takes(run.path))
+
+
 def older_takes(run: Run, keep: int) -> Leftovers:
     """The takes of each shot, except the accepted one and the latest `keep` of the others."""
     seen: Counter[str] = Counter()
@@ -91,13 +98,15 @@ def older_takes(run: Run, keep: int) -> Leftovers:
 def remove(writer: RunWriter, leftovers: Leftovers) -> None:
     """Remove leftovers. A kill leaves each take complete or removed."""
     for take in leftovers.takes:
-        with writer.staging() as folder:
-            writer.disk.rename(take.folder, folder.with_name("pruned"))
-            writer.disk.sync(take.folder.parent)
+        folder = writer.staging_folder()  # no folder is created: the disk may be full
+        writer.check()
+        writer.disk.rename(take.folder, folder)
+        writer.disk.sync(take.folder.parent)
+        writer.disk.remove(folder)
     for path in leftovers.partials:
         alone = len(list(path.parent.iterdir())) == 1
         writer.disk.remove(path.parent if alone else path)
-    for path in leftovers.references:
+    for path in (*leftovers.references, *leftovers.damaged):
         writer.disk.remove(path)
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.store.disk import Disk, has_digest, sha256
+from onestory_cli.store.disk import Disk, has_digest, read_errors_coded, sha256
 from onestory_cli.store.layout import EVENTS, INPUTS, REFERENCES, SHOTS, STAGING, STORY, take_folder
 from onestory_cli.store.state import read_state
 from onestory_cli.store.takes import Take, place_take, read_take
 from onestory_cli.utils.atomic import pending_path
+from onestory_cli.utils.untrusted import open_regular
+
+MAX_LINE = 2**20  # bytes of a line of events.jsonl
 
 
 def refuse_links(run: Path) -> None:
@@ -43,9 +47,20 @@ def recover(run: Path, disk: Disk) -> None:
     for pattern in (pending, f"{INPUTS}/{pending}", f"{REFERENCES}/{pending}", f"{SHOTS}/*/*/{pending}"):
         for leftover in run.glob(pattern):
             disk.remove(leftover)
-    events = run / EVENTS
-    if events.exists() and (data := events.read_bytes()) and not data.endswith(b"\n"):
-        disk.truncate(events, data.rfind(b"\n") + 1)
+    _cut_torn_line(run / EVENTS, disk)
+
+
+def _cut_torn_line(events: Path, disk: Disk) -> None:
+    """Cut the last line of the log if it has no end."""
+    try:
+        with read_errors_coded(events), open_regular(events) as log:
+            size = log.seek(0, os.SEEK_END)
+            log.seek(max(0, size - MAX_LINE))
+            tail = log.read()
+    except (FileNotFoundError, ValueError):  # not a regular file: writing to it is refused
+        return
+    if tail and not tail.endswith(b"\n"):
+        disk.truncate(events, size - len(tail) + tail.rfind(b"\n") + 1)
 
 
 def _is_committed(run: Path, take: Take) -> bool:

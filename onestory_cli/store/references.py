@@ -43,7 +43,7 @@ def read_reference(path: Path) -> np.ndarray | None:
     """The saved latents (C, 1, h, w); None if they are missing or damaged."""
     try:
         return _read(path)
-    except (DamagedFileError, OSError):  # reported by `find_damage`; the image is encoded again
+    except (DamagedFileError, FileNotFoundError):  # reported by `find_damage`; the image is encoded again
         return None
 
 
@@ -53,7 +53,7 @@ def damaged_references(run: Path, records: Iterable[Record]) -> Iterator[Damage]
     for path in sorted(found):
         try:
             _read(path)
-        except (DamagedFileError, OSError) as fault:
+        except (DamagedFileError, FileNotFoundError) as fault:
             yield Damage(path=path, why=str(fault))
     seen = seen_references(run, records)
     yield from (Damage(path=path, why="missing") for path in sorted(seen - found))

@@ -14,7 +14,7 @@ from onestory_cli.checkpoint import Partial
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.planning.jobs import ImageInput
 from onestory_cli.store.checksummed_json import DamagedFileError
-from onestory_cli.store.disk import Disk, os_errors_coded
+from onestory_cli.store.disk import Disk, os_errors_coded, read_errors_coded
 from onestory_cli.store.layout import FILM, INPUTS, PARTIAL, RECORD, SHOTS, STATE, is_ours, take_folder
 from onestory_cli.store.partials import read_partial
 from onestory_cli.store.state import AcceptedTake, ModelUsed, RunState, read_state, read_valid_state
@@ -86,9 +86,15 @@ class Run:
         return state.model if state else None
 
     def takes_by_shot(self) -> dict[str, ShotTakes]:
-        """All takes in the run by the name of their shot's folder, every byte verified."""
+        """All takes in the run by the name of their shot's folder, every byte verified.
+
+        Raises:
+            OnestoryError: R408 if a file cannot be read.
+        """
         folder = self.path / SHOTS
-        return {entry.name: read_shot_takes(entry) for entry in (sorted(folder.iterdir()) if folder.is_dir() else ())}
+        with read_errors_coded(folder):
+            entries = sorted(folder.iterdir()) if folder.is_dir() else []
+        return {entry.name: read_shot_takes(entry) for entry in entries}
 
     def input(self, file: ImageInput) -> Path:
         """The run's own copy of a file that the story names."""
@@ -102,7 +108,7 @@ class Run:
         """The unfinished work on the take of this key; None if there is none or it is damaged."""
         try:
             kept, partial = read_partial(take_folder(self.path, shot, key) / PARTIAL)
-        except (DamagedFileError, OSError):  # reported by `find_damage`; the shot starts from its first step
+        except (DamagedFileError, FileNotFoundError):  # reported by `find_damage`; the shot starts from its first step
             return None
         return partial if kept.key == key else None
 

@@ -164,13 +164,13 @@ def read_state(run: Path) -> RunState | None:
     """The content of a run directory's run.json; None if the file does not exist.
 
     Raises:
-        OnestoryError: R404 if it is damaged, R403 if a newer version wrote it.
+        OnestoryError: R404 if it is damaged, R403 if a newer version wrote it, R408 if it cannot be read.
     """
     try:
         return RunState.from_bytes(read_document(run / STATE))
     except FileNotFoundError:
         return None
-    except (DamagedFileError, OSError) as fault:
+    except DamagedFileError as fault:
         raise OnestoryError(
             "R404",
             f'"{run / STATE}" is damaged: {fault}',

@@ -1,7 +1,7 @@
 """Takes on disk: a folder with a clip, its latents and a record.
 
 A folder is a take only if its record is valid and every file has the bytes that the record states. Anything else is
-reported as damage and treated as missing.
+reported as damage and treated as missing. A file that cannot be read is not damage: reading raises R408.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.store.checksummed_json import DamagedFileError, read_document
-from onestory_cli.store.disk import Disk, digest, sha256
+from onestory_cli.store.disk import Disk, digest, read_errors_coded, sha256
 from onestory_cli.store.keys import SHORT
-from onestory_cli.store.layout import CLIP, LATENTS, PARTIAL, RECORD, take_folder
+from onestory_cli.store.layout import CLIP, LATENTS, PARTIAL, RECORD, SET_ASIDE, SHOTS, take_folder
 from onestory_cli.store.partials import KeptPartial, read_partial
 from onestory_cli.store.record import Record
 from onestory_cli.store.tensors import HEADER_LENGTH_BYTES
@@ -61,6 +62,14 @@ class Take:
         """The shape (C, T, h, w) of the latents, read from the header of their file without numpy."""
         return _shape_in(self.folder / LATENTS)
 
+    def read_clip(self) -> bytes:
+        """The bytes of the clip, verified.
+
+        Raises:
+            OnestoryError: R406 if they changed since the take was read.
+        """
+        return _read_verified(self.clip, self.record.files[CLIP].sha256)
+
     def latents(self) -> np.ndarray:
         """The latents (C, T, h, w), float32. Their digest is verified while reading.
 
@@ -102,8 +111,14 @@ class ShotTakes:
 
 
 def read_shot_takes(folder: Path) -> ShotTakes:
-    """The takes in a shot's folder, every byte verified; empty if there is no such folder."""
-    found = [item for entry in (sorted(folder.iterdir()) if folder.is_dir() else ()) for item in _read_entry(entry)]
+    """The takes in a shot's folder, every byte verified; empty if the folder does not exist.
+
+    Raises:
+        OnestoryError: R408 if a file cannot be read.
+    """
+    with read_errors_coded(folder):
+        entries = sorted(folder.iterdir()) if folder.is_dir() else []
+        found = [item for entry in entries if not _is_set_aside(entry) for item in _read_entry(entry)]
     takes = sorted((item for item in found if isinstance(item, Take)), key=lambda take: -take.record.created)
     return ShotTakes(
         takes=tuple(takes),
@@ -122,7 +137,7 @@ def _read_entry(folder: Path) -> Iterator[Take | KeptPartial | Damage]:
     if (path := folder / PARTIAL).exists():
         try:
             kept, _ = read_partial(path)
-        except (DamagedFileError, OSError) as fault:
+        except DamagedFileError as fault:
             yield Damage(path=path, why=str(fault))
         else:
             elsewhere = kept.key[:SHORT] != folder.name
@@ -130,18 +145,30 @@ def _read_entry(folder: Path) -> Iterator[Take | KeptPartial | Damage]:
 
 
 def read_take(folder: Path) -> Take | Damage:
-    """The take in a folder, or the first damage found in it."""
+    """The take in a folder, or the first damage found in it: a missing file, or one that differs from its digest.
+
+    Raises:
+        OnestoryError: R408 if a file exists but cannot be read.
+    """
+    try:
+        with read_errors_coded(folder):
+            return _read_take(folder)
+    except (FileNotFoundError, NotADirectoryError) as fault:  # removed while it was read
+        return Damage(path=Path(fault.filename or folder), why="missing")
+
+
+def _read_take(folder: Path) -> Take | Damage:
     try:
         record = Record.from_bytes(read_document(folder / RECORD))
     except FileNotFoundError:
         return Damage(path=folder / RECORD, why="missing")
-    except (DamagedFileError, OSError, KeyError, TypeError, ValueError) as fault:
+    except (DamagedFileError, KeyError, TypeError, ValueError) as fault:
         return Damage(path=folder / RECORD, why=str(fault))
     for damage in _wrong_files(folder, record):
         return damage
     try:
         _shape_in(folder / LATENTS)
-    except (DamagedFileError, OSError) as fault:
+    except DamagedFileError as fault:
         return Damage(path=folder / LATENTS, why=str(fault))
     return Take(shot=folder.parent.name, folder=folder, record=record)
 
@@ -154,15 +181,11 @@ def _wrong_files(folder: Path, record: Record) -> Iterator[Damage]:
         if path.is_symlink() or (path.exists() and not path.is_file()):
             yield Damage(path=path, why="not a regular file")
             continue
-        try:
-            found = digest(path)
-        except OSError as fault:
-            missing = isinstance(fault, FileNotFoundError)
-            yield Damage(path=path, why="missing" if missing else str(fault.strerror))
-            continue
-        if found.bytes != expected.bytes:
-            yield Damage(path=path, why=f"{found.bytes} bytes instead of {expected.bytes}")
-        elif found.sha256 != expected.sha256:
+        if not path.exists():
+            yield Damage(path=path, why="missing")
+        elif (size := path.stat().st_size) != expected.bytes:
+            yield Damage(path=path, why=f"{size} bytes instead of {expected.bytes}")
+        elif digest(path).sha256 != expected.sha256:
             yield Damage(path=path, why="checksum mismatch")
 
 
@@ -199,15 +222,32 @@ def holds_a_take(folder: Path) -> bool:
 def place_take(run: Path, staged: Path, record: Record, disk: Disk) -> Path:
     """Rename a complete staged take to its final folder, replacing what is there, and return that folder.
 
-    `staged` is in a staging folder, which receives a replaced take and is removed with it.
+    A damaged take that is there is set aside. Anything else moves to the staging folder and is removed with it.
     """
     folder = take_folder(run, record.shot, record.key)
     disk.make_folder(folder.parent)
-    if folder.exists():
+    if holds_a_take(folder) and isinstance(read_take(folder), Damage):
+        disk.rename(folder, _set_aside_path(folder))
+    elif folder.exists():
         disk.rename(folder, staged.with_name("old"))
     disk.rename(staged, folder)
     disk.sync(folder.parent, folder.parent.parent)
     return folder
+
+
+def set_aside_takes(run: Path) -> tuple[Path, ...]:
+    """The folders of damaged takes that were set aside when a new take replaced them."""
+    return tuple(sorted(path for path in (run / SHOTS).glob("*/.*") if _is_set_aside(path)))
+
+
+def _is_set_aside(folder: Path) -> bool:
+    return folder.name.startswith(SET_ASIDE)
+
+
+def _set_aside_path(folder: Path) -> Path:
+    """A free name for a damaged take in the folder of its shot: `.damaged-KEY`, `.damaged-KEY-2`."""
+    names = (f"{SET_ASIDE}{folder.name}{f'-{number}' if number > 1 else ''}" for number in count(1))
+    return next(path for path in map(folder.with_name, names) if not path.exists())
 
 
 def write_latents(latents_CTHW: np.ndarray) -> bytes:
@@ -225,10 +265,15 @@ def read_latents(path: Path, expected: str) -> np.ndarray:
     Raises:
         OnestoryError: R406 if the file has another digest.
     """
-    data = path.read_bytes() if path.exists() else b""
+    return parse_latents(_read_verified(path, expected))
+
+
+def _read_verified(path: Path, expected: str) -> bytes:
+    with read_errors_coded(path):
+        data = path.read_bytes() if path.exists() else b""
     if sha256(data) != expected:
         raise changed_in_use(path)
-    return parse_latents(data)
+    return data
 
 
 def parse_latents(data: bytes) -> np.ndarray:

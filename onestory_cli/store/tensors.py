@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onestory_cli.store.checksummed_json import DamagedFileError, canonical
+from onestory_cli.store.disk import read_errors_coded
+from onestory_cli.utils.untrusted import read_limited
 
 if TYPE_CHECKING:
     import numpy as np
 
 METADATA_KEY = "onestory"
+MAX_BYTES = 256 * 2**20  # the largest partial, of five latents of 81 frames of 1280x720, has about 100 MB
 HEADER_LENGTH_BYTES = 8  # a safetensors file begins with the length of its header
 
 
@@ -35,21 +38,27 @@ def read_arrays(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
 
     Raises:
         DamagedFileError: the content does not match its checksum.
-        OSError: it cannot be read.
+        FileNotFoundError: there is no such file.
+        OnestoryError: R408 if it exists but cannot be read.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    if path.exists() and not path.is_file():  # reading a pipe or a device may never end
-        raise DamagedFileError("not a regular file")
-    data = path.read_bytes()
+    with read_errors_coded(path):
+        try:
+            data = read_limited(path, MAX_BYTES)
+        except ValueError as fault:
+            raise DamagedFileError(str(fault)) from fault
     try:
         end = HEADER_LENGTH_BYTES + int.from_bytes(data[:HEADER_LENGTH_BYTES], "little")
-        header = json.loads(data[HEADER_LENGTH_BYTES:end])
+        text = data[HEADER_LENGTH_BYTES:end]
+        if any(byte in text for byte in b"\t\n\r"):  # safetensors pads with spaces; other white space is damage
+            raise DamagedFileError("checksum mismatch")
+        header = json.loads(text)
         facts: dict[str, str] = json.loads(header["__metadata__"][METADATA_KEY])
         arrays: dict[str, np.ndarray] = load(data)
         checksum = facts.pop("seal")
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, SafetensorError) as fault:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, SafetensorError) as fault:
         raise DamagedFileError("not a safetensors file with a checksum") from fault
     if checksum != _checksum(facts, arrays):
         raise DamagedFileError("checksum mismatch")

@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from onestory_cli.store.layout import (
     STORY,
     take_folder,
 )
-from onestory_cli.store.lock import locked
+from onestory_cli.store.lock import Lock, locked
 from onestory_cli.store.partials import write_partial
 from onestory_cli.store.record import MemoryState, Record
 from onestory_cli.store.recovery import recover, refuse_links
@@ -48,17 +48,34 @@ def lock_run(run: Run) -> Iterator[RunWriter]:
         OnestoryError: R401 if another process holds the lock, R416 if a part of the run is a symbolic link.
     """
     refuse_links(run.path)
-    with locked(run.path / LOCK, run.disk):
+    with locked(run.path / LOCK, run.disk) as lock:
         recover(run.path, run.disk)
-        yield RunWriter(run)
+        try:
+            yield RunWriter(run, lock)
+        except OnestoryError:
+            lock.check()  # if the run was moved, this is the cause of the error
+            raise
+        lock.check()
         run.disk.sync(run.path)
 
 
 class RunWriter:
-    """Writes to a locked run. Get one from `lock_run`."""
+    """Writes to a locked run. Get one from `lock_run`.
 
-    def __init__(self, run: Run) -> None:
-        self.run, self.path, self.disk = run, run.path, run.disk
+    Every method raises R421 instead of writing if the run directory was moved or deleted.
+    """
+
+    def __init__(self, run: Run, lock: Lock | None = None) -> None:
+        self.run, self.path, self.disk, self._lock = run, run.path, run.disk, lock
+
+    def check(self) -> None:
+        """Check that the run directory is still the one that is locked.
+
+        Raises:
+            OnestoryError: R421 if it was moved or deleted.
+        """
+        if self._lock:
+            self._lock.check()
 
     def freeze(self, plan: Plan) -> None:
         """Store everything that is needed to render `plan` again: pictures, sounds, options and the story's bytes.
@@ -68,6 +85,7 @@ class RunWriter:
         Raises:
             OnestoryError: R419 if `plan` was read from this run and another process changed the run since.
         """
+        self.check()
         before = read_valid_state(self.path)
         if before and plan.given and plan.given != before.given:
             raise _inputs_changed(self.path)
@@ -78,15 +96,24 @@ class RunWriter:
     @contextmanager
     def staging(self) -> Iterator[Path]:
         """Yield a folder on the run's file system that no reader looks at; remove it at the end of the block."""
-        folder = self.path / f"{STAGING}{os.getpid()}-{secrets.token_hex(4)}"
+        self.check()
+        folder = self.staging_folder()
         try:
             self.disk.make_folder(folder / "new")
             yield folder / "new"
-        finally:
-            self.disk.remove(folder)
+        except BaseException:
+            with suppress(OnestoryError):  # the first error is the one to report; the next writer cleans up
+                self.disk.remove(folder)
+            raise
+        self.disk.remove(folder)
+
+    def staging_folder(self) -> Path:
+        """A new name for a staging folder, which the next writer removes if this one is killed."""
+        return self.path / f"{STAGING}{os.getpid()}-{secrets.token_hex(4)}"
 
     def save_partial(self, shot: str, key: str, partial: Partial) -> None:
         """Save the unfinished work on a take in the folder where the take will be. Committing the take replaces it."""
+        self.check()
         folder = take_folder(self.path, shot, key)
         self.disk.make_folder(folder)
         self.disk.replace(folder / PARTIAL, write_partial(key, partial))
@@ -103,12 +130,14 @@ class RunWriter:
         Raises:
             OnestoryError: R406 if a file differs from the digest that the record already has.
         """
+        self.check()
         found = {name: digest(staged / name) for name in (CLIP, LATENTS)}
         if any(found[name] != known for name, known in record.files.items()):
             raise changed_in_use(staged)
         record = replace(record, files=found)
         self.disk.write(staged / RECORD, record.to_bytes())
         self.disk.sync(staged / CLIP, staged / LATENTS, staged / RECORD, staged)
+        self.check()
         folder = place_take(self.path, staged, record, self.disk)
         return Take(shot=record.shot, folder=folder, record=record)
 
@@ -121,6 +150,7 @@ class RunWriter:
 
     def accept(self, shot: str, take: Take, *, chosen: bool = False) -> None:
         """Make `take` the accepted one of a shot. `chosen` is true if the user accepted it explicitly."""
+        self.check()
         record, state = take.record, self._state()
         before = state.shots.get(shot)
         entry = AcceptedTake(
@@ -151,12 +181,14 @@ class RunWriter:
             mux(folder / FILM)
             self.disk.sync(folder / FILM)
             film = digest(folder / FILM)
+            self.check()
             self.disk.rename(folder / FILM, self.run.film)
             self.disk.sync(self.path)
         self._write_state(replace(self._state(), film=FilmFile(key=key, sha256=film.sha256, bytes=film.bytes)))
 
     def log(self, event: Event) -> None:
         """Append an event to events.jsonl, with its class name and the time in seconds since 1970."""
+        self.check()
         line = {"event": type(event).__name__, "time": round(time.time(), 3), **asdict(event)}
         self.disk.append(self.path / EVENTS, json.dumps(line).encode() + b"\n")
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from onestory_cli.batch.dispatch import Ended, Message, Ready, WorkerPool
 from onestory_cli.batch.films import BatchFilm, prepare
 from onestory_cli.batch.render_story import ModelCache, WorkerConfig, render_story
 from onestory_cli.batch.result import FILE
 from onestory_cli.batch.run_batch import Backend, PlannedFilm, run_batch
-from onestory_cli.errors import ExitCode
+from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Event, FilmEnded, FilmStarted
 from onestory_cli.store.run import Run
 from onestory_cli.store.writer import lock_run
@@ -67,6 +70,25 @@ def test_batch_json_is_always_current(tell: Tell) -> None:
 
     assert run_batch(plans, out, HANDS, look).exit is ExitCode.DONE
     assert seen == [["left", "left"], ["done", "left"], ["done", "left"], ["done", "done"]]
+
+
+def test_a_second_batch_in_the_same_folder_is_refused_and_names_the_first(tell: Tell) -> None:
+    plans = tell(1)
+    out = plans[0].film.run.parent
+    refused: list[OnestoryError] = []
+
+    def again(event: Event) -> None:
+        if isinstance(event, FilmStarted):
+            with pytest.raises(OnestoryError) as caught:
+                run_batch(plans, out, HANDS)
+            refused.append(caught.value)
+
+    assert run_batch(plans, out, HANDS, again).exit is ExitCode.DONE
+    (fault,) = refused
+    assert fault.code == "R401"
+    assert fault.message.startswith(f"process {os.getpid()} of this machine")
+    assert states_in(out) == ["done"]
+    assert not [path for path in out.iterdir() if path.name.startswith(".")]
 
 
 def test_a_failed_film_does_not_stop_the_others_and_the_batch_resumes(tell: Tell) -> None:

@@ -15,7 +15,7 @@ from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Event
 from onestory_cli.planning.jobs import Plan
 from onestory_cli.store.run import Run
-from onestory_cli.store.takes import Take, read_latents, read_take
+from onestory_cli.store.takes import Damage, read_latents, read_take
 from onestory_cli.store.verify import find_damage
 from onestory_cli.store.writer import RunWriter
 from tests.films import latents_of, plan_of, render_with, shot
@@ -56,6 +56,7 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     """Everything that does not tell the time or the reason of making."""
     told = ("record.json", "events.jsonl", "run.json")
     files = [path for path in folder.rglob("*") if path.is_file() and path.name not in told]
+    files = [path for path in files if not path.parent.name.startswith(".damaged-")]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
@@ -100,9 +101,7 @@ def test_every_byte_of_a_record_is_guarded(folder: Path) -> None:
     data = record.read_bytes()
     for position in range(0, len(data), 7):
         record.write_bytes(data[:position] + bytes([data[position] ^ 4]) + data[position + 1 :])
-        found = read_take(record.parent)
-        if isinstance(found, Take):  # a change of white space changes nothing that is said
-            assert data[position : position + 1].isspace()
+        assert isinstance(read_take(record.parent), Damage)
 
 
 def test_every_file_of_a_run_answers_to_a_digest_but_the_log(plan: Plan, folder: Path) -> None:
