@@ -31,6 +31,14 @@ class PlannedFilm:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RefusedFilm:
+    """A film that cannot be planned, and why."""
+
+    film: BatchFilm
+    fault: OnestoryError
+
+
+@dataclass(frozen=True, kw_only=True)
 class Backend:
     """Kind of workers; `open_pool` starts a pool of `workers` for a `with` block."""
 
@@ -45,31 +53,35 @@ def run_batch(
     backend: Backend,
     emit: Emit = ignore,
     *,
+    refused: Sequence[RefusedFilm] = (),
     stop: Callable[[], bool] = never_stop,
     fail_fast: bool = False,
 ) -> BatchResult:
     """Render all films, each into its run directory, and keep `out`/batch.json up to date.
 
-    A failed film does not stop the others unless `fail_fast`. When `stop()` becomes true, all stop within one step.
+    A failed film does not stop the others unless `fail_fast`. Films in `refused` have failed before the start. When
+    `stop()` becomes true, all stop within one step.
 
     Raises:
         OnestoryError: B804 if no worker starts, R401 if another batch writes to `out`, R4xx if it cannot be written.
     """
     Disk().make_folder(out)
     with locked(out / _LOCK, Disk()):
-        return _run_locked(_Batch(planned, out, backend, emit), stop=stop, fail_fast=fail_fast)
+        return _run_locked(_Batch(planned, refused, out, backend, emit), stop=stop, fail_fast=fail_fast)
 
 
 def _run_locked(batch: _Batch, *, stop: Callable[[], bool], fail_fast: bool) -> BatchResult:
     planned, backend, emit = batch.planned, batch.backend, batch.emit
     emit(
         BatchStarted(
-            films=len(planned),
+            films=len(batch.films),
             shots=sum(len(item.plan.jobs) for item in planned),
             workers=backend.workers,
             where=backend.where,
         )
     )
+    for item in batch.refused:
+        batch.refuse(item.film, item.fault)
     films = batch.prepare()
     if films and not (fail_fast and batch.outcomes):
         with backend.open_pool() as pool:
@@ -83,8 +95,16 @@ def _run_locked(batch: _Batch, *, stop: Callable[[], bool], fail_fast: bool) -> 
 class _Batch:
     """Outcomes so far, written to batch.json at each change."""
 
-    def __init__(self, planned: Sequence[PlannedFilm], out: Path, backend: Backend, emit: Emit) -> None:
-        self.planned, self._out, self.backend, self.emit = planned, out, backend, emit
+    def __init__(
+        self,
+        planned: Sequence[PlannedFilm],
+        refused: Sequence[RefusedFilm],
+        out: Path,
+        backend: Backend,
+        emit: Emit,
+    ) -> None:
+        self.planned, self.refused, self._out, self.backend, self.emit = planned, refused, out, backend, emit
+        self.films = [*(item.film for item in planned), *(item.film for item in refused)]
         self._disk, self._began = Disk(), time.monotonic()
         self.outcomes: dict[str, Outcome] = {}
         self._write()
@@ -96,18 +116,22 @@ class _Batch:
             try:
                 prepare(item.film, item.plan)
             except OnestoryError as fault:
-                self.end(item.film.name, Outcome.of(fault))
-                self.emit(_failed_before_start(item.film, fault))
+                self.refuse(item.film, fault)
             else:
                 ready.append(item.film)
         return ready
+
+    def refuse(self, film: BatchFilm, fault: OnestoryError) -> None:
+        """Record the error of a film that does not start."""
+        self.end(film.name, Outcome.of(fault))
+        self.emit(_failed_before_start(film, fault))
 
     def end(self, film: str, outcome: Outcome) -> None:
         self.outcomes[film] = outcome
         self._write()
 
     def result(self) -> BatchResult:
-        rows = rows_of([item.film for item in self.planned], self.outcomes)
+        rows = rows_of(self.films, self.outcomes)
         seconds = time.monotonic() - self._began
         return BatchResult(rows=rows, where=self.backend.where, workers=self.backend.workers, seconds=seconds)
 

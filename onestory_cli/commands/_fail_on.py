@@ -48,17 +48,19 @@ def has_failed(findings: Iterable[Diagnostic], fail_on: str | None) -> bool:
     return any(pattern.match(finding.code) for finding in findings for pattern in patterns)
 
 
-def film_faults(plan: Plan, run: Run) -> list[Diagnostic]:
-    """The failed checks of the accepted takes of a run, as warnings."""
+def bad_takes(plan: Plan, run: Run, fail_on: str | None) -> dict[str, str]:
+    """Shots whose accepted take failed a check that is in `fail_on`, and the failed checks as text."""
     from onestory_cli.quality import RULES, faults
     from onestory_cli.store.reuse import forecast
 
-    takes = [decision.take for decision in forecast(plan, run) if decision.take and decision.action == "keep"]
-    return [
-        Diagnostic(code=RULES[check.name].code, message=f"{take.record.shot}: {check}", severity="warning")
-        for take in takes
-        for check in faults(take.record.checks)
-    ]
+    patterns = [_pattern(item) for item in _items(fail_on)]
+    found: dict[str, str] = {}
+    for decision in forecast(plan, run) if patterns else ():
+        if decision.take and decision.action == "keep":
+            checks = faults(decision.take.record.checks)
+            bad = [check for check in checks if any(pattern.match(RULES[check.name].code) for pattern in patterns)]
+            found |= {decision.job.shot: ", ".join(map(str, bad))} if bad else {}
+    return found
 
 
 def _items(value: str | None) -> list[str]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from onestory_cli.commands._fail_on import bad_takes
 from onestory_cli.commands._files import JUNIT, require_writable, write_result
 from onestory_cli.errors import OnestoryError
 from onestory_cli.store.locate import existing_run
 
 if TYPE_CHECKING:
+    from onestory_cli.batch.plan_films import BatchPlan
     from onestory_cli.batch.result import BatchResult
-    from onestory_cli.commands._batch_options import Plans
     from onestory_cli.planning.jobs import Plan
     from onestory_cli.report.junit import JunitSuite
 
@@ -50,8 +52,13 @@ def _write(file: Path, suites: list[JunitSuite]) -> None:
         write_result(file, declaration + b"\n" + JUNIT + rest)
 
 
-def film_suite(name: str, plan: Plan, folder: Path, fault: OnestoryError | None, since: float) -> JunitSuite:
-    """The results of a film as its run directory has them now. Work before `since` (seconds since 1970) is 0 s."""
+def film_suite(
+    name: str, plan: Plan, folder: Path, fault: OnestoryError | None, since: float, fail_on: str | None = None
+) -> JunitSuite:
+    """The results of a film as its run directory has them now. Work before `since` (seconds since 1970) is 0 s.
+
+    Shots whose accepted take has a fault that is in `fail_on` are failures.
+    """
     from onestory_cli.report.junit import suite_of
     from onestory_cli.store.reuse import forecast
 
@@ -59,14 +66,16 @@ def film_suite(name: str, plan: Plan, folder: Path, fault: OnestoryError | None,
         run = existing_run(folder)
     except OnestoryError:  # another file is there, which `fault` reports
         run = None
-    return suite_of(name, forecast(plan, run), fault=fault, since=since)
+    suite = suite_of(name, forecast(plan, run), fault=fault, since=since)
+    bad = bad_takes(plan, run, fail_on) if run else {}
+    return replace(suite, cases=tuple(replace(case, failure=bad.get(case.name, "")) for case in suite.cases))
 
 
 class RenderResults:
     """The suite of one render: of its plan, or of the error that came before there was a plan."""
 
-    def __init__(self, story: Path) -> None:
-        self._story, self._since = story, time.time()
+    def __init__(self, story: Path, fail_on: str | None = None) -> None:
+        self._story, self._fail_on, self._since = story, fail_on, time.time()
         self._planned: tuple[Plan, Path] | None = None
 
     def planned(self, plan: Plan, folder: Path) -> None:
@@ -77,19 +86,19 @@ class RenderResults:
         from onestory_cli.report.junit import suite_of_fault
 
         if self._planned:
-            return [film_suite(str(self._story), *self._planned, fault, self._since)]
+            return [film_suite(str(self._story), *self._planned, fault, self._since, self._fail_on)]
         return [suite_of_fault(str(self._story), fault)] if fault else []
 
 
 class BatchResults:
     """The suites of a batch: one per film, with its name. An error that ended the batch belongs to every film."""
 
-    def __init__(self) -> None:
-        self._since = time.time()
-        self._plans: Plans | None = None
+    def __init__(self, fail_on: str | None = None) -> None:
+        self._fail_on, self._since = fail_on, time.time()
+        self._plans: BatchPlan | None = None
         self._faults: dict[str, OnestoryError | None] = {}
 
-    def planned(self, plans: Plans) -> None:
+    def planned(self, plans: BatchPlan) -> None:
         """Record the plans and the films that have none."""
         self._plans = plans
 
@@ -102,12 +111,17 @@ class BatchResults:
 
         if self._plans is None:
             return [suite_of_fault("batch", fault)] if fault else []
-        refused = [suite_of_fault(name, own) for name, own in self._plans.faults.items()]
+        refused = [suite_of_fault(item.film.name, item.fault) for item in self._plans.refused]
         of_all = None if refused else fault
-        planned = (
+        planned = [
             film_suite(
-                item.film.name, item.plan, item.film.run, self._faults.get(item.film.name) or of_all, self._since
+                item.film.name,
+                item.plan,
+                item.film.run,
+                self._faults.get(item.film.name) or of_all,
+                self._since,
+                self._fail_on,
             )
             for item in self._plans.planned
-        )
+        ]
         return [*refused, *planned]

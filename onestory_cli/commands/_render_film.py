@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from onestory_cli.commands._distributed import is_distributed
-from onestory_cli.commands._fail_on import film_faults, has_failed
+from onestory_cli.commands._fail_on import bad_takes
 from onestory_cli.commands._options import CheckpointSeconds, Device, RetryBad, Sign, flag
 from onestory_cli.commands._screen import Screen
 from onestory_cli.commands._signals import StopSignals
@@ -89,7 +89,7 @@ def make_film(
     else:
         screen.lines(map(str, filter(None, (film, signed))))
         screen.note(f"next: {next_command}", style="dim")
-    return ExitCode.FINDINGS if fail_on and has_failed(film_faults(plan, run), fail_on) else ExitCode.DONE
+    return ExitCode.FINDINGS if bad_takes(plan, run, fail_on) else ExitCode.DONE
 
 
 def _accept_new_take(plan: Plan, run: Run, shot: str, load: Any, show: Emit, options: RenderOptions) -> None:

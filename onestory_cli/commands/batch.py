@@ -1,4 +1,4 @@
-"""`onestory batch`: many stories, or one many times; a film each, by several workers."""
+"""`onestory batch`: many stories, or one story many times, each as a film, by several workers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from onestory_cli.commands._batch_options import FilmFlags, WorkerFlags, plan_all, show_result, sign_films
+from onestory_cli.commands._batch_options import FilmFlags, WorkerFlags, show_result, sign_films
 from onestory_cli.commands._command_line import command_line
 from onestory_cli.commands._execution_options import FittingFlags, fit_plans
+from onestory_cli.commands._fail_on import FailOn, bad_takes, has_failed
 from onestory_cli.commands._junit import BatchResults, junit_on_exit
 from onestory_cli.commands._options import AllowOutside, CheckpointSeconds, Device, Json, JUnit, Sign, flag, gather
 from onestory_cli.commands._render_film import read_signer
@@ -26,6 +27,10 @@ def command(
     workers: WorkerFlags,
     fitting: FittingFlags,
     fail_fast: Annotated[bool, flag("--fail-fast", help="Stop all films when one fails.")] = False,
+    skip_invalid: Annotated[
+        bool, flag("--skip-invalid", help="Count stories with errors as failed films, and render the others.")
+    ] = False,
+    fail_on: FailOn = None,
     device: Device = "auto",
     checkpoint_seconds: CheckpointSeconds = 30.0,
     allow_outside: AllowOutside = False,
@@ -33,36 +38,53 @@ def command(
     sign: Sign = None,
     json: Json = False,
 ) -> ExitCode:
-    """Make many films, by several workers; the same command goes on where it stopped."""
+    """Render many films with several workers. The same command resumes an interrupted batch."""
+    from onestory_cli.batch.plan_films import plan_films
     from onestory_cli.batch.run_batch import run_batch
+    from onestory_cli.store.run import Run
 
-    screen, results = screen_of(context), BatchResults()
+    screen, results = screen_of(context), BatchResults(fail_on)
     with junit_on_exit(junit, results.suites):
-        plans = plan_all(asked.films(), allow_outside=allow_outside)
+        plans = plan_films(asked.films(), allow_outside=allow_outside)
         results.planned(plans)
-        plans.require_all()
+        if not skip_invalid or not plans.planned:
+            plans.require_valid()
         screen.findings(plans.findings)
+        if has_failed(plans.findings, fail_on):
+            return ExitCode.FINDINGS
+        plans.require_models()
         plans = plans.fit(lambda found: fit_plans(screen, found, fitting, device))
         signer = read_signer(*sign) if sign else None
         backend = workers.backend(asked.out, device=device, checkpoint_seconds=checkpoint_seconds)
         with screen.watch_films(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
             try:
-                result = run_batch(plans.planned, asked.out, backend, show, stop=signals.asked, fail_fast=fail_fast)
+                result = run_batch(
+                    plans.planned,
+                    asked.out,
+                    backend,
+                    show,
+                    refused=plans.refused,
+                    stop=signals.asked,
+                    fail_fast=fail_fast,
+                )
             except KeyboardInterrupt:
                 result = None
         if result:
             results.ended(result)
     if signals.asked() and (result is None or result.exit):
-        _say_how_to_go_on(context, "interrupted: finished shots are kept; go on with")
+        _note_command(context, "interrupted: finished shots are kept; continue with")
         return signals.exit
     assert result is not None
-    show_result(screen, result, sign_films(plans, result, signer) if signer else (), json=json)
+    signed = sign_films(plans, result, signer) if signer else ()
+    show_result(screen, result, signed, next=[command_line(context)] if result.exit else [], json=json)
     if result.exit:
-        _say_how_to_go_on(context, "finished shots are kept; mend what failed, then go on with")
-    return result.exit
+        _note_command(context, "finished shots are kept; fix what failed, then continue with")
+        return result.exit
+    faulty = fail_on and any(bad_takes(item.plan, Run.open(item.film.run), fail_on) for item in plans.planned)
+    return ExitCode.FINDINGS if faulty else ExitCode.DONE
 
 
-def _say_how_to_go_on(context: typer.Context, why: str) -> None:
+def _note_command(context: typer.Context, why: str) -> None:
     screen = screen_of(context)
     screen.note(why)
     screen.note(f"  {command_line(context)}", style="bold")

@@ -59,7 +59,7 @@ def command(
     """Render the shots that are missing and join the film."""
     if shot and takes == 1:
         raise typer.BadParameter("--shot needs --takes N; use --until SHOT to render up to a shot", param_hint="--shot")
-    screen, results = screen_of(context), RenderResults(file)
+    screen, results = screen_of(context), RenderResults(file, fail_on)
     with junit_on_exit(None if dry_run else junit, results.suites):
         plan, warnings = compile_story(file, profile=profile, seed=seed, until=until, allow_outside=allow_outside)
         plan = fit_plan(screen, plan, fitting, making.device)

@@ -23,7 +23,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 @dataclass(frozen=True, kw_only=True)
 class JunitCase:
-    """One shot. `out` are its diagnostics; it passed unless `error` says why not, or `skipped` that it was not tried.
+    """One shot. `out` are its diagnostics. It passed unless there is an `error`, a `failure` of its take, or `skipped`.
 
     `seconds` is the work on it in this render.
     """
@@ -32,6 +32,7 @@ class JunitCase:
     seconds: float = 0.0
     out: str = ""
     error: str = ""
+    failure: str = ""
     skipped: str = ""
 
 
@@ -45,6 +46,10 @@ class JunitSuite:
     @property
     def errors(self) -> int:
         return sum(bool(case.error) for case in self.cases)
+
+    @property
+    def failures(self) -> int:
+        return sum(bool(case.failure) for case in self.cases)
 
     @property
     def skipped(self) -> int:
@@ -118,7 +123,7 @@ def _text(fault: OnestoryError) -> str:
 def _totals(suites: Sequence[JunitSuite]) -> dict[str, str]:
     return {
         "tests": str(sum(len(suite.cases) for suite in suites)),
-        "failures": "0",
+        "failures": str(sum(suite.failures for suite in suites)),
         "errors": str(sum(suite.errors for suite in suites)),
         "skipped": str(sum(suite.skipped for suite in suites)),
         "time": f"{sum(suite.seconds for suite in suites):.3f}",
@@ -131,6 +136,8 @@ def _add_case(parent: Element, suite: JunitSuite, case: JunitCase) -> None:
     if case.error:
         error = SubElement(element, "error", message=_clean(case.error.splitlines()[0]))
         error.text = _clean(case.error)
+    elif case.failure:
+        SubElement(element, "failure", message=_clean(case.failure))
     elif case.skipped:
         SubElement(element, "skipped", message=_clean(case.skipped))
     if case.out:

@@ -1,4 +1,4 @@
-"""`onestory batch` as a command: what is refused before any work, what is kept, what it says and writes."""
+"""`onestory batch`: what it refuses, keeps, prints and writes."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from tests.test_console import Terminal
 
 @pytest.fixture
 def made(story: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A second story, and both films made by arithmetic: a batch has only to find that."""
+    """A second story, and both films rendered already."""
     Path("kite.story.yaml").write_text(story.read_text().replace("The Lost Kite", "Kite"))
     for film in list_films([story, Path("kite.story.yaml")], Path("out")):
         render_with(compile_story(film.story)[0], film.run)
-    monkeypatch.setattr("onestory_cli.commands._batch_options.require_ready", lambda spec: None)
+    monkeypatch.setattr("onestory_cli.batch.plan_films.require_ready", lambda spec: None)
     return story
 
 
@@ -45,7 +45,7 @@ def test_finished_films_are_kept_without_weights(onestory: Onestory, made: Path)
     assert "2 done in" in result.err
 
 
-def test_the_table_keeps_to_a_narrow_terminal_and_is_whole_in_a_pipe(
+def test_the_table_fits_a_narrow_terminal_and_is_complete_in_a_pipe(
     onestory: Onestory, made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
@@ -59,7 +59,7 @@ def test_the_table_keeps_to_a_narrow_terminal_and_is_whole_in_a_pipe(
     assert "…" not in onestory("batch", ".", "--out", out).out
 
 
-def test_names_are_cut_only_where_paths_leave_no_room() -> None:
+def test_names_are_shortened_only_if_paths_leave_no_room() -> None:
     rows = [("n" * 40, "done", "0", "3", "p" * 40)]
     assert fitted(rows, 120) == rows
     name, *_, path = fitted(rows, 90)[0]
@@ -92,7 +92,7 @@ def test_all_findings_of_all_stories_come_before_any_work(onestory: Onestory, ma
     assert not Path("new").exists()
 
 
-def test_a_setting_that_does_not_fit_is_told_as_what_it_is(onestory: Onestory, made: Path) -> None:
+def test_a_setting_that_does_not_apply_is_named(onestory: Onestory, made: Path) -> None:
     result = onestory("batch", "film.story.yaml", "--out", "new", "--set", "shots.*.stepz=40")
     assert result.exit is ExitCode.FINDINGS
     assert "(with --set shots.*.stepz=40)" in result.err
@@ -118,24 +118,24 @@ def test_wrong_command_lines(onestory: Onestory, made: Path, arguments: str, say
     assert not Path("new").exists()
 
 
-def test_a_seed_that_is_written_in_two_ways_is_one_film(story: Path) -> None:
+def test_equal_seeds_are_one_film(story: Path) -> None:
     flags = FilmFlags(files=[str(story)], out=Path("new"), seeds="1, 01,2,1")
     assert [film.seed for film in flags.films()] == [1, 2]
 
 
-def test_a_film_that_cannot_be_made_is_a_row_and_the_same_command_goes_on(onestory: Onestory, made: Path) -> None:
+def test_a_failed_film_is_a_row_and_the_same_command_continues(onestory: Onestory, made: Path) -> None:
     (film,) = list_films([Path("kite.story.yaml")], Path("out"))
     with lock_run(Run.open(film.run)):
         result = onestory("batch", ".", "--out", "out")
     assert result.exit is ExitCode.PARTIAL
     assert "failed, 0 rendered, 0 kept in 0.0 s: error[R401]" in result.err
-    assert result.err.endswith("go on with\n  onestory batch . --out out\n")
+    assert result.err.endswith("continue with\n  onestory batch . --out out\n")
     assert [line.split()[1] for line in result.out.splitlines()[1:]] == ["done", "failed"]
     assert onestory("batch", ".", "--out", "out").exit is ExitCode.DONE
 
 
-def test_what_was_set_is_kept_with_the_run(onestory: Onestory, story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onestory_cli.commands._batch_options.require_ready", lambda spec: None)
+def test_settings_are_stored_in_the_run(onestory: Onestory, story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onestory_cli.batch.plan_films.require_ready", lambda spec: None)
     result = onestory("batch", story, "--out", "out", "--set", "shots.*.steps=9", "--seeds", "5")
     assert result.exit is ExitCode.PARTIAL  # there are no weights
     (film,) = list_films([story], Path("out"), seeds=(5,), settings=(Override.parse("shots.*.steps=9"),))
@@ -147,7 +147,7 @@ def test_what_was_set_is_kept_with_the_run(onestory: Onestory, story: Path, monk
 
 
 def suites(file: Path) -> dict[str, list[list[str]]]:
-    """By film without its digest: the tags of each test case."""
+    """The tags of each test case, by film name without its digest."""
     root = ElementTree.parse(file).getroot()
     return {
         str(suite.get("name")).rpartition("-")[0] or str(suite.get("name")): [
@@ -170,7 +170,7 @@ def test_junit_has_a_suite_for_each_film(onestory: Onestory, made: Path) -> None
     assert error.get("message", "").startswith("error[R401]")
 
 
-def test_junit_tells_of_films_that_never_began(onestory: Onestory, made: Path) -> None:
+def test_junit_has_a_suite_for_films_that_did_not_start(onestory: Onestory, made: Path) -> None:
     change(Path("kite.story.yaml"), "$fox waves", "$foks waves")
     assert onestory("batch", ".", "--out", "new", "--junit", "junit.xml").exit is ExitCode.FINDINGS
     assert suites(Path("junit.xml")) == {"film": 3 * [["skipped", "system-out"]], "kite": [["error"]]}
@@ -178,7 +178,7 @@ def test_junit_tells_of_films_that_never_began(onestory: Onestory, made: Path) -
     assert suites(Path("junit.xml")) == {"batch": [["error"]]}
 
 
-def test_junit_tells_each_film_what_keeps_all_of_them(onestory: Onestory, story: Path) -> None:
+def test_junit_repeats_an_error_of_the_batch_for_each_film(onestory: Onestory, story: Path) -> None:
     assert onestory("batch", story, "--out", "new", "--junit", "junit.xml").exit is ExitCode.MACHINE
     assert suites(Path("junit.xml")) == {"film": [["error", "system-out"], *2 * [["skipped", "system-out"]]]}
 
@@ -192,7 +192,35 @@ def test_finished_films_are_signed(onestory: Onestory, made: Path, tmp_path: Pat
     refused = onestory("batch", ".", "--out", "out", "--sign", "gone.pem", "gone.key")
     assert (refused.exit, "error[M517]" in refused.err) == (ExitCode.FINDINGS, True)
     result = onestory("batch", ".", "--out", "out", "--sign", *chain)
-    assert result.err.endswith("signed: 2, each as film.signed.mp4 beside its film\n")
+    assert result.err.endswith("signed 2 films: film.signed.mp4 next to each film\n")
     last = json.loads(onestory("batch", ".", "--out", "out", "--sign", *chain, "--json").out.splitlines()[-1])
     jsonschema.validate(last, schemas.load("batch.v1"))
     assert [onestory("inspect", film).exit for film in last["signed"]] == 2 * [ExitCode.DONE]
+
+
+def test_skip_invalid_fails_the_broken_story_and_renders_the_others(onestory: Onestory, made: Path) -> None:
+    change(Path("kite.story.yaml"), "$fox waves", "$foks waves")
+    result = onestory("batch", ".", "--out", "out", "--skip-invalid", "--junit", "junit.xml")
+    assert result.exit is ExitCode.PARTIAL
+    assert "error[S104]" in result.err
+    assert sorted(line.split()[1] for line in result.out.splitlines()[1:]) == ["done", "failed"]
+    written = json.loads(Path("out/batch.json").read_bytes())
+    jsonschema.validate(written, schemas.load("batch.v1"))
+    states = {film["story"]: (film["state"], (film["finding"] or {}).get("code")) for film in written["films"]}
+    assert states == {"film.story.yaml": ("done", None), "kite.story.yaml": ("failed", "S104")}
+    assert suites(Path("junit.xml")) == {"film": 3 * [["system-out"]], "kite": [["error"]]}
+    last = json.loads(onestory("batch", ".", "--out", "out", "--skip-invalid", "--json").out.splitlines()[-1])
+    assert last["next"] == ["onestory batch . --out out --skip-invalid --json"]
+
+
+def test_skip_invalid_without_a_valid_story_is_refused(onestory: Onestory, made: Path) -> None:
+    change(Path("kite.story.yaml"), "$fox waves", "$foks waves")
+    result = onestory("batch", "kite.story.yaml", "--out", "new", "--skip-invalid")
+    assert (result.exit, Path("new").exists()) == (ExitCode.FINDINGS, False)
+
+
+def test_fail_on_stops_a_batch_before_work(onestory: Onestory, made: Path) -> None:
+    for name in ("$fox walks", "$fox waves"):
+        change(Path("kite.story.yaml"), name, "A bird")
+    assert onestory("batch", ".", "--out", "new", "--fail-on", "W302").exit is ExitCode.FINDINGS
+    assert not Path("new").exists()

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from onestory_cli.errors import ExitCode
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.quality import BLACK, CUT, FLASH, FROZEN, RULES, SHIFT
+from onestory_cli.rendering import loading
 from onestory_cli.rendering.generator import ShotRequest
 from tests.commands.conftest import Onestory, change
 from tests.films import NumberShot, NumpyGenerator
@@ -95,3 +97,16 @@ def test_a_fault_is_a_number_a_warning_and_a_reason_for_another_take(
     assert onestory("render", story, "--retry-bad", "2").exit is ExitCode.DONE
     assert accepted(Path("film.run")) == 1
     assert not any(check["bad"] for check in checks_of(Path("film.run"), SPOILED, take=1).values())
+
+
+@pytest.mark.parametrize(("fail_on", "exit"), [("faults", 1), ("W323", 1), ("W32x", 1), ("W320", 0), ("W310", 0)])
+def test_fail_on_faults_fails_the_render_and_its_shot_in_junit(
+    onestory: Onestory, story: Path, monkeypatch: pytest.MonkeyPatch, fail_on: str, exit: int
+) -> None:
+    monkeypatch.setattr(loading, "model_loader", lambda spec, device, emit, shared: lambda: Spoiler(spec, blacken))
+    result = onestory("render", story, "--fail-on", fail_on, "--junit", "junit.xml")
+    assert result.exit == exit
+    assert result.out == "film.run/film.mp4\n"
+    cases = ElementTree.parse("junit.xml").iter("testcase")
+    failed = [case.get("name") for case in cases if case.find("failure") is not None]
+    assert failed == [SPOILED] * exit
