@@ -216,7 +216,7 @@ class Planner:
         """
         request, spec = shot.memory, self._spec
         frames = _or_default(request.frames, spec.memory_frames)
-        policy = _or_default(request.policy, self._default_policy(shot))
+        policy = _or_default(request.policy, spec.policy)
         budget = _or_default(request.budget, spec.budget)
         chosen = None if request.sources is None else frozenset(request.sources)
         shots = list(self.jobs) if chosen is None else [earlier for earlier in self.jobs if earlier in chosen]
@@ -231,14 +231,6 @@ class Planner:
         if guidance is None:
             guidance = 0.0 if _introduces_character(shot, references) else spec.memory_guidance
         return MemoryJob(frames=frames, budget=budget, policy=policy, sources=sources, shown=shown, guidance=guidance)
-
-    def _default_policy(self, shot: Shot) -> str:
-        """The model's policy; `coverage` for `adaptive` where a caption mentions several ids.
-
-        By relevance alone, one of two characters can take all fine levels of the context, and the other is lost.
-        """
-        several = len(self._mentions[shot.id]) > 1
-        return "coverage" if several and self._spec.policy == "adaptive" else self._spec.policy
 
     def _appearances(
         self, shot: Shot, chosen: frozenset[str] | None, references: frozenset[str]

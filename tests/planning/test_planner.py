@@ -191,19 +191,8 @@ def test_coverage_knows_which_sources_show_each_mention(tmp_path: Path) -> None:
         {"owl": ("a", "b"), "fox": ("@fox", "b")},
         {"owl": ("a",)},
     ]
-    plain = plan_of(*shots, spec=replace(ENOUGH, policy="recent"), folder=tmp_path, characters=(fox,)).jobs
+    plain = plan_of(*shots, spec=ENOUGH, folder=tmp_path, characters=(fox,)).jobs
     assert not any(job.memory.shown for job in plain)
-
-
-def test_captions_with_several_ids_are_covered_by_default(tmp_path: Path) -> None:
-    asked = mentioning("d", "owl", "bear", memory=MemoryRequest(policy="adaptive"))
-    shots = (mentioning("a", "owl"), mentioning("b", "bear"), mentioning("c", "owl", "bear"), asked)
-    plans = [plan_of(*shots, spec=replace(ENOUGH, policy=name), folder=tmp_path) for name in ("adaptive", "recent")]
-    adaptive, recent = ([job.memory.policy for job in plan.jobs] for plan in plans)
-    assert adaptive == ["adaptive", "adaptive", "coverage", "adaptive"]
-    assert recent == ["recent", "recent", "recent", "adaptive"]
-    shown = plans[0].jobs[2].memory.shown
-    assert {item.id: item.sources for item in shown} == {"owl": ("a",), "bear": ("b",)}
 
 
 def test_a_deleted_picture_is_a_finding(tmp_path: Path) -> None:

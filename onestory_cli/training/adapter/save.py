@@ -103,7 +103,7 @@ def _card(folder: Path, model: AdapterModel, story: TrainingSummary) -> dict[str
         "frames": format.frames,
         "memory_frames": memory.remembered[0],
         "budget": memory.budgets[0],
-        "policy": "adaptive",
+        "policy": "coverage",
     }
 
 
