@@ -43,6 +43,11 @@ class MemoryBank:
         return tuple(self._latents)
 
     @property
+    def items(self) -> tuple[tuple[Tensor, int], ...]:
+        """(latents (C, T, H, W), age) of each source, in film order; the age as in `ages_F`."""
+        return tuple(zip(self._latents.values(), range(len(self._latents), 0, -1), strict=True))
+
+    @property
     def frames_FCHW(self) -> Tensor:
         """All frames in film order; (0, C, H, W) for an empty bank."""
         parts = [latents.transpose(0, 1) for latents in self._latents.values()]

@@ -1,16 +1,19 @@
 """Frame Selection: which remembered frames matter to this caption (OneStory Eq. 3-5).
 
-Shape letters: B batch, F bank frames, N memory tokens per frame, M queries, L text tokens, E text width, D width,
-C latent channels, H W latent cells.
+Shape letters: B batch, F bank frames, N memory tokens per frame, S memory tokens, M queries, L text tokens, E text
+width, D width, C latent channels, H heads or latent cells, W latent cells, R width of one head.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+_MAP_VALUES = 2**25  # values of a map of the convolutions at a time: 128 MiB in float32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,22 +68,57 @@ class FrameSelector(nn.Module):
         `ages_BF` counts shots back from 1, `times_BF` frames from 0; both are clamped to the size of their table.
         """
         memory_BFND = self._memory_tokens(memory_BFCHW, ages_BF, times_BF)
+        queries_BMD = self._text_queries(text_BLE)
+        tokens_BSD, normed_BMD = memory_BFND.flatten(1, 2), self.query_norm(queries_BMD)
+        queries_BMD = queries_BMD + self.read_memory(normed_BMD, tokens_BSD, tokens_BSD, need_weights=False)[0]  # Q''
+        return self._scores(queries_BMD, self.pool_projection(memory_BFND.mean(2)))
+
+    @torch.inference_mode()
+    def features(self, latents_FCHW: Tensor) -> Tensor:
+        """Features (F, N, D) of latent frames, the expensive part of their tokens. They do not depend on anything else,
+        so they can be cached. Computed a few frames at a time: the first map has 2 D channels at full size."""
+        frames = max(1, _MAP_VALUES // (latents_FCHW[0, 0].numel() * self.config.width))
+        return torch.cat([self._features(part) for part in latents_FCHW.split(frames)])
+
+    @torch.inference_mode()
+    def score_sources(self, sources: Iterable[tuple[Tensor, Tensor, Tensor]], text_1LE: Tensor) -> Tensor:
+        """Relevance (F,) in float32 as by `forward`, of the frames of all sources in turn, up to rounding.
+
+        Each source is (features (f, N, D), ages (f,), times (f,)). One source at a time is in memory.
+        """
+        queries_MD = self._text_queries(text_1LE)[0]
+        attention = StreamingAttention(self.read_memory, self.query_norm(queries_MD))
+        pooled = []
+        for features_FND, ages_F, times_F in sources:
+            tokens_FND = self._tokens(features_FND[None], ages_F[None], times_F[None])[0]
+            attention.add(tokens_FND.flatten(0, 1))
+            pooled.append(self.pool_projection(tokens_FND.mean(1)))
+        queries_1MD = (queries_MD + attention.output())[None]  # Q''
+        return self._scores(queries_1MD, torch.cat(pooled)[None])[0]
+
+    def _text_queries(self, text_BLE: Tensor) -> Tensor:
+        """The queries (B, M, D) after they have attended to the caption: Q'."""
         text_BLD = self.text_norm(self.text_projection(text_BLE))
         queries_BMD = self.queries.expand(len(text_BLE), -1, -1)
-        queries_BMD = queries_BMD + self.read_text(queries_BMD, text_BLD, text_BLD, need_weights=False)[0]  # Q'
-        tokens_BSD = memory_BFND.flatten(1, 2)
-        normed_BMD = self.query_norm(queries_BMD)
-        queries_BMD = queries_BMD + self.read_memory(normed_BMD, tokens_BSD, tokens_BSD, need_weights=False)[0]  # Q''
+        return queries_BMD + self.read_text(queries_BMD, text_BLD, text_BLD, need_weights=False)[0]
+
+    def _scores(self, queries_BMD: Tensor, pooled_BFD: Tensor) -> Tensor:
+        """(B, F) from the queries Q'' and the pooled tokens of each frame."""
         queries_BMD = self.out_norm(queries_BMD + self.mix(queries_BMD))
-        pooled_BFD = self.pool_projection(memory_BFND.mean(2))
         # scores in fp32: in bf16, frames of long banks tie and their order becomes arbitrary
         scores_BFM = torch.einsum("bfd,bmd->bfm", pooled_BFD.float(), queries_BMD.float())
         return scores_BFM.mean(2) / self.config.width**0.5 + self.bias
 
     def _memory_tokens(self, memory_BFCHW: Tensor, ages_BF: Tensor, times_BF: Tensor) -> Tensor:
-        batch, frames = memory_BFCHW.shape[:2]
-        tokens_BFND = self.memory_projection(memory_BFCHW.flatten(0, 1)).flatten(2).transpose(1, 2)
-        tokens_BFND = tokens_BFND.unflatten(0, (batch, frames))
+        features_BFND = self._features(memory_BFCHW.flatten(0, 1)).unflatten(0, memory_BFCHW.shape[:2])
+        return self._tokens(features_BFND, ages_BF, times_BF)
+
+    def _features(self, latents_FCHW: Tensor) -> Tensor:
+        return self.memory_projection(latents_FCHW).flatten(2).transpose(1, 2)
+
+    def _tokens(self, features_BFND: Tensor, ages_BF: Tensor, times_BF: Tensor) -> Tensor:
+        """Memory tokens (B, F, N, D): features with the age and the time of their frame."""
+        tokens_BFND = features_BFND
         if self.ages is not None:
             tokens_BFND = tokens_BFND + self.ages(ages_BF.clamp(max=self.config.ages - 1))[:, :, None]
         if self.times is not None:
@@ -91,6 +129,40 @@ class FrameSelector(nn.Module):
     def settings(self) -> dict[str, int]:
         """The config as JSON."""
         return asdict(self.config)
+
+
+class StreamingAttention:
+    """The output of an `nn.MultiheadAttention` for few queries over very many keys, which come in parts.
+
+    Keys and values are not projected: the queries are projected to the space of the tokens, and the weighted sum of the
+    tokens to that of the values. That is the same up to rounding, and much less work for few queries.
+    """
+
+    def __init__(self, module: nn.MultiheadAttention, queries_MD: Tensor) -> None:
+        query, key, value = (part.unflatten(0, (module.num_heads, -1)) for part in module.in_proj_weight.chunk(3))
+        query_bias, _, value_bias = module.in_proj_bias.unflatten(0, (3, module.num_heads, -1))
+        projected_MHR = torch.einsum("md,hrd->mhr", queries_MD, query) + query_bias
+        # the bias of the keys adds the same to all logits of a query, which softmax ignores
+        self._probe_MHD = torch.einsum("mhr,hrd->mhd", projected_MHR, key) / key.shape[1] ** 0.5
+        self._value_HRD, self._value_bias_HR, self._out = value, value_bias, module.out_proj
+        self._greatest_MH = self._probe_MHD.new_full(self._probe_MHD.shape[:2], -torch.inf)
+        self._total_MH = torch.zeros_like(self._greatest_MH)
+        self._sum_MHD = torch.zeros_like(self._probe_MHD)
+
+    def add(self, tokens_SD: Tensor) -> None:
+        """Attend to more tokens."""
+        logits_MHS = torch.einsum("mhd,sd->mhs", self._probe_MHD, tokens_SD)
+        greatest_MH = torch.maximum(self._greatest_MH, logits_MHS.amax(-1))
+        kept_MH, weights_MHS = (self._greatest_MH - greatest_MH).exp(), (logits_MHS - greatest_MH[..., None]).exp()
+        self._total_MH = self._total_MH * kept_MH + weights_MHS.sum(-1)
+        self._sum_MHD = self._sum_MHD * kept_MH[..., None] + torch.einsum("mhs,sd->mhd", weights_MHS, tokens_SD)
+        self._greatest_MH = greatest_MH
+
+    def output(self) -> Tensor:
+        """(M, D); at least one token must have been added."""
+        mean_MHD = self._sum_MHD / self._total_MH[..., None]
+        values_MHR = torch.einsum("mhd,hrd->mhr", mean_MHD, self._value_HRD) + self._value_bias_HR
+        return self._out(values_MHR.flatten(1))
 
 
 def selection_loss(scores_BF: Tensor, labels_BF: Tensor) -> Tensor:

@@ -62,7 +62,7 @@ class ImageTextScorer:
 
 def latents_digest(latents_CTHW: Tensor) -> bytes:
     """SHA-256 of the values of latents, as a cache key."""
-    return hashlib.sha256(latents_CTHW.cpu().contiguous().numpy().tobytes()).digest()
+    return hashlib.sha256(latents_CTHW.cpu().contiguous().numpy()).digest()
 
 
 def _unit(features: object) -> Tensor:

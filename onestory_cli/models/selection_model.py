@@ -6,7 +6,7 @@ Shape letters: F bank frames, C latent channels, T latent frames, H W latent cel
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -19,19 +19,49 @@ from onestory_cli.models.image_text_scorer import ImageTextScorer, latents_diges
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.models.vae_codec import VaeCodec
 
+# Bytes of cached features, in host memory: 190 shots of Wan at 480p and width 512. The features of further sources are
+# computed again for each shot.
+MAX_FEATURE_BYTES = 3 * 2**29
+
 
 @dataclass(kw_only=True)
 class TextSelector:
-    """Scores latent frames by the trained selector of a memory adapter."""
+    """Scores latent frames by the trained selector of a memory adapter.
+
+    Features are cached by the content of a source, so a new shot costs the features of the shot before it, however
+    long the film is. They are stored as float32 for models that compute in it, else as bfloat16.
+    """
 
     spec: ModelSpec
     text: CaptionEncoder
     selector: FrameSelector
+    features: dict[bytes, Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     def relevance(self, caption: str, bank: MemoryBank, policy: str) -> Tensor:
         """Relevance (1, F) of every bank frame to the caption; records list it even if `policy` does not read it."""
-        embeds_BLE = self.text.encode_cached(caption)
-        return frame_scores(self.selector, bank.frames_FCHW[None], bank.ages_F, bank.times_F, embeds_BLE)
+        if not bank.sources:
+            return torch.zeros(1, 0)
+        items = [(latents_digest(latents), latents, age) for latents, age in bank.items]
+        for digest in self.features.keys() - {digest for digest, _, _ in items}:
+            del self.features[digest]
+        embeds_1LE = self.text.encode_cached(caption)
+        return self.selector.score_sources((self._source(*item) for item in items), embeds_1LE)[None]
+
+    def _source(self, digest: bytes, latents_CTHW: Tensor, age: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Features, ages and times of one source, on the device."""
+        device, frames = self.text.device, latents_CTHW.shape[1]
+        features_FND = self._features(digest, latents_CTHW).to(device, torch.float32)
+        return features_FND, torch.full((frames,), age, device=device), torch.arange(frames, device=device)
+
+    def _features(self, digest: bytes, latents_CTHW: Tensor) -> Tensor:
+        if digest in self.features:
+            return self.features[digest]
+        features_FND = self.selector.features(latents_CTHW.transpose(0, 1).to(self.text.device))
+        # always rounded, so that a frame has the same score whether its features were cached or not
+        stored = features_FND.to("cpu", torch.float32 if self.spec.dtype == "float32" else torch.bfloat16)
+        if sum(item.nbytes for item in self.features.values()) + stored.nbytes <= MAX_FEATURE_BYTES:
+            self.features[digest] = stored
+        return stored
 
 
 @dataclass(kw_only=True)

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from onestory_cli.memory.selector import FrameSelector, SelectorConfig, selection_loss
+from onestory_cli.memory.selector import FrameSelector, SelectorConfig, StreamingAttention, selection_loss
 
 CONFIG = SelectorConfig(latent_channels=4, text_dim=12, width=32, queries=2, heads=2, ages=4, times=3)
 
@@ -115,3 +115,46 @@ def test_the_loss_is_the_mean_squared_error() -> None:
 
 def test_settings_round_trip(selector: FrameSelector) -> None:
     assert SelectorConfig(**selector.settings) == CONFIG
+
+
+def in_sources(memory_FCHW: Tensor, lengths: list[int], selector: FrameSelector) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """The frames as sources of these lengths, in film order."""
+    ages = range(len(lengths), 0, -1)
+    return [
+        (selector.features(part), torch.full((len(part),), age), torch.arange(len(part)))
+        for part, age in zip(memory_FCHW.split(lengths), ages, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("lengths", [[1], [5, 1, 3], [2] * 12])
+@torch.no_grad()
+def test_scoring_by_source_equals_the_forward(selector: FrameSelector, lengths: list[int]) -> None:
+    """The sources come one by one, more of them than there are ages."""
+    draw = torch.Generator().manual_seed(3)
+    memory = torch.randn(sum(lengths), 4, 8, 8, generator=draw)
+    text = torch.randn(1, 6, selector.config.text_dim, generator=draw)
+    sources = in_sources(memory, lengths, selector)
+    ages, times = (torch.cat([source[part] for source in sources])[None] for part in (1, 2))
+    expected = selector(memory[None], ages, times, text)[0]
+    torch.testing.assert_close(selector.score_sources(iter(sources), text), expected, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_features_do_not_depend_on_the_chunks(selector: FrameSelector, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = torch.randn(7, 4, 8, 8, generator=torch.Generator().manual_seed(4))
+    whole = selector.features(memory)
+    monkeypatch.setattr("onestory_cli.memory.selector._MAP_VALUES", 1)
+    torch.testing.assert_close(selector.features(memory), whole)
+
+
+@torch.no_grad()
+def test_streaming_attention_is_stable_for_large_logits() -> None:
+    torch.manual_seed(0)
+    module = nn.MultiheadAttention(16, 4, batch_first=True)
+    nn.init.normal_(module.in_proj_bias)
+    queries, tokens = torch.randn(3, 16) * 60, torch.randn(50, 16) * 60
+    stream = StreamingAttention(module, queries)
+    for part in tokens.split(7):
+        stream.add(part)
+    expected = module(queries[None], tokens[None], tokens[None], need_weights=False)[0][0]
+    torch.testing.assert_close(stream.output(), expected, rtol=1e-3, atol=1e-3)
