@@ -113,7 +113,30 @@ class ModelRecipe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class Probes:
+    """Weights of the auxiliary losses of a stage, and the blocks (counted from 0) that they probe.
+
+    `looks_weight`, `roles_weight`, `setting_weight`: losses of `probes/token_probe.py` on the tokens after the block
+    `looks_block`, `roles_block` or `setting_block`.
+    `match_weight`, `match_setting_weight`: loss of `probes/attention.py` for characters and for settings, on the
+    attention of the block `match_block`.
+    `words_weight`: loss of `probes/labels.py` on the words of captions.
+    """
+
+    looks_weight: float = 0.0
+    looks_block: int = 0
+    roles_weight: float = 0.0
+    roles_block: int = 0
+    setting_weight: float = 0.0
+    setting_block: int = 0
+    match_weight: float = 0.0
+    match_setting_weight: float = 0.0
+    match_block: int = 0
+    words_weight: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage(Probes):
     """One stage of training.
 
     `kind`: vae; text (the text encoder alone: which character each word is about); base (text and first frame ->
@@ -137,11 +160,6 @@ class Stage:
     `spread` is subtracted from the labels by position in the shot: frames of one shot are near copies of each other.
     `text_layers`: number of layers of the text encoder from this stage on; 0 does not change it.
     `keep_weight`: weight, in a text stage, of the change of the encoder's states.
-    `looks_weight`, `roles_weight` and `setting_weight`: weights of the losses of `probes/token_probe.py`, on tokens
-    after the block `looks_block`, `roles_block` or `setting_block`, counted from 0; `words_weight` of the words of
-    captions.
-    `match_weight` and `match_setting_weight`: weights of the loss of `probes/attention.py` for characters and for
-    settings, on the attention of the block `match_block`.
     `character_weight` and `accent_weight`: additional weight in the flow loss of cells that show a character, or the
     accent object of a place. In a vae stage `character_weight`, `outline_weight` and `face_weight` add to the
     weight 1 of a pixel that shows a character, an outline, or an eye or mouth.
@@ -180,16 +198,6 @@ class Stage:
     stories: int = 0
     skip: int = 0
     pairs: float = 0.0
-    looks_weight: float = 0.0
-    looks_block: int = 0
-    roles_weight: float = 0.0
-    roles_block: int = 0
-    setting_weight: float = 0.0
-    setting_block: int = 0
-    match_weight: float = 0.0
-    match_setting_weight: float = 0.0
-    match_block: int = 0
-    words_weight: float = 0.0
     text_layers: int = 0
     keep_weight: float = 0.3
     first_frame: float = 0.15

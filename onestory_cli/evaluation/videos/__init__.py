@@ -1,1 +1,1 @@
-"""Measures of real films: any run directory or folder of clips, by networks that are never fetched unasked."""
+"""Measures of films: any run directory or folder of clips. Networks are never downloaded implicitly."""

@@ -1,4 +1,4 @@
-"""How well a clip shows what its caption says: the cosine of X-CLIP (clip and text) or SigLIP2 (frames and text).
+"""Caption alignment of a clip: the cosine of X-CLIP (clip and text) or SigLIP2 (frames and text).
 
 Cosines of different networks are not comparable with each other, nor with the paper's ViCLIP.
 """
@@ -18,11 +18,11 @@ KINDS = {
     "xclip": Kind(model=XCLIPModel, pictures="VideoMAEImageProcessor", reads=True),
     "siglip": Kind(model=SiglipModel, pictures="SiglipImageProcessor", reads=True),
 }
-FRAMES = 8  # of a clip, for a network of single frames
+FRAMES = 8  # per clip, for networks that embed single frames
 
 
 class Aligner:
-    """Frames and a caption -> the cosine of their embeddings."""
+    """Computes the cosine of the embeddings of frames and a caption."""
 
     def __init__(self, network: Loaded) -> None:
         self.network = network
@@ -32,7 +32,7 @@ class Aligner:
         self._frames = config.vision_config.num_frames if self._video else FRAMES
 
     def reads(self, caption: str) -> bool:
-        """Whether the whole caption fits into what the network reads; else its end is cut."""
+        """Whether the network reads the whole caption; if not, its end is truncated."""
         assert self.network.words is not None
         return len(self.network.words(caption)["input_ids"]) <= self._length
 
@@ -60,5 +60,5 @@ class Aligner:
 
 
 def load_aligner(source: str, device: torch.device) -> Aligner:
-    """See `load_network`."""
+    """Load an aligner; see `load_network`."""
     return Aligner(load_network(source, "aligner", KINDS, device))

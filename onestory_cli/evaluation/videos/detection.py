@@ -1,6 +1,6 @@
-"""Where characters are in frames: by the words of their look (GroundingDINO), or by a class of COCO (D-FINE).
+"""Detect characters in frames, by the text of their look (GroundingDINO) or by a COCO class (D-FINE).
 
-A character that is not found has no box: never an empty or a whole one.
+A character that is not found has no box, not an empty or a full-frame one.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ KINDS = {
     "grounding-dino": Kind(model=GroundingDinoForObjectDetection, pictures="GroundingDinoImageProcessor", reads=True),
     "d_fine": Kind(model=DFineForObjectDetection, pictures="RTDetrImageProcessor"),
 }
-THRESHOLDS = {"grounding-dino": 0.35, "d_fine": 0.5}  # what the networks' own authors use
-SAME = 0.7  # boxes that overlap so far are of one thing
+THRESHOLDS = {"grounding-dino": 0.35, "d_fine": 0.5}  # the authors' defaults
+SAME = 0.7  # boxes with at least this overlap show the same object
 PEOPLE = ("man", "woman", "boy", "girl", "child", "kid", "baby", "lady", "guy", "human", "men", "women", "people")
 _WORD = re.compile(r"[a-z]+")
 
@@ -57,7 +57,7 @@ class CharacterDetector(Protocol):
 
 
 class PhraseDetector:
-    """GroundingDINO, asked for one look at a time; where two looks claim one thing, the surer one has it."""
+    """GroundingDINO with one query per look; if two looks match the same object, the higher score wins."""
 
     def __init__(self, network: Loaded, threshold: float) -> None:
         self.network, self._threshold = network, threshold
@@ -81,7 +81,7 @@ class PhraseDetector:
 
 
 class ClassDetector:
-    """D-FINE: a look is found by the class that its first known word names. Two of one class cannot be told apart."""
+    """D-FINE: a look is found by the class of its first known word. Two looks of one class cannot be distinguished."""
 
     def __init__(self, network: Loaded, threshold: float) -> None:
         self.network, self._threshold = network, threshold
@@ -95,14 +95,14 @@ class ClassDetector:
         return [[boxes.get(label) if label is not None else None for boxes in seen] for label in asked]
 
     def class_of(self, look: str) -> int | None:
-        """The number of the class that a look is of."""
+        """The class index of a look."""
         return next(
             (self._labels[word] for word in _WORD.findall(look.lower()) if self._labels.get(word) is not None), None
         )
 
     @torch.inference_mode()
     def _boxes(self, frame: np.ndarray) -> dict[int, Box]:
-        """The surest box of each class."""
+        """The box with the highest score of each class."""
         network = self.network
         inputs = network.pictures(images=[frame], return_tensors="pt").to(network.device)
         made = network.model(**inputs)
@@ -119,7 +119,7 @@ class ClassDetector:
 
 
 def load_detector(source: str, device: torch.device, *, threshold: float | None = None) -> CharacterDetector:
-    """See `load_network`; without a threshold, the usual one of the network."""
+    """Load a detector; see `load_network`. The default threshold is that of the network's authors."""
     network = load_network(source, "detector", KINDS, device)
     kind = network.model.config.model_type
     least = THRESHOLDS[kind] if threshold is None else threshold
@@ -127,7 +127,7 @@ def load_detector(source: str, device: torch.device, *, threshold: float | None 
 
 
 def paint_over(pixels_HW3: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
-    """A frame whose boxes are painted over with the mean colour of the rest."""
+    """A copy of the frame whose boxes are filled with the mean colour of the rest."""
     outside = np.ones(pixels_HW3.shape[:2], bool)
     for box in boxes:
         outside[box.top : box.bottom, box.left : box.right] = False
@@ -137,7 +137,7 @@ def paint_over(pixels_HW3: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
 
 
 def _settle(claims: list[Box | None]) -> list[Box | None]:
-    """Of claims on one thing only the surest stands; of equals, the first."""
+    """Keep the box with the highest score of each object; of equal scores, the first."""
     kept: list[int] = []
     order = sorted((index for index, box in enumerate(claims) if box), key=lambda index: -_of(claims, index).score)
     for index in order:
@@ -171,7 +171,7 @@ def _corners(box: Sequence[float], frame: np.ndarray) -> list[float]:
 
 
 def _box(corners: Sequence[float], score: float, frame: np.ndarray) -> Box | None:
-    """Within the frame; None for a box of no pixels."""
+    """A box clipped to the frame; None for a box without pixels."""
     height, width = frame.shape[:2]
     left, top = max(0, round(corners[0])), max(0, round(corners[1]))
     right, bottom = min(width, round(corners[2])), min(height, round(corners[3]))

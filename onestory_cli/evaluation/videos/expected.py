@@ -1,4 +1,4 @@
-"""What the captions of a storyworld film establish, and whether the read-out sees it."""
+"""Compare what the captions of a storyworld film describe with what the read-out sees."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured: the clips of a run directory or of a folder, with captions and names where a story tells them."""
+"""Read the clips of a run directory or a folder, with captions and names if there is a story."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Clip:
 class MeasuredFilm:
     """Clips in film order, and the looks of the characters and settings (`places`) that their captions name.
 
-    missing: shots of the story that have no whole clip
+    missing: shots of the story without a complete clip
     """
 
     name: str
@@ -44,9 +44,9 @@ class MeasuredFilm:
 
 
 def read_film(folder: Path, story: Story | None = None) -> MeasuredFilm:
-    """The film of a run directory or of a folder of clips; `story` says what a folder's clips should show.
+    """Read the film of a run directory or of a folder of clips; `story` describes the clips of a folder.
 
-    Clips are matched with shots by name (opening.mp4 is the shot "opening"), or else by order.
+    Clips are matched to shots by name (opening.mp4 is the shot "opening"), or by order.
 
     Raises:
         OnestoryError: T632 without clips, T633 where clips and story do not match; R4xx for a run that is damaged.
@@ -102,7 +102,7 @@ def _clip(shot: Shot, path: Path, caption: str) -> Clip:
 
 
 def _matched(folder: Path, paths: Mapping[str, Path], story: Story) -> dict[str, Path]:
-    """Clips by the ids of the shots that they are of."""
+    """Clips by the id of the shot that they show."""
     ids = [shot.id for shot in story.shots]
     strange = [name for name in paths if name not in ids]
     if not strange:
@@ -118,7 +118,7 @@ def _matched(folder: Path, paths: Mapping[str, Path], story: Story) -> dict[str,
 
 
 def _clips(folder: Path) -> Iterator[Path]:
-    """The video files of a folder, 2 before 10."""
+    """The video files of a folder in natural order (2 before 10)."""
     found = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES) if folder.is_dir() else ()
     yield from sorted(
         found,

@@ -1,4 +1,4 @@
-"""Likeness of pictures: the cosine of DINOv2 embeddings.
+"""Similarity of images: the cosine of DINOv2 embeddings.
 
 Shape letters: P frames, D width of an embedding, H W.
 """
@@ -20,14 +20,14 @@ BATCH = 16
 
 
 class Embedder:
-    """Pictures of any sizes -> unit vectors."""
+    """Embeds images of any size as unit vectors."""
 
     def __init__(self, network: Loaded) -> None:
         self.network = network
 
     @torch.inference_mode()
     def __call__(self, pictures: Sequence[np.ndarray]) -> Tensor:
-        """(H, W, 3) uint8 each -> (P, D), each of length 1."""
+        """Embed images, each (H, W, 3) uint8, as unit vectors (P, D)."""
         parts = []
         for start in range(0, len(pictures), BATCH):
             squares = [square(picture) for picture in pictures[start : start + BATCH]]
@@ -38,7 +38,7 @@ class Embedder:
 
 
 def square(picture_HW3: np.ndarray) -> np.ndarray:
-    """The whole picture in a square, on its mean colour: the usual crop to the middle would behead who stands."""
+    """Pad an image to a square with its mean colour: the usual centre crop would cut off heads."""
     height, width = picture_HW3.shape[:2]
     side = max(height, width)
     framed = np.broadcast_to(picture_HW3.mean((0, 1)).astype(np.uint8), (side, side, 3)).copy()
@@ -48,12 +48,12 @@ def square(picture_HW3: np.ndarray) -> np.ndarray:
 
 
 def load_embedder(source: str, device: torch.device) -> Embedder:
-    """See `load_network`."""
+    """Load an embedder; see `load_network`."""
     return Embedder(load_network(source, "embedder", KINDS, device))
 
 
 def consistency(frames_PD: Tensor) -> float | None:
-    """Likeness of each frame to the first and to the one before, as VBench averages it; None for a single frame."""
+    """Mean similarity of each frame to the first and to the previous one, as in VBench; None for a single frame."""
     if len(frames_PD) < 2:
         return None
     first, before = frames_PD[1:] @ frames_PD[0], (frames_PD[1:] * frames_PD[:-1]).sum(-1)
@@ -66,7 +66,7 @@ def mean_direction(frames_PD: Tensor) -> Tensor:
 
 
 def cosine(one_D: Tensor, other_D: Tensor) -> float:
-    """Of two unit vectors, -1..1: rounding does not lead out."""
+    """Cosine of two unit vectors, clamped to -1..1."""
     return float((one_D @ other_D).clamp(-1, 1))
 
 

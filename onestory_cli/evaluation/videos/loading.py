@@ -1,6 +1,6 @@
-"""Weights of a measuring network -> modules on a device. Nothing is fetched: a file that is not here is told by name.
+"""Load the networks that measure films. Nothing is downloaded: a missing file is reported by name.
 
-Those who prepare pictures are named by class: what a hub file names needs torchvision, which we never install.
+Image processors are named by class here: those that hub files name need torchvision, which is not installed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from onestory_cli.models.load import silence_library_logging
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """A network ready to look at pictures; `words` is None for one that reads none."""
+    """A loaded network; `words` is its tokenizer, or None."""
 
     source: str
     model: PreTrainedModel
@@ -36,7 +36,7 @@ class Loaded:
         return self.model.device
 
     def provenance(self) -> dict[str, str | None]:
-        """Where its weights come from: a folder by its bytes, a hub id by its commit."""
+        """The source of the weights: the fingerprint of a folder, or the commit of a hub id."""
         commit = getattr(self.model.config, "_commit_hash", None)
         local = fingerprint(self.source) if Path(self.source).is_dir() else None
         return {"source": self.source, "kind": self.model.config.model_type, "commit": commit, "fingerprint": local}
@@ -44,20 +44,19 @@ class Loaded:
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """How a kind of network (transformers' `model_type`) is read."""
+    """How to load a kind of network (transformers' `model_type`)."""
 
     model: Any
     pictures: str
     reads: bool = False
 
     def picture_class(self) -> Any:
-        """The class called `pictures` that works without torchvision: newer transformers name it for Pillow,
-        and the plain name then stands for the other one."""
+        """The image processor without torchvision; newer versions of transformers name it with the suffix `Pil`."""
         return getattr(transformers, f"{self.pictures}Pil", None) or getattr(transformers, self.pictures)
 
 
 def load_network(source: str, role: Role, kinds: Mapping[str, Kind], device: torch.device) -> Loaded:
-    """The network in a folder, or of a hub id that was fetched before.
+    """Load a network from a folder, or by a hub id that is downloaded already.
 
     Raises:
         OnestoryError: M531 when its files are not here, M532 when they are not those of such a network.

@@ -1,4 +1,4 @@
-"""A film, looked at clip by clip, and what is said of the whole.
+"""Measure a film clip by clip, and as a whole.
 
 Within a shot: caption alignment, consistency of the whole frame and of its background, motion. Over shots: how alike a
 character's crops are in all shots that name it, and the backgrounds of all shots that name a setting (OneStory 5.1).
@@ -29,13 +29,13 @@ from onestory_cli.media.video import probe, read_clip
 from onestory_cli.quality import CUT, FLASH
 from onestory_cli.store.disk import digest
 
-FRAMES = 8  # of each clip are embedded and searched for characters
+FRAMES = 8  # per clip that are embedded and searched for characters
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sight:
-    """What is seen in one clip: the fields of `ShotMeasures` that pixels alone do not tell, the direction (D,) of each
-    character that was looked for, None where it was not found, and that of the background as `ground`.
+    """What a reader sees in one clip: some fields of `ShotMeasures`, the embedding (D,) of each character that was
+    searched for, None if it was not found, and the embedding of the background as `ground`.
 
     sought: whether anything could look at the background
     """
@@ -52,7 +52,7 @@ class Sight:
 
 
 class ClipReader(Protocol):
-    """Whoever can look at a clip."""
+    """Reads one clip."""
 
     def look(self, clip: Clip, film: MeasuredFilm, pixels_PHW3: np.ndarray) -> Sight: ...
 
@@ -61,19 +61,19 @@ class ClipReader(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class VideoNetworks:
-    """The networks that look; None leaves out what a network measures."""
+    """The networks of each role; without a network its measures are left out."""
 
     embedder: Embedder | None = None
     detector: CharacterDetector | None = None
     aligner: Aligner | None = None
 
     def provenance(self) -> dict[str, dict[str, str | None] | None]:
-        """Which weights these are, by role."""
+        """The weights in use, by role."""
         named = {"embedder": self.embedder, "detector": self.detector, "aligner": self.aligner}
         return {role: eye.network.provenance() if eye else None for role, eye in named.items()}
 
     def look(self, clip: Clip, film: MeasuredFilm, pixels_PHW3: np.ndarray) -> Sight:
-        """Look at `FRAMES` frames of a clip, and at all of it for its caption."""
+        """Read `FRAMES` frames of a clip, and all frames for its caption."""
         frames = [pixels_PHW3[place] for place in spread(len(pixels_PHW3), FRAMES)]
         boxes = _find(clip, film, frames, self.detector)
         grounds = _grounds(frames, boxes, self)
@@ -94,7 +94,7 @@ class VideoNetworks:
 
 @dataclass(frozen=True, kw_only=True)
 class SeenClip:
-    """What one clip gives: its measures, what was seen in it, and its mean colour."""
+    """The measures of one clip, what was seen in it, and its mean colour."""
 
     measures: ShotMeasures
     sight: Sight
@@ -102,7 +102,7 @@ class SeenClip:
 
 
 def measure_clips(film: MeasuredFilm, eyes: ClipReader, emit: Emit = ignore) -> list[SeenClip]:
-    """Look at every clip of a film.
+    """Measure every clip of a film.
 
     Raises:
         OnestoryError: M508 for a clip that is no readable video.
@@ -115,7 +115,7 @@ def measure_clips(film: MeasuredFilm, eyes: ClipReader, emit: Emit = ignore) -> 
 
 
 def characters(film: MeasuredFilm, seen: Sequence[SeenClip]) -> tuple[Entity, ...]:
-    """Every named character: how alike its crops are, over the shots in which it was found."""
+    """Consistency of every named character, over the shots in which it was found."""
     entities = []
     for name in film.looks:
         sights = [item.sight.characters for clip, item in _named(film, seen) if name in clip.characters]
@@ -125,7 +125,7 @@ def characters(film: MeasuredFilm, seen: Sequence[SeenClip]) -> tuple[Entity, ..
 
 
 def settings(film: MeasuredFilm, seen: Sequence[SeenClip]) -> tuple[Entity, ...]:
-    """Every named setting: how alike the backgrounds are of the shots that name it, and how far their colours drift."""
+    """Consistency and colour drift of every named setting, over the shots that name it."""
     entities = []
     for name in dict.fromkeys(name for clip in film.clips for name in clip.settings):
         first, *later = [item for clip, item in _named(film, seen) if name in clip.settings]
@@ -141,13 +141,13 @@ def _named(film: MeasuredFilm, seen: Sequence[SeenClip]) -> Iterator[tuple[Clip,
 
 
 def _entity(name: str, directions_D: Sequence[Tensor | None], *, looked: bool) -> Entity:
-    """`directions_D` has one entry for each shot that names it, None where it was not found."""
+    """`directions_D` has an entry per shot that names the entity, None if it was not found there."""
     found = [item for item in directions_D if item is not None]
     return Entity(id=name, shots=len(directions_D), found=len(found) if looked else None, likeness=pairwise(found))
 
 
 def _with_identity(seen: Sequence[SeenClip]) -> list[SeenClip]:
-    """Say of every shot how like their first shot its characters look; that is the first in which each was found."""
+    """Add the similarity of each character in every shot to the first shot in which it was found."""
     first: dict[str, Tensor] = {}
     told = []
     for item in seen:
@@ -196,7 +196,7 @@ def _find(
 
 
 def _grounds(frames: Sequence[np.ndarray], boxes: Mapping[str, Found], eyes: VideoNetworks) -> list[np.ndarray]:
-    """The frames in which all characters were found, painted over where they are. None where nobody could look."""
+    """Frames in which all characters were found, with the characters painted over; empty without a detector."""
     rows = [[row[index] for row in boxes.values()] for index in range(len(frames))]
     whole = zip(frames, rows, strict=True) if eyes.detector or not boxes else ()
     return [paint_over(frame, _all(row)) for frame, row in whole if None not in row]
@@ -209,7 +209,7 @@ def _all(row: Sequence[Box | None]) -> list[Box]:
 def _directions(
     frames: Sequence[np.ndarray], boxes: Mapping[str, Found], embedder: Embedder
 ) -> dict[str, Tensor | None]:
-    """The direction of each character, None for one that was found in no frame."""
+    """The embedding of each character, or None if it was not found in any frame."""
     crops = {
         name: [box.crop(frame) for frame, box in zip(frames, row, strict=True) if box] for name, row in boxes.items()
     }

@@ -1,5 +1,4 @@
-"""How much moves in a clip: VBench's dynamic degree, with block matching in place of RAFT, whose weights need
-torchvision.
+"""Motion of a clip: VBench's dynamic degree with block matching instead of RAFT, whose weights need torchvision.
 
 Shape letters: P frames, H W pixels, R C rows and columns of blocks.
 """
@@ -13,16 +12,16 @@ from PIL import Image
 
 SIDE = 128  # pixels of the shorter side at which blocks are compared
 BLOCK = 8
-REACH = 8  # pixels that a block may have moved, more than twice the threshold
+REACH = 8  # maximum motion of a block in pixels, more than twice the threshold
 THRESHOLD = 6 / 256  # of the shorter side, in an eighth of a second
 RATE = 8  # frames per second that are compared
-TOP = 0.05  # the part of a frame that moves most speaks for it
+TOP = 0.05  # the share of blocks, those that move most, that counts
 _STILLNESS = 0.25  # grey levels per pixel of way: of blocks that fit alike, the nearest
 _FIT = 0.5  # of its error where it stands now: a block that fits no better elsewhere has not moved
 
 
 def motion(pixels_PHW3: np.ndarray, fps: float) -> np.ndarray:
-    """The way of the top 5 % of blocks between frames an eighth of a second apart, in parts of the shorter side."""
+    """Mean motion of the fastest 5 % of blocks between frames 1/8 s apart, as a share of the shorter side."""
     step = max(1, round(fps / RATE))
     greys = [_grey(frame) for frame in pixels_PHW3[::step]]
     ways = [_ways(before, after) for before, after in pairwise(greys)]
@@ -30,7 +29,7 @@ def motion(pixels_PHW3: np.ndarray, fps: float) -> np.ndarray:
 
 
 def moves(way: np.ndarray, fps: float) -> bool | None:
-    """Whether enough pairs of frames move enough (VBench's rule); None where there is only one frame."""
+    """Whether enough pairs of frames move enough (the rule of VBench); None for a single frame."""
     if not len(way):
         return None
     least = THRESHOLD * max(1.0, RATE / fps)
@@ -48,8 +47,8 @@ def _grey(frame_HW3: np.ndarray) -> np.ndarray:
 
 
 def _ways(before_HW: np.ndarray, after_HW: np.ndarray) -> np.ndarray:
-    """How far each block of the later frame has come from, in pixels (R, C), without the outermost blocks: what they
-    show may have come from outside."""
+    """Motion of each block of the later frame in pixels (R, C), without the outermost blocks, whose content may have
+    entered the frame."""
     height, width = after_HW.shape
     padded = np.pad(before_HW, REACH, mode="edge")
     best = np.full((height // BLOCK, width // BLOCK), np.inf, np.float32)
@@ -64,7 +63,7 @@ def _ways(before_HW: np.ndarray, after_HW: np.ndarray) -> np.ndarray:
             better = here + _STILLNESS * length < best
             best = np.where(better, here + _STILLNESS * length, best)
             way, error = np.where(better, length, way), np.where(better, here, error)
-    # what was hidden before fits nowhere, and has not moved
+    # blocks that were hidden before match nowhere and count as still
     return np.where(error <= _FIT * still, way, 0)[1:-1, 1:-1]
 
 

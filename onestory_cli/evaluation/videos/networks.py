@@ -1,4 +1,4 @@
-"""Which networks measure a film: names -> hub ids and licences. No torch here.
+"""The networks that measure films: names -> hub ids and licences. No torch here.
 
 A role takes a name of this table, a folder in the layout of transformers, any other hub id of a kind that the role can
 use, or "none" to leave its measures out.
@@ -18,7 +18,7 @@ NONE = "none"
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """One row: what it does, where its weights are published, and under which licence."""
+    """A network: its role, where its weights are published, and their licence."""
 
     name: str
     role: Role
@@ -82,7 +82,7 @@ DEFAULTS: dict[Role, str] = {"embedder": "dinov2-base", "detector": "grounding-d
 
 
 def source_of(role: Role, name: str) -> str | None:
-    """The folder or hub id that a name means for a role; None for "none".
+    """Resolve a name for a role to a folder or hub id; None for "none".
 
     Raises:
         OnestoryError: T631 for a name that nothing answers to.

@@ -1,6 +1,6 @@
-"""What was measured of a film: one frozen value, as JSON, as tables and as Markdown.
+"""Measures of a film, as JSON, as tables and as Markdown.
 
-A measure that could not be taken is None, never 0, and stands beside how often it could be taken.
+A measure that is not available is None, not 0, and comes with the number of cases in which it was available.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class ShotMeasures:
 class Entity:
     """A character or setting: the mean cosine over pairs of the `found` shots, of the `shots` that name it.
 
-    found: None where nothing looked and compared
+    found: None if there was no detector or embedder
     drift: of a setting, the mean colour difference (CIE76) of the later shots to the first
     """
 
@@ -78,7 +78,7 @@ class Entity:
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """A mean or a total over `n` of `of` things that could have given a value."""
+    """A mean or a total over `n` of `of` possible values."""
 
     value: float | None
     n: int
@@ -97,8 +97,7 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoResult:
-    """A film's measures; `missing` are shots of its story without a whole clip, `provenance` has the networks and
-    versions."""
+    """Measures of a film; `missing`: shots without a complete clip, `provenance`: networks and versions."""
 
     film: str
     missing: tuple[str, ...]
@@ -132,7 +131,7 @@ class VideoResult:
         return {f"right: {name}": Score.mean(items, "descriptions") for name, items in values.items() if items}
 
     def document(self) -> dict[str, object]:
-        """As JSON."""
+        """Return the result as JSON."""
         scores = {name: asdict(score) for name, score in self.scores.items()}
         return {"schema": SCHEMA, "benchmark": "videos", "scores": scores, **asdict(self)}
 
@@ -150,7 +149,7 @@ class VideoResult:
         return [_shot(item) for item in self.shots]
 
     def markdown(self) -> str:
-        """Both tables."""
+        """Both tables as Markdown."""
         return f"{markdown([COLUMNS, *self.table()])}\n{markdown([SHOT_COLUMNS, *self.shot_table()])}"
 
 

@@ -1,4 +1,4 @@
-"""One film from a folder to a result that says where it comes from."""
+"""Measure a film: from a folder to a result with its provenance."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from onestory_cli.version import __version__
 def load_networks(
     sources: Mapping[Role, str | None], device: str = "auto", *, threshold: float | None = None
 ) -> VideoNetworks:
-    """The networks of each role; a role without one is left out.
+    """Load the network of each role; roles without a source are left out.
 
     Raises:
         OnestoryError: M531, M532 for weights that are not here or not usable; M504 for a device that is not there.
@@ -47,7 +47,7 @@ def load_networks(
 
 
 def measure_film(film: MeasuredFilm, eyes: ClipReader, *, emit: Emit = ignore) -> VideoResult:
-    """Look at every clip of a film, and add up.
+    """Measure every clip of a film and combine the measures.
 
     Raises:
         OnestoryError: M508 for a clip that is no readable video.

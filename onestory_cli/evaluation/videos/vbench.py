@@ -1,4 +1,4 @@
-"""A film in the folder layout of VBench, which needs versions of its libraries that cannot stand beside ours."""
+"""Export a film in the folder layout of VBench, whose pinned libraries conflict with those of this package."""
 
 from __future__ import annotations
 

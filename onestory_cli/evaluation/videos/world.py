@@ -1,4 +1,4 @@
-"""A film of the storyworld, looked at by the read-out that is in the package: no other network is needed.
+"""Measure a film of the storyworld with the read-out in the package; no other network is needed.
 
 The read-out's queries pool a soft crop of each species from a frame, so it finds and embeds in one pass. Its accuracy
 is in `embeddings.py`. It identifies characters by species, so two of one species in a shot are left out.
@@ -30,17 +30,17 @@ from onestory_cli.utils.text import shell_quote
 
 @dataclass(frozen=True, kw_only=True)
 class ReadoutReader:
-    """The read-out in the place of detector and embedder."""
+    """The read-out as detector and embedder."""
 
     readout: Readout
 
     def provenance(self) -> dict[str, dict[str, str | None] | None]:
-        """Which weights it has."""
+        """The weights in use."""
         weights = fingerprint(str(WEIGHTS))
         return {"readout": {"source": "readout", "kind": "readout", "commit": None, "fingerprint": weights}}
 
     def look(self, clip: Clip, film: MeasuredFilm, pixels_PHW3: np.ndarray) -> Sight:
-        """Look at `FRAMES` frames, each by itself."""
+        """Read `FRAMES` frames, each on its own."""
         frames_PHW3 = pixels_PHW3[spread(len(pixels_PHW3), FRAMES)]
         views = self.readout.view(frames_PHW3[:, None])
         species = species_of([film.looks[name] for name in clip.characters])
@@ -73,14 +73,14 @@ class ReadoutReader:
 
 
 def species_of(looks: Sequence[str]) -> list[str]:
-    """The species that each look names; "" for none, for more than one, and for one that another look has too."""
+    """The species that each look names; "" for none, several, or one that another look names, too."""
     named = [[word for word in tokens(look) if word in SPECIES] for look in looks]
     known = [words[0] if len(words) == 1 else "" for words in named]
     return [kind if known.count(kind) == 1 else "" for kind in known]
 
 
 def load_readout_reader(folder: Path) -> ReadoutReader:
-    """Eyes for the film of a run directory.
+    """Load the read-out for the film of a run directory.
 
     Raises:
         OnestoryError: T634 unless a model of the storyworld made it; M502 when the model's folder is gone.
