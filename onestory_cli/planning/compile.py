@@ -13,6 +13,8 @@ from onestory_cli.errors import Diagnostic, Findings, OnestoryError, shorten
 # Findings of a plan that depend on one value only, and so are right even if other parts of the story are wrong.
 CERTAIN_CODES = {"S155", "S210", "S211", "S212", "S213", "S219", "M501", "M502", "M503", "W310"}
 
+MAX_EXAMINED = 500_000  # characters of captions; a larger story with errors is not planned
+
 if TYPE_CHECKING:
     from onestory_cli.models.catalog import ModelSpec
     from onestory_cli.planning.jobs import Plan
@@ -58,7 +60,7 @@ def _with_plan_findings(read: StoryReading, allow_outside: bool) -> tuple[Diagno
     from onestory_cli.story.schema import position
 
     found = [*read.errors, *read.warnings]
-    if read.story:
+    if read.story and sum(len(shot.resolved_caption) for shot in read.story.shots) <= MAX_EXAMINED:
         shots = {shot.id: shot for shot in reversed(read.story.shots) if shot.id}  # the first of duplicate ids
         story = replace(read.story, shots=tuple(reversed(shots.values())), loras=())
         taken = {position(item)[:2] for item in found}

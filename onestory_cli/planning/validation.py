@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, islice
 from math import floor
 from operator import itemgetter
 
@@ -15,11 +15,12 @@ from onestory_cli.models.bases import BASES
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.planning.jobs import REFERENCE_MARK, ShotJob
 from onestory_cli.story.captions import REFERENCE, long_caption_finding
-from onestory_cli.story.source import KeyPath, parse
+from onestory_cli.story.source import KeyPath, StorySource, parse
 from onestory_cli.story.types import Shot, Story
 
 LONG_CAPTION = 300  # words, about the 512 tokens that Wan's text encoder reads
 MAX_LISTED_WORDS = 8  # in a message
+MAX_COMBINATIONS = 20  # findings of a story
 MAX_COMPARED_WORDS = 50  # finding similar words takes time
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
@@ -257,15 +258,14 @@ def unknown_words(story: Story, jobs: tuple[ShotJob, ...], spec: ModelSpec) -> t
         code="W310",
         message=f'"{spec.name}" does not know {len(unknown)} of {len(users)} words: {listed}{more}',
         severity="warning",
-        place=_place_of_word(story, users[unknown[0]], unknown[0]),
+        place=_place_of_word(story, parse(story.source, story.path), users[unknown[0]], unknown[0]),
         help=f"the picture will not show them; {_similar(unknown, known)}`onestory models --words` lists known words",
     )
     return (finding,)
 
 
-def _place_of_word(story: Story, job: ShotJob, word: str) -> Place:
+def _place_of_word(story: Story, source: StorySource, job: ShotJob, word: str) -> Place:
     """The place of a word in the caption of a job, or in the look or style that brought it there."""
-    source = parse(story.source, story.path)
     ids = [mention.id for mention in story.shots[job.index].mentions]
     looks: list[KeyPath] = [
         (kind, id, key) for id in ids for kind in ("characters", "settings") for key in ("look", "again")
@@ -280,27 +280,34 @@ def _place_of_word(story: Story, job: ShotJob, word: str) -> Place:
 def unknown_combinations(story: Story, jobs: tuple[ShotJob, ...], spec: ModelSpec) -> tuple[Diagnostic, ...]:
     """One W313 for each run of words that captions use outside the phrases of the model, where it is used first."""
     phrases = [tuple(WORD.findall(phrase.casefold())) for phrase in spec.phrases]
+    bound = {word for phrase in phrases for word in phrase if (word,) not in phrases}
+    by_first: dict[str, list[tuple[str, ...]]] = {}
+    for phrase in phrases:
+        by_first.setdefault(phrase[0], []).append(phrase)
     users: dict[str, ShotJob] = {}
-    for job in jobs:
-        for run in _outside(WORD.findall(job.caption.casefold()), phrases):
+    for job in jobs if bound else ():
+        for run in _outside(WORD.findall(job.caption.casefold()), bound, by_first):
             users.setdefault(run, job)
+    if not users:
+        return ()
+    source = parse(story.source, story.path)
     return tuple(
         Diagnostic(
             code="W313",
             message=f'"{spec.name}" does not know "{run}" in this combination',
             severity="warning",
-            place=_place_of_word(story, job, run),
+            place=_place_of_word(story, source, job, run),
             help=f"it knows: {', '.join(' '.join(phrase) for phrase in phrases if {*run.split()} & {*phrase})}",
         )
-        for run, job in users.items()
+        for run, job in islice(users.items(), MAX_COMBINATIONS)
     )
 
 
-def _outside(words: list[str], phrases: list[tuple[str, ...]]) -> Iterator[str]:
-    """The runs of words that belong to phrases, but are not within one of them here."""
-    bound = {word for phrase in phrases for word in phrase if (word,) not in phrases}
+def _outside(words: list[str], bound: set[str], by_first: Mapping[str, list[tuple[str, ...]]]) -> Iterator[str]:
+    """The runs of `bound` words, which belong to phrases, that are not within one of them here."""
     inside: set[int] = set()
-    for start in range(len(words)):
+    for start, word in enumerate(words):
+        phrases = by_first.get(word, ())
         lengths = [len(phrase) for phrase in phrases if tuple(words[start : start + len(phrase)]) == phrase]
         inside.update(range(start, start + max(lengths, default=0)))
     free = [word in bound and place not in inside for place, word in enumerate(words)]

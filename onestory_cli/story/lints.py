@@ -159,6 +159,8 @@ def _warning(code: str, message: str, place: Place, *, help: str) -> Diagnostic:
 
 def _names_without_dollar(source: StorySource, story: Story) -> Iterator[Diagnostic]:
     """W312: the first caption that has the name of a character as a word but does not mention its id."""
+    if not story.characters:
+        return
     captions = [REFERENCE.sub(lambda match: " " * len(match[0]), shot.caption) for shot in story.shots]
     mentioned = [{mention.id for mention in shot.mentions} for shot in story.shots]
     shots_with_word: dict[str, list[int]] = {}
