@@ -1,4 +1,4 @@
-"""stdout and stderr of the program, which may be closed, on a full disk, or a pipe that nobody reads."""
+"""stdout and stderr of the program, which may be closed, on a full disk, or a pipe without a reader."""
 
 from __future__ import annotations
 
