@@ -13,7 +13,7 @@ from onestory_cli.store.run import Run
 from onestory_cli.store.take_query import list_takes, next_number
 from onestory_cli.store.takes import Take, set_aside_takes
 from onestory_cli.store.verify import accepted_records
-from onestory_cli.store.writer import RunWriter
+from onestory_cli.store.writer import RunWriter, staging_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ def older_takes(run: Run, keep: int) -> Leftovers:
 def remove(writer: RunWriter, leftovers: Leftovers) -> None:
     """Remove leftovers. A kill leaves each take complete or removed."""
     for take in leftovers.takes:
-        folder = writer.staging_folder()  # no folder is created: the disk may be full
+        folder = staging_folder(writer.path)  # no folder is created: the disk may be full
         writer.check()
         writer.disk.rename(take.folder, folder)
         writer.disk.sync(take.folder.parent)

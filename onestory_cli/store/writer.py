@@ -97,7 +97,7 @@ class RunWriter:
     def staging(self) -> Iterator[Path]:
         """Yield a folder on the run's file system that no reader looks at; remove it at the end of the block."""
         self.check()
-        folder = self.staging_folder()
+        folder = staging_folder(self.path)
         try:
             self.disk.make_folder(folder / "new")
             yield folder / "new"
@@ -106,10 +106,6 @@ class RunWriter:
                 self.disk.remove(folder)
             raise
         self.disk.remove(folder)
-
-    def staging_folder(self) -> Path:
-        """A new name for a staging folder, which the next writer removes if this one is killed."""
-        return self.path / f"{STAGING}{os.getpid()}-{secrets.token_hex(4)}"
 
     def save_partial(self, shot: str, key: str, partial: Partial) -> None:
         """Save the unfinished work on a take in the folder where the take will be. Committing the take replaces it."""
@@ -131,7 +127,8 @@ class RunWriter:
             OnestoryError: R406 if a file differs from the digest that the record already has.
         """
         self.check()
-        found = {name: digest(staged / name) for name in (CLIP, LATENTS)}
+        with os_errors_coded(staged):
+            found = {name: digest(staged / name) for name in (CLIP, LATENTS)}
         if any(found[name] != known for name, known in record.files.items()):
             raise changed_in_use(staged)
         record = replace(record, files=found)
@@ -151,7 +148,7 @@ class RunWriter:
     def accept(self, shot: str, take: Take, *, chosen: bool = False) -> None:
         """Make `take` the accepted one of a shot. `chosen` is true if the user accepted it explicitly."""
         self.check()
-        record, state = take.record, self._state()
+        record, state = take.record, _state_of(self.run)
         before = state.shots.get(shot)
         entry = AcceptedTake(
             folder=take.path,
@@ -165,37 +162,33 @@ class RunWriter:
 
     def drop_other_shots(self, shots: Collection[str]) -> None:
         """Forget the accepted takes of all shots that are not in `shots`."""
-        state = self._state()
+        state = _state_of(self.run)
         self._write_state(replace(state, shots={shot: it for shot, it in state.shots.items() if shot in shots}))
 
     def has_film(self, key: str) -> bool:
         """Whether film.mp4 is undamaged and has this key."""
-        film = self._state().film
+        film = _state_of(self.run).film
         return film is not None and film.key == key and has_digest(self.run.film, film.sha256)
 
     def write_film(self, key: str, mux: Callable[[Path], object]) -> None:
         """Call `mux` to write the film to a staging folder, rename it to film.mp4 and record its digest."""
-        if self._state().film is not None:
-            self._write_state(replace(self._state(), film=None))
+        if _state_of(self.run).film is not None:
+            self._write_state(replace(_state_of(self.run), film=None))
         with self.staging() as folder:
             mux(folder / FILM)
             self.disk.sync(folder / FILM)
-            film = digest(folder / FILM)
+            with os_errors_coded(folder / FILM):
+                film = digest(folder / FILM)
             self.check()
             self.disk.rename(folder / FILM, self.run.film)
             self.disk.sync(self.path)
-        self._write_state(replace(self._state(), film=FilmFile(key=key, sha256=film.sha256, bytes=film.bytes)))
+        self._write_state(replace(_state_of(self.run), film=FilmFile(key=key, sha256=film.sha256, bytes=film.bytes)))
 
     def log(self, event: Event) -> None:
         """Append an event to events.jsonl, with its class name and the time in seconds since 1970."""
         self.check()
         line = {"event": type(event).__name__, "time": round(time.time(), 3), **asdict(event)}
         self.disk.append(self.path / EVENTS, json.dumps(line).encode() + b"\n")
-
-    def _state(self) -> RunState:
-        state = self.run.state()
-        assert state is not None, "freeze() comes first"
-        return state
 
     def _write_state(self, state: RunState) -> None:
         data = state.to_bytes()
@@ -212,6 +205,17 @@ class RunWriter:
             self.disk.sync(pending_path(story), self.path)
             self._write_state(state)
             self.disk.rename(pending_path(story), story)
+
+
+def staging_folder(run: Path) -> Path:
+    """A new name for a staging folder, which the next writer removes if this one is killed."""
+    return run / f"{STAGING}{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def _state_of(run: Run) -> RunState:
+    state = run.state()
+    assert state is not None, "freeze() comes first"
+    return state
 
 
 def _copy_input(run: Run, file: ImageInput) -> None:

@@ -121,7 +121,9 @@ def test_a_take_that_was_staged_whole_is_kept_in_place_of_a_damaged_one(memory_f
     shutil.copytree(damaged, accepted_takes)
     disk = CountingDisk()
     render_with(plan, accepted_takes, disk=disk)
-    render_and_die(plan, damaged, disk.changes.index("rename old"))  # before the damaged one gives way
+    render_and_die(
+        plan, damaged, disk.changes.index(f"rename .damaged-{take.name}")
+    )  # before the damaged one is set aside
     assert render_with(plan, damaged).made == []
     assert_equal_runs(damaged, accepted_takes)
 

@@ -1,0 +1,36 @@
+"""Sixty system calls that fail, tear or kill; `python -m tests.faults.strikes` strikes more, see strikes.log.md."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.faults.strikes import COMMANDS, Strike, build, report
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.fault
+def test_every_struck_command_is_survived(tmp_path: Path) -> None:
+    library = build(tmp_path)
+    if library is None:
+        pytest.skip("no C compiler")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.strikes", "--strikes", "60", "--seed", "7"],
+        env={**os.environ, "LD_PRELOAD": str(library), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("60 strikes, 0 not survived.\n")
+
+
+def test_a_strike_that_is_not_survived_is_listed() -> None:
+    lost = Strike(command=COMMANDS[0].name, kind="EIO", call=7, end="another film")
+    assert report([lost]).endswith("1 strikes, 1 not survived.\n- render, call 7, EIO: another film")
