@@ -49,7 +49,7 @@ def require_weights(spec: ModelSpec) -> None:
             raise _no_scorer(spec)
         if hub:
             raise not_downloaded(spec.name, hub, missing[0])
-        message = f'weights of "{spec.name}" are missing: {", ".join(missing)}'
+        message = f'weights of "{spec.name}" are missing or damaged: {", ".join(missing)}'
         help = "restore the files, or choose another model of `onestory models`"
         raise OnestoryError("M503", message, help=help, exit=ExitCode.MACHINE)
 

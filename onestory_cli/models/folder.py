@@ -15,10 +15,12 @@ from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.bases import BASES, I2V_720P, PUBLISHED_WIDTHS
 from onestory_cli.models.cards import validate_spec
 from onestory_cli.models.spec import ModelSpec, Task
+from onestory_cli.models.weights_header import read_header
 from onestory_cli.utils.untrusted import read_json_map
 
 INDEX = "model_index.json"
 PARTS = ("transformer", "transformer_2", "vae", "text_encoder", "image_encoder")  # the parts with weights
+MAX_INDEX_BYTES = 16 * 2**20
 _CONVERTED_SHIFTS = (3.0, 5.0)  # diffusers scripts/convert_wan_to_diffusers.py, flow_shift
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
@@ -128,32 +130,87 @@ def _licence(folder: Path) -> str:
 
 
 def missing_parts(folder: Path) -> tuple[str, ...]:
-    """Parts that a diffusers folder names but does not contain, or missing shards of a part."""
-    index = read_json_map(folder / INDEX)
-    named = [part for part in PARTS if (index.get(part) or (None,))[0] is not None]
-    return tuple(item for part in named for item in _missing_of(folder / part))
+    """Parts and files that a diffusers folder names but does not contain, and weight files that are damaged, with the
+    reason. Only headers of weights are read."""
+    return tuple(item for part in _named_parts(folder) for item in _missing_of(part))
+
+
+def pickled_parts(folder: Path) -> tuple[str, ...]:
+    """Parts whose only weights are pickles."""
+    found = []
+    for part in _named_parts(folder):
+        files = sorted(part.iterdir()) if part.is_dir() else []
+        pickles = [file for file in files if file.suffix in PICKLES]
+        if pickles and not any(file.suffix == ".safetensors" for file in files):
+            found.append(pickles[0].relative_to(folder).as_posix())
+    return tuple(found)
+
+
+def _named_parts(folder: Path) -> list[Path]:
+    """The folders of the parts with weights that the index names; none for an index that cannot be read."""
+    try:
+        index = read_json_map(folder / INDEX)
+    except (OSError, ValueError):
+        return []
+    return [
+        folder / part for part in PARTS if isinstance(index.get(part), list) and index[part][:1] not in ([], [None])
+    ]
 
 
 def _missing_of(part: Path) -> list[str]:
     if not (part / "config.json").is_file():
         return [f"{part.name}/config.json"]
-    for index in part.glob("*.safetensors.index.json"):
-        files = sorted(set(read_json_map(index)["weight_map"].values()))
-        return [f"{part.name}/{name}" for name in files if not (part / name).is_file()]
-    return [] if any(file.is_file() for file in part.glob("*.safetensors")) else [f"{part.name}/*.safetensors"]
+    indices = sorted(part.glob("*.safetensors.index.json"))
+    if indices:
+        return [f"{part.name}/{item}" for index in indices for item in _missing_of_index(index)]
+    files = sorted(file for file in part.glob("*.safetensors") if file.is_file())
+    if not files:
+        return [f"{part.name}/*.safetensors"]
+    return [f"{part.name}/{file.name} ({why})" for file in files if (why := _damage(file))]
 
 
-def pickled_parts(folder: Path) -> tuple[str, ...]:
-    """Parts whose only weights are pickles."""
-    index = read_json_map(folder / INDEX)
-    parts = [folder / part for part in PARTS if (index.get(part) or (None,))[0] is not None]
-    return tuple(
-        next(file for file in part.iterdir() if file.suffix in PICKLES).relative_to(folder).as_posix()
-        for part in parts
-        if part.is_dir()
-        and not any(part.glob("*.safetensors"))
-        and any(file.suffix in PICKLES for file in part.iterdir())
-    )
+def _missing_of_index(index: Path) -> list[str]:
+    """Missing and damaged shards of an index, and tensors that their shard does not hold."""
+    try:
+        shards = read_shards(index)
+    except (OSError, ValueError) as fault:
+        return [f"{index.name} ({fault})"]
+    problems = []
+    for shard, tensors in shards.items():
+        file = index.parent / shard
+        if not file.is_file():
+            problems.append(shard)
+        elif why := _damage(file):
+            problems.append(f"{shard} ({why})")
+        elif absent := sorted(tensors - read_header(file).tensors.keys()):
+            problems.append(f'{shard} (it lacks "{absent[0][:80]}")')
+    return problems
+
+
+def read_shards(index: Path) -> dict[str, set[str]]:
+    """The tensors of each shard that an index lists.
+
+    Raises:
+        ValueError: it is not an index of safetensors files in its own folder; a pickle could be loaded otherwise.
+    """
+    listed = read_json_map(index, limit=MAX_INDEX_BYTES).get("weight_map")
+    if not isinstance(listed, dict) or not listed:
+        raise ValueError("it has no weight_map")
+    shards: dict[str, set[str]] = {}
+    for tensor, shard in listed.items():
+        if not isinstance(shard, str) or Path(shard).name != shard or not shard.endswith(".safetensors"):
+            raise ValueError(f"it lists {str(shard)[:80]!r}, which is not a safetensors file of its folder")
+        shards.setdefault(shard, set()).add(tensor)
+    return shards
+
+
+def _damage(file: Path) -> str:
+    """Why a weight file cannot be loaded; "" if its header is valid and its data complete."""
+    try:
+        read_header(file)
+    except (OSError, ValueError) as fault:
+        return str(fault)
+    return ""
 
 
 def row_of_hub(repo: str) -> ModelSpec | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from onestory_cli.errors import OnestoryError
+from onestory_cli.models.availability import Presence, presence, require_weights
 from onestory_cli.models.bases import BASES, I2V_480P, TI2V_5B
 from onestory_cli.models.catalog import CARD, find
 from onestory_cli.models.folder import missing_parts, pickled_parts, read_stock
@@ -90,7 +91,7 @@ def test_missing_shards_are_named(copy: Folder) -> None:
     part = copy("t2v") / "transformer"
     weights = next(part.glob("*.safetensors"))
     weights.rename(part / "one.safetensors")
-    index = {"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}
+    index = {"weight_map": {"proj_out.bias": "one.safetensors", "b": "two.safetensors"}}
     (part / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(index))
     assert missing_parts(part.parent) == ("transformer/two.safetensors",)
 
@@ -137,3 +138,45 @@ def test_another_shift_of_a_folder_is_kept(copy: Folder) -> None:
     scheduler = {"_class_name": "UniPCMultistepScheduler", "flow_shift": 7.0}
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(scheduler))
     assert find(str(folder)).shift == 7.0
+
+
+INDEX_FILE = "diffusion_pytorch_model.safetensors.index.json"
+
+
+def with_index(folder: Path, weight_map: object) -> Path:
+    """The folder, its transformer's weights listed by an index."""
+    (folder / "transformer" / INDEX_FILE).write_text(json.dumps({"weight_map": weight_map}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("weight_map", "reason"),
+    [
+        (
+            {"proj_out.bias": "diffusion_pytorch_model.safetensors", "extra": "diffusion_pytorch_model.safetensors"},
+            "lacks",
+        ),
+        ({"proj_out.bias": "shard.bin"}, "not a safetensors file"),
+        ({"proj_out.bias": "../vae/diffusion_pytorch_model.safetensors"}, "not a safetensors file of its folder"),
+        ({"proj_out.bias": ["a.safetensors"]}, "not a safetensors file"),
+        ({"proj_out.bias": "gone.safetensors"}, "transformer/gone.safetensors"),
+        ([], "no weight_map"),
+        (None, "no weight_map"),
+    ],
+)
+def test_an_index_that_does_not_match_its_shards_is_reported(copy: Folder, weight_map: object, reason: str) -> None:
+    folder = with_index(copy("t2v"), weight_map)
+    spec = find(str(folder))
+    assert presence(spec) is Presence.PART
+    with pytest.raises(OnestoryError) as caught:
+        require_weights(spec)
+    assert (caught.value.code, reason in caught.value.message) == ("M503", True), caught.value.message
+
+
+def test_a_cut_off_weight_file_is_reported_before_loading(copy: Folder) -> None:
+    folder = copy("t2v")
+    file = folder / "vae" / "diffusion_pytorch_model.safetensors"
+    file.write_bytes(file.read_bytes()[:-10])
+    with pytest.raises(OnestoryError, match="cut off") as caught:
+        require_weights(find(str(folder)))
+    assert caught.value.code == "M503"
