@@ -8,14 +8,14 @@ from pathlib import Path
 
 from onestory_cli.planning.jobs import Plan, Seed, ShotJob, retake
 from onestory_cli.store.state import AcceptedTake
-from onestory_cli.store.take_index import TakeIndex
+from onestory_cli.store.take_index import TakeKeyIndex
 from onestory_cli.store.takes import Take
 
 
 class Renames:
     """Finds the accepted takes of the shots of a plan under their present and former ids."""
 
-    def __init__(self, plan: Plan, index: TakeIndex, accepted: Mapping[str, AcceptedTake]) -> None:
+    def __init__(self, plan: Plan, index: TakeKeyIndex, accepted: Mapping[str, AcceptedTake]) -> None:
         self._index, self._accepted = index, accepted
         self._jobs = {job.shot for job in plan.jobs}
         self._story = {shot.id for shot in plan.story.shots}

@@ -31,7 +31,7 @@ from onestory_cli.store.selection_diff import (
     still_picked,
 )
 from onestory_cli.store.state import AcceptedTake
-from onestory_cli.store.take_index import TakeIndex
+from onestory_cli.store.take_index import TakeKeyIndex
 from onestory_cli.store.takes import ShotTakes, Take
 
 Action = Literal["keep", "render", "undecided"]
@@ -85,7 +85,7 @@ class Lookup:
         force: Collection[str] = (),
     ) -> None:
         self._plan, self._force = plan, frozenset(force)
-        self._index = TakeIndex(takes_by_shot)
+        self._index = TakeKeyIndex(takes_by_shot)
         self.renames = Renames(plan, self._index, accepted or {})
         self._lengths = {item.source: 1 for item in plan.references}
         self._lengths |= {job.shot: plan.model.latent_frames(job.frames) for job in plan.jobs}

@@ -8,7 +8,7 @@ from onestory_cli.store.partials import KeptPartial
 from onestory_cli.store.takes import ShotTakes, Take
 
 
-class TakeIndex:
+class TakeKeyIndex:
     """The takes of a run by shot, by key and by spec; the latest first. It does not see later changes of the run."""
 
     def __init__(self, takes_by_shot: Mapping[str, ShotTakes]) -> None:
