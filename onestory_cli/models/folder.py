@@ -111,8 +111,8 @@ def _nearest_row(index: dict[str, Any], transformer: dict[str, Any], vae: dict[s
 
 
 def _schedule(folder: Path, row: ModelSpec) -> dict[str, Any]:
-    """The scheduler's name, and its flow shift if somebody has chosen one: the values that diffusers' conversion script
-    writes (3.0 and 5.0) are not the Wan team's."""
+    """The scheduler's name, and its flow shift if it was chosen on purpose: 3.0 and 5.0 are written by diffusers'
+    conversion script and are not the Wan team's."""
     path = folder / "scheduler" / "scheduler_config.json"
     if not path.is_file():
         return {}

@@ -78,7 +78,7 @@ class ContextReuse:
 
     @contextmanager
     def call(self, tokens: int) -> Iterator[None]:
-        """The span of one forward call with so many context tokens."""
+        """The duration of one forward call with `tokens` context tokens."""
         self.tokens = tokens
         try:
             yield

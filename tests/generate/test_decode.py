@@ -65,16 +65,16 @@ def test_background_decoding_gives_the_same_film(
 
 def test_a_cpu_needs_twice_the_cores(tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     threads = torch.get_num_threads()
-    for count, beside in ((2 * threads, True), (2 * threads - 1, False)):
+    for count, possible in ((2 * threads, True), (2 * threads - 1, False)):
         cores(monkeypatch, count)
-        assert can_decode_in_background(tiny_model, width=64, height=64) is beside
+        assert can_decode_in_background(tiny_model, width=64, height=64) is possible
 
 
 def test_bases_that_read_pixels_decode_before_the_next_shot(
     tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cores(monkeypatch, 2 * torch.get_num_threads())
-    for task, beside in (("t2v", True), ("i2v", False), ("vace", False)):
+    for task, possible in (("t2v", True), ("i2v", False), ("vace", False)):
         spec = tiny_model.spec.with_fields(adapter="", task=task)
         model = replace(tiny_model, denoiser=replace(tiny_model.denoiser, spec=spec))
-        assert can_decode_in_background(model, width=64, height=64) is beside
+        assert can_decode_in_background(model, width=64, height=64) is possible

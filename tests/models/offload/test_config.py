@@ -75,8 +75,8 @@ def test_quantization_without_its_package_is_not_chosen() -> None:
 
 def test_a_request_restricts_the_choice() -> None:
     asked = ExecutionRequest(offload="model", storage="fp8", vae_tiling=True, attention="flash", compile_blocks=True)
-    told = "offload model, storage fp8, vae tiling, attention flash, compiled blocks"
-    assert str(choose_execution(SMALL, card(80), asked)) == told
+    expected = "offload model, storage fp8, vae tiling, attention flash, compiled blocks"
+    assert str(choose_execution(SMALL, card(80), asked)) == expected
     assert str(choose_execution(LARGE, card(24), ExecutionRequest(storage="nf4"))) == "offload model, storage nf4"
     with pytest.raises(OnestoryError):
         choose_execution(LARGE, card(24), ExecutionRequest(offload="none", storage="none"))

@@ -101,37 +101,37 @@ def test_a_gguf_file_counts_its_file_size(tmp_path: Path) -> None:
     ],
 )
 def test_candidates_end_with_the_first_that_fits(spec: ModelSpec, on: DeviceMemory, ways: list[str]) -> None:
-    told = outlook(spec, on)
-    assert [way.fitting for way in told.ways] == ways
-    assert [way.fits for way in told.ways] == [False] * (len(ways) - 1) + [True]
-    work = told.work
+    found = outlook(spec, on)
+    assert [way.fitting for way in found.ways] == ways
+    assert [way.fits for way in found.ways] == [False] * (len(ways) - 1) + [True]
+    work = found.work
     sizes = memory_sizes(
         spec, frames=work.frames, width=work.width, height=work.height, context=work.context, parts=published(spec)
     )
-    assert told.chosen == str(choose_execution(sizes, on))
-    assert told.fits
+    assert found.chosen == str(choose_execution(sizes, on))
+    assert found.fits
 
 
 def test_nothing_is_chosen_if_nothing_fits() -> None:
-    told = outlook(T2V_14B, card(4))
-    assert told.chosen is None
-    assert not told.fits
-    assert told.ways[-1].card > told.usable
+    found = outlook(T2V_14B, card(4))
+    assert found.chosen is None
+    assert not found.fits
+    assert found.ways[-1].card > found.usable
 
 
 def test_loading_needs_host_memory() -> None:
-    told = outlook(T2V_14B, card(80, host=32))
-    assert told.chosen == "none"
-    assert told.loading > told.host
-    assert not told.fits
+    found = outlook(T2V_14B, card(80, host=32))
+    assert found.chosen == "none"
+    assert found.loading > found.host
+    assert not found.fits
 
 
 def test_a_cpu_computes_in_float32_without_offload() -> None:
     processor = DeviceMemory(memory=200 * GB, host=200 * GB, gpu=False)
-    told = outlook(T2V_14B, processor)
-    assert told.parts["transformer"] == 2 * outlook(T2V_14B, card(80)).parts["transformer"]
-    assert told.ways[0].machine == sum(told.parts.values()) + max(told.step, told.decode) + PROGRAM_BYTES
-    assert told.fits
+    found = outlook(T2V_14B, processor)
+    assert found.parts["transformer"] == 2 * outlook(T2V_14B, card(80)).parts["transformer"]
+    assert found.ways[0].machine == sum(found.parts.values()) + max(found.step, found.decode) + PROGRAM_BYTES
+    assert found.fits
     assert not outlook(T2V_14B, replace(processor, memory=90 * GB)).fits
 
 
