@@ -219,7 +219,8 @@ MACHINE = (
     Code(
         code="U605",
         title="The file already exists",
-        explanation="This command never overwrites a file by itself. Choose another name, or delete the file first.",
+        explanation="No command overwrites a file by itself. `--force` replaces the result of an earlier call, "
+        "and nothing else. Choose another name, or delete the file first.",
         bad="onestory new film      (with film.story.yaml there)",
         good="onestory new film-2",
     ),

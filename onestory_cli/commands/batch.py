@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,10 +14,15 @@ from onestory_cli.commands._fail_on import FailOn, bad_takes, has_failed
 from onestory_cli.commands._junit import BatchResults, junit_on_exit
 from onestory_cli.commands._options import AllowOutside, CheckpointSeconds, Device, Json, JUnit, Sign, flag, gather
 from onestory_cli.commands._render_film import read_signer
-from onestory_cli.commands._screen import screen_of
+from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.commands._signals import StopSignals
 from onestory_cli.errors import ExitCode
 from onestory_cli.events import StopAsked
+
+if TYPE_CHECKING:
+    from onestory_cli.batch.plan_films import BatchPlan
+    from onestory_cli.batch.result import BatchResult
+    from onestory_cli.batch.run_batch import Backend
 
 
 @gather
@@ -40,8 +46,6 @@ def command(
 ) -> ExitCode:
     """Render many films with several workers. The same command resumes an interrupted batch."""
     from onestory_cli.batch.plan_films import plan_films
-    from onestory_cli.batch.run_batch import run_batch
-    from onestory_cli.store.run import Run
 
     screen, results = screen_of(context), BatchResults(fail_on)
     with junit_on_exit(junit, results.suites):
@@ -56,32 +60,52 @@ def command(
         plans = plans.fit(lambda found: fit_plans(screen, found, fitting, device))
         signer = read_signer(*sign) if sign else None
         backend = workers.backend(asked.out, device=device, checkpoint_seconds=checkpoint_seconds)
-        with screen.watch_films(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
-            try:
-                result = run_batch(
-                    plans.planned,
-                    asked.out,
-                    backend,
-                    show,
-                    refused=plans.refused,
-                    stop=signals.asked,
-                    fail_fast=fail_fast,
-                )
-            except KeyboardInterrupt:
-                result = None
+        result, signals = _run(screen, plans, asked.out, backend, fail_fast=fail_fast, json=json)
         if result:
             results.ended(result)
     if signals.asked() and (result is None or result.exit):
         _note_command(context, "interrupted: finished shots are kept; continue with")
         return signals.exit
     assert result is not None
-    signed = sign_films(plans, result, signer) if signer else ()
-    show_result(screen, result, signed, next=[command_line(context)] if result.exit else [], json=json)
+    show_result(
+        screen,
+        result,
+        sign_films(plans, result, signer) if signer else (),
+        next=[command_line(context)] if result.exit else [],
+        json=json,
+    )
     if result.exit:
         _note_command(context, "finished shots are kept; fix what failed, then continue with")
         return result.exit
-    faulty = fail_on and any(bad_takes(item.plan, Run.open(item.film.run), fail_on) for item in plans.planned)
-    return ExitCode.FINDINGS if faulty else ExitCode.DONE
+    return ExitCode.FINDINGS if fail_on and _has_bad_takes(plans, fail_on) else ExitCode.DONE
+
+
+def _run(
+    screen: Screen, plans: BatchPlan, out: Path, backend: Backend, *, fail_fast: bool, json: bool
+) -> tuple[BatchResult | None, StopSignals]:
+    """Run the batch with its progress on the screen; None if a second signal ended it."""
+    from onestory_cli.batch.run_batch import run_batch
+
+    with screen.watch_films(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
+        try:
+            result = run_batch(
+                plans.planned,
+                out,
+                backend,
+                show,
+                refused=plans.refused,
+                stop=signals.asked,
+                fail_fast=fail_fast,
+            )
+        except KeyboardInterrupt:
+            result = None
+    return result, signals
+
+
+def _has_bad_takes(plans: BatchPlan, fail_on: str) -> bool:
+    from onestory_cli.store.run import Run
+
+    return any(bad_takes(item.plan, Run.open(item.film.run), fail_on) for item in plans.planned)
 
 
 def _note_command(context: typer.Context, why: str) -> None:
