@@ -38,7 +38,7 @@ def write_page(
     """Write the page of a film to `file` and print its path."""
     from onestory_cli.report.page import render_page
 
-    page = render_page(film, beside=file.parent if link else None, scores=scores).encode()
+    page = render_page(film, link_from=file.parent if link else None, scores=scores).encode()
     screen.findings(film.warnings)
     write_result(file, page)
     if json:

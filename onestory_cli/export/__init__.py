@@ -1,1 +1,1 @@
-"""Hand-off: a run directory as what an editor, a player or a web page takes."""
+"""Export films: timelines for editors, subtitles, frames, ProRes, GIF and WebP."""

@@ -1,6 +1,6 @@
-"""A film as an editor sees it: shots in a row, each with the take that counts and the others that are there.
+"""A film as a cut: consecutive shots, each with its accepted and other takes.
 
-Lengths and starts are in frames at the film's rate. Nothing is decoded here.
+Starts and lengths are in frames of the film. Nothing is decoded here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from onestory_cli.utils.text import shell_quote
 
 @dataclass(frozen=True, kw_only=True)
 class CutShot:
-    """One shot from frame `start` of the film on; `caption` is what its take was made from."""
+    """One shot, from frame `start` of the film. `caption` is the resolved caption of its take."""
 
     id: str
     number: int
@@ -47,16 +47,15 @@ class CutShot:
 
     @property
     def takes(self) -> tuple[Take, ...]:
-        """All takes, the one that counts first."""
+        """All takes, the accepted one first."""
         return (self.take, *self.others)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cut(PartialFilm):
-    """All shots that have a take, in film order. `width` and `height` are those of the clips, in pixels.
+    """All shots with a take, in film order. `width` and `height` of the clips are in pixels.
 
-    `sounds` are those that are heard, as the run keeps them. `film` is the run's film.mp4, where it is whole and made
-    of these very takes.
+    `sounds` are the audible ones. `film` is film.mp4 if it is intact and made of these takes, else None.
     """
 
     title: str
@@ -77,22 +76,22 @@ class Cut(PartialFilm):
 
 
 def read_cut(run: Run) -> Cut:
-    """The film of a run, every take of it checked byte by byte.
+    """Read the cut of a run and verify the checksums of its takes.
 
     Raises:
-        OnestoryError: R402 for a run that was given no story yet, R414 for one without any shot, M507 where shots have
-            unlike sizes or rates.
+        OnestoryError: R402 for a run without a story, R414 for one without shots, M507 for shots of different sizes or
+            rates.
     """
     state = run.state()
     if state is None:
-        help = "give `onestory render` a story first"
-        raise OnestoryError("R402", f'"{run.path}" is no run directory', help=help, exit=ExitCode.USAGE)
+        help = "run `onestory render STORY` first"
+        raise OnestoryError("R402", f'"{run.path}" is not a run directory', help=help, exit=ExitCode.USAGE)
     story = story_of(run, state)
     found = accepted_takes(run.path, state, [shot.id for shot in story.shots])
     shots = tuple(_shots(story.shots, found.takes))
     if not shots:
         help = f"onestory resume {shell_quote(run.path)}"
-        raise OnestoryError("R414", f'no shot of "{run.path}" is rendered yet', help=help)
+        raise OnestoryError("R414", f'"{run.path}" has no rendered shots', help=help)
     fps, width, height = _layout(shots)
     return Cut(
         run=run.path,
@@ -108,7 +107,7 @@ def read_cut(run: Run) -> Cut:
 
 
 def frames_of(take: Take) -> int:
-    """Pixel frames of a take's clip."""
+    """Number of pixel frames of a take."""
     return take.record.clip_size[0]
 
 
@@ -125,7 +124,7 @@ def _shots(shots: tuple[Shot, ...], takes: Mapping[str, Take]) -> Iterator[CutSh
 
 
 def _sounds(run: Run, state: RunState, story: Story, shots: tuple[CutShot, ...], fps: int) -> Iterator[PlacedSound]:
-    """The sound of the film, then those of its shots. One that begins behind its end is not heard."""
+    """The sound of the film, then those of its shots, without sounds that start after their end."""
     audio = {shot.id: shot.audio for shot in story.shots}
     parts = [(story.audio, 0, shots[-1].end), *((audio[shot.id], shot.start, shot.end) for shot in shots)]
     for sound, start, end in parts:
@@ -141,9 +140,9 @@ def _layout(shots: tuple[CutShot, ...]) -> tuple[int, int, int]:
     """Rate, width and height of all clips."""
     found = {shot.id: _layout_of(shot.take) for shot in shots}
     if len(set(found.values())) > 1:
-        told = "; ".join(f'"{id}" is {width}x{height} at {fps} fps' for id, (fps, width, height) in found.items())
-        help = "give all shots the same width, height and fps, then render those again"
-        raise OnestoryError("M507", f"the clips do not fit into one film: {told}", help=help)
+        sizes = "; ".join(f'"{id}" is {width}x{height} at {fps} fps' for id, (fps, width, height) in found.items())
+        help = "give all shots the same width, height and fps, then rerender them"
+        raise OnestoryError("M507", f"the clips cannot be joined into one film: {sizes}", help=help)
     return found[shots[0].id]
 
 

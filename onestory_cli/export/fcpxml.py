@@ -1,6 +1,6 @@
-"""A film as Final Cut Pro XML: exact at any rate, other takes as an audition.
+"""Export Final Cut Pro XML, exact at any rate, with other takes as auditions.
 
-Written here, because OpenTimelineIO's adapter knows only eight frame rates, none below 24, and drops other takes.
+OpenTimelineIO's adapter supports only eight frame rates, none below 24, and drops other takes.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from onestory_cli.export.sounds import SoundClip, seconds, sound_clips
 from onestory_cli.store.takes import Take
 from onestory_cli.story.types import Audio
 
-VERSION = "1.8"  # the last one whose assets name their file themselves; every later version reads it
+VERSION = "1.8"  # the last with `src` on assets; later versions read it
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE fcpxml>\n'
 _FORMAT = "r1"
-_MARKER = 80  # characters of a marker's name; the whole caption is its note
+_MARKER = 80  # characters of a marker name; its note has the whole caption
 
 
 def fcpxml(cut: Cut) -> str:
-    """The film as one project: a spine of shots, captions as markers."""
+    """One project: a spine of shots, captions as markers."""
     root = Element("fcpxml", version=VERSION)
     resources = SubElement(root, "resources")
     SubElement(
@@ -45,8 +45,8 @@ def fcpxml(cut: Cut) -> str:
 
 
 def _add_shot(resources: Element, spine: Element, shot: CutShot, fps: int) -> Element:
-    """One clip, which is returned; with other takes, an audition whose first clip is the take that counts."""
-    # A take of another rate was made for an earlier story; it has a format of its own, and no place in this cut.
+    """Add a clip, or an audition that starts with the accepted take; return the first clip."""
+    # Takes of another rate need another format and cannot be part of this cut.
     others = [take for take in shot.others if take.record.clip["fps"] == fps]
     parent = SubElement(spine, "audition") if others else spine
     for take in (shot.take, *others):
@@ -61,7 +61,7 @@ def _add_shot(resources: Element, spine: Element, shot: CutShot, fps: int) -> El
 
 
 def _add_sound(resources: Element, primary: list[Element], clip: SoundClip, cut: Cut) -> None:
-    """A clip of sound below the shot in which it begins. Lengths and places are in whole frames, as editors ask for."""
+    """Add a sound clip below the shot in which it begins, in whole frames as editors require."""
     audio, fps = clip.sound.audio, cut.fps
     begin, frames = round(seconds(clip.begin) * fps), max(1, round(seconds(clip.length) * fps))
     place = next(number for number, shot in enumerate(cut.shots) if begin < shot.end or shot is cut.shots[-1])
@@ -72,7 +72,7 @@ def _add_sound(resources: Element, primary: list[Element], clip: SoundClip, cut:
     offset = _time(begin - cut.shots[place].start, fps)
     sound = Element("asset-clip", {"ref": id, "lane": str(-1 - clip.lane), "offset": offset, "role": name, **shared})
     _set_volume(sound, audio)
-    primary[place].insert(len(primary[place]) - 1, sound)  # what is connected stands before the marker
+    primary[place].insert(len(primary[place]) - 1, sound)  # the DTD wants connected clips before markers
 
 
 def _set_volume(sound: Element, audio: Audio) -> None:
@@ -91,5 +91,5 @@ def _mark(clip: Element, take: Take, fps: int) -> None:
 
 
 def _time(frames: int, fps: int) -> str:
-    """Seconds as a fraction over the rate, which stays exact."""
+    """Seconds as an exact fraction."""
     return f"{frames}/{fps}s" if frames else "0s"

@@ -1,6 +1,6 @@
-"""A film as pictures: PNG frames, ProRes for editors, GIF and WebP for pages. Clips are decoded one after the other.
+"""Export PNG frames, ProRes, GIF, WebP and a film with subtitles. Clips are decoded one after another.
 
-The pixels are those of the clips, 8 bits and 4:2:0: ProRes keeps them, and adds nothing. Shapes: H W 3, uint8.
+Clips have 8 bits and 4:2:0; ProRes adds no detail. Shapes: H W 3, uint8.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _BT709 = 1  # the number of BT.709 for primaries, transfer and matrix
 _LIMITED_RANGE = 1
 _PCM = "pcm_s24le"
 _HQ = "3"  # the profile of ProRes 422 HQ
-# A palette for each frame: made for a whole film, it would hold all frames in memory.
+# One palette per frame: a palette for the film would need all frames in memory.
 _GIF = (("split", ""), ("palettegen", "stats_mode=single"), ("paletteuse", "new=1:dither=bayer:bayer_scale=3"))
 
 
 def write_frames(cut: Cut, folder: Path) -> None:
-    """Every frame as a PNG, numbered from 1, in a folder for each shot: `01-opening/0001.png`."""
+    """Write every frame as PNG, numbered from 1, into a folder per shot: `01-opening/0001.png`."""
     for shot in cut.shots:
         place = folder / f"{shot.number:0{len(str(cut.shots[-1].number)) + 1}}-{shot.id}"
         place.mkdir(parents=True)
@@ -43,12 +43,10 @@ def write_frames(cut: Cut, folder: Path) -> None:
 
 
 def write_prores(cut: Cut, path: Path) -> None:
-    """The film as ProRes 422 HQ in QuickTime, BT.709, with the title and a chapter for each shot.
-
-    Its sound is the mix of the film as PCM of 24 bits.
+    """Write ProRes 422 HQ in QuickTime: BT.709, title, a chapter per shot, the mixed sound as 24-bit PCM.
 
     Raises:
-        OnestoryError: M505 when PyAV has no ProRes encoder, M508 and M516 for a clip or sound that cannot be read.
+        OnestoryError: M505 if PyAV has no ProRes encoder, M508 or M516 for an unreadable clip or sound.
     """
     _require("prores_ks")
     with av.open(str(path.absolute()), "w", format="mov") as film:
@@ -81,10 +79,10 @@ def write_prores(cut: Cut, path: Path) -> None:
 
 
 def write_gif(cut: Cut, path: Path) -> None:
-    """The film as an endless GIF at its own size, 256 colours for each frame.
+    """Write a GIF that repeats forever, with 256 colours per frame.
 
     Raises:
-        OnestoryError: M508 for a clip that cannot be read.
+        OnestoryError: M508 for an unreadable clip.
     """
     with av.open(str(path.absolute()), "w", format="gif", options={"loop": "0"}) as film:
         stream = _stream(film, "gif", cut, "pal8")
@@ -99,7 +97,7 @@ def write_webp(cut: Cut, path: Path) -> None:
     """Write the film as an animated WebP that repeats forever, at its own size.
 
     Raises:
-        OnestoryError: M505 if PyAV has no WebP encoder, M508 for a clip that cannot be read.
+        OnestoryError: M505 if PyAV has no WebP encoder, M508 for an unreadable clip.
     """
     _require("libwebp_anim")
     with av.open(str(path.absolute()), "w", format="webp", options={"loop": "0"}) as film:

@@ -1,4 +1,4 @@
-"""The sounds of a film as clips of a timeline: how long each is heard, and in which lane it lies beside the others."""
+"""Lay out the sounds of a film as timeline clips in lanes."""
 
 from __future__ import annotations
 
@@ -11,18 +11,15 @@ from onestory_cli.export.cut import Cut
 from onestory_cli.export.target import Target
 from onestory_cli.rendering.join import PlacedSound
 
-SILENT = {
-    Target.EDL: "an EDL has no place for the sounds of the film",
-    Target.OTIO: "gain and fades are in the metadata of the clips, which editors do not read",
+_LOSSES = {
+    Target.EDL: "an EDL cannot hold the sounds of the film",
+    Target.OTIO: "editors ignore gain and fades, which are stored as metadata of the clips",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class SoundClip:
-    """A sound from `begin` on for `length`, in whole samples of the film; `lane` counts from 0.
-
-    Clips of one lane do not overlap.
-    """
+    """A sound from `begin` for `length`, in samples of the film. Clips of a lane (from 0) do not overlap."""
 
     sound: PlacedSound
     lane: int
@@ -31,10 +28,10 @@ class SoundClip:
 
 
 def sound_clips(cut: Cut) -> Iterator[SoundClip]:
-    """Every sound that is heard, in the order of their beginning.
+    """Every audible sound, ordered by start.
 
     Raises:
-        OnestoryError: M516 for a file that cannot be read as sound.
+        OnestoryError: M516 for an unreadable sound file.
     """
     from onestory_cli.media.sound import length_of, samples_of
 
@@ -48,15 +45,15 @@ def sound_clips(cut: Cut) -> Iterator[SoundClip]:
 
 
 def sound_warnings(cut: Cut, target: Target) -> tuple[Diagnostic, ...]:
-    """W802 for what a timeline cannot say of the sounds of a film."""
+    """W802 for properties of sounds that the target cannot hold."""
     if not cut.sounds or target not in (Target.EDL, Target.OTIO, Target.FCPXML):
         return ()
     roles = {sound.audio.role for sound in cut.sounds}
-    said = [SILENT[target]] if target in SILENT else []
+    losses = [_LOSSES[target]] if target in _LOSSES else []
     if target is not Target.EDL and {"music", "narration"} <= roles:
-        said.append("music does not go down for narration")
-    help = "`--to prores` and the film itself have the whole mix"
-    return tuple(Diagnostic(code="W802", message=message, severity="warning", help=help) for message in said)
+        losses.append("music is not lowered during narration")
+    help = "use `--to prores` or the film itself for the complete mix"
+    return tuple(Diagnostic(code="W802", message=message, severity="warning", help=help) for message in losses)
 
 
 def seconds(samples: int) -> Fraction:

@@ -1,4 +1,4 @@
-"""Subtitles as SubRip and WebVTT: one cue per shot that has any, as long as the shot."""
+"""Export subtitles as SubRip and WebVTT: one cue per shot with a subtitle."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from onestory_cli.export.cut import Cut, CutShot
 
 
 def srt(cut: Cut) -> str:
-    """The cues as SubRip, whose text has no escapes.
+    """The cues as SubRip, which has no escapes.
 
     Raises:
-        OnestoryError: X803 where no shot has a subtitle.
+        OnestoryError: X803 if no shot has a subtitle.
     """
     cues = subtitled_shots(cut)
     return "\n".join(f"{number}\n{_span(shot, cut.fps, ',')}\n{shot.subtitle}\n" for number, shot in enumerate(cues, 1))
 
 
 def vtt(cut: Cut) -> str:
-    """The cues as WebVTT, each named by its shot.
+    """The cues as WebVTT, with shot ids as names.
 
     Raises:
-        OnestoryError: X803 where no shot has a subtitle.
+        OnestoryError: X803 if no shot has a subtitle.
     """
     cues = (f"{shot.id}\n{_span(shot, cut.fps, '.')}\n{_escaped(shot.subtitle)}\n" for shot in subtitled_shots(cut))
     return "\n".join(("WEBVTT\n", *cues))
@@ -30,11 +30,11 @@ def subtitled_shots(cut: Cut) -> list[CutShot]:
     """The shots that have a subtitle.
 
     Raises:
-        OnestoryError: X803 where there is none.
+        OnestoryError: X803 if there are none.
     """
     if shots := [shot for shot in cut.shots if shot.subtitle]:
         return shots
-    help = "give shots a `subtitle:` and render again: no shot is made anew for it"
+    help = "add `subtitle:` to shots and render again; no shot is regenerated for it"
     raise OnestoryError("X803", f'no shot of "{cut.title}" has a subtitle', help=help)
 
 

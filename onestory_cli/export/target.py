@@ -1,4 +1,4 @@
-"""What a film can be exported to, by name; apart, so that the command line knows it without loading an exporter."""
+"""Names of export targets, in a module of their own so that the command line loads fast."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Target(StrEnum):
-    """What a film can be exported to."""
+    """Export formats."""
 
     OTIO = "otio"
     EDL = "edl"

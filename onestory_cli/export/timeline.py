@@ -1,6 +1,6 @@
-"""Timelines by OpenTimelineIO: every shot a clip with its takes as media, its caption as a marker.
+"""Export timelines with OpenTimelineIO: a clip per shot, takes as media, captions as markers.
 
-Media are named by absolute file addresses, which editors ask for: a run that is moved is exported again.
+Media have absolute file URLs, as editors require: export again after moving a run.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from onestory_cli.store.takes import Take
 if TYPE_CHECKING:
     from opentimelineio.schema import Clip, ExternalReference, Timeline, Track
 
-TIMECODES = (24, 25, 30, 48, 50, 60)  # whole rates that SMPTE timecode counts in
-_MARKER = 80  # characters of a marker's name; the whole caption is its comment
+TIMECODES = (24, 25, 30, 48, 50, 60)  # integer rates of SMPTE timecode
+_MARKER = 80  # characters of a marker name; its comment has the whole caption
 
 
 def otio(cut: Cut) -> str:
-    """The film as an OpenTimelineIO document: the take that counts is active, others are alternatives.
+    """An OpenTimelineIO document; the accepted take is the active media, others are alternatives.
 
     Raises:
-        OnestoryError: X802 without the library, M516 for a sound that cannot be read.
+        OnestoryError: X802 without the library, M516 for an unreadable sound.
     """
     library, timeline = _library(), _timeline(cut)
     timeline.tracks.extend(_sound_tracks(cut))
@@ -33,10 +33,10 @@ def otio(cut: Cut) -> str:
 
 
 def edl(cut: Cut) -> str:
-    """The film as a CMX 3600 edit decision list, counted in the least timecode that keeps every cut exactly.
+    """A CMX 3600 edit decision list, at the lowest timecode rate that keeps every cut exact.
 
     Raises:
-        OnestoryError: X802 without the library or its adapter, X804 for a rate that no timecode keeps.
+        OnestoryError: X802 without the library or its adapter, X804 for a rate without an exact timecode.
     """
     library, rate = _library(), timecode_rate(cut.fps)
     if "cmx_3600" not in library.adapters.available_adapter_names():
@@ -45,17 +45,17 @@ def edl(cut: Cut) -> str:
 
 
 def timecode_rate(fps: int) -> int:
-    """The least timecode in which every frame of a film begins on a count.
+    """The lowest timecode rate that is a multiple of `fps`.
 
     Raises:
-        OnestoryError: X804 where there is none.
+        OnestoryError: X804 if there is none.
     """
     for rate in TIMECODES:
         if rate % fps == 0:
             return rate
     counts = ", ".join(map(str, TIMECODES))
-    help = f"give the story a rate that divides one of {counts}, or export to otio or fcpxml"
-    raise OnestoryError("X804", f"an EDL cannot count {fps} frames per second", help=help)
+    help = f"set an fps that divides one of {counts}, or export to otio or fcpxml"
+    raise OnestoryError("X804", f"an EDL has no timecode for {fps} frames per second", help=help)
 
 
 def _library() -> Any:
@@ -82,7 +82,7 @@ def _timeline(cut: Cut) -> Timeline:
 
 
 def _sound_tracks(cut: Cut) -> Iterator[Track]:
-    """Tracks of sound, as many as overlap; silence is a gap."""
+    """A track per lane of sounds; silence is a gap."""
     from opentimelineio import schema
 
     from onestory_cli.media.sound import RATE
@@ -123,7 +123,7 @@ def _facts(shot: CutShot) -> Iterator[tuple[str, dict[str, Any]]]:
     record = shot.take.record
     words = {"subtitle": shot.subtitle} if shot.subtitle else {}
     yield "onestory", {"caption": shot.caption, **words, "take": record.take, "key": record.key}
-    yield "cmx_3600", {"reel": f"S{shot.number:04}"}  # else all reels are called after their file, clip.mp4
+    yield "cmx_3600", {"reel": f"S{shot.number:04}"}  # otherwise all reels have the name of the file, clip.mp4
 
 
 def _key(take: Take) -> str:

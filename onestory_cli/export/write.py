@@ -1,4 +1,4 @@
-"""What a film can be exported to, and how a result takes its place: whole, and never over another unless told to."""
+"""Write exports atomically; replace an existing file only with `force`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from onestory_cli.utils.atomic import replacing
 
 @dataclass(frozen=True, kw_only=True)
 class Exporter:
-    """How a target is written, and what it is called in the run directory."""
+    """The writer of a target, and its default name in the run directory."""
 
     name: str
     write: Callable[[Cut, Path], None]
@@ -29,8 +29,8 @@ def export(cut: Cut, target: Target, path: Path, *, force: bool = False) -> None
     """Write a film to `path`, a file or, for frames, a folder.
 
     Raises:
-        OnestoryError: X8xx where the target cannot hold the film or something is at `path`, M505 and M508 for what the
-            media libraries refuse, R4xx for what the disk refuses.
+        OnestoryError: X8xx if the target cannot hold the film or `path` exists, M505 or M508 for errors of media, R4xx
+            for errors of the disk.
     """
     _require_free(path, force=force)
     with os_errors_coded(path), replacing(path) as waiting:
@@ -38,7 +38,7 @@ def export(cut: Cut, target: Target, path: Path, *, force: bool = False) -> None
 
 
 def default_path(run: Path, target: Target) -> Path:
-    """Where an export goes that was given no place."""
+    """Path of an export without --out."""
     return run / EXPORTERS[target].name
 
 
@@ -97,18 +97,18 @@ def _require_free(path: Path, *, force: bool) -> None:
     if not os.path.lexists(path):
         return
     if path.is_dir() and not path.is_symlink():
-        strange = [item for item in path.rglob("*") if not item.is_dir() and not _is_frame(item)]
-        help = "name another place with --out"
-        if strange or not force:
-            help = help if strange else f"{help}, or replace it with --force"
-            raise _taken(path, help)
+        foreign = [item for item in path.rglob("*") if not item.is_dir() and not _is_frame(item)]
+        help = "choose another path with --out"
+        if foreign or not force:
+            help = help if foreign else f"{help}, or replace it with --force"
+            raise _exists_error(path, help)
     elif not force:
-        raise _taken(path, "name another place with --out, or replace it with --force")
+        raise _exists_error(path, "choose another path with --out, or replace it with --force")
 
 
 def _is_frame(path: Path) -> bool:
     return path.suffix == ".png" and path.stem.isdigit()
 
 
-def _taken(path: Path, help: str) -> OnestoryError:
-    return OnestoryError("X801", f'"{path}" is there already', help=help, exit=ExitCode.USAGE)
+def _exists_error(path: Path, help: str) -> OnestoryError:
+    return OnestoryError("X801", f'"{path}" already exists', help=help, exit=ExitCode.USAGE)

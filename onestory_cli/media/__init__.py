@@ -1,1 +1,1 @@
-"""PyAV and Pillow at the edge: frames to clips, clips to a film, a film to a picture of itself."""
+"""Video, sound and pictures: encode and decode clips, mux films, draw strips and contact sheets."""

@@ -1,7 +1,7 @@
-"""Faults of a clip that show in its pixels alone: stray cuts, flashes, a frozen or black clip; how large and where.
+"""Detect cuts, flashes, frozen and black clips from pixels.
 
-Which number is too much, and why, stands in `onestory_cli/quality.py`. A shot is one uninterrupted clip, so that every
-cut inside of it is stray. Cuts and flashes are looked for in small grey frames, where grain averages out.
+Limits are in `onestory_cli/quality.py`. A shot is one uninterrupted clip, so every cut inside it is a fault. Cuts and
+flashes are measured on small grey frames, where grain averages out.
 Shape letters: P pixel frames, H W.
 """
 
@@ -17,11 +17,11 @@ from onestory_cli.media.colour import Pixels, glance
 from onestory_cli.quality import BLACK, CUT, FLASH, FROZEN, RULES
 
 GREY_SIDE = 24  # pixels of the shorter side: large enough for a figure, too small for grain
-OUTLIER = 3.0  # times the motion beside it: PySceneDetect's AdaptiveDetector, and its
-NEAR = 2  # frames on either side
-FLASH_NEAR = 4  # frames on either side of a flash, whose end is one of them: so the median, and more of them
-FLASH_LENGTHS = (1, 2)  # frames: what stays longer is a cut there and a cut back
-BACK = 2.0  # times what is left of a flash when it is over
+OUTLIER = 3.0  # times the neighbouring motion, and
+NEAR = 2  # frames on either side: the defaults of PySceneDetect's AdaptiveDetector
+FLASH_NEAR = 4  # frames on either side of a flash; its own end is one of them, so use their median
+FLASH_LENGTHS = (1, 2)  # frames; longer changes are two cuts
+BACK = 2.0  # times the change that remains after a flash
 BLACK_PIXEL = 0.1  # of full luma, and
 BLACK_SHARE = 0.98  # of the pixels: the defaults of FFmpeg's blackdetect
 
@@ -29,7 +29,7 @@ Sizes = NDArray[np.float64]
 
 
 def measure(pixels_PHWC: Pixels) -> dict[str, float]:
-    """The numbers of a clip by the names of their checks, each from 0 to 1."""
+    """Measure a clip: name of the check -> value in 0..1."""
     cuts, flashes = sudden(pixels_PHWC)
     seen = glance(pixels_PHWC)
     return {
@@ -41,12 +41,12 @@ def measure(pixels_PHWC: Pixels) -> dict[str, float]:
 
 
 def places(sizes_P: Sizes, name: str) -> tuple[int, ...]:
-    """The frames, counted from 0, at which a number is beyond the limit of its check."""
+    """Indices of the frames whose value exceeds the limit of the check."""
     return tuple(np.flatnonzero(sizes_P > RULES[name].limit).tolist())
 
 
 def sudden(pixels_PHWC: Pixels) -> tuple[Sizes, Sizes]:
-    """Cuts and flashes: for each frame the size, of 1, of the cut that it begins and of the flash it is in, or 0."""
+    """Per frame, the sizes (0..1) of the cut that starts there and of the flash that it belongs to: (P,), (P,)."""
     greys = np.stack([_grey(frame) for frame in pixels_PHWC])
     steps = _steps(greys)
     flashes = _flashes(greys, steps)
@@ -54,7 +54,7 @@ def sudden(pixels_PHWC: Pixels) -> tuple[Sizes, Sizes]:
 
 
 def stillness(pixels_PHWC: Pixels) -> float:
-    """The largest change between two frames, of 1; a single frame is no clip and counts as moving."""
+    """The largest change between two frames, 0..1. A single frame counts as moving."""
     steps = _steps(pixels_PHWC.astype(np.float32) / 255)
     return float(steps.max()) if len(steps) else 1.0
 
@@ -66,35 +66,35 @@ def blackness(pixels_PHWC: Pixels) -> float:
 
 
 def _cuts(steps: Sizes, flashing_P: NDArray[np.bool_]) -> Sizes:
-    """Changes that stand out from the motion beside them, and lead neither into a flash nor out of one: (P,)."""
+    """Changes that exceed the neighbouring motion and do not start or end a flash: (P,)."""
     sizes = np.zeros(len(flashing_P))
     for place, step in enumerate(steps):
-        beside = _beside(steps, place, NEAR)
-        usual = beside.mean() if len(beside) else 0.0
+        near = _neighbours(steps, place, NEAR)
+        usual = near.mean() if len(near) else 0.0
         if step > OUTLIER * usual and not flashing_P[place : place + 2].any():
             sizes[place + 1] = step
     return sizes
 
 
 def _flashes(greys_PHW: Sizes, steps: Sizes) -> Sizes:
-    """Changes that are taken back within a few frames: (P,)."""
+    """Changes that are undone within a few frames: (P,)."""
     sizes = np.zeros(len(greys_PHW))
     for length in FLASH_LENGTHS:
         for first in range(1, len(greys_PHW) - length):
             after = first + length
             change = min(steps[first - 1], steps[after - 1])
             left = _difference(greys_PHW[first - 1], greys_PHW[after])
-            if change > max(BACK * left, OUTLIER * np.median(_beside(steps, first - 1, FLASH_NEAR))):
+            if change > max(BACK * left, OUTLIER * np.median(_neighbours(steps, first - 1, FLASH_NEAR))):
                 sizes[first:after] = np.maximum(sizes[first:after], change)
     return sizes
 
 
-def _beside(steps: Sizes, place: int, near: int) -> Sizes:
+def _neighbours(steps: Sizes, place: int, near: int) -> Sizes:
     return np.concatenate([steps[max(0, place - near) : place], steps[place + 1 : place + 1 + near]])
 
 
 def _steps(frames_P: NDArray[np.floating]) -> Sizes:
-    """How far each two neighbouring frames are apart: (P - 1,)."""
+    """Differences of neighbouring frames: (P - 1,)."""
     return np.array([_difference(one, other) for one, other in pairwise(frames_P)])
 
 
@@ -103,7 +103,7 @@ def _difference(one: NDArray[np.floating], other: NDArray[np.floating]) -> float
 
 
 def _grey(frame_HWC: Pixels) -> Sizes:
-    """A small grey frame, of 1."""
+    """The frame in grey, small, 0..1."""
     height, width = frame_HWC.shape[:2]
     scale = min(1.0, GREY_SIDE / min(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))

@@ -1,6 +1,6 @@
-"""The mean colour of frames in CIELAB (D65), and how far two colours are apart.
+"""Mean colour of frames in CIELAB (D65) and differences of colours.
 
-Colours are averaged in linear light: so the mean is that of the same picture seen from afar.
+Colours are averaged in linear light, as an eye does at a distance.
 Shape letters: P pixel frames, T latent frames, H W.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 128  # pixels: of larger frames every so many pixels are looked at, as many as a glance needs
+SIDE = 128  # pixels; larger frames are sampled
 
 _CODES = np.arange(256) / 255
 _LINEAR = np.where(_CODES <= 0.04045, _CODES / 12.92, ((_CODES + 0.055) / 1.055) ** 2.4)  # sRGB, IEC 61966-2-1
@@ -21,7 +21,7 @@ Lab = NDArray[np.float64]
 
 
 def glance(pixels_PHWC: Pixels) -> Pixels:
-    """The same frames with their shorter side at most twice `SIDE`, without averaging."""
+    """Subsample frames until their shorter side is less than twice `SIDE`; no averaging."""
     stride = max(1, min(pixels_PHWC.shape[1:3]) // SIDE)
     return pixels_PHWC[:, ::stride, ::stride]
 
@@ -32,18 +32,18 @@ def colour(pixels_PHWC: Pixels) -> Lab:
 
 
 def colours(pixels_PHWC: Pixels, frames: int) -> tuple[tuple[float, float, float], ...]:
-    """The mean colour of each of so many latent frames, to two places."""
+    """The mean colour of each latent frame, rounded to two decimals."""
     rows = (colour(part).round(2).tolist() for part in np.array_split(pixels_PHWC, frames))
     return tuple((row[0], row[1], row[2]) for row in rows)
 
 
 def colour_difference(one: Lab, other: Lab) -> float:
-    """CIE76: about 2 can just be seen, 10 at a glance."""
+    """CIE76 difference: about 2 is just visible, 10 is obvious."""
     return float(np.linalg.norm(one - other))
 
 
 def drift(pixels_PHWC: Pixels) -> float:
-    """The colour difference of a clip's last quarter to its first."""
+    """Colour difference of the last quarter of a clip from the first."""
     quarter = max(1, len(pixels_PHWC) // 4)
     return colour_difference(colour(pixels_PHWC[:quarter]), colour(pixels_PHWC[-quarter:]))
 

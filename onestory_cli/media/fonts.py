@@ -1,7 +1,7 @@
-"""Letters that a picture can show. Pillow's own font has those of English alone, not even "é", and draws boxes for all
-others; for these a font of the system is looked for, by fontconfig where it is there and by the names that systems use.
+"""Find fonts for texts in pictures.
 
-What no font has is written as "(?)" and told, never drawn as a box.
+Pillow's built-in font covers English only, not even "é", and draws boxes for other characters. For those, look for a
+system font by common file names and by fontconfig. Characters that no font has are replaced by "(?)" and reported.
 """
 
 from __future__ import annotations
@@ -27,35 +27,35 @@ NAMES = (
     "msyh.ttc",
     "arial.ttf",
 )
-UNKNOWN = "(?)"
+UNKNBUILT_IN = "(?)"
 _PROBE = 16  # pixels: the size at which glyphs are compared
-_NOBODYS = "\uffff"  # no letter, so every font draws its box for it
-_MOST = 400  # letters that fontconfig is asked about at once
-_PATIENCE = 10  # seconds
+_NOT_A_CHARACTER = "\uffff"  # every font draws its box for it
+_MAX_QUERY = 400  # characters per query of fontconfig
+_TIMEOUT = 10  # seconds
 
 
 @dataclass(frozen=True)
 class Face:
-    """A font file of the system; "" is Pillow's own."""
+    """A system font file, or "" for the built-in font of Pillow."""
 
     file: str
 
-    def at(self, size: int) -> Font:
+    def load(self, size: int) -> Font:
         """The font at a size in pixels.
 
         Raises:
-            OSError: the file is not there, or has no letters of that size.
+            OSError: the file is missing or has no glyphs of that size.
         """
         return ImageFont.truetype(self.file, size) if self.file else ImageFont.load_default(size)
 
     def lacks(self, text: str) -> str:
-        """The letters of a text that it would draw as boxes, each once."""
+        """The characters of `text` that the font does not have, each once."""
         return "".join(letter for letter in dict.fromkeys(text) if _is_drawn(letter) and not self._has(letter))
 
-    def written(self, text: str) -> str:
-        """The text with "(?)" for every stretch that it lacks."""
+    def replace_missing(self, text: str) -> str:
+        """Replace each run of missing characters by "(?)"."""
         missing = self.lacks(text)
-        return re.sub(f"[{re.escape(missing)}]+", UNKNOWN, text) if missing else text
+        return re.sub(f"[{re.escape(missing)}]+", UNKNBUILT_IN, text) if missing else text
 
     def _has(self, letter: str) -> bool:
         mask = self._probe.getmask(letter)
@@ -63,23 +63,23 @@ class Face:
 
     @cached_property
     def _probe(self) -> Font:
-        return self.at(_PROBE)
+        return self.load(_PROBE)
 
     @cached_property
     def _box(self) -> tuple[tuple[int, int], bytes]:
-        mask = self._probe.getmask(_NOBODYS)
+        mask = self._probe.getmask(_NOT_A_CHARACTER)
         return mask.size, bytes(mask)
 
 
-OWN = Face("")
+BUILT_IN = Face("")
 
 
 def faces_for(texts: Sequence[str]) -> list[Face]:
-    """A face for each text: one for all of them where one has all letters, else for each the one that lacks fewest."""
+    """A face per text: one face for all if it has every character, else the best for each."""
     everything = "".join(texts)
-    if not OWN.lacks(everything):
-        return [OWN] * len(texts)
-    found = [OWN, *_named()]
+    if not BUILT_IN.lacks(everything):
+        return [BUILT_IN] * len(texts)
+    found = [BUILT_IN, *_named()]
     for text in (everything, *texts):
         missing = min((face.lacks(text) for face in found), key=len)
         found += _by_fontconfig(missing) if missing else ()
@@ -88,13 +88,13 @@ def faces_for(texts: Sequence[str]) -> list[Face]:
 
 
 def reads_from_right(text: str) -> bool:
-    """Whether the first letter with a direction is one of a script that runs from right to left."""
+    """Whether the first character with a direction belongs to a right-to-left script."""
     directions = (unicodedata.bidirectional(letter) for letter in text)
     return next((kind != "L" for kind in directions if kind in ("L", "R", "AL")), False)
 
 
 def _is_drawn(letter: str) -> bool:
-    """Not so: spaces, and marks that only steer how others are set."""
+    """False for spaces and control characters."""
     return not letter.isspace() and unicodedata.category(letter) not in ("Cc", "Cf")
 
 
@@ -112,11 +112,11 @@ def _loads(file: str) -> bool:
 
 
 def _by_fontconfig(letters: str) -> Iterator[Face]:
-    """The font that fontconfig knows for letters; it names its best even where that lacks them."""
+    """The font that fontconfig suggests. It may lack some of the characters."""
     program = shutil.which("fc-match")
     if program:
-        wanted = " ".join(f"{ord(letter):x}" for letter in letters[:_MOST])
+        wanted = " ".join(f"{ord(letter):x}" for letter in letters[:_MAX_QUERY])
         command = [program, "--format=%{file}", f"sans:charset={wanted}"]
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
         if answer.returncode == 0 and _loads(answer.stdout):
             yield Face(answer.stdout)

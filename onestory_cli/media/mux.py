@@ -1,6 +1,6 @@
-"""Clips -> film: packets are copied, never encoded again; one chapter per shot, metadata beside.
+"""Join clips into a film by copying packets, with a chapter per shot, metadata, sound and subtitles.
 
-The film is complete or absent: it is written beside its final name and renamed over it.
+The film is written to a temporary file and renamed, so it is complete or absent.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _MOVFLAGS = "+faststart+use_metadata_tags"
 
 @dataclass(frozen=True, kw_only=True)
 class ClipPart:
-    """One clip of a film. `title` names its chapter, and the shot in errors; `subtitle` is shown during the clip.
+    """One clip of a film. `title` names its chapter, and the shot in errors; `subtitle` is shown for the whole clip.
 
-    `read` returns the bytes of the clip, verified at each call, so that a clip which changes during the muxing is
-    refused. Without it the file at `path` is read.
+    `read` returns the bytes of the clip and verifies them at each call, so that a clip which changes during muxing is
+    refused. Without it, the file at `path` is read.
     """
 
     path: Path
@@ -46,7 +46,7 @@ class ClipPart:
 
 @dataclass(frozen=True, kw_only=True)
 class Chapter:
-    """A part of a film, in seconds from its start. Files keep chapters to the millisecond."""
+    """A chapter, in seconds from the start of the film; stored to the millisecond."""
 
     title: str
     start: float
@@ -55,7 +55,7 @@ class Chapter:
 
 @dataclass(frozen=True, kw_only=True)
 class FilmInfo:
-    """What was muxed: `seconds` is the exact sum of the clips' lengths."""
+    """The muxed film: `seconds` is the exact sum of the lengths of the clips."""
 
     seconds: float
     frames: int
@@ -64,7 +64,7 @@ class FilmInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class _InspectedClip:
-    """A clip as inspected: `layout` is what must be equal to join by copying, `headers` the decoder's settings."""
+    """A clip as inspected: `layout` and `headers` (decoder settings) must be equal to join by copying."""
 
     part: ClipPart
     layout: str
@@ -78,13 +78,13 @@ def mux_film(
 ) -> FilmInfo:
     """Join clips, in order, into the film at `path`; the decoded frames are the clips' own.
 
-    `metadata` is written as it is: "title" is what players show, any other key is free.
-    `sound` are blocks of samples for the length of the film, see `sound.py`; without it the film has no sound stream.
-    Where any clip has a subtitle, the film has a track of them (mov_text).
+    `metadata`: players show "title"; other keys are free.
+    `sound`: blocks of samples for the whole film, see `sound.mix`; None for a silent film.
+    The film gets a subtitle track (mov_text) if any clip has a subtitle.
 
     Raises:
-        OnestoryError: M507 for clips that do not fit together, M508 for a clip that cannot be read.
-        OSError: the film cannot be written; the one at `path`, if any, is untouched.
+        OnestoryError: M507 for incompatible clips, M508 for an unreadable clip.
+        OSError: the film cannot be written; an old film at `path` is unchanged.
     """
     assert clips, "a film has at least one clip"
     sources = [_inspect(part) for part in clips]
@@ -100,30 +100,13 @@ def mux_film(
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """The metadata of a film, the container's own keys ("major_brand", "encoder") among them.
+    """The metadata of a film, including keys of the container ("major_brand", "encoder").
 
     Raises:
-        OnestoryError: M508 for a file that is no readable video.
+        OnestoryError: M508 for an unreadable video.
     """
     with open_video(path) as film:
         return dict(film.metadata)
-
-
-def read_chapters(path: Path) -> tuple[Chapter, ...]:
-    """The chapters of a film in order, without reading its frames.
-
-    Raises:
-        OnestoryError: M508 for a file that is no readable video.
-    """
-    with open_video(path) as film:
-        return tuple(
-            Chapter(
-                title=chapter["metadata"].get("title", ""),
-                start=float(chapter["start"] * (chapter["time_base"] or 0)),
-                end=float(chapter["end"] * (chapter["time_base"] or 0)),
-            )
-            for chapter in film.chapters()
-        )
 
 
 def _inspect(part: ClipPart) -> _InspectedClip:
@@ -141,13 +124,13 @@ def _require_alike(sources: Sequence[_InspectedClip]) -> None:
     unlike = [source for source in sources if source.layout != first.layout]
     if unlike:
         found = "; ".join(f'shot "{source.part.title}" is {source.layout}' for source in (first, *unlike))
-        help = "give all shots the same width, height and fps, then render those again"
+        help = "give all shots the same width, height and fps, then rerender them"
     elif unlike := [source for source in sources if source.headers != first.headers]:
         names = ", ".join(f'"{source.part.title}"' for source in unlike)
-        found = f'the clips of {names} were encoded unlike that of "{first.part.title}"'
-        help = "render those shots again with this version"
+        found = f'the clips of {names} were encoded with other settings than that of "{first.part.title}"'
+        help = "rerender those shots with this version"
     if unlike:
-        raise OnestoryError("M507", f"the clips do not fit into one film: {found}", help=help)
+        raise OnestoryError("M507", f"the clips cannot be joined into one film: {found}", help=help)
 
 
 def _write(
@@ -160,9 +143,9 @@ def _write(
     with av.open(str(path.absolute()), "w", format="mp4", options={"movflags": _MOVFLAGS}) as film:
         with sources[0].part.open() as clip:
             stream = film.add_stream_from_template(clip.streams.video[0])
-        voice = SoundEncoder(film, sound) if sound else None
-        words = add_subtitle_stream(film) if any(source.part.subtitle for source in sources) else None
-        # Both before the first packet: what is set later is lost without a word.
+        audio = SoundEncoder(film, sound) if sound else None
+        subtitles = add_subtitle_stream(film) if any(source.part.subtitle for source in sources) else None
+        # Set both before the first packet: FFmpeg silently ignores later values.
         film.metadata.update(metadata)
         film.set_chapters(
             [
@@ -177,21 +160,21 @@ def _write(
             ]
         )
         for source, start in zip(sources, starts, strict=False):
-            if words and source.part.subtitle:
+            if subtitles and source.part.subtitle:
                 cue = Cue(start=start, end=start + source.seconds, text=source.part.subtitle)
-                film.mux(cue_packet(cue, words))
+                film.mux(cue_packet(cue, subtitles))
             _copy_packets(source.part, film, stream, start)
-            if voice:
-                film.mux([*voice.up_to(start + source.seconds)])
-        if voice:
-            film.mux([*voice.up_to(None)])
+            if audio:
+                film.mux([*audio.up_to(start + source.seconds)])
+        if audio:
+            film.mux([*audio.up_to(None)])
 
 
 def _copy_packets(part: ClipPart, film: OutputContainer, stream: VideoStream, start: Fraction) -> None:
     """Append a clip's packets, moved to begin at `start` seconds."""
     with part.open() as clip:
         for packet in clip.demux(video=0):
-            if packet.dts is None or packet.pts is None:  # the empty packet that ends a stream
+            if packet.dts is None or packet.pts is None:  # the empty packet at the end of a stream
                 continue
             shift = int(start / packet.time_base)
             packet.pts += shift

@@ -1,4 +1,4 @@
-"""A film as a contact sheet: one strip of celluloid per shot, with what it remembered at its end.
+"""Draw a contact sheet: one film strip per shot, followed by the frames in its memory.
 
 Lengths are in pixels of the picture. Shapes: H W 3, one picture.
 """
@@ -29,14 +29,14 @@ from onestory_cli.media.strip import (
 
 _TEXT = 260  # width of the column of texts
 _HEIGHT = 128  # of a frame of the shot: twice the 64 pixels of the embedded model
-_LABEL = 64  # least width of a remembered picture's label
+_MIN_LABEL = 64  # width of a remembered picture's label
 _BETWEEN = 12  # pictures
 _LINES, _PITCH = 4, 20  # of a caption; from one line to the next
 
 
 @dataclass(frozen=True, kw_only=True)
 class RememberedPicture:
-    """A remembered picture (H, W, 3) uint8, its source and place there; how large it is: a share of a frame."""
+    """A remembered frame (H, W, 3) uint8, its source and index; `share` is its height relative to a frame."""
 
     source: str
     index: int
@@ -46,7 +46,7 @@ class RememberedPicture:
 
 @dataclass(frozen=True, kw_only=True)
 class SheetRow:
-    """One shot: its texts, its frames (H, W, 3) uint8, and what it remembered, the most relevant first."""
+    """One shot: texts, frames (H, W, 3) uint8, and remembered frames, most relevant first."""
 
     title: str
     caption: str
@@ -57,14 +57,14 @@ class SheetRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
-    """The sheet as a PNG; `unwritten` are the letters of captions that no font here has."""
+    """The sheet as a PNG; `unwritten` are caption characters that no font has."""
 
     png: bytes
     unwritten: str
 
 
 def contact_sheet(rows: Sequence[SheetRow]) -> Sheet:
-    """Draw a row per shot; transparent between the rows."""
+    """Draw a row per shot on a transparent background."""
     assert rows, "a sheet has at least one row"
     faces = faces_for([row.caption for row in rows])
     middle = max(sum(_width(frame, _HEIGHT) + _BETWEEN for frame in row.frames) for row in rows)
@@ -94,10 +94,10 @@ def _strip(row: SheetRow, face: Face, size: tuple[int, int], *, remembered_from:
 
 
 def _write(draw: ImageDraw.ImageDraw, row: SheetRow, face: Face) -> None:
-    title, note, caption = ImageFont.load_default(20), ImageFont.load_default(13), face.at(15)
+    title, note, caption = ImageFont.load_default(20), ImageFont.load_default(13), face.load(15)
     draw.text((GUTTER, EDGE), fit_text(row.title, title, _TEXT), font=title, fill=TITLE)
     side, anchor = (GUTTER + _TEXT, "rs") if reads_from_right(row.caption) else (GUTTER, "ls")
-    for number, line in enumerate(wrap_text(face.written(row.caption), caption, _TEXT, most=_LINES)):
+    for number, line in enumerate(wrap_text(face.replace_missing(row.caption), caption, _TEXT, most=_LINES)):
         draw.text((side, EDGE + 45 + _PITCH * number), line, font=caption, fill=LIGHT, anchor=anchor)
     draw.text((GUTTER, EDGE + _HEIGHT - 15), fit_text(row.note, note, _TEXT), font=note, fill=CAPTION)
 
@@ -119,16 +119,16 @@ def _show_remembered(
 
 
 def _cell(item: RememberedPicture) -> int:
-    return max(_LABEL, _width(item.pixels_HW3, round(item.share * _HEIGHT)))
+    return max(_MIN_LABEL, _width(item.pixels_HW3, round(item.share * _HEIGHT)))
 
 
 def _width(pixels_HW3: np.ndarray, height: int) -> int:
-    """Width of a picture that is shown so high."""
+    """Width of a picture scaled to `height`."""
     return round(pixels_HW3.shape[1] * height / pixels_HW3.shape[0])
 
 
 def _show(strip: Image.Image, pixels_HW3: np.ndarray, corner: tuple[int, int], height: int) -> int:
-    """Paste a picture at a height and return its width; small ones keep square pixels."""
+    """Paste a picture scaled to `height` and return its width; small pictures keep sharp pixels."""
     size = _width(pixels_HW3, height), height
     resampling = Image.Resampling.NEAREST if pixels_HW3.shape[0] <= height else Image.Resampling.LANCZOS
     strip.paste(Image.fromarray(pixels_HW3).resize(size, resampling), corner, mask=rounded(size, 5))

@@ -1,6 +1,6 @@
-"""A signed copy of a film: a C2PA manifest says that a trained model made it, with which tool, and from which pictures.
+"""Write a signed copy of a film: a C2PA manifest names the tool, the model origin and the input pictures.
 
-The film itself stays as it is, because signatures differ from one to the next. Needs the extra `sign`.
+The film itself is not changed, since every signature differs. Needs the extra `sign`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 
 
 def require_signer() -> None:
-    """Refuse a machine that cannot sign, before any work is spent.
+    """Check, before any work, that this machine can sign.
 
     Raises:
-        OnestoryError: M514 without the packages of the extra.
+        OnestoryError: M514 if the packages of the extra are missing.
     """
     try:
         import c2pa
@@ -37,10 +37,10 @@ def require_signer() -> None:
 
 
 def read_signer(certificate: Path, key: Path) -> Any:
-    """A c2pa Signer of a certificate chain (PEM, the signer's own first) and its private key (PEM, no password).
+    """Load a c2pa Signer from a certificate chain (PEM, leaf first) and its private key (PEM, no password).
 
     Raises:
-        OnestoryError: M517 when they cannot be read, or cannot sign.
+        OnestoryError: M517 if they cannot be read or cannot sign.
     """
     require_signer()
     import c2pa
@@ -53,10 +53,10 @@ def read_signer(certificate: Path, key: Path) -> Any:
 
 
 def sign_film(film: Path, signed: Path, signer: Any, *, title: str, pictures: Sequence[Path]) -> None:
-    """Write a copy of a film with a manifest, which names the pictures by their files' names as what it was made from.
+    """Write a signed copy of a film. The manifest lists the input pictures by file name.
 
     Raises:
-        OnestoryError: M517 when the certificate is refused or the film cannot be written.
+        OnestoryError: M517 if the certificate is rejected or the film cannot be written.
     """
     import c2pa
 
@@ -86,13 +86,13 @@ def _manifest(title: str) -> dict[str, Any]:
 
 
 def _type_of(picture: Path) -> str:
-    """The media type of a picture by its bytes: its name may say another, or none."""
+    """The media type of a picture, from its content."""
     with Image.open(picture) as opened:
         return opened.get_format_mimetype() or "application/octet-stream"
 
 
 def _algorithm(secret: bytes) -> str:
-    """How C2PA calls what a private key signs by."""
+    """The C2PA name of the signature algorithm of a private key."""
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -103,9 +103,9 @@ def _algorithm(secret: bytes) -> str:
         return "ps256"
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return "ed25519"
-    raise ValueError("the key is of a kind that C2PA does not know")
+    raise ValueError("C2PA does not support this type of key")
 
 
 def _refused(message: str) -> OnestoryError:
-    help = "give a PEM chain whose first certificate is made for signing, and its PEM key without a password"
+    help = "pass a PEM chain whose first certificate allows signing, and its PEM key without a password"
     return OnestoryError("M517", message, help=help)

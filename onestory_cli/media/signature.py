@@ -1,6 +1,6 @@
-"""What a C2PA manifest in a film says, and whether it holds. That there is one is seen without the extra `sign`.
+"""Read and verify the C2PA manifest of a film. Without the extra `sign`, only its presence is detected.
 
-A manifest lies in a box of its own at the top level of an MP4, whose kind is a UUID (C2PA 2.2, A.5.1).
+The manifest is a top-level MP4 box of type "uuid" (C2PA 2.2, A.5.1).
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ _UNKNOWN_SIGNER = "signingCredential.untrusted"
 
 @dataclass(frozen=True, kw_only=True)
 class Signature:
-    """Who signed a film, and what else its manifest says; texts are as they are there.
+    """The signature of a film. Texts are untrusted: they come from the manifest.
 
-    trusted: it holds, and this machine knows who vouches for the signer. valid: it holds. invalid: it does not, see
-    `problems`. unchecked: the extra `sign` is not installed, and nothing else is known. `pictures` are what it was made
-    from.
+    trusted: valid, and the signer's certificate authority is trusted here. valid: matches the film. invalid: see
+    `problems`. unchecked: the extra `sign` is not installed, no other field is set. `pictures` are the input pictures.
     """
 
     state: Literal["trusted", "valid", "invalid", "unchecked"]
@@ -34,7 +33,7 @@ class Signature:
 
 
 def read_signature(film: Path) -> Signature | None:
-    """The signature of a film, checked against its bytes; None for one without."""
+    """Verify the signature of a film against its content; None for an unsigned film."""
     if not any(head.startswith(_MANIFEST) for head in _boxes(film)):
         return None
     try:
@@ -69,15 +68,15 @@ def _actions(manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _boxes(film: Path) -> Iterator[bytes]:
-    """The kind of each box at the top level, and the first 16 bytes of what it holds."""
+    """The type of each top-level box plus the first 16 bytes of its content."""
     place, end = 0, film.stat().st_size
     with film.open("rb") as file:
         while place < end:
             file.seek(place)
             size, kind = int.from_bytes(file.read(4)), file.read(4)
-            if size == 1:  # it is in the next 64 bits
+            if size == 1:  # the size follows in 64 bits
                 size = int.from_bytes(file.read(8))
             yield kind + file.read(16)
-            if size < 8:  # 0: to the end of the file; all else is no box
+            if size < 8:  # 0 means until the end of the file; others are invalid
                 return
             place += size

@@ -1,6 +1,6 @@
-"""Sounds -> the sound of a film: mixed in floats at 48 kHz in stereo, block by block, and encoded as AAC.
+"""Mix sounds into the sound of a film: float, 48 kHz, stereo, encoded as AAC.
 
-A film of hours is never in memory at once. Shapes: N samples, 2 channels.
+Works block by block, so memory does not grow with the film. Shapes: N samples, 2 channels.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from onestory_cli.errors import OnestoryError
 from onestory_cli.story.assets import AUDIO_READERS
 
 RATE = 48_000
-BLOCK = RATE  # samples that are mixed at a time
+BLOCK = RATE  # samples per block
 CODEC, BITS_PER_SECOND = "aac", 192_000
-DUCK_DB = -12.0  # of music while somebody speaks
-ATTACK, RELEASE = RATE // 5, RATE // 2  # samples before and after the words in which music goes down and comes back
+DUCK_DB = -12.0  # of music during narration
+ATTACK, RELEASE = RATE // 5, RATE // 2  # samples before and after narration for the fades of music
 
 
 @dataclass(frozen=True, kw_only=True)
 class Track:
-    """A sound in a film. All lengths are in samples of the film: it begins at `begin`, and is cut at `limit`.
+    """A sound in a film, from sample `begin` to `limit` at most; all lengths are in samples of the film.
 
-    `ducked` has the spans (first sample, sample after the last) in which others speak.
+    `ducked` lists the spans [first, last) of narration.
     """
 
     path: Path
@@ -43,15 +43,15 @@ class Track:
 
 
 def samples_of(seconds: Fraction | float) -> int:
-    """The sample of a film at a time."""
+    """Convert seconds to samples."""
     return round(seconds * RATE)
 
 
 def length_of(path: Path, most: int) -> int:
-    """How many samples of a film a sound has, at most `most`.
+    """Length of a sound file in samples of the film, at most `most`.
 
     Raises:
-        OnestoryError: M516 for a file that cannot be read as sound.
+        OnestoryError: M516 for an unreadable sound file.
     """
     count = 0
     for block_N2 in _decode(path):
@@ -62,22 +62,22 @@ def length_of(path: Path, most: int) -> int:
 
 
 def mix(tracks: Sequence[Track], samples: int) -> Iterator[np.ndarray]:
-    """The sum of the tracks as blocks (N, 2) float32 in -1..1, `samples` in all; silence where none sounds.
+    """Mix the tracks: blocks (N, 2) float32 in -1..1, `samples` in total.
 
     Raises:
-        OnestoryError: M516 for a file that cannot be read as sound.
+        OnestoryError: M516 for an unreadable sound file.
     """
-    voices = [_Voice(track) for track in tracks]
+    readers = [_TrackReader(track) for track in tracks]
     for start in range(0, samples, BLOCK):
         end = min(start + BLOCK, samples)
         block_N2 = np.zeros((end - start, 2), np.float32)
-        for voice in voices:
-            voice.add_to(block_N2, start)
+        for reader in readers:
+            reader.add_to(block_N2, start)
         yield np.clip(block_N2, -1, 1)
 
 
-class _Voice:
-    """A track while it is read: its samples come once, in order."""
+class _TrackReader:
+    """Reads a track once, in order."""
 
     def __init__(self, track: Track) -> None:
         self._track = track
@@ -86,7 +86,7 @@ class _Voice:
         self._rest_N2 = np.zeros((0, 2), np.float32)
 
     def add_to(self, block_N2: np.ndarray, start: int) -> None:
-        """Add what of the track sounds in a block of the film that begins at sample `start`."""
+        """Add the track to a block of the film that begins at sample `start`."""
         first, last = max(start, self._track.begin), min(start + len(block_N2), self._end)
         if first < last:
             sound_N2 = self._take(last - first) * self._envelope(np.arange(first, last))[:, None]
@@ -102,7 +102,7 @@ class _Voice:
         return joined_N2[:count]
 
     def _envelope(self, at_N: np.ndarray) -> np.ndarray:
-        """How loud the track is at samples of the film."""
+        """Gain of the track at samples of the film."""
         track = self._track
         down_N = np.zeros(len(at_N))
         for first, last in track.ducked:
@@ -117,19 +117,19 @@ class _Voice:
 
 
 def _decode(path: Path) -> Iterator[np.ndarray]:
-    """A sound file as blocks (N, 2) float32 at the rate of films; mono is on both sides."""
+    """Decode a sound file to blocks (N, 2) float32 at `RATE`; mono goes to both channels."""
     try:
         with av.open(str(path.absolute()), format=AUDIO_READERS[path.suffix.lower()]) as container:
-            # FFmpeg would put mono 3 dB lower on both sides.
+            # Converting mono to stereo, FFmpeg would lower both channels by 3 dB.
             layout = "mono" if container.streams.audio[0].channels == 1 else "stereo"
             resampler = av.AudioResampler(format="flt", layout=layout, rate=RATE)
             for frame in container.decode(audio=0):
-                frame.pts = None  # what counts are the samples, not what a file says of their times
+                frame.pts = None  # place samples by count; timestamps may be wrong
                 yield from map(_samples, resampler.resample(frame))
             yield from map(_samples, resampler.resample(None))
     except (av.error.FFmpegError, IndexError) as fault:
         raise OnestoryError(
-            "M516", f'"{path.name}" cannot be read as sound: {fault}', help="save it again, as WAV or FLAC"
+            "M516", f'"{path.name}" cannot be read as sound: {fault}', help="convert it to WAV or FLAC"
         ) from fault
 
 
@@ -139,7 +139,7 @@ def _samples(frame: av.AudioFrame) -> np.ndarray:
 
 
 class SoundEncoder:
-    """The sound stream of a film: packets come out up to a time, so that they lie beside the frames they belong to."""
+    """Encodes the sound stream of a film and yields packets interleaved with the video."""
 
     def __init__(self, film: OutputContainer, blocks: Iterator[np.ndarray], *, codec: str = CODEC) -> None:
         stream = film.add_stream(codec, rate=RATE, layout="stereo")
@@ -151,7 +151,7 @@ class SoundEncoder:
         self._next: Packet | None = None
 
     def up_to(self, seconds: Fraction | None) -> Iterator[Packet]:
-        """The packets that begin before a time of the film and were not had yet; without a time, all of them."""
+        """Yield the next packets that begin before `seconds`; all remaining ones for None."""
         packet = self._next or next(self._packets, None)
         while packet and (seconds is None or (packet.dts or 0) * packet.time_base < seconds):
             yield packet

@@ -1,6 +1,6 @@
-"""A film as strips of celluloid with a frame per shot, for a README.
+"""Draw film strips with a frame per shot, for a README.
 
-The picture is transparent around the strips, so it sits on a light page and on a dark one.
+The background is transparent, to suit light and dark pages.
 Lengths are in pixels of the picture. Shapes: H W 3, one frame.
 """
 
@@ -16,8 +16,8 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from onestory_cli.media.fonts import Font
 
 FILM = (30, 28, 34, 255)
-LIGHT = (236, 232, 224, 255)  # what shines through the perforation
-TITLE = (255, 196, 92, 255)  # the amber in which film stock prints its edge numbers
+LIGHT = (236, 232, 224, 255)  # holes and caption text
+TITLE = (255, 196, 92, 255)  # amber, as edge numbers of film stock
 CAPTION = (176, 172, 180, 255)
 CLEAR = (0, 0, 0, 0)
 
@@ -26,12 +26,12 @@ _HOLE, _PITCH = (18, 14), 36  # width and height of a hole; from one hole to the
 GUTTER = 18  # between frames, and from a frame to its text
 _LINE = 22
 _MAX_LINES = 3  # of a caption
-_SMOOTH = 4  # Pillow draws hard edges: round shapes are drawn so much larger, then averaged down
+_SMOOTH = 4  # antialiasing: round shapes are drawn this much larger, then reduced
 
 
 @dataclass(frozen=True, kw_only=True)
 class StripFrame:
-    """One frame of a strip (H, W, 3) uint8, the shot's id, and a line on what it remembers ("" for nothing)."""
+    """One frame of a strip (H, W, 3) uint8, the id of its shot, and a caption or ""."""
 
     title: str
     caption: str
@@ -39,10 +39,9 @@ class StripFrame:
 
 
 def film_strip(frames: Sequence[StripFrame], *, columns: int = 3, width: int = 256) -> bytes:
-    """Frames, `columns` to a strip, as a PNG; each is shown about `width` pixels wide.
+    """Draw frames, `columns` per strip, each about `width` pixels wide; return a PNG.
 
-    Small frames are enlarged by a whole factor, so that their pixels stay square and sharp. Frames of other shapes than
-    the first are fitted into its shape.
+    Small frames are enlarged by a whole factor to keep pixels sharp. Frames are fitted into the shape of the first.
     """
     assert frames, "a strip has at least one frame"
     rows = [frames[start : start + columns] for start in range(0, len(frames), columns)]
@@ -59,7 +58,7 @@ def film_strip(frames: Sequence[StripFrame], *, columns: int = 3, width: int = 2
 
 
 def _shown_size(pixels_HW3: np.ndarray, width: int) -> tuple[int, int]:
-    """Width and height at which a frame is shown: the nearest whole multiple, or `width` when it is larger."""
+    """Size at which a frame is drawn: the nearest whole multiple, or `width` for larger frames."""
     frame_height, frame_width, _ = pixels_HW3.shape
     if frame_width > width:
         return width, round(frame_height * width / frame_width)
@@ -92,9 +91,9 @@ def _shown(pixels_HW3: np.ndarray, cell: tuple[int, int]) -> Image.Image:
 
 
 def wrap_text(text: str, font: Font, width: int, *, most: int = _MAX_LINES) -> list[str]:
-    """Break a text between words into at most so many lines; what is left over on the last one is cut.
+    """Break a text into at most `most` lines between words; the last line is shortened.
 
-    A word that is wider than a line is broken where the line ends: scripts without spaces are one word.
+    Words wider than a line are broken anywhere, as in scripts without spaces.
     """
     lines: list[str] = []
     for word, space in _pieces(text, font, width):
@@ -105,12 +104,12 @@ def wrap_text(text: str, font: Font, width: int, *, most: int = _MAX_LINES) -> l
             continue
         lines[-1] = longer
         if not fits:
-            break  # the last line is cut here: what follows may be long
+            break  # fit_text shortens it; the rest may be long
     return [fit_text(line, font, width) for line in lines]
 
 
 def _pieces(text: str, font: Font, width: int) -> Iterator[tuple[str, str]]:
-    """The words of a text, too wide ones letter by letter, each with what joins it to the piece before."""
+    """The words of a text, wide ones character by character, each with its separator from the previous piece."""
     for word in text.split():
         if font.getlength(word) <= width:
             yield word, " "
@@ -120,7 +119,7 @@ def _pieces(text: str, font: Font, width: int) -> Iterator[tuple[str, str]]:
 
 
 def fit_text(text: str, font: Font, width: int) -> str:
-    """A text on one line, cut to so many pixels."""
+    """Shorten a text to one line of `width` pixels."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(f"{text}…") > width:
@@ -129,7 +128,7 @@ def fit_text(text: str, font: Font, width: int) -> str:
 
 
 def perforation(size: tuple[int, int]) -> Image.Image:
-    """The mask of the holes along the two edges of a strip."""
+    """Mask of the holes along both edges of a strip."""
     mask = Image.new("L", size, 0)
     hole = rounded(_HOLE, 4)
     count = size[0] // _PITCH
@@ -142,7 +141,7 @@ def perforation(size: tuple[int, int]) -> Image.Image:
 
 
 def rounded(size: tuple[int, int], radius: int) -> Image.Image:
-    """The mask of a rectangle with round corners."""
+    """Mask of a rectangle with round corners."""
     large = Image.new("L", (size[0] * _SMOOTH, size[1] * _SMOOTH), 0)
     corner = large.width - 1, large.height - 1
     ImageDraw.Draw(large).rounded_rectangle((0, 0, *corner), radius * _SMOOTH, fill=255)

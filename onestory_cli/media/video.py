@@ -1,7 +1,7 @@
-"""Frames <-> one clip: H.264 in mp4, 8 bit 4:2:0, BT.709 in fact and in name.
+"""Encode and decode clips: H.264 in mp4, 8 bit 4:2:0, BT.709 converted and tagged.
 
 A clip has no B-frames and its headers depend on nothing but size and rate, so that `mux.py` can join clips by copying
-packets. The same pixels and settings give the same bytes on the same versions. This module knows no stories.
+packets. Equal pixels and settings give equal bytes with equal library versions.
 
 Shapes: P pixel frames, H W height and width, 3 red green blue (uint8).
 """
@@ -25,29 +25,29 @@ from PIL import Image
 from onestory_cli.errors import ExitCode, OnestoryError
 
 ENCODER = "libx264"
-# stitchable: else x264 writes the crf into the headers, and clips of unlike crf could not be joined by copying.
-# bframes=0: pts equals dts, so durations are exact and no reader needs an edit list.
-# The rest: on enlarged shots half the processor time of preset "medium" at its PSNR, for files a quarter larger.
+# stitchable: otherwise x264 writes the crf into the headers, and clips of different crf cannot be joined by copying.
+# bframes=0: pts equals dts, so durations are exact without an edit list.
+# The rest: on enlarged shots half the CPU time of preset "medium" at equal PSNR, for files 25 % larger.
 _X264 = "bframes=0:stitchable=1:ref=1:me=dia:subme=4:mbtree=0:rc-lookahead=0"
-# x264 gives other bytes at another thread count, so it must not follow the machine; and with four threads on a busy
-# machine one clip in some hundred thousand came out in other bytes than the same frames had given before.
+# The output of x264 depends on the thread count. With four threads on a busy machine, one clip in about 100,000
+# differed from an earlier encoding of the same frames.
 _THREADS = 1
 _BT709 = 1  # the number of BT.709 in H.264 for primaries, transfer and matrix
 _LIMITED_RANGE = 1
 MAX_PIXELS = 8192 * 8192  # of a picture; a film in 8K has half as many
-# Containers that hold their frames themselves. The others (HLS, DASH, concat, SDP) are lists of addresses, in which a
-# stranger may name any file or host.
+# Self-contained formats only: others (HLS, DASH, concat, SDP) list addresses, so an untrusted file could name any file
+# or host.
 _OPENING = {
     "format_whitelist": "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,gif,h264,hevc,ivf",
     "protocol_whitelist": "file",
-    "max_pixels": str(MAX_PIXELS),  # opening decodes a first picture where a header tells too little
+    "max_pixels": str(MAX_PIXELS),  # opening may decode a first picture
 }
 _RESAMPLING = {"nearest": Image.Resampling.NEAREST, "lanczos": Image.Resampling.LANCZOS}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClipInfo:
-    """What a video file holds: `width` and `height` in pixels as encoded, `fps` frames per second."""
+    """Properties of a video file: `width` and `height` in pixels as encoded, `fps` frames per second."""
 
     frames: int
     width: int
@@ -57,10 +57,10 @@ class ClipInfo:
 
 
 def require_encoder() -> None:
-    """Refuse a machine that cannot encode clips, before any work is spent.
+    """Check, before any work, that this machine can encode clips.
 
     Raises:
-        OnestoryError: M505 when PyAV was built without x264.
+        OnestoryError: M505 if PyAV was built without x264.
     """
     try:
         av.codec.Codec(ENCODER, "w")
@@ -78,7 +78,7 @@ def write_clip(
 ) -> ClipInfo:
     """Encode frames (P, H, W, 3) uint8 at a fixed rate, each enlarged `scale` times with "nearest" or "lanczos".
 
-    `crf` is x264's constant quality: 0 is lossless, 16 looks it, 51 is the worst. An existing file is overwritten.
+    `crf`: 0 is lossless, 16 visually lossless, 51 the worst. Overwrites an existing file.
 
     Raises:
         OnestoryError: M505 without an encoder, M506 for a size that H.264 cannot hold.
@@ -94,7 +94,7 @@ def write_clip(
         stream = _add_stream(container, *size, fps=fps, crf=crf)
         for index, pixels_HW3 in enumerate(pixels_PHW3):
             frame = _to_bt709(_resize(pixels_HW3, size, filter))
-            # A rate of our own: stream.time_base changes when the first packet writes the header.
+            # Not stream.time_base: it changes when the first packet writes the header.
             frame.pts, frame.time_base, frame.duration = index, Fraction(1, fps), 1
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
@@ -102,22 +102,22 @@ def write_clip(
 
 
 def read_clip(path: Path, size: tuple[int, int, int] | None = None) -> np.ndarray:
-    """Decode all frames of a clip: -> (P, H, W, 3) uint8, at the size that was encoded.
+    """Decode a clip: (P, H, W, 3) uint8 at the encoded size.
 
     Raises:
-        OnestoryError: M508 for a file that is no readable video, or has another size than (P, W, H) = `size`.
+        OnestoryError: M508 for an unreadable video, or one of another size than `size` = (P, W, H).
     """
     frames = [to_rgb(frame) for frame in decode_clip(path, size)]
     return np.stack(frames)
 
 
 def decode_clip(path: Path, size: tuple[int, int, int] | None = None) -> Iterator[av.VideoFrame]:
-    """The frames of a clip, one by one, none of them larger and no more of them than (P, W, H) = `size`.
+    """Decode a clip frame by frame; refuse more or larger frames than `size` = (P, W, H).
 
-    Without a size all are as large as the first, and none has more than `MAX_PIXELS`.
+    Without `size`, all frames must be as large as the header says, at most `MAX_PIXELS`.
 
     Raises:
-        OnestoryError: M508 for a file that is no readable video, or has another size.
+        OnestoryError: M508 for an unreadable video, or one of another size.
     """
     with open_video(path) as container:
         stream = container.streams.video[0]
@@ -125,7 +125,7 @@ def decode_clip(path: Path, size: tuple[int, int, int] | None = None) -> Iterato
         _require_picture(path, [stream.width, stream.height], picture)
         number = 0
         for number, frame in enumerate(container.decode(stream), start=1):
-            # What the header says binds no frame: each may bring a size of its own.
+            # A frame may have another size than the header says.
             _require_picture(path, [frame.width, frame.height], picture)
             if most is not None and number > most:
                 raise _unreadable(path, f"it has more than {most} frames")
@@ -135,14 +135,14 @@ def decode_clip(path: Path, size: tuple[int, int, int] | None = None) -> Iterato
 
 def _require_picture(path: Path, found: list[int], expected: list[int]) -> None:
     if found != expected:
-        raise _unreadable(path, "its pictures have {}x{} pixels, not {}x{}".format(*found, *expected))
+        raise _unreadable(path, "its frames have {}x{} pixels, not {}x{}".format(*found, *expected))
 
 
 def probe(path: Path) -> ClipInfo:
-    """Size, rate and exact length of a video file, counted from its packets without decoding any.
+    """Size, rate and exact length of a video file, from its packets, without decoding.
 
     Raises:
-        OnestoryError: M508 for a file that is no readable video.
+        OnestoryError: M508 for an unreadable video.
     """
     with open_video(path) as container:
         frames, seconds = count_packets(container)
@@ -154,10 +154,10 @@ def probe(path: Path) -> ClipInfo:
 
 
 def count_packets(container: InputContainer) -> tuple[int, Fraction]:
-    """Frames of a video and their length in seconds, exact: the header's own duration may be rounded.
+    """Number of frames and exact length in seconds; the duration in the header may be rounded.
 
     Raises:
-        OnestoryError: M508 when the file ends before its frames do.
+        OnestoryError: M508 for a truncated file.
     """
     stream = container.streams.video[0]
     durations = [packet.duration or 0 for packet in container.demux(stream) if packet.size and not packet.is_corrupt]
@@ -167,18 +167,18 @@ def count_packets(container: InputContainer) -> tuple[int, Fraction]:
 
 @contextmanager
 def open_video(path: Path, content: bytes | None = None) -> Iterator[InputContainer]:
-    """Open a file that must hold video; what FFmpeg finds wrong with it, now or later in the block, becomes M508.
+    """Open a video file; FFmpeg errors, now or later in the block, become M508.
 
-    With `content`, these bytes are read instead of the file, and `path` only names it in errors.
+    With `content`, read these bytes instead of the file; `path` only names it in errors.
     """
     try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for
-            raise _unreadable(path, "it is not a file")
+        if path.exists() and not path.is_file():  # a pipe would block
+            raise _unreadable(path, "it is not a regular file")
         source = str(path.absolute()) if content is None else io.BytesIO(content)
         with av.open(source, "r", options=_OPENING) as container:
-            # A file cut inside its index still opens: as a stream without a codec.
+            # A file truncated inside its index still opens, with a stream without a codec.
             if not any(stream.codec_context for stream in container.streams.video):
-                raise _unreadable(path, "it holds no video")
+                raise _unreadable(path, "it has no video stream")
             _require_bounded(path, container.streams.video[0])
             yield container
     except av.error.FFmpegError as fault:
@@ -187,20 +187,20 @@ def open_video(path: Path, content: bytes | None = None) -> Iterator[InputContai
 
 def _require_bounded(path: Path, stream: VideoStream) -> None:
     if stream.width * stream.height > MAX_PIXELS:
-        fault = f"its pictures have {stream.width}x{stream.height} pixels, more than any film"
+        fault = f"its frames have {stream.width}x{stream.height} pixels, more than the limit of {MAX_PIXELS}"
         raise _unreadable(path, fault)
-    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # a header may lie: the decoder refuses too
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # the header may be wrong: limit the decoder, too
 
 
 def _unreadable(path: Path, fault: str) -> OnestoryError:
-    return OnestoryError("M508", f'"{path}" cannot be read as video: {fault}', help="render that shot again")
+    return OnestoryError("M508", f'"{path}" cannot be read as video: {fault}', help="rerender that shot")
 
 
 def _require_whole(container: InputContainer, frames: int) -> None:
-    # FFmpeg takes the end of a cut file for the end of the video; the index at its front knows better.
+    # FFmpeg reports no error at the end of a truncated file; compare with the index.
     announced = container.streams.video[0].frames
     if frames < max(announced, 1):
-        raise _unreadable(Path(container.name), f"it is cut short, {frames} of {announced} frames are there")
+        raise _unreadable(Path(container.name), f"it is truncated: {frames} of {announced} frames")
 
 
 def _require_even(width: int, height: int) -> None:
@@ -208,7 +208,7 @@ def _require_even(width: int, height: int) -> None:
         raise OnestoryError(
             "M506",
             f"a clip of {width}x{height} pixels cannot be encoded: H.264 needs an even width and height",
-            help="write `output: {scale: 2}`, or give the shots an even width and height",
+            help="set `output: {scale: 2}`, or give the shots an even width and height",
         )
 
 
@@ -232,20 +232,20 @@ def _resize(pixels_HW3: np.ndarray, size: tuple[int, int], filter: str) -> np.nd
 
 
 def _to_bt709(pixels_HW3: np.ndarray) -> av.VideoFrame:
-    # Tags alone do not convert (FFmpeg's default matrix is BT.601, some 12 levels off), and its default filter smears
-    # colour across the edges of enlarged pixels, up to 85 levels; AREA averages each 2x2 block exactly.
+    # FFmpeg's default matrix is BT.601, up to 12 levels off, and its default filter blurs colour across the edges of
+    # enlarged pixels, up to 85 levels. AREA averages each 2x2 block exactly.
     return av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels_HW3), format="rgb24").reformat(
         format="yuv420p",
         dst_colorspace=Colorspace.ITU709,
         dst_color_range=ColorRange.MPEG,
         interpolation=Interpolation.AREA,
-        threads=1,  # starting threads for every small frame costs far more than the conversion
+        threads=1,  # starting threads costs more than converting a small frame
     )
 
 
 def to_rgb(frame: av.VideoFrame) -> np.ndarray:
     """A decoded frame as (H, W, 3) uint8."""
-    # The frame's own tags say which matrix; a file without tags falls to FFmpeg's default.
+    # The tags of the frame select the matrix; without tags, FFmpeg uses its default.
     return frame.reformat(
         format="rgb24", dst_color_range=ColorRange.JPEG, interpolation=Interpolation.AREA, threads=1
     ).to_ndarray()

@@ -1,1 +1,1 @@
-"""A run directory for people: what each shot remembered, as numbers, as a page and as one picture."""
+"""Reports of a run: the memory of each shot as text, JSON, HTML page, contact sheet, Markdown and JUnit."""

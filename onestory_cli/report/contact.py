@@ -1,4 +1,4 @@
-"""A run directory as a contact sheet: which frames of which shots are drawn, and what is written beside them."""
+"""Contact sheet and film strip of a run."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from onestory_cli.report.lines import names_of, policy_of
 from onestory_cli.report.pictures import decode_shots, source_pictures
 from onestory_cli.utils.text import shell_quote
 
-_MOST_FRAMES = 5  # of a shot
-_MOST_REMEMBERED = 8
+_MAX_FRAMES = 5  # of a shot
+_MAX_REMEMBERED = 8
 _SHARES = (0.66, 0.5, 0.32)  # of a frame's height: the finest level, the next, all others
 
 
 def draw_sheet(film: FilmReport) -> Sheet:
-    """The film as a PNG, a row per shot that was rendered.
+    """Draw a PNG with a row per rendered shot.
 
     Raises:
-        OnestoryError: R414 for a film without any shot yet, M508 for a clip that cannot be read.
+        OnestoryError: R414 for a film without shots, M508 for an unreadable clip.
     """
     _require_shots(film)
     frames = {
@@ -34,24 +34,24 @@ def draw_sheet(film: FilmReport) -> Sheet:
 
 
 def draw_strip(film: FilmReport, *, columns: int) -> bytes:
-    """The middle frame of every shot that was rendered as a PNG: strips of film of `columns` frames each.
+    """Draw the middle frame of every rendered shot as film strips of `columns` frames; return a PNG.
 
     Raises:
         OnestoryError: as `draw_sheet`.
     """
     _require_shots(film)
     middles = [look.frames_THW3[len(look.frames_THW3) // 2] for look in decode_shots(film).values()]
-    told = [
+    frames = [
         StripFrame(title=shot.id, caption=_remembers(shot.memory), pixels_HW3=pixels_HW3)
         for shot, pixels_HW3 in zip(film.shots, middles, strict=True)
     ]
-    return film_strip(told, columns=columns)
+    return film_strip(frames, columns=columns)
 
 
 def _require_shots(film: FilmReport) -> None:
     if not film.shots:
         help = f"onestory resume {shell_quote(film.run)}"
-        raise OnestoryError("R414", f'no shot of "{film.run}" is rendered yet', help=help)
+        raise OnestoryError("R414", f'"{film.run}" has no rendered shots', help=help)
 
 
 def _remembers(memory: ShotMemory) -> str:
@@ -63,7 +63,7 @@ def _remembers(memory: ShotMemory) -> str:
 def _row(shot: ShotReport, frames: dict[str, np.ndarray]) -> SheetRow:
     memory = shot.memory
     own_THW3 = frames[shot.take.digest]
-    shown = np.linspace(0, len(own_THW3) - 1, min(_MOST_FRAMES, len(own_THW3))).round().astype(int)
+    shown = np.linspace(0, len(own_THW3) - 1, min(_MAX_FRAMES, len(own_THW3))).round().astype(int)
     spent = f"{policy_of(memory)}, {memory.tokens} of {memory.budget_tokens} tokens"
     prices = sorted({frame.tokens for frame in memory.taken}, reverse=True)
     return SheetRow(
@@ -78,7 +78,7 @@ def _row(shot: ShotReport, frames: dict[str, np.ndarray]) -> SheetRow:
                 pixels_HW3=frames[memory.by_name[frame.source].digest][frame.index],
                 share=_SHARES[min(prices.index(frame.tokens), len(_SHARES) - 1)],
             )
-            for frame in memory.taken[:_MOST_REMEMBERED]
+            for frame in memory.taken[:_MAX_REMEMBERED]
             if memory.by_name[frame.source].digest in frames
         ],
     )

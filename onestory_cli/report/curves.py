@@ -1,6 +1,6 @@
-"""Curves over the shots of a film, as the page draws them: light, colour, and how like itself a character stays.
+"""Geometry of the curves of the page: light, colour and identity over the shots of a film.
 
-Numbers only, in units of the drawing's own viewBox, y grows downwards.
+Units are those of the viewBox; y grows downwards.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from onestory_cli.report.data import ShotReport
 from onestory_cli.report.drawing import SLOT
 
 HEIGHT = 100
-_MARGIN, _LOW_MARGIN = 8, 16  # above and below a curve; of an identity, which is drawn less high
+_MARGIN, _LOW_MARGIN = 8, 16  # above and below a curve; for identity curves, which are lower
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dot:
-    """One shot's value: where it stands, and the mean colour of the shot as #rrggbb."""
+    """The value of a shot, its position, and the mean colour of the shot as #rrggbb."""
 
     shot: ShotReport
     x: float
@@ -29,7 +29,7 @@ class Dot:
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """A shot that should have a value and has none."""
+    """A shot without the expected value."""
 
     shot: ShotReport
     x: float
@@ -42,7 +42,7 @@ class Curve:
 
     frames: a line for each shot, with the value of every frame
     means: lines from dot to dot, one for every stretch without a gap
-    passing: lines from dot to dot over shots that are not asked
+    passing: lines from dot to dot across shots that do not name the character
     """
 
     name: str
@@ -58,20 +58,20 @@ class Curve:
 
     @property
     def drift(self) -> float:
-        """The last value less the first one."""
+        """Last value minus first value."""
         return self.dots[-1].value - self.dots[0].value
 
     def __str__(self) -> str:
-        """The curve in words: "light: opening 0.42, city 0.40"."""
-        told = [(dot.x, f"{dot.shot.id} {dot.value:.2f}") for dot in self.dots]
-        told += [(gap.x, f"{gap.shot.id} not found") for gap in self.gaps]
-        return f"{self.name}: {', '.join(text for _, text in sorted(told))}"
+        """The curve as text: "light: opening 0.42, city 0.40"."""
+        labels = [(dot.x, f"{dot.shot.id} {dot.value:.2f}") for dot in self.dots]
+        labels += [(gap.x, f"{gap.shot.id} not found") for gap in self.gaps]
+        return f"{self.name}: {', '.join(text for _, text in sorted(labels))}"
 
 
 def film_curve(
     name: str, about: str, shots: Sequence[ShotReport], values: Sequence[Sequence[float]], colours: Sequence[str]
 ) -> Curve:
-    """A measure over the film from its value in every frame of every shot; a dot is the mean of a shot."""
+    """Curve of a measure given per frame and shot; dots are the means of shots."""
     everything = [value for row in values for value in row]
     low, high = _range(min(everything), max(everything))
     dots = _dots(shots, [sum(row) / len(row) for row in values], colours, low, high)
@@ -90,8 +90,10 @@ def film_curve(
 def identity_curve(
     name: str, about: str, shots: Sequence[ShotReport], values: Mapping[str, float | None], colours: Sequence[str]
 ) -> Curve | None:
-    """How like its first shot a character looks, over the shots whose captions name it: `values` by shot, None where it
-    was not found. No curve for one that was found nowhere, or that only one shot names: nothing can be compared."""
+    """Similarity of a character to its first shot: `values` by shot whose caption names it, None if not detected.
+
+    Return None with fewer than two values to compare.
+    """
     known = [values.get(shot.id) for shot in shots]
     low, high = min([0.0, *(value for value in known if value is not None)]), 1.0
     dots = _dots(shots, known, colours, low, high, _LOW_MARGIN)
@@ -118,7 +120,7 @@ def identity_curve(
 def _stretches(
     shots: Sequence[ShotReport], values: Mapping[str, float | None], dots: Mapping[str, Dot]
 ) -> Iterator[tuple[tuple[Dot, Dot], bool]]:
-    """Dots that a line joins, and whether their shots are neighbours; none over a shot without a value."""
+    """Pairs of dots to join, and whether their shots are adjacent; no pair across a gap."""
     asked = [(place, shot.id) for place, shot in enumerate(shots) if shot.id in values]
     for (before, one), (after, other) in pairwise(asked):
         if one in dots and other in dots:
@@ -154,7 +156,7 @@ def _joined(dots: Sequence[Dot]) -> str:
 
 
 def _range(low: float, high: float) -> tuple[float, float]:
-    """Round bounds within 0..1, at least a fifth apart, so that noise does not look like drift."""
+    """Rounded bounds within 0..1, at least 0.2 apart, so that noise does not look like drift."""
     if high - low < 0.2:
         low = min(max((low + high) / 2 - 0.1, 0), 0.8)
         high = low + 0.2

@@ -1,7 +1,6 @@
-"""What a run directory knows about its film, joined into one value: shots, captions, and who remembered what.
+"""Read a run directory into one value: shots, captions and memories. Decodes no video and loads no model.
 
-Nothing is decoded and no model is loaded here. A *gap* is how many shots back a source is; a take that remembered a
-shot under an older name is shown with the name that the shot has now.
+A *gap* is the number of shots back to a source. Sources recorded under an old shot name get the current name.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ from onestory_cli.story.types import Mention, Shot, Story
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """A visible latent frame. `place` counts the selection from 1 and is None, with level "", for one not taken.
+    """A visible latent frame. `place` is its rank in the selection from 1, None (and level "") if not selected.
 
-    `score` is None where the policy asked for none and the source came after the take was made.
+    `score` is None if the policy needs no scores.
     """
 
     source: str
@@ -42,10 +41,9 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True)
 class MemorySource:
-    """All frames of one visible source, in their order. `gap` is None for what is no shot of the film.
+    """The frames of a visible source, in order. `gap` is None if it is not a shot of the film.
 
-    `file` is what shows it: the take's clip or the picture; None when neither is in the run any more. `size` is that of
-    a clip: frames, width and height.
+    `file` is its clip or picture, None if no longer in the run. `size` of a clip is (frames, width, height).
     """
 
     name: str
@@ -66,10 +64,9 @@ class MemorySource:
 
 @dataclass(frozen=True, kw_only=True)
 class ShotMemory:
-    """What a shot could see and what it took. `frames` and `budget` are the most it might take; tokens are counted.
+    """What a shot could see and what it selected, at most `frames` frames and `budget` x `per_frame` tokens.
 
-    `per_frame` is the number of tokens of one latent frame, the unit of the budget. `shown` has the characters and
-    settings that the caption names and some visible source shows, with those sources.
+    `shown` maps characters and settings of the caption to the visible sources that show them.
     """
 
     policy: str
@@ -98,12 +95,12 @@ class ShotMemory:
 
     @property
     def taken(self) -> tuple[Frame, ...]:
-        """The selection, in its order."""
+        """The selected frames, by rank."""
         return tuple(sorted((frame for frame in self.visible if frame.place), key=lambda frame: frame.place or 0))
 
     @property
     def ranked(self) -> tuple[Frame, ...]:
-        """The selection, then the other frames from the most relevant to the least."""
+        """The selected frames, then the others by descending score."""
         others = [frame for frame in self.visible if not frame.place]
         others.sort(key=lambda frame: -(float("-inf") if frame.score is None else frame.score))
         return (*self.taken, *others)
@@ -111,7 +108,7 @@ class ShotMemory:
 
 @dataclass(frozen=True, kw_only=True)
 class ShotReport:
-    """One shot and the take that counts. `number` counts from 1; mentions are spans of `caption`, the resolved one."""
+    """A shot and its accepted take. `number` counts from 1; `mentions` are spans of the resolved `caption`."""
 
     id: str
     number: int
@@ -122,13 +119,13 @@ class ShotReport:
 
     @property
     def seconds(self) -> float:
-        """Length of the clip."""
+        """Length of the clip in seconds."""
         return self.take.record.clip_size[0] / float(self.take.record.clip["fps"] or 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FilmReport(PartialFilm):
-    """A film as its run directory tells it. `left_out` are shots of the story without a whole take."""
+    """A film as read from its run directory. `left_out` are shots without an intact take."""
 
     title: str
     state: RunState
@@ -136,28 +133,28 @@ class FilmReport(PartialFilm):
     shots: tuple[ShotReport, ...]
 
     def shot(self, id: str) -> ShotReport:
-        """A shot that was rendered.
+        """Return a rendered shot.
 
         Raises:
-            OnestoryError: S230 for any other.
+            OnestoryError: S230 for another id.
         """
         found = {shot.id: shot for shot in self.shots}
         if id not in found:
-            help = did_you_mean(id, found) or f"rendered are: {', '.join(found) or 'none yet'}"
+            help = did_you_mean(id, found) or f"rendered shots: {', '.join(found) or 'none'}"
             raise OnestoryError("S230", f'no shot "{shorten(id)}" in the run', help=help, exit=ExitCode.USAGE)
         return found[id]
 
 
 def read_film(run: Run) -> FilmReport:
-    """Read the run's state and every accepted take, checked byte by byte. A damaged take is as good as absent.
+    """Read the state and the accepted takes of a run and verify checksums. Damaged takes count as missing.
 
     Raises:
-        OnestoryError: R402 for a run that was given no story yet, R404 for one whose run.json is damaged.
+        OnestoryError: R402 for a run without a story, R404 for a damaged run.json.
     """
     state = run.state()
     if state is None:
-        help = "give `onestory render` a story first"
-        raise OnestoryError("R402", f'"{run.path}" is no run directory', help=help, exit=ExitCode.USAGE)
+        help = "run `onestory render STORY` first"
+        raise OnestoryError("R402", f'"{run.path}" is not a run directory', help=help, exit=ExitCode.USAGE)
     story = story_of(run, state)
     found = accepted_takes(run.path, state, [shot.id for shot in story.shots])
     shelf = _TakeIndex(run, state, found.takes, story)
@@ -197,7 +194,7 @@ def _memory(shot: Shot, take: Take, shelf: _TakeIndex) -> ShotMemory:
 
 
 def _shown(shot: Shot, visible: Sequence[str], shelf: _TakeIndex) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """What the caption names, where a source shows it: a shot that names it too, or its own reference."""
+    """Mentions of the caption with the visible sources that show them: shots that name them, or their reference."""
     for id in dict.fromkeys(mention.id for mention in shot.mentions):
         shows = [name for name in visible if name == REFERENCE_MARK + id or id in shelf.named.get(name, ())]
         if shows:
@@ -227,7 +224,7 @@ def _source(number: int, take: Take, recorded: str, shelf: _TakeIndex) -> Memory
 
 
 class _TakeIndex:
-    """Finds what a digest stands for: an accepted take, another take that is still there, or a picture."""
+    """Finds the take or picture of a digest: accepted takes, other takes, reference pictures."""
 
     def __init__(self, run: Run, state: RunState, takes: Mapping[str, Take], story: Story) -> None:
         self._run, self._state, self._takes, self.story = run, state, takes, story
@@ -236,7 +233,7 @@ class _TakeIndex:
         self._names = {take.digest: shot for shot, take in takes.items()}
 
     def has(self, name: str, digest: str) -> bool:
-        """Whether the accepted take of `name` is the one of this digest."""
+        """Whether the accepted take of `name` has this digest."""
         return name in self._takes and self._takes[name].digest == digest
 
     def name_of(self, recorded: str, digest: str) -> str:

@@ -1,4 +1,4 @@
-"""A film's memory as JSON: `schemas/inspect-memory.v1.schema.json` describes it."""
+"""The memory of a film as JSON; see `schemas/inspect-memory.v1.schema.json`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from onestory_cli.report.data import Frame, MemorySource, ShotMemory, ShotReport
 
 
 def shot_document(shot: ShotReport) -> dict[str, Any]:
-    """Everything on record of a shot's memory, and what it was made from."""
+    """The memory of a shot, its take and caption."""
     record = shot.take.record
     return {
         "shot": shot.id,
@@ -28,7 +28,7 @@ def shot_document(shot: ShotReport) -> dict[str, Any]:
 
 
 def memory_document(memory: ShotMemory) -> dict[str, Any]:
-    """What a shot sees and takes: its settings, its price, every source, and every visible frame by rank."""
+    """Settings, tokens, sources and all visible frames by rank."""
     return {
         "policy": memory.policy,
         "frames": memory.frames,

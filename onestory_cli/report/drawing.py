@@ -1,7 +1,6 @@
-"""Where things stand in the page's drawings: arcs over the film, and lines from sources to frames.
+"""Geometry of the drawings of the page: arcs over the film, and flows from sources to frames.
 
-Numbers only: the templates draw them; `curves.py` has the curves. Lengths are in units of the drawing's own viewBox,
-y grows downwards.
+Units are those of the viewBox; y grows downwards. `curves.py` has the curves.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ FLOW_WIDTH = 400
 _SOURCE_SIZE, _SOURCE_PITCH = 64, 92  # a source's picture; from one source to the next
 _FRAME_SIZES = (60, 44, 30)  # of the finest level, the next, all others
 _FRAME_GAP = 10
-_FRAME_CENTRE = 196  # frames of every size stand around one vertical line
+_FRAME_CENTRE = 196  # centre line of the frames
 _SCORE_LEFT, _SCORE_WIDTH = 238, 156
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arc:
-    """What one shot took from an earlier one, from centre to centre of their slots; `weight` is its line's width."""
+    """Frames that a shot selected from an earlier one: an arc between their slots; `weight` is its width."""
 
     source: ShotReport
     shot: ShotReport
@@ -36,7 +35,7 @@ class Arc:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceSpot:
-    """A source of a flow: the top left corner of its picture; `poster` is the most relevant frame taken of it."""
+    """A source of a flow and the top left corner of its picture; `poster` is its most relevant selected frame."""
 
     source: MemorySource
     poster: Frame
@@ -47,7 +46,7 @@ class SourceSpot:
 
 @dataclass(frozen=True, kw_only=True)
 class FrameSpot:
-    """A remembered frame of a flow: its square, the line that leads to it, and the bar of its score."""
+    """A selected frame of a flow: its square, the line to it, and the bar of its score."""
 
     frame: Frame
     x: float
@@ -60,7 +59,7 @@ class FrameSpot:
 
 @dataclass(frozen=True, kw_only=True)
 class Flow:
-    """From the sources, each about as high as its frames, to the remembered frames, in order of relevance."""
+    """Drawing from the sources to the selected frames, by rank."""
 
     height: float
     sources: tuple[SourceSpot, ...]
@@ -71,7 +70,7 @@ class Flow:
 
 
 def arcs(film: FilmReport) -> tuple[Arc, ...]:
-    """An arc for every pair of shots where the later one took frames of the earlier one."""
+    """An arc for every pair of shots where the later one selected frames of the earlier one."""
     places = {shot.id: place for place, shot in enumerate(film.shots)}
     pairs = [(shot, source) for shot in film.shots for source in shot.memory.sources if source.taken]
     return tuple(
@@ -96,10 +95,10 @@ def _arc(earlier: ShotReport, shot: ShotReport, source: MemorySource, places: di
 
 
 def flow(memory: ShotMemory) -> Flow | None:
-    """The drawing of one shot's memory; None where it took nothing."""
+    """The drawing of the memory of a shot; None for an empty selection."""
     if not memory.taken:
         return None
-    used = sorted((source for source in memory.sources if source.taken), key=_mean_place)  # fewest crossings
+    used = sorted((source for source in memory.sources if source.taken), key=_mean_place)  # fewer crossings
     sizes = _sizes(memory.taken)
     frames_height = sum(sizes) + _FRAME_GAP * (len(sizes) - 1)
     height = max(frames_height, _SOURCE_PITCH * len(used)) + 4
@@ -113,7 +112,7 @@ def _mean_place(source: MemorySource) -> float:
 
 
 def _sizes(frames: Sequence[Frame]) -> list[int]:
-    """How large each frame is drawn: by its level, which is known by its price."""
+    """Size of each frame, by level; levels are ordered by tokens."""
     prices = sorted({frame.tokens for frame in frames}, reverse=True)
     return [_FRAME_SIZES[min(prices.index(frame.tokens), len(_FRAME_SIZES) - 1)] for frame in frames]
 

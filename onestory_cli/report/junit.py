@@ -1,7 +1,6 @@
-"""What came of renders as JUnit XML, which every build server reads: a suite per film, a test case per shot.
+"""Report renders as JUnit XML: a suite per film, a test case per shot.
 
-A shot passes when the take that counts stands as the story is now. It knows nothing of who rendered, so that one film
-or a batch of them, made here or elsewhere, are told by the same functions.
+A shot passes if its accepted take matches the story.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 @dataclass(frozen=True, kw_only=True)
 class JunitCase:
-    """One shot. `out` are its diagnostics. It passed unless there is an `error`, a `failure` of its take, or `skipped`.
+    """One shot. It passed unless it has an `error`, a `failure` of its take, or `skipped`; `out` has diagnostics.
 
-    `seconds` is the work on it in this render.
+    `seconds` is the time spent in this render.
     """
 
     name: str
@@ -38,7 +37,7 @@ class JunitCase:
 
 @dataclass(frozen=True, kw_only=True)
 class JunitSuite:
-    """One film; `name` is its story's file."""
+    """One film; `name` is its story file."""
 
     name: str
     cases: tuple[JunitCase, ...]
@@ -63,34 +62,34 @@ class JunitSuite:
 def suite_of(
     name: str, decisions: Sequence[Decision], *, fault: OnestoryError | None = None, since: float = 0.0
 ) -> JunitSuite:
-    """A film as it is after a render: `decisions` say what stands by now, `fault` what ended the render, if anything.
+    """The suite of a film after a render: `decisions` about its shots, and the error that ended the render, if any.
 
-    Work on takes made before `since`, in seconds since 1970, is not counted.
+    Takes made before `since` (seconds since 1970) count no time.
     """
     cases: list[JunitCase] = []
-    told = fault
+    pending = fault
     for decision in decisions:
         if decision.action == "keep" and decision.take:
             cases.append(_passed(decision, decision.take, since))
-        elif told:
-            cases.append(JunitCase(name=decision.job.shot, out=decision.job.caption, error=_text(told)))
-            told = None
+        elif pending:
+            cases.append(JunitCase(name=decision.job.shot, out=decision.job.caption, error=_text(pending)))
+            pending = None
         else:
             cases.append(
                 JunitCase(name=decision.job.shot, out=decision.job.caption, skipped=f"not rendered: {decision.why}")
             )
-    if told:  # no shot is to blame: the film could not be joined
-        cases.append(JunitCase(name="film", error=_text(told)))
+    if pending:  # all shots are done: joining the film failed
+        cases.append(JunitCase(name="film", error=_text(pending)))
     return JunitSuite(name=name, cases=tuple(cases))
 
 
 def suite_of_fault(name: str, fault: OnestoryError) -> JunitSuite:
-    """A story that could not even be planned: one case with all that is wrong with it."""
+    """The suite of a story that cannot be planned: one case with its findings."""
     return JunitSuite(name=name, cases=(JunitCase(name="story", error=_text(fault)),))
 
 
 def junit(suites: Sequence[JunitSuite]) -> bytes:
-    """The suites as one document."""
+    """The JUnit document of the suites."""
     root = Element("testsuites", _totals(suites))
     for suite in suites:
         element = SubElement(root, "testsuite", {"name": _clean(suite.name), **_totals([suite])})

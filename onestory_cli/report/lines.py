@@ -1,7 +1,7 @@
-"""Memory as lines for a terminal: parts of text, each with a style; all of it reads without any style too.
+"""Format memories as terminal lines of (text, style) parts, readable without styles.
 
-A *heat row* has one character per latent frame of a source: a block as high as the frame's score among all that the
-shot can see, and a dot for a frame that was not taken.
+A *heat row* has one character per latent frame of a source: a block as high as its score relative to all visible
+frames, or a dot for a frame that was not selected.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ Part = tuple[str, str]  # text and style
 Line = tuple[Part, ...]
 
 BLOCKS, NOT_TAKEN = "▁▂▃▄▅▆▇█", "·"
-MAX_HEAT = 24  # characters; of a longer source, each stands for the best of several frames
+MAX_HEAT = 24  # characters; in longer sources, each stands for the best of several frames
 BAR = 12  # characters of a full bar
 MIN_NAME = 12  # characters of a name in the narrowest terminal
-WIDE = 10_000  # more than any row has
+WIDE = 10_000  # wider than any row
 NAME, TAKEN, DIM, HEAT, HEAD = "bold", "cyan", "dim", "yellow", "bold dim"
 COLUMNS = ("shot / source", "back", "relevance", "levels", "frames", "best", "mean", "tokens")
 RIGHT = {"back", "frames", "best", "mean", "tokens"}
 
 
 def overview(film: FilmReport, memories: Sequence[ShotMemory], *, width: int = WIDE) -> Iterator[Line]:
-    """Every shot with what it may spend, and under it a line for each source that it took from.
+    """A line per shot with its budget, followed by a line per source that it selected frames of.
 
-    Names are cut in their middle where the rows would not fit into `width` characters.
+    Names are shortened in the middle to fit `width` characters.
     """
     cells = [[_cells(source, memory) for source in _used(memory)] for memory in memories]
     widths = _widths([COLUMNS, *(row for rows in cells for row in rows)], film)
-    widths[0] = min(widths[0], max(MIN_NAME, width - _beside_names(memories, widths)))
+    widths[0] = min(widths[0], max(MIN_NAME, width - _width_without_names(memories, widths)))
     cells = [[(shorten_middle(row[0], widths[0]), *row[1:]) for row in rows] for rows in cells]
     yield ((film.title, NAME), (f": {_count(len(film.shots), 'shot')}, model {film.state.model.name}", DIM))
     yield ()
@@ -59,17 +59,17 @@ def _shot_line(shot: ShotReport, memory: ShotMemory, width: int) -> Line:
 
 
 def _spent(memory: ShotMemory) -> str:
-    return f" {memory.tokens} of {memory.budget_tokens} tokens, {policy_of(memory)}"
+    return f" {memory.tokens} of {memory.budget_tokens} tokens, {memory.policy}"
 
 
-def _beside_names(memories: Sequence[ShotMemory], widths: Sequence[int]) -> int:
-    """How many characters a row has beside its name: a source's, or a shot's up to its take's reason."""
+def _width_without_names(memories: Sequence[ShotMemory], widths: Sequence[int]) -> int:
+    """Width of the widest row without its name, up to the reason of a take."""
     of_shots = [len("  ") + BAR + len(_spent(memory)) + len(", take 0 ed4600: new") for memory in memories]
     return 4 + max(sum(widths[1:]) + 2 * (len(widths) - 1), *of_shots, 0)
 
 
 def policy_of(memory: ShotMemory) -> str:
-    """The policy, and what it had to keep a frame of: "coverage (fox, beach)"."""
+    """The policy, and the ids of which it selects a frame first: "coverage (fox, beach)"."""
     covers = memory.policy == "coverage" and memory.shown
     return f"{memory.policy} ({', '.join(memory.shown)})" if covers else memory.policy
 
@@ -82,7 +82,7 @@ def _source_line(cells: Sequence[str], widths: Sequence[int]) -> Line:
 
 
 def _used(memory: ShotMemory) -> list[MemorySource]:
-    """The sources that the shot took from; the one that it took the most relevant frame from comes first."""
+    """The sources of selected frames, ordered by their most relevant frame."""
     return sorted((source for source in memory.sources if source.taken), key=lambda item: min(_places(item)))
 
 
@@ -122,7 +122,7 @@ def _block(taken: Sequence[Frame], low: float, high: float) -> str:
 
 
 def levels_of(frames: Iterable[Frame]) -> str:
-    """How many frames have which level, the finest first: "3f 2m"."""
+    """Number of frames per level, finest first: "3f 2m"."""
     counts = Counter(frame.level for frame in sorted(frames, key=lambda frame: -frame.tokens))
     return " ".join(f"{count}{level[:1]}" for level, count in counts.items())
 
@@ -138,19 +138,19 @@ def _legend(memories: Sequence[ShotMemory]) -> str:
 
 def bar(part: float, whole: float, width: int = BAR) -> str:
     """A bar of `width` characters, filled to `part` of `whole` and shaded beyond."""
-    filled = int(width * min(part / whole, 1.0)) if whole else 0  # down: full is full
+    filled = int(width * min(part / whole, 1.0)) if whole else 0  # round down: only a full bar looks full
     return "█" * filled + "░" * (width - filled)
 
 
 def detail(shot: ShotReport, before: ShotMemory, after: ShotMemory | None, *, shots: int) -> Iterator[Line]:
-    """One shot in full: its caption, what it may spend, and every frame that it sees, by rank."""
+    """A shot in full: caption, budget, and every visible frame by rank."""
     record, memory = shot.take.record, after or before
     about = f"  shot {shot.number} of {shots}, take {record.take} {shot.take.id[:6]}: {record.reason}"
     yield ((shot.id, NAME), (about, DIM))
     yield marked_caption(shot)
     yield ()
     if not before.sources:
-        yield (("It sees no other shot.", ""),)
+        yield (("No other shot is visible.", ""),)
         return
     seen = f"{len(memory.taken)} of {_count(len(memory.visible), 'frame')} taken"
     yield (
@@ -163,7 +163,7 @@ def detail(shot: ShotReport, before: ShotMemory, after: ShotMemory | None, *, sh
 
 
 def marked_caption(shot: ShotReport) -> Line:
-    """The resolved caption, with the id behind each text that came from one."""
+    """The resolved caption, with ids after the texts that they produced."""
     parts: list[Part] = []
     position = 0
     for mention in shot.mentions:
@@ -191,20 +191,21 @@ def _ranking(memory: ShotMemory, before: ShotMemory | None) -> Iterator[Line]:
         parts.append((f"  {frame.level or 'not taken':<{levels}}", TAKEN if frame.place else DIM))
         if before:
             earlier = old.get((frame.source, frame.index))
-            said = earlier.level if earlier else "not taken"
-            parts.append((f"  {said if said != (frame.level or 'not taken') else ''}".rstrip(), NAME))
+            before_level = earlier.level if earlier else "not taken"
+            changed = before_level != (frame.level or "not taken")
+            parts.append((f"  {before_level if changed else ''}".rstrip(), NAME))
         yield tuple(parts)
 
 
 def change_line(change: SelectionChange, before: ShotMemory, after: ShotMemory) -> str:
-    """What another selection means, in one sentence without its beginning: "takes in ..."."""
+    """The change of a selection as a predicate: "adds opening[2]; 4 -> 6 tokens"."""
     parts = [
-        f"takes in {names_of(change.added)}" if change.added else "",
+        f"adds {names_of(change.added)}" if change.added else "",
         f"drops {names_of(change.dropped)}" if change.dropped else "",
         f"sees {names_of(change.relevelled)} at another level" if change.relevelled else "",
     ]
-    said = ", ".join(filter(None, parts)) or "changes no frame and no level"
-    return f"{said}; {before.tokens} -> {after.tokens} tokens"
+    changes = ", ".join(filter(None, parts)) or "changes no frame and no level"
+    return f"{changes}; {before.tokens} -> {after.tokens} tokens"
 
 
 def names_of(frames: Sequence[Frame]) -> str:

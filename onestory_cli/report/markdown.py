@@ -1,6 +1,6 @@
-"""A film as Markdown, for the summary of a job or a comment: what was made, why, and what each shot remembered.
+"""Summarize a film as Markdown for a CI job or comment: takes, reasons and memories.
 
-Text of the author is escaped: it shows as it is written, and is neither link, picture nor HTML.
+Text from the story is escaped, so it cannot add links, pictures or HTML.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from onestory_cli.report.data import FilmReport, ShotReport
 from onestory_cli.store.selection_diff import frames_text
 
 _CAPTION = 200  # characters
-_SPECIAL = re.compile(r"([!-/:-@\[-`{-~])")  # ASCII punctuation: all of it may be escaped, and some of it must be
+_SPECIAL = re.compile(r"([!-/:-@\[-`{-~])")  # ASCII punctuation, all of which may be escaped
 _HEAD = "| | shot | caption | take | remembers | tokens | faults |\n|---:|---|---|---|---|---:|---|"
 
 
 def markdown(film: FilmReport, *, picture: str = "") -> str:
-    """The summary of a film; `picture` is the address of its contact sheet, "" for none."""
+    """The summary of a film. `picture` is the URL of its contact sheet or ""."""
     return "\n".join(_lines(film, picture)) + "\n"
 
 

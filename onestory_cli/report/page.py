@@ -1,7 +1,7 @@
-"""A run directory as one page: everything in it, nothing from elsewhere, and nothing in it that a caption could run.
+"""Render a run as one self-contained HTML page.
 
-Style and script are the only ones that the page's own policy allows, by their digests; texts of the story are escaped
-by the template engine. Pictures of frames stand in the page once and are drawn from there wherever they are shown.
+A Content Security Policy allows only its own style and script, by hash; Jinja escapes all texts of the story. Each
+picture is embedded once and referenced.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from onestory_cli.report.scores import Scores
 from onestory_cli.version import __version__
 
 HEATS = 9  # shades of heat in the style: 0..8
-_POSTER, _THUMB = 320, 160  # most pixels that a picture is wide
-_TICKS = 12  # shots that a curve can name; of a longer film it numbers every second, third, ...
+_POSTER, _THUMB = 320, 160  # maximum width in pixels
+_TICKS = 12  # labelled shots of a curve; longer films label every second, third, ...
 _TEMPLATES = "templates"
 
 
 @dataclass(frozen=True, kw_only=True)
 class CaptionPart:
-    """A piece of a caption; `mention` is None for what the author wrote out."""
+    """A part of a caption; `mention` is set for text that an `$id` produced."""
 
     text: str
     mention: Any = None
@@ -46,7 +46,7 @@ class CaptionPart:
 
 @dataclass(frozen=True, kw_only=True)
 class PagePicture:
-    """A picture that the page holds once, under an id: its address and its size in pixels."""
+    """An embedded picture: element id, data URL, size in pixels."""
 
     id: str
     address: str
@@ -55,7 +55,7 @@ class PagePicture:
 
 
 class Gallery:
-    """The pictures that a page needs, each once. Frames whose source is gone have none."""
+    """The pictures of a page, each once. Frames whose source is missing have none."""
 
     def __init__(self, film: FilmReport, looks: Mapping[str, ShotPictures]) -> None:
         self._frames: dict[str, np.ndarray] = {}  # by the digest of a source: (T, H, W, 3)
@@ -76,7 +76,7 @@ class Gallery:
         return iter(self._drawn.values())
 
     def poster_index(self, shot: ShotReport) -> int:
-        """The latent frame that stands for a shot: its middle one."""
+        """Index of the latent frame shown for a shot: the middle one."""
         return len(self._frames[shot.take.digest]) // 2
 
     def poster(self, shot: ShotReport) -> PagePicture:
@@ -99,13 +99,13 @@ class Gallery:
         )
 
 
-def render_page(film: FilmReport, *, beside: Path | None = None, scores: Scores | None = None) -> str:
-    """The page of a film as HTML. Clips are in it, or, where `beside` is the page's folder, referred to from there.
+def render_page(film: FilmReport, *, link_from: Path | None = None, scores: Scores | None = None) -> str:
+    """Render the page of a film. Clips are embedded, or linked relative to `link_from`, the folder of the page.
 
-    With `scores` it draws how like themselves the characters stay.
+    With `scores` the page has curves of the identity of characters.
 
     Raises:
-        OnestoryError: M508 for a clip that cannot be read.
+        OnestoryError: M508 for an unreadable clip.
     """
     looks = decode_shots(film)
     environment = Environment(
@@ -123,9 +123,9 @@ def render_page(film: FilmReport, *, beside: Path | None = None, scores: Scores 
         film=film,
         style=style,
         script=script,
-        policy=_policy(style, script, linked=beside is not None),
+        policy=_policy(style, script, linked=link_from is not None),
         gallery=gallery,
-        clips={shot.id: _clip(shot, beside) for shot in film.shots},
+        clips={shot.id: _clip(shot, link_from) for shot in film.shots},
         words=words,
         policy_of=policy_of,
         faults=faults,
@@ -145,7 +145,7 @@ def render_page(film: FilmReport, *, beside: Path | None = None, scores: Scores 
 
 
 def words(shot: ShotReport) -> Iterator[CaptionPart]:
-    """A resolved caption in pieces, those apart that came from `$ids`."""
+    """Split a resolved caption at the texts that `$ids` produced."""
     position = 0
     for mention in shot.mentions:
         yield CaptionPart(text=shot.caption[position : mention.start])
@@ -155,7 +155,7 @@ def words(shot: ShotReport) -> Iterator[CaptionPart]:
 
 
 def heat_of(frame: Frame, memory: ShotMemory) -> int:
-    """A frame's score among all that its shot sees, as a shade 0..8."""
+    """Score of a frame relative to all visible frames, as a shade 0..8."""
     scores = [item.score for item in memory.visible if item.score is not None]
     if frame.score is None or max(scores) == min(scores):
         return 0
@@ -163,13 +163,13 @@ def heat_of(frame: Frame, memory: ShotMemory) -> int:
 
 
 def _made(film: FilmReport) -> datetime | None:
-    """When the last take that counts was made; None where there is none."""
+    """Creation time of the newest accepted take; None without takes."""
     made = [shot.take.record.created for shot in film.shots]
     return datetime.fromtimestamp(max(made), UTC) if made else None
 
 
 def _columns(film: FilmReport) -> list[str]:
-    """The sources of the whole film, as columns of the matrix: reference pictures, shots, and what is gone."""
+    """Columns of the memory matrix: reference pictures, shots, sources that no longer exist."""
     shots = [shot.id for shot in film.shots]
     seen = dict.fromkeys(source.name for shot in film.shots for source in shot.memory.sources)
     others = [name for name in seen if name not in shots]
@@ -188,8 +188,8 @@ def _curves(film: FilmReport, looks: Mapping[str, ShotPictures]) -> list[curves.
 
 
 def _identity(film: FilmReport, looks: Mapping[str, ShotPictures], scores: Scores) -> dict[str, curves.Curve | None]:
-    """A curve for every character that was looked for."""
-    colours, about = _colours(film, looks), "likeness to its first shot, 1 is the same"
+    """A curve per character of the scores."""
+    colours, about = _colours(film, looks), "similarity to its first shot, 1 is identical"
     return {
         name: curves.identity_curve(name, about, film.shots, values, colours)
         for name, values in scores.identity.items()
@@ -201,10 +201,10 @@ def _colours(film: FilmReport, looks: Mapping[str, ShotPictures]) -> list[str]:
     return ["#{:02x}{:02x}{:02x}".format(*looks[shot.id].look.colour) for shot in film.shots]
 
 
-def _clip(shot: ShotReport, beside: Path | None) -> str:
-    if beside is None:
+def _clip(shot: ShotReport, link_from: Path | None) -> str:
+    if link_from is None:
         return "data:video/mp4;base64," + base64.b64encode(shot.take.clip.read_bytes()).decode()
-    return quote(Path(os.path.relpath(shot.take.clip.absolute(), beside.absolute())).as_posix())
+    return quote(Path(os.path.relpath(shot.take.clip.absolute(), link_from.absolute())).as_posix())
 
 
 def _webp(pixels_HW3: np.ndarray) -> str:
@@ -214,7 +214,7 @@ def _webp(pixels_HW3: np.ndarray) -> str:
 
 
 def _policy(style: str, script: str, *, linked: bool) -> str:
-    """The Content Security Policy: nothing but what stands in the page, and clips beside it where they are linked."""
+    """The Content Security Policy: only content of the page itself, plus clip files if linked."""
     media = "'self' file:" if linked else "data:"
     return "; ".join(
         [
@@ -238,7 +238,7 @@ def _asset(name: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as the page writes them: "2.1 s", "3:05", "1:00:00"."""
+    """Format seconds: "2.1 s", "3:05", "1:00:00"."""
     if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, whole = divmod(round(seconds), 60)
@@ -247,6 +247,6 @@ def duration(seconds: float) -> str:
 
 
 def _change(value: float) -> str:
-    """A difference with its sign, as the page writes it: "+0.12", "−0.03", "0.00"."""
+    """Format a difference: "+0.12", "−0.03", "0.00"."""
     text = f"{value:+.2f}".replace("-", "−")
     return text if text[1:] != "0.00" else "0.00"

@@ -1,4 +1,4 @@
-"""What a film looks like, in small: one picture for each latent frame, and how light and colour run through it.
+"""Decode shots to one picture per latent frame, with statistics of light and colour.
 
 Shapes: P pixel frames, T latent frames, H W 3 one picture of 0..255 red, green, blue.
 """
@@ -21,8 +21,7 @@ _LUMA = np.array([0.2126, 0.7152, 0.0722])  # BT.709
 
 @dataclass(frozen=True, kw_only=True)
 class ColourStats:
-    """How a clip's frames look on average: luma and colourfulness (max - min of red, green, blue), 0..1, (P,) each;
-    `colour` is the mean red, green, blue of the whole clip, 0..255."""
+    """Mean luma and colourfulness (max - min of RGB) per frame, 0..1, (P,), and the mean RGB of the clip, 0..255."""
 
     luma_P: np.ndarray
     colourfulness_P: np.ndarray
@@ -31,17 +30,17 @@ class ColourStats:
 
 @dataclass(frozen=True, kw_only=True)
 class ShotPictures:
-    """The pictures of a shot's latent frames (T, H, W, 3) uint8 at the size that the model made, and its look."""
+    """Pictures of the latent frames of a shot (T, H, W, 3) uint8 at the size of the model, and colour statistics."""
 
     frames_THW3: np.ndarray
     look: ColourStats
 
 
 def decode_shots(film: FilmReport) -> dict[str, ShotPictures]:
-    """Decode every shot once.
+    """Decode every shot: id -> pictures.
 
     Raises:
-        OnestoryError: M508 for a clip that cannot be read.
+        OnestoryError: M508 for an unreadable clip.
     """
     return {shot.id: _look_at_shot(shot) for shot in film.shots}
 
@@ -53,11 +52,10 @@ def _look_at_shot(shot: ShotReport) -> ShotPictures:
 
 
 def source_pictures(source: MemorySource) -> np.ndarray:
-    """One picture for each frame of a source that is there, (T, H, W, 3) uint8, as large as its file has them.
+    """Decode a source to one picture per latent frame, (T, H, W, 3) uint8, at the size of its file.
 
     Raises:
-        OnestoryError: M508 for a clip that cannot be read, a reference picture that a story could not have either, or a
-            source with fewer frames than are remembered of it.
+        OnestoryError: M508 for an unreadable clip or picture, or one with fewer frames than recorded.
     """
     assert source.file is not None
     if source.name.startswith(REFERENCE_MARK):
@@ -67,13 +65,13 @@ def source_pictures(source: MemorySource) -> np.ndarray:
     else:
         pixels_PHW3 = read_clip(source.file, source.size)
     if len(source.frames) > len(pixels_PHW3):
-        message = f'"{source.file}" has {len(pixels_PHW3)} frames, but {len(source.frames)} are on record'
-        raise OnestoryError("M508", message, help="render that shot again")
+        message = f'"{source.file}" has {len(pixels_PHW3)} frames; its record says {len(source.frames)}'
+        raise OnestoryError("M508", message, help="rerender that shot")
     return _latent_pictures(pixels_PHW3, len(source.frames), 1)
 
 
 def shown_frames(pixel_frames: int, latent_frames: int) -> list[int]:
-    """The pixel frame that stands for each latent frame: the first alone, then the middle of every group.
+    """Index of the pixel frame shown for each latent frame: the first, then the middle of each group.
 
     A clip that continues the previous one lacks its first frame; then all others are one earlier.
     """
@@ -83,7 +81,7 @@ def shown_frames(pixel_frames: int, latent_frames: int) -> list[int]:
 
 
 def fitted(pixels_HW3: np.ndarray, width: int, *, even: bool = False) -> np.ndarray:
-    """A picture made `width` pixels wide, its shape kept; `even` rounds the height to an even number."""
+    """Scale a picture to `width`, keeping its shape; `even` rounds the height up to an even number."""
     height = max(1, round(pixels_HW3.shape[0] * width / pixels_HW3.shape[1]))
     height += height % 2 if even else 0
     return np.asarray(Image.fromarray(pixels_HW3).resize((width, height), Image.Resampling.BOX))
@@ -96,7 +94,7 @@ def _latent_pictures(pixels_PHW3: np.ndarray, latent_frames: int, scale: int) ->
 
 
 def _look(pixels_PHW3: np.ndarray) -> ColourStats:
-    step = max(1, pixels_PHW3.shape[2] // 128)  # of each large frame a grid of pixels, which averages alike
+    step = max(1, pixels_PHW3.shape[2] // 128)  # subsample large frames; the means stay equal
     sampled_PN3 = pixels_PHW3[:, ::step, ::step].reshape(len(pixels_PHW3), -1, 3)
     means_P3 = sampled_PN3.mean(axis=1)
     spread_P = (sampled_PN3.max(axis=2) - sampled_PN3.min(axis=2)).mean(axis=1)

@@ -1,6 +1,6 @@
-"""How like itself each character stays over a film, as `onestory evaluate FILM --out FILE` measured it.
+"""Read identity scores of characters, written by `onestory evaluate FILM --out FILE`.
 
-Scores belong to clips, byte by byte: those of another film, or of takes that do not count any more, are refused.
+Scores are bound to clips by checksum: those of other clips are refused.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from onestory_cli.schemas.documents import FILM_MEASURED
 from onestory_cli.store.layout import CLIP
 from onestory_cli.utils.text import shell_quote
 
-Identity = Mapping[str, float | None]  # shot whose caption names the character -> cosine to its first shot
+Identity = Mapping[str, float | None]  # shot that names the character -> cosine similarity to its first shot
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """What was measured by the networks `by`: character -> its identity, None where it was not found.
+    """Identity per character, measured by the networks `by`; None for a shot without a detection.
 
-    `by` is empty where there was no network to find characters, or none to compare them: then nothing looked.
+    `by` is "" without a detector or embedder: then nothing was measured.
     """
 
     by: str
@@ -32,10 +32,10 @@ class Scores:
 
 
 def read_scores(file: Path, film: FilmReport) -> Scores:
-    """The scores in a file.
+    """Read scores from a file.
 
     Raises:
-        OnestoryError: R417 for a file that holds none, R418 for those of other clips.
+        OnestoryError: R417 for a file without scores, R418 for scores of other clips.
     """
     try:
         document = json.loads(file.read_bytes(), parse_constant=_refuse)
@@ -47,7 +47,7 @@ def read_scores(file: Path, film: FilmReport) -> Scores:
 
 
 def scores_of(document: Any, film: FilmReport, name: str) -> Scores:
-    """The scores in the document `onestory.evaluation.v1` of a film; `name` says where it is from.
+    """Read scores from a document `onestory.evaluation.v1`; `name` is its source for messages.
 
     Raises:
         OnestoryError: as `read_scores`.
@@ -62,10 +62,9 @@ def scores_of(document: Any, film: FilmReport, name: str) -> Scores:
 
 
 def _by(networks: Mapping[str, Mapping[str, str] | None]) -> str:
-    """What finds characters and what compares them: "IDEA-Research/grounding-dino-tiny and facebook/dinov2-base"; empty
-    without either."""
+    """Detector and embedder: "IDEA-Research/grounding-dino-tiny and facebook/dinov2-base"; "" without either."""
     if networks.get("readout"):
-        return "the read-out of the storyworld"
+        return "the readout of the storyworld"
     detector, embedder = networks.get("detector"), networks.get("embedder")
     return f"{detector['source']} and {embedder['source']}" if detector and embedder else ""
 
@@ -87,12 +86,12 @@ def _require_clips(scored: Mapping[str, str], film: FilmReport, name: str) -> No
         return
     other = [shot for shot, sha256 in clips.items() if scored.get(shot) != sha256]
     if len(other) == len(clips):
-        said = f'"{name}" has the scores of another film'
+        message = f'"{name}" has scores of another film'
     elif other:
-        said = f'"{name}" was measured on other takes of {shorten(", ".join(other), 60)}'
+        message = f'"{name}" was measured on other takes of {shorten(", ".join(other), 60)}'
     else:
-        said = f'"{name}" was measured on other shots, or in another order'
-    raise OnestoryError("R418", said, help=_again(film), exit=ExitCode.USAGE)
+        message = f'"{name}" was measured on other shots, or in another order'
+    raise OnestoryError("R418", message, help=_again(film), exit=ExitCode.USAGE)
 
 
 def _broken(film: FilmReport, message: str) -> OnestoryError:
@@ -100,8 +99,8 @@ def _broken(film: FilmReport, message: str) -> OnestoryError:
 
 
 def _again(film: FilmReport) -> str:
-    return f"`onestory evaluate {shell_quote(film.run)} --out scores.json` measures the film as it is"
+    return f"measure the current film: `onestory evaluate {shell_quote(film.run)} --out scores.json`"
 
 
 def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")

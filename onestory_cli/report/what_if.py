@@ -1,7 +1,6 @@
-"""What a shot would remember with other settings: the selector's ranking again, over the scores that are on record.
+"""Predict the selection of a shot under other memory settings from recorded scores, without a model.
 
-No model works here. Scores do not depend on policy, number of frames or budget, so a record answers for all of them;
-what later shots would then see is another question, and only a render answers that.
+Scores do not depend on policy, frames or budget. Effects on later shots are not predicted; only a render shows them.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from onestory_cli.report.data import Frame, ShotMemory, ShotReport
 
 @dataclass(frozen=True, kw_only=True)
 class MemorySettings:
-    """Settings to try; None keeps the shot's own."""
+    """Memory settings to try; None keeps the value of the shot."""
 
     policy: str | None = None
     frames: int | None = None
@@ -36,7 +35,7 @@ class MemorySettings:
 
 @dataclass(frozen=True, kw_only=True)
 class SelectionChange:
-    """How a selection differs from another, each frame as the new one has it."""
+    """Difference of two selections; frames are those of the new one."""
 
     added: tuple[Frame, ...]
     dropped: tuple[Frame, ...]
@@ -54,10 +53,10 @@ class SelectionChange:
 
 
 def select_again(shot: ShotReport, wish: MemorySettings, levels: Sequence[Level]) -> ShotMemory:
-    """The memory of a shot under other settings (OneStory Eq. 6-7). `levels` are the model's.
+    """Select again under other settings (OneStory Eq. 6-7). `levels` are those of the model.
 
     Raises:
-        OnestoryError: R413 when the policy asks for scores that are not on record, or a source is gone.
+        OnestoryError: R413 if the policy needs scores that are not recorded, or a source is missing.
     """
     before = shot.memory
     policy = wish.policy or before.policy
@@ -89,10 +88,10 @@ def _require_scores(shot: ShotReport, policy: str) -> None:
     unscored = [source.name for source in shot.memory.sources if any(frame.score is None for frame in source.frames)]
     missing = gone or (unscored if needs_scores(policy) else [])
     if missing:
-        what = "nothing in the run shows" if gone else "there are no scores for"
+        what = "the run no longer contains" if gone else "there are no scores for"
         raise OnestoryError(
             "R413",
             f'{what} {", ".join(missing)}, which shot "{shot.id}" can see',
-            help=f"render the shot again with `policy: {policy}`: its record then has them all",
+            help=f"rerender the shot with `policy: {policy}` to record them",
             exit=ExitCode.FINDINGS,
         )

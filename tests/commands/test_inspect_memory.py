@@ -48,7 +48,7 @@ def test_json_is_as_its_schema_says(onestory: Onestory, film_run: Path) -> None:
     jsonschema.validate(document, schemas.load("inspect-memory.v1"))
     assert document["schema"] == "onestory.inspect-memory.v1"
     shot = document["shots"][2]
-    assert (shot["shot"], shot["policy"], shot["budget"], shot["budget_tokens"]) == ("return", "adaptive", 1.0, 4)
+    assert (shot["shot"], shot["policy"], shot["budget"], shot["budget_tokens"]) == ("return", "coverage", 1.0, 4)
     assert [source["source"] for source in shot["sources"]] == ["opening", "city"]
     assert [len(source["scores"]) for source in shot["sources"]] == [2, 2]
     assert [row["taken"] for row in shot["ranked"]] == [True, True, False, False]
@@ -108,7 +108,7 @@ def test_html_writes_the_page(onestory: Onestory, film_run: Path) -> None:
 def test_what_had_to_be_covered_stands_by_the_policy(onestory: Onestory, story: Path) -> None:
     change(story, "shots:\n", "defaults: {memory: {policy: coverage}}\nshots:\n")
     render_with(compile_story(story)[0], Path("film.run"))
-    assert "coverage (fox, beach)" in onestory("inspect-memory").out
+    assert "coverage (fox, beach)" in onestory("inspect-memory", "--shot", "return").out
     shots = onestory("inspect-memory", "--json").json["shots"]
     assert [shot["shown"] for shot in shots] == [{}, {}, {"fox": ["opening"], "beach": ["opening"]}]
 

@@ -108,7 +108,7 @@ def test_a_damaged_clip_is_skipped(onestory: Onestory, film_run: Path) -> None:
     assert result.exit is ExitCode.DONE
     assert "W801" in result.err
     assert "clip.mp4: 3 bytes instead of " in result.err
-    assert "for want of a take: city (clip.mp4: 3 bytes instead of " in Path("film.run/report.html").read_text()
+    assert "without a take: city (clip.mp4: 3 bytes instead of " in Path("film.run/report.html").read_text()
 
 
 def test_a_summary_has_its_contact_sheet_next_to_it(onestory: Onestory, film_run: Path) -> None:

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from onestory_cli.media import fonts as letters
-from onestory_cli.media.fonts import OWN, Face, faces_for, reads_from_right
+from onestory_cli.media.fonts import BUILT_IN, Face, faces_for, reads_from_right
 
 NOBODYS = "\ue123"  # for private use: no font of a system draws it
 
@@ -18,18 +18,18 @@ def bare(monkeypatch):
 
 
 def test_english_uses_the_font_of_pillow():
-    assert faces_for(["A fox, waving!", "7 > 3…"]) == [OWN, OWN]
-    assert OWN.lacks("A fox,\n waving\u200b") == ""
+    assert faces_for(["A fox, waving!", "7 > 3…"]) == [BUILT_IN, BUILT_IN]
+    assert BUILT_IN.lacks("A fox,\n waving\u200b") == ""
 
 
 def test_missing_characters_are_detected():
-    assert OWN.lacks("Лис is a fox. Лис") == "Лис"
-    assert OWN.written("Лис is a fox 狐") == "(?) is a fox (?)"
-    assert OWN.written("[a] ^ - \\") == "[a] ^ - \\"
+    assert BUILT_IN.lacks("Лис is a fox. Лис") == "Лис"
+    assert BUILT_IN.replace_missing("Лис is a fox 狐") == "(?) is a fox (?)"
+    assert BUILT_IN.replace_missing("[a] ^ - \\") == "[a] ^ - \\"
 
 
 def test_without_system_fonts_pillows_is_used(bare):
-    assert faces_for(["Лис", "fox"]) == [OWN, OWN]
+    assert faces_for(["Лис", "fox"]) == [BUILT_IN, BUILT_IN]
 
 
 def test_a_system_font_is_used_for_other_scripts(tmp_path, bare, monkeypatch):
@@ -48,7 +48,7 @@ def test_fontconfig_is_asked_for_missing_characters(tmp_path, bare, monkeypatch)
     program.write_text(f'#!/bin/sh\necho "$@" >> {asked}\necho -n /no/such/font.ttf\n')
     program.chmod(0o755)
     monkeypatch.setattr(shutil, "which", lambda name: str(program) if name == "fc-match" else None)
-    assert faces_for(["狐 fox"]) == [OWN]
+    assert faces_for(["狐 fox"]) == [BUILT_IN]
     assert "sans:charset=72d0" in asked.read_text()
 
 

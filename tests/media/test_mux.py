@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.media.mux import Chapter, ClipPart, mux_film, read_chapters, read_metadata
+from onestory_cli.media.mux import Chapter, ClipPart, mux_film, read_metadata
 from onestory_cli.media.video import probe, read_clip, write_clip
+from tests.chapters import read_chapters
 
 LENGTHS = {"opening": 17, "city": 1, "return": 9}
 

@@ -10,9 +10,10 @@ import av
 import numpy as np
 import pytest
 
-from onestory_cli.media.mux import ClipPart, mux_film, read_chapters
+from onestory_cli.media.mux import ClipPart, mux_film
 from onestory_cli.media.subtitled import Cue, add_subtitles
 from onestory_cli.media.video import read_clip, write_clip
+from tests.chapters import read_chapters
 
 CUES = (
     Cue(start=Fraction(0), end=Fraction(5, 8), text="The kite -->\n{gone} & <b>lost</b>?"),

@@ -16,7 +16,7 @@ from PIL import Image
 from onestory_cli import events
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Event
-from onestory_cli.media.mux import read_chapters, read_metadata
+from onestory_cli.media.mux import read_metadata
 from onestory_cli.media.video import probe
 from onestory_cli.planning.jobs import Plan
 from onestory_cli.planning.planner import make_plan
@@ -27,6 +27,7 @@ from onestory_cli.store.run import Run
 from onestory_cli.store.takes import read_latents
 from onestory_cli.store.verify import find_damage
 from onestory_cli.story.types import Character, MemoryRequest, Output
+from tests.chapters import read_chapters
 from tests.films import (
     SPEC,
     NumberShot,

@@ -51,7 +51,7 @@ def test_the_page_opens_without_messages_or_requests(page: Page) -> None:
 
 
 def test_captions_do_not_run(page: Page) -> None:
-    assert page.evaluate("document.title") == "The Lost Kite · what it remembers"
+    assert page.evaluate("document.title") == "The Lost Kite · onestory report"
     assert page.evaluate("document.querySelector('#shot-city .caption').textContent") == " ".join(HOSTILE.split())
     assert page.evaluate("document.images.length") == 0
     blocked = "document.body.appendChild(Object.assign(document.createElement('script'), {text: 'document.title = 1'}))"
@@ -199,7 +199,7 @@ def test_the_page_prints(page: Page, tmp_path: Path) -> None:
 def test_linked_clips_play(tab: Page, story: Path) -> None:
     film = render_story(story, Path("film.run"))
     file = Path("film.run/report.html")
-    file.write_text(render_page(film, beside=film.run), encoding="utf-8")
+    file.write_text(render_page(film, link_from=film.run), encoding="utf-8")
     tab.console.clear()
     tab.open(file)
     tab.click("#play")

@@ -99,7 +99,7 @@ def test_an_unknown_shot(film: FilmReport) -> None:
 
 def test_a_run_without_a_state(film_run: Path) -> None:
     (film_run / "run.json").unlink()
-    with pytest.raises(OnestoryError, match="no run directory"):
+    with pytest.raises(OnestoryError, match="is not a run directory"):
         read_film(Run.open(film_run))
 
 

@@ -28,7 +28,7 @@ def test_a_row_for_each_shot(film: FilmReport) -> None:
 def test_text_of_the_author_is_escaped(story: Path, tmp_path: Path) -> None:
     change(story, "A city at night.", "'A | <b>city</b> [at](http://x) ![n](y) `ight` *now* &amp; \\ end.'")
     shown = html(markdown(render_story(story, tmp_path / "hostile.run")))
-    assert "A | &lt;b&gt;city&lt;/b&gt; [at](http://x) ![n](y) `ight` *now* &amp;amp; \\ end." in shown
+    assert "A | &lt;b&gt;city&lt;/b&gt; [at](http://x) ![n](y) `ight` *now* &amp; \\ end." in shown
     assert shown.count("<td") == shown.count("</td>") == 21
 
 

@@ -100,11 +100,11 @@ def test_very_long_captions_are_whole_and_can_be_scrolled(story: Path) -> None:
 
 
 def test_linked_clips_keep_the_page_small(film: FilmReport) -> None:
-    page = render_page(film, beside=film.run)
+    page = render_page(film, link_from=film.run)
     sources = [item["src"] for item in Elements(page).all("video") if "src" in item]
     assert sources == [f"shots/{shot.id}/{shot.take.id}/clip.mp4" for shot in film.shots]
     assert all((film.run / str(item)).is_file() for item in sources)
-    elsewhere = Elements(render_page(film, beside=film.run.parent / "pages")).all("video")
+    elsewhere = Elements(render_page(film, link_from=film.run.parent / "pages")).all("video")
     assert next(item["src"] for item in elsewhere if "src" in item) == f"../{film.run.name}/{sources[0]}"
     assert "data:video" not in page
 
@@ -179,14 +179,14 @@ def test_heat_is_the_place_between_the_least_and_the_most_relevant(film: FilmRep
 def test_memory_guidance_is_shown_if_set(story: Path) -> None:
     change(story, "shots:\n", "defaults: {memory: {guidance: 2.5}}\nshots:\n")
     text = Elements(render_page(render_story(story, Path("film.run")))).text
-    assert text.count("guidance 4, of the memory 2.5") == 2  # the first shot remembers nothing
+    assert text.count("guidance 4, memory guidance 2.5") == 2  # the first shot remembers nothing
     assert text.count("guidance 4") == 3
 
 
 def test_a_film_in_parts_says_what_is_missing(film_run: Path) -> None:
     next(film_run.glob("shots/city/*/record.json")).write_text("{}")
     page = Elements(render_page(film_of(film_run)))
-    assert "Left out, for want of a take: city (record.json: " in page.text
+    assert "Shots without a take: city (record.json: " in page.text
 
 
 @pytest.mark.parametrize("gone", ["opening", "*"])
@@ -228,9 +228,9 @@ def test_identity_is_drawn_where_it_was_measured(film: FilmReport) -> None:
     }
     page = Elements(render_page(film, scores=Scores(by="<i>eyes</i>", identity=identity)))
     assert "measured by <i>eyes</i>." in page.text
-    assert "fox likeness to its first shot, 1 is the same −0.75 from first to last" in page.text
-    assert "owl was found in none of the 2 shots that name it." in page.text
-    assert "<b>crow</b> is named in one shot: there is nothing to compare it with." in page.text
+    assert "fox similarity to its first shot, 1 is identical −0.75 from first to last" in page.text
+    assert "owl was not detected in any of the 2 shots that name it." in page.text
+    assert "<b>crow</b> is named in only one shot, so there is nothing to compare." in page.text
     (told,) = (item["aria-label"] for item in page.all("svg") if (item.get("aria-label") or "").startswith("fox: "))
     assert told == "fox: opening 1.00, city not found, return 0.25"
     assert "Identity" not in Elements(render_page(film)).text
@@ -241,7 +241,7 @@ def test_identity_is_drawn_where_it_was_measured(film: FilmReport) -> None:
 def test_no_character_is_missing_without_a_detector(film: FilmReport) -> None:
     for identity in ({}, {"fox": {"opening": None, "return": None}}):  # the latter was written before
         page = Elements(render_page(film, scores=Scores(by="", identity=identity)))
-        assert "Nothing looked: onestory evaluate needs a detector" in page.text
+        assert "Not measured: onestory evaluate needs a detector" in page.text
         assert "found in none" not in page.text
         assert "No caption" not in page.text
 

@@ -12,10 +12,9 @@ from PIL import ExifTags, Image
 from onestory_cli.errors import OnestoryError
 from onestory_cli.media.video import read_clip
 from onestory_cli.rendering.memory import read_cropped
-from onestory_cli.report.blocks import Picture, pictures
 from onestory_cli.report.data import FilmReport, Frame, MemorySource, ShotMemory
 from onestory_cli.report.pictures import decode_shots, fitted, shown_frames, source_pictures
-from onestory_cli.report.thumbnails import thumbnail_lines
+from onestory_cli.report.thumbnails import TerminalPicture, pictures, thumbnail_lines
 from tests.report.conftest import free_of_tokens
 
 
@@ -83,14 +82,14 @@ RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 def test_half_blocks_have_two_pixels_in_a_character() -> None:
     tile = np.array([[RED, BLUE], [BLUE, RED]], np.uint8)
-    first, label = pictures([Picture(label="1", pixels_HW3=tile)], 80)
+    first, label = pictures([TerminalPicture(label="1", pixels_HW3=tile)], 80)
     assert first[0] == ("▀", "rgb(255,0,0) on rgb(0,0,255)")
     assert first[1] == ("▀", "rgb(0,0,255) on rgb(255,0,0)")
     assert label[0][0].strip() == "1"
 
 
 def test_pictures_wrap_at_the_width_and_are_padded_to_one_height() -> None:
-    small, large = (Picture(label="x", pixels_HW3=np.zeros((size, size, 3), np.uint8)) for size in (4, 8))
+    small, large = (TerminalPicture(label="x", pixels_HW3=np.zeros((size, size, 3), np.uint8)) for size in (4, 8))
     assert len(list(pictures([large, small], 80))) == 4 + 1
     assert len(list(pictures([large, small], 10))) == (4 + 1) + (2 + 1)
     widths = {sum(len(text) for text, _ in line) for line in pictures([large, small], 80)}

@@ -64,7 +64,7 @@ def test_nothing_looks_with_half_of_the_networks(film: FilmReport, role: str) ->
         (lambda document: {**document, "benchmark": "storyworld"}, "has the scores of a model"),
         (lambda document: {**document, "schema": "onestory.evaluation.v2"}, "'onestory.evaluation.v1' was expected"),
         (lambda document: {**document, "shots": [{"shot": "opening"}]}, "'clip' is a required property"),
-        (lambda document: json.dumps(document).replace("1.0", "NaN"), "NaN is no number"),
+        (lambda document: json.dumps(document).replace("1.0", "NaN"), "NaN is not a number"),
         (lambda document: json.dumps(document).replace("1.0", "1e9"), "is greater than the maximum of 1"),
         (lambda document: json.dumps(document).replace("1.0", '"1.0"'), "does not hold the scores of a film"),
     ],
@@ -85,7 +85,7 @@ def test_scores_of_other_clips_are_refused(film: FilmReport) -> None:
     other = document_of(film)
     for row in other["shots"]:
         row["clip"] = "0" * 64
-    assert "has the scores of another film" in str(refused(other, film))
+    assert "has scores of another film" in str(refused(other, film))
     older = document_of(film)
     older["shots"][1]["clip"] = "0" * 64
     error = refused(older, film)

@@ -4,10 +4,10 @@
   const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
   const root = document.documentElement;
 
-  // Dark and light: the system's choice until the reader makes another.
+  // Theme: follow the system until the reader chooses one.
   const stored = {
     get: () => { try { return localStorage.getItem("onestory-theme"); } catch { return null; } },
-    set: (theme) => { try { localStorage.setItem("onestory-theme", theme); } catch { /* a page from a file may not */ } },
+    set: (theme) => { try { localStorage.setItem("onestory-theme", theme); } catch { /* not available for file: pages */ } },
   };
   const isDark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
   const toggleTheme = () => { root.dataset.theme = isDark() ? "light" : "dark"; stored.set(root.dataset.theme); };
@@ -23,7 +23,7 @@
   const arcs = $$(".arcs path");
   const videoOf = (shot) => $("video", shot);
 
-  // The film: two reels, one shows a clip while the other makes the next ready.
+  // The film: one video element plays a clip while the other preloads the next.
   const stage = $(".stage");
   const reels = $$(".reel");
   const play = $("#play");
@@ -51,7 +51,7 @@
     stage.classList.toggle("playing", playing);
     play.setAttribute("aria-label", playing ? "Pause the film" : "Play the film");
   };
-  // A reel that another chapter stopped before it began says so late: the film may play on by then.
+  // play() may reject late, after another chapter has started.
   const start = (reel) => reel.play().catch(() => { if (reel === reels[film.front] && reel.paused) setPlaying(false); });
   const go = (index, playing) => {
     film.at = index;
@@ -88,7 +88,7 @@
   });
   play.addEventListener("click", toggleFilm);
 
-  // Chapters: choose one to play from there; point at one to see what it remembers and who remembers it.
+  // Chapters: click to play from there; point at one to highlight its arcs.
   const light = (id) => {
     arcs.forEach((arc) => {
       arc.classList.toggle("into", arc.dataset.shot === id);
@@ -103,14 +103,14 @@
     ["pointerleave", "blur"].forEach((name) => chapter.addEventListener(name, settled));
   });
 
-  // A browser builds the controls of a video slowly: each gets them when it comes near the window.
+  // Video controls are slow to build: add them when a video comes near the window.
   const near = new IntersectionObserver((entries) => entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => {
     target.controls = true;
     near.unobserve(target);
   }), { rootMargin: "300px" });
   shots.forEach((shot) => near.observe(videoOf(shot)));
 
-  // One thing plays at a time.
+  // Only one video plays at a time.
   const pauseOthers = (video) => {
     shots.forEach((shot) => { if (videoOf(shot) !== video) videoOf(shot).pause(); });
     if (video && film.playing) { reels[film.front].pause(); setPlaying(false); }
@@ -120,7 +120,7 @@
     video.addEventListener("play", () => pauseOthers(video));
   });
 
-  // Within a shot: point at a source to follow its lines.
+  // Flow: point at a source to highlight its lines.
   $$(".flow [data-source]").forEach((part) => {
     const flow = part.closest(".flow");
     const follow = (source) => {
