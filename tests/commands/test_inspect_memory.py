@@ -48,7 +48,7 @@ def test_json_is_as_its_schema_says(onestory: Onestory, film_run: Path) -> None:
     jsonschema.validate(document, schemas.load("inspect-memory.v1"))
     assert document["schema"] == "onestory.inspect-memory.v1"
     shot = document["shots"][2]
-    assert (shot["shot"], shot["policy"], shot["budget"], shot["budget_tokens"]) == ("return", "coverage", 1.0, 4)
+    assert (shot["shot"], shot["policy"], shot["budget"], shot["budget_tokens"]) == ("return", "adaptive", 1.0, 4)
     assert [source["source"] for source in shot["sources"]] == ["opening", "city"]
     assert [len(source["scores"]) for source in shot["sources"]] == [2, 2]
     assert [row["taken"] for row in shot["ranked"]] == [True, True, False, False]

@@ -109,7 +109,7 @@ def test_the_detail_ranks_every_frame(film: FilmReport) -> None:
     ranks = [line.split() for line in shown if line.strip()[:1].isdigit()]
     assert [row[0] for row in ranks] == ["1", "2", "3", "4"]
     assert [row[-1] for row in ranks] == ["medium", "medium", "taken", "taken"]
-    assert "coverage (fox, beach), 2 of 4 frames taken, ██████░░░░░░ 2 of 4 tokens" in shown
+    assert "adaptive, 2 of 4 frames taken, ██████░░░░░░ 2 of 4 tokens" in shown
 
 
 def test_the_detail_shows_previous_levels_that_differ(film: FilmReport) -> None:

@@ -235,7 +235,7 @@ def test_identity_is_drawn_where_it_was_measured(film: FilmReport) -> None:
     assert told == "fox: opening 1.00, city not found, return 0.25"
     assert "Identity" not in Elements(render_page(film)).text
     nobody = Elements(render_page(film, scores=Scores(by="eyes", identity={})))
-    assert "No caption of the film names a character." in nobody.text
+    assert "No caption names a character." in nobody.text
 
 
 def test_no_character_is_missing_without_a_detector(film: FilmReport) -> None:
