@@ -178,14 +178,11 @@ def test_imports_point_down_only() -> None:
 
 
 def test_no_import_cycle() -> None:
-    """Also not through imports inside functions; imports for type checkers do not count.
-
-    The tables of `curation` import their rows when one is asked for, and a row imports the table's protocol.
-    """
+    """Also not through imports inside functions; imports for type checkers do not count."""
     graph = {
         module: {other for item in imports_of(module) if not item.for_types and (other := own_module(item.name))}
         for module in modules()
-        if module and not module.startswith("curation.")
+        if module
     }
     graph = {module: {other for other in others if other and other != module} for module, others in graph.items()}
     cycles = [cycle for cycle in strongly_connected(graph) if len(cycle) > 1]
@@ -212,6 +209,15 @@ def strongly_connected(graph: Mapping[str, Collection[str]]) -> list[list[str]]:
 
 def test_strongly_connected_finds_a_cycle() -> None:
     assert strongly_connected({"a": ["b"], "b": ["c"], "c": ["b"], "d": []}) == [["a"], ["b", "c"], ["d"]]
+
+
+def test_class_names_are_unique() -> None:
+    found: dict[str, list[str]] = {}
+    for module, file in modules().items():
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(module)
+    assert {name: where for name, where in found.items() if len(where) > 1} == {}
 
 
 def light_modules() -> list[str]:

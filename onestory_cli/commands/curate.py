@@ -17,6 +17,7 @@ from onestory_cli.events import StopAsked
 if TYPE_CHECKING:
     from onestory_cli.curation.filters import CuratedShot
     from onestory_cli.curation.recipe import CurateRecipe
+    from onestory_cli.curation.run import CurateSummary
 
 
 @gather
@@ -67,26 +68,28 @@ def command(
                 summary = curation.run(found, show, signals.asked, look=lambda shot: _note(verdicts, shot, explain))
         except KeyboardInterrupt:
             return signals.exit
-    manifest = out / "shots.jsonl"
     if explain is not None and not verdicts:
         help = "the report shows the id of each shot"
         raise OnestoryError("T655", f'no shot "{shorten(explain)}" in this set', help=help, exit=ExitCode.USAGE)
     if json:
-        screen.document(
-            "curate",
-            manifest=str(manifest),
-            report=str(out / "report.html"),
-            videos=summary.videos,
-            shots=summary.shots,
-            kept=summary.kept,
-            sequences=summary.sequences,
-            rejected=dict(summary.reasons),
-            faults=[{"video": video, "fault": fault} for video, fault in summary.faults],
-            explained=verdicts,
-        )
+        screen.document("curate", **_document(out, summary, verdicts))
     else:
-        screen.lines(verdicts or [str(manifest)])
+        screen.line("\n".join(verdicts) or str(out / "shots.jsonl"))
     return ExitCode.DONE
+
+
+def _document(out: Path, summary: CurateSummary, verdicts: list[str]) -> dict[str, object]:
+    return {
+        "manifest": str(out / "shots.jsonl"),
+        "report": str(out / "report.html"),
+        "videos": summary.videos,
+        "shots": summary.shots,
+        "kept": summary.kept,
+        "sequences": summary.sequences,
+        "rejected": dict(summary.reasons),
+        "faults": [{"video": video, "fault": fault} for video, fault in summary.faults],
+        "explained": verdicts,
+    }
 
 
 def _overridden(

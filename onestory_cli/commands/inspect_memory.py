@@ -19,7 +19,7 @@ from onestory_cli.store.locate import find_run
 
 if TYPE_CHECKING:
     from onestory_cli.report.data import FilmReport, ShotMemory, ShotReport
-    from onestory_cli.report.what_if import MemorySettings
+    from onestory_cli.report.what_if import WhatIfSettings
 
 OneShot = Annotated[
     str | None, option("--shot", metavar="SHOT", help="Only this shot, frame by frame.", autocompletion=run_shots)
@@ -56,18 +56,18 @@ class WishFlags:
         ),
     ] = None
 
-    def wish(self) -> MemorySettings:
+    def wish(self) -> WhatIfSettings:
         """The settings to try.
 
         Raises:
             typer.BadParameter: an unknown policy.
         """
-        from onestory_cli.report.what_if import MemorySettings
+        from onestory_cli.report.what_if import WhatIfSettings
 
         if self.policy is not None and self.policy not in POLICIES:
             hint = did_you_mean(self.policy, POLICIES) or f"use one of {', '.join(POLICIES)}"
             raise typer.BadParameter(f'unknown policy "{self.policy}"; {hint}', param_hint="--policy")
-        return MemorySettings(policy=self.policy, frames=self.frames, budget=self.budget)
+        return WhatIfSettings(policy=self.policy, frames=self.frames, budget=self.budget)
 
 
 @gather
@@ -100,7 +100,7 @@ def command(
     return ExitCode.DONE
 
 
-def _refuse_conflicts(html: Path | None, scores: Path | None, shot: str | None, wish: MemorySettings) -> None:
+def _refuse_conflicts(html: Path | None, scores: Path | None, shot: str | None, wish: WhatIfSettings) -> None:
     """Refuse options without effect on the chosen output.
 
     Raises:
@@ -115,7 +115,7 @@ def _refuse_conflicts(html: Path | None, scores: Path | None, shot: str | None, 
         )
 
 
-def _select_again(film: FilmReport, shots: tuple[ShotReport, ...], wish: MemorySettings) -> list[ShotMemory]:
+def _select_again(film: FilmReport, shots: tuple[ShotReport, ...], wish: WhatIfSettings) -> list[ShotMemory]:
     """The memory of each shot with the wished settings; empty without wishes."""
     from onestory_cli.report.what_if import select_again
     from onestory_cli.store.inputs import model_of_run
@@ -127,7 +127,7 @@ def _select_again(film: FilmReport, shots: tuple[ShotReport, ...], wish: MemoryS
 
 
 def _show(
-    film: FilmReport, shots: tuple[ShotReport, ...], wish: MemorySettings, screen: Screen, *, in_detail: bool
+    film: FilmReport, shots: tuple[ShotReport, ...], wish: WhatIfSettings, screen: Screen, *, in_detail: bool
 ) -> None:
     """Print a row per shot, or one shot frame by frame."""
     wished = _select_again(film, shots, wish)
@@ -163,7 +163,7 @@ def _thumbnails(memory: ShotMemory, screen: Screen) -> None:
     screen.styled(thumbnail_lines(memory, width=screen.width))
 
 
-def _document(film: FilmReport, shots: tuple[ShotReport, ...], wish: MemorySettings, screen: Screen) -> None:
+def _document(film: FilmReport, shots: tuple[ShotReport, ...], wish: WhatIfSettings, screen: Screen) -> None:
     from onestory_cli.report.document import memory_document, shot_document
 
     rows = [shot_document(shot) for shot in shots]

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from onestory_cli.curation.captioners import ShotView, caption_fault
+from onestory_cli.curation.captioners import ShotView
+from onestory_cli.curation.errors import caption_fault
 from onestory_cli.errors import ExitCode
 
 MAX_BYTES = 256 * 2**20

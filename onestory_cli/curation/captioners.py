@@ -1,10 +1,4 @@
-"""Who writes captions, behind one protocol. No torch here but inside the captioners that need it.
-
-file:PATH      captions by people or other tools: JSON, JSON lines, CSV or SRT
-endpoint:URL   an OpenAI-compatible server, asked with frames as JPEG; its key is in ONESTORY_CAPTION_KEY
-hub:ID         an image-text model of transformers, by hub id or folder
-readout        the network that reads films of the storyworld
-"""
+"""The protocol of captioners, what they are given, and the prompts of those that take some. No torch here."""
 
 from __future__ import annotations
 
@@ -16,11 +10,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from onestory_cli.curation.errors import caption_fault
 from onestory_cli.curation.recipe import CaptionSettings
-from onestory_cli.errors import ExitCode, OnestoryError
 
 Pixels = NDArray[np.uint8]
-KINDS = ("file", "endpoint", "hub", "readout")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,37 +40,6 @@ class Captioner(Protocol):
 
     def rewrite(self, view: ShotView, caption: str, before: ShotView, earlier: Sequence[str]) -> str:
         """Rewrite a caption so that it refers to earlier shots, whose captions are `earlier`, the last one `before`."""
-
-
-def make_captioner(settings: CaptionSettings, folder: Path, device: str) -> Captioner | None:
-    """Return the captioner that the settings name, None for none. Paths are relative to `folder`.
-
-    Raises:
-        OnestoryError: T654 for a captioner that is unknown or cannot be used here.
-    """
-    kind, _, name = settings.captioner.partition(":")
-    if not settings.captioner:
-        return None
-    if kind == "readout" and not name:
-        from onestory_cli.curation.readout_captions import ReadoutCaptioner
-
-        return ReadoutCaptioner()
-    if kind == "file" and name:
-        from onestory_cli.curation.caption_files import FileCaptioner
-
-        return FileCaptioner.read(folder / name)
-    if kind in ("endpoint", "hub") and name:
-        prompts = read_prompts(settings, folder)
-        if kind == "endpoint":
-            from onestory_cli.curation.endpoint_captions import EndpointCaptioner
-
-            return EndpointCaptioner.connect(name, settings.model, prompts)
-        from onestory_cli.curation.hub_captions import HubCaptioner
-
-        return HubCaptioner.load(name, prompts, device)
-    raise caption_fault(
-        f'unknown captioner "{settings.captioner}"', "use file:PATH, endpoint:URL, hub:ID or readout", ExitCode.USAGE
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +74,3 @@ def rewrite_question(prompts: Prompts, caption: str, earlier: Sequence[str]) -> 
     """Return the rewrite prompt with its places filled in."""
     listed = "\n".join(f"{number}. {text}" for number, text in enumerate(earlier, start=1))
     return prompts.rewrite.replace("{earlier}", listed).replace("{caption}", caption)
-
-
-def caption_fault(message: str, help: str, exit: ExitCode = ExitCode.MACHINE) -> OnestoryError:
-    """Return the error for a captioner that cannot be used."""
-    return OnestoryError("T654", message, help=help, exit=exit)

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from onestory_cli.curation.errors import missing_library
 from onestory_cli.curation.recipe import CutSettings
-from onestory_cli.errors import ExitCode, OnestoryError
 
 Pixels = NDArray[np.uint8]
 ADAPTIVE_SIDE = 256  # pixels of the longer side; PySceneDetect itself scales to about this size
@@ -33,7 +33,7 @@ class Boundary:
     kind: str
 
 
-class Detector(Protocol):
+class CutDetector(Protocol):
     """Finds the boundaries of one video."""
 
     side: int
@@ -164,7 +164,7 @@ def boundaries_of(
     return found
 
 
-def make_detector(settings: CutSettings, fps: float) -> Detector:
+def make_detector(settings: CutSettings, fps: float) -> CutDetector:
     """Return a new detector for one video.
 
     Raises:
@@ -185,11 +185,6 @@ def _scenedetect() -> Any:
     except ImportError as fault:
         raise missing_library("scenedetect-headless", "pip install 'onestory[curate]'") from fault
     return scenedetect
-
-
-def missing_library(name: str, command: str) -> OnestoryError:
-    """Return the error for a library that an option needs."""
-    return OnestoryError("T653", f"{name} is not installed", help=f"run {command}", exit=ExitCode.MACHINE)
 
 
 def _transnet() -> Any:

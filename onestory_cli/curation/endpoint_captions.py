@@ -16,7 +16,8 @@ from typing import Any
 
 from PIL import Image
 
-from onestory_cli.curation.captioners import Pixels, Prompts, ShotView, caption_fault, rewrite_question
+from onestory_cli.curation.captioners import Pixels, Prompts, ShotView, rewrite_question
+from onestory_cli.curation.errors import caption_fault
 from onestory_cli.curation.stage_store import stage_key
 
 KEY = "ONESTORY_CAPTION_KEY"

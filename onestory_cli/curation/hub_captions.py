@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from onestory_cli.curation.captioners import Pixels, Prompts, ShotView, caption_fault, rewrite_question
+from onestory_cli.curation.captioners import Pixels, Prompts, ShotView, rewrite_question
+from onestory_cli.curation.errors import caption_fault
 from onestory_cli.curation.stage_store import stage_key
 from onestory_cli.models.fingerprint import fingerprint
 

@@ -14,7 +14,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from onestory_cli.curation.captioners import Captioner, ShotView, make_captioner
+from onestory_cli.curation.captioner_factory import make_captioner
+from onestory_cli.curation.captioners import Captioner, ShotView
 from onestory_cli.curation.cuts import FoundShots, find_shots
 from onestory_cli.curation.edits import apply_caption, apply_reject, apply_time, read_edits
 from onestory_cli.curation.embeddings import Encoders

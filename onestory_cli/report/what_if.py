@@ -17,7 +17,7 @@ from onestory_cli.report.data import Frame, ShotMemory, ShotReport
 
 
 @dataclass(frozen=True, kw_only=True)
-class MemorySettings:
+class WhatIfSettings:
     """Memory settings to try; None keeps the value of the shot."""
 
     policy: str | None = None
@@ -52,7 +52,7 @@ class SelectionChange:
         )
 
 
-def select_again(shot: ShotReport, wish: MemorySettings, levels: Sequence[Level]) -> ShotMemory:
+def select_again(shot: ShotReport, wish: WhatIfSettings, levels: Sequence[Level]) -> ShotMemory:
     """Select again under other settings (OneStory Eq. 6-7). `levels` are those of the model.
 
     Raises:

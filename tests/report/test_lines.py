@@ -8,7 +8,7 @@ from pathlib import Path
 from onestory_cli.memory.levels import LEVELS
 from onestory_cli.report.data import FilmReport, Frame, MemorySource, ShotMemory
 from onestory_cli.report.lines import Line, bar, change_line, detail, heat, levels_of, marked_caption, overview
-from onestory_cli.report.what_if import MemorySettings, SelectionChange, select_again
+from onestory_cli.report.what_if import SelectionChange, WhatIfSettings, select_again
 from tests.commands.conftest import change
 from tests.report.conftest import film_of, render_story
 
@@ -114,7 +114,7 @@ def test_the_detail_ranks_every_frame(film: FilmReport) -> None:
 
 def test_the_detail_shows_previous_levels_that_differ(film: FilmReport) -> None:
     shot = film.shot("return")
-    after = select_again(shot, MemorySettings(frames=1), LEVELS)
+    after = select_again(shot, WhatIfSettings(frames=1), LEVELS)
     shown = text(detail(shot, shot.memory, after, shots=3)).splitlines()
     ranks = [line.split() for line in shown if line.strip()[:1].isdigit()]
     assert ranks[0][-2:] == ["fine", "medium"]

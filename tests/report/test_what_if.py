@@ -8,21 +8,21 @@ from onestory_cli.errors import OnestoryError
 from onestory_cli.memory.levels import LEVELS
 from onestory_cli.memory.policies import POLICIES
 from onestory_cli.report.data import FilmReport
-from onestory_cli.report.what_if import MemorySettings, SelectionChange, select_again
+from onestory_cli.report.what_if import SelectionChange, WhatIfSettings, select_again
 from tests.commands.conftest import change
 from tests.report.conftest import render_story
 
 
 def test_the_same_settings_select_the_same(film: FilmReport) -> None:
     for shot in film.shots:
-        assert select_again(shot, MemorySettings(), LEVELS) == shot.memory
+        assert select_again(shot, WhatIfSettings(), LEVELS) == shot.memory
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize(("frames", "budget"), [(2, 1.0), (3, 0.5), (1, 2.0), (0, 1.0)])
 def test_the_prediction_is_what_a_render_selects(story: Path, policy: str, frames: int, budget: float) -> None:
     before = render_story(story, Path("before.run")).shot("return")
-    foretold = select_again(before, MemorySettings(policy=policy, frames=frames, budget=budget), LEVELS)
+    foretold = select_again(before, WhatIfSettings(policy=policy, frames=frames, budget=budget), LEVELS)
     memory = f"memory: {{policy: {policy}, frames: {frames}, budget: {budget}}}"
     change(story, "$fox waves on $beach.", f"$fox waves on $beach.\n    {memory}")
     rendered = render_story(story, Path("after.run")).shot("return").memory
@@ -31,10 +31,10 @@ def test_the_prediction_is_what_a_render_selects(story: Path, policy: str, frame
 
 def test_a_change_lists_added_dropped_and_relevelled_frames(film: FilmReport) -> None:
     shot = film.shot("return")
-    none = select_again(shot, MemorySettings(policy="none"), LEVELS)
+    none = select_again(shot, WhatIfSettings(policy="none"), LEVELS)
     assert SelectionChange.between(shot.memory, none).dropped == shot.memory.taken
     assert SelectionChange.between(none, shot.memory).added == shot.memory.taken
-    finer = select_again(shot, MemorySettings(budget=8.0), LEVELS)
+    finer = select_again(shot, WhatIfSettings(budget=8.0), LEVELS)
     moved = SelectionChange.between(shot.memory, finer)
     assert (moved.added, moved.dropped) == ((), ())
     assert [frame.level for frame in moved.relevelled] == ["fine", "fine"]
@@ -48,13 +48,13 @@ def test_missing_scores_are_refused(story: Path, film_run: Path) -> None:
     change(story, "walks right", "walks left")  # seen by the last shot, which goes by place and stands
     shot = render_story(story, film_run).shot("return")
     with pytest.raises(OnestoryError) as caught:
-        select_again(shot, MemorySettings(policy="adaptive"), LEVELS)
+        select_again(shot, WhatIfSettings(policy="adaptive"), LEVELS)
     assert caught.value.code == "R413"
     assert "there are no scores for opening" in caught.value.message
-    assert select_again(shot, MemorySettings(policy="last", frames=1), LEVELS).taken[0].source == "city"
+    assert select_again(shot, WhatIfSettings(policy="last", frames=1), LEVELS).taken[0].source == "city"
 
 
 def test_settings_read_as_flags() -> None:
-    assert str(MemorySettings(policy="recent", frames=4)) == "--policy recent --frames 4"
-    assert not MemorySettings()
-    assert MemorySettings(frames=0)
+    assert str(WhatIfSettings(policy="recent", frames=4)) == "--policy recent --frames 4"
+    assert not WhatIfSettings()
+    assert WhatIfSettings(frames=0)
