@@ -9,7 +9,9 @@ from pathlib import Path
 from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError, Place, shorten
 from onestory_cli.models.spec import LoraSpec, ModelSpec
 from onestory_cli.planning.jobs import ImageInput
+from onestory_cli.story.assets import MAX_TOTAL_BYTES
 from onestory_cli.story.types import LoraRequest, Story
+from onestory_cli.utils.untrusted import read_limited
 
 
 class AssetReader:
@@ -29,9 +31,9 @@ class AssetReader:
             return self._read[path]
         file = self._frozen.get(path, self._folder / path)
         try:
-            data = file.read_bytes()
-        except OSError as fault:
-            message = f'cannot read "{shorten(path)}": {fault.strerror}'
+            data = read_limited(file, MAX_TOTAL_BYTES)
+        except (OSError, ValueError) as fault:
+            message = f'cannot read "{shorten(path)}": {getattr(fault, "strerror", None) or fault}'
             help = "restore the file; its path is relative to the story file"
             self.findings.append(Diagnostic(code="S216", message=message, place=place, help=help))
             return None

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from onestory_cli.story.overrides import Override
     from onestory_cli.story.types import Story
 
+ASSET_CODES = frozenset(("S150", "S151", "S152", "S153", "S154", "S156", "S157", "S171", "S172", "S173"))
+
 
 def compile_story(
     file: Path,
@@ -60,7 +62,8 @@ def _with_plan_findings(read: StoryReading, allow_outside: bool) -> tuple[Diagno
     from onestory_cli.story.schema import position
 
     found = [*read.errors, *read.warnings]
-    if read.story and sum(len(shot.resolved_caption) for shot in read.story.shots) <= MAX_EXAMINED:
+    readable = not any(item.code in ASSET_CODES for item in read.errors)  # a plan opens the files of a story
+    if readable and read.story and sum(len(shot.resolved_caption) for shot in read.story.shots) <= MAX_EXAMINED:
         shots = {shot.id: shot for shot in reversed(read.story.shots) if shot.id}  # the first of duplicate ids
         story = replace(read.story, shots=tuple(reversed(shots.values())), loras=())
         taken = {position(item)[:2] for item in found}
