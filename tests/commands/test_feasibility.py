@@ -64,7 +64,7 @@ def test_a_card_that_is_too_small(onestory: Onestory, film: Path) -> None:
     assert outlook["ways"][0]["fitting"] == "vae tiling"
     text = onestory(*arguments).out
     assert "FAIL   memory for base" in text
-    assert "nothing that is known fits into 0.00092 GB of the GPU" in text
+    assert "no offload or quantization fits into 0.00092 GB of the GPU" in text
     assert "decoding 17 frames of 64x64" in text
 
 

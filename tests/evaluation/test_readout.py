@@ -59,5 +59,5 @@ def test_another_world_is_refused(readout: Readout, tmp_path: Path) -> None:
     card = json.loads((tmp_path / "readout.json").read_text())
     card["vocabulary"]["species"].remove("fox")
     (tmp_path / "readout.json").write_text(json.dumps(card))
-    with pytest.raises(ValueError, match="another storyworld"):
+    with pytest.raises(ValueError, match="another vocabulary"):
         load_readout(tmp_path)
