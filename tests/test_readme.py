@@ -221,6 +221,7 @@ def masked(output: str) -> str:
     return re.sub(r"-?\d+\.\d+|in [\d.:]+( s)?|\d:\d\d:\d\d|[▁-█░]| +", "N", output)
 
 
+@pytest.mark.slow
 def test_the_output_of_the_example(golden: Golden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     story, run = Path(KITE), KITE.replace(".story.yaml", ".run")

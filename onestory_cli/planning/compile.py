@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from onestory_cli.story.overrides import Override
     from onestory_cli.story.types import Story
 
-ASSET_CODES = frozenset(("S150", "S151", "S152", "S153", "S154", "S156", "S157", "S171", "S172", "S173"))
+ASSET_CODES = frozenset(("S150", "S151", "S153", "S154", "S156", "S172", "S173"))
 
 
 def compile_story(

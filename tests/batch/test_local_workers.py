@@ -35,6 +35,7 @@ def loaded(heard: list[Event]) -> int:
     return sum(isinstance(event, FilmTold) and isinstance(event.told, ModelLoading) for event in heard)
 
 
+@pytest.mark.slow
 def test_two_workers_render_the_bytes_of_one_and_load_the_model_once(tell: Tell) -> None:
     plans, heard = tell(3), list[Event]()
     result = batch(plans, heard.append, workers=2)

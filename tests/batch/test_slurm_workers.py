@@ -26,6 +26,7 @@ submitit = pytest.importorskip("submitit")
 WORK = WorkerConfig(device="cpu", threads=1)
 
 
+@pytest.mark.slow
 def test_jobs_render_the_bytes_of_one_process(tell: Tell) -> None:
     plans, heard, cancelled = tell(2, steps=3), list[Event](), list[str]()
     out = plans[0].film.run.parent
@@ -121,6 +122,7 @@ def test_films_submitted_together_are_one_array(tell: Tell, sbatch: Callable[[st
     assert len(list((out / ".slurm").glob("12_?_submitted.pkl"))) == 2
 
 
+@pytest.mark.slow
 def test_a_stop_cancels_queued_jobs(
     tell: Tell, sbatch: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,7 @@ def test_storage_in_fewer_bits_is_another_take_that_the_run_keeps(onestory: Ones
     assert told(onestory("render", film, *flags)) == ["ShotKept"]
 
 
+@pytest.mark.slow
 def test_a_batch_fits_all_its_films_and_says_so_once(onestory: Onestory, film: Path) -> None:
     flags = ("--out", "out", "--seeds", "1,2", "--allow-outside")
     result = onestory("batch", film, *flags, "--quantise", "fp8")

@@ -45,6 +45,7 @@ def test_measures_a_model_folder(folder: Path, tmp_path: Path) -> None:
     assert "The read-out itself is right in: species" in out
 
 
+@pytest.mark.slow
 def test_the_first_story_and_the_number_of_noise_seeds_are_recorded(folder: Path, tmp_path: Path) -> None:
     options = ("--policies", "none", "--first", "2000000", "--noise-seeds", "2")
     _, test_set = measured(folder, tmp_path / "e.json", *options)
@@ -55,6 +56,7 @@ def test_the_first_story_and_the_number_of_noise_seeds_are_recorded(folder: Path
     assert test_set["rows"]["none"]["sharpness"]["n"] == 2 * test_set["rows"]["ceiling"]["sharpness"]["n"]
 
 
+@pytest.mark.slow
 def test_a_result_against_itself_differs_in_nothing(folder: Path, tmp_path: Path) -> None:
     first = ("--policies", "adaptive", "--suite", "patterns")
     measured(folder, tmp_path / "a.json", *first)
@@ -107,6 +109,7 @@ def test_a_base_without_a_memory_adapter_is_refused_before_it_loads(policy: str)
     assert 'model "wan2.1-t2v-1.3b" has no memory adapter' in err
 
 
+@pytest.mark.slow
 def test_budgets_and_parts_are_columns(folder: Path, tmp_path: Path) -> None:
     parts = ("--selector", "on,off", "--conditioner", "on,off", "--budget", "1")
     _, document = measured(folder, tmp_path / "e.json", *parts)
@@ -114,6 +117,7 @@ def test_budgets_and_parts_are_columns(folder: Path, tmp_path: Path) -> None:
     assert list(document["differences"]) == ["both - selector", "both - conditioner", "both - neither"]
 
 
+@pytest.mark.slow
 def test_guidances_of_the_memory_are_columns_and_make_other_films(folder: Path, tmp_path: Path) -> None:
     _, document = measured(folder, tmp_path / "e.json", "--memory-guidance", "0,3")
     assert list(document["tallies"]) == ["guidance 0", "guidance 3"]

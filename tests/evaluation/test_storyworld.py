@@ -48,6 +48,7 @@ def test_every_column_asks_the_same_questions(result: BenchmarkResult) -> None:
     assert list(result.differences) == ["adaptive - none"]
 
 
+@pytest.mark.slow
 def test_noise_seeds_ask_every_story_again(lively: LoadedModel, readout: Readout, result: BenchmarkResult) -> None:
     """The answers over two noise seeds are those of two results with one seed each."""
 

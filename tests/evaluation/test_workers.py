@@ -53,6 +53,7 @@ def spec(lively: LoadedModel, tmp_path: Path) -> ModelSpec:
     return find(str(tmp_path / "model"))
 
 
+@pytest.mark.slow
 def test_several_make_what_one_makes(readout: Readout, spec: ModelSpec) -> None:
     asked = groups(steps=1)
     with worker_pool(spec, "cpu", 2) as see:
@@ -82,6 +83,7 @@ def test_a_worker_that_is_killed_is_told(spec: ModelSpec) -> None:
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.slow
 def test_what_a_worker_cannot_load_is_told_by_its_code(spec: ModelSpec) -> None:
     (Path(spec.files.base) / "transformer" / "config.json").unlink()
     with worker_pool(spec, "cpu", 1) as see, pytest.raises(OnestoryError) as fault:

@@ -58,6 +58,7 @@ def as_nobody() -> Iterator[None]:
         os.seteuid(0)
 
 
+@pytest.mark.slow
 def test_a_full_disk_at_every_change_leaves_whole_takes_and_a_way_on(memory_folder: Path) -> None:
     plan = plan_of(shot("opening"), shot("return"))
     whole = memory_folder / "whole"

@@ -53,13 +53,13 @@ def test_a_folder_of_clips_with_a_story(onestory: Onestory, story: Path, film_ru
     assert document["settings"] == [{"id": "beach", "shots": 2, "found": None, "likeness": None, "drift": drift}]
 
 
-@pytest.mark.parametrize(("out", "said"), [(".", '"." is a folder'), ("nowhere/e.json", 'no folder "nowhere"')])
+@pytest.mark.parametrize(("out", "said"), [(".", "Is a directory"), ("nowhere/e.json", "No such file or directory")])
 def test_a_place_that_takes_no_file_is_refused_before_anything_looks(
     onestory: Onestory, film_run: Path, out: str, said: str
 ) -> None:
     result = onestory("evaluate", film_run, *BLIND, "--out", out)
-    assert (result.exit, result.out) == (ExitCode.USAGE, "")
-    assert said in result.err
+    assert (result.exit, result.out) == (ExitCode.MACHINE, "")
+    assert f'"{out}" cannot be written: {said}' in result.err
 
 
 def test_weights_that_are_not_here_end_it_with_what_to_fetch(
@@ -80,10 +80,10 @@ def test_a_name_of_no_network_is_refused(onestory: Onestory, film_run: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("film.run", "--policies", "last"), '--policies is for a model, and "film.run" is a film'),
-        (("storyworld", "--detector", "none"), '--detector is for a film, and "storyworld" is a model'),
-        (("model", "--detector", "none"), '--detector is for a film, and "model" is a model'),
-        (("stock", "--detector", "none"), '--detector is for a film, and "stock" is a model'),
+        (("film.run", "--policies", "last"), '--policies applies to a model, and "film.run" is a film'),
+        (("storyworld", "--detector", "none"), '--detector applies to a film, and "storyworld" is a model'),
+        (("model", "--detector", "none"), '--detector applies to a film, and "model" is a model'),
+        (("stock", "--detector", "none"), '--detector applies to a film, and "stock" is a model'),
     ],
 )
 def test_options_of_the_other_kind_are_refused(
@@ -96,11 +96,11 @@ def test_options_of_the_other_kind_are_refused(
     assert said in result.err
 
 
-def test_what_is_left_out_is_told(onestory: Onestory, film_run: Path) -> None:
+def test_skipped_shots_are_reported(onestory: Onestory, film_run: Path) -> None:
     next(film_run.glob("shots/city/*/record.json")).write_text("{}")
     result = onestory("evaluate", film_run, *BLIND)
     assert result.exit is ExitCode.DONE
-    assert "left out, without a whole clip: city" in result.err
+    assert "skipped, no complete clip: city" in result.err
 
 
 def test_a_folder_of_nothing(onestory: Onestory, tmp_path: Path) -> None:
@@ -123,5 +123,5 @@ def test_an_export_for_vbench_refuses_what_it_would_not_do(
 ) -> None:
     result = onestory("evaluate", film_run, "--export-vbench", "export", *option)
     assert result.exit is ExitCode.USAGE
-    assert f"--export-vbench measures nothing: leave out {option[0]}" in result.err
+    assert f"--export-vbench measures nothing: remove {option[0]}" in result.err
     assert not Path("export").exists()

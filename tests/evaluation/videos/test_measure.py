@@ -83,6 +83,7 @@ def test_what_is_not_found_is_none_and_never_zero(
     assert [(item.id, item.found, item.likeness) for item in result.settings] == [("beach", 0, None), ("city", 1, None)]
 
 
+@pytest.mark.slow
 def test_where_nothing_looks_nobody_is_said_to_be_missing(
     film: MeasuredFilm, embedder: Embedder, sure_of_all: CharacterDetector
 ) -> None:

@@ -145,7 +145,7 @@ def test_a_run_directory_of_a_model_of_the_world(onestory: Onestory, story: Path
     measured = Path("film.run/report.html").read_text()
     assert onestory("report", film_run, "--scores", "scores.json").exit is ExitCode.DONE
     assert Path("film.run/report.html").read_text() == measured
-    assert "measured by the read-out of the storyworld" in measured
+    assert "measured by the readout of the storyworld" in measured
 
 
 @pytest.mark.parametrize("command", [("evaluate", "film.run", "--readout"), ("report", "film.run", "--identity")])
@@ -158,7 +158,7 @@ def test_another_film_is_not_asked_about(onestory: Onestory, film_run: Path, com
 def test_the_readout_looks_alone(onestory: Onestory, film_run: Path) -> None:
     result = onestory("evaluate", film_run, "--readout", "--detector", "none")
     assert result.exit is ExitCode.USAGE
-    assert "--readout looks alone" in result.err
+    assert "--readout replaces the networks" in result.err
 
 
 def test_scores_of_a_film_that_changed_are_refused(onestory: Onestory, film_run: Path) -> None:

@@ -102,7 +102,7 @@ def test_two_experts_have_an_adapter_each_and_one_selector(bases: Path, manifest
     high = trained(base, manifest, tmp_path / "high", expert="high", delta="lora")
     code, said = rendered(tmp_path / "half", high)
     assert code is ExitCode.MACHINE
-    assert 'has nothing for "transformer_2"' in said
+    assert 'no weights for "transformer_2"' in said
     both = trained(base, manifest, tmp_path / "low", expert="low", other_expert=str(high))
     weights = load_file(both / "adapter" / "adapter.safetensors")
     parts = {name.split(".")[0] for name in weights}
@@ -127,7 +127,7 @@ def test_an_adapter_of_another_base_is_refused(tiny_folder: Path, manifest: Path
 
     renamed = tmp_path / "renamed"
     shutil.copytree(tiny_folder, renamed)
-    assert 'for the base "tiny-model", and "renamed" is another' in refusal(renamed)
+    assert 'was trained for "tiny-model", not for "renamed"' in refusal(renamed)
     config = json.loads((renamed / "transformer" / "config.json").read_text())
     other = tmp_path / "other" / "tiny-model"
     shutil.copytree(tiny_folder, other)
@@ -152,7 +152,7 @@ def test_what_is_loaded_is_what_was_trained(tiny_folder: Path, manifest: Path, t
     (folder / "adapter" / "config.json").write_text(
         (folder / "adapter" / "config.json").read_text().replace('"rank": 2', '"rank": 3')
     )
-    with pytest.raises(OnestoryError, match="cannot be read"):
+    with pytest.raises(OnestoryError, match="cannot read the weights"):
         load_model(find(str(folder)), "cpu")
 
 
