@@ -31,11 +31,11 @@ SECONDS = 30.0  # in which a process that was told to leave is gone
 
 HIRE = """
 import multiprocessing, sys
-from onestory_cli.evaluation.workers import crew
+from onestory_cli.evaluation.workers import worker_pool
 from onestory_cli.models.catalog import find
-from tests.evaluation.test_crew import groups
+from tests.evaluation.test_workers import groups
 
-with crew(find(sys.argv[1]), "cpu", 2) as see:
+with worker_pool(find(sys.argv[1]), "cpu", 2) as see:
     next(iter(see(groups(steps=1))))
     print(*(child.pid for child in multiprocessing.active_children()), flush=True)
     list(see(groups(steps=100_000)))
