@@ -146,7 +146,7 @@ def test_version_2_trains_at_a_stride_of_16(tmp_path: Path) -> None:
     train(path, tmp_path / "out")
     model = load_model(find(str(tmp_path / "out" / "model")), "cpu")
     made = generate_shot(model, job_of(model.spec, shot="opening"), MemoryBank(channels=6, height=2, width=2))
-    assert made.pixels_PHWC.shape == (5, 32, 32, 3)
+    assert made.decode().shape == (5, 32, 32, 3)
     assert made.latents_CTHW.shape == (6, 2, 2, 2)
     assert model.spec.size_multiple == 32
     assert {"kite", "sunset"} <= {*(model.spec.words or ())}
