@@ -80,10 +80,10 @@ def test_a_name_of_no_network_is_refused(onestory: Onestory, film_run: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("film.run", "--policies", "last"), '--policies applies to a model, and "film.run" is a film'),
-        (("storyworld", "--detector", "none"), '--detector applies to a film, and "storyworld" is a model'),
-        (("model", "--detector", "none"), '--detector applies to a film, and "model" is a model'),
-        (("stock", "--detector", "none"), '--detector applies to a film, and "stock" is a model'),
+        (("film.run", "--policies", "last"), '--policies applies to a model, but "film.run" is a film'),
+        (("storyworld", "--detector", "none"), '--detector applies to a film, but "storyworld" is a model'),
+        (("model", "--detector", "none"), '--detector applies to a film, but "model" is a model'),
+        (("stock", "--detector", "none"), '--detector applies to a film, but "stock" is a model'),
     ],
 )
 def test_options_of_the_other_kind_are_refused(

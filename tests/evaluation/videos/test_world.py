@@ -20,6 +20,7 @@ from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.vocabulary import WORDS
 from onestory_cli.storyworld.world import Actor, CharacterLook, WorldConfig, WorldPlace, WorldShot
 from tests.commands.conftest import Onestory
+from tests.commands.conftest import _render_film as render_film
 
 RED, BLUE = (CharacterLook(species="fox", colour=colour) for colour in ("red", "blue"))
 BEACH = WorldPlace(setting="beach", accent_colour="green", accent_x=0.2, sun_x=0.7, layout_seed=1)
@@ -134,10 +135,13 @@ def test_a_look_has_one_species_that_no_other_has() -> None:
     assert species_of(["a red fox", "a blue fox", "a frog"]) == ["", "", "frog"]
 
 
-def test_a_run_directory_of_a_model_of_the_world(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_a_run_directory_of_a_model_of_the_world(onestory: Onestory, story: Path) -> None:
+    film_run = Path("film.run")
+    render_film(film_run)  # not the shared film: a run names the folder of its model, and this test changes the card
     card = json.loads(Path("model/onestory.json").read_text())
     Path("model/onestory.json").write_text(json.dumps({**card, "words": list(WORDS)}))
     result = onestory("evaluate", film_run, "--readout", "--json", "--out", "scores.json")
+    assert result.exit is ExitCode.DONE, result.err
     assert (result.exit, result.json) == (ExitCode.DONE, json.loads(Path("scores.json").read_text()))
     assert result.json["provenance"]["networks"]["readout"]["fingerprint"]
     assert [[*shot["identity"]] for shot in result.json["shots"]] == [["fox"], [], ["fox"]]
