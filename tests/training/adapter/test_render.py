@@ -132,7 +132,7 @@ def test_an_adapter_of_another_base_is_refused(tiny_folder: Path, manifest: Path
     other = tmp_path / "other" / "tiny-model"
     shutil.copytree(tiny_folder, other)
     WanTransformer3DModel.from_config({**config, "ffn_dim": 48}).save_pretrained(other / "transformer")
-    assert '"tiny-model" has weights of other shapes' in refusal(other)
+    assert 'does not fit the shapes of "tiny-model"' in refusal(other)
     moved = tmp_path / "moved" / "tiny-model"
     shutil.copytree(tiny_folder, moved)
     (model / "onestory.json").write_text(json.dumps({**card, "base": str(moved)}))
