@@ -45,8 +45,8 @@ OWN_BASE = "."  # `base` of a card: the folder's own parts, read as a stock diff
 WITH_ADAPTER: dict[str, Any] = {"levels": LEVELS, "policy": "adaptive", "memory_frames": 6, "budget": 1.0}
 
 
-def find(model: str, beside: Path | None = None) -> ModelSpec:
-    """The spec of what `model:` names; a relative path is looked up in the folder `beside` first.
+def find(model: str, relative_to: Path | None = None) -> ModelSpec:
+    """The spec of what `model:` names; a relative path is looked up in the folder `relative_to` first.
 
     Raises:
         OnestoryError: M501 for an unknown name, M502 for a folder or file that is not a model, M509 for a hub id that
@@ -56,7 +56,7 @@ def find(model: str, beside: Path | None = None) -> ModelSpec:
         return read_card(EMBEDDED[model], name=model)
     if model in BASES:
         return _with_base(BASES[model])
-    for path in ((beside or Path()) / model, Path(model)):
+    for path in ((relative_to or Path()) / model, Path(model)):
         if path.is_dir() or is_weights_file(path):
             return _read(path, name=model)
     if is_repo(model):
@@ -151,7 +151,7 @@ def read_card(folder: Path, *, name: str) -> ModelSpec:
 
 def _on_base(folder: Path, card: Mapping[str, Any], fields: dict[str, Any]) -> ModelSpec:
     """The base that a card names, changed by the card's fields, with the folder's adapter and single files."""
-    base = read_stock(folder, name=OWN_BASE) if card["base"] == OWN_BASE else find(card["base"], beside=folder)
+    base = read_stock(folder, name=OWN_BASE) if card["base"] == OWN_BASE else find(card["base"], relative_to=folder)
     adapter = folder / "adapter"
     if adapter.is_dir():
         fields = {**WITH_ADAPTER, **fields, "adapter": str(adapter)}

@@ -120,7 +120,7 @@ def _model_of(story: Story, key: Literal["model", "first_shot_model"], allow_out
         if not allow_outside and name not in CATALOG:
             _refuse_outside(folder, name)
             _refuse_outside(folder, *_paths_in_card(folder / name))
-        spec = find(name, beside=folder)
+        spec = find(name, relative_to=folder)
     except OnestoryError as fault:
         fault.place = fault.place or story.places.get(key)
         raise

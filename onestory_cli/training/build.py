@@ -81,13 +81,13 @@ def build_model(recipe: Recipe, words: Sequence[str], known: Sequence[str] | Non
     )
 
 
-def continue_model(recipe: Recipe, beside: Path) -> LoadedModel:
+def continue_model(recipe: Recipe, relative_to: Path) -> LoadedModel:
     """The model that `start` names, ready to train, with the name and the sampling defaults of the recipe.
 
     Raises:
         OnestoryError: what `find` and `load_model` raise; T601 for a model that reads no context tokens.
     """
-    spec = find(recipe.start, beside=beside)
+    spec = find(recipe.start, relative_to=relative_to)
     if spec.remembers != "context" or spec.experts > 1:
         reason = f'start: "{recipe.start}" has no memory adapter, or more than one expert'
         raise OnestoryError("T601", reason, help="name a model that `onestory train` wrote")

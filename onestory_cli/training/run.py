@@ -54,7 +54,7 @@ def train(
         raise OnestoryError("T601", f'{recipe_path}: no stage "{stage}"', help=hint, exit=ExitCode.USAGE)
     folder.mkdir(parents=True, exist_ok=True)
     if recipe.start:
-        model = continue_model(recipe, beside=recipe_path.parent)
+        model = continue_model(recipe, relative_to=recipe_path.parent)
     else:
         model = build_model(recipe, words_of(recipe.world.version), known_words(world_config(recipe.world)))
     model.to(torch.device(device))

@@ -145,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _planned(file: Path, device: str) -> tuple[Plan, LoadedModel]:
     story, _ = load_story(file)
-    spec = find(story.model, beside=file.parent)
+    spec = find(story.model, relative_to=file.parent)
     plan, _ = make_plan(story, spec, model_fingerprint=fingerprint(spec.files.base))
     return plan, load_model(spec, device)
 

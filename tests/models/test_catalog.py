@@ -26,7 +26,7 @@ def write(folder: Path, card: object) -> Path:
 
 def test_a_folder_with_a_card_is_a_model(tmp_path: Path, card: dict[str, object]) -> None:
     folder = write(tmp_path / "mine", {**card, "words": ["fox", "beach"]})
-    spec = find("mine", beside=tmp_path)
+    spec = find("mine", relative_to=tmp_path)
     assert (spec.name, spec.files.base, spec.files.adapter) == ("mine", str(folder), str(folder / "adapter"))
     assert spec.words == ("fox", "beach")
     assert spec.levels == LEVELS
@@ -35,7 +35,7 @@ def test_a_folder_with_a_card_is_a_model(tmp_path: Path, card: dict[str, object]
 
 def test_a_card_can_define_levels(tmp_path: Path, card: dict[str, object]) -> None:
     write(tmp_path / "mine", {**card, "levels": [{"name": "only", "patch": 4}]})
-    assert find("mine", beside=tmp_path).levels == (Level(name="only", patch=4),)
+    assert find("mine", relative_to=tmp_path).levels == (Level(name="only", patch=4),)
 
 
 def test_sizes_follow_from_the_strides() -> None:
@@ -46,7 +46,7 @@ def test_sizes_follow_from_the_strides() -> None:
 
 def test_an_unknown_name_suggests_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(OnestoryError) as caught:
-        find("storyword", beside=tmp_path)
+        find("storyword", relative_to=tmp_path)
     assert caught.value.code == "M501"
     assert caught.value.help.startswith('did you mean "storyworld"? `onestory models` lists the names')
 
@@ -56,12 +56,12 @@ def test_an_invalid_card_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / CARD).write_text(text)
     with pytest.raises(OnestoryError) as caught:
-        find("mine", beside=tmp_path)
+        find("mine", relative_to=tmp_path)
     assert (caught.value.code, caught.value.exit) == ("M502", ExitCode.MACHINE)
 
 
 def test_a_folder_without_a_card_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     with pytest.raises(OnestoryError, match="is missing") as caught:
-        find("mine", beside=tmp_path)
+        find("mine", relative_to=tmp_path)
     assert caught.value.code == "M502"

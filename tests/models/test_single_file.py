@@ -34,7 +34,7 @@ def write(path: Path, shape: TransformerShape, prefix: str = "") -> Path:
 @pytest.mark.parametrize("prefix", ["", "diffusion_model.", "model.diffusion_model."])
 def test_the_shapes_identify_the_row(tmp_path: Path, shape: TransformerShape, prefix: str) -> None:
     path = write(tmp_path / "wan2.1.safetensors", shape, prefix)
-    spec = find("wan2.1.safetensors", beside=tmp_path)
+    spec = find("wan2.1.safetensors", relative_to=tmp_path)
     assert (spec.files.hub, spec.files.transformer_file, spec.files.path) == (
         ROWS[shape].files.hub,
         str(path),
@@ -66,7 +66,7 @@ def test_a_single_i2v_expert_is_refused(tmp_path: Path) -> None:
 def test_a_pickle_is_refused_without_reading_it(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"cos\nsystem\n")
     with pytest.raises(OnestoryError) as caught:
-        find(name, beside=tmp_path)
+        find(name, relative_to=tmp_path)
     assert caught.value.code == "M511"
 
 
@@ -78,7 +78,7 @@ def test_a_card_combines_a_single_file_with_a_base(tmp_path: Path, base_folder: 
     folder.mkdir()
     save_file(changed, folder / "wan.safetensors")
     (folder / CARD).write_text(json.dumps({"base": str(base), "transformer": "wan.safetensors"}))
-    spec = find("mine", beside=tmp_path)
+    spec = find("mine", relative_to=tmp_path)
     require_weights(spec)
     assert (spec.width, spec.files.path, spec.files.base) == (64, str(folder), str(base))
     assert fingerprint_of(spec) != fingerprint_of(find(str(base)))

@@ -20,11 +20,11 @@ from onestory_cli.training.adapter.recipe import AdapterRecipe
 MOST_TIMES = 32  # places within a shot that the selector tells apart
 
 
-def build_adapter(recipe: AdapterRecipe, base: Base, *, frozen: torch.dtype, beside: Path) -> AdapterModel:
+def build_adapter(recipe: AdapterRecipe, base: Base, *, frozen: torch.dtype, relative_to: Path) -> AdapterModel:
     """The base's transformer and VAE with a fresh adapter, drawn from the recipe's seed; without text encoder.
 
     `frozen` is the dtype of frozen weights; trainable ones are in float32. If the other one of two experts has an
-    adapter already, its selector is used; its folder is relative to `beside`.
+    adapter already, its selector is used; its folder is relative to `relative_to`.
     """
     torch.manual_seed(recipe.seed)
     transformer = base.transformer(torch.float32 if recipe.delta == "full" else frozen)
@@ -49,7 +49,7 @@ def build_adapter(recipe: AdapterRecipe, base: Base, *, frozen: torch.dtype, bes
         )
     )
     if recipe.other_expert:
-        selector = load_selector(beside / recipe.other_expert / "adapter").requires_grad_(False)
+        selector = load_selector(relative_to / recipe.other_expert / "adapter").requires_grad_(False)
     for module in (transformer, selector, conditioner):
         module.to(base.device)
     denoiser = Denoiser(

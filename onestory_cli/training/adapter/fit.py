@@ -33,7 +33,7 @@ def fit(recipe: AdapterRecipe, path: Path, adapter: Path) -> Fit:
     Raises:
         OnestoryError: T601 for sizes or an expert that the base does not have, M5xx for a base that is not there.
     """
-    spec = find(recipe.base, beside=path.parent)
+    spec = find(recipe.base, relative_to=path.parent)
     if faults := [*incompatibilities(recipe, spec)]:
         help = f"the base {spec.name} makes {spec.width}x{spec.height} and {spec.frames} frames"
         raise OnestoryError("T601", f"{path}: {'; '.join(faults)}", help=help)

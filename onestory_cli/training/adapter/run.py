@@ -46,9 +46,9 @@ def train_adapter(path: Path, folder: Path, emit: Emit = ignore, *, device: str 
     emit = emit if accelerator.is_main_process else ignore
     base = Base(wanted.spec, accelerator.device, wanted.part)
     cache = path.parent / recipe.cache if recipe.cache else folder / "cache"
-    shots = _encoded(recipe, base, accelerator, cache, emit, beside=path.parent)
+    shots = _encoded(recipe, base, accelerator, cache, emit, relative_to=path.parent)
     frozen = torch.bfloat16 if recipe.dtype == "bfloat16" and accelerator.device.type == "cuda" else torch.float32
-    model = build_adapter(recipe, base, frozen=frozen, beside=path.parent)
+    model = build_adapter(recipe, base, frozen=frozen, relative_to=path.parent)
     trainer = AdapterTrainer(recipe, model, shots, accelerator, folder, emit, noise=(wanted.least, wanted.most))
     trainer.run()
     weights = trainer.state.averaged()
@@ -94,14 +94,14 @@ def open_accelerator(recipe: AdapterRecipe, folder: Path, device: str) -> Accele
 
 
 def _encoded(
-    recipe: AdapterRecipe, base: Base, accelerator: Accelerator, cache: Path, emit: Emit, *, beside: Path
+    recipe: AdapterRecipe, base: Base, accelerator: Accelerator, cache: Path, emit: Emit, *, relative_to: Path
 ) -> Shots:
     """The recipe's shots, all that is read of them in the cache; every process encodes its share."""
     spec = base.spec
     format = VideoFormat(width=spec.width, height=spec.height, frames=spec.frames, fps=spec.fps)
     share = WorkSplit(index=accelerator.process_index, count=accelerator.num_processes)
     with accelerator.main_process_first():  # it reads the videos' bytes, the others what it made of them
-        source = open_source(recipe.data, format, beside=beside, cache=cache, emit=emit)
+        source = open_source(recipe.data, format, relative_to=relative_to, cache=cache, emit=emit)
         keys = Keys(
             source=source,
             format=format,

@@ -57,8 +57,8 @@ class ShotSource(Protocol):
         """The frames (P, H, W, 3) of a shot."""
 
 
-def open_source(data: AdapterData, format: VideoFormat, *, beside: Path, cache: Path, emit: Emit) -> ShotSource:
-    """Open the source that a recipe names; paths are relative to the folder `beside`.
+def open_source(data: AdapterData, format: VideoFormat, *, relative_to: Path, cache: Path, emit: Emit) -> ShotSource:
+    """Open the source that a recipe names; paths are relative to the folder `relative_to`.
 
     Raises:
         OnestoryError: T601 where the storyworld cannot draw the format, T602 for a manifest that cannot be used, T603
@@ -67,7 +67,7 @@ def open_source(data: AdapterData, format: VideoFormat, *, beside: Path, cache: 
     if data.storyworld:
         return WorldSource(data.storyworld, format)
     assert data.manifest is not None
-    videos = read_manifest(beside / data.manifest)
+    videos = read_manifest(relative_to / data.manifest)
     if missing := [video for video in videos if not video.path.is_file()]:
         raise Findings(tuple(_not_there(video) for video in missing[:200]))
     return ManifestSource(_long_enough(videos, format, data.short, emit), format, cache / "digests.json")

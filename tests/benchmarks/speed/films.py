@@ -48,7 +48,7 @@ def film(way: Way, story: Path, device: str) -> Film:
 
 def plan_of(story: Path) -> Plan:
     parsed, _ = load_story(story)
-    plan, _ = make_plan(parsed, find(parsed.model, beside=story.parent), model_fingerprint="speed")
+    plan, _ = make_plan(parsed, find(parsed.model, relative_to=story.parent), model_fingerprint="speed")
     return plan
 
 

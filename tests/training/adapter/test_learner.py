@@ -31,7 +31,7 @@ def model(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> AdapterMo
     path = write_recipe(folder / "recipe.yaml", write_base(folder / "ti2v", "ti2v"), manifest, delta="full")
     recipe = read_adapter_recipe(path)
     base = Base(fit(recipe, path, folder / "adapter").spec, torch.device("cpu"))
-    return build_adapter(recipe, base, frozen=torch.float32, beside=folder)
+    return build_adapter(recipe, base, frozen=torch.float32, relative_to=folder)
 
 
 @pytest.fixture

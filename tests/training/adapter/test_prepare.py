@@ -31,7 +31,7 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Base]:
 
 @pytest.fixture
 def source(manifest: Path, tmp_path: Path) -> ShotSource:
-    return open_source(AdapterData(manifest=str(manifest)), FORMAT, beside=tmp_path, cache=tmp_path, emit=ignore)
+    return open_source(AdapterData(manifest=str(manifest)), FORMAT, relative_to=tmp_path, cache=tmp_path, emit=ignore)
 
 
 class Silent:

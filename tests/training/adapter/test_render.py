@@ -164,7 +164,7 @@ def test_a_fresh_adapter_gives_the_bases_own_tokens_at_constant_input(
     path = write_recipe(tmp_path / "recipe.yaml", bases / family, manifest)
     recipe = read_adapter_recipe(path)
     base = Base(fit(recipe, path, tmp_path / "adapter").spec, CPU)
-    model = build_adapter(recipe, base, frozen=torch.float32, beside=tmp_path)
+    model = build_adapter(recipe, base, frozen=torch.float32, relative_to=tmp_path)
     conditioner, embed = model.conditioner, model.transformer.patch_embedding
     assert isinstance(conditioner, AdaptiveConditioner)
     assert embed.weight.data_ptr() not in {item.data_ptr() for item in conditioner.parameters()}
@@ -182,7 +182,7 @@ def test_a_fresh_adapter_changes_nothing_of_the_base(tiny_folder: Path, manifest
     path = write_recipe(tmp_path / "recipe.yaml", tiny_folder, manifest, delta="lora")
     recipe = read_adapter_recipe(path)
     base = Base(fit(recipe, path, tmp_path / "adapter").spec, CPU)
-    adapted = build_adapter(recipe, base, frozen=torch.float32, beside=tmp_path).transformer
+    adapted = build_adapter(recipe, base, frozen=torch.float32, relative_to=tmp_path).transformer
     inputs = (torch.randn(1, 16, 2, 8, 8), torch.tensor([500.0]), torch.randn(1, 4, 16))
     with torch.no_grad():
         assert torch.equal(adapted(*inputs).sample, base.transformer(torch.float32)(*inputs).sample)

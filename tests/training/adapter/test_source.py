@@ -22,7 +22,7 @@ def opened(
     data: AdapterData, tmp_path: Path, format: VideoFormat = FORMAT, heard: list[Event] | None = None
 ) -> ShotSource:
     emit = ignore if heard is None else heard.append
-    return open_source(data, format, beside=tmp_path, cache=tmp_path / "cache", emit=emit)
+    return open_source(data, format, relative_to=tmp_path, cache=tmp_path / "cache", emit=emit)
 
 
 def with_lines(manifest: Path, tmp_path: Path, *, lengths: list[list[float]]) -> AdapterData:
