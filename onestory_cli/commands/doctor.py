@@ -16,7 +16,7 @@ from onestory_cli.errors import ExitCode
 from onestory_cli.rendering.feasibility import Feasibility, check_feasibility
 
 if TYPE_CHECKING:
-    from onestory_cli.models.offload.estimate import MemoryEstimate
+    from onestory_cli.models.offload.estimate import Candidate, MemoryEstimate
     from onestory_cli.rendering.feasibility import DiskSpace, ModelFeasibility, RenderTime
 
 
@@ -31,6 +31,9 @@ def command(
     vram: Annotated[
         str | None, option("--vram", metavar="SIZE", help="With STORY: assume a GPU with this much memory.")
     ] = None,
+    ram: Annotated[
+        str | None, option("--ram", metavar="SIZE", help="With STORY: assume a machine with this much memory.")
+    ] = None,
     allow_outside: AllowOutside = False,
     json: Json = False,
 ) -> ExitCode:
@@ -39,7 +42,9 @@ def command(
     screen.note("checking (importing torch takes some seconds) ...", style="dim")
     checks, fit = list(check_machine()), None
     if story is not None:
-        fit = check_feasibility(story, run=run, profile=profile, device=device, vram=vram, allow_outside=allow_outside)
+        fit = check_feasibility(
+            story, run=run, profile=profile, device=device, vram=vram, ram=ram, allow_outside=allow_outside
+        )
         checks += feasibility_checks(fit)
     able = all(check.ok or check.optional for check in checks)
     if json:
@@ -69,8 +74,7 @@ def feasibility_checks(fit: Feasibility) -> Iterator[MachineCheck]:
     for model in fit.models:
         yield _weights(model)
         if outlook := model.outlook:
-            name = f"memory for {model.spec.name}"
-            yield MachineCheck(name=name, ok=outlook.fits, found=_memory(outlook), help=_advice(outlook))
+            yield from _memory(outlook)
     if fit.disk:  # only for a story, which has a run directory
         yield _disk(fit.disk)
         yield _time(fit.time)
@@ -84,34 +88,38 @@ def _weights(model: ModelFeasibility) -> MachineCheck:
     return MachineCheck(name=name, ok=False, found=model.lacks.message + size, help=model.lacks.help)
 
 
-def _memory(outlook: MemoryEstimate) -> str:
+def _memory(outlook: MemoryEstimate) -> Iterator[MachineCheck]:
+    """GPU memory and RAM, each judged alone; both name the execution config that a render would choose."""
+    if outlook.gpu:
+        help = "" if outlook.chosen else f"use {_SMALLER}, or a .gguf file of this model"
+        yield MachineCheck(name=f"VRAM for {outlook.model}", ok=bool(outlook.chosen), found=_vram(outlook), help=help)
+    help = "" if outlook.ram_fits else f"use a machine with more RAM, {_SMALLER}, or fp8 or .gguf files of this model"
+    yield MachineCheck(name=f"RAM for {outlook.model}", ok=outlook.ram_fits, found=_ram(outlook), help=help)
+
+
+_SMALLER = "a smaller size, fewer frames, a smaller model"
+
+
+def _vram(outlook: MemoryEstimate) -> str:
     """The chosen execution config and its memory, and by how much those before it exceed the GPU."""
-    last, usable = outlook.ways[-1], _gb(outlook.usable)
-    if outlook.loading > outlook.host:
-        needed = f"needs {_gb(outlook.loading)} of RAM while loading; this machine has {_gb(outlook.host)}"
-        return f"{needed}. {_on_gpu(outlook)}" if outlook.gpu and outlook.chosen else needed
-    if not outlook.gpu:
-        return f"{_gb(last.machine)} of {usable} usable RAM, without a GPU"
-    before = [f"{_config(way.fitting)} needs {_gb(way.card)}" for way in outlook.ways[:-1]]
+    way, usable = outlook.way, _gb(outlook.usable)
     if outlook.chosen is None:
-        config = f"{_config(last.fitting)} needs {_gb(last.card)}"
-        return f"no offload or quantization fits into {usable} of the GPU; {config}"
-    chosen = f"{_config(outlook.chosen)}: {_gb(last.card)} of {usable} on the GPU, {_gb(last.machine)} of RAM"
-    return "; ".join([chosen, *before])
+        return f"no offload or quantization fits into {usable}; {_config(way)} needs {_gb(way.card)}"
+    before = [f"{_config(item)} needs {_gb(item.card)}" for item in outlook.ways if item.card > outlook.usable]
+    return "; ".join([f"{_config(way)}: {_gb(way.card)} of {usable} usable", *before])
 
 
-def _on_gpu(outlook: MemoryEstimate) -> str:
-    return f"In {_gb(outlook.usable)} of GPU memory it would run with {_config(outlook.chosen or '')}."
+def _ram(outlook: MemoryEstimate) -> str:
+    """Host memory while loading and while rendering, with the chosen execution config."""
+    way, machine = outlook.way, f"this machine has {_gb(outlook.host)}"
+    if not outlook.gpu:
+        return f"{_gb(way.machine)} while rendering without a GPU, {_gb(outlook.loading)} while loading; {machine}"
+    rendering = f"{_gb(way.machine)} while rendering with {_config(way)}"
+    return f"{_gb(outlook.loading)} while loading, {rendering}; {machine}"
 
 
-def _config(fitting: str) -> str:
-    return "no offload" if fitting == "none" else fitting
-
-
-def _advice(outlook: MemoryEstimate) -> str:
-    if outlook.fits:
-        return ""
-    return "use a smaller size, fewer frames, a smaller model, or a .gguf file of this model"
+def _config(way: Candidate) -> str:
+    return "no offload" if way.fitting == "none" else way.fitting
 
 
 def memory_table(outlook: MemoryEstimate) -> tuple[Sequence[str], list[tuple[str, str]]]:

@@ -34,19 +34,28 @@ def require_weights(spec: ModelSpec) -> None:
     Raises:
         OnestoryError: M509 for weights to download, M503 for files missing from a folder, M511 for pickles.
     """
+    if not spec.files.base:
+        raise not_downloaded(spec.name, spec.files.hub)
+    require_files(spec)
+    if _lacks_scorer(spec):
+        raise _no_scorer(spec)
+
+
+def require_files(spec: ModelSpec) -> None:
+    """Refuse a model whose folder or single files are incomplete. Weights that are still to download are not missing.
+
+    Raises:
+        OnestoryError: M509 for an incomplete download, M503 for files missing from a folder, M511 for pickles.
+    """
     base, hub = spec.files.base, spec.files.hub
-    if not base:
-        raise not_downloaded(spec.name, hub)
-    if is_stock(Path(base)) and (pickles := _not_replaced(spec, pickled_parts(Path(base)))):
+    if base and is_stock(Path(base)) and (pickles := _not_replaced(spec, pickled_parts(Path(base)))):
         raise OnestoryError(
             "M511",
             f'the weights of "{spec.name}" are pickles ({pickles[0]}); opening a pickle can run any code',
             help="download them as .safetensors, or convert them on a machine where you trust them",
             exit=ExitCode.MACHINE,
         )
-    if missing := missing_weights(spec):
-        if missing == (spec.scorer,):
-            raise _no_scorer(spec)
+    if missing := missing_files(spec):
         if hub:
             raise not_downloaded(spec.name, hub, missing[0])
         message = f'weights of "{spec.name}" are missing or damaged: {", ".join(missing)}'
@@ -66,9 +75,17 @@ def _no_scorer(spec: ModelSpec) -> OnestoryError:
 
 def missing_weights(spec: ModelSpec) -> tuple[str, ...]:
     """The parts that a model needs and this machine does not have; includes the scorer if the policy reads scores."""
+    files = missing_files(spec)
+    return (*files, spec.scorer) if _lacks_scorer(spec) else files
+
+
+def missing_files(spec: ModelSpec) -> tuple[str, ...]:
+    """Files that a model's folder or card names and that are missing or damaged; none before the base is downloaded."""
+    single = [item for item in (spec.files.transformer_file, spec.files.transformer_2_file) if item]
+    missing = tuple(item for item in single if not Path(item).is_file())
     base = Path(spec.files.base)
-    parts = _not_replaced(spec, missing_parts(base)) if is_stock(base) else ()
-    return (*parts, spec.scorer) if _lacks_scorer(spec) else parts
+    parts = _not_replaced(spec, missing_parts(base)) if spec.files.base and is_stock(base) else ()
+    return (*parts, *missing)
 
 
 def _lacks_scorer(spec: ModelSpec) -> bool:

@@ -86,17 +86,17 @@ def plan_story(
 
     Raises:
         Findings: what the model cannot do, including warnings.
-        OnestoryError: the model is not found, or `until` is not a shot.
+        OnestoryError: the model is not found or its folder lacks files, or `until` is not a shot.
     """
     from onestory_cli.models.fingerprint import fingerprint_of
     from onestory_cli.planning.assets import with_loras
     from onestory_cli.planning.jobs import FirstShotModel
     from onestory_cli.planning.planner import make_plan
 
-    spec = with_loras(_model_of(story, "model", allow_outside), story)
+    spec = with_loras(_model_of(story, "model", allow_outside, whole=fingerprint), story)
     first_shot_model = None
     if story.first_shot_model:
-        first = _model_of(story, "first_shot_model", allow_outside)
+        first = _model_of(story, "first_shot_model", allow_outside, whole=fingerprint)
         first_shot_model = FirstShotModel(spec=first, fingerprint=fingerprint_of(first) if fingerprint else "")
     return make_plan(
         story,
@@ -107,12 +107,18 @@ def plan_story(
     )
 
 
-def _model_of(story: Story, key: Literal["model", "first_shot_model"], allow_outside: bool) -> ModelSpec:
+def _model_of(
+    story: Story, key: Literal["model", "first_shot_model"], allow_outside: bool, *, whole: bool
+) -> ModelSpec:
     """The model that a story names under `key`; errors point to that key.
 
+    With `whole`, a model folder or file must be complete. Weights to download may be missing: a plan needs none.
+
     Raises:
-        OnestoryError: S155 if it is outside the story's folder and the working directory, and all that `find` raises.
+        OnestoryError: S155 if it is outside the story's folder and the working directory, and all that `find` and
+            `require_files` raise.
     """
+    from onestory_cli.models.availability import require_files
     from onestory_cli.models.catalog import CATALOG, find
 
     folder, name = Path(story.path).parent, str(getattr(story, key))
@@ -121,6 +127,8 @@ def _model_of(story: Story, key: Literal["model", "first_shot_model"], allow_out
             _refuse_outside(folder, name)
             _refuse_outside(folder, *_paths_in_card(folder / name))
         spec = find(name, relative_to=folder)
+        if whole and spec.files.path:
+            require_files(spec)
     except OnestoryError as fault:
         fault.place = fault.place or story.places.get(key)
         raise

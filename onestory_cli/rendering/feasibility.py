@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +69,10 @@ class Feasibility:
 
     def as_json(self) -> dict[str, object]:
         return {
-            "models": [{**asdict(outlook), "fits": outlook.fits} for outlook in self.outlooks],
+            "models": [
+                {**asdict(outlook), "ram": outlook.ram, "ram_fits": outlook.ram_fits, "fits": outlook.fits}
+                for outlook in self.outlooks
+            ],
             "disk": asdict(self.disk) if self.disk else None,
             "seconds": asdict(self.time) if self.time else None,
         }
@@ -82,17 +85,18 @@ def check_feasibility(
     profile: str | None,
     device: str,
     vram: str | None,
+    ram: str | None = None,
     allow_outside: bool,
 ) -> Feasibility:
     """Estimate whether a story file, or one shot of a model, fits this machine.
 
-    `vram` is the memory of a GPU to assume instead of the one here, such as "24GB".
+    `vram` is the memory of a GPU to assume instead of the one here, such as "24GB"; `ram` that of the machine.
 
     Raises:
         Findings: the errors of the story.
-        OnestoryError: there is no such story, model or device, or `vram` is not a size.
+        OnestoryError: there is no such story, model or device, or `vram` or `ram` is not a size.
     """
-    card = _card(device, vram)
+    card = _card(device, vram, ram)
     plan = _plan(Path(story), profile, allow_outside) if _is_story(story) else None
     models = tuple(_model(spec, work, card) for spec, work in (_of_plan(plan) if plan else _of_model(story)))
     if plan is None:
@@ -137,16 +141,18 @@ def _work(job: ShotJob) -> Workload:
     return Workload(frames=job.frames, width=job.width, height=job.height, noise=tokens.noise, context=tokens.context)
 
 
-def _card(device: str, vram: str | None) -> DeviceMemory:
+def _card(device: str, vram: str | None, ram: str | None) -> DeviceMemory:
     from onestory_cli.models.load import pick_device
     from onestory_cli.models.offload.apply import device_memory
-    from onestory_cli.models.offload.config import DeviceMemory, parse_size
+    from onestory_cli.models.offload.config import parse_size
 
-    memory = parse_size(vram) if vram else None
+    memory, host = (parse_size(size) if size else None for size in (vram, ram))
     card = device_memory(pick_device(device), memory)
+    if host is not None:
+        card = replace(card, host=host, memory=card.memory if card.gpu else host)
     if card.gpu or memory is None:
         return card
-    return DeviceMemory(memory=memory, host=card.host, packages=card.packages)
+    return replace(card, memory=memory, gpu=True)
 
 
 def _model(spec: ModelSpec, work: Workload, card: DeviceMemory) -> ModelFeasibility:

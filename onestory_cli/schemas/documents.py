@@ -175,8 +175,10 @@ OUTLOOK = obj(
     ways=array(
         obj(fitting=TEXT, card=INTEGER, machine=INTEGER, fits=BOOLEAN), "The candidates, down to the chosen one."
     ),
-    chosen=nullable(TEXT, "What `--vram auto` chooses; null if nothing fits."),
-    fits=BOOLEAN,
+    chosen=nullable(TEXT, "What `--vram auto` chooses, given enough host memory; null if nothing fits the GPU."),
+    ram=described(INTEGER, "Host memory needed at most, in bytes."),
+    ram_fits=BOOLEAN,
+    fits=described(BOOLEAN, "Whether GPU and host memory suffice."),
 )
 FIT = obj(
     models=array(OUTLOOK, "The models whose sizes are known."),

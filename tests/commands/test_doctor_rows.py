@@ -29,7 +29,9 @@ OUTLOOK = MemoryEstimate(
     ways=(WHOLE, TILED),
     chosen="vae tiling",
 )
-NO_WAY = replace(OUTLOOK, ways=(WHOLE, replace(TILED, fits=False)), chosen=None)
+NO_WAY = replace(OUTLOOK, usable=5 * GB, ways=(WHOLE, replace(TILED, fits=False)), chosen=None)
+LITTLE_RAM = replace(OUTLOOK, host=3 * GB)
+OFFLOADED = replace(OUTLOOK, host=8 * GB, ways=(WHOLE, replace(TILED, machine=10 * GB, fits=False)))
 ON_CPU = replace(OUTLOOK, gpu=False, ways=(replace(TILED, fitting="none"),), chosen="none")
 
 
@@ -44,28 +46,43 @@ def check(fit: Feasibility, name: str) -> MachineCheck:
 @pytest.mark.parametrize(
     ("outlook", "ok", "text"),
     [
-        (
-            OUTLOOK,
-            True,
-            "vae tiling: 6.0 GB of 7.0 GB on the GPU, 2.0 GB of RAM; no offload needs 20.0 GB",
-        ),
-        (NO_WAY, False, "no offload or quantization fits into 7.0 GB of the GPU; vae tiling needs 6.0 GB"),
-        (ON_CPU, True, "2.0 GB of 7.0 GB usable RAM, without a GPU"),
-        (
-            replace(OUTLOOK, host=3 * GB),
-            False,
-            "needs 4.0 GB of RAM while loading; this machine has 3.0 GB. "
-            "In 7.0 GB of GPU memory it would run with vae tiling.",
-        ),
-        (replace(ON_CPU, host=3 * GB), False, "needs 4.0 GB of RAM while loading; this machine has 3.0 GB"),
+        (OUTLOOK, True, "vae tiling: 6.0 GB of 7.0 GB usable; no offload needs 20.0 GB"),
+        (LITTLE_RAM, True, "vae tiling: 6.0 GB of 7.0 GB usable; no offload needs 20.0 GB"),
+        (OFFLOADED, True, "vae tiling: 6.0 GB of 7.0 GB usable; no offload needs 20.0 GB"),
+        (NO_WAY, False, "no offload or quantization fits into 5.0 GB; vae tiling needs 6.0 GB"),
     ],
 )
-def test_memory_names_the_chosen_config(outlook: MemoryEstimate, ok: bool, text: str) -> None:
-    found = check(model(outlook), "memory for small")
+def test_vram_names_the_chosen_config_whatever_the_ram(outlook: MemoryEstimate, ok: bool, text: str) -> None:
+    found = check(model(outlook), "VRAM for small")
     assert (found.ok, found.found) == (ok, text)
     assert found.help == (
         "" if ok else "use a smaller size, fewer frames, a smaller model, or a .gguf file of this model"
     )
+
+
+@pytest.mark.parametrize(
+    ("outlook", "ok", "text"),
+    [
+        (OUTLOOK, True, "4.0 GB while loading, 2.0 GB while rendering with vae tiling; this machine has 32.0 GB"),
+        (LITTLE_RAM, False, "4.0 GB while loading, 2.0 GB while rendering with vae tiling; this machine has 3.0 GB"),
+        (OFFLOADED, False, "4.0 GB while loading, 10.0 GB while rendering with vae tiling; this machine has 8.0 GB"),
+        (ON_CPU, True, "2.0 GB while rendering without a GPU, 4.0 GB while loading; this machine has 32.0 GB"),
+        (
+            replace(ON_CPU, host=3 * GB),
+            False,
+            "2.0 GB while rendering without a GPU, 4.0 GB while loading; this machine has 3.0 GB",
+        ),
+    ],
+)
+def test_ram_is_judged_alone(outlook: MemoryEstimate, ok: bool, text: str) -> None:
+    found = check(model(outlook), "RAM for small")
+    assert (found.ok, found.found) == (ok, text)
+    assert found.help.startswith("" if ok else "use a machine with more RAM")
+
+
+def test_without_a_gpu_there_is_no_vram_check() -> None:
+    names = [item.name for item in feasibility_checks(model(ON_CPU, base="some/folder"))]
+    assert names == ["weights of small", "RAM for small"]
 
 
 def test_present_weights_name_their_folder() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,9 @@ def test_a_card_that_is_too_small(onestory: Onestory, film: Path) -> None:
     assert outlook["chosen"] is None
     assert outlook["ways"][0]["fitting"] == "vae tiling"
     text = onestory(*arguments).out
-    assert "FAIL   memory for base" in text
-    assert "no offload or quantization fits into 0.00092 GB of the GPU" in text
+    assert "FAIL   VRAM for base" in text
+    assert "ok     RAM for base" in text
+    assert "no offload or quantization fits into 0.00092 GB" in text
     assert "decoding 17 frames of 64x64" in text
 
 
@@ -79,6 +81,29 @@ def test_a_model_that_is_not_fetched(onestory: Onestory, film: Path, monkeypatch
     (outlook,) = result.json["fit"]["models"]
     assert outlook["chosen"] == "none"
     assert result.json["fit"]["disk"] is None
+
+
+def test_ram_to_assume(onestory: Onestory, film: Path) -> None:
+    result = onestory("doctor", film, "--allow-outside", "--vram", "24GB", "--ram", "1MB", "--json")
+    assert result.exit is ExitCode.MACHINE
+    found = rows(result)
+    assert (found["VRAM for base"]["ok"], found["RAM for base"]["ok"]) == (True, False)
+    (outlook,) = result.json["fit"]["models"]
+    assert (outlook["chosen"], outlook["ram_fits"], outlook["host"]) == ("none", False, 10**6)
+
+
+def test_plan_reports_an_incomplete_folder_like_render(onestory: Onestory, film: Path, tmp_path: Path) -> None:
+    shutil.copytree(Path("base").resolve(), tmp_path / "cut")
+    next((tmp_path / "cut" / "vae").glob("*.safetensors")).unlink()
+    film.write_text(STORY.replace("model: base", "model: cut"))
+    for command in ("plan", "render"):
+        result = onestory(command, film)
+        assert result.exit is ExitCode.MACHINE
+        assert "error[M503]" in result.err
+        assert "vae/*.safetensors" in result.err
+        assert "film.story.yaml:3:8" in result.err
+    assert onestory("validate", film).exit is ExitCode.DONE
+    assert not rows(onestory("doctor", film, "--json"))["weights of cut"]["ok"]
 
 
 def test_findings_come_first(onestory: Onestory, film: Path) -> None:

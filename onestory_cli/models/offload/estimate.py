@@ -52,8 +52,9 @@ class MemoryEstimate:
     `doctor --json`.
 
     `memory` is the GPU's, or the host's without a GPU; `usable` is the part of it that a render can use. `parts` are
-    the weights by part, `step` and `decode` the activations, `loading` the host memory while loading. `ways` are the
-    candidates up to the one that `chosen` names; `chosen` is None if none fits.
+    the weights by part, `step` and `decode` the activations, `loading` the host memory while loading with the config
+    that `chosen` names. `ways` are the candidates up to the first that fits, or all. `chosen` is the first that fits,
+    or else the first that the GPU alone could hold; None if there is none.
     """
 
     model: str
@@ -70,9 +71,24 @@ class MemoryEstimate:
     chosen: str | None
 
     @property
+    def way(self) -> Candidate:
+        """The candidate that `chosen` names, or the last one."""
+        return next((way for way in self.ways if way.fitting == self.chosen), self.ways[-1])
+
+    @property
+    def ram(self) -> int:
+        """Host memory needed at most: while loading, or for offloaded weights while rendering."""
+        return max(self.loading, self.way.machine)
+
+    @property
+    def ram_fits(self) -> bool:
+        """Whether the host has the memory for loading and for offloaded weights."""
+        return self.loading <= self.host and self.way.machine <= usable_bytes(self.host)
+
+    @property
     def fits(self) -> bool:
         """Whether the model can be loaded and run."""
-        return self.chosen is not None and self.loading <= self.host
+        return self.chosen is not None and self.way.fits and self.ram_fits
 
 
 def default_workload(spec: ModelSpec) -> Workload:
@@ -96,12 +112,13 @@ def estimate_memory(
     sizes = memory_sizes(
         spec, frames=work.frames, width=work.width, height=work.height, context=work.context, parts=parts
     )
-    ways: list[Candidate] = []
-    config = ExecutionConfig()
+    ways: dict[ExecutionConfig, Candidate] = {}
     for config in candidates(sizes, device, request):
-        ways.append(_candidate(sizes, config, device))
-        if ways[-1].fits:
+        ways[config] = _candidate(sizes, config, device)
+        if ways[config].fits:
             break
+    chosen = _chosen(ways, device)
+    config = chosen or next(reversed(ways))
     return MemoryEstimate(
         model=spec.name,
         parts=parts.sizes,
@@ -113,9 +130,15 @@ def estimate_memory(
         usable=usable_bytes(device.memory),
         host=device.host,
         loading=loading_bytes(sizes, config) + PROGRAM_BYTES,
-        ways=tuple(ways),
-        chosen=ways[-1].fitting if ways[-1].fits else None,
+        ways=tuple(ways.values()),
+        chosen=ways[chosen].fitting if chosen else None,
     )
+
+
+def _chosen(ways: Mapping[ExecutionConfig, Candidate], device: DeviceMemory) -> ExecutionConfig | None:
+    """The first config that fits; without one, the first that the GPU could hold if there were more host memory."""
+    held = [config for config, way in ways.items() if device.gpu and way.card <= usable_bytes(device.memory)]
+    return next((config for config, way in ways.items() if way.fits), held[0] if held else None)
 
 
 def _candidate(sizes: MemorySizes, config: ExecutionConfig, device: DeviceMemory) -> Candidate:

@@ -126,6 +126,16 @@ def test_loading_needs_host_memory() -> None:
     assert not found.fits
 
 
+def test_the_config_for_a_gpu_is_named_even_if_the_ram_is_too_small() -> None:
+    """Offloading 41 GB of weights to 24 GB of RAM is impossible; the GPU is not the reason."""
+    found = outlook(T2V_14B, card(24, host=24))
+    assert found.chosen == "offload group"
+    assert not any(way.fits for way in found.ways)
+    assert not found.ram_fits
+    assert not found.fits
+    assert found.ram > 24 * GB
+
+
 def test_a_cpu_computes_in_float32_without_offload() -> None:
     processor = DeviceMemory(memory=200 * GB, host=200 * GB, gpu=False)
     found = outlook(T2V_14B, processor)
