@@ -9,6 +9,9 @@ from pathlib import Path
 from onestory_cli import events
 from onestory_cli.events import Event
 from onestory_cli.store.layout import EVENTS
+from onestory_cli.utils.untrusted import open_regular
+
+MAX_READ = 16 * 2**20  # bytes at once; a longer line is never written
 
 
 class EventLog:
@@ -21,10 +24,10 @@ class EventLog:
     def new(self) -> Iterator[Event]:
         """Yield the events since the last call. An incomplete last line is left for the next call."""
         try:
-            with self._path.open("rb") as file:
+            with open_regular(self._path) as file:
                 file.seek(self._at)
-                data = file.read()
-        except FileNotFoundError:
+                data = file.read(MAX_READ)
+        except (FileNotFoundError, ValueError):
             return
         whole = data[: data.rfind(b"\n") + 1]
         self._at += len(whole)
@@ -40,6 +43,6 @@ def _event_of(line: bytes) -> Event | None:
         kind = getattr(events, fields.pop("event"))
         fields.pop("time")
         event = kind(**fields)
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         return None
     return event if isinstance(event, Event) else None

@@ -26,6 +26,7 @@ from onestory_cli.batch.result import Outcome
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.store.layout import LOCK
 from onestory_cli.store.lock import remove_stale_lock
+from onestory_cli.utils.untrusted import read_json_map
 
 FOLDER = ".slurm"  # below --out: files of submitit, and the owner of each film
 WAITING = ("PENDING", "REQUEUED", "READY")
@@ -74,7 +75,7 @@ class SlurmJob:
     def _take_over(self, pid: int, host: str) -> None:
         """Remove the lock of the previous job of this film; on another host nothing else can tell that it is dead."""
         owner = self.stop.parent / FOLDER / f"{self.directory.name}.json"
-        last = json.loads(owner.read_bytes()) if owner.exists() else {}
+        last = read_json_map(owner) if owner.exists() else {}
         if last.get("batch") == self.batch:
             remove_stale_lock(self.directory / LOCK, pid=last["pid"], host=last["host"])
         new = owner.with_suffix(".new")

@@ -19,8 +19,9 @@ from typing import Any
 from onestory_cli.curation.captioners import ShotView
 from onestory_cli.curation.errors import caption_fault
 from onestory_cli.errors import ExitCode
+from onestory_cli.utils.untrusted import read_text
 
-MAX_BYTES = 256 * 2**20
+MAX_BYTES = 32 * 2**20
 _SRT_TIME = re.compile(r"(\d+):(\d\d):(\d\d)[,.](\d{1,3})\s*-->\s*(\d+):(\d\d):(\d\d)[,.](\d{1,3})")
 
 
@@ -53,7 +54,7 @@ class FileCaptioner:
             files = sorted(path.glob("*.srt")) if path.is_dir() else [path]
             texts = [(file, _text(file)) for file in files]
             captions = tuple(item for file, text in texts for item in _parse(file, text, single=not path.is_dir()))
-        except (OSError, ValueError, KeyError, TypeError) as fault:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, csv.Error, RecursionError) as fault:
             message = f"{path}: {getattr(fault, 'strerror', None) or fault}"
             raise caption_fault(
                 message, "give JSON, JSON lines, CSV or SRT with start, end and caption", ExitCode.FINDINGS
@@ -78,9 +79,7 @@ class FileCaptioner:
 
 
 def _text(file: Path) -> str:
-    if file.stat().st_size > MAX_BYTES:
-        raise ValueError(f"{file.name} is larger than {MAX_BYTES >> 20} MB")
-    return file.read_text(encoding="utf-8-sig")
+    return read_text(file, limit=MAX_BYTES)
 
 
 def _parse(file: Path, text: str, *, single: bool) -> Iterator[TimedCaption]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from onestory_cli.curation.errors import caption_fault
 from onestory_cli.curation.recipe import CaptionSettings
+from onestory_cli.utils.untrusted import read_text
 
 Pixels = NDArray[np.uint8]
 
@@ -62,8 +63,8 @@ def read_prompts(settings: CaptionSettings, folder: Path) -> Prompts:
         folder / file if file else here / name for file, name in zip(files, ("caption.txt", "rewrite.txt"), strict=True)
     ]
     try:
-        caption, rewrite = (path.read_text(encoding="utf-8").strip() for path in paths)
-    except (OSError, UnicodeDecodeError) as fault:
+        caption, rewrite = (read_text(path).strip() for path in paths)
+    except (OSError, ValueError) as fault:
         raise caption_fault(f"a prompt cannot be read: {fault}", "name a UTF-8 text file") from fault
     if "{earlier}" not in rewrite or "{caption}" not in rewrite:
         raise caption_fault(f"{paths[1]} lacks {{earlier}} or {{caption}}", "write both places into the prompt")

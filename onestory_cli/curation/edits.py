@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import yaml
-
 from onestory_cli.curation.filters import CuratedShot
 from onestory_cli.errors import OnestoryError
 from onestory_cli.utils.parsing import parse
+from onestory_cli.utils.untrusted import read_yaml
 
 FILE = "captions.yaml"
+MAX_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +42,9 @@ def read_edits(folder: Path) -> Mapping[str, ShotEdit]:
     if not path.exists():
         return {}
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        tree = read_yaml(path, limit=MAX_BYTES) or {}
         edits: Mapping[str, ShotEdit] = parse(Mapping[str, ShotEdit], tree, where=FILE)
-    except (OSError, yaml.YAMLError, ValueError) as fault:
+    except (OSError, ValueError) as fault:
         message = f"{path}: {getattr(fault, 'strerror', None) or fault}"
         raise OnestoryError("T651", message, help="a shot has the keys caption, reject, start and end") from fault
     return edits

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from onestory_cli.errors import OnestoryError
 from onestory_cli.utils.parsing import parse
+from onestory_cli.utils.untrusted import read_yaml
 
 DETECTORS = ("adaptive", "transnetv2")
 LONG = ("trim", "reject")
@@ -98,11 +97,11 @@ def read_curate_recipe(path: Path | None) -> CurateRecipe:
     if path is None:
         return CurateRecipe()
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = read_yaml(path)
         recipe: CurateRecipe = parse(CurateRecipe, {} if tree is None else tree, where="recipe")
         if faults := [*faults_of(recipe)]:
             raise ValueError("; ".join(faults))
-    except (OSError, yaml.YAMLError, ValueError) as fault:
+    except (OSError, ValueError) as fault:
         message = f"{path}: {getattr(fault, 'strerror', None) or fault}"
         raise OnestoryError("T651", message, help="see `onestory help curate` for the keys of a recipe") from fault
     return recipe

@@ -12,6 +12,8 @@ import os
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from onestory_cli.utils.untrusted import open_regular
+
 _HEAD = len('{"key": "')
 
 
@@ -70,7 +72,7 @@ class StageStore:
     def _index(self, shard: Path) -> None:
         """Note where each whole line begins; cut off what a kill left of the last one."""
         position = 0
-        with shard.open("rb") as file:
+        with open_regular(shard) as file:
             for line in file:
                 if not line.endswith(b"\n"):
                     os.truncate(shard, position)

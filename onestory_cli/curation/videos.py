@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
+from onestory_cli.utils.untrusted import MAX_TEXT_BYTES, file_sha256, read_json, read_limited
 
 SUFFIXES = frozenset((".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".mxf"))
+MAX_CACHE_BYTES = 64 * 2**20
 LISTS = frozenset((".txt", ".lst"))
 
 
@@ -21,7 +22,11 @@ def find_videos(words: Iterable[str]) -> tuple[Path, ...]:
     Raises:
         OnestoryError: T652 for an address, a path that does not exist, or no video at all.
     """
-    found = dict.fromkeys(video for word in words for video in _videos_of(word))
+    try:
+        found = dict.fromkeys(video for word in words for video in _videos_of(word))
+    except OSError as fault:  # such as a name that is too long
+        message = f'cannot read "{shorten(str(fault.filename))}": {fault.strerror}'
+        raise OnestoryError("T652", message, help="check the path", exit=ExitCode.USAGE) from fault
     if not found:
         help = f"name video files, folders that hold some ({', '.join(sorted(SUFFIXES))}), or a .txt list of paths"
         raise OnestoryError("T652", "no video was found", help=help, exit=ExitCode.USAGE)
@@ -36,7 +41,7 @@ def _videos_of(word: str) -> Iterator[Path]:
     if path.is_dir():
         yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
     elif path.suffix.lower() in LISTS and path.is_file():
-        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+        lines = _read_list(path).splitlines()
         for line in filter(None, map(str.strip, lines)):
             yield from _videos_of(line if "://" in line else str(path.parent / line))
     elif path.exists():
@@ -46,13 +51,26 @@ def _videos_of(word: str) -> Iterator[Path]:
         raise OnestoryError("T652", f'no file "{shorten(word)}"', help=help, exit=ExitCode.USAGE)
 
 
+def _read_list(path: Path) -> str:
+    """The text of a list of paths; bytes that are not UTF-8 become U+FFFD.
+
+    Raises:
+        OnestoryError: T652 for a list that cannot be read or is larger than 4 MiB.
+    """
+    try:
+        return read_limited(path, MAX_TEXT_BYTES).decode("utf-8-sig", "replace")
+    except (OSError, ValueError) as fault:
+        message = f'cannot read "{shorten(path)}": {getattr(fault, "strerror", None) or fault}'
+        raise OnestoryError("T652", message, help="name a text file with a path in each line") from fault
+
+
 class DigestCache:
     """SHA-256 of files; a file whose size and time did not change is not read again. Saved as JSON in `path`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
+            stored = read_json(path, limit=MAX_CACHE_BYTES)
         except (OSError, ValueError):
             stored = {}
         self._known: dict[str, list[object]] = stored if isinstance(stored, dict) else {}
@@ -63,13 +81,13 @@ class DigestCache:
 
         Raises:
             OSError: the file cannot be read.
+            ValueError: it is not a regular file.
         """
         stat = file.stat()
         stamp: list[object] = [stat.st_size, stat.st_mtime_ns]
         entry = self._known.get(str(file.absolute()))
         if not isinstance(entry, list) or entry[:2] != stamp or len(entry) != 3:
-            with file.open("rb") as stream:
-                entry = [*stamp, hashlib.file_digest(stream, "sha256").hexdigest()]
+            entry = [*stamp, file_sha256(file)[0].hex()]
             self._known[str(file.absolute())] = entry
             self._changed = True
         return str(entry[2])

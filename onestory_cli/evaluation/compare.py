@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -13,6 +12,9 @@ from onestory_cli.evaluation.result import BenchmarkResult, Row, grid
 from onestory_cli.evaluation.statistics import Estimate, Tally, difference, read_tally, share
 from onestory_cli.evaluation.variants import Variant
 from onestory_cli.schemas.documents import MODEL_MEASURED
+from onestory_cli.utils.untrusted import read_json
+
+MAX_BYTES = 16 * 2**20
 
 NOW, THEN = "this", "that"
 # of a conduct: how many films are made at a time changes nothing, and every column has its own guidance of the memory
@@ -76,7 +78,7 @@ def read_other(path: Path) -> Other:
         OnestoryError: T620 for any other file.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path, limit=MAX_BYTES)
         _require_result(document)
         return _other(document)
     except (OSError, ValueError, RecursionError) as fault:

@@ -13,9 +13,11 @@ from typing import Any
 from PIL import Image
 
 from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.utils.untrusted import read_limited
 from onestory_cli.version import __version__
 
 MADE_BY_A_MODEL = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+MAX_PEM_BYTES = 2**20
 _TOOL = {"name": "onestory", "version": __version__}
 _CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 
@@ -46,7 +48,7 @@ def read_signer(certificate: Path, key: Path) -> Any:
     import c2pa
 
     try:
-        chain, secret = certificate.read_bytes(), key.read_bytes()
+        chain, secret = (read_limited(file, MAX_PEM_BYTES) for file in (certificate, key))
         return c2pa.Signer.from_info(c2pa.C2paSignerInfo(_algorithm(secret), chain, secret, None))
     except (OSError, ValueError, TypeError, c2pa.C2paError) as fault:
         raise _refused(f'"{certificate}" and "{key}" cannot sign: {fault}') from fault

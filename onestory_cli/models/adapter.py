@@ -17,19 +17,26 @@ from torch import Tensor, nn
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.catalog import ModelSpec
+from onestory_cli.models.weights_header import read_header
+from onestory_cli.utils.untrusted import read_json_map
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "config.json", "adapter.safetensors"
 LORA = "memory"  # peft's name for an adapter's LoRA; LoRAs of a story have other names
 
 
 def read_config(adapter: Path) -> dict[str, Any]:
-    """The config of an adapter folder."""
-    config: dict[str, Any] = json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-    return config
+    """The config of an adapter folder.
+
+    Raises:
+        ValueError: it is not a JSON object in a regular file.
+        OSError: it cannot be read.
+    """
+    return read_json_map(adapter / ADAPTER_CONFIG)
 
 
 def read_weights(adapter: Path, part: str) -> dict[str, Tensor]:
     """The weights of one part of an adapter, by parameter name; other parts are not read."""
+    read_header(adapter / ADAPTER_WEIGHTS)
     with safe_open(adapter / ADAPTER_WEIGHTS, framework="pt") as file:
         names = [name for name in file.keys() if name.startswith(f"{part}.")]  # noqa: SIM118
         return {name.removeprefix(f"{part}."): file.get_tensor(name) for name in names}

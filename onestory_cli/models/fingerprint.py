@@ -8,7 +8,9 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
+from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.spec import ModelSpec
+from onestory_cli.utils.untrusted import file_sha256
 
 LORA_CONFIG = "adapter_config.json"  # peft saves it next to the weights
 SUFFIXES = {".json", ".safetensors", ".gguf", ".txt", ".model"}
@@ -97,5 +99,8 @@ def _digest(path: Path) -> bytes:
         blob = path.resolve()
         if blob.parent.name == "blobs" and _SHA256.fullmatch(blob.name):
             return bytes.fromhex(blob.name)
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+    try:
+        return file_sha256(path)[0]
+    except ValueError as fault:
+        help = "restore the file, or choose another model of `onestory models`"
+        raise OnestoryError("M503", f'cannot use "{path}": {fault}', help=help, exit=ExitCode.MACHINE) from fault

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.utils.untrusted import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 REPO = re.compile(r"[\w.-]+/[\w.-]+")
+MAX_REF_BYTES = 4096
 # No pickles: opening one can run code.
 FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.md", "LICENSE*")
 
@@ -31,8 +33,8 @@ def cached_snapshot(repo: str) -> Path | None:
 
     root = Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}"
     try:
-        folder = root / "snapshots" / (root / "refs" / "main").read_text(encoding="utf-8").strip()
-    except OSError:
+        folder = root / "snapshots" / read_text(root / "refs" / "main", limit=MAX_REF_BYTES).strip()
+    except (OSError, ValueError):
         return None
     return folder if folder.is_dir() else None
 

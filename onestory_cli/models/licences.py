@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
+from onestory_cli.utils.untrusted import parse_yaml, read_json_map, read_text
 
 # SPDX names; the hub writes them in lower case. All of these allow any use, anywhere.
 _FREE = ("Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "CC0-1.0", "CC-BY-4.0", "Unlicense")
@@ -28,9 +28,9 @@ def needs_acceptance(licence: str, *, fetched: bool) -> bool:
 def licence_of(folder: Path) -> str:
     """The licence in the front matter of a model card, with its address if the card has one; "" without."""
     try:
-        head = (folder / "README.md").read_text(encoding="utf-8").split("\n---", 1)[0].removeprefix("---")
-        card = yaml.safe_load(head)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        head = read_text(folder / "README.md").split("\n---", 1)[0].removeprefix("---")
+        card = parse_yaml(head, "README.md")
+    except (OSError, ValueError):
         return ""
     if not isinstance(card, dict) or not card.get("license"):
         return ""
@@ -48,7 +48,7 @@ def _name(card: dict[str, Any]) -> str:
 def accepted(file: Path) -> dict[str, str]:
     """Model -> the licence that was accepted for it; empty if the file is missing or unreadable."""
     try:
-        stored = json.loads(file.read_text(encoding="utf-8"))["accepted"]
+        stored = read_json_map(file)["accepted"]
         return {str(name): str(licence) for name, licence in stored.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

@@ -66,10 +66,18 @@ def read_header(path: Path) -> WeightsHeader:
     if not isinstance(header, dict):
         raise ValueError("its header is not a JSON object")
     tensors = {name: _tensor(name, entry, size - 8 - length) for name, entry in header.items() if name != _METADATA}
+    _refuse_other_size(header, tensors, size - 8 - length)
     metadata = header.get(_METADATA) or {}
     if not isinstance(metadata, dict):
         raise ValueError("its metadata are not a JSON object")
     return WeightsHeader(tensors=tensors, metadata={str(key): str(value) for key, value in metadata.items()})
+
+
+def _refuse_other_size(header: dict[str, Any], tensors: dict[str, TensorInfo], data_bytes: int) -> None:
+    """Refuse data that belong to no tensor, as the safetensors library does."""
+    used = max((header[name]["data_offsets"][1] for name in tensors), default=0)
+    if used != data_bytes:
+        raise ValueError(f"it has {data_bytes - used} bytes after its last tensor")
 
 
 def _refuse_other_files(start: bytes) -> None:

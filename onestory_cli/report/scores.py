@@ -16,7 +16,9 @@ from onestory_cli.report.data import FilmReport
 from onestory_cli.schemas.documents import FILM_MEASURED
 from onestory_cli.store.layout import CLIP
 from onestory_cli.utils.text import shell_quote
+from onestory_cli.utils.untrusted import read_limited
 
+MAX_BYTES = 16 * 2**20
 Identity = Mapping[str, float | None]  # shot that names the character -> cosine similarity to its first shot
 
 
@@ -38,9 +40,11 @@ def read_scores(file: Path, film: FilmReport) -> Scores:
         OnestoryError: R417 for a file without scores, R418 for scores of other clips.
     """
     try:
-        document = json.loads(file.read_bytes(), parse_constant=_refuse)
-    except OSError as fault:
-        raise _broken(film, f'"{file}" cannot be read: {fault.strerror}') from fault
+        data = read_limited(file, MAX_BYTES)
+    except (OSError, ValueError) as fault:
+        raise _broken(film, f'"{file}" cannot be read: {getattr(fault, "strerror", None) or fault}') from fault
+    try:
+        document = json.loads(data, parse_constant=_refuse)
     except (ValueError, RecursionError) as fault:
         raise _broken(film, f'"{file}" is not JSON: {shorten(str(fault), 80)}') from fault
     return scores_of(document, film, str(file))

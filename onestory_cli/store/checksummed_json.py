@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from onestory_cli.store.disk import read_errors_coded
 from onestory_cli.utils.untrusted import read_limited
 
-MAX_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 32 * 2**20
+MAX_LINES = 400_000  # 5000 shots have about 100,000; parsing this many takes a second and 100 MB
+_TEXT = rb'"(?:[^"\\\n]|\\.)*+"'
+_LINE = re.compile(rb" *+(?:%b: )?(?:%b|[-+.\w]++|[\[{][\]}]?|[\]}]),?\n" % (_TEXT, _TEXT))
 
 
 class DamagedFileError(ValueError):
@@ -31,7 +35,7 @@ def read_document(path: Path) -> bytes:
     """The bytes of a document's file.
 
     Raises:
-        DamagedFileError: it is not a regular file, or larger than 64 MiB.
+        DamagedFileError: it is not a regular file, or larger than 32 MiB.
         FileNotFoundError: there is no such file.
         OnestoryError: R408 if it exists but cannot be read.
     """
@@ -48,6 +52,8 @@ def load_checksummed(data: bytes) -> dict[str, Any]:
     Raises:
         DamagedFileError: it is not such JSON, or its content does not match its checksum.
     """
+    if not _has_layout(data):
+        raise DamagedFileError("not valid JSON with a checksum")
     try:
         document: dict[str, Any] = json.loads(data)
         found, expected = document.pop("seal"), _checksum(document)
@@ -57,6 +63,14 @@ def load_checksummed(data: bytes) -> dict[str, Any]:
     if found != expected or data != as_written:  # the latter finds changed white space too
         raise DamagedFileError("checksum mismatch")
     return document
+
+
+def _has_layout(data: bytes) -> bool:
+    """Whether there is one value on each line, as `dump_checksummed` writes it, and not too many.
+
+    Forged text of the same size without line breaks could hold millions of values, which take gigabytes.
+    """
+    return data.count(b"\n") <= MAX_LINES and all(map(_LINE.fullmatch, data.splitlines(keepends=True)))
 
 
 def _checksum(document: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.utils.atomic import pending_path, sync
+from onestory_cli.utils.untrusted import file_sha256
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -40,10 +41,10 @@ def digest(path: Path) -> FileDigest:
 
     Raises:
         OSError: the file cannot be read.
+        ValueError: it is not a regular file, or a sparse one.
     """
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return FileDigest(sha256=sha256, bytes=file.tell())
+    sha256, size = file_sha256(path)
+    return FileDigest(sha256=sha256.hex(), bytes=size)
 
 
 def sha256(data: bytes) -> str:
@@ -52,7 +53,7 @@ def sha256(data: bytes) -> str:
 
 
 def has_digest(path: Path, sha256: str) -> bool:
-    """Whether `path` is a regular file with this SHA-256.
+    """Whether `path` is a regular file, not a sparse one, with this SHA-256.
 
     Raises:
         OnestoryError: R408 if it exists but cannot be read.
@@ -60,7 +61,7 @@ def has_digest(path: Path, sha256: str) -> bool:
     try:
         with read_errors_coded(path):
             return path.is_file() and digest(path).sha256 == sha256
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return False
 
 

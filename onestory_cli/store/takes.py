@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.store.checksummed_json import DamagedFileError, read_document
-from onestory_cli.store.disk import Disk, digest, read_errors_coded, sha256
+from onestory_cli.store.disk import Disk, has_digest, read_errors_coded, sha256
 from onestory_cli.store.keys import SHORT
 from onestory_cli.store.layout import CLIP, LATENTS, PARTIAL, RECORD, SET_ASIDE, SHOTS, take_folder
 from onestory_cli.store.partials import KeptPartial, read_partial
@@ -185,7 +185,7 @@ def _wrong_files(folder: Path, record: Record) -> Iterator[Damage]:
             yield Damage(path=path, why="missing")
         elif (size := path.stat().st_size) != expected.bytes:
             yield Damage(path=path, why=f"{size} bytes instead of {expected.bytes}")
-        elif digest(path).sha256 != expected.sha256:
+        elif not has_digest(path, expected.sha256):
             yield Damage(path=path, why="checksum mismatch")
 
 

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from onestory_cli.errors import OnestoryError
 from onestory_cli.models.catalog import SCHEDULERS
 from onestory_cli.storyworld.world import HELD_OUT, WorldConfig
 from onestory_cli.utils.parsing import parse
+from onestory_cli.utils.untrusted import read_yaml
 
 KINDS = ("vae", "text", "base", "adapter", "distil")
 TARGETS = ("image", "shot")
@@ -246,11 +245,11 @@ def read_recipe(path: Path) -> Recipe:
             values that do not go together.
     """
     try:
-        recipe = parse(Recipe, yaml.safe_load(path.read_text(encoding="utf-8")), where="recipe")
+        recipe = parse(Recipe, read_yaml(path), where="recipe")
         faults = [*_faults(recipe)]
         if faults:
             raise ValueError("; ".join(faults))
-    except (OSError, yaml.YAMLError, ValueError) as fault:
+    except (OSError, ValueError) as fault:
         raise OnestoryError(
             "T601",
             f"{path}: {getattr(fault, 'strerror', None) or fault}",

@@ -9,7 +9,13 @@ import pytest
 
 from onestory_cli.memory.frames import SelectedFrame
 from onestory_cli.planning.reasons import Reason, ReasonKind
-from onestory_cli.store.checksummed_json import DamagedFileError, canonical, dump_checksummed, load_checksummed
+from onestory_cli.store.checksummed_json import (
+    MAX_LINES,
+    DamagedFileError,
+    canonical,
+    dump_checksummed,
+    load_checksummed,
+)
 from onestory_cli.store.disk import FileDigest
 from onestory_cli.store.keys import spec_key, take_key
 from onestory_cli.store.record import MemoryState, Record
@@ -105,3 +111,28 @@ def test_a_record_of_another_format_is_refused() -> None:
 
 def test_a_selected_frame_reads_as_people_write_it() -> None:
     assert [str(frame) for frame in RECORD.memory.selected] == ["opening[0]", "@fox[0]"]
+
+
+@pytest.mark.parametrize("byte", b" \n\t\r")
+def test_changed_white_space_is_damage(byte: int) -> None:
+    data = RECORD.to_bytes()
+    for place in range(len(data)):
+        damaged = bytearray(data)
+        damaged[place] = byte
+        if damaged != data:
+            with pytest.raises(DamagedFileError):
+                load_checksummed(bytes(damaged))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{" + b"[]," * 2**20,  # would take 64 bytes of memory for each three of the file
+        b"[\n" * (MAX_LINES + 1),
+        json.dumps(json.loads(dump_checksummed({"a": [1]}))).encode(),
+    ],
+)
+def test_text_that_was_not_written_here_is_not_parsed(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json, "loads", lambda data: pytest.fail("parsed"))
+    with pytest.raises(DamagedFileError):
+        load_checksummed(data)

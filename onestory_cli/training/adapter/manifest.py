@@ -12,9 +12,11 @@ import jsonschema
 
 from onestory_cli import schemas
 from onestory_cli.errors import Diagnostic, Findings, OnestoryError, Place, did_you_mean, shorten
+from onestory_cli.utils.untrusted import read_text
 
 SCHEMA = "shots.v1"
 MOST_FINDINGS = 200
+MAX_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +47,8 @@ def read_manifest(path: Path) -> tuple[ManifestVideo, ...]:
         OnestoryError: T602 for a file that cannot be read or has no line.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as fault:
+        lines = read_text(path, limit=MAX_BYTES).splitlines()
+    except (OSError, ValueError) as fault:
         raise OnestoryError(
             "T602",
             f"{path}: {getattr(fault, 'strerror', None) or fault}",
@@ -73,7 +75,7 @@ def _parse(line: str, place: Place) -> tuple[Any, list[Diagnostic]]:
     """The values of a line, and all findings about them."""
     try:
         tree = json.loads(line)
-    except ValueError as fault:
+    except (ValueError, RecursionError) as fault:
         column = getattr(fault, "colno", 1)
         there = Place(path=place.path, line=place.line, column=column, source_line="")
         return None, [_finding(f"the line is no JSON: {fault}", there)]

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from onestory_cli.errors import OnestoryError
 from onestory_cli.training.recipe import DTYPES
 from onestory_cli.utils.parsing import parse
+from onestory_cli.utils.untrusted import read_yaml
 
 DELTAS = ("none", "lora", "full")
 EXPERTS = ("", "high", "low")
@@ -144,8 +143,8 @@ class AdapterRecipe:
 def is_adapter_recipe(path: Path) -> bool:
     """Whether a file is a recipe that names a base; what cannot be read is left to be refused by a reader."""
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+        tree = read_yaml(path)
+    except (OSError, ValueError):
         return False
     return isinstance(tree, dict) and "base" in tree
 
@@ -158,10 +157,10 @@ def read_adapter_recipe(path: Path) -> AdapterRecipe:
             values that do not go together.
     """
     try:
-        recipe: AdapterRecipe = parse(AdapterRecipe, yaml.safe_load(path.read_text(encoding="utf-8")), where="recipe")
+        recipe: AdapterRecipe = parse(AdapterRecipe, read_yaml(path), where="recipe")
         if faults := [*_faults(recipe)]:
             raise ValueError("; ".join(faults))
-    except (OSError, yaml.YAMLError, ValueError) as fault:
+    except (OSError, ValueError) as fault:
         help = "compare with examples/recipes/wan2.1-t2v-1.3b.yaml"
         raise OnestoryError("T601", f"{path}: {getattr(fault, 'strerror', None) or fault}", help=help) from fault
     return recipe
