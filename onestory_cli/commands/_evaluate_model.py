@@ -171,9 +171,17 @@ def evaluate_model(
     variants, world = asked.variants(spec), _world(spec)
     with screen.watch() as show:
         from onestory_cli.evaluation import compare
+        from onestory_cli.evaluation.rollouts import Conduct
         from onestory_cli.evaluation.run import measure
+        from onestory_cli.generate.denoise import DenoiseConfig
 
-        films, steps = _films(asked, world), asked.steps or spec.steps
+        films = _films(asked, world)
+        conduct = Conduct(
+            schedule=DenoiseConfig.of_model(spec, steps=asked.steps or spec.steps),
+            seed=asked.seed,
+            noise_seeds=asked.noise_seeds,
+            workers=asked.workers,
+        )
         other = compare.read_other(against) if against else None
         if other:  # refuse an incomparable result before hours of rendering
             compare.pair_results(
@@ -184,11 +192,8 @@ def evaluate_model(
             world,
             suite=films,
             variants=variants,
-            seed=asked.seed,
-            steps=steps,
+            conduct=conduct,
             first=asked.first,
-            noise_seeds=asked.noise_seeds,
-            workers=asked.workers,
             device=device,
             emit=show,
         )

@@ -15,7 +15,6 @@ from onestory_cli.evaluation.suites import BenchmarkSuite
 from onestory_cli.evaluation.variants import Variant
 from onestory_cli.evaluation.workers import worker_pool
 from onestory_cli.events import DataPrepared, Emit, ignore
-from onestory_cli.generate.denoise import DenoiseConfig
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.models.fingerprint import fingerprint
 from onestory_cli.models.load import load_model
@@ -29,20 +28,18 @@ def measure(
     *,
     suite: BenchmarkSuite,
     variants: Sequence[Variant],
-    seed: int,
-    steps: int,
+    conduct: Conduct,
     first: int = HELD_OUT,
-    noise_seeds: int = 1,
-    workers: int = 1,
     device: str = "auto",
     emit: Emit = ignore,
 ) -> BenchmarkResult:
-    """Load a model and the read-out, and run a suite in the model's world; every worker loads both."""
+    """Load a model and the read-out, and run a suite in the model's world; every worker loads both.
+
+    `first` is the seed of the suite's first story, for the provenance of the result.
+    """
     model, readout = load_model(spec, device), load_readout()
-    pace = _Pace(films=len(suite.films) * len(variants) * noise_seeds, emit=emit)
-    schedule = DenoiseConfig.of_model(spec, steps=steps)
-    conduct = Conduct(schedule=schedule, seed=seed, noise_seeds=noise_seeds, workers=workers)
-    with worker_pool(spec, device, workers) if workers > 1 else nullcontext() as see:
+    pace = _Pace(films=len(suite.films) * len(variants) * conduct.noise_seeds, emit=emit)
+    with worker_pool(spec, device, conduct.workers) if conduct.workers > 1 else nullcontext() as see:
         result = evaluate(
             model, readout, suite=suite, variants=variants, conduct=conduct, world=world, progress=pace, see=see
         )

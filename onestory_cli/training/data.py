@@ -109,6 +109,9 @@ def to_model_range(pixels_BPHWC: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(pixels_BPHWC)).permute(0, 4, 1, 2, 3).float().div(127.5).sub(1)
 
 
+ALL_STORIES = slice(None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class StoryBatch:
     """Targets with their histories; every row has the same number of earlier shots, so that token counts agree."""
@@ -172,18 +175,19 @@ class LatentData:
         earlier: int,
         inflation: float,
         full_caption: float,
-        stories: int = 0,
-        skip: int = 0,
+        stories: slice = ALL_STORIES,
         pairs: float = 0.0,
         accents: bool = False,
     ) -> StoryBatch:
         """Draw targets with at least `earlier` shots before them; which of those are visible is random, too.
 
-        All comes from the first `stories` stories, without the first `skip` of them; 0 stories is all of them. A share
-        `pairs` of the targets shows two characters for certain, the others as often as stories do. Without `accents` it
-        is not told where the accent objects are, but zeros.
+        inflation: the share of histories that get an inserted shot of another story.
+        full_caption: the share of captions that describe every look.
+        stories: the stories to draw from.
+        pairs: the share of targets that certainly show two characters; the others show them as often as stories do.
+        accents: return where the accent objects are; otherwise zeros.
         """
-        known = range(skip, stories or len(self.latents))
+        known = range(len(self.latents))[stories]
         chosen, targets = self._targets(rng, size, earlier, known, pairs)
         rows = [
             self._row(rng, int(story), int(target), earlier, inserted_from=known if rng.random() < inflation else None)
@@ -191,10 +195,10 @@ class LatentData:
         ]
         full = rng.random(size) < full_caption
         shots = [self.shots[story][target] for story, target in zip(chosen, targets, strict=True)]
-        captions = [shot.full_caption if told else shot.caption for shot, told in zip(shots, full, strict=True)]
+        captions = [shot.full_caption if is_full else shot.caption for shot, is_full in zip(shots, full, strict=True)]
         words = [
-            word_labels(caption, shot, [told or named for named in shot.names_look], length=WORDS_LABELLED)
-            for caption, shot, told in zip(captions, shots, full, strict=True)
+            word_labels(caption, shot, [is_full or named for named in shot.names_look], length=WORDS_LABELLED)
+            for caption, shot, is_full in zip(captions, shots, full, strict=True)
         ]
         frames = self.latents.shape[3]
         shape = (size, earlier * frames)
@@ -206,7 +210,9 @@ class LatentData:
             accent_BHW=torch.stack([self._accent(shot) if accents else self._nowhere for shot in shots]),
             words_BLK=torch.tensor(words),
             captions=tuple(captions),
-            introduces_B=torch.tensor([told or any(shot.names_look) for shot, told in zip(shots, full, strict=True)]),
+            introduces_B=torch.tensor(
+                [is_full or any(shot.names_look) for shot, is_full in zip(shots, full, strict=True)]
+            ),
             memory_BFCHW=torch.stack([row.memory_FCHW for row in rows]),
             memory_cast_BFAHW=torch.stack([row.cast_FAHW for row in rows]),
             memory_actors_BFAK=torch.stack([row.actors_EAK for row in rows]).repeat_interleave(frames, 1),

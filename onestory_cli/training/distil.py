@@ -75,8 +75,7 @@ class DistilObjective:
             earlier=earlier,
             inflation=stage.inflation if earlier else 0.0,
             full_caption=stage.full_caption if earlier else stage.full_caption_alone,
-            stories=stage.stories,
-            skip=stage.skip,
+            stories=stage.story_slice,
             pairs=stage.pairs,
         )
 

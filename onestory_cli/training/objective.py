@@ -106,8 +106,7 @@ class TextObjective:
             earlier=0,
             inflation=0.0,
             full_caption=stage.full_caption_alone,
-            stories=stage.stories,
-            skip=stage.skip,
+            stories=stage.story_slice,
             pairs=stage.pairs,
         )
         text_BLE = self.model.text.encode(list(batch.captions))
@@ -164,8 +163,7 @@ class ShotObjective:
             earlier=earlier,
             inflation=stage.inflation,
             full_caption=stage.full_caption if remembers else stage.full_caption_alone,
-            stories=stage.stories,
-            skip=stage.skip,
+            stories=stage.story_slice,
             pairs=stage.pairs,
             accents=stage.accent_weight > 0,
         )

@@ -153,8 +153,7 @@ class Stage(Probes):
     `earlier`: weights of 1, 2, 3, ... earlier shots; the paper trains on triples, that is always 2.
     `remembered` and `budgets`: numbers of frames and budgets to draw from, so that one model supports all of them.
     `full_caption`: share of captions that describe every look; `full_caption_alone`: the same without memory.
-    `stories`: a stage uses only the first so many stories; 0 means all.
-    `skip`: it skips the first so many of those.
+    `stories` and `skip`: the stage draws from the stories `skip` to `stories` - 1; `stories: 0` is all from `skip` on.
     `pairs`: share of targets that are chosen to show two characters; about one shot in seven does anyway.
     `spread` is subtracted from the labels by position in the shot: frames of one shot are near copies of each other.
     `text_layers`: number of layers of the text encoder from this stage on; 0 does not change it.
@@ -213,6 +212,11 @@ class Stage(Probes):
     memory_guidance: float = 0.0
     teacher_steps: int = 2
     sample_every: int = 0
+
+    @property
+    def story_slice(self) -> slice:
+        """The stories that the stage draws from."""
+        return slice(self.skip, self.stories or None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,7 +57,9 @@ def batch(
 ) -> StoryBatch:
     rng, _ = step_generators(3, 1, step)
     shares = {"inflation": 0.0, "full_caption": 0.0, **settings}
-    return latents.batch(rng, size=size, earlier=earlier, stories=stories, skip=skip, accents=accents, **shares)
+    return latents.batch(
+        rng, size=size, earlier=earlier, stories=slice(skip, stories or None), accents=accents, **shares
+    )
 
 
 def place_of(latents: LatentData, clip_CTHW: Tensor) -> tuple[int, int]:
