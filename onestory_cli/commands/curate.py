@@ -41,6 +41,10 @@ def command(
     encoders: Annotated[
         str | None, option("--encoders", metavar="IDS", help='Image encoders, separated by commas, or "none".')
     ] = None,
+    cast: Annotated[
+        str | None,
+        option("--cast", metavar="NAME", help="What finds characters: dfine-small, another D-FINE, readout or none."),
+    ] = None,
     workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Processes that find cuts.")] = 1,
     explain: Annotated[
         str | None, option("--explain", metavar="SHOT", help="Also print why this shot is kept or rejected.")
@@ -52,10 +56,11 @@ def command(
     from onestory_cli.curation.recipe import faults_of, read_curate_recipe
     from onestory_cli.curation.videos import find_videos
 
-    settings = _overridden(read_curate_recipe(recipe), detector, captioner, caption_model, encoders)
+    settings = _overridden(read_curate_recipe(recipe), detector, captioner, caption_model, encoders, cast)
     if faults := [*faults_of(settings)]:
         raise OnestoryError("T651", "; ".join(faults), help="see `onestory help curate`", exit=ExitCode.USAGE)
     found = find_videos(videos)
+    from onestory_cli.curation.cut_workers import CutWorkers
     from onestory_cli.curation.run import Curation
 
     screen = screen_of(context)
@@ -64,7 +69,8 @@ def command(
     with screen.watch(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
         where = _device(device, settings)
         try:
-            with Curation(out, settings, folder=folder, device=where, workers=workers) as curation:
+            pool = (lambda: CutWorkers(workers)) if workers > 1 else None
+            with Curation(out, settings, folder=folder, device=where, open_pool=pool) as curation:
                 summary = curation.run(found, show, signals.asked, look=lambda shot: _note(verdicts, shot, explain))
         except KeyboardInterrupt:
             return signals.exit
@@ -93,7 +99,12 @@ def _document(out: Path, summary: CurateSummary, verdicts: list[str]) -> dict[st
 
 
 def _overridden(
-    recipe: CurateRecipe, detector: str | None, captioner: str | None, model: str | None, encoders: str | None
+    recipe: CurateRecipe,
+    detector: str | None,
+    captioner: str | None,
+    model: str | None,
+    encoders: str | None,
+    cast: str | None,
 ) -> CurateRecipe:
     """The recipe with what the command line says."""
     if detector is not None:
@@ -102,6 +113,8 @@ def _overridden(
         recipe = replace(recipe, captions=replace(recipe.captions, captioner=captioner))
     if model is not None:
         recipe = replace(recipe, captions=replace(recipe.captions, model=model))
+    if cast is not None:
+        recipe = replace(recipe, cast=replace(recipe.cast, detector=cast))
     if encoders is not None:
         names = () if encoders == "none" else tuple(filter(None, map(str.strip, encoders.split(","))))
         recipe = replace(recipe, encoders=names)
@@ -110,7 +123,8 @@ def _overridden(
 
 def _device(device: str, recipe: CurateRecipe) -> str:
     """The device of the networks; the CPU, without loading torch, where there are none."""
-    if not recipe.encoders and not recipe.captions.captioner.startswith("hub:"):
+    networks = {*recipe.encoders, recipe.cast.detector} - {"none", "readout", ""}
+    if not networks and not recipe.captions.captioner.startswith("hub:"):
         return "cpu"
     from onestory_cli.models.load import pick_device
 

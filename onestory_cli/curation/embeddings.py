@@ -17,14 +17,17 @@ Vector = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
 
+READOUT = "readout"
+
+
 class Encoders:
-    """Image encoders by hub id or folder, loaded when first used."""
+    """Image encoders by hub id or folder, or the read-out of the storyworld; loaded when first used."""
 
     def __init__(self, names: Sequence[str], device: str) -> None:
-        from onestory_cli.models.fingerprint import fingerprint
+        from onestory_cli.curation.network_identity import network_identity, readout_identity
 
         self.names = tuple(names)
-        self.identity = [[name, fingerprint(name)] for name in names]
+        self.identity = [readout_identity() if name == READOUT else network_identity(name) for name in names]
         self._device = device
         self._loaded: list[Any] = []
 
@@ -35,12 +38,21 @@ class Encoders:
             OnestoryError: T604 for an encoder that cannot be loaded.
         """
         if not self._loaded:
-            import torch
-
-            from onestory_cli.training.adapter.labels import load_image_encoder
-
-            self._loaded = [load_image_encoder(name, torch.device(self._device)) for name in self.names]
+            self._loaded = [_load(name, self._device) for name in self.names]
         return [pack(_mean(encoder, frames)) for encoder in self._loaded]
+
+
+def _load(name: str, device: str) -> Any:
+    """Return a function of frames (P, H, W, 3) that returns unit vectors (P, E)."""
+    if name == READOUT:
+        from onestory_cli.curation.readout_encoder import ReadoutEncoder
+
+        return ReadoutEncoder()
+    import torch
+
+    from onestory_cli.training.adapter.labels import load_image_encoder
+
+    return load_image_encoder(name, torch.device(device))
 
 
 def _mean(encoder: Any, frames: Sequence[Pixels]) -> Vector:

@@ -1,10 +1,11 @@
-"""Which shots are rejected and why, and which runs of the others make a sequence. Pure functions of stage results."""
+"""Which shots are rejected and why. Pure functions of stage results."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from onestory_cli.curation.cast import CastAppearance, CastIds
 from onestory_cli.curation.embeddings import similarity
 from onestory_cli.curation.recipe import CurateRecipe, FilterSettings, SequenceSettings
 from onestory_cli.quality import BLACK, FLASH, FROZEN
@@ -15,7 +16,9 @@ class CuratedShot:
     """A shot with everything that the stages found. Times in seconds from the beginning of the video.
 
     `caption` describes it on its own, `rewritten` refers to earlier shots; `rewrite_fault` is why a rewrite was
-    rejected. `embeddings` has a packed vector per encoder. `rejected` has the reasons; none means that it is kept.
+    rejected. `embeddings` has a packed vector per encoder; `cast` who appears, `place` a packed
+    vector of the background, and `ids` who and where that is in this video.
+    `rejected` has the reasons; none means that it is kept.
     """
 
     id: str
@@ -27,6 +30,9 @@ class CuratedShot:
     rewritten: str = ""
     rewrite_fault: str = ""
     embeddings: tuple[str, ...] = field(default=(), repr=False)
+    cast: tuple[CastAppearance, ...] = ()
+    place: str = field(default="", repr=False)
+    ids: CastIds = field(default_factory=CastIds)
     rejected: tuple[str, ...] = ()
 
     @property
@@ -63,25 +69,15 @@ def _by_measures(shot: CuratedShot, limits: FilterSettings) -> Iterator[str]:
 
 
 def reject_late(shots: Sequence[CuratedShot], limits: FilterSettings) -> list[CuratedShot]:
-    """Apply the filters by caption and by likeness to the neighbours, among shots that are still kept."""
+    """Apply the filters by caption and by likeness to the shot before, among shots that are still kept."""
     kept = [shot for shot in shots if not shot.rejected]
-    reasons: dict[str, list[str]] = {shot.id: [] for shot in kept}
+    reasons: dict[str, list[str]] = {}
     for index, shot in enumerate(kept):
         words = shot.caption.casefold()
-        reasons[shot.id] += [f'keyword: "{word}"' for word in limits.keywords if word.casefold() in words]
-        if not shot.embeddings:
+        reasons[shot.id] = [f'keyword: "{word}"' for word in limits.keywords if word.casefold() in words]
+        if limits.copy is None or not index or not shot.embeddings:
             continue
-        neighbours = (*kept[max(0, index - 1) : index], *kept[index + 1 : index + 2])
-        likeness = [similarity(shot.embeddings, other.embeddings) for other in neighbours]
-        if limits.unrelated is not None and likeness and max(likeness) < limits.unrelated:
-            reasons[shot.id].append(f"unrelated to its neighbours: {max(likeness):.2f}, below {limits.unrelated:g}")
-        if limits.copy is not None and index and likeness[0] > limits.copy:
-            reasons[shot.id].append(f"nearly a copy of the shot before: {likeness[0]:.2f}, above {limits.copy:g}")
+        likeness = similarity(kept[index - 1].embeddings, shot.embeddings)
+        if likeness > limits.copy:
+            reasons[shot.id].append(f"nearly a copy of the shot before: {likeness:.2f}, above {limits.copy:g}")
     return [replace(shot, rejected=tuple(reasons.get(shot.id) or shot.rejected)) for shot in shots]
-
-
-def sequences_of(shots: Sequence[CuratedShot], limits: SequenceSettings) -> list[tuple[CuratedShot, ...]]:
-    """Return runs of kept shots in order, of at most `max_shots`; a rest shorter than `min_shots` is left out."""
-    kept = [shot for shot in shots if not shot.rejected]
-    runs = [tuple(kept[start : start + limits.max_shots]) for start in range(0, len(kept), limits.max_shots)]
-    return [run for run in runs if len(run) >= limits.min_shots]

@@ -12,8 +12,8 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from onestory_cli.curation.captioners import Pixels, Prompts, ShotView, rewrite_question
 from onestory_cli.curation.errors import caption_fault
+from onestory_cli.curation.network_identity import network_identity
 from onestory_cli.curation.stage_store import stage_key
-from onestory_cli.models.fingerprint import fingerprint
 
 MAX_NEW_TOKENS = 200
 SIDE = 512  # pixels of the longer side of a frame
@@ -44,7 +44,7 @@ class HubCaptioner:
             raise caption_fault(
                 f'captioner "{name}" cannot be loaded: {reason}', "name a folder, or download it first"
             ) from fault
-        prompt = stage_key(name, fingerprint(name), prompts.caption, prompts.rewrite)
+        prompt = stage_key(network_identity(name), prompts.caption, prompts.rewrite)
         return cls(model=model.to(device).eval(), processor=processor, prompts=prompts, identity=f"hub {prompt}")
 
     def caption(self, view: ShotView) -> str:

@@ -59,6 +59,11 @@ def _shot(shots: Sequence[CuratedShot], index: int) -> dict[str, Any]:
     if shot.embeddings:
         entry["relevance"] = [round(similarity(shot.embeddings, other.embeddings), 4) for other in shots[:index]]
     entry |= {"x-id": shot.id, "x-caption": shot.caption, "x-begins": shot.begins, "x-measures": shot.measures}
+    if shot.cast:
+        names = zip(shot.ids.characters, shot.cast, strict=True)
+        entry["x-cast"] = [{"id": id, "label": item.label} for id, item in names]
+    if shot.ids.setting:
+        entry["x-setting"] = shot.ids.setting
     return entry
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from onestory_cli.curation.captioners import ShotView
+from onestory_cli.curation.network_identity import readout_identity
 from onestory_cli.evaluation.embeddings import Reading
-from onestory_cli.evaluation.readout import WEIGHTS, Readout, load_readout
-from onestory_cli.models.fingerprint import fingerprint
+from onestory_cli.evaluation.readout import Readout, load_readout
 from onestory_cli.storyworld.vocabulary import SETTINGS, SPECIES, article, tokens
 from onestory_cli.storyworld.world import CharacterLook
 
@@ -23,7 +23,7 @@ class ReadoutCaptioner:
     """Names species, colours, accessories and settings; says nothing about actions, which the read-out cannot see."""
 
     readout: Readout = field(default_factory=load_readout, repr=False)
-    identity: str = field(default_factory=lambda: f"readout {fingerprint(str(WEIGHTS))}")
+    identity: str = field(default_factory=readout_identity)
     needs_frames: bool = True
 
     def caption(self, view: ShotView) -> str:

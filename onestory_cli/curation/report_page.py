@@ -8,10 +8,9 @@ from __future__ import annotations
 import base64
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -21,6 +20,8 @@ from onestory_cli.curation.cuts import FoundShots
 from onestory_cli.curation.filters import CuratedShot
 from onestory_cli.curation.recipe import CurateRecipe
 from onestory_cli.curation.shot_frames import shot_frames
+from onestory_cli.curation.stage_store import StageStore, stage_key
+from onestory_cli.curation.video_stages import CuratedVideo
 from onestory_cli.errors import OnestoryError
 from onestory_cli.version import __version__
 
@@ -30,11 +31,21 @@ HEIGHT = 96  # pixels of a picture
 
 
 @dataclass(frozen=True, kw_only=True)
+class CastMark:
+    """A character on the page; `hue` (degrees) is the same wherever it appears in a video."""
+
+    id: str
+    label: str
+    hue: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ShotCard:
     """A shot on the page; `picture` is a data URL, "" for none."""
 
     shot: CuratedShot
     picture: str
+    cast: tuple[CastMark, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,41 +59,37 @@ class VideoCard:
 
 
 class ReportPage:
-    """Collects the first videos; `finish` writes the page."""
+    """Collects the first videos; `finish` writes the page. Pictures are kept in a stage of their own."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / FILE
+    def __init__(self, folder: Path, pictures: StageStore) -> None:
+        self._path, self._pictures = folder / FILE, pictures
         self._cards: list[VideoCard] = []
 
-    def __enter__(self) -> ReportPage:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
-
-    def add(
-        self,
-        video: Path,
-        found: FoundShots,
-        shots: Sequence[CuratedShot],
-        sequences: Sequence[Sequence[CuratedShot]],
-        fault: str,
-    ) -> None:
+    def add(self, video: CuratedVideo) -> None:
         """Take a video; one of the first gets a card with pictures."""
         if len(self._cards) >= MAX_SHOWN:
             return
-        pictures = {shot.id: _picture(video, found, shot) for shot in shots}
+        cards = {shot.id: self._card(video, shot) for shot in video.shots}
         self._cards.append(
             VideoCard(
-                name=video.name,
-                fault=fault,
-                sequences=tuple(
-                    tuple(ShotCard(shot=shot, picture=pictures[shot.id]) for shot in run) for run in sequences
-                ),
-                rejected=tuple(ShotCard(shot=shot, picture=pictures[shot.id]) for shot in shots if shot.rejected),
+                name=video.path.name,
+                fault=video.fault,
+                sequences=tuple(tuple(cards[shot.id] for shot in run) for run in video.sequences),
+                rejected=tuple(cards[shot.id] for shot in video.shots if shot.rejected),
             )
+        )
+
+    def _card(self, video: CuratedVideo, shot: CuratedShot) -> ShotCard:
+        key = stage_key(video.digest, shot.start, shot.end, HEIGHT)
+        picture = self._pictures.get(key)
+        if picture is None:
+            picture = _picture(video.path, video.found, shot)
+            self._pictures.put(key, picture)
+        marks = zip(shot.ids.characters, shot.cast, strict=False)
+        return ShotCard(
+            shot=shot,
+            picture=picture,
+            cast=tuple(CastMark(id=id, label=item.label, hue=_hue(id)) for id, item in marks),
         )
 
     def finish(self, summary: Mapping[str, Any], recipe: CurateRecipe) -> None:
@@ -107,6 +114,11 @@ class ReportPage:
         draft = self._path.with_suffix(".draft")
         draft.write_text(page, encoding="utf-8")
         os.replace(draft, self._path)
+
+
+def _hue(id: str) -> int:
+    """A hue for c1, c2 ...; neighbours are far apart on the wheel (golden angle)."""
+    return round(int(id[1:]) * 137.5) % 360
 
 
 def _picture(video: Path, found: FoundShots, shot: CuratedShot) -> str:

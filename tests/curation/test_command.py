@@ -20,7 +20,7 @@ from onestory_cli.training.adapter.clips import read_window
 from onestory_cli.training.adapter.manifest import read_manifest
 from tests.commands.conftest import Onestory, Result
 
-READOUT = ("--captioner", "readout", "--encoders", "none", "--device", "cpu")
+READOUT = ("--captioner", "readout", "--cast", "readout", "--encoders", "none", "--device", "cpu")
 
 
 def result(done: Result) -> Any:
@@ -42,6 +42,7 @@ def test_footage_becomes_a_manifest_that_train_reads(onestory: Onestory, footage
         first, *later = line["shots"]
         assert first["caption"] == first["x-caption"]
         assert any("the same" in shot["caption"].lower() for shot in later)
+        assert all(shot["x-setting"].startswith("s") for shot in line["shots"])
     videos = read_manifest(out / "shots.jsonl")
     part = videos[0].shots[1]
     pixels = read_window(videos[0].path, start=part.start, end=part.end, frames=9, fps=8, width=64, height=64)
@@ -115,6 +116,7 @@ def test_edits_survive_a_rerun(onestory: Onestory, footage: Path, tmp_path: Path
         (["FOOTAGE", "--captioner", "gpt"], "T654"),
         (["FOOTAGE", "--captioner", "file:missing.csv"], "T654"),
         (["FOOTAGE", "--detector", "magic"], "T651"),
+        (["FOOTAGE", "--cast", "magic"], "T631"),
         (["FOOTAGE", "--explain", "nothing@1"], "T655"),
     ],
 )
@@ -122,7 +124,7 @@ def test_bad_input_has_a_code(
     onestory: Onestory, footage: Path, tmp_path: Path, arguments: list[str], code: str
 ) -> None:
     given = [str(footage) if word == "FOOTAGE" else word for word in arguments]
-    done = onestory("curate", *given, "--out", tmp_path / "set", "--encoders", "none")
+    done = onestory("curate", "--encoders", "none", "--cast", "none", *given, "--out", tmp_path / "set")
     assert done.exit is not ExitCode.DONE
     assert code in done.err
 

@@ -141,7 +141,7 @@ def _settle(claims: list[Box | None]) -> list[Box | None]:
     kept: list[int] = []
     order = sorted((index for index, box in enumerate(claims) if box), key=lambda index: -_of(claims, index).score)
     for index in order:
-        if all(_overlap(_of(claims, index), _of(claims, other)) < SAME for other in kept):
+        if all(overlap(_of(claims, index), _of(claims, other)) < SAME for other in kept):
             kept.append(index)
     return [box if index in kept else None for index, box in enumerate(claims)]
 
@@ -152,7 +152,7 @@ def _of(claims: list[Box | None], index: int) -> Box:
     return box
 
 
-def _overlap(one: Box, two: Box) -> float:
+def overlap(one: Box, two: Box) -> float:
     """Intersection over union."""
     both = Box(
         left=max(one.left, two.left),
