@@ -106,6 +106,10 @@ class NumpyGenerator:
         grey_HW = pixels_HWC.mean(axis=2)[::stride, ::stride] / 255
         return np.broadcast_to(grey_HW, (self.spec.latent_channels, 1, *grey_HW.shape)).astype(np.float32)
 
+    def encode_clip(self, pixels_PHWC: np.ndarray) -> np.ndarray:
+        stride = self.spec.temporal_stride
+        return np.concatenate([self.encode_reference(pixels) for pixels in pixels_PHWC[::stride]], axis=1)
+
     def generate(self, request: ShotRequest) -> NumberShot:
         job, memory, image = request.job, request.memory, request.image
         emit, checkpoint = request.emit, request.checkpoint

@@ -185,6 +185,23 @@ MACHINE = (
         good="onestory evaluate film.run --embedder facebook/dinov2-small",
     ),
     Code(
+        code="M541",
+        title="A clip of another length than its shot",
+        explanation="An imported clip must last as long as the shot: frames are picked by time, so 3 s at 30 fps "
+        "become 3 s at 16 fps. A shorter clip is refused. A longer one is cut with `--trim`, from `--start TIME` on. "
+        "The shot's length is `frames` divided by the fps of the story.",
+        bad="onestory take import film.run city long.mov",
+        good="onestory take import film.run city long.mov --trim --start 2.5",
+    ),
+    Code(
+        code="M542",
+        title="A clip of another aspect ratio than its shot",
+        explanation="An imported clip is scaled to the size of the shot. If the aspect ratios differ, choose what to "
+        "do: `--fit cover` crops it evenly, `--fit contain` adds black bars.",
+        bad="onestory take import film.run city wide.mov",
+        good="onestory take import film.run city wide.mov --fit cover",
+    ),
+    Code(
         code="U601",
         title="No such code",
         explanation="`onestory explain` takes the code of a finding: a letter and three digits. Without a code it "

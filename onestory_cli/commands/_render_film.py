@@ -110,11 +110,19 @@ def read_signer(certificate: Path, key: Path) -> Any:
 
 
 def write_signed(plan: Plan, run: Run, signer: Any) -> Path:
-    """Write the signed copy of a film, with the story's pictures as its ingredients; return its path."""
+    """Write the signed copy of a film; the story's pictures and the imported clips are its ingredients.
+
+    Returns its path.
+    """
     from onestory_cli.media.sign import sign_film
     from onestory_cli.store.layout import SIGNED
+    from onestory_cli.store.take_query import accepted_takes
 
     signed = run.film.with_name(SIGNED)
     pictures = sorted({run.input(image) for image in plan.images})
-    sign_film(run.film, signed, signer, title=plan.story.title, pictures=pictures)
+    state = run.state()
+    assert state is not None, "the film was rendered"
+    takes = accepted_takes(run.path, state, [job.shot for job in plan.jobs]).takes.values()
+    clips = [(take.record.imported.name, take.clip) for take in takes if take.record.imported]
+    sign_film(run.film, signed, signer, title=plan.story.title, pictures=pictures, clips=clips)
     return signed

@@ -13,6 +13,7 @@ from onestory_cli.commands._files import write_new
 from onestory_cli.commands._options import Json, argument, option
 from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.errors import Diagnostic, ExitCode, shorten
+from onestory_cli.store.keys import IMPORTED
 from onestory_cli.store.locate import STORY_SUFFIXES, find_run
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _show(screen: Screen, recipe: Provenance, signature: Signature | None) -> No
         (
             str(shot.get("id", "")),
             str(shot.get("take", "")),
-            str(shot.get("seed", "")),
+            "imported" if IMPORTED in shot else str(shot.get("seed", "")),
             str(shot.get("frames", "")),
             f"{shot.get('width', '')}x{shot.get('height', '')}",
             str(shot.get("steps", "")),

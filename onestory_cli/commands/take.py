@@ -1,4 +1,4 @@
-"""`onestory take`: list, render, accept and show takes of a shot."""
+"""`onestory take`: list, render, import, accept and show takes of a shot."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from onestory_cli.commands._options import CheckpointSeconds, Device, Json, Retr
 from onestory_cli.commands._report_page import Replace
 from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.commands._signals import StopSignals
+from onestory_cli.commands._take_import import import_take
 from onestory_cli.errors import ExitCode
 from onestory_cli.events import Emit, StopAsked
 from onestory_cli.quality import faults
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 COLUMNS = ("shot", "take", "id", "seed", "story", "state", "faults", "why")
 SHEET = "takes.png"
 SHORT_SEED = 6  # digits; `--json` has all of them
-group = typer.Typer(help="List, render, accept and show takes of a shot.", no_args_is_help=True)
+group = typer.Typer(help="List, render, import, accept and show takes of a shot.", no_args_is_help=True)
 
 Folder = Annotated[Path, argument(metavar="DIR", help="Run directory, or its story.")]
 Shot = Annotated[str, argument(metavar="SHOT", help="Id of the shot.", autocompletion=run_shots)]
@@ -153,6 +154,9 @@ def _make(
     )
 
 
+group.command("import")(import_take)
+
+
 @group.command("accept")
 def accept(
     context: typer.Context,
@@ -210,7 +214,7 @@ def show(context: typer.Context, folder: Folder, shot: Shot, take: AnyTake = Non
 def _row(shot: str, item: ListedTake) -> tuple[str, ...]:
     record = item.take.record
     bad = ", ".join(map(str, faults(record.checks)))
-    seed = str(record.spec["seed"])
+    seed = "" if record.imported else str(record.spec["seed"])
     return (
         shot,
         str(record.take) if item.fits else "",  # numbers are those of the current story
@@ -235,4 +239,5 @@ def _as_json(shot: str, item: ListedTake) -> dict[str, object]:
         "checks": [asdict(check) for check in record.checks],
         "reason": str(record.reason),
         "clip": str(item.take.clip),
+        "imported": record.imported.name if record.imported else None,
     }

@@ -18,6 +18,7 @@ from onestory_cli.version import __version__
 
 MADE_BY_A_MODEL = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 MAX_PEM_BYTES = 2**20
+MADE_IN_PART_BY_A_MODEL = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 _TOOL = {"name": "onestory", "version": __version__}
 _CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 
@@ -54,8 +55,19 @@ def read_signer(certificate: Path, key: Path) -> Any:
         raise _refused(f'"{certificate}" and "{key}" cannot sign: {fault}') from fault
 
 
-def sign_film(film: Path, signed: Path, signer: Any, *, title: str, pictures: Sequence[Path]) -> None:
+def sign_film(
+    film: Path,
+    signed: Path,
+    signer: Any,
+    *,
+    title: str,
+    pictures: Sequence[Path],
+    clips: Sequence[tuple[str, Path]] = (),
+) -> None:
     """Write a signed copy of a film. The manifest lists the input pictures by file name.
+
+    `clips` are imported clips: the name of the file that each came from, and the clip in the film. They are listed as
+    components, and the film is then declared as generated in part.
 
     Raises:
         OnestoryError: M517 if the certificate is rejected or the film cannot be written.
@@ -64,11 +76,15 @@ def sign_film(film: Path, signed: Path, signer: Any, *, title: str, pictures: Se
 
     waiting = signed.with_name(f".{signed.stem}.part{signed.suffix}")
     try:
-        with c2pa.Builder(json.dumps(_manifest(title))) as builder:
+        with c2pa.Builder(json.dumps(_manifest(title, in_part=bool(clips)))) as builder:
             for picture in pictures:
                 facts = {"title": picture.name, "relationship": "inputTo"}
                 with picture.open("rb") as stream:
                     builder.add_ingredient(json.dumps(facts), _type_of(picture), stream)
+            for name, clip in clips:
+                facts = {"title": name, "relationship": "componentOf"}
+                with clip.open("rb") as stream:
+                    builder.add_ingredient(json.dumps(facts), "video/mp4", stream)
             builder.sign_file(film, waiting, signer)
         waiting.replace(signed)
     except (OSError, c2pa.C2paError) as fault:
@@ -77,8 +93,9 @@ def sign_film(film: Path, signed: Path, signer: Any, *, title: str, pictures: Se
         waiting.unlink(missing_ok=True)
 
 
-def _manifest(title: str) -> dict[str, Any]:
-    created = {"action": "c2pa.created", "digitalSourceType": MADE_BY_A_MODEL, "softwareAgent": _TOOL}
+def _manifest(title: str, *, in_part: bool) -> dict[str, Any]:
+    source = MADE_IN_PART_BY_A_MODEL if in_part else MADE_BY_A_MODEL
+    created = {"action": "c2pa.created", "digitalSourceType": source, "softwareAgent": _TOOL}
     return {
         "claim_generator_info": [_TOOL],
         "title": title,

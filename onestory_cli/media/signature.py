@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from onestory_cli.media.sign import MADE_BY_A_MODEL
+from onestory_cli.media.sign import MADE_BY_A_MODEL, MADE_IN_PART_BY_A_MODEL
 
 _MANIFEST = b"uuid" + bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _UNKNOWN_SIGNER = "signingCredential.untrusted"
@@ -55,7 +55,10 @@ def read_signature(film: Path) -> Signature | None:
         state={"Trusted": "trusted", "Valid": "valid"}.get(str(state), "invalid"),  # type: ignore[arg-type]
         signer=str(signer.get("common_name") or ""),
         organisation=str(signer.get("issuer") or ""),
-        made_by_a_model=any(action.get("digitalSourceType") == MADE_BY_A_MODEL for action in _actions(manifest)),
+        made_by_a_model=any(
+            action.get("digitalSourceType") in (MADE_BY_A_MODEL, MADE_IN_PART_BY_A_MODEL)
+            for action in _actions(manifest)
+        ),
         pictures=tuple(str(item.get("title", "")) for item in manifest.get("ingredients", ())),
         problems=tuple(code for code in codes if code != _UNKNOWN_SIGNER),
     )

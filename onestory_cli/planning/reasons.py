@@ -19,6 +19,7 @@ class ReasonKind(StrEnum):
     DAMAGED = "damaged"
     INTERRUPTED = "interrupted"
     KEPT = "kept"
+    IMPORTED = "imported"
 
 
 CHANGES = (

@@ -67,6 +67,9 @@ class ShotGenerator(Protocol):
     def encode_reference(self, pixels_HWC: np.ndarray) -> np.ndarray:
         """The latents (C, 1, H, W) of a reference image."""
 
+    def encode_clip(self, pixels_PHWC: np.ndarray) -> np.ndarray:
+        """The latents (C, T, H, W) of a clip that the model did not generate."""
+
     def generate(self, request: ShotRequest) -> GeneratedShot:
         """Generate a shot."""
 

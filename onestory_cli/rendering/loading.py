@@ -52,13 +52,14 @@ def model_loader(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = Fal
 def load_generator(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = False) -> ShotGenerator:
     """The generator of a model. The first `recall` loads the selection model, the first `generate` loads the rest."""
     reporter = LoadReporter(spec, device, emit)
-    from onestory_cli.models.load import load_model, load_selection_model
+    from onestory_cli.models.load import load_codec, load_model, load_selection_model, pick_device
     from onestory_cli.rendering.model_generator import ModelGenerator
 
     return ModelGenerator(
         spec,
         lambda: reporter(lambda: load_selection_model(spec, device)),
         lambda selection: reporter(lambda: load_model(spec, device, selection=selection, shared=shared)),
+        lambda: reporter(lambda: load_codec(spec, pick_device(device))),
     )
 
 
@@ -100,6 +101,10 @@ class TwoModelGenerator:
     def encode_reference(self, pixels_HWC: np.ndarray) -> np.ndarray:
         """The latents (C, 1, H, W) of a reference image, by the story's own model."""
         return self._of(self._spec).encode_reference(pixels_HWC)
+
+    def encode_clip(self, pixels_PHWC: np.ndarray) -> np.ndarray:
+        """The latents (C, T, H, W) of a clip, by the story's own model."""
+        return self._of(self._spec).encode_clip(pixels_PHWC)
 
     def generate(self, request: ShotRequest) -> GeneratedShot:
         """Generate a shot with its own model, and decode it at once: a shot that is not decoded holds its model."""

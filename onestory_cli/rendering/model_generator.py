@@ -16,6 +16,7 @@ from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.models.model import LoadedModel
 from onestory_cli.models.selection_model import SelectionModel
+from onestory_cli.models.vae_codec import VaeCodec
 from onestory_cli.planning.jobs import ShotJob
 from onestory_cli.rendering.generator import ShotRequest
 
@@ -23,7 +24,8 @@ from onestory_cli.rendering.generator import ShotRequest
 class ModelGenerator:
     """Generates shots with one model. It has no state between shots.
 
-    Parts are loaded when first needed: the selection model for `recall`, the whole model for `generate`.
+    Parts are loaded when first needed: the VAE for `encode_clip`, the selection model for `recall`, the whole model for
+    `generate`.
     """
 
     def __init__(
@@ -31,8 +33,10 @@ class ModelGenerator:
         spec: ModelSpec,
         load_selection: Callable[[], SelectionModel],
         load: Callable[[SelectionModel | None], LoadedModel],
+        load_codec: Callable[[], VaeCodec] | None = None,
     ) -> None:
         self._spec, self._load_selection, self._load = spec, load_selection, load
+        self._load_codec = load_codec or (lambda: self._model.codec)
         self._loaded: SelectionModel | None = None
 
     @property
@@ -50,6 +54,11 @@ class ModelGenerator:
         """The latents (C, 1, H, W) of a reference image."""
         with torch.inference_mode():
             return self._model.codec.encode_image(pixels_HWC).cpu().numpy()
+
+    def encode_clip(self, pixels_PHWC: np.ndarray) -> np.ndarray:
+        """The latents (C, T, H, W) of a clip; of the model, only the VAE is loaded."""
+        with torch.inference_mode():
+            return self._load_codec().encode_video(pixels_PHWC[None])[0].cpu().numpy()
 
     def generate(self, request: ShotRequest) -> ShotResult:
         """Generate a shot. Its pixels are decoded later, unless decoding in the background would gain nothing."""

@@ -15,6 +15,7 @@ from onestory_cli.errors import OnestoryError, shorten
 from onestory_cli.planning.jobs import Plan
 from onestory_cli.planning.serialize import portable, story_text
 from onestory_cli.store.checksummed_json import canonical
+from onestory_cli.store.keys import IMPORTED
 from onestory_cli.store.layout import INPUTS
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Take
@@ -40,7 +41,7 @@ class Provenance:
     """How a film was rendered. `story` is the text of a story that renders it again, `files` the digests of its files.
 
     `shots` has for each shot, in film order, its id, the number of its take, the digest of the latents, and the fields
-    of the take's spec and clip (`store/keys.py`).
+    of the take's spec and clip (`store/keys.py`); "imported" has name and digest of the file of an imported take.
     """
 
     format: int = FORMAT
@@ -104,7 +105,8 @@ def _seeds(plan: Plan, takes: Mapping[str, Take]) -> dict[str, int]:
 
 def _shot(shot: str, take: Take) -> dict[str, Any]:
     record = take.record
-    return {"id": shot, "take": record.take, "latents": take.digest, **record.spec, **record.clip}
+    imported = {IMPORTED: {"name": record.imported.name, "sha256": record.imported.sha256}} if record.imported else {}
+    return {"id": shot, "take": record.take, "latents": take.digest, **record.spec, **record.clip, **imported}
 
 
 def _unreadable(why: str) -> OnestoryError:

@@ -115,6 +115,7 @@ TAKE = obj(
     checks=array(CHECK),
     reason=TEXT,
     clip=TEXT,
+    imported=nullable(TEXT, "The name of the imported file; null for a generated take."),
 )
 COSINE = nullable({**NUMBER, "minimum": -1, "maximum": 1}, "Null if it was not found.")
 SCORED = obj(
@@ -217,6 +218,17 @@ DOCUMENTS: dict[str, Schema] = {
     ),
     "take-list": obj(run=RUN, takes=array(TAKE), set_aside=array(TEXT, "Folders of damaged takes.")),
     "take-new": obj(run=RUN, shot=TEXT, takes=array(obj(take=INTEGER, id=TEXT, clip=TEXT)), next=NEXT),
+    "take-import": obj(
+        run=RUN,
+        shot=TEXT,
+        take=INTEGER,
+        id=TEXT,
+        clip=TEXT,
+        source=described(TEXT, "The name of the imported file."),
+        changes=array(TEXT, "How the clip was conformed."),
+        accepted=BOOLEAN,
+        next=NEXT,
+    ),
     "take-accept": obj(run=RUN, shot=TEXT, take=INTEGER, id=TEXT, next=NEXT),
     "take-sheet": obj(run=RUN, picture=TEXT, takes=INTEGER),
     "take-show": obj(run=RUN, shot=TEXT, take=INTEGER, clip=TEXT),

@@ -69,6 +69,9 @@ def spec_fields(job: ShotJob, model_fingerprint: str) -> dict[str, Field]:
     }
 
 
+IMPORTED = "imported"  # the field of the spec of an imported take: the digest of its file
+
+
 def clip_fields(job: ShotJob, output: Output) -> dict[str, Field]:
     """How a shot's clip is encoded. The model does not see this, so it is not part of a key."""
     trim = {"trim": job.trim} if job.trim else {}

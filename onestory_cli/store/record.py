@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from onestory_cli.memory.frames import SelectedFrame
+from onestory_cli.planning.jobs import ShotJob
 from onestory_cli.planning.reasons import Reason
 from onestory_cli.quality import RULES, Check
 from onestory_cli.store.checksummed_json import DamagedFileError, dump_checksummed, load_checksummed
@@ -66,11 +67,24 @@ class MemoryState:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImportedClip:
+    """The file that a take was imported from: its name without folders, its digest, and what was changed, in words."""
+
+    name: str
+    sha256: str
+    bytes: int
+    changes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name} ({', '.join(self.changes)})" if self.changes else self.name
+
+
+@dataclass(frozen=True, kw_only=True)
 class Record:
     """The full description of one take. `spec` and `clip` are as in `keys.py`; `seconds` maps phases to their time.
 
     `checks` are the measurements of its clip, and `colours` the mean CIELAB colour of each of its latent frames. Takes
-    of early versions have neither.
+    of early versions have neither. `imported` is None for a take that a model generated.
     """
 
     shot: str
@@ -87,6 +101,7 @@ class Record:
     checks: tuple[Check, ...] = ()
     colours: tuple[tuple[float, float, float], ...] = ()
     files: Mapping[str, FileDigest] = field(default_factory=dict)
+    imported: ImportedClip | None = None
 
     @property
     def own_seed(self) -> int | None:
@@ -110,9 +125,18 @@ class Record:
         )
         return max(0, frames - int(self.clip.get("trim") or 0)), width * scale, height * scale
 
+    def has_clip_of(self, job: ShotJob) -> bool:
+        """Whether it has the length, size and rate of a shot. Nothing else is required of an imported take."""
+        spec, clip = self.spec, self.clip
+        found = (spec["frames"], spec["width"], spec["height"], clip["fps"], clip.get("trim", 0))
+        return found == (job.frames, job.width, job.height, job.fps, job.trim)
+
     def to_bytes(self) -> bytes:
-        """The content of record.json."""
-        return dump_checksummed({"format": FORMAT, "key": self.key, **asdict(self)})
+        """The content of record.json. Records of generated takes have no entry "imported", as in early versions."""
+        document = asdict(self)
+        if self.imported is None:
+            del document["imported"]
+        return dump_checksummed({"format": FORMAT, "key": self.key, **document})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Record:

@@ -35,6 +35,21 @@ class Renames:
         entry = self._entry(shot, take)
         return entry is not None and entry.chosen and entry.take == take.record.take
 
+    def accepted_import(self, job: ShotJob) -> Take | None:
+        """The accepted take of a shot if it was imported. A shot that got a new id keeps the take of its former id if
+        their captions are the same."""
+        if job.shot in self._accepted:
+            return self._imported_take(self._accepted[job.shot])
+        for name in self._former_ids(job.shot):
+            take = self._imported_take(self._accepted[name]) if name in self._accepted else None
+            if take and take.record.spec["caption"] == job.caption and self.claim(take, job.shot):
+                return take
+        return None
+
+    def _imported_take(self, entry: AcceptedTake) -> Take | None:
+        takes = self._index.of_shot(entry.folder.partition("/")[0]).takes
+        return next((take for take in takes if take.record.imported and take.path == entry.folder), None)
+
     def _entry(self, shot: str, take: Take) -> AcceptedTake | None:
         """The accepted take of a shot; if there is none, that of a removed shot with the spec of `take`."""
         if shot in self._accepted:

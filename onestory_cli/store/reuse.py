@@ -109,10 +109,12 @@ class Lookup:
         visible = _visible(job, digests)
         return (
             self._forced(job)
+            or self._imported(job)
             or self._with_same_spec(job, visible)
             or self._renamed(job, visible)
             or self._with_other_spec(job)
             or self._damaged(job)
+            or self._unfit_import(job)
             or _render(job, ReasonKind.NEW)
         )
 
@@ -135,6 +137,29 @@ class Lookup:
 
     def _forced(self, job: ShotJob) -> Decision | None:
         return _render(job, ReasonKind.FORCED) if job.shot in self._force else None
+
+    def _imported(self, job: ShotJob) -> Decision | None:
+        """Keep an accepted imported take as long as it fits: it depends on no caption, seed or memory."""
+        take = self.renames.accepted_import(job)
+        if take is None or take.record.imported is None or not self._fits(take, job):
+            return None
+        reason = Reason(kind=ReasonKind.KEPT, detail=f"imported from {take.record.imported.name}")
+        return Decision(job=job, action="keep", reason=reason, take=take)
+
+    def _unfit_import(self, job: ShotJob) -> Decision | None:
+        """Render a shot whose imported take has another length, size, rate or latent layout than the shot."""
+        take = self.renames.accepted_import(job)
+        if take is None or take.record.imported is None:
+            return None
+        return _render(job, ReasonKind.SETTINGS, f"{take.record.imported.name} was imported for another length or size")
+
+    def _fits(self, take: Take, job: ShotJob) -> bool:
+        """Whether an imported take has the clip and the latents that a generated take of the job would have."""
+        model = self._plan.model
+        size = model.latent_size(job.width, job.height)
+        shape = (model.latent_channels, model.latent_frames(job.frames), *size)
+        clip = clip_fields(job, self._plan.output)
+        return take.record.has_clip_of(job) and take.record.clip == clip and take.shape == shape
 
     def _with_same_spec(self, job: ShotJob, visible: Digests) -> Decision | None:
         """The decision if there are, or were, takes with the spec of the job."""
@@ -160,7 +185,7 @@ class Lookup:
 
     def _with_other_spec(self, job: ShotJob) -> Decision | None:
         """The decision if the shot has takes, but none with its spec: what changed since the latest."""
-        takes = self._index.of_shot(job.shot).takes
+        takes = tuple(take for take in self._index.of_shot(job.shot).takes if not take.record.imported)
         if not takes:
             return None
         before = next((take for take in takes if take.record.take == job.take), takes[0])

@@ -143,6 +143,8 @@ def acceptable_take(plan: Plan, run: Run, shot: str, which: str) -> Take:
 
 def _fits(take: Take, job: ShotJob, fingerprint: str) -> bool:
     record = take.record
+    if record.imported:
+        return record.has_clip_of(job)
     seed = record.own_seed
     if seed is None:
         seed = seed_of_take(job.seed_rule, take.shot, record.take)

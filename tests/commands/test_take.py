@@ -3,10 +3,12 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from onestory_cli.errors import ExitCode
+from onestory_cli.media.video import write_clip
 from onestory_cli.rendering import loading
 from onestory_cli.rendering.generator import ShotRequest
 from onestory_cli.store.run import Run
@@ -37,6 +39,23 @@ def test_new_list_accept_show(onestory: Onestory, film_run: Path) -> None:
     assert onestory("take", "show", film_run, "city", rows[0]["id"][:8]).out == rows[0]["clip"] + "\n"
     assert onestory("resume", film_run).exit is ExitCode.DONE
     assert onestory("take", "list", film_run).out.count("accepted") == 3
+
+
+def test_import(onestory: Onestory, film_run: Path) -> None:
+    pixels = np.random.default_rng(1).integers(0, 255, (10, 64, 64, 3), np.uint8)
+    write_clip(Path("camera.mp4"), pixels, fps=16)
+    imported = onestory("take", "import", film_run, "city", "camera.mp4")
+    assert imported.exit is ExitCode.DONE
+    assert "city: take 1, from camera.mp4 (16 to 8 fps, 64x64 to 32x32)" in imported.err
+    assert imported.err.endswith("next: onestory take accept film.run city 1\n")
+    assert onestory("take", "import", film_run, "city", "camera.mp4", "--accept", "--json").json["accepted"]
+    rows = onestory("take", "list", film_run, "city", "--json").json["takes"]
+    assert [(row["imported"], row["accepted"]) for row in rows] == [
+        (None, False),
+        ("camera.mp4", False),
+        ("camera.mp4", True),
+    ]
+    assert "imported from camera.mp4" in onestory("plan", "film.story.yaml").out
 
 
 @pytest.mark.parametrize("command", [("take", "accept", "film.run", "city", "0"), ("prune", "film.run")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from PIL import Image
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.media.mux import ClipPart, mux_film, read_metadata
-from onestory_cli.media.sign import MADE_BY_A_MODEL, read_signer, sign_film
+from onestory_cli.media.sign import MADE_BY_A_MODEL, MADE_IN_PART_BY_A_MODEL, read_signer, sign_film
+from onestory_cli.media.signature import read_signature
 from onestory_cli.media.video import read_clip, write_clip
 
 c2pa = pytest.importorskip("c2pa")
@@ -85,6 +87,18 @@ def test_a_signed_film_names_the_model_and_its_pictures(tmp_path: Path, film: Pa
     assert [(item["title"], item["relationship"]) for item in manifest["ingredients"]] == [("fox", "inputTo")]
     assert read_metadata(signed)["onestory"] == "{}"
     assert np.array_equal(read_clip(signed), read_clip(film))
+
+
+def test_imported_clips_are_components_of_a_signed_film(tmp_path: Path, film: Path) -> None:
+    signed, clips = tmp_path / "signed.mp4", [("camera.mov", tmp_path / "clip.mp4")]
+    sign_film(film, signed, read_signer(*write_chain(tmp_path)), title="The Kite", pictures=[], clips=clips)
+    with c2pa.Reader(str(signed)) as reader:
+        manifest = reader.get_active_manifest()
+    assert [(item["title"], item["relationship"]) for item in manifest["ingredients"]] == [
+        ("camera.mov", "componentOf")
+    ]
+    assert MADE_IN_PART_BY_A_MODEL in json.dumps(manifest)
+    assert read_signature(signed).made_by_a_model
 
 
 def test_a_modified_signed_film_is_invalid(tmp_path: Path, film: Path) -> None:

@@ -1,0 +1,93 @@
+"""Import a clip as a take of a shot: conform it, encode it to latents and commit it like a generated take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from onestory_cli.memory.frames import SelectedFrame
+from onestory_cli.planning.jobs import Plan, ShotJob, retake
+from onestory_cli.planning.reasons import Reason, ReasonKind
+from onestory_cli.rendering.commit import finish_take, planned_take, record_of
+from onestory_cli.rendering.generator import ShotGenerator
+from onestory_cli.store.disk import digest, os_errors_coded
+from onestory_cli.store.keys import IMPORTED
+from onestory_cli.store.record import ImportedClip, Record
+from onestory_cli.store.run import Run
+from onestory_cli.store.take_query import next_number
+from onestory_cli.store.takes import Take, write_latents
+from onestory_cli.store.writer import lock_run
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from onestory_cli.media.conform import ConformRules
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportedShot:
+    """An imported clip in the form of a generated shot. It remembers nothing."""
+
+    pixels_PHWC: np.ndarray
+    latents_CTHW: np.ndarray
+    noise_tokens: int
+    selection: Sequence[SelectedFrame] = ()
+    scores: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    context_tokens: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def decode(self) -> np.ndarray:
+        return self.pixels_PHWC
+
+
+def import_clip(
+    plan: Plan,
+    run: Run,
+    load: Callable[[], ShotGenerator],
+    *,
+    shot: str,
+    clip: Path,
+    rules: ConformRules,
+    accept: bool = False,
+) -> Take:
+    """Import a clip as the next take of a shot. Later shots remember it once it is accepted. `run` may not exist yet.
+
+    Raises:
+        OnestoryError: S230 for an unknown shot, M508 for an unreadable clip, M541 or M542 for a clip that does not fit,
+            R4xx for an error of the disk.
+    """
+    from onestory_cli.media.conform import ClipTarget, conform
+
+    job = plan.job(shot)
+    target = ClipTarget(frames=job.frames, width=job.width, height=job.height, fps=job.fps)
+    conformed = conform(clip, target, rules)
+    with os_errors_coded(clip):
+        file = digest(clip)
+    origin = ImportedClip(name=clip.name, sha256=file.sha256, bytes=file.bytes, changes=conformed.changes)
+    with lock_run(Run.create(run.path)) as writer:
+        writer.freeze(plan)
+        job = _without_memory(retake(job, next_number(plan, run, shot)))
+        imported = ImportedShot(
+            pixels_PHWC=conformed.pixels_PHWC,
+            latents_CTHW=load().encode_clip(conformed.pixels_PHWC),
+            noise_tokens=job.tokens.noise,
+        )
+        latents = write_latents(imported.latents_CTHW)
+        planned = planned_take(writer, _record(plan, job, imported, origin), latents)
+        take = finish_take(writer, planned, job, plan, latents=latents, shot=imported, seen={})
+        if accept:
+            writer.accept(shot, take, chosen=True)
+        return take
+
+
+def _without_memory(job: ShotJob) -> ShotJob:
+    return replace(job, memory=replace(job.memory, sources=(), shown=()))
+
+
+def _record(plan: Plan, job: ShotJob, shot: ImportedShot, origin: ImportedClip) -> Record:
+    """The record of an imported take. The digest of the file in its spec gives it a key of its own."""
+    reason = Reason(kind=ReasonKind.IMPORTED, detail=str(origin))
+    record = record_of(plan, job, reason, shot, visible={}, environment={})
+    return replace(record, spec={**record.spec, IMPORTED: origin.sha256}, imported=origin)
