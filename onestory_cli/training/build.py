@@ -85,7 +85,7 @@ def continue_model(recipe: Recipe, relative_to: Path) -> LoadedModel:
     """The model that `start` names, ready to train, with the name and the sampling defaults of the recipe.
 
     Raises:
-        OnestoryError: what `find` and `load_model` raise; T601 for a model that reads no context tokens.
+        OnestoryError: as `find` and `load_model`; T601 for a model without a memory adapter.
     """
     spec = find(recipe.start, relative_to=relative_to)
     if spec.remembers != "context" or spec.experts > 1:
@@ -178,7 +178,7 @@ def model_spec(recipe: Recipe, words: Sequence[str], *, folder: Path) -> ModelSp
         shift=size.sampling.shift,
         memory_frames=size.memory.frames,
         budget=size.memory.budget,
-        policy="coverage",  # by relevance alone, a character that was seen once gets 4 of 62 tokens, with it 16
+        policy="coverage",  # a character that was seen once gets 16 of 62 tokens; by relevance alone it gets 4
         scale=size.sampling.scale,
         words=tuple(words),
         phrases=known_phrases(world_config(world)),

@@ -1,4 +1,4 @@
-"""Atomic checkpoints: a stage that was interrupted at any time resumes from its last one."""
+"""Atomic checkpoints: an interrupted stage resumes from its last one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def load_weights(path: Path, modules: Mapping[str, nn.Module]) -> None:
     """Load weights named "part.name" into the modules that the file has weights for.
 
     Raises:
-        ValueError: a parameter of such a module is not in the file, or the file has one that the module has not.
+        ValueError: the parameter names of a module and the file differ.
     """
     stored = load_file(path)
     for part, module in modules.items():
@@ -46,7 +46,7 @@ def load_weights(path: Path, modules: Mapping[str, nn.Module]) -> None:
         names = {name for name, _ in module.named_parameters()}
         for name in sorted(names ^ set(own)):
             raise ValueError(f"{path.name} {'has no' if name in names else 'has an unknown'} {prefix}{name}")
-        module.load_state_dict(own, strict=False)  # tied parameters are stored once, buffers not at all
+        module.load_state_dict(own, strict=False)  # tied parameters are stored once, buffers are not stored
 
 
 @contextmanager

@@ -25,7 +25,7 @@ _TINY = 1e-24  # keeps the root finite; the stock norm clamps its root at 1e-12
 
 @contextmanager
 def whole_clips(vae: AutoencoderKLWan, *, compiled: bool) -> Iterator[None]:
-    """Inside, `encode_clips` and `decode_clips` may be called, and the stock encode and decode may not.
+    """Patch the VAE: inside, call `encode_clips` and `decode_clips`, not the stock encode and decode.
 
     Args:
         compiled: Compile the norms, which takes about half a minute at the first step.
@@ -69,12 +69,12 @@ def _losses(decoded: Tensor, pixels: Tensor, weight: Tensor) -> tuple[Tensor, Te
 
 
 def _channels_last(x: Tensor) -> Tensor:
-    """Lay out memory channel by channel, as processors convolve fastest; convolutions pass the layout on."""
+    """Use the channels-last memory format: CPUs convolve it fastest, and convolutions preserve it."""
     return x.contiguous(memory_format=torch.channels_last_3d) if x.device.type == "cpu" else x
 
 
 def _resample(module: WanResample, x_BCPHW: Tensor, feat_cache: object = None, feat_idx: object = None) -> Tensor:
-    """Resample in space, and in time all frames but the first, which stands for itself."""
+    """Resample in space. In time, resample all frames except the first."""
     if module.mode == "upsample3d" and x_BCPHW.shape[2] > 1:
         x_BCPHW = torch.cat([x_BCPHW[:, :, :1], _double_frames(module, x_BCPHW[:, :, 1:])], dim=2)
     batch, channels, frames, height, width = x_BCPHW.shape
@@ -108,6 +108,6 @@ def _compiled_losses() -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tenso
 
 @cache
 def _compiled_norm() -> Callable[[nn.Module, Tensor], Tensor]:
-    # dynamic: one graph for the dozen shapes of a network, where one for each would hit the limit of recompilations
+    # dynamic: one graph for the dozen shapes of a network; one graph per shape would exceed the recompilation limit
     normalise = torch.compile(_normalise, dynamic=True)
     return lambda module, x: normalise(x, module.gamma)

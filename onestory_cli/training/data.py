@@ -1,9 +1,9 @@
 """Training data from the storyworld: rendered once, encoded once, then sampled per step.
 
-Shape letters: S stories, J shots of a story, E earlier shots that are seen, A actors of a shot, K attributes of a look,
+Shape letters: S stories, J shots of a story, E visible earlier shots, A actors of a shot, K attributes of a look,
 B batch, F memory frames, P pixel frames, T latent frames, C channels, H W cells or pixels, L text tokens.
 
-Every batch is a function of (seed, stage, step), so that a resumed run draws what an undisturbed one would have drawn.
+Every batch is a function of (seed, stage, step), so a resumed run draws the same batches as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from onestory_cli.storyworld.visibility import accent_mask
 from onestory_cli.storyworld.world import WorldConfig, WorldShot, WorldStory
 from onestory_cli.training.checkpoint import save_weights
 from onestory_cli.training.probes.labels import (
-    MOST_ACTORS,
+    MAX_ACTORS,
     identities,
     look_labels,
     setting_labels,
@@ -38,7 +38,7 @@ from onestory_cli.training.probes.token_probe import NO_LABEL
 from onestory_cli.training.recipe import StoryData
 from onestory_cli.training.rendering import augment, render_stories
 
-WORDS_LABELLED = 40  # of a caption; none of the world is longer
+WORDS_LABELLED = 40  # words of a caption; no caption of the storyworld is longer
 FOREIGN, AUGMENTED = -1.0, 0.0  # labels of inserted shots (method of OneStory 4.4)
 
 Encode = Callable[[NDArray[np.uint8]], Tensor]  # pixels (B, P, H, W, 3) -> normalised latents (B, C, T, H, W)
@@ -55,7 +55,7 @@ def known_words(config: WorldConfig) -> tuple[str, ...]:
 
 
 def known_phrases(config: WorldConfig) -> tuple[str, ...]:
-    """Return the settings of this part of the world as captions name them: "beach", "beach at night", ..."""
+    """The settings of this part of the world as captions name them: "beach", "beach at night", ..."""
     return tuple(phrase for key in config.settings for phrase in vocabulary.setting_phrases(key, config.version))
 
 
@@ -65,7 +65,7 @@ _DETAIL_BITS = np.array([0, OUTLINE, EYE, MOUTH], np.uint8)  # by value of `Rend
 
 
 class PixelData:
-    """Clips for the vae stage: memory-mapped files of pixels (N, P, H, W, 3) and of what each shows (N, P, H, W).
+    """Clips for the vae stage: memory-mapped files of pixels (N, P, H, W, 3) and of their kinds (N, P, H, W).
 
     They are rendered on first use.
     """
@@ -114,7 +114,7 @@ ALL_STORIES = slice(None)
 
 @dataclass(frozen=True, kw_only=True)
 class StoryBatch:
-    """Targets with their histories; every row has the same number of earlier shots, so that token counts agree."""
+    """Targets with their histories. Every row has the same number of earlier shots, so that token counts agree."""
 
     target_BCTHW: Tensor
     cast_BATHW: Tensor
@@ -137,7 +137,7 @@ class StoryBatch:
 class History(NamedTuple):
     """The earlier shots of a target that are visible, and all their frames in order.
 
-    An inserted shot has nobody of the cast in it, and no setting: who of a foreign story has which role is not asked.
+    An inserted shot has no actors and no setting, because roles are not defined across stories.
     """
 
     memory_FCHW: Tensor
@@ -164,7 +164,7 @@ class LatentData:
         self.who = torch.tensor([identities(story) for story in stories])
         self.settings = torch.tensor([[setting_labels(shot) for shot in story.shots] for story in stories])
         self._size, self._nowhere = config.size, torch.zeros(self.latents.shape[-2:])
-        self._accents: dict[WorldShot, Tensor] = {}  # drawn when first asked for: it takes as long as a picture
+        self._accents: dict[WorldShot, Tensor] = {}  # drawn on first use: it takes as long as a picture
         self.pairs = np.array([[len(shot.actors) == 2 for shot in story.shots] for story in stories])
 
     def batch(
@@ -179,13 +179,13 @@ class LatentData:
         pairs: float = 0.0,
         accents: bool = False,
     ) -> StoryBatch:
-        """Draw targets with at least `earlier` shots before them; which of those are visible is random, too.
+        """Draw targets with at least `earlier` shots before them; the visible shots are random, too.
 
         inflation: the share of histories that get an inserted shot of another story.
         full_caption: the share of captions that describe every look.
         stories: the stories to draw from.
-        pairs: the share of targets that certainly show two characters; the others show them as often as stories do.
-        accents: return where the accent objects are; otherwise zeros.
+        pairs: the share of targets that are chosen to show two characters; others show two as often as stories do.
+        accents: return the masks of accent objects; otherwise they are zero.
         """
         known = range(len(self.latents))[stories]
         chosen, targets = self._targets(rng, size, earlier, known, pairs)
@@ -233,7 +233,7 @@ class LatentData:
     def _targets(
         self, rng: np.random.Generator, size: int, earlier: int, known: range, pairs: float
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Indices of stories (size,) and of the target shots (size,) in them."""
+        """Indices of stories (size,) and of their target shots (size,)."""
         chosen = known.start + rng.integers(len(known), size=size)
         targets = rng.integers(earlier, self.latents.shape[1], size=size)
         stories, places = self.pairs[known.start : known.stop, earlier:].nonzero()
@@ -248,8 +248,8 @@ class LatentData:
     ) -> History:
         """The history of one target.
 
-        The shot just before the target is always in it: a caption that names no place means that shot's.
-        `inserted_from`: inflate it with a shot of one of these stories; None leaves it as it is.
+        The shot just before the target is always included: a caption without a place refers to that shot's place.
+        `inserted_from`: inflate it with a shot of one of these stories; None does not inflate it.
         """
         others = sorted(rng.choice(target - 1, earlier - 1, replace=False).tolist()) if earlier else []
         before = [*others, target - 1][:earlier]
@@ -275,7 +275,7 @@ class LatentData:
         )
 
     def _inserted(self, rng: np.random.Generator, story: int, known: range) -> tuple[Tensor, float]:
-        """Shot inflation (OneStory Eq. 9): a shot of another story, or an augmented copy of this one's first."""
+        """Shot inflation (OneStory Eq. 9): a shot of another story, or an augmented copy of this story's first shot."""
         if rng.random() < 0.5:
             return self.augmented[story], AUGMENTED
         other = known.start + int(rng.integers(len(known)))
@@ -288,15 +288,18 @@ def _frames(clips: Sequence[Tensor], *, like: Tensor) -> Tensor:
 
 
 def encode_stories(path: Path, *, config: WorldConfig, data: StoryData, encode: Encode, emit: Emit) -> None:
-    """Draw and encode all stories: latents (S, J, C, T, H, W), the part of each cell that shows each actor of the cast
-    (S, J, A, T, H, W), and an augmented copy (S, C, T, H, W) of each first shot, all in fp16."""
+    """Render and encode all stories into the file `path`, in fp16.
+
+    It stores latents (S, J, C, T, H, W), the share of each cell that shows each actor (S, J, A, T, H, W), and an
+    augmented copy (S, C, T, H, W) of each first shot.
+    """
     latents, casts, augmented = [], [], []
     seeds = range(data.seed, data.seed + data.stories)
     for index, (pixels, cast, _) in enumerate(render_stories(seeds, config=config, shots=data.shots)):
         encoded = encode(np.concatenate([pixels, augment(pixels[:1], seed=data.seed + index)])).half()
         latents.append(encoded[:-1])
         augmented.append(encoded[-1])
-        actors = [pool_mask(cast == number, encoded.shape[-3:]) for number in range(1, MOST_ACTORS + 1)]
+        actors = [pool_mask(cast == number, encoded.shape[-3:]) for number in range(1, MAX_ACTORS + 1)]
         casts.append(torch.stack(actors, dim=1).half())
         if (index + 1) % 50 == 0 or index + 1 == data.stories:
             emit(DataPrepared(what="latents", done=index + 1, total=data.stories))

@@ -33,10 +33,10 @@ from onestory_cli.training.recipe import Stage
 
 @dataclass(frozen=True, kw_only=True)
 class DistilObjective:
-    """One loss per step of the student's schedule; the caller updates the student between two of them.
+    """One loss per step of the student's schedule; the caller updates the student after each.
 
-    The latents start as noise and follow the student. At each step the target is the mean velocity over that step of
-    the guided teacher, started from the same latents. `student` and `teacher` share all parts except the transformer.
+    The latents start as noise and follow the student. The target of each step is the mean velocity of the guided
+    teacher over that step, from the same latents. `student` and `teacher` share all parts except the transformer.
     """
 
     student: LoadedModel

@@ -1,9 +1,9 @@
 """Add layers to a text encoder between stages of training.
 
-A new layer changes nothing at first: its output projections are zero. Its heads are initialised to fixed relative
-positions: the word before, all words before, all words after, a few words back. From a random start, attention hardly
-learns word positions: the embedded model knew which words a caption has and the order of its colours, but not which
-colour a fox has, nor whether it is named first.
+A new layer changes nothing at first, because its output projections are zero. Its heads are initialised to fixed
+relative positions: the previous word, all words before, all words after, a few words back. From random weights,
+attention hardly learns word positions: the embedded model knew the words of a caption and the order of its colours, but
+not which colour belongs to the fox, or whether the fox is named first.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import torch
 from torch import nn
 from transformers import UMT5EncoderModel
 
-_SURE = 8.0  # logits by which a head prefers its positions
+_SURE = 8.0  # logit bonus of a head's preferred positions
 
 
 def grow_text_encoder(encoder: UMT5EncoderModel, layers: int, *, seed: int) -> None:
-    """Add new layers until there are `layers`; an encoder that has them already is not changed."""
+    """Add layers until there are `layers`; does nothing if the encoder has that many."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         while len(encoder.encoder.block) < layers:
@@ -32,7 +32,7 @@ def _fresh(last: nn.Module, *, width: int) -> nn.Module:
     attention, feed_forward = layer.layer[0].SelfAttention, layer.layer[1].DenseReluDense
     for module in (attention.q, attention.k, attention.v, feed_forward.wi_0, feed_forward.wi_1):
         nn.init.normal_(module.weight, std=width**-0.5)
-    attention.q.weight.mul_(0.1)  # positions decide at first, not words
+    attention.q.weight.mul_(0.1)  # at first, attention depends on positions rather than words
     for module in (attention.o, feed_forward.wo):
         nn.init.zeros_(module.weight)
     for part in layer.layer:

@@ -23,7 +23,7 @@ class LoggedStage:
 
 
 class TrainingLog:
-    """Running means of the losses, from step `first` on; without a `path` nothing is written."""
+    """Running means of the losses, starting at step `first`; without a `path` nothing is written."""
 
     def __init__(self, plan: LoggedStage, path: Path | None, emit: Emit, first: int) -> None:
         self.plan, self.path, self.emit = plan, path, emit
@@ -67,7 +67,7 @@ class TrainingLog:
 
 
 def _forget(path: Path, stage: str, *, after: int) -> None:
-    """Remove log lines of steps that an interrupted run lost and that will be repeated."""
+    """Remove the log lines of steps after the last checkpoint, which will be repeated."""
     if not path.exists():
         return
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)

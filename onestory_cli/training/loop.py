@@ -44,7 +44,7 @@ def run_stage(
     first = run.restore(path)
     emit(StageStarted(stage=stage.name, step=first, steps=stage.steps, parameters=run.parameters))
     if recipe.dtype == "bfloat16" and not is_fast_in_bfloat16(run.device):
-        lacks = f"stage {stage.name}: this processor does not compute in bfloat16; it is trained in float32"
+        lacks = f"stage {stage.name}: this processor does not support bfloat16; training in float32"
         emit(Warned(code="W331", message=lacks))
     plan = LoggedStage(name=stage.name, steps=stage.steps, samples=stage.batch, every=recipe.log_every)
     report = TrainingLog(plan, folder / "log.jsonl", emit, first)
@@ -83,7 +83,7 @@ class _Run:
         return sum(item.numel() for item in self.optimiser.parameters)
 
     def learn(self, step: int, updates: Iterable[Losses]) -> dict[str, float]:
-        """Update the weights by each of the losses in turn and return their means by name."""
+        """Make one update of the weights per entry of `updates`; return the mean losses by name."""
         found: dict[str, list[float]] = defaultdict(list)
         for losses in updates:
             losses["loss"].backward()

@@ -1,7 +1,7 @@
 """Training objectives: reconstruction for the VAE; L = L_shot + lambda L_sel for base and adapter (Eq. 10-12).
 
 Shape letters: B batch, F memory frames, K selected frames, C latent channels, T latent frames, H W latent cells,
-D transformer width, M joined tokens, A actors of a shot, and of looks K attributes.
+D transformer width, M joined tokens, A actors of a shot, K attributes of a look.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from onestory_cli.training.probes.token_probe import NO_LABEL, TokenProbe, backg
 from onestory_cli.training.recipe import Stage
 
 Losses = dict[str, Tensor]
-Remembered = tuple[Context, ProbeTargets]  # what conditions a step, and what is in it
+Remembered = tuple[Context, ProbeTargets]  # the context tokens of a step, and their probe targets
 
 
 def step_generators(seed: int, stage: int, step: int) -> tuple[np.random.Generator, torch.Generator]:
-    """Random generators of one step. They depend on seed, stage and step alone, so a resumed run draws the same."""
+    """Random generators of one step. They depend only on seed, stage and step, so a resumed run draws the same."""
     rng = np.random.default_rng([seed, stage, step])
     return rng, torch.Generator().manual_seed(int(rng.integers(2**62)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class VaeObjective:
-    """L1 + L2 + L1 of gradients + KL, weighted by what a viewer looks at: characters, outlines, eyes and mouths."""
+    """L1 + L2 + L1 of gradients + KL, with more weight on characters, outlines, eyes and mouths."""
 
     model: LoadedModel
     data: PixelData
@@ -63,13 +63,13 @@ class VaeObjective:
     def _weight(self, kinds: Tensor) -> Tensor:
         """Weights (B, 1, P, H, W) of mean 1, from the bits of `PixelData.kinds`."""
         weight = pixel_weights(self.stage)[kinds.long()]
-        # The first latent frame holds one picture, the others four. It opens a shot, and an image becomes one.
+        # the first latent frame is one pixel frame (the others are four); it starts a shot, and an image becomes one
         weight = torch.cat([weight[:, :, :1] * self.stage.first_weight, weight[:, :, 1:]], dim=2)
         return weight / weight.mean()
 
 
 def pixel_weights(stage: Stage) -> Tensor:
-    """Return the weight of a pixel in the loss of a vae stage, by its value in `PixelData.kinds`."""
+    """The weight of a pixel in the loss of a vae stage, by its value in `PixelData.kinds`."""
     parts = {
         CHARACTER: stage.character_weight,
         OUTLINE: stage.outline_weight,
@@ -81,7 +81,7 @@ def pixel_weights(stage: Stage) -> Tensor:
 
 
 def psnr(decoded: Tensor, pixels: Tensor) -> Tensor:
-    """Return the peak signal-to-noise ratio of pixels in -1..1 in dB."""
+    """The peak signal-to-noise ratio, in dB, of pixels in -1..1."""
     return 10 * torch.log10(4 / (decoded.clamp(-1, 1) - pixels).square().mean())
 
 
@@ -89,7 +89,8 @@ def psnr(decoded: Tensor, pixels: Tensor) -> Tensor:
 class TextObjective:
     """Teach the text encoder which character each word describes, and that character's look.
 
-    `before` is the text encoder as the stage found it: what reads its states should not have to learn them all anew.
+    `before` is a copy of the text encoder from the start of the stage. The loss keeps the states close to it, so that
+    the transformer can still read them.
     """
 
     model: LoadedModel
@@ -119,7 +120,7 @@ class TextObjective:
 
 @dataclass(frozen=True, kw_only=True)
 class ShotObjective:
-    """Rectified flow on a shot, or one latent frame of it, given its caption and, with an adapter, its memory."""
+    """Rectified flow on a shot or one latent frame of it, given its caption and, with an adapter, its memory."""
 
     model: LoadedModel
     data: LatentData
@@ -156,7 +157,7 @@ class ShotObjective:
         stage = self.stage
         weights = np.array(stage.earlier) / sum(stage.earlier)
         earlier = 1 + int(rng.choice(len(weights), p=weights)) if remembers else 0
-        single = stage.target == "image" and not remembers  # under half the tokens of one with memory
+        single = stage.target == "image" and not remembers  # has less than half the tokens of a step with memory
         return self.data.batch(
             rng,
             size=stage.batch * (2 if single else 1),
@@ -184,7 +185,7 @@ class ShotObjective:
         chosen_BK = order_BF[:, :frames]
         selected_BKCHW = gather(memory, chosen_BK)
         level = torch.rand(len(memory), 1, 1, 1, 1, generator=noise).square() * stage.memory_noise
-        # generated memories are not as clean as real ones
+        # generated frames are not as clean as real ones
         selected_BKCHW = selected_BKCHW + (level * torch.randn(selected_BKCHW.shape, generator=noise)).to(memory)
         (height, width), budget = memory.shape[-2:], float(rng.choice(stage.budgets))
         levels = allocate(frames, budget, height=height, width=width, levels=model.spec.levels)
@@ -278,18 +279,18 @@ def shuffle_real_first(real_BF: Tensor, noise: torch.Generator) -> Tensor:
 
 
 def mixed_precision(device: torch.device, dtype: str) -> contextlib.AbstractContextManager[object]:
-    """Autocast to a recipe's dtype if the device computes in it; float32 is not cast."""
+    """Autocast to a recipe's dtype if the device supports it; float32 is not cast."""
     cast = dtype != "float32" and is_fast_in_bfloat16(device)
     return torch.autocast(device.type, getattr(torch, dtype)) if cast else contextlib.nullcontext()
 
 
 def training_attention(device: torch.device) -> contextlib.AbstractContextManager[None]:
-    """On CPUs, use attention as two matrix products: the backward pass of the fused kernel is several times slower."""
+    """On CPUs, compute attention as two matrix products: the backward pass of the fused kernel is much slower."""
     return attention_backend("_native_math") if device.type == "cpu" else contextlib.nullcontext()
 
 
 def _with_drops(captions: tuple[str, ...], rng: np.random.Generator, share: float) -> list[str]:
-    """Captions, some of them replaced by "": they train the unconditional branch, which has no memory either."""
+    """Captions with a share of them replaced by "", to train the unconditional branch, which has no memory either."""
     return ["" if rng.random() < share else caption for caption in captions]
 
 

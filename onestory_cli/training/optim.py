@@ -71,7 +71,7 @@ class Optimiser:
 
 
 class _Float32(TorchFunctionMode):
-    """Replace casts to bfloat16 by float32 copies. Muon orthogonalises in bfloat16, without an option."""
+    """Replace casts to bfloat16 with float32 copies. Muon always orthogonalises in bfloat16."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -82,21 +82,20 @@ class _Float32(TorchFunctionMode):
 
 
 def _in_float32(device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """Compute in float32 where bfloat16 is emulated: a step of Muon would take fifty times as long."""
+    """Compute in float32 where bfloat16 is emulated, because a step of Muon would take fifty times as long."""
     return contextlib.nullcontext() if is_fast_in_bfloat16(device) else _Float32()
 
 
 def is_hidden_matrix(name: str, parameter: Tensor) -> bool:
     """Whether a weight maps hidden states to hidden states.
 
-    All others use AdamW: rows of embeddings, outer layers and small tables are not directions of one space, so an
-    orthogonal step has no meaning for them.
+    All other weights use AdamW: an orthogonal step has no meaning for embeddings, outer layers and small tables.
     """
     return parameter.ndim >= 2 and min(parameter.shape[:2]) > 3 and not any(part in name for part in (*OUTER, PLACES))
 
 
 class Schedule(Protocol):
-    """The rate rises over the first `warmup` of `steps` and falls over the last share `cooldown`."""
+    """The rate rises over the first `warmup` steps and falls over the last share `cooldown` of `steps`."""
 
     @property
     def steps(self) -> int: ...
@@ -107,8 +106,10 @@ class Schedule(Protocol):
 
 
 def rate_factor(stage: Schedule, step: int) -> float:
-    """Warm-up, plateau, then a cosine to zero over the last `cooldown` of the steps. A stage can be lengthened while it
-    is on the plateau without a change of its schedule so far."""
+    """Warm-up, plateau, then a cosine to zero over the last share `cooldown` of the steps.
+
+    A stage on its plateau can be lengthened: the rates of its past steps do not change.
+    """
     warm = min(1.0, (step + 1) / max(1, stage.warmup))
     start = stage.steps * (1 - stage.cooldown)
     if step < start:
@@ -140,7 +141,7 @@ class MovingAverage:
 
     @contextlib.contextmanager
     def adopted(self) -> Iterator[None]:
-        """Inside, the modules hold the average; afterwards their own weights are restored."""
+        """Inside, the modules have the averaged weights; afterwards their own weights are restored."""
         own = [value.detach().clone() for _, value in self._live]
         self.adopt()
         try:
@@ -152,7 +153,7 @@ class MovingAverage:
 
 
 def named_weights(modules: Mapping[str, nn.Module]) -> Iterator[tuple[str, nn.Parameter]]:
-    """Trainable parameters as ("part.name", parameter); tied parameters occur once."""
+    """Yield trainable parameters as ("part.name", parameter); tied parameters occur once."""
     for part, module in modules.items():
         for name, value in module.named_parameters():
             if value.requires_grad:

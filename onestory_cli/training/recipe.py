@@ -46,7 +46,7 @@ class StoryData:
 class VaeSize:
     """An AutoencoderKLWan that halves space and time twice: 8x or 16x in space by its patch of 2 or 4, 4x in time.
 
-    residual: Wan 2.2's shortcuts around the stages that change the resolution
+    `residual`: use Wan 2.2's shortcuts around the stages that change the resolution.
     """
 
     base_dim: int = 24
@@ -58,7 +58,7 @@ class VaeSize:
 
     @property
     def stride(self) -> int:
-        """Pixels per latent cell, each way."""
+        """Pixels per latent cell in each direction."""
         return 4 * self.patch_size
 
 
@@ -91,7 +91,7 @@ class MemorySettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """The model's defaults for rendering."""
+    """The model's default settings for rendering."""
 
     steps: int = 24
     guidance: float = 3.0
@@ -138,32 +138,33 @@ class Probes:
 class Stage(Probes):
     """One stage of training.
 
-    `kind`: vae; text (the text encoder alone: which character each word is about); base (text and first frame ->
-    picture or shot, no memory); adapter (with memory, all weights); distil (the transformer learns to sample in
-    `model.sampling.steps` unguided steps what it now samples with guidance).
-    `target`: single latent frames first (appearance is learned several times cheaper), then whole shots.
-    `conditioning`: which frames of the real history condition the target: uniform from the real shots (the paper's
-    warm-up, since a random selector would mislead), by label, or the selector's own top-K.
+    `kind`: vae; text (only the text encoder, which learns the character that each word describes); base (text and first
+    frame -> picture or shot, no memory); adapter (with memory, all weights); distil (the transformer learns to
+    reproduce guided sampling in `model.sampling.steps` unguided steps).
+    `target`: train on single latent frames (which teach appearance several times cheaper) or on whole shots.
+    `conditioning`: how to choose the frames of the history that condition the target: uniform from the real shots (the
+    paper's warm-up, since an untrained selector would mislead), by label, or the selector's own top-K.
     `rate` is the learning rate of AdamW; with a `matrix_rate` above 0, matrices use Muon at that rate.
-    `places_rate`, above 0, is the rate of the text encoder's relative position biases. They are attention logits: to
-    select a neighbour takes five or more, which takes thousands of steps at the common rate.
-    `cooldown` is the last share of the steps, in which the rate falls to zero; before it the rate is constant.
+    `places_rate`, if above 0, is the rate of the text encoder's relative position biases. They are attention logits: to
+    select a neighbour they must reach five or more, which takes thousands of steps at the common rate.
+    `cooldown`: the last share of the steps, in which the rate falls to zero; before it the rate is constant.
     `memory`: share of batches with memory; the others train first shots and the unconditional branch.
     `inflation`: share of memory batches whose history is inflated (a foreign shot or an augmented copy, Eq. 9).
-    `earlier`: weights of 1, 2, 3, ... earlier shots; the paper trains on triples, that is always 2.
+    `earlier`: weights of 1, 2, 3, ... earlier shots. The paper trains on triples, which always have 2.
     `remembered` and `budgets`: numbers of frames and budgets to draw from, so that one model supports all of them.
     `full_caption`: share of captions that describe every look; `full_caption_alone`: the same without memory.
     `stories` and `skip`: the stage draws from the stories `skip` to `stories` - 1; `stories: 0` is all from `skip` on.
-    `pairs`: share of targets that are chosen to show two characters; about one shot in seven does anyway.
+    `pairs`: share of targets that are chosen to show two characters; of the others, one in seven does.
     `spread` is subtracted from the labels by position in the shot: frames of one shot are near copies of each other.
-    `text_layers`: number of layers of the text encoder from this stage on; 0 does not change it.
-    `keep_weight`: weight, in a text stage, of the change of the encoder's states.
+    `text_layers`: number of layers of the text encoder from this stage on; 0 means unchanged.
+    `keep_weight`: in a text stage, the weight of the loss that keeps the encoder's states close to their old values.
     `character_weight` and `accent_weight`: additional weight in the flow loss of cells that show a character, or the
-    accent object of a place. In a vae stage `character_weight`, `outline_weight` and `face_weight` add to the
+    accent object of a place. In a vae stage `character_weight`, `outline_weight` and `face_weight` are added to the
     weight 1 of a pixel that shows a character, an outline, or an eye or mouth.
-    `guidance`, `memory_guidance` and `teacher_steps`: the teacher's guidance scales in a distil stage, and its Euler
-    steps per step of the student.
-    `noise_mean` and `noise_std`: the time is the sigmoid of a normal number with these moments; 1 is pure noise.
+    `guidance`, `memory_guidance` and `teacher_steps`: in a distil stage, the teacher's guidance scales and its number
+    of Euler steps per step of the student.
+    `noise_mean` and `noise_std`: the time is the sigmoid of a normal variable with this mean and standard deviation; 1
+    is pure noise.
     """
 
     name: str
@@ -221,11 +222,11 @@ class Stage(Probes):
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A whole training run.
+    """All settings of a training run.
 
-    `start` is a model that training continues from: a name of the catalogue, or a folder. Its own sizes apply, and of
-    `model` only the name and `sampling` are read. Without it the weights are random.
-    `dtype` is the autocast type: float32, or bfloat16 where the device computes in it.
+    `start`: the model to continue from, a name of the catalogue or a folder. Its own sizes apply; only the name and
+    `sampling` of `model` are read. If empty, training starts from random weights.
+    `dtype`: the autocast type, float32 or bfloat16 (used where the device supports it).
     """
 
     name: str
@@ -245,8 +246,8 @@ def read_recipe(path: Path) -> Recipe:
     """Read a recipe from a YAML file.
 
     Raises:
-        OnestoryError: T601 for a file that cannot be read, an entry that is unknown, missing or of a wrong kind, or
-            values that do not go together.
+        OnestoryError: T601 for an unreadable file, an entry that is unknown, missing or of the wrong type, or values
+            that conflict.
     """
     try:
         recipe = parse(Recipe, read_yaml(path), where="recipe")
@@ -290,15 +291,15 @@ def _faults(recipe: Recipe) -> Iterator[str]:
     elif vae.residual and vae.dim_mult[-1] != vae.dim_mult[-2]:
         yield "model.vae: with residual, the last two entries of dim_mult must be equal"
     if transformer.width % (2 * transformer.heads) or text.width % text.heads:
-        yield "model: a width must divide by its number of heads, the transformer's into even parts"
+        yield "model: a width must be a multiple of its number of heads (of twice that for the transformer)"
     if model.sampling.scheduler not in SCHEDULERS:
-        yield f"model.sampling: {model.sampling.scheduler!r} is none of {', '.join(SCHEDULERS)}"
+        yield f"model.sampling: {model.sampling.scheduler!r} is not one of {', '.join(SCHEDULERS)}"
     if recipe.dtype not in DTYPES:
-        yield f"dtype {recipe.dtype!r} is none of {', '.join(DTYPES)}"
+        yield f"dtype {recipe.dtype!r} is not one of {', '.join(DTYPES)}"
     if min(recipe.checkpoint_every, recipe.log_every) < 1:
         yield "checkpoint_every and log_every must be at least 1"
     if not recipe.stages or len({stage.name for stage in recipe.stages}) != len(recipe.stages):
-        yield "stages: at least one is needed, and no two of the same name"
+        yield "stages: at least one is needed, and names must be unique"
     for stage in recipe.stages:
         yield from (f"stage {stage.name}: {fault}" for fault in _stage_faults(stage, recipe))
 
@@ -306,7 +307,7 @@ def _faults(recipe: Recipe) -> Iterator[str]:
 def _stage_faults(stage: Stage, recipe: Recipe) -> Iterator[str]:
     for value, allowed in ((stage.kind, KINDS), (stage.target, TARGETS), (stage.conditioning, CONDITIONINGS)):
         if value not in allowed:
-            yield f"{value!r} is none of {', '.join(allowed)}"
+            yield f"{value!r} is not one of {', '.join(allowed)}"
     if stage.steps < 1 or stage.batch < 1:
         yield "steps and batch must be at least 1"
     if stage.kind == "distil" and (stage.teacher_steps < 1 or recipe.model.sampling.scheduler != "euler"):
@@ -325,6 +326,6 @@ def _stage_faults(stage: Stage, recipe: Recipe) -> Iterator[str]:
     for name in ("looks_block", "roles_block", "setting_block", "match_block"):
         block = getattr(stage, name)
         if not 0 <= block < layers:
-            yield f"{name} counts the {layers} layers from 0, not {block}"
+            yield f"{name} must be from 0 to {layers - 1}, not {block}"
     if sum(stage.earlier) <= 0 or not (stage.remembered and stage.budgets and stage.spread):
-        yield "earlier needs a weight above zero; remembered, budgets and spread need a value"
+        yield "earlier needs a weight above 0; remembered, budgets and spread must not be empty"

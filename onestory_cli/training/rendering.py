@@ -41,7 +41,7 @@ def render_story(seed: int, *, config: WorldConfig, shots: int) -> RenderedStory
 
 
 def render_stories(seeds: Sequence[int], *, config: WorldConfig, shots: int) -> Iterator[RenderedStory]:
-    """`render_story` for many seeds in order; more than a few are split over one worker per processor."""
+    """Render a story for each seed, in order; more than a few are rendered by one worker per processor."""
     job = partial(render_story, config=config, shots=shots)
     if len(seeds) <= CHUNK:
         yield from map(job, seeds)

@@ -1,4 +1,4 @@
-"""`onestory train`: run the stages of a recipe, each resumable, then write the model folder."""
+"""`onestory train`: run the resumable stages of a recipe, then write the model folder."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ from onestory_cli.training.samples import draw_reconstructions, draw_samples
 def train(
     recipe_path: Path, folder: Path, emit: Emit = ignore, *, device: str = "cpu", stage: str | None = None
 ) -> Path:
-    """Run all stages (or up to and with `stage`) and write `folder/model`; a finished stage is not run again.
+    """Run all stages, or those up to and including `stage`, and write `folder/model`. Finished stages are skipped.
 
     Returns:
         The model folder, which `model:` of a story can name.
 
     Raises:
-        OnestoryError: T601 for a recipe that cannot be used, or that has no such stage.
+        OnestoryError: T601 for an invalid recipe or an unknown stage.
     """
     recipe = read_recipe(recipe_path)
     names = [item.name for item in recipe.stages]
     if stage is not None and stage not in names:
-        hint = did_you_mean(stage, names) or f"its stages are {', '.join(names)}"
+        hint = did_you_mean(stage, names) or f"the stages are {', '.join(names)}"
         raise OnestoryError("T601", f'{recipe_path}: no stage "{stage}"', help=hint, exit=ExitCode.USAGE)
     folder.mkdir(parents=True, exist_ok=True)
     if recipe.start:
@@ -70,14 +70,14 @@ def train(
 
 
 class StageRunner:
-    """Run stages one after the other on the same model and folder."""
+    """Runs stages one after the other on the same model and folder."""
 
     def __init__(self, recipe: Recipe, model: LoadedModel, folder: Path, emit: Emit) -> None:
         self.recipe, self.model, self.folder, self.emit = recipe, model, folder, emit
         self.config = world_config(recipe.world)
 
     def run(self, index: int) -> None:
-        """Run one stage, or load its weights if it has finished already."""
+        """Run one stage, or load its weights if it has finished."""
         stage = self.recipe.stages[index]
         grow_text_encoder(self.model.text.encoder, stage.text_layers, seed=self.recipe.seed)
         modules = self._modules(stage.kind)
@@ -146,7 +146,7 @@ class StageRunner:
         run_stage(self.recipe, index, modules, objective, self.folder, self.emit, sample=sample)
 
     def _draw_samples(self, path: Path) -> None:
-        # sampling would compile further variants of a block, exceed the limit, and leave the next stage uncompiled
+        # eager: sampling would compile more variants of a block and exceed the recompilation limit of the next stage
         with torch.compiler.set_stance("force_eager"), mixed_precision(self.model.device, self.recipe.dtype):
             draw_samples(self.model, self.config, path)
 
@@ -164,7 +164,7 @@ class StageRunner:
         return parts
 
     def _readers(self, stage: Stage) -> dict[str, TokenProbe]:
-        """Token probes of a stage; they are dropped after it."""
+        """The token probes of a stage; they are dropped after it."""
         asked = {
             "looks": (stage.looks_weight, LOOK_CLASSES),
             "roles": (stage.roles_weight, ROLE_CLASSES),
@@ -194,7 +194,7 @@ class StageRunner:
 
     def _latents(self) -> LatentData:
         return LatentData(
-            self.folder / "cache" / "shots.safetensors",  # latents.safetensors, of before, does not tell who is where
+            self.folder / "cache" / "shots.safetensors",  # older versions wrote latents.safetensors, without cast masks
             config=self.config,
             data=self.recipe.data,
             encode=self._encode,

@@ -21,7 +21,7 @@ from onestory_cli.training.data import PixelData
 
 @torch.no_grad()
 def draw_reconstructions(model: LoadedModel, data: PixelData, path: Path, *, clips: int = 6) -> None:
-    """Write rows of true frames, each above its reconstruction by the VAE: every fourth frame of some clips."""
+    """Write rows of real frames above their VAE reconstructions: every fourth frame of some clips."""
     rows = []
     for clip in np.linspace(0, len(data.pixels) - 1, clips).astype(int):
         pixels = np.array(data.pixels[clip])

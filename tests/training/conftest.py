@@ -1,4 +1,4 @@
-"""The tiny model, and training data that it has encoded."""
+"""The tiny model, and training data encoded with it."""
 
 from __future__ import annotations
 

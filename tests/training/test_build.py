@@ -1,4 +1,4 @@
-"""Fresh models, and model folders that stock classes load."""
+"""Untrained models, and model folders that stock classes load."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_fresh_weights_are_a_matter_of_the_seed() -> None:
+def test_initial_weights_depend_on_the_seed() -> None:
     built = state_of(build_model(tiny_recipe(), WORDS))
     torch.manual_seed(99)
     assert same(built, state_of(build_model(tiny_recipe(), WORDS)))
@@ -64,13 +64,13 @@ def test_tokens_are_the_words_of_the_world() -> None:
     assert tokenizer("A Close-Up, zebra.").input_ids == tokenizer("a close-up , giraffe .").input_ids
 
 
-def test_long_captions_are_cut_before_their_end_mark() -> None:
+def test_long_captions_are_truncated_before_the_end_token() -> None:
     tokenizer = word_tokenizer(WORDS, length=5)
     found = tokenizer("a red fox on a beach", truncation=True).input_ids
     assert tokenizer.convert_ids_to_tokens(found) == ["a", "red", "fox", "on", "</s>"]
 
 
-def test_the_folder_is_stock_but_for_the_adapter(tiny_folder: Path) -> None:
+def test_folder_is_stock_except_for_the_adapter(tiny_folder: Path) -> None:
     assert (
         json.loads((tiny_folder / "transformer" / "config.json").read_text())["_class_name"] == "WanTransformer3DModel"
     )
@@ -87,7 +87,7 @@ def test_the_folder_is_stock_but_for_the_adapter(tiny_folder: Path) -> None:
     assert tokenizer.model_max_length == 24
 
 
-def test_all_weights_are_in_half(tiny_folder: Path, record_property: Callable[[str, object], None]) -> None:
+def test_all_weights_are_fp16(tiny_folder: Path, record_property: Callable[[str, object], None]) -> None:
     files = sorted(tiny_folder.rglob("*.safetensors"))
     assert len(files) == 4
     assert {value.dtype for path in files for value in load_file(path).values()} == {torch.float16}
@@ -96,7 +96,7 @@ def test_all_weights_are_in_half(tiny_folder: Path, record_property: Callable[[s
     assert size < 2_000_000
 
 
-def test_a_loaded_model_is_the_saved_one_rounded(tiny_folder: Path) -> None:
+def test_loaded_model_is_the_saved_one_rounded(tiny_folder: Path) -> None:
     saved, loaded = state_of(tiny_built()), state_of(load_model(find(str(tiny_folder)), "cpu"))
     assert saved.keys() == loaded.keys()
     for name, value in saved.items():
@@ -109,7 +109,7 @@ def test_a_loaded_model_is_the_saved_one_rounded(tiny_folder: Path) -> None:
             assert torch.equal(loaded[name], expected), name
 
 
-def test_saving_leaves_the_model_as_it_was_even_when_it_is_compiled(tmp_path: Path) -> None:
+def test_saving_does_not_change_a_model_even_if_compiled(tmp_path: Path) -> None:
     model = tiny_built()
     model.transformer.compile_repeated_blocks(dynamic=True)
     before = state_of(model)
@@ -119,7 +119,7 @@ def test_saving_leaves_the_model_as_it_was_even_when_it_is_compiled(tmp_path: Pa
     assert set(stored) == set(model.transformer.state_dict())
 
 
-def test_the_card_tells_all_that_planning_needs(tiny_folder: Path) -> None:
+def test_card_contains_everything_for_planning(tiny_folder: Path) -> None:
     spec = find(str(tiny_folder))
     assert (spec.width, spec.height, spec.frames, spec.fps, spec.scale) == (64, 64, 5, 8, 2)
     assert (spec.steps, spec.guidance, spec.scheduler, spec.shift) == (2, 2.0, "euler", 2.0)
@@ -130,9 +130,7 @@ def test_the_card_tells_all_that_planning_needs(tiny_folder: Path) -> None:
     assert model.transformer.config.in_channels == spec.latent_channels
 
 
-def test_the_card_of_a_model_that_was_loaded_somewhere_says_nothing_of_that_place(
-    tiny_folder: Path, tmp_path: Path
-) -> None:
+def test_card_of_a_loaded_model_contains_no_local_paths(tiny_folder: Path, tmp_path: Path) -> None:
     loaded = load_model(find(str(tiny_folder)), "cpu")
     assert loaded.spec.files.path == str(tiny_folder)
     save_model(loaded, tmp_path / "again")
@@ -142,7 +140,7 @@ def test_the_card_of_a_model_that_was_loaded_somewhere_says_nothing_of_that_plac
     assert str(tiny_folder) not in (tmp_path / "again" / "onestory.json").read_text()
 
 
-def test_the_shipped_recipe_makes_weights_that_fit_the_wheel() -> None:
+def test_shipped_recipe_fits_the_size_limit_of_the_wheel() -> None:
     with torch.device("meta"):
         model = build_model(read_recipe(RECIPE), WORDS)
     count = sum(weight.numel() for module in parts_of(model).values() for weight in module.parameters())

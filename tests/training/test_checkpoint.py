@@ -1,4 +1,4 @@
-"""Checkpoints are whole or not there."""
+"""Checkpoints are atomic and cannot run code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from onestory_cli.utils.atomic import pending_path
 
 
 class Anything:
-    """What a checkpoint must not be able to bring to life."""
+    """A class that a checkpoint must not be able to instantiate."""
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "checkpoints" / "vae.pt"
 
 
-def test_a_checkpoint_comes_back(path: Path) -> None:
+def test_checkpoint_round_trip(path: Path) -> None:
     assert load_checkpoint(path) is None
     save_checkpoint(path, {"step": 3, "weights": {"a": torch.arange(3)}})
     stored = load_checkpoint(path)
@@ -31,7 +31,7 @@ def test_a_checkpoint_comes_back(path: Path) -> None:
     assert [item.name for item in path.parent.iterdir()] == ["vae.pt"]
 
 
-def test_a_process_killed_while_writing_leaves_the_old_one(path: Path) -> None:
+def test_process_killed_while_writing_keeps_the_old_checkpoint(path: Path) -> None:
     save_checkpoint(path, {"step": 3})
     pending_path(path).write_bytes(b"half of step 4")
     assert load_checkpoint(path) == {"step": 3}
@@ -39,20 +39,20 @@ def test_a_process_killed_while_writing_leaves_the_old_one(path: Path) -> None:
     assert load_checkpoint(path) == {"step": 5}
 
 
-def test_an_error_while_writing_leaves_the_old_one(path: Path) -> None:
+def test_error_while_writing_keeps_the_old_checkpoint(path: Path) -> None:
     save_checkpoint(path, {"step": 3})
     with pytest.raises(Exception, match="pickle"):
         save_checkpoint(path, {"step": lambda: 4})
     assert load_checkpoint(path) == {"step": 3}
 
 
-def test_a_checkpoint_cannot_run_anything(path: Path) -> None:
+def test_checkpoint_cannot_run_code(path: Path) -> None:
     save_checkpoint(path, {"step": Anything()})
     with pytest.raises(Exception, match="Anything"):
         load_checkpoint(path)
 
 
-def test_weights_go_to_the_parts_that_the_file_knows(tmp_path: Path) -> None:
+def test_weights_are_loaded_into_the_parts_in_the_file(tmp_path: Path) -> None:
     first, second, third = (nn.Linear(2, 2) for _ in range(3))
     weights = {f"first.{name}": torch.full_like(value, 7) for name, value in first.named_parameters()}
     save_weights(tmp_path / "a.safetensors", weights)
@@ -65,7 +65,7 @@ def test_weights_go_to_the_parts_that_the_file_knows(tmp_path: Path) -> None:
         load_weights(tmp_path / "a.safetensors", {"first": nn.Sequential(nn.ReLU(), nn.ReLU(), third)})
 
 
-def test_weights_that_a_part_does_not_have_are_refused(tmp_path: Path) -> None:
+def test_unknown_weights_are_rejected(tmp_path: Path) -> None:
     save_weights(tmp_path / "a.safetensors", {"first.weight": torch.zeros(2, 2), "first.bias": torch.zeros(2)})
     with pytest.raises(ValueError, match=r"has an unknown first\.bias"):
         load_weights(tmp_path / "a.safetensors", {"first": nn.Linear(2, 2, bias=False)})

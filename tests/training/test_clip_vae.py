@@ -1,4 +1,4 @@
-"""The training forward of the VAE is the stock one: same latents, same pixels, same gradients."""
+"""The training forward of the VAE equals the stock one: same latents, pixels and gradients."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def clip(frames: int) -> Tensor:
 @pytest.mark.parametrize("patch", [2, 4])
 @pytest.mark.parametrize("frames", [1, 5, 17])
 @torch.no_grad()
-def test_whole_clips_give_what_chunks_give(patch: int, residual: bool, frames: int) -> None:
+def test_whole_clips_equal_chunked_processing(patch: int, residual: bool, frames: int) -> None:
     vae, pixels = small_vae(patch=patch, residual=residual), clip(frames)
     stock = vae.encode(pixels).latent_dist
     latents = stock.mean[:, :, : (frames + 3) // 4]
@@ -55,7 +55,7 @@ def gradients(vae: AutoencoderKLWan, loss: Tensor) -> list[Tensor]:
     return found
 
 
-def test_gradients_are_those_of_the_stock_forward() -> None:
+def test_gradients_equal_those_of_the_stock_forward() -> None:
     vae, pixels = small_vae(patch=2, residual=True), clip(9)
     decoded = vae.decode(vae.encode(pixels).latent_dist.mean, return_dict=False)[0]
     assert decoded.abs().max() < 1  # the stock clamp is not reached
@@ -68,7 +68,7 @@ def test_gradients_are_those_of_the_stock_forward() -> None:
         assert torch.allclose(own, expected, rtol=1e-3, atol=1e-6)
 
 
-def test_the_stock_forward_is_back_after_an_error() -> None:
+def test_stock_forward_is_restored_after_an_error() -> None:
     vae, pixels = small_vae(patch=2, residual=True), clip(5)
     with torch.no_grad():
         before = vae.encode(pixels).latent_dist.mean

@@ -1,4 +1,4 @@
-"""Batches from drawn stories: what is a target, what is its memory, what is said to matter.
+"""Batches from rendered stories: targets, memory and labels.
 
 Shape letters: B batch, F memory frames, P pixel frames, T latent frames, H W cells or pixels.
 """
@@ -63,7 +63,7 @@ def batch(
 
 
 def place_of(latents: LatentData, clip_CTHW: Tensor) -> tuple[int, int]:
-    """(story, shot) of a clip, which must be a shot of a story."""
+    """(story, shot) of a clip, which must be a shot of one of the stories."""
     ((story, shot),) = (latents.latents == clip_CTHW).flatten(2).all(2).nonzero().tolist()
     return story, shot
 
@@ -73,7 +73,7 @@ def clips_of(made: StoryBatch, row: int) -> list[Tensor]:
     return [frames.transpose(0, 1) for frames in made.memory_BFCHW[row].split(2)]
 
 
-def test_a_batch_is_a_matter_of_seed_stage_and_step(latents: LatentData) -> None:
+def test_batch_depends_on_seed_stage_and_step(latents: LatentData) -> None:
     def made(*place: int) -> StoryBatch:
         rng, _ = step_generators(*place)
         return latents.batch(rng, size=6, earlier=2, inflation=0.5, full_caption=0.5)
@@ -87,7 +87,7 @@ def test_a_batch_is_a_matter_of_seed_stage_and_step(latents: LatentData) -> None
         assert first.captions != other.captions or not torch.equal(first.memory_BFCHW, other.memory_BFCHW)
 
 
-def test_memory_is_earlier_shots_of_the_same_story_the_last_one_always(latents: LatentData) -> None:
+def test_memory_is_earlier_shots_of_the_story_including_the_previous_one(latents: LatentData) -> None:
     made = batch(latents)
     for row in range(16):
         story, target = place_of(latents, made.target_BCTHW[row])
@@ -103,19 +103,19 @@ def test_memory_is_earlier_shots_of_the_same_story_the_last_one_always(latents: 
     assert made.real_BF.all()
 
 
-def test_a_stage_can_stay_with_the_first_stories_and_the_whole_goes_beyond_them(latents: LatentData) -> None:
+def test_stage_can_be_limited_to_the_first_stories(latents: LatentData) -> None:
     def seen(stories: int) -> set[int]:
         made = batch(latents, stories=stories, inflation=1.0, size=32)
         clips = [*made.target_BCTHW, *(clip for row in range(32) for clip in clips_of(made, row))]
         found = [(latents.latents == clip).flatten(2).all(2).nonzero().tolist() for clip in clips]
-        return {place[0] for places in found for place in places}  # an augmented copy is nowhere
+        return {place[0] for places in found for place in places}  # augmented copies have no place
 
     assert seen(2) == {0, 1}
     assert max(seen(0)) >= 2
 
 
 @pytest.mark.parametrize("pairs", [0.0, 1.0])
-def test_a_stage_can_leave_out_the_stories_of_those_before_it(latents: LatentData, pairs: float) -> None:
+def test_stage_can_skip_stories(latents: LatentData, pairs: float) -> None:
     made = batch(latents, stories=3, skip=1, inflation=1.0, size=32, earlier=1, pairs=pairs)
     targets = {place_of(latents, clip)[0] for clip in made.target_BCTHW}
     assert targets == ({1, 2} if pairs == 0 else {story for story in (1, 2) if latents.pairs[story, 1:].any()})
@@ -123,7 +123,7 @@ def test_a_stage_can_leave_out_the_stories_of_those_before_it(latents: LatentDat
     assert earlier <= {1, 2}
 
 
-def test_looks_and_cast_of_a_target_are_its_own(latents: LatentData) -> None:
+def test_looks_and_cast_belong_to_the_target(latents: LatentData) -> None:
     made = batch(latents, size=32, earlier=1)
     for row, clip in enumerate(made.target_BCTHW):
         story, target = place_of(latents, clip)
@@ -134,7 +134,7 @@ def test_looks_and_cast_of_a_target_are_its_own(latents: LatentData) -> None:
         assert shown.tolist() == [len(shot.actors) > number for number in range(2)]
 
 
-def test_accents_are_told_where_they_are_asked_for(latents: LatentData) -> None:
+def test_accents_are_included_on_request(latents: LatentData) -> None:
     made = batch(latents, size=32, earlier=1, accents=True)
     assert torch.equal(batch(latents, size=32, earlier=1).accent_BHW, torch.zeros(32, 8, 8))
     for row, clip in enumerate(made.target_BCTHW):
@@ -144,7 +144,7 @@ def test_accents_are_told_where_they_are_asked_for(latents: LatentData) -> None:
         assert (made.accent_BHW[row].max() > 0) == mask.any()
 
 
-def test_earlier_shots_tell_who_of_the_caption_is_in_them(latents: LatentData) -> None:
+def test_memory_is_labelled_with_the_actors_of_the_caption(latents: LatentData) -> None:
     made = batch(latents, size=32, earlier=2)
     seen = set()
     for row, clip in enumerate(made.target_BCTHW):
@@ -164,7 +164,7 @@ def test_earlier_shots_tell_who_of_the_caption_is_in_them(latents: LatentData) -
     assert {0, 1, ROLES - 1} <= seen
 
 
-def test_nobody_and_no_setting_is_asked_for_in_an_inserted_shot(latents: LatentData) -> None:
+def test_inserted_shot_has_no_actor_and_setting_labels(latents: LatentData) -> None:
     made = batch(latents, inflation=1.0)
     shown = made.memory_cast_BFAHW.flatten(2).sum(2) > 0
     assert not shown[~made.real_BF].any()
@@ -172,7 +172,7 @@ def test_nobody_and_no_setting_is_asked_for_in_an_inserted_shot(latents: LatentD
     assert torch.equal((made.memory_settings_BFK == NO_LABEL).all(2), ~made.real_BF)
 
 
-def test_a_share_of_the_targets_shows_two_characters(latents: LatentData) -> None:
+def test_share_of_targets_shows_two_characters(latents: LatentData) -> None:
     def together(**share: float) -> list[bool]:
         made = batch(latents, size=32, earlier=1, **share)
         places = [place_of(latents, clip) for clip in made.target_BCTHW]
@@ -185,20 +185,20 @@ def test_a_share_of_the_targets_shows_two_characters(latents: LatentData) -> Non
     assert not all(together())
 
 
-def test_ages_count_shots_back_and_times_frames(latents: LatentData) -> None:
+def test_ages_count_shots_back_and_times_count_frames(latents: LatentData) -> None:
     made = batch(latents, earlier=3, size=2)
     assert made.ages_BF.tolist() == [[3, 3, 2, 2, 1, 1]] * 2
     assert made.times_BF.tolist() == [[0, 1] * 3] * 2
 
 
-def test_without_earlier_shots_everything_is_a_target_and_memory_is_empty(latents: LatentData) -> None:
+def test_targets_without_earlier_shots_have_empty_memory(latents: LatentData) -> None:
     made = batch(latents, earlier=0, size=40)
     assert made.memory_BFCHW.shape == (40, 0, 4, 8, 8)
     assert made.labels_BF.shape == made.real_BF.shape == made.ages_BF.shape == made.times_BF.shape == (40, 0)
     assert {place_of(latents, clip)[1] for clip in made.target_BCTHW} == {0, 1, 2, 3}
 
 
-def test_inflation_puts_in_a_foreign_shot_or_an_augmented_copy_and_labels_it(latents: LatentData) -> None:
+def test_inflation_inserts_a_labelled_foreign_shot_or_augmented_copy(latents: LatentData) -> None:
     labels = set()
     for step in range(4):
         made = batch(latents, step=step, inflation=1.0)
@@ -218,18 +218,18 @@ def test_inflation_puts_in_a_foreign_shot_or_an_augmented_copy_and_labels_it(lat
     assert labels == {0, -1}
 
 
-def test_the_only_earlier_shot_is_never_replaced(latents: LatentData) -> None:
+def test_only_earlier_shot_is_never_replaced(latents: LatentData) -> None:
     assert batch(latents, earlier=1, inflation=1.0).real_BF.all()
 
 
-def test_full_captions_spell_everything_out(latents: LatentData) -> None:
+def test_full_captions_describe_every_look(latents: LatentData) -> None:
     made = batch(latents, full_caption=1.0)
     for caption, clip in zip(made.captions, made.target_BCTHW, strict=True):
         story, target = place_of(latents, clip)
         assert caption == STORIES[story].shots[target].full_caption
 
 
-def test_latents_are_those_of_the_drawn_stories(latents: LatentData, tiny_model: LoadedModel) -> None:
+def test_latents_match_rendered_stories(latents: LatentData, tiny_model: LoadedModel) -> None:
     pixels, cast, _ = render_story(DATA.seed + 2, config=CONFIG, shots=DATA.shots)
     with torch.no_grad():
         expected = tiny_model.codec.encode_video(np.concatenate([pixels, augment(pixels[:1], seed=DATA.seed + 2)]))
@@ -240,7 +240,7 @@ def test_latents_are_those_of_the_drawn_stories(latents: LatentData, tiny_model:
         torch.testing.assert_close(latents.cast[2][:, index], shown, atol=1e-3, rtol=0)
 
 
-def test_latents_are_kept_in_half_and_not_made_again(cache: Path, latents: LatentData) -> None:
+def test_latents_are_stored_as_fp16_and_reused(cache: Path, latents: LatentData) -> None:
     path = cache / "latents.safetensors"
     assert {value.dtype for value in load_file(path).values()} == {torch.float16}
     heard: list[Event] = []
@@ -270,7 +270,7 @@ def test_windows_are_parts_of_clips_with_their_kinds(pixels: PixelData) -> None:
     assert len(starts) > 1
 
 
-def test_kinds_tell_characters_outlines_eyes_and_mouths_apart(pixels: PixelData) -> None:
+def test_kinds_distinguish_characters_outlines_eyes_and_mouths(pixels: PixelData) -> None:
     shot = make_story(DATA.seed, CONFIG, shots=DATA.shots).shots[0]
     rendered = render_shot(shot, CONFIG)
     kinds = pixels.kinds[0]
@@ -279,7 +279,9 @@ def test_kinds_tell_characters_outlines_eyes_and_mouths_apart(pixels: PixelData)
         assert np.array_equal(kinds & bit > 0, rendered.details_THW == value)
 
 
-def test_pixels_are_drawn_once_but_again_after_an_interruption(tmp_path: Path, cache: Path, pixels: PixelData) -> None:
+def test_pixels_are_rendered_once_and_again_after_an_interruption(
+    tmp_path: Path, cache: Path, pixels: PixelData
+) -> None:
     for name in ("pixels.npy", "kinds.npy"):
         shutil.copy(cache / name, tmp_path / name)
     heard: list[Event] = []
@@ -293,7 +295,7 @@ def test_pixels_are_drawn_once_but_again_after_an_interruption(tmp_path: Path, c
     assert np.array_equal(again.pixels[:4], render_story(DATA.seed, config=CONFIG, shots=4)[0])
 
 
-def test_a_mask_is_pooled_to_cells_the_first_frame_alone() -> None:
+def test_mask_is_pooled_to_cells_with_a_single_first_frame() -> None:
     masks = np.zeros((1, 5, 16, 16), bool)
     masks[0, 0, :8, :8] = True
     masks[0, 1:3, 8:, 8:] = True
@@ -303,7 +305,7 @@ def test_a_mask_is_pooled_to_cells_the_first_frame_alone() -> None:
     assert pool_mask(masks[:, :1], (1, 2, 2)).tolist() == [[[[1.0, 0.0], [0.0, 0.0]]]]
 
 
-def test_known_words_are_those_of_the_part_of_the_world() -> None:
+def test_known_words_are_limited_to_the_part_of_the_world() -> None:
     config = WorldConfig(species=("fox",), colours=("red", "blue"), accessories=("none", "hat"), settings=("city",))
     known = set(known_words(config))
     assert {"fox", "red", "blue", "hat", "city", "at", "night", "waves", "."} <= known
@@ -315,7 +317,7 @@ def test_known_words_are_those_of_the_part_of_the_world() -> None:
 
 
 @pytest.mark.parametrize("earlier", [1, 2, 3])
-def test_rows_of_a_batch_have_as_many_frames_each(latents: LatentData, earlier: int) -> None:
+def test_rows_of_a_batch_have_equal_numbers_of_frames(latents: LatentData, earlier: int) -> None:
     made = batch(latents, earlier=earlier, size=5)
     assert made.memory_BFCHW.shape == (5, earlier * 2, 4, 8, 8)
     assert made.labels_BF.shape == made.real_BF.shape == made.ages_BF.shape == (5, earlier * 2)

@@ -45,7 +45,7 @@ STEPS = 3
 
 
 def objective_of(latents: LatentData, *, dtype: str = "float32", **fields: Any) -> DistilObjective:
-    """An objective whose student and teacher begin with the same weights."""
+    """An objective with a student and a teacher that start from the same weights."""
     model = tiny_built()
     model.denoiser.spec = replace(model.spec, steps=STEPS)
     copied = copy.deepcopy(model.transformer).eval().requires_grad_(False)
@@ -57,24 +57,24 @@ def losses_of(objective: DistilObjective, step: int = 0) -> list[float]:
     return [float(losses["loss"].detach()) for losses in objective(*step_generators(3, 0, step))]
 
 
-def test_a_student_equal_to_an_unguided_teacher_has_no_loss(latents: LatentData) -> None:
+def test_student_equal_to_unguided_teacher_has_no_loss(latents: LatentData) -> None:
     losses = losses_of(objective_of(latents, guidance=1.0))
     assert len(losses) == STEPS
     assert max(losses) < 1e-10
 
 
 @pytest.mark.parametrize("fields", [{"guidance": 3.0}, {"guidance": 1.0, "memory_guidance": 2.0}])
-def test_guidance_of_the_teacher_makes_the_loss(latents: LatentData, fields: dict[str, Any]) -> None:
+def test_guidance_of_the_teacher_causes_the_loss(latents: LatentData, fields: dict[str, Any]) -> None:
     batches = [losses_of(objective_of(latents, full_caption=0.0, **fields), step) for step in range(4)]
     assert max(losses[0] for losses in batches) > 1e-6
 
 
-def test_memory_does_not_guide_shots_that_introduce_a_character(latents: LatentData) -> None:
+def test_memory_guidance_is_off_for_shots_that_introduce_a_character(latents: LatentData) -> None:
     losses = losses_of(objective_of(latents, guidance=1.0, memory_guidance=2.0, full_caption=1.0))
     assert max(losses) < 1e-10
 
 
-def test_the_target_is_the_guided_mean_velocity_over_a_step(latents: LatentData) -> None:
+def test_target_is_guided_mean_velocity_over_a_step(latents: LatentData) -> None:
     objective = objective_of(latents, teacher_steps=2, inflation=0.0)
     rng, noise = step_generators(3, 0, 0)
     with torch.no_grad():
@@ -93,7 +93,7 @@ def test_the_target_is_the_guided_mean_velocity_over_a_step(latents: LatentData)
 
 
 def test_latents_follow_the_student(latents: LatentData) -> None:
-    """With the weights unchanged, the path of the objective is the film's own: `denoise` without guidance."""
+    """With unchanged weights, the path of the objective equals `denoise` without guidance."""
     objective = objective_of(latents)
     calls: list[Tensor] = []
     hook = objective.student.transformer.register_forward_pre_hook(lambda _, inputs: calls.append(inputs[0].detach()))
@@ -114,8 +114,8 @@ def test_latents_follow_the_student(latents: LatentData) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_every_update_is_seen_by_the_next_step(latents: LatentData, dtype: str) -> None:
-    """Autocast keeps cast weights until it exits: an update in between must not be hidden by it."""
+def test_every_update_is_visible_in_the_next_step(latents: LatentData, dtype: str) -> None:
+    """Autocast keeps cast weights until it exits, which must not hide the updates in between."""
     still, moving = objective_of(latents, dtype=dtype), objective_of(latents, dtype=dtype)
     before = losses_of(still)
     after = []
@@ -135,7 +135,7 @@ def run(latents: LatentData, folder: Path, emit: Emit = ignore) -> tuple[dict[st
     return {name: value.detach().clone() for name, value in named_weights(modules)}, objective
 
 
-def test_an_interrupted_stage_ends_with_the_same_weights(latents: LatentData, tmp_path: Path) -> None:
+def test_interrupted_stage_ends_with_the_same_weights(latents: LatentData, tmp_path: Path) -> None:
     def listen(event: Event) -> None:
         if isinstance(event, TrainingProgress) and event.step == 3:
             raise KeyboardInterrupt
@@ -150,7 +150,7 @@ def test_an_interrupted_stage_ends_with_the_same_weights(latents: LatentData, tm
     assert not torch.equal(whole["transformer.proj_out.weight"], fresh["proj_out.weight"])
 
 
-def test_the_student_comes_nearer_to_the_teacher(latents: LatentData, tmp_path: Path) -> None:
+def test_student_approaches_the_teacher(latents: LatentData, tmp_path: Path) -> None:
     stage = replace(STAGE, steps=30, rate=3e-3, cooldown=0.0)
     objective = replace(objective_of(latents), stage=stage)
     means: list[float] = []
@@ -177,7 +177,7 @@ stages: [{{name: few-steps, kind: distil, target: shot, steps: 1, batch: 2, rate
 """
 
 
-def test_a_recipe_can_start_from_a_model(tiny_folder: Path, tiny_model: LoadedModel, tmp_path: Path) -> None:
+def test_recipe_can_start_from_a_model(tiny_folder: Path, tiny_model: LoadedModel, tmp_path: Path) -> None:
     recipe = tmp_path / "quick.yaml"
     recipe.write_text(RECIPE.format(start=tiny_folder))
     model = load_model(find(str(train(recipe, tmp_path / "out"))), "cpu")
@@ -190,7 +190,7 @@ def test_a_recipe_can_start_from_a_model(tiny_folder: Path, tiny_model: LoadedMo
     assert any(not torch.equal(before[name], after[name]) for name in before)
 
 
-def test_a_start_without_an_adapter_is_rejected(tmp_path: Path) -> None:
+def test_start_without_adapter_is_rejected(tmp_path: Path) -> None:
     recipe = tmp_path / "quick.yaml"
     recipe.write_text(RECIPE.format(start="wan2.1-t2v-1.3b"))
     with pytest.raises(OnestoryError, match="has no memory adapter") as caught:

@@ -1,4 +1,4 @@
-"""A text encoder that grows: nothing changes at first, and then it learns where words stand."""
+"""Growing the text encoder: new layers change nothing at first, then learn word positions."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ def encoder() -> UMT5EncoderModel:
 WORDS = torch.tensor([[3, 4, 5, 6, 7, 8]])
 
 
-def test_a_fresh_layer_changes_nothing(encoder: UMT5EncoderModel) -> None:
+def test_new_layer_changes_nothing(encoder: UMT5EncoderModel) -> None:
     before = encoder(WORDS).last_hidden_state
     grow_text_encoder(encoder, 3, seed=1)
     assert len(encoder.encoder.block) == encoder.config.num_layers == 3
     assert torch.equal(encoder(WORDS).last_hidden_state, before)
 
 
-def test_layers_that_are_there_are_not_made_again(encoder: UMT5EncoderModel) -> None:
+def test_existing_layers_are_kept(encoder: UMT5EncoderModel) -> None:
     weights = [value.clone() for value in encoder.parameters()]
     for layers in (0, 1):
         grow_text_encoder(encoder, layers, seed=1)
     assert all(torch.equal(one, other) for one, other in zip(weights, encoder.parameters(), strict=True))
 
 
-def test_fresh_weights_are_a_matter_of_the_seed_alone(encoder: UMT5EncoderModel) -> None:
+def test_new_weights_depend_only_on_the_seed(encoder: UMT5EncoderModel) -> None:
     def grown(seed: int) -> torch.Tensor:
-        torch.rand(3)  # whatever was drawn before
+        torch.rand(3)  # must not change the new weights
         other = UMT5EncoderModel(encoder.config)
         grow_text_encoder(other, 2, seed=seed)
         return other.encoder.block[-1].layer[0].SelfAttention.v.weight
@@ -51,17 +51,17 @@ def test_fresh_weights_are_a_matter_of_the_seed_alone(encoder: UMT5EncoderModel)
     assert not torch.equal(first, grown(2))
 
 
-def test_its_heads_look_at_the_word_before_at_all_before_and_at_all_after(encoder: UMT5EncoderModel) -> None:
+def test_heads_attend_to_previous_word_all_before_and_all_after(encoder: UMT5EncoderModel) -> None:
     grow_text_encoder(encoder, 2, seed=1)
     attention = encoder.encoder.block[-1].layer[0].SelfAttention
-    seen = attention.compute_bias(6, 6)[0].softmax(-1)  # (heads, words, words seen)
+    seen = attention.compute_bias(6, 6)[0].softmax(-1)  # (heads, words, attended words)
     assert seen[0, 3, 2] > 0.99
     assert seen[1, 3, 4:].sum() < 0.01
     assert seen[2, 3, 4:].sum() > 0.99
     assert seen[3, 5, 1:4].sum() > 0.99
 
 
-def test_a_grown_encoder_is_a_stock_one(encoder: UMT5EncoderModel, tmp_path: Path) -> None:
+def test_grown_encoder_is_a_stock_one(encoder: UMT5EncoderModel, tmp_path: Path) -> None:
     grow_text_encoder(encoder, 2, seed=1)
     torch.nn.init.normal_(encoder.encoder.block[-1].layer[0].SelfAttention.o.weight)
     encoder.save_pretrained(tmp_path)

@@ -1,4 +1,4 @@
-"""Stages that are interrupted anywhere end as if they had not been."""
+"""Interrupted stages end with the same weights as uninterrupted ones."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ STAGES = {
 
 
 class Data:
-    """What the stages train on, and how they are run on it with objects of their own each time."""
+    """The training data of the stages; `run` trains with new objects each time."""
 
     def __init__(self, pixels: PixelData, latents: LatentData) -> None:
         self.pixels, self.latents = pixels, latents
@@ -46,7 +46,7 @@ class Data:
     def run(
         self, stage: Stage, folder: Path, emit: Emit = ignore, *, dtype: str = "float32", **settings: Any
     ) -> dict[str, nn.Module]:
-        """The modules that the stage leaves behind."""
+        """Train a stage and return its modules."""
         folder.mkdir(exist_ok=True)
         model = tiny_built()
         modules = modules_of(model, stage)
@@ -100,7 +100,7 @@ def data(pixels: PixelData, latents: LatentData) -> Data:
 
 
 @pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
-def test_an_interrupted_stage_ends_as_an_undisturbed_one(tmp_path: Path, data: Data, stage: Stage) -> None:
+def test_interrupted_stage_ends_like_an_uninterrupted_one(tmp_path: Path, data: Data, stage: Stage) -> None:
     whole = weights_of(data.run(stage, tmp_path / "whole"))
     with pytest.raises(KeyboardInterrupt):
         data.run(stage, tmp_path / "parts", interrupt(3))
@@ -115,7 +115,7 @@ def test_an_interrupted_stage_ends_as_an_undisturbed_one(tmp_path: Path, data: D
     assert sum(not torch.equal(fresh[name], whole[name]) for name in fresh) > len(fresh) / 2
 
 
-def test_a_stage_interrupted_after_its_last_step_only_hands_over(tmp_path: Path, data: Data) -> None:
+def test_stage_interrupted_after_its_last_step_only_writes_its_result(tmp_path: Path, data: Data) -> None:
     stage = STAGES["base-image"]
     whole = weights_of(data.run(stage, tmp_path))
     (tmp_path / "stages" / "pictures.safetensors").unlink()
@@ -126,7 +126,7 @@ def test_a_stage_interrupted_after_its_last_step_only_hands_over(tmp_path: Path,
     assert len(log_of(tmp_path)) == 4
 
 
-def test_a_stage_leaves_averaged_weights_in_the_modules_and_in_its_file(tmp_path: Path, data: Data) -> None:
+def test_stage_stores_averaged_weights_in_modules_and_file(tmp_path: Path, data: Data) -> None:
     weights = weights_of(data.run(STAGES["base-image"], tmp_path))
     saved = load_file(tmp_path / "stages" / "pictures.safetensors")
     assert weights.keys() == saved.keys()
@@ -135,7 +135,7 @@ def test_a_stage_leaves_averaged_weights_in_the_modules_and_in_its_file(tmp_path
     assert not torch.equal(last["blocks.0.attn1.to_q.weight"], weights["transformer.blocks.0.attn1.to_q.weight"])
 
 
-def test_samples_see_the_averaged_weights_and_change_nothing(tmp_path: Path, data: Data) -> None:
+def test_samples_use_averaged_weights_and_change_nothing(tmp_path: Path, data: Data) -> None:
     stage = replace(STAGES["base-image"], sample_every=2)
     seen: list[int] = []
     whole = weights_of(data.run(STAGES["base-image"], tmp_path / "plain"))
@@ -144,7 +144,7 @@ def test_samples_see_the_averaged_weights_and_change_nothing(tmp_path: Path, dat
     assert all(torch.equal(whole[name], sampled[name]) for name in whole)
 
 
-def test_events_and_log_tell_of_every_step(tmp_path: Path, data: Data) -> None:
+def test_events_and_log_cover_every_step(tmp_path: Path, data: Data) -> None:
     heard: list[Event] = []
     data.run(STAGES["base-image"], tmp_path, heard.append)
     started, *steps, finished = heard
@@ -160,7 +160,7 @@ def test_events_and_log_tell_of_every_step(tmp_path: Path, data: Data) -> None:
         assert set(event.losses) == {"flow_alone", "loss"}
 
 
-def test_the_log_of_other_stages_is_left_alone(tmp_path: Path, data: Data) -> None:
+def test_log_of_other_stages_is_kept(tmp_path: Path, data: Data) -> None:
     lines = ['{"stage": "vae", "step": 9}', '{"stage": "pictures", "step": 3}', '{"stage": "pic']
     tmp_path.joinpath("log.jsonl").write_text("\n".join(lines))
     data.run(STAGES["base-image"], tmp_path)
@@ -171,7 +171,7 @@ def test_the_log_of_other_stages_is_left_alone(tmp_path: Path, data: Data) -> No
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_a_processor_without_bfloat16_trains_in_float32_and_says_so(
+def test_processor_without_bfloat16_trains_in_float32_with_a_warning(
     data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str
 ) -> None:
     def warnings(fast: bool) -> list[str]:
@@ -181,5 +181,5 @@ def test_a_processor_without_bfloat16_trains_in_float32_and_says_so(
         return [f"{event.code} {event.message}" for event in heard if isinstance(event, Warned)]
 
     assert warnings(True) == []
-    told = "W331 stage pictures: this processor does not compute in bfloat16; it is trained in float32"
-    assert warnings(False) == ([told] if dtype == "bfloat16" else [])
+    warning = "W331 stage pictures: this processor does not support bfloat16; training in float32"
+    assert warnings(False) == ([warning] if dtype == "bfloat16" else [])

@@ -1,4 +1,4 @@
-"""What a step minimises, and what the transformer is shown in it.
+"""The loss of a training step, and the inputs of the transformer in it.
 
 Shape letters: B batch, F memory frames, K selected frames, C latent channels, T latent frames, H W latent cells.
 """
@@ -55,7 +55,7 @@ def model() -> LoadedModel:
 
 @pytest.fixture
 def losses(model: LoadedModel, latents: LatentData) -> Objective:
-    """The losses of a step of a stage."""
+    """A function that returns the losses of a step of a stage."""
 
     def call(step: int = 0, **fields: Any) -> Losses:
         stage = replace(STAGE, **fields)
@@ -65,8 +65,8 @@ def losses(model: LoadedModel, latents: LatentData) -> Objective:
 
 
 @pytest.fixture
-def shown(model: LoadedModel) -> Iterator[list[dict[str, Any]]]:
-    """What the transformer was called with, call by call."""
+def calls(model: LoadedModel) -> Iterator[list[dict[str, Any]]]:
+    """The arguments of every call of the transformer."""
     calls: list[dict[str, Any]] = []
 
     def note(_module: object, inputs: tuple[Tensor, ...], named: dict[str, Any]) -> None:
@@ -77,7 +77,7 @@ def shown(model: LoadedModel) -> Iterator[list[dict[str, Any]]]:
     hook.remove()
 
 
-def test_draws_are_a_matter_of_seed_stage_and_step() -> None:
+def test_generators_depend_on_seed_stage_and_step() -> None:
     def numbers(*place: int) -> tuple[float, float]:
         rng, noise = step_generators(*place)
         return rng.random(), float(torch.rand((), generator=noise))
@@ -88,7 +88,7 @@ def test_draws_are_a_matter_of_seed_stage_and_step() -> None:
     assert numbers(3, 1, 7) == drawn[0]
 
 
-def test_a_step_is_the_same_again_whatever_was_drawn_before(losses: Objective) -> None:
+def test_step_does_not_depend_on_earlier_draws(losses: Objective) -> None:
     first = losses(5)
     torch.manual_seed(99)
     np.random.default_rng().random()
@@ -98,12 +98,12 @@ def test_a_step_is_the_same_again_whatever_was_drawn_before(losses: Objective) -
     assert not torch.equal(first["loss"], losses(6)["loss"])
 
 
-def test_the_loss_adds_selection_at_its_weight(losses: Objective) -> None:
+def test_selection_loss_is_added_with_its_weight(losses: Objective) -> None:
     made = losses(selection_weight=0.25)
     torch.testing.assert_close(made["loss"], made["flow_memory"] + 0.25 * made["selection"])
 
 
-def test_with_memory_every_part_learns(model: LoadedModel, losses: Objective) -> None:
+def test_every_part_learns_in_steps_with_memory(model: LoadedModel, losses: Objective) -> None:
     parts = {
         "transformer": model.transformer,
         "text_encoder": model.text.encoder,
@@ -121,7 +121,7 @@ def test_with_memory_every_part_learns(model: LoadedModel, losses: Objective) ->
 )
 @pytest.mark.parametrize(("kind", "flow"), [("adapter", "memory"), ("base", "alone")])
 @pytest.mark.parametrize("target", ["shot", "image"])
-def test_what_tokens_show_is_read_off_a_block_and_teach_those_up_to_it(
+def test_probe_loss_trains_blocks_up_to_the_probed_one(
     model: LoadedModel,
     latents: LatentData,
     name: str,
@@ -146,7 +146,7 @@ def test_what_tokens_show_is_read_off_a_block_and_teach_those_up_to_it(
         part.zero_grad()
 
 
-def test_words_teach_the_text_encoder_and_empty_captions_nothing(model: LoadedModel, latents: LatentData) -> None:
+def test_words_train_the_text_encoder_except_for_empty_captions(model: LoadedModel, latents: LatentData) -> None:
     reader = WordProbe(model.text.encoder.config.d_model)
     stage = replace(STAGE, kind="base", words_weight=0.5)
     made = ShotObjective(model=model, data=latents, stage=stage, words=reader)(*step_generators(3, 1, 0))
@@ -156,7 +156,7 @@ def test_words_teach_the_text_encoder_and_empty_captions_nothing(model: LoadedMo
     assert ShotObjective(model=model, data=latents, stage=silent, words=reader)(*step_generators(3, 1, 0))["words"] == 0
 
 
-def test_a_text_stage_teaches_the_encoder_alone_and_holds_it_back(model: LoadedModel, latents: LatentData) -> None:
+def test_text_stage_trains_only_the_encoder_and_limits_its_change(model: LoadedModel, latents: LatentData) -> None:
     moving, before = (
         replace(model, text=replace(model.text, encoder=copy.deepcopy(model.text.encoder))),
         model.text.encoder,
@@ -174,38 +174,38 @@ def test_a_text_stage_teaches_the_encoder_alone_and_holds_it_back(model: LoadedM
     assert all(value.grad is None for value in before.parameters())
 
 
-def test_the_base_has_no_memory_and_no_selection(losses: Objective, shown: list[dict[str, Any]]) -> None:
+def test_base_has_no_memory_and_no_selection_loss(losses: Objective, calls: list[dict[str, Any]]) -> None:
     made = losses(kind="base")
     assert set(made) == {"loss", "flow_alone"}
     assert torch.equal(made["loss"].detach(), made["flow_alone"])
-    assert shown[0]["context_tokens"] is None
+    assert calls[0]["context_tokens"] is None
 
 
-def test_the_share_of_memory_is_kept_to(losses: Objective) -> None:
+def test_share_of_steps_with_memory_is_as_configured(losses: Objective) -> None:
     with_memory = ["flow_memory" in losses(step, target="image", memory=0.5) for step in range(16)]
     assert 3 < sum(with_memory) < 13
 
 
-def test_a_shot_is_shown_whole_and_an_image_at_its_own_time(losses: Objective, shown: list[dict[str, Any]]) -> None:
+def test_shot_is_whole_and_image_has_its_own_time(losses: Objective, calls: list[dict[str, Any]]) -> None:
     for step in range(8):
         losses(step, target="image")
     losses()
-    assert {call["noisy"].shape for call in shown[:-1]} == {(3, 4, 1, 8, 8)}
-    assert {call["first_frame"] for call in shown[:-1]} == {0, 1}
-    assert shown[-1]["noisy"].shape == (3, 4, 2, 8, 8)
-    assert shown[-1]["first_frame"] == 0
+    assert {call["noisy"].shape for call in calls[:-1]} == {(3, 4, 1, 8, 8)}
+    assert {call["first_frame"] for call in calls[:-1]} == {0, 1}
+    assert calls[-1]["noisy"].shape == (3, 4, 2, 8, 8)
+    assert calls[-1]["first_frame"] == 0
 
 
-def test_images_without_memory_come_in_twice_the_number(losses: Objective, shown: list[dict[str, Any]]) -> None:
+def test_batch_of_images_without_memory_is_doubled(losses: Objective, calls: list[dict[str, Any]]) -> None:
     losses(kind="base", target="image")
-    assert len(shown[0]["noisy"]) == 6
+    assert len(calls[0]["noisy"]) == 6
 
 
-def test_context_is_clean_and_a_given_first_frame_too(
-    losses: Objective, shown: list[dict[str, Any]], latents: LatentData
+def test_context_and_given_first_frame_are_clean(
+    losses: Objective, calls: list[dict[str, Any]], latents: LatentData
 ) -> None:
     losses(first_frame=1.0)
-    call = shown[0]
+    call = calls[0]
     tokens = call["context_tokens"].shape[1]
     assert tokens == 24
     assert call["times"].shape == (3, tokens + 32)
@@ -215,7 +215,7 @@ def test_context_is_clean_and_a_given_first_frame_too(
         assert (latents.latents[:, :, :, 0] == frame).flatten(2).all(2).any()
 
 
-def test_a_given_first_frame_is_not_part_of_the_error(
+def test_given_first_frame_is_excluded_from_the_error(
     model: LoadedModel, latents: LatentData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def error_of(wrong: int) -> float:
@@ -231,8 +231,8 @@ def test_a_given_first_frame_is_not_part_of_the_error(
     assert error_of(0) < 100 < error_of(1)
 
 
-def test_memory_is_noised_and_keeps_to_the_frames_and_budget_drawn(
-    model: LoadedModel, losses: Objective, shown: list[dict[str, Any]], latents: LatentData
+def test_memory_gets_noise_and_the_drawn_frames_and_budget(
+    model: LoadedModel, losses: Objective, calls: list[dict[str, Any]], latents: LatentData
 ) -> None:
     frames: list[Tensor] = []
     hook = model.conditioner.register_forward_pre_hook(lambda _module, inputs: frames.append(inputs[0]))
@@ -243,10 +243,10 @@ def test_memory_is_noised_and_keeps_to_the_frames_and_budget_drawn(
     known = latents.latents.transpose(2, 3).reshape(-1, 1, 4, 8, 8)
     clean = [(known == item.flatten(0, 1)).flatten(2).all(2).any(0).all() for item in frames]
     assert [bool(item) for item in clean] == [True, False]
-    assert shown[0]["context_tokens"].shape == (3, 8, 32)
+    assert calls[0]["context_tokens"].shape == (3, 8, 32)
 
 
-def test_captions_are_dropped_only_where_there_is_no_memory(
+def test_captions_are_dropped_only_without_memory(
     model: LoadedModel, losses: Objective, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encode = model.text.encode
@@ -270,7 +270,7 @@ def order(
     return relevance_order(stage, real, labels, scores, torch.Generator().manual_seed(seed))
 
 
-def test_uniform_never_takes_an_inflated_frame_while_real_ones_are_left() -> None:
+def test_uniform_takes_real_frames_before_inflated_ones() -> None:
     real = torch.tensor([[True, False, False, True, True, False]]).expand(50, -1)
     labels, scores = torch.where(real, -1.0, 1.0), torch.where(real, -9.0, 9.0)
     made = order("uniform", real=real, labels=labels, scores=scores)
@@ -278,7 +278,7 @@ def test_uniform_never_takes_an_inflated_frame_while_real_ones_are_left() -> Non
     assert {int(first) for first in made[:, 0]} == {0, 3, 4}
 
 
-def test_labels_or_scores_decide_where_they_should() -> None:
+def test_labels_or_scores_determine_the_order() -> None:
     real = torch.ones(1, 4, dtype=torch.bool)
     labels, scores = torch.tensor([[0.2, -1.0, 0.9, 0.5]]), torch.tensor([[0.1, 0.8, -0.2, 0.3]])
     assert order("labels", real=real, labels=labels, scores=scores).tolist() == [[2, 3, 0, 1]]
@@ -290,7 +290,7 @@ def test_labels_or_scores_decide_where_they_should() -> None:
     assert len(noisy) > 3
 
 
-def test_the_selector_is_taught_spread_labels_but_never_below_the_foreign(
+def test_selector_labels_are_spread_but_not_below_the_foreign_label(
     losses: Objective, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taught: list[Tensor] = []
@@ -308,7 +308,7 @@ def test_the_selector_is_taught_spread_labels_but_never_below_the_foreign(
     torch.testing.assert_close(second, torch.where(plain[:, 1::2] > -1, plain[:, 1::2] - 0.25, plain[:, 1::2]))
 
 
-def test_characters_and_accents_weigh_more_than_what_is_around_them(
+def test_characters_and_accents_weigh_more_than_their_surroundings(
     model: LoadedModel, latents: LatentData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ShotObjective, "_velocity", lambda _self, noisy, *_, **__: torch.zeros_like(noisy))
@@ -331,7 +331,7 @@ def vae_stage() -> Stage:
     return replace(STAGE, kind="vae", frames=5, batch=2, character_weight=4.0)
 
 
-def test_the_vae_learns_from_clips(model: LoadedModel, pixels: PixelData, vae_stage: Stage) -> None:
+def test_vae_learns_from_clips(model: LoadedModel, pixels: PixelData, vae_stage: Stage) -> None:
     objective = VaeObjective(model=model, data=pixels, stage=vae_stage)
     first, again = objective(*step_generators(3, 0, 0)), objective(*step_generators(3, 0, 0))
     assert set(first) == {"loss", "psnr", "kl"}
@@ -341,7 +341,7 @@ def test_the_vae_learns_from_clips(model: LoadedModel, pixels: PixelData, vae_st
     model.codec.vae.zero_grad()
 
 
-def test_a_vae_that_returns_its_input_has_no_error(
+def test_vae_that_returns_its_input_has_no_error(
     model: LoadedModel, pixels: PixelData, vae_stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clip, _ = pixels.batch(step_generators(3, 0, 0)[0], size=2, frames=5)
@@ -358,14 +358,14 @@ def test_a_vae_that_returns_its_input_has_no_error(
     assert float(heavy(*step_generators(3, 0, 0))["loss"].detach()) == pytest.approx(3 * 0.75 / 7, rel=1e-4)
 
 
-def test_pixels_weigh_what_they_show() -> None:
+def test_pixel_weights_depend_on_kinds() -> None:
     stage = replace(STAGE, character_weight=2.0, outline_weight=1.0, face_weight=8.0)
     weights = pixel_weights(stage)
     assert [float(weights[kind]) for kind in (0, CHARACTER, OUTLINE, CHARACTER | OUTLINE)] == [1, 3, 2, 4]
     assert [float(weights[CHARACTER | part]) for part in (EYE, MOUTH)] == [11, 11]
 
 
-def test_statistics_make_latents_of_unit_scale(model: LoadedModel, pixels: PixelData) -> None:
+def test_statistics_give_latents_of_unit_scale(model: LoadedModel, pixels: PixelData) -> None:
     mean, std = latent_statistics(model, pixels, batches=2)
     rng = np.random.default_rng(0)
     clips = [pixels.batch(rng, size=8, frames=5)[0] for _ in range(2)]

@@ -1,4 +1,4 @@
-"""Rates, orthogonal steps, averages."""
+"""Learning rates, orthogonal steps and averages."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def test_rate_warms_up_stays_and_falls(step: int, factor: float) -> None:
     assert rate_factor(STAGE, step) == pytest.approx(factor, abs=1e-9 if step != 99 else 1e-3)
 
 
-def test_a_plateau_does_not_know_how_long_the_stage_is() -> None:
+def test_plateau_does_not_depend_on_the_length_of_the_stage() -> None:
     longer = replace(STAGE, steps=1000)
     assert all(rate_factor(STAGE, step) == rate_factor(longer, step) for step in range(60))
 
 
-def test_tables_of_places_have_a_rate_of_their_own_and_no_decay() -> None:
+def test_position_biases_have_their_own_rate_and_no_decay() -> None:
     def change(rate: float) -> Tensor:
         module = nn.ModuleDict({"relative_attention_bias": nn.Embedding(8, 4), "mix": nn.Linear(6, 6)})
         nn.init.ones_(module["relative_attention_bias"].weight)
@@ -62,7 +62,7 @@ def test_tables_of_places_have_a_rate_of_their_own_and_no_decay() -> None:
     assert change(0.0).max() < 0.02  # the common rate, and weight decay
 
 
-def test_hidden_matrices_take_orthogonal_steps_and_the_rest_takes_adamw() -> None:
+def test_hidden_matrices_use_muon_and_the_rest_adamw() -> None:
     module = network()
     before = copies(module)
     optimiser = Optimiser(STAGE, {"net": module})
@@ -77,7 +77,7 @@ def test_hidden_matrices_take_orthogonal_steps_and_the_rest_takes_adamw() -> Non
             torch.testing.assert_close(change.abs(), torch.full_like(change, 0.01), rtol=0.05, atol=0)
 
 
-def test_without_bfloat16_matrices_take_the_same_steps_but_for_rounding(
+def test_muon_steps_without_bfloat16_are_equal_up_to_rounding(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def trained(fast: bool) -> dict[str, Tensor]:
@@ -85,7 +85,7 @@ def test_without_bfloat16_matrices_take_the_same_steps_but_for_rounding(
         module = network()
         optimiser = Optimiser(STAGE, {"net": module})
         before = copies(module)
-        for seed in range(3):  # the second step stands on the momentum of the first
+        for seed in range(3):  # the second step uses the momentum of the first
             put_gradients(module, seed=seed)
             optimiser.step(20)
         return {name: weight.detach() - before[name] for name, weight in module.named_parameters()}
@@ -96,7 +96,7 @@ def test_without_bfloat16_matrices_take_the_same_steps_but_for_rounding(
     assert not torch.equal(exact["mix.weight"], rounded["mix.weight"])
 
 
-def test_without_a_matrix_rate_all_take_adamw() -> None:
+def test_without_matrix_rate_all_weights_use_adamw() -> None:
     module = network()
     before = copies(module)
     optimiser = Optimiser(replace(STAGE, matrix_rate=0.0), {"net": module})
@@ -107,7 +107,7 @@ def test_without_a_matrix_rate_all_take_adamw() -> None:
         torch.testing.assert_close(change, torch.full_like(change, 0.01), rtol=0.05, atol=0)
 
 
-def test_a_step_clears_gradients_and_skips_what_has_none() -> None:
+def test_step_clears_gradients_and_skips_weights_without_gradient() -> None:
     module = network()
     optimiser = Optimiser(STAGE, {"net": module})
     put_gradients(module)
@@ -136,7 +136,7 @@ def test_gradients_are_clipped_together() -> None:
     assert seen == [pytest.approx(0.5, rel=1e-3)] * 2
 
 
-def test_a_new_optimiser_goes_on_from_the_state_of_another() -> None:
+def test_new_optimiser_resumes_from_stored_state() -> None:
     def run(split: bool) -> nn.Module:
         module = network()
         optimiser = Optimiser(STAGE, {"net": module})
@@ -170,11 +170,11 @@ def test_a_new_optimiser_goes_on_from_the_state_of_another() -> None:
         ("vae.decoder.conv_out.weight", (3, 8, 3, 3, 3), False),
     ],
 )
-def test_which_weights_are_hidden_matrices(name: str, shape: tuple[int, ...], hidden: bool) -> None:
+def test_is_hidden_matrix(name: str, shape: tuple[int, ...], hidden: bool) -> None:
     assert is_hidden_matrix(name, torch.zeros(shape)) is hidden
 
 
-def test_the_average_forgets_its_start_and_then_decays() -> None:
+def test_average_forgets_its_start_and_then_decays() -> None:
     module = nn.Linear(1, 1, bias=False)
     average = MovingAverage({"net": module}, decay=0.9)
     expected = float(module.weight)
@@ -188,7 +188,7 @@ def test_the_average_forgets_its_start_and_then_decays() -> None:
     assert float(module.weight) == 29
 
 
-def test_weights_are_named_by_part_and_tied_ones_once() -> None:
+def test_weights_are_named_by_part_and_tied_ones_occur_once() -> None:
     tied = nn.ModuleDict({"a": nn.Linear(2, 2, bias=False), "b": nn.Linear(2, 2, bias=False)})
     tied["b"].weight = tied["a"].weight
     assert [name for name, _ in named_weights({"x": tied, "y": nn.Linear(1, 1)})] == [

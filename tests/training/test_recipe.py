@@ -1,4 +1,4 @@
-"""What a recipe may say, and the finding for what it may not."""
+"""Valid recipes, and the findings for invalid ones."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def finding(tmp_path: Path, text: str) -> str:
 
 
 @pytest.mark.parametrize("path", FROM_THE_START, ids=lambda path: path.stem)
-def test_the_examples_are_recipes(path: Path) -> None:
+def test_example_recipes_are_valid(path: Path) -> None:
     assert read_recipe(path).stages
 
 
-def test_the_ablation_recipes_differ_in_what_they_compare_alone() -> None:
+def test_ablation_recipes_differ_only_in_what_they_compare() -> None:
     """Table 2b of the paper: shot inflation, then a warm-up on uniform frames of real shots."""
     names = ("mixed", "inflation", "decoupled")
     recipes = [read_recipe(EXAMPLES / f"ablation-{name}.yaml") for name in names]
@@ -59,19 +59,19 @@ def test_the_ablation_recipes_differ_in_what_they_compare_alone() -> None:
 
 
 def _leveled(recipe: Recipe) -> Recipe:
-    """Without what the ablation recipes may differ in."""
+    """The recipe without the entries in which the ablation recipes differ."""
     stages = tuple(dataclasses.replace(stage, inflation=0.0, conditioning="labels") for stage in recipe.stages)
     return dataclasses.replace(recipe, name="", model=dataclasses.replace(recipe.model, name=""), stages=stages)
 
 
-def test_what_is_left_out_takes_its_default(tmp_path: Path) -> None:
+def test_missing_entries_have_defaults(tmp_path: Path) -> None:
     recipe = read(tmp_path, RECIPE)
     assert (recipe.seed, recipe.dtype, recipe.world, recipe.data.shots) == (0, "bfloat16", WorldSubset(), 6)
     assert recipe.stages[0] == Stage(name="vae", kind="vae", steps=4, batch=2, rate=0.001)
     assert recipe.model.transformer.width == 256
 
 
-def test_lists_become_tuples_and_whole_numbers_floats_where_asked(tmp_path: Path) -> None:
+def test_lists_become_tuples_and_integers_become_floats_by_field_type(tmp_path: Path) -> None:
     stage = read(tmp_path, RECIPE).stages[1]
     assert (stage.earlier, stage.remembered, stage.rate) == ((1.0, 2.0), (3, 4), 1.0)
     assert isinstance(stage.rate, float)
@@ -109,48 +109,52 @@ def _plain(value: object) -> object:
         ("[3, 4]", "3", "recipe.stages[1].remembered: expected a list, found 3"),
         ("[3, 4]", "[3, many]", "recipe.stages[1].remembered[1]: expected int, found 'many'"),
         ("[3, 4]", "[]", "stage recall: earlier needs a weight"),
-        ("kind: vae", "kind: vea", "stage vae: 'vea' is none of vae, text, base, adapter, distil"),
+        ("kind: vae", "kind: vea", "stage vae: 'vea' is not one of vae, text, base, adapter, distil"),
         ("kind: adapter", "kind: distil, teacher_steps: 0", "stage recall: a distil stage needs teacher_steps"),
-        ("kind: adapter", "kind: adapter, target: film", "stage recall: 'film' is none of image, shot"),
-        ("kind: adapter", "kind: adapter, conditioning: none", "stage recall: 'none' is none of uniform, labels"),
+        ("kind: adapter", "kind: adapter, target: film", "stage recall: 'film' is not one of image, shot"),
+        ("kind: adapter", "kind: adapter, conditioning: none", "stage recall: 'none' is not one of uniform, labels"),
         ("steps: 4, batch: 2, rate: 0.001", "steps: 0, batch: 2, rate: 0.001", "stage vae: steps and batch must"),
         ("kind: vae", "kind: vae, frames: 8", "stage vae: frames must be 4k+1 and at most the world's 17, not 8"),
         ("kind: vae", "kind: vae, frames: 21", "stage vae: frames must be 4k+1"),
         ("[1, 2]", "[1, 2, 3, 4, 5, 6]", "stage recall: earlier has 6 weights; stories of 6 shots"),
-        ("name: recall", "name: vae", "no two of the same name"),
+        ("name: recall", "name: vae", "names must be unique"),
         ("stories: 3", f"seed: {HELD_OUT - 2}, stories: 3", f"data: seeds from {HELD_OUT} on are held out"),
         ("stories: 3", "stories: 0", "data: stories, vae_stories and shots must be at least 1"),
-        ("name: tiny\n", "name: tiny\ndtype: float8\n", "dtype 'float8' is none of bfloat16, float32"),
+        ("name: tiny\n", "name: tiny\ndtype: float8\n", "dtype 'float8' is not one of bfloat16, float32"),
         ("name: tiny\n", "name: tiny\nlog_every: 0\n", "checkpoint_every and log_every must be at least 1"),
         ("name: tiny\n", "name: tiny\nworld: {size: 60}\n", "world: size must be a multiple of 16"),
         ("name: tiny\n", "name: tiny\nworld: {species: [fix]}\n", "species: unknown name 'fix'"),
         ("name: tiny\n", "name: tiny\nworld: {species: fox}\n", "recipe.world.species: expected a list, found 'fox'"),
         ("{name: tiny}", "{name: tiny, vae: {dim_mult: [1, 2]}}", "model.vae: patch_size must be 2 or 4"),
         ("{name: tiny}", "{name: tiny, vae: {residual: true}}", "the last two entries of dim_mult must be equal"),
-        ("{name: tiny}", "{name: tiny, transformer: {heads: 3}}", "model: a width must divide by its number of heads"),
-        ("{name: tiny}", "{name: tiny, sampling: {scheduler: ddim}}", "model.sampling: 'ddim' is none of euler, unipc"),
+        ("{name: tiny}", "{name: tiny, transformer: {heads: 3}}", "model: a width must be a multiple of its number"),
+        (
+            "{name: tiny}",
+            "{name: tiny, sampling: {scheduler: ddim}}",
+            "model.sampling: 'ddim' is not one of euler, unipc",
+        ),
         (RECIPE, "a: [", "while parsing"),
         (RECIPE, "", "recipe: expected a mapping, found None"),
     ],
 )
-def test_refusals_name_the_entry(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_findings_name_the_entry(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert RECIPE.count(old) == 1
     assert message in finding(tmp_path, RECIPE.replace(old, new))
 
 
-def test_all_that_does_not_go_together_is_said_at_once(tmp_path: Path) -> None:
+def test_all_conflicts_are_reported_at_once(tmp_path: Path) -> None:
     said = finding(tmp_path, RECIPE.replace("kind: vae", "kind: vea").replace("[3, 4]", "[]"))
     assert "stage vae" in said
     assert "stage recall" in said
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_missing_file_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(OnestoryError, match="nowhere") as caught:
         read_recipe(tmp_path / "nowhere.yaml")
     assert caught.value.code == "T601"
 
 
-def test_an_empty_list_of_the_world_means_all_of_it() -> None:
+def test_empty_list_of_the_world_means_all() -> None:
     config = world_config(WorldSubset(species=("fox", "bear"), size=32))
     assert config.species == ("fox", "bear")
     assert (config.size, len(config.settings)) == (32, 8)

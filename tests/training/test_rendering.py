@@ -1,4 +1,4 @@
-"""Pixels of the true renderer, here or in other processes."""
+"""Rendering of training stories, in this process or in workers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from onestory_cli.training.rendering import CHUNK, augment, render_stories, rend
 CONFIG = WorldConfig(size=16, frames=2)
 
 
-def test_stories_come_in_order_whoever_draws_them() -> None:
+def test_stories_are_in_order_with_and_without_workers() -> None:
     drawn = list(render_stories(range(5, 6 + CHUNK), config=CONFIG, shots=2))
     assert len(drawn) == CHUNK + 1
     for seed, (pixels, cast, details) in enumerate(drawn, start=5):
@@ -21,14 +21,14 @@ def test_stories_come_in_order_whoever_draws_them() -> None:
     assert not np.array_equal(drawn[0][0], drawn[1][0])
 
 
-def test_a_handful_is_drawn_alike() -> None:
+def test_few_stories_are_rendered_in_this_process() -> None:
     few = list(render_stories(range(5, 7), config=CONFIG, shots=2))
     assert [pixels.shape for pixels, _, _ in few] == [(2, 2, 16, 16, 3)] * 2
     assert [cast.shape for _, cast, _ in few] == [(2, 2, 16, 16)] * 2
     assert np.array_equal(few[1][0], render_story(6, config=CONFIG, shots=2)[0])
 
 
-def test_a_copy_is_augmented_in_space_and_colour() -> None:
+def test_copy_is_augmented_in_space_and_colour() -> None:
     ramp = np.linspace(0, 250, 20).astype(np.uint8)
     pixels = np.zeros((1, 2, 20, 20, 3), np.uint8)
     pixels[..., 0] = ramp
@@ -38,6 +38,6 @@ def test_a_copy_is_augmented_in_space_and_colour() -> None:
         channel = int(copy.max(axis=(0, 1, 2, 3)).argmax())
         row = copy[0, 0, 3, :, channel].astype(int)
         assert (np.diff(row) <= 0).all()  # mirrored
-        assert 0.7 < (row[0] - row[-1]) / 250 < 0.85  # four fifths of it
+        assert 0.7 < (row[0] - row[-1]) / 250 < 0.85  # zoomed to four fifths
     assert {int(copy.max(axis=(0, 1, 2, 3)).argmax()) for copy in copies} == {0, 1, 2}
     assert np.array_equal(copies[3], augment(pixels, seed=3))

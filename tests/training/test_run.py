@@ -1,4 +1,4 @@
-"""`train`: from a recipe to a folder that makes shots."""
+"""`train`: from a recipe to a folder that renders shots."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an undisturbed training."""
+    """The folder of an uninterrupted training."""
     folder = tmp_path_factory.mktemp("trained")
     assert train(recipe, folder) == folder / "model"
     return folder
@@ -66,7 +66,7 @@ def stages(heard: list[Event], kind: type[StageStarted] | type[StageFinished]) -
     return [event.stage for event in heard if isinstance(event, kind)]
 
 
-def test_the_model_folder_makes_shots(trained: Path) -> None:
+def test_model_folder_renders_shots(trained: Path) -> None:
     model = load_model(find(str(trained / "model")), "cpu")
     bank = MemoryBank(channels=4, height=4, width=4)
     for name in ("opening", "return"):
@@ -87,7 +87,7 @@ def test_latents_of_the_trained_vae_have_unit_scale(trained: Path) -> None:
     assert (latents.std(1) - 1).abs().max() < 0.2
 
 
-def test_pictures_and_log_are_left_beside_it(trained: Path) -> None:
+def test_pictures_and_log_are_written(trained: Path) -> None:
     names = {path.name for path in (trained / "samples").iterdir()}
     assert {"0-vae-000002.png", "4-shots-000001.png", "4-shots-000002.png", "4-shots-000002.txt"} <= names
     assert Image.open(trained / "samples" / "0-vae-000002.png").size == (2 * 2 * 32, 2 * 12 * 32)
@@ -95,7 +95,7 @@ def test_pictures_and_log_are_left_beside_it(trained: Path) -> None:
     assert len((trained / "log.jsonl").read_text().splitlines()) == 10
 
 
-def test_finished_stages_are_not_run_again(trained: Path, recipe: Path) -> None:
+def test_finished_stages_are_skipped(trained: Path, recipe: Path) -> None:
     before = fingerprint(str(trained / "model"))
     shutil.rmtree(trained / "model")
     heard: list[Event] = []
@@ -104,7 +104,7 @@ def test_finished_stages_are_not_run_again(trained: Path, recipe: Path) -> None:
     assert fingerprint(str(trained / "model")) == before
 
 
-def test_an_interrupted_training_ends_in_the_same_model(trained: Path, recipe: Path, tmp_path: Path) -> None:
+def test_interrupted_training_ends_in_the_same_model(trained: Path, recipe: Path, tmp_path: Path) -> None:
     def stop_in(stage: str, step: int) -> None:
         def listen(event: Event) -> None:
             if isinstance(event, TrainingProgress) and (event.stage, event.step) == (stage, step):
@@ -121,7 +121,7 @@ def test_an_interrupted_training_ends_in_the_same_model(trained: Path, recipe: P
     assert fingerprint(str(tmp_path / "parts" / "model")) == fingerprint(str(trained / "model"))
 
 
-def test_it_can_end_with_a_stage(trained: Path, recipe: Path, tmp_path: Path) -> None:
+def test_training_can_stop_after_a_stage(trained: Path, recipe: Path, tmp_path: Path) -> None:
     shutil.copytree(trained / "cache", tmp_path / "cache")
     heard: list[Event] = []
     train(recipe, tmp_path, heard.append, stage="vae")
@@ -129,7 +129,7 @@ def test_it_can_end_with_a_stage(trained: Path, recipe: Path, tmp_path: Path) ->
     assert find(str(tmp_path / "model")).name == str(tmp_path / "model")
 
 
-def test_a_stage_that_the_recipe_has_not_is_refused_before_any_work(recipe: Path, tmp_path: Path) -> None:
+def test_unknown_stage_is_rejected_before_any_work(recipe: Path, tmp_path: Path) -> None:
     with pytest.raises(OnestoryError) as caught:
         train(recipe, tmp_path / "out", stage="shot")
     assert (caught.value.code, caught.value.help) == ("T601", 'did you mean "shots"?')

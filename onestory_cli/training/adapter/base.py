@@ -35,7 +35,7 @@ Captions = Callable[[list[str]], Tensor]  # captions -> (B, L, E), zero after ea
 
 @dataclass(kw_only=True)
 class AdapterModel:
-    """A base with an adapter in training. It has no text encoder: captions are encoded before."""
+    """A base with an adapter in training. It has no text encoder, because captions are encoded in advance."""
 
     codec: VaeCodec
     selector: FrameSelector
@@ -53,7 +53,7 @@ class AdapterModel:
 
     @property
     def transformer(self) -> MemoryWanTransformer:
-        """The transformer that learns."""
+        """The transformer to train."""
         return self.denoiser.transformers[0]
 
     @property
@@ -73,8 +73,10 @@ class PictureModel:
 
 @dataclass(frozen=True)
 class Base:
-    """A base on disk and the device for its parts. `part` is the expert to train, "transformer" or "transformer_2";
-    `spec` describes that expert alone."""
+    """A base on disk and the device for its parts.
+
+    `part` is the expert to train, "transformer" or "transformer_2". `spec` describes that expert only.
+    """
 
     spec: ModelSpec
     device: torch.device
@@ -82,12 +84,12 @@ class Base:
 
     @property
     def text_identity(self) -> str:
-        """Fingerprint of all that an encoded caption depends on except the caption."""
+        """Fingerprint of everything except the caption that an encoded caption depends on."""
         return self._fingerprint("text_encoder", "tokenizer")
 
     @property
     def video_identity(self) -> str:
-        """Fingerprint of all that latents and encoded first frames depend on except the pixels."""
+        """Fingerprint of everything except the pixels that latents and encoded first frames depend on."""
         return self._fingerprint("vae", *(["image_encoder", "image_processor"] if self.spec.image_tokens else []))
 
     @contextmanager
@@ -104,7 +106,7 @@ class Base:
             return load_codec(self.spec, self.device)
 
     def pictures(self) -> PictureModel:
-        """The parts that encode pictures: the VAE, and the image encoder of a base that has one."""
+        """The parts that encode pictures: the VAE and, if the base has one, the image encoder."""
         if not self.spec.image_tokens:
             return PictureModel(spec=self.spec, codec=self.codec())
         with reading_weights(self.spec):

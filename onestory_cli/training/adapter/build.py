@@ -17,14 +17,14 @@ from onestory_cli.models.transformer import MemoryWanTransformer
 from onestory_cli.training.adapter.base import AdapterModel, Base
 from onestory_cli.training.adapter.recipe import AdapterRecipe
 
-MOST_TIMES = 32  # places within a shot that the selector tells apart
+MAX_TIMES = 32  # positions within a shot that the selector distinguishes
 
 
 def build_adapter(recipe: AdapterRecipe, base: Base, *, frozen: torch.dtype, relative_to: Path) -> AdapterModel:
-    """The base's transformer and VAE with a fresh adapter, drawn from the recipe's seed; without text encoder.
+    """The base's transformer and VAE with a new adapter, initialised from the recipe's seed. It has no text encoder.
 
-    `frozen` is the dtype of frozen weights; trainable ones are in float32. If the other one of two experts has an
-    adapter already, its selector is used; its folder is relative to `relative_to`.
+    `frozen` is the dtype of frozen weights; trainable weights are float32. If the other expert of the base already has
+    an adapter, its selector is reused. That adapter's folder is relative to `relative_to`.
     """
     torch.manual_seed(recipe.seed)
     transformer = base.transformer(torch.float32 if recipe.delta == "full" else frozen)
@@ -45,7 +45,7 @@ def build_adapter(recipe: AdapterRecipe, base: Base, *, frozen: torch.dtype, rel
             text_dim=config.text_dim,
             width=recipe.memory.selector_width,
             queries=recipe.memory.queries,
-            times=min(base.spec.latent_frames(base.spec.frames), MOST_TIMES),
+            times=min(base.spec.latent_frames(base.spec.frames), MAX_TIMES),
         )
     )
     if recipe.other_expert:

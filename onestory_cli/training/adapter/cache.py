@@ -15,7 +15,7 @@ from torch import Tensor
 
 from onestory_cli.training.checkpoint import save_weights
 
-SHARD_BYTES = 64 * 2**20  # what a kill can lose
+SHARD_BYTES = 64 * 2**20  # a killed process loses at most this much work
 
 
 def key_of(kind: str, *parts: Any) -> str:
@@ -25,7 +25,7 @@ def key_of(kind: str, *parts: Any) -> str:
 
 
 class Shards:
-    """A folder of shards. Several processes can write, each with its own number; `refresh` finds other shards."""
+    """A folder of shards. Several processes can write, each with its own number; `refresh` finds the others' shards."""
 
     def __init__(self, folder: Path, *, writer: int = 0, shard_bytes: int = SHARD_BYTES) -> None:
         self.folder, self.writer, self.shard_bytes = folder, writer, shard_bytes

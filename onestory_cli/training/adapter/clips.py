@@ -1,4 +1,4 @@
-"""Read a part of a video file as frames at a training's frame rate and size.
+"""Read a part of a video file as frames at the training's frame rate and size.
 
 Shape letters: P pixel frames, H W pixels.
 """
@@ -30,14 +30,14 @@ def read_window(
     height: int,
     crop: tuple[int, ...] = (0, 0, 0, 0),
 ) -> NDArray[np.uint8]:
-    """(P, H, W, 3) of `frames` frames at `fps` from the middle of a part given in seconds.
+    """(P, H, W, 3): `frames` frames at `fps` from the middle of the part from `start` to `end`, in seconds.
 
-    Frames are taken by their time, never by their number: files may hold any rate, and not all of them a constant one.
-    The picture is turned as the file says, loses `crop` (left, top, right, bottom) in pixels, is scaled to cover the
-    size, and what is over is cut off evenly.
+    Frames are selected by time, not by number: the frame rate of a file can be any, and can vary.
+    The picture is rotated as the file's metadata says, cropped by `crop` (left, top, right, bottom) pixels, scaled to
+    cover the size, and cropped to its centre.
 
     Raises:
-        OnestoryError: T603 for a file that is no readable video, or whose part has too few frames.
+        OnestoryError: T603 for a file that is not a readable video, or a part with too few frames.
     """
     wanted = frames / fps
     if end - start + SLACK < wanted:
@@ -50,7 +50,7 @@ def read_window(
     try:
         found = _shown_at(path, [first + index / fps for index in range(frames)])
     except OnestoryError as fault:
-        raise OnestoryError("T603", fault.message, help="name a video that plays, or take the line out") from fault
+        raise OnestoryError("T603", fault.message, help="name a video that plays, or remove the line") from fault
     return np.stack([_cover(_cropped(picture, crop), width, height) for picture in found])
 
 
@@ -69,11 +69,11 @@ def _shown_at(path: Path, times: list[float]) -> list[Image.Image]:
             if len(found) == len(times):
                 return found
             shown = frame
-        # the last frame stays on the screen for its own length
+        # the last frame is displayed for its own duration
         while shown and len(found) < len(times) and times[len(found)] + SLACK < shown.time - begin + step:
             found.append(Image.fromarray(upright(shown)))
     if len(found) < len(times):
-        raise OnestoryError("T603", f'"{path}" has no picture at {times[len(found)]:.3f} s: the file ends before')
+        raise OnestoryError("T603", f'"{path}" has no picture at {times[len(found)]:.3f} s: the file ends earlier')
     return found
 
 

@@ -18,8 +18,11 @@ PARTS = {"": "transformer", "high": "transformer", "low": "transformer_2"}
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """`spec` is the base at the recipe's sizes, as if the expert `part` were all of it and had an adapter already.
-    Noise levels are drawn between `least` and `most` (1 is noise alone)."""
+    """The part of a base that a recipe trains.
+
+    `spec` is the base at the recipe's sizes, described as if it had only the expert `part`, with an adapter.
+    Noise levels are drawn between `least` and `most`; 1 is pure noise.
+    """
 
     spec: ModelSpec
     part: str
@@ -28,14 +31,14 @@ class Fit:
 
 
 def fit(recipe: AdapterRecipe, path: Path, adapter: Path) -> Fit:
-    """What the recipe in the file `path` trains into the folder `adapter`.
+    """Return the part of the base that the recipe in `path` trains; its adapter will be in the folder `adapter`.
 
     Raises:
-        OnestoryError: T601 for sizes or an expert that the base does not have, M5xx for a base that is not there.
+        OnestoryError: T601 for sizes or an expert that the base does not have, M5xx for a missing base.
     """
     spec = find(recipe.base, relative_to=path.parent)
     if faults := [*incompatibilities(recipe, spec)]:
-        help = f"the base {spec.name} makes {spec.width}x{spec.height} and {spec.frames} frames"
+        help = f"the defaults of the base {spec.name} are {spec.width}x{spec.height} and {spec.frames} frames"
         raise OnestoryError("T601", f"{path}: {'; '.join(faults)}", help=help)
     require_weights(spec)
     width, height = recipe.size or (spec.width, spec.height)
@@ -68,14 +71,14 @@ def incompatibilities(recipe: AdapterRecipe, spec: ModelSpec) -> Iterator[str]:
     width, height = recipe.size or (spec.width, spec.height)
     frames = recipe.frames or spec.frames
     if width % spec.size_multiple or height % spec.size_multiple:
-        yield f"size: {width}x{height} are no multiples of {spec.size_multiple}"
+        yield f"size: width and height must be multiples of {spec.size_multiple}, not {width}x{height}"
     if frames % spec.temporal_stride != 1 or frames > spec.max_frames:
-        yield f"frames: {frames} is not {spec.temporal_stride}k + 1 up to {spec.max_frames}"
+        yield f"frames: must be {spec.temporal_stride}k + 1 and at most {spec.max_frames}, not {frames}"
     if spec.task == "vace":
-        yield f"base: {spec.name} remembers through reference images and takes no adapter; its T2V sibling does"
+        yield f"base: {spec.name} uses reference images as memory and cannot take an adapter; use the T2V model"
     if spec.experts == 2 and not recipe.expert:
-        yield "expert: the base has two; say whether high or low is trained"
+        yield "expert: the base has two; set expert to high or low"
     if spec.experts == 1 and (recipe.expert or recipe.other_expert):
         yield "expert: the base has only one"
     if spec.files.transformer_file.endswith(".gguf"):
-        yield "base: quantised weights cannot be trained on; name the safetensors that they were made from"
+        yield "base: quantized weights cannot be trained; name the safetensors that they were made from"

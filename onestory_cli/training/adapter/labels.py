@@ -24,7 +24,7 @@ from transformers import (
 
 from onestory_cli.errors import ExitCode, OnestoryError
 
-# model type -> class, its processor, and which of its outputs stands for the whole picture
+# model type -> class, its processor, and the output that embeds the whole picture
 ENCODERS: dict[str, tuple[Any, Any, str]] = {
     "dinov2": (Dinov2Model, BitImageProcessorPil, "pooler_output"),
     "clip": (CLIPVisionModelWithProjection, CLIPImageProcessorPil, "image_embeds"),
@@ -52,12 +52,12 @@ def load_image_encoder(name: str, device: torch.device) -> ImageEncoder:
     """Load a DINOv2 or CLIP encoder by hub id or folder.
 
     Raises:
-        OnestoryError: T604 when it cannot be read, or is of another kind.
+        OnestoryError: T604 for an encoder that cannot be read or has another model type.
     """
     try:
         kind = AutoConfig.from_pretrained(name).model_type
         if kind not in ENCODERS:
-            raise ValueError(f"it is a {kind}, none of {', '.join(ENCODERS)}")
+            raise ValueError(f"model type {kind} is not supported (expected {' or '.join(ENCODERS)})")
         model, processor, output = ENCODERS[kind]
         loaded = model.from_pretrained(name).to(device).eval().requires_grad_(False)
         return ImageEncoder(loaded, processor.from_pretrained(name), output)
@@ -65,14 +65,16 @@ def load_image_encoder(name: str, device: torch.device) -> ImageEncoder:
         raise OnestoryError(
             "T604",
             f'image encoder "{name}" cannot be read: {str(fault).splitlines()[0]}',
-            help="name a folder that holds it in `data: {labels: [...]}`, or state `relevance` in the manifest",
+            help="name a folder that contains it in `data: {labels: [...]}`, or state `relevance` in the manifest",
             exit=ExitCode.MACHINE,
         ) from fault
 
 
 def pictures_of(pixels_PHWC: NDArray[np.uint8], *, stride: int) -> NDArray[np.uint8]:
-    """One picture (T, H, W, 3) for each latent frame of a causal VAE: the first is one pixel frame, the others `stride`
-    frames each, of which the middle one is taken."""
+    """(T, H, W, 3): one picture for each latent frame of a causal VAE.
+
+    The first latent frame is one pixel frame. Each other one covers `stride` pixel frames; the middle one is returned.
+    """
     later = range(1 + (stride - 1) // 2, len(pixels_PHWC), stride)
     return pixels_PHWC[[0, *later]]
 

@@ -27,9 +27,11 @@ from onestory_cli.training.objective import Losses, shuffle_real_first
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """What chance decides of a step: noise and its level (1 is noise alone), how many frames are remembered at which
-    budget, and in the warm-up also which: `order_BF` are then memory positions, else None. `alone` is a step without
-    memory."""
+    """The random choices of a step: noise and its level (1 is pure noise), number of remembered frames, and budget.
+
+    During warm-up `order_BF` are the memory positions in order of priority; later it is None and the selector chooses.
+    `alone` marks a step without memory.
+    """
 
     noise_BCTHW: Tensor
     time_B: Tensor
@@ -85,10 +87,10 @@ def draw_choices(
 
 
 class Learner(nn.Module):
-    """The trainable parts and the frozen rest as the one module that accelerate wraps.
+    """The trainable and frozen parts as one module for accelerate to wrap.
 
-    All work on the weights goes through its forward, which calls a function with the model: wrappers that spread
-    weights over devices gather them for the length of a forward only.
+    Its forward calls a function with the model. Wrappers that shard weights gather them only during a forward, so all
+    work on the weights must go through it.
     """
 
     def __init__(self, model: AdapterModel) -> None:
@@ -105,7 +107,7 @@ class Learner(nn.Module):
 
 
 def losses_of(model: AdapterModel, batch: Triples, choices: Choices, *, selection_weight: float) -> Losses:
-    """`loss` with its gradient, and its terms for the log."""
+    """Return `loss`, which has a gradient, and its detached terms for the log."""
     device = model.device
     text_BLE, memory = batch.text_BLE.to(device), batch.memory_BFCHW.to(device)
     scores_BF = model.selector(memory, batch.ages_BF.to(device), batch.times_BF.to(device), text_BLE)
@@ -132,7 +134,7 @@ def _remember(model: AdapterModel, memory_BFCHW: Tensor, scores_BF: Tensor, choi
 
 
 def _flow(model: AdapterModel, batch: Triples, text_BLE: Tensor, context: Context, choices: Choices) -> Tensor:
-    """L_shot: the mean squared error of the velocity noise - clean (Eq. 10), except in a first frame that is held."""
+    """L_shot: the mean squared error of the velocity noise - clean (Eq. 10), excluding a given first frame."""
     clean = batch.target_BCTHW.to(model.device)
     time_B, noise = choices.time_B.to(clean), choices.noise_BCTHW.to(clean)
     time = time_B[:, None, None, None, None]

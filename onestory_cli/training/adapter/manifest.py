@@ -15,7 +15,7 @@ from onestory_cli.errors import Diagnostic, Findings, OnestoryError, Place, did_
 from onestory_cli.utils.untrusted import read_text
 
 SCHEMA = "shots.v1"
-MOST_FINDINGS = 200
+MAX_FINDINGS = 200
 MAX_BYTES = 256 * 2**20
 
 
@@ -43,8 +43,8 @@ def read_manifest(path: Path) -> tuple[ManifestVideo, ...]:
     """All videos of a manifest; empty lines are skipped.
 
     Raises:
-        Findings: T602, every fault of every line at once, up to 200.
-        OnestoryError: T602 for a file that cannot be read or has no line.
+        Findings: T602 with up to 200 faults of all lines.
+        OnestoryError: T602 for a file that cannot be read or is empty.
     """
     try:
         lines = read_text(path, limit=MAX_BYTES).splitlines()
@@ -58,14 +58,14 @@ def read_manifest(path: Path) -> tuple[ManifestVideo, ...]:
     findings: list[Diagnostic] = []
     for number, line in enumerate(lines, start=1):
         place = Place(path=str(path), line=number)
-        if not line.strip() or len(findings) >= MOST_FINDINGS:
+        if not line.strip() or len(findings) >= MAX_FINDINGS:
             continue
         tree, faults = _parse(line, place)
         findings += faults
         if not faults:
             videos.append(_video(tree, path.parent, place))
     if findings:
-        raise Findings(tuple(findings[:MOST_FINDINGS]))
+        raise Findings(tuple(findings[:MAX_FINDINGS]))
     if not videos:
         raise OnestoryError("T602", f"{path} names no video", help="`onestory schema shots` describes its lines")
     return tuple(videos)
@@ -78,7 +78,7 @@ def _parse(line: str, place: Place) -> tuple[Any, list[Diagnostic]]:
     except (ValueError, RecursionError) as fault:
         column = getattr(fault, "colno", 1)
         there = Place(path=place.path, line=place.line, column=column, source_line="")
-        return None, [_finding(f"the line is no JSON: {fault}", there)]
+        return None, [_finding(f"the line is not valid JSON: {fault}", there)]
     errors = jsonschema.Draft7Validator(schemas.load(SCHEMA)).iter_errors(tree)
     findings = [_finding(_sentence(error), place, _hint(error)) for error in errors]
     return tree, findings or [_finding(fault, place) for fault in _faults(tree)]
@@ -90,7 +90,7 @@ def _faults(tree: dict[str, Any]) -> Iterator[str]:
     for index, shot in enumerate(tree["shots"]):
         where = f"shots[{index}]"
         if shot["start"] < end:
-            yield f"{where} starts at {shot['start']} s, before the end of the shot before it at {end} s"
+            yield f"{where} starts at {shot['start']} s, before the previous shot ends at {end} s"
         if shot["end"] <= shot["start"]:
             yield f"{where} ends at {shot['end']} s, not after its start at {shot['start']} s"
         end = shot["end"]
@@ -129,7 +129,7 @@ def _hint(error: Any) -> str:
 
 
 def _extra(error: Any) -> list[str]:
-    """Keys of a map that its schema does not know."""
+    """Keys of a map that are not in its schema."""
     return [key for key in error.instance if key not in error.schema["properties"] and not key.startswith("x-")]
 
 

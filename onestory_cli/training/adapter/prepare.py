@@ -1,8 +1,7 @@
-"""Everything that a training reads, encoded once: captions, shots, an augmented copy of each first shot, and pictures'
-embeddings for labels.
+"""Encode training data once: captions, shots, an augmented copy of each first shot, and image embeddings for labels.
 
-Shape letters: C latent channels, T latent frames, P pixel frames, H W, L text tokens, E text width, R channels beside
-the latents, I image tokens, V image width.
+Shape letters: C latent channels, T latent frames, P pixel frames, H W, L text tokens, E text width, R channels in
+addition to the latents, I image tokens, V image width.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ class WorkSplit:
 
 @dataclass(frozen=True, kw_only=True)
 class Keys:
-    """The names in a cache of all that is made of a source."""
+    """The cache keys of everything that is encoded from a source."""
 
     source: ShotSource
     format: VideoFormat
@@ -52,7 +51,7 @@ class Keys:
     image_tokens: bool = False
 
     def caption(self, caption: str) -> str:
-        """(L, E) without the empty end."""
+        """(L, E) without the padding."""
         return key_of("text", self.text, caption)
 
     @property
@@ -69,15 +68,15 @@ class Keys:
         return key_of("augmented", self.video, *self._clip((video, 0)))
 
     def channels(self, place: Place | None) -> str:
-        """(R, T, H, W): what goes beside the noise when a shot's first frame is given; None: when no frame is."""
+        """(R, T, H, W): the input channels that encode a shot's first frame; for None, those without a first frame."""
         return key_of("channels", self.video, *(self._sizes if place is None else self._clip(place)))
 
     def seen(self, place: Place | None) -> str:
-        """(I, V): what the base's image encoder says of a shot's first frame; None: of grey."""
+        """(I, V): the image encoder's output for a shot's first frame; for None, its output for a grey image."""
         return key_of("seen", self.video, *(self._sizes if place is None else self._clip(place)))
 
     def first(self, place: Place | None) -> list[str]:
-        """All that the base reads of a first frame beside the latents."""
+        """All inputs in addition to the latents that the base derives from a first frame."""
         if self.first_frame != "channels":
             return []
         return [self.channels(place), *([self.seen(place)] if self.image_tokens else [])]
@@ -87,7 +86,7 @@ class Keys:
         return key_of("features", encoder, *self._clip(place))
 
     def of(self, place: Place) -> list[str]:
-        """All that is made of a shot's pixels."""
+        """The keys of everything that is computed from a shot's pixels."""
         augmented = [self.augmented(place[0])] if place[1] == 0 else []
         features = [self.features(place, name) for name in self.encoders] if self.measured(place) else []
         first = self.first(place) if place[1] else []  # a target is never the first shot
@@ -109,17 +108,17 @@ class Keys:
 
     @property
     def captions(self) -> list[str]:
-        """All captions, each once, and the empty one."""
+        """All distinct captions and the empty one."""
         return list(dict.fromkeys(["", *(shot.caption for shots in self.source.videos for shot in shots)]))
 
     def measured(self, place: Place) -> bool:
-        """Whether labels need the embeddings of a shot: one of its video states no relevance."""
+        """Whether labels need the embeddings of a shot: some shot of its video does not state its relevance."""
         return any(shot.relevance is None for shot in self.source.videos[place[0]][1:])
 
 
 @torch.inference_mode()
 def encode_captions(keys: Keys, base: Base, cache: Shards, share: WorkSplit, emit: Emit) -> None:
-    """Put every caption into the cache that is not there."""
+    """Encode the captions that are not in the cache."""
     missing = [caption for caption in share.of(keys.captions) if keys.caption(caption) not in cache]
     if not missing:
         return
@@ -130,13 +129,13 @@ def encode_captions(keys: Keys, base: Base, cache: Shards, share: WorkSplit, emi
             cache.put(keys.caption(caption), text_LE[:used].half())
             if keys.length not in cache:
                 cache.put(keys.length, torch.tensor([len(text_LE)]))
-            _tell(emit, "captions", done, len(missing), share)
+            _report_progress(emit, "captions", done, len(missing), share)
     cache.flush()
 
 
 @torch.inference_mode()
 def encode_shots(keys: Keys, base: Base, cache: Shards, share: WorkSplit, emit: Emit) -> None:
-    """Put the latents and embeddings of every shot into the cache that are not there; its pixels are read once."""
+    """Encode the latents and embeddings that are not in the cache; the pixels of a shot are read once."""
     missing = [place for place in share.of(keys.places) if any(key not in cache for key in keys.of(place))]
     if not missing and all(key in cache for key in keys.first(None)):
         return
@@ -149,20 +148,20 @@ def encode_shots(keys: Keys, base: Base, cache: Shards, share: WorkSplit, emit: 
         for key, value in _made(keys, place, model, encoders):
             if key not in cache:
                 cache.put(key, value)
-        _tell(emit, "shots", done, len(missing), share)
+        _report_progress(emit, "shots", done, len(missing), share)
     cache.flush()
 
 
 def _made(
     keys: Keys, place: Place, model: PictureModel, encoders: Mapping[str, ImageEncoder]
 ) -> Iterator[tuple[str, Tensor]]:
-    """What becomes of a shot's pixels, by key."""
+    """Yield everything that is computed from a shot's pixels, by key."""
     video, shot = place
     pixels = keys.source.pixels(video, shot)
     yield keys.latents(place), model.codec.encode_video(pixels[None])[0].half()
     if shot == 0:
         key = keys.augmented(video)
-        seed = int(key[-8:], 16)  # the clip's own, in whatever order clips are encoded
+        seed = int(key[-8:], 16)  # depends on the clip only, not on the order in which clips are encoded
         yield key, model.codec.encode_video(augment(pixels[None], seed=seed))[0].half()
     else:
         yield from _first_frame(keys, place, model, pixels[0])
@@ -175,7 +174,7 @@ def _made(
 def _first_frame(
     keys: Keys, place: Place | None, model: PictureModel, image_HWC: NDArray[np.uint8] | None
 ) -> Iterator[tuple[str, Tensor]]:
-    """What the base reads of a first frame, or of none, by key."""
+    """Yield the inputs that the base derives from a first frame, or from a missing one, by key."""
     if not keys.first(place):
         return
     images = concat_conditions(model, keys.format, image_HWC, [])
@@ -185,6 +184,6 @@ def _first_frame(
         yield keys.seen(place), images.image_embeds_BIV[0].half()
 
 
-def _tell(emit: Emit, what: str, done: int, total: int, share: WorkSplit) -> None:
+def _report_progress(emit: Emit, what: str, done: int, total: int, share: WorkSplit) -> None:
     if done % 10 == 0 or done == total:
         emit(DataPrepared(what=what, done=done * share.count, total=total * share.count))

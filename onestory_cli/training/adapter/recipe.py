@@ -1,6 +1,6 @@
-"""The recipe of an adapter: a base, shots to learn from, and how; read once from YAML. No torch here.
+"""The recipe of an adapter: a base, training data and settings, read from YAML. No torch here.
 
-A recipe with the key `base` is one of these; any other trains a model from the start (`onestory_cli.training.recipe`).
+A recipe with the key `base` is an adapter recipe. Any other trains a whole model (`onestory_cli.training.recipe`).
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class WorldShots:
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterData:
-    """Where shots come from: a manifest (JSON lines, beside the recipe or absolute) or the storyworld.
+    """The source of shots: a manifest (JSON lines; the path is absolute or relative to the recipe) or the storyworld.
 
-    `labels` are image encoders, hub ids or folders, whose mean similarity of a frame to the target shot is the frame's
-    relevance; shots of a manifest that state their own relevance need none. `short` says what becomes of shots that
-    are shorter than the recipe's frames.
+    `labels` are image encoders (hub ids or folders). The relevance of a frame is its mean similarity to the target shot
+    over these encoders. Shots of a manifest that state their relevance need no encoder.
+    `short`: "refuse" or "drop" shots that are shorter than the recipe's frames.
     """
 
     manifest: str | None = None
@@ -47,7 +47,7 @@ class AdapterData:
 
 @dataclass(frozen=True, kw_only=True)
 class Lora:
-    """A low-rank delta on the transformer's linear layers whose names end as in `modules`."""
+    """A low-rank delta on the linear layers of the transformer with names that end in one of `modules`."""
 
     rank: int = 32
     alpha: int = 32
@@ -56,10 +56,10 @@ class Lora:
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterMemory:
-    """Sizes of the selector, and what conditions a training step: counts of frames and budgets to draw from.
+    """Sizes of the selector, and the numbers of frames and budgets to draw from in each training step.
 
-    A film remembers the first of each by default. `noise` roughens remembered frames: made ones are never as clean as
-    real ones.
+    The first entry of each is the default of a film. `noise` is the standard deviation of noise that is added to
+    remembered frames, because generated frames are less clean than real ones.
     """
 
     remembered: tuple[int, ...] = (8,)
@@ -71,17 +71,18 @@ class AdapterMemory:
 
 @dataclass(frozen=True, kw_only=True)
 class Learning:
-    """How the adapter is fitted. `batch` is per process and `accumulate` the batches of one optimiser step.
+    """How the adapter is trained. `batch` is per process; `accumulate` batches make one optimiser step.
 
-    `uniform_steps`: the warm-up, in which every triple holds a synthetic shot and frames of the real one condition it
-    by chance; afterwards the selector chooses (decoupled conditioning). `inflation` is then the share of targets with
-    two real shots before them that get a synthetic one all the same; a target with one always does (Eq. 9).
-    `alone`: share of steps without memory, which keep first shots and the unconditional branch of guidance; of those
-    the share `drop_text` has no caption either. They need a delta.
-    `first_frame`: share of targets whose first frame is given, on bases that take one.
-    `rate_delta` is the learning rate of the transformer's part, None for the same `rate`.
-    `shift`, `noise_mean`, `noise_std`: noise levels are the sigmoid of a normal number, shifted as in rendering
-    (None: as the base's default).
+    `uniform_steps`: length of the warm-up. During warm-up every triple contains a synthetic shot, and random frames of
+    the real shot condition the target. Afterwards the selector chooses the frames (decoupled conditioning).
+    `inflation`: after warm-up, the share of targets with two earlier shots that get a synthetic one anyway. A target
+    with a single earlier shot always gets one (Eq. 9).
+    `alone`: share of steps without memory. They train first shots and the unconditional branch of guidance, and need a
+    delta. `drop_text` is the share of those steps that also have no caption.
+    `first_frame`: share of targets with a given first frame, on bases that accept one.
+    `rate_delta`: learning rate of the transformer's delta; None means `rate`.
+    `shift`, `noise_mean`, `noise_std`: noise levels are the sigmoid of a normal variable, shifted as in rendering
+    (None: the base's default shift).
     """
 
     steps: int
@@ -107,14 +108,14 @@ class Learning:
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterRecipe:
-    """A whole fitting of an adapter.
+    """All settings of an adapter training.
 
-    `base` is a name of the catalogue or a folder; `size` is (width, height) and `frames` 4k + 1, of every shot, at
-    `fps` frames per second; None takes the base's.
-    `expert` is which transformer of a base that has two (Wan 2.2), for high noise or for low; `other_expert` is the
-    model folder that the training of the other one wrote: its selector is taken over, and both come into one adapter.
-    `cache` is a folder of encoded shots and captions that trainings may share, None for one of this training's own.
-    `track` also logs to TensorBoard or Weights & Biases.
+    `base`: a name of the catalogue or a folder.
+    `size` (width, height), `frames` (4k + 1) and `fps` apply to every shot; None means the base's default.
+    `expert`: "high" or "low", the transformer to train of a base that has two (Wan 2.2). `other_expert`: the model
+    folder of the finished training of the other one. Its selector is reused, and the result is one adapter for both.
+    `cache`: a folder of encoded shots and captions that several trainings can share; None means a private one.
+    `track`: also log to TensorBoard or Weights & Biases.
     """
 
     name: str
@@ -141,7 +142,7 @@ class AdapterRecipe:
 
 
 def is_adapter_recipe(path: Path) -> bool:
-    """Whether a file is a recipe that names a base; what cannot be read is left to be refused by a reader."""
+    """Whether a file is a recipe that names a base. False for an unreadable file; reading the recipe reports it."""
     try:
         tree = read_yaml(path)
     except (OSError, ValueError):
@@ -150,11 +151,11 @@ def is_adapter_recipe(path: Path) -> bool:
 
 
 def read_adapter_recipe(path: Path) -> AdapterRecipe:
-    """The adapter's recipe in a YAML file.
+    """Read an adapter recipe from a YAML file.
 
     Raises:
-        OnestoryError: T601 for a file that cannot be read, an entry that is unknown, missing or of a wrong kind, or
-            values that do not go together.
+        OnestoryError: T601 for an unreadable file, an entry that is unknown, missing or of the wrong type, or values
+            that conflict.
     """
     try:
         recipe: AdapterRecipe = parse(AdapterRecipe, read_yaml(path), where="recipe")
@@ -167,7 +168,7 @@ def read_adapter_recipe(path: Path) -> AdapterRecipe:
 
 
 def _faults(recipe: AdapterRecipe) -> Iterator[str]:
-    """What in a well-formed recipe cannot be trained, whatever the base."""
+    """Yield the faults of a well-formed recipe that do not depend on the base."""
     data, memory, lora = recipe.data, recipe.memory, recipe.lora
     named: list[tuple[str, str, tuple[str, ...]]] = [
         ("delta", recipe.delta, DELTAS),
@@ -178,7 +179,7 @@ def _faults(recipe: AdapterRecipe) -> Iterator[str]:
     ]
     for key, value, allowed in named:
         if value not in allowed:
-            yield f"{key}: {value!r} is none of {', '.join(item for item in allowed if item)}"
+            yield f"{key}: {value!r} is not one of {', '.join(item for item in allowed if item)}"
     if (data.manifest is None) == (data.storyworld is None):
         yield "data: either a manifest or the storyworld is needed"
     if data.storyworld and (data.storyworld.stories < 2 or data.storyworld.shots < 2 or data.storyworld.seed < 0):
@@ -202,6 +203,6 @@ def _learning_faults(learning: Learning) -> Iterator[str]:
         yield "steps, batch and accumulate must be at least 1, and uniform_steps at least 0"
     for name in ("inflation", "alone", "drop_text", "first_frame", "cooldown", "ema"):
         if not 0 <= getattr(learning, name) <= 1:
-            yield f"{name} is a share, from 0 to 1, not {getattr(learning, name)}"
+            yield f"{name} must be a share from 0 to 1, not {getattr(learning, name)}"
     if learning.rate <= 0 or learning.clip <= 0 or learning.noise_std <= 0:
         yield "rate, clip and noise_std must be above 0"

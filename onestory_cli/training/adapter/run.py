@@ -1,4 +1,4 @@
-"""`onestory train` of an adapter: shots encoded once, then steps on one or more devices, then the model folder."""
+"""`onestory train` for an adapter: encode the shots once, train on one or more devices, write the model folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from onestory_cli.training.adapter.triples import Shots
 
 
 def train_adapter(path: Path, folder: Path, emit: Emit = ignore, *, device: str = "auto") -> Path:
-    """Fit an adapter as a recipe says, from its last checkpoint if there is one, and write `folder/model`.
+    """Train the adapter of a recipe, resuming from its last checkpoint if there is one, and write `folder/model`.
 
     Under `accelerate launch` every process calls this; the first one reports and writes.
 
@@ -69,14 +69,14 @@ def train_adapter(path: Path, folder: Path, emit: Emit = ignore, *, device: str 
 
 
 def open_accelerator(recipe: AdapterRecipe, folder: Path, device: str) -> Accelerator:
-    """The processes and devices that `accelerate launch` gave, or this one process.
+    """The processes and devices of `accelerate launch`, or this single process.
 
     Raises:
-        OnestoryError: M514 for a tracker that is not installed, M504 for a device that cannot do what is asked.
+        OnestoryError: M514 for a tracker that is not installed, M504 for a device that does not support the recipe.
     """
     for name in recipe.track:
         if importlib.util.find_spec(name) is None:
-            help = f"`pip install 'onestory[{name}]'`, or take it out of `track`"
+            help = f"run `pip install 'onestory[{name}]'`, or remove it from `track`"
             raise OnestoryError("M514", f"the tracker {name} is not installed", help=help, exit=ExitCode.MACHINE)
     try:
         return Accelerator(
@@ -85,22 +85,22 @@ def open_accelerator(recipe: AdapterRecipe, folder: Path, device: str) -> Accele
             gradient_accumulation_steps=recipe.train.accumulate,
             log_with=list(recipe.track) or None,
             project_dir=folder / "tracked",
-            # which patchifiers a step uses depends on its budget
+            # the budget of a step decides which patchifiers it uses
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
         )
     except ValueError as fault:
-        help = "use `dtype: float32`, or another device by --device"
+        help = "use `dtype: float32`, or select another device with --device"
         raise OnestoryError("M504", str(fault), help=help, exit=ExitCode.MACHINE) from fault
 
 
 def _encoded(
     recipe: AdapterRecipe, base: Base, accelerator: Accelerator, cache: Path, emit: Emit, *, relative_to: Path
 ) -> Shots:
-    """The recipe's shots, all that is read of them in the cache; every process encodes its share."""
+    """The recipe's shots, with everything that training reads encoded in the cache; each process encodes its share."""
     spec = base.spec
     format = VideoFormat(width=spec.width, height=spec.height, frames=spec.frames, fps=spec.fps)
     share = WorkSplit(index=accelerator.process_index, count=accelerator.num_processes)
-    with accelerator.main_process_first():  # it reads the videos' bytes, the others what it made of them
+    with accelerator.main_process_first():  # it hashes the videos, the others read its digests
         source = open_source(recipe.data, format, relative_to=relative_to, cache=cache, emit=emit)
         keys = Keys(
             source=source,

@@ -1,4 +1,4 @@
-"""Sample grids of an adapter: what it makes of a caption and the true shots before it, beside the truth.
+"""Sample grids of an adapter: shots generated from a caption and real earlier shots, next to the real shot.
 
 Shape letters: B batch (1), F memory frames, C latent channels, T latent frames, H W.
 """
@@ -23,8 +23,10 @@ from onestory_cli.training.samples import save_grid
 
 @torch.no_grad()
 def sample_rows(model: AdapterModel, shots: Shots, *, steps: int, videos: int = 4) -> tuple[NDArray[np.uint8], str]:
-    """A picture (H, W, 3) with a row per video - the two shots before its last one, that shot as made, and as it is -
-    and the captions of the rows."""
+    """Return a picture (H, W, 3) and the captions of its rows.
+
+    Each row is a video: the two shots before its last one, the last shot as generated, and the real last shot.
+    """
     rows, captions = [], []
     for video, items in enumerate(shots.keys.source.videos[:videos]):
         last = len(items) - 1

@@ -25,9 +25,9 @@ READ_ME = "README.md"
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSummary:
-    """Facts about a training for the model card. `text` is the recipe as written; `losses` are the last means.
+    """Facts about a training for the model card. `text` is the recipe file's text; `losses` are the last means.
 
-    `part` is the trained expert, and `other` the adapter folder of the other one, if there are two.
+    `part` is the trained expert. `other` is the adapter folder of the other expert, if the base has two.
     """
 
     recipe: AdapterRecipe
@@ -63,7 +63,7 @@ def save_adapter(folder: Path, model: AdapterModel, weights: Mapping[str, Tensor
     save_weights(adapter / ADAPTER_WEIGHTS, stored)
     _write(adapter / ADAPTER_CONFIG, _json(config))
     _write(adapter / READ_ME, model_card(model, weights, story))
-    _write(folder / CARD, _json(_card(folder, model, story)))  # last: without it the folder is no model
+    _write(folder / CARD, _json(_card(folder, model, story)))  # written last: a folder without a card is not a model
 
 
 def _with_suffix(name: str, suffix: str) -> str:
@@ -136,12 +136,12 @@ tags: [video, multi-shot, memory-adapter]
 # {recipe.name}
 
 A memory adapter for {base_name(model.spec)}: Frame Selector and Adaptive Conditioner of OneStory (arXiv 2512.07802),
-trained by onestory. Name this folder's parent as `model:` of a story. The base's licence holds for what is made with
-it.
+trained with onestory. To use it, set `model:` of a story to the folder that contains this one. The licence of the base
+also applies to films that are made with it.
 
 ## Data
 
-{len(videos)} videos with {shots} shots, each of {format.frames} frames at {format.width}x{format.height} and \
+{len(videos)} videos with {shots} shots. Each shot has {format.frames} frames at {format.width}x{format.height} and \
 {format.fps} frames per second.
 Relevance: {labels}.
 
@@ -155,8 +155,7 @@ Averages of the last steps (decay {recipe.train.ema}). Delta of the transformer:
 
 ## Losses
 
-Means over the last {recipe.log_every} of {recipe.train.steps} steps, on {story.processes} process(es), over training
-data.
+Means over the last {recipe.log_every} of {recipe.train.steps} steps on training data. Processes: {story.processes}.
 
 | loss | |
 |---|---:|

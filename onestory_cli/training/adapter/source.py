@@ -1,5 +1,6 @@
-"""Sources of training shots: a manifest of videos, or the storyworld. Both provide captions, pixels and any stated
-relevance. No torch here.
+"""Sources of training shots: a manifest of videos, or the storyworld. No torch here.
+
+Both provide captions, pixels and, if stated, the relevance.
 
 Shape letters: P pixel frames, H W pixels.
 """
@@ -39,8 +40,10 @@ class VideoFormat:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceShot:
-    """One shot: its caption, the relevance of each earlier shot of its video (None: to be measured), and all that its
-    pixels depend on except the format."""
+    """One shot: its caption and the relevance of each earlier shot of its video (None: to be measured).
+
+    `identity` is everything except the format that its pixels depend on.
+    """
 
     caption: str
     relevance: tuple[float, ...] | None
@@ -61,8 +64,8 @@ def open_source(data: AdapterData, format: VideoFormat, *, relative_to: Path, ca
     """Open the source that a recipe names; paths are relative to the folder `relative_to`.
 
     Raises:
-        OnestoryError: T601 where the storyworld cannot draw the format, T602 for a manifest that cannot be used, T603
-            for videos that are not there or shots that are too short.
+        OnestoryError: T601 if the storyworld cannot draw the format, T602 for an invalid manifest, T603 for missing
+            videos or shots that are too short.
     """
     if data.storyworld:
         return WorldSource(data.storyworld, format)
@@ -81,7 +84,7 @@ def _not_there(video: ManifestVideo) -> Diagnostic:
 def _long_enough(
     videos: tuple[ManifestVideo, ...], format: VideoFormat, short: str, emit: Emit
 ) -> tuple[ManifestVideo, ...]:
-    """The videos, without too short shots if the recipe drops those."""
+    """The videos; shots that are too short are removed if the recipe says `short: drop`."""
     seconds = format.frames / format.fps - SLACK
 
     def fits(shot: ManifestShot) -> bool:
@@ -115,7 +118,7 @@ def _long_enough(
 
 
 def _only(video: ManifestVideo, keep: list[bool]) -> ManifestVideo:
-    """The video with some of its shots, and the stated relevance of those alone."""
+    """The video with only some of its shots, and their relevance for each other."""
     shots = [
         replace(shot, relevance=tuple(value for value, kept in zip(shot.relevance, keep, strict=False) if kept))
         if shot.relevance is not None
@@ -163,12 +166,12 @@ class ManifestSource:
 
 
 def _identity(entry: ManifestVideo, digest: str, shot: ManifestShot) -> tuple[Any, ...]:
-    """All that the pixels of a shot depend on; `crop` counts only if there is one, so older caches stay valid."""
+    """Everything that the pixels of a shot depend on. `crop` is included only if it is set: older caches stay valid."""
     return (digest, shot.start, shot.end, *([entry.crop] if any(entry.crop) else []))
 
 
 def _digests_of(paths: list[Path], memory: Path) -> list[str]:
-    """The digest of each file; a file whose size and time match those in `memory` is not read again."""
+    """The digest of each file. A file with the size and modification time stored in `memory` is not read again."""
     known: dict[str, list[Any]] = json.loads(memory.read_text(encoding="utf-8")) if memory.exists() else {}
     found = {}
     for path in dict.fromkeys(paths):

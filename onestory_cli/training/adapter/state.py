@@ -1,5 +1,6 @@
-"""The state of a training between two steps: weights, optimiser and average, in one file for any number of processes
-and any sharding of the weights.
+"""The state of a training between two steps: weights, optimiser and average.
+
+One file holds it, for any number of processes and any sharding of the weights.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.training.checkpoint import load_checkpoint, save_checkpoint
 from onestory_cli.training.optim import MovingAverage
 
-# frozen weights are the base's, and are on disk already
+# frozen weights are not stored: they are on disk as the base
 _OUT = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True)
 _IN = StateDictOptions(full_state_dict=True, ignore_frozen_params=True, strict=False)
 
 
 class TrainingState:
-    """The mutable state of a training. `identity` must be equal when it is resumed."""
+    """The mutable state of a training. `identity` must be the same when the training resumes."""
 
     def __init__(
         self, learner: nn.Module, optimiser: torch.optim.Optimizer, average: MovingAverage, identity: Mapping[str, Any]
@@ -52,7 +53,7 @@ class TrainingState:
         """Load the last checkpoint if there is one and return the step to resume from.
 
         Raises:
-            OnestoryError: T605 when the checkpoint is of another recipe or of other shots.
+            OnestoryError: T605 for a checkpoint of another recipe or of other shots.
         """
         stored = load_checkpoint(path)
         if stored is None:
@@ -61,8 +62,8 @@ class TrainingState:
         if changed:
             raise OnestoryError(
                 "T605",
-                f"{path} is the checkpoint of another training: changed are {', '.join(changed)}",
-                help="undo the change, or begin anew with another folder by --out DIR",
+                f"{path} is the checkpoint of another training (changed: {', '.join(changed)})",
+                help="undo the change, or start a new training with --out DIR",
                 exit=ExitCode.USAGE,
             )
         set_model_state_dict(self.learner, stored["learner"], options=_IN)

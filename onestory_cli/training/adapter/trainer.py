@@ -25,13 +25,13 @@ from onestory_cli.training.objective import step_generators
 from onestory_cli.training.optim import MovingAverage, rate_factor
 
 STAGE = "adapter"
-EVERYONE = 0  # the place of random numbers that all processes share; process k has place k + 1
+EVERYONE = 0  # index of the random stream that all processes share; process k uses stream k + 1
 
 
 class AdapterTrainer:
     """One training of an adapter; it resumes from the checkpoint in `folder` if there is one.
 
-    `noise` is the range of noise levels that the transformer is for.
+    `noise` is the range of noise levels to train at.
     """
 
     def __init__(
@@ -61,14 +61,14 @@ class AdapterTrainer:
         self.takes_first = model.spec.first_frame in ("held", "channels")
 
     def run(self) -> None:
-        """Train to the last step and copy the average into the model."""
+        """Train to the last step, then copy the averaged weights into the model."""
         recipe, steps = self.recipe, self.recipe.train.steps
         first = self.state.restore(self.checkpoint)
         parameters = sum(item.numel() for item in self.state.average.weights.values())
         self.emit(StageStarted(stage=STAGE, step=first, steps=steps, parameters=parameters))
         report = self._report(first)
         for step in range(first, steps):
-            self._tell(report, step, self._step(step))
+            self._log(report, step, self._step(step))
             done = step + 1
             if done % recipe.checkpoint_every == 0 or done == steps:
                 self.state.save(self.checkpoint, done, writes=self.accelerator.is_main_process)
@@ -101,7 +101,7 @@ class AdapterTrainer:
         return {name: float(self.accelerator.reduce(value, "mean")) for name, value in means.items()}
 
     def _draw(self, step: int, part: int, *, alone: bool) -> tuple[Triples, Choices]:
-        """The batch and choices of one process; they depend on step and process alone, so resumed runs repeat them."""
+        """The batch and choices of one process. They depend only on step and process, so a resumed run repeats them."""
         learning, process = self.recipe.train, self.accelerator.process_index
         rng, chance = step_generators(self.recipe.seed, process + 1, step * learning.accumulate + part)
         warming = step < learning.uniform_steps
@@ -134,7 +134,7 @@ class AdapterTrainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         return TrainingLog(plan, self.folder / "log.jsonl" if writes else None, self.emit, first)
 
-    def _tell(self, report: TrainingLog, step: int, losses: dict[str, float]) -> None:
+    def _log(self, report: TrainingLog, step: int, losses: dict[str, float]) -> None:
         if report.add(step, losses):
             self.accelerator.log(report.means, step=step + 1)
 
@@ -162,8 +162,11 @@ def adamw(recipe: AdapterRecipe, learner: Learner) -> torch.optim.AdamW:
 
 
 def complete_gradients(learner: nn.Module) -> None:
-    """Set zero gradients for weights that a step did not use. Otherwise the optimiser has no state for them, while a
-    restored optimiser does, and a resumed training would diverge."""
+    """Set zero gradients for weights that a step did not use.
+
+    Otherwise the optimiser would have no state for them but a restored optimiser would, and a resumed training would
+    diverge.
+    """
     for parameter in learner.parameters():
         if parameter.requires_grad and parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
@@ -176,7 +179,7 @@ def set_rates(optimiser: Any, factor: float) -> None:
 
 
 def settings_of(recipe: AdapterRecipe) -> dict[str, Any]:
-    """Settings that must not change when a training is resumed; its length and its reports may."""
+    """The settings that must not change when a training resumes; its length and logging may."""
     free = ("name", "cache", "checkpoint_every", "log_every", "sample_every", "sample_steps", "track")
     settings = {name: value for name, value in asdict(recipe).items() if name not in free}
     settings["train"] = {name: value for name, value in settings["train"].items() if name != "steps"}

@@ -1,7 +1,7 @@
 """Triples of shots from the cache: two to remember and one target (OneStory 4.4, A.1).
 
 Shape letters: B batch, F memory frames (two shots of T latent frames), C latent channels, T latent frames, H W latent
-cells, L text tokens, E text width, R channels beside the latents, I image tokens, V image width.
+cells, L text tokens, E text width, R channels in addition to the latents, I image tokens, V image width.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from onestory_cli.training.adapter.labels import similarity
 from onestory_cli.training.adapter.prepare import Keys, Place
 from onestory_cli.training.data import AUGMENTED, FOREIGN
 
-FARTHEST = 7  # ages of a shot that is not the one just before are drawn up to this
+FARTHEST = 7  # largest random age of a remembered shot that is not the previous one
 
 
 @dataclass(frozen=True, kw_only=True)
 class Triples:
-    """A batch: targets with captions, and two remembered shots each. `real_BF` is false in synthetic shots.
+    """A batch: targets with captions, and two remembered shots for each. `real_BF` is false in synthetic shots.
 
-    `given`: the first frames of the targets are given. `channels_BRTHW` and `image_BIV` are the inputs that some bases
-    derive from given or missing first frames.
+    `given`: whether the first frames of the targets are given. `channels_BRTHW` and `image_BIV` are the inputs that
+    some bases derive from a given or missing first frame.
     """
 
     target_BCTHW: Tensor
@@ -90,7 +90,7 @@ class Shots:
         )
 
     def first_frames(self, places: Sequence[Place | None]) -> dict[str, Tensor]:
-        """The inputs that the base derives from first frames; None stands for a shot without a given first frame."""
+        """The inputs that the base derives from first frames; None means a shot without a given first frame."""
         if self.keys.first_frame != "channels":
             return {}
         fields = {"channels_BRTHW": torch.stack([self.cache[self.keys.channels(place)] for place in places]).float()}
@@ -99,7 +99,7 @@ class Shots:
         return fields
 
     def text(self, caption: str) -> Tensor:
-        """(L, E) of a caption, padded with zeros to its full length."""
+        """(L, E) of a caption, padded with zeros to the model's length."""
         text_LE = self.cache[self.keys.caption(caption)].float()
         length = int(self.cache[self.keys.length])
         return functional.pad(text_LE, (0, 0, 0, length - len(text_LE)))
@@ -121,7 +121,7 @@ class Shots:
     ) -> tuple[MemoryShot, MemoryShot]:
         """The two shots before a target, in order: (first, second), (first, synthetic) or (synthetic, first)."""
         far = int(rng.integers(2, FARTHEST + 1))
-        # the previous shot is always remembered: a caption without a place refers to that shot's place
+        # always remember the previous shot: a caption without a place refers to that shot's place
         near = self._real((video, target - 1), (video, target), age=1)
         if target > 1 and rng.random() >= inflation:
             return self._real((video, int(rng.integers(target - 1))), (video, target), age=far), near
@@ -135,7 +135,7 @@ class Shots:
         return MemoryShot(latents_CTHW=latents, labels_T=self.relevance(place, target), real=True, age=age)
 
     def _synthetic(self, rng: np.random.Generator, video: int) -> MemoryShot:
-        """Shot inflation (Eq. 9): a shot of another video, or an augmented copy of this one's first."""
+        """Shot inflation (Eq. 9): a shot of another video, or an augmented copy of this video's first shot."""
         videos = self.keys.source.videos
         if rng.random() < 0.5:
             latents, label = self.cache[self.keys.augmented(video)], AUGMENTED

@@ -1,1 +1,1 @@
-"""Auxiliary losses that probe what words, tokens and attention know of characters and settings."""
+"""Auxiliary losses that probe words, tokens and attention for characters and settings."""

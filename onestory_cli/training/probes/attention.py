@@ -1,9 +1,9 @@
 """Attention supervision: the tokens of a character attend to the remembered tokens of the same character.
 
-A model that has learned to copy looks from memory may still copy them from the wrong one of two characters, long after
-its tokens distinguish the two. This loss supervises half of the heads of one block: of the attention that a character's
-token pays to all remembered characters, the share paid to its own. The other half do the same for settings, in the
-tokens that show no character.
+A model that copies looks from memory may copy them from the wrong character long after its tokens distinguish the two.
+This loss supervises half of the heads of one block: a character's tokens should direct their attention to remembered
+tokens of the same character rather than of others. The other half of the heads do the same for settings, in the tokens
+that show no character.
 
 Shape letters: B batch, A actors of a shot, M joined tokens, S context tokens, N noise tokens, D width, G heads, R width
 of a head.
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from onestory_cli.training.probes.token_probe import NO_LABEL, TokenContent
 
-_NOTHING = 1e-6  # share of a token; its logarithm excludes tokens that show no character from the sums
+_NOTHING = 1e-6  # minimum share: its logarithm excludes tokens that show no character from the sums
 
 
 @contextmanager
@@ -38,8 +38,8 @@ def capture_block_inputs(transformer: nn.Module, block: int) -> Iterator[list[tu
 def match_loss(logits_BGNS: Tensor, context: TokenContent, noise: TokenContent, *, label: int = 0) -> Tensor:
     """Negative log of the share of attention that noise tokens pay to the remembered tokens of their own actor.
 
-    The mean over noise tokens is weighted by how much of each shows the actor. Label number `label` identifies the
-    actor or setting. Only actors that memory shows together with others count.
+    The mean over noise tokens is weighted by how much of each token shows the actor. Label number `label` identifies
+    the actor or setting. Only actors that occur in memory together with others are counted.
     """
     made_BA, remembered_BAS = noise.labels_BAMK[:, :, 0, label], context.labels_BAMK[..., label]
     same_BAAS = made_BA[:, :, None, None] == remembered_BAS[:, None]

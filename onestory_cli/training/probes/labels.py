@@ -16,12 +16,12 @@ from onestory_cli.storyworld.vocabulary import ACCESSORIES, COLOURS, SETTINGS, S
 from onestory_cli.storyworld.world import CharacterLook, WorldShot, WorldStory
 from onestory_cli.training.probes.token_probe import NO_LABEL, seeded_linear
 
-MOST_ACTORS = 2
+MAX_ACTORS = 2
 ATTRIBUTES: tuple[tuple[str, ...], ...] = (SPECIES, tuple(COLOURS), ACCESSORIES, tuple(COLOURS))
-ROLES = MOST_ACTORS + 1  # named first, named second, and a remembered character that the caption does not name
+ROLES = MAX_ACTORS + 1  # named first, named second, and a remembered character that the caption does not name
 LOOK_CLASSES = tuple(map(len, ATTRIBUTES))
-# the species helps to learn the role: without this label, remembered tokens of the embedded model revealed the species
-# in two of three cases and the role hardly ever
+# the species helps to learn the role: without this label, remembered tokens of the embedded model showed the species in
+# two of three cases and almost never the role
 ROLE_CLASSES = (len(SPECIES), ROLES)
 ROLE_LABEL = 1  # index of the role in those; unlike the species it distinguishes twins
 SETTING_CLASSES = (len(SETTINGS), len(COLOURS), len(SIDES))
@@ -30,7 +30,7 @@ SETTING_CLASSES = (len(SETTINGS), len(COLOURS), len(SIDES))
 def look_labels(shot: WorldShot) -> list[list[int]]:
     """(A, K): species, colour, accessory and accessory colour of each actor, as vocabulary indices."""
     rows = [_labels(actor.look) for actor in shot.actors]
-    return rows + [[NO_LABEL] * len(ATTRIBUTES)] * (MOST_ACTORS - len(rows))
+    return rows + [[NO_LABEL] * len(ATTRIBUTES)] * (MAX_ACTORS - len(rows))
 
 
 def _labels(look: CharacterLook) -> list[int]:
@@ -41,7 +41,7 @@ def _labels(look: CharacterLook) -> list[int]:
 def word_labels(caption: str, shot: WorldShot, spelled: Sequence[bool], *, length: int) -> list[list[int]]:
     """(L, 1 + K): which actor each word describes, 0 for the first-named, and the labels of its look.
 
-    `spelled` states for each actor whether the caption describes its look; if not, only its name is labelled.
+    `spelled`: for each actor, whether the caption describes its look. If not, only its name is labelled.
     """
     words = tokens(caption)
     rows = [[NO_LABEL] * (1 + len(ATTRIBUTES)) for _ in range(max(length, len(words)))]
@@ -74,7 +74,7 @@ def identities(story: WorldStory) -> list[list[int]]:
     for shot in story.shots:
         known += [actor.look for actor in shot.actors if actor.look not in known]
         row = [known.index(actor.look) for actor in shot.actors]
-        rows.append(row + [NO_LABEL] * (MOST_ACTORS - len(row)))
+        rows.append(row + [NO_LABEL] * (MAX_ACTORS - len(row)))
     return rows
 
 
@@ -86,10 +86,10 @@ def setting_labels(shot: WorldShot) -> list[int]:
 
 
 def with_roles(species_BA: Tensor, who_BA: Tensor | None = None, named_BA: Tensor | None = None) -> Tensor:
-    """(B, A, 2): species of each actor and its role: its place among the caption's actors, or the last role.
+    """(B, A, 2): the species and role of each actor. The role is its position in the caption, or the last one.
 
-    Rows are shots. `who_BA` and `named_BA` are the identities of their actors and of the caption's actors. Without them
-    the actors are the caption's own, in its order.
+    Rows are shots. `who_BA` and `named_BA` are the identities of the shot's actors and of the caption's actors. Without
+    them the shot's actors are those of the caption, in its order.
     """
     if who_BA is None or named_BA is None:
         roles_BA = torch.arange(species_BA.shape[1], device=species_BA.device).expand_as(species_BA)
@@ -104,13 +104,13 @@ class WordProbe(nn.Module):
 
     def __init__(self, width: int, *, seed: int = 0) -> None:
         super().__init__()
-        self.classes = [MOST_ACTORS, *LOOK_CLASSES]
+        self.classes = [MAX_ACTORS, *LOOK_CLASSES]
         self.read_embed = seeded_linear(width, sum(self.classes), seed=seed)
 
     def loss(self, text_BLE: Tensor, words_BLK: Tensor) -> Tensor:
         """Mean cross-entropy over words and the attributes that occur.
 
-        States and labels are cut to the shorter of the two; the rest is padding or was truncated by the tokenizer.
+        States and labels are cut to the shorter of the two: the rest is padding, or the tokenizer truncated it.
         """
         length = min(text_BLE.shape[1], words_BLK.shape[1])
         text_BLE, words_BLK = text_BLE[:, :length], words_BLK[:, :length].to(text_BLE.device)

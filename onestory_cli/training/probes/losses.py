@@ -25,11 +25,11 @@ from onestory_cli.training.recipe import Stage
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeTargets:
-    """What the context tokens or the noise tokens of a step show: actors with species and role, the setting, looks."""
+    """The content of the context or noise tokens of a step: actors with species and role, the setting, and looks."""
 
     roles: TokenContent
     setting: TokenContent
-    looks: TokenContent | None = None  # None for context tokens, which show the looks already
+    looks: TokenContent | None = None  # None for context tokens: looks are predicted from noise tokens only
 
     @classmethod
     def of_memory(cls, batch: StoryBatch, chosen_BK: Tensor, levels: Sequence[Level]) -> ProbeTargets:
@@ -66,7 +66,7 @@ class ProbeInputs:
 
 @contextmanager
 def capture_inputs(transformer: nn.Module, stage: Stage) -> Iterator[ProbeInputs]:
-    """Collect what the probes of a stage need from the calls inside."""
+    """Record the inputs of a stage's probes during the calls inside."""
     with (
         capture_output(transformer, stage.looks_block) as looks,
         capture_output(transformer, stage.roles_block) as roles,
@@ -81,15 +81,15 @@ def probe_losses(
     stage: Stage,
     readers: Mapping[str, TokenProbe],
     watched: ProbeInputs,
-    asked: Sequence[ProbeTargets],
+    targets: Sequence[ProbeTargets],
 ) -> dict[str, Tensor]:
-    """Losses of the probes by name, and of attention if there is memory; `asked` is [memory, noise] or [noise]."""
+    """Losses of the probes by name, and of attention if there is memory; `targets` is [memory, noise] or [noise]."""
     losses = {
-        name: reader.loss(watched.left[name][0], [shown for part in asked if (shown := getattr(part, name))])
+        name: reader.loss(watched.left[name][0], [shown for part in targets if (shown := getattr(part, name))])
         for name, reader in readers.items()
     }
-    if len(asked) == 2 and (stage.match_weight or stage.match_setting_weight):
-        context, noise = asked
+    if len(targets) == 2 and (stage.match_weight or stage.match_setting_weight):
+        context, noise = targets
         block, tokens = transformer.blocks[stage.match_block], context.roles.cover_BAM.shape[2]
         actors_BGNS, settings_BGNS = context_attention_logits(block, watched.entered[0], tokens).chunk(2, dim=1)
         if stage.match_weight:

@@ -1,14 +1,14 @@
 """Linear probes on the transformer's hidden states that predict what each token shows.
 
-The flow loss alone does not bind attributes: a model that knows which two colours a caption names may still assign them
-to its two characters by chance, and such films cost little more than correct ones. Every token that shows a character
-therefore predicts that character's looks, through a linear layer on a middle block that is dropped after training.
+The flow loss alone does not bind attributes: a model that knows the two colours of a caption may still assign them to
+the two characters at random, and the loss of such a film is hardly higher. Therefore every token that shows a character
+predicts that character's looks, through a linear layer on a middle block. The layer is dropped after training.
 
-To copy from memory, tokens must also find the remembered tokens that show the same. One layer therefore probes both for
-the species and role of a character, and for a setting with the details that captions leave out. Sharing the layer makes
-their states similar, and similar tokens attend to each other.
+To copy from memory, tokens must also find the remembered tokens with the same content. Therefore one layer probes both
+kinds of tokens for the species and role of a character, and for a setting with the details that captions omit. Sharing
+the layer makes their states similar, and similar tokens attend to each other.
 
-Shape letters: B batch, A actors of a shot (of settings there is one), K labels of each, F remembered frames, D width,
+Shape letters: B batch, A actors of a shot (1 for settings), K labels of each, F remembered frames, D width,
 M joined tokens, S context tokens, N noise tokens, V classes, T latent frames, H W latent cells.
 """
 
@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from onestory_cli.memory.levels import Level
 
-NO_LABEL = -100  # for what is absent or unknown; it adds no loss
+NO_LABEL = -100  # absent or unknown: adds no loss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ def background_cover(cast_BATHW: Tensor) -> Tensor:
 
 
 class TokenProbe(nn.Module):
-    """A linear layer from hidden states to the logits of `classes`, its first weights drawn from `seed`."""
+    """A linear layer from hidden states to the logits of `classes`, initialised from `seed`."""
 
     def __init__(self, width: int, classes: Sequence[int], *, seed: int = 0) -> None:
         super().__init__()
@@ -71,9 +71,9 @@ class TokenProbe(nn.Module):
         self.read_embed = seeded_linear(width, sum(classes), seed=seed)
 
     def loss(self, hidden_BMD: Tensor, parts: Sequence[TokenContent]) -> Tensor:
-        """Cross-entropy weighted by how much of each token shows the actor, mean over labels and parts.
+        """Cross-entropy weighted by how much of each token shows the actor; the mean over labels and parts.
 
-        The parts are consecutive and end with the last token.
+        The parts are consecutive, and the last one ends with the last token.
         """
         sizes = [part.cover_BAM.shape[2] for part in parts]
         losses = []
@@ -87,7 +87,7 @@ class TokenProbe(nn.Module):
 
 
 def seeded_linear(width: int, classes: int, *, seed: int) -> nn.Linear:
-    """A linear layer whose weights depend on `seed` alone, so that a restarted stage starts from the same weights."""
+    """A linear layer with weights that depend only on `seed`, so that a restarted stage gets the same weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return nn.Linear(width, classes)

@@ -1,4 +1,4 @@
-"""A manifest of three tiny videos, and recipes that learn from it."""
+"""A manifest of three tiny videos, and recipes that train on it."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ FRAMES, FPS, SIZE = 5, 8, 64
 
 @pytest.fixture(autouse=True)
 def _fresh_accelerate() -> Iterator[None]:
-    """Accelerate keeps the first precision and device that a process asked for; tests ask for several."""
-    forget_devices()
+    """Accelerate keeps the precision and device that a process first asks for; tests ask for several."""
+    reset_accelerate()
     yield
-    forget_devices()
+    reset_accelerate()
 
 
-def forget_devices() -> None:
+def reset_accelerate() -> None:
     AcceleratorState._reset_state(reset_partial_state=True)
     GradientState._reset_state()
 
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A base of the real classes, as Wan 2.1 T2V."""
+    """A base of the real classes, like Wan 2.1 T2V."""
     return write_base(tmp_path_factory.mktemp("bases") / "tiny-model", "t2v")
 
 
 @pytest.fixture(scope="session")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three videos of 2, 3 and 2 shots, the last with relevance stated."""
+    """Three videos of 2, 3 and 2 shots; the last one states its relevance."""
     folder = tmp_path_factory.mktemp("shots")
     config = WorldConfig(size=SIZE, frames=FRAMES, fps=FPS)
     lines = []
@@ -65,12 +65,12 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def recipe(tiny_folder: Path, manifest: Path, tmp_path: Path) -> Path:
-    """Four steps on the tiny base, the first of them warm-up."""
+    """Four steps on the tiny base; the first one is warm-up."""
     return write_recipe(tmp_path / "recipe.yaml", tiny_folder, manifest)
 
 
 def write_recipe(path: Path, base: Path, manifest: Path, **fields: object) -> Path:
-    """A recipe of four steps, with other values for some of its entries."""
+    """Write a recipe of four steps; `fields` override some of its entries."""
     train = {"steps": 4, "batch": 2, "rate": 0.01, "warmup": 2, "ema": 0.5, "uniform_steps": 1}
     settings = {
         "name": "tiny-adapter",

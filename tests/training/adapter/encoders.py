@@ -27,7 +27,7 @@ def write_dinov2(folder: Path) -> str:
 
 
 def write_clip_encoder(folder: Path) -> str:
-    """The picture half of a CLIP, of width 8."""
+    """The vision model of a CLIP, with width 8."""
     torch.manual_seed(0)
     config = CLIPVisionConfig(**SMALL, intermediate_size=32, projection_dim=8)
     CLIPVisionModelWithProjection(config).save_pretrained(folder)

@@ -1,4 +1,4 @@
-"""Shards are whole or not there, and several processes may write them."""
+"""The shard cache: shards are atomic, and several processes may write them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from onestory_cli.training.adapter.cache import Shards, key_of
 
 
-def test_what_is_put_comes_back_in_another_process_once_it_is_flushed(tmp_path: Path) -> None:
+def test_flushed_entries_are_readable_in_another_process(tmp_path: Path) -> None:
     value = torch.arange(6, dtype=torch.float16).view(2, 3)
     first = Shards(tmp_path)
     first.put("latents/a", value)
@@ -23,7 +23,7 @@ def test_what_is_put_comes_back_in_another_process_once_it_is_flushed(tmp_path: 
     assert second["latents/a"].dtype == torch.float16
 
 
-def test_a_full_shard_is_written_and_a_half_written_one_is_nothing(tmp_path: Path) -> None:
+def test_full_shard_is_written_and_partial_file_is_ignored(tmp_path: Path) -> None:
     shards = Shards(tmp_path, shard_bytes=24)
     for name in "abc":
         shards.put(name, torch.zeros(4))
@@ -33,7 +33,7 @@ def test_a_full_shard_is_written_and_a_half_written_one_is_nothing(tmp_path: Pat
     assert [name in resumed for name in "abc"] == [True, True, False]
 
 
-def test_writers_see_each_other_after_a_refresh(tmp_path: Path) -> None:
+def test_writers_see_each_other_after_refresh(tmp_path: Path) -> None:
     first, second = Shards(tmp_path, writer=0), Shards(tmp_path, writer=1)
     first.put("a", torch.ones(2))
     first.flush()
@@ -47,7 +47,7 @@ def test_writers_see_each_other_after_a_refresh(tmp_path: Path) -> None:
         first["c"]
 
 
-def test_keys_tell_values_apart() -> None:
+def test_keys_distinguish_values() -> None:
     assert key_of("latents", "a", 1.0, 81) == key_of("latents", "a", 1.0, 81)
     others = {key_of("latents", "a", 1.0, 81), key_of("latents", "a", 1.5, 81), key_of("text", "a", 1.0, 81)}
     assert len(others) == 3

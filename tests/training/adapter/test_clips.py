@@ -1,4 +1,4 @@
-"""Windows of videos, taken by time."""
+"""Windows of videos, sampled by time."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from onestory_cli.training.adapter.clips import read_window
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two seconds at 12 frames per second, 48 x 32 pixels; every frame is 10 lighter than the one before."""
+    """Two seconds at 12 frames per second, 48 x 32 pixels; every frame is 10 lighter than the previous one."""
     path = tmp_path_factory.mktemp("video") / "ramp.mp4"
     pixels = np.repeat(np.arange(24, dtype=np.uint8) * 10, 32 * 48 * 3).reshape(24, 32, 48, 3)
     write_clip(path, pixels, fps=12, crf=0)
     return path
 
 
-def levels(pixels_PHWC: np.ndarray) -> list[int]:
-    """Which of the 24 frames each frame is."""
+def frame_numbers(pixels_PHWC: np.ndarray) -> list[int]:
+    """The index (of 24) of each frame, from its brightness."""
     return [round(float(frame.mean()) / 10) for frame in pixels_PHWC]
 
 
@@ -30,20 +30,20 @@ def levels(pixels_PHWC: np.ndarray) -> list[int]:
     ("start", "end", "frames", "fps", "expected"),
     [
         (0.0, 2.0, 24, 12, list(range(24))),
-        (0.0, 1.0, 5, 6, [1, 3, 5, 7, 9]),  # the middle of the part: a quarter of a frame is over on either side
+        (0.0, 1.0, 5, 6, [1, 3, 5, 7, 9]),  # the middle of the part; a quarter of a frame is left over on each side
         (1.0, 2.0, 4, 4, [12, 15, 18, 21]),
         (0.5, 1.0, 12, 24, [6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11]),
     ],
 )
-def test_frames_are_those_on_the_screen_at_their_times(
+def test_frames_are_those_displayed_at_their_times(
     video: Path, start: float, end: float, frames: int, fps: int, expected: list[int]
 ) -> None:
     pixels = read_window(video, start=start, end=end, frames=frames, fps=fps, width=48, height=32)
     assert (pixels.shape, pixels.dtype) == ((frames, 32, 48, 3), np.uint8)
-    assert levels(pixels) == expected
+    assert frame_numbers(pixels) == expected
 
 
-def test_the_picture_covers_another_shape(tmp_path: Path) -> None:
+def test_picture_covers_another_aspect_ratio(tmp_path: Path) -> None:
     pixels = np.zeros((4, 32, 64, 3), np.uint8)
     pixels[:, :, 16:48] = 200  # only the middle half is light
     write_clip(tmp_path / "wide.mp4", pixels, fps=4, crf=0)
@@ -52,7 +52,7 @@ def test_the_picture_covers_another_shape(tmp_path: Path) -> None:
     assert square.min() > 150
 
 
-def test_a_part_that_is_too_short_or_not_there_is_refused(video: Path, tmp_path: Path) -> None:
+def test_short_part_or_missing_video_is_rejected(video: Path, tmp_path: Path) -> None:
     def refusal(path: Path, end: float, frames: int) -> str:
         with pytest.raises(OnestoryError) as caught:
             read_window(path, start=0, end=end, frames=frames, fps=12, width=16, height=16)

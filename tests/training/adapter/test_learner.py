@@ -1,4 +1,4 @@
-"""What a step of an adapter minimises, and what the transformer is shown in it."""
+"""The loss of a training step of an adapter, and the inputs of the transformer in it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from onestory_cli.training.adapter.triples import Triples
 from tests.bases import write_base
 from tests.training.adapter.conftest import write_recipe
 
-ROWS, FRAMES, CHANNELS = 2, 2, 48  # two latent frames a shot, four to remember
+ROWS, FRAMES, CHANNELS = 2, 2, 48  # two latent frames per shot, four to remember
 
 
 @pytest.fixture(scope="module")
 def model(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> AdapterModel:
-    """A fresh adapter on a base that holds first frames and takes a time per token."""
+    """A new adapter on a base that inpaints first frames and takes a time per token."""
     folder = tmp_path_factory.mktemp("learner")
     path = write_recipe(folder / "recipe.yaml", write_base(folder / "ti2v", "ti2v"), manifest, delta="full")
     recipe = read_adapter_recipe(path)
@@ -36,7 +36,7 @@ def model(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> AdapterMo
 
 @pytest.fixture
 def batch() -> Triples:
-    """Triples whose second shot is synthetic."""
+    """Triples with a synthetic second shot."""
     chance = torch.Generator().manual_seed(0)
     shape = (ROWS, 2 * FRAMES)
     return Triples(
@@ -51,8 +51,8 @@ def batch() -> Triples:
 
 
 @pytest.fixture
-def shown(model: AdapterModel) -> Iterator[list[dict[str, Any]]]:
-    """What the transformer was called with, call by call."""
+def calls(model: AdapterModel) -> Iterator[list[dict[str, Any]]]:
+    """The arguments of every call of the transformer."""
     calls: list[dict[str, Any]] = []
 
     def note(_module: object, inputs: tuple[Tensor, ...], named: dict[str, Any]) -> None:
@@ -76,25 +76,25 @@ def choices(batch: Triples, step: int = 5, *, alone: bool = False, seed: int = 0
     )
 
 
-def test_the_transformer_sees_the_noisy_target_and_the_best_frames(
-    model: AdapterModel, batch: Triples, shown: list[dict[str, Any]]
+def test_transformer_gets_noisy_target_and_best_frames(
+    model: AdapterModel, batch: Triples, calls: list[dict[str, Any]]
 ) -> None:
     chosen = choices(batch)
     losses = losses_of(model, batch, chosen, selection_weight=1.0)
     assert set(losses) == {"loss", "flow_memory", "selection"}
     assert float(losses["loss"].detach()) == pytest.approx(float(losses["flow_memory"] + losses["selection"]))
     time = chosen.time_B[:, None, None, None, None]
-    assert torch.allclose(shown[0]["noisy"], (1 - time) * batch.target_BCTHW + time * chosen.noise_BCTHW)
-    tokens = shown[0]["context_tokens"].shape[1]
+    assert torch.allclose(calls[0]["noisy"], (1 - time) * batch.target_BCTHW + time * chosen.noise_BCTHW)
+    tokens = calls[0]["context_tokens"].shape[1]
     assert tokens == 3 * 4  # three frames at the finest level, of 2 x 2 tokens each
-    assert torch.allclose(shown[0]["times"][:, :tokens], torch.zeros(ROWS, tokens))
-    assert torch.allclose(shown[0]["times"][:, tokens:], (1000 * chosen.time_B)[:, None].expand(-1, FRAMES * 4))
+    assert torch.allclose(calls[0]["times"][:, :tokens], torch.zeros(ROWS, tokens))
+    assert torch.allclose(calls[0]["times"][:, tokens:], (1000 * chosen.time_B)[:, None].expand(-1, FRAMES * 4))
 
 
-def test_the_warm_up_conditions_on_real_frames_by_chance(
-    model: AdapterModel, batch: Triples, shown: list[dict[str, Any]]
+def test_warm_up_conditions_on_random_real_frames(
+    model: AdapterModel, batch: Triples, calls: list[dict[str, Any]]
 ) -> None:
-    """Decoupled conditioning: neither the selector nor the synthetic shot has a say."""
+    """Decoupled conditioning: the selector and the synthetic shot have no effect."""
     orders = [choices(batch, step=0, seed=seed) for seed in range(12)]
     assert all(
         sorted(row[:2].tolist()) == [0, 1] for item in orders if item.order_BF is not None for row in item.order_BF
@@ -105,10 +105,10 @@ def test_the_warm_up_conditions_on_real_frames_by_chance(
     other = replace(batch, memory_BFCHW=torch.where(real, batch.memory_BFCHW, -batch.memory_BFCHW))
     for item in (batch, other):
         losses_of(model, item, orders[0], selection_weight=1.0)
-    assert torch.equal(shown[0]["context_tokens"], shown[1]["context_tokens"])
+    assert torch.equal(calls[0]["context_tokens"], calls[1]["context_tokens"])
 
 
-def test_the_selector_learns_from_the_labels_alone(model: AdapterModel, batch: Triples) -> None:
+def test_selector_learns_only_from_labels(model: AdapterModel, batch: Triples) -> None:
     losses_of(model, batch, choices(batch), selection_weight=0.0)["loss"].backward()
     assert not any(item.grad is not None and item.grad.any() for item in model.selector.parameters())
     assert model.conditioner.patchifiers["fine"].weight.grad.any()
@@ -118,21 +118,21 @@ def test_the_selector_learns_from_the_labels_alone(model: AdapterModel, batch: T
         part.zero_grad()
 
 
-def test_a_step_alone_has_no_memory(model: AdapterModel, batch: Triples, shown: list[dict[str, Any]]) -> None:
+def test_step_alone_has_no_memory(model: AdapterModel, batch: Triples, calls: list[dict[str, Any]]) -> None:
     losses = losses_of(model, batch, choices(batch, alone=True), selection_weight=1.0)
     assert set(losses) == {"loss", "flow_alone", "selection"}
-    assert shown[0]["context_tokens"].shape[1] == 0
+    assert calls[0]["context_tokens"].shape[1] == 0
 
 
-def test_a_given_first_frame_is_held_clean_and_not_learned(
-    model: AdapterModel, batch: Triples, shown: list[dict[str, Any]]
+def test_given_first_frame_is_kept_clean_and_excluded_from_loss(
+    model: AdapterModel, batch: Triples, calls: list[dict[str, Any]]
 ) -> None:
     given, chosen = replace(batch, given=True), choices(batch)
     losses = losses_of(model, given, chosen, selection_weight=0.0)
-    assert torch.equal(shown[0]["noisy"][:, :, 0], batch.target_BCTHW[:, :, 0])
-    assert shown[0]["times"].tolist()[0].count(0.0) == 3 * 4 + 4
+    assert torch.equal(calls[0]["noisy"][:, :, 0], batch.target_BCTHW[:, :, 0])
+    assert calls[0]["times"].tolist()[0].count(0.0) == 3 * 4 + 4
     with torch.no_grad():
-        found = model.transformer(shown[0]["noisy"], shown[0]["times"], batch.text_BLE, **_rest(shown[0]))[0]
+        found = model.transformer(calls[0]["noisy"], calls[0]["times"], batch.text_BLE, **_rest(calls[0]))[0]
     expected = (found - (chosen.noise_BCTHW - batch.target_BCTHW))[:, :, 1:].square().mean()
     assert float(losses["flow_memory"]) == pytest.approx(float(expected), rel=1e-4)
 
@@ -141,7 +141,7 @@ def _rest(call: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in call.items() if name not in ("noisy", "times")}
 
 
-def test_remembered_frames_are_roughened_by_as_much_as_the_recipe_says(batch: Triples) -> None:
+def test_memory_noise_has_the_scale_of_the_recipe(batch: Triples) -> None:
     rough = choices(batch, noise=0.3).roughness_BFCHW
     assert rough.shape == batch.memory_BFCHW.shape
     assert float(rough.std()) == pytest.approx(0.3, rel=0.1)
@@ -149,7 +149,7 @@ def test_remembered_frames_are_roughened_by_as_much_as_the_recipe_says(batch: Tr
 
 
 @pytest.mark.parametrize(("least", "most"), [(0.0, 1.0), (0.875, 1.0), (0.0, 0.875)])
-def test_noise_is_drawn_within_an_experts_range(least: float, most: float) -> None:
+def test_noise_levels_stay_in_the_range_of_an_expert(least: float, most: float) -> None:
     levels = Noise(mean=0, std=1, shift=5, least=least, most=most).draw(1000, torch.Generator().manual_seed(0))
     assert least < float(levels.min()) < float(levels.max()) < most
     middle = least + (most - least) * 5 / 6  # the median of the normal is 1/2, and the shift makes 5/6 of it

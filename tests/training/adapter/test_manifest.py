@@ -1,4 +1,4 @@
-"""Manifests: every fault of every line, each where it stands."""
+"""Manifests: all faults of all lines are reported, with their positions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_lines_become_videos(tmp_path: Path) -> None:
     assert first.shots[1].relevance == (0.5,)
 
 
-def test_all_faults_are_said_at_once_with_their_lines(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once_with_line_numbers(tmp_path: Path) -> None:
     path = written(
         tmp_path,
         {"video": "a.mp4", "shots": TWO},
@@ -52,18 +52,18 @@ def test_all_faults_are_said_at_once_with_their_lines(tmp_path: Path) -> None:
         {"video": "a.mp4", "shots": [TWO[0], {**TWO[1], "start": 1, "end": 1, "relevance": [0, 0]}]},
     )
     assert faults(path) == [
-        "2: the line is no JSON: Expecting value: line 1 column 11 (char 10)",
+        "2: the line is not valid JSON: Expecting value: line 1 column 11 (char 10)",
         "3: shots: [{'start': 0, 'end': 2.5, 'caption': ' A man opens a door. '}] is too short",
         '4: shots[0]: unknown key "captoin"',
         "5: shots[0].end: 0.0 is less than or equal to the minimum of 0",
         "5: shots[1].relevance[0]: 2 is greater than the maximum of 1",
-        "6: shots[1] starts at 1 s, before the end of the shot before it at 2.5 s",
+        "6: shots[1] starts at 1 s, before the previous shot ends at 2.5 s",
         "6: shots[1] ends at 1 s, not after its start at 1 s",
         "6: shots[1].relevance has 2 numbers for 1 earlier shots",
     ]
 
 
-def test_a_finding_names_file_and_line_and_a_near_key(tmp_path: Path) -> None:
+def test_finding_names_file_line_and_closest_key(tmp_path: Path) -> None:
     path = written(tmp_path, "", {"video": "a.mp4", "shots": [{**TWO[0], "captoin": "x"}, TWO[1]]})
     with pytest.raises(Findings) as caught:
         read_manifest(path)
@@ -72,14 +72,14 @@ def test_a_finding_names_file_and_line_and_a_near_key(tmp_path: Path) -> None:
     assert said.endswith('(did you mean "caption"?)')
 
 
-def test_a_file_that_is_not_there_or_empty_is_refused(tmp_path: Path) -> None:
+def test_missing_or_empty_file_is_rejected(tmp_path: Path) -> None:
     for path, said in ((tmp_path / "none.jsonl", "No such file"), (written(tmp_path, "", ""), "names no video")):
         with pytest.raises(OnestoryError, match=said) as caught:
             read_manifest(path)
         assert caught.value.code == "T602"
 
 
-def test_the_schema_is_one_and_its_examples_fit() -> None:
+def test_schema_is_valid_and_its_examples_match_it() -> None:
     schema = schemas.load("shots.v1")
     jsonschema.Draft7Validator.check_schema(schema)
     for definition in (schema, schema["definitions"]["shot"]):

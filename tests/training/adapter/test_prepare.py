@@ -1,4 +1,4 @@
-"""What is encoded of shots, once, under which names."""
+"""Encoding of training data: each item once, under a key that covers its inputs."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def source(manifest: Path, tmp_path: Path) -> ShotSource:
     return open_source(AdapterData(manifest=str(manifest)), FORMAT, relative_to=tmp_path, cache=tmp_path, emit=ignore)
 
 
-class Silent:
-    """A source whose shots state no relevance."""
+class Unlabelled:
+    """A source of shots that do not state their relevance."""
 
     def __init__(self, source: ShotSource) -> None:
         self.pixels = source.pixels
@@ -56,7 +56,7 @@ def keys_of(source: ShotSource, base: Base, *encoders: str) -> Keys:
     )
 
 
-def test_captions_and_shots_come_back_as_the_base_encodes_them(
+def test_stored_captions_and_shots_match_direct_encoding(
     source: ShotSource, bases: dict[str, Base], tmp_path: Path
 ) -> None:
     base, cache = bases["t2v"], Shards(tmp_path / "cache")
@@ -77,7 +77,9 @@ def test_captions_and_shots_come_back_as_the_base_encodes_them(
     assert not torch.allclose(cache[keys.augmented(1)].float(), cache[keys.latents((1, 0))].float(), atol=0.1)
 
 
-def test_work_is_shared_and_what_is_there_is_left(source: ShotSource, bases: dict[str, Base], tmp_path: Path) -> None:
+def test_work_is_split_and_existing_entries_are_skipped(
+    source: ShotSource, bases: dict[str, Base], tmp_path: Path
+) -> None:
     base = bases["t2v"]
     keys = keys_of(source, base)
     for index in range(2):
@@ -91,7 +93,7 @@ def test_work_is_shared_and_what_is_there_is_left(source: ShotSource, bases: dic
     assert heard == []
 
 
-def test_names_change_with_all_that_tensors_depend_on(source: ShotSource, bases: dict[str, Base]) -> None:
+def test_keys_change_with_everything_that_tensors_depend_on(source: ShotSource, bases: dict[str, Base]) -> None:
     keys = keys_of(source, bases["t2v"], "dino")
     place = (1, 1)
     others = [
@@ -105,11 +107,9 @@ def test_names_change_with_all_that_tensors_depend_on(source: ShotSource, bases:
     assert replace(keys, text="other").latents(place) == keys.latents(place)
 
 
-def test_labels_without_stated_relevance_are_measured(
-    source: ShotSource, bases: dict[str, Base], tmp_path: Path
-) -> None:
+def test_relevance_that_is_not_stated_is_measured(source: ShotSource, bases: dict[str, Base], tmp_path: Path) -> None:
     encoders = (write_dinov2(tmp_path / "dino"), write_clip_encoder(tmp_path / "clip"))
-    silent, cache = Silent(source), Shards(tmp_path / "cache")
+    silent, cache = Unlabelled(source), Shards(tmp_path / "cache")
     keys = keys_of(silent, bases["t2v"], *encoders)
     encode_shots(keys, bases["t2v"], cache, WorkSplit(), ignore)
     found = Shots(keys, cache).relevance((1, 0), (1, 2))
@@ -119,7 +119,7 @@ def test_labels_without_stated_relevance_are_measured(
     assert float(itself.max()) > float(found.max())
 
 
-def test_a_base_that_reads_first_frames_has_them_encoded(
+def test_first_frames_are_encoded_for_bases_that_read_them(
     source: ShotSource, bases: dict[str, Base], tmp_path: Path
 ) -> None:
     base, cache = bases["i2v"], Shards(tmp_path / "cache")

@@ -1,4 +1,4 @@
-"""Recipes of adapters are read whole, or refused by the entry."""
+"""Adapter recipes are valid, or rejected with the name of the entry."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ EXAMPLES = sorted((Path(__file__).parents[3] / "examples" / "recipes").glob("*.y
 
 
 @pytest.mark.parametrize("path", filter(is_adapter_recipe, EXAMPLES), ids=lambda path: path.stem)
-def test_the_examples_fit_their_bases(path: Path) -> None:
+def test_example_recipes_fit_their_bases(path: Path) -> None:
     recipe = read_adapter_recipe(path)
     assert [*incompatibilities(recipe, BASES[recipe.base])] == []
     assert (recipe.train.rate, recipe.train.weight_decay) == (5e-4, 0.01)
 
 
-def test_every_base_that_takes_an_adapter_has_a_recipe() -> None:
+def test_every_base_that_supports_an_adapter_has_a_recipe() -> None:
     named = {read_adapter_recipe(path).base for path in EXAMPLES if is_adapter_recipe(path)}
     assert named == {name for name, row in BASES.items() if row.task != "vace"}
 
@@ -40,7 +40,7 @@ def written(tmp_path: Path, text: str) -> Path:
     return path
 
 
-def test_what_is_left_out_is_the_papers(tmp_path: Path) -> None:
+def test_defaults_are_the_values_of_the_paper(tmp_path: Path) -> None:
     recipe = read_adapter_recipe(written(tmp_path, RECIPE))
     assert (recipe.train.rate, recipe.train.weight_decay, recipe.memory.budgets) == (5e-4, 0.01, (1.0,))
     assert (recipe.delta, recipe.size, recipe.frames, recipe.expert) == ("none", None, None, "")
@@ -53,24 +53,24 @@ def test_what_is_left_out_is_the_papers(tmp_path: Path) -> None:
         ("base: some/base\n", "", "recipe: 'base' is missing"),
         ("steps: 4", "step: 4", "recipe.train: unknown key 'step'"),
         ("steps: 4", "steps: 0", "train: steps, batch and accumulate must be at least 1"),
-        ("steps: 4", "steps: 4, alone: 2", "train: alone is a share, from 0 to 1, not 2"),
+        ("steps: 4", "steps: 4, alone: 2", "train: alone must be a share from 0 to 1, not 2"),
         ("steps: 4", "steps: 4, rate: 0", "train: rate, clip and noise_std must be above 0"),
         ("manifest: shots.jsonl", "", "data: either a manifest or the storyworld is needed"),
         ("shots.jsonl", "shots.jsonl, storyworld: {stories: 2}", "data: either a manifest or the storyworld"),
         ("manifest: shots.jsonl", "storyworld: {stories: 1}", "data.storyworld: at least 2 stories of 2 shots"),
-        ("shots.jsonl", "shots.jsonl, short: cut", "data.short: 'cut' is none of refuse, drop"),
+        ("shots.jsonl", "shots.jsonl, short: cut", "data.short: 'cut' is not one of refuse, drop"),
         ("name: tiny", "name: tiny\nsize: [832]", "size: width and height are needed"),
         ("name: tiny", "name: tiny\nsize: 832", "recipe.size: expected a list, found 832"),
-        ("name: tiny", "name: tiny\ndelta: most", "delta: 'most' is none of none, lora, full"),
-        ("name: tiny", "name: tiny\nexpert: middle", "expert: 'middle' is none of high, low"),
-        ("name: tiny", "name: tiny\ntrack: [mlflow]", "track: 'mlflow' is none of tensorboard, wandb"),
+        ("name: tiny", "name: tiny\ndelta: most", "delta: 'most' is not one of none, lora, full"),
+        ("name: tiny", "name: tiny\nexpert: middle", "expert: 'middle' is not one of high, low"),
+        ("name: tiny", "name: tiny\ntrack: [mlflow]", "track: 'mlflow' is not one of tensorboard, wandb"),
         ("name: tiny", "name: tiny\nlora: {modules: []}", "lora: rank and alpha must be at least 1, and modules"),
         ("name: tiny", "name: tiny\nmemory: {budgets: []}", "memory: remembered and budgets need values above 0"),
         ("name: tiny", "name: tiny\nmemory: {selector_width: 6}", "selector_width a multiple of 4"),
         ("name: tiny", "name: tiny\nlog_every: 0", "checkpoint_every, log_every and sample_steps must be at least 1"),
     ],
 )
-def test_refusals_name_the_entry(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_findings_name_the_entry(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert RECIPE.count(old) == 1
     with pytest.raises(OnestoryError) as caught:
         read_adapter_recipe(written(tmp_path, RECIPE.replace(old, new)))
@@ -78,7 +78,7 @@ def test_refusals_name_the_entry(tmp_path: Path, old: str, new: str, message: st
     assert message in caught.value.message
 
 
-def test_a_recipe_with_a_base_is_an_adapters(tmp_path: Path) -> None:
+def test_recipe_with_base_is_an_adapter_recipe(tmp_path: Path) -> None:
     assert is_adapter_recipe(written(tmp_path, RECIPE))
     assert not is_adapter_recipe(written(tmp_path, "name: tiny\nmodel: {name: tiny}\n"))
     assert not is_adapter_recipe(written(tmp_path, "a: ["))

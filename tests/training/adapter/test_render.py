@@ -1,4 +1,4 @@
-"""Trained adapters in films: every family of bases, warm starts, and refusals."""
+"""Films with trained adapters: every family of bases, warm starts, and rejected folders."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ shots:
 
 
 def rendered(folder: Path, model: Path, *options: str) -> tuple[ExitCode, str]:
-    """The exit code and what was said, of a story of two shots."""
+    """The exit code and output of rendering a story of two shots."""
     folder.mkdir(exist_ok=True)
     story = folder / "film.story.yaml"
     story.write_text(STORY.format(model=model))
@@ -53,7 +53,7 @@ def rendered(folder: Path, model: Path, *options: str) -> tuple[ExitCode, str]:
 
 
 def remembered(folder: Path, shot: str) -> list[str]:
-    """Where the frames are from that a shot remembers."""
+    """The sources of the frames that a shot remembers."""
     path = next((folder / "film.run" / "shots" / shot).glob("*/record.json"))
     return [item["source"] for item in json.loads(path.read_text())["memory"]["selected"]]
 
@@ -75,16 +75,14 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trained(base: Path, manifest: Path, folder: Path, **fields: Any) -> Path:
-    """The model folder of one step on a base."""
+    """The model folder of one training step on a base."""
     folder.mkdir()
     fields = {"train": {"steps": 1, "uniform_steps": 0, "first_frame": 1.0}, **fields}
     return train_adapter(write_recipe(folder / "recipe.yaml", base, manifest, **fields), folder / "out", device="cpu")
 
 
 @pytest.mark.parametrize(("family", "delta"), [("i2v", "lora"), ("ti2v", "full")])
-def test_a_film_remembers_by_a_trained_adapter(
-    bases: Path, manifest: Path, tmp_path: Path, family: str, delta: str
-) -> None:
+def test_film_uses_trained_adapter(bases: Path, manifest: Path, tmp_path: Path, family: str, delta: str) -> None:
     model = trained(bases / family, manifest, tmp_path / "train", delta=delta)
     code, said = rendered(tmp_path / "film", model)
     assert code is ExitCode.DONE, said
@@ -97,7 +95,7 @@ def test_a_film_remembers_by_a_trained_adapter(
     assert same == [True, False]  # the first shot has no context to reuse
 
 
-def test_two_experts_have_an_adapter_each_and_one_selector(bases: Path, manifest: Path, tmp_path: Path) -> None:
+def test_two_experts_have_separate_adapters_and_one_selector(bases: Path, manifest: Path, tmp_path: Path) -> None:
     base = bases / "t2v-a14b"
     high = trained(base, manifest, tmp_path / "high", expert="high", delta="lora")
     code, said = rendered(tmp_path / "half", high)
@@ -114,7 +112,7 @@ def test_two_experts_have_an_adapter_each_and_one_selector(bases: Path, manifest
     assert remembered(tmp_path / "film", "return")
 
 
-def test_an_adapter_of_another_base_is_refused(tiny_folder: Path, manifest: Path, tmp_path: Path) -> None:
+def test_adapter_of_another_base_is_rejected(tiny_folder: Path, manifest: Path, tmp_path: Path) -> None:
     model = trained(tiny_folder, manifest, tmp_path / "train")
     card = json.loads((model / "onestory.json").read_text())
 
@@ -139,7 +137,7 @@ def test_an_adapter_of_another_base_is_refused(tiny_folder: Path, manifest: Path
     assert rendered(tmp_path / "film", model)[0] is ExitCode.DONE
 
 
-def test_what_is_loaded_is_what_was_trained(tiny_folder: Path, manifest: Path, tmp_path: Path) -> None:
+def test_loaded_weights_equal_trained_weights(tiny_folder: Path, manifest: Path, tmp_path: Path) -> None:
     folder = trained(tiny_folder, manifest, tmp_path / "train", delta="lora", lora={"rank": 2, "alpha": 4})
     model = load_model(find(str(folder)), "cpu")
     stored = load_file(folder / "adapter" / "adapter.safetensors")
@@ -157,10 +155,10 @@ def test_what_is_loaded_is_what_was_trained(tiny_folder: Path, manifest: Path, t
 
 
 @pytest.mark.parametrize("family", ["i2v", "ti2v"])
-def test_a_fresh_adapter_gives_the_bases_own_tokens_at_constant_input(
+def test_new_adapter_reproduces_base_tokens_for_constant_input(
     bases: Path, manifest: Path, tmp_path: Path, family: str
 ) -> None:
-    """The warm start: at every level a patch of one colour becomes the token that the base makes of it."""
+    """The warm start: at every level, a patch of one colour becomes the token that the base computes for it."""
     path = write_recipe(tmp_path / "recipe.yaml", bases / family, manifest)
     recipe = read_adapter_recipe(path)
     base = Base(fit(recipe, path, tmp_path / "adapter").spec, CPU)
@@ -178,7 +176,7 @@ def test_a_fresh_adapter_gives_the_bases_own_tokens_at_constant_input(
         assert torch.allclose(tokens[0], expected.expand_as(tokens[0]), atol=1e-5)
 
 
-def test_a_fresh_adapter_changes_nothing_of_the_base(tiny_folder: Path, manifest: Path, tmp_path: Path) -> None:
+def test_new_adapter_does_not_change_the_base(tiny_folder: Path, manifest: Path, tmp_path: Path) -> None:
     path = write_recipe(tmp_path / "recipe.yaml", tiny_folder, manifest, delta="lora")
     recipe = read_adapter_recipe(path)
     base = Base(fit(recipe, path, tmp_path / "adapter").spec, CPU)

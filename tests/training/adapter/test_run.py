@@ -1,4 +1,4 @@
-"""From a recipe that names a base to a model folder that makes shots."""
+"""Train an adapter from a recipe that names a base to a model folder that renders shots."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.training.adapter.conftest import write_recipe
 pytestmark = pytest.mark.xdist_group("adapter-run")  # one training for all
 
 LORA: dict[str, Any] = {
-    "seed": 1,  # its second step is one without memory
+    "seed": 1,  # its second step has no memory
     "delta": "lora",
     "lora": {"rank": 2, "alpha": 2},
     "sample_every": 2,
@@ -30,14 +30,14 @@ LORA: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def trained(tiny_folder: Path, manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an undisturbed training with a LoRA."""
+    """The folder of an uninterrupted training with a LoRA."""
     folder = tmp_path_factory.mktemp("trained")
     recipe = write_recipe(folder / "recipe.yaml", tiny_folder, manifest, cache="shared", **LORA)
     assert train_adapter(recipe, folder / "out", device="cpu") == folder / "out" / "model"
     return folder
 
 
-def test_it_leaves_a_model_folder_log_and_pictures(trained: Path) -> None:
+def test_training_writes_model_folder_log_and_pictures(trained: Path) -> None:
     out = trained / "out"
     assert sorted(path.relative_to(out / "model").as_posix() for path in (out / "model").rglob("*.*")) == [
         "adapter/README.md",
@@ -52,7 +52,7 @@ def test_it_leaves_a_model_folder_log_and_pictures(trained: Path) -> None:
     assert Image.open(out / "samples" / "adapter-000002.png").size == (4 * 64, 3 * 64)
 
 
-def test_only_the_adapter_is_saved_and_it_says_whose_it_is(trained: Path) -> None:
+def test_only_adapter_weights_are_saved_and_card_names_the_base(trained: Path) -> None:
     adapter = trained / "out" / "model" / "adapter"
     weights = load_file(adapter / "adapter.safetensors")
     assert {name.split(".")[0] for name in weights} == {"selector", "conditioner", "transformer"}
@@ -66,7 +66,7 @@ def test_only_the_adapter_is_saved_and_it_says_whose_it_is(trained: Path) -> Non
     assert "base_model: tiny-model" in card
 
 
-def test_a_killed_training_ends_in_the_same_bytes(trained: Path, tmp_path: Path) -> None:
+def test_killed_training_resumes_to_identical_bytes(trained: Path, tmp_path: Path) -> None:
     recipe = trained / "recipe.yaml"
 
     def stop(event: Event) -> None:
@@ -85,7 +85,7 @@ def test_a_killed_training_ends_in_the_same_bytes(trained: Path, tmp_path: Path)
     assert losses == expected
 
 
-def test_what_is_encoded_is_not_encoded_again(trained: Path, tmp_path: Path) -> None:
+def test_cached_shots_are_not_encoded_again(trained: Path, tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (trained / "shared").iterdir()}
     heard: list[Event] = []
     train_adapter(trained / "recipe.yaml", tmp_path, heard.append, device="cpu")
@@ -93,17 +93,17 @@ def test_what_is_encoded_is_not_encoded_again(trained: Path, tmp_path: Path) -> 
     assert {path: path.stat().st_mtime_ns for path in (trained / "shared").iterdir()} == before
 
 
-def test_a_checkpoint_of_another_recipe_is_refused(trained: Path, tiny_folder: Path, manifest: Path) -> None:
+def test_checkpoint_of_another_recipe_is_rejected(trained: Path, tiny_folder: Path, manifest: Path) -> None:
     changed = {**LORA, "train": {**LORA["train"], "rate": 0.5}, "seed": 3, "log_every": 2}
     recipe = write_recipe(trained / "changed.yaml", tiny_folder, manifest, cache="shared", **changed)
     with pytest.raises(OnestoryError) as caught:
         train_adapter(recipe, trained / "out", device="cpu")
     assert caught.value.code == "T605"
-    assert caught.value.message.endswith("changed are train, seed")
+    assert caught.value.message.endswith("(changed: train, seed)")
 
 
 @pytest.mark.parametrize("delta", ["none", "full"])
-def test_the_delta_is_what_the_recipe_asks_for(
+def test_recipe_selects_the_kind_of_delta(
     trained: Path, tiny_folder: Path, manifest: Path, tmp_path: Path, delta: str
 ) -> None:
     fields = {"delta": delta, "cache": str(trained / "shared"), "dtype": "bfloat16", "train": {"steps": 1}}
@@ -118,12 +118,12 @@ def test_the_delta_is_what_the_recipe_asks_for(
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"size": [64, 40]}, "size: 64x40 are no multiples of 16"),
-        ({"frames": 8}, "frames: 8 is not 4k"),
-        ({"frames": 21}, "frames: 21 is not 4k"),
+        ({"size": [64, 40]}, "size: width and height must be multiples of 16, not 64x40"),
+        ({"frames": 8}, "frames: must be 4k"),
+        ({"frames": 21}, "not 21"),
     ],
 )
-def test_what_the_base_cannot_make_is_refused_before_any_work(
+def test_sizes_that_the_base_does_not_support_are_rejected_before_any_work(
     tiny_folder: Path, manifest: Path, tmp_path: Path, fields: dict[str, Any], message: str
 ) -> None:
     recipe = write_recipe(tmp_path / "recipe.yaml", tiny_folder, manifest, **fields)

@@ -26,7 +26,7 @@ def opened(
 
 
 def with_lines(manifest: Path, tmp_path: Path, *, lengths: list[list[float]]) -> AdapterData:
-    """The videos of a manifest, with shots of other lengths in seconds."""
+    """The videos of a manifest, with shots of the given lengths in seconds."""
     lines = []
     for line, seconds in zip(map(json.loads, manifest.read_text().splitlines()), lengths, strict=False):
         shots = [
@@ -38,7 +38,7 @@ def with_lines(manifest: Path, tmp_path: Path, *, lengths: list[list[float]]) ->
     return AdapterData(manifest="other.jsonl", short="drop")
 
 
-def test_a_manifest_gives_captions_pixels_and_labels(manifest: Path, tmp_path: Path) -> None:
+def test_manifest_provides_captions_pixels_and_labels(manifest: Path, tmp_path: Path) -> None:
     source = opened(AdapterData(manifest=str(manifest)), tmp_path)
     assert [len(shots) for shots in source.videos] == [2, 3, 2]
     assert source.videos[1][2].relevance == (0.5, 0.5)
@@ -47,7 +47,7 @@ def test_a_manifest_gives_captions_pixels_and_labels(manifest: Path, tmp_path: P
     assert not np.array_equal(pixels, source.pixels(1, 1))
 
 
-def test_identity_is_the_bytes_and_the_time_not_the_name(manifest: Path, tmp_path: Path) -> None:
+def test_identity_depends_on_bytes_and_times_not_on_names(manifest: Path, tmp_path: Path) -> None:
     first = opened(AdapterData(manifest=str(manifest)), tmp_path).videos
     copy = tmp_path / "copy"
     copy.mkdir()
@@ -62,7 +62,7 @@ def test_identity_is_the_bytes_and_the_time_not_the_name(manifest: Path, tmp_pat
     assert changed[1] == first[1]
 
 
-def test_short_shots_are_refused_or_left_out_as_the_recipe_says(manifest: Path, tmp_path: Path) -> None:
+def test_short_shots_are_rejected_or_dropped_as_the_recipe_says(manifest: Path, tmp_path: Path) -> None:
     data = with_lines(manifest, tmp_path, lengths=[[0.7, 0.7], [0.7, 0.5, 0.7], [0.7, 0.2]])
     heard: list[Event] = []
     source = opened(data, tmp_path, heard=heard)
@@ -82,7 +82,7 @@ def test_short_shots_are_refused_or_left_out_as_the_recipe_says(manifest: Path, 
         opened(with_lines(manifest, tmp_path, lengths=[[0.7, 0.7], [0.7, 0.5], [0.7, 0.2]]), tmp_path)
 
 
-def test_a_video_that_is_not_there_is_named_with_its_line(tmp_path: Path) -> None:
+def test_missing_video_is_reported_with_its_line(tmp_path: Path) -> None:
     shots = [{"start": index, "end": index + 1, "caption": "x"} for index in range(2)]
     (tmp_path / "shots.jsonl").write_text(json.dumps({"video": "none.mp4", "shots": shots}))
     with pytest.raises(OnestoryError, match="no video") as caught:
@@ -91,7 +91,7 @@ def test_a_video_that_is_not_there_is_named_with_its_line(tmp_path: Path) -> Non
     assert (caught.value.code, place and place.line) == ("T603", 1)
 
 
-def test_the_storyworld_draws_at_the_recipes_size(tmp_path: Path) -> None:
+def test_storyworld_is_drawn_at_the_size_of_the_recipe(tmp_path: Path) -> None:
     format = VideoFormat(width=32, height=32, frames=5, fps=8)
     source = opened(AdapterData(storyworld=WorldShots(stories=2, seed=4)), tmp_path, format)
     story = make_story(5, WorldConfig(size=32, frames=5), shots=3)

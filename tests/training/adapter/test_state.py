@@ -1,4 +1,4 @@
-"""The state of a training: whole and the same bytes again, also where weights are spread over devices (FSDP 2)."""
+"""Training state: resumed training is byte-identical, also with sharded weights (FSDP 2)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from onestory_cli.training.optim import MovingAverage
 
 
 class Parts(nn.Module):
-    """One frozen part, and one that learns."""
+    """One frozen part and one trainable part."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,23 +67,23 @@ def check_resumed(path: Path, *, sharded: bool, resumed_sharded: bool) -> None:
     assert sorted(stored["learner"]) == ["head.bias", "head.weight"]
 
 
-def test_a_resumed_state_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+def test_resumed_training_is_byte_identical(tmp_path: Path) -> None:
     check_resumed(tmp_path / "state.pt", sharded=False, resumed_sharded=False)
 
 
 @pytest.mark.usefixtures("process_group")
 @pytest.mark.parametrize("resumed_sharded", [True, False])
-def test_weights_that_are_spread_come_back_spread_or_whole(tmp_path: Path, resumed_sharded: bool) -> None:
+def test_sharded_weights_are_restored_sharded_or_whole(tmp_path: Path, resumed_sharded: bool) -> None:
     assert isinstance(fresh(sharded=True).average.weights["parts.head.weight"], DTensor)
     check_resumed(tmp_path / "state.pt", sharded=True, resumed_sharded=resumed_sharded)
 
 
-def test_nothing_is_restored_before_the_first_checkpoint_or_one_of_another_training(tmp_path: Path) -> None:
+def test_nothing_is_restored_without_a_checkpoint_or_from_another_training(tmp_path: Path) -> None:
     state = fresh(sharded=False, seed=1, train={"rate": 0.1})
     assert state.restore(tmp_path / "state.pt") == 0
     state.save(tmp_path / "state.pt", 1, writes=False)
     assert not (tmp_path / "state.pt").exists()
     state.save(tmp_path / "state.pt", 1, writes=True)
-    with pytest.raises(OnestoryError, match="changed are train") as caught:
+    with pytest.raises(OnestoryError, match="changed: train") as caught:
         fresh(sharded=False, seed=1, train={"rate": 0.2}).restore(tmp_path / "state.pt")
     assert caught.value.code == "T605"

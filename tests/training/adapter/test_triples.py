@@ -1,4 +1,4 @@
-"""Triples: which shots, which labels, which ages."""
+"""Triples: which shots, labels and ages they contain."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FRAMES, CHANNELS = 2, 3
 
 
 class Listed:
-    """Two videos of 2 and 4 shots; the second states no relevance."""
+    """Two videos of 2 and 4 shots; the second does not state its relevance."""
 
     videos = tuple(
         tuple(
@@ -37,7 +37,7 @@ class Listed:
 
 @pytest.fixture
 def shots(tmp_path: Path) -> Shots:
-    """Latents are 10 x video + shot everywhere, augmented copies that + 100; shots like their video's first two."""
+    """Latents are 10 x video + shot everywhere, augmented copies 100 more; shots look like their video's first two."""
     keys = Keys(source=Listed(), format=FORMAT, text="t", video="v", encoders=("a", "b"))
     cache = Shards(tmp_path)
     cache.put(keys.length, torch.tensor([4]))
@@ -52,12 +52,12 @@ def shots(tmp_path: Path) -> Shots:
     return Shots(keys, cache)
 
 
-def shown(batch_BFCHW: Tensor) -> list[list[int]]:
-    """Which shot each of the two remembered ones is, by its value."""
+def sources(batch_BFCHW: Tensor) -> list[list[int]]:
+    """The values of the two remembered shots, which identify them."""
     return batch_BFCHW[:, ::FRAMES, 0, 0, 0].int().tolist()
 
 
-def test_a_triple_is_two_shots_and_the_one_after_them(shots: Shots) -> None:
+def test_triple_is_two_earlier_shots_and_a_target(shots: Shots) -> None:
     batch = shots.draw(np.random.default_rng(0), size=200, inflation=0.0, drop_text=0.0)
     assert batch.target_BCTHW.shape == (200, CHANNELS, FRAMES, 2, 2)
     assert batch.memory_BFCHW.shape == (200, 2 * FRAMES, CHANNELS, 2, 2)
@@ -65,7 +65,7 @@ def test_a_triple_is_two_shots_and_the_one_after_them(shots: Shots) -> None:
     assert batch.text_BLE[:, :, 0].tolist() == [[1.0, 1.0, 0.0, 0.0]] * 200
     seen = set()
     for (first, second), target, real in zip(
-        shown(batch.memory_BFCHW), batch.target_BCTHW[:, 0, 0, 0, 0].int().tolist(), batch.real_BF, strict=True
+        sources(batch.memory_BFCHW), batch.target_BCTHW[:, 0, 0, 0, 0].int().tolist(), batch.real_BF, strict=True
     ):
         seen.add((first, second, target))
         if target % 10 > 1:
@@ -79,10 +79,10 @@ def test_a_triple_is_two_shots_and_the_one_after_them(shots: Shots) -> None:
     assert any(first == 0 and second in (10, 11, 12, 13) and target == 1 for first, second, target in seen)
 
 
-def test_labels_are_those_of_the_method(shots: Shots) -> None:
+def test_labels_are_stated_or_measured(shots: Shots) -> None:
     batch = shots.draw(np.random.default_rng(1), size=200, inflation=0.5, drop_text=0.0)
     targets = batch.target_BCTHW[:, 0, 0, 0, 0].int().tolist()
-    for row, (target, pair) in enumerate(zip(targets, shown(batch.memory_BFCHW), strict=True)):
+    for row, (target, pair) in enumerate(zip(targets, sources(batch.memory_BFCHW), strict=True)):
         for place, source in enumerate(pair):
             found = batch.labels_BF[row, place * FRAMES : (place + 1) * FRAMES]
             if source >= 100:
@@ -91,12 +91,12 @@ def test_labels_are_those_of_the_method(shots: Shots) -> None:
                 expected = -1.0
             elif target // 10 == 0:
                 expected = 0.5  # as stated
-            else:  # the mean of two encoders, of which one thinks all shots alike
+            else:  # the mean of two encoders; for one of them all shots are equal
                 expected = (np.cos(target - source) + 1) / 2
             assert found.tolist() == pytest.approx([expected] * FRAMES, abs=1e-3)
 
 
-def test_ages_tell_how_long_ago(shots: Shots) -> None:
+def test_ages_count_shots_back(shots: Shots) -> None:
     batch = shots.draw(np.random.default_rng(2), size=300, inflation=0.5, drop_text=0.0)
     ages = batch.ages_BF[:, ::FRAMES]
     assert ages[:, 1].unique().tolist() == [1]
@@ -104,7 +104,7 @@ def test_ages_tell_how_long_ago(shots: Shots) -> None:
     assert batch.times_BF[0].tolist() == [0, 1, 0, 1]
 
 
-def test_inflation_and_dropped_captions_are_shares(shots: Shots) -> None:
+def test_inflation_and_dropped_captions_have_their_shares(shots: Shots) -> None:
     always = shots.draw(np.random.default_rng(3), size=100, inflation=1.0, drop_text=1.0)
     assert not always.real_BF.all(1).any()
     assert not always.text_BLE.any()

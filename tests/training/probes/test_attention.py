@@ -1,4 +1,4 @@
-"""Attention to one's own: the logits are the block's, and what is asked is who is looked at among the remembered.
+"""Attention supervision: logits equal the block's, and the loss rewards attention to the own character.
 
 Shape letters: B batch, A actors, G heads, M joined tokens, N noise tokens, S context tokens, R width of a head.
 """
@@ -24,50 +24,50 @@ from tests.training.test_objective import STAGE
 FOX, BEAR, FROG = 0, 1, 2
 
 
-def shown(species_A: list[int], cover_AM: list[list[float]]) -> TokenContent:
-    """Of one picture."""
+def content(species_A: list[int], cover_AM: list[list[float]]) -> TokenContent:
+    """The content of one picture."""
     cover_BAM = torch.tensor([cover_AM])
     labels_BAMK = torch.tensor(species_A)[None, :, None, None].expand(*cover_BAM.shape, 1)
     return TokenContent(cover_BAM=cover_BAM, labels_BAMK=labels_BAMK)
 
 
 def loss(logits_NS: list[list[float]], context: TokenContent, noise: TokenContent) -> float:
-    """For the logits of one head."""
+    """The loss for the logits of one head."""
     return float(match_loss(torch.tensor(logits_NS)[None, None], context, noise))
 
 
-# tokens of memory: the fox, the bear, half of each, nobody
-MEMORY = shown([FOX, BEAR], [[1, 0, 0.5, 0], [0, 1, 0.5, 0]])
-MADE = shown([BEAR, FOX], [[1, 0], [0, 1]])
+# tokens of memory: the fox, the bear, half of each, no character
+MEMORY = content([FOX, BEAR], [[1, 0, 0.5, 0], [0, 1, 0.5, 0]])
+MADE = content([BEAR, FOX], [[1, 0], [0, 1]])
 
 
-def test_who_looks_at_its_own_pays_nothing_and_who_looks_at_the_other_does() -> None:
+def test_attention_to_own_character_costs_nothing_and_to_another_does() -> None:
     assert loss([[0, 30, 0, 0], [30, 0, 0, 0]], MEMORY, MADE) < 1e-4
     assert loss([[30, 0, 0, 0], [0, 30, 0, 0]], MEMORY, MADE) > 10
     assert loss([[0, 30, 0, 0], [0, 30, 0, 0]], MEMORY, MADE) > 5  # one of the two
 
 
-def test_what_shows_nobody_may_be_looked_at_for_nothing() -> None:
+def test_attention_to_tokens_without_character_is_free() -> None:
     assert loss([[0, 30, 0, 90], [30, 0, 0, 90]], MEMORY, MADE) < 1e-4
 
 
-def test_a_token_of_two_counts_for_each_by_its_part() -> None:
+def test_token_of_two_characters_counts_for_each_by_its_share() -> None:
     assert loss([[0, 0, 30, 0], [0, 0, 30, 0]], MEMORY, MADE) == pytest.approx(0.6931, abs=1e-3)
 
 
 @pytest.mark.parametrize(
     ("context", "noise"),
     [
-        (shown([FOX, FROG], [[1, 0, 0, 0], [0, 1, 0, 0]]), shown([BEAR, NO_LABEL], [[1, 0], [0, 1]])),
-        (shown([BEAR, NO_LABEL], [[1, 0, 0, 0], [0, 0, 0, 0]]), MADE),
+        (content([FOX, FROG], [[1, 0, 0, 0], [0, 1, 0, 0]]), content([BEAR, NO_LABEL], [[1, 0], [0, 1]])),
+        (content([BEAR, NO_LABEL], [[1, 0, 0, 0], [0, 0, 0, 0]]), MADE),
     ],
     ids=["never seen", "alone in memory"],
 )
-def test_where_there_is_no_choice_nobody_is_asked(context: TokenContent, noise: TokenContent) -> None:
+def test_actors_without_alternative_in_memory_add_no_loss(context: TokenContent, noise: TokenContent) -> None:
     assert loss([[30, 0, 0, 0], [0, 30, 0, 0]], context, noise) == 0
 
 
-def test_the_logits_are_those_of_the_block_itself(latents: LatentData, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logits_equal_those_of_the_block(latents: LatentData, monkeypatch: pytest.MonkeyPatch) -> None:
     model: LoadedModel = tiny_built()
     attended: list[tuple[Tensor, Tensor]] = []
     stock = transformer_wan.dispatch_attention_fn
@@ -79,7 +79,7 @@ def test_the_logits_are_those_of_the_block_itself(latents: LatentData, monkeypat
     monkeypatch.setattr(transformer_wan, "dispatch_attention_fn", spy)
     with capture_block_inputs(model.transformer, 1) as entered:
         ShotObjective(model=model, data=latents, stage=replace(STAGE, first_frame=0.0))(*step_generators(3, 1, 0))
-    query_BMGR, key_BMGR = attended[2]  # self-attention and text of the first block come before
+    query_BMGR, key_BMGR = attended[2]  # after the self-attention and text attention of the first block
     block = model.transformer.blocks[1]
     context = query_BMGR.shape[1] - 2 * 16  # two latent frames of noise
     expected = torch.einsum("bngr,bsgr->bgns", query_BMGR[:, context:], key_BMGR[:, :context])
@@ -88,7 +88,7 @@ def test_the_logits_are_those_of_the_block_itself(latents: LatentData, monkeypat
 
 
 @pytest.mark.parametrize(("name", "own", "others"), [("match", 0, 1), ("match_setting", 1, 0)])
-def test_it_is_a_part_of_the_loss_of_steps_with_memory_and_teaches_half_of_the_heads(
+def test_loss_is_added_in_steps_with_memory_and_trains_half_of_the_heads(
     latents: LatentData, name: str, own: int, others: int
 ) -> None:
     model = tiny_built()
@@ -103,6 +103,6 @@ def test_it_is_a_part_of_the_loss_of_steps_with_memory_and_teaches_half_of_the_h
     halves = attention.to_q.weight.grad.chunk(2)
     assert halves[own].abs().max() > 1e-6
     assert halves[own].abs().max() > 10 * halves[others].abs().max()  # they share a norm
-    assert attention.to_v.weight.grad.abs().max() < 1e-6  # what is carried over is no matter of this loss
+    assert attention.to_v.weight.grad.abs().max() < 1e-6  # the loss does not train the values
     alone = ShotObjective(model=model, data=latents, stage=replace(asking, kind="base"))(*step_generators(3, 1, 0))
     assert f"{name}_memory" not in alone

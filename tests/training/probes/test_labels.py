@@ -1,4 +1,4 @@
-"""What tokens and words are asked for: looks, roles and settings as labels, and the words that tell them."""
+"""Labels of tokens and words: looks, roles and settings, and the words that describe them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def shot(*looks: CharacterLook) -> WorldShot:
     )
 
 
-def test_labels_are_places_in_the_vocabularies_and_nothing_for_what_is_not_there() -> None:
+def test_labels_are_vocabulary_indices_or_missing() -> None:
     assert look_labels(shot(FOX, BEAR)) == [
         [SPECIES.index("fox"), list(COLOURS).index("red"), ACCESSORIES.index("hat"), list(COLOURS).index("blue")],
         [SPECIES.index("bear"), list(COLOURS).index("green"), ACCESSORIES.index("none"), NO_LABEL],
@@ -46,7 +46,7 @@ def test_labels_are_places_in_the_vocabularies_and_nothing_for_what_is_not_there
     assert look_labels(shot(BEAR))[1] == look_labels(shot())[0] == [NO_LABEL] * 4
 
 
-def test_a_remembered_character_has_the_role_that_the_caption_gives_its_species() -> None:
+def test_remembered_character_has_the_role_of_its_species_in_the_caption() -> None:
     fox, bear, frog = (SPECIES.index(name) for name in ("fox", "bear", "frog"))
     earlier = torch.tensor([[fox, NO_LABEL], [bear, frog], [NO_LABEL, NO_LABEL]])
     roles = {
@@ -59,13 +59,13 @@ def test_a_remembered_character_has_the_role_that_the_caption_gives_its_species(
     assert with_roles(earlier[:0], earlier[:0], torch.tensor([fox, bear]).expand(0, -1)).shape == (0, 2, 2)
 
 
-def test_twins_have_roles_of_their_own() -> None:
+def test_twins_have_separate_roles() -> None:
     species, who = torch.full((2, 2), SPECIES.index("fox")), torch.tensor([[0, NO_LABEL], [1, 0]])
     assert with_roles(species, who, torch.tensor([[1, 0]] * 2))[..., 1].tolist()[1] == [0, 1]
     assert with_roles(species, who, torch.tensor([[1, NO_LABEL]] * 2))[..., 1].tolist()[0][0] == 2
 
 
-def test_twins_are_two_characters_and_their_words_are_their_own() -> None:
+def test_twins_are_two_characters_with_their_own_words() -> None:
     world = WorldConfig(version=2)
     for seed in range(40):
         story = make_story(seed, world, twins=True)
@@ -80,18 +80,18 @@ def test_twins_are_two_characters_and_their_words_are_their_own() -> None:
         assert len(set(looks.values())) == len(looks)
 
 
-def test_the_actors_of_a_caption_have_the_roles_of_its_order() -> None:
+def test_actors_of_a_caption_have_roles_in_its_order() -> None:
     assert with_roles(torch.tensor([[4, 2], [3, NO_LABEL]]))[..., 1].tolist() == [[0, 1], [0, NO_LABEL]]
 
 
-def test_a_setting_is_labelled_with_what_can_be_seen_of_it() -> None:
+def test_setting_is_labelled_with_its_visible_details() -> None:
     wide = replace(shot(), place=replace(shot().place, accent_x=0.2))
     assert setting_labels(wide) == [list(SETTINGS).index("beach"), list(COLOURS).index("red"), 0]
     close = replace(shot(FOX), place=replace(shot().place, accent_x=0.99), framing="close-up")
     assert setting_labels(close) == [list(SETTINGS).index("beach"), NO_LABEL, NO_LABEL]
 
 
-def test_words_are_about_the_actor_whose_look_they_tell() -> None:
+def test_words_are_labelled_with_the_actor_they_describe() -> None:
     both = shot(FOX, BEAR)
     caption = "Wide shot. The same bear and a red fox with a blue hat wave on a beach."
     rows = word_labels(caption, shot(BEAR, FOX), (False, True), length=24)
@@ -106,7 +106,7 @@ def test_words_are_about_the_actor_whose_look_they_tell() -> None:
     assert word_labels(caption, shot(BEAR, FOX), (False, True), length=3) == rows[:3]
 
 
-def test_every_caption_of_a_story_has_its_words_labelled() -> None:
+def test_words_of_every_caption_are_labelled() -> None:
     for seed in range(20):
         for told in make_story(seed, WorldConfig()).shots:
             rows = word_labels(told.caption, told, told.names_look, length=40)
@@ -114,7 +114,7 @@ def test_every_caption_of_a_story_has_its_words_labelled() -> None:
             assert [named[actor.look.species] for actor in told.actors] == list(range(len(told.actors)))
 
 
-def test_words_are_read_right_for_nothing_and_wrong_at_a_price() -> None:
+def test_word_loss_is_zero_for_correct_and_high_for_wrong_predictions() -> None:
     reader = WordProbe(4)
     with torch.no_grad():
         reader.read_embed.weight.zero_()

@@ -1,4 +1,4 @@
-"""What a step asks of its tokens: of memory frames in the order in which they condition it, and of the target.
+"""Probe targets of a step: memory frames in their order of conditioning, and the target.
 
 Shape letters: B batch, K remembered frames, F memory frames.
 """
@@ -19,7 +19,7 @@ def drawn(latents: LatentData) -> StoryBatch:
     return latents.batch(rng, size=4, earlier=2, inflation=0.0, full_caption=0.0)
 
 
-def test_remembered_frames_are_asked_in_the_order_in_which_they_condition(latents: LatentData) -> None:
+def test_targets_of_memory_are_in_the_order_of_conditioning(latents: LatentData) -> None:
     batch = drawn(latents)
     chosen = torch.tensor([[3, 0], [1, 2], [0, 3], [2, 1]])
     asked = ProbeTargets.of_memory(batch, chosen, [LEVELS[0], LEVELS[0]])
@@ -35,7 +35,7 @@ def test_remembered_frames_are_asked_in_the_order_in_which_they_condition(latent
     assert asked.looks is None
 
 
-def test_actors_and_setting_share_out_every_token(latents: LatentData) -> None:
+def test_actors_and_setting_cover_every_token(latents: LatentData) -> None:
     batch = drawn(latents)
     asked = ProbeTargets.of_noise(batch.looks_BAK, batch.setting_BK, batch.cast_BATHW, patch=2)
     everything = asked.roles.cover_BAM.sum(1) + asked.setting.cover_BAM[:, 0]
