@@ -205,7 +205,7 @@ RUN = (
         code="X801",
         title="The file already exists",
         explanation="An export does not overwrite a file by itself, because an editor may have changed it. Choose "
-        "another path, or pass --force. A folder that holds anything except an earlier export is never replaced.",
+        "another path, or pass --force. A file or folder that is not an earlier export is never replaced.",
         bad="onestory export film.run --to otio      (twice)",
         good="onestory export film.run --to otio --force",
     ),

@@ -16,7 +16,7 @@ from onestory_cli.store.takes import Take
 from onestory_cli.story.types import Audio
 
 VERSION = "1.8"  # the last with `src` on assets; later versions read it
-_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE fcpxml>\n'
+_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE fcpxml>\n<!-- onestory export -->\n'
 _FORMAT = "r1"
 _MARKER = 80  # characters of a marker name; its note has the whole caption
 

@@ -15,9 +15,11 @@ from av.filter import Graph
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from av.video.stream import VideoStream
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.export.cut import Cut
+from onestory_cli.export.mark import MARK
 from onestory_cli.export.subtitles import subtitled_shots
 from onestory_cli.media.sound import SoundEncoder
 from onestory_cli.media.subtitled import Cue, add_subtitles
@@ -35,11 +37,13 @@ _GIF = (("split", ""), ("palettegen", "stats_mode=single"), ("paletteuse", "new=
 
 def write_frames(cut: Cut, folder: Path) -> None:
     """Write every frame as PNG, numbered from 1, into a folder per shot: `01-opening/0001.png`."""
+    note = PngInfo()
+    note.add_text("Software", MARK.decode())
     for shot in cut.shots:
         place = folder / f"{shot.number:0{len(str(cut.shots[-1].number)) + 1}}-{shot.id}"
         place.mkdir(parents=True)
         for number, frame in enumerate(decode_clip(shot.take.clip, shot.take.record.clip_size), start=1):
-            Image.fromarray(to_rgb(frame)).save(place / f"{number:04}.png")
+            Image.fromarray(to_rgb(frame)).save(place / f"{number:04}.png", pnginfo=note)
 
 
 def write_prores(cut: Cut, path: Path) -> None:

@@ -23,7 +23,7 @@ def vtt(cut: Cut) -> str:
         OnestoryError: X803 if no shot has a subtitle.
     """
     cues = (f"{shot.id}\n{_span(shot, cut.fps, '.')}\n{_escaped(shot.subtitle)}\n" for shot in subtitled_shots(cut))
-    return "\n".join(("WEBVTT\n", *cues))
+    return "\n".join(("WEBVTT onestory export\n", *cues))
 
 
 def subtitled_shots(cut: Cut) -> list[CutShot]:

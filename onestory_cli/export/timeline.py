@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.export.cut import Cut, CutShot, frames_of
+from onestory_cli.export.mark import MARK
 from onestory_cli.export.sounds import SoundClip, sound_clips
 from onestory_cli.store.takes import Take
 
@@ -28,6 +29,7 @@ def otio(cut: Cut) -> str:
         OnestoryError: X802 without the library, M516 for an unreadable sound.
     """
     library, timeline = _library(), _timeline(cut)
+    timeline.metadata["onestory"] = {"by": MARK.decode()}
     timeline.tracks.extend(_sound_tracks(cut))
     return str(library.adapters.write_to_string(timeline, adapter_name="otio_json"))
 
@@ -41,7 +43,8 @@ def edl(cut: Cut) -> str:
     library, rate = _library(), timecode_rate(cut.fps)
     if "cmx_3600" not in library.adapters.available_adapter_names():
         raise _not_installed("its adapter for EDL")
-    return str(library.adapters.write_to_string(_timeline(cut), adapter_name="cmx_3600", rate=rate))
+    text = str(library.adapters.write_to_string(_timeline(cut), adapter_name="cmx_3600", rate=rate))
+    return f"{text}* {MARK.decode()}\n"  # lines with an asterisk are comments
 
 
 def timecode_rate(fps: int) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.export.cut import Cut
 from onestory_cli.export.fcpxml import fcpxml
+from onestory_cli.export.mark import is_export, mark_gif, mark_mp4, mark_webp
 from onestory_cli.export.subtitles import srt, vtt
 from onestory_cli.export.target import Target
 from onestory_cli.export.timeline import edl, otio
@@ -19,10 +20,11 @@ from onestory_cli.utils.atomic import replacing
 
 @dataclass(frozen=True, kw_only=True)
 class Exporter:
-    """The writer of a target, and its default name in the run directory."""
+    """The writer of a target, and its default name in the run directory. `mark` adds the mark that `write` did not."""
 
     name: str
     write: Callable[[Cut, Path], None]
+    mark: Callable[[Path], None] = lambda path: None
 
 
 def export(cut: Cut, target: Target, path: Path, *, force: bool = False) -> None:
@@ -35,6 +37,7 @@ def export(cut: Cut, target: Target, path: Path, *, force: bool = False) -> None
     _require_free(path, force=force)
     with os_errors_coded(path), replacing(path) as waiting:
         EXPORTERS[target].write(cut, waiting)
+        EXPORTERS[target].mark(waiting)
 
 
 def default_path(run: Path, target: Target) -> Path:
@@ -86,29 +89,22 @@ EXPORTERS = {
     Target.SRT: Exporter(name="film.srt", write=_text(srt)),
     Target.VTT: Exporter(name="film.vtt", write=_text(vtt)),
     Target.FRAMES: Exporter(name="frames", write=_frames),
-    Target.PRORES: Exporter(name="film.mov", write=_prores),
-    Target.GIF: Exporter(name="film.gif", write=_gif),
-    Target.WEBP: Exporter(name="film.webp", write=_webp),
-    Target.MP4: Exporter(name="film.subtitled.mp4", write=_subtitled),
+    Target.PRORES: Exporter(name="film.mov", write=_prores, mark=mark_mp4),
+    Target.GIF: Exporter(name="film.gif", write=_gif, mark=mark_gif),
+    Target.WEBP: Exporter(name="film.webp", write=_webp, mark=mark_webp),
+    Target.MP4: Exporter(name="film.subtitled.mp4", write=_subtitled, mark=mark_mp4),
 }
 
 
 def _require_free(path: Path, *, force: bool) -> None:
     if not os.path.lexists(path):
         return
-    if path.is_dir() and not path.is_symlink():
-        foreign = [item for item in path.rglob("*") if not item.is_dir() and not _is_frame(item)]
-        help = "choose another path with --out"
-        if foreign or not force:
-            help = help if foreign else f"{help}, or replace it with --force"
-            raise _exists_error(path, help)
+    with os_errors_coded(path):
+        ours = is_export(path)
+    if not ours:
+        help = "choose another path with --out; this is not an earlier export, so it is never replaced"
     elif not force:
-        raise _exists_error(path, "choose another path with --out, or replace it with --force")
-
-
-def _is_frame(path: Path) -> bool:
-    return path.suffix == ".png" and path.stem.isdigit()
-
-
-def _exists_error(path: Path, help: str) -> OnestoryError:
-    return OnestoryError("X801", f'"{path}" already exists', help=help, exit=ExitCode.USAGE)
+        help = "choose another path with --out, or replace it with --force"
+    else:
+        return
+    raise OnestoryError("X801", f'"{path}" already exists', help=help, exit=ExitCode.USAGE)

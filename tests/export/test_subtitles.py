@@ -25,7 +25,7 @@ SRT = f"""\
 Über allem
 """
 VTT = """\
-WEBVTT
+WEBVTT onestory export
 
 opening
 00:00:00.000 --> 00:00:00.625

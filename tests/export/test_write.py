@@ -33,15 +33,16 @@ def test_a_folder_with_other_files_is_never_replaced(cut: Cut, tmp_path: Path) -
     assert (tmp_path / "mine" / "holiday.png").exists()
 
 
-def test_a_link_is_replaced_and_not_followed(cut: Cut, tmp_path: Path) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.write_text("precious")
-    (tmp_path / "film.srt").symlink_to(elsewhere)
-    with pytest.raises(OnestoryError):
-        export(cut, Target.SRT, tmp_path / "film.srt")
-    export(cut, Target.SRT, tmp_path / "film.srt", force=True)
-    assert elsewhere.read_text() == "precious"
-    assert not (tmp_path / "film.srt").is_symlink()
+def test_only_an_earlier_export_is_replaced(cut: Cut, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "film.story.yaml")
+    (tmp_path / "notes.srt").write_text("my notes")
+    for name in ("film.story.yaml", "film.run/run.json", "film.run/film.mp4", "link", "notes.srt"):
+        before = (tmp_path / name).read_bytes()
+        with pytest.raises(OnestoryError) as caught:
+            export(cut, Target.OTIO, tmp_path / name, force=True)
+        assert caught.value.code == "X801"
+        assert (tmp_path / name).read_bytes() == before
+    assert (tmp_path / "link").is_symlink()
 
 
 def test_a_failed_export_leaves_no_file(cut: Cut, tmp_path: Path) -> None:
