@@ -154,6 +154,8 @@ def _usage_error(fault: Any) -> OnestoryError:
     message = str(fault.message) if getattr(fault, "possibilities", None) else fault.format_message()
     if option in OPTION_HINTS and message.startswith("No such option"):
         hint = OPTION_HINTS[option]
+    elif missing := _missing_option(fault):
+        hint = f"{missing}; `{path} --help` shows all options"
     else:
         word, known = (
             (option, _options(context)) if option else (message.partition("'")[2].rstrip("'."), _names(context))
@@ -161,6 +163,15 @@ def _usage_error(fault: Any) -> OnestoryError:
         near = [f"`{name}`" for name in known if is_typo(word, name)]
         hint = f"did you mean {' or '.join(near)}? `{path} --help` shows how" if near else f"`{path} --help` shows how"
     return OnestoryError("U606", message.rstrip("."), help=hint, exit=ExitCode.USAGE)
+
+
+def _missing_option(fault: Any) -> str:
+    """What to add for a missing option; "" for other errors."""
+    option = getattr(fault, "param", None)
+    if type(fault).__name__ != "MissingParameter" or not option or not option.opts[0].startswith("--"):
+        return ""
+    about = str(option.help or "").rstrip(".")
+    return f"add `{option.opts[0]} {option.metavar or ''}`: {about[:1].lower()}{about[1:]}"
 
 
 def _names(context: Any) -> Iterable[str]:

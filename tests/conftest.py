@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 MAX_WORKERS = 8  # each has its own torch, about 0.5 GB
+os.environ["ONESTORY_CACHE_DIR"] = os.path.join(tempfile.gettempdir(), f"onestory-test-cache-{os.getuid()}")
 os.environ["OMP_NUM_THREADS"] = "1"  # one core per worker; torch reads it when a test module imports it
 
 

@@ -189,6 +189,12 @@ def test_usage_errors_are_json_with_json(folder: Path) -> None:
     assert document["diagnostics"][0]["code"] == "U606"
 
 
+def test_a_missing_option_is_named_with_its_help(folder: Path) -> None:
+    exit, _, err = in_process("batch", "film.story.yaml")
+    assert exit is ExitCode.USAGE
+    assert "add `--out DIR`: folder for the run directories and batch.json" in err
+
+
 @pytest.mark.parametrize(
     ("fault", "exit", "says"),
     [

@@ -12,7 +12,7 @@ from typing import Literal
 from onestory_cli.batch.dispatch import Dispatch, WorkerPool
 from onestory_cli.batch.films import BatchFilm, prepare
 from onestory_cli.batch.result import BatchResult, Outcome, rows_of
-from onestory_cli.errors import OnestoryError
+from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.events import BatchEnded, BatchStarted, Emit, FilmEnded, ignore
 from onestory_cli.planning.jobs import Plan
 from onestory_cli.rendering.options import never_stop
@@ -63,8 +63,12 @@ def run_batch(
     `stop()` becomes true, all stop within one step.
 
     Raises:
-        OnestoryError: B804 if no worker starts, R401 if another batch writes to `out`, R4xx if it cannot be written.
+        OnestoryError: U605 if `out` is a file, B804 if no worker starts, R401 if another batch writes to `out`, R4xx if
+            it cannot be written.
     """
+    if out.exists() and not out.is_dir():
+        help = "name a folder for the run directories with --out"
+        raise OnestoryError("U605", f'"{shorten(out, 200)}" exists and is not a folder', help=help, exit=ExitCode.USAGE)
     Disk().make_folder(out)
     with locked(out / _LOCK, Disk()):
         return _run_locked(_Batch(planned, refused, out, backend, emit), stop=stop, fail_fast=fail_fast)

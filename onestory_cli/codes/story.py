@@ -57,8 +57,9 @@ STORY = (
     Code(
         code="S153",
         title="Not a picture",
-        explanation="The file cannot be read as PNG, JPEG or WebP: it has another format, is damaged, is a folder, "
-        "or you may not read it. Other formats are refused because they are hard to read safely.",
+        explanation="The file cannot be read as PNG, JPEG or WebP: it has another format, is damaged or cut off, is a "
+        "folder, or you may not read it. Every picture is decoded once, before any work. Other formats are refused "
+        "because they are hard to read safely.",
         bad="image: refs/fox.psd",
         good="image: refs/fox.png",
     ),
@@ -145,8 +146,10 @@ STORY = (
     Code(
         code="S172",
         title="Not a sound",
-        explanation="The file contains no sound that can be read, or its suffix is not one of .wav, .flac, .mp3, "
-        ".ogg, .opus, .m4a and .aac. Playlists are refused, because they could name any other file.",
+        explanation="The file contains no sound that can be read, is damaged or cut off, has samples that are not "
+        "numbers (NaN), or its suffix is not one of .wav, .flac, .mp3, .ogg, .opus, .m4a and .aac. The content decides "
+        "how a file is read, so an MP3 named .wav works. Playlists are refused, because they could name any other "
+        "file.",
         bad="audio: {file: sound/list.m3u8}",
         good="audio: {file: sound/wind.wav}",
     ),

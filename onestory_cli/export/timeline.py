@@ -43,8 +43,20 @@ def edl(cut: Cut) -> str:
     library, rate = _library(), timecode_rate(cut.fps)
     if "cmx_3600" not in library.adapters.available_adapter_names():
         raise _not_installed("its adapter for EDL")
-    text = str(library.adapters.write_to_string(_timeline(cut), adapter_name="cmx_3600", rate=rate))
+    timeline = _timeline(cut)
+    for clip in timeline.find_clips():
+        _move_markers(clip)
+    text = str(library.adapters.write_to_string(timeline, adapter_name="cmx_3600", rate=rate))
     return f"{text}* {MARK.decode()}\n"  # lines with an asterisk are comments
+
+
+def _move_markers(clip: Clip) -> None:
+    """Give the markers of a clip the time at which it begins in the film, which editors expect in an EDL."""
+    from opentimelineio.opentime import TimeRange
+
+    begin = clip.range_in_parent().start_time
+    for marker in clip.markers:
+        marker.marked_range = TimeRange(begin, marker.marked_range.duration)
 
 
 def timecode_rate(fps: int) -> int:

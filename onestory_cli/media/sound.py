@@ -17,7 +17,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.story.assets import AUDIO_READERS
+from onestory_cli.story.sounds import open_sound
 
 RATE = 48_000
 BLOCK = RATE  # samples per block
@@ -119,23 +119,27 @@ class _TrackReader:
 def _decode(path: Path) -> Iterator[np.ndarray]:
     """Decode a sound file to blocks (N, 2) float32 at `RATE`; mono goes to both channels."""
     try:
-        with av.open(str(path.absolute()), format=AUDIO_READERS[path.suffix.lower()]) as container:
+        with open_sound(path) as container:
             # Converting mono to stereo, FFmpeg would lower both channels by 3 dB.
             layout = "mono" if container.streams.audio[0].channels == 1 else "stereo"
             resampler = av.AudioResampler(format="flt", layout=layout, rate=RATE)
             for frame in container.decode(audio=0):
                 frame.pts = None  # place samples by count; timestamps may be wrong
-                yield from map(_samples, resampler.resample(frame))
-            yield from map(_samples, resampler.resample(None))
+                yield from (_samples(part, path) for part in resampler.resample(frame))
+            yield from (_samples(part, path) for part in resampler.resample(None))
     except (av.error.FFmpegError, IndexError) as fault:
-        raise OnestoryError(
-            "M516", f'"{path.name}" cannot be read as sound: {fault}', help="convert it to WAV or FLAC"
-        ) from fault
+        raise _unreadable(path, str(fault)) from fault
 
 
-def _samples(frame: av.AudioFrame) -> np.ndarray:
+def _samples(frame: av.AudioFrame, path: Path) -> np.ndarray:
     samples_NC = frame.to_ndarray().reshape(-1, len(frame.layout.channels))
+    if not np.isfinite(samples_NC).all():
+        raise _unreadable(path, "it has samples that are not numbers")
     return np.broadcast_to(samples_NC, (len(samples_NC), 2))
+
+
+def _unreadable(path: Path, why: str) -> OnestoryError:
+    return OnestoryError("M516", f'"{path.name}" cannot be read as sound: {why}', help="convert it to WAV or FLAC")
 
 
 class SoundEncoder:

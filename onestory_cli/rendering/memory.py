@@ -12,7 +12,7 @@ from onestory_cli.store.references import read_reference, reference_file, save_r
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Take, parse_latents
 from onestory_cli.store.writer import RunWriter
-from onestory_cli.story.assets import open_upright
+from onestory_cli.story.pictures import open_upright
 
 if TYPE_CHECKING:
     import numpy as np

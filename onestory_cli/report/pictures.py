@@ -14,7 +14,7 @@ from onestory_cli.errors import OnestoryError
 from onestory_cli.media.video import read_clip
 from onestory_cli.planning.jobs import REFERENCE_MARK
 from onestory_cli.report.data import FilmReport, MemorySource, ShotReport
-from onestory_cli.story.assets import image_finding, open_upright
+from onestory_cli.story.pictures import PictureCheck, open_upright
 
 _LUMA = np.array([0.2126, 0.7152, 0.0722])  # BT.709
 
@@ -59,7 +59,7 @@ def source_pictures(source: MemorySource) -> np.ndarray:
     """
     assert source.file is not None
     if source.name.startswith(REFERENCE_MARK):
-        if finding := image_finding(source.file, f'"{source.file}"'):
+        if finding := PictureCheck()(source.file, f'"{source.file}"'):
             raise OnestoryError("M508", finding.message, help="render the story into a new directory")
         pixels_PHW3 = np.asarray(open_upright(source.file))[None]
     else:

@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from onestory_cli.errors import Diagnostic, did_you_mean, shorten
+from onestory_cli.story.pictures import PictureCheck
+from onestory_cli.story.sounds import SoundCheck
 from onestory_cli.story.source import KeyPath, StorySource
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-IMAGE_FORMATS = ("PNG", "JPEG", "WEBP")
-MAX_PIXELS = 2**25  # an 8K picture; a small file can decompress to far more
-MAX_IMAGE_BYTES = 64 * 1024 * 1024
-MAX_SOUND_BYTES = 128 * 1024 * 1024
 MAX_FILES, MAX_TOTAL_BYTES = 1000, 256 * 1024 * 1024  # per kind and story; LoRA files are not counted
-
-# Suffix -> the only FFmpeg demuxer that may open it: others follow links to further files, which the sender chooses.
-AUDIO_READERS = {
-    ".wav": "wav",
-    ".flac": "flac",
-    ".mp3": "mp3",
-    ".ogg": "ogg",
-    ".opus": "ogg",
-    ".m4a": "mov",
-    ".aac": "aac",
-}
 LORA_SUFFIX = ".safetensors"
 
 
@@ -57,7 +40,7 @@ def check_assets(
         noun="picture",
         missing="S152",
         unreadable="S153",
-        inspect=image_finding,
+        inspect=PictureCheck(),
         too_many="S156",
         advice="save them smaller, or use fewer pictures",
     )
@@ -65,7 +48,7 @@ def check_assets(
         noun="sound",
         missing="S171",
         unreadable="S172",
-        inspect=_sound_finding,
+        inspect=SoundCheck(),
         too_many="S173",
         advice="save them as FLAC, MP3 or Opus, or use fewer sounds",
     )
@@ -133,73 +116,6 @@ def _outside_finding(written: str, name: str, folder: Path) -> Diagnostic | None
 
 def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))
-
-
-def open_upright(file: Path) -> Image:
-    """Open a picture in RGB as a viewer shows it: rotated by its EXIF orientation, transparent pixels white.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    from PIL import Image, ImageOps
-
-    with Image.open(file) as opened:
-        picture = ImageOps.exif_transpose(opened)
-    if picture.mode.startswith("I"):  # 16-bit gray; Pillow would clip instead of scaling
-        picture = picture.point(lambda value: value / 256).convert("L")
-    if not picture.has_transparency_data:
-        return picture.convert("RGB")
-    picture = picture.convert("RGBA")
-    white = Image.new("RGBA", picture.size, "white")
-    return Image.alpha_composite(white, picture).convert("RGB")
-
-
-def image_finding(file: Path, name: str) -> Diagnostic | None:
-    """S153 or S154 for a picture, shown as `name`. Checks header and checksums without decoding the pixels."""
-    from PIL import Image
-
-    if not file.is_file():
-        return _finding("S153", f"{name} is not a file", "name a picture, not a folder")
-    if file.stat().st_size > MAX_IMAGE_BYTES:
-        return _finding("S154", f"{name} is larger than {MAX_IMAGE_BYTES // 1024**2} MiB", "save it smaller")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # reported below as a finding
-            with Image.open(file, formats=IMAGE_FORMATS) as picture:
-                width, height = picture.size
-                picture.verify()
-    except Image.DecompressionBombError:
-        width = height = MAX_PIXELS
-    except (OSError, SyntaxError, ValueError, EOFError):  # all that Pillow raises for a broken file
-        help = f"save it as {', '.join(IMAGE_FORMATS[:-1])} or {IMAGE_FORMATS[-1]}"
-        return _finding("S153", f"{name} is not a readable picture", help)
-    if width * height > MAX_PIXELS:
-        return _finding("S154", f"{name} has more than {MAX_PIXELS} pixels", "save it smaller: 4096x4096 is enough")
-    return None
-
-
-def _sound_finding(file: Path, name: str) -> Diagnostic | None:
-    """S172 or S173 for a sound, shown as `name`."""
-    if file.stat().st_size > MAX_SOUND_BYTES:
-        return _finding("S173", f"{name} is larger than {MAX_SOUND_BYTES // 1024**2} MiB", "save it as FLAC or MP3")
-    if not file.is_file() or not _has_sound(file):
-        help = f"use a sound file that ends in {', '.join(AUDIO_READERS)}"
-        return _finding("S172", f"{name} is not a readable sound", help)
-    return None
-
-
-def _has_sound(file: Path) -> bool:
-    """Whether the demuxer for the file's suffix finds sound in it. Only the beginning is decoded."""
-    import av
-
-    reader = AUDIO_READERS.get(file.suffix.lower())
-    if reader is None:
-        return False
-    try:
-        with av.open(str(file.absolute()), format=reader) as container:
-            return any(frame.samples for frame in container.decode(audio=0))
-    except (av.error.FFmpegError, IndexError):
-        return False
 
 
 def _lora_finding(file: Path, name: str) -> Diagnostic | None:

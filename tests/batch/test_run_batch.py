@@ -91,6 +91,14 @@ def test_a_second_batch_in_the_same_folder_is_refused_and_names_the_first(tell: 
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
 
 
+def test_out_must_be_a_folder(tell: Tell, tmp_path: Path) -> None:
+    (tmp_path / "films").touch()
+    with pytest.raises(OnestoryError) as caught:
+        run_batch(tell(1), tmp_path / "films", HANDS)
+    assert (caught.value.code, caught.value.exit) == ("U605", ExitCode.USAGE)
+    assert "--out" in caught.value.help
+
+
 def test_a_failed_film_does_not_stop_the_others_and_the_batch_resumes(tell: Tell) -> None:
     plans = tell(2)
     out = plans[0].film.run.parent

@@ -50,6 +50,13 @@ def test_edl_timecodes_are_exact(cut: Cut, tmp_path: Path) -> None:
     ]
 
 
+def test_edl_locators_are_at_the_times_of_the_film(cut: Cut) -> None:
+    lines = edl(cut).splitlines()
+    starts = [line.split()[6] for line in lines if line[:3].isdigit()]
+    assert [line.split()[2] for line in lines if line.startswith("* LOC")] == starts
+    assert len(set(starts)) == len(cut.shots)
+
+
 def test_reels_have_unique_names(cut: Cut) -> None:
     events = [line.split()[1] for line in edl(cut).splitlines() if line[:3].isdigit()]
     assert events == ["S0001", "S0002", "S0003"]

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from onestory_cli.errors import Findings
-from onestory_cli.story import assets
+from onestory_cli.story import assets, pictures, sounds
 from onestory_cli.story.load import load_story
 from onestory_cli.story.types import Audio
 from tests.sounds import tone, write_sound
@@ -82,9 +82,9 @@ def test_names_that_no_file_can_have(found: Found) -> None:
 
 
 def test_too_large(found: Found, picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assets, "MAX_PIXELS", 15)
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 15)
     assert found(story("refs/fox.png")) == ["S154"]
-    monkeypatch.setattr(assets, "MAX_IMAGE_BYTES", 10)
+    monkeypatch.setattr(pictures, "MAX_IMAGE_BYTES", 10)
     assert found(story("refs/fox.png")) == ["S154"]
 
 
@@ -149,7 +149,7 @@ def test_sounds_that_are_refused(tmp_path: Path, file: str, code: str) -> None:
 
 
 def test_sounds_that_are_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assets, "MAX_SOUND_BYTES", 1000)
+    monkeypatch.setattr(sounds, "MAX_SOUND_BYTES", 1000)
     assert load_sounds(tmp_path, "sound/wind.wav") == ["S173", "S173"]
     monkeypatch.undo()
     monkeypatch.setattr(assets, "MAX_TOTAL_BYTES", 1000)
