@@ -90,6 +90,7 @@ HEAVY_MODULES = (
     "export.pictures",
     "rendering.model_generator",
     "report.contact",
+    "report.gallery",
     "report.page",
     "report.pictures",
     "report.take_sheet",

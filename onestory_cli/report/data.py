@@ -11,6 +11,7 @@ from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean, shorten
 from onestory_cli.planning.jobs import REFERENCE_MARK
+from onestory_cli.store.disk import has_digest
 from onestory_cli.store.inputs import story_of
 from onestory_cli.store.layout import SHOTS
 from onestory_cli.store.run import Run
@@ -108,7 +109,10 @@ class ShotMemory:
 
 @dataclass(frozen=True, kw_only=True)
 class ShotReport:
-    """A shot and its accepted take. `number` counts from 1; `mentions` are spans of the resolved `caption`."""
+    """A shot and its accepted take. `number` counts from 1; `mentions` are spans of the resolved `caption`.
+
+    `takes` are all valid takes of the shot, the accepted one included, by number. `subtitle` is "" for none.
+    """
 
     id: str
     number: int
@@ -116,6 +120,8 @@ class ShotReport:
     mentions: tuple[Mention, ...]
     take: Take
     memory: ShotMemory
+    takes: tuple[Take, ...] = ()
+    subtitle: str = ""
 
     @property
     def seconds(self) -> float:
@@ -125,12 +131,16 @@ class ShotReport:
 
 @dataclass(frozen=True, kw_only=True)
 class FilmReport(PartialFilm):
-    """A film as read from its run directory. `left_out` are shots without an intact take."""
+    """A film as read from its run directory. `left_out` are shots without an intact take.
+
+    `joined` is film.mp4 if it consists of the accepted takes, otherwise None.
+    """
 
     title: str
     state: RunState
     story: Story
     shots: tuple[ShotReport, ...]
+    joined: Path | None = None
 
     def shot(self, id: str) -> ShotReport:
         """Return a rendered shot.
@@ -165,7 +175,13 @@ def read_film(run: Run) -> FilmReport:
         story=story,
         shots=tuple(_shot(shot, found.takes[shot.id], shelf) for shot in story.shots if shot.id in found.takes),
         left_out=found.left_out,
+        joined=_joined(run, state),
     )
+
+
+def _joined(run: Run, state: RunState) -> Path | None:
+    """film.mp4, if it is the one that run.json describes."""
+    return run.film if state.film and has_digest(run.film, state.film.sha256) else None
 
 
 def _shot(shot: Shot, take: Take, shelf: _TakeIndex) -> ShotReport:
@@ -177,6 +193,8 @@ def _shot(shot: Shot, take: Take, shelf: _TakeIndex) -> ShotReport:
         mentions=mentions_in(caption, shot, shelf.story.declared, shelf.story.style),
         take=take,
         memory=_memory(shot, take, shelf),
+        takes=shelf.takes_of(shot.id, take),
+        subtitle=shot.subtitle or "",
     )
 
 
@@ -231,6 +249,19 @@ class _TakeIndex:
         self.numbers = {shot.id: number for number, shot in enumerate(story.shots, start=1)}
         self.named = {shot.id: {mention.id for mention in shot.mentions} for shot in story.shots}
         self._names = {take.digest: shot for shot, take in takes.items()}
+        self._known = {take.folder: take for take in takes.values()}
+        self._read: dict[str, tuple[Take, ...]] = {}
+        self._frames: dict[str, int] = {}  # latent frames by digest; each needs the header of a file
+
+    def takes_of(self, shot: str, accepted: Take) -> tuple[Take, ...]:
+        """All valid takes of a shot by number, the newest of a number first; `accepted` may be of a former id."""
+        others = [take for take in self._all_takes(shot) if take.path != accepted.path]
+        return tuple(sorted((accepted, *others), key=lambda take: (take.record.take, -take.record.created)))
+
+    def _all_takes(self, shot: str) -> tuple[Take, ...]:
+        if shot not in self._read:
+            self._read[shot] = read_shot_takes(self._run.path / SHOTS / shot, known=self._known).takes
+        return self._read[shot]
 
     def has(self, name: str, digest: str) -> bool:
         """Whether the accepted take of `name` has this digest."""
@@ -253,12 +284,13 @@ class _TakeIndex:
     def frames_of(self, recorded: str, digest: str) -> int:
         if recorded.startswith(REFERENCE_MARK):
             return 1
-        take = self._take(recorded, digest)
-        return take.shape[1] if take else 0
+        if digest not in self._frames:
+            take = self._take(recorded, digest)
+            self._frames[digest] = take.shape[1] if take else 0
+        return self._frames[digest]
 
     def _take(self, recorded: str, digest: str) -> Take | None:
         name = self.name_of(recorded, digest)
         if self.has(name, digest):
             return self._takes[name]
-        others = read_shot_takes(self._run.path / SHOTS / recorded).takes
-        return next((take for take in others if take.digest == digest), None)
+        return next((take for take in self._all_takes(recorded) if take.digest == digest), None)

@@ -1,37 +1,41 @@
-"""Render a run as one self-contained HTML page.
+"""Render a run as one self-contained HTML page, or as the page of `onestory review`.
 
 A Content Security Policy allows only its own style and script, by hash; Jinja escapes all texts of the story. Each
-picture is embedded once and referenced.
+picture is embedded once and referenced. The size of the page is linear in the number of shots.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import io
+import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from importlib.resources import files
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from PIL import Image
+from markupsafe import Markup
 
 from onestory_cli.quality import faults
 from onestory_cli.report import curves, drawing
-from onestory_cli.report.data import FilmReport, Frame, ShotMemory, ShotReport
+from onestory_cli.report.data import FilmReport, Frame, MemorySource, ShotMemory, ShotReport
+from onestory_cli.report.gallery import Gallery, PictureCache
 from onestory_cli.report.lines import policy_of
-from onestory_cli.report.pictures import ShotPictures, decode_shots, fitted, source_pictures
 from onestory_cli.report.scores import Scores
+from onestory_cli.store.takes import Take
+from onestory_cli.utils.text import format_frames, pluralize
 from onestory_cli.version import __version__
 
 HEATS = 9  # shades of heat in the style: 0..8
-_POSTER, _THUMB = 320, 160  # maximum width in pixels
+MAX_SOURCES = 6  # rows of visible frames in a card; the page would grow with the square of the film without a limit
+MAX_COLUMNS = 20  # of the memory table; the memory of a longer film is a drawing
 _TICKS = 12  # labelled shots of a curve; longer films label every second, third, ...
 _TEMPLATES = "templates"
 
@@ -45,69 +49,151 @@ class CaptionPart:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PagePicture:
-    """An embedded picture: element id, data URL, size in pixels."""
+class TakeNote:
+    """What a reviewer said about a take."""
 
-    id: str
-    address: str
-    width: int
-    height: int
+    text: str = ""
+    rejected: bool = False
 
 
-class Gallery:
-    """The pictures of a page, each once. Frames whose source is missing have none."""
+@dataclass(frozen=True, kw_only=True)
+class ReviewState:
+    """What the page of `onestory review` shows beyond a report.
 
-    def __init__(self, film: FilmReport, looks: Mapping[str, ShotPictures]) -> None:
-        self._frames: dict[str, np.ndarray] = {}  # by the digest of a source: (T, H, W, 3)
-        self._drawn: dict[tuple[str, int], PagePicture] = {}
-        for shot in film.shots:
-            self._frames[shot.take.digest] = looks[shot.id].frames_THW3
-            self._draw(shot.take.digest, self.poster_index(shot), _POSTER)
-        sources = {source.digest: source for shot in film.shots for source in shot.memory.sources if source.taken}
-        for digest, source in sources.items():
-            if digest not in self._frames and source.file:
-                self._frames[digest] = source_pictures(source)
-        for shot in film.shots:
-            for source in shot.memory.sources:
-                for frame in source.taken:
-                    self._draw(source.digest, frame.index, _THUMB)
+    `captions` are the captions of the story file by shot, empty if it cannot be edited. `fits` are the paths of takes
+    that may be accepted. `stale` maps shots that the next render would change to the reason. `waiting` are shots with
+    `accept: ask` that have no accepted take.
+    """
 
-    def __iter__(self) -> Iterator[PagePicture]:
-        return iter(self._drawn.values())
+    token: str
+    read_only: bool = False
+    captions: Mapping[str, str] = field(default_factory=dict)
+    fits: frozenset[str] = frozenset()
+    stale: Mapping[str, str] = field(default_factory=dict)
+    waiting: frozenset[str] = frozenset()
 
-    def poster_index(self, shot: ShotReport) -> int:
-        """Index of the latent frame shown for a shot: the middle one."""
-        return len(self._frames[shot.take.digest]) // 2
 
-    def poster(self, shot: ShotReport) -> PagePicture:
-        return self._drawn[shot.take.digest, self.poster_index(shot)]
+@dataclass(frozen=True, kw_only=True)
+class PageSource:
+    """Where a page finds its clips: `clip` gives the address of a take's clip, `film` is that of the joined film.
 
-    def of(self, memory: ShotMemory, frame: Frame) -> PagePicture | None:
-        return self._drawn.get((memory.by_name[frame.source].digest, frame.index))
+    `media` is the part of the Content Security Policy for videos. `notes` are by the path of their take.
+    """
 
-    def _draw(self, digest: str, index: int, width: int) -> None:
-        if (digest, index) in self._drawn or digest not in self._frames:
-            return
-        pixels_HW3 = self._frames[digest][index]
-        if pixels_HW3.shape[1] > width:
-            pixels_HW3 = fitted(pixels_HW3, width)
-        self._drawn[digest, index] = PagePicture(
-            id=f"picture-{len(self._drawn)}",
-            address=_webp(pixels_HW3),
-            width=pixels_HW3.shape[1],
-            height=pixels_HW3.shape[0],
-        )
+    clip: Callable[[Take], str]
+    film: str
+    media: str
+    notes: Mapping[str, TakeNote] = field(default_factory=dict)
+    review: ReviewState | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakeView:
+    """A take on the page. `old` takes were rendered from another version of the shot, or with another model.
+
+    `video` is the address of its clip, "" for the accepted take, whose clip is in the page already.
+    """
+
+    take: Take
+    accepted: bool
+    old: bool
+    remembers: str
+    video: str
+    note: TakeNote
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageChapter:
+    """A shot in the film, in seconds."""
+
+    shot: str
+    start: float
+    seconds: float
+    subtitle: str
 
 
 def render_page(film: FilmReport, *, link_from: Path | None = None, scores: Scores | None = None) -> str:
-    """Render the page of a film. Clips are embedded, or linked relative to `link_from`, the folder of the page.
+    """Render the page of a film. Videos are embedded, or linked relative to `link_from`, the folder of the page.
 
     With `scores` the page has curves of the identity of characters.
 
     Raises:
         OnestoryError: M508 for an unreadable clip.
     """
-    looks = decode_shots(film)
+
+    def address(file: Path) -> str:
+        if link_from is None:
+            return "data:video/mp4;base64," + base64.b64encode(file.read_bytes()).decode()
+        return quote(Path(os.path.relpath(file.absolute(), link_from.absolute())).as_posix())
+
+    source = PageSource(
+        clip=lambda take: address(take.clip),
+        film=address(film.joined) if film.joined else "",
+        media="data:" if link_from is None else "'self' file:",
+    )
+    return film_page(film, source, scores=scores)
+
+
+def film_page(
+    film: FilmReport, source: PageSource, *, scores: Scores | None = None, pictures: PictureCache | None = None
+) -> str:
+    """Render the page of a film with its videos from `source`. `pictures` saves decoding on the next call.
+
+    Raises:
+        OnestoryError: M508 for an unreadable clip.
+    """
+    gallery = Gallery(film, pictures)
+    columns = _columns(film)
+    style, script = _asset("style.css"), _asset("page.js") + (_asset("review.js") if source.review else "")
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            **_card_context(film, source, gallery),
+            style=style,
+            script=script,
+            policy=_policy(style, script, source),
+            arcs=drawing.arcs(film),
+            columns=columns,
+            column_of={name: place for place, name in enumerate(columns)},
+            max_columns=MAX_COLUMNS,
+            curves=_curves(film, gallery),
+            curve_height=curves.HEIGHT,
+            tick=-(-len(film.shots) // _TICKS) or 1,
+            chapters=chapters(film),
+            scores=scores,
+            identity=_identity(film, gallery, scores) if scores else {},
+            version=__version__,
+            run=film.run.resolve().name,  # of ".", where the run is the current folder, too
+            made=_made(film),
+        )
+    )
+
+
+def shot_card(film: FilmReport, id: str, source: PageSource, pictures: PictureCache) -> str:
+    """Render the card of one shot with the pictures that it uses, to replace it in an open page.
+
+    Raises:
+        OnestoryError: S230 for an unknown shot, M508 for an unreadable clip.
+    """
+    template = _environment().get_template("card.html.j2")
+    return template.render(**_card_context(film, source, Gallery(film, pictures)), shot=film.shot(id))
+
+
+def _card_context(film: FilmReport, source: PageSource, gallery: Gallery) -> dict[str, Any]:
+    return {
+        "film": film,
+        "gallery": gallery,
+        "review": source.review,
+        "film_address": source.film,
+        "clip": lambda shot: source.clip(shot.take),
+        "takes": lambda shot: [*_take_views(shot, source)],
+        "pixelated": all(int(shot.take.record.spec["width"] or 0) <= 128 for shot in film.shots),
+    }
+
+
+@cache
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("onestory_cli.report", _TEMPLATES),
         autoescape=True,
@@ -115,33 +201,23 @@ def render_page(film: FilmReport, *, link_from: Path | None = None, scores: Scor
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"duration": duration, "heat": heat_of, "change": _change}
-    style, script = _asset("style.css"), _asset("page.js")
-    gallery = Gallery(film, looks)
-    template = environment.get_template("page.html.j2")
-    return template.render(
-        film=film,
-        style=style,
-        script=script,
-        policy=_policy(style, script, linked=link_from is not None),
-        gallery=gallery,
-        clips={shot.id: _clip(shot, link_from) for shot in film.shots},
-        words=words,
-        policy_of=policy_of,
-        faults=faults,
-        draw=drawing,
-        arcs=drawing.arcs(film),
-        columns=_columns(film),
-        curves=_curves(film, looks),
-        curve_height=curves.HEIGHT,
-        tick=-(-len(film.shots) // _TICKS) or 1,
-        scores=scores,
-        identity=_identity(film, looks, scores) if scores else {},
-        pixelated=all(looks[shot.id].frames_THW3.shape[2] <= 128 for shot in film.shots),
-        version=__version__,
-        run=film.run.resolve().name,  # of ".", where the run is the current folder, too
-        made=_made(film),
-    )
+    environment.filters |= {
+        "duration": duration,
+        "change": _change,
+        "short": _short_seed,
+        "plural": pluralize,
+        "plural_frames": lambda frames: pluralize(len(frames), "frame"),
+        "as_json": _as_json,
+    }
+    environment.globals |= {
+        "words": words,
+        "policy_of": policy_of,
+        "faults": faults,
+        "draw": drawing,
+        "heats": heats,
+        "listed": listed_sources,
+    }
+    return environment
 
 
 def words(shot: ShotReport) -> Iterator[CaptionPart]:
@@ -154,12 +230,54 @@ def words(shot: ShotReport) -> Iterator[CaptionPart]:
     yield CaptionPart(text=shot.caption[position:])
 
 
-def heat_of(frame: Frame, memory: ShotMemory) -> int:
-    """Score of a frame relative to all visible frames, as a shade 0..8."""
+def listed_sources(memory: ShotMemory) -> tuple[MemorySource, ...]:
+    """The sources that a card lists, in film order: those with selected frames, then the most relevant others."""
+    others = [source for source in memory.sources if not source.taken]
+    others.sort(key=lambda source: -max((frame.score or 0.0 for frame in source.frames), default=0.0))
+    taken = [source.name for source in memory.sources if source.taken]
+    names = {*taken, *(source.name for source in others[: max(0, MAX_SOURCES - len(taken))])}
+    return tuple(source for source in memory.sources if source.name in names)
+
+
+def heats(memory: ShotMemory) -> Callable[[Frame], int]:
+    """A function that gives the score of a frame relative to all visible frames, as a shade 0..8."""
     scores = [item.score for item in memory.visible if item.score is not None]
-    if frame.score is None or max(scores) == min(scores):
-        return 0
-    return round((HEATS - 1) * (frame.score - min(scores)) / (max(scores) - min(scores)))
+    low, high = (min(scores), max(scores)) if scores else (0.0, 0.0)
+
+    def heat(frame: Frame) -> int:
+        if frame.score is None or high == low:
+            return 0
+        return round((HEATS - 1) * (frame.score - low) / (high - low))
+
+    return heat
+
+
+def chapters(film: FilmReport) -> list[PageChapter]:
+    """The shots of the film with their times."""
+    starts = accumulate((shot.seconds for shot in film.shots), initial=0.0)
+    return [
+        PageChapter(shot=shot.id, start=round(start, 4), seconds=round(shot.seconds, 4), subtitle=shot.subtitle)
+        for shot, start in zip(film.shots, starts, strict=False)
+    ]
+
+
+def _take_views(shot: ShotReport, source: PageSource) -> Iterator[TakeView]:
+    for take in shot.takes or (shot.take,):
+        accepted = take.path == shot.take.path
+        review = source.review
+        yield TakeView(
+            take=take,
+            accepted=accepted,
+            old=take.path not in review.fits if review else _spec(take) != _spec(shot.take),
+            remembers=format_frames((frame.source, frame.index) for frame in take.record.memory.selected),
+            video="" if accepted else source.clip(take),
+            note=source.notes.get(take.path, TakeNote()),
+        )
+
+
+def _spec(take: Take) -> dict[str, object]:
+    """What a take was rendered from, without its seed."""
+    return {name: value for name, value in take.record.spec.items() if name != "seed"}
 
 
 def _made(film: FilmReport) -> datetime | None:
@@ -172,14 +290,14 @@ def _columns(film: FilmReport) -> list[str]:
     """Columns of the memory matrix: reference pictures, shots, sources that no longer exist."""
     shots = [shot.id for shot in film.shots]
     seen = dict.fromkeys(source.name for shot in film.shots for source in shot.memory.sources)
-    others = [name for name in seen if name not in shots]
+    others = [name for name in seen if name not in set(shots)]
     return [*(name for name in others if name.startswith("@")), *shots, *(n for n in others if not n.startswith("@"))]
 
 
-def _curves(film: FilmReport, looks: Mapping[str, ShotPictures]) -> list[curves.Curve]:
+def _curves(film: FilmReport, gallery: Gallery) -> list[curves.Curve]:
     if not film.shots:
         return []
-    seen, colours = [looks[shot.id].look for shot in film.shots], _colours(film, looks)
+    seen, colours = [gallery.colours(shot.take) for shot in film.shots], _colours(film, gallery)
     measures = (
         ("light", "mean luma of every frame, 0 black to 1 white", [look.luma_P.tolist() for look in seen]),
         ("colour", "mean colourfulness, 0 grey to 1 pure colours", [look.colourfulness_P.tolist() for look in seen]),
@@ -187,42 +305,30 @@ def _curves(film: FilmReport, looks: Mapping[str, ShotPictures]) -> list[curves.
     return [curves.film_curve(name, about, film.shots, values, colours) for name, about, values in measures]
 
 
-def _identity(film: FilmReport, looks: Mapping[str, ShotPictures], scores: Scores) -> dict[str, curves.Curve | None]:
+def _identity(film: FilmReport, gallery: Gallery, scores: Scores) -> dict[str, curves.Curve | None]:
     """A curve per character of the scores."""
-    colours, about = _colours(film, looks), "similarity to its first shot, 1 is identical"
+    colours, about = _colours(film, gallery), "similarity to its first shot, 1 is identical"
     return {
         name: curves.identity_curve(name, about, film.shots, values, colours)
         for name, values in scores.identity.items()
     }
 
 
-def _colours(film: FilmReport, looks: Mapping[str, ShotPictures]) -> list[str]:
+def _colours(film: FilmReport, gallery: Gallery) -> list[str]:
     """The mean colour of each shot, as #rrggbb."""
-    return ["#{:02x}{:02x}{:02x}".format(*looks[shot.id].look.colour) for shot in film.shots]
+    return ["#{:02x}{:02x}{:02x}".format(*gallery.colours(shot.take).colour) for shot in film.shots]
 
 
-def _clip(shot: ShotReport, link_from: Path | None) -> str:
-    if link_from is None:
-        return "data:video/mp4;base64," + base64.b64encode(shot.take.clip.read_bytes()).decode()
-    return quote(Path(os.path.relpath(shot.take.clip.absolute(), link_from.absolute())).as_posix())
-
-
-def _webp(pixels_HW3: np.ndarray) -> str:
-    stream = io.BytesIO()
-    Image.fromarray(pixels_HW3).save(stream, format="WEBP", quality=82, method=4)
-    return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode()
-
-
-def _policy(style: str, script: str, *, linked: bool) -> str:
-    """The Content Security Policy: only content of the page itself, plus clip files if linked."""
-    media = "'self' file:" if linked else "data:"
+def _policy(style: str, script: str, source: PageSource) -> str:
+    """The Content Security Policy: only content of the page itself, its videos, and its server if it has one."""
     return "; ".join(
         [
             "default-src 'none'",
             f"style-src '{_digest(style)}'",
             f"script-src '{_digest(script)}'",
             "img-src data:",
-            f"media-src {media}",
+            f"media-src {source.media}",
+            *(["connect-src 'self'"] if source.review else []),
             "base-uri 'none'",
             "form-action 'none'",
         ]
@@ -244,6 +350,18 @@ def duration(seconds: float) -> str:
     minutes, whole = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{whole:02}" if hours else f"{minutes}:{whole:02}"
+
+
+def _as_json(chapters: list[PageChapter]) -> Markup:
+    """Chapters as JSON for a script element, in which `<` could end the element."""
+    text = json.dumps([asdict(chapter) for chapter in chapters], ensure_ascii=False)
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def _short_seed(seed: object) -> str:
+    """The first digits of a seed: "471938…"."""
+    text = str(seed)
+    return text if len(text) <= 6 else f"{text[:6]}…"
 
 
 def _change(value: float) -> str:

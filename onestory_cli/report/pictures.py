@@ -13,7 +13,8 @@ from PIL import Image
 from onestory_cli.errors import OnestoryError
 from onestory_cli.media.video import read_clip
 from onestory_cli.planning.jobs import REFERENCE_MARK
-from onestory_cli.report.data import FilmReport, MemorySource, ShotReport
+from onestory_cli.report.data import FilmReport, MemorySource
+from onestory_cli.store.takes import Take
 from onestory_cli.story.pictures import PictureCheck, open_upright
 
 _LUMA = np.array([0.2126, 0.7152, 0.0722])  # BT.709
@@ -42,13 +43,18 @@ def decode_shots(film: FilmReport) -> dict[str, ShotPictures]:
     Raises:
         OnestoryError: M508 for an unreadable clip.
     """
-    return {shot.id: _look_at_shot(shot) for shot in film.shots}
+    return {shot.id: decode_take(shot.take) for shot in film.shots}
 
 
-def _look_at_shot(shot: ShotReport) -> ShotPictures:
-    pixels_PHW3 = read_clip(shot.take.clip, shot.take.record.clip_size)
-    scale = int(shot.take.record.clip["scale"] or 1)
-    return ShotPictures(frames_THW3=_latent_pictures(pixels_PHW3, shot.take.shape[1], scale), look=_look(pixels_PHW3))
+def decode_take(take: Take) -> ShotPictures:
+    """Decode the clip of a take.
+
+    Raises:
+        OnestoryError: M508 for an unreadable clip.
+    """
+    pixels_PHW3 = read_clip(take.clip, take.record.clip_size)
+    scale = int(take.record.clip["scale"] or 1)
+    return ShotPictures(frames_THW3=_latent_pictures(pixels_PHW3, take.shape[1], scale), look=_look(pixels_PHW3))
 
 
 def source_pictures(source: MemorySource) -> np.ndarray:

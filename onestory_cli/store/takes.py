@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from onestory_cli.errors import ExitCode, OnestoryError
@@ -110,15 +111,18 @@ class ShotTakes:
         return tuple(damage for damage in self.damages if damage.path.name != PARTIAL)
 
 
-def read_shot_takes(folder: Path) -> ShotTakes:
+def read_shot_takes(folder: Path, *, known: Mapping[Path, Take] = MappingProxyType({})) -> ShotTakes:
     """The takes in a shot's folder, every byte verified; empty if the folder does not exist.
+
+    Takes that are `known` by their folder were verified before and are not read again.
 
     Raises:
         OnestoryError: R408 if a file cannot be read.
     """
     with read_errors_coded(folder):
         entries = sorted(folder.iterdir()) if folder.is_dir() else []
-        found = [item for entry in entries if not _is_set_aside(entry) for item in _read_entry(entry)]
+        entries = [entry for entry in entries if not _is_set_aside(entry)]
+        found = [item for entry in entries for item in ([known[entry]] if entry in known else _read_entry(entry))]
     takes = sorted((item for item in found if isinstance(item, Take)), key=lambda take: -take.record.created)
     return ShotTakes(
         takes=tuple(takes),

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from onestory_cli.planning.compile import compile_story
 from onestory_cli.report.page import HEATS, render_page
 from onestory_cli.report.scores import Scores
 from tests.commands.conftest import change
+from tests.films import render_with
 from tests.report.chromium import Page, browser, find_chromium
-from tests.report.conftest import render_story
+from tests.report.conftest import film_of, render_story
 from tests.report.test_page import ARABIC, HOSTILE
+from tests.sounds import tone, write_sound
 
 CONTRAST = Path(__file__).with_name("contrast.js")
 
@@ -63,7 +66,7 @@ def test_a_click_plays_the_film_shot_after_shot(page: Page) -> None:
     page.click("#play")
     page.until("document.querySelector('.chapter[data-shot=city]').getAttribute('aria-current') === 'true'")
     assert page.evaluate("document.querySelectorAll('.chapter[aria-current]').length") == 1
-    assert page.evaluate("document.querySelector('.cue[data-shot=city]').hidden") is False
+    assert page.evaluate("document.querySelector('.cue').dataset.shot") == "city"
     assert page.evaluate("document.querySelector('#play').getAttribute('aria-label')") == "Pause the film"
     page.until("document.querySelector('#play').getAttribute('aria-label') === 'Play the film'")
     assert page.evaluate("document.querySelector('.chapter[data-shot=return] progress').value") == 1
@@ -81,7 +84,8 @@ def test_choosing_chapters_quickly_keeps_playing(page: Page) -> None:
     stage = "document.querySelector('.stage')"
     count = f"() => {{ if (!{stage}.classList.contains('playing')) window.stops += 1; }}"
     watch = f"new MutationObserver({count}).observe({stage}, {{attributes: true, attributeFilter: ['class']}})"
-    page.evaluate(f"window.stops = 0, {watch}, 0")
+    page.evaluate(f"window.stops = 0, document.querySelector('.reel').playbackRate = 0.25, {watch}, 0")
+    page.press("m")  # sound plays only after the reader did something
     clicks = (f"document.querySelector('.chapter[data-shot={shot}]').click()" for shot in ("return", "opening"))
     page.evaluate(f"{', '.join(clicks)}, 0")
     page.until("document.querySelector('.chapter[data-shot=city]').hasAttribute('aria-current')")
@@ -179,12 +183,13 @@ def test_a_long_film_fits_the_window(tab: Page, story: Path, tmp_path: Path, wid
     tab.press("j")
     tab.press("j")
     tab.until("document.activeElement.id === 'shot-city'")
-    tab.click(".cell[data-shot=a-shot-with-a-long-name-29]")
+    tab.click(".map .cell[data-shot=a-shot-with-a-long-name-29]")
     row = "document.querySelector(':target')?.getBoundingClientRect().top"
     tab.until(f"{row} >= 0 && {row} < innerHeight")
 
 
 def test_a_right_to_left_caption_has_its_direction(page: Page) -> None:
+    page.click(".chapter[data-shot=return]")
     direction = "getComputedStyle(document.querySelector('.cue[data-shot=return] .caption')).direction"
     assert page.evaluate(direction) == "ltr"  # it begins with "The same fox"
     page.evaluate(f"document.querySelector('.cue[data-shot=return] .caption').textContent = {ARABIC!r}")
@@ -205,3 +210,86 @@ def test_linked_clips_play(tab: Page, story: Path) -> None:
     tab.click("#play")
     tab.until("document.querySelector('.reel.front')?.currentTime > 0")
     assert tab.console == []
+
+
+def test_the_film_plays_with_sound_and_subtitles(tab: Page, story: Path, tmp_path: Path) -> None:
+    write_sound(tmp_path / "tone.wav", tone(2.0))
+    change(story, "model: model", "model: model\naudio: {file: tone.wav}")
+    change(story, "caption: A city at night.", "caption: A city at night.\n    subtitle: Where <b>are</b> you?")
+    film = render_story(story, Path("film.run"))
+    file = tmp_path / "page.html"
+    file.write_text(render_page(film), encoding="utf-8")
+    tab.open(file)
+    reel = "document.querySelector('.reel.front')"
+    tab.click("#play")
+    tab.until(f"{reel}?.webkitAudioDecodedByteCount > 0 && !{reel}.muted")
+    subtitle = "document.querySelector('.subtitle')"
+    assert tab.evaluate(f"{subtitle}.hidden") is True
+    tab.until(f"!{subtitle}.hidden")
+    assert tab.evaluate(f"{subtitle}.textContent") == "Where <b>are</b> you?"
+    tab.press("c")
+    assert tab.evaluate(f"{subtitle}.hidden") is True
+
+
+@pytest.mark.slow
+def test_the_film_can_be_searched_looped_slowed_down_and_saved(page: Page) -> None:
+    reel, total = "document.querySelector('.reel')", page.evaluate("Number(document.querySelector('#seek').max)")
+    drag = f"document.querySelector('#seek').value = {total * 0.9}"
+    page.evaluate(f"{drag}, document.querySelector('#seek').dispatchEvent(new Event('input')), 0")
+    page.until(f"Math.abs({reel}.currentTime - {total * 0.9}) < 0.05")
+    assert page.evaluate("document.querySelector('.cue').dataset.shot") == "return"
+    page.evaluate("document.querySelector('#speed').value = '2'")
+    page.evaluate("document.querySelector('#speed').dispatchEvent(new Event('change'))")
+    assert page.evaluate(f"{reel}.playbackRate") == 2
+    page.click("#loop")
+    page.click("#play")
+    page.until("document.querySelector('.cue').dataset.shot === 'opening'")
+    assert page.evaluate("document.querySelector('.stage').classList.contains('playing')") is True
+    assert page.evaluate("document.querySelector('#download').href === document.querySelector('.reel').src") is True
+    assert page.evaluate("document.querySelector('#download').download") == "The Lost Kite.mp4"
+
+
+@pytest.fixture
+def takes(tab: Page, story: Path, tmp_path: Path) -> Page:
+    """The page of a film with three takes of `city`."""
+    plan, _ = compile_story(story)
+    render_with(plan, Path("film.run"), takes={"city": 3})
+    file = tmp_path / "page.html"
+    file.write_text(render_page(film_of(Path("film.run"))), encoding="utf-8")
+    tab.open(file)
+    return tab
+
+
+@pytest.mark.slow
+def test_all_takes_of_a_shot_play_in_step(takes: Page) -> None:
+    takes.click("#shot-city .in-step")
+    videos = "[...document.querySelectorAll('#shot-city .take video')]"
+    takes.until(f"{videos}.every((video) => video.currentTime > 0)")
+    assert takes.evaluate(f"{videos}.length") == 3
+    takes.until(f"{videos}.every((video) => Math.abs(video.currentTime - {videos}[0].currentTime) < 0.15)")
+
+
+@pytest.mark.slow
+def test_two_takes_are_compared_in_step(takes: Page) -> None:
+    takes.press("j")
+    takes.press("j")
+    takes.press("x")
+    takes.until("document.querySelector('#compare').open")
+    videos = "[...document.querySelectorAll('#compare video')]"
+    takes.until(f"{videos}.every((video) => video.currentTime > 0)")
+    assert takes.evaluate(f"new Set({videos}.map((video) => video.src)).size") == 2
+    labels = "[...document.querySelectorAll('#compare select[aria-label$=take]')].map((e) => e.selectedOptions[0].text)"
+    assert takes.evaluate(labels) == ["take 0 (accepted)", "take 2"]
+
+
+@pytest.mark.slow
+def test_a_whole_picture_of_a_long_page_shows_every_card(tab: Page, story: Path, tmp_path: Path) -> None:
+    more = "".join(f"  - id: more-{number}\n    caption: A city.\n" for number in range(45))
+    story.write_text(story.read_text() + more)
+    film = render_story(story, Path("film.run"))
+    file = tmp_path / "page.html"
+    file.write_text(render_page(film, link_from=tmp_path), encoding="utf-8")
+    tab.open(file)
+    tab.until("document.querySelectorAll('.shot:not(.settled)').length === 0")
+    seen = "(title) => title.checkVisibility({contentVisibilityAuto: true})"
+    assert tab.evaluate(f"[...document.querySelectorAll('.shot h3')].every({seen})") is True

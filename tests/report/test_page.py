@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from onestory_cli.planning.compile import compile_story
 from onestory_cli.quality import BLACK, FLASH, Check, judge
 from onestory_cli.report.data import FilmReport
-from onestory_cli.report.page import duration, heat_of, render_page, words
+from onestory_cli.report.page import MAX_SOURCES, chapters, duration, heats, listed_sources, render_page, words
 from onestory_cli.report.scores import Scores
 from tests.commands.conftest import change
+from tests.films import render_with
 from tests.report.conftest import film_of, free_of_tokens, render_story
 
 HOSTILE = (
@@ -86,7 +88,7 @@ def test_captions_are_data(story: Path) -> None:
     page = Elements(render_page(render_story(story, Path("film.run"))))
     shown = " ".join(HOSTILE.split())
     assert f"{shown} {ARABIC}" in page.text
-    assert [tag for tag, _ in page.found if tag in ("script", "img")] == ["script"]
+    assert [tag for tag, _ in page.found if tag in ("script", "img")] == ["script", "script"]  # one holds JSON
     assert {tag for tag, _ in page.found} == {tag for tag, _ in plain.found}
     assert any(item.get("dir") == "auto" for item in page.all("p"))
     assert page.all("h1")[0]["dir"] == "auto"
@@ -95,17 +97,18 @@ def test_captions_are_data(story: Path) -> None:
 def test_very_long_captions_are_whole_and_can_be_scrolled(story: Path) -> None:
     change(story, "A city at night.", "A city at night" + ", and night" * 700 + ".")
     page = Elements(render_page(render_story(story, Path("film.run"))))
-    assert page.text.count(", and night" * 700) == 2  # beside the film, and in its card
+    assert page.text.count(", and night" * 700) == 1
     assert [item for item in page.all("p") if item.get("class") == "caption" and item.get("tabindex") == "0"]
 
 
 def test_linked_clips_keep_the_page_small(film: FilmReport) -> None:
     page = render_page(film, link_from=film.run)
-    sources = [item["src"] for item in Elements(page).all("video") if "src" in item]
+    joined, *sources = [item["src"] for item in Elements(page).all("video") if "src" in item]
+    assert joined == "film.mp4"
     assert sources == [f"shots/{shot.id}/{shot.take.id}/clip.mp4" for shot in film.shots]
     assert all((film.run / str(item)).is_file() for item in sources)
     elsewhere = Elements(render_page(film, link_from=film.run.parent / "pages")).all("video")
-    assert next(item["src"] for item in elsewhere if "src" in item) == f"../{film.run.name}/{sources[0]}"
+    assert f"../{film.run.name}/{sources[0]}" in [item.get("src") for item in elsewhere]
     assert "data:video" not in page
 
 
@@ -163,17 +166,16 @@ def test_drawings_have_a_label_or_are_hidden(film: FilmReport) -> None:
     page = Elements(render_page(film))
     pictures = [item for _, item in page.found if item.get("role") == "img"]
     assert [item for item in pictures if not item["aria-label"]] == []
-    memory = film.shot("return").memory
-    told = {item["aria-label"] for item in pictures if (item.get("class") or "").startswith("heat")}
-    for frame in memory.visible:
-        said = f"{frame.level}, number {frame.place}" if frame.place else "not taken"
-        assert f"{frame}: {frame.score:.2f}, {said}" in told
+    rows = {item["aria-label"]: item for item in pictures if item.get("class") == "heats"}
+    for source in film.shot("return").memory.sources:
+        row = rows[f"{source.name}: {len(source.taken)} of 2 frames selected"]
+        assert (row["data-scores"] or "").split() == [f"{frame.score:.2f}" for frame in source.frames]
 
 
 def test_heat_is_the_place_between_the_least_and_the_most_relevant(film: FilmReport) -> None:
     memory = film.shot("return").memory
     ranked = sorted(memory.visible, key=lambda frame: frame.score or 0)
-    assert [heat_of(ranked[0], memory), heat_of(ranked[-1], memory)] == [0, 8]
+    assert [heats(memory)(ranked[0]), heats(memory)(ranked[-1])] == [0, 8]
 
 
 def test_memory_guidance_is_shown_if_set(story: Path) -> None:
@@ -248,3 +250,67 @@ def test_no_character_is_missing_without_a_detector(film: FilmReport) -> None:
 
 def test_the_same_run_gives_the_same_page(film: FilmReport) -> None:
     assert render_page(film) == render_page(film)
+
+
+def test_a_page_has_every_take_of_a_shot(story: Path) -> None:
+    plan, _ = compile_story(story)
+    render_with(plan, Path("film.run"), takes={"city": 3})
+    film = film_of(Path("film.run"))
+    page = Elements(render_page(film))
+    assert "3 takes" in page.text
+    takes = [item for _, item in page.found if "data-number" in item and "take" in str(item.get("class"))]
+    assert [item["data-number"] for item in takes] == ["0", "1", "2"]
+    assert sorted(take.id for take in film.shot("city").takes) == sorted(str(item["data-take"]) for item in takes)
+    assert [item["class"] for item in takes] == ["take accepted", "take", "take"]
+
+
+def test_a_take_of_another_version_of_the_shot_is_marked(story: Path) -> None:
+    render_story(story, Path("film.run"))
+    change(story, "A city at night.", "A city at noon.")
+    page = Elements(render_page(render_story(story, Path("film.run"))))
+    assert [item["class"] for _, item in page.found if "data-number" in item and "take" in str(item.get("class"))] == [
+        "take accepted",
+        "take old",  # of city
+        "take accepted",
+        "take",  # of return, which remembered the old city
+    ]
+
+
+def test_the_film_is_embedded_only_if_it_has_the_accepted_takes(film: FilmReport) -> None:
+    (reel, _) = (item for item in Elements(render_page(film)).all("video") if item.get("class") == "reel")
+    assert (reel["src"] or "").startswith("data:video/mp4;base64,")
+    Path("film.run/film.mp4").write_bytes(b"another film")
+    page = Elements(render_page(film_of(Path("film.run"))))
+    assert [item for item in page.all("video") if item.get("class") == "reel" and "src" in item] == []
+    assert "The film is not joined yet" in page.text
+
+
+def test_subtitles_cannot_end_the_script_that_holds_them(story: Path) -> None:
+    change(story, "caption: A city at night.", "caption: A city at night.\n    subtitle: '</script><b>x'")
+    film = render_story(story, Path("film.run"))
+    page = render_page(film)
+    assert "</script><b>" not in page
+    assert chapters(film)[1].subtitle == "</script><b>x"
+
+
+def test_the_size_of_a_page_is_linear_in_the_film(story: Path) -> None:
+    sizes = []
+    for number, count in enumerate((15, 30, 60)):
+        path = Path(f"long{number}.story.yaml")
+        more = "".join(f"  - id: more-{index}\n    caption: $fox walks on $beach.\n" for index in range(count - 3))
+        path.write_text(story.read_text() + more)
+        film = render_story(path, Path(f"long{number}.run"))
+        sizes.append(len(render_page(film, link_from=film.run)))
+    first, second = sizes[1] - sizes[0], sizes[2] - sizes[1]
+    assert second < 2.2 * first
+    assert second / 30 < 12_000
+
+
+def test_a_card_lists_all_selected_sources_and_few_others(story: Path) -> None:
+    more = "".join(f"  - id: more-{index}\n    caption: $fox walks on $beach.\n" for index in range(12))
+    story.write_text(story.read_text() + more)
+    memory = render_story(story, Path("film.run")).shot("more-11").memory
+    listed = listed_sources(memory)
+    assert len(listed) == MAX_SOURCES
+    assert {source.name for source in memory.sources if source.taken} <= {source.name for source in listed}
+    assert [source.name for source in memory.sources if source in listed] == [source.name for source in listed]
