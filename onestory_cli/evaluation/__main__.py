@@ -67,9 +67,9 @@ def _say(step: int, value: float) -> None:
 def _arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m onestory_cli.evaluation", description=__doc__)
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the weights")
-    parser.add_argument("--stories", type=int, default=1000, help="stories of six shots in every set of lessons")
+    parser.add_argument("--stories", type=int, default=1000, help="stories of six shots per data set")
     parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--model", help="learn the frames of this model's VAE and its part of the world as well")
+    parser.add_argument("--model", help="also train on frames decoded by this model's VAE, from its part of the world")
     return parser.parse_args(given)
 
 

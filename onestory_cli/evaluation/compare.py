@@ -17,13 +17,13 @@ from onestory_cli.utils.untrusted import read_json
 MAX_BYTES = 16 * 2**20
 
 NOW, THEN = "this", "that"
-# of a conduct: how many films are made at a time changes nothing, and every column has its own guidance of the memory
+# fields of a conduct that are not compared: batching does not change results, and memory guidance belongs to a column
 _NO_SETTING = ("batch", "workers", "memory_guidance")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Other:
-    """The parts of an earlier result that a comparison needs."""
+    """The parts of an earlier result that are needed for a comparison."""
 
     model: str
     fingerprint: str
@@ -36,7 +36,7 @@ class Other:
 
 @dataclass(frozen=True, kw_only=True)
 class Pairing:
-    """Pairs of column names, and pairs of indices of the films that both results have."""
+    """Pairs of column names, and pairs of indices of the films that are in both results."""
 
     columns: tuple[tuple[str, str], ...]
     films: tuple[tuple[int, int], ...]
@@ -44,9 +44,9 @@ class Pairing:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Shares of both results and their difference, by column, over the films that both have.
+    """Shares of both results and their difference, by column, over the films that are in both.
 
-    unequal: names of settings in which the two differ
+    unequal: names of the settings that differ
     """
 
     model: str
@@ -66,9 +66,9 @@ class Comparison:
         return grid(self.shown, self.shares, self.differences)
 
     def note(self) -> str:
-        """A sentence that says what was compared."""
+        """A sentence that names the other result and the settings that differ."""
         text = f"that: {self.model}, fingerprint {self.fingerprint}; paired over {self.films} stories"
-        return f"{text}; different {', '.join(self.unequal)}" if self.unequal else text
+        return f"{text}; different settings: {', '.join(self.unequal)}" if self.unequal else text
 
 
 def read_other(path: Path) -> Other:
@@ -84,16 +84,16 @@ def read_other(path: Path) -> Other:
     except (OSError, ValueError, RecursionError) as fault:
         raise OnestoryError(
             "T620",
-            f'"{path}" cannot be compared with: {shorten(str(fault), 120)}',
-            help="name a file that `onestory evaluate MODEL --out FILE` of this version wrote",
+            f'"{path}" is not a result of a model: {shorten(str(fault), 120)}',
+            help="name a file written by `onestory evaluate MODEL --out FILE` of this version",
         ) from fault
 
 
 def pair_results(suite: str, films: Sequence[str], columns: Sequence[str], other: Other) -> Pairing:
-    """Pair the films and columns of a result with those of an earlier one. Needs no films, so it can run first.
+    """Pair the films and columns of a result with those of an earlier one. This works before any film is generated.
 
     Raises:
-        OnestoryError: T620 if the suites differ, or no column or fewer than two stories are in both.
+        OnestoryError: T620 if the suites differ, or if they share no column or fewer than two stories.
     """
     same = tuple((name, name) for name in columns if name in other.tallies)
     if not same and len(columns) == len(other.tallies) == 1:
@@ -105,16 +105,16 @@ def pair_results(suite: str, films: Sequence[str], columns: Sequence[str], other
             "T620",
             f'a result of the suite "{other.suite}" for {", ".join(other.tallies)} on {len(other.films)} stories has '
             f"too little in common with this one",
-            help="make both with the same --suite, --policies and the same part of the world",
+            help="generate both with the same --suite, --policies and part of the world",
         )
     return Pairing(columns=same, films=shared)
 
 
 def compare_results(result: BenchmarkResult, other: Other) -> Comparison:
-    """Compare columns of the same name, or the only one of each.
+    """Compare columns with the same name, or the only column of each result.
 
     Raises:
-        OnestoryError: T620, as `pair_results`.
+        OnestoryError: as `pair_results`.
     """
     pairing = pair_results(result.suite, result.films, tuple(result.tallies), other)
     mine, theirs = zip(*pairing.films, strict=True)
@@ -143,13 +143,13 @@ def _require_result(document: Any) -> None:
     """Reject a document that is not a complete result of a model.
 
     Raises:
-        ValueError: states what is wrong.
+        ValueError: the reason.
     """
     from jsonschema import Draft7Validator  # slow to load
     from jsonschema.exceptions import best_match
 
     if isinstance(document, dict) and document.get("benchmark") == "videos":
-        raise ValueError("it is a result of a film, not of a model")
+        raise ValueError("it is the result of a film")
     if fault := best_match(Draft7Validator(MODEL_MEASURED).iter_errors(document)):
         raise ValueError(fault.message)
     columns, films = document["tallies"], len(document["films"])
@@ -158,7 +158,7 @@ def _require_result(document: Any) -> None:
     if any(
         len(item[key]) != films for rows in columns.values() for item in rows.values() for key in ("asked", "right")
     ):
-        raise ValueError(f"it lists {films} films, but has other numbers of answers")
+        raise ValueError(f"it lists {films} films, but the numbers of answers differ")
 
 
 def _other(document: Mapping[str, Any]) -> Other:
@@ -177,14 +177,14 @@ def _other(document: Mapping[str, Any]) -> Other:
 
 
 def _variant(document: Mapping[str, Any]) -> Variant:
-    """A column of a result; older results do not state the guidance of the memory."""
+    """A column of a result. Older results do not contain the memory guidance."""
     return Variant(**{item.name: document[item.name] for item in fields(Variant) if item.name in document})
 
 
 def _unequal(result: BenchmarkResult, other: Other, columns: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """Names of settings that differ, for all films or in the memory of any pair of columns."""
     mine = {item.name: item for item in result.variants}
-    usual = {"noise_seeds": 1}  # earlier versions do not state it
+    usual = {"noise_seeds": 1}  # earlier versions do not write it
     pairs = [(usual | _flat(result.provenance.get("conduct")), usual | _flat(other.conduct))]
     pairs += [(_remembering(mine[now]), _remembering(other.variants[then])) for now, then in columns]
     return tuple(

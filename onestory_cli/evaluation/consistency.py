@@ -1,7 +1,7 @@
 """The paper's measures in storyworld form (OneStory 5.1): between shots, to the caption, within a shot; and drift.
 
-As in the paper, the story says which shots show the same character or place. A character that is not found has no
-similarity and is left out instead of counting as 0; "characters found" is the share that is found.
+As in the paper, the story defines which shots show the same character or place. A character that is not found is left
+out instead of counting as 0; "characters found" is the share that is found.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ PAPER = (CHARACTER, ENVIRONMENT, ALIGNMENT, SUBJECT, BACKGROUND, DYNAMIC)
 DRIFT_CHARACTER, DRIFT_PLACE, DRIFT_COLOUR = "character as at first", "place as at first", "colour shift since first"
 MEASURES = (*PAPER, FOUND, DRIFT_CHARACTER, DRIFT_PLACE, DRIFT_COLOUR)
 
-# mean change per quarter of a shot; true walks and jumps are above (0.3 to 0.8), who stands is below (0.1 to 0.25)
+# mean change per quarter of a shot: walks and jumps of true films are above (0.3 to 0.8), standing below (0.1 to 0.25)
 DYNAMIC_MOTION = 0.25
 
 
 def measures_at(story: WorldStory, index: int, views: Sequence[View]) -> Iterator[Answer]:
-    """All measures of one shot, alone or with the shots before it; similarities are cosines."""
+    """All measures of one shot and of its similarity (cosine) to earlier shots."""
     yield from _between(story, index, views)
     yield ALIGNMENT, _alignment(story, index, views[index])
     yield from _within(views[index])
@@ -45,8 +45,11 @@ def _between(story: WorldStory, index: int, views: Sequence[View]) -> Iterator[A
 
 
 def _alignment(story: WorldStory, index: int, view: View) -> float:
-    """The share of the caption that the read-out confirms: the cast and no other character, and the looks and the place
-    that the caption names. Actions are not read."""
+    """The share of the caption that the read-out confirms.
+
+    It checks the cast (and that no other character is visible), and the looks and the place that the caption names. It
+    does not read actions.
+    """
     shot = story.shots[index]
     cast = {actor.look.species for actor in shot.actors}
     said = [not any(view.reading.shows(species) for species in SPECIES if species not in cast)]

@@ -1,4 +1,4 @@
-"""Drawing quality: sharpness, first frames and the Frechet distance. The read-out's answers do not depend on it.
+"""Drawing quality: sharpness, first frames and the Frechet distance, which the read-out's answers do not measure.
 
 Shape letters: R read frames, N frames of many clips, D width of the features, H W pixels.
 """
@@ -19,7 +19,11 @@ DRAWN = (SHARPNESS, FIRST_SHARPNESS, FIRST_LIKENESS)
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """The read frames of one clip. energy_R: gradient energy; features_RD: what the read-out pools over each frame."""
+    """Drawing features of the read frames of one clip.
+
+    energy_R: gradient energy
+    features_RD: the read-out's features, pooled over each frame
+    """
 
     energy_R: Floats
     features_RD: Floats
@@ -46,7 +50,7 @@ def frechet_distance(made: Sequence[Drawing], true: Sequence[Drawing]) -> float:
     sets = [np.concatenate([item.features_RD for item in items]).astype(np.float64) for items in (made, true)]
     (mean_1, covariance_1), (mean_2, covariance_2) = ((item.mean(0), np.cov(item, rowvar=False)) for item in sets)
     root = _square_root(covariance_1)
-    # both factors are symmetric, so the trace of the root of the product is that of the root of this symmetric matrix
+    # both factors are symmetric, so the root of the product and the root of this symmetric matrix have equal traces
     cross = np.linalg.eigvalsh(root @ covariance_2 @ root).clip(0)
     trace = np.trace(covariance_1) + np.trace(covariance_2) - 2 * np.sqrt(cross).sum()
     return float(np.square(mean_1 - mean_2).sum() + trace)

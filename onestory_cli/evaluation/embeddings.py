@@ -1,12 +1,12 @@
-"""What the read-out sees in one clip: names, and embeddings to compare clips by.
+"""The read-out's view of one clip: names of attributes, and embeddings to compare clips.
 
-The embedding of a character is what the read-out's queries of its species pool from the frame, like a soft crop. There
-is no mask and no ground truth in it, so it works in the same way on true, generated and wrong films. On true films of
-the embedded model's world, encoded and decoded by its VAE, 97 % of the attention of the colour query is on character
-pixels (a third of the frame), and 84 % to 92 % of that of the others. The cosine is 0.91 between two shots of the same
-character, 0.59 between two of its species in other colours, and 0.27 between two species. A mask from the difference to
-an estimated background would lose characters who stand still. The embedding of a place is pooled by the queries for its
-details: 0.88 for the same place, 0.72 for another place of the same kind, 0.62 for other kinds.
+The read-out's queries of a species pool the embedding of a character from the frame, like a soft crop. It uses no mask
+and no ground truth, so it works equally on true, generated and wrong films. On true films of the embedded model's
+world, encoded and decoded by its VAE, 97 % of the attention of the colour query is on character pixels (a third of the
+frame), and 84 % to 92 % of that of the other queries. The cosine is 0.91 between two shots of the same character, 0.59
+between two of its species in other colours, and 0.27 between two species. (A mask from the difference to an estimated
+background would lose characters that do not move.) The embedding of a place is pooled by the queries for its details.
+Its cosine is 0.88 for the same place, 0.72 for another place of the same kind, and 0.62 for other kinds.
 
 Shape letters: B clips, R read frames, S species, A attributes, G details of a place, D width, H W pixels.
 """
@@ -28,7 +28,7 @@ from onestory_cli.storyworld.world import CharacterLook
 
 Floats = NDArray[np.float32]
 
-MOVING = 0.05  # the share of the pixels that change most; VBench's dynamic degree looks at as many
+MOVING = 0.05  # share of pixels, those that change most, to average; the same as in VBench's dynamic degree
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +54,10 @@ class Reading:
 class View:
     """The reading and the embeddings of one clip.
 
-    characters: embedding (A * D,) of every species that is shown, of unit length
-    place: embedding (G * D,) of the place, of unit length
-    subject, background: how alike the frames are, -1..1; there is no subject where nobody is shown
-    motion: mean change from one read frame to the next of the pixels that change most, 0..1
+    characters: unit embedding (A * D,) of every visible species
+    place: unit embedding (G * D,) of the place
+    subject, background: similarity of the frames, -1..1; subject is None without a visible character
+    motion: mean change between consecutive read frames of the pixels that change most, 0..1
     colour: mean red, green and blue, 0..1
     drawing: sharpness and features of the read frames
     """
@@ -113,7 +113,7 @@ def _unit_mean(track_RD: Tensor) -> Floats:
 
 
 def _steadiness(track_RD: Tensor) -> float:
-    """Mean cosine of each frame with the first and with the one before, as VBench; 1 for a single frame."""
+    """Mean cosine of each frame with the first and the previous one, as in VBench; 1 for a single frame."""
     if len(track_RD) == 1:
         return 1.0
     unit_RD = functional.normalize(track_RD, dim=1)

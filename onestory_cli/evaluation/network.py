@@ -57,10 +57,10 @@ class Residual(nn.Module):
 
 
 class ReadoutNetwork(nn.Module):
-    """A small convolutional network whose cells are pooled by attention, with a query per species and attribute.
+    """A small convolutional network with attention pooling: one query per species and attribute.
 
     Every attribute has its own query, so that the colour of a hat is read where the hat is. The features of the species
-    are added to the queries of its attributes: with two characters they select whose hat to read. All species share
+    are added to the queries of its attributes, so that with two characters they select the right hat. All species share
     the heads.
     """
 
@@ -92,7 +92,7 @@ class ReadoutNetwork(nn.Module):
         return self.name(self.look(frames_BCHW))
 
     def look(self, frames_BCHW: Tensor) -> Pooled:
-        """RGB in -1..1 -> pooled features of every query; those of absent species are meaningless."""
+        """RGB in -1..1 -> pooled features of every query. Features of absent species are meaningless."""
         tokens_BND = self._tokens(frames_BCHW)
         count = len(tokens_BND)
         species_BSD = self._pool(tokens_BND, self.look_queries[:, 0].expand(count, -1, -1))

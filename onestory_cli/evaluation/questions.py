@@ -1,6 +1,6 @@
-"""Questions that a story asks about its film: which characters, looks and places each shot must show.
+"""Questions about a film: does each shot show the characters, looks and places of the story?
 
-Readings answer them. A question belongs to a row of the table, named "group: attribute".
+Readings of the shots answer them. A question belongs to a row of the table, named "group: attribute".
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ROWS: tuple[str, ...] = (
     *(f"{DETAIL}: {name}" for name in ("accent colour", "accent side", "both")),
 )
 
-Answer = tuple[str, float]  # row, and whether it is right (or how much of it)
+Answer = tuple[str, float]  # row; 1 if right, 0 if wrong, or a share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +39,13 @@ class Appearance:
 
 
 def answers(story: WorldStory, readings: Sequence[Reading]) -> Iterator[Answer]:
-    """All questions about a story, answered by one reading per shot."""
+    """The answers to all questions about a story, from one reading per shot."""
     for index in range(len(story.shots)):
         yield from answers_at(story, index, readings)
 
 
 def answers_at(story: WorldStory, index: int, readings: Sequence[Reading]) -> Iterator[Answer]:
-    """All questions about one shot; some refer to earlier shots."""
+    """The answers to all questions about one shot; some compare it with earlier shots."""
     shot, reading, cast = story.shots[index], readings[index], _readable(appearances(story, index))
     for appearance in cast:
         yield from _about_character(appearance, reading, readings[appearance.first])
@@ -63,7 +63,7 @@ def appearances(story: WorldStory, index: int) -> list[Appearance]:
 
 
 def _readable(cast: list[Appearance]) -> list[Appearance]:
-    """Actors that a reading can distinguish: it has one look per species, so twins in one shot are left out."""
+    """The actors that a reading can distinguish. It has one look per species, so twins in one shot are left out."""
     species = [item.look.species for item in cast]
     return [item for item in cast if species.count(item.look.species) == 1]
 
@@ -76,7 +76,7 @@ def _appearance(story: WorldStory, index: int, look: CharacterLook, named: bool)
 
 
 def compare(wanted: CharacterLook, reading: Reading) -> Iterator[tuple[str, bool]]:
-    """Attribute by attribute, whether the reading shows the look; without an accessory there is no accessory colour."""
+    """Yield each attribute of the look and whether the reading shows it."""
     read, shown = reading.looks[wanted.species], reading.shows(wanted.species)
     yield "species", shown
     yield "colour", read.colour == wanted.colour
@@ -113,7 +113,7 @@ def _about_setting(shot: WorldShot, reading: Reading) -> Answer:
 
 
 def _about_details(story: WorldStory, index: int, readings: Sequence[Reading]) -> Iterator[Answer]:
-    """Compare with the first generated shot that should show the accent object: captions do not describe it."""
+    """Compare with the first generated shot that should show the accent object, because captions do not describe it."""
     shot = story.shots[index]
     shown = [number for number in range(index) if story.shots[number].place == shot.place]
     shown = [number for number in shown if shows_accent(story.shots[number])]

@@ -36,18 +36,18 @@ PLACE_NAMES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Readout:
-    """A trained network. `accuracy`: kind of frames -> attribute -> share that it reads right in true films."""
+    """A trained network. `accuracy`: kind of frames -> attribute -> share of correct answers on true films."""
 
     network: ReadoutNetwork
     accuracy: Mapping[str, Mapping[str, float]]
 
     def read(self, pixels_BPHWC: NDArray[np.uint8], *, batch: int = 32) -> list[Reading]:
-        """One reading per clip, as `view`."""
+        """One reading per clip; see `view`."""
         return [view.reading for view in self.view(pixels_BPHWC, batch=batch)]
 
     @torch.inference_mode()
     def view(self, pixels_BPHWC: NDArray[np.uint8], *, batch: int = 32) -> list[View]:
-        """One view per clip, of any square frame size; other sizes than 64 pixels are resampled."""
+        """One view per clip. Frames can be squares of any size; they are resampled to 64 pixels."""
         seen: list[View] = []
         for start in range(0, len(pixels_BPHWC), batch):
             clips = pixels_BPHWC[start : start + batch]
@@ -72,14 +72,14 @@ class Readout:
 
 
 def load_readout(folder: Path = WEIGHTS) -> Readout:
-    """Load a read-out that `Readout.save` wrote.
+    """Load a read-out written by `Readout.save`.
 
     Raises:
-        ValueError: it was trained on another vocabulary than that of this version.
+        ValueError: the read-out was trained on the vocabulary of another version.
     """
     card = json.loads((folder / "readout.json").read_text(encoding="utf-8"))
     if card["vocabulary"] != _vocabulary():
-        raise ValueError(f"{folder}: the read-out was trained on another vocabulary; train it again")
+        raise ValueError(f"{folder}: the read-out was trained on another vocabulary; retrain it")
     network = ReadoutNetwork()
     stored = load_file(folder / "readout.safetensors")
     network.load_state_dict(

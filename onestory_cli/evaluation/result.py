@@ -38,14 +38,15 @@ class Selector:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkResult:
-    """Rows by variant (and "ceiling"), differences of the first variant to the others, paired by film; all in percent
-    with 95 % intervals.
+    """Rows by variant (and "ceiling"), and differences between the first variant and the others, paired by film.
+
+    All are in percent with 95 % intervals.
 
     films: a digest of each film's story
     shown: the rows that tables show
-    tallies: of every variant and row, the counts of every film, so that a later result can be compared with this one
-    frechet: of every variant and the ceiling, the Frechet distance to true frames in features of the read-out
-    readout: the read-out's own accuracy: attribute -> share read right in true films after a way through a VAE
+    tallies: the counts of every film for every variant and row, so that a later result can be compared with this one
+    frechet: for every variant and the ceiling, the Frechet distance to true frames in features of the read-out
+    readout: the read-out's own accuracy: attribute -> share of correct answers on true films after a VAE
     provenance: model fingerprint, seeds, settings, versions and machine
     """
 
@@ -100,17 +101,17 @@ class BenchmarkResult:
             distances and f"Frechet distance to true frames, in features of the read-out: {distances}.",
             self._baselines(),
             len(self.films) < MIN_STORIES and f"No intervals: there are fewer than {MIN_STORIES} stories.",
-            read and f"The read-out itself is right in: {read}.",
+            read and f"Accuracy of the read-out itself: {read}.",
         )
         return tuple(note for note in notes if note)
 
     def _baselines(self) -> str:
-        """A caveat about `recent` and `last` as baselines."""
+        """The caveat about `recent` and `last` as baselines."""
         names = sorted({item.policy for item in self.variants} & {"recent", "last"})
         if not names:
             return ""
         policies = " and ".join(f"`{name}`" for name in names)
-        return f"The policy {policies} runs on weights that were trained to select; it is not a model trained for it."
+        return f"{policies} used weights that were trained with the selector, not weights trained for that policy."
 
 
 def grid(
@@ -118,9 +119,9 @@ def grid(
     shares: Mapping[str, Mapping[str, Estimate]],
     differences: Mapping[str, Mapping[str, Estimate]],
 ) -> list[Row]:
-    """The header, and a line per row: number of questions, then shares and differences by column.
+    """The header, and a line per row: number of questions `n`, then shares and differences by column.
 
-    Some rows leave out characters that are not found, so the number of questions can differ by column; `n` is then the
+    Some rows leave out characters that are not found. The number of questions can then differ by column, and `n` is a
     range.
     """
     lines: list[Row] = [("%", "n", *shares, *differences)]
@@ -142,7 +143,7 @@ def markdown(table: Sequence[Row], notes: Sequence[str] = ()) -> str:
 
 
 def words(item: Estimate, *, digits: int = 0, signed: bool = False) -> str:
-    """An estimate as text, `63 (55 to 71)`; `63` without an interval, and a dash where nothing was asked."""
+    """An estimate as text: `63 (55 to 71)`, `63` without an interval, or a dash without questions."""
     known = [value for value in (item.percent, item.low, item.high) if value is not None]
     if not known:
         return "-"

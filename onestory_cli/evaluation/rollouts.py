@@ -1,4 +1,4 @@
-"""Generate the films of a suite, render the true ones, and read both.
+"""Generate the films of a suite, render the true ones, and view both with the read-out.
 
 Shape letters: B films, C latent channels, T latent frames, K selected frames, H W.
 """
@@ -27,16 +27,20 @@ from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.stories import shown_before
 from onestory_cli.storyworld.world import WorldConfig, WorldShot
 
-CEILING = "ceiling"  # true films after the VAE: the score of a perfect transformer
+CEILING = "ceiling"  # true films after the VAE: the best score that a transformer can reach
 
-Progress = Callable[[str, int, int], None]  # what, films done, films in all
+Progress = Callable[[str, int, int], None]  # name, films done, films in total
 Positions = Sequence[Sequence[int]]  # per shot, the chosen bank positions in order of rank
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conduct:
-    """How films are generated, whatever their memory. batch: maximum films per group; workers: groups at a time;
-    noise_seeds: films per story, with different noise."""
+    """Settings of generation that all variants share.
+
+    batch: maximum number of films per group
+    workers: number of groups at a time
+    noise_seeds: number of films per story, with different noise
+    """
 
     schedule: DenoiseConfig
     seed: int = 0
@@ -65,7 +69,7 @@ class SeenFilms:
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """True films. views: per film and shot, after the VAE; drawings: as they are rendered."""
+    """True films, by film and shot. views: after the VAE; drawings: as rendered."""
 
     views: tuple[tuple[View, ...], ...]
     drawings: tuple[tuple[Drawing, ...], ...]
@@ -124,7 +128,7 @@ def _roll(model: LoadedModel, group: FilmGroup, chosen: list[Tensor]) -> Iterato
         denoise=replace(conduct.schedule, memory_guidance=variant.guidance),
         frames=variant.frames,
         budget=variant.budget,
-        seed=conduct.seed + 1000 * group.start,  # a film's noise does not depend on how films are batched
+        seed=conduct.seed + 1000 * group.start,  # the noise of a film must not depend on the batching
     )
     return roll_out(model, films, config, visible=group.films[0].visible, selections=chosen)
 
@@ -141,7 +145,7 @@ def view_true_films(
     """View the true films, as rendered and after the model's VAE has encoded and decoded them."""
     seen, drawings = [], []
     for done, film in enumerate(suite.films, start=1):
-        views: dict[WorldShot, View] = {}  # all returns of a ladder are the same shot
+        views: dict[WorldShot, View] = {}  # the returns of a ladder are all the same shot
         true: dict[WorldShot, Drawing] = {}
         for shot in dict.fromkeys(film.story.shots):
             pixels = render_shot(shot, world).pixels_THWC
@@ -156,8 +160,10 @@ def view_true_films(
 
 @contextmanager
 def reduced_precision(model: LoadedModel) -> Iterator[None]:
-    """Use bfloat16 if the device supports it: results average many films, so rounding does not matter."""
+    """Use bfloat16 if the device supports it. Rounding does not matter, because results average many films."""
     fast = is_fast_in_bfloat16(model.device)
     with warnings.catch_warnings(), torch.autocast(model.device.type, torch.bfloat16, enabled=fast):
-        warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")  # a norm, a little slower
+        warnings.filterwarnings(
+            "ignore", message="Mismatch dtype between input and weight"
+        )  # from a norm, which is only slightly slower
         yield

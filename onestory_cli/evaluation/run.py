@@ -1,4 +1,4 @@
-"""Run a benchmark: from a model's card to a result with its provenance."""
+"""Run a benchmark: from a model card to a result with its provenance."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class _Pace:
     before: int = 0  # films of the previous variants
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        if what == CEILING:  # true films are rendered, not generated: their time says nothing about the others
+        if what == CEILING:  # true films are rendered, not generated, and are much faster
             self.emit(DataPrepared(what=f"films, {what}", done=done, total=total))
             return
         made = min(self.before + done, self.films)

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 REDRAWS = 2000
 INTERVAL = (2.5, 97.5)
-MIN_STORIES = 20  # with fewer, an interval over stories would pretend to know more than it does
-EXTREME = 5.0  # percent from 0 or 100, where redraws hardly differ and the interval of Wilson (1927) is wider
+MIN_STORIES = 20  # with fewer stories, the bootstrap interval is too narrow
+EXTREME = (
+    5.0  # percent from 0 or 100, within which the interval of Wilson (1927) is wider because redraws hardly differ
+)
 Z_95 = 1.96
 
 Floats = NDArray[np.float64]
@@ -37,9 +39,9 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """Per story, how many questions of one kind there are and how many have the right answer; both (Z,).
+    """The number of questions of one kind in each story, and the number of right answers; both (Z,).
 
-    An answer can be a number, such as a cosine; then `right_Z` is their sum, and the share is their mean.
+    An answer can also be a number such as a cosine. Then `right_Z` is the sum of the answers, and the share their mean.
     """
 
     asked_Z: Floats
@@ -51,20 +53,20 @@ class Tally:
 
     @property
     def counts(self) -> bool:
-        """Whether every answer is right or wrong, and none a number in between."""
+        """Whether all answers are right or wrong, without numbers in between."""
         return bool(np.array_equal(self.right_Z, self.right_Z.round()))
 
     def of(self, stories: Sequence[int]) -> Tally:
-        """The same tally for some of the stories."""
+        """The tally of some of the stories."""
         return Tally(asked_Z=self.asked_Z[list(stories)], right_Z=self.right_Z[list(stories)])
 
     def document(self) -> dict[str, list[float]]:
-        """Return the tally as JSON, rounded; `read_tally` reads it."""
+        """Return the tally as JSON with rounded numbers; `read_tally` reads it."""
         return {"asked": self.asked_Z.astype(int).tolist(), "right": [round(item, 4) for item in self.right_Z.tolist()]}
 
 
 def tally(answers: Sequence[Sequence[float]]) -> Tally:
-    """Count the answers of every story: 1 or True is right, fractions count as fractions."""
+    """Count the answers of every story: 1 or True is right; fractions count partially."""
     return Tally(
         asked_Z=np.array([len(story) for story in answers], np.float64),
         right_Z=np.array([sum(story) for story in answers], np.float64),
@@ -77,7 +79,7 @@ def read_tally(document: Mapping[str, Sequence[float]]) -> Tally:
 
 
 def pool(tallies: Sequence[Tally]) -> Tally:
-    """The same questions about the same stories, asked once per tally."""
+    """Add up tallies of the same questions about the same stories."""
     return Tally(
         asked_Z=np.sum([item.asked_Z for item in tallies], axis=0),
         right_Z=np.sum([item.right_Z for item in tallies], axis=0),
@@ -85,9 +87,10 @@ def pool(tallies: Sequence[Tally]) -> Tally:
 
 
 def share(item: Tally, *, seed: int = 0) -> Estimate:
-    """The share of right answers; the interval is the bootstrap's percentiles over stories.
+    """The share of right answers, with the bootstrap's percentile interval over stories.
 
-    Near 0 and 100 % it is widened to the Wilson interval over questions: redraws of equal answers are all equal.
+    Near 0 and 100 % the interval is widened to the Wilson interval over questions, because all redraws of equal answers
+    are equal.
     """
     if item.n == 0:
         return Estimate(percent=None, low=None, high=None, n=0)
@@ -123,7 +126,7 @@ def difference(first: Tally, second: Tally, *, seed: int = 0) -> Estimate:
 
 @lru_cache(maxsize=8)
 def redraws(stories: int, seed: int) -> Floats:
-    """(R, Z): how often each redraw contains each story."""
+    """(R, Z): the number of times that each redraw contains each story."""
     return (
         np.random.default_rng(seed).multinomial(stories, np.full(stories, 1 / stories), size=REDRAWS).astype(np.float64)
     )

@@ -32,7 +32,7 @@ from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.stories import relevance
 from onestory_cli.storyworld.world import WorldConfig
 
-NOISE_STRIDE = 10**9  # between the seeds of two films of one story: films take 1000 each, shots 1
+NOISE_STRIDE = 10**9  # between the seeds of two films of one story; a film uses up to 1000 seeds, one per shot
 
 
 def evaluate(
@@ -48,7 +48,7 @@ def evaluate(
 ) -> BenchmarkResult:
     """Generate every film once per variant, with the same noise, and compare it and the true film with the story.
 
-    `see` generates films in other processes, with the same model and read-out.
+    `see` generates the films in other processes, with the same model and read-out.
     """
     started = time.monotonic()
     see = see or partial(map, partial(generate_group, model, readout))
@@ -86,7 +86,7 @@ def evaluate(
 def _see_all(
     see: GenerateGroups, suite: BenchmarkSuite, variant: Variant, conduct: Conduct, progress: Progress
 ) -> list[SeenFilms]:
-    """The films of a variant, once per noise seed."""
+    """The films of a variant, one list per noise seed."""
     seeds = [conduct.seed + number * NOISE_STRIDE for number in range(conduct.noise_seeds)]
     return [generate_films(see, suite, variant, replace(conduct, seed=seed), progress) for seed in seeds]
 
@@ -121,13 +121,13 @@ def _shares(rows: Mapping[str, Tally], asked: Sequence[str]) -> dict[str, Estima
 def _selector(
     suite: BenchmarkSuite, variants: Sequence[Variant], seen: Mapping[str, Sequence[SeenFilms]], *, frames: int
 ) -> Selector | None:
-    """Score the selector on the first variant with the adaptive policy; others do not show its ranking."""
+    """Score the selector on the first variant with the adaptive policy; the others do not use its ranking."""
     adaptive = [item.name for item in variants if item.policy == "adaptive"]
     return score_selector(suite.films, seen[adaptive[0]][0].selections, frames=frames) if adaptive else None
 
 
 def score_selector(films: Sequence[BenchmarkFilm], selections: Sequence[Positions], *, frames: int) -> Selector:
-    """Compare the highest-ranked frame of every asked shot with the relevance that the story states.
+    """Compare the highest-ranked frame of every measured shot with the relevance that the story defines.
 
     `frames` is the number of latent frames in a shot.
     """

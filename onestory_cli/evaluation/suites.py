@@ -1,6 +1,6 @@
-"""Suites: which films are generated, and which parts of them count for which rows.
+"""Suites: the films to generate, and the parts of them that count for each row.
 
-A suite is a function and an entry of `SUITES`.
+To add a suite, write a function and add it to `SUITES`.
 """
 
 from __future__ import annotations
@@ -28,13 +28,17 @@ from onestory_cli.storyworld.world import HELD_OUT, WorldConfig, WorldStory
 
 SHOTS = 6
 LENGTHS = (10, 20, 50, 100)
-WINDOW = 5  # shots measured up to each length; with one there would be one question per story
+WINDOW = 5  # shots measured up to each length; a single shot would give only one question per story
 
 
 @dataclass(frozen=True, kw_only=True)
 class FilmPart:
-    """A story within a film. shots: the film's shots that belong to it; asked: the story's shots that are measured;
-    name: prefix of the row names, or empty."""
+    """A story within a film.
+
+    name: prefix of the row names, or empty
+    shots: the shots of the film that belong to it
+    asked: the shots of the story that are measured
+    """
 
     name: str
     story: WorldStory
@@ -52,13 +56,13 @@ class BenchmarkFilm:
 
     @property
     def key(self) -> str:
-        """A digest of the story, by which two results are paired."""
+        """A digest of the story, to pair the films of two results."""
         return hashlib.sha256(_content(self.story).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkSuite:
-    """Films of one kind, with equal numbers of shots and equal visibility, so that they can be generated in batches.
+    """Films with equal numbers of shots and equal visibility, which can be generated in batches.
 
     rows: the rows of tables, in order; a result contains all rows
     """
@@ -127,7 +131,7 @@ def length(
 
 
 def twins(count: int, world: WorldConfig, *, first: int = HELD_OUT) -> BenchmarkSuite:
-    """Stories with two characters of one species, asked about in shots that show one of the two alone.
+    """Stories with two characters of one species, measured in shots that show only one of them.
 
     Raises:
         ValueError: version 1 of the world has no twins.
@@ -142,10 +146,10 @@ def twins(count: int, world: WorldConfig, *, first: int = HELD_OUT) -> Benchmark
 
 
 def unseen(count: int, world: WorldConfig, *, first: int = HELD_OUT) -> BenchmarkSuite:
-    """Stories whose characters wear what their species and colour never wore in training.
+    """Stories with looks that were held out of training: a species and colour with a new accessory.
 
     Raises:
-        ValueError: version 1 of the world holds no looks out.
+        ValueError: version 1 of the world has no held-out looks.
     """
     _require_version_2(world)
     held_out = replace(world, combinations="unseen")
@@ -156,7 +160,7 @@ def unseen(count: int, world: WorldConfig, *, first: int = HELD_OUT) -> Benchmar
 
 def _require_version_2(world: WorldConfig) -> None:
     if world.version < 2:
-        raise ValueError("it needs a model of version 2 of the storyworld")
+        raise ValueError("this suite needs a model of version 2 of the storyworld")
 
 
 def _shots_of_one_twin(story: WorldStory) -> tuple[int, ...]:
@@ -220,7 +224,7 @@ _LENGTH_ROWS = (
 
 
 def _content(story: WorldStory) -> str:
-    """All that tells a story from another, with the names of the first format: older results stay comparable."""
+    """The full content of a story, with the class names of the first format so that older results stay comparable."""
     return repr(story).replace("WorldPlace(", "Place(").replace("CharacterLook(", "Look(")
 
 
@@ -232,14 +236,14 @@ def _whole(story: WorldStory, *names: str) -> BenchmarkFilm:
 
 
 def _rung(story: WorldStory, gap: int, shots: tuple[int, ...]) -> FilmPart:
-    told = WorldStory(seed=story.seed, pattern="gap", shots=tuple(story.shots[shot] for shot in shots))
-    return FilmPart(name=_gap(gap), story=told, shots=shots, asked=(gap + 1,))
+    part = WorldStory(seed=story.seed, pattern="gap", shots=tuple(story.shots[shot] for shot in shots))
+    return FilmPart(name=_gap(gap), story=part, shots=shots, asked=(gap + 1,))
 
 
 def _window(story: WorldStory, end: int) -> FilmPart:
     shots = tuple(range(end))
-    told = WorldStory(seed=story.seed, pattern=story.pattern, shots=story.shots[:end])
-    return FilmPart(name=_shots(end), story=told, shots=shots, asked=shots[-WINDOW:])
+    part = WorldStory(seed=story.seed, pattern=story.pattern, shots=story.shots[:end])
+    return FilmPart(name=_shots(end), story=part, shots=shots, asked=shots[-WINDOW:])
 
 
 def _gap(gap: int) -> str:

@@ -1,4 +1,4 @@
-"""Teaching and examining the read-out on frames of the true renderer, degraded until they look like decoded ones.
+"""Train and measure the read-out on rendered frames that are degraded to look like decoded ones.
 
 Shape letters: B clips, P pixel frames, S species, C channels, H W pixels.
 """
@@ -24,10 +24,10 @@ from onestory_cli.storyworld.visibility import shows_accent, shows_sun, side
 from onestory_cli.storyworld.vocabulary import ACCESSORIES, COLOURS, SPECIES
 from onestory_cli.storyworld.world import WorldConfig, WorldShot
 
-UNSEEN = -1  # label of what a frame does not show; it adds no loss
+UNSEEN = -1  # label of attributes that a frame does not show; it adds no loss
 SEED = 5_000_000  # stories from this seed on are neither training nor evaluation data of models
 EXAM_SEED = 6_000_000
-CROWD = 3  # additional weight of shots with two characters: only they teach whose hat it is
+CROWD = 3  # additional weight of shots with two characters: only they teach which hat belongs to which
 
 Progress = Callable[[int, float], None]
 
@@ -40,15 +40,15 @@ class ReadoutData:
     shots: tuple[WorldShot, ...]
 
     def labels(self) -> dict[str, Tensor]:
-        """Attribute -> labels of all clips, as `loss` takes them."""
+        """Attribute -> labels of all clips, in the format of `loss`."""
         rows = [label(shot) for shot in self.shots]
         return {name: torch.tensor([row[name] for row in rows]) for name in rows[0]}
 
 
 def render_readout_data(seeds: Iterable[int], config: WorldConfig, *, frames: int = 5) -> ReadoutData:
-    """Render all shots of these stories; a few frames per shot are as informative as many."""
+    """Render all shots of these stories, with a few frames per shot, which are as informative as many."""
     config = replace(config, frames=frames)
-    # all looks, because the read-out is asked about held-out ones too; no twins, because its labels go by species
+    # all looks, because the read-out must read held-out ones too; no twins, because it has one label per species
     world = replace(config, combinations="all")
     shots = tuple(shot for seed in seeds for shot in make_story(seed, world, twins=False).shots)
     return ReadoutData(pixels_BPHWC=np.stack([render_shot(shot, config).pixels_THWC for shot in shots]), shots=shots)
@@ -76,7 +76,7 @@ def label(shot: WorldShot) -> dict[str, list[int] | int]:
 
 
 def loss(logits: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> Tensor:
-    """Sum over attributes of the mean cross-entropy where there is a label; presence is a logit per species."""
+    """Sum over attributes of the mean cross-entropy of labelled frames; presence is one logit per species."""
     presence = functional.binary_cross_entropy_with_logits(logits["species"][..., 0].float(), labels["species"].float())
     total = presence * len(SPECIES)
     for name, target in labels.items():
@@ -109,7 +109,7 @@ def train_readout(
     seed: int = 0,
     progress: Progress = lambda step, value: None,
 ) -> ReadoutNetwork:
-    """Train a network, new or existing; every dataset contributes the same share of the frames.
+    """Train a new or existing network; every dataset contributes the same share of the frames.
 
     `progress(step, loss)` is called after each step.
     """
@@ -133,7 +133,7 @@ def train_readout(
 
 
 def measure_accuracy(readout: Readout, lessons: ReadoutData) -> dict[str, float]:
-    """The share of clips (of actors, for looks) whose attribute is read right."""
+    """Attribute -> share of clips (for looks: of actors) with the right answer."""
     right: dict[str, list[bool]] = {}
     for shot, reading in zip(lessons.shots, readout.read(lessons.pixels_BPHWC), strict=True):
         for name, hit in _marks(shot, reading):

@@ -24,14 +24,14 @@ class Variant:
 
 
 def by_policy(policies: Sequence[str], budgets: Sequence[float], *, frames: int) -> tuple[Variant, ...]:
-    """Every policy at every budget, named by what differs.
+    """Every policy at every budget, named by the settings that differ.
 
     Raises:
-        ValueError: unknown policy.
+        ValueError: a policy is unknown.
     """
     for policy in policies:
         if policy not in POLICIES:
-            raise ValueError(f'no policy "{policy}"; there are {", ".join(POLICIES)}')
+            raise ValueError(f'unknown policy "{policy}" (expected {", ".join(POLICIES)})')
     return tuple(
         Variant(name=_name(policy, budget, policies, budgets), policy=policy, frames=frames, budget=budget)
         for policy, budget in product(policies, budgets)
@@ -41,18 +41,18 @@ def by_policy(policies: Sequence[str], budgets: Sequence[float], *, frames: int)
 def by_part(selector: Switch, conditioner: Switch, budgets: Sequence[float], *, frames: int) -> tuple[Variant, ...]:
     """Selector and conditioner on or off at one budget (OneStory, Table 2a).
 
-    Without the selector, the latest frames are used instead of the most relevant; without the conditioner, all frames
-    are at the finest level, so that the budget limits their number. At a budget of 1, without both, that is the last
-    frame alone, as in the paper.
+    Without the selector, the latest frames are used instead of the most relevant. Without the conditioner, all frames
+    are at the finest level, so the budget limits their number. At a budget of 1, without both, only the last frame is
+    used, as in the paper.
 
     Raises:
-        ValueError: several budgets, or one that holds no frame of the finest level.
+        ValueError: several budgets, or a budget too small for one frame at the finest level.
     """
     if len(budgets) > 1:
         raise ValueError("selector and conditioner are compared at one budget")
     (budget,) = budgets
     if not all(conditioner) and budget < 1:
-        raise ValueError(f"without conditioner a budget of {budget:g} holds no frame; it must be at least 1")
+        raise ValueError(f"without conditioner the budget must be at least 1, not {budget:g}")
     return tuple(
         Variant(
             name=_PARTS[selects, conditions],
@@ -65,7 +65,7 @@ def by_part(selector: Switch, conditioner: Switch, budgets: Sequence[float], *, 
 
 
 def by_guidance(variants: Sequence[Variant], guidances: Sequence[float]) -> tuple[Variant, ...]:
-    """Every variant at every scale of memory guidance, named by what differs."""
+    """Every variant at every scale of memory guidance, named by the settings that differ."""
     if len(guidances) == 1:
         return tuple(replace(variant, guidance=guidances[0]) for variant in variants)
     return tuple(

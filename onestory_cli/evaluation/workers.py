@@ -40,14 +40,14 @@ def worker_pool(spec: ModelSpec, device: str, workers: int) -> Iterator[Generate
     theirs, ours = context.Pipe(duplex=False)
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(spec, shares, theirs)) as pool:
         try:
-            yield lambda groups: _hear(pool, groups)
+            yield lambda groups: _view_groups(pool, groups)
         except BaseException:
-            ours.close()  # groups take minutes, and their results are not needed any more
+            ours.close()  # stop the workers: their groups can take minutes, and the results are no longer needed
             raise
 
 
-def _hear(pool: ProcessPoolExecutor, groups: Sequence[FilmGroup]) -> Iterator[SeenFilms]:
-    """Views of the groups, in order.
+def _view_groups(pool: ProcessPoolExecutor, groups: Sequence[FilmGroup]) -> Iterator[SeenFilms]:
+    """Yield the views of the groups, in order.
 
     Raises:
         OnestoryError: U607 if a worker was killed.
@@ -62,7 +62,7 @@ def _hear(pool: ProcessPoolExecutor, groups: Sequence[FilmGroup]) -> Iterator[Se
 def _start(spec: ModelSpec, shares: SimpleQueue[WorkerShare], alive: Connection) -> None:
     """Worker initializer. The worker exits when its parent dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all processes; the parent stops the workers
-    threading.Thread(target=_leave, args=(alive,), daemon=True).start()
+    threading.Thread(target=_exit_with_parent, args=(alive,), daemon=True).start()
     share = shares.get()
     split_threads(share)
     _load.append(
@@ -70,7 +70,7 @@ def _start(spec: ModelSpec, shares: SimpleQueue[WorkerShare], alive: Connection)
     )  # loading errors are raised for the group
 
 
-def _leave(alive: Connection) -> None:
+def _exit_with_parent(alive: Connection) -> None:
     """Exit when the other end of the pipe is closed, which also happens when its owner dies."""
     alive.poll(None)
     os._exit(1)

@@ -1,4 +1,4 @@
-"""The part of the storyworld that a model knows."""
+"""The part of the storyworld that a model was trained on."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from onestory_cli.storyworld.world import WorldConfig
 
 
 def world_of(spec: ModelSpec) -> WorldConfig:
-    """The part of the storyworld whose words the model knows, at its size and length.
+    """The part of the storyworld that the model has words for, at its frame size and shot length.
 
     Raises:
-        ValueError: the model knows too few words for a story.
+        ValueError: the model has too few words for a story.
     """
     known = set(vocabulary.WORDS if spec.words is None else spec.words)
     settings = vocabulary.SETTINGS.items()

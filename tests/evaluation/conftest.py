@@ -1,4 +1,4 @@
-"""A model of the real classes with random weights, small enough to make films in a second, and the true read-out."""
+"""A small model of the real classes with random weights, which renders films in a second, and the real read-out."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def model() -> LoadedModel:
 
 @pytest.fixture
 def lively(model: LoadedModel) -> Iterator[LoadedModel]:
-    """The model with a last layer that is not zero, as it is in weights that have not learned."""
+    """The model with a last layer that is not zero, which untrained weights have."""
     last = model.transformer.proj_out.weight
     before = last.clone()
     torch.nn.init.normal_(last)
@@ -68,7 +68,7 @@ def readout() -> Readout:
 
 
 def perfect(shot: WorldShot) -> Reading:
-    """What an eye that never errs reads in a shot; absent species look like nothing in the world."""
+    """The reading of a perfect read-out; absent species have a look that does not occur in the world."""
     looks = {species: CharacterLook(species=species, colour=list(COLOURS)[-1]) for species in SPECIES}
     looks |= {actor.look.species: actor.look for actor in shot.actors}
     return Reading(
@@ -85,7 +85,7 @@ DRAWING = Drawing(energy_R=np.ones(2, np.float32), features_RD=np.ones((2, 2), n
 
 
 def viewed(shot: WorldShot, *, motion: float = 0.0) -> View:
-    """What an eye that never errs sees in a shot: equal looks and places have equal embeddings, others right angles."""
+    """The view of a perfect read-out: equal looks and places have equal embeddings, others are orthogonal."""
     return View(
         reading=perfect(shot),
         characters={actor.look.species: _axis(repr(actor.look)) for actor in shot.actors},

@@ -29,24 +29,24 @@ def folder(model: LoadedModel, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def measured(folder: Path, file: Path, *options: str) -> tuple[str, dict]:
-    """What is written to stdout and to a file."""
+    """What `evaluate` writes to stdout and to a file."""
     code, out, err = onestory("evaluate", str(folder), "--stories", "3", "--steps", "1", "--out", str(file), *options)
     assert code is ExitCode.DONE, err
     return out, json.loads(file.read_text())
 
 
-def test_measures_a_model_folder(folder: Path, tmp_path: Path) -> None:
+def test_evaluate_measures_a_model_folder(folder: Path, tmp_path: Path) -> None:
     out, document = measured(folder, tmp_path / "e.json", "--policies", "adaptive, none", "--markdown")
     assert [item["name"] for item in document["variants"]] == ["adaptive", "none"]
     assert document["provenance"]["conduct"]["schedule"]["steps"] == 1
     assert len(document["provenance"]["fingerprint"]) == 16
     assert str(folder) not in json.dumps(document["provenance"])
     assert out.startswith("| % | n | adaptive | none | ceiling | adaptive - none |")
-    assert "The read-out itself is right in: species" in out
+    assert "Accuracy of the read-out itself: species" in out
 
 
 @pytest.mark.slow
-def test_the_first_story_and_the_number_of_noise_seeds_are_recorded(folder: Path, tmp_path: Path) -> None:
+def test_first_story_and_number_of_noise_seeds_are_recorded(folder: Path, tmp_path: Path) -> None:
     options = ("--policies", "none", "--first", "2000000", "--noise-seeds", "2")
     _, test_set = measured(folder, tmp_path / "e.json", *options)
     _, development = measured(folder, tmp_path / "d.json", "--policies", "none")
@@ -57,7 +57,7 @@ def test_the_first_story_and_the_number_of_noise_seeds_are_recorded(folder: Path
 
 
 @pytest.mark.slow
-def test_a_result_against_itself_differs_in_nothing(folder: Path, tmp_path: Path) -> None:
+def test_result_compared_with_itself_has_no_differences(folder: Path, tmp_path: Path) -> None:
     first = ("--policies", "adaptive", "--suite", "patterns")
     measured(folder, tmp_path / "a.json", *first)
     out, _ = measured(folder, tmp_path / "b.json", *first, "--against", str(tmp_path / "a.json"), "--json")
@@ -70,7 +70,7 @@ def test_a_result_against_itself_differs_in_nothing(folder: Path, tmp_path: Path
 
 
 @pytest.mark.slow
-def test_two_workers_find_what_one_finds(folder: Path, tmp_path: Path) -> None:
+def test_two_workers_give_the_result_of_one(folder: Path, tmp_path: Path) -> None:
     first = ("--policies", "adaptive")
     measured(folder, tmp_path / "a.json", *first)
     _, document = measured(folder, tmp_path / "b.json", *first, "--workers", "2", "--against", str(tmp_path / "a.json"))
@@ -79,7 +79,7 @@ def test_two_workers_find_what_one_finds(folder: Path, tmp_path: Path) -> None:
     assert document["tallies"] == json.loads((tmp_path / "a.json").read_text())["tallies"]
 
 
-def test_what_cannot_be_compared_is_refused_before_anything_is_made(folder: Path, tmp_path: Path) -> None:
+def test_incomparable_result_is_rejected_before_generation(folder: Path, tmp_path: Path) -> None:
     measured(folder, tmp_path / "a.json", "--policies", "adaptive")
     options = ("--suite", "length", "--stories", "100", "--against", str(tmp_path / "a.json"))
     code, out, err = onestory("evaluate", str(folder), *options)
@@ -88,10 +88,10 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_made(folder: Path
     assert 'suite "stories"' in err
 
 
-def test_a_result_that_cannot_be_written_is_shown(
+def test_result_that_cannot_be_written_is_printed(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The folder was there when the work began."""
+    """The folder existed when the command started."""
     place, before = tmp_path / "results", benchmarking.EvaluationOutput.of
     place.mkdir()
     monkeypatch.setattr(benchmarking.EvaluationOutput, "of", lambda *result: (place.rmdir(), before(*result))[1])
@@ -103,7 +103,7 @@ def test_a_result_that_cannot_be_written_is_shown(
 
 
 @pytest.mark.parametrize("policy", ["adaptive", "none"])
-def test_a_base_without_a_memory_adapter_is_refused_before_it_loads(policy: str) -> None:
+def test_base_without_memory_adapter_is_rejected_before_loading(policy: str) -> None:
     code, out, err = onestory("evaluate", "wan2.1-t2v-1.3b", "--policies", policy)
     assert (code, out) == (ExitCode.USAGE, "")
     assert 'model "wan2.1-t2v-1.3b" has no memory adapter' in err
@@ -118,7 +118,7 @@ def test_budgets_and_parts_are_columns(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_guidances_of_the_memory_are_columns_and_make_other_films(folder: Path, tmp_path: Path) -> None:
+def test_memory_guidance_scales_are_columns_and_change_films(folder: Path, tmp_path: Path) -> None:
     _, document = measured(folder, tmp_path / "e.json", "--memory-guidance", "0,3")
     assert list(document["tallies"]) == ["guidance 0", "guidance 3"]
     assert [item["guidance"] for item in document["variants"]] == [0.0, 3.0]
@@ -128,7 +128,7 @@ def test_guidances_of_the_memory_are_columns_and_make_other_films(folder: Path, 
     ("options", "message"),
     [
         (("--memory-guidance", "1,-2"), "at least 0"),
-        (("--policies", "adaptive,best"), 'no policy "best"'),
+        (("--policies", "adaptive,best"), 'unknown policy "best"'),
         (("--budgets", "1,little"), "little"),
         (("--budgets", "1,-2"), "above 0"),
         (("--selector", "maybe"), 'use "on", "off" or "on,off"'),
@@ -138,14 +138,14 @@ def test_guidances_of_the_memory_are_columns_and_make_other_films(folder: Path, 
         (("--first", "999999"), "1000000"),
     ],
 )
-def test_what_cannot_be_measured_is_a_usage_error_before_anything_loads(options: tuple[str, ...], message: str) -> None:
+def test_invalid_options_are_usage_errors_before_loading(options: tuple[str, ...], message: str) -> None:
     code, out, err = onestory("evaluate", "storyworld", *options)
     assert (code, out) == (ExitCode.USAGE, "")
     assert message in err
 
 
 @pytest.mark.parametrize("path", ["nowhere/evaluation.json", "/", ""])
-def test_a_path_that_cannot_be_written_is_reported_before_anything_loads(path: str) -> None:
+def test_unwritable_path_is_reported_before_loading(path: str) -> None:
     code, out, err = onestory("evaluate", "storyworld", "--out", path)
     assert (code, out) == (ExitCode.MACHINE, "")
     assert "error[U608]" in err

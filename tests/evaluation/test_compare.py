@@ -1,4 +1,4 @@
-"""Two results against each other: paired by story, honest about what they do not share."""
+"""Comparison of two results: paired by story, with the settings that differ."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROW = "later: colour"
 
 
 def result(films: dict[str, list[float]], *, name: str = "adaptive", steps: int = 12) -> BenchmarkResult:
-    """One variant and one row, with the answers of every film."""
+    """A result with one variant and one row, with the answers of every film."""
     item = tally(list(films.values()))
     return BenchmarkResult(
         model="tiny",
@@ -41,7 +41,7 @@ def written(item: BenchmarkResult, path: Path) -> Path:
     return path
 
 
-def test_only_shared_stories_count_and_they_are_paired(tmp_path: Path) -> None:
+def test_only_shared_stories_are_compared_and_paired(tmp_path: Path) -> None:
     then = result({"a": [0.0], "b": [1.0, 0.0], "gone": [1.0] * 9})
     now = result({"new": [0.0] * 9, "b": [1.0, 1.0], "a": [1.0]})
     comparison = compare_results(now, read_other(written(then, tmp_path / "then.json")))
@@ -52,27 +52,27 @@ def test_only_shared_stories_count_and_they_are_paired(tmp_path: Path) -> None:
     assert words(change, signed=True) == "+67"
 
 
-def test_a_rounded_zero_has_no_sign() -> None:
+def test_rounded_zero_has_no_sign() -> None:
     tiny = Estimate(percent=-0.04, low=-0.4, high=0.04, n=3)
     assert words(tiny, signed=True) == "+0 (+0 to +0)"
     assert words(tiny, digits=1, signed=True) == "+0.0 (-0.4 to +0.0)"
 
 
-def test_single_columns_are_compared_whatever_they_are_called(tmp_path: Path) -> None:
+def test_single_columns_are_compared_regardless_of_their_names(tmp_path: Path) -> None:
     films = {"a": [1.0], "b": [0.0]}
     then = read_other(written(result(films, name="recent"), tmp_path / "then.json"))
     comparison = compare_results(result(films), then)
     assert list(comparison.shares) == ["adaptive, this", "recent, that"]
 
 
-def test_other_settings_are_told(tmp_path: Path) -> None:
+def test_different_settings_are_reported(tmp_path: Path) -> None:
     films = {"a": [1.0], "b": [0.0]}
     comparison = compare_results(result(films), read_other(written(result(films, steps=24), tmp_path / "then.json")))
     assert comparison.unequal == ("steps",)
-    assert comparison.note().endswith("paired over 2 stories; different steps")
+    assert comparison.note().endswith("paired over 2 stories; different settings: steps")
 
 
-def test_another_memory_is_told_and_a_guidance_that_no_column_has_is_not(tmp_path: Path) -> None:
+def test_different_memory_settings_are_reported(tmp_path: Path) -> None:
     now = result({"a": [1.0], "b": [0.0]})
     (variant,) = now.variants
     settings = replace(now, provenance={**now.provenance, "conduct": {"schedule": {"steps": 12, "memory_guidance": 9}}})
@@ -86,14 +86,14 @@ def test_another_memory_is_told_and_a_guidance_that_no_column_has_is_not(tmp_pat
     assert unequal(policy="recent", name="adaptive") == ("policy",)
 
 
-def test_columns_that_remember_nothing_do_so_with_any_budget(tmp_path: Path) -> None:
+def test_policy_none_is_equal_at_any_budget(tmp_path: Path) -> None:
     now = result({"a": [1.0], "b": [0.0]}, name="none")
     now = replace(now, variants=(replace(now.variants[0], policy="none"),))
     then = replace(now, variants=(replace(now.variants[0], budget=4.0),))
     assert compare_results(now, read_other(written(then, tmp_path / "then.json"))).unequal == ()
 
 
-def test_results_with_too_little_in_common_are_refused(tmp_path: Path) -> None:
+def test_results_with_too_little_in_common_are_rejected(tmp_path: Path) -> None:
     now = result({"a": [1.0], "b": [0.0]})
     (variant,) = now.variants
     others = (
@@ -111,7 +111,7 @@ def test_results_with_too_little_in_common_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": "onestory.plan.v1"}', f'{{"schema": "{SCHEMA}"}}'])
-def test_what_is_no_result_is_refused(tmp_path: Path, text: str) -> None:
+def test_file_that_is_not_a_result_is_rejected(tmp_path: Path, text: str) -> None:
     path = tmp_path / "other.json"
     path.write_text(text)
     with pytest.raises(OnestoryError) as caught:
@@ -125,15 +125,13 @@ def test_what_is_no_result_is_refused(tmp_path: Path, text: str) -> None:
     [
         ({"tallies": []}, "[] is not of type 'object'"),
         ({"tallies": {"adaptive": {ROW: {"asked": [1, 1]}}}}, "'right' is a required property"),
-        ({"films": ["a", "b", "c"]}, "it lists 3 films, but has other numbers"),
+        ({"films": ["a", "b", "c"]}, "it lists 3 films, but the numbers"),
         ({"variants": []}, "there is no variant named adaptive"),
-        ({"benchmark": "videos"}, "a result of a film, not of a model"),
+        ({"benchmark": "videos"}, "it is the result of a film"),
         ({"schema": "onestory.evaluation.v2"}, "'onestory.evaluation.v1' was expected"),
     ],
 )
-def test_a_result_that_is_not_whole_is_refused_before_films_are_made(
-    tmp_path: Path, change: dict[str, object], said: str
-) -> None:
+def test_incomplete_result_is_rejected_before_generation(tmp_path: Path, change: dict[str, object], said: str) -> None:
     path = tmp_path / "other.json"
     path.write_text(json.dumps({**result({"a": [1.0], "b": [0.0]}).document(), **change}))
     with pytest.raises(OnestoryError) as caught:
@@ -142,6 +140,6 @@ def test_a_result_that_is_not_whole_is_refused_before_films_are_made(
     assert said in str(caught.value)
 
 
-def test_no_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OnestoryError, match="cannot be compared"):
+def test_missing_file_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(OnestoryError, match="is not a result of a model"):
         read_other(tmp_path / "nothing.json")

@@ -1,4 +1,4 @@
-"""The measures of films that are perfect, and of films in which one thing went wrong."""
+"""The measures of perfect films, and of films with one fault."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def measured(seen: Sequence[View]) -> dict[str, list[float]]:
     return rows
 
 
-def test_a_perfect_film_is_consistent_and_aligned() -> None:
+def test_perfect_film_is_consistent_and_aligned() -> None:
     rows = measured(views())
     assert set(rows) == set(MEASURES)
     for row in (CHARACTER, ENVIRONMENT, ALIGNMENT, FOUND, DRIFT_CHARACTER):
@@ -50,7 +50,7 @@ def test_a_perfect_film_is_consistent_and_aligned() -> None:
     assert set(rows[DRIFT_COLOUR]) == {0.0}
 
 
-def test_another_face_at_the_return_is_inconsistent() -> None:
+def test_changed_look_at_the_return_is_inconsistent() -> None:
     seen = views()
     seen[3] = replace(seen[3], characters={SPECIES: -seen[3].characters[SPECIES]})
     rows = measured(seen)
@@ -59,7 +59,7 @@ def test_another_face_at_the_return_is_inconsistent() -> None:
     assert set(rows[ENVIRONMENT]) == {1.0}
 
 
-def test_who_is_not_found_is_left_out_and_counted() -> None:
+def test_missing_character_is_left_out_and_counted() -> None:
     seen = views()
     seen[3] = replace(seen[3], characters={})
     rows = measured(seen)
@@ -68,8 +68,8 @@ def test_who_is_not_found_is_left_out_and_counted() -> None:
 
 
 @pytest.mark.parametrize(("fault", "part"), [("nobody", 2 / 3), ("a stranger", 2 / 3), ("elsewhere", 2 / 3)])
-def test_alignment_is_the_part_of_what_the_caption_says(fault: str, part: float) -> None:
-    reading = viewed(STORY.shots[3]).reading  # says: the same character, nobody else, the same place
+def test_alignment_is_the_confirmed_share_of_the_caption(fault: str, part: float) -> None:
+    reading = viewed(STORY.shots[3]).reading  # its caption: the same character, no other, the same place
     stranger = next(name for name in WORLD.species if name != SPECIES)
     changed = {
         "nobody": replace(reading, present=dict.fromkeys(reading.present, 0.0)),
@@ -81,7 +81,7 @@ def test_alignment_is_the_part_of_what_the_caption_says(fault: str, part: float)
     assert dict(measures_at(STORY, 3, seen))[ALIGNMENT] == pytest.approx(part)
 
 
-def test_dynamic_is_what_moves_and_a_shot_of_nobody_has_no_subject() -> None:
+def test_dynamic_degree_is_motion_and_empty_shot_has_no_subject() -> None:
     moving = dict(measures_at(STORY, 0, [replace(view, motion=0.6) for view in views()]))
     still = dict(measures_at(STORY, 0, views()))
     assert (moving[DYNAMIC], still[DYNAMIC]) == (True, False)
@@ -89,7 +89,7 @@ def test_dynamic_is_what_moves_and_a_shot_of_nobody_has_no_subject() -> None:
     assert SUBJECT not in dict(measures_at(STORY, 0, [empty, *views()[1:]]))
 
 
-def test_a_shift_of_colour_is_seen_at_the_return() -> None:
+def test_colour_shift_is_measured_at_the_return() -> None:
     seen = views()
     seen[3] = replace(seen[3], colour=(0.7, 0.5, 0.5))
     assert max(measured(seen)[DRIFT_COLOUR]) == pytest.approx(0.2 / 3)

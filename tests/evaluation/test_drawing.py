@@ -1,4 +1,4 @@
-"""Drawing quality: what gets worse when frames are blurred, shifted in colour, or start badly."""
+"""Drawing quality: blur, colour shift and bad first frames lower it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_sharpness_falls_with_blur(readout: Readout, clips: list[Pixels]) -> Non
         assert values[0] > 1.3 * values[1] > 1.5 * values[2] > 0
 
 
-def test_a_bad_first_frame_shows_in_its_own_rows(readout: Readout, clips: list[Pixels]) -> None:
+def test_bad_first_frame_changes_only_its_own_rows(readout: Readout, clips: list[Pixels]) -> None:
     for clip in clips[:6]:
         true = drawing_of(readout, clip)
         rows = dict(drawn_at(drawing_of(readout, blurred(clip, 2, frames=1)), true))
@@ -66,7 +66,7 @@ def test_a_bad_first_frame_shows_in_its_own_rows(readout: Readout, clips: list[P
         assert rows[FIRST_LIKENESS] < dict(drawn_at(true, true))[FIRST_LIKENESS]
 
 
-def test_a_single_frame_has_nothing_to_be_like(readout: Readout, clips: list[Pixels]) -> None:
+def test_single_frame_has_no_first_frame_rows(readout: Readout, clips: list[Pixels]) -> None:
     drawing = drawing_of(readout, clips[0][:1])
     assert FIRST_LIKENESS not in dict(drawn_at(drawing, drawing))
 
@@ -93,7 +93,7 @@ def test_frechet_distance_grows_with_blur(readout: Readout, clips: list[Pixels])
     assert 0 < distances[1] < distances[2]
 
 
-def test_drawings_are_taken_of_the_frames_that_are_read(readout: Readout, clips: list[Pixels]) -> None:
+def test_drawings_are_of_the_read_frames(readout: Readout, clips: list[Pixels]) -> None:
     long = np.repeat(clips[0], 4, axis=0)[:17]
     drawing = drawing_of(readout, long)
     assert drawing.energy_R.shape == (5,)

@@ -1,4 +1,4 @@
-"""The embeddings on frames of the true renderer: alike where the story says so, else not."""
+"""Embeddings of true frames: similar exactly where the story says so."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _pixels(story: WorldStory) -> np.ndarray:
     return np.stack([render_shot(shot, WORLD).pixels_THWC for shot in story.shots])
 
 
-def test_a_character_is_more_like_itself_than_like_another_of_its_species(films: list[list[View]]) -> None:
+def test_character_is_closer_to_itself_than_to_another_of_its_species(films: list[list[View]]) -> None:
     tracks = [
         (story.shots[0].actors[0].look, [view.characters[story.shots[0].actors[0].look.species] for view in film])
         for story, film in zip(STORIES, films, strict=True)
@@ -44,7 +44,7 @@ def test_a_character_is_more_like_itself_than_like_another_of_its_species(films:
     assert np.mean(strangers) < np.mean(same) - 0.2
 
 
-def test_places_are_alike_where_they_are_the_same(films: list[list[View]]) -> None:
+def test_same_place_is_closer_than_another(films: list[list[View]]) -> None:
     same, other = [], []
     for story, film in zip(STORIES, films, strict=True):
         for one in range(6):
@@ -54,14 +54,14 @@ def test_places_are_alike_where_they_are_the_same(films: list[list[View]]) -> No
     assert np.mean(same) > np.mean(other) + 0.1
 
 
-def test_embeddings_have_unit_length_and_the_likeness_to_itself_is_one(films: list[list[View]]) -> None:
+def test_embeddings_have_unit_length(films: list[list[View]]) -> None:
     for view in films[0]:
         assert view.characters
         for embedding in (view.place, *view.characters.values()):
             assert likeness(embedding, embedding) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_frozen_clip_is_steady_and_does_not_move(readout: Readout) -> None:
+def test_frozen_clip_is_consistent_and_has_no_motion(readout: Readout) -> None:
     clip = _pixels(STORIES[0])[:1]
     frozen = np.repeat(clip[:, :1], 5, axis=1)
     (view,) = readout.view(frozen)
@@ -69,7 +69,7 @@ def test_a_frozen_clip_is_steady_and_does_not_move(readout: Readout) -> None:
     assert (view.subject, view.background) == (pytest.approx(1, abs=1e-5), pytest.approx(1, abs=1e-5))
 
 
-def test_motion_tells_a_walk_from_standing(readout: Readout, films: list[list[View]]) -> None:
+def test_motion_distinguishes_walking_from_standing(readout: Readout, films: list[list[View]]) -> None:
     by_action = {"stands": [], "walks": []}
     for story, film in zip(STORIES, films, strict=True):
         for shot, view in zip(story.shots, film, strict=True):

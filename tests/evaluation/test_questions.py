@@ -1,4 +1,4 @@
-"""Which questions a story asks, and that answers count as right or wrong where they should."""
+"""The questions of a story, and right and wrong answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def read(story: WorldStory) -> list[Reading]:
     return [perfect(shot) for shot in story.shots]
 
 
-def test_a_perfect_film_is_right_in_every_row_and_together_stories_ask_all() -> None:
+def test_perfect_film_is_right_in_every_row() -> None:
     found = [
         answer
         for seed in range(40)
@@ -27,7 +27,7 @@ def test_a_perfect_film_is_right_in_every_row_and_together_stories_ask_all() -> 
     assert not set(ROWS) - {row for row, _ in found} - {f"{ABSENT_3}: {name}" for name in ("accessory colour",)}
 
 
-def test_a_gap_counts_the_shots_without_the_character() -> None:
+def test_absence_counts_shots_without_the_character() -> None:
     story = gap_story(3, WORLD, gap=3)
     (last,) = appearances(story, 4)
     assert (last.named, last.first, last.absence) == (False, 0, 3)
@@ -35,7 +35,7 @@ def test_a_gap_counts_the_shots_without_the_character() -> None:
     assert asked[f"{ABSENT_3}: colour"] == 1
 
 
-def test_a_wrong_colour_is_wrong_for_the_story_and_right_for_its_own_first_shot() -> None:
+def test_wrong_colour_is_wrong_for_the_story_but_consistent_with_first_shot() -> None:
     story = gap_story(3, WORLD, gap=1)
     look = story.shots[0].actors[0].look
     wrong = CharacterLook(species=look.species, colour="orange")
@@ -47,7 +47,7 @@ def test_a_wrong_colour_is_wrong_for_the_story_and_right_for_its_own_first_shot(
     assert marks[f"{OWN}: colour"]
 
 
-def test_an_absent_species_spoils_all_looks_but_not_the_colour() -> None:
+def test_absent_species_fails_all_looks_but_not_colour() -> None:
     story = make_story(0, WORLD)
     readings = [replace(item, present=dict.fromkeys(item.present, 0.0)) for item in read(story)]
     marks = Counter(answers(story, readings))
@@ -55,7 +55,7 @@ def test_an_absent_species_spoils_all_looks_but_not_the_colour() -> None:
     assert marks[f"{FIRST}: colour", False] == 0
 
 
-def test_two_characters_need_both() -> None:
+def test_pair_needs_both_characters() -> None:
     story, index = next(
         (story, index)
         for story in (make_story(seed, WORLD, pattern="composition") for seed in range(20))
@@ -69,7 +69,7 @@ def test_two_characters_need_both() -> None:
     assert (f"{PAIR}: both colours", False) in set(answers(story, readings))
 
 
-def test_details_are_those_of_the_first_made_shot_of_the_place() -> None:
+def test_details_are_compared_with_first_generated_shot_of_the_place() -> None:
     story = next(
         story
         for story in (make_story(seed, WORLD) for seed in range(20))

@@ -1,4 +1,4 @@
-"""The committed read-out on frames of the true renderer, and its file."""
+"""The committed read-out on true frames, and its file."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ def lessons() -> ReadoutData:
     return render_readout_data(UNSEEN, world)
 
 
-def test_reads_true_frames(readout: Readout, lessons: ReadoutData) -> None:
+def test_readout_reads_true_frames(readout: Readout, lessons: ReadoutData) -> None:
     shares = measure_accuracy(readout, lessons)
     wanted = {"species": 0.95, "colour": 0.95, "setting": 0.97, "accessory": 0.93, "accessory_colour": 0.9}
     assert {name: shares[name] for name, least in wanted.items() if shares[name] < least} == {}
 
 
-def test_says_how_well_it_reads(readout: Readout) -> None:
+def test_readout_states_its_accuracy(readout: Readout) -> None:
     assert {"true", "decoded"} <= set(readout.accuracy)
     assert readout.accuracy["decoded"]["colour"] > 0.9
     assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) < 2_000_000
 
 
-def test_reads_larger_and_fewer_frames(readout: Readout, lessons: ReadoutData) -> None:
+def test_readout_reads_larger_and_fewer_frames(readout: Readout, lessons: ReadoutData) -> None:
     clips = lessons.pixels_BPHWC[:6, :1]
     larger = np.repeat(np.repeat(clips, 2, axis=2), 2, axis=3)
     assert [item.setting for item in readout.read(larger)] == [item.setting for item in readout.read(clips)]
 
 
-def test_batches_do_not_matter(readout: Readout, lessons: ReadoutData) -> None:
+def test_batch_size_does_not_change_readings(readout: Readout, lessons: ReadoutData) -> None:
     clips = lessons.pixels_BPHWC[:5]
     assert [item.looks for item in readout.read(clips, batch=2)] == [item.looks for item in readout.read(clips)]
 
 
-def test_saved_and_loaded_it_reads_the_same(readout: Readout, lessons: ReadoutData, tmp_path: Path) -> None:
+def test_saved_readout_gives_the_same_readings(readout: Readout, lessons: ReadoutData, tmp_path: Path) -> None:
     readout.save(tmp_path)
     again = load_readout(tmp_path)
     assert again.accuracy == readout.accuracy
     assert again.read(lessons.pixels_BPHWC[:3]) == readout.read(lessons.pixels_BPHWC[:3])
 
 
-def test_another_world_is_refused(readout: Readout, tmp_path: Path) -> None:
+def test_readout_of_another_vocabulary_is_rejected(readout: Readout, tmp_path: Path) -> None:
     readout.save(tmp_path)
     card = json.loads((tmp_path / "readout.json").read_text())
     card["vocabulary"]["species"].remove("fox")

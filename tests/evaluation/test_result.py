@@ -1,4 +1,4 @@
-"""The table of a benchmark: every line says over how many questions it is."""
+"""The table of a benchmark: every line states the number of questions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def estimate(n: int) -> Estimate:
     return Estimate(percent=50.0, low=40.0, high=60.0, n=n)
 
 
-def test_a_row_whose_columns_have_other_questions_tells_the_least_and_the_most() -> None:
+def test_number_of_questions_is_a_range_if_columns_differ() -> None:
     counts = {"adaptive": 240, "recent": 212, "ceiling": 260}
     left_out, same = f"stories, {MEASURES[0]}", "later: colour"
     shares = {name: {left_out: estimate(n), same: estimate(300)} for name, n in counts.items()}

@@ -1,4 +1,4 @@
-"""Films that a model with random weights makes: in what groups, and what each depends on."""
+"""Films of a model with random weights: their groups, and the settings they depend on."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def seen(model: LoadedModel, readout: Readout, variant: Variant, suite: Benchmar
     return generate_films(here, suite, variant, conduct, lambda *_: None)
 
 
-def test_guidance_of_the_memory_changes_what_remembers_and_nothing_else(lively: LoadedModel, readout: Readout) -> None:
+def test_memory_guidance_changes_only_shots_with_memory(lively: LoadedModel, readout: Readout) -> None:
     plain, guided = (
         seen(lively, readout, replace(ADAPTIVE, guidance=guidance), STORIES, CONDUCT).views for guidance in (0.0, 3.0)
     )
     for (first, second, *_), (same, other, *_) in zip(plain, guided, strict=True):
-        assert np.array_equal(first.place, same.place)  # the first shot remembers nothing
+        assert np.array_equal(first.place, same.place)  # the first shot has no memory
         assert not np.array_equal(second.place, other.place)
 
 
-def test_films_do_not_depend_on_their_batch(model: LoadedModel, readout: Readout) -> None:
+def test_films_do_not_depend_on_the_batch(model: LoadedModel, readout: Readout) -> None:
     suite = replace(STORIES, films=STORIES.films[:2])
 
     def readings(batch: int) -> list[list[object]]:
@@ -55,7 +55,7 @@ def test_films_do_not_depend_on_their_batch(model: LoadedModel, readout: Readout
         (1, 2, [1, 1, 1]),
     ],
 )
-def test_every_worker_has_its_part_of_the_films(batch: int, workers: int, sizes: list[int]) -> None:
+def test_workers_get_equal_parts_of_the_films(batch: int, workers: int, sizes: list[int]) -> None:
     groups = split_into_groups(STORIES, ADAPTIVE, replace(CONDUCT, batch=batch, workers=workers))
     assert [len(group.films) for group in groups] == sizes
     assert [film for group in groups for film in group.films] == list(STORIES.films)

@@ -16,7 +16,7 @@ from onestory_cli.training.build import save_model
 from tests.evaluation.conftest import WORLD
 
 
-def test_the_estimated_time_covers_generated_films_only(model: LoadedModel, tmp_path: Path) -> None:
+def test_estimated_time_covers_generated_films_only(model: LoadedModel, tmp_path: Path) -> None:
     """True films are rendered at the end, when no film is left to generate."""
     save_model(model, tmp_path / "model")
     events: list[Event] = []
@@ -24,5 +24,5 @@ def test_the_estimated_time_covers_generated_films_only(model: LoadedModel, tmp_
     spec = find(str(tmp_path / "model"))
     conduct = Conduct(schedule=DenoiseConfig.of_model(spec, steps=1))
     measure(spec, WORLD, suite=suite, variants=variants, conduct=conduct, device="cpu", emit=events.append)
-    told = [(item.what, item.done) for item in events if isinstance(item, DataPrepared)]
-    assert told == [("about 0 min left; films, none", 2), ("films, ceiling", 1), ("films, ceiling", 2)]
+    progress = [(item.what, item.done) for item in events if isinstance(item, DataPrepared)]
+    assert progress == [("about 0 min left; films, none", 2), ("films, ceiling", 1), ("films, ceiling", 2)]

@@ -1,4 +1,4 @@
-"""The benchmark on a model with random weights: complete, paired, reproducible, and no better than chance."""
+"""The benchmark on a model with random weights: complete, paired, reproducible, and at chance level."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def result(model: LoadedModel, readout: Readout) -> BenchmarkResult:
     return evaluate(model, readout, suite=STORIES, variants=(ADAPTIVE, NONE), conduct=CONDUCT, world=WORLD)
 
 
-def test_random_weights_know_nothing(result: BenchmarkResult) -> None:
+def test_random_weights_are_at_chance_level(result: BenchmarkResult) -> None:
     row = result.rows["adaptive"][f"{LATER}: all looks"]
     assert row.n > 0
     assert row.percent <= 25
 
 
-def test_every_column_asks_the_same_questions(result: BenchmarkResult) -> None:
+def test_every_column_has_the_same_questions(result: BenchmarkResult) -> None:
     assert list(result.rows) == ["adaptive", "none", CEILING]
     asked = [row for row in ROWS if row in result.rows["adaptive"]]
     assert len(asked) > 20
@@ -49,8 +49,8 @@ def test_every_column_asks_the_same_questions(result: BenchmarkResult) -> None:
 
 
 @pytest.mark.slow
-def test_noise_seeds_ask_every_story_again(lively: LoadedModel, readout: Readout, result: BenchmarkResult) -> None:
-    """The answers over two noise seeds are those of two results with one seed each."""
+def test_noise_seeds_repeat_every_story(lively: LoadedModel, readout: Readout, result: BenchmarkResult) -> None:
+    """The answers over two noise seeds equal those of two results with one seed each."""
 
     def made(**fields: int) -> BenchmarkResult:
         conduct = replace(CONDUCT, **fields)
@@ -64,21 +64,21 @@ def test_noise_seeds_ask_every_story_again(lively: LoadedModel, readout: Readout
     assert first.tallies["none"]["sharpness"].right_Z.tolist() != second.tallies["none"]["sharpness"].right_Z.tolist()
 
 
-def test_drawing_is_measured_against_the_true_frames(result: BenchmarkResult) -> None:
-    """Random weights draw noise or nothing; the ceiling has passed the random VAE."""
+def test_drawing_is_compared_with_true_frames(result: BenchmarkResult) -> None:
+    """Random weights draw noise or nothing; the ceiling went through the random VAE."""
     assert list(result.frechet) == ["adaptive", "none", CEILING]
     assert min(result.frechet.values()) > 0
     assert result.rows[CEILING]["sharpness"].n == 3 * 6
 
 
-def test_a_baseline_without_its_own_weights_is_noted(result: BenchmarkResult) -> None:
+def test_baseline_without_its_own_weights_has_a_note(result: BenchmarkResult) -> None:
     (recent,) = by_policy(("recent",), (4.0,), frames=8)
     assert not any("trained to select" in note for note in result.notes())
     noted = replace(result, variants=(*result.variants, recent)).notes()
-    assert any("`recent` runs on weights that were trained to select" in note for note in noted)
+    assert any("`recent` used weights that were trained with the selector" in note for note in noted)
 
 
-def test_the_document_is_json_and_the_tables_agree(result: BenchmarkResult) -> None:
+def test_document_is_json_and_matches_tables(result: BenchmarkResult) -> None:
     document = json.loads(json.dumps(result.document()))
     assert document["schema"] == "onestory.evaluation.v1"
     assert set(document["tallies"]["none"]) == set(document["rows"]["ceiling"])
@@ -88,7 +88,7 @@ def test_the_document_is_json_and_the_tables_agree(result: BenchmarkResult) -> N
     assert len({line.count("|") for line in lines}) == 1
 
 
-def test_a_result_says_how_well_it_reads(result: BenchmarkResult, readout: Readout) -> None:
+def test_result_states_accuracy_of_the_readout(result: BenchmarkResult, readout: Readout) -> None:
     assert result.readout == readout.accuracy["decoded"]
     assert f"colour {result.readout['colour']:.1%}" in result.notes()[-1]
 
@@ -96,9 +96,7 @@ def test_a_result_says_how_well_it_reads(result: BenchmarkResult, readout: Reado
 @pytest.mark.parametrize(
     "suite", [ladder(2, WORLD, gaps=(1, 2)), length(2, WORLD, lengths=(6, 8))], ids=lambda suite: suite.name
 )
-def test_branches_and_long_films_are_measured_as_well(
-    model: LoadedModel, readout: Readout, suite: BenchmarkSuite
-) -> None:
+def test_ladders_and_long_films_are_measured(model: LoadedModel, readout: Readout, suite: BenchmarkSuite) -> None:
     found = evaluate(model, readout, suite=suite, variants=(ADAPTIVE,), conduct=CONDUCT, world=WORLD)
     names = {part.name for film in suite.films for part in film.parts}
     assert {row.split(", ")[0] for row in found.shown} == names
@@ -107,18 +105,18 @@ def test_branches_and_long_films_are_measured_as_well(
 
 
 def remembered(positions_1K: torch.Tensor, shots: Sequence[int]) -> list[tuple[int, int]]:
-    """Bank positions as shots of the story and their latent frames, of which each has two."""
+    """Bank positions as (shot of the story, latent frame); a shot has two latent frames."""
     return [(shots[position // 2], position % 2) for position in positions_1K[0].tolist()]
 
 
-def test_a_return_is_made_as_if_no_other_return_had_been(model: LoadedModel) -> None:
+def test_return_does_not_depend_on_other_returns(model: LoadedModel) -> None:
     (film,) = ladder(1, WORLD, gaps=(1, 2)).films
     captions = [shot.caption for shot in film.story.shots]
     chosen: list[torch.Tensor] = []
     config = RolloutConfig(policy="recent", denoise=CONDUCT.schedule, frames=2, budget=2.0)
     for _ in roll_out(model, [RolloutFilm(captions=captions)], config, visible=film.visible, selections=chosen):
         pass
-    assert chosen[2].tolist() == [[3, 2]]  # of the first shot and one distraction, two latent frames each
+    assert chosen[2].tolist() == [[3, 2]]  # the first shot and one distraction have two latent frames each
     assert chosen[4].tolist() == [[5, 4]]
     kept, chosen_alone = [0, 1, 3, 4], list[torch.Tensor]()
     alone = RolloutFilm(captions=[captions[shot] for shot in kept])
@@ -127,7 +125,7 @@ def test_a_return_is_made_as_if_no_other_return_had_been(model: LoadedModel) -> 
     assert remembered(chosen[4], film.visible[4]) == remembered(chosen_alone[3], kept) == [(3, 1), (3, 0)]
 
 
-def test_the_selector_is_judged_by_the_stories_relevance() -> None:
+def test_selector_is_scored_by_the_relevance_of_the_story() -> None:
     def first_choices(pick: object) -> list[list[list[int]]]:
         rows = []
         for film in STORIES.films:
@@ -140,7 +138,7 @@ def test_the_selector_is_judged_by_the_stories_relevance() -> None:
     assert (good.percent, bad.percent) == (100, 0)
 
 
-def test_the_world_is_what_the_model_has_words_for(model: LoadedModel) -> None:
+def test_world_is_the_part_that_the_model_has_words_for(model: LoadedModel) -> None:
     words = ("a", "the", "fox", "bear", "red", "blue", "hat", "beach", "moon", "city", "at")
     world = world_of(replace(model.spec, words=words))
     assert (world.species, world.colours) == (("fox", "bear"), ("red", "blue"))

@@ -1,4 +1,4 @@
-"""Which films a suite makes, and that perfect films are right in all that is asked of them."""
+"""The films of each suite, and that a perfect film has only right answers."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ def test_every_suite_has_a_name() -> None:
 
 
 @pytest.mark.parametrize("suite", MADE.values(), ids=MADE)
-def test_films_of_a_suite_can_be_made_together(suite: BenchmarkSuite) -> None:
+def test_films_of_a_suite_can_be_batched(suite: BenchmarkSuite) -> None:
     assert len({len(film.story.shots) for film in suite.films}) == 1
     assert len({film.visible for film in suite.films}) == 1
     assert len({film.key for film in suite.films}) == len(suite.films)
 
 
 def asked(film: BenchmarkFilm) -> list[tuple[str, float]]:
-    """All answers of a perfect film."""
+    """All answers about a perfect film."""
     return [*film_answers(film, [viewed(shot) for shot in film.story.shots], [DRAWING] * len(film.story.shots))]
 
 
 @pytest.mark.parametrize("suite", MADE.values(), ids=MADE)
-def test_a_perfect_film_is_right_in_all_that_is_asked(suite: BenchmarkSuite) -> None:
+def test_perfect_film_has_only_right_answers(suite: BenchmarkSuite) -> None:
     answers = [answer for film in suite.films for answer in asked(film)]
     lower = (DYNAMIC, "colour shift since first")
     assert {row for row, value in answers if value != pytest.approx(1) and not row.endswith(lower)} == set()
@@ -59,7 +59,7 @@ def test_a_perfect_film_is_right_in_all_that_is_asked(suite: BenchmarkSuite) -> 
     assert set(suite.rows) - {row for row, _ in answers} <= rare
 
 
-def test_a_ladder_asks_about_returns_alone() -> None:
+def test_ladder_measures_only_returns() -> None:
     film = MADE["ladder"].films[0]
     rows = [row for row, _ in asked(film)]
     assert {row.split(",")[0] for row in rows} == {"gap 1", "gap 2"}
@@ -67,7 +67,7 @@ def test_a_ladder_asks_about_returns_alone() -> None:
     assert not any("first: " in row.replace("own first", "") for row in rows)
 
 
-def test_a_length_is_asked_about_its_last_shots() -> None:
+def test_length_measures_its_last_shots() -> None:
     film = MADE["length"].films[0]
     assert [(part.name, part.asked) for part in film.parts] == [
         ("shots 2 to 6", (1, 2, 3, 4, 5)),
@@ -75,12 +75,12 @@ def test_a_length_is_asked_about_its_last_shots() -> None:
     ]
 
 
-def test_no_measure_has_the_name_of_a_question() -> None:
+def test_measures_and_questions_have_different_names() -> None:
     assert not set(MEASURES) & set(ROWS)
     assert not any(", " in row for row in MEASURES)
 
 
-def test_patterns_come_in_turn_and_other_worlds_have_other_stories() -> None:
+def test_patterns_alternate_and_other_worlds_have_other_stories() -> None:
     assert [film.parts[1].name for film in MADE["patterns"].films[:3]] == [
         "main subject",
         "insert and recall",
@@ -90,7 +90,7 @@ def test_patterns_come_in_turn_and_other_worlds_have_other_stories() -> None:
     assert not {film.key for film in stories(4, small).films} & {film.key for film in MADE["stories"].films}
 
 
-def test_twins_are_asked_about_one_at_a_time() -> None:
+def test_twins_are_measured_one_at_a_time() -> None:
     asked_shots = [(film.story, shot) for film in MADE["twins"].films for shot in film.parts[0].asked]
     assert len(asked_shots) > 20
     for story, index in asked_shots:
@@ -99,7 +99,7 @@ def test_twins_are_asked_about_one_at_a_time() -> None:
         assert actor.look.species in {look.species for look in others}
 
 
-def test_twins_in_one_shot_are_not_asked_about_their_looks() -> None:
+def test_looks_of_twins_in_one_shot_are_not_measured() -> None:
     both = [
         (story, index)
         for story in (film.story for film in MADE["twins"].films)
@@ -119,6 +119,6 @@ def test_unseen_looks_are_held_out_of_training() -> None:
 
 
 @pytest.mark.parametrize("suite", [twins, unseen])
-def test_version_1_has_no_such_suites(suite: SuiteBuilder) -> None:
+def test_version_1_has_no_twins_or_unseen_suites(suite: SuiteBuilder) -> None:
     with pytest.raises(ValueError, match="version 2"):
         suite(2, WORLD)

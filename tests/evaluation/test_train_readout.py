@@ -1,4 +1,4 @@
-"""Teaching the read-out: labels, degradation, and that it learns."""
+"""Training the read-out: labels, degradation and learning."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from onestory_cli.storyworld.vocabulary import COLOURS, SPECIES
 from tests.evaluation.conftest import WORLD
 
 
-def test_labels_name_what_is_there_and_nothing_else() -> None:
+def test_labels_cover_only_visible_attributes() -> None:
     shot = next(shot for seed in range(20) for shot in make_story(seed, WORLD).shots if len(shot.actors) == 2)
     found = label(shot)
     for index, species in enumerate(SPECIES):
@@ -21,14 +21,14 @@ def test_labels_name_what_is_there_and_nothing_else() -> None:
         assert found["colour"][index] == (list(COLOURS).index(actor.look.colour) if actor else UNSEEN)
 
 
-def test_an_accent_outside_the_frame_is_not_asked() -> None:
+def test_accent_outside_the_frame_has_no_label() -> None:
     shots = [shot for seed in range(30) for shot in make_story(seed, WORLD).shots]
     hidden = [shot for shot in shots if not shows_accent(shot)]
     assert 0 < len(hidden) < len(shots) / 2
     assert {label(shot)["accent_colour"] for shot in hidden} == {UNSEEN}
 
 
-def test_degraded_frames_are_frames_and_come_again_by_seed() -> None:
+def test_degraded_frames_are_valid_and_depend_on_the_seed() -> None:
     frames = to_network(render_readout_data([0], WORLD, frames=1).pixels_BPHWC[:, 0])
     once, again = (degrade(frames, torch.Generator().manual_seed(3)) for _ in range(2))
     assert torch.equal(once, again)
@@ -36,7 +36,7 @@ def test_degraded_frames_are_frames_and_come_again_by_seed() -> None:
     assert 0.01 < (once - frames).abs().mean() < 0.4
 
 
-def test_learns() -> None:
+def test_readout_learns() -> None:
     lessons = render_readout_data([0], WORLD, frames=2)
     values: list[float] = []
     network = train_readout([lessons], steps=40, batch=6, progress=lambda step, value: values.append(value))

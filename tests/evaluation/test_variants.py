@@ -1,4 +1,4 @@
-"""What the flags of a comparison stand for."""
+"""The variants that command-line options select."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def test_policies_at_one_budget_are_named_by_policy() -> None:
     ]
 
 
-def test_budgets_of_one_policy_are_named_by_budget_and_of_several_by_both() -> None:
+def test_budgets_are_part_of_the_name_if_they_differ() -> None:
     assert [item.name for item in by_policy(("adaptive",), (0.5, 1.0), frames=8)] == ["budget 0.5", "budget 1"]
     assert by_policy(("adaptive", "recent"), (1.0, 2.0), frames=8)[3].name == "recent, budget 2"
 
 
-def test_guidances_are_named_where_there_are_several() -> None:
+def test_guidance_is_part_of_the_name_if_it_differs() -> None:
     one, two = by_policy(("adaptive",), (4.0,), frames=8), by_policy(("adaptive", "none"), (4.0,), frames=8)
     assert [(item.name, item.guidance) for item in by_guidance(one, (2.0,))] == [("adaptive", 2.0)]
     assert [(item.name, item.guidance) for item in by_guidance(one, (0.0, 2.5))] == [
@@ -35,7 +35,7 @@ def test_guidances_are_named_where_there_are_several() -> None:
     assert [item.name for item in by_guidance(two, (0.0, 2.0))][1:3] == ["adaptive, guidance 2", "none, guidance 0"]
 
 
-def test_neither_part_at_a_budget_of_one_is_the_last_frame_alone() -> None:
+def test_no_selector_and_conditioner_at_budget_1_is_the_last_frame() -> None:
     both, selector, conditioner, neither = by_part(BOTH, BOTH, (1.0,), frames=8)
     assert [item.name for item in (both, selector, conditioner, neither)] == [
         "both",
@@ -50,18 +50,18 @@ def test_neither_part_at_a_budget_of_one_is_the_last_frame_alone() -> None:
 
 
 @pytest.mark.parametrize("budget", [1.0, 2.5, 4.0])
-def test_without_conditioner_all_frames_are_of_the_finest_level(budget: float) -> None:
+def test_without_conditioner_all_frames_are_at_the_finest_level(budget: float) -> None:
     (variant,) = by_part((True,), (False,), (budget,), frames=8)
     levels = allocate(variant.frames, variant.budget, height=8, width=8)
     assert {level.name for level in levels} == {"fine"}
     assert len(levels) == int(budget)
 
 
-def test_without_conditioner_no_more_frames_are_remembered_than_with_it() -> None:
+def test_without_conditioner_no_more_frames_are_remembered() -> None:
     assert [item.frames for item in by_part((True,), BOTH, (4.0,), frames=2)] == [2, 2]
 
 
-def test_numbers_that_are_written_otherwise_are_one_column() -> None:
+def test_equal_numbers_in_other_notation_are_one_column() -> None:
     spec = find("storyworld")
     several = BenchmarkFlags(budgets="1,1.0,2", memory_guidance="0,-0,3,3.00", policies="adaptive").variants(spec)
     assert [(item.budget, item.guidance) for item in several] == [(1, 0), (1, 3), (2, 0), (2, 3)]
@@ -70,8 +70,8 @@ def test_numbers_that_are_written_otherwise_are_one_column() -> None:
     assert one.name == "adaptive"
 
 
-def test_what_cannot_be_compared_is_refused() -> None:
-    with pytest.raises(ValueError, match='no policy "best"'):
+def test_invalid_comparisons_are_rejected() -> None:
+    with pytest.raises(ValueError, match='unknown policy "best"'):
         by_policy(("best",), (1.0,), frames=8)
     with pytest.raises(ValueError, match="at least 1"):
         by_part(BOTH, BOTH, (0.5,), frames=8)

@@ -1,4 +1,4 @@
-"""Films of a benchmark made by several processes: as one would make them, and none stays behind."""
+"""Benchmark films in several processes: the same results as in one, and no process is left behind."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from onestory_cli.training.build import save_model
 from tests.evaluation.conftest import WORLD
 
 (ADAPTIVE,) = by_policy(("adaptive",), (4.0,), frames=8)
-SECONDS = 30.0  # in which a process that was told to leave is gone
+SECONDS = 30.0  # a process that was asked to exit must be gone by then
 
 HIRE = """
 import multiprocessing, sys
@@ -54,12 +54,14 @@ def spec(lively: LoadedModel, tmp_path: Path) -> ModelSpec:
 
 
 @pytest.mark.slow
-def test_several_make_what_one_makes(readout: Readout, spec: ModelSpec) -> None:
+def test_several_workers_give_the_result_of_one(readout: Readout, spec: ModelSpec) -> None:
     asked = groups(steps=1)
     with worker_pool(spec, "cpu", 2) as see:
         there = list(see(asked))
         assert len(multiprocessing.active_children()) == 2
-    loaded = load_model(spec, "cpu")  # not `lively`: its layout in memory differs, so last bits and close scores do too
+    loaded = load_model(
+        spec, "cpu"
+    )  # not `lively`: its memory layout differs, which changes the last bits and close scores
     here = [generate_group(loaded, readout, group) for group in asked]
     assert [seen.selections for seen in there] == [seen.selections for seen in here]
     for one, other in zip(there, here, strict=True):
@@ -70,7 +72,7 @@ def test_several_make_what_one_makes(readout: Readout, spec: ModelSpec) -> None:
 
 
 @pytest.mark.fault
-def test_a_worker_that_is_killed_is_told(spec: ModelSpec) -> None:
+def test_killed_worker_is_reported(spec: ModelSpec) -> None:
     with worker_pool(spec, "cpu", 2) as see:
         seen = iter(see([*groups(steps=1), *groups(steps=100_000)]))
         next(seen)
@@ -84,7 +86,7 @@ def test_a_worker_that_is_killed_is_told(spec: ModelSpec) -> None:
 
 
 @pytest.mark.slow
-def test_what_a_worker_cannot_load_is_told_by_its_code(spec: ModelSpec) -> None:
+def test_loading_error_of_a_worker_keeps_its_code(spec: ModelSpec) -> None:
     (Path(spec.files.base) / "transformer" / "config.json").unlink()
     with worker_pool(spec, "cpu", 1) as see, pytest.raises(OnestoryError) as fault:
         list(see(groups(steps=1)))
@@ -92,7 +94,7 @@ def test_what_a_worker_cannot_load_is_told_by_its_code(spec: ModelSpec) -> None:
 
 
 @pytest.mark.fault
-def test_what_goes_wrong_here_ends_the_others(spec: ModelSpec) -> None:
+def test_error_in_parent_stops_workers(spec: ModelSpec) -> None:
     def interrupted() -> None:
         with worker_pool(spec, "cpu", 2) as see:
             next(iter(see([*groups(steps=1), *groups(steps=100_000)])))
@@ -104,7 +106,7 @@ def test_what_goes_wrong_here_ends_the_others(spec: ModelSpec) -> None:
 
 
 @pytest.mark.fault
-def test_no_worker_outlives_who_hired_it(spec: ModelSpec) -> None:
+def test_workers_exit_when_their_parent_dies(spec: ModelSpec) -> None:
     folder = str(spec.files.base)
     with subprocess.Popen([sys.executable, "-c", HIRE, folder], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -120,6 +122,8 @@ def test_no_worker_outlives_who_hired_it(spec: ModelSpec) -> None:
 def _lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()  # nobody may have asked how it ended
+        return (
+            "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+        )  # its exit status may not have been read yet
     except (ProcessLookupError, FileNotFoundError):
         return False

@@ -1,1 +1,1 @@
-"""Measures of films: any run directory or folder of clips. Networks are never downloaded implicitly."""
+"""Measure films: run directories or folders of clips. Networks are never downloaded implicitly."""

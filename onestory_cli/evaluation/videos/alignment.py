@@ -32,15 +32,15 @@ class Aligner:
         self._frames = config.vision_config.num_frames if self._video else FRAMES
 
     def reads(self, caption: str) -> bool:
-        """Whether the network reads the whole caption; if not, its end is truncated."""
+        """Whether the network reads the whole caption. If not, the caption is truncated."""
         assert self.network.words is not None
         return len(self.network.words(caption)["input_ids"]) <= self._length
 
     @torch.inference_mode()
     def __call__(self, frames: Sequence[np.ndarray], caption: str) -> float:
-        """The cosine of a clip (frames of H, W, 3, in order) and its caption; of single frames, their mean.
+        """The cosine of a clip (frames (H, W, 3) in order) and its caption; for image networks, the mean over frames.
 
-        Both families were trained on captions in lower case.
+        The caption is converted to lower case, because both networks were trained that way.
         """
         network = self.network
         assert network.words is not None

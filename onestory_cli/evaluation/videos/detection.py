@@ -1,6 +1,6 @@
-"""Detect characters in frames, by the text of their look (GroundingDINO) or by a COCO class (D-FINE).
+"""Detect characters in frames, by their look as text (GroundingDINO) or by a COCO class (D-FINE).
 
-A character that is not found has no box, not an empty or a full-frame one.
+A character that is not found has no box, rather than an empty or full-frame one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _WORD = re.compile(r"[a-z]+")
 
 @dataclass(frozen=True, kw_only=True)
 class Box:
-    """Pixels from the left and the top edge, right and bottom excluded."""
+    """A box in pixels from the top left corner; `right` and `bottom` are exclusive."""
 
     left: int
     top: int
@@ -53,7 +53,7 @@ class CharacterDetector(Protocol):
     network: Loaded
 
     def find(self, frames: Sequence[np.ndarray], looks: Sequence[str]) -> list[Found]:
-        """For each look, its box in each frame (H, W, 3)."""
+        """For each look, the box in each frame (H, W, 3)."""
 
 
 class PhraseDetector:
@@ -127,7 +127,7 @@ def load_detector(source: str, device: torch.device, *, threshold: float | None 
 
 
 def paint_over(pixels_HW3: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
-    """A copy of the frame whose boxes are filled with the mean colour of the rest."""
+    """A copy of the frame with the boxes filled with the mean colour of the rest."""
     outside = np.ones(pixels_HW3.shape[:2], bool)
     for box in boxes:
         outside[box.top : box.bottom, box.left : box.right] = False
@@ -137,7 +137,7 @@ def paint_over(pixels_HW3: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
 
 
 def _settle(claims: list[Box | None]) -> list[Box | None]:
-    """Keep the box with the highest score of each object; of equal scores, the first."""
+    """Keep the box with the highest score of each object; the first one of equal scores."""
     kept: list[int] = []
     order = sorted((index for index, box in enumerate(claims) if box), key=lambda index: -_of(claims, index).score)
     for index in order:

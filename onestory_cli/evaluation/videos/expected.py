@@ -1,4 +1,4 @@
-"""Compare what the captions of a storyworld film describe with what the read-out sees."""
+"""Compare the captions of a storyworld film with the attributes that the read-out finds."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from onestory_cli.storyworld.world import CharacterLook
 
 
 def look_of(text: str) -> CharacterLook | None:
-    """The look that a character's description names, or None unless it names one species and its colour.
+    """The look in a character's description, or None if it does not name exactly one species and its colour.
 
-    "a red fox with a blue scarf": colours come before what they describe.
+    Colours come before the noun that they describe, as in "a red fox with a blue scarf".
     """
     words = tokens(text)
     species = [word for word in words if word in SPECIES]
@@ -29,14 +29,14 @@ def look_of(text: str) -> CharacterLook | None:
 
 
 def setting_of(text: str) -> str | None:
-    """The setting that a description names, or None unless it is exactly one."""
+    """The setting that a description names, or None if it does not name exactly one."""
     words = tokens(text)
     found = [name for name, item in SETTINGS.items() if _contains(words, tokens(item.noun))]
     return found[0] if len(found) == 1 else None
 
 
 def marks_of(reading: Reading, *, look: str = "", setting: str = "") -> dict[str, bool]:
-    """Attribute -> whether the reading shows what a description names; empty for descriptions that name too little."""
+    """Attribute -> whether the reading matches the description; empty for descriptions without enough detail."""
     marks: dict[str, bool] = {}
     if wanted := look_of(look):
         marks |= dict(compare(wanted, reading))

@@ -20,7 +20,7 @@ SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"}
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:
-    """One shot's clip. `caption` is the resolved one; `characters` and `settings` are the ids that it names."""
+    """The clip of one shot. `caption` is resolved; `characters` and `settings` are the ids that it names."""
 
     shot: str
     path: Path
@@ -31,7 +31,7 @@ class Clip:
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredFilm:
-    """Clips in film order, and the looks of the characters and settings (`places`) that their captions name.
+    """Clips in film order, and the descriptions of the characters (`looks`) and settings (`places`) in their captions.
 
     missing: shots of the story without a complete clip
     """
@@ -49,14 +49,14 @@ def read_film(folder: Path, story: Story | None = None) -> MeasuredFilm:
     Clips are matched to shots by name (opening.mp4 is the shot "opening"), or by order.
 
     Raises:
-        OnestoryError: T632 without clips, T633 where clips and story do not match; R4xx for a run that is damaged.
+        OnestoryError: T632 without clips, T633 if clips and story do not match, R4xx for a damaged run.
     """
     if (folder / STATE).is_file():
         return _of_run(folder, story)
     paths = {path.stem: path for path in _clips(folder)}
     if not paths:
-        help = "name a run directory that holds finished shots, or a folder of .mp4 files"
-        raise OnestoryError("T632", f'"{folder}" holds no clips', help=help, exit=ExitCode.USAGE)
+        help = "name a run directory with finished shots, or a folder of .mp4 files"
+        raise OnestoryError("T632", f'"{folder}" contains no clips', help=help, exit=ExitCode.USAGE)
     if story is None:
         return MeasuredFilm(
             name=folder.resolve().name, clips=tuple(Clip(shot=name, path=path) for name, path in paths.items())
@@ -71,8 +71,8 @@ def _of_run(folder: Path, story: Story | None) -> MeasuredFilm:
     frozen = story_of(run, state)
     takes = accepted_takes(run.path, state, [shot.id for shot in frozen.shots]).takes
     if not takes:
-        help = f"`onestory resume {shell_quote(folder)}` makes its shots"
-        raise OnestoryError("T632", f'"{folder}" holds no finished shot', help=help, exit=ExitCode.USAGE)
+        help = f"render its shots with `onestory resume {shell_quote(folder)}`"
+        raise OnestoryError("T632", f'"{folder}" contains no finished shots', help=help, exit=ExitCode.USAGE)
     captions = {} if story else {name: str(take.record.spec["caption"]) for name, take in takes.items()}
     paths = {name: take.clip for name, take in takes.items()}
     return _of_story(folder, story or frozen, _matched(folder, paths, story) if story else paths, captions)
@@ -102,7 +102,7 @@ def _clip(shot: Shot, path: Path, caption: str) -> Clip:
 
 
 def _matched(folder: Path, paths: Mapping[str, Path], story: Story) -> dict[str, Path]:
-    """Clips by the id of the shot that they show."""
+    """The path of each clip by the id of its shot."""
     ids = [shot.id for shot in story.shots]
     strange = [name for name in paths if name not in ids]
     if not strange:
@@ -111,8 +111,8 @@ def _matched(folder: Path, paths: Mapping[str, Path], story: Story) -> dict[str,
         return dict(zip(ids, paths.values(), strict=True))
     raise OnestoryError(
         "T633",
-        f'the clips in "{folder}" are not those of the story: it has no shot {shorten(", ".join(strange[:3]), 60)}',
-        help=f"name clips like shots ({shorten(', '.join(ids[:3]), 60)}, ...), or have one for each shot, in order",
+        f'the clips in "{folder}" do not match the story: it has no shot {shorten(", ".join(strange[:3]), 60)}',
+        help=f"name clips after shots ({shorten(', '.join(ids[:3]), 60)}, ...), or provide one per shot, in order",
         exit=ExitCode.USAGE,
     )
 

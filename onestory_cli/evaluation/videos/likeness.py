@@ -38,7 +38,7 @@ class Embedder:
 
 
 def square(picture_HW3: np.ndarray) -> np.ndarray:
-    """Pad an image to a square with its mean colour: the usual centre crop would cut off heads."""
+    """Pad an image to a square with its mean colour, because the usual centre crop would cut off heads."""
     height, width = picture_HW3.shape[:2]
     side = max(height, width)
     framed = np.broadcast_to(picture_HW3.mean((0, 1)).astype(np.uint8), (side, side, 3)).copy()
@@ -61,7 +61,7 @@ def consistency(frames_PD: Tensor) -> float | None:
 
 
 def mean_direction(frames_PD: Tensor) -> Tensor:
-    """One unit vector (D,) for a shot."""
+    """The normalised mean (D,) of the embeddings of a shot's frames."""
     return functional.normalize(frames_PD.mean(0), dim=-1)
 
 

@@ -1,6 +1,6 @@
-"""Load the networks that measure films. Nothing is downloaded: a missing file is reported by name.
+"""Load the networks that measure films. Nothing is downloaded: missing weights are reported.
 
-Image processors are named by class here: those that hub files name need torchvision, which is not installed.
+Image processors are selected by class here, because those named in hub files need torchvision, which is optional.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from onestory_cli.models.load import silence_library_logging
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """A loaded network; `words` is its tokenizer, or None."""
+    """A loaded network. `pictures` is its image processor; `words` is its tokenizer, or None."""
 
     source: str
     model: PreTrainedModel
@@ -44,28 +44,30 @@ class Loaded:
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """How to load a kind of network (transformers' `model_type`)."""
+    """The classes that load a kind of network (transformers' `model_type`); `reads`: it has a tokenizer."""
 
     model: Any
     pictures: str
     reads: bool = False
 
     def picture_class(self) -> Any:
-        """The image processor without torchvision; newer versions of transformers name it with the suffix `Pil`."""
+        """The image processor without torchvision; its name ends in `Pil` in newer versions of transformers."""
         return getattr(transformers, f"{self.pictures}Pil", None) or getattr(transformers, self.pictures)
 
 
 def load_network(source: str, role: Role, kinds: Mapping[str, Kind], device: torch.device) -> Loaded:
-    """Load a network from a folder, or by a hub id that is downloaded already.
+    """Load a network from a folder, or by the hub id of a downloaded one.
 
     Raises:
-        OnestoryError: M531 when its files are not here, M532 when they are not those of such a network.
+        OnestoryError: M531 for weights that are not on this machine, M532 for another kind of network or damaged files.
     """
     silence_library_logging()
     with _reading(source, role):
         config = AutoConfig.from_pretrained(source, local_files_only=True)
     if config.model_type not in kinds:
-        raise _unusable(source, role, f'it is a "{config.model_type}", and there is use for {", ".join(kinds)}')
+        raise _unusable(
+            source, role, f'model type "{config.model_type}" is not supported (expected {" or ".join(kinds)})'
+        )
     kind = kinds[config.model_type]
     with _reading(source, role):
         model = kind.model.from_pretrained(source, local_files_only=True, dtype=torch.float32)
@@ -85,7 +87,7 @@ def _reading(source: str, role: Role) -> Iterator[None]:
         raise OnestoryError(
             "M531",
             f'the weights of {role} "{source}" are not on this machine',
-            help=f"`onestory models fetch {source}` gets them; `--{role} FOLDER` names a copy, `none` leaves it out",
+            help=f"run `onestory models fetch {source}`, name a copy with `--{role} FOLDER`, or pass `--{role} none`",
             exit=ExitCode.MACHINE,
         ) from fault
     except (SafetensorError, RuntimeError, ValueError, TypeError, KeyError, ImportError) as fault:
@@ -96,6 +98,6 @@ def _unusable(source: str, role: Role, why: str) -> OnestoryError:
     return OnestoryError(
         "M532",
         f'{role} "{source}" cannot be used: {(why.splitlines() or ["its files are damaged"])[0]}',
-        help=f"fetch it again, or name another with --{role}",
+        help=f"fetch it again, or choose another with --{role}",
         exit=ExitCode.MACHINE,
     )

@@ -1,7 +1,8 @@
 """Measure a film clip by clip, and as a whole.
 
-Within a shot: caption alignment, consistency of the whole frame and of its background, motion. Over shots: how alike a
-character's crops are in all shots that name it, and the backgrounds of all shots that name a setting (OneStory 5.1).
+Within a shot: caption alignment, consistency of the whole frame and of its background, and motion. Over shots: the
+similarity of a character's crops in all shots that name it, and of the backgrounds of all shots that name a setting
+(OneStory 5.1).
 Shape letters: P frames, D width of an embedding, H W.
 """
 
@@ -29,15 +30,16 @@ from onestory_cli.media.video import probe, read_clip
 from onestory_cli.quality import CUT, FLASH
 from onestory_cli.store.disk import digest
 
-FRAMES = 8  # per clip that are embedded and searched for characters
+FRAMES = 8  # frames per clip that are embedded and searched for characters
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sight:
-    """What a reader sees in one clip: some fields of `ShotMeasures`, the embedding (D,) of each character that was
-    searched for, None if it was not found, and the embedding of the background as `ground`.
+    """The findings of a reader about one clip: some fields of `ShotMeasures`, and embeddings.
 
-    sought: whether anything could look at the background
+    characters: embedding (D,) of each character that was searched for; None if it was not found
+    ground: embedding of the background
+    sought: whether the networks could find the background
     """
 
     alignment: float | None = None
@@ -61,7 +63,7 @@ class ClipReader(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class VideoNetworks:
-    """The networks of each role; without a network its measures are left out."""
+    """The network of each role. The measures of a missing network are left out."""
 
     embedder: Embedder | None = None
     detector: CharacterDetector | None = None
@@ -73,7 +75,7 @@ class VideoNetworks:
         return {role: eye.network.provenance() if eye else None for role, eye in named.items()}
 
     def look(self, clip: Clip, film: MeasuredFilm, pixels_PHW3: np.ndarray) -> Sight:
-        """Read `FRAMES` frames of a clip, and all frames for its caption."""
+        """Read `FRAMES` frames of a clip; for the caption, read all frames."""
         frames = [pixels_PHW3[place] for place in spread(len(pixels_PHW3), FRAMES)]
         boxes = _find(clip, film, frames, self.detector)
         grounds = _grounds(frames, boxes, self)
@@ -94,7 +96,7 @@ class VideoNetworks:
 
 @dataclass(frozen=True, kw_only=True)
 class SeenClip:
-    """The measures of one clip, what was seen in it, and its mean colour."""
+    """The measures of one clip, the findings behind them, and its mean colour."""
 
     measures: ShotMeasures
     sight: Sight
@@ -105,7 +107,7 @@ def measure_clips(film: MeasuredFilm, eyes: ClipReader, emit: Emit = ignore) -> 
     """Measure every clip of a film.
 
     Raises:
-        OnestoryError: M508 for a clip that is no readable video.
+        OnestoryError: M508 for a clip that is not a readable video.
     """
     seen = []
     for done, clip in enumerate(film.clips, start=1):
@@ -141,7 +143,7 @@ def _named(film: MeasuredFilm, seen: Sequence[SeenClip]) -> Iterator[tuple[Clip,
 
 
 def _entity(name: str, directions_D: Sequence[Tensor | None], *, looked: bool) -> Entity:
-    """`directions_D` has an entry per shot that names the entity, None if it was not found there."""
+    """`directions_D` has one entry per shot that names the entity; None if it was not found there."""
     found = [item for item in directions_D if item is not None]
     return Entity(id=name, shots=len(directions_D), found=len(found) if looked else None, likeness=pairwise(found))
 

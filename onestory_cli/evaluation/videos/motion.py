@@ -10,14 +10,14 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image
 
-SIDE = 128  # pixels of the shorter side at which blocks are compared
+SIDE = 128  # length in pixels of the shorter side, to which frames are scaled
 BLOCK = 8
 REACH = 8  # maximum motion of a block in pixels, more than twice the threshold
-THRESHOLD = 6 / 256  # of the shorter side, in an eighth of a second
+THRESHOLD = 6 / 256  # motion in an eighth of a second, as a share of the shorter side
 RATE = 8  # frames per second that are compared
-TOP = 0.05  # the share of blocks, those that move most, that counts
-_STILLNESS = 0.25  # grey levels per pixel of way: of blocks that fit alike, the nearest
-_FIT = 0.5  # of its error where it stands now: a block that fits no better elsewhere has not moved
+TOP = 0.05  # share of blocks, those that move most, to average
+_STILLNESS = 0.25  # penalty in grey levels per pixel of motion: prefers the nearest of equally good matches
+_FIT = 0.5  # a block has moved only if its matching error is below this share of its error without motion
 
 
 def motion(pixels_PHW3: np.ndarray, fps: float) -> np.ndarray:
@@ -37,7 +37,7 @@ def moves(way: np.ndarray, fps: float) -> bool | None:
 
 
 def _grey(frame_HW3: np.ndarray) -> np.ndarray:
-    """Grey levels (H, W), the shorter side `SIDE` long, both cut to whole blocks."""
+    """Grey levels (H, W); the shorter side is `SIDE` pixels, and both are rounded to whole blocks."""
     height, width = frame_HW3.shape[:2]
     scale = SIDE / min(height, width)
     size = [max(BLOCK, round(length * scale) // BLOCK * BLOCK) for length in (width, height)]
@@ -47,8 +47,10 @@ def _grey(frame_HW3: np.ndarray) -> np.ndarray:
 
 
 def _ways(before_HW: np.ndarray, after_HW: np.ndarray) -> np.ndarray:
-    """Motion of each block of the later frame in pixels (R, C), without the outermost blocks, whose content may have
-    entered the frame."""
+    """Motion in pixels (R, C) of each block of the later frame.
+
+    The outermost blocks are left out, because their content may have entered the frame.
+    """
     height, width = after_HW.shape
     padded = np.pad(before_HW, REACH, mode="edge")
     best = np.full((height // BLOCK, width // BLOCK), np.inf, np.float32)
@@ -63,7 +65,7 @@ def _ways(before_HW: np.ndarray, after_HW: np.ndarray) -> np.ndarray:
             better = here + _STILLNESS * length < best
             best = np.where(better, here + _STILLNESS * length, best)
             way, error = np.where(better, length, way), np.where(better, here, error)
-    # blocks that were hidden before match nowhere and count as still
+    # blocks that were hidden in the earlier frame have no match and count as still
     return np.where(error <= _FIT * still, way, 0)[1:-1, 1:-1]
 
 

@@ -1,7 +1,7 @@
 """The networks that measure films: names -> hub ids and licences. No torch here.
 
-A role takes a name of this table, a folder in the layout of transformers, any other hub id of a kind that the role can
-use, or "none" to leave its measures out.
+A role accepts a name of this table, a folder in the layout of transformers, any other hub id of a supported kind, or
+"none" to leave out its measures.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ NETWORKS = (
         role="embedder",
         hub="facebook/dinov2-base",
         licence="Apache-2.0",
-        about="likeness of crops, backgrounds and frames",
+        about="similarity of crops, backgrounds and frames",
     ),
     Network(
         name="dinov2-small",
         role="embedder",
         hub="facebook/dinov2-small",
         licence="Apache-2.0",
-        about="the same, four times smaller",
+        about="as dinov2-base, four times smaller",
     ),
     Network(
         name="grounding-dino-tiny",
@@ -61,21 +61,21 @@ NETWORKS = (
         role="detector",
         hub="ustc-community/dfine-xlarge-coco",
         licence="Apache-2.0",
-        about="the same, slower and better",
+        about="as dfine-small, slower and better",
     ),
     Network(
         name="xclip-base",
         role="aligner",
         hub="microsoft/xclip-base-patch32",
         licence="MIT",
-        about="clip and caption, 8 frames",
+        about="similarity of clip and caption, 8 frames",
     ),
     Network(
         name="siglip2-base",
         role="aligner",
         hub="google/siglip2-base-patch16-224",
         licence="Apache-2.0",
-        about="frames and caption",
+        about="similarity of frames and caption",
     ),
 )
 DEFAULTS: dict[Role, str] = {"embedder": "dinov2-base", "detector": "grounding-dino-tiny", "aligner": "xclip-base"}
@@ -85,7 +85,7 @@ def source_of(role: Role, name: str) -> str | None:
     """Resolve a name for a role to a folder or hub id; None for "none".
 
     Raises:
-        OnestoryError: T631 for a name that nothing answers to.
+        OnestoryError: T631 for an unknown name.
     """
     if name == NONE:
         return None
@@ -94,5 +94,5 @@ def source_of(role: Role, name: str) -> str | None:
         return rows[name].hub
     if name and (Path(name).is_dir() or name.count("/") == 1):
         return name
-    help = did_you_mean(name, rows) or f"there are {', '.join(rows)}, {NONE}, a folder, or a hub id like owner/name"
-    raise OnestoryError("T631", f'no {role} "{name}"', help=help, exit=ExitCode.USAGE)
+    help = did_you_mean(name, rows) or f"use {', '.join(rows)}, {NONE}, a folder, or a hub id like owner/name"
+    raise OnestoryError("T631", f'unknown {role} "{name}"', help=help, exit=ExitCode.USAGE)

@@ -1,6 +1,6 @@
 """Measures of a film, as JSON, as tables and as Markdown.
 
-A measure that is not available is None, not 0, and comes with the number of cases in which it was available.
+A measure that is not available is None, not 0. Means state the number of values that were available.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Literal
 
 from onestory_cli.evaluation.result import SCHEMA, Row, markdown
 
-COLUMNS = ("measure", "value", "taken from")
+COLUMNS = ("measure", "value", "measured on")
 SHOT_COLUMNS = (
     "shot",
     "alignment",
@@ -26,22 +26,31 @@ SHOT_COLUMNS = (
     "characters found",
 )
 
-RIGHT = ("species", "colour", "accessory", "accessory colour", "all looks", "setting")  # what a description can name
+RIGHT = (
+    "species",
+    "colour",
+    "accessory",
+    "accessory colour",
+    "all looks",
+    "setting",
+)  # attributes that a description can name
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShotMeasures:
     """One clip of `frames` frames; `clip` is the SHA-256 of its file.
 
-    alignment: cosine of clip and caption; caption_read: whether the network read the caption to its end
-    subject, background: consistency of the whole frame, and of it without its characters, 0 .. 1
-    motion: the way of the fastest blocks in an eighth of a second, in parts of the shorter side; dynamic: enough of it
-    drift: colour difference (CIE76) of the last quarter to the first
-    cuts, flashes: the frames where something else begins, or stands out for a moment
-    found: character -> in how many of the frames looked at; empty where nothing looked for any
-    identity: character that the caption names -> cosine to the first shot in which it was found, None where it was not;
-    empty where nothing looked for any, or nothing could compare them
-    right: character or setting -> attribute -> whether the clip shows it as described; only the read-out knows
+    alignment: cosine of clip and caption
+    caption_read: whether the network read the whole caption
+    subject, background: consistency of the whole frame, and of the frame without its characters, 0 .. 1
+    motion: motion of the fastest blocks in an eighth of a second, as a share of the shorter side
+    dynamic: whether there is enough motion
+    drift: colour difference (CIE76) between the first and the last quarter
+    cuts, flashes: indices of frames where other content begins, or appears for a moment
+    found: character -> number of examined frames that show it; empty without a detector
+    identity: character that the caption names -> cosine to the first shot in which it was found, None if it was not
+    found; empty without a detector or embedder
+    right: character or setting -> attribute -> whether the clip shows it as described; from the read-out only
     """
 
     shot: str
@@ -63,10 +72,11 @@ class ShotMeasures:
 
 @dataclass(frozen=True, kw_only=True)
 class Entity:
-    """A character or setting: the mean cosine over pairs of the `found` shots, of the `shots` that name it.
+    """A character or setting, named by `shots` shots.
 
-    found: None if there was no detector or embedder
-    drift: of a setting, the mean colour difference (CIE76) of the later shots to the first
+    found: number of shots in which it was found; None without a detector or embedder
+    likeness: mean cosine over pairs of the shots in which it was found
+    drift: for a setting, the mean colour difference (CIE76) between the first shot and each later one
     """
 
     id: str
@@ -125,7 +135,7 @@ class VideoResult:
         }
 
     def _right(self) -> dict[str, Score]:
-        """The share of descriptions that are shown as the captions establish them, by attribute."""
+        """Attribute -> the share of descriptions that the clips match."""
         marks = [mark for shot in self.shots for named in shot.right.values() for mark in named.items()]
         values = {name: [value for other, value in marks if other == name] for name in RIGHT}
         return {f"right: {name}": Score.mean(items, "descriptions") for name, items in values.items() if items}
@@ -154,14 +164,14 @@ class VideoResult:
 
 
 def number(value: float | None) -> str:
-    """Four digits, as in the paper; a count as it is; a dash for what could not be measured."""
+    """Format a number with four digits, as in the paper; counts without decimals, and None as a dash."""
     if value is None:
         return "-"
     return str(value) if isinstance(value, int) else f"{value:.4f}"
 
 
 def _over_shots(entities: Sequence[Entity], unit: str, measure: Literal["likeness", "drift"] = "likeness") -> Score:
-    """Of those that more than one shot names; others have nothing to be compared with."""
+    """The mean over entities that are in more than one shot; others have nothing to compare."""
     return Score.mean([getattr(item, measure) for item in entities if item.shots > 1], f"{unit} that return")
 
 

@@ -35,7 +35,7 @@ def load_networks(
     """Load the network of each role; roles without a source are left out.
 
     Raises:
-        OnestoryError: M531, M532 for weights that are not here or not usable; M504 for a device that is not there.
+        OnestoryError: M531 and M532 for missing or unusable weights, M504 for a missing device.
     """
     target = pick_device(device)
     embedder, detector, aligner = sources["embedder"], sources["detector"], sources["aligner"]
@@ -50,7 +50,7 @@ def measure_film(film: MeasuredFilm, eyes: ClipReader, *, emit: Emit = ignore) -
     """Measure every clip of a film and combine the measures.
 
     Raises:
-        OnestoryError: M508 for a clip that is no readable video.
+        OnestoryError: M508 for a clip that is not a readable video.
     """
     started = time.monotonic()
     seen = measure_clips(film, eyes, emit)

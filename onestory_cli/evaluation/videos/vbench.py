@@ -11,7 +11,7 @@ from onestory_cli.evaluation.videos.films import MeasuredFilm
 from onestory_cli.utils.text import shell_quote
 
 VIDEOS, CAPTIONS = "videos", "prompts.json"
-# what VBench measures of videos that are not of its own list
+# the dimensions that VBench supports for custom videos
 DIMENSIONS = (
     "subject_consistency",
     "background_consistency",
@@ -23,16 +23,16 @@ DIMENSIONS = (
 
 
 def export_vbench(film: MeasuredFilm, folder: Path) -> str:
-    """Write videos/<number>-<shot>.<suffix> and prompts.json (file name -> caption); returns the command to run.
+    """Write videos/<number>-<shot>.<suffix> and prompts.json (file name -> caption); return the command to run.
 
     Raises:
-        OnestoryError: U605 for a folder that exists already, U608 where the system refuses.
+        OnestoryError: U605 for a folder that exists, U608 for one that cannot be written.
     """
     try:
         _write(film, folder)
     except FileExistsError as fault:
         help = "name another folder, or delete it"
-        raise OnestoryError("U605", f'"{folder / VIDEOS}" exists already', help=help, exit=ExitCode.USAGE) from fault
+        raise OnestoryError("U605", f'"{folder / VIDEOS}" already exists', help=help, exit=ExitCode.USAGE) from fault
     except OSError as fault:
         help = "name another folder"
         said = f'"{folder}" cannot be written: {fault.strerror}'

@@ -1,4 +1,4 @@
-"""Folders of tiny networks, made once, and pictures to show them."""
+"""Folders of tiny networks, created once, and pictures for them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def embedder(network_folders: dict[str, Path]) -> Embedder:
 
 @pytest.fixture(scope="session")
 def sure_of_all(network_folders: dict[str, Path]) -> CharacterDetector:
-    """GroundingDINO that takes its best guess for found, however unlikely."""
+    """GroundingDINO that accepts its best guess, however unlikely."""
     return load_detector(str(network_folders["grounding-dino"]), CPU, threshold=0.0)
 
 

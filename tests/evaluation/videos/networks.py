@@ -1,4 +1,4 @@
-"""Real networks of transformers at toy size with random weights, saved as hub folders are."""
+"""Real networks of transformers at toy size with random weights, saved in the layout of hub folders."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from transformers import (
 
 WORDS = ("a", "red", "fox", "robot", "waves", "on", "beach")
 TINY = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-BERT = {"[PAD]": 0, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, ".": 1012, "?": 1029}  # GroundingDINO counts on these
+BERT = {"[PAD]": 0, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, ".": 1012, "?": 1029}  # GroundingDINO needs these ids
 
 
 def save_dinov2(folder: Path) -> Path:

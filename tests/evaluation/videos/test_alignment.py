@@ -1,4 +1,4 @@
-"""A clip and its caption give one cosine, whatever the length of either."""
+"""Caption alignment is one cosine for clips and captions of any length."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.evaluation.videos.conftest import picture
 CLIP = [picture(index) for index in range(9)]
 
 
-def test_it_is_a_cosine_and_depends_on_both(aligner: Aligner) -> None:
+def test_alignment_is_a_cosine_of_clip_and_caption(aligner: Aligner) -> None:
     value = aligner(CLIP, "a red fox waves")
     assert -1 <= value <= 1
     assert aligner(CLIP, "a red fox waves") == value
@@ -20,7 +20,7 @@ def test_it_is_a_cosine_and_depends_on_both(aligner: Aligner) -> None:
 
 
 @torch.inference_mode()
-def test_it_is_what_the_network_itself_scores(aligner: Aligner) -> None:
+def test_alignment_equals_the_score_of_the_network(aligner: Aligner) -> None:
     model, words = aligner.network.model, aligner.network.words
     assert words is not None
     length = model.config.text_config.max_position_embeddings
@@ -40,7 +40,7 @@ def test_clips_of_any_length_are_read(aligner: Aligner, count: int) -> None:
     assert -1 <= aligner([picture(index) for index in range(count)], "a fox") <= 1
 
 
-def test_a_caption_that_is_too_long_is_cut_and_told(aligner: Aligner) -> None:
+def test_long_caption_is_truncated_and_reported(aligner: Aligner) -> None:
     long = "a red fox waves on a beach " * 9
     assert -1 <= aligner(CLIP, long) <= 1
     assert aligner.reads("a red fox") is True

@@ -1,4 +1,4 @@
-"""`onestory evaluate FILM` as users call it. (`tests/evaluation/test_command.py` has the benchmark of models.)"""
+"""`onestory evaluate FILM`. (`tests/evaluation/test_command.py` tests the benchmark of models.)"""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ BLIND = ("--embedder", "none", "--detector", "none", "--aligner", "none")
 
 @pytest.fixture
 def seeing(network_folders: dict[str, Path]) -> tuple[str, ...]:
-    """Options that name a tiny network for each role."""
+    """Options that select a tiny network for each role."""
     roles = {"embedder": "dinov2", "detector": "dfine", "aligner": "siglip"}
     return tuple(text for role, kind in roles.items() for text in (f"--{role}", str(network_folders[kind])))
 
 
-def test_a_run_directory_by_named_networks(onestory: Onestory, film_run: Path, seeing: tuple[str, ...]) -> None:
+def test_run_directory_with_named_networks(onestory: Onestory, film_run: Path, seeing: tuple[str, ...]) -> None:
     result = onestory("evaluate", film_run, *seeing, "--json", "--out", "evaluation.json")
     assert (result.exit, result.json) == (ExitCode.DONE, json.loads(Path("evaluation.json").read_text()))
     assert (result.json["benchmark"], result.json["film"]) == ("videos", "film.run")
     assert result.json["scores"]["caption alignment"]["n"] == 3
-    # the tiny D-FINE knows no fox, so nobody claims to have looked at one
+    # the tiny D-FINE has no class for a fox, so it did not search for one
     assert result.json["scores"]["character consistency"] == {
         "value": None,
         "n": 0,
@@ -35,15 +35,15 @@ def test_a_run_directory_by_named_networks(onestory: Onestory, film_run: Path, s
     assert result.json["provenance"]["networks"]["detector"]["kind"] == "d_fine"
 
 
-def test_tables_for_people_and_for_a_readme(onestory: Onestory, film_run: Path) -> None:
+def test_tables_on_the_console_and_as_markdown(onestory: Onestory, film_run: Path) -> None:
     table = onestory("evaluate", film_run, *BLIND)
     assert table.exit is ExitCode.DONE
     assert "dynamic degree" in table.out
     assert "3 of 3 shots" in table.out
-    assert onestory("evaluate", film_run, *BLIND, "--markdown").out.startswith("| measure | value | taken from |\n")
+    assert onestory("evaluate", film_run, *BLIND, "--markdown").out.startswith("| measure | value | measured on |\n")
 
 
-def test_a_folder_of_clips_with_a_story(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_folder_of_clips_with_a_story(onestory: Onestory, story: Path, film_run: Path) -> None:
     Path("clips").mkdir()
     for index, clip in enumerate(sorted(film_run.glob("shots/*/*/clip.mp4"))):
         (Path("clips") / f"{index}.mp4").write_bytes(clip.read_bytes())
@@ -54,7 +54,7 @@ def test_a_folder_of_clips_with_a_story(onestory: Onestory, story: Path, film_ru
 
 
 @pytest.mark.parametrize(("out", "said"), [(".", "Is a directory"), ("nowhere/e.json", "No such file or directory")])
-def test_a_place_that_takes_no_file_is_refused_before_anything_looks(
+def test_unwritable_output_is_rejected_before_measuring(
     onestory: Onestory, film_run: Path, out: str, said: str
 ) -> None:
     result = onestory("evaluate", film_run, *BLIND, "--out", out)
@@ -62,7 +62,7 @@ def test_a_place_that_takes_no_file_is_refused_before_anything_looks(
     assert f'"{out}" cannot be written: {said}' in result.err
 
 
-def test_weights_that_are_not_here_end_it_with_what_to_fetch(
+def test_missing_weights_are_reported_with_the_fetch_command(
     onestory: Onestory, film_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("transformers.utils.hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
@@ -71,10 +71,10 @@ def test_weights_that_are_not_here_end_it_with_what_to_fetch(
     assert "onestory models fetch microsoft/xclip-base-patch32" in result.err
 
 
-def test_a_name_of_no_network_is_refused(onestory: Onestory, film_run: Path) -> None:
+def test_unknown_network_is_rejected(onestory: Onestory, film_run: Path) -> None:
     result = onestory("evaluate", film_run, "--detector", "yolo")
     assert (result.exit, result.out) == (ExitCode.USAGE, "")
-    assert 'no detector "yolo"' in result.err
+    assert 'unknown detector "yolo"' in result.err
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_name_of_no_network_is_refused(onestory: Onestory, film_run: Path) -> 
         (("stock", "--detector", "none"), '--detector applies to a film, but "stock" is a model'),
     ],
 )
-def test_options_of_the_other_kind_are_refused(
+def test_options_of_the_other_kind_are_rejected(
     onestory: Onestory, film_run: Path, arguments: tuple[str, ...], said: str
 ) -> None:
     Path("stock").mkdir()
@@ -103,14 +103,14 @@ def test_skipped_shots_are_reported(onestory: Onestory, film_run: Path) -> None:
     assert "skipped, no complete clip: city" in result.err
 
 
-def test_a_folder_of_nothing(onestory: Onestory, tmp_path: Path) -> None:
+def test_empty_folder_is_rejected(onestory: Onestory, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     result = onestory("evaluate", tmp_path / "empty", *BLIND)
     assert result.exit is ExitCode.USAGE
-    assert "holds no clips" in result.err
+    assert "contains no clips" in result.err
 
 
-def test_an_export_for_vbench_measures_nothing_and_needs_no_weights(onestory: Onestory, film_run: Path) -> None:
+def test_vbench_export_measures_nothing_and_needs_no_weights(onestory: Onestory, film_run: Path) -> None:
     result = onestory("evaluate", film_run, "--export-vbench", "export")
     assert (result.exit, result.out) == (ExitCode.DONE, "export\n")
     assert "vbench evaluate --videos_path export/videos" in result.err
@@ -118,7 +118,7 @@ def test_an_export_for_vbench_measures_nothing_and_needs_no_weights(onestory: On
 
 
 @pytest.mark.parametrize("option", [("--out", "e.json"), ("--markdown",), ("--readout",), ("--embedder", "none")])
-def test_an_export_for_vbench_refuses_what_it_would_not_do(
+def test_vbench_export_rejects_options_that_it_would_ignore(
     onestory: Onestory, film_run: Path, option: tuple[str, ...]
 ) -> None:
     result = onestory("evaluate", film_run, "--export-vbench", "export", *option)

@@ -1,4 +1,4 @@
-"""Which clips a folder means, in which order, and what a story says of them."""
+"""The clips of a folder: order, captions and names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ shots:
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Story:
+def parsed(tmp_path: Path) -> Story:
     path = tmp_path / "film.story.yaml"
     path.write_text(STORY)
     return load_story(path)[0]
@@ -42,7 +42,7 @@ def clips(folder: Path, *names: str) -> Path:
     return folder
 
 
-def test_a_folder_of_clips_is_in_order_of_numbers(tmp_path: Path) -> None:
+def test_clips_are_in_natural_order(tmp_path: Path) -> None:
     folder = clips(tmp_path / "clips", "10.mp4", "2.mp4", "b.MP4", "a1.mov")
     (folder / "notes.txt").write_text("no clip")
     film = read_film(folder)
@@ -50,13 +50,13 @@ def test_a_folder_of_clips_is_in_order_of_numbers(tmp_path: Path) -> None:
     assert {clip.caption for clip in film.clips} == {None}
 
 
-def test_a_film_has_the_name_of_its_folder_from_inside_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_film_is_named_after_its_folder_even_from_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(clips(tmp_path / "kite", "1.mp4"))
     assert read_film(Path()).name == "kite"
 
 
-def test_clips_named_like_shots_are_of_those(tmp_path: Path, told: Story) -> None:
-    film = read_film(clips(tmp_path / "clips", "return.mp4", "opening.mp4"), told)
+def test_clips_named_after_shots_are_matched_by_name(tmp_path: Path, parsed: Story) -> None:
+    film = read_film(clips(tmp_path / "clips", "return.mp4", "opening.mp4"), parsed)
     assert [clip.shot for clip in film.clips] == ["opening", "return"]
     first, last = film.clips
     assert last.caption == "The same fox and a red fox wave on the same beach."
@@ -64,8 +64,8 @@ def test_clips_named_like_shots_are_of_those(tmp_path: Path, told: Story) -> Non
     assert (first.path.name, film.looks, film.missing) == ("opening.mp4", {"fox": "a red fox"}, ("city",))
 
 
-def test_clips_of_other_names_are_taken_in_order(tmp_path: Path, told: Story) -> None:
-    film = read_film(clips(tmp_path / "clips", "1.mp4", "3.mp4", "2.mp4"), told)
+def test_other_clips_are_matched_in_order(tmp_path: Path, parsed: Story) -> None:
+    film = read_film(clips(tmp_path / "clips", "1.mp4", "3.mp4", "2.mp4"), parsed)
     assert [(clip.shot, clip.path.name) for clip in film.clips] == [
         ("opening", "1.mp4"),
         ("city", "2.mp4"),
@@ -74,13 +74,13 @@ def test_clips_of_other_names_are_taken_in_order(tmp_path: Path, told: Story) ->
 
 
 @pytest.mark.parametrize("names", [("1.mp4", "2.mp4"), ("opening.mp4", "sea.mp4", "x.mp4")])
-def test_clips_that_do_not_fit_the_story_are_refused(tmp_path: Path, told: Story, names: tuple[str, ...]) -> None:
+def test_clips_that_do_not_match_the_story_are_rejected(tmp_path: Path, parsed: Story, names: tuple[str, ...]) -> None:
     with pytest.raises(OnestoryError) as caught:
-        read_film(clips(tmp_path / "clips", *names), told)
+        read_film(clips(tmp_path / "clips", *names), parsed)
     assert (caught.value.code, caught.value.exit) == ("T633", ExitCode.USAGE)
 
 
-def test_an_empty_folder_is_no_film(tmp_path: Path) -> None:
+def test_empty_folder_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(OnestoryError) as caught:
         read_film(tmp_path)
     assert caught.value.code == "T632"
@@ -90,7 +90,7 @@ def shots_of(film: MeasuredFilm) -> list[tuple[str, str | None, tuple[str, ...]]
     return [(clip.shot, clip.caption, clip.characters) for clip in film.clips]
 
 
-def test_a_run_directory_has_its_own_story(film_run: Path) -> None:
+def test_run_directory_has_its_own_story(film_run: Path) -> None:
     film = read_film(film_run)
     assert shots_of(film) == [
         ("opening", "A red fox with a blue scarf walks right on a beach at sunset.", ("fox",)),
@@ -101,7 +101,7 @@ def test_a_run_directory_has_its_own_story(film_run: Path) -> None:
     assert all(clip.path.is_file() for clip in film.clips)
 
 
-def test_a_take_that_is_damaged_is_left_out(film_run: Path) -> None:
+def test_damaged_take_is_left_out(film_run: Path) -> None:
     next(film_run.glob("shots/city/*/record.json")).write_text("{}")
     film = read_film(film_run)
     assert [clip.shot for clip in film.clips] == ["opening", "return"]

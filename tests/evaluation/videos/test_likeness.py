@@ -1,4 +1,4 @@
-"""Embeddings are unit vectors of pictures of any size; consistency is VBench's; pairs are counted once."""
+"""Embeddings are unit vectors of pictures of any size; consistency is as in VBench; pairs are counted once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from onestory_cli.evaluation.videos.likeness import Embedder, consistency, mean_
 from tests.evaluation.videos.conftest import picture
 
 
-def test_embeddings_have_length_one_and_do_not_depend_on_their_neighbours(embedder: Embedder) -> None:
+def test_embeddings_have_unit_length_and_do_not_depend_on_the_batch(embedder: Embedder) -> None:
     pictures = [picture(index, height=30 + index, width=70 - index) for index in range(18)]  # more than a batch
     embedded = embedder(pictures)
     assert embedded.shape == (18, 16)
@@ -19,7 +19,7 @@ def test_embeddings_have_length_one_and_do_not_depend_on_their_neighbours(embedd
     assert float(embedded[0] @ embedded[1]) < 0.999
 
 
-def test_the_ends_of_a_tall_picture_are_seen(embedder: Embedder) -> None:
+def test_ends_of_a_tall_picture_are_not_cropped(embedder: Embedder) -> None:
     standing = picture(0, height=90, width=30)
     beheaded = standing.copy()
     beheaded[:20] = 0
@@ -31,13 +31,13 @@ def test_the_ends_of_a_tall_picture_are_seen(embedder: Embedder) -> None:
     assert (framed[:, :30] == standing.mean((0, 1)).astype(np.uint8)).all()
 
 
-def test_the_same_picture_is_perfectly_consistent(embedder: Embedder) -> None:
+def test_identical_pictures_are_perfectly_consistent(embedder: Embedder) -> None:
     assert consistency(embedder([picture(0)] * 3)) == pytest.approx(1, abs=1e-5)
 
 
-def test_consistency_is_likeness_to_the_first_and_to_the_one_before() -> None:
+def test_consistency_is_similarity_to_first_and_previous_frame() -> None:
     frames = torch.tensor([[1.0, 0.0], [0.6, 0.8], [-1.0, 0.0]])
-    # to the first: 0.6 and -1, which counts as 0; to the one before: 0.6 and -0.6
+    # to the first: 0.6 and -1, which counts as 0; to the previous: 0.6 and -0.6
     assert consistency(frames) == pytest.approx((0.6 + 0.6) / 2 / 2)
     assert consistency(frames[:1]) is None
 
@@ -48,5 +48,5 @@ def test_pairs_are_counted_once_and_one_shot_has_none() -> None:
     assert pairwise(shots[:1]) is pairwise([]) is None
 
 
-def test_the_direction_of_a_shot_is_that_of_its_mean() -> None:
+def test_mean_direction_is_the_normalised_mean() -> None:
     torch.testing.assert_close(mean_direction(torch.eye(2)), torch.tensor([0.5, 0.5]).sqrt())

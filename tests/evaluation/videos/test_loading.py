@@ -1,4 +1,4 @@
-"""Weights are named, never fetched; what is missing, damaged or of another kind is told with what to do."""
+"""Weights are never downloaded; missing, damaged and unsupported ones are reported with the next step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.models.hub_server import Hub, serving
 
 @pytest.fixture
 def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No hub id has ever been fetched."""
+    """An empty hub cache."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("transformers.utils.hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
 
@@ -29,13 +29,13 @@ def fault_of(source: str) -> OnestoryError:
 
 
 @pytest.mark.usefixtures("no_cache")
-def test_weights_that_were_not_fetched_are_named_with_the_command() -> None:
+def test_missing_weights_are_reported_with_the_fetch_command() -> None:
     fault = fault_of("facebook/dinov2-base")
     assert fault.code == "M531"
-    assert fault.help.startswith("`onestory models fetch facebook/dinov2-base` gets them; `--embedder FOLDER`")
+    assert fault.help.startswith("run `onestory models fetch facebook/dinov2-base`, name a copy")
 
 
-def test_what_models_fetch_got_is_found(
+def test_weights_of_models_fetch_are_found(
     network_folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(Hub("me/eye", network_folders["dinov2"])) as hub:
@@ -47,15 +47,15 @@ def test_what_models_fetch_got_is_found(
     load_embedder("me/eye", CPU)
 
 
-def test_another_kind_of_network_is_refused(network_folders: dict[str, Path]) -> None:
+def test_unsupported_network_is_rejected(network_folders: dict[str, Path]) -> None:
     fault = fault_of(str(network_folders["xclip"]))
     assert fault.code == "M532"
-    assert 'it is a "xclip", and there is use for dinov2' in fault.message
+    assert 'model type "xclip" is not supported (expected dinov2' in fault.message
 
 
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors", "preprocessor_config.json"])
 @pytest.mark.parametrize("cut", [True, False], ids=["cut", "missing"])
-def test_a_damaged_folder_is_refused(network_folders: dict[str, Path], tmp_path: Path, file: str, cut: bool) -> None:
+def test_damaged_folder_is_rejected(network_folders: dict[str, Path], tmp_path: Path, file: str, cut: bool) -> None:
     folder = tmp_path / "network"
     shutil.copytree(network_folders["dinov2"], folder)
     damaged = folder / file
@@ -63,7 +63,7 @@ def test_a_damaged_folder_is_refused(network_folders: dict[str, Path], tmp_path:
     assert fault_of(str(folder)).code == "M532"
 
 
-def test_provenance_says_which_bytes(network_folders: dict[str, Path]) -> None:
+def test_provenance_identifies_the_files(network_folders: dict[str, Path]) -> None:
     folder = str(network_folders["dinov2"])
     found = load_embedder(folder, CPU).network.provenance()
     assert (found["source"], found["kind"], found["commit"]) == (folder, "dinov2", None)

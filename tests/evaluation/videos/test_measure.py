@@ -1,4 +1,4 @@
-"""A film, seen by real networks at toy size: what can be told is told, and what cannot is None."""
+"""A film measured by real networks at toy size: unknown values are None."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RED, BLUE = (200, 30, 30), (30, 30, 200)
 
 @pytest.fixture
 def film(tmp_path: Path) -> MeasuredFilm:
-    """A fox twice in one place, nobody elsewhere, and the fox with a robot."""
+    """A fox twice in one place, an empty shot elsewhere, and the fox with a robot."""
     shots = {
         "opening": (RED, ("fox",), ("beach",)),
         "city": (BLUE, (), ("city",)),
@@ -44,7 +44,7 @@ def measured(film: MeasuredFilm, **eyes: object) -> VideoResult:
     return measure_film(film, VideoNetworks(**eyes))  # type: ignore[arg-type]
 
 
-def test_with_every_network_all_is_measured_and_counted(
+def test_every_network_measures_and_counts(
     film: MeasuredFilm, embedder: Embedder, sure_of_all: CharacterDetector, aligner: Aligner
 ) -> None:
     result = measured(film, embedder=embedder, detector=sure_of_all, aligner=aligner)
@@ -69,7 +69,7 @@ def test_with_every_network_all_is_measured_and_counted(
     assert [(item.id, item.shots, item.found) for item in result.characters] == [("fox", 3, 3), ("robot", 1, 1)]
 
 
-def test_what_is_not_found_is_none_and_never_zero(
+def test_missing_character_is_none_not_zero(
     film: MeasuredFilm, embedder: Embedder, sure_of_none: CharacterDetector
 ) -> None:
     result = measured(film, embedder=embedder, detector=sure_of_none)
@@ -78,13 +78,13 @@ def test_what_is_not_found_is_none_and_never_zero(
     assert (fox.likeness, fox.found, fox.shots, robot.likeness) == (None, 0, 3, None)
     character = result.scores["character consistency"]
     assert (character.value, character.n, character.of) == (None, 0, 1)
-    # a background is known only where all that stand before it are found: in the shot of nobody
+    # a background is known only if all characters in front of it are found: in the empty shot
     assert [item.background is None for item in result.shots] == [True, False, True, True]
     assert [(item.id, item.found, item.likeness) for item in result.settings] == [("beach", 0, None), ("city", 1, None)]
 
 
 @pytest.mark.slow
-def test_where_nothing_looks_nobody_is_said_to_be_missing(
+def test_without_detector_characters_are_not_reported_missing(
     film: MeasuredFilm, embedder: Embedder, sure_of_all: CharacterDetector
 ) -> None:
     half = (measured(film), measured(film, detector=sure_of_all), measured(film, embedder=embedder))
@@ -93,12 +93,12 @@ def test_where_nothing_looks_nobody_is_said_to_be_missing(
         assert [item.identity for item in result.shots] == [{}] * 4
     blind, finds, likes = half
     assert [item.found for item in blind.settings] == [item.found for item in finds.settings] == [None, None]
-    # without a detector, a background is known where nobody stands before it, as once in the city
+    # without a detector, a background is known only in the empty shot
     assert [(item.id, item.found) for item in likes.settings] == [("beach", None), ("city", 1)]
     assert finds.shots[0].found == {"fox": FRAMES}
 
 
-def test_the_same_shot_twice_is_perfectly_alike(
+def test_identical_shots_are_perfectly_similar(
     film: MeasuredFilm, embedder: Embedder, sure_of_all: CharacterDetector
 ) -> None:
     first = film.clips[0]
@@ -108,7 +108,7 @@ def test_the_same_shot_twice_is_perfectly_alike(
     assert result.settings[0].likeness == pytest.approx(1, abs=1e-5)
 
 
-def test_identity_is_the_likeness_to_the_first_shot_that_shows_it(
+def test_identity_is_similarity_to_first_shot_of_the_character(
     film: MeasuredFilm, embedder: Embedder, sure_of_all: CharacterDetector
 ) -> None:
     opening, city, again, both = measured(film, embedder=embedder, detector=sure_of_all).shots
@@ -116,10 +116,12 @@ def test_identity_is_the_likeness_to_the_first_shot_that_shows_it(
     assert again.identity["fox"] == pytest.approx(1, abs=1e-2)  # the same picture
     assert (both.identity["fox"] or 0) < (again.identity["fox"] or 0)
     assert both.identity["robot"] == pytest.approx(1, abs=1e-5)
-    assert opening.clip == again.clip != city.clip == both.clip  # by their bytes
+    assert opening.clip == again.clip != city.clip == both.clip  # SHA-256 of the files
 
 
-def test_another_place_is_less_alike(film: MeasuredFilm, embedder: Embedder, sure_of_all: CharacterDetector) -> None:
+def test_different_places_are_less_similar(
+    film: MeasuredFilm, embedder: Embedder, sure_of_all: CharacterDetector
+) -> None:
     result = measured(film, embedder=embedder, detector=sure_of_all)
     opening, city, again, _ = film.clips
     alike = {clip.shot: Clip(shot=clip.shot, path=clip.path, settings=("place",)) for clip in (opening, city, again)}
@@ -129,7 +131,7 @@ def test_another_place_is_less_alike(film: MeasuredFilm, embedder: Embedder, sur
     assert result.settings[0].found == 2
 
 
-def test_without_networks_there_is_what_pixels_tell(film: MeasuredFilm) -> None:
+def test_pixel_measures_need_no_networks(film: MeasuredFilm) -> None:
     result = measured(film)
     unknown = {name for name, score in result.scores.items() if score.value is None}
     assert unknown == {
@@ -144,7 +146,7 @@ def test_without_networks_there_is_what_pixels_tell(film: MeasuredFilm) -> None:
     assert result.provenance["networks"] == {"embedder": None, "detector": None, "aligner": None}
 
 
-def test_colour_drifts_from_the_first_shot_of_a_setting(film: MeasuredFilm) -> None:
+def test_colour_drift_is_measured_from_first_shot_of_a_setting(film: MeasuredFilm) -> None:
     opening, city, again, _ = (replace(clip, settings=("place",), characters=()) for clip in film.clips)
     kept = measured(MeasuredFilm(name="kept", clips=(opening, again)))
     lost = measured(MeasuredFilm(name="lost", clips=(opening, city)))
@@ -153,7 +155,7 @@ def test_colour_drifts_from_the_first_shot_of_a_setting(film: MeasuredFilm) -> N
     assert measured(MeasuredFilm(name="once", clips=(opening,))).settings[0].drift is None
 
 
-def test_a_cut_and_a_flash_are_told_with_their_frames(tmp_path: Path) -> None:
+def test_cut_and_flash_are_reported_with_their_frames(tmp_path: Path) -> None:
     one, two = (np.full((48, 64, 3), colour, np.uint8) for colour in (RED, BLUE))
     frames = np.stack([one] * 6 + [two] * 6 + [two + 90] + [two] * 5)
     write_clip(tmp_path / "a.mp4", frames, fps=8)
@@ -162,7 +164,7 @@ def test_a_cut_and_a_flash_are_told_with_their_frames(tmp_path: Path) -> None:
     assert (result.scores["stray cuts"].value, result.scores["flashes"].value) == (1, 1)
 
 
-def test_clips_without_a_story_have_no_captions_and_no_names(
+def test_clips_without_a_story_have_no_captions_and_names(
     film: MeasuredFilm, embedder: Embedder, aligner: Aligner, sure_of_all: CharacterDetector
 ) -> None:
     bare = MeasuredFilm(name="bare", clips=tuple(Clip(shot=clip.shot, path=clip.path) for clip in film.clips))

@@ -1,4 +1,4 @@
-"""The result as JSON, table and Markdown; what is unknown is null and a dash."""
+"""The result as JSON, table and Markdown; unknown values are null and a dash."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ RESULT = VideoResult(
 )
 
 
-def test_a_mean_is_over_what_is_known() -> None:
+def test_mean_is_over_known_values() -> None:
     assert Score.mean([0.5, None, 1.0], "shots") == Score(value=0.75, n=2, of=3, unit="shots")
     assert Score.mean([None], "shots").value is None
     assert Score.mean([], "shots") == Score(value=None, n=0, of=0, unit="shots")
 
 
-def test_json_has_null_where_nothing_is_known() -> None:
+def test_unknown_values_are_null_in_json() -> None:
     document = json.loads(json.dumps(RESULT.document()))
     assert (document["schema"], document["benchmark"]) == ("onestory.evaluation.v1", "videos")
     assert document["scores"]["character consistency"] == {
@@ -76,7 +76,7 @@ def test_json_has_null_where_nothing_is_known() -> None:
     assert document["shots"][1]["alignment"] is document["characters"][1]["likeness"] is None
 
 
-def test_tables_have_a_dash_where_nothing_is_known() -> None:
+def test_unknown_values_are_dashes_in_tables() -> None:
     rows = {row[0].strip(): row[1:] for row in RESULT.table()}
     assert rows["character consistency"] == ("0.5000", "1 of 3 characters that return")
     assert rows["background consistency"] == ("-", "0 of 2 shots")
@@ -90,8 +90,8 @@ def test_tables_have_a_dash_where_nothing_is_known() -> None:
     assert all(len(row) == len(SHOT_COLUMNS) for row in RESULT.shot_table())
 
 
-def test_markdown_has_both_tables() -> None:
+def test_markdown_contains_both_tables() -> None:
     lines = RESULT.markdown().splitlines()
-    assert lines[0] == "| measure | value | taken from |"
+    assert lines[0] == "| measure | value | measured on |"
     assert "| " + " | ".join(SHOT_COLUMNS) + " |" in lines
     assert "| opening | 0.2500 | 0.9000 | - | 0.0300 | yes | 1.5000 | 6, 9 | - | fox 8 |" in lines

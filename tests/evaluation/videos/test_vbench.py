@@ -13,7 +13,7 @@ from onestory_cli.evaluation.videos.films import read_film
 from onestory_cli.evaluation.videos.vbench import export_vbench
 
 
-def test_clips_and_captions_are_there_in_film_order(film_run: Path, tmp_path: Path) -> None:
+def test_clips_and_captions_are_in_film_order(film_run: Path, tmp_path: Path) -> None:
     film = read_film(film_run)
     command = export_vbench(film, tmp_path / "export")
     captions = json.loads((tmp_path / "export" / "prompts.json").read_text())
@@ -27,14 +27,14 @@ def test_clips_and_captions_are_there_in_film_order(film_run: Path, tmp_path: Pa
     assert f"--videos_path {tmp_path / 'export' / 'videos'} --mode=custom_input" in command
 
 
-def test_an_export_is_not_overwritten(film_run: Path, tmp_path: Path) -> None:
+def test_existing_export_is_not_overwritten(film_run: Path, tmp_path: Path) -> None:
     export_vbench(read_film(film_run), tmp_path / "export")
     with pytest.raises(OnestoryError) as caught:
         export_vbench(read_film(film_run), tmp_path / "export")
     assert caught.value.code == "U605"
 
 
-def test_an_export_into_a_file_is_refused(film_run: Path, tmp_path: Path) -> None:
+def test_export_into_a_file_is_rejected(film_run: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     for place in (tmp_path / "notes.txt", tmp_path / "notes.txt" / "export"):
         with pytest.raises(OnestoryError) as caught:
@@ -43,7 +43,7 @@ def test_an_export_into_a_file_is_refused(film_run: Path, tmp_path: Path) -> Non
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-def test_the_command_can_be_pasted_whatever_the_folder_is_called(film_run: Path, tmp_path: Path) -> None:
+def test_command_can_be_pasted_for_any_folder_name(film_run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "for VBench"
     words = shlex.split(export_vbench(read_film(film_run), folder))
     assert words[words.index("--videos_path") + 1] == str(folder / "videos")

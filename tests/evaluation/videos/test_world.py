@@ -1,4 +1,4 @@
-"""Films of the true renderer, seen by the read-out that is in the package."""
+"""True storyworld films, measured by the read-out of the package."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def eyes() -> ReadoutReader:
 
 
 def film_in(folder: Path, **shots: tuple[CharacterLook | None, WorldPlace]) -> MeasuredFilm:
-    """A film whose captions all name the fox, whoever is there; its clips are twice as large, as renders are."""
+    """A film with captions that all name the fox; its clips have twice the size, like renders."""
     for name, (look, place) in shots.items():
         actors = (Actor(look=look, action="waves", x=0.5, facing=1),) if look else ()
         shot = WorldShot(
@@ -51,7 +51,7 @@ def film_in(folder: Path, **shots: tuple[CharacterLook | None, WorldPlace]) -> M
     return MeasuredFilm(name="film", clips=tuple(clips), looks={"fox": "a red fox"})
 
 
-def test_the_same_look_is_like_itself_and_another_is_less_so(tmp_path: Path, eyes: ReadoutReader) -> None:
+def test_same_look_is_more_similar_than_another(tmp_path: Path, eyes: ReadoutReader) -> None:
     film = film_in(tmp_path, opening=(RED, BEACH), moon=(RED, MOON), changed=(BLUE, BEACH))
     first, kept, changed = (item.identity["fox"] or 0 for item in measure_film(film, eyes).shots)
     assert first == pytest.approx(1)
@@ -59,7 +59,7 @@ def test_the_same_look_is_like_itself_and_another_is_less_so(tmp_path: Path, eye
     assert all(item.found == {"fox": FRAMES} for item in measure_film(film, eyes).shots)
 
 
-def test_a_film_is_right_where_it_shows_what_the_captions_say(tmp_path: Path, eyes: ReadoutReader) -> None:
+def test_film_matches_its_captions(tmp_path: Path, eyes: ReadoutReader) -> None:
     film = film_in(tmp_path, opening=(RED, BEACH), changed=(BLUE, BEACH), gone=(None, MOON))
     result = measure_film(replace(film, places={"here": "a beach"}), eyes)
     opening, changed, gone = (item.right for item in result.shots)
@@ -71,8 +71,8 @@ def test_a_film_is_right_where_it_shows_what_the_captions_say(tmp_path: Path, ey
     assert (scores["right: species"].n, scores["right: setting"].value) == (3, pytest.approx(2 / 3))
 
 
-def test_twins_are_told_apart_by_colour(tmp_path: Path, eyes: ReadoutReader) -> None:
-    """Each of two foxes has a shot of its own; the second is drawn as the first."""
+def test_twins_are_distinguished_by_colour(tmp_path: Path, eyes: ReadoutReader) -> None:
+    """Each of two foxes has its own shot; the second one is drawn as the first."""
     film = film_in(tmp_path, one=(RED, BEACH), other=(RED, BEACH))
     clips = (replace(film.clips[0], characters=("red",)), replace(film.clips[1], characters=("blue",)))
     result = measure_film(replace(film, clips=clips, looks={"red": "a red fox", "blue": "a blue fox"}), eyes)
@@ -103,11 +103,11 @@ def test_two_of_one_species_in_a_shot_are_left_out(tmp_path: Path, eyes: Readout
         ("a tall man", None),
     ],
 )
-def test_a_description_names_a_look_or_none(text: str, look: CharacterLook | None) -> None:
+def test_look_of_a_description(text: str, look: CharacterLook | None) -> None:
     assert look_of(text) == look
 
 
-def test_a_description_names_one_setting() -> None:
+def test_setting_of_a_description() -> None:
     assert [
         setting_of(text) for text in ("the same city at night", "a snowy valley", "a desert or a beach", "a bar")
     ] == [
@@ -118,7 +118,7 @@ def test_a_description_names_one_setting() -> None:
     ]
 
 
-def test_who_is_not_there_has_no_likeness(tmp_path: Path, eyes: ReadoutReader) -> None:
+def test_absent_character_has_no_similarity(tmp_path: Path, eyes: ReadoutReader) -> None:
     film = film_in(tmp_path, empty=(None, BEACH), opening=(RED, BEACH), again=(RED, MOON))
     result = measure_film(film, eyes)
     empty, first, again = result.shots
@@ -129,15 +129,15 @@ def test_who_is_not_there_has_no_likeness(tmp_path: Path, eyes: ReadoutReader) -
     assert result.scores["environment consistency"].n == 1
 
 
-def test_a_look_has_one_species_that_no_other_has() -> None:
+def test_species_of_looks_is_unique() -> None:
     assert species_of(["a red fox with a hat", "a Blue BEAR"]) == ["fox", "bear"]
     assert species_of(["a man", "a fox in a robot"]) == ["", ""]
     assert species_of(["a red fox", "a blue fox", "a frog"]) == ["", "", "frog"]
 
 
-def test_a_run_directory_of_a_model_of_the_world(onestory: Onestory, story: Path) -> None:
+def test_run_directory_of_a_storyworld_model(onestory: Onestory, story: Path) -> None:
     film_run = Path("film.run")
-    render_film(film_run)  # not the shared film: a run names the folder of its model, and this test changes the card
+    render_film(film_run)  # not the shared film: a run records the path of its model, and this test changes the card
     card = json.loads(Path("model/onestory.json").read_text())
     Path("model/onestory.json").write_text(json.dumps({**card, "words": list(WORDS)}))
     result = onestory("evaluate", film_run, "--readout", "--json", "--out", "scores.json")
@@ -153,19 +153,19 @@ def test_a_run_directory_of_a_model_of_the_world(onestory: Onestory, story: Path
 
 
 @pytest.mark.parametrize("command", [("evaluate", "film.run", "--readout"), ("report", "film.run", "--identity")])
-def test_another_film_is_not_asked_about(onestory: Onestory, film_run: Path, command: tuple[str, ...]) -> None:
+def test_film_of_another_model_is_rejected(onestory: Onestory, film_run: Path, command: tuple[str, ...]) -> None:
     result = onestory(*command)
     assert result.exit is ExitCode.USAGE
-    assert 'error[T634]: "film.run" is no film of the storyworld' in result.err
+    assert 'error[T634]: "film.run" is not a film of the storyworld' in result.err
 
 
-def test_the_readout_looks_alone(onestory: Onestory, film_run: Path) -> None:
+def test_readout_excludes_other_networks(onestory: Onestory, film_run: Path) -> None:
     result = onestory("evaluate", film_run, "--readout", "--detector", "none")
     assert result.exit is ExitCode.USAGE
     assert "--readout replaces the networks" in result.err
 
 
-def test_scores_of_a_film_that_changed_are_refused(onestory: Onestory, film_run: Path) -> None:
+def test_scores_of_a_changed_film_are_rejected(onestory: Onestory, film_run: Path) -> None:
     blind = ("--embedder", "none", "--detector", "none", "--aligner", "none")
     assert onestory("evaluate", film_run, *blind, "--out", "scores.json").exit is ExitCode.DONE
     other = next(film_run.glob("shots/city/*/record.json"))
