@@ -14,16 +14,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from onestory_cli.curation.detectors import Boundary, make_detector
 from onestory_cli.curation.frames import VideoFacts, read_facts, small_frames
+from onestory_cli.curation.measures import MEASURED, Overlays, measures_of, small_grey
 from onestory_cli.curation.recipe import CutSettings
-from onestory_cli.media.clip_faults import GREY_SIDE, measure
-from onestory_cli.quality import BLACK, FLASH, FROZEN
 
-Pixels = NDArray[np.uint8]
-MEASURED = 12 * 60  # frames of a shot that are measured, from its beginning; longer shots are trimmed or rejected
+FLASH_FRAMES = 2  # a flash is at most this long
+FLASH_LEFT = 0.25  # of the change into a flash may be left after it
+SAMPLES_PER_SECOND = 2  # frames in which text and logos are looked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,63 +81,70 @@ def find_shots(path: Path, settings: CutSettings, *, max_hours: float) -> FoundS
     detector = make_detector(settings, facts.fps)
     times: list[int] = []
     greys: list[NDArray[np.uint8]] = []
-    for number, frame in enumerate(small_frames(path, facts, detector.side)):
+    overlays = Overlays()
+    every = max(1, round(facts.fps / SAMPLES_PER_SECOND))
+    for number, frame in enumerate(small_frames(path, facts, detector.side, sample_every=every)):
         detector.push(number, frame.pixels_HWC)
         times.append(frame.pts)
-        greys.append(_grey(frame.pixels_HWC))
+        greys.append(small_grey(frame.pixels_HWC))
+        if frame.sample_HW is not None:
+            overlays.push(number, frame.sample_HW)
     if len(times) < 2:
         return FoundShots(facts=facts, shots=(), fault="fewer than two frames")
-    shots = _shots(detector.finish(), times, greys, settings.margin)
+    shots = _shots(without_flashes(detector.finish(), greys), times, greys, overlays, settings.margin)
     return FoundShots(facts=facts, shots=shots)
 
 
 def _shots(
-    boundaries: Sequence[Boundary], times: list[int], greys: list[NDArray[np.uint8]], margin: int
+    boundaries: Sequence[Boundary],
+    times: Sequence[int],
+    greys: Sequence[NDArray[np.uint8]],
+    overlays: Overlays,
+    margin: int,
 ) -> tuple[FoundShot, ...]:
     """The parts between the boundaries. A shot ends where the transition that follows it begins its last frame."""
     step = max(1, round(np.median(np.diff(times))))
     ends = [*times, times[-1] + step]
-    edges = [
-        Boundary(first=0, last=0, kind="start"),
-        *boundaries,
-        Boundary(first=len(times), last=len(times), kind="end"),
-    ]
-    found = []
-    for before, after in pairwise(edges):
-        first, last = before.last, after.first  # frames that belong to this shot alone
-        if last <= first:
-            continue
-        inner = margin if before.kind != "start" else 0
-        outer = margin if after.kind != "end" else 0
-        clean = (first + inner, last - outer) if last - first > inner + outer else (first, last)
-        found.append(
-            FoundShot(
-                start=ends[_middle(before)],
-                end=ends[_middle(after)],
-                clean_start=ends[clean[0]],
-                clean_end=ends[clean[1]],
-                begins=before.kind,
-                measures=measures_of(greys[clean[0] : min(clean[1], clean[0] + MEASURED)]),
-            )
+    start = Boundary(first=0, last=0, kind="start")
+    edges = [start, *boundaries, Boundary(first=len(times), last=len(times), kind="end")]
+    pairs = [(before, after) for before, after in pairwise(edges) if after.first > before.last]
+    ranges = [_clean(before, after, margin) for before, after in pairs]
+    return tuple(
+        FoundShot(
+            start=ends[_middle(before)],
+            end=ends[_middle(after)],
+            clean_start=ends[first],
+            clean_end=ends[last],
+            begins=before.kind,
+            measures={**measures_of(greys[first : min(last, first + MEASURED)]), **more},
         )
-    return tuple(found)
+        for (before, after), (first, last), more in zip(pairs, ranges, overlays.measures(ranges), strict=True)
+    )
+
+
+def without_flashes(boundaries: Sequence[Boundary], greys: Sequence[NDArray[np.uint8]]) -> list[Boundary]:
+    """Return the boundaries without cuts into one or two frames after which the picture is as it was."""
+
+    def back(cut: int) -> bool:
+        before, change = greys[cut - 1], _distance(greys[cut - 1], greys[cut])
+        later = greys[cut + 1 : cut + 1 + FLASH_FRAMES]
+        return any(_distance(before, frame) < FLASH_LEFT * change for frame in later)
+
+    return [item for item in boundaries if item.kind != "cut" or not back(item.first)]
+
+
+def _distance(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    return float(np.abs(one.astype(np.int16) - other).mean())
+
+
+def _clean(before: Boundary, after: Boundary, margin: int) -> tuple[int, int]:
+    """The frames of a shot alone, without those at its edges where encoders blend neighbours."""
+    first, last = before.last, after.first
+    inner = margin if before.kind != "start" else 0
+    outer = margin if after.kind != "end" else 0
+    return (first + inner, last - outer) if last - first > inner + outer else (first, last)
 
 
 def _middle(boundary: Boundary) -> int:
     """The frame at which one shot gives way to the next: the middle of a transition."""
     return (boundary.first + boundary.last + 1) // 2 if boundary.last > boundary.first else boundary.first
-
-
-def measures_of(greys: Sequence[NDArray[np.uint8]]) -> dict[str, float]:
-    """Return the measures of a shot by name: those of a take's checks, and the mean change between frames."""
-    small_PHWC = np.repeat(np.stack(greys)[..., None], 3, axis=-1)
-    numbers = measure(small_PHWC)
-    steps = np.abs(np.diff(small_PHWC[..., 0].astype(np.int16), axis=0)).mean() / 255 if len(greys) > 1 else 0.0
-    return {**{name: round(numbers[name], 5) for name in (BLACK, FROZEN, FLASH)}, "motion": round(float(steps), 5)}
-
-
-def _grey(pixels_HWC: Pixels) -> NDArray[np.uint8]:
-    height, width = pixels_HWC.shape[:2]
-    scale = min(1.0, GREY_SIDE / min(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(Image.fromarray(pixels_HWC).convert("L").resize(size, Image.Resampling.BOX))

@@ -57,7 +57,13 @@ def _by_length(shot: CuratedShot, limits: SequenceSettings) -> Iterator[str]:
 
 
 def _by_measures(shot: CuratedShot, limits: FilterSettings) -> Iterator[str]:
-    above = {BLACK: limits.black, FLASH: limits.flash}
+    above = {
+        BLACK: limits.black,
+        FLASH: limits.flash,
+        "shaking": limits.shaking,
+        "text": limits.text,
+        "watermark": limits.watermark,
+    }
     below = {FROZEN: limits.frozen, "motion": limits.motion}
     for name, limit in above.items():
         if limit is not None and shot.measures[name] > limit:

@@ -19,6 +19,7 @@ from onestory_cli.media.video import open_video, upright
 
 Pixels = NDArray[np.uint8]
 SAMPLES = 24  # frames over the whole video from which bars are measured
+SAMPLE_SIDE = 640  # pixels of the longer side of a frame in which text is looked for
 BAR_LEVEL = 24  # of 255: what is darker in all samples belongs to a bar; FFmpeg's cropdetect has the same default
 BAR_SHARE = 0.02  # of the side: thinner bars are noise of the encoder
 
@@ -42,10 +43,14 @@ class VideoFacts:
 
 @dataclass(frozen=True)
 class SmallFrame:
-    """A frame at `small_size`, (H, W, 3) uint8, and its time in units of the stream's time base."""
+    """A frame at `small_size`, (H, W, 3) uint8, and its time in units of the stream's time base.
+
+    `sample_HW` is a larger grey picture, of `SAMPLE_SIDE` pixels, that some frames have.
+    """
 
     pts: int
     pixels_HWC: Pixels
+    sample_HW: Pixels | None = None
 
 
 def read_facts(path: Path) -> VideoFacts:
@@ -126,8 +131,10 @@ def small_size(facts: VideoFacts, side: int) -> tuple[int, int]:
     return max(2, round(width * scale)), max(2, round(height * scale))
 
 
-def small_frames(path: Path, facts: VideoFacts, side: int) -> Iterator[SmallFrame]:
+def small_frames(path: Path, facts: VideoFacts, side: int, *, sample_every: int = 0) -> Iterator[SmallFrame]:
     """Yield every frame in order of time, scaled by the decoder; times that do not rise are skipped.
+
+    One frame in `sample_every` has a larger grey picture too; 0 for none.
 
     A file that breaks off yields what can be decoded before the fault.
 
@@ -135,6 +142,7 @@ def small_frames(path: Path, facts: VideoFacts, side: int) -> Iterator[SmallFram
         OnestoryError: M508 when not a single frame can be decoded.
     """
     last: int | None = None
+    count = 0
     try:
         with open_video(path) as container:
             stream = container.streams.video[0]
@@ -145,19 +153,22 @@ def small_frames(path: Path, facts: VideoFacts, side: int) -> Iterator[SmallFram
                     if shown.pts is None or (last is not None and shown.pts <= last):
                         continue
                     last = shown.pts
-                    yield SmallFrame(shown.pts, _shrink(shown, facts, side))
+                    sampled = sample_every and count % sample_every == sample_every // 2
+                    sample = _shrink(shown, facts, SAMPLE_SIDE, "gray") if sampled else None
+                    yield SmallFrame(shown.pts, _shrink(shown, facts, side), sample)
+                    count += 1
     except OnestoryError:
         if last is None:
             raise
 
 
-def _shrink(frame: av.VideoFrame, facts: VideoFacts, side: int) -> Pixels:
+def _shrink(frame: av.VideoFrame, facts: VideoFacts, side: int, format: str = "rgb24") -> Pixels:
     """The decoder scales the whole frame, turned as it is stored; then it is set upright and bars are cut off."""
     turned = facts.rotation in (90, 270)
     width, height = (facts.height, facts.width) if turned else (facts.width, facts.height)
     scale = min(1.0, side / max(width, height))
     size = max(2, round(width * scale)), max(2, round(height * scale))
-    small = frame.reformat(*size, format="rgb24", threads=1).to_ndarray()
+    small = frame.reformat(*size, format=format, threads=1).to_ndarray()
     pixels: Pixels = np.ascontiguousarray(np.rot90(small, -(facts.rotation // 90)))
     if not any(facts.crop):
         return pixels

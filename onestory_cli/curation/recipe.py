@@ -47,6 +47,8 @@ class FilterSettings:
     black: share of black frames (as FFmpeg's blackdetect counts them). frozen: largest mean change between two frames,
     of 1; below it nothing moves. flash: mean change that is taken back within two frames, of 1 (15 of 255, the default
     of PySceneDetect's AdaptiveDetector). motion: mean change between frames, of 1; below it a shot has little motion.
+    shaking: median change of the picture's movement from frame to frame, of its height. text: share of the picture that
+    lines of text cover. watermark: share that edges of a logo cover which all shots of the video have.
     unrelated: cosine of image embeddings from which two shots belong together, as they also do with a character or a
     setting in common; shots that belong to none around them are rejected, and sequences end between scenes.
     copy: cosine above which a shot is nearly the same as the one before. keywords: a caption with one is rejected.
@@ -56,6 +58,9 @@ class FilterSettings:
     frozen: float | None = 0.001
     flash: float | None = 15 / 255
     motion: float | None = None
+    shaking: float | None = 0.045
+    text: float | None = 0.004
+    watermark: float | None = 0.001
     unrelated: float | None = 0.3
     copy: float | None = 0.97
     keywords: tuple[str, ...] = ("watermark", "subtitle", "logo", "black screen", "end credits", "title card")

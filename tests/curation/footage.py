@@ -5,9 +5,9 @@ Shape letters: P frames, H W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from fractions import Fraction
 from itertools import combinations
 from pathlib import Path
 
@@ -130,16 +130,26 @@ def foreign(frames: int, side: int, seed: int) -> Pixels:
     return np.stack([picture[index : index + side, index : index + side] for index in range(frames)])
 
 
-def write(path: Path, pixels_PHWC: Pixels, fps: Fraction | int, codec: str = "libx264") -> Path:
+def write(path: Path, pixels_PHWC: Pixels, fps: int, codec: str = "libx264") -> Path:
     """Write a video file of about the quality of a stream; return its path."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=fps)
-        stream.height, stream.width, stream.pix_fmt = *pixels_PHWC.shape[1:3], "yuv420p"
-        stream.bit_rate = 2_000_000
+    height, width = pixels_PHWC.shape[1:3]
+    with open_writer(path, (width, height), fps, codec) as put:
         for picture in pixels_PHWC:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode())
+            put(picture)
     return path
+
+
+@contextmanager
+def open_writer(
+    path: Path, size: tuple[int, int], fps: int, codec: str = "libx264", preset: str = ""
+) -> Iterator[Callable[[Pixels], None]]:
+    """Yield a function that takes the next frame (H, W, 3)."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=fps, options={"preset": preset} if preset else {})
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        stream.bit_rate = 2_000_000
+        yield lambda picture: container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
 
 
 def pair_scores(found: Sequence[str], truth: Sequence[str]) -> tuple[int, int, int]:

@@ -11,7 +11,7 @@ from onestory_cli.curation.embeddings import pack, similarity, unpack
 from onestory_cli.curation.filters import CuratedShot, reject_early, reject_late
 from onestory_cli.curation.recipe import CurateRecipe, FilterSettings, SequenceSettings
 
-GOOD = {"black": 0.0, "frozen": 0.1, "flash": 0.0, "motion": 0.05}
+GOOD = {"black": 0.0, "frozen": 0.1, "flash": 0.0, "motion": 0.05, "shaking": 0.0, "text": 0.0, "watermark": 0.0}
 
 
 def shot(
@@ -38,6 +38,9 @@ def shot(
         ({"black": 0.8}, "black: 0.8, above 0.5"),
         ({"frozen": 0.0}, "frozen: 0, below 0.001"),
         ({"flash": 0.2}, "flash: 0.2, above 0.0588235"),
+        ({"shaking": 0.1}, "shaking: 0.1, above 0.045"),
+        ({"text": 0.02}, "text: 0.02, above 0.004"),
+        ({"watermark": 0.01}, "watermark: 0.01, above 0.001"),
     ],
 )
 def test_early_filters(measures: dict[str, float], reason: str | None) -> None:

@@ -1,0 +1,143 @@
+"""Lines of text over a picture, and logos over a whole video, by OpenCV's filters. No network.
+
+Text: a top-hat transform keeps thin bright or dark strokes; regions in a row, of about one height and of different
+widths, are letters. Logo: the median gradient over shots that are unlike each other keeps what is in all of them, as in
+Dekel et al., "On the Effectiveness of Visible Watermarks" (CVPR 2017). The numbers below are ours;
+`tests/benchmarks/curation.py` measures what they find. Shape letters: H W pixels, N regions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Grey = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+STROKE = 0.08  # of the height: strokes of letters are thinner
+LETTER = (0.02, 0.2)  # of the height: how tall a letter is
+# of 255, for white text and mirrored for black: contrast to what is around, brightness, and letters that make a line
+INKS = ((60, 200, 4), (90, 225, 5))
+UNEVEN = 0.15  # relative spread of the widths of letters; windows and fences are even
+WIDE = 3.0  # a line is at least this many times as wide as tall
+LOGO_SIDE = 160  # pixels of the longer side of the pictures in which logos are looked for
+EDGE = 12.0  # of 255: median gradient of a logo
+UNLIKE = 0.5  # correlation of gradients below which two pictures count as different
+MIN_PICTURES = 5  # different pictures from which a logo is told from a scene
+PRESENT = 0.5  # of the edges of a logo: where fewer are seen it is not there
+LOGO = (0.02, 0.06)  # of a side at least, and of the picture at most
+OFF_CENTRE = 0.2  # of a side: nearer to the middle it is not a station logo
+
+
+def text_share(grey_HW: Grey) -> float:
+    """Return the share of the picture that lines of text cover, 0..1."""
+    import cv2
+
+    side = max(3, round(STROKE * grey_HW.shape[0])) | 1
+    found = 0.0
+    for operation, levels in ((cv2.MORPH_TOPHAT, grey_HW), (cv2.MORPH_BLACKHAT, 255 - grey_HW)):
+        hat = cv2.morphologyEx(grey_HW, operation, np.ones((side, side), np.uint8))
+        for contrast, level, letters in INKS:
+            found = max(found, _lines((hat > contrast) & (levels >= level), letters))
+    return found
+
+
+def _lines(ink_HW: NDArray[np.bool_], letters: int) -> float:
+    """The share of the picture in boxes around rows of at least `letters` letters."""
+    import cv2
+
+    height, width = ink_HW.shape
+    count, _, stats, _ = cv2.connectedComponentsWithStats(ink_HW.astype(np.uint8))
+    boxes = stats[1:count].astype(np.float32)
+    _, _, w, h, pixels = boxes.T
+    sized = (h >= LETTER[0] * height) & (h <= LETTER[1] * height) & (w <= 3 * h) & (pixels >= 0.15 * w * h)
+    boxes = boxes[sized]
+    if len(boxes) < letters:
+        return 0.0
+    rows = (boxes[row] for row in _rows(boxes) if len(row) >= letters)
+    return float(sum(map(_line_area, rows)) / (height * width))
+
+
+def _rows(boxes_N: Floats) -> list[list[int]]:
+    """Groups of regions (left, top, width, height) that are neighbours in a row."""
+    left, top, w, h = boxes_N[:, 0], boxes_N[:, 1], boxes_N[:, 2], boxes_N[:, 3]
+    small, large = np.minimum.outer(h, h), np.maximum.outer(h, h)
+    overlap = np.minimum.outer(top + h, top + h) - np.maximum.outer(top, top)
+    gap = np.maximum.outer(left, left) - np.minimum.outer(left + w, left + w)
+    near = (overlap >= 0.6 * small) & (large <= 2.2 * small) & (gap <= large)
+    rest, rows = set(range(len(boxes_N))), []
+    while rest:
+        row, queue = [], [rest.pop()]
+        while queue:
+            row.append(queue.pop())
+            new = rest.intersection(np.flatnonzero(near[row[-1]]).tolist())
+            rest -= new
+            queue += new
+        rows.append(row)
+    return rows
+
+
+def _line_area(boxes_N: Floats) -> float:
+    """The area of a row of letters in pixels; 0 for what has not the shape of a line of text."""
+    left, top, w, h = boxes_N[:, 0], boxes_N[:, 1], boxes_N[:, 2], boxes_N[:, 3]
+    width, height = float((left + w).max() - left.min()), float((top + h).max() - top.min())
+    even = w.std() < UNEVEN * w.mean()
+    return 0.0 if even or height > 2.2 * np.median(h) or width < WIDE * height else width * height
+
+
+@dataclass(frozen=True)
+class Logo:
+    """Where a video has a logo, and the gradient (2, H, W) of it."""
+
+    region_HW: NDArray[np.bool_]
+    gradient_2HW: Floats
+
+    def share(self, grey_HW: Grey) -> float:
+        """Return the share of the picture that edges of the logo cover here; 0 where it is not."""
+        along = (_gradient(grey_HW) * self.gradient_2HW).sum(0)
+        seen = (along >= 0.5 * (self.gradient_2HW**2).sum(0)) & self.region_HW
+        return float(seen.mean()) if seen.sum() >= PRESENT * self.region_HW.sum() else 0.0
+
+
+def find_logo(greys: Sequence[Grey]) -> Logo | None:
+    """Return the logo over pictures of different shots, (H, W) each; None where nothing tells it from the scene."""
+    import cv2
+
+    different = _unlike([_gradient(grey) for grey in greys])
+    if len(different) < MIN_PICTURES:
+        return None
+    median = np.median(different, axis=0).astype(np.float32)
+    stays = np.hypot(*median) >= EDGE
+    grown = cv2.morphologyEx(stays.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    count, labels, boxes, centres = cv2.connectedComponentsWithStats(grown)
+    compact = [number for number in range(1, count) if _is_logo(boxes[number], centres[number], stays.shape)]
+    region = stays & np.isin(labels, compact)
+    return Logo(region, median) if region.any() and (stays & ~region).sum() <= region.sum() else None
+
+
+def _is_logo(box: NDArray[np.int32], centre: NDArray[np.float64], shape: tuple[int, ...]) -> bool:
+    """Whether a region (left, top, width, height, pixels) is compact and away from the middle."""
+    height, width = shape
+    _, _, w, h, pixels = map(int, box)
+    sized = w >= LOGO[0] * width and h >= LOGO[0] * height and w * h <= LOGO[1] * width * height
+    aside = abs(centre[0] / width - 0.5) > OFF_CENTRE or abs(centre[1] / height - 0.5) > OFF_CENTRE
+    return sized and aside and pixels >= 0.3 * w * h
+
+
+def _unlike(gradients: Sequence[Floats]) -> list[Floats]:
+    """Those that are unlike all before: shots of one place would make a logo of its horizon."""
+    kept: list[Floats] = []
+    for item in gradients:
+        length = float(np.linalg.norm(item)) + 1e-6
+        if all(float((item * other).sum()) < UNLIKE * length * float(np.linalg.norm(other)) for other in kept):
+            kept.append(item)
+    return kept
+
+
+def _gradient(grey_HW: Grey) -> Floats:
+    import cv2
+
+    smooth = cv2.GaussianBlur(grey_HW, (3, 3), 0)
+    return np.stack([cv2.Sobel(smooth, cv2.CV_32F, *axis, ksize=3) / 4 for axis in ((1, 0), (0, 1))])
