@@ -25,7 +25,27 @@ if TYPE_CHECKING:
 
 Severity = Literal["error", "warning"]
 
-_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_DISK_FULL_OR_FORBIDDEN = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+# A disk, a network or a limit of this machine, never a mistake of the program such as ENOENT or EBADF.
+_MACHINE_ERRNOS = {
+    errno.EIO,
+    errno.ESTALE,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.EINTR,
+    errno.ENODEV,
+    errno.ENXIO,
+    errno.ETIMEDOUT,
+    errno.ENOTCONN,
+    errno.EHOSTDOWN,
+    errno.EFBIG,
+    errno.EBUSY,
+    errno.ETXTBSY,
+    errno.ENOLCK,
+    errno.EMLINK,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+}
 _LIBRARIES = ("torch", "diffusers", "transformers", "av", "safetensors", "numpy", "typer", "rich")  # in a bug report
 _COMPARED_CHARACTERS, _COMPARED_NAMES = 64, 20  # limits of `closest`, whose cost grows with the square of the length
 
@@ -184,15 +204,20 @@ def from_exception(fault: Exception, arguments: Sequence[str]) -> OnestoryError:
 
 
 def _machine_fault(fault: Exception) -> OnestoryError | None:
-    """The error for a full disk, missing permissions or too little memory; None for anything else."""
+    """The error for a disk that fails, missing permissions or too little memory; None for anything else."""
     if isinstance(fault, MemoryError) or type(fault).__name__ == "OutOfMemoryError":  # of torch, not imported here
         help = "close other programs, or use a smaller size, fewer frames or a smaller memory budget"
         return OnestoryError("U607", "not enough memory", help=help, exit=ExitCode.MACHINE)
-    if isinstance(fault, OSError) and fault.errno in _UNWRITABLE:
-        message = f"{fault.strerror}: {fault.filename}" if fault.filename else str(fault.strerror)
+    if not isinstance(fault, OSError):
+        return None
+    if fault.errno in _DISK_FULL_OR_FORBIDDEN:
         help = "free disk space or choose another path, then rerun the command; finished shots are kept"
-        return OnestoryError("U608", message, help=help, exit=ExitCode.MACHINE)
-    return None
+    elif fault.errno in _MACHINE_ERRNOS:
+        help = "check the disk, then rerun the command; finished shots are kept"
+    else:
+        return None
+    message = f"{fault.strerror}: {fault.filename}" if fault.filename else str(fault.strerror)
+    return OnestoryError("U608", message, help=help, exit=ExitCode.MACHINE)
 
 
 def _bug(fault: Exception, arguments: Sequence[str]) -> OnestoryError:

@@ -260,9 +260,9 @@ MACHINE = (
     ),
     Code(
         code="U608",
-        title="A file that cannot be written",
-        explanation="The disk is full, or you may not write there. Finished shots are kept. Free disk space or "
-        "choose another path, then rerun the command.",
+        title="A file that cannot be read or written",
+        explanation="The disk is full or fails, too many files are open, or you may not write there. Finished shots "
+        "are kept. Free disk space, check the disk or choose another path, then rerun the command.",
         bad="onestory new /film",
         good="onestory new film",
     ),

@@ -60,8 +60,13 @@ class Take:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """The shape (C, T, h, w) of the latents, read from the header of their file without numpy."""
-        return _shape_in(self.folder / LATENTS)
+        """The shape (C, T, h, w) of the latents, read from the header of their file without numpy.
+
+        Raises:
+            OnestoryError: R408 if the file cannot be read.
+        """
+        with read_errors_coded(self.folder / LATENTS):
+            return _shape_in(self.folder / LATENTS)
 
     def read_clip(self) -> bytes:
         """The bytes of the clip, verified.

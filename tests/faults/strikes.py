@@ -1,7 +1,8 @@
-"""System calls that fail, tear or kill: `python -m tests.faults.strikes --strikes 300 --seed 1` prints a table.
+"""System calls that fail, tear or kill, and kills at random instants, over all commands that write.
 
-A shim in C (`strikes.c`, loaded by LD_PRELOAD) strikes the k-th system call below a run directory. Unlike the harness
-of `kills.py`, which overrides `Disk`, it also reaches reads, the lock and the media libraries.
+`python -m tests.faults.strikes --strikes 300 --kills 100 --seed 1` prints a table. A shim in C (`strikes.c`, loaded by
+LD_PRELOAD) strikes the k-th system call below a workspace. Unlike the harness of `kills.py`, which overrides `Disk`, it
+also reaches reads, the lock and the media libraries.
 """
 
 from __future__ import annotations
@@ -11,32 +12,36 @@ import ctypes
 import errno
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import traceback
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
-from onestory_cli.errors import OnestoryError
-from onestory_cli.planning.jobs import Plan
-from onestory_cli.rendering.options import RenderOptions
-from onestory_cli.rendering.render import render
-from onestory_cli.rendering.takes import make_takes
-from onestory_cli.store import prune
+from onestory_cli.errors import ExitCode
 from onestory_cli.store.run import Run
-from onestory_cli.store.take_query import find_take
-from onestory_cli.store.takes import set_aside_takes
 from onestory_cli.store.verify import find_damage
-from onestory_cli.store.writer import lock_run
-from tests.films import NumpyGenerator, change, latents_of, three_shots
+from tests.faults.workspace import (
+    COMMANDS,
+    CommandLine,
+    copy_workspace,
+    digests_of,
+    install_arithmetic,
+    make_workspace,
+    run_words,
+)
 
 SOURCE = Path(__file__).with_suffix(".c")
 KILL, TORN = -1, -2
+INSTANT = "kill at an instant"
 KINDS: Mapping[str, int] = {
     "kill": KILL,
     "torn write": TORN,
@@ -45,140 +50,148 @@ KINDS: Mapping[str, int] = {
         for number in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS, errno.EMFILE, errno.EINTR)
     },
 }
-PLAN = three_shots()
-EDITED = change(PLAN, "return", resolved_caption="they meet again")
-TAKES = RenderOptions(takes={"city": 3}, checkpoint_seconds=0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Command:
-    """A command and the run that it starts from: empty, or one with more takes. `plan` has the final story."""
-
-    name: str
-    run: Callable[[Path], object]
-    fresh: bool = False
-    plan: Plan = PLAN
-
-
-def _accept(folder: Path) -> None:
-    run = Run.open(folder)
-    with lock_run(run) as writer:
-        writer.accept("city", find_take(PLAN, run, "city", "0"), chosen=True)
-
-
-def _prune(folder: Path) -> None:
-    run = Run.open(folder)
-    with lock_run(run) as writer:
-        prune.remove(writer, prune.older_takes(run, 0))
-
-
-COMMANDS = (
-    Command(
-        name="render",
-        run=lambda folder: render(PLAN, Run.create(folder), NumpyGenerator, options=replace(TAKES, takes={})),
-        fresh=True,
-    ),
-    Command(
-        name="edit",
-        run=lambda folder: render(EDITED, Run.open(folder), NumpyGenerator, options=replace(TAKES, takes={})),
-        plan=EDITED,
-    ),
-    Command(name="take new", run=lambda folder: make_takes(PLAN, Run.open(folder), NumpyGenerator, shot="city")),
-    Command(name="take accept", run=_accept),
-    Command(name="prune", run=_prune),
-)
+PRECIOUS = ("film.story.yaml", "edited.story.yaml", "captions.srt", "footage/a.mp4", "model/onestory.json")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Strike:
-    """One strike and its end: "" if the run survived it."""
+    """One strike and its end: "" if nothing was lost. `call` is the number of a system call, or a share of the time."""
 
     command: str
     kind: str
-    call: int
+    call: float
     end: str
 
     def __str__(self) -> str:
-        return f"{self.command}, call {self.call}, {self.kind}"
+        return f"{self.command}, {'at' if self.kind == INSTANT else 'call'} {self.call:g}, {self.kind}"
 
 
-def strikes(folder: Path, count: int, seed: int) -> Iterator[Strike]:
-    """`count` strikes on commands, calls and kinds that are drawn at random; the shim must be loaded."""
-    dice = random.Random(seed)
-    base = folder / "base"
-    render(PLAN, Run.create(base), NumpyGenerator, options=TAKES)
-    calls = {command.name: _calls(command, base, folder / "count") for command in COMMANDS}
-    expected = {command.name: _outcome(command, base, folder / "whole") for command in COMMANDS}
-    for number in range(count):
-        command = COMMANDS[number % len(COMMANDS)]
-        kind, call = dice.choice(list(KINDS)), dice.randint(1, calls[command.name])
-        place = _place(command, base, folder / "struck")
-        end = _survive(command, place, call, KINDS[kind], expected[command.name])
-        yield Strike(command=command.name, kind=kind, call=call, end=end)
+@dataclass(kw_only=True)
+class Measured:
+    """A command without a strike: its system calls, its seconds, and the result of the finished work.
+
+    `results` has the results that are right: with the command's change, and without it.
+    """
+
+    calls: int
+    seconds: float
+    results: list[Any] = field(default_factory=list)
 
 
-def _place(command: Command, base: Path, folder: Path) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    if not command.fresh:
-        shutil.copytree(base, folder)
-    return folder
+class Harness:
+    """Strikes commands in copies of one workspace below `folder`. The shim must be loaded."""
+
+    def __init__(self, folder: Path, commands: tuple[CommandLine, ...] = COMMANDS) -> None:
+        install_arithmetic()
+        self._base, self._place, self.commands = folder / "base", folder / "w", commands
+        make_workspace(self._base)
+        self._measured = {command.name: self._measure(command) for command in commands}
+
+    def strikes(self, count: int, seed: int) -> Iterator[Strike]:
+        """`count` strikes on commands, kinds and calls that are drawn at random."""
+        dice = random.Random(seed)
+        for number in range(count):
+            command = self.commands[number % len(self.commands)]
+            kind, call = dice.choice(list(KINDS)), dice.randint(1, self._measured[command.name].calls)
+            yield self._strike(command, kind, call, lambda child: None)
+
+    def kills(self, count: int, seed: int) -> Iterator[Strike]:
+        """`count` kills at random instants."""
+        dice = random.Random(seed)
+        for number in range(count):
+            command = self.commands[number % len(self.commands)]
+            share = round(dice.random(), 3)
+            delay = share * self._measured[command.name].seconds
+            yield self._strike(command, INSTANT, share, lambda child, delay=delay: _kill_after(child, delay))
+
+    def _measure(self, command: CommandLine) -> Measured:
+        place = copy_workspace(self._base, self._place, command)
+        command.run_finish(place)
+        before = command.result(place)
+        place = copy_workspace(self._base, self._place, command)
+        reader, writer = os.pipe()
+        began = time.monotonic()
+        status, messages = _in_child(command, place, 0, 0, writer, lambda child: None)
+        seconds = time.monotonic() - began
+        assert status == 0, f"{command.name} ends with {status}: {messages}"
+        calls = int(os.read(reader, 32))
+        os.close(reader)
+        os.close(writer)
+        command.run_finish(place)
+        return Measured(calls=calls, seconds=seconds, results=[command.result(place), before])
+
+    def _strike(self, command: CommandLine, kind: str, call: float, watch: Callable[[int], None]) -> Strike:
+        place = copy_workspace(self._base, self._place, command)
+        before = digests_of(place, accepted=command.removes)
+        what = (0, 0) if kind == INSTANT else (int(call), KINDS[kind])
+        status, messages = _in_child(command, place, *what, None, watch)
+        end = self._end(command, place, status, before)
+        shown = " ".join((_traceback(messages) or messages).split())[-300:] if end else ""
+        return Strike(command=command.name, kind=kind, call=call, end=f"{end} ({shown})" if shown else end)
+
+    def _end(self, command: CommandLine, place: Path, status: int, before: set[str]) -> str:
+        """What is wrong after a strike, and after finishing the work; "" if nothing is."""
+        if (status < 0 and status != -signal.SIGKILL) or status == ExitCode.BUG:
+            return f"it ended with {status}"
+        if changed := [name for name in PRECIOUS if (place / name).read_bytes() != (self._base / name).read_bytes()]:
+            return f"changed: {', '.join(changed)}"
+        runs = [*place.glob("*.run"), *place.glob("out/*-*")]
+        if damages := [damage for run in runs for damage in find_damage(Run(run))]:
+            return f"damaged: {', '.join(map(str, damages))}"
+        if lost := before - digests_of(place, accepted=False):
+            return f"lost {len(lost)} takes"
+        exit, messages = run_words(command.finish, place)
+        if exit is not ExitCode.DONE:
+            return f"it does not finish: {messages}"
+        if command.result(place) not in self._measured[command.name].results:
+            return "another result"
+        left = [path.name for path in place.rglob("*") if path.name.startswith((".", "lock", "partial"))]
+        return f"left over: {', '.join(left)}" if left else ""
 
 
-def _calls(command: Command, base: Path, folder: Path) -> int:
-    """How many system calls a command makes below its run directory."""
+def _in_child(
+    command: CommandLine, place: Path, call: int, kind: int, calls: int | None, watch: Callable[[int], None]
+) -> tuple[int, str]:
+    """Run a command in a child that is struck: its exit status, negative for a signal, and its messages.
+
+    The number of system calls is written to the descriptor `calls`. `watch` is called in this process with the child.
+    """
     reader, writer = os.pipe()
-    place = _place(command, base, folder)
     child = os.fork()
     if not child:
-        _arm(place, 0, 0)
-        command.run(place)
-        os.write(writer, str(_shim().strike_calls()).encode())
-        os._exit(0)
-    os.waitpid(child, 0)
-    return int(os.read(reader, 32))
+        status = int(ExitCode.BUG)
+        try:
+            _arm(place, call, kind)
+            exit, messages = command.run(place)
+            if calls is not None:
+                os.write(calls, str(_shim().strike_calls()).encode())
+            os.write(writer, messages.encode()[-4000:])
+            status = int(exit)
+        except BaseException as fault:
+            os.write(writer, repr(fault).encode()[-4000:])
+        finally:
+            os._exit(status)
+    os.close(writer)
+    watch(child)
+    with os.fdopen(reader, "rb") as pipe:
+        messages = pipe.read().decode(errors="replace")
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), messages
 
 
-def _outcome(command: Command, base: Path, folder: Path) -> dict[str, str]:
-    place = _place(command, base, folder)
-    command.run(place)
-    return _finished(command, place)
+def _traceback(messages: str) -> str:
+    """The text of the report file that the message about a bug names; the file is removed."""
+    found = re.search(r"attach (\S+\.txt)", messages)
+    if not found:
+        return ""
+    file = Path(found[1])
+    text = file.read_text()
+    file.unlink()
+    return text
 
 
-def _finished(command: Command, folder: Path) -> dict[str, str]:
-    """The latents of the film after the command and a render of the final story."""
-    render(command.plan, Run.create(folder), NumpyGenerator)
-    return latents_of(folder)
-
-
-def _survive(command: Command, folder: Path, call: int, kind: int, expected: Mapping[str, str]) -> str:
-    status = _strike(command, folder, call, kind)
-    if status not in (0, 3, -signal.SIGKILL):
-        return f"it ended with {status}"
-    if folder.exists() and (damages := find_damage(Run(folder))):
-        return f"damaged: {', '.join(map(str, damages))}"
-    if _finished(command, folder) != expected:
-        return "another film"
-    left = [path.name for path in folder.rglob("*") if path.name.startswith((".", "lock", "partial"))]
-    left += [path.name for path in set_aside_takes(folder)]
-    return f"left over: {', '.join(left)}" if left else ""
-
-
-def _strike(command: Command, folder: Path, call: int, kind: int) -> int:
-    """The exit status of a command that is struck: 3 after a coded error, negative for a signal."""
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    status = 70
-    try:
-        _arm(folder, call, kind)
-        command.run(folder)
-        status = 0
-    except OnestoryError:
-        status = 3
-    except BaseException:
-        os.write(2, f"{command.name}, call {call}: {traceback.format_exc()}\n".encode())
-    finally:
-        os._exit(status)
+def _kill_after(child: int, seconds: float) -> None:
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
 
 
 def _shim() -> ctypes.CDLL:
@@ -191,10 +204,11 @@ def _arm(folder: Path, call: int, kind: int) -> None:
 
 def report(found: list[Strike]) -> str:
     """A table of the strikes by command and kind, and the ends of those that were not survived."""
+    kinds = [kind for kind in (*KINDS, INSTANT) if any(strike.kind == kind for strike in found)]
     count = Counter((strike.command, strike.kind) for strike in found)
-    lines = [f"| command | {' | '.join(KINDS)} |", f"|---|{'---:|' * len(KINDS)}"]
+    lines = [f"| command | {' | '.join(kinds)} |", f"|---|{'---:|' * len(kinds)}"]
     for command in COMMANDS:
-        lines.append(f"| {command.name} | {' | '.join(str(count[command.name, kind]) for kind in KINDS)} |")
+        lines.append(f"| {command.name} | {' | '.join(str(count[command.name, kind]) for kind in kinds)} |")
     lost = [f"- {strike}: {strike.end}" for strike in found if strike.end]
     return "\n".join([*lines, "", f"{len(found)} strikes, {len(lost)} not survived.", *lost])
 
@@ -212,7 +226,9 @@ def build(folder: Path) -> Path | None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--strikes", type=int, default=60)
+    parser.add_argument("--kills", type=int, default=0, help="kills at random instants")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=60, help="stop after this time")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         if not hasattr(_shim(), "strike_arm"):
@@ -223,7 +239,14 @@ def main() -> int:
             return subprocess.run(
                 [sys.executable, "-m", "tests.faults.strikes", *sys.argv[1:]], env=environment
             ).returncode
-        found = list(strikes(Path(folder), options.strikes, options.seed))
+        harness, found = Harness(Path(folder)), list[Strike]()
+        began = time.monotonic()
+        for strike in chain(harness.strikes(options.strikes, options.seed), harness.kills(options.kills, options.seed)):
+            found.append(strike)
+            if strike.end:
+                sys.stderr.write(f"{strike}: {strike.end}\n")
+            if time.monotonic() - began > 60 * options.minutes:
+                break
     sys.stdout.write(report(found) + "\n")
     return int(any(strike.end for strike in found))
 

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.strikes import COMMANDS, Strike, build, report
+from tests.faults.strikes import COMMANDS, INSTANT, Strike, build, report
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.fault
-def test_every_struck_command_is_survived(tmp_path: Path) -> None:
+def test_every_command_survives_strikes_and_kills(tmp_path: Path) -> None:
     library = build(tmp_path)
     if library is None:
         pytest.skip("no C compiler")
     done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.strikes", "--strikes", "60", "--seed", "7"],
+        [sys.executable, "-m", "tests.faults.strikes", "--strikes", "60", "--kills", "12", "--seed", "7"],
         env={**os.environ, "LD_PRELOAD": str(library), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -28,9 +28,10 @@ def test_every_struck_command_is_survived(tmp_path: Path) -> None:
         cwd=ROOT,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("60 strikes, 0 not survived.\n")
+    assert done.stdout.endswith("72 strikes, 0 not survived.\n")
 
 
 def test_a_strike_that_is_not_survived_is_listed() -> None:
-    lost = Strike(command=COMMANDS[0].name, kind="EIO", call=7, end="another film")
-    assert report([lost]).endswith("1 strikes, 1 not survived.\n- render, call 7, EIO: another film")
+    lost = Strike(command=COMMANDS[0].name, kind="EIO", call=7, end="another result")
+    assert report([lost]).endswith("1 strikes, 1 not survived.\n- render, call 7, EIO: another result")
+    assert str(Strike(command="batch", kind=INSTANT, call=0.5, end="")) == "batch, at 0.5, kill at an instant"
