@@ -1,4 +1,4 @@
-"""`plan --why` after every kind of edit: the program itself, on a film that a tiny real model rendered."""
+"""`plan --why` after every kind of edit, for a film that a tiny real model rendered."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from onestory_cli.commands._plan_view import contrast
+from onestory_cli.errors import ExitCode
+from tests.commands.conftest import Onestory
 from tests.tiny import tiny_folder
 
 __all__ = ["tiny_folder"]
@@ -33,29 +36,32 @@ NIGHT = "  - {id: night, caption: A city at night.}\n"
 STORY = HEAD + "".join(SHOTS.values())
 
 
-def onestory(folder: Path, *arguments: str) -> str:
-    """What a process of its own says on stdout."""
-    command = [sys.executable, "-m", "onestory_cli", *arguments]
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
 @pytest.fixture(scope="module")
 def rendered(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A story beside its model and its run, where `gone` has two takes and every shot remembers all before it."""
+    """A folder with a story, its model and its run: `gone` has two takes, and every shot remembers all earlier ones."""
     folder = tmp_path_factory.mktemp("why")
     shutil.copytree(tiny_folder, folder / "model")
     (folder / "film.story.yaml").write_text(STORY)
-    onestory(folder, "render", "film.story.yaml", "--takes", "2", "--shot", "gone")
+    command = [sys.executable, "-m", "onestory_cli", "render", "film.story.yaml", "--takes", "2", "--shot", "gone"]
+    subprocess.run(command, cwd=folder, check=True)
     return folder
 
 
-def why(folder: Path, shot: str) -> str:
-    """The chain of a shot; which frames of a source and which bytes a model has are left out."""
-    text = onestory(folder, "plan", "film.story.yaml", "--why", shot)
-    text = re.sub(r"\[[\d,]+\]", "[..]", text)
-    return re.sub(r"\b[0-9a-f]{16}\b", "FINGERPRINT", re.sub(r"(?<=take \d, )\w{6}", "ID", text))
+Why = Callable[[Path, str], str]
+
+
+@pytest.fixture
+def why(onestory: Onestory, monkeypatch: pytest.MonkeyPatch) -> Why:
+    """Return the explanation of a shot, without frame numbers, take ids and fingerprints."""
+
+    def explain(folder: Path, shot: str) -> str:
+        monkeypatch.chdir(folder)
+        result = onestory("plan", "film.story.yaml", "--why", shot)
+        assert result.exit is ExitCode.DONE, result.err
+        text = re.sub(r"\[[\d,]+\]", "[..]", result.out)
+        return re.sub(r"\b[0-9a-f]{16}\b", "FINGERPRINT", re.sub(r"(?<=take \d, )\w{6}", "ID", text))
+
+    return explain
 
 
 EDITS = {
@@ -131,14 +137,14 @@ EDITS = {
 
 
 @pytest.mark.parametrize("kind", EDITS)
-def test_every_kind_of_edit_is_told_in_the_words_of_its_author(rendered: Path, kind: str) -> None:
+def test_each_edit_is_explained(rendered: Path, why: Why, kind: str) -> None:
     story, shot, expected = EDITS[kind]
     (rendered / "film.story.yaml").write_text(story)
-    told = re.sub(r"(?:opening|gone)\[..\], (?:opening|gone)\[..\]", "MEMORY", why(rendered, shot))
-    assert told == expected
+    text = re.sub(r"(?:opening|gone)\[..\], (?:opening|gone)\[..\]", "MEMORY", why(rendered, shot))
+    assert text == expected
 
 
-def test_another_model_is_told_by_name(rendered: Path, tmp_path: Path) -> None:
+def test_another_model_is_named(rendered: Path, why: Why, tmp_path: Path) -> None:
     folder = shutil.copytree(rendered, tmp_path / "copy")
     (folder / "model").rename(folder / "other")
     (folder / "other" / "README.txt").write_text("other bytes")
@@ -148,16 +154,18 @@ def test_another_model_is_told_by_name(rendered: Path, tmp_path: Path) -> None:
     )
 
 
-def test_an_accepted_other_take_is_the_reason_of_those_that_remember_it(rendered: Path, tmp_path: Path) -> None:
+def test_a_newly_accepted_take_explains_the_shots_that_remember_it(
+    rendered: Path, why: Why, onestory: Onestory, tmp_path: Path
+) -> None:
     folder = shutil.copytree(rendered, tmp_path / "copy")
     (folder / "film.story.yaml").write_text(STORY)
-    onestory(folder, "take", "accept", "film.run", "gone", "1")
+    assert onestory("take", "accept", folder / "film.run", "gone", "1").exit is ExitCode.DONE
     head, _, *rest = why(folder, "return").splitlines()
     assert head == "return: render: memory changed: gone[..] differs"
     assert rest == ["  gone: kept (take 1, ID)", "    its take remembers opening[..]"]
 
 
-def test_of_long_texts_the_words_that_differ_are_shown() -> None:
+def test_contrast_shows_the_words_that_differ() -> None:
     style = "Wide shot of a fox, a bear and a dog who walk on a beach at sunset, slowly"
     assert contrast(style, f"{style}, 35 mm") == ("… at sunset, slowly", "… at sunset, slowly, 35 mm")
     assert contrast(f"{style} and far", style.replace("bear", "cat") + " and far") == (
