@@ -114,6 +114,15 @@ WARNINGS = (
         good="caption: A fox waves in a city at night.",
     ),
     Code(
+        code="W314",
+        title="Guidance for a distilled model",
+        explanation="The model was trained to generate in a few steps what its teacher generates with guidance, so its "
+        "output is guided already. More guidance exaggerates colours and contrast and takes two or three times as "
+        "long. Remove the key, or use the teacher: storyworld-quality for storyworld.",
+        bad="defaults: {guidance: 3}",
+        good="model: storyworld-quality\ndefaults: {guidance: 3}",
+    ),
+    Code(
         code="W320",
         title="A cut within a take",
         explanation="Most of the picture changes from one frame to the next, three times as much as in the frames "

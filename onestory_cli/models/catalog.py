@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 WEIGHTS = Path(__file__).parent / "weights"
-EMBEDDED: dict[str, Path] = {"storyworld": WEIGHTS / "storyworld"}
+EMBEDDED: dict[str, Path] = {name: WEIGHTS / name for name in ("storyworld", "storyworld-quality")}
 CATALOG: Mapping[str, Path | ModelSpec] = {**EMBEDDED, **BASES}
 CARD = "onestory.json"  # next to model_index.json in a model folder: the fields of its ModelSpec
 # Keys that a card may hold and that are not fields of a spec, or that a card must not set.

@@ -61,8 +61,9 @@ class ModelSpec:
     of the first frame (Wan 2.1 I2V). With a `boundary_ratio` there are two experts: `transformer` for timesteps down to
     this fraction of 1000, `transformer_2` below it with `guidance_2`. `scorer` is the image-text model that scores
     relevance if there is no adapter: a folder or a hub id. `memory_gb` is the size of all weights on a GPU, in 10^9
-    bytes, without activations. `reuse_context`: the keys and values of context tokens are computed in the first step of
-    a shot and reused afterwards.
+    bytes, without activations. `distilled`: it was trained to sample in `steps` steps without guidance.
+    `reuse_context`: the keys and values of context tokens are computed in the first step of a shot and reused
+    afterwards.
     """
 
     name: str
@@ -94,6 +95,7 @@ class ModelSpec:
     image_tokens: bool = False
     scale: int = 1
     reuse_context: bool = False
+    distilled: bool = False
     words: tuple[str, ...] | None = None
     phrases: tuple[str, ...] = ()
     negative: str = ""

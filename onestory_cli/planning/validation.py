@@ -12,7 +12,7 @@ from operator import itemgetter
 
 from onestory_cli.errors import Diagnostic, Place, shorten
 from onestory_cli.models.bases import BASES
-from onestory_cli.models.catalog import ModelSpec
+from onestory_cli.models.catalog import EMBEDDED, ModelSpec
 from onestory_cli.planning.jobs import REFERENCE_MARK, ShotJob
 from onestory_cli.story.captions import REFERENCE, long_caption_finding
 from onestory_cli.story.source import KeyPath, StorySource, parse
@@ -110,12 +110,13 @@ def size_findings(story: Story, shot: Shot, spec: ModelSpec, width: int, height:
 
 
 def job_findings(story: Story, shot: Shot, job: ShotJob, spec: ModelSpec, first: ShotJob) -> Iterator[Diagnostic]:
-    """S142, S214, S215, S217 to S219 and S221 for a planned shot; `first` is the first job of the film."""
+    """S142, S214, S215, S217 to S219, S221 and W314 for a planned shot; `first` is the first job of the film."""
     if finding := long_caption_finding(shot):
         yield replace(finding, place=place_of(story, shot, "caption"))
     yield from _size_of_film(story, shot, job, first)
     yield from _memory_findings(story, shot, job, spec)
     yield from _start_findings(story, shot, job, spec)
+    yield from _guidance_findings(story, shot, spec)
 
 
 def _size_of_film(story: Story, shot: Shot, job: ShotJob, first: ShotJob) -> Iterator[Diagnostic]:
@@ -154,6 +155,23 @@ def _memory_findings(story: Story, shot: Shot, job: ShotJob, spec: ModelSpec) ->
             place=place_of(story, shot, "memory.guidance", "memory"),
             help="remove `guidance` from `memory:`, or train an adapter with `onestory train`",
         )
+
+
+def _guidance_findings(story: Story, shot: Shot, spec: ModelSpec) -> Iterator[Diagnostic]:
+    """W314 for guidance of a model that was distilled to work without it."""
+    for value, default, key in (
+        (shot.guidance, spec.guidance, "guidance"),
+        (shot.memory.guidance, spec.memory_guidance, "memory.guidance"),
+    ):
+        if spec.distilled and value is not None and value != default:
+            yield Diagnostic(
+                code="W314",
+                message=f'"{spec.name}" was distilled to work without guidance: {key} {value:g} makes the shot worse',
+                severity="warning",
+                place=place_of(story, shot, key, "memory"),
+                help="remove it, or use the model that it was distilled from"
+                + (f", `{teacher}`" if (teacher := f"{spec.name}-quality") in EMBEDDED else ""),
+            )
 
 
 def _start_findings(story: Story, shot: Shot, job: ShotJob, spec: ModelSpec) -> Iterator[Diagnostic]:

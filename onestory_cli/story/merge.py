@@ -56,7 +56,7 @@ def build_story(
         path=source.text.path,
         source=source.text.content.encode(),
         title=fold(tree.get("title", "")),
-        model=tree.get("model", "storyworld"),
+        model=shared[-1].values.get("model") or tree.get("model", "storyworld"),
         first_shot_model=tree.get("first_shot_model"),
         seed=seed if seed is not None else int([0, *seeds][-1]),
         fps=_whole(tree.get("fps")),
@@ -68,7 +68,7 @@ def build_story(
         loras=_loras([layer.values["lora"] for layer in shared if "lora" in layer.values]),
         audio=_audio(tree.get("audio", {}), role="music"),
         profile=profile,
-        places=_story_places(source, tree),
+        places=_story_places(source, tree) | _profile_places(source, shared[-1]),
     )
     return story, cast
 
@@ -150,7 +150,7 @@ def _shot(source: StorySource, index: int, shot: dict[str, Any], merged: dict[st
 
 def _for_shots(layer: Layer) -> Layer:
     """The shot options of a shared layer: of the story only `negative`, of others all but the story's own."""
-    wanted = {"negative"} if not layer.path else layer.values.keys() - {"seed", "lora"}
+    wanted = {"negative"} if not layer.path else layer.values.keys() - {"model", "seed", "lora"}
     return Layer(values={key: value for key, value in layer.values.items() if key in wanted}, path=layer.path)
 
 
@@ -177,6 +177,11 @@ def _story_places(source: StorySource, tree: dict[str, Any]) -> dict[str, Place]
     places |= {f"audio.{key}": source.place(("audio", key)) for key in tree.get("audio", {})}
     places |= {f"output.{key}": source.place(("output", key)) for key in tree.get("output", {})}
     return places
+
+
+def _profile_places(source: StorySource, profile: Layer) -> dict[str, Place]:
+    """The place of the profile's model, which replaces the story's."""
+    return {"model": source.place((*profile.path, "model"))} if "model" in profile.values else {}
 
 
 def _output(given: dict[str, Any]) -> Output:

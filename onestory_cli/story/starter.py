@@ -22,7 +22,7 @@ defaults:                     # options of all shots; a shot can override them
   duration: 2s
   seed: 7                     # another seed gives another film of the same story
 profiles:
-  draft: {{steps: 8}}           # fast and rough: onestory render {file} --profile draft
+  draft: {{steps: 4}}           # faster and rougher: onestory render {file} --profile draft
 
 # Captions refer to $fox. The first mention in the film becomes the look, later ones become "the same fox":
 # the model then takes the look from its memory of the earlier shots.

@@ -94,7 +94,8 @@ def continue_model(recipe: Recipe, relative_to: Path) -> LoadedModel:
     model = load_model(spec, "cpu")
     for module in model.modules:
         module.requires_grad_(True)
-    model.denoiser.spec = replace(spec, name=recipe.model.name, **asdict(recipe.model.sampling))
+    distilled = any(stage.kind == "distil" for stage in recipe.stages)
+    model.denoiser.spec = replace(spec, name=recipe.model.name, distilled=distilled, **asdict(recipe.model.sampling))
     return model
 
 

@@ -10,6 +10,7 @@ import pytest
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.memory.levels import LEVELS, Level
 from onestory_cli.models.catalog import CARD, find
+from onestory_cli.models.fingerprint import fingerprint_of
 from tests.films import SPEC
 
 
@@ -42,6 +43,16 @@ def test_sizes_follow_from_the_strides() -> None:
     assert SPEC.latent_size(64, 32) == (4, 8)
     assert [SPEC.latent_frames(frames) for frames in (1, 5, 17)] == [1, 2, 5]
     assert SPEC.tokens_per_frame(64, 32) == 8
+
+
+def test_the_teacher_shares_all_parts_but_the_transformer() -> None:
+    student, teacher = find("storyworld"), find("storyworld-quality")
+    assert (student.distilled, student.guidance, student.memory_guidance) == (True, 1.0, 0.0)
+    assert (teacher.distilled, teacher.guidance, teacher.memory_guidance) == (False, 3.0, 3.0)
+    assert teacher.files.base == student.files.base
+    assert teacher.files.adapter == student.files.adapter
+    assert Path(teacher.files.transformer_file).is_file()
+    assert fingerprint_of(teacher) != fingerprint_of(student)
 
 
 def test_an_unknown_name_suggests_the_nearest(tmp_path: Path) -> None:

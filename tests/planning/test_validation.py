@@ -306,3 +306,12 @@ def test_the_captions_mode_survives_serialization() -> None:
     plan, _ = make_plan(read_story(data, "film.story.yaml")[0], SPEC)
     again, _ = read_story(story_text(plan, names={}, seeds={}).encode(), "film.story.yaml")
     assert [job.caption for job in make_plan(again, SPEC)[0].jobs] == FULL
+
+
+def test_guidance_of_a_distilled_model_is_reported() -> None:
+    spec = replace(SPEC, distilled=True, guidance=1.0)
+    guided = replace(shot("a"), guidance=3.0, memory=MemoryRequest(guidance=2.0))
+    found = make_plan(story_of(guided, replace(shot("b"), guidance=1.0)), spec)[1]
+    assert [(item.code, item.severity) for item in found] == [("W314", "warning"), ("W314", "warning")]
+    assert "guidance 3" in found[0].message
+    assert make_plan(story_of(guided), replace(spec, distilled=False))[1] == ()

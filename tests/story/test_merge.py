@@ -67,6 +67,13 @@ def test_frames_of_a_profile_replace_a_default_duration(read: Read) -> None:
     assert (first.duration, first.frames, third.frames) == (None, 33, 21)
 
 
+def test_a_profile_can_name_another_model(read: Read) -> None:
+    text = "model: wan2.1-vace-1.3b\nprofiles: {draft: {model: storyworld}}\nshots: [{id: a, caption: A fox.}]"
+    plain, draft = read(text), read(text, profile="draft")
+    assert (plain.model, plain.places["model"].line) == ("wan2.1-vace-1.3b", 3)
+    assert (draft.model, draft.places["model"].line) == ("storyworld", 4)
+
+
 def test_the_seed_of_the_caller_wins(read: Read) -> None:
     assert read(STORY, profile="draft", seed=0).seed == 0
 

@@ -182,6 +182,7 @@ def test_recipe_can_start_from_a_model(tiny_folder: Path, tiny_model: LoadedMode
     recipe.write_text(RECIPE.format(start=tiny_folder))
     model = load_model(find(str(train(recipe, tmp_path / "out"))), "cpu")
     assert (model.spec.steps, model.spec.guidance, model.spec.memory_guidance, model.spec.scale) == (3, 1.0, 0.0, 4)
+    assert model.spec.distilled
     assert model.spec.words == tiny_model.spec.words
     for path in ("text_encoder/model", "vae/diffusion_pytorch_model", "adapter/adapter"):
         file = f"{path}.safetensors"
