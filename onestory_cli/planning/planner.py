@@ -29,6 +29,7 @@ from onestory_cli.planning.jobs import (
 from onestory_cli.planning.validation import (
     caption_warnings,
     first_shot_model_findings,
+    guidance_warnings,
     job_findings,
     no_memory_warning,
     place_of,
@@ -141,6 +142,7 @@ class Planner:
         self.jobs[shot.id] = job
         self.shots.append(shot)
         self.warnings += caption_warnings(story, shot, job, self._shots_showing)
+        self.warnings += guidance_warnings(story, shot, spec)
         for id in self._mentions[shot.id]:
             self._shots_naming.setdefault(id, []).append(shot.id)
             self._shots_showing.setdefault(id, set()).add(shot.id)

@@ -110,13 +110,12 @@ def size_findings(story: Story, shot: Shot, spec: ModelSpec, width: int, height:
 
 
 def job_findings(story: Story, shot: Shot, job: ShotJob, spec: ModelSpec, first: ShotJob) -> Iterator[Diagnostic]:
-    """S142, S214, S215, S217 to S219, S221 and W314 for a planned shot; `first` is the first job of the film."""
+    """S142, S214, S215, S217 to S219 and S221 for a planned shot; `first` is the first job of the film."""
     if finding := long_caption_finding(shot):
         yield replace(finding, place=place_of(story, shot, "caption"))
     yield from _size_of_film(story, shot, job, first)
     yield from _memory_findings(story, shot, job, spec)
     yield from _start_findings(story, shot, job, spec)
-    yield from _guidance_findings(story, shot, spec)
 
 
 def _size_of_film(story: Story, shot: Shot, job: ShotJob, first: ShotJob) -> Iterator[Diagnostic]:
@@ -157,7 +156,7 @@ def _memory_findings(story: Story, shot: Shot, job: ShotJob, spec: ModelSpec) ->
         )
 
 
-def _guidance_findings(story: Story, shot: Shot, spec: ModelSpec) -> Iterator[Diagnostic]:
+def guidance_warnings(story: Story, shot: Shot, spec: ModelSpec) -> Iterator[Diagnostic]:
     """W314 for guidance of a model that was distilled to work without it."""
     for value, default, key in (
         (shot.guidance, spec.guidance, "guidance"),
