@@ -75,6 +75,7 @@ LIGHT = (
     "models.offload.config",
     "models.offload.estimate",
     "models.offload.sizes",
+    "models.presets",
     "models.readiness",
     "models.single_file",
     "models.spec",

@@ -91,8 +91,8 @@ STORY = (
     Code(
         code="S157",
         title="A LoRA file that cannot be used",
-        explanation="`lora:` takes .safetensors files in the story's folder. Other files are pickles, which can run "
-        "any code when they are opened.",
+        explanation="An entry of `lora:` is the `path` of a .safetensors file in the story's folder, or the `file` of "
+        "a repository of the `hub`. Other files are pickles, which can run any code when they are opened.",
         bad="lora: [{path: ink.pt}]",
         good="lora: [{path: ink.safetensors, weight: 0.8}]",
     ),
@@ -103,6 +103,14 @@ STORY = (
         "a LoRA for each. Other models have one transformer: do not set `expert` for their LoRAs.",
         bad="model: storyworld\nlora: [{path: ink.safetensors, expert: high}]",
         good="model: storyworld\nlora: [{path: ink.safetensors}]",
+    ),
+    Code(
+        code="S159",
+        title="A preset that the model does not have",
+        explanation="`preset:` of a profile names published LoRA files with the steps, guidance, scheduler and shift "
+        "that they were trained for. Each preset belongs to certain bases; `onestory models` lists them.",
+        bad="model: storyworld\nprofiles: {fast: {preset: lightx2v-4step}}",
+        good="model: wan2.2-t2v-a14b\nprofiles: {fast: {preset: lightx2v-4step}}",
     ),
     Code(
         code="S160",

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from onestory_cli.commands._options import Json, flag
+from onestory_cli.commands._options import Json, flag, option
 from onestory_cli.commands._screen import Screen, screen_of
-from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.models.catalog import CATALOG, EMBEDDED, ModelSpec, find, is_model
+from onestory_cli.models.presets import PRESETS
 from onestory_cli.models.readiness import licence_file, licensed_name, must_accept
 
 COLUMNS = ("model", "task", "size", "fps", "frames", "weights", "licence", "here")
@@ -45,17 +46,31 @@ def list_models(
         screen.table(COLUMNS, [_row(spec) for spec in specs], right=("fps", "frames", "weights"))
         for spec in specs:
             screen.note(f"{spec.name}: {spec.about} ({spec.files.hub or 'in the package'})")
+        for name, rows in PRESETS.items():
+            licences = ", ".join(sorted({preset.licence for preset in rows.values()}))
+            screen.note(f"preset {name} ({licences}): {', '.join(rows)}")
         screen.note(WEIGHTS)
     return ExitCode.DONE
 
 
 @group.command("fetch")
-def fetch_model(context: typer.Context, name: Name, json: Json = False) -> ExitCode:
+def fetch_model(
+    context: typer.Context,
+    name: Name,
+    file: Annotated[
+        list[str] | None,
+        option("--file", metavar="FILE", help="Only this file of a hub id, such as a LoRA; can be repeated."),
+    ] = None,
+    json: Json = False,
+) -> ExitCode:
     """Download a model's weights, resuming a partial download."""
     from onestory_cli.models.availability import Presence, presence
     from onestory_cli.models.hub import download
 
     screen = screen_of(context)
+    if file:
+        _fetch_files(screen, name, file, json=json)
+        return ExitCode.DONE
     if name in EMBEDDED:
         screen.note(f"{name} is part of the package; nothing to download")
     folders = []
@@ -69,6 +84,26 @@ def fetch_model(context: typer.Context, name: Name, json: Json = False) -> ExitC
     if must_accept(spec):
         screen.note(f"accept its licence ({spec.licence}) before you use it: onestory models accept {name}")
     return ExitCode.DONE
+
+
+def _fetch_files(screen: Screen, repo: str, files: list[str], *, json: bool) -> None:
+    """Download chosen files of a repository and its model card, and show its licence.
+
+    Raises:
+        OnestoryError: M501 for a name that is not a hub id.
+    """
+    from onestory_cli.models.availability import Presence
+    from onestory_cli.models.catalog import is_repo
+    from onestory_cli.models.hub import download
+    from onestory_cli.models.licences import UNSTATED, licence_of
+
+    if not is_repo(repo):
+        raise OnestoryError("M501", f'"{shorten(repo)}" is not a hub id', help="with --file, name a hub id: owner/name")
+    folder = download(repo, screen.note, bars=sys.stderr.isatty() and not json, files=(*files, "README.md"))
+    if absent := [item for item in files if not (folder / item).is_file()]:
+        raise OnestoryError("M501", f'"{repo}" has no file "{shorten(absent[0])}"', help="check the name on the hub")
+    screen.note(f"licence of {repo}: {licence_of(folder) or UNSTATED}")
+    _show_fetched(screen, repo, str(folder), Presence.WHOLE, json=json)
 
 
 def _show_fetched(screen: Screen, name: str, folder: str, present: str, *, json: bool) -> None:

@@ -10,7 +10,7 @@ from onestory_cli.memory.policies import needs_scores
 from onestory_cli.models.catalog import not_downloaded
 from onestory_cli.models.folder import is_stock, missing_parts, pickled_parts
 from onestory_cli.models.hub import cached_snapshot
-from onestory_cli.models.spec import ModelSpec
+from onestory_cli.models.spec import LoraSpec, ModelSpec
 
 
 class Presence(StrEnum):
@@ -37,6 +37,9 @@ def require_weights(spec: ModelSpec) -> None:
     if not spec.files.base:
         raise not_downloaded(spec.name, spec.files.hub)
     require_files(spec)
+    for lora in spec.files.loras:
+        if not lora.file:
+            raise _no_lora(lora)
     if _lacks_scorer(spec):
         raise _no_scorer(spec)
 
@@ -61,6 +64,15 @@ def require_files(spec: ModelSpec) -> None:
         message = f'weights of "{spec.name}" are missing or damaged: {", ".join(missing)}'
         help = "restore the files, or choose another model of `onestory models`"
         raise OnestoryError("M503", message, help=help, exit=ExitCode.MACHINE)
+
+
+def _no_lora(lora: LoraSpec) -> OnestoryError:
+    return OnestoryError(
+        "M509",
+        f'the LoRA "{lora.hub_file}" of "{lora.hub}" is not on this machine',
+        help=f"run `onestory models fetch {lora.hub} --file {lora.hub_file}`",
+        exit=ExitCode.MACHINE,
+    )
 
 
 def _no_scorer(spec: ModelSpec) -> OnestoryError:

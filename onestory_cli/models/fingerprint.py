@@ -29,13 +29,13 @@ SETTINGS = (
 
 
 def fingerprint_of(spec: ModelSpec) -> str:
-    """Hex digest (16 digits) of all that determines a model's output; "" until the base is downloaded.
+    """Hex digest (16 digits) of all that determines a model's output; "" until base and LoRAs are downloaded.
 
     It covers the base with all experts, adapter, single files, settings, and the scorer if it selects what the
     transformer reads. A folder that contains all of this is identified by its files alone.
     """
     used = spec.files
-    if not used.base:
+    if not used.base or not all(item.file for item in used.loras):
         return ""
     if used.path and used.path == used.base:
         return _with_changes(spec, fingerprint(used.base))

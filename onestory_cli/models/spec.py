@@ -17,11 +17,16 @@ FirstFrameInput = Literal["held", "channels", "control", "none"]
 
 @dataclass(frozen=True, kw_only=True)
 class LoraSpec:
-    """A LoRA on a model's transformers: its file, its weight, and the expert it applies to (high, low or both)."""
+    """A LoRA on a model's transformers: its file, its weight, and the expert it applies to (high, low or both).
+
+    `file` is "" until `hub_file` of the repository `hub` is downloaded.
+    """
 
     file: str
     weight: float
     expert: str = "both"
+    hub: str = ""
+    hub_file: str = ""
 
     def applies_to(self, expert: int) -> bool:
         """Whether it changes an expert; 0 is the high-noise expert, or the only transformer."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError, Place, shorten
+from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError, Place, did_you_mean, shorten
+from onestory_cli.models.hub import cached_snapshot
+from onestory_cli.models.presets import PRESETS, preset_for
 from onestory_cli.models.spec import LoraSpec, ModelSpec
 from onestory_cli.planning.jobs import ImageInput
 from onestory_cli.story.assets import MAX_TOTAL_BYTES
@@ -42,14 +45,15 @@ class AssetReader:
 
 
 def with_loras(spec: ModelSpec, story: Story, files: Mapping[str, str] | None = None) -> ModelSpec:
-    """Return the spec with the LoRAs of a story; those of weight 0 are left out.
+    """Return the spec with the preset and the LoRAs of a story; LoRAs of weight 0 are left out.
 
-    `files` maps paths as written to the current files, for a story that has left its folder.
+    `files` maps names as written to the current files, for a story that has left its folder.
 
     Raises:
-        OnestoryError: S157 if a file is missing, S158 if the model has no such expert.
+        OnestoryError: S157 if a file is missing, S158 if the model has no such expert, S159 if it has no such preset.
     """
-    loras = tuple(_lora(item, story, files or {}) for item in story.loras if item.weight != 0)
+    spec = with_preset(spec, story)
+    loras = tuple(_lora(item, story, files or {}) for item in requested_loras(spec, story))
     for item in loras:
         if item.expert != "both" and spec.experts == 1:
             raise OnestoryError(
@@ -62,13 +66,59 @@ def with_loras(spec: ModelSpec, story: Story, files: Mapping[str, str] | None = 
     return spec.with_fields(loras=loras)
 
 
+def with_preset(spec: ModelSpec, story: Story) -> ModelSpec:
+    """Return the spec with the sampling defaults of the story's preset; the spec itself without one.
+
+    Raises:
+        OnestoryError: S159 if there is no such preset, or none for this model.
+    """
+    if story.preset is None:
+        return spec
+    place = story.places.get(f"profiles.{story.profile}.preset")
+    if story.preset not in PRESETS:
+        help = did_you_mean(story.preset, PRESETS) or f"use one of {', '.join(PRESETS)}"
+        raise OnestoryError("S159", f'unknown preset "{shorten(story.preset)}"', help=help, place=place)
+    preset = preset_for(story.preset, spec)
+    if preset is None:
+        message = f'preset "{story.preset}" was not trained for "{spec.name}"'
+        help = f"use a profile without it, or one of the models {', '.join(PRESETS[story.preset])}"
+        raise OnestoryError("S159", message, help=help, place=place)
+    return spec.with_fields(
+        steps=preset.steps,
+        guidance=preset.guidance,
+        guidance_2=preset.guidance if spec.experts > 1 else None,
+        scheduler=preset.scheduler,
+        shift=preset.shift,
+    )
+
+
+def with_preset_loras(spec: ModelSpec, story: Story) -> ModelSpec:
+    """Return the `first_shot_model` of a story with the sampling and the LoRAs of its preset, but not its own LoRAs.
+
+    Raises:
+        OnestoryError: S159 if there is no such preset, or none for this model.
+    """
+    return with_loras(spec, replace(story, loras=())) if story.preset else spec
+
+
+def requested_loras(spec: ModelSpec, story: Story) -> tuple[LoraRequest, ...]:
+    """The LoRAs of a story's preset, then its own; those of weight 0 are left out."""
+    preset = preset_for(story.preset, spec) if story.preset in PRESETS else None
+    loras = [LoraRequest(hub=item.hub, file=item.file, expert=item.expert) for item in (preset.loras if preset else ())]
+    return (*loras, *(item for item in story.loras if item.weight != 0))
+
+
 def lora_files(story: Story, spec: ModelSpec) -> dict[str, str]:
-    """Map the LoRA paths as written in a story to the files that `spec` uses."""
-    paths = [item.path for item in story.loras if item.weight != 0]
-    return dict(zip(paths, (item.file for item in spec.files.loras), strict=True))
+    """Map the LoRAs as written in a story to the files that `spec` uses; those to download are left out."""
+    names = [item.name for item in requested_loras(spec, story)]
+    return {
+        name: item.file for name, item in zip(names, spec.files.loras, strict=True) if Path(item.file).is_absolute()
+    }
 
 
 def _lora(request: LoraRequest, story: Story, files: Mapping[str, str]) -> LoraSpec:
+    if request.hub:
+        return _hub_lora(request, files)
     file = Path(files.get(request.path) or Path(story.path).parent / request.path).absolute()
     if not file.is_file():
         raise OnestoryError(
@@ -78,3 +128,12 @@ def _lora(request: LoraRequest, story: Story, files: Mapping[str, str]) -> LoraS
             exit=ExitCode.MACHINE,
         )
     return LoraSpec(file=str(file), weight=request.weight, expert=request.expert)
+
+
+def _hub_lora(request: LoraRequest, files: Mapping[str, str]) -> LoraSpec:
+    """A LoRA of the hub. Its file is "" until it is downloaded; a plan needs no weights."""
+    folder = cached_snapshot(request.hub)
+    places = [Path(files[request.name])] if request.name in files else []
+    places += [folder / request.file] if folder else []
+    file = next((str(place.absolute()) for place in places if place.is_file()), "")
+    return LoraSpec(file=file, weight=request.weight, expert=request.expert, hub=request.hub, hub_file=request.file)

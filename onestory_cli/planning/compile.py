@@ -89,7 +89,7 @@ def plan_story(
         OnestoryError: the model is not found or its folder lacks files, or `until` is not a shot.
     """
     from onestory_cli.models.fingerprint import fingerprint_of
-    from onestory_cli.planning.assets import with_loras
+    from onestory_cli.planning.assets import with_loras, with_preset_loras
     from onestory_cli.planning.jobs import FirstShotModel
     from onestory_cli.planning.planner import make_plan
 
@@ -97,6 +97,7 @@ def plan_story(
     first_shot_model = None
     if story.first_shot_model:
         first = _model_of(story, "first_shot_model", allow_outside, whole=fingerprint)
+        first = with_preset_loras(first, story)
         first_shot_model = FirstShotModel(spec=first, fingerprint=fingerprint_of(first) if fingerprint else "")
     return make_plan(
         story,

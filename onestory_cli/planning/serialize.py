@@ -13,9 +13,10 @@ from typing import Any
 
 import yaml
 
+from onestory_cli.planning.assets import requested_loras
 from onestory_cli.planning.jobs import Plan, ShotJob
 from onestory_cli.story.captions import fold
-from onestory_cli.story.types import Audio, Character, Setting, Shot
+from onestory_cli.story.types import Audio, Character, LoraRequest, Setting, Shot
 
 _WIDTH = 110
 
@@ -65,14 +66,18 @@ def _story(plan: Plan, names: Names) -> Iterator[tuple[str, Any]]:
         yield "style", story.style
     output = plan.output
     yield "output", {"scale": output.scale, "filter": output.filter, "crf": output.crf}
-    if story.loras:
-        named = [{"path": portable(item.path), "weight": item.weight, "expert": item.expert} for item in story.loras]
-        yield "lora", named
+    if loras := requested_loras(plan.model, story):
+        yield "lora", [_lora(item) for item in loras]
     if story.audio:
         yield "audio", _audio(story.audio, names)
     for key, declared in (("characters", story.characters), ("settings", story.settings)):
         if declared:
             yield key, {item.id: _declared(item, names) for item in declared}
+
+
+def _lora(lora: LoraRequest) -> dict[str, Any]:
+    named = {"path": portable(lora.path)} if lora.path else {"hub": lora.hub, "file": lora.file}
+    return {**named, "weight": lora.weight, "expert": lora.expert}
 
 
 def _declared(item: Character | Setting, names: Names) -> dict[str, str]:
@@ -86,7 +91,7 @@ def _shot(shot: Shot, job: ShotJob, names: Names, seeds: Mapping[str, int]) -> I
     if shot.id in seeds or shot.seed is not None:
         yield "seed", seeds.get(shot.id, shot.seed)
     yield from (("frames", job.frames), ("size", f"{job.width}x{job.height}"), ("steps", job.steps))
-    if shot.guidance is not None or job.guidance_2 is None:  # else each expert has its own default
+    if shot.guidance is not None or job.guidance_2 in (None, job.guidance):  # else each expert has its own default
         yield "guidance", job.guidance
     yield from (("scheduler", job.scheduler), ("shift", job.shift))
     if job.image:

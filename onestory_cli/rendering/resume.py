@@ -7,7 +7,7 @@ from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.fingerprint import fingerprint_of
-from onestory_cli.planning.assets import with_loras
+from onestory_cli.planning.assets import with_loras, with_preset_loras
 from onestory_cli.planning.jobs import FirstShotModel, Plan
 from onestory_cli.planning.planner import make_plan
 from onestory_cli.store.disk import has_digest
@@ -28,7 +28,7 @@ def load_run_plan(run: Run) -> Plan:
         raise OnestoryError("R402", f'"{run.path}" has no run.json', help="render the story file first")
     story = story_of(run, state)
     spec = with_loras(model_of_run(state.model), story, state.loras)
-    first = model_of_run(state.first_model) if state.first_model else None
+    first = with_preset_loras(model_of_run(state.first_model), story) if state.first_model else None
     plan, _ = make_plan(
         story,
         spec,

@@ -148,11 +148,16 @@ def _sounds(tree: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _loras(tree: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
-    """The LoRA files of the story and of all its profiles."""
+    """The LoRA files of the story and of all its profiles, except those of the hub."""
+    for path, entry in lora_entries(tree):
+        if (file := entry.get("path", "")).strip():
+            yield (*path, "path"), file
+
+
+def lora_entries(tree: dict[str, Any]) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
+    """The LoRA entries of the story and of all its profiles, each with its path in the file."""
     profiles = tree.get("profiles", {})
     lists: list[tuple[KeyPath, Any]] = [(("lora",), tree.get("lora", []))]
     lists += [(("profiles", name, "lora"), profiles[name].get("lora", [])) for name in profiles]
     for path, entries in lists:
-        for index, entry in enumerate(entries):
-            if (file := (entry or {}).get("path", "")).strip():
-                yield (*path, index, "path"), file
+        yield from (((*path, index), entry) for index, entry in enumerate(entries) if entry is not None)

@@ -17,7 +17,7 @@ from onestory_cli.story.schema import check, position
 from onestory_cli.story.source import MAX_FINDINGS, parse
 from onestory_cli.story.text import MAX_BYTES
 from onestory_cli.story.types import MAX_SEED, Story
-from onestory_cli.story.validate import check_alternatives, check_ids, check_memory
+from onestory_cli.story.validate import check_alternatives, check_ids, check_loras, check_memory
 
 # Warnings that may be wrong if a reference is misspelt, or if captions are missing because of other errors.
 _DOUBTFUL_AFTER_TYPOS = frozenset({"W302", "W303"})
@@ -94,6 +94,7 @@ def examine_story(
     checks: tuple[Iterator[Diagnostic], ...] = (
         check_ids(source, tree),
         check_alternatives(source, tree),
+        check_loras(source, tree),
         check_captions(source, story.shots, cast),
         check_memory(source, tree),
         check_assets(source, tree, folder=folder, allow_outside=allow_outside),

@@ -17,6 +17,7 @@ from onestory_cli.story.types import Audio, Character, LoraRequest, MemoryReques
 
 # Two keys for one thing: the key of a later layer replaces the other key of an earlier layer.
 ALTERNATIVES = {"duration": "frames", "frames": "duration"}
+PRESET_KEYS = ("steps", "guidance", "scheduler", "shift")  # `defaults` that the preset of a profile replaces
 _DECLARED = ("look", "again", "image")
 
 
@@ -65,6 +66,7 @@ def build_story(
         settings=tuple(item for item in cast.declared.values() if isinstance(item, Setting)),
         shots=tuple(_shot(source, index, shot, options[index], resolved[index]) for index, shot in enumerate(shots)),
         output=_output(tree.get("output", {})),
+        preset=tree.get("profiles", {}).get(profile, {}).get("preset"),
         loras=_loras([layer.values["lora"] for layer in shared if "lora" in layer.values]),
         audio=_audio(tree.get("audio", {}), role="music"),
         profile=profile,
@@ -105,6 +107,9 @@ def _cast(raw: object, tree: dict[str, Any]) -> Cast:
 def _options(index: int, shot: dict[str, Any], shared: Sequence[Layer]) -> dict[str, Value]:
     """The merged options of shot number `index`."""
     story, defaults, profile = (_for_shots(layer) for layer in shared)
+    if "preset" in shared[-1].values:
+        left = {key: value for key, value in defaults.values.items() if key not in PRESET_KEYS}
+        defaults = Layer(values=left, path=defaults.path)
     return merge([story, defaults, profile, Layer(values=shot, path=("shots", index))])
 
 
@@ -150,7 +155,7 @@ def _shot(source: StorySource, index: int, shot: dict[str, Any], merged: dict[st
 
 def _for_shots(layer: Layer) -> Layer:
     """The shot options of a shared layer: of the story only `negative`, of others all but the story's own."""
-    wanted = {"negative"} if not layer.path else layer.values.keys() - {"model", "seed", "lora"}
+    wanted = {"negative"} if not layer.path else layer.values.keys() - {"model", "seed", "lora", "preset"}
     return Layer(values={key: value for key, value in layer.values.items() if key in wanted}, path=layer.path)
 
 
@@ -174,6 +179,9 @@ def _story_places(source: StorySource, tree: dict[str, Any]) -> dict[str, Place]
         for id, item in tree.get(kind, {}).items():
             places[f"{kind}.{id}"] = source.key_place((kind, id))
             places |= {f"{kind}.{id}.{key}": source.place((kind, id, key)) for key in _DECLARED if key in item}
+    for name, values in tree.get("profiles", {}).items():
+        if "preset" in values:
+            places[f"profiles.{name}.preset"] = source.place(("profiles", name, "preset"))
     places |= {f"audio.{key}": source.place(("audio", key)) for key in tree.get("audio", {})}
     places |= {f"output.{key}": source.place(("output", key)) for key in tree.get("output", {})}
     return places
@@ -191,9 +199,15 @@ def _output(given: dict[str, Any]) -> Output:
 
 def _loras(layers: Sequence[Sequence[dict[str, Any] | None]]) -> tuple[LoraRequest, ...]:
     """The list of the last layer that has one, without unreadable entries."""
-    entries = [entry for entry in (layers[-1] if layers else ()) if entry and "path" in entry]
+    entries = [entry for entry in (layers[-1] if layers else ()) if entry and ("path" in entry or "file" in entry)]
     return tuple(
-        LoraRequest(path=entry["path"], weight=float(entry.get("weight", 1.0)), expert=entry.get("expert", "both"))
+        LoraRequest(
+            path=entry.get("path", ""),
+            hub=entry.get("hub", ""),
+            file=entry.get("file", ""),
+            weight=float(entry.get("weight", 1.0)),
+            expert=entry.get("expert", "both"),
+        )
         for entry in entries
     )
 

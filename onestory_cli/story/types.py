@@ -110,18 +110,28 @@ class Output:
 
 @dataclass(frozen=True, kw_only=True)
 class LoraRequest:
-    """An entry of `lora:`. `path` is relative to the story's folder; `expert` is high, low or both."""
+    """An entry of `lora:`: a `path` relative to the story's folder, or a `file` of a repository of the `hub`.
 
-    path: str
+    `expert` is high, low or both.
+    """
+
+    path: str = ""
+    hub: str = ""
+    file: str = ""
     weight: float = 1.0
     expert: str = "both"
+
+    @property
+    def name(self) -> str:
+        """What the story writes: the path, or repository and file."""
+        return self.path or f"{self.hub}/{self.file}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Story:
     """A whole screenplay. `path` is its file, `source` the bytes of the file, `seed` the story's own seed.
 
-    `first_shot_model` generates shots that have neither a first frame nor a memory.
+    `first_shot_model` generates shots that have neither a first frame nor a memory. `preset` is that of the profile.
     """
 
     path: str
@@ -137,6 +147,7 @@ class Story:
     shots: tuple[Shot, ...] = ()
     output: Output = Output()
     loras: tuple[LoraRequest, ...] = ()
+    preset: str | None = None
     audio: Audio | None = None
     profile: str | None = None
     places: dict[str, Place] = field(default_factory=dict, compare=False, repr=False, hash=False)

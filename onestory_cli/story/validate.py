@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from onestory_cli.errors import Diagnostic, did_you_mean, shorten
+from onestory_cli.story.assets import lora_entries
 from onestory_cli.story.source import KeyPath, StorySource
 
 
@@ -50,6 +51,18 @@ def check_alternatives(source: StorySource, tree: dict[str, Any]) -> Iterator[Di
             place=source.key_place(("defaults", "seed")),
             help="both set the seed of the story: delete one",
         )
+
+
+def check_loras(source: StorySource, tree: dict[str, Any]) -> Iterator[Diagnostic]:
+    """S157 a LoRA without a file, S132 one with two."""
+    for path, entry in lora_entries(tree):
+        if "path" in entry and ("hub" in entry or "file" in entry):
+            message = '"path" and "hub" of a LoRA cannot be combined'
+            help = "both name the file: delete one"
+            yield Diagnostic(code="S132", message=message, place=source.place((*path, "path")), help=help)
+        elif "path" not in entry and not {"hub", "file"} <= entry.keys():
+            help = "write `path: FILE`, or `hub: owner/name` and `file: FILE`"
+            yield Diagnostic(code="S157", message="a LoRA without a file", place=source.place(path), help=help)
 
 
 def check_memory(source: StorySource, tree: dict[str, Any]) -> Iterator[Diagnostic]:

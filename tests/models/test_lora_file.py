@@ -22,12 +22,13 @@ from onestory_cli.models.spec import LoraSpec, ModelSpec
 
 RANK, ALPHA, WEIGHT = 2, 3.0, 0.7
 Lora = dict[str, tuple[Tensor, Tensor]]  # diffusers module -> (down, up)
+ATTENTION = (("q", "to_q"), ("k", "to_k"), ("v", "to_v"), ("o", "to_out.0"))
+# All modules that trainers choose: diffusers' own loader refuses files with some of them.
 MODULES = [
-    ("blocks.{}.self_attn.q", "blocks.{}.attn1.to_q"),
-    ("blocks.{}.self_attn.o", "blocks.{}.attn1.to_out.0"),
-    ("blocks.{}.cross_attn.v", "blocks.{}.attn2.to_v"),
-    ("blocks.{}.ffn.0", "blocks.{}.ffn.net.0.proj"),
-]
+    (f"blocks.{{}}.{wan}.{part}", f"blocks.{{}}.{ours}.{name}")
+    for wan, ours in (("self_attn", "attn1"), ("cross_attn", "attn2"))
+    for part, name in ATTENTION
+] + [("blocks.{}.ffn.0", "blocks.{}.ffn.net.0.proj"), ("blocks.{}.ffn.2", "blocks.{}.ffn.net.2")]
 OWN = {wan.format(block): name.format(block) for wan, name in MODULES for block in range(2)}
 
 
