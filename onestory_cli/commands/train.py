@@ -20,6 +20,10 @@ def command(
     out: Annotated[
         Path | None, option("--out", metavar="DIR", help="Folder of the training [default: next to the recipe].")
     ] = None,
+    data: Annotated[
+        Path | None,
+        option("--data", metavar="SET", help="Train an adapter on this set of `curate` instead of the recipe's data."),
+    ] = None,
     resume: Annotated[bool, flag("--resume", help="Resume the training in this folder.")] = False,
     stage: Annotated[str | None, option("--stage", metavar="NAME", help="Stop after this stage.")] = None,
     device: Device = "auto",
@@ -33,7 +37,7 @@ def command(
         raise OnestoryError("U603", f'"{folder}" already holds a training', help=help, exit=ExitCode.USAGE)
     screen = screen_of(context)
     with screen.watch(json=json) as show:
-        model = _train(recipe, folder, show, device=device, stage=stage)
+        model = _train(recipe, folder, show, device=device, stage=stage, data=data)
     if not first:
         return ExitCode.DONE
     if json:
@@ -43,13 +47,16 @@ def command(
     return ExitCode.DONE
 
 
-def _train(recipe: Path, folder: Path, show: Emit, *, device: str, stage: str | None) -> Path:
+def _train(recipe: Path, folder: Path, show: Emit, *, device: str, stage: str | None, data: Path | None) -> Path:
     """Train an adapter if the recipe names a base, otherwise a model from scratch."""
     from onestory_cli.models.load import pick_device
     from onestory_cli.training.adapter.recipe import is_adapter_recipe
 
     found = pick_device(device)
     if not is_adapter_recipe(recipe):
+        if data is not None:
+            help = "name a recipe with the key `base`, such as examples/recipes/wan2.1-t2v-1.3b.yaml"
+            raise OnestoryError("T601", f"{recipe}: --data is for adapters", help=help, exit=ExitCode.USAGE)
         from onestory_cli.training.run import train
 
         return train(recipe, folder, show, device=str(found), stage=stage)
@@ -58,4 +65,4 @@ def _train(recipe: Path, folder: Path, show: Emit, *, device: str, stage: str | 
         raise OnestoryError("T601", f"{recipe}: an adapter has no stages", help=help, exit=ExitCode.USAGE)
     from onestory_cli.training.adapter.run import train_adapter
 
-    return train_adapter(recipe, folder, show, device=found.type)
+    return train_adapter(recipe, folder, show, device=found.type, data=data)

@@ -46,7 +46,7 @@ class ManifestWriter:
         for shots in sequences:
             if facts is None or not all(shot.rewritten for shot in shots):
                 continue
-            line: dict[str, Any] = {"video": _relative(video, self._folder), "x-digest": digest}
+            line: dict[str, Any] = {"video": _relative(video, self._folder), "digest": digest}
             if any(facts.crop):
                 line["crop"] = list(facts.crop)
             line["shots"] = [_shot(shots, index) for index in range(len(shots))]

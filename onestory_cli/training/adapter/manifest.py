@@ -15,6 +15,7 @@ from onestory_cli.errors import Diagnostic, Findings, OnestoryError, Place, did_
 from onestory_cli.utils.untrusted import read_text
 
 SCHEMA = "shots.v1"
+IN_SET = "shots.jsonl"  # the manifest in a folder that `onestory curate` wrote
 MAX_FINDINGS = 200
 MAX_BYTES = 256 * 2**20
 
@@ -31,21 +32,23 @@ class ManifestShot:
 
 @dataclass(frozen=True, kw_only=True)
 class ManifestVideo:
-    """One line of a manifest; `place` is its position in the file."""
+    """One line of a manifest; `place` is its position in the file, `digest` the stated SHA-256 of the video or ""."""
 
     path: Path
     shots: tuple[ManifestShot, ...]
     place: Place
     crop: tuple[int, ...] = (0, 0, 0, 0)
+    digest: str = ""
 
 
 def read_manifest(path: Path) -> tuple[ManifestVideo, ...]:
-    """All videos of a manifest; empty lines are skipped.
+    """All videos of a manifest, or of the folder of a set; empty lines are skipped.
 
     Raises:
         Findings: T602 with up to 200 faults of all lines.
         OnestoryError: T602 for a file that cannot be read or is empty.
     """
+    path = path / IN_SET if path.is_dir() else path
     try:
         lines = read_text(path, limit=MAX_BYTES).splitlines()
     except (OSError, ValueError) as fault:
@@ -110,7 +113,9 @@ def _video(tree: dict[str, Any], folder: Path, place: Place) -> ManifestVideo:
         for shot in tree["shots"]
     )
     crop = tuple(tree.get("crop", (0, 0, 0, 0)))
-    return ManifestVideo(path=folder / tree["video"], shots=shots, place=place, crop=crop)
+    return ManifestVideo(
+        path=folder / tree["video"], shots=shots, place=place, crop=crop, digest=tree.get("digest", "")
+    )
 
 
 def _sentence(error: Any) -> str:

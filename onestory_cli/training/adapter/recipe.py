@@ -37,12 +37,14 @@ class AdapterData:
     `labels` are image encoders (hub ids or folders). The relevance of a frame is its mean similarity to the target shot
     over these encoders. Shots of a manifest that state their relevance need no encoder.
     `short`: "refuse" or "drop" shots that are shorter than the recipe's frames.
+    `validation`: share of the video files that are held out; their loss is logged at every checkpoint.
     """
 
     manifest: str | None = None
     storyworld: WorldShots | None = None
     labels: tuple[str, ...] = ("facebook/dinov2-base", "openai/clip-vit-base-patch32")
     short: str = "refuse"
+    validation: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +186,8 @@ def _faults(recipe: AdapterRecipe) -> Iterator[str]:
         yield "data: either a manifest or the storyworld is needed"
     if data.storyworld and (data.storyworld.stories < 2 or data.storyworld.shots < 2 or data.storyworld.seed < 0):
         yield "data.storyworld: at least 2 stories of 2 shots are needed, and a seed of at least 0"
+    if not 0 <= data.validation <= 0.5:
+        yield f"data.validation is a share, from 0 to 0.5, not {data.validation}"
     if recipe.size is not None and (len(recipe.size) != 2 or min(recipe.size) < 1):
         yield "size: width and height are needed"
     if min(recipe.checkpoint_every, recipe.log_every, recipe.sample_steps) < 1 or recipe.sample_every < 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -24,9 +25,15 @@ from onestory_cli.training.adapter.source import VideoFormat, open_source
 from onestory_cli.training.adapter.trainer import AdapterTrainer
 from onestory_cli.training.adapter.triples import Shots
 
+HELD_OUT = 0.05  # share of the videos of a set that validate, where the recipe names none
 
-def train_adapter(path: Path, folder: Path, emit: Emit = ignore, *, device: str = "auto") -> Path:
+
+def train_adapter(
+    path: Path, folder: Path, emit: Emit = ignore, *, device: str = "auto", data: Path | None = None
+) -> Path:
     """Train the adapter of a recipe, resuming from its last checkpoint if there is one, and write `folder/model`.
+
+    `data` is a set of `onestory curate`, or a manifest, that replaces the recipe's data.
 
     Under `accelerate launch` every process calls this; the first one reports and writes.
 
@@ -38,7 +45,7 @@ def train_adapter(path: Path, folder: Path, emit: Emit = ignore, *, device: str 
             T605 for a checkpoint of another recipe, M514 for a tracker that is not installed, M5xx for the base.
     """
     silence_library_logging()
-    recipe = read_adapter_recipe(path)
+    recipe = read_adapter_recipe(path) if data is None else with_data(read_adapter_recipe(path), data)
     wanted = fit(recipe, path, folder / "model" / "adapter")
     accelerator = open_accelerator(recipe, folder, device)
     if accelerator.num_processes > 1:
@@ -54,7 +61,7 @@ def train_adapter(path: Path, folder: Path, emit: Emit = ignore, *, device: str 
     weights = trainer.state.averaged()
     accelerator.end_training()
     if accelerator.is_main_process:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8") + (f"# --data {data}\n" if data else "")
         story = TrainingSummary(
             recipe=recipe,
             text=text,
@@ -66,6 +73,13 @@ def train_adapter(path: Path, folder: Path, emit: Emit = ignore, *, device: str 
         )
         save_adapter(folder / "model", model, weights, story)
     return folder / "model"
+
+
+def with_data(recipe: AdapterRecipe, data: Path) -> AdapterRecipe:
+    """Return the recipe with a set or a manifest for its data; short shots are left out, some videos validate."""
+    share = recipe.data.validation or HELD_OUT
+    changed = replace(recipe.data, manifest=str(data.absolute()), storyworld=None, short="drop", validation=share)
+    return replace(recipe, data=changed)
 
 
 def open_accelerator(recipe: AdapterRecipe, folder: Path, device: str) -> Accelerator:

@@ -81,6 +81,13 @@ def _not_there(video: ManifestVideo) -> Diagnostic:
     return Diagnostic(code="T603", message=f'no video "{video.path}"', place=video.place, help=help)
 
 
+def _changed(video: ManifestVideo) -> Diagnostic:
+    help = "curate the set again, or restore the file"
+    return Diagnostic(
+        code="T603", message=f'"{video.path}" has changed since the set was made', place=video.place, help=help
+    )
+
+
 def _long_enough(
     videos: tuple[ManifestVideo, ...], format: VideoFormat, short: str, emit: Emit
 ) -> tuple[ManifestVideo, ...]:
@@ -139,6 +146,11 @@ class ManifestSource:
     @cached_property
     def videos(self) -> tuple[tuple[SourceShot, ...], ...]:
         bytes_of = _digests_of([entry.path for entry in self.entries], self.digests)
+        changed = [
+            entry for entry, found in zip(self.entries, bytes_of, strict=True) if entry.digest not in ("", found)
+        ]
+        if changed:
+            raise Findings(tuple(map(_changed, changed[:200])))
         return tuple(
             tuple(
                 SourceShot(caption=shot.caption, relevance=shot.relevance, identity=_identity(entry, digest, shot))

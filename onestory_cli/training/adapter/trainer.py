@@ -19,12 +19,14 @@ from onestory_cli.training.adapter.learner import Choices, Learner, Noise, draw_
 from onestory_cli.training.adapter.recipe import AdapterRecipe
 from onestory_cli.training.adapter.samples import sample_rows, save_samples
 from onestory_cli.training.adapter.state import TrainingState
-from onestory_cli.training.adapter.triples import Shots, Triples
+from onestory_cli.training.adapter.triples import Shots, Triples, split
 from onestory_cli.training.log import LoggedStage, TrainingLog
 from onestory_cli.training.objective import step_generators
 from onestory_cli.training.optim import MovingAverage, rate_factor
 
 STAGE = "adapter"
+VALIDATION = 1_000_000  # index of the random stream of validation batches, which are the same at every step
+VALIDATION_BATCHES = 8
 EVERYONE = 0  # index of the random stream that all processes share; process k uses stream k + 1
 
 
@@ -45,7 +47,8 @@ class AdapterTrainer:
         *,
         noise: tuple[float, float] = (0.0, 1.0),
     ) -> None:
-        self.recipe, self.shots, self.accelerator, self.emit = recipe, shots, accelerator, emit
+        self.recipe, self.accelerator, self.emit = recipe, accelerator, emit
+        self.shots, self.held_out = split(shots, recipe.data.validation)
         self.folder, self.checkpoint = folder, folder / "checkpoints" / f"{STAGE}.pt"
         if recipe.gradient_checkpointing:
             model.transformer.enable_gradient_checkpointing()
@@ -68,8 +71,10 @@ class AdapterTrainer:
         self.emit(StageStarted(stage=STAGE, step=first, steps=steps, parameters=parameters))
         report = self._report(first)
         for step in range(first, steps):
-            self._log(report, step, self._step(step))
-            done = step + 1
+            losses, done = self._step(step), step + 1
+            if self.held_out and (done % recipe.checkpoint_every == 0 or done == steps):
+                losses["validation"] = self._validate(self.held_out)
+            self._log(report, step, losses)
             if done % recipe.checkpoint_every == 0 or done == steps:
                 self.state.save(self.checkpoint, done, writes=self.accelerator.is_main_process)
             if recipe.sample_every and (done % recipe.sample_every == 0 or done == steps):
@@ -100,12 +105,31 @@ class AdapterTrainer:
         means = {name: torch.stack([item[name] for item in found]).mean() for name in found[0]}
         return {name: float(self.accelerator.reduce(value, "mean")) for name, value in means.items()}
 
+    def _validate(self, shots: Shots) -> float:
+        """The mean loss of the averaged weights on videos that are kept out of training, with memory."""
+        found = []
+        with self.state.average.adopted(), torch.no_grad():
+            for number in range(VALIDATION_BATCHES):
+                batch, choices = self._draw_from(
+                    shots, VALIDATION, number, self.recipe.train.uniform_steps, alone=False
+                )
+                work = partial(
+                    losses_of, batch=batch, choices=choices, selection_weight=self.recipe.train.selection_weight
+                )
+                found.append(self.learner(work)["loss"])
+        return float(torch.stack(found).mean())
+
     def _draw(self, step: int, part: int, *, alone: bool) -> tuple[Triples, Choices]:
         """The batch and choices of one process. They depend only on step and process, so a resumed run repeats them."""
-        learning, process = self.recipe.train, self.accelerator.process_index
-        rng, chance = step_generators(self.recipe.seed, process + 1, step * learning.accumulate + part)
+        stream, number = self.accelerator.process_index + 1, step * self.recipe.train.accumulate + part
+        return self._draw_from(self.shots, stream, number, step, alone=alone)
+
+    def _draw_from(self, shots: Shots, stream: int, number: int, step: int, *, alone: bool) -> tuple[Triples, Choices]:
+        """Draw the batch `number` of a random stream, as optimiser step `step` needs it."""
+        learning = self.recipe.train
+        rng, chance = step_generators(self.recipe.seed, stream, number)
         warming = step < learning.uniform_steps
-        batch = self.shots.draw(
+        batch = shots.draw(
             rng,
             size=learning.batch,
             inflation=1.0 if warming else learning.inflation,
@@ -182,6 +206,8 @@ def settings_of(recipe: AdapterRecipe) -> dict[str, Any]:
     """The settings that must not change when a training resumes; its length and logging may."""
     free = ("name", "cache", "checkpoint_every", "log_every", "sample_every", "sample_steps", "track")
     settings = {name: value for name, value in asdict(recipe).items() if name not in free}
+    if not recipe.data.validation:  # checkpoints of older versions do not have it
+        del settings["data"]["validation"]
     settings["train"] = {name: value for name, value in settings["train"].items() if name != "steps"}
     return settings
 

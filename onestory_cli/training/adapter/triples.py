@@ -6,8 +6,9 @@ cells, L text tokens, E text width, R channels in addition to the latents, I ima
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -54,10 +55,16 @@ class MemoryShot:
 
 @dataclass(frozen=True)
 class Shots:
-    """The encoded shots of a source."""
+    """The encoded shots of a source, of all videos or of those with the numbers in `subset`."""
 
     keys: Keys
     cache: Shards
+    subset: tuple[int, ...] | None = None
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The numbers of the videos to draw from."""
+        return range(len(self.keys.source.videos)) if self.subset is None else self.subset
 
     def draw(
         self, rng: np.random.Generator, *, size: int, inflation: float, drop_text: float, given: bool = False
@@ -66,7 +73,8 @@ class Shots:
         `inflation` of cases. A share `drop_text` of captions is empty."""
         videos = self.keys.source.videos
         rows = []
-        for video in rng.integers(len(videos), size=size).tolist():
+        for index in rng.integers(len(self.numbers), size=size).tolist():
+            video = self.numbers[index]
             target = int(rng.integers(1, len(videos[video])))
             caption = "" if rng.random() < drop_text else videos[video][target].caption
             rows.append(((video, target), caption, self._before(rng, video, target, inflation)))
@@ -136,12 +144,28 @@ class Shots:
 
     def _synthetic(self, rng: np.random.Generator, video: int) -> MemoryShot:
         """Shot inflation (Eq. 9): a shot of another video, or an augmented copy of this video's first shot."""
-        videos = self.keys.source.videos
-        if rng.random() < 0.5:
+        videos, numbers = self.keys.source.videos, self.numbers
+        if len(numbers) == 1 or rng.random() < 0.5:
             latents, label = self.cache[self.keys.augmented(video)], AUGMENTED
         else:
-            other = (video + int(rng.integers(1, len(videos)))) % len(videos)
+            other = numbers[(numbers.index(video) + int(rng.integers(1, len(numbers)))) % len(numbers)]
             place = (other, int(rng.integers(len(videos[other]))))
             latents, label = self.cache[self.keys.latents(place)], FOREIGN
         labels = torch.full((latents.shape[1],), label)
         return MemoryShot(latents_CTHW=latents.float(), labels_T=labels, real=False, age=1)
+
+
+def split(shots: Shots, share: float) -> tuple[Shots, Shots | None]:
+    """Shots to train on, and those of about a share of the video files to validate on; None where none can be spared.
+
+    The digest of a file decides, so that a set that grows keeps its split, and parts of one file stay together. At
+    least one file is held out, and two are left.
+    """
+    files = [video[0].identity[0] for video in shots.keys.source.videos]
+    order = sorted(set(files), key=lambda file: hashlib.sha256(str(file).encode()).hexdigest())
+    low = [file for file in order if int(hashlib.sha256(str(file).encode()).hexdigest()[:8], 16) < share * 2**32]
+    held = set((low or order[:1])[: max(0, len(order) - 2)]) if share else set()
+    if not held:
+        return shots, None
+    numbers = {inside: tuple(n for n, file in enumerate(files) if (file in held) is inside) for inside in (True, False)}
+    return replace(shots, subset=numbers[False]), replace(shots, subset=numbers[True])

@@ -131,3 +131,12 @@ def test_sizes_that_the_base_does_not_support_are_rejected_before_any_work(
         train_adapter(recipe, tmp_path / "out")
     assert caught.value.code == "T601"
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.train
+def test_a_set_replaces_the_data_and_validates(tiny_folder: Path, manifest: Path, tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path / "recipe.yaml", tiny_folder, Path("elsewhere.jsonl"), checkpoint_every=2)
+    train_adapter(recipe, tmp_path / "out", device="cpu", data=manifest.parent)
+    lines = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    assert ["validation" in line for line in lines] == [False, True, False, True]
+    assert "--data" in (tmp_path / "out" / "model" / "adapter" / "README.md").read_text()

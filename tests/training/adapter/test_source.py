@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from onestory_cli.errors import OnestoryError
+from onestory_cli.errors import Findings, OnestoryError
 from onestory_cli.events import Event, Warned, ignore
 from onestory_cli.storyworld.stories import make_story, relevance
 from onestory_cli.storyworld.world import WorldConfig
@@ -102,3 +103,19 @@ def test_storyworld_is_drawn_at_the_size_of_the_recipe(tmp_path: Path) -> None:
         opened(
             AdapterData(storyworld=WorldShots(stories=2)), tmp_path, VideoFormat(width=64, height=32, frames=5, fps=8)
         )
+
+
+def test_a_set_is_read_by_its_folder_and_its_files_are_checked(manifest: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    lines = []
+    for line in map(json.loads, manifest.read_text().splitlines()):
+        video = folder / line["video"]
+        video.write_bytes((manifest.parent / line["video"]).read_bytes())
+        lines.append({**line, "digest": hashlib.sha256(video.read_bytes()).hexdigest()})
+    (folder / "shots.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    assert len(opened(AdapterData(manifest="set"), tmp_path).videos) == 3
+    (folder / "1.mp4").write_bytes((folder / "0.mp4").read_bytes())
+    with pytest.raises(Findings, match="has changed since the set was made") as fault:
+        _ = opened(AdapterData(manifest="set"), tmp_path).videos
+    assert [(item.code, item.place and item.place.line) for item in fault.value.diagnostics] == [("T603", 2)]

@@ -12,7 +12,7 @@ from torch import Tensor
 from onestory_cli.training.adapter.cache import Shards
 from onestory_cli.training.adapter.prepare import Keys
 from onestory_cli.training.adapter.source import SourceShot, VideoFormat
-from onestory_cli.training.adapter.triples import Shots
+from onestory_cli.training.adapter.triples import Shots, split
 
 FORMAT = VideoFormat(width=16, height=16, frames=5, fps=8)
 FRAMES, CHANNELS = 2, 3
@@ -110,3 +110,34 @@ def test_inflation_and_dropped_captions_have_their_shares(shots: Shots) -> None:
     assert not always.text_BLE.any()
     again = shots.draw(np.random.default_rng(3), size=100, inflation=1.0, drop_text=1.0)
     assert torch.equal(always.memory_BFCHW, again.memory_BFCHW)
+
+
+class Files:
+    """Ten files with two sequences each, as a set of `curate` may have."""
+
+    videos = tuple(
+        tuple(
+            SourceShot(caption="", relevance=(0.5,) * shot, identity=(f"file {video // 2}", shot)) for shot in range(2)
+        )
+        for video in range(20)
+    )
+
+    def pixels(self, video: int, shot: int) -> np.ndarray:
+        raise AssertionError
+
+
+def test_files_are_held_out_whole(tmp_path: Path) -> None:
+    shots = Shots(Keys(source=Files(), format=FORMAT, text="t", video="v", encoders=()), Shards(tmp_path))
+    training, validation = split(shots, 0.3)
+    assert validation
+    assert sorted([*training.numbers, *validation.numbers]) == list(range(20))
+    assert {number // 2 for number in training.numbers}.isdisjoint(number // 2 for number in validation.numbers)
+    assert 2 <= len(validation.numbers) <= 12
+    assert split(shots, 0.3)[1] == validation
+
+
+def test_small_shares_and_small_sets(shots: Shots, tmp_path: Path) -> None:
+    many = Shots(Keys(source=Files(), format=FORMAT, text="t", video="v", encoders=()), Shards(tmp_path))
+    assert [len(part.numbers) for part in split(many, 1e-9) if part] == [18, 2]
+    assert split(many, 0) == (many, None)
+    assert split(shots, 0.5) == (shots, None)  # two files are needed for training
