@@ -1,4 +1,4 @@
-"""Small films without torch: stories made by hand, and a maker whose shots are arithmetic on seed, caption and memory.
+"""Small films without torch: stories built in code, and a generator that computes shots from seed, caption and memory.
 
 `NumpyMaker` is a second, real implementation of `Maker`: what it makes depends on everything that a model's shots
 depend on, and on nothing else. Shape letters: F memory frames, C latent channels, T latent frames, P pixel frames, H W.
@@ -94,7 +94,7 @@ class NumberShot(NumberSelection):
 
 
 class NumpyGenerator:
-    """Adds the mean of the selected frames to noise. `made` and `recalled` list shots in the order of the asking."""
+    """Adds the mean of the selected frames to noise. `made` and `recalled` list shots in call order."""
 
     def __init__(self, spec: ModelSpec = SPEC) -> None:
         self.spec = spec
@@ -185,7 +185,7 @@ class NumpyGenerator:
 
 
 class NamingGenerator(NumpyGenerator):
-    """Remembers the frames of the shots that a caption says `as in`, whatever they hold."""
+    """Remembers the frames of the shots that a caption names with `as in`, regardless of their content."""
 
     def _scores(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> dict[str, tuple[float, ...]]:
         named = job.caption.partition(" as in ")[2].split()
@@ -201,7 +201,7 @@ def _number(text: str) -> int:
 
 def _pixels(latents_CTHW: np.ndarray, job: ShotJob) -> np.ndarray:
     grey_THW = (np.tanh(latents_CTHW.mean(axis=0)) + 1) * 127
-    places = np.linspace(0, len(grey_THW) - 1, job.frames)  # from one to the next without a leap: no fault of a clip
+    places = np.linspace(0, len(grey_THW) - 1, job.frames)  # without jumps, which a check would report
     earlier, rest = np.floor(places).astype(int), (places % 1)[:, None, None]
     blended_PHW = grey_THW[earlier] * (1 - rest) + grey_THW[np.ceil(places).astype(int)] * rest
     grey_PHW = (
@@ -221,7 +221,7 @@ def render_with(
     generator: NumpyGenerator | None = None,
     **options: Any,
 ) -> NumpyGenerator:
-    """Render into `path` and return the maker, whose `made` says what was really made."""
+    """Render into `path` and return the generator; its `made` lists the generated shots."""
     generator = generator or NumpyGenerator(plan.model)
     render(plan, Run.create(path, disk), lambda: generator, emit, RenderOptions(**options))
     return generator

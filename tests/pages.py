@@ -71,7 +71,7 @@ def without_blocks(page: Path) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """The names by which links refer to the headings of a page, as GitHub makes them."""
+    """The anchors of the headings of a page, as on GitHub."""
     titles = re.findall(r"^#+ (.*)$", text(page), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 

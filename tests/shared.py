@@ -12,7 +12,7 @@ from filelock import FileLock
 
 
 def build_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], object]) -> Path:
-    """The folder `name` of this run; the first worker to ask calls `build` with the folder to write.
+    """The folder `name` of this test run; the first worker that needs it calls `build` to write it.
 
     Tests must not change it: copy it first.
     """

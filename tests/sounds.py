@@ -1,4 +1,4 @@
-"""Sounds made for tests, and the sound of a film read back."""
+"""Write test sounds, and read the sound of a film."""
 
 from __future__ import annotations
 

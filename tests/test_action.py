@@ -1,4 +1,4 @@
-"""The action for GitHub: valid by the published schemas, its scripts run as they are, and no input becomes a script."""
+"""The GitHub action: valid by the published schemas, with scripts that run, and safe from script injection."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def scripts() -> list[dict[str, Any]]:
 
 @dataclass
 class Job:
-    """What a runner does with a step of the action, here: its expressions looked up, its script run by bash."""
+    """A minimal runner of the action's steps: it resolves expressions and runs scripts with bash."""
 
     folder: Path
     inputs: Mapping[str, str]
@@ -94,7 +94,7 @@ class Job:
 
 @pytest.fixture
 def job(tmp_path: Path) -> Callable[..., Job]:
-    """A checkout with a story, and `onestory` and `pip` on the path; the latter only writes down what it is told."""
+    """A checkout with a story, and `onestory` and `pip` on the path; `pip` only records its arguments."""
     programs = {
         "onestory": f'exec {sys.executable} -m onestory_cli "$@"',
         "python": f'exec {sys.executable} "$@"',
@@ -114,26 +114,26 @@ def job(tmp_path: Path) -> Callable[..., Job]:
 @pytest.mark.parametrize(
     ("schema", "files"), [("github-actions", [ACTION]), ("github-workflows", WORKFLOWS)], ids=["action", "workflows"]
 )
-def test_the_published_schemas_accept_them(schema: str, files: list[Path]) -> None:
+def test_published_schemas_accept_the_files(schema: str, files: list[Path]) -> None:
     pytest.importorskip("check_jsonschema")
     arguments = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", *map(str, files)]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
-def test_no_expression_stands_in_a_script() -> None:
+def test_scripts_contain_no_expressions() -> None:
     assert scripts()
     assert [step["name"] for step in scripts() if "${{" in step["run"]] == []
 
 
-def test_every_script_is_bash_that_stops_at_the_first_fault() -> None:
+def test_every_script_is_bash_that_stops_at_the_first_error() -> None:
     for step in scripts():
         assert step["shell"] == "bash"
         assert step["run"].startswith("set -euo pipefail\n")
         subprocess.run(["bash", "-n", "-c", step["run"]], check=True)
 
 
-def test_what_is_referred_to_is_there() -> None:
+def test_referenced_steps_and_inputs_exist() -> None:
     document = action()
     ids = {step["id"] for step in document["runs"]["steps"] if "id" in step}
     used = EXPRESSION.findall(ACTION.read_text(encoding="utf-8"))
@@ -141,18 +141,18 @@ def test_what_is_referred_to_is_there() -> None:
     assert {name.split(".")[1] for name in used if name.startswith("steps.")} <= ids
 
 
-def test_a_wrong_story_ends_the_job_without_an_upload_of_nothing() -> None:
+def test_invalid_story_fails_the_job_without_an_upload() -> None:
     (upload,) = [step for step in action()["runs"]["steps"] if step.get("id") == "upload"]
     assert "steps.plan.outputs.results != ''" in upload["if"]
 
 
-def test_the_example_gives_inputs_that_there_are() -> None:
+def test_inputs_of_the_example_exist() -> None:
     jobs = yaml.safe_load(WORKFLOWS[0].read_text(encoding="utf-8"))["jobs"]
     (given,) = [step["with"] for step in jobs["film"]["steps"] if "with" in step]
     assert set(given) <= set(action()["inputs"])
 
 
-def test_the_install_takes_this_repository_with_its_pins(job: Callable[..., Job]) -> None:
+def test_install_uses_this_repository_with_its_constraints(job: Callable[..., Job]) -> None:
     here = job()
     assert here.run("Install").returncode == 0
     repository = f"{ACTION.parent}/../../.."
@@ -163,7 +163,7 @@ def test_the_install_takes_this_repository_with_its_pins(job: Callable[..., Job]
     assert not (here.folder / "harm").exists()
 
 
-def test_a_wrong_story_is_annotated_and_fails(job: Callable[..., Job]) -> None:
+def test_invalid_story_is_annotated_and_fails(job: Callable[..., Job]) -> None:
     here = job()
     (here.folder / "kite.story.yaml").write_text(STORY.replace("$fox waves", "$foks waves"))
     done = here.run("Validate")
@@ -172,14 +172,14 @@ def test_a_wrong_story_is_annotated_and_fails(job: Callable[..., Job]) -> None:
 
 
 @pytest.mark.parametrize("story", ["$(touch harm).story.yaml", "`touch harm`", "--help; touch harm", "a\ntouch harm"])
-def test_an_input_is_never_run(job: Callable[..., Job], story: str) -> None:
+def test_input_is_never_executed(job: Callable[..., Job], story: str) -> None:
     here = job(story=story, profile='"; touch harm; "')
     for step in ("Validate", "Plan"):
         assert here.run(step).returncode != 0
     assert not (here.folder / "harm").exists()
 
 
-def test_the_key_is_that_of_the_film_and_not_of_the_file(job: Callable[..., Job]) -> None:
+def test_cache_key_depends_on_the_film_not_on_the_file(job: Callable[..., Job]) -> None:
     here, keys = job(), []
     texts = [STORY, f"# a comment\n{STORY}", STORY.replace("waves", "jumps")]
     for text in texts:
@@ -191,7 +191,7 @@ def test_the_key_is_that_of_the_film_and_not_of_the_file(job: Callable[..., Job]
 
 
 @pytest.mark.slow
-def test_a_draft_is_rendered_and_proved_up_to_date(job: Callable[..., Job]) -> None:
+def test_draft_is_rendered_and_checked(job: Callable[..., Job]) -> None:
     here = job(profile="draft")
     assert here.run("Plan").returncode == 0
     assert here.run("Check that the film is up to date").returncode == 1

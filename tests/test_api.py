@@ -33,21 +33,21 @@ def story(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_film_in_three_calls(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_film_in_three_calls(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "onestory_cli.rendering.loading.model_loader", lambda spec, *_, **__: lambda: NumpyGenerator(spec)
     )
-    told: list[Event] = []
+    heard: list[Event] = []
     film = plan(load_story(story), until="opening")
     assert [job.shot for job in film.jobs] == ["opening"]
-    path = render(film, emit=told.append)
+    path = render(film, emit=heard.append)
     assert path == story.with_name("kite.run") / "film.mp4"
     assert path.is_file()
-    assert isinstance(told[-1], RunFinished)
+    assert isinstance(heard[-1], RunFinished)
     assert render(film, story.parent / "elsewhere").parent == story.parent / "elsewhere"
 
 
-def test_what_is_wrong_is_raised_and_what_is_doubtful_warns(story: Path) -> None:
+def test_errors_are_raised_and_warnings_are_returned(story: Path) -> None:
     story.write_text(STORY.replace("waves on a beach", "juggles"))
     with pytest.warns(StoryWarning, match="juggles") as caught:
         plan(load_story(story))
@@ -60,7 +60,7 @@ def test_what_is_wrong_is_raised_and_what_is_doubtful_warns(story: Path) -> None
     assert [item.code for item in fault.value.diagnostics] == ["S104"]
 
 
-def test_public_names_are_those_of_the_api() -> None:
+def test_public_names_match_the_api() -> None:
     import onestory_cli
     from onestory_cli import api
 
@@ -70,7 +70,7 @@ def test_public_names_are_those_of_the_api() -> None:
         _ = onestory_cli.rendered
 
 
-def test_loading_and_planning_stay_light(story: Path) -> None:
+def test_loading_and_planning_do_not_import_torch(story: Path) -> None:
     code = f"from onestory_cli import load_story, plan, render; plan(load_story({str(story)!r})); import sys"
     done = subprocess.run(
         [sys.executable, "-c", f"{code}; print({HEAVY} & set(sys.modules))"], capture_output=True, text=True, cwd=ROOT
@@ -78,7 +78,7 @@ def test_loading_and_planning_stay_light(story: Path) -> None:
     assert (done.stdout, done.stderr) == ("set()\n", "")
 
 
-def test_the_examples_of_the_manual_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_of_the_manual_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     example, *others = [block.replace("examples/", f"{tmp_path}/") for block in fenced(MANUAL / "python.md", "python")]
     shutil.copy(ROOT / "examples" / "the-lost-kite.story.yaml", tmp_path)
     monkeypatch.setattr(

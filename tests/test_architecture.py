@@ -1,4 +1,4 @@
-"""Imports point down only, never within a row, and the light half never loads the heavy half."""
+"""Imports point down only, never within a row, and light modules never load heavy ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 PACKAGE = "onestory_cli"
 ROOT = Path(__file__).parents[1]
 
-# From the top. A unit is a module or a package; the longest name that fits a module is its unit.
+# From the top. A unit is a module or a package; a module belongs to the unit with the longest matching name.
 ROWS = (
     ("__main__",),
     ("cli",),
@@ -101,7 +101,7 @@ HEAVY_MODULES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
-    """One imported name; `at_load` is false inside functions and for type checkers; `for_types` marks the latter."""
+    """One imported name. `at_load` is false for imports in functions; `for_types` marks imports for type checkers."""
 
     name: str
     line: int
@@ -111,7 +111,7 @@ class Import:
 
 @cache
 def modules() -> dict[str, Path]:
-    """All modules of the package by their names below it; the package's own `__init__` is ""."""
+    """All modules of the package by their names inside it; the package's own `__init__` is ""."""
     files = (ROOT / PACKAGE).rglob("*.py")
     found = {".".join(file.relative_to(ROOT / PACKAGE).with_suffix("").parts): file for file in files}
     return {name.removesuffix("__init__").removesuffix("."): file for name, file in found.items()}
@@ -143,7 +143,7 @@ def _for_type_checkers(node: ast.AST) -> bool:
 
 
 def own_module(name: str) -> str | None:
-    """The module of ours that an imported name is, or is in; None for other packages and for the version."""
+    """The module of this package that an imported name is in; None for other packages and for the version."""
     below = name.removeprefix(PACKAGE).removeprefix(".")
     if name.split(".")[0] != PACKAGE or below == "__version__":
         return None
@@ -231,7 +231,7 @@ def light_modules() -> list[str]:
 
 
 def heavy_chain(module: str, seen: set[str] | None = None) -> str:
-    """How loading `module` comes to load something heavy: "a > b > torch"; "" when it does not. `seen` is left out."""
+    """The chain of imports by which `module` loads a heavy package, as "a > b > torch"; "" if there is none."""
     seen = set() if seen is None else seen
     seen.add(module)
     for item in imports_of(module):

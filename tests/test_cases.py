@@ -1,4 +1,4 @@
-"""Whole stories and their findings: `cases/invalid/<CODE>-<what>.story.yaml` and its `.expected.txt`."""
+"""Stories and their expected findings: `cases/invalid/<CODE>-<what>.story.yaml` and its `.expected.txt`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INVALID = sorted((CASES / "invalid").glob("*.story.yaml"))
 VALID = sorted((CASES / "valid").glob("*.story.yaml"))
 SUFFIX = ".story.yaml"
 
-# Codes that need more than a story file in this repository; see tests/story/.
+# codes that need more than a story file in this repository; tests/story/ covers them
 ELSEWHERE = {"S101": "no file", "S113": "5 MiB", "S151": "a link", "S216": "a deleted picture", "S230": "a flag"}
 ELSEWHERE |= dict.fromkeys(
     ("S217", "S218", "S219", "S220", "S221", "W311"), "a base without an adapter: tests/planning/test_validation.py"

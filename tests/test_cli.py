@@ -36,7 +36,7 @@ shots:
 
 
 def program(*arguments: str, code: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `onestory` as its own process, in the current folder; `code` runs in it before `main`."""
+    """Run `onestory` as a separate process in the current folder; `code` runs before `main`."""
     command = [sys.executable, "-c", f"import sys\n{code}\nfrom onestory_cli.cli import main\nmain()", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=_environment(**environment), timeout=60)
 
@@ -49,7 +49,7 @@ def _environment(**more: str) -> dict[str, str]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder: a story, and a model that has a card and no weights."""
+    """The current folder, with a story and a model that has a card but no weights."""
     monkeypatch.chdir(tmp_path)
     card = {key: value for key, value in asdict(SPEC).items() if key not in ("name", "base", "adapter", "levels")}
     Path("model").mkdir()
@@ -74,7 +74,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "help audio",
     ],
 )
-def test_the_light_half_stays_light(folder: Path, arguments: str) -> None:
+def test_light_commands_do_not_import_heavy_packages(folder: Path, arguments: str) -> None:
     tell = f"import atexit; atexit.register(lambda: print('HEAVY', {HEAVY} & set(sys.modules), file=sys.stderr))"
     result = program(*arguments.split(), code=tell)
     assert result.returncode == 0, result.stderr
@@ -165,7 +165,7 @@ def test_exit_codes(folder: Path, arguments: str, exit: int, says: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["play", "witch", "xyz", "film.story.yaml"])
-def test_no_command_is_suggested_for_a_word_that_is_not_a_typing_error(folder: Path, word: str) -> None:
+def test_unrelated_word_gets_no_suggestion(folder: Path, word: str) -> None:
     result = program(word)
     assert result.returncode == ExitCode.USAGE
     assert "did you mean" not in result.stderr
@@ -260,7 +260,7 @@ loading.model_loader = lambda spec, device, emit, shared: lambda: Slow(spec)
 
 @contextmanager
 def slow_render(seconds: float) -> Iterator[subprocess.Popen[str]]:
-    """A render whose second shot prints each event and sleeps. It has just done its first step."""
+    """A render whose second shot prints each event and sleeps. Its first step has just finished."""
     code = f"SECONDS = {seconds}\n{SLOW}\nfrom onestory_cli.cli import main\nmain()"
     command = [sys.executable, "-c", code, "render", "film.story.yaml"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

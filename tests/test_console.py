@@ -77,16 +77,16 @@ def test_every_shot_is_one_line_without_a_terminal() -> None:
 
 
 def test_a_take_committed_during_the_next_shot_is_reported_with_its_own_reason_and_memory() -> None:
-    told = list(film())
-    late = told.pop(7)
+    film_events = list(film())
+    late = film_events.pop(7)
     assert isinstance(late, events.TakeCommitted)
-    told.insert(-2, late)  # among the steps of the next shot
+    film_events.insert(-2, late)  # among the steps of the next shot
     screen, bar = Streams(), RenderBars()
     with screen.console.watch() as show:
-        for event in told:
+        for event in film_events:
             show(event)
             bar(event)
-            assert (bar.name == "return") == (event in told[8:-2])
+            assert (bar.name == "return") == (event in film_events[8:-2])
     lines, expected = screen.err.getvalue().splitlines(), PLAIN.splitlines()
     assert sorted(lines) == sorted(expected)
 
@@ -169,7 +169,7 @@ def test_a_terminal_shows_the_steps_and_keeps_the_lines(monkeypatch: pytest.Monk
 
 
 def drawn(bars: RenderBars) -> list[str]:
-    """The lines of the display, with every bar cut out."""
+    """The lines of the display, without the bars."""
     rich = RichConsole(file=io.StringIO(), width=100)
     rich.print(bars)
     return [re.sub(r"\s*[━╸╺ ]{2,}", " ", line).strip() for line in rich.file.getvalue().splitlines()]  # type: ignore[attr-defined]

@@ -32,7 +32,7 @@ FINDING = Diagnostic(
 
 
 def used_codes() -> dict[str, str]:
-    """Every code that the package names in a string of its own, and where."""
+    """Every code in a string of the package, and where it is used."""
     found: dict[str, str] = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         if "codes" not in path.relative_to(PACKAGE).parts:
@@ -41,15 +41,15 @@ def used_codes() -> dict[str, str]:
     return found
 
 
-def test_every_code_that_is_used_is_explained() -> None:
+def test_every_used_code_is_explained() -> None:
     assert {code: where for code, where in used_codes().items() if code not in CODES} == {}
 
 
-def test_every_code_that_is_explained_is_used() -> None:
+def test_every_explained_code_is_used() -> None:
     assert CODES.keys() - used_codes().keys() == set()
 
 
-def test_every_code_has_a_complete_explanation() -> None:
+def test_every_explanation_is_complete() -> None:
     assert [row.code for row in CODES.values() if not is_complete(row)] == []
 
 
@@ -70,7 +70,7 @@ def test_lookup_takes_either_case() -> None:
 
 
 @pytest.mark.parametrize("code", ["S999", "", "foks", "x" * 10_000])
-def test_lookup_of_no_code(code: str) -> None:
+def test_lookup_of_an_unknown_code(code: str) -> None:
     with pytest.raises(OnestoryError) as caught:
         lookup(code)
     assert (caught.value.code, caught.value.exit) == ("U601", ExitCode.USAGE)
@@ -84,7 +84,7 @@ def test_lookup_of_no_code(code: str) -> None:
         Findings((Diagnostic(code="S104", message="no shot", place=Place(path="a.yaml", line=2)),)),
     ],
 )
-def test_an_error_comes_whole_from_another_process(fault: OnestoryError) -> None:
+def test_error_survives_pickling(fault: OnestoryError) -> None:
     same = pickle.loads(pickle.dumps(fault))
     assert (type(same), str(same), same.exit) == (type(fault), str(fault), fault.exit)
     assert same.diagnostics == fault.diagnostics
@@ -116,7 +116,7 @@ def test_full_without_a_place() -> None:
         ("ab", 3, "  ^"),
     ],
 )
-def test_carets_stand_under_what_they_mark(line: str, column: int, carets: str) -> None:
+def test_carets_are_under_the_marked_text(line: str, column: int, carets: str) -> None:
     place = Place(path="a", line=1, column=column, length=3, source_line=line)
     shown = format_full(Diagnostic(code="S101", message="", place=place)).splitlines()
     assert shown[-1] == f"  | {carets}"

@@ -1,4 +1,4 @@
-"""What is declared is what is used: dependencies, pins, the contents of the wheel, the checks that run elsewhere."""
+"""Packaging: dependencies, pins, contents of the wheel, hooks and CI."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ OPTIONAL = {
     "submitit",
     "torchao",
 }  # imported where needed
-MOST_BYTES = 60 * 10**6  # of weights in the wheel
+MAX_BYTES = 60 * 10**6  # of weights in the wheel
 DATA = [path for path in (ROOT / "onestory_cli").rglob("*") if "weights" in path.parts and path.is_file()]
 DATA += (ROOT / "schemas").glob("*.json")
 DATA += [*(ROOT / "onestory_cli" / "manual").glob("*.md"), ROOT / "onestory_cli" / "py.typed"]
 
 
 def imported(folder: str) -> set[str]:
-    """Distributions of other people that the modules in `folder` import."""
+    """The third-party distributions that the modules in `folder` import."""
     names: set[str] = set()
     for file in (ROOT / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -91,7 +91,7 @@ def test_every_dependency_is_pinned_within_its_range(requirement: Requirement) -
     assert requirement.specifier.contains(pins()[canonicalize_name(requirement.name)])
 
 
-def test_pins_bring_no_library_that_breaks_another() -> None:
+def test_pins_contain_no_conflicting_library() -> None:
     unwanted = {"torchvision", "opencv-python", "triton"}  # torchvision must fit torch exactly, or transformers breaks
     assert [name for name in pins() if name in unwanted or name.startswith("nvidia")] == []
 
@@ -107,7 +107,7 @@ def test_weights_and_schemas_are_package_data() -> None:
 
 def test_weights_are_small() -> None:
     packed = sum(len(zlib.compress(path.read_bytes())) for path in DATA)  # a wheel is deflated
-    assert packed <= MOST_BYTES
+    assert packed <= MAX_BYTES
 
 
 def test_folders_of_modules_are_packages() -> None:
@@ -118,7 +118,7 @@ def test_folders_of_modules_are_packages() -> None:
     assert {*PROJECT["tool"]["setuptools"]["packages"]} == {*names, "onestory_cli.schemas.files"}
 
 
-def test_what_is_installed_is_whole() -> None:
+def test_installed_data_is_complete() -> None:
     try:
         files = metadata.files("onestory") or []
     except metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""README and manual are true: commands parse, stories compile, and all output is that of the program.
+"""README and manual are correct: commands parse, stories compile, and all output is generated.
 
 `pytest --regold` renews the generated blocks.
 """
@@ -51,7 +51,7 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
 
 
 def program(*arguments: str) -> str:
-    """What a command that succeeds writes, progress first."""
+    """The output of a successful command, progress first."""
     out, err = io.StringIO(), io.StringIO()
     assert cli.run(arguments, Console(stdout=out, stderr=err, color=False)) is ExitCode.DONE, err.getvalue()
     return err.getvalue() + out.getvalue()
@@ -99,7 +99,7 @@ def test_files_in_commands_exist(page: Path) -> None:
 
 
 @each_page
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_have_targets(page: Path) -> None:
     for link in pages.links(page):
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
@@ -115,7 +115,7 @@ def test_all_output_is_generated(page: Path) -> None:
 @each_page
 def test_pieces_of_stories_follow_the_schema(page: Path) -> None:
     for source in fenced(page, "yaml"):
-        if source.startswith("# ."):  # another file, which its first line names
+        if source.startswith("# ."):  # another file, named in its first line
             continue
         story = parse(source.encode(), name_of(page)).value
         whole = {"story": 1, "title": "Kite", "shots": [{"id": "kite", "caption": "A kite."}], **story}
@@ -215,9 +215,9 @@ def test_the_plan_of_the_example(golden: Golden, tmp_path: Path, monkeypatch: py
 
 
 def masked(output: str) -> str:
-    """Output without what differs from machine to machine: ids, times, memory, and the last digits of scores."""
+    """Output without machine-specific values: ids, times, memory, and the last digits of scores."""
     output = re.sub(r"\b[0-9a-f]{6}\b", "ID", output)
-    output = re.sub(r"\[[\d,]+\]", lambda frames: str(sorted(frames[0])), output)  # near-equal scores change places
+    output = re.sub(r"\[[\d,]+\]", lambda frames: str(sorted(frames[0])), output)  # near-equal scores can change order
     return re.sub(r"-?\d+\.\d+|in [\d.:]+( s)?|\d:\d\d:\d\d|[▁-█░]| +", "N", output)
 
 

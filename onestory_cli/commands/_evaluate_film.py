@@ -136,8 +136,8 @@ def _measure(screen: Screen, folder: Path, film: MeasuredFilm, asked: MeasureFla
         from onestory_cli.evaluation.videos.run import load_networks, measure_film
         from onestory_cli.evaluation.videos.world import load_readout_reader
 
-        eyes = load_readout_reader(folder) if asked.readout else load_networks(sources, device)
-        return measure_film(film, eyes, emit=show)
+        reader = load_readout_reader(folder) if asked.readout else load_networks(sources, device)
+        return measure_film(film, reader, emit=show)
 
 
 def _print(screen: Screen, result: VideoResult, *, markdown: bool, json: bool) -> None:

@@ -92,9 +92,9 @@ def _measured(film: FilmReport, screen: Screen) -> Scores:
     from onestory_cli.evaluation.videos.world import load_readout_reader
     from onestory_cli.report.scores import scores_of
 
-    eyes = load_readout_reader(film.run)
+    reader = load_readout_reader(film.run)
     with screen.watch() as show:
-        result = measure_film(read_film(film.run), eyes, emit=show)
+        result = measure_film(read_film(film.run), reader, emit=show)
     return scores_of(json_.loads(json_.dumps(result.document())), film, str(film.run))
 
 

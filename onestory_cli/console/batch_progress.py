@@ -123,8 +123,8 @@ class BatchLines:
                 self.films = event.films
                 counts = (pluralize(event.films, "film"), pluralize(event.shots, "shot"))
                 self._print(", ".join((*counts, pluralize(event.workers, "worker"), event.where)), "bold")
-            case events.FilmTold(told=events.Warned() as told):
-                self._print(f"{event.film}: warning[{told.code}] {told.message}", "yellow")
+            case events.FilmTold(told=events.Warned() as warning):
+                self._print(f"{event.film}: warning[{warning.code}] {warning.message}", "yellow")
             case events.WorkerLost():
                 then = f"; {event.film} resumes from its run directory" if event.film else ""
                 self._print(f"worker {event.worker} was lost, {event.why}{then}", "yellow")

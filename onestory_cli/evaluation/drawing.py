@@ -36,18 +36,18 @@ def gradient_energy(pixels_RHWC: NDArray[np.uint8]) -> Floats:
     return rows + columns
 
 
-def drawn_at(made: Drawing, true: Drawing) -> Iterator[tuple[str, float]]:
+def drawn_at(generated: Drawing, true: Drawing) -> Iterator[tuple[str, float]]:
     """Rows of one shot: its sharpness relative to the true frames, and how its first frame compares with the rest."""
-    yield SHARPNESS, float(made.energy_R.sum() / true.energy_R.sum())
-    yield FIRST_SHARPNESS, float(made.energy_R[0] / true.energy_R[0])
-    if len(made.features_RD) > 1:
-        first, rest = made.features_RD[0], made.features_RD[1:].mean(0)
+    yield SHARPNESS, float(generated.energy_R.sum() / true.energy_R.sum())
+    yield FIRST_SHARPNESS, float(generated.energy_R[0] / true.energy_R[0])
+    if len(generated.features_RD) > 1:
+        first, rest = generated.features_RD[0], generated.features_RD[1:].mean(0)
         yield FIRST_LIKENESS, float(first @ rest / (np.linalg.norm(first) * np.linalg.norm(rest)))
 
 
-def frechet_distance(made: Sequence[Drawing], true: Sequence[Drawing]) -> float:
+def frechet_distance(generated: Sequence[Drawing], true: Sequence[Drawing]) -> float:
     """Frechet distance between normal distributions fitted to the features of all frames (Heusel et al. 2017)."""
-    sets = [np.concatenate([item.features_RD for item in items]).astype(np.float64) for items in (made, true)]
+    sets = [np.concatenate([item.features_RD for item in items]).astype(np.float64) for items in (generated, true)]
     (mean_1, covariance_1), (mean_2, covariance_2) = ((item.mean(0), np.cov(item, rowvar=False)) for item in sets)
     root = _square_root(covariance_1)
     # both factors are symmetric, so the root of the product and the root of this symmetric matrix have equal traces

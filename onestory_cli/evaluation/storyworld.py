@@ -135,7 +135,7 @@ def score_selector(films: Sequence[BenchmarkFilm], selections: Sequence[Position
     chance: list[list[float]] = [[] for _ in films]
     last: list[list[float]] = [[] for _ in films]
     for index, (film, chosen) in enumerate(zip(films, selections, strict=True)):
-        asked = {part.shots[target]: (part.story, target) for part in film.parts for target in part.asked}
+        asked = {part.shots[target]: (part.story, target) for part in film.parts for target in part.measured}
         for shot, (story, target) in asked.items():
             scores = relevance(story, target)
             best = [score == max(scores) for score in scores]

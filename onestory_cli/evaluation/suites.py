@@ -37,13 +37,13 @@ class FilmPart:
 
     name: prefix of the row names, or empty
     shots: the shots of the film that belong to it
-    asked: the shots of the story that are measured
+    measured: the shots of the story that are measured
     """
 
     name: str
     story: WorldStory
     shots: tuple[int, ...]
-    asked: tuple[int, ...]
+    measured: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ def film_answers(film: BenchmarkFilm, views: Sequence[View], true: Sequence[Draw
     for part in film.parts:
         seen = [views[shot] for shot in part.shots]
         readings = [view.reading for view in seen]
-        for index in part.asked:
+        for index in part.measured:
             shot = part.shots[index]
             drawn = drawn_at(views[shot].drawing, true[shot])
             for row, value in (*answers_at(part.story, index, readings), *measures_at(part.story, index, seen), *drawn):
@@ -140,7 +140,7 @@ def twins(count: int, world: WorldConfig, *, first: int = HELD_OUT) -> Benchmark
     films = []
     for index in range(count):
         story = make_story(first + index, world, shots=SHOTS, twins=True)
-        part = FilmPart(name="twins", story=story, shots=tuple(range(SHOTS)), asked=_shots_of_one_twin(story))
+        part = FilmPart(name="twins", story=story, shots=tuple(range(SHOTS)), measured=_shots_of_one_twin(story))
         films.append(BenchmarkFilm(story=story, parts=(part,)))
     return BenchmarkSuite(name="twins", films=tuple(films), rows=tuple(row_of("twins", row) for row in _LOOK_ROWS))
 
@@ -231,19 +231,19 @@ def _content(story: WorldStory) -> str:
 def _whole(story: WorldStory, *names: str) -> BenchmarkFilm:
     shots = tuple(range(len(story.shots)))
     return BenchmarkFilm(
-        story=story, parts=tuple(FilmPart(name=name, story=story, shots=shots, asked=shots) for name in ("", *names))
+        story=story, parts=tuple(FilmPart(name=name, story=story, shots=shots, measured=shots) for name in ("", *names))
     )
 
 
 def _rung(story: WorldStory, gap: int, shots: tuple[int, ...]) -> FilmPart:
     part = WorldStory(seed=story.seed, pattern="gap", shots=tuple(story.shots[shot] for shot in shots))
-    return FilmPart(name=_gap(gap), story=part, shots=shots, asked=(gap + 1,))
+    return FilmPart(name=_gap(gap), story=part, shots=shots, measured=(gap + 1,))
 
 
 def _window(story: WorldStory, end: int) -> FilmPart:
     shots = tuple(range(end))
     part = WorldStory(seed=story.seed, pattern=story.pattern, shots=story.shots[:end])
-    return FilmPart(name=_shots(end), story=part, shots=shots, asked=shots[-WINDOW:])
+    return FilmPart(name=_shots(end), story=part, shots=shots, measured=shots[-WINDOW:])
 
 
 def _gap(gap: int) -> str:

@@ -113,10 +113,10 @@ def write_webp(cut: Cut, path: Path) -> None:
 
 
 def write_subtitled(cut: Cut, path: Path) -> None:
-    """The film of the run as it is, with its subtitles as a track.
+    """Write a copy of the run's film with its subtitles as a track.
 
     Raises:
-        OnestoryError: X803 where no shot has a subtitle, X805 where the run has no whole film of these shots.
+        OnestoryError: X803 if no shot has a subtitle, X805 if the run has no complete film of these shots.
     """
     cues = [
         Cue(start=Fraction(shot.start, cut.fps), end=Fraction(shot.end, cut.fps), text=shot.subtitle)
@@ -124,7 +124,7 @@ def write_subtitled(cut: Cut, path: Path) -> None:
     ]
     if cut.film is None:
         help = f"onestory resume {shell_quote(cut.run)}"
-        raise OnestoryError("X805", f'"{cut.run}" has no whole film of its shots', help=help)
+        raise OnestoryError("X805", f'"{cut.run}" has no complete film of its shots', help=help)
     add_subtitles(cut.film, path, cues)
 
 

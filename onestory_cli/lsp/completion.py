@@ -19,7 +19,7 @@ _KEY_START = re.compile(r"^\s*(?:- +)*(?P<start>[A-Za-z_-]*)$|[{,]\s*(?P<inner>[
 
 @dataclass(frozen=True, kw_only=True)
 class Completion:
-    """One suggestion: `text` replaces what is typed already, which begins `typed` characters before the cursor."""
+    """One suggestion: `text` replaces the `typed` characters before the cursor."""
 
     text: str
     kind: str
@@ -84,12 +84,12 @@ def properties_at(path: tuple[str, ...]) -> dict[str, Any]:
 
 
 def description_of(schema: dict[str, Any]) -> str:
-    """Return the description of a key's schema, that of its definition where it has none of its own."""
+    """Return the description of a key's schema, or else of the definition that it refers to."""
     return str(schema.get("description") or _resolve(schema).get("description") or "")
 
 
 def _any_key(schema: dict[str, Any]) -> Any:
-    """The schema of a value under a key of the author's own, such as an id."""
+    """The schema of values under free keys, such as ids."""
     patterns = [value for key, value in schema.get("patternProperties", {}).items() if not key.startswith("^x-")]
     extra = schema.get("additionalProperties")
     return patterns[0] if patterns else extra if isinstance(extra, dict) else {}

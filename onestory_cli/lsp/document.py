@@ -1,7 +1,7 @@
 """One open story: its text, its findings, and where ids are declared and mentioned. No protocol here.
 
-Offsets are characters of the text, ranges are half-open. What cannot be parsed while the author types is answered from
-the last text that could.
+Offsets are characters of the text, ranges are half-open. While the text cannot be parsed, answers come from the last
+text that could.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Symbol:
 
 @dataclass(frozen=True, kw_only=True)
 class Analysis:
-    """What is known of one version of a text. `source`, `story` and `plan` are None where the text has errors."""
+    """The analysis of one version of a text. `source`, `story` and `plan` are None if errors prevent them."""
 
     findings: tuple[Diagnostic, ...]
     source: StorySource | None = field(default=None, repr=False)
@@ -103,7 +103,7 @@ class StoryDocument:
         return [str(shot["id"]) for shot in items if isinstance(shot, dict) and isinstance(shot.get("id"), str)]
 
     def look(self, id: str) -> str:
-        """The look of a character or setting; "" where none can be read."""
+        """The look of a character or setting; "" if it cannot be read."""
         for kind in CAST:
             entries = self.value.get(kind)
             entry = entries.get(id) if isinstance(entries, dict) else None

@@ -56,7 +56,7 @@ def _about_shot(document: StoryDocument, shot: str) -> str:
 
 
 def _about_key(document: StoryDocument, offset: int) -> str:
-    """The schema's words about the key at an offset."""
+    """The schema's description of the key at an offset."""
     start = document.text.rfind("\n", 0, offset) + 1
     end = document.text.find("\n", offset)
     line = document.text[start : end if end >= 0 else len(document.text)]

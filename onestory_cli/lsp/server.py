@@ -1,4 +1,4 @@
-"""The protocol, by pygls: texts come in, findings and answers go out. Analysis is `document.py` and its neighbours'."""
+"""The language server protocol, with pygls: texts in, findings and answers out. The other modules analyse the texts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from onestory_cli.lsp.document import StoryDocument, Symbol
 from onestory_cli.lsp.navigation import Fix, fixes, hover, lenses, rename
 from onestory_cli.version import __version__
 
-PAUSE = 0.05  # seconds after a key before the text is analysed: a fast typist's keys are one analysis
+PAUSE = 0.05  # seconds without a key press before the text is analysed
 _KINDS = {
     "character": lsp.CompletionItemKind.Variable,
     "setting": lsp.CompletionItemKind.Constant,
@@ -210,5 +210,5 @@ def _action(server: StoryServer, uri: str, document: StoryDocument, fix: Fix) ->
 
 
 def serve() -> None:
-    """Speak the protocol over stdin and stdout until the client ends it."""
+    """Serve over stdin and stdout until the client exits."""
     make_server().start_io()

@@ -81,7 +81,7 @@ def context_positions(levels: Sequence[Level], *, height: int, width: int, fines
     """Positions (S, 3) of the context tokens: (time, row, column) in units of noise tokens.
 
     The k-th most relevant frame is at time -k, before the shot. In space, a token is at the average position of the
-    patches that it covers; averaging positions and not rotations keeps the rotation at unit norm.
+    patches that it covers. Averaging positions rather than rotations keeps the rotation at unit norm.
     """
     parts = [torch.zeros(0, 3, dtype=torch.float64)]
     for rank, level in enumerate(levels, start=1):

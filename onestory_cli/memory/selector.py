@@ -75,16 +75,19 @@ class FrameSelector(nn.Module):
 
     @torch.inference_mode()
     def features(self, latents_FCHW: Tensor) -> Tensor:
-        """Features (F, N, D) of latent frames, the expensive part of their tokens. They do not depend on anything else,
-        so they can be cached. Computed a few frames at a time: the first map has 2 D channels at full size."""
+        """Features (F, N, D) of latent frames, the expensive part of their tokens.
+
+        They depend on the latents only, so they can be cached. They are computed a few frames at a time, because the
+        first map has 2 D channels at full size.
+        """
         frames = max(1, _MAP_VALUES // (latents_FCHW[0, 0].numel() * self.config.width))
         return torch.cat([self._features(part) for part in latents_FCHW.split(frames)])
 
     @torch.inference_mode()
     def score_sources(self, sources: Iterable[tuple[Tensor, Tensor, Tensor]], text_1LE: Tensor) -> Tensor:
-        """Relevance (F,) in float32 as by `forward`, of the frames of all sources in turn, up to rounding.
+        """Relevance (F,) in float32 of the frames of all sources in turn; equal to `forward` up to rounding.
 
-        Each source is (features (f, N, D), ages (f,), times (f,)). One source at a time is in memory.
+        Each source is (features (f, N, D), ages (f,), times (f,)). Only one source at a time is in memory.
         """
         queries_MD = self._text_queries(text_1LE)[0]
         attention = StreamingAttention(self.read_memory, self.query_norm(queries_MD))
@@ -132,10 +135,10 @@ class FrameSelector(nn.Module):
 
 
 class StreamingAttention:
-    """The output of an `nn.MultiheadAttention` for few queries over very many keys, which come in parts.
+    """The output of an `nn.MultiheadAttention` for few queries over very many keys, which are added in parts.
 
-    Keys and values are not projected: the queries are projected to the space of the tokens, and the weighted sum of the
-    tokens to that of the values. That is the same up to rounding, and much less work for few queries.
+    Keys and values are not projected. Instead, the queries are projected to the space of the tokens, and the weighted
+    sum of the tokens to the space of the values. The result is equal up to rounding and needs much less work.
     """
 
     def __init__(self, module: nn.MultiheadAttention, queries_MD: Tensor) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from onestory_cli.errors import Diagnostic, Findings, OnestoryError, shorten
 
-# Findings of a plan that depend on one value only, and so are right even if other parts of the story are wrong.
+# Findings of a plan that depend on one value only, so they are correct even if other parts of the story are wrong.
 CERTAIN_CODES = {"S155", "S210", "S211", "S212", "S213", "S219", "M501", "M502", "M503", "W310"}
 
 MAX_EXAMINED = 500_000  # characters of captions; a larger story with errors is not planned
@@ -58,7 +58,7 @@ def compile_story(
 
 
 def _with_plan_findings(read: StoryReading, allow_outside: bool) -> tuple[Diagnostic, ...]:
-    """The findings of a story with errors, and what its model cannot do as far as that is certain."""
+    """The findings of a story with errors, and those findings of its plan that are certain."""
     from onestory_cli.story.schema import position
 
     found = [*read.errors, *read.warnings]

@@ -83,7 +83,7 @@ def _size(file: Path) -> int:
 
 
 def _file_finding(written: str, kind: _AssetKind, folder: Path, allow_outside: bool) -> Diagnostic | None:
-    """What is wrong with one file, without a place. `written` is its path in the story."""
+    """The finding for one file, without a place; None if the file is fine. `written` is its path in the story."""
     name, file = f'"{shorten(written)}"', folder / written
     try:
         if not allow_outside and (finding := _outside_finding(written, name, folder)):

@@ -1,4 +1,4 @@
-"""Warnings about a valid story that probably does not show what its author means."""
+"""Warnings about a valid story that probably does not do what its author intends."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _DOUBTFUL_AFTER_FAULTS = frozenset({"W301", "W302", "W303", "W312"})
 
 @dataclass(frozen=True, kw_only=True)
 class StoryReading:
-    """A story file as far as it is valid. `story` is None if too much is wrong, and complete if there are no errors."""
+    """The valid parts of a story file. `story` is None after too many errors, and complete without errors."""
 
     story: Story | None
     errors: tuple[Diagnostic, ...] = ()

@@ -105,7 +105,7 @@ def open_sound(file: Path) -> InputContainer:
 
 
 def reader_of(file: Path) -> str:
-    """The FFmpeg demuxer for a sound: by its first bytes, or by its suffix where they do not tell."""
+    """The FFmpeg demuxer for a sound, by its first bytes or, if they are not conclusive, by its suffix."""
     by_suffix = AUDIO_READERS[file.suffix.lower()]
     with open_regular(file) as opened:
         head = opened.read(12)

@@ -74,7 +74,7 @@ class Ladder:
     """One film that measures several gaps: after each number of other shots, a shot returns to the first one.
 
     story: the first shot, then distractions with the returns among them, in the order of generation
-    visible: per shot, the shots that it may remember; returns are never among them, so they do not affect each other
+    visible: per shot, the shots that it may remember. Returns are never among them, so they do not affect each other
     rungs: gap -> the shots of the story "first shot, that many distractions, return"
     """
 

@@ -15,7 +15,7 @@ from onestory_cli.storyworld.shapes import Array, Shape
 # float32, shape (3,), components 0..1.
 Colour = NDArray[Any]
 
-# what a viewer looks at first; `PaintPart.detail` counts in this tuple
+# details that matter most to viewers; `PaintPart.detail` is an index into this tuple
 DETAILS = ("outline", "eye", "mouth")
 OUTLINE_DETAIL, EYE_DETAIL, MOUTH_DETAIL = range(len(DETAILS))
 
@@ -158,7 +158,7 @@ class Brush:
         pixels = self.canvas.pixels_CTHW[:, :, rows, columns]
         pixels += cover * (colour[:, None, None, None] - pixels)
         details = self.canvas.details_DTHW[:, :, rows, columns]
-        details *= 1 - cover  # what is painted over is no longer seen
+        details *= 1 - cover  # details that are painted over disappear
         if detail is not None:
             details[detail] += cover
         if self.marks_cover:

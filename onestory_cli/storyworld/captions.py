@@ -20,10 +20,10 @@ _SYNONYM = 0.25
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What earlier shots introduced.
+    """The looks and places that earlier shots introduced.
 
     place: place of the previous shot, None at the start
-    names: how captions refer to a look whose species alone does not identify it, because it has a twin
+    names: how captions refer to a look that has a twin, so that its species does not identify it
     """
 
     looks: frozenset[CharacterLook] = frozenset()

@@ -71,7 +71,7 @@ _KITE_ANGLE = 0.75
 def draw_actor(
     canvas: Canvas, actor: Actor, *, ground: float, crowd: int, style: ActingStyle = STYLES[1]
 ) -> tuple[Array, Array]:
-    """Paint an actor in every frame, and return where its raised hand is: x and y in world units, (T, 1, 1).
+    """Paint an actor in every frame; return the position of its raised hand: x and y in world units, (T, 1, 1).
 
     crowd: number of actors in the shot
     """

@@ -14,7 +14,7 @@ from onestory_cli.storyworld.canvas import Canvas, Colour, rgb
 
 @dataclass(frozen=True, kw_only=True)
 class Daylight:
-    """What a time of day does to colours 0..1: ``gain * colour + offset``, both (3,).
+    """The effect of a time of day on colours 0..1: ``gain * colour + offset``, both (3,).
 
     lamp: colour of the sun or moon in the sky, None to keep the setting's own sun
     accent: brightness that the accent object keeps
@@ -26,7 +26,7 @@ class Daylight:
     accent: float = 1.0
 
     def before(self, colour: Colour) -> Colour:
-        """Return the colour to paint so that it appears as `colour` after the light was applied."""
+        """Return the colour to paint so that it appears as `colour` after the light is applied."""
         painted: Colour = (colour - self.offset) / self.gain
         return painted
 

@@ -21,11 +21,11 @@ _PAIR_ZOOMS: dict[str, float] = {"wide shot": 1.0, "medium shot": 1.2, "close-up
 
 @dataclass(frozen=True, kw_only=True)
 class RenderedShot:
-    """Pixels of a shot, and what each of them shows.
+    """Pixels of a shot, and masks of their content.
 
     pixels_THWC: uint8 RGB
-    cast_THW: which character (outline and accessory included) is seen, 1 for the first-named, 2 for the second, else 0
-    details_THW: 1 where an outline is seen, 2 for an eye, 3 for a mouth or nose, else 0 (`canvas.DETAILS` plus one)
+    cast_THW: the visible character (with outline and accessory): 1 for the first-named, 2 for the second, else 0
+    details_THW: 1 for an outline, 2 for an eye, 3 for a mouth or nose, else 0 (index in `canvas.DETAILS` plus one)
     """
 
     pixels_THWC: NDArray[np.uint8]
@@ -34,7 +34,7 @@ class RenderedShot:
 
     @property
     def mask_THW(self) -> NDArray[np.bool_]:
-        """True where any character is seen."""
+        """True where any character is visible."""
         return self.cast_THW > 0
 
 
@@ -59,7 +59,7 @@ def render_shot(shot: WorldShot, config: WorldConfig) -> RenderedShot:
 
 
 def _strongest(details_DTHW: Array) -> NDArray[np.uint8]:
-    """Return one plus the place of the detail that covers most of each pixel; 0 where none covers half of it."""
+    """Return one plus the index of the detail that covers most of each pixel; 0 if none covers half of it."""
     most_THW: Array = details_DTHW.max(0)
     return np.where(most_THW > 0.5, details_DTHW.argmax(0) + 1, 0).astype(np.uint8)
 

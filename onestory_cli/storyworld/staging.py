@@ -55,7 +55,7 @@ def draw_cast(
 
 
 def _extend(rng: np.random.Generator, cast: StoryCast, config: WorldConfig, *, twins: bool | None) -> StoryCast:
-    """Add what only version 2 has: twins and a kite."""
+    """Add the features of version 2: twins and a kite."""
     looks, chance = list(cast.looks), rng.random() < _TWINS
     if len(looks) > 1 and (chance if twins is None else twins):
         looks[1] = _twin(rng, looks[0], config) or looks[1]
@@ -100,7 +100,7 @@ def stage_shot(
 def _with_kite(
     rng: np.random.Generator, actors: tuple[Actor, ...], *, kite: str, place: WorldPlace, framing: str
 ) -> tuple[tuple[Actor, ...], str]:
-    """Let a single actor fly the kite, or an empty sky show it, by chance and where the frame has room for it."""
+    """With some probability, and if the frame has room, let a single actor fly the kite or put it into an empty sky."""
     possible = SETTINGS[place.setting].has_sky and len(actors) < 2 and framing != "close-up"
     if not possible or rng.random() >= _FLOWN:
         return actors, ""
@@ -119,7 +119,7 @@ def _choose(rng: np.random.Generator, weights: dict[str, float]) -> str:
 
 
 def _look(rng: np.random.Generator, species: str, config: WorldConfig) -> CharacterLook:
-    """A random look; version 2 redraws one that its `combinations` leave out, for as long as another is possible."""
+    """A random look; version 2 redraws a look that `combinations` excludes, unless there is no other."""
     look = _any_look(rng, species, config)
     while not _allowed(look, config) and any(_allowed(other, config) for other in _looks_of(species, config)):
         look = _any_look(rng, species, config)

@@ -1,6 +1,6 @@
-"""Multi-shot stories with ground truth about what returns.
+"""Multi-shot stories with ground truth about returning characters and places.
 
-A story is first planned as a list of slots (who is where), then staged shot by shot.
+A story is first planned as a list of slots (characters and a place), then staged shot by shot.
 """
 
 from __future__ import annotations
@@ -70,11 +70,11 @@ def gap_story(seed: int, config: WorldConfig, *, gap: int) -> WorldStory:
 
 
 def relevance(story: WorldStory, target: int) -> tuple[float, ...]:
-    """Return how much each shot before ``target`` shows of what the target needs to remember, in -1 .. 1.
+    """Return the relevance in -1 .. 1 of each shot before ``target``.
 
-    Needed are the target's characters and its place as far as earlier shots show them.
-    A shot which shares none of them has -1, one which shows them all has 1. Characters
-    weigh 0.6 and the place 0.4; where only one of the two is needed it weighs all.
+    It is the share of the target's characters and place that the shot shows, of those that any earlier shot shows:
+    -1 for none, 1 for all. Characters have weight 0.6 and the place 0.4; if only one of the two is known, it has all
+    the weight.
     """
     if not 0 <= target < len(story.shots):
         raise ValueError(f"target {target} is not a shot of the story")

@@ -1,4 +1,4 @@
-"""Which details of a place a shot shows. Training and evaluation use only visible details."""
+"""The visible details of a place in a shot. Training and evaluation use only those."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def shows_accent(shot: WorldShot) -> bool:
 
 
 def accent_mask(shot: WorldShot, size: int) -> NDArray[np.bool_]:
-    """Return the pixels (H, W) of the accent object without characters in front: those that change with its colour."""
+    """Return the pixels (H, W) of the accent object, ignoring characters: those that change with its colour."""
     red, blue = (
         place_of(replace(shot, place=replace(shot.place, accent_colour=colour)), size) for colour in ("red", "blue")
     )

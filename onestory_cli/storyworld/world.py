@@ -30,7 +30,7 @@ class WorldConfig:
     """The part of the world to draw, and its size. The defaults are the whole world of version 1.
 
     version: 2 adds kites, times of day, twins and clearer gestures; version 1 is the world of the first weights
-    combinations: the looks that version 2 draws: those for training, the held-out ones (see `is_held_out`), or all
+    combinations: the looks that version 2 draws: trained, held-out (see `is_held_out`) or all
     size: frame height and width in pixels
     frames: frames per shot
     fps: frames per second when a shot is played (the drawing depends only on ``frames``)
@@ -156,7 +156,7 @@ class WorldShot:
     full_caption: every look and place spelled out
     names_look: per actor, whether ``caption`` spells its look (its first mention)
     names_place: whether ``caption`` introduces the place, refers to it, or leaves it out
-        (then it is that of the shot before)
+        (then it is the place of the previous shot)
     """
 
     place: WorldPlace

@@ -118,14 +118,14 @@ class DistilObjective:
     def _guided(self, latents: Tensor, sigma: float, conditions: Conditions, memory_scale_B: Tensor) -> Tensor:
         """As `generate.denoise.guided_velocity`, with a scale of memory guidance per row."""
         time = self._time(sigma)
-        wanted = predict_velocity(self.teacher.denoiser, latents, time, conditions)
-        result = wanted
+        cond = predict_velocity(self.teacher.denoiser, latents, time, conditions)
+        result = cond
         if self.stage.guidance != 1.0:
-            free = predict_velocity(self.teacher.denoiser, latents, time, unconditional(conditions), "uncond")
-            result = free + self.stage.guidance * (wanted - free)
+            uncond = predict_velocity(self.teacher.denoiser, latents, time, unconditional(conditions), "uncond")
+            result = uncond + self.stage.guidance * (cond - uncond)
         if conditions.context_BSD.shape[1] and time > MEMORY_GUIDANCE_MIN_TIMESTEP and memory_scale_B.any():
-            forgetful = predict_velocity(self.teacher.denoiser, latents, time, without_memory(conditions), "no_memory")
-            result = result + memory_scale_B[:, None, None, None, None] * (wanted - forgetful)
+            no_memory = predict_velocity(self.teacher.denoiser, latents, time, without_memory(conditions), "no_memory")
+            result = result + memory_scale_B[:, None, None, None, None] * (cond - no_memory)
         return result
 
     def _time(self, sigma: float) -> Tensor:

@@ -138,8 +138,8 @@ class ShotObjective:
         kind = "memory" if remembers else "alone"
         losses |= {f"{name}_{kind}": value for name, value in self._flow(batch, text_BLE, memory, rng, noise).items()}
         if self.words:
-            told = torch.tensor([bool(caption) for caption in captions])[:, None, None]
-            losses["words"] = self.words.loss(text_BLE, torch.where(told, batch.words_BLK, NO_LABEL))
+            captioned = torch.tensor([bool(caption) for caption in captions])[:, None, None]
+            losses["words"] = self.words.loss(text_BLE, torch.where(captioned, batch.words_BLK, NO_LABEL))
         weights = {
             f"flow_{kind}": 1.0,
             "selection": stage.selection_weight,
@@ -223,9 +223,9 @@ class ShotObjective:
         weight += stage.accent_weight * (2 * accent).clamp(max=1)
         error = (weight / weight.mean() * (velocity.float() - (eps - clean)).square())[:, :, given:]
         patch = self.model.transformer.config.patch_size[-1]
-        made = ProbeTargets.of_noise(batch.looks_BAK.to(device), batch.setting_BK.to(device), cast, patch=patch)
-        asked = [remembered.to(device), made] if remembered else [made]
-        return {"flow": error.mean()} | probe_losses(self.model.transformer, stage, self.readers, watched, asked)
+        targets = ProbeTargets.of_noise(batch.looks_BAK.to(device), batch.setting_BK.to(device), cast, patch=patch)
+        parts = [remembered.to(device), targets] if remembered else [targets]
+        return {"flow": error.mean()} | probe_losses(self.model.transformer, stage, self.readers, watched, parts)
 
     def _velocity(
         self,

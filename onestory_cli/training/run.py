@@ -165,14 +165,14 @@ class StageRunner:
 
     def _readers(self, stage: Stage) -> dict[str, TokenProbe]:
         """The token probes of a stage; they are dropped after it."""
-        asked = {
+        probes = {
             "looks": (stage.looks_weight, LOOK_CLASSES),
             "roles": (stage.roles_weight, ROLE_CLASSES),
             "setting": (stage.setting_weight, SETTING_CLASSES),
         }
         seed, config = self.recipe.seed, self.model.transformer.config
         width = config.num_attention_heads * config.attention_head_dim
-        readers = {name: TokenProbe(width, classes, seed=seed) for name, (weight, classes) in asked.items() if weight}
+        readers = {name: TokenProbe(width, classes, seed=seed) for name, (weight, classes) in probes.items() if weight}
         return {name: reader.to(self.model.device) for name, reader in readers.items()}
 
     def _words(self) -> WordProbe:

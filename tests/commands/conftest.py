@@ -1,4 +1,4 @@
-"""The program in this process, and small stories for it that need no weights."""
+"""Run the program in this process, on small stories that need no weights."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ shots:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """How a command ended and what it said."""
+    """The exit code and output of a command."""
 
     exit: ExitCode
     out: str
@@ -49,7 +49,7 @@ class Result:
 
     @property
     def json(self) -> Any:
-        """The JSON document on stdout, which must be the only thing there, and is what its schema says."""
+        """The JSON document on stdout. It must be the only output and match its schema."""
         document = json.loads(self.out)
         if "schema" in document:
             validate(document, schemas.load(document["schema"].removeprefix("onestory.")))
@@ -61,7 +61,7 @@ Onestory = Callable[..., Result]
 
 @pytest.fixture
 def onestory() -> Onestory:
-    """Run a command line as `main` does, with texts for streams."""
+    """Run a command line as `main` does, with strings as streams."""
 
     def run(*arguments: str | Path) -> Result:
         out, err = io.StringIO(), io.StringIO()
@@ -73,7 +73,7 @@ def onestory() -> Onestory:
 
 @pytest.fixture
 def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """`film.story.yaml` in the current folder, with a model folder that has a card and no weights."""
+    """`film.story.yaml` in the current folder, with a model folder that has a card but no weights."""
     monkeypatch.chdir(tmp_path)
     card = {key: value for key, value in asdict(SPEC).items() if key not in ("name", "base", "adapter", "levels")}
     (tmp_path / "model").mkdir()
@@ -85,19 +85,19 @@ def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def film_run(story: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`film.run` next to the story, rendered in full by arithmetic."""
+    """`film.run` next to the story, fully rendered by a generator that needs no weights."""
     shutil.copytree(build_once(tmp_path_factory, "film-run", _render_film), "film.run")
     return Path("film.run")
 
 
 def _render_film(folder: Path) -> None:
-    """Render `STORY`, which the fixture `story` has put into the current folder, into `folder`."""
+    """Render `STORY`, which the fixture `story` wrote to the current folder, into `folder`."""
     plan, _ = compile_story(Path("film.story.yaml"))
     render_with(plan, folder)
 
 
 def change(story: Path, old: str, new: str) -> None:
-    """Edit a story as its author would."""
+    """Edit a story."""
     text = story.read_text()
     assert old in text
     story.write_text(text.replace(old, new))

@@ -1,4 +1,4 @@
-"""The same story on every family of bases, through the command line: rendered, kept, edited, resumed.
+"""The same story on every family of bases, through the command line: render, keep, edit and resume.
 
 On tiny random models of the real classes in the real folder layout.
 """
@@ -49,7 +49,7 @@ REMEMBERED = {
 
 @pytest.fixture
 def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base_folder: Callable[[str], Path]) -> Callable[[str], Path]:
-    """`film.story.yaml` in the current folder, whose `model: base` is the tiny folder of a family."""
+    """`film.story.yaml` in the current folder, with the tiny folder of a family as `model: base`."""
     monkeypatch.chdir(tmp_path)
 
     def write(family: str) -> Path:
@@ -66,7 +66,7 @@ def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base_folder: Callable
 
 
 def done(result: Result) -> list[dict[str, Any]]:
-    """The events of a command that ended well."""
+    """The events of a successful command."""
     assert result.exit is ExitCode.DONE, result.out + result.err
     return [json.loads(line) for line in result.out.splitlines()]
 
@@ -100,24 +100,24 @@ def test_three_shots_are_rendered_resumed_and_kept(
     film = story(family)
     assert made(done(onestory("render", film, "--until", "opening", "--json"))) == ["opening"]
     assert made(done(onestory("render", film, "--json"))) == ["city", "return"]
-    told = records()
+    by_shot = records()
     for shot, sources in REMEMBERED[family].items():
-        assert sorted({frame["source"] for frame in told[shot]["memory"]["selected"]}) == sorted(set(sources)), shot
-    assert told["opening"]["memory"]["selected"] == []
-    assert len({record["spec"]["model"] for record in told.values()}) == 1
-    assert ("guidance_2" in told["city"]["spec"]) == family.endswith("a14b")
+        assert sorted({frame["source"] for frame in by_shot[shot]["memory"]["selected"]}) == sorted(set(sources)), shot
+    assert by_shot["opening"]["memory"]["selected"] == []
+    assert len({record["spec"]["model"] for record in by_shot.values()}) == 1
+    assert ("guidance_2" in by_shot["city"]["spec"]) == family.endswith("a14b")
     assert made(done(onestory("resume", "film.run", "--json"))) == []
-    before = told["return"]["files"]["latents.safetensors"]
+    before = by_shot["return"]["files"]["latents.safetensors"]
     Path("film.run/shots", "return").rename("gone")
     assert made(done(onestory("resume", "film.run", "--json"))) == ["return"]
     assert records()["return"]["files"]["latents.safetensors"] == before
 
 
 @pytest.mark.parametrize("family", ["i2v", "ti2v", "vace"])
-def test_a_shot_that_continues_does_not_repeat_the_last_frame(
+def test_continued_shot_does_not_repeat_the_last_frame(
     onestory: Onestory, story: Callable[[str], Path], family: str
 ) -> None:
-    """The clip of such a shot begins with its second frame. Its latents and its memory are whole."""
+    """The clip of such a shot starts with its second frame. Its latents and memory are complete."""
     done(onestory("render", story(family), "--json"))
     continues = family != "vace"
     clips = {shot: Path("film.run/shots", folder, "clip.mp4") for shot, folder in folders().items()}
@@ -128,7 +128,7 @@ def test_a_shot_that_continues_does_not_repeat_the_last_frame(
     assert onestory("verify", "film.run").exit is ExitCode.DONE
 
 
-def test_an_older_clip_that_repeats_a_frame_is_rendered_again(
+def test_older_clip_that_repeats_a_frame_is_rendered_again(
     onestory: Onestory, story: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     film = story("i2v")
@@ -140,7 +140,7 @@ def test_an_older_clip_that_repeats_a_frame_is_rendered_again(
 
 
 @pytest.mark.parametrize(("family", "again"), [("t2v", ["city"]), ("i2v", ["city", "return"])])
-def test_an_edit_renders_what_remembers_it(
+def test_edit_renders_dependent_shots(
     onestory: Onestory, story: Callable[[str], Path], family: str, again: list[str]
 ) -> None:
     film = story(family)
@@ -149,13 +149,13 @@ def test_an_edit_renders_what_remembers_it(
     assert made(done(onestory("render", film, "--json"))) == again
 
 
-def test_a_base_without_memory_says_so(onestory: Onestory, story: Callable[[str], Path]) -> None:
+def test_base_without_memory_is_reported(onestory: Onestory, story: Callable[[str], Path]) -> None:
     result = onestory("validate", story("t2v"))
     assert result.exit is ExitCode.DONE
     assert "warning[W311]" in result.out + result.err
 
 
-def test_a_first_model_makes_what_begins_from_words(
+def test_first_shot_model_renders_shots_without_a_first_frame(
     onestory: Onestory, story: Callable[[str], Path], base_folder: Callable[[str], Path]
 ) -> None:
     film = story("i2v")
@@ -167,14 +167,14 @@ def test_a_first_model_makes_what_begins_from_words(
     shutil.copytree(base_folder("t2v"), "words")
     change(film, "model: base\n", "model: base\nfirst_shot_model: words\n")
     assert made(done(onestory("render", film, "--json"))) == ["opening", "city", "return"]
-    told = records()
-    assert told["opening"]["spec"]["model"] != told["city"]["spec"]["model"] == told["return"]["spec"]["model"]
+    by_shot = records()
+    assert by_shot["opening"]["spec"]["model"] != by_shot["city"]["spec"]["model"] == by_shot["return"]["spec"]["model"]
     assert made(done(onestory("resume", "film.run", "--json"))) == []
     change(film, "A city at night.", "A forest at night.")
     assert made(done(onestory("render", film, "--json"))) == ["city", "return"]
 
 
-def test_a_first_model_with_other_latents_is_refused(
+def test_first_shot_model_with_other_latents_is_rejected(
     onestory: Onestory, story: Callable[[str], Path], base_folder: Callable[[str], Path]
 ) -> None:
     film = story("i2v")
@@ -185,7 +185,7 @@ def test_a_first_model_with_other_latents_is_refused(
     assert "film.story.yaml:4:" in result.out
 
 
-def test_a_model_that_is_not_fetched_can_be_planned_and_not_rendered(
+def test_missing_model_can_be_planned_but_not_rendered(
     onestory: Onestory, story: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
@@ -200,7 +200,7 @@ def test_a_model_that_is_not_fetched_can_be_planned_and_not_rendered(
     assert "onestory models fetch Wan-AI/Wan2.1-VACE-14B-diffusers" in result.err
 
 
-def test_a_licence_that_binds_is_accepted_once(
+def test_restrictive_licence_must_be_accepted_once(
     onestory: Onestory,
     story: Callable[[str], Path],
     tmp_path: Path,
@@ -224,7 +224,7 @@ def test_a_licence_that_binds_is_accepted_once(
     done(onestory("render", film, "--until", "opening", "--json"))
 
 
-def test_fetching_offline_is_refused_with_the_next_step(onestory: Onestory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_fetch_is_rejected_with_the_next_step(onestory: Onestory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     result = onestory("models", "fetch", "wan2.1-t2v-1.3b")
     assert result.exit is ExitCode.MACHINE

@@ -1,4 +1,4 @@
-"""`onestory batch`: what it refuses, keeps, prints and writes."""
+"""`onestory batch`: errors, kept films, output and files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.test_console import Terminal
 
 @pytest.fixture
 def made(story: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A second story, and both films rendered already."""
+    """A second story, with both films already rendered."""
     Path("kite.story.yaml").write_text(story.read_text().replace("The Lost Kite", "Kite"))
     for film in list_films([story, Path("kite.story.yaml")], Path("out")):
         render_with(compile_story(film.story)[0], film.run)
@@ -76,8 +76,8 @@ def test_json_and_batch_json_are_one_document(onestory: Onestory, made: Path) ->
     jsonschema.validate(written, schemas.load("batch.v1"))
     assert written["films"] == last["films"]
     assert [film["state"] for film in last["films"]] == ["done", "done"]
-    told = [line for line in lines if line["event"] == "FilmTold"]
-    assert {line["kind"] for line in told} == {"RunStarted", "ShotKept", "RunFinished"}
+    film_events = [line for line in lines if line["event"] == "FilmTold"]
+    assert {line["kind"] for line in film_events} == {"RunStarted", "ShotKept", "RunFinished"}
     assert result.err == ""
 
 

@@ -1,4 +1,4 @@
-"""Every check of a take from `onestory render` to its number on disk, its warning and another take."""
+"""Every check of a take: its value on disk, its warning, and another take from `--retry-bad`."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def redden(pixels: np.ndarray) -> None:
 
 
 class Spoiler(NumpyGenerator):
-    """Clips that grow a little lighter, but for the first take of one shot, which is spoiled."""
+    """Generates clips that get slowly lighter; the first take of one shot is spoiled."""
 
     def __init__(self, spec: ModelSpec, spoil: Spoil) -> None:
         super().__init__(spec)
@@ -75,7 +75,7 @@ def accepted(run: Path) -> int:
 @pytest.mark.parametrize(
     ("name", "spoil"), [(CUT, cut), (FLASH, flash), (FROZEN, freeze), (BLACK, blacken), (SHIFT, redden)]
 )
-def test_a_fault_is_a_number_a_warning_and_a_reason_for_another_take(
+def test_fault_has_a_value_a_warning_and_a_retry(
     onestory: Onestory, story: Path, monkeypatch: pytest.MonkeyPatch, name: str, spoil: Spoil
 ) -> None:
     change(story, "shots:\n", "defaults: {duration: 2s}\nshots:\n")

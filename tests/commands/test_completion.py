@@ -1,4 +1,4 @@
-"""What the shell offers, asked for as the shell asks."""
+"""Shell completion, through the protocol of the shell."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from onestory_cli import cli
 
 
 def offered(line: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The lines that bash gets for a command line whose last word is being written."""
+    """The lines that bash gets when the last word of a command line is completed."""
     monkeypatch.setenv("COMP_WORDS", line)
     monkeypatch.setenv("COMP_CWORD", str(len(line.split(" ")) - 1))
     monkeypatch.setenv("_ONESTORY_COMPLETE", "complete_bash")
@@ -42,7 +42,7 @@ def test_shots_of_a_run(film_run: Path, monkeypatch: pytest.MonkeyPatch, line: s
 
 
 @pytest.mark.parametrize("line", ["plan gone.yaml --why ", "plan --profile ", "take show gone.run "])
-def test_nothing_is_offered_where_nothing_can_be_read(story: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+def test_unreadable_files_complete_to_nothing(story: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
     assert offered(f"onestory {line}", monkeypatch) == []
 
 

@@ -32,7 +32,7 @@ def examine(
     return result.exit, result.out
 
 
-def test_a_failed_check_is_one_row_with_a_repair(onestory: Onestory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_check_is_one_row_with_a_fix(onestory: Onestory, monkeypatch: pytest.MonkeyPatch) -> None:
     exit, out = examine(onestory, monkeypatch, torch=fine, torchvision=broken, weights=bare)
     assert exit is ExitCode.MACHINE
     assert out.splitlines()[1:4] == [
@@ -44,7 +44,7 @@ def test_a_failed_check_is_one_row_with_a_repair(onestory: Onestory, monkeypatch
     assert out.endswith("weights: install them\n")
 
 
-def test_a_nearly_full_disk_is_a_note(onestory: Onestory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nearly_full_disk_is_a_note(onestory: Onestory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=5 * 10**8))
     exit, out = examine(onestory, monkeypatch, disk=_doctor_checks.CHECKS["disk"])
     assert exit is ExitCode.DONE
@@ -52,7 +52,7 @@ def test_a_nearly_full_disk_is_a_note(onestory: Onestory, monkeypatch: pytest.Mo
 
 
 @pytest.mark.slow
-def test_this_machine(onestory: Onestory) -> None:
+def test_doctor_on_this_machine(onestory: Onestory) -> None:
     result = onestory("doctor", "--json")
     assert result.json["schema"] == "onestory.doctor.v1"
     rows = {row["name"]: row for row in result.json["checks"]}

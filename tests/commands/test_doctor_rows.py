@@ -74,7 +74,7 @@ def test_vram_names_the_chosen_config_whatever_the_ram(outlook: MemoryEstimate, 
         ),
     ],
 )
-def test_ram_is_judged_alone(outlook: MemoryEstimate, ok: bool, text: str) -> None:
+def test_ram_is_checked_independently(outlook: MemoryEstimate, ok: bool, text: str) -> None:
     found = check(model(outlook), "RAM for small")
     assert (found.ok, found.found) == (ok, text)
     assert found.help.startswith("" if ok else "use a machine with more RAM")

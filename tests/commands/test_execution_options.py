@@ -1,4 +1,4 @@
-"""Flags that fit the model: on the command line, in keys and records, and kept by the run."""
+"""Execution options: on the command line, in keys and records, and stored in the run."""
 
 from __future__ import annotations
 
@@ -31,33 +31,33 @@ def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base_folder: Callable[
     return path
 
 
-def told(result: Result) -> list[str]:
+def messages(result: Result) -> list[str]:
     assert result.exit is ExitCode.DONE, result.out + result.err
     events = [json.loads(line) for line in result.out.splitlines()]
     return [event["event"] for event in events if event.get("event") in ("TakeCommitted", "ShotKept")]
 
 
 def records() -> dict[str, Any]:
-    """The record of every take, by how its model was fitted."""
+    """The record of every take, by its execution config."""
     found = [json.loads(path.read_text()) for path in Path("film.run/shots/opening").glob("*/record.json")]
     return {record["environment"]["fitting"]: record for record in found}
 
 
-def test_storage_in_fewer_bits_is_another_take_that_the_run_keeps(onestory: Onestory, film: Path) -> None:
+def test_quantization_gives_another_take_and_is_stored_in_the_run(onestory: Onestory, film: Path) -> None:
     flags = ("--allow-outside", "--json")
-    told(onestory("render", film, *flags))
+    messages(onestory("render", film, *flags))
     fitted = onestory("render", film, *flags, "--quantise", "fp8")
-    assert told(fitted) == ["TakeCommitted"]
+    assert messages(fitted) == ["TakeCommitted"]
     assert "base on this machine: storage fp8" in fitted.err
     plain, small = records()["none"], records()["storage fp8"]
     assert plain["spec"]["model"] != small["spec"]["model"]
     assert plain["files"]["latents.safetensors"]["sha256"] != small["files"]["latents.safetensors"]["sha256"]
-    assert told(onestory("resume", "film.run", "--json")) == ["ShotKept"]
-    assert told(onestory("render", film, *flags)) == ["ShotKept"]
+    assert messages(onestory("resume", "film.run", "--json")) == ["ShotKept"]
+    assert messages(onestory("render", film, *flags)) == ["ShotKept"]
 
 
 @pytest.mark.slow
-def test_a_batch_fits_all_its_films_and_says_so_once(onestory: Onestory, film: Path) -> None:
+def test_batch_applies_options_to_all_films_and_reports_them_once(onestory: Onestory, film: Path) -> None:
     flags = ("--out", "out", "--seeds", "1,2", "--allow-outside")
     result = onestory("batch", film, *flags, "--quantise", "fp8")
     assert result.exit is ExitCode.DONE, result.err
@@ -68,18 +68,18 @@ def test_a_batch_fits_all_its_films_and_says_so_once(onestory: Onestory, film: P
     assert (refused.exit, "U606" in refused.err) == (ExitCode.USAGE, True)
 
 
-def test_a_cache_is_another_take_that_the_run_keeps(onestory: Onestory, film: Path) -> None:
+def test_block_cache_gives_another_take_and_is_stored_in_the_run(onestory: Onestory, film: Path) -> None:
     flags = ("--allow-outside", "--json")
-    told(onestory("render", film, *flags))
+    messages(onestory("render", film, *flags))
     cached = onestory("render", film, *flags, "--cache", "first-block:0.9")
-    assert told(cached) == ["TakeCommitted"]
+    assert messages(cached) == ["TakeCommitted"]
     plain, other = records()["none"], records()["first-block cache 0.9"]
     assert plain["spec"]["model"] != other["spec"]["model"]
     assert json.loads(Path("film.run/run.json").read_text())["model"]["fitting"]["cache"] == 0.9
-    assert told(onestory("resume", "film.run", "--json")) == ["ShotKept"]
+    assert messages(onestory("resume", "film.run", "--json")) == ["ShotKept"]
 
 
-def test_a_cache_that_cannot_be_is_refused_before_any_work(
+def test_incompatible_cache_is_rejected_before_any_work(
     onestory: Onestory, film: Path, base_folder: Callable[[str], Path]
 ) -> None:
     Path("base").unlink()
@@ -90,11 +90,11 @@ def test_a_cache_that_cannot_be_is_refused_before_any_work(
     assert not Path("film.run").exists()
 
 
-def test_a_processor_needs_no_offload(onestory: Onestory, film: Path) -> None:
+def test_cpu_needs_no_offload(onestory: Onestory, film: Path) -> None:
     flags = ("--allow-outside", "--json")
-    told(onestory("render", film, *flags))
+    messages(onestory("render", film, *flags))
     auto = onestory("render", film, *flags, "--vram", "auto")
-    assert told(auto) == ["ShotKept"]
+    assert messages(auto) == ["ShotKept"]
     assert "base on this machine: none" in auto.err
     assert "this machine has no GPU; --vram has no effect" in auto.err
 
@@ -104,7 +104,7 @@ def test_a_processor_needs_no_offload(onestory: Onestory, film: Path) -> None:
     [("--device", "gpu"), ("--quantise", "fp16"), ("--offload", "disk"), ("--vram", "much"), ("--cache", "all")],
     ids=lambda flags: flags[0],
 )
-def test_an_unknown_value_is_a_usage_error(onestory: Onestory, film: Path, flags: tuple[str, str]) -> None:
+def test_unknown_value_is_a_usage_error(onestory: Onestory, film: Path, flags: tuple[str, str]) -> None:
     result = onestory("render", film, "--allow-outside", *flags)
     assert result.exit is ExitCode.USAGE
     assert "error[U606]" in result.err

@@ -30,7 +30,7 @@ def film(
     monkeypatch: pytest.MonkeyPatch,
     base_folder: Callable[[str], Path],
 ) -> Path:
-    """A story on a tiny base, and a doctor without other checks."""
+    """A story on a tiny base, and a doctor that runs no other checks."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(_doctor_checks, "CHECKS", {"torch": lambda: MachineCheck(name="torch", found="2.13")})
     Path("base").symlink_to(base_folder("vace"))
@@ -43,7 +43,7 @@ def rows(result: Result) -> dict[str, Any]:
     return {row["name"]: row for row in result.json["checks"]}
 
 
-def test_a_story_that_fits(onestory: Onestory, film: Path) -> None:
+def test_story_that_fits(onestory: Onestory, film: Path) -> None:
     result = onestory("doctor", film, "--device", "cpu", "--allow-outside", "--json")
     assert result.exit is ExitCode.DONE
     assert all(row["ok"] or row["name"] == "time" for row in rows(result).values())
@@ -56,7 +56,7 @@ def test_a_story_that_fits(onestory: Onestory, film: Path) -> None:
     assert not Path("film.run").exists()
 
 
-def test_a_card_that_is_too_small(onestory: Onestory, film: Path) -> None:
+def test_gpu_that_is_too_small(onestory: Onestory, film: Path) -> None:
     arguments = ("doctor", film, "--allow-outside", "--vram", "1MB")
     result = onestory(*arguments, "--json")
     assert result.exit is ExitCode.MACHINE
@@ -70,7 +70,7 @@ def test_a_card_that_is_too_small(onestory: Onestory, film: Path) -> None:
     assert "decoding 17 frames of 64x64" in text
 
 
-def test_a_model_that_is_not_fetched(onestory: Onestory, film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_model_that_is_not_downloaded(onestory: Onestory, film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(film.parent / "none"))
     result = onestory("doctor", "wan2.1-t2v-1.3b", "--vram", "24GB", "--json")
     assert result.exit is ExitCode.MACHINE
@@ -83,7 +83,7 @@ def test_a_model_that_is_not_fetched(onestory: Onestory, film: Path, monkeypatch
     assert result.json["fit"]["disk"] is None
 
 
-def test_ram_to_assume(onestory: Onestory, film: Path) -> None:
+def test_ram_option_replaces_the_measured_value(onestory: Onestory, film: Path) -> None:
     result = onestory("doctor", film, "--allow-outside", "--vram", "24GB", "--ram", "1MB", "--json")
     assert result.exit is ExitCode.MACHINE
     found = rows(result)
@@ -92,7 +92,7 @@ def test_ram_to_assume(onestory: Onestory, film: Path) -> None:
     assert (outlook["chosen"], outlook["ram_fits"], outlook["host"]) == ("none", False, 10**6)
 
 
-def test_plan_reports_an_incomplete_folder_like_render(onestory: Onestory, film: Path, tmp_path: Path) -> None:
+def test_plan_reports_incomplete_folder_like_render(onestory: Onestory, film: Path, tmp_path: Path) -> None:
     shutil.copytree(Path("base").resolve(), tmp_path / "cut")
     next((tmp_path / "cut" / "vae").glob("*.safetensors")).unlink()
     film.write_text(STORY.replace("model: base", "model: cut"))
@@ -106,14 +106,14 @@ def test_plan_reports_an_incomplete_folder_like_render(onestory: Onestory, film:
     assert not rows(onestory("doctor", film, "--json"))["weights of cut"]["ok"]
 
 
-def test_findings_come_first(onestory: Onestory, film: Path) -> None:
+def test_findings_of_the_story_come_first(onestory: Onestory, film: Path) -> None:
     film.write_text(STORY.replace("frames: 17", "frames: 15"))
     result = onestory("doctor", film, "--allow-outside")
     assert result.exit is ExitCode.FINDINGS
     assert "error[S210]" in result.err
 
 
-def test_takes_tell_the_time(onestory: Onestory, film: Path) -> None:
+def test_takes_give_a_time_estimate(onestory: Onestory, film: Path) -> None:
     film.write_text(STORY.replace(", frames: 17", ""))
     assert onestory("render", film, "--device", "cpu", "--allow-outside").exit is ExitCode.DONE
     result = onestory("doctor", film, "--device", "cpu", "--allow-outside", "--json")

@@ -1,4 +1,4 @@
-"""`onestory models fetch` from a small hub on this machine."""
+"""`onestory models fetch` from a small local hub."""
 
 from __future__ import annotations
 
@@ -17,9 +17,14 @@ ROOT = Path(__file__).parents[2]
 
 
 def fetch(hub: Hub, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Another process: where the hub is, its client reads when it is imported."""
-    told = {"HF_ENDPOINT": hub.address, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "PYTHONPATH": str(ROOT)}
-    environment = {**os.environ, **told}
+    """Run in another process, because the hub's client reads the address on import."""
+    hub_variables = {
+        "HF_ENDPOINT": hub.address,
+        "HF_HOME": str(home),
+        "HF_HUB_DISABLE_XET": "1",
+        "PYTHONPATH": str(ROOT),
+    }
+    environment = {**os.environ, **hub_variables}
     environment.pop("HF_HUB_OFFLINE", None)
     return subprocess.run(
         [sys.executable, "-m", "onestory_cli", "models", *arguments],
@@ -31,13 +36,13 @@ def fetch(hub: Hub, home: Path, *arguments: str) -> subprocess.CompletedProcess[
     )
 
 
-def test_a_download_skips_pickles_and_resumes(tmp_path: Path, base_folder: Callable[[str], Path]) -> None:
+def test_download_skips_pickles_and_resumes(tmp_path: Path, base_folder: Callable[[str], Path]) -> None:
     folder = shutil.copytree(base_folder("t2v"), tmp_path / "there")
     (folder / CARD).unlink()
     (folder / "vae" / "old.bin").write_bytes(b"a pickle")
     (folder / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n")
     weights = "more.safetensors"
-    (folder / weights).write_bytes(bytes(24 * 2**20))  # the client writes pieces of 10 MiB
+    (folder / weights).write_bytes(bytes(24 * 2**20))  # the client writes chunks of 10 MiB
     home = tmp_path / "home"
     home.mkdir()
     with serving(Hub("me/mine", folder, breaks={weights})) as hub:
@@ -55,10 +60,10 @@ def test_a_download_skips_pickles_and_resumes(tmp_path: Path, base_folder: Calla
     assert again.returncode == 0
     assert again.stdout == document["folder"] + "\n"
     assert "0 of " in again.stderr
-    assert len({name for name, _ in hub.fetched}) == len(hub.fetched) - 1  # all once, and one in two parts
+    assert len({name for name, _ in hub.fetched}) == len(hub.fetched) - 1  # all once, except one in two parts
 
 
-def test_a_repository_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_repository_is_reported(tmp_path: Path) -> None:
     with serving(Hub("me/mine", tmp_path)) as hub:
         done = fetch(hub, tmp_path, "fetch", "me/other")
     assert done.returncode in (1, 3)

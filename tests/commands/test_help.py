@@ -1,4 +1,4 @@
-"""The manual in the terminal: pages, search, and what happens to unknown words."""
+"""The manual in the terminal: pages, search and unknown words."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def kite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("kite.json")
 
 
-def test_the_story_validates(onestory: Onestory, kite: Path) -> None:
+def test_imported_story_validates(onestory: Onestory, kite: Path) -> None:
     result = onestory("import", kite)
     assert (result.exit, result.out) == (ExitCode.DONE, "kite.story.yaml\n")
     assert 'warning[W701]: "music" is dropped (scenes[1].music)' in result.err
@@ -34,13 +34,13 @@ def test_json(onestory: Onestory, kite: Path) -> None:
     assert {item["code"] for item in result.json["findings"]} == {"W701", "W702"}
 
 
-def test_a_story_that_is_there_is_kept(onestory: Onestory, kite: Path) -> None:
+def test_existing_story_is_not_overwritten(onestory: Onestory, kite: Path) -> None:
     Path("kite.story.yaml").write_text("mine")
     assert onestory("import", kite).exit is ExitCode.FINDINGS
     assert Path("kite.story.yaml").read_text() == "mine"
 
 
-def test_what_is_refused_writes_nothing(onestory: Onestory, kite: Path) -> None:
+def test_rejected_source_writes_nothing(onestory: Onestory, kite: Path) -> None:
     kite.write_text('{"scenes": [{"video_prompts": [1]}]}')
     result = onestory("import", kite)
     assert result.exit is ExitCode.FINDINGS
@@ -48,13 +48,13 @@ def test_what_is_refused_writes_nothing(onestory: Onestory, kite: Path) -> None:
     assert not Path("kite.story.yaml").exists()
 
 
-def test_a_line_of_many(onestory: Onestory, kite: Path) -> None:
+def test_one_line_of_many_is_imported(onestory: Onestory, kite: Path) -> None:
     shutil.copy(SOURCES / "memflow.jsonl", "prompts.jsonl")
     assert onestory("import", "prompts.jsonl").exit is ExitCode.USAGE
     assert onestory("import", "prompts.jsonl", "--number", "2").out == "prompts-2.story.yaml\n"
 
 
-def test_a_missing_file(onestory: Onestory, kite: Path) -> None:
+def test_missing_file_is_reported(onestory: Onestory, kite: Path) -> None:
     result = onestory("import", "kit.json")
     assert result.exit is ExitCode.FINDINGS
     assert "error[S101]" in result.err

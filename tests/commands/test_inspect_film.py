@@ -13,7 +13,7 @@ from tests.commands.conftest import Onestory
 FILM = Path("film.run/film.mp4")
 
 
-def test_what_a_film_says_about_its_making(onestory: Onestory, film_run: Path) -> None:
+def test_film_shows_its_provenance(onestory: Onestory, film_run: Path) -> None:
     result = onestory("inspect", FILM)
     assert result.exit is ExitCode.DONE
     assert result.out.startswith("The Lost Kite: 3 shots, by onestory ")
@@ -25,7 +25,7 @@ def test_what_a_film_says_about_its_making(onestory: Onestory, film_run: Path) -
     ]
 
 
-def test_its_story_comes_back_and_validates(onestory: Onestory, film_run: Path) -> None:
+def test_story_can_be_extracted_and_validates(onestory: Onestory, film_run: Path) -> None:
     result = onestory("inspect", FILM, "--extract", "again.story.yaml")
     assert (result.exit, result.out) == (ExitCode.DONE, "again.story.yaml\n")
     assert onestory("validate", "again.story.yaml").exit is ExitCode.DONE
@@ -36,14 +36,14 @@ def test_its_story_comes_back_and_validates(onestory: Onestory, film_run: Path) 
     assert "error[U605]" in result.err
 
 
-def test_as_json(onestory: Onestory, film_run: Path) -> None:
+def test_json(onestory: Onestory, film_run: Path) -> None:
     document = onestory("inspect", FILM, "--json").json
     assert (document["schema"], document["title"]) == ("onestory.inspect.v1", "The Lost Kite")
     assert [shot["id"] for shot in document["shots"]] == ["opening", "city", "return"]
     assert document["story"].startswith("story: 1\n")
 
 
-def test_a_clip_without_provenance_and_a_missing_film_are_refused(onestory: Onestory, film_run: Path) -> None:
+def test_clip_without_provenance_and_missing_film_are_rejected(onestory: Onestory, film_run: Path) -> None:
     clip = next(film_run.glob("shots/*/*/clip.mp4"))
     assert "error[M515]" in onestory("inspect", clip).err
     gone = onestory("inspect", "gone.mp4")
@@ -51,7 +51,7 @@ def test_a_clip_without_provenance_and_a_missing_film_are_refused(onestory: Ones
 
 
 @pytest.mark.skipif(not shutil.which("ffprobe"), reason="needs ffprobe")
-def test_an_independent_reader_plays_it_and_sees_the_recipe(onestory: Onestory, film_run: Path) -> None:
+def test_ffprobe_reads_the_film_and_its_recipe(onestory: Onestory, film_run: Path) -> None:
     done = subprocess.run(
         ["ffprobe", "-v", "error", "-show_entries", "format_tags:stream=nb_frames", "-of", "json", str(FILM)],
         capture_output=True,
@@ -74,7 +74,7 @@ def signed(onestory: Onestory, film_run: Path, tmp_path: Path) -> Path:
     return film_run / "film.signed.mp4"
 
 
-def test_who_signed_a_film_and_as_what(onestory: Onestory, signed: Path) -> None:
+def test_signer_and_validity_are_shown(onestory: Onestory, signed: Path) -> None:
     result = onestory("inspect", signed)
     assert result.exit is ExitCode.DONE
     assert "signed by Signer (Tests): valid, but this machine does not know the signer\n" in result.out
@@ -84,7 +84,7 @@ def test_who_signed_a_film_and_as_what(onestory: Onestory, signed: Path) -> None
     assert onestory("inspect", FILM, "--json").json["signature"] is None
 
 
-def test_a_film_that_was_changed_after_it_was_signed_is_a_finding(onestory: Onestory, signed: Path) -> None:
+def test_film_changed_after_signing_is_a_finding(onestory: Onestory, signed: Path) -> None:
     data = bytearray(signed.read_bytes())
     data[-1] ^= 1
     signed.write_bytes(data)
@@ -95,9 +95,7 @@ def test_a_film_that_was_changed_after_it_was_signed_is_a_finding(onestory: Ones
     assert onestory("inspect", signed, "--json").json["signature"]["state"] == "invalid"
 
 
-def test_without_the_extra_it_says_what_to_install(
-    onestory: Onestory, signed: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_extra_is_named(onestory: Onestory, signed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "c2pa", None)
     result = onestory("inspect", signed)
     assert result.exit is ExitCode.DONE
@@ -106,5 +104,5 @@ def test_without_the_extra_it_says_what_to_install(
 
 
 @pytest.mark.parametrize("path", ["film.run", "film.story.yaml"])
-def test_a_run_directory_and_its_story_stand_for_the_film(onestory: Onestory, film_run: Path, path: str) -> None:
+def test_run_directory_and_story_refer_to_their_film(onestory: Onestory, film_run: Path, path: str) -> None:
     assert onestory("inspect", path).out == onestory("inspect", FILM).out

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 HEAVY = {"torch", "diffusers", "transformers", "av", "numpy", "jinja2", "PIL"}
 
 
-def test_the_table_says_what_each_shot_took(onestory: Onestory, film_run: Path) -> None:
+def test_table_shows_the_memory_of_each_shot(onestory: Onestory, film_run: Path) -> None:
     lines = onestory("inspect-memory", film_run).out.splitlines()
     assert lines[0] == "The Lost Kite: 3 shots, model model"
     assert lines[3].startswith("1   opening")
@@ -32,7 +32,7 @@ def test_the_table_says_what_each_shot_took(onestory: Onestory, film_run: Path) 
     assert lines[5].split()[:2] == ["opening", "1"]
 
 
-def test_it_is_light(film_run: Path) -> None:
+def test_command_does_not_import_torch(film_run: Path) -> None:
     tell = f"import atexit, sys; atexit.register(lambda: print('HEAVY', {HEAVY} & set(sys.modules)))"
     code = f"import sys\n{tell}\nfrom onestory_cli.cli import main\nmain()"
     for flags in ([], ["--shot", "return"], ["--json"]):
@@ -43,7 +43,7 @@ def test_it_is_light(film_run: Path) -> None:
         assert "\x1b" not in done.stdout
 
 
-def test_json_is_as_its_schema_says(onestory: Onestory, film_run: Path) -> None:
+def test_json_matches_its_schema(onestory: Onestory, film_run: Path) -> None:
     document = onestory("inspect-memory", film_run, "--json").json
     jsonschema.validate(document, schemas.load("inspect-memory.v1"))
     assert document["schema"] == "onestory.inspect-memory.v1"
@@ -55,7 +55,7 @@ def test_json_is_as_its_schema_says(onestory: Onestory, film_run: Path) -> None:
     assert shot["context_tokens"] == sum(row["tokens"] for row in shot["ranked"])
 
 
-def test_json_has_what_would_be(onestory: Onestory, film_run: Path) -> None:
+def test_json_contains_the_prediction(onestory: Onestory, film_run: Path) -> None:
     result = onestory("inspect-memory", film_run, "--shot", "return", "--policy", "last", "--json")
     jsonschema.validate(result.json, schemas.load("inspect-memory.v1"))
     assert result.json["what_if"] == {"policy": "last", "frames": None, "budget": None}
@@ -65,13 +65,13 @@ def test_json_has_what_would_be(onestory: Onestory, film_run: Path) -> None:
     assert sum(row["taken"] for row in shot["ranked"]) == 2
 
 
-def test_a_shot_frame_by_frame(onestory: Onestory, film_run: Path) -> None:
+def test_shot_lists_every_frame(onestory: Onestory, film_run: Path) -> None:
     lines = onestory("inspect-memory", film_run, "--shot", "return").out.splitlines()
     assert lines[1] == "The same fox ($fox) waves on the same beach ($beach)."
     assert [line.split()[0] for line in lines[5:]] == ["rank", "1", "2", "3", "4"]
 
 
-def test_selecting_again_says_what_would_change(onestory: Onestory, film_run: Path) -> None:
+def test_prediction_lists_changes(onestory: Onestory, film_run: Path) -> None:
     result = onestory("inspect-memory", film_run, "--shot", "return", "--policy", "none")
     assert "With these settings return drops " in result.out
     assert result.out.endswith("; 2 -> 0 tokens.\n")
@@ -82,11 +82,11 @@ def test_selecting_again_says_what_would_change(onestory: Onestory, film_run: Pa
 @pytest.mark.parametrize(
     "arguments", ["--policy resent", "--frames -1", "--frames 1001", "--budget -0.5", "--budget nan", "--budget inf"]
 )
-def test_settings_that_no_story_could_have(onestory: Onestory, film_run: Path, arguments: str) -> None:
+def test_invalid_settings_are_rejected(onestory: Onestory, film_run: Path, arguments: str) -> None:
     assert onestory("inspect-memory", film_run, *arguments.split()).exit is ExitCode.USAGE
 
 
-def test_a_terminal_with_colours_shows_the_frames(film_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_terminal_with_colours_shows_thumbnails(film_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     shown = {}
     for color in (True, False):
@@ -105,7 +105,7 @@ def test_html_writes_the_page(onestory: Onestory, film_run: Path) -> None:
     assert Path("page.html").read_text().startswith("<!doctype html>")
 
 
-def test_what_had_to_be_covered_stands_by_the_policy(onestory: Onestory, story: Path) -> None:
+def test_covered_ids_are_shown_next_to_the_policy(onestory: Onestory, story: Path) -> None:
     change(story, "shots:\n", "defaults: {memory: {policy: coverage}}\nshots:\n")
     render_with(compile_story(story)[0], Path("film.run"))
     assert "coverage (fox, beach)" in onestory("inspect-memory", "--shot", "return").out
@@ -113,7 +113,7 @@ def test_what_had_to_be_covered_stands_by_the_policy(onestory: Onestory, story: 
     assert [shot["shown"] for shot in shots] == [{}, {}, {"fox": ["opening"], "beach": ["opening"]}]
 
 
-def test_shots_stand_in_film_order(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_shots_are_in_film_order(onestory: Onestory, story: Path, film_run: Path) -> None:
     change(story, "shots:\n", "shots:\n  - id: first\n    caption: A beach.\n")
     render_with(compile_story(story)[0], film_run)
     order = [row["shot"] for row in onestory("inspect-memory", film_run, "--json").json["shots"]]
@@ -121,14 +121,14 @@ def test_shots_stand_in_film_order(onestory: Onestory, story: Path, film_run: Pa
 
 
 @pytest.mark.parametrize("folder", [".", "film.run"])
-def test_a_bare_call_finds_the_only_run(
+def test_without_arguments_the_only_run_is_found(
     onestory: Onestory, film_run: Path, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
     assert onestory("inspect-memory").exit is ExitCode.DONE
 
 
-def test_a_bare_call_among_many_asks_which(onestory: Onestory, film_run: Path) -> None:
+def test_without_arguments_and_several_runs_is_an_error(onestory: Onestory, film_run: Path) -> None:
     film_run.rename("one.run")
     Path("two.run").mkdir()
     Path("two.run/run.json").write_text("{}")
@@ -137,13 +137,13 @@ def test_a_bare_call_among_many_asks_which(onestory: Onestory, film_run: Path) -
     assert "name one of one.run, two.run" in result.err
 
 
-def test_an_unknown_shot(onestory: Onestory, film_run: Path) -> None:
+def test_unknown_shot_is_rejected(onestory: Onestory, film_run: Path) -> None:
     result = onestory("inspect-memory", film_run, "--shot", "retrun")
     assert result.exit is ExitCode.USAGE
     assert 'did you mean "return"?' in result.err
 
 
-def test_a_damaged_take_is_left_out(onestory: Onestory, film_run: Path) -> None:
+def test_damaged_take_is_left_out(onestory: Onestory, film_run: Path) -> None:
     next(film_run.glob("shots/city/*/record.json")).write_text("{}")
     document = onestory("inspect-memory", film_run, "--json").json
     assert [shot["shot"] for shot in document["shots"]] == ["opening", "return"]

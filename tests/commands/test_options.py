@@ -15,7 +15,7 @@ class Light:
     colours: Annotated[list[str], typer.Option("--colour")] = field(default_factory=list)
 
 
-def told(*arguments: str) -> str:
+def output_of(*arguments: str) -> str:
     app = typer.Typer()
 
     @app.command()
@@ -28,15 +28,15 @@ def told(*arguments: str) -> str:
     return CliRunner().invoke(app, arguments).output
 
 
-def test_a_command_gets_the_fields_of_its_dataclass_as_one_value():
-    given = told("dusk", "beach", "--lamps", "3", "--colour", "red", "--colour", "blue", "--loud")
+def test_dataclass_fields_are_passed_as_one_value():
+    given = output_of("dusk", "beach", "--lamps", "3", "--colour", "red", "--colour", "blue", "--loud")
     assert given == f"dusk {Light(where='beach', lamps=3, colours=['red', 'blue'])} True\n"
 
 
-def test_without_options_the_fields_have_their_defaults():
-    assert told("dusk", "beach") == f"dusk {Light(where='beach')} False\n"
+def test_missing_options_have_their_defaults():
+    assert output_of("dusk", "beach") == f"dusk {Light(where='beach')} False\n"
 
 
-def test_the_fields_are_checked_and_explained_like_options_of_the_command():
-    assert "'--lamps': 0 is not in the range" in told("dusk", "beach", "--lamps", "0")
-    assert "How many." in told("--help")
+def test_fields_are_validated_and_documented_like_options():
+    assert "'--lamps': 0 is not in the range" in output_of("dusk", "beach", "--lamps", "0")
+    assert "How many." in output_of("--help")

@@ -22,26 +22,26 @@ return    0.6 s       3   8 + 2 (25%)        2 frames of 2 sources   render   ne
 """
 
 
-def test_a_new_story_is_all_to_render(onestory: Onestory, story: Path) -> None:
+def test_new_story_is_all_to_render(onestory: Onestory, story: Path) -> None:
     result = onestory("plan", story)
     assert (result.exit, result.out, result.err) == (ExitCode.DONE, NEW, "")
 
 
 @pytest.mark.parametrize("seed", ["-1", str(2**53)])
-def test_a_seed_that_no_story_can_say_is_refused(onestory: Onestory, story: Path, seed: str) -> None:
+def test_seed_out_of_range_is_rejected(onestory: Onestory, story: Path, seed: str) -> None:
     result = onestory("plan", story, "--seed", seed)
     assert result.exit is ExitCode.USAGE
     assert "--seed" in result.err
 
 
-def test_a_rendered_story_is_all_kept(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_rendered_story_is_all_kept(onestory: Onestory, story: Path, film_run: Path) -> None:
     result = onestory("plan", story, "--exit-code")
     assert result.exit is ExitCode.DONE
     assert result.out.count("keep ") == 3
     assert "0 to render, 3 kept" in result.out
 
 
-def test_an_edit_is_shown_with_its_reason(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_edit_is_shown_with_its_reason(onestory: Onestory, story: Path, film_run: Path) -> None:
     change(story, "A city at night.", "A city at dawn.")
     result = onestory("plan", story, "--exit-code")
     assert result.exit is ExitCode.FINDINGS
@@ -65,14 +65,14 @@ def test_json(onestory: Onestory, story: Path, film_run: Path) -> None:
     assert document["findings"] == []
 
 
-def test_warnings_go_beside_the_table(onestory: Onestory, story: Path) -> None:
+def test_warnings_go_to_stderr(onestory: Onestory, story: Path) -> None:
     change(story, "settings:", "  bear: {look: a brown bear}\nsettings:")
     result = onestory("plan", story, "--format", "concise")
     assert result.out == NEW
     assert result.err.startswith("film.story.yaml:6:3: warning[W")
 
 
-def test_errors_end_it(onestory: Onestory, story: Path) -> None:
+def test_errors_end_the_command(onestory: Onestory, story: Path) -> None:
     change(story, "$fox waves", "$foks waves")
     result = onestory("plan", story, "--json")
     assert result.exit is ExitCode.FINDINGS
@@ -81,24 +81,24 @@ def test_errors_end_it(onestory: Onestory, story: Path) -> None:
     assert result.json["diagnostics"][0]["code"] == "S104"
 
 
-def test_another_seed_is_another_film(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_other_seed_renders_every_shot(onestory: Onestory, story: Path, film_run: Path) -> None:
     document = onestory("plan", story, "--seed", "8", "--json").json
     assert [shot["action"] for shot in document["shots"]] == ["render"] * 3
     assert {shot["reason"]["kind"] for shot in document["shots"]} == {"seed"}
 
 
-def test_the_memory_says_whom_it_will_keep(onestory: Onestory, story: Path) -> None:
+def test_memory_lists_the_ids_that_coverage_keeps(onestory: Onestory, story: Path) -> None:
     change(story, "shots:\n", "defaults: {memory: {policy: coverage}}\nshots:\n")
     assert "2 frames of 2 sources with fox, beach" in onestory("plan", story).out
 
 
-def test_a_named_run(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_named_run_directory(onestory: Onestory, story: Path, film_run: Path) -> None:
     film_run.rename("elsewhere")
     assert onestory("plan", story, "--json").json["pending"] == 3
     assert onestory("plan", story, "--run", "elsewhere", "--json").json["pending"] == 0
 
 
-def test_why_tells_the_chain_back_to_the_edit(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_why_shows_the_chain_back_to_the_edit(onestory: Onestory, story: Path, film_run: Path) -> None:
     change(story, "A city at night.", "A city at dawn.")
     result = onestory("plan", story, "--why", "return")
     assert result.exit is ExitCode.DONE
@@ -110,7 +110,7 @@ def test_why_tells_the_chain_back_to_the_edit(onestory: Onestory, story: Path, f
     assert onestory("plan", story, "--why", "opening").out == f"opening: kept (take 0, {take.name[:6]})\n"
 
 
-def test_why_for_machines_and_for_a_shot_that_is_not_there(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_why_as_json_and_for_an_unknown_shot(onestory: Onestory, story: Path, film_run: Path) -> None:
     change(story, "A city at night.", "A city at dawn.")
     document = onestory("plan", story, "--why", "city", "--json").json
     assert (document["schema"], document["action"]) == ("onestory.why.v1", "render")
@@ -118,7 +118,7 @@ def test_why_for_machines_and_for_a_shot_that_is_not_there(onestory: Onestory, s
     assert onestory("plan", story, "--why", "ctiy").exit is ExitCode.USAGE
 
 
-def test_github_gets_annotations_and_no_caption(onestory: Onestory, story: Path) -> None:
+def test_github_format_has_annotations_and_no_captions(onestory: Onestory, story: Path) -> None:
     change(story, "settings:", "  bear: {look: a brown bear}\nsettings:")
     result = onestory("plan", story, "--format", "github")
     assert result.err.startswith("::warning file=film.story.yaml,line=6,")
@@ -126,14 +126,16 @@ def test_github_gets_annotations_and_no_caption(onestory: Onestory, story: Path)
     assert "3 shots" in result.out
 
 
-def test_github_gets_errors_as_annotations_too(onestory: Onestory, story: Path) -> None:
+def test_github_format_has_errors_as_annotations(onestory: Onestory, story: Path) -> None:
     change(story, "$fox waves", "$foks waves")
     result = onestory("plan", story, "--format", "github")
     assert (result.exit, result.out) == (ExitCode.FINDINGS, "")
     assert result.err.startswith("::error file=film.story.yaml,line=14,")
 
 
-def test_a_committed_film_is_proved_up_to_date(onestory: Onestory, story: Path, film_run: Path, tmp_path: Path) -> None:
+def test_check_passes_for_a_committed_film_that_is_up_to_date(
+    onestory: Onestory, story: Path, film_run: Path, tmp_path: Path
+) -> None:
     clone = tmp_path / "elsewhere" / "clone"
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "core.autocrlf=false"]
     for arguments in (

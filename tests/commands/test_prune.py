@@ -23,7 +23,7 @@ def folders(run: Path) -> set[Path]:
 
 
 def edited(story: Path, film_run: Path) -> set[Path]:
-    """A run after an edit: the new takes."""
+    """Edit and rerender the run; return the new takes."""
     before = folders(film_run)
     change(story, "A city at night.", "A city at dawn.")
     plan, _ = compile_story(story)
@@ -31,7 +31,7 @@ def edited(story: Path, film_run: Path) -> set[Path]:
     return folders(film_run) - before
 
 
-def test_what_the_story_has_no_use_for_goes(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_takes_of_old_stories_are_deleted(onestory: Onestory, story: Path, film_run: Path) -> None:
     (old,) = film_run.glob("shots/city/*")
     edited(story, film_run)
     latents = latents_of(film_run)
@@ -46,7 +46,7 @@ def test_what_the_story_has_no_use_for_goes(onestory: Onestory, story: Path, fil
     assert list(film_run.glob(".staging-*")) == []
 
 
-def test_keep_0_leaves_the_accepted_takes(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_keep_0_keeps_only_accepted_takes(onestory: Onestory, story: Path, film_run: Path) -> None:
     edited(story, film_run)
     latents = latents_of(film_run)
     onestory("prune", film_run, "--keep", "9")
@@ -63,7 +63,7 @@ def partial_of(run: Path, shot: str, key: str) -> Path:
     return run / "shots" / shot / key[:12] / "partial.safetensors"
 
 
-def key_of_what_is_to_be_made(story: Path, run: Path, shot: str, take: int) -> str:
+def key_to_render(story: Path, run: Path, shot: str, take: int) -> str:
     plan, _ = compile_story(story)
     there = Run.open(run)
     lookup = Lookup(plan, there.takes_by_shot(), accepted=there.accepted())
@@ -73,8 +73,8 @@ def key_of_what_is_to_be_made(story: Path, run: Path, shot: str, take: int) -> s
     return key
 
 
-def test_work_that_no_shot_goes_on_with_goes_too(onestory: Onestory, story: Path, film_run: Path) -> None:
-    needed = partial_of(film_run, "city", key_of_what_is_to_be_made(story, film_run, "city", 1))  # by `take new`
+def test_partial_work_that_no_shot_can_resume_is_deleted(onestory: Onestory, story: Path, film_run: Path) -> None:
+    needed = partial_of(film_run, "city", key_to_render(story, film_run, "city", 1))  # by `take new`
     stale, strange = partial_of(film_run, "city", "a" * 64), partial_of(film_run, "gone", "b" * 64)
     size = stale.stat().st_size + strange.stat().st_size
     dry = onestory("prune", film_run, "--dry-run")
@@ -88,7 +88,9 @@ def test_work_that_no_shot_goes_on_with_goes_too(onestory: Onestory, story: Path
     assert onestory("verify", film_run).exit is ExitCode.DONE
 
 
-def test_work_in_the_folder_of_a_take_that_goes_goes_with_it(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_partial_work_in_the_folder_of_a_deleted_take_is_deleted(
+    onestory: Onestory, story: Path, film_run: Path
+) -> None:
     (old,) = film_run.glob("shots/city/*")
     partial_of(film_run, "city", Run(film_run).takes_by_shot()["city"].takes[0].record.key)  # of `render --force city`
     edited(story, film_run)
@@ -98,25 +100,25 @@ def test_work_in_the_folder_of_a_take_that_goes_goes_with_it(onestory: Onestory,
     assert not old.exists()
 
 
-def test_work_on_the_take_that_is_to_count_stays(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_partial_work_of_an_expected_take_is_kept(onestory: Onestory, story: Path, film_run: Path) -> None:
     change(story, "A city at night.", "A city at dawn.")
     plan, _ = compile_story(story)
-    key = key_of_what_is_to_be_made(story, film_run, "city", 0)
+    key = key_to_render(story, film_run, "city", 0)
     with lock_run(Run(film_run)) as writer:
-        writer.freeze(plan)  # as a render does before it is interrupted
+        writer.freeze(plan)  # like a render that is interrupted later
     partials = partial_of(film_run, "city", key), partial_of(film_run, "return", "c" * 64)
     onestory("prune", film_run)
-    assert [path.exists() for path in partials] == [True, True]  # `return` is to be decided
+    assert [path.exists() for path in partials] == [True, True]  # `return` is undecided
 
 
 def with_picture(story: Path, grey: int) -> None:
-    """The story's fox has a picture of this grey."""
+    """Give the fox of the story a picture of this grey value."""
     Image.new("RGB", (32, 32), (grey, grey, grey)).save(story.parent / "fox.png")
     if "fox.png" not in story.read_text():
         change(story, "look: a red fox with a blue scarf", "look: a red fox with a blue scarf, image: fox.png")
 
 
-def test_latents_of_pictures_that_the_story_has_no_more_go(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_latents_of_unused_pictures_are_deleted(onestory: Onestory, story: Path, film_run: Path) -> None:
     for grey in (40, 200):
         with_picture(story, grey)
         plan, _ = compile_story(story)
@@ -138,12 +140,12 @@ def test_latents_of_pictures_that_the_story_has_no_more_go(onestory: Onestory, s
     assert not render_with(plan, film_run).made
 
 
-def test_latents_that_a_take_that_counts_has_seen_stay(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_latents_that_an_accepted_take_remembered_are_kept(onestory: Onestory, story: Path, film_run: Path) -> None:
     with_picture(story, 40)
     render_with(compile_story(story)[0], film_run)
     with_picture(story, 200)
     with lock_run(Run(film_run)) as writer:
-        writer.freeze(compile_story(story)[0])  # as a render does before it is interrupted
+        writer.freeze(compile_story(story)[0])  # like a render that is interrupted later
     there = set(film_run.glob("references/*"))
     onestory("prune", film_run)
     assert set(film_run.glob("references/*")) == there

@@ -46,7 +46,7 @@ def test_new_refuses_impossible_names(onestory: Onestory, story: Path, name: str
 
 
 @pytest.mark.parametrize("code", {code[0]: code for code in CODES}.values())  # one per area
-def test_a_code_is_explained(onestory: Onestory, code: str) -> None:
+def test_code_is_explained(onestory: Onestory, code: str) -> None:
     result = onestory("explain", code.lower())
     assert result.exit is ExitCode.DONE
     assert result.out.startswith(f"{CODES[code].severity}[{code}]: {CODES[code].title}\n")
@@ -58,13 +58,13 @@ def test_explain_lists_all_codes(onestory: Onestory) -> None:
     assert [row["code"] for row in onestory("explain", "--json").json["codes"]] == list(CODES)
 
 
-def test_explain_an_unknown_code(onestory: Onestory) -> None:
+def test_explain_rejects_an_unknown_code(onestory: Onestory) -> None:
     result = onestory("explain", "S1044")
     assert result.exit is ExitCode.USAGE
     assert "did you mean" in result.err
 
 
-def test_schema_is_the_one_that_ships(onestory: Onestory) -> None:
+def test_schema_prints_the_shipped_file(onestory: Onestory) -> None:
     shipped = json.loads((Path(__file__).parents[2] / "schemas" / "story.v1.schema.json").read_text())
     assert onestory("schema").json == shipped
     assert onestory("schema", "story", "--json").json["json_schema"] == shipped

@@ -1,4 +1,4 @@
-"""What `render` and `resume` do around the loop; the loop itself is tested in tests/render."""
+"""`render` and `resume` as commands; tests/rendering tests the render loop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.commands.conftest import Onestory, change
 from tests.films import SPEC, NumpyGenerator
 
 
-def test_nothing_to_do_needs_no_weights(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_finished_film_needs_no_weights(onestory: Onestory, story: Path, film_run: Path) -> None:
     result = onestory("render", story)
     assert result.exit is ExitCode.DONE
     assert result.out == "film.run/film.mp4\n"
@@ -44,7 +44,7 @@ def test_json_lines_end_with_the_result(onestory: Onestory, story: Path, film_ru
     assert result.err == ""
 
 
-def test_a_run_that_is_being_written_ends_it_with_3(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_run_in_use_exits_with_3(onestory: Onestory, story: Path, film_run: Path) -> None:
     with lock_run(Run.open(film_run)):
         result = onestory("render", story)
     assert result.exit is ExitCode.MACHINE
@@ -52,13 +52,13 @@ def test_a_run_that_is_being_written_ends_it_with_3(onestory: Onestory, story: P
     assert result.out == ""
 
 
-def test_dry_run_is_the_plan_and_writes_nothing(onestory: Onestory, story: Path) -> None:
+def test_dry_run_prints_the_plan_and_writes_nothing(onestory: Onestory, story: Path) -> None:
     assert onestory("render", story, "--dry-run").out == onestory("plan", story).out
     assert onestory("render", story, "--dry-run", "--json").json["schema"] == "onestory.plan.v1"
     assert not Path("film.run").exists()
 
 
-def test_dry_run_knows_force_and_until(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_dry_run_respects_force_and_until(onestory: Onestory, story: Path, film_run: Path) -> None:
     document = onestory("render", story, "--dry-run", "--json", "--force", "opening", "--until", "city").json
     assert [(shot["shot"], shot["action"], shot["reason"]["kind"]) for shot in document["shots"]] == [
         ("opening", "render", "forced"),
@@ -66,14 +66,14 @@ def test_dry_run_knows_force_and_until(onestory: Onestory, story: Path, film_run
     ]
 
 
-def test_shots_that_are_not_there(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_unknown_shots_are_rejected(onestory: Onestory, story: Path, film_run: Path) -> None:
     for option in ("--force", "--until"):
         result = onestory("render", story, option, "retrun")
         assert result.exit is ExitCode.USAGE
         assert 'did you mean "return"?' in result.err
 
 
-def test_resume_needs_nothing_but_the_directory(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_resume_needs_only_the_run_directory(onestory: Onestory, story: Path, film_run: Path) -> None:
     story.unlink()
     (film_run / "film.mp4").unlink()
     result = onestory("resume", film_run)
@@ -82,14 +82,14 @@ def test_resume_needs_nothing_but_the_directory(onestory: Onestory, story: Path,
     assert onestory("resume").out == "film.run/film.mp4\n"
 
 
-def test_resume_of_no_run(onestory: Onestory, story: Path) -> None:
+def test_resume_of_another_folder_is_rejected(onestory: Onestory, story: Path) -> None:
     for arguments in (["resume"], ["resume", "gone.run"]):
         result = onestory(*arguments)
         assert result.exit is ExitCode.USAGE
         assert result.err.startswith("error[")
 
 
-def test_warnings_are_shown_before_the_work(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_warnings_are_printed_before_the_work(onestory: Onestory, story: Path, film_run: Path) -> None:
     change(story, "settings:", "  bear: {look: a brown bear}\nsettings:")
     assert onestory("render", story).err.startswith("warning[W")
 
@@ -102,7 +102,7 @@ def test_junit_has_a_case_for_each_shot(onestory: Onestory, story: Path, film_ru
     ]
 
 
-def test_junit_tells_what_ended_a_render(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_junit_contains_the_error_that_ended_a_render(onestory: Onestory, story: Path, film_run: Path) -> None:
     change(story, "$fox waves", "$fox jumps")
     with lock_run(Run.open(film_run)):
         assert onestory("render", story, "--junit", "junit.xml").exit is ExitCode.MACHINE
@@ -115,7 +115,7 @@ def test_junit_tells_what_ended_a_render(onestory: Onestory, story: Path, film_r
     assert "error[S104]" in (case.findtext("error") or "")
 
 
-def test_a_signed_copy_is_a_result_too(onestory: Onestory, film_run: Path, tmp_path: Path) -> None:
+def test_signed_copy_is_part_of_the_result(onestory: Onestory, film_run: Path, tmp_path: Path) -> None:
     c2pa = pytest.importorskip("c2pa")
     pytest.importorskip("cryptography")
     from tests.media.test_sign import write_chain
@@ -130,15 +130,13 @@ def test_a_signed_copy_is_a_result_too(onestory: Onestory, film_run: Path, tmp_p
 
 
 def words_of(film: Path) -> list[tuple[float, str]]:
-    """When and what the film's track of subtitles says, by PyAV."""
+    """The cues (start, text) of the subtitle track of a film, read by PyAV."""
     with av.open(str(film)) as file:
         cues = [packet for stream in file.streams.subtitles for packet in file.demux(stream) if packet.size > 2]
         return [(float(cue.pts * cue.time_base), bytes(cue)[2:].decode()) for cue in cues]
 
 
-def test_subtitles_are_a_track_of_the_film_as_long_as_they_are_asked_for(
-    onestory: Onestory, story: Path, film_run: Path
-) -> None:
+def test_subtitle_track_exists_only_on_request(onestory: Onestory, story: Path, film_run: Path) -> None:
     film, seconds = film_run / "film.mp4", SPEC.frames / SPEC.fps
     refused = onestory("render", story, "--subtitles")
     assert (refused.exit, refused.err.startswith("error[X803]")) == (ExitCode.FINDINGS, True)
@@ -155,19 +153,19 @@ def test_subtitles_are_a_track_of_the_film_as_long_as_they_are_asked_for(
 
 
 @pytest.mark.skipif(not shutil.which("ffprobe"), reason="ffprobe is not installed")
-def test_ffprobe_reads_the_subtitles_of_a_film(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_ffprobe_reads_the_subtitles(onestory: Onestory, story: Path, film_run: Path) -> None:
     change(story, "caption: A city at night.", "caption: A city at night.\n    subtitle: Nobody we know")
     assert onestory("render", story, "--subtitles").exit is ExitCode.DONE
     asked = "stream=codec_name:packet=pts_time,duration_time,size"
     ffprobe = ["ffprobe", "-v", "error", "-select_streams", "s", "-show_entries", asked, "-of", "json"]
-    told = subprocess.run([*ffprobe, film_run / "film.mp4"], capture_output=True, check=True)
-    document, length = json.loads(told.stdout), SPEC.frames / SPEC.fps
+    probed = subprocess.run([*ffprobe, film_run / "film.mp4"], capture_output=True, check=True)
+    document, length = json.loads(probed.stdout), SPEC.frames / SPEC.fps
     assert [stream["codec_name"] for stream in document["streams"]] == ["mov_text"]
     (cue,) = [packet for packet in document["packets"] if int(packet["size"]) > 2]
     assert [float(cue[key]) for key in ("pts_time", "duration_time")] == pytest.approx([length, length], abs=0.001)
 
 
-def test_resume_signs_too(onestory: Onestory, film_run: Path, tmp_path: Path) -> None:
+def test_resume_signs_on_request(onestory: Onestory, film_run: Path, tmp_path: Path) -> None:
     pytest.importorskip("c2pa")
     pytest.importorskip("cryptography")
     from tests.media.test_sign import write_chain
@@ -177,7 +175,7 @@ def test_resume_signs_too(onestory: Onestory, film_run: Path, tmp_path: Path) ->
     assert onestory("inspect", "film.run/film.signed.mp4").exit is ExitCode.DONE
 
 
-def test_junit_tells_that_no_run_can_be_there(onestory: Onestory, story: Path) -> None:
+def test_junit_contains_an_error_about_the_run_directory(onestory: Onestory, story: Path) -> None:
     Path("film.run").write_text("a file")
     refused = onestory("render", story, "--junit", "junit.xml")
     assert refused.err.startswith("error[R")
@@ -197,7 +195,7 @@ def accepted_take(onestory: Onestory, shot: str) -> tuple[int, int]:
     return take["take"], take["seed"]
 
 
-def test_force_says_that_the_picture_stays_the_same(onestory: Onestory, film_run: Path, numpy_model: None) -> None:
+def test_force_warns_that_the_picture_stays_the_same(onestory: Onestory, film_run: Path, numpy_model: None) -> None:
     before = accepted_take(onestory, "city")
     result = onestory("render", "film.story.yaml", "--force", "city")
     assert "--force keeps the seed, so the picture stays the same; use --new-seed city for another one" in result.err
@@ -208,21 +206,21 @@ def test_new_seed_renders_and_accepts_another_take(onestory: Onestory, film_run:
     number, seed = accepted_take(onestory, "opening")
     result = onestory("render", "film.story.yaml", "--new-seed", "opening")
     assert result.exit is ExitCode.DONE
-    assert "return: rendered" in result.err  # it remembers the opening
+    assert "return: rendered" in result.err  # remembers the opening
     new_number, new_seed = accepted_take(onestory, "opening")
     assert new_number == number + 1
     assert new_seed != seed
     assert "3 kept" in onestory("plan", "film.story.yaml").out
 
 
-def test_shot_needs_takes(onestory: Onestory, story: Path) -> None:
+def test_shot_option_needs_takes(onestory: Onestory, story: Path) -> None:
     result = onestory("render", story, "--shot", "city")
     assert result.exit is ExitCode.USAGE
     assert "--shot needs --takes N; use --until SHOT" in result.err
     assert not Path("film.run").exists()
 
 
-def test_the_next_command_is_named(onestory: Onestory, story: Path, film_run: Path) -> None:
+def test_next_command_is_printed(onestory: Onestory, story: Path, film_run: Path) -> None:
     assert onestory("render", story).err.endswith("next: onestory report film.run\n")
 
 

@@ -1,4 +1,4 @@
-"""Every document that a command can write has a schema, and every schema is one."""
+"""Every JSON document of a command has a valid schema."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tests.commands.conftest import Onestory
 from tests.films import NumpyGenerator
 
 COMMANDS = Path(__file__).parents[2] / "onestory_cli" / "commands"
-OF_MAKING = {"render", "resume"}  # `make_film` is told the name
+OF_MAKING = {"render", "resume"}  # `make_film` gets the name as an argument
 
 
 def written() -> Iterator[str]:
-    """The names that commands give to `Screen.document`."""
+    """The names that commands pass to `Screen.document`."""
     for file in COMMANDS.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "document":
@@ -38,7 +38,7 @@ def test_every_document_has_a_schema() -> None:
 
 
 @pytest.mark.parametrize("name", schemas.NAMES)
-def test_every_schema_is_one_and_can_be_printed(onestory: Onestory, name: str) -> None:
+def test_every_schema_is_valid_and_can_be_printed(onestory: Onestory, name: str) -> None:
     schema = json.loads(onestory("schema", name).out)
     jsonschema.Draft7Validator.check_schema(schema)
     assert onestory("schema", name, "--json").json["json_schema"] == schema
@@ -46,7 +46,7 @@ def test_every_schema_is_one_and_can_be_printed(onestory: Onestory, name: str) -
 
 
 @pytest.mark.parametrize("name", schemas.documents.DOCUMENTS)
-def test_a_document_without_its_fields_is_refused(name: str) -> None:
+def test_document_without_required_fields_is_rejected(name: str) -> None:
     with pytest.raises(jsonschema.ValidationError, match="required"):
         jsonschema.validate({"schema": f"onestory.{name}.v1"}, schemas.load(f"{name}.v1"))
 
@@ -62,7 +62,7 @@ def check_line(line: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("kind", EVENTS, ids=lambda kind: kind.__name__)
-def test_the_line_of_every_event_is_what_its_schema_says(kind: type[events.Event]) -> None:
+def test_every_event_matches_its_schema(kind: type[events.Event]) -> None:
     out = io.StringIO()
     with Console(stdout=out, stderr=out, color=False).watch(json=True) as show:
         show(kind(**{field.name: SAMPLES[str(field.type)] for field in dataclasses.fields(kind)}))
@@ -74,24 +74,24 @@ def test_the_line_of_every_event_is_what_its_schema_says(kind: type[events.Event
             check_line({name: value for name, value in line.items() if name != key})
 
 
-def test_there_is_no_schema_of_an_event_that_is_none() -> None:
+def test_other_classes_have_no_event_schema() -> None:
     assert {*EVENT_ROWS} == {kind.__name__ for kind in EVENTS}
 
 
-def test_the_lines_of_commands_and_of_the_log_are_what_the_schema_says(
+def test_events_of_commands_and_log_match_the_schema(
     onestory: Onestory, film_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loading, "model_loader", lambda spec, device, emit, shared: lambda: NumpyGenerator(spec))
-    told = onestory("resume", film_run, "--json").out.splitlines()[:-1]
-    told += onestory("take", "new", film_run, "city", "--json").out.splitlines()[:-1]
-    told += (film_run / "events.jsonl").read_text().splitlines()
-    lines = [json.loads(line) for line in told]
+    output = onestory("resume", film_run, "--json").out.splitlines()[:-1]
+    output += onestory("take", "new", film_run, "city", "--json").out.splitlines()[:-1]
+    output += (film_run / "events.jsonl").read_text().splitlines()
+    lines = [json.loads(line) for line in output]
     assert {"RunStarted", "TakesStarted", "ShotKept", "TakeCommitted"} <= {line["event"] for line in lines}
     for line in lines:
         check_line(line)
 
 
-def test_a_near_name_is_offered(onestory: Onestory) -> None:
+def test_similar_name_is_suggested(onestory: Onestory) -> None:
     result = onestory("schema", "stroy")
     assert result.exit is ExitCode.USAGE
     assert "story" in result.err

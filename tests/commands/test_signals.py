@@ -1,4 +1,4 @@
-"""What the first and the second signal do. That a whole program ends well is tested in tests/test_cli.py."""
+"""The first and the second signal. tests/test_cli.py tests whole processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from onestory_cli.errors import ExitCode
 @pytest.mark.parametrize(
     ("number", "exit"), [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)]
 )
-def test_the_first_asks_and_the_second_ends(number: signal.Signals, exit: ExitCode) -> None:
+def test_first_signal_requests_a_stop_and_second_one_exits(number: signal.Signals, exit: ExitCode) -> None:
     noticed: list[bool] = []
     with StopSignals(lambda: noticed.append(True)) as signals:
         assert not signals.asked()
@@ -26,7 +26,7 @@ def test_the_first_asks_and_the_second_ends(number: signal.Signals, exit: ExitCo
     assert signals.exit is exit
 
 
-def test_any_signal_is_the_second_one_and_the_first_gives_the_exit_code() -> None:
+def test_second_signal_can_be_another_but_the_first_sets_the_exit_code() -> None:
     with StopSignals(lambda: None) as signals:
         signal.raise_signal(signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):
@@ -34,14 +34,14 @@ def test_any_signal_is_the_second_one_and_the_first_gives_the_exit_code() -> Non
     assert signals.exit is ExitCode.TERMINATED
 
 
-def test_the_handlers_of_before_come_back() -> None:
+def test_previous_handlers_are_restored() -> None:
     before = [signal.getsignal(number) for number in SIGNALS]
     with StopSignals(lambda: None):
         assert [signal.getsignal(number) for number in SIGNALS] != before
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
-def test_a_signal_that_is_ignored_stays_so() -> None:
+def test_ignored_signal_stays_ignored() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with StopSignals(lambda: None) as signals:
@@ -51,7 +51,7 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
         signal.signal(signal.SIGINT, before)
 
 
-def test_a_stream_that_is_being_written_costs_the_notice_alone() -> None:
+def test_busy_stream_loses_only_the_notice() -> None:
     def notice() -> None:
         raise RuntimeError("reentrant call")
 
@@ -60,7 +60,7 @@ def test_a_stream_that_is_being_written_costs_the_notice_alone() -> None:
     assert signals.asked()
 
 
-def test_in_another_thread_nothing_is_touched() -> None:
+def test_other_threads_do_not_install_handlers() -> None:
     before = signal.getsignal(signal.SIGINT)
     seen: list[object] = []
 

@@ -22,7 +22,7 @@ def arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "model_loader", lambda spec, device, emit, shared: lambda: NumpyGenerator(spec))
 
 
-def test_new_list_accept_show(onestory: Onestory, film_run: Path) -> None:
+def test_new_list_accept_and_show(onestory: Onestory, film_run: Path) -> None:
     made = onestory("take", "new", film_run, "city", "-n", "2", "--seed", "5")
     assert made.exit is ExitCode.DONE
     assert len(made.out.splitlines()) == 2
@@ -59,14 +59,14 @@ def test_import(onestory: Onestory, film_run: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [("take", "accept", "film.run", "city", "0"), ("prune", "film.run")])
-def test_the_story_is_read_under_the_lock(onestory: Onestory, film_run: Path, command: tuple[str, ...]) -> None:
+def test_lock_is_checked_before_the_story_is_read(onestory: Onestory, film_run: Path, command: tuple[str, ...]) -> None:
     with lock_run(Run.open(film_run)):
         (film_run.parent / "model" / "onestory.json").unlink()  # reading the story would fail
         ended = onestory(*command)
     assert (ended.exit, "R401" in ended.err) == (ExitCode.MACHINE, True)
 
 
-def test_a_stopped_take_is_resumed_by_the_same_command(
+def test_stopped_take_is_resumed_by_the_same_command(
     onestory: Onestory, film_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Stopped(NumpyGenerator):
@@ -85,20 +85,20 @@ def test_a_stopped_take_is_resumed_by_the_same_command(
     assert not list(film_run.glob("shots/city/*/partial.safetensors"))
 
 
-def test_next_steps_can_be_pasted_where_the_path_has_spaces(onestory: Onestory, film_run: Path) -> None:
+def test_suggested_commands_quote_paths_with_spaces(onestory: Onestory, film_run: Path) -> None:
     run = film_run.rename("my film.run")
     assert onestory("take", "new", run, "city").err.endswith("next: onestory take accept 'my film.run' city 1\n")
     assert onestory("take", "accept", run, "city", "1").err == "next: onestory resume 'my film.run'\n"
     assert "`onestory take list 'my film.run' city`" in onestory("take", "show", run, "city", "9").err
 
 
-def test_what_is_not_there(onestory: Onestory, film_run: Path) -> None:
+def test_unknown_shots_and_takes_are_rejected(onestory: Onestory, film_run: Path) -> None:
     too_large = ("new", film_run, "city", "--seed", str(2**63))
     for arguments in (("accept", film_run, "city", "9"), ("show", film_run, "ctiy"), ("list", "gone.run"), too_large):
         assert onestory("take", *arguments).exit is ExitCode.USAGE
 
 
-def test_a_story_that_asks_ends_with_4_and_the_way_on(onestory: Onestory, story: Path) -> None:
+def test_accept_ask_exits_with_4_and_the_next_step(onestory: Onestory, story: Path) -> None:
     change(story, "model: model", "model: model\ndefaults: {accept: ask}")
     result = onestory("render", story, "--takes", "2", "--shot", "opening")
     assert result.exit is ExitCode.PARTIAL
@@ -107,7 +107,7 @@ def test_a_story_that_asks_ends_with_4_and_the_way_on(onestory: Onestory, story:
     assert '"city" waits' in onestory("resume", "film.run").err
 
 
-def test_the_list_shows_short_seeds_and_which_takes_are_of_the_old_story(onestory: Onestory, film_run: Path) -> None:
+def test_list_shows_short_seeds_and_marks_takes_of_an_old_story(onestory: Onestory, film_run: Path) -> None:
     change(Path("film.story.yaml"), "A city at night.", "A city at dawn.")
     assert onestory("render", "film.story.yaml").exit is ExitCode.DONE
     header, *rows = [line.split() for line in onestory("take", "list", film_run, "city").out.splitlines()]
@@ -120,7 +120,7 @@ def test_the_list_shows_short_seeds_and_which_takes_are_of_the_old_story(onestor
     assert all(len(word) <= 7 for row in rows for word in row if word[:6].isdigit())
 
 
-def test_a_sheet_has_a_row_per_take(onestory: Onestory, film_run: Path) -> None:
+def test_sheet_has_a_row_per_take(onestory: Onestory, film_run: Path) -> None:
     one = onestory("take", "sheet", film_run, "city", "--out", "one.png", "--json").json
     onestory("take", "new", film_run, "city", "-n", "2")
     assert onestory("take", "sheet", film_run, "city").out == "film.run/takes.png\n"
@@ -153,7 +153,7 @@ def test_accept_with_keep_going_renders_the_rest(onestory: Onestory, film_run: P
     ],
     ids=lambda command: " ".join(command),
 )
-def test_a_story_stands_for_its_run_directory(onestory: Onestory, film_run: Path, command: tuple[str, ...]) -> None:
+def test_story_refers_to_its_run_directory(onestory: Onestory, film_run: Path, command: tuple[str, ...]) -> None:
     by_run, by_story = (onestory(*command, path) for path in (film_run, "film.story.yaml"))
     assert by_story.exit is ExitCode.DONE
     assert by_story.out == by_run.out

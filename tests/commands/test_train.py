@@ -1,4 +1,4 @@
-"""`train` by the command line; what it makes is tested in tests/training."""
+"""The command `train`; tests/training tests the training."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def recipe(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_recipe_with_a_base_trains_an_adapter(onestory: Onestory, recipe: Path) -> None:
+def test_recipe_with_a_base_trains_an_adapter(onestory: Onestory, recipe: Path) -> None:
     done = onestory("train", recipe, "--device", "cpu", "--json")
     folder = recipe.with_suffix(".train")
     assert done.exit is ExitCode.DONE, done.err
@@ -43,7 +43,7 @@ def test_a_recipe_with_a_base_trains_an_adapter(onestory: Onestory, recipe: Path
     assert onestory("train", recipe, "--device", "cpu", "--resume").exit is ExitCode.DONE
 
 
-def test_an_adapter_has_no_stages(onestory: Onestory, recipe: Path) -> None:
+def test_stage_option_is_rejected_for_an_adapter(onestory: Onestory, recipe: Path) -> None:
     done = onestory("train", recipe, "--stage", "vae")
     assert done.exit is ExitCode.USAGE
     assert "an adapter has no stages" in done.err

@@ -1,4 +1,4 @@
-"""Line breaks and direction marks in names never reach the output of a command as they are."""
+"""No command prints line breaks or bidirectional controls in names."""
 
 from __future__ import annotations
 

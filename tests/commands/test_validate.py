@@ -6,7 +6,7 @@ from onestory_cli.errors import ExitCode
 from tests.commands.conftest import Onestory, change
 
 
-def test_a_good_story_is_ok_and_leaves_stdout_empty(onestory: Onestory, story: Path) -> None:
+def test_valid_story_prints_nothing_to_stdout(onestory: Onestory, story: Path) -> None:
     result = onestory("validate", story)
     assert (result.exit, result.out, result.err) == (ExitCode.DONE, "", "film.story.yaml: ok, 3 shots\n")
 
@@ -21,21 +21,21 @@ def test_findings_are_the_result(onestory: Onestory, story: Path) -> None:
     assert result.err == "film.story.yaml: 1 error\n"
 
 
-def test_what_only_the_model_forbids_is_found_too(onestory: Onestory, story: Path) -> None:
+def test_limits_of_the_model_are_checked(onestory: Onestory, story: Path) -> None:
     change(story, "caption: A city at night.", "caption: A city at night.\n    frames: 6")
     result = onestory("validate", story, "--format", "concise")
     assert result.exit is ExitCode.FINDINGS
     assert result.out == "film.story.yaml:13:13: error[S210] 6 frames is not 4k+1 (use 5 or 9)\n"
 
 
-def test_an_unknown_model_is_shown_at_its_line(onestory: Onestory, story: Path) -> None:
+def test_unknown_model_is_reported_at_its_line(onestory: Onestory, story: Path) -> None:
     change(story, "model: model", "model: storyword")
     result = onestory("validate", story, "--format", "concise")
     assert result.exit is ExitCode.FINDINGS
     assert result.out.startswith("film.story.yaml:3:8: error[M501] ")
 
 
-def test_many_files_are_all_checked(onestory: Onestory, story: Path) -> None:
+def test_several_files_are_all_checked(onestory: Onestory, story: Path) -> None:
     bad = Path("bad.story.yaml")
     bad.write_text(story.read_text().replace("$fox waves", "$foks waves"))
     result = onestory("validate", bad, story, "gone.story.yaml", "--json")
@@ -60,7 +60,7 @@ def test_format_json_is_the_json_document(onestory: Onestory, story: Path) -> No
     assert onestory("validate", story, "--format", "json").out == onestory("validate", story, "--json").out
 
 
-def test_warnings_pass(onestory: Onestory, story: Path) -> None:
+def test_warnings_do_not_fail(onestory: Onestory, story: Path) -> None:
     change(story, "settings:", "  bear: {look: a brown bear}\nsettings:")
     result = onestory("validate", story)
     assert result.exit is ExitCode.DONE

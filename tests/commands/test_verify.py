@@ -8,13 +8,13 @@ from onestory_cli.errors import ExitCode
 from tests.commands.conftest import Onestory
 
 
-def test_a_whole_run(onestory: Onestory, film_run: Path) -> None:
+def test_complete_run(onestory: Onestory, film_run: Path) -> None:
     result = onestory("verify", film_run)
     assert (result.exit, result.out, result.err) == (ExitCode.DONE, "", "3 intact takes, 0 damaged files\n")
 
 
 @pytest.mark.parametrize("pattern", ["shots/city/*/clip.mp4", "film.mp4", "story.yaml", "run.json"])
-def test_a_file_that_is_gone_is_named(onestory: Onestory, film_run: Path, pattern: str) -> None:
+def test_missing_file_is_named(onestory: Onestory, film_run: Path, pattern: str) -> None:
     (victim,) = film_run.glob(pattern)
     victim.unlink()
     result = onestory("verify", film_run)

@@ -12,7 +12,7 @@ from onestory_cli.console import batch_progress
 from onestory_cli.console.batch_progress import BatchLines, BatchTable
 
 
-def told(film: str, event: events.Event) -> events.FilmTold:
+def film_event(film: str, event: events.Event) -> events.FilmTold:
     return events.FilmTold(film=film, kind=type(event).__name__, told=event)
 
 
@@ -34,7 +34,7 @@ def shown(item: BatchTable) -> str:
 
 
 def step(number: int, steps: int = 4) -> events.FilmTold:
-    return told("kite", events.StepDone(shot="return", step=number, steps=steps, seconds=1.0))
+    return film_event("kite", events.StepDone(shot="return", step=number, steps=steps, seconds=1.0))
 
 
 def test_the_table_shows_running_films_and_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,8 +42,8 @@ def test_the_table_shows_running_films_and_the_time_left(monkeypatch: pytest.Mon
     monkeypatch.setattr(batch_progress, "now", lambda: clock[0])
     for event in BEGINNING:
         item(event)
-    item(told("kite", events.ShotKept(shot="opening", take="0" * 12, reason="kept")))
-    item(told("kite", events.ShotStarted(shot="return", index=1, shots=2, reason="new", steps=4)))
+    item(film_event("kite", events.ShotKept(shot="opening", take="0" * 12, reason="kept")))
+    item(film_event("kite", events.ShotStarted(shot="return", index=1, shots=2, reason="new", steps=4)))
     clock[0] = 160.0  # loading the model took a minute, and happens once
     assert item.time_left() == ""
     item(step(1))
@@ -67,9 +67,9 @@ def test_remote_workers_report_checkpoints_only(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(batch_progress, "now", lambda: clock[0])
     for event in BEGINNING:
         item(event)
-    item(told("kite", events.ShotStarted(shot="opening", index=0, shots=2, reason="new", steps=4)))
+    item(film_event("kite", events.ShotStarted(shot="opening", index=0, shots=2, reason="new", steps=4)))
     clock[0] = 110.0
-    item(told("kite", events.PartialKept(shot="opening", step=2, steps=4)))
+    item(film_event("kite", events.PartialKept(shot="opening", step=2, steps=4)))
     assert item.time_left() == "1:10 left"
     assert "step 2/4 of opening" in shown(item)
 
@@ -79,7 +79,7 @@ def test_in_80_columns_a_film_is_one_line_with_the_end_of_its_name() -> None:
     item(events.BatchStarted(films=2, shots=12, workers=2, where="local"))
     for worker, film in enumerate(("the-lost-kite-over-the-harbour-seed1-f3f985db", "kite-seed2-fc5e1ecf")):
         item(events.FilmStarted(film=film, worker=str(worker), shots=6, attempt=1))
-        item(told(film, events.StepDone(shot="opening-on-the-windy-beach", step=5, steps=40, seconds=1.0)))
+        item(film_event(film, events.StepDone(shot="opening-on-the-windy-beach", step=5, steps=40, seconds=1.0)))
     out = io.StringIO()
     RichConsole(file=out, width=80).print(item)
     first, second, last = out.getvalue().splitlines()
@@ -112,7 +112,15 @@ def test_each_film_that_ends_is_one_line() -> None:
     )
     lost = events.WorkerLost(worker="1", film="fox", why="killed by SIGKILL")
     ends = events.BatchEnded(states={"done": 1, "failed": 1}, seconds=21.0)
-    for event in (*BEGINNING, told("kite", committed("opening")), told("kite", warning), ENDED, lost, failed, ends):
+    for event in (
+        *BEGINNING,
+        film_event("kite", committed("opening")),
+        film_event("kite", warning),
+        ENDED,
+        lost,
+        failed,
+        ends,
+    ):
         lines(event)
     assert out.getvalue().splitlines() == [
         "2 films, 4 shots, 1 worker, local",

@@ -69,7 +69,7 @@ def test_ladder_measures_only_returns() -> None:
 
 def test_length_measures_its_last_shots() -> None:
     film = MADE["length"].films[0]
-    assert [(part.name, part.asked) for part in film.parts] == [
+    assert [(part.name, part.measured) for part in film.parts] == [
         ("shots 2 to 6", (1, 2, 3, 4, 5)),
         ("shots 8 to 12", (7, 8, 9, 10, 11)),
     ]

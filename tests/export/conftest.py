@@ -1,4 +1,4 @@
-"""A film with subtitles and two takes of its first shot, made by arithmetic."""
+"""A film with subtitles and two takes of its first shot, rendered without weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAID = "The kite -->\n{gone} & <b>lost</b>?"
 
 
 @pytest.fixture
-def told(story: Path) -> Path:
+def subtitled(story: Path) -> Path:
     """The story with subtitles for its first and last shot, and a middle shot of another length."""
     change(
         story,
@@ -31,10 +31,10 @@ def told(story: Path) -> Path:
 
 
 @pytest.fixture
-def run(told: Path) -> Path:
-    """Its run directory, with a second take of `opening` that does not count."""
-    plan, _ = compile_story(told)
-    folder = told.with_name("film.run")
+def run(subtitled: Path) -> Path:
+    """Its run directory, with a second take of `opening` that is not accepted."""
+    plan, _ = compile_story(subtitled)
+    folder = subtitled.with_name("film.run")
     render_with(plan, folder, takes={"opening": 2})
     return folder
 

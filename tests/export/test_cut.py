@@ -51,12 +51,16 @@ def test_nothing_rendered_is_refused(run: Path) -> None:
     assert caught.value.code == "R414"
 
 
-def test_a_new_subtitle_keeps_the_take(onestory: Onestory, told: Path, run: Path) -> None:
-    told.write_text(told.read_text().replace("Über allem", "Above all"))
-    result = onestory("plan", told, "--exit-code")
+def test_a_new_subtitle_keeps_the_take(onestory: Onestory, subtitled: Path, run: Path) -> None:
+    subtitled.write_text(subtitled.read_text().replace("Über allem", "Above all"))
+    result = onestory("plan", subtitled, "--exit-code")
     assert result.exit == 0, result.out
     assert "  subtitle: Above all\n" in result.out
 
 
-def test_the_plan_lists_subtitles(onestory: Onestory, told: Path) -> None:
-    assert [shot["subtitle"] for shot in onestory("plan", told, "--json").json["shots"]] == [SAID, "", "Über allem"]
+def test_the_plan_lists_subtitles(onestory: Onestory, subtitled: Path) -> None:
+    assert [shot["subtitle"] for shot in onestory("plan", subtitled, "--json").json["shots"]] == [
+        SAID,
+        "",
+        "Über allem",
+    ]

@@ -1,4 +1,4 @@
-"""Read back by OpenTimelineIO's adapter for Final Cut Pro, which knows no auditions, and by an XML reader."""
+"""FCPXML is read back by an XML reader and by OpenTimelineIO's adapter, which does not support auditions."""
 
 from __future__ import annotations
 

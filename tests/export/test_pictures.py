@@ -1,4 +1,4 @@
-"""Read back by Pillow, PyAV and, where it is installed, ffprobe."""
+"""Exports are read back by Pillow, PyAV and, if installed, ffprobe."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def test_ffprobe_reports_profile_and_colours(cut: Cut, tmp_path: Path) -> None:
         capture_output=True,
         check=True,
     )
-    told = json.loads(shown.stdout)
-    stream = told["streams"][0]
+    probed = json.loads(shown.stdout)
+    stream = probed["streams"][0]
     assert (stream["codec_name"], stream["profile"], stream["codec_tag_string"]) == ("prores", "HQ", "apch")
     assert (stream["nb_frames"], stream["r_frame_rate"], stream["duration"]) == ("19", "8/1", "2.375000")
     assert {stream[name] for name in ("color_space", "color_transfer", "color_primaries")} == {"bt709"}
-    assert [chapter["start_time"] for chapter in told["chapters"]] == ["0.000000", "0.625000", "1.750000"]
+    assert [chapter["start_time"] for chapter in probed["chapters"]] == ["0.000000", "0.625000", "1.750000"]
 
 
 @pytest.mark.parametrize("target", [Target.GIF, Target.WEBP])

@@ -1,4 +1,4 @@
-"""Read back by FFmpeg's own readers of both formats."""
+"""Both subtitle formats are read back by FFmpeg's readers."""
 
 from __future__ import annotations
 

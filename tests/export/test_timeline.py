@@ -1,4 +1,4 @@
-"""Read back by OpenTimelineIO and its adapter for EDL."""
+"""Timelines are read back by OpenTimelineIO and its EDL adapter."""
 
 from __future__ import annotations
 

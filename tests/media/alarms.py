@@ -1,8 +1,8 @@
-"""``python -m tests.media.alarms [--stories N] [RUN ...]``: false alarms and finds of the checks of a take.
+"""``python -m tests.media.alarms [--stories N] [RUN ...]``: false alarms and detection rate of the checks of a take.
 
-The clips are those of the storyworld's true renderer, which have no fault; the same with a fault put into each; then
-those of run directories, which somebody has to look at. Colours are compared between shots of one place, whatever a
-selection would take.
+It measures true clips of the storyworld, which have no faults; the same clips with a fault inserted into each; and the
+clips of run directories, which must be reviewed manually. Colours are compared between all shots of one place,
+regardless of the memory's selection.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MIDDLE = 8  # of 17 frames
 
 @dataclass(frozen=True, kw_only=True)
 class TrueClip:
-    """One shot as it should be, of a story and a place."""
+    """A correct shot, with its story and place."""
 
     story: int
     place: WorldPlace
@@ -39,7 +39,7 @@ class TrueClip:
 
 
 def storyworld_clips(*, stories: int) -> Iterator[TrueClip]:
-    """Six shots of each story."""
+    """The six shots of each story."""
     config = WorldConfig()
     for seed in range(stories):
         for shot in make_story(seed, config).shots:
@@ -48,7 +48,7 @@ def storyworld_clips(*, stories: int) -> Iterator[TrueClip]:
 
 
 def numbers_of(clips: Iterable[TrueClip]) -> Iterator[tuple[TrueClip, dict[str, float | None]]]:
-    """Each clip with its numbers by the names of their checks."""
+    """Each clip with the values of its checks by name."""
     seen: dict[tuple[int, WorldPlace], np.ndarray] = {}
     for clip in clips:
         own = np.array(colours(clip.pixels_PHWC, LATENT_FRAMES))
@@ -59,7 +59,7 @@ def numbers_of(clips: Iterable[TrueClip]) -> Iterator[tuple[TrueClip, dict[str, 
 
 
 def alarms(clips: Iterable[TrueClip]) -> Counter[str]:
-    """How many clips there are, and how many of them each check calls bad."""
+    """The number of clips, and the number that each check calls bad."""
     found: Counter[str] = Counter()
     for clip, numbers in numbers_of(clips):
         if not clip.actors:
@@ -72,7 +72,7 @@ def alarms(clips: Iterable[TrueClip]) -> Counter[str]:
 
 
 def worst(clips: Iterable[TrueClip]) -> dict[str, float]:
-    """The number of each check that comes nearest to its limit; frozen where characters are to be seen."""
+    """The value of each check that is closest to its limit; for frozen, only clips with visible characters."""
     values: defaultdict[str, list[float]] = defaultdict(list)
     for clip, numbers in numbers_of(clips):
         for name, value in numbers.items():
@@ -82,7 +82,7 @@ def worst(clips: Iterable[TrueClip]) -> dict[str, float]:
 
 
 def found_faults(clips: Iterable[TrueClip]) -> Counter[str]:
-    """How many clips there are, and in how many of them a fault that is put into their middle is found."""
+    """The number of clips, and the number with an inserted fault that is found."""
     found: Counter[str] = Counter()
     all_PHWC = [clip.pixels_PHWC for clip in clips]
     for index, clip_PHWC in enumerate(all_PHWC):
@@ -106,7 +106,7 @@ def _bad(pixels_PHWC: Pixels, name: str) -> bool:
     return judge(name, measure(pixels_PHWC)[name]).bad
 
 
-def say(line: str) -> None:
+def write_line(line: str) -> None:
     sys.stdout.write(line + "\n")
 
 
@@ -118,14 +118,16 @@ def main() -> None:
     options = parser.parse_args()
     clips = list(storyworld_clips(stories=options.stories))
     found, nearest = alarms(clips), worst(clips)
-    say("false alarms: " + ", ".join(f"{name} {found[name]}" for name in RULES))
-    say(", ".join(f"{name}: {count}" for name, count in found.items() if name not in RULES))
-    say("nearest to a limit: " + ", ".join(f"{name} {nearest[name]:.4g} of {RULES[name].limit:.4g}" for name in RULES))
-    say("found: " + ", ".join(f"{name} {count}" for name, count in found_faults(clips).items()))
+    write_line("false alarms: " + ", ".join(f"{name} {found[name]}" for name in RULES))
+    write_line(", ".join(f"{name}: {count}" for name, count in found.items() if name not in RULES))
+    write_line(
+        "nearest to a limit: " + ", ".join(f"{name} {nearest[name]:.4g} of {RULES[name].limit:.4g}" for name in RULES)
+    )
+    write_line("found: " + ", ".join(f"{name} {count}" for name, count in found_faults(clips).items()))
     for run in options.runs:
         takes = [take for shot_takes in Run.open(run).takes_by_shot().values() for take in shot_takes.takes]
         bad = [f"{take.shot} {check}" for take in takes for check in faults(take.record.checks)]
-        say(f"{run}: {len(bad)} faults in {len(takes)} takes: {', '.join(bad) or 'none'}")
+        write_line(f"{run}: {len(bad)} faults in {len(takes)} takes: {', '.join(bad) or 'none'}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Small pictures that move, made by arithmetic."""
+"""Small moving test pictures."""
 
 import resource
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ MakePixels = Callable[..., np.ndarray]
 
 @pytest.fixture
 def make_pixels() -> MakePixels:
-    """Frames (P, H, W, 3) uint8: a smooth gradient that drifts, other for every seed."""
+    """Frames (P, H, W, 3) uint8: a smooth drifting gradient that depends on the seed."""
 
     def make(*, seed: int = 0, frames: int = 9, height: int = 32, width: int = 48) -> np.ndarray:
         time, row, column = np.meshgrid(np.arange(frames), np.arange(height), np.arange(width), indexing="ij")
@@ -24,7 +24,7 @@ def make_pixels() -> MakePixels:
 
 @pytest.fixture
 def file_size_limit() -> Callable[[int], AbstractContextManager[None]]:
-    """A block in which no file may grow past so many bytes: the nearest thing to a full disk without one."""
+    """A context in which no file may grow beyond the given number of bytes; it simulates a full disk."""
 
     @contextmanager
     def limit(size: int) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Clips with nothing wrong pass every check, and clips with one thing wrong fail just that one, at its frame."""
+"""Good clips pass every check, and clips with one fault fail only that check, at the right frame."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.media.alarms import Pixels, alarms, found_faults, storyworld_clips
 
 @pytest.fixture(scope="module")
 def clips() -> list[Pixels]:
-    """Two shots of one story with characters in them."""
+    """Two shots of one story with visible characters."""
     return [clip.pixels_PHWC for clip in storyworld_clips(stories=1) if clip.actors][:2]
 
 
 def pan(frames: int, seed: int = 0, speed: int = 2) -> Pixels:
-    """A camera that moves over a broad picture of blobs."""
+    """A camera that moves over a wide picture of blobs."""
     blobs = np.random.default_rng(seed).integers(40, 216, (6, 20, 3), dtype=np.uint8).repeat(16, 0).repeat(16, 1)
     return np.stack([blobs[:, index * speed : index * speed + 96] for index in range(frames)])
 
@@ -129,7 +129,7 @@ def test_false_alarms_on_50_true_clips() -> None:
     assert found["empty places that stand still, not judged"] > 0
 
 
-def test_faults_put_into_true_clips_are_found() -> None:
+def test_faults_inserted_into_true_clips_are_found() -> None:
     found = found_faults(storyworld_clips(stories=3))
     assert found["clips"] == 18
     assert all(found[name] >= 17 for name in (CUT, "bright flash", "dark flash", "flash of another picture"))

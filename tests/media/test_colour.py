@@ -1,4 +1,4 @@
-"""Colours are those of CIELAB, whatever the size of the frames."""
+"""Colours are CIELAB and do not depend on the frame size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clips are picked by time, scaled or refused. The red value of each test frame is ten times its number."""
+"""Clips are sampled by time, scaled or rejected. The red value of each test frame is ten times its number."""
 
 from __future__ import annotations
 

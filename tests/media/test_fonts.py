@@ -1,4 +1,4 @@
-"""Which font writes which text. What the machine has differs, so each test asks for what its own fonts can do."""
+"""Fonts for each script. Installed fonts differ between machines, so each test is limited to the available ones."""
 
 import shutil
 
@@ -7,7 +7,7 @@ import pytest
 from onestory_cli.media import fonts as letters
 from onestory_cli.media.fonts import BUILT_IN, Face, faces_for, reads_from_right
 
-NOBODYS = "\ue123"  # for private use: no font of a system draws it
+NOBODYS = "\ue123"  # private use: no system font has it
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_a_system_font_is_used_for_other_scripts(tmp_path, bare, monkeypatch):
     assert both.lacks(f"Лис {NOBODYS}") == NOBODYS
 
 
-def test_fontconfig_is_asked_for_missing_characters(tmp_path, bare, monkeypatch):
+def test_fontconfig_is_used_for_missing_characters(tmp_path, bare, monkeypatch):
     program, asked = tmp_path / "fc-match", tmp_path / "asked"
     program.write_text(f'#!/bin/sh\necho "$@" >> {asked}\necho -n /no/such/font.ttf\n')
     program.chmod(0o755)

@@ -15,7 +15,7 @@ LENGTHS = {"opening": 17, "city": 1, "return": 9}
 
 @pytest.fixture
 def clips(tmp_path, make_pixels):
-    """Three clips of unlike length and picture."""
+    """Three clips with different lengths and pictures."""
     parts = []
     for seed, (title, frames) in enumerate(LENGTHS.items()):
         path = tmp_path / f"{title}.mp4"

@@ -31,7 +31,7 @@ def area(picture, colour):
 
 
 def test_every_frame_is_shown_twice_as_large():
-    assert abs(area(draw(row(frames=(RED, RED))), RED) - 2 * 128 * 128) < 100  # but for round corners
+    assert abs(area(draw(row(frames=(RED, RED))), RED) - 2 * 128 * 128) < 100  # except for round corners
 
 
 def test_remembered_pictures_are_as_large_as_their_share():

@@ -1,4 +1,4 @@
-"""A signed film, read back by the C2PA library; the certificates are made here."""
+"""Signed films are read back by the C2PA library; certificates are created here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ x509 = pytest.importorskip("cryptography.x509")
 
 
 def write_chain(folder: Path) -> tuple[Path, Path]:
-    """A signer's certificate with the root that signed it, and the signer's key."""
+    """A signer's certificate with its root, and the signer's key."""
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -71,7 +71,7 @@ def film(tmp_path: Path, make_pixels) -> Path:
 
 
 def test_a_signed_film_names_the_model_and_its_pictures(tmp_path: Path, film: Path) -> None:
-    Image.new("RGB", (16, 16), "red").save(tmp_path / "fox", format="PNG")  # a story may name it so
+    Image.new("RGB", (16, 16), "red").save(tmp_path / "fox", format="PNG")  # a file name without suffix
     before = film.read_bytes()
     signed = tmp_path / "signed.mp4"
     sign_film(film, signed, read_signer(*write_chain(tmp_path)), title="The Kite", pictures=[tmp_path / "fox"])
@@ -79,7 +79,7 @@ def test_a_signed_film_names_the_model_and_its_pictures(tmp_path: Path, film: Pa
     with c2pa.Reader(str(signed)) as reader:
         manifest, results = reader.get_active_manifest(), reader.get_validation_results()
     failures = {item["code"] for item in results["activeManifest"]["failure"]}
-    assert failures <= {"signingCredential.untrusted"}  # nobody vouches for a root of a test
+    assert failures <= {"signingCredential.untrusted"}  # a test root is not trusted
     (actions,) = [item for item in manifest["assertions"] if item["label"].startswith("c2pa.actions")]
     (created,) = [item for item in actions["data"]["actions"] if item["action"] == "c2pa.created"]
     assert created["digitalSourceType"] == MADE_BY_A_MODEL

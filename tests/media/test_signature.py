@@ -1,4 +1,4 @@
-"""Which files have a manifest is seen from their boxes; what a manifest says is tested with `onestory inspect`."""
+"""Detection of C2PA manifests from the boxes of a file; `onestory inspect` tests cover their content."""
 
 from __future__ import annotations
 

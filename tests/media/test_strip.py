@@ -60,9 +60,9 @@ def test_last_strip_is_cut_after_its_last_frame():
 
 
 def test_title_and_caption_are_written_below_the_frame():
-    plain, told = draw([frame(title="")]), draw([frame(title="opening", caption="remembers city[2,3]")])
-    text = told[36 + 256 : -36]
-    assert told.shape[0] > plain.shape[0]
+    plain, labelled = draw([frame(title="")]), draw([frame(title="opening", caption="remembers city[2,3]")])
+    text = labelled[36 + 256 : -36]
+    assert labelled.shape[0] > plain.shape[0]
     assert area(text, (255, 196, 92)) > 50
     assert area(text, (176, 172, 180)) > 50
     assert area(plain, (255, 196, 92)) == 0

@@ -28,7 +28,7 @@ def distance(a: np.ndarray, b: np.ndarray) -> int:
     return int(np.abs(a.astype(int) - b.astype(int)).max())
 
 
-def test_solid_colours_come_back_within_three_levels(tmp_path):
+def test_solid_colours_are_within_three_levels(tmp_path):
     patches = np.array(COLOURS, np.uint8).reshape(1, 2, 4, 3).repeat(32, axis=1).repeat(32, axis=2)
     write_clip(tmp_path / "clip.mp4", patches.repeat(5, axis=0), fps=8, crf=4)
     decoded = read_clip(tmp_path / "clip.mp4")
@@ -36,7 +36,7 @@ def test_solid_colours_come_back_within_three_levels(tmp_path):
     assert distance(centres, np.array(COLOURS).reshape(2, 4, 3)[None]) <= 3
 
 
-def test_gradients_come_back_within_three_levels(tmp_path):
+def test_gradients_are_within_three_levels(tmp_path):
     ramp = np.arange(256, dtype=np.uint8)
     gradient = np.stack(np.broadcast_arrays(ramp[None, :], ramp[None, ::-1], ramp[:, None]), axis=-1)
     pixels = gradient[None].repeat(2, axis=0)
@@ -46,14 +46,14 @@ def test_gradients_come_back_within_three_levels(tmp_path):
     assert error.max() <= 5
 
 
-def test_enlarged_pixels_keep_their_colours_apart(tmp_path):
-    """Each source pixel is one chroma sample at scale 2: nothing may bleed into its neighbours."""
+def test_enlarged_pixels_do_not_bleed(tmp_path):
+    """At scale 2, each source pixel is exactly one chroma sample."""
     pixels = np.random.default_rng(0).integers(0, 256, (1, 16, 16, 3), dtype=np.uint8)
     write_clip(tmp_path / "clip.mp4", pixels, fps=8, scale=2, crf=1)
     assert distance(read_clip(tmp_path / "clip.mp4")[:, ::2, ::2], pixels) <= 6
 
 
-def test_stream_says_bt709_in_every_header(tmp_path, make_pixels):
+def test_stream_declares_bt709_in_every_header(tmp_path, make_pixels):
     write_clip(tmp_path / "clip.mp4", make_pixels(), fps=8)
     with av.open(str(tmp_path / "clip.mp4")) as container:
         codec = container.streams.video[0].codec_context
@@ -102,12 +102,12 @@ def test_same_pixels_give_the_same_bytes(tmp_path, make_pixels):
 
 
 def test_encoding_uses_one_thread(tmp_path, make_pixels):
-    """With four, one clip in a hundred thousand differed on a busy machine; x264 writes its settings into the clip."""
+    """With four threads, one clip in a hundred thousand differed; x264 writes its settings into the clip."""
     write_clip(tmp_path / "clip.mp4", make_pixels(), fps=8)
     assert b" threads=1 lookahead_threads=1 " in (tmp_path / "clip.mp4").read_bytes()
 
 
-def test_views_and_reversed_frames_are_encoded_as_seen(tmp_path, make_pixels):
+def test_views_and_reversed_frames_are_encoded_correctly(tmp_path, make_pixels):
     pixels = make_pixels()[::-1, :, ::-1]
     write_clip(tmp_path / "clip.mp4", pixels, fps=8, crf=1)
     assert np.abs(read_clip(tmp_path / "clip.mp4").astype(int) - pixels).mean() < 2
@@ -134,7 +134,7 @@ def test_odd_size_is_refused_before_anything_is_written(tmp_path, width, height,
     assert not (tmp_path / "clip.mp4").exists()
 
 
-def test_odd_size_is_fine_once_doubled(tmp_path):
+def test_odd_size_is_accepted_with_an_even_scale(tmp_path):
     info = write_clip(tmp_path / "clip.mp4", np.zeros((1, 33, 35, 3), np.uint8), fps=8, scale=2)
     assert (info.width, info.height) == (70, 66)
 
@@ -159,7 +159,7 @@ def test_an_unreadable_file_is_named(tmp_path, content):
 
 
 def test_a_truncated_clip_is_refused(tmp_path, make_pixels):
-    """FFmpeg would read what is left and say nothing; every cut must be found, wherever it falls."""
+    """FFmpeg would silently decode the rest; a cut at any byte must be detected."""
     path = tmp_path / "clip.mp4"
     write_clip(path, make_pixels(frames=5), fps=8)
     data = path.read_bytes()
@@ -172,7 +172,7 @@ def test_a_truncated_clip_is_refused(tmp_path, make_pixels):
 
 
 def test_unwritable_folder_is_an_os_error(tmp_path, make_pixels):
-    with pytest.raises(OSError):  # noqa: PT011 (which one is the system's choice)
+    with pytest.raises(OSError):  # noqa: PT011 (the error depends on the system)
         write_clip(tmp_path / "missing" / "clip.mp4", make_pixels(), fps=8)
 
 

@@ -1,6 +1,6 @@
 """A small local Hugging Face Hub that serves one repository from a folder.
 
-It can break off in the middle of a file, as networks do, and remembers what it was asked.
+It can cut off a file in the middle, as unreliable networks do, and records its requests.
 """
 
 from __future__ import annotations

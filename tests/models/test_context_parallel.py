@@ -78,7 +78,7 @@ def test_an_old_diffusers_is_refused(film: Path) -> None:
 
 @pytest.mark.slow
 def test_an_error_is_reported_once_and_ends_all_processes(film: Path) -> None:
-    film.write_text(STORY.replace("model: base", "model: nobody"))
+    film.write_text(STORY.replace("model: base", "model: unknown"))
     result = run(*TORCHRUN, PROGRAM, "render", film, folder=film.parent)
     assert result.returncode != 0
     assert result.stderr.count("error[M501]") == 1

@@ -1,4 +1,4 @@
-"""LoRA files of every common naming give the weights that their numbers say; incomplete and other files are refused."""
+"""LoRA files in every common naming style load correctly; incomplete and other files are rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real browser for tests: headless Chromium, told what to do over a pipe by its DevTools protocol.
+"""Headless Chromium for tests, controlled through its DevTools protocol over a pipe.
 
 The pipe carries JSON texts that end in a zero byte, so no web socket and no driver is needed.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--mute-audio")
-PATIENCE = 60.0  # seconds for anything to come true on a busy machine
+PATIENCE = 60.0  # seconds to wait for a condition
 KEYS = {" ": ("Space", 32), "ArrowRight": ("ArrowRight", 39), "ArrowLeft": ("ArrowLeft", 37), "Tab": ("Tab", 9)}
 
 
@@ -27,7 +27,7 @@ def find_chromium() -> str | None:
 
 
 class Page:
-    """One tab. `evaluate` asks the page; clicks and keys go the way that a person's do."""
+    """One tab. Clicks and keys are sent as real input events."""
 
     def __init__(self, to: BinaryIO, back: BinaryIO) -> None:
         self._to, self._back, self._number = to, back, 0
@@ -120,13 +120,13 @@ class Page:
 
 @contextmanager
 def browser(profile: Path) -> Iterator[Page]:
-    """A fresh Chromium with one tab; it ends with the block."""
+    """Start Chromium with one tab; it is closed at the end of the context."""
     program = find_chromium()
     assert program
-    ours, theirs = os.pipe(), os.pipe()  # what it reads as 3, what it writes as 4
+    ours, theirs = os.pipe(), os.pipe()  # it reads from descriptor 3 and writes to 4
 
     def wire() -> None:
-        # out of the way first: a pipe may have the very numbers 3 and 4
+        # move the pipes away first: they may have the numbers 3 and 4 themselves
         read, write = (fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (ours[0], theirs[1]))
         os.dup2(read, 3)
         os.dup2(write, 4)

@@ -1,4 +1,4 @@
-"""Rendered films for the report, made by arithmetic."""
+"""Rendered films for the report, without weights."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def film_of(folder: Path) -> FilmReport:
 
 
 def render_story(story: Path, folder: Path, *, naming: bool = False) -> FilmReport:
-    """Render a story file into a run directory and read that."""
+    """Render a story file into a run directory and read the report data."""
     plan, _ = compile_story(story)
     render_with(plan, folder, generator=NamingGenerator(plan.model) if naming else None)
     return film_of(folder)
 
 
-def free_of_tokens(film: FilmReport) -> FilmReport:
-    """The film as a base makes it that takes a frame in place of its own first one: what it remembers costs nothing."""
+def without_token_costs(film: FilmReport) -> FilmReport:
+    """The film as from a base that starts from a remembered frame: its memory costs no tokens."""
     return replace(film, shots=tuple(replace(shot, memory=_free(shot.memory)) for shot in film.shots))
 
 

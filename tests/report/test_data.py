@@ -14,7 +14,7 @@ from tests.commands.conftest import change
 from tests.report.conftest import film_of, render_story
 
 
-def test_every_visible_frame_is_there_once_and_the_selection_is_that_of_the_record(film: FilmReport) -> None:
+def test_every_visible_frame_is_listed_once_with_the_recorded_selection(film: FilmReport) -> None:
     for shot in film.shots:
         record = shot.take.record.memory
         visible = [(frame.source, frame.index) for frame in shot.memory.visible]
@@ -62,7 +62,7 @@ def test_a_damaged_take_is_missing_and_its_clip_is_not_shown(film_run: Path) -> 
     assert len(city.frames) == 2
 
 
-def test_a_source_that_is_not_accepted_any_more_is_found(onestory: object, story: Path, film_run: Path) -> None:
+def test_source_that_is_no_longer_accepted_is_found(onestory: object, story: Path, film_run: Path) -> None:
     change(story, "A city at night.", "A city at noon.")
     before = film_of(film_run).shot("return").memory.sources[1]
     after = render_story(story, film_run)

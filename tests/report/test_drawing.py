@@ -6,7 +6,7 @@ from onestory_cli.report.data import FilmReport
 from onestory_cli.report.drawing import ARCS_HEIGHT, FLOW_WIDTH, SLOT, arcs, flow
 
 
-def test_an_arc_for_every_pair_that_remembers(film: FilmReport) -> None:
+def test_every_remembered_source_has_an_arc(film: FilmReport) -> None:
     pairs = {(arc.source.id, arc.shot.id) for arc in arcs(film)}
     expected = {(item.name, shot.id) for shot in film.shots for item in shot.memory.sources if item.taken}
     assert pairs == expected
@@ -17,7 +17,7 @@ def test_an_arc_for_every_pair_that_remembers(film: FilmReport) -> None:
         assert ARCS_HEIGHT / 4 + 0.75 * numbers[3] >= 0  # the top of the curve is inside
 
 
-def test_a_flow_has_every_frame_taken_within_its_bounds(film: FilmReport) -> None:
+def test_flow_contains_every_selected_frame_within_its_bounds(film: FilmReport) -> None:
     memory = film.shot("return").memory
     drawn = flow(memory)
     assert drawn is not None

@@ -35,10 +35,10 @@ def test_a_finished_film_has_a_passed_case_for_each_shot(story: Path, film_run: 
     assert [(case.get("classname"), case.get("name"), case.get("time")) for case in cases] == [
         ("film.story.yaml", shot, "0.250") for shot in ("opening", "city", "return")
     ]
-    told = cases[2].findtext("system-out") or ""
-    assert "caption: The same fox waves on the same beach." in told
-    assert "remembers " in told
-    assert "clip.mp4" in told
+    output = cases[2].findtext("system-out") or ""
+    assert "caption: The same fox waves on the same beach." in output
+    assert "remembers " in output
+    assert "clip.mp4" in output
 
 
 def test_work_of_earlier_renders_is_not_counted(story: Path, film_run: Path) -> None:

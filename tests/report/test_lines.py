@@ -23,7 +23,7 @@ def memory_of(*frames: Frame) -> ShotMemory:
 
 
 def frames(*scores: float, taken: int, levels: str = "fine") -> list[Frame]:
-    """Frames of one source, the first so many of them taken in order."""
+    """Frames of one source; the first `taken` of them are selected, in order."""
     return [
         Frame(source="opening", index=index, score=score, place=index + 1, level=levels, tokens=16)
         if index < taken
@@ -63,7 +63,7 @@ def test_a_shot_that_is_missing_has_a_line(film_run: Path) -> None:
     assert "-   city           record.json: missing" in text(overview(film, [shot.memory for shot in film.shots]))
 
 
-def test_long_names_are_cut_in_their_middle_where_the_terminal_ends(story: Path) -> None:
+def test_long_names_are_shortened_in_the_middle_on_narrow_terminals(story: Path) -> None:
     change(story, "id: opening", "id: a-shot-with-a-very-long-name-1")
     film = render_story(story, Path("film.run"))
     memories = [shot.memory for shot in film.shots]

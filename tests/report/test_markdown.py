@@ -12,7 +12,7 @@ from tests.report.conftest import film_of, render_story
 
 
 def html(text: str) -> str:
-    """The text as a reader of CommonMark with tables shows it, HTML allowed."""
+    """The text rendered as CommonMark with tables and HTML."""
     return MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
 
 

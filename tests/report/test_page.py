@@ -16,7 +16,7 @@ from onestory_cli.report.page import MAX_SOURCES, chapters, duration, heats, lis
 from onestory_cli.report.scores import Scores
 from tests.commands.conftest import change
 from tests.films import render_with
-from tests.report.conftest import film_of, free_of_tokens, render_story
+from tests.report.conftest import film_of, render_story, without_token_costs
 
 HOSTILE = (
     """<script>document.title = "run"</script> <img src=x onerror="document.title='run'"> """
@@ -130,8 +130,8 @@ def test_every_shot_shows_seed_take_reason_and_tokens(film: FilmReport) -> None:
     assert all((item["href"] or "").removeprefix("#") in targets for item in cells)
 
 
-def test_frames_that_cost_nothing_have_a_page_too(film: FilmReport) -> None:
-    page = Elements(render_page(free_of_tokens(film)))
+def test_page_supports_frames_without_token_costs(film: FilmReport) -> None:
+    page = Elements(render_page(without_token_costs(film)))
     assert any((item.get("title") or "").endswith(", 0 tokens") for item in page.all("a"))
 
 
@@ -181,11 +181,11 @@ def test_heat_is_the_place_between_the_least_and_the_most_relevant(film: FilmRep
 def test_memory_guidance_is_shown_if_set(story: Path) -> None:
     change(story, "shots:\n", "defaults: {memory: {guidance: 2.5}}\nshots:\n")
     text = Elements(render_page(render_story(story, Path("film.run")))).text
-    assert text.count("guidance 4, memory guidance 2.5") == 2  # the first shot remembers nothing
+    assert text.count("guidance 4, memory guidance 2.5") == 2  # the first shot has no memory
     assert text.count("guidance 4") == 3
 
 
-def test_a_film_in_parts_says_what_is_missing(film_run: Path) -> None:
+def test_incomplete_film_lists_missing_shots(film_run: Path) -> None:
     next(film_run.glob("shots/city/*/record.json")).write_text("{}")
     page = Elements(render_page(film_of(film_run)))
     assert "Shots without a take: city (record.json: " in page.text
@@ -197,7 +197,7 @@ def test_the_first_shot_or_all_may_be_missing(film_run: Path, gone: str) -> None
         record.write_text("{}")
     text = Elements(render_page(film_of(film_run))).text
     assert "opening" in text
-    assert ("from film.run with model" in text) is (gone == "*")  # made never, not in 1970
+    assert ("from film.run with model" in text) is (gone == "*")  # no date, rather than 1970
 
 
 def test_a_run_that_is_the_current_folder_has_its_name(film_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +222,7 @@ def test_durations_are_rounded_before_they_are_split(seconds: float, written: st
     assert duration(seconds) == written
 
 
-def test_identity_is_drawn_where_it_was_measured(film: FilmReport) -> None:
+def test_identity_is_drawn_for_measured_shots(film: FilmReport) -> None:
     identity = {
         "fox": {"opening": 1.0, "city": None, "return": 0.25},
         "owl": {"opening": None, "return": None},
@@ -233,11 +233,11 @@ def test_identity_is_drawn_where_it_was_measured(film: FilmReport) -> None:
     assert "fox similarity to its first shot, 1 is identical −0.75 from first to last" in page.text
     assert "owl was not detected in any of the 2 shots that name it." in page.text
     assert "<b>crow</b> is named in only one shot, so there is nothing to compare." in page.text
-    (told,) = (item["aria-label"] for item in page.all("svg") if (item.get("aria-label") or "").startswith("fox: "))
-    assert told == "fox: opening 1.00, city not found, return 0.25"
+    (label,) = (item["aria-label"] for item in page.all("svg") if (item.get("aria-label") or "").startswith("fox: "))
+    assert label == "fox: opening 1.00, city not found, return 0.25"
     assert "Identity" not in Elements(render_page(film)).text
-    nobody = Elements(render_page(film, scores=Scores(by="eyes", identity={})))
-    assert "No caption names a character." in nobody.text
+    unnamed = Elements(render_page(film, scores=Scores(by="eyes", identity={})))
+    assert "No caption names a character." in unnamed.text
 
 
 def test_no_character_is_missing_without_a_detector(film: FilmReport) -> None:
@@ -252,7 +252,7 @@ def test_the_same_run_gives_the_same_page(film: FilmReport) -> None:
     assert render_page(film) == render_page(film)
 
 
-def test_a_page_has_every_take_of_a_shot(story: Path) -> None:
+def test_page_has_every_take_of_a_shot(story: Path) -> None:
     plan, _ = compile_story(story)
     render_with(plan, Path("film.run"), takes={"city": 3})
     film = film_of(Path("film.run"))

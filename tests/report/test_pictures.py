@@ -15,7 +15,7 @@ from onestory_cli.rendering.memory import read_cropped
 from onestory_cli.report.data import FilmReport, Frame, MemorySource, ShotMemory
 from onestory_cli.report.pictures import decode_shots, fitted, shown_frames, source_pictures
 from onestory_cli.report.thumbnails import TerminalPicture, pictures, thumbnail_lines
-from tests.report.conftest import free_of_tokens
+from tests.report.conftest import without_token_costs
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_source_is_shown_by_its_own_clip(film: FilmReport) -> None:
     assert (source_pictures(source) == decode_shots(film)["opening"].frames_THW3).all()
 
 
-def test_a_reference_picture_of_a_run_is_measured_before_it_is_unpacked(tmp_path: Path) -> None:
+def test_size_of_a_reference_picture_is_checked_before_decoding(tmp_path: Path) -> None:
     small = tmp_path / "small.png"
     Image.new("RGB", (4, 4)).save(small)
     header = struct.pack(">II", 20_000, 20_000) + small.read_bytes()[24:29]
@@ -60,7 +60,7 @@ def test_a_reference_picture_of_a_run_is_measured_before_it_is_unpacked(tmp_path
 
 def test_a_reference_picture_is_shown_upright(tmp_path: Path) -> None:
     turned = Image.Exif()
-    turned[ExifTags.Base.Orientation] = 6  # its right side is up
+    turned[ExifTags.Base.Orientation] = 6  # rotated by 90 degrees
     photo = Image.new("RGB", (64, 32), BLUE)
     photo.paste(RED, (0, 0, 32, 32))
     photo.save(tmp_path / "fox.jpg", exif=turned, quality=95)
@@ -109,6 +109,6 @@ def test_thumbnails_are_ordered_and_sized_by_level(film: FilmReport) -> None:
     assert any(line.startswith(f"1 {memory.taken[0]}") for line in shown)
 
 
-def test_thumbnails_of_frames_that_cost_nothing_are_not_among_those_not_taken(film: FilmReport) -> None:
-    _, headings = thumbnails_of(free_of_tokens(film).shot("return").memory)
+def test_frames_without_token_costs_are_shown_as_selected(film: FilmReport) -> None:
+    _, headings = thumbnails_of(without_token_costs(film).shot("return").memory)
     assert headings == ["first-frame, 0 tokens each", "not taken"]

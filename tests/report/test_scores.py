@@ -1,4 +1,4 @@
-"""Scores are drawn when they are of these very clips, and refused otherwise."""
+"""Scores are drawn if they belong to these exact clips, and rejected otherwise."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IDENTITY: dict[str, dict[str, float | None]] = {"opening": {"fox": 1.0}, "city":
 
 
 def document_of(film: FilmReport, identity: dict[str, dict[str, float | None]] = IDENTITY) -> Document:
-    """What `onestory evaluate` writes of a film, as far as a reader needs it."""
+    """The parts of an `onestory evaluate` result that the reader uses."""
     return {
         "schema": "onestory.evaluation.v1",
         "benchmark": "videos",
@@ -48,7 +48,7 @@ def test_scores_of_the_film_are_read_by_character(film: FilmReport) -> None:
 
 
 @pytest.mark.parametrize("role", ["detector", "embedder"])
-def test_nothing_looks_with_half_of_the_networks(film: FilmReport, role: str) -> None:
+def test_identity_needs_both_networks(film: FilmReport, role: str) -> None:
     document = document_of(film)
     document["provenance"]["networks"][role] = None
     Path("scores.json").write_text(json.dumps(document))
@@ -75,7 +75,7 @@ def test_a_broken_file_is_refused(film: FilmReport, change: Callable[[Document],
     assert said in error.message
 
 
-def test_a_file_that_is_not_there(film: FilmReport) -> None:
+def test_missing_file_is_rejected(film: FilmReport) -> None:
     with pytest.raises(OnestoryError, match="cannot be read: No such file") as caught:
         read_scores(Path("nowhere.json"), film)
     assert caught.value.code == "R417"
@@ -93,7 +93,7 @@ def test_scores_of_other_clips_are_refused(film: FilmReport) -> None:
     assert "was measured on other takes of city" in str(error)
 
 
-def test_the_first_shot_must_still_be_the_first(film: FilmReport) -> None:
+def test_reference_shot_must_still_be_the_first(film: FilmReport) -> None:
     turned = document_of(film)
     turned["shots"].reverse()
     assert "in another order" in str(refused(turned, film))

@@ -45,7 +45,7 @@ def test_missing_scores_are_refused(story: Path, film_run: Path) -> None:
     change(story, "A city at night.", "A city at night.\n    memory: {policy: none}")
     change(story, "$fox waves on $beach.", "$fox waves on $beach.\n    memory: {policy: last}")
     render_story(story, film_run)
-    change(story, "walks right", "walks left")  # seen by the last shot, which goes by place and stands
+    change(story, "walks right", "walks left")  # seen by the last shot, whose policy selects by position
     shot = render_story(story, film_run).shot("return")
     with pytest.raises(OnestoryError) as caught:
         select_again(shot, WhatIfSettings(policy="adaptive"), LEVELS)

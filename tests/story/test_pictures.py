@@ -19,7 +19,7 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def noise(path: Path, size: int = 64) -> Path:
-    """A picture that compresses badly, so that a part of its file is a part of its pixels."""
+    """A picture that compresses badly, so that half of its file is about half of its pixels."""
     pixels_HW3 = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
     Image.fromarray(pixels_HW3).save(path)
     return path
@@ -39,7 +39,7 @@ def test_a_picture_that_is_cut_off(tmp_path: Path, suffix: str, kept: float) -> 
     assert finding.code == "S153"
 
 
-def test_the_message_of_a_damaged_picture_says_what_is_wrong(tmp_path: Path) -> None:
+def test_damaged_picture_states_the_reason(tmp_path: Path) -> None:
     finding = PictureCheck()(without_end(noise(tmp_path / "fox.jpg"), 0.5), '"fox.jpg"')
     assert finding is not None
     assert finding.message.startswith('"fox.jpg" is damaged: image file is truncated')

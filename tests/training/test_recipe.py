@@ -49,8 +49,8 @@ def test_ablation_recipes_differ_only_in_what_they_compare() -> None:
     """Table 2b of the paper: shot inflation, then a warm-up on uniform frames of real shots."""
     names = ("mixed", "inflation", "decoupled")
     recipes = [read_recipe(EXAMPLES / f"ablation-{name}.yaml") for name in names]
-    told = [[(stage.inflation, stage.conditioning) for stage in recipe.stages[2:]] for recipe in recipes]
-    assert told == [
+    stages = [[(stage.inflation, stage.conditioning) for stage in recipe.stages[2:]] for recipe in recipes]
+    assert stages == [
         [(0.0, "selector"), (0.0, "selector")],
         [(0.5, "selector"), (0.5, "selector")],
         [(0.5, "uniform"), (0.5, "selector")],

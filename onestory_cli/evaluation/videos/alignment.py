@@ -47,16 +47,16 @@ class Aligner:
         words = network.words(
             [caption.lower()], padding="max_length", truncation=True, max_length=self._length, return_tensors="pt"
         )
-        shown = [frames[place] for place in spread(len(frames), self._frames)]
-        shown += shown[-1:] * (self._frames - len(shown)) if self._video else []
-        inputs = network.pictures(shown, return_tensors="pt")
+        selected = [frames[place] for place in spread(len(frames), self._frames)]
+        selected += selected[-1:] * (self._frames - len(selected)) if self._video else []
+        inputs = network.pictures(selected, return_tensors="pt")
         named = {"input_ids": words["input_ids"].to(network.device)}
         if self._video:
             named["attention_mask"] = words["attention_mask"].to(network.device)
-        made = network.model(pixel_values=inputs["pixel_values"].to(network.device), **named)
+        outputs = network.model(pixel_values=inputs["pixel_values"].to(network.device), **named)
         if self._video:
-            return float(made.logits_per_video[0, 0] / network.model.logit_scale.exp())
-        return float((made.image_embeds @ made.text_embeds.T).mean())
+            return float(outputs.logits_per_video[0, 0] / network.model.logit_scale.exp())
+        return float((outputs.image_embeds @ outputs.text_embeds.T).mean())
 
 
 def load_aligner(source: str, device: torch.device) -> Aligner:

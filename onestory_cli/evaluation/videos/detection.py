@@ -72,12 +72,12 @@ class PhraseDetector:
         assert network.words is not None
         words = network.words(f"{look.lower().rstrip('.')}.", return_tensors="pt", truncation=True).to(network.device)
         inputs = network.pictures(images=[frame], return_tensors="pt").to(network.device)
-        made = network.model(**inputs, **words)
-        scores = made.logits.sigmoid().amax(-1)[0]
+        outputs = network.model(**inputs, **words)
+        scores = outputs.logits.sigmoid().amax(-1)[0]
         best = int(scores.argmax())
         if not scores[best] > self._threshold:
             return None
-        return _box(_corners(made.pred_boxes[0, best].tolist(), frame), float(scores[best]), frame)
+        return _box(_corners(outputs.pred_boxes[0, best].tolist(), frame), float(scores[best]), frame)
 
 
 class ClassDetector:
@@ -90,9 +90,9 @@ class ClassDetector:
 
     def find(self, frames: Sequence[np.ndarray], looks: Sequence[str]) -> list[Found]:
         classes = [self.class_of(look) for look in looks]
-        asked = [item if item is not None and classes.count(item) == 1 else None for item in classes]
+        unambiguous = [item if item is not None and classes.count(item) == 1 else None for item in classes]
         seen = [self._boxes(frame) for frame in frames]
-        return [[boxes.get(label) if label is not None else None for boxes in seen] for label in asked]
+        return [[boxes.get(label) if label is not None else None for boxes in seen] for label in unambiguous]
 
     def class_of(self, look: str) -> int | None:
         """The class index of a look."""
@@ -105,9 +105,9 @@ class ClassDetector:
         """The box with the highest score of each class."""
         network = self.network
         inputs = network.pictures(images=[frame], return_tensors="pt").to(network.device)
-        made = network.model(**inputs)
+        outputs = network.model(**inputs)
         (found,) = network.pictures.post_process_object_detection(
-            made, threshold=self._threshold, target_sizes=[frame.shape[:2]]
+            outputs, threshold=self._threshold, target_sizes=[frame.shape[:2]]
         )
         boxes: dict[int, Box] = {}
         for score, label, corners in sorted(

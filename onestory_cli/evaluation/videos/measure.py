@@ -103,7 +103,7 @@ class SeenClip:
     colour: np.ndarray
 
 
-def measure_clips(film: MeasuredFilm, eyes: ClipReader, emit: Emit = ignore) -> list[SeenClip]:
+def measure_clips(film: MeasuredFilm, reader: ClipReader, emit: Emit = ignore) -> list[SeenClip]:
     """Measure every clip of a film.
 
     Raises:
@@ -111,7 +111,7 @@ def measure_clips(film: MeasuredFilm, eyes: ClipReader, emit: Emit = ignore) -> 
     """
     seen = []
     for done, clip in enumerate(film.clips, start=1):
-        seen.append(_look(clip, film, eyes))
+        seen.append(_look(clip, film, reader))
         emit(DataPrepared(what="clips", done=done, total=len(film.clips)))
     return _with_identity(seen)
 
@@ -151,19 +151,19 @@ def _entity(name: str, directions_D: Sequence[Tensor | None], *, looked: bool) -
 def _with_identity(seen: Sequence[SeenClip]) -> list[SeenClip]:
     """Add the similarity of each character in every shot to the first shot in which it was found."""
     first: dict[str, Tensor] = {}
-    told = []
+    measured = []
     for item in seen:
         identity = {
             name: None if direction_D is None else cosine(first.setdefault(name, direction_D), direction_D)
             for name, direction_D in item.sight.characters.items()
         }
-        told.append(replace(item, measures=replace(item.measures, identity=identity)))
-    return told
+        measured.append(replace(item, measures=replace(item.measures, identity=identity)))
+    return measured
 
 
-def _look(clip: Clip, film: MeasuredFilm, eyes: ClipReader) -> SeenClip:
+def _look(clip: Clip, film: MeasuredFilm, reader: ClipReader) -> SeenClip:
     pixels_PHW3, fps = read_clip(clip.path), probe(clip.path).fps
-    sight = eyes.look(clip, film, pixels_PHW3)
+    sight = reader.look(clip, film, pixels_PHW3)
     way, (cuts, flashes) = motion(pixels_PHW3, fps), sudden(pixels_PHW3)
     return SeenClip(
         measures=ShotMeasures(
@@ -197,10 +197,10 @@ def _find(
     return dict(zip(clip.characters, detector.find(frames, looks) if looks else [], strict=True))
 
 
-def _grounds(frames: Sequence[np.ndarray], boxes: Mapping[str, Found], eyes: VideoNetworks) -> list[np.ndarray]:
+def _grounds(frames: Sequence[np.ndarray], boxes: Mapping[str, Found], networks: VideoNetworks) -> list[np.ndarray]:
     """Frames in which all characters were found, with the characters painted over; empty without a detector."""
     rows = [[row[index] for row in boxes.values()] for index in range(len(frames))]
-    whole = zip(frames, rows, strict=True) if eyes.detector or not boxes else ()
+    whole = zip(frames, rows, strict=True) if networks.detector or not boxes else ()
     return [paint_over(frame, _all(row)) for frame, row in whole if None not in row]
 
 

@@ -46,14 +46,14 @@ def load_networks(
     )
 
 
-def measure_film(film: MeasuredFilm, eyes: ClipReader, *, emit: Emit = ignore) -> VideoResult:
+def measure_film(film: MeasuredFilm, reader: ClipReader, *, emit: Emit = ignore) -> VideoResult:
     """Measure every clip of a film and combine the measures.
 
     Raises:
         OnestoryError: M508 for a clip that is not a readable video.
     """
     started = time.monotonic()
-    seen = measure_clips(film, eyes, emit)
+    seen = measure_clips(film, reader, emit)
     return VideoResult(
         film=film.name,
         missing=film.missing,
@@ -63,7 +63,7 @@ def measure_film(film: MeasuredFilm, eyes: ClipReader, *, emit: Emit = ignore) -
         seconds=round(time.monotonic() - started, 1),
         provenance={
             "onestory": __version__,
-            "networks": eyes.provenance(),
+            "networks": reader.provenance(),
             "frames_per_shot": FRAMES,
             "torch": torch.__version__,
             "transformers": transformers.__version__,

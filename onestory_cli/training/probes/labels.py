@@ -45,9 +45,9 @@ def word_labels(caption: str, shot: WorldShot, spelled: Sequence[bool], *, lengt
     """
     words = tokens(caption)
     rows = [[NO_LABEL] * (1 + len(ATTRIBUTES)) for _ in range(max(length, len(words)))]
-    for number, (actor, told) in enumerate(zip(shot.actors, spelled, strict=True)):
-        start, phrase = _found(words, [actor.look.words()] if told else _names(actor.look))
-        looks = _labels(actor.look) if told else [NO_LABEL] * len(ATTRIBUTES)
+    for number, (actor, described) in enumerate(zip(shot.actors, spelled, strict=True)):
+        start, phrase = _found(words, [actor.look.words()] if described else _names(actor.look))
+        looks = _labels(actor.look) if described else [NO_LABEL] * len(ATTRIBUTES)
         for place in range(start, start + len(phrase)):
             rows[place] = [number, *looks]
     return rows[:length]

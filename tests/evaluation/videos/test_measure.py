@@ -40,8 +40,8 @@ def film(tmp_path: Path) -> MeasuredFilm:
     return MeasuredFilm(name="film", clips=tuple(clips), looks={"fox": "a red fox", "robot": "a robot"})
 
 
-def measured(film: MeasuredFilm, **eyes: object) -> VideoResult:
-    return measure_film(film, VideoNetworks(**eyes))  # type: ignore[arg-type]
+def measured(film: MeasuredFilm, **networks: object) -> VideoResult:
+    return measure_film(film, VideoNetworks(**networks))  # type: ignore[arg-type]
 
 
 def test_every_network_measures_and_counts(

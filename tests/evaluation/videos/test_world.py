@@ -28,7 +28,7 @@ MOON = WorldPlace(setting="moon", accent_colour="pink", accent_x=0.8, sun_x=0.3,
 
 
 @pytest.fixture(scope="module")
-def eyes() -> ReadoutReader:
+def reader() -> ReadoutReader:
     return ReadoutReader(readout=load_readout())
 
 
@@ -51,17 +51,17 @@ def film_in(folder: Path, **shots: tuple[CharacterLook | None, WorldPlace]) -> M
     return MeasuredFilm(name="film", clips=tuple(clips), looks={"fox": "a red fox"})
 
 
-def test_same_look_is_more_similar_than_another(tmp_path: Path, eyes: ReadoutReader) -> None:
+def test_same_look_is_more_similar_than_another(tmp_path: Path, reader: ReadoutReader) -> None:
     film = film_in(tmp_path, opening=(RED, BEACH), moon=(RED, MOON), changed=(BLUE, BEACH))
-    first, kept, changed = (item.identity["fox"] or 0 for item in measure_film(film, eyes).shots)
+    first, kept, changed = (item.identity["fox"] or 0 for item in measure_film(film, reader).shots)
     assert first == pytest.approx(1)
     assert kept > changed + 0.1
-    assert all(item.found == {"fox": FRAMES} for item in measure_film(film, eyes).shots)
+    assert all(item.found == {"fox": FRAMES} for item in measure_film(film, reader).shots)
 
 
-def test_film_matches_its_captions(tmp_path: Path, eyes: ReadoutReader) -> None:
+def test_film_matches_its_captions(tmp_path: Path, reader: ReadoutReader) -> None:
     film = film_in(tmp_path, opening=(RED, BEACH), changed=(BLUE, BEACH), gone=(None, MOON))
-    result = measure_film(replace(film, places={"here": "a beach"}), eyes)
+    result = measure_film(replace(film, places={"here": "a beach"}), reader)
     opening, changed, gone = (item.right for item in result.shots)
     assert {*opening["fox"].values(), *opening["here"].values()} == {True}
     assert (changed["fox"]["species"], changed["fox"]["colour"], changed["fox"]["all looks"]) == (True, False, False)
@@ -71,21 +71,21 @@ def test_film_matches_its_captions(tmp_path: Path, eyes: ReadoutReader) -> None:
     assert (scores["right: species"].n, scores["right: setting"].value) == (3, pytest.approx(2 / 3))
 
 
-def test_twins_are_distinguished_by_colour(tmp_path: Path, eyes: ReadoutReader) -> None:
+def test_twins_are_distinguished_by_colour(tmp_path: Path, reader: ReadoutReader) -> None:
     """Each of two foxes has its own shot; the second one is drawn as the first."""
     film = film_in(tmp_path, one=(RED, BEACH), other=(RED, BEACH))
     clips = (replace(film.clips[0], characters=("red",)), replace(film.clips[1], characters=("blue",)))
-    result = measure_film(replace(film, clips=clips, looks={"red": "a red fox", "blue": "a blue fox"}), eyes)
+    result = measure_film(replace(film, clips=clips, looks={"red": "a red fox", "blue": "a blue fox"}), reader)
     assert [item.right[name]["all looks"] for item, name in zip(result.shots, ("red", "blue"), strict=True)] == [
         True,
         False,
     ]
 
 
-def test_two_of_one_species_in_a_shot_are_left_out(tmp_path: Path, eyes: ReadoutReader) -> None:
+def test_two_of_one_species_in_a_shot_are_left_out(tmp_path: Path, reader: ReadoutReader) -> None:
     film = film_in(tmp_path, both=(RED, BEACH))
     clips = (replace(film.clips[0], characters=("red", "blue")),)
-    (shot,) = measure_film(replace(film, clips=clips, looks={"red": "a red fox", "blue": "a blue fox"}), eyes).shots
+    (shot,) = measure_film(replace(film, clips=clips, looks={"red": "a red fox", "blue": "a blue fox"}), reader).shots
     assert shot.right == {}
 
 
@@ -118,9 +118,9 @@ def test_setting_of_a_description() -> None:
     ]
 
 
-def test_absent_character_has_no_similarity(tmp_path: Path, eyes: ReadoutReader) -> None:
+def test_absent_character_has_no_similarity(tmp_path: Path, reader: ReadoutReader) -> None:
     film = film_in(tmp_path, empty=(None, BEACH), opening=(RED, BEACH), again=(RED, MOON))
-    result = measure_film(film, eyes)
+    result = measure_film(film, reader)
     empty, first, again = result.shots
     assert (empty.identity, empty.found) == ({"fox": None}, {"fox": 0})
     assert first.identity["fox"] == pytest.approx(1)

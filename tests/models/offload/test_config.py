@@ -29,7 +29,7 @@ from tests.bases import base_folder
 __all__ = ["base_folder"]
 
 GB = 10**9
-# Of 832x480, 81 frames: Wan 2.1 1.3B and 14B, and Wan 2.2 A14B of two experts, as their weights are in bf16.
+# sizes for 832x480, 81 frames: Wan 2.1 1.3B and 14B, and Wan 2.2 A14B with two experts, in bf16
 SMALL = MemorySizes(
     transformers=(3 * GB,), encoders=(11 * GB,), vae=GB // 2, step=1 * GB, decode=2 * GB, tiled_decode=GB
 )

@@ -70,13 +70,13 @@ def test_twins_are_two_characters_with_their_own_words() -> None:
     for seed in range(40):
         story = make_story(seed, world, twins=True)
         looks: dict[int, CharacterLook] = {}
-        for told, row in zip(story.shots, identities(story), strict=True):
-            for actor, who in zip(told.actors, row, strict=False):
+        for shown, row in zip(story.shots, identities(story), strict=True):
+            for actor, who in zip(shown.actors, row, strict=False):
                 assert looks.setdefault(who, actor.look) == actor.look
-            assert row[len(told.actors) :] == [NO_LABEL] * (2 - len(told.actors))
-            labels = word_labels(told.caption, told, told.names_look, length=40)
+            assert row[len(shown.actors) :] == [NO_LABEL] * (2 - len(shown.actors))
+            labels = word_labels(shown.caption, shown, shown.names_look, length=40)
             owners = [row[0] for row in labels if row[0] != NO_LABEL]
-            assert list(dict.fromkeys(owners)) == list(range(len(told.actors))), told.caption
+            assert list(dict.fromkeys(owners)) == list(range(len(shown.actors))), shown.caption
         assert len(set(looks.values())) == len(looks)
 
 
@@ -96,8 +96,8 @@ def test_words_are_labelled_with_the_actor_they_describe() -> None:
     caption = "Wide shot. The same bear and a red fox with a blue hat wave on a beach."
     rows = word_labels(caption, shot(BEAR, FOX), (False, True), length=24)
     words = tokens(caption)
-    told = {word: row for word, row in zip(words, rows, strict=False) if row[0] != NO_LABEL and word != "a"}
-    assert told == {
+    labelled = {word: row for word, row in zip(words, rows, strict=False) if row[0] != NO_LABEL and word != "a"}
+    assert labelled == {
         "bear": [0, *[NO_LABEL] * 4],
         **{word: [1, *look_labels(both)[0]] for word in ("red", "fox", "with", "blue", "hat")},
     }
@@ -108,10 +108,10 @@ def test_words_are_labelled_with_the_actor_they_describe() -> None:
 
 def test_words_of_every_caption_are_labelled() -> None:
     for seed in range(20):
-        for told in make_story(seed, WorldConfig()).shots:
-            rows = word_labels(told.caption, told, told.names_look, length=40)
-            named = {tokens(told.caption)[place]: row[0] for place, row in enumerate(rows) if row[0] != NO_LABEL}
-            assert [named[actor.look.species] for actor in told.actors] == list(range(len(told.actors)))
+        for shown in make_story(seed, WorldConfig()).shots:
+            rows = word_labels(shown.caption, shown, shown.names_look, length=40)
+            named = {tokens(shown.caption)[place]: row[0] for place, row in enumerate(rows) if row[0] != NO_LABEL}
+            assert [named[actor.look.species] for actor in shown.actors] == list(range(len(shown.actors)))
 
 
 def test_word_loss_is_zero_for_correct_and_high_for_wrong_predictions() -> None:

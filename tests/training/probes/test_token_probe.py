@@ -69,8 +69,8 @@ def test_uncovered_tokens_and_tokens_before_the_parts_are_ignored(reader: TokenP
 
 
 def test_missing_labels_add_no_loss(reader: TokenProbe) -> None:
-    nobody = (NO_LABEL, NO_LABEL)
-    assert reader.loss(torch.randn(1, 4, sum(CLASSES)), [noise(nobody, nobody)]) == 0
+    unlabelled = (NO_LABEL, NO_LABEL)
+    assert reader.loss(torch.randn(1, 4, sum(CLASSES)), [noise(unlabelled, unlabelled)]) == 0
     assert reader.loss(torch.randn(1, 4, sum(CLASSES)), [noise(FOX, BEAR, cast=left_and_right() * 0)]) == 0
 
 
