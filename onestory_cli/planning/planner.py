@@ -125,7 +125,7 @@ class Planner:
         return (*self._findings, *self._assets.findings)
 
     def add(self, shot: Shot) -> None:
-        """Resolve the next shot. An impossible length or size is replaced by the model default, and planning continues."""
+        """Resolve the next shot. The model default replaces an impossible length or size, and planning continues."""
         story, memory = self._story, self._memory(shot)
         first = None if shot.image or memory.sources else self._first_shot_model
         spec = first.spec if first else self._spec

@@ -91,7 +91,7 @@ def test_patterns_alternate_and_other_worlds_have_other_stories() -> None:
 
 
 def test_twins_are_measured_one_at_a_time() -> None:
-    asked_shots = [(film.story, shot) for film in MADE["twins"].films for shot in film.parts[0].asked]
+    asked_shots = [(film.story, shot) for film in MADE["twins"].films for shot in film.parts[0].measured]
     assert len(asked_shots) > 20
     for story, index in asked_shots:
         (actor,) = story.shots[index].actors
