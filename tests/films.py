@@ -19,7 +19,7 @@ from onestory_cli.checkpoint import Partial
 from onestory_cli.events import Emit, Remembered, StepDone, ignore
 from onestory_cli.memory.frames import FrameRef, SelectedFrame
 from onestory_cli.memory.levels import allocate
-from onestory_cli.memory.policies import POLICIES
+from onestory_cli.memory.policies import choose
 from onestory_cli.models.spec import ModelFiles, ModelSpec
 from onestory_cli.planning.jobs import Plan, ShotJob
 from onestory_cli.planning.planner import make_plan
@@ -162,7 +162,7 @@ class NumpyGenerator:
         height, width = self.spec.latent_size(job.width, job.height)
         table = partial(allocate, budget=job.memory.budget, height=height, width=width)
         shown = [item.sources for item in job.memory.shown]
-        chosen = POLICIES[job.memory.policy](values, refs, len(table(job.memory.frames)), shown)
+        chosen = choose(job.memory.policy, values, refs, len(table(job.memory.frames)), shown)
         levels = table(len(chosen))
         return scores, [
             SelectedFrame(

@@ -185,6 +185,23 @@ MACHINE = (
         good="onestory evaluate film.run --embedder facebook/dinov2-small",
     ),
     Code(
+        code="M533",
+        title="A plug-in that cannot be loaded",
+        explanation="An installed package registers this name as an entry point, but importing it fails. The message "
+        "has the error of the package. Names of onestory itself never need a plug-in.",
+        bad="policy: nearest      (of a package that is broken)",
+        good="pip install --force-reinstall onestory-nearest",
+    ),
+    Code(
+        code="M534",
+        title="A memory policy that returned impossible frames",
+        explanation="A policy returns at most `frames` different positions in the list of visible frames. A policy of "
+        "an installed package did something else, or raised an error, so the shot is not rendered. Finished shots are "
+        "kept; choose another policy, or fix the package.",
+        bad="return [0, 0]",
+        good="return [1, 0]",
+    ),
+    Code(
         code="M541",
         title="A clip of another length than its shot",
         explanation="An imported clip must last as long as the shot: frames are picked by time, so 3 s at 30 fps "

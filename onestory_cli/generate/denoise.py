@@ -131,6 +131,7 @@ def denoise(
     identity = _identity(denoiser, noise_BCTHW, conditions, config, scheduler) if checkpoint.enabled else ""
     if saved := checkpoint.load(identity):
         latents, done = restore(saved, scheduler, config.name, denoiser.device), saved.step
+    total = len(scheduler.timesteps)  # of evaluations of the model
     state = partial(snapshot, scheduler, config.name, steps=config.steps, identity=identity)
     fresh = None
     reuses = denoiser.spec.caches_context
@@ -140,7 +141,7 @@ def denoise(
         cache_text_projections(denoiser.transformers, conditions.prompt_embeds_BLE, tokens=tokens),
         reuse_context(denoiser.transformers if reuses else ()),
     ):
-        if reuses and 0 < done < config.steps and denoiser.expert(scheduler.timesteps[done]) == first_expert:
+        if reuses and 0 < done < total and denoiser.expert(scheduler.timesteps[done]) == first_expert:
             # the context of a resumed shot, too, is that of its first step
             start = set_first_frame(noise_BCTHW.to(denoiser.device), first_frame)
             predict_velocity(denoiser, start, scheduler.timesteps[0], conditions)
@@ -154,9 +155,9 @@ def denoise(
             latents = scheduler.step(velocity, timestep, latents, return_dict=False)[0]
             latents = set_first_frame(latents, first_frame)
             on_step(step)
-            if checkpoint.due(last=step == config.steps):
+            if checkpoint.due(last=step == total):
                 # caches are not saved: the loop resumes at a step where they were empty
-                checkpoint.keep(fresh if fresh and step < config.steps else state(latents, step=step))
+                checkpoint.keep(fresh if fresh and step < total else state(latents, step=step))
     reset_caches(denoiser.transformers)
     return latents[:, :, conditions.references :].float()
 

@@ -18,7 +18,7 @@ from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.memory.conditioner import context_positions
 from onestory_cli.memory.frames import FrameRef, SelectedFrame
 from onestory_cli.memory.levels import Level, allocate
-from onestory_cli.memory.policies import POLICIES, ShownSources
+from onestory_cli.memory.policies import ShownSources, choose
 from onestory_cli.models.model import Denoiser
 from onestory_cli.models.selection_model import SelectionModel
 from onestory_cli.models.transformer import RotaryEmbedding, rotary_embedding
@@ -121,7 +121,7 @@ def select(
     """
     frames = len(limits.allocate(limits.frames))
     rows = [
-        POLICIES[policy](row, refs, frames, shown)
+        choose(policy, row, refs, frames, shown)
         for row, shown in zip(scores_BF.tolist(), shown_B or [()] * len(scores_BF), strict=True)
     ]
     positions_BK = torch.tensor(rows, dtype=torch.long).reshape(len(rows), -1)

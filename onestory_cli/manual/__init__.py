@@ -26,6 +26,7 @@ REFERENCE = (
     "evaluation",
     "performance",
     "python",
+    "plugins",
     "editors",
     "storyworld",
     "benchmarks",

@@ -1,15 +1,18 @@
 """Memory policies: which frames condition a shot. No torch here, because `onestory plan` calls them too.
 
 A policy takes the scores and references of all F visible frames and returns at most `frames` positions in 0..F-1, the
-most relevant first. To add a policy, write one function and add it to `POLICIES`.
+most relevant first. A package adds one by an entry point in the group `onestory.policies`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from operator import index
 from typing import Protocol
 
+from onestory_cli.errors import OnestoryError, shorten
 from onestory_cli.memory.frames import FrameRef
+from onestory_cli.utils.plugins import PluginTable
 
 # For each character and setting that the caption names: the sources that show it, in any order.
 ShownSources = Sequence[Collection[str]]
@@ -61,16 +64,56 @@ def none(scores: Sequence[float], refs: Sequence[FrameRef], frames: int, shown: 
     return []
 
 
-POLICIES: dict[str, Policy] = {
-    "adaptive": adaptive,
-    "coverage": coverage,
-    "recent": recent,
-    "uniform": uniform,
-    "last": last,
-    "none": none,
-}
+POLICIES: PluginTable[Policy] = PluginTable(
+    "onestory.policies",
+    {
+        "adaptive": adaptive,
+        "coverage": coverage,
+        "recent": recent,
+        "uniform": uniform,
+        "last": last,
+        "none": none,
+    },
+)
+_SCORED = frozenset({"adaptive", "coverage"})
 
 
 def needs_scores(policy: str) -> bool:
-    """Whether a policy reads the relevance scores; the others use positions only."""
-    return policy in ("adaptive", "coverage")
+    """Whether a policy reads the relevance scores; the others use positions only.
+
+    A plug-in reads them unless its function has an attribute `needs_scores` that is false.
+    """
+    return policy in _SCORED if policy in POLICIES.builtin else bool(getattr(POLICIES[policy], "needs_scores", True))
+
+
+def needs_shown(policy: str) -> bool:
+    """Whether a policy reads which sources show what the caption names.
+
+    A plug-in does if its function has an attribute `needs_shown` that is true.
+    """
+    return policy == "coverage" if policy in POLICIES.builtin else bool(getattr(POLICIES[policy], "needs_shown", False))
+
+
+def choose(
+    policy: str, scores: Sequence[float], refs: Sequence[FrameRef], frames: int, shown: ShownSources = ()
+) -> list[int]:
+    """The positions that a policy selects.
+
+    Raises:
+        OnestoryError: M533 if a plug-in cannot be loaded, M534 if it fails or returns impossible positions.
+    """
+    function = POLICIES[policy]
+    if policy in POLICIES.builtin:
+        return function(scores, refs, frames, shown)
+    try:
+        chosen = [index(item) for item in function(scores, refs, frames, shown)]
+    except Exception as fault:  # code of another package
+        raise _faulty(policy, f"failed: {type(fault).__name__}: {shorten(fault, 200)}") from fault
+    if len(chosen) > frames or len(set(chosen)) < len(chosen) or not all(0 <= item < len(refs) for item in chosen):
+        raise _faulty(policy, f"returned {shorten(chosen)} for {frames} of {len(refs)} frames")
+    return chosen
+
+
+def _faulty(policy: str, what: str) -> OnestoryError:
+    help = "a policy returns at most `frames` different positions; report this to the authors of the package"
+    return OnestoryError("M534", f'the memory policy "{POLICIES.identity(policy)}" {what}', help=help)

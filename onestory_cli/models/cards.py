@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import fields
 from typing import Any
 
 from onestory_cli.memory.policies import POLICIES
-from onestory_cli.models.spec import SCHEDULERS, ModelSpec
+from onestory_cli.models.spec import ModelSpec
+from onestory_cli.schedulers import SCHEDULERS
 
 MAX_NUMBER = 2**24  # pixels, frames, steps: far above any model, and a product of two does not overflow
 _MAY_BE_ZERO = {"memory_frames", "budget", "guidance", "guidance_2", "memory_guidance", "memory_gb", "boundary_ratio"}
-_CHOICES = {
-    "policy": tuple(POLICIES),
+_CHOICES: dict[str, Collection[str]] = {
+    "policy": POLICIES,
     "scheduler": SCHEDULERS,
     "task": ("t2v", "i2v", "ti2v", "vace"),
     "dtype": ("float32", "bfloat16", "float16"),

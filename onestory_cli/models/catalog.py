@@ -6,7 +6,7 @@ weight file. The embedded model and the Wan bases take the same path: they are r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,14 @@ from onestory_cli.models.cards import validate_spec
 from onestory_cli.models.folder import is_stock, read_stock, row_of_hub
 from onestory_cli.models.hub import cached_snapshot, is_repo
 from onestory_cli.models.single_file import is_weights_file, row_of_file
-from onestory_cli.models.spec import SCHEDULERS, ModelSpec
+from onestory_cli.models.spec import ModelSpec
+from onestory_cli.utils.plugins import PluginTable
 from onestory_cli.utils.untrusted import read_json_map
 
 __all__ = [
     "CARD",
     "CATALOG",
     "EMBEDDED",
-    "SCHEDULERS",
     "ModelSpec",
     "find",
     "find_recorded",
@@ -36,7 +36,10 @@ __all__ = [
 
 WEIGHTS = Path(__file__).parent / "weights"
 EMBEDDED: dict[str, Path] = {name: WEIGHTS / name for name in ("storyworld", "storyworld-quality")}
-CATALOG: Mapping[str, Path | ModelSpec] = {**EMBEDDED, **BASES}
+# A plug-in is a ModelSpec, the path of a model folder, or a function without arguments that returns one of them.
+CATALOG: PluginTable[Path | ModelSpec | Callable[[], Path | ModelSpec]] = PluginTable(
+    "onestory.models", {**EMBEDDED, **BASES}
+)
 CARD = "onestory.json"  # next to model_index.json in a model folder: the fields of its ModelSpec
 # Keys that a card may hold and that are not fields of a spec, or that a card must not set.
 _IGNORED_KEYS = ("base", "adapter", "transformer", "transformer_2", "loras", "fitting", "files", "execution")
@@ -56,6 +59,8 @@ def find(model: str, relative_to: Path | None = None) -> ModelSpec:
         return read_card(EMBEDDED[model], name=model)
     if model in BASES:
         return _with_base(BASES[model])
+    if model in CATALOG:
+        return _of_plugin(model)
     for path in ((relative_to or Path()) / model, Path(model)):
         if path.is_dir() or is_weights_file(path):
             return _read(path, name=model)
@@ -81,6 +86,12 @@ def find_recorded(name: str, path: Path) -> ModelSpec:
     if name in CATALOG or (is_repo(name) and not path.exists()):
         return find(name)
     return _read(path, name=name)
+
+
+def _of_plugin(model: str) -> ModelSpec:
+    value = CATALOG[model]
+    found = value() if callable(value) else value
+    return _with_base(replace(found, name=model)) if isinstance(found, ModelSpec) else _read(Path(found), name=model)
 
 
 def _with_base(row: ModelSpec) -> ModelSpec:

@@ -14,9 +14,7 @@ import numpy as np
 import torch
 import transformers
 from diffusers import (
-    FlowMatchEulerDiscreteScheduler,
     SchedulerMixin,
-    UniPCMultistepScheduler,
     WanVACETransformer3DModel,
 )
 from numpy.typing import NDArray
@@ -30,6 +28,7 @@ from onestory_cli.models.selection_model import PictureSelector, SelectionModel,
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.models.transformer import MemoryWanTransformer
 from onestory_cli.models.vae_codec import VaeCodec
+from onestory_cli.schedulers import SCHEDULERS
 
 TRAIN_TIMESTEPS = 1000  # flow matching in diffusers runs from this timestep down to 0
 
@@ -70,17 +69,7 @@ class Denoiser:
 
     def scheduler(self, name: str, steps: int, shift: float) -> SchedulerMixin:
         """A diffusers scheduler with its timesteps set; `shift` is the flow shift of the sigmas."""
-        if name == "unipc":
-            scheduler: SchedulerMixin = UniPCMultistepScheduler(
-                prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift
-            )
-            scheduler.set_timesteps(steps, device=self.device)
-        else:
-            assert name == "euler", name
-            scheduler = FlowMatchEulerDiscreteScheduler(shift=shift)
-            # explicit sigmas: the scheduler's own default would apply the shift twice
-            scheduler.set_timesteps(sigmas=np.linspace(1.0, 1.0 / steps, steps), device=self.device)
-        return scheduler
+        return SCHEDULERS[name](steps, shift, self.device)
 
     def environment(self) -> dict[str, Any]:
         """What the bytes of a take depend on in addition to its key, for the record."""

@@ -8,8 +8,6 @@ from typing import Any, Literal
 from onestory_cli.memory.levels import LEVELS, Level
 from onestory_cli.models.offload.config import DEFAULT_EXECUTION, ExecutionConfig
 
-SCHEDULERS = ("euler", "unipc")
-
 Task = Literal["t2v", "i2v", "ti2v", "vace"]
 MemoryInput = Literal["context", "references", "first-frame", "nothing"]
 FirstFrameInput = Literal["held", "channels", "control", "none"]

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from onestory_cli.errors import Diagnostic, Findings
 from onestory_cli.memory.levels import allocate
+from onestory_cli.memory.policies import needs_shown
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.planning.assets import AssetReader
 from onestory_cli.planning.jobs import (
@@ -227,7 +228,7 @@ class Planner:
         off |= by_first_frame and shot.image is not None
         references = () if by_first_frame else tuple(reference.source for reference in self.references)
         sources = () if off else (*references, *shots)
-        covers = policy == "coverage" and not off
+        covers = needs_shown(policy) and not off
         shown = tuple(self._appearances(shot, chosen, frozenset(references))) if covers else ()
         guidance = request.guidance
         if guidance is None:

@@ -20,6 +20,7 @@ from onestory_cli.store.take_query import PartialFilm, accepted_takes
 from onestory_cli.store.takes import Take, read_shot_takes
 from onestory_cli.story.captions import mentions_in
 from onestory_cli.story.types import Mention, Shot, Story
+from onestory_cli.utils.plugins import name_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +203,7 @@ def _memory(shot: Shot, take: Take, shelf: _TakeIndex) -> ShotMemory:
     spec, memory = take.record.spec, take.record.memory
     sources = tuple(_source(shelf.numbers[shot.id], take, name, shelf) for name in memory.visible)
     return ShotMemory(
-        policy=str(spec["memory_policy"]),
+        policy=name_of(str(spec["memory_policy"])),
         frames=int(spec["memory_frames"] or 0),
         budget=float(spec["memory_budget"] or 0),
         per_frame=memory.noise_tokens // take.shape[1],

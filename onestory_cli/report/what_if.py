@@ -12,7 +12,7 @@ from functools import partial
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.memory.frames import FrameRef
 from onestory_cli.memory.levels import Level, allocate
-from onestory_cli.memory.policies import POLICIES, needs_scores
+from onestory_cli.memory.policies import choose, needs_scores
 from onestory_cli.report.data import Frame, ShotMemory, ShotReport
 
 
@@ -68,7 +68,7 @@ def select_again(shot: ShotReport, wish: WhatIfSettings, levels: Sequence[Level]
     height, width = shot.take.shape[2:]
     table = partial(allocate, budget=budget, height=height, width=width, levels=tuple(levels))
     scores = [frame.score or 0.0 for frame in visible]
-    chosen = POLICIES[policy](scores, refs, len(table(frames)), list(before.shown.values()))
+    chosen = choose(policy, scores, refs, len(table(frames)), list(before.shown.values()))
     taken = {
         (visible[position].source, visible[position].index): (place, level)
         for place, (position, level) in enumerate(zip(chosen, table(len(chosen)), strict=True), start=1)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
+from onestory_cli.memory.policies import POLICIES
 from onestory_cli.planning.jobs import ShotJob
 from onestory_cli.planning.reasons import ReasonKind
+from onestory_cli.schedulers import SCHEDULERS
 from onestory_cli.store.checksummed_json import canonical
 from onestory_cli.story.types import Output
 
@@ -60,11 +62,11 @@ def spec_fields(job: ShotJob, model_fingerprint: str) -> dict[str, Field]:
         "steps": job.steps,
         "guidance": float(job.guidance),
         **({"guidance_2": float(job.guidance_2)} if job.guidance_2 is not None else {}),
-        "scheduler": job.scheduler,
+        "scheduler": SCHEDULERS.identity(job.scheduler),
         "shift": float(job.shift),
         "memory_frames": job.memory.frames if remembers else 0,
         "memory_budget": float(job.memory.budget) if remembers else 0.0,
-        "memory_policy": job.memory.policy if remembers else "none",
+        "memory_policy": POLICIES.identity(job.memory.policy) if remembers else "none",
         **({"memory_guidance": float(job.memory.guidance)} if remembers and job.memory.guidance else {}),
     }
 

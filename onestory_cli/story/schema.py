@@ -15,6 +15,8 @@ from jsonschema.exceptions import ValidationError
 
 from onestory_cli import schemas
 from onestory_cli.errors import Diagnostic, Place, closest
+from onestory_cli.memory.policies import POLICIES
+from onestory_cli.schedulers import SCHEDULERS
 from onestory_cli.story.schema_messages import Fault, extra_keys, findings_of, missing_key
 from onestory_cli.story.source import MAX_FINDINGS, KeyPath, StorySource
 
@@ -57,8 +59,14 @@ def position(finding: Diagnostic) -> tuple[int, int, str]:
 
 @cache
 def _validator() -> Any:
+    """A validator that knows the policies and schedulers of installed packages, which the published schema cannot."""
     extend: Any = jsonschema.validators.extend
-    return extend(jsonschema.Draft7Validator, {"pattern": _match})(schemas.load())
+    schema = schemas.load()
+    for name, table in (("memoryPolicy", POLICIES), ("scheduler", SCHEDULERS)):
+        definition = schema["definitions"][name]
+        del definition["anyOf"]
+        definition["enum"] = table  # read only if a story has a value that is not built in
+    return extend(jsonschema.Draft7Validator, {"pattern": _match})(schema)
 
 
 def _match(validator: object, pattern: str, instance: object, schema: object) -> Iterator[ValidationError]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.models.catalog import SCHEDULERS
+from onestory_cli.schedulers import SCHEDULERS
 from onestory_cli.storyworld.world import HELD_OUT, WorldConfig
 from onestory_cli.utils.parsing import parse
 from onestory_cli.utils.untrusted import read_yaml

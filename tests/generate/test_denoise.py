@@ -22,6 +22,7 @@ from onestory_cli.generate.denoise import (
     set_first_frame,
 )
 from onestory_cli.models.load import LoadedModel
+from onestory_cli.schedulers import SCHEDULERS
 
 SHAPE = (1, 4, 2, 8, 8)
 SCHEDULE = DenoiseConfig(name="euler", steps=3, shift=2.0, guidance=2.0)
@@ -141,7 +142,7 @@ def test_other_bases_get_one_timestep(tiny_model: LoadedModel, conditions: Condi
     assert made.isfinite().all()
 
 
-@pytest.mark.parametrize("scheduler", ["euler", "unipc"])
+@pytest.mark.parametrize("scheduler", SCHEDULERS.builtin)
 def test_a_first_frame_is_held_and_changes_the_others(
     tiny_model: LoadedModel, conditions: Conditions, scheduler: str
 ) -> None:

@@ -51,7 +51,10 @@ def config_of(name: str) -> DenoiseConfig:
 
 
 @pytest.mark.parametrize("given", [False, True])
-@pytest.mark.parametrize("name", ["euler", "unipc"])
+@pytest.mark.parametrize(
+    "name",
+    ["euler", "unipc", "FlowMatchHeunDiscreteScheduler", "DPMSolverMultistepScheduler", "DEISMultistepScheduler"],
+)
 def test_resumed_after_any_step_the_bytes_are_the_same(
     tiny_model: LoadedModel, conditions: Conditions, name: str, given: bool
 ) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import yaml
 
 from onestory_cli import schemas
 from onestory_cli.memory.policies import POLICIES
-from onestory_cli.models.catalog import SCHEDULERS
+from onestory_cli.schedulers import SCHEDULERS
 from onestory_cli.story.schema import check
 from onestory_cli.story.source import MAX_FINDINGS, parse
 from onestory_cli.story.types import MAX_SEED, MAX_SHOT_SEED
@@ -59,8 +60,10 @@ def test_every_map_refuses_unknown_keys_and_allows_notes() -> None:
 
 
 def test_choices_equal_the_catalogue() -> None:
-    assert tuple(SCHEMA["definitions"]["memoryPolicy"]["enum"]) == tuple(POLICIES)
-    assert tuple(SCHEMA["definitions"]["scheduler"]["enum"]) == SCHEDULERS
+    for name, table in (("memoryPolicy", POLICIES), ("scheduler", SCHEDULERS)):
+        known, plugin = SCHEMA["definitions"][name]["anyOf"]
+        assert known["enum"] == [*table.builtin]
+        assert re.search(plugin["pattern"], "my_policy-2")
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
