@@ -1,4 +1,4 @@
-"""Films by a tiny model, as a fixture."""
+"""Plans of small films of a tiny model."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.tiny import tiny_folder
 
 __all__ = ["tiny_folder"]
 
-Tell = Callable[..., list[PlannedFilm]]
+PlanFilms = Callable[..., list[PlannedFilm]]
 
 
 @pytest.fixture
-def tell(tmp_path: Path, tiny_folder: Path) -> Tell:
-    """Plans of so many stories, each with a run directory below `out`."""
+def plan_films(tmp_path: Path, tiny_folder: Path) -> PlanFilms:
+    """A function that plans the given number of films, each with a run directory below `out`."""
 
     def plans(films: int, *, out: str = "out", steps: int = 2) -> list[PlannedFilm]:
         return plans_of(tmp_path, tiny_folder, films=films, steps=steps, out=out)

@@ -1,8 +1,8 @@
-"""`python -m tests.batch.failures`: kill workers and remove nodes under a batch, and compare its films. Prints a table.
+"""`python -m tests.batch.failures`: kill workers and remove nodes during a batch, compare its films, print a table.
 
-Every film is struck up to twice while it is made by two workers, on a Ray cluster of two nodes in this machine or, with
-`--local`, by processes; every film must end as one process makes it. Exit code 1 where one does not, or where fewer
-failures came to pass than were asked for.
+Two workers render the films, on a local Ray cluster of two nodes or, with `--local`, in processes. Up to two failures
+are injected per film. Every film must equal the film of one undisturbed process. The exit code is 1 if one does not, or
+if fewer failures occurred than requested.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from onestory_cli.batch.render_story import WorkerConfig
 from onestory_cli.batch.run_batch import Backend, PlannedFilm, run_batch
 from onestory_cli.events import Event, FilmTold, PartialKept, ShotStarted, WorkerLost
 from onestory_cli.version import __version__
-from tests.batch.films import holder_of, kept_twice, make_alone, plans_of
+from tests.batch.films import holder_of, make_alone, plans_of, recomputed_steps
 from tests.faults.kills import differences, outcome_of
 
 SHOTS = ("opening", "return")
 WORKERS = 2
-STRIKES = 2  # of a film at most: with its fourth lost worker a film is given up
+MAX_PER_FILM = 2  # failures; after four lost workers a film fails
 WORK = WorkerConfig(device="cpu", threads=1, share=WORKERS, checkpoint_seconds=0)
 
 Remove = Callable[[int], None]
@@ -44,7 +44,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """A film's worker is struck once so many steps of the film are kept (0: while the model loads), and a bit later."""
+    """Kill a film's worker after `steps` of its steps are saved (0: while the model loads), plus a delay in seconds."""
 
     film: int
     kind: Kind
@@ -53,35 +53,35 @@ class Failure:
 
 
 @dataclass(kw_only=True)
-class Struck:
-    """What came of a failure: where the film was, why the worker was lost, where and when the film went on."""
+class InjectedFailure:
+    """An injected failure: the progress of the film, why the worker was lost, and where and when the film resumed."""
 
     failure: Failure
     at: str
     when: float
     why: str = ""
-    went_on: str = ""
+    resumed: str = ""
     seconds: float = 0.0
 
 
-def deal(count: int, dice: random.Random, *, steps: int, nodes: bool) -> list[Failure]:
-    """Failures over the films, at different instants; about a third of them removes a node, where there are `nodes`."""
+def draw_failures(count: int, rng: random.Random, *, steps: int, nodes: bool) -> list[Failure]:
+    """Random failures of the films; with `nodes`, about a third of them removes a node."""
     kinds = [Kind.NODE if nodes and number % 3 == 1 else Kind.KILL for number in range(count)]
-    dice.shuffle(kinds)
+    rng.shuffle(kinds)
     failures: list[Failure] = []
-    for film in range((count + STRIKES - 1) // STRIKES):
-        # in the first half: a fast machine may be at the last steps before it is heard that it was there
-        instants = sorted(dice.sample(range(1, len(SHOTS) * steps // 2), STRIKES))
+    for film in range((count + MAX_PER_FILM - 1) // MAX_PER_FILM):
+        # in the first half, because events lag behind a fast worker
+        instants = sorted(rng.sample(range(1, len(SHOTS) * steps // 2), MAX_PER_FILM))
         if film == 0:
             instants[0] = 0
         failures += [
-            Failure(film=film, kind=kinds.pop(), steps=at, delay=dice.random() / 10) for at in instants if kinds
+            Failure(film=film, kind=kinds.pop(), steps=at, delay=rng.random() / 10) for at in instants if kinds
         ]
     return failures
 
 
-class Saboteur:
-    """Hears what a batch says, and strikes. The next failure of a film is due when the one before is over."""
+class FailureInjector:
+    """Listens to a batch and injects failures. The next failure of a film waits until the film has resumed."""
 
     def __init__(self, plans: Sequence[PlannedFilm], failures: Sequence[Failure], remove: Remove) -> None:
         self._runs = {item.film.name: item.film.run for item in plans}
@@ -90,105 +90,113 @@ class Saboteur:
             for number, item in enumerate(plans)
         }
         self._remove = remove
-        self._going: dict[str, Struck] = {}  # by film that has not gone on yet
-        self.struck: list[Struck] = []
+        self._pending: dict[str, InjectedFailure] = {}  # by film, until it resumes
+        self.injected: list[InjectedFailure] = []
 
     def __call__(self, event: Event) -> None:
         match event:
-            case WorkerLost(film=film) if film in self._going:
-                self._going[film].why = event.why
-            case FilmTold(film=film, told=ShotStarted() as told) if film in self._going and self._going[film].why:
-                struck = self._going.pop(film)
-                struck.went_on = f"{told.shot}, {told.goes_on or 'from its start'}"
-                struck.seconds = time.monotonic() - struck.when
-            case FilmTold(film=film) if film not in self._going and self._due[film]:
-                self._consider(film, event.told)
+            case WorkerLost(film=film) if film in self._pending:
+                self._pending[film].why = event.why
+            case FilmTold(film=film, told=ShotStarted() as started) if (
+                film in self._pending and self._pending[film].why
+            ):
+                injected = self._pending.pop(film)
+                injected.resumed = f"{started.shot}, {started.goes_on or 'from its start'}"
+                injected.seconds = time.monotonic() - injected.when
+            case FilmTold(film=film) if film not in self._pending and self._due[film]:
+                self._inject_if_due(film, event.told)
 
-    def _consider(self, film: str, told: Event) -> None:
+    def _inject_if_due(self, film: str, event: Event) -> None:
         failure = self._due[film][0]
-        if steps_kept(told) >= failure.steps:
+        if saved_steps(event) >= failure.steps:
             del self._due[film][0]
             time.sleep(failure.delay)
-            with suppress(FileNotFoundError):  # the film ended meanwhile
-                self._strike(film, failure, holder_of(self._runs[film]), _place(told))
+            with suppress(FileNotFoundError):  # the film has ended
+                self._inject(film, failure, holder_of(self._runs[film]), _place(event))
 
-    def _strike(self, film: str, failure: Failure, worker: int, place: str) -> None:
-        self._going[film] = Struck(failure=failure, at=place, when=time.monotonic())
-        self.struck.append(self._going[film])
+    def _inject(self, film: str, failure: Failure, worker: int, place: str) -> None:
+        self._pending[film] = InjectedFailure(failure=failure, at=place, when=time.monotonic())
+        self.injected.append(self._pending[film])
         if failure.kind is Kind.NODE:
             self._remove(worker)
         else:
             os.kill(worker, signal.SIGKILL)
 
 
-def steps_kept(told: Event) -> int:
-    """How many steps of its film are kept as far as this event tells."""
-    match told:
+def saved_steps(event: Event) -> int:
+    """The number of saved steps of a film according to an event."""
+    match event:
         case PartialKept():
-            return SHOTS.index(told.shot) * told.steps + told.step
+            return SHOTS.index(event.shot) * event.steps + event.step
         case ShotStarted():
-            return told.index * told.steps
+            return event.index * event.steps
         case _:
             return 0
 
 
-def _place(told: Event) -> str:
-    match told:
+def _place(event: Event) -> str:
+    match event:
         case PartialKept():
-            return f"{told.shot}, step {told.step} of {told.steps}"
+            return f"{event.shot}, step {event.step} of {event.steps}"
         case ShotStarted():
-            return f"{told.shot} begins"
+            return f"{event.shot} starts"
         case _:
-            return "the model loads"
+            return "loading the model"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """What became of the films: by film "" or what is wrong, how many steps were made twice although they were kept."""
+    """The result: "" or the fault of each film, and the number of saved steps that were computed again (`again`)."""
 
     where: str
     steps: int
-    asked: int
-    struck: Sequence[Struck]
+    requested: int
+    injected: Sequence[InjectedFailure]
     films: Sequence[str]
     again: int
     seconds: float
 
     @property
     def survived(self) -> bool:
-        return len(self.lost) == self.asked and not any(self.films) and not self.again
+        return len(self.lost) == self.requested and not any(self.films) and not self.again
 
     @property
-    def lost(self) -> list[Struck]:
-        """The failures that came to pass: a worker was lost."""
-        return [item for item in self.struck if item.why]
+    def lost(self) -> list[InjectedFailure]:
+        """The failures that cost a worker."""
+        return [item for item in self.injected if item.why]
 
 
 def survey(folder: Path, model: Path, count: int, seed: int, *, steps: int, local: bool) -> Survey:
-    """Make films under failures and alone, and compare all that they came to."""
-    failures = deal(count, random.Random(seed), steps=steps, nodes=not local)
+    """Render films with failures and without, and compare them."""
+    failures = draw_failures(count, random.Random(seed), steps=steps, nodes=not local)
     films = 1 + max(failure.film for failure in failures)
-    plans = plans_of(folder, model, films=films, steps=steps, out="struck")
-    began = time.monotonic()
+    plans = plans_of(folder, model, films=films, steps=steps, out="failures")
+    start = time.monotonic()
     with workers(plans[0].film.run.parent, local=local) as (backend, remove):
-        saboteur = Saboteur(plans, failures, remove)
-        result = run_batch(plans, plans[0].film.run.parent, backend, saboteur)
-    seconds = time.monotonic() - began
+        injector = FailureInjector(plans, failures, remove)
+        result = run_batch(plans, plans[0].film.run.parent, backend, injector)
+    seconds = time.monotonic() - start
     alone = plans_of(folder, model, films=films, steps=steps, out="alone")
     make_alone(alone)
     ends = [
         _end(row.outcome.state, one.film.run, other.film.run)
         for row, one, other in zip(result.rows, plans, alone, strict=True)
     ]
-    again = sum(kept_twice(item.film.run) for item in plans)
+    again = sum(recomputed_steps(item.film.run) for item in plans)
     return Survey(
-        where=backend.where, steps=steps, asked=count, struck=saboteur.struck, films=ends, again=again, seconds=seconds
+        where=backend.where,
+        steps=steps,
+        requested=count,
+        injected=injector.injected,
+        films=ends,
+        again=again,
+        seconds=seconds,
     )
 
 
 @contextmanager
 def workers(out: Path, *, local: bool) -> Iterator[tuple[Backend, Remove]]:
-    """Two workers, and what removes the node of one."""
+    """Two workers, and a function that removes the node of one."""
     if local:
         from onestory_cli.batch.local_workers import LocalPool
 
@@ -198,41 +206,41 @@ def workers(out: Path, *, local: bool) -> Iterator[tuple[Backend, Remove]]:
     from tests.batch.nodes import two_nodes
 
     with two_nodes() as nodes:
-        hire = lambda: on_ray(nodes.address, WORK, WORKERS, out)  # noqa: E731
-        yield Backend(where="ray", workers=WORKERS, open_pool=hire), nodes.remove
+        connect = lambda: on_ray(nodes.address, WORK, WORKERS, out)  # noqa: E731
+        yield Backend(where="ray", workers=WORKERS, open_pool=connect), nodes.remove
 
 
-def _end(state: str, struck: Path, alone: Path) -> str:
+def _end(state: str, disturbed: Path, alone: Path) -> str:
     if state != "done":
         return f"it is {state}"
-    expected, found = outcome_of(alone), outcome_of(struck)
+    expected, found = outcome_of(alone), outcome_of(disturbed)
     return "" if found == expected else f"differs: {differences(expected, found)}"
 
 
 def report(survey: Survey, *, seed: int) -> str:
-    """A row for each failure, and what became of the films."""
+    """A row per failure, and the results of the films."""
     kinds = Counter(item.failure.kind for item in survey.lost)
     wrong = [f"film {number}: {end}" for number, end in enumerate(survey.films) if end]
     rows = [
-        f"| {item.failure.film} | {item.failure.kind} | {item.at} | {item.why} | {item.went_on} | {item.seconds:.0f} |"
-        for item in survey.struck
+        f"| {item.failure.film} | {item.failure.kind} | {item.at} | {item.why} | {item.resumed} | {item.seconds:.0f} |"
+        for item in survey.injected
     ]
     return "\n".join(
         [
-            f"## {survey.where}: {len(survey.lost)} failures of {survey.asked}, seed {seed}",
+            f"## {survey.where}: {len(survey.lost)} failures of {survey.requested}, seed {seed}",
             "",
             f"onestory {__version__}, Python {platform.python_version()}, {platform.system()}; "
-            f"{len(survey.films)} films of {len(SHOTS)} shots of {survey.steps} steps by the tiny model, "
+            f"{len(survey.films)} films of {len(SHOTS)} shots of {survey.steps} steps, tiny model, "
             f"{WORKERS} workers, {survey.seconds:.0f} s; "
             f"{', '.join(f'{kind} {number} times' for kind, number in kinds.items())}.",
             "",
-            "| film | failure | heard last | lost by | went on | after seconds |",
+            "| film | failure | last event | cause | resumed | after seconds |",
             "|---|---|---|---|---|---|",
             *rows,
             "",
             f"Films lost: {sum(end.startswith('it is') for end in survey.films)} of {len(survey.films)}. "
-            f"Bit for bit as one process makes them: {survey.films.count('')} of {len(survey.films)}. "
-            f"Steps made again although they were kept: {survey.again}.",
+            f"Byte-identical to one process: {survey.films.count('')} of {len(survey.films)}. "
+            f"Saved steps that were computed again: {survey.again}.",
             *(f"- {item}" for item in wrong),
             "",
         ]
@@ -241,9 +249,9 @@ def report(survey: Survey, *, seed: int) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.batch.failures", description=__doc__)
-    parser.add_argument("--count", type=int, default=10, metavar="N", help="how many failures (default: 10)")
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="which ones (default: 1)")
-    parser.add_argument("--steps", type=int, default=100, metavar="N", help="steps of a shot (default: 100)")
+    parser.add_argument("--count", type=int, default=10, metavar="N", help="number of failures (default: 10)")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="seed of the failures (default: 1)")
+    parser.add_argument("--steps", type=int, default=100, metavar="N", help="steps per shot (default: 100)")
     parser.add_argument("--local", action="store_true", help="processes of this machine instead of a Ray cluster")
     options = parser.parse_args(arguments)
     from onestory_cli.training.build import save_model

@@ -1,4 +1,4 @@
-"""Films of two shots by a tiny model of the real classes, and what they come to in one process. Needs torch."""
+"""Films of two shots with a tiny model of the real classes, and their result in a single process. Needs torch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ shots:
 
 
 def plans_of(folder: Path, model: Path, *, films: int, steps: int, out: str) -> list[PlannedFilm]:
-    """So many stories in `folder`, each with a seed and with a run directory below `out`."""
+    """Plans of `films` stories in `folder`, each with its own seed and run directory below `out`."""
     paths = [folder / f"{number}.story.yaml" for number in range(films)]
     for number, path in enumerate(paths):
         title = json.dumps(f"Film {number}")
@@ -41,7 +41,7 @@ def planned(film: BatchFilm) -> PlannedFilm:
 
 
 def make_alone(plans: Sequence[PlannedFilm]) -> None:
-    """All films, one after the other, by one worker in this process, with one thread."""
+    """Render all films one after another in this process, with one thread."""
     models = ModelCache(WorkerConfig(device="cpu", threads=1))
     for item in plans:
         prepare(item.film, item.plan)
@@ -49,29 +49,29 @@ def make_alone(plans: Sequence[PlannedFilm]) -> None:
 
 
 def alone(plans: Sequence[PlannedFilm]) -> list[list[bytes]]:
-    """The latents of the films when they are made so."""
+    """Render the films with `make_alone` and return their latents."""
     make_alone(plans)
     return [latents(item.film.run) for item in plans]
 
 
 def latents(run: Path) -> list[bytes]:
-    """The latents of a film, shot by shot, as they are on the disk."""
+    """The stored latents of a film, shot by shot."""
     state = Run.open(run).state()
     assert state is not None
     return [(run / "shots" / shot.folder / "latents.safetensors").read_bytes() for shot in state.shots.values()]
 
 
 def holder_of(run: Path) -> int:
-    """The process that makes the film now: it holds its lock.
+    """The process that is rendering a film, which holds its lock.
 
     Raises:
-        FileNotFoundError: none does.
+        FileNotFoundError: no process holds it.
     """
     return int(json.loads((run / LOCK).read_bytes())["pid"])
 
 
-def kept_twice(run: Path) -> int:
-    """How many steps of a film were made, kept, and yet made again."""
+def recomputed_steps(run: Path) -> int:
+    """The number of saved steps of a film that were computed again."""
     lines = [json.loads(line) for line in (run / EVENTS).read_text().splitlines()]
     kept = Counter((line["shot"], line["step"]) for line in lines if line["event"] == PartialKept.__name__)
     return kept.total() - len(kept)

@@ -1,4 +1,4 @@
-"""A Ray cluster of two nodes in this machine. Needs onestory[ray]."""
+"""A local Ray cluster of two nodes. Needs onestory[ray]."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Nodes:
         return str(self._cluster.address)
 
     def remove(self, worker: int) -> None:
-        """Remove the node of the worker of this process id, all its processes at once; then another node joins."""
+        """Remove the node of the worker with this process id, with all its processes, and add another node."""
         (node,) = (node for node in self._nodes if _raylet(node) == _parent(worker))
         self._nodes.remove(node)
         self._cluster.remove_node(node, allow_graceful=False)
@@ -30,8 +30,8 @@ class Nodes:
 
 @contextmanager
 def two_nodes() -> Iterator[Nodes]:
-    """The cluster for the length of a block; this process is its driver."""
-    os.environ.setdefault("RAY_worker_niceness", "0")  # else whatever runs beside it comes before the workers
+    """Run the cluster inside the context, with this process as its driver."""
+    os.environ.setdefault("RAY_worker_niceness", "0")  # by default, other processes have priority over workers
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
     from ray.cluster_utils import Cluster
@@ -51,5 +51,5 @@ def _raylet(node: Any) -> int:
 
 
 def _parent(process: int) -> int:
-    # the name in brackets may hold blanks
+    # the name in brackets can contain spaces
     return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])

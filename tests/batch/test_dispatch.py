@@ -1,4 +1,4 @@
-"""Who gets which film, and what happens when workers fail or are lost; the crew acts from a list of what happens."""
+"""Assignment of films to workers, and failed or lost workers. A scripted pool plays the workers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def film(name: str) -> BatchFilm:
 
 
 class Acting:
-    """A crew whose workers do what `act` says of a film: an outcome, or why they are lost."""
+    """A pool of workers that do what `act` returns for a film: an outcome, or the reason why the worker is lost."""
 
     def __init__(self, workers: int, act: Callable[[str], Outcome | str]) -> None:
         self._act, self._number = act, workers

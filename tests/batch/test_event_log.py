@@ -1,4 +1,4 @@
-"""What a run appends to its log is heard, whole lines only, and only what is new."""
+"""Following the log of a run: complete lines only, each once."""
 
 from __future__ import annotations
 

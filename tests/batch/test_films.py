@@ -1,4 +1,4 @@
-"""Which films a command line means, and how their folders are called."""
+"""The films of a command line, and the names of their folders."""
 
 from __future__ import annotations
 

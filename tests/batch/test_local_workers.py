@@ -1,4 +1,4 @@
-"""Processes that make films with a tiny model: the same bytes as one process, whatever happens to them."""
+"""Worker processes with a tiny model give the same bytes as one process, even if they are killed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from onestory_cli.batch.result import BatchResult
 from onestory_cli.batch.run_batch import Backend, PlannedFilm, run_batch
 from onestory_cli.events import Event, FilmTold, ModelLoading, StepDone, WorkerLost
 from onestory_cli.rendering.options import never_stop
-from tests.batch.conftest import Tell
+from tests.batch.conftest import PlanFilms
 from tests.batch.films import alone, holder_of, latents
 
 
@@ -36,21 +36,21 @@ def loaded(heard: list[Event]) -> int:
 
 
 @pytest.mark.slow
-def test_two_workers_render_the_bytes_of_one_and_load_the_model_once(tell: Tell) -> None:
-    plans, heard = tell(3), list[Event]()
+def test_two_workers_render_the_bytes_of_one_and_load_the_model_once(plan_films: PlanFilms) -> None:
+    plans, heard = plan_films(3), list[Event]()
     result = batch(plans, heard.append, workers=2)
     assert result.states == {"done": 3}
     assert [(row.outcome.rendered, row.outcome.attempts) for row in result.rows] == 3 * [(2, 1)]
     assert loaded(heard) <= 2
-    assert [latents(item.film.run) for item in plans] == alone(tell(3, out="alone"))
+    assert [latents(item.film.run) for item in plans] == alone(plan_films(3, out="alone"))
     again = list[Event]()
     assert [row.outcome.kept for row in batch(plans, again.append).rows] == 3 * [2]
     assert loaded(again) == 0
 
 
 @pytest.mark.fault
-def test_a_killed_worker_loses_no_film(tell: Tell) -> None:
-    plans, lost = tell(2, steps=4), list[Event]()
+def test_a_killed_worker_loses_no_film(plan_films: PlanFilms) -> None:
+    plans, lost = plan_films(2, steps=4), list[Event]()
 
     def kill(event: Event) -> None:
         lost.extend([event] if isinstance(event, WorkerLost) else [])
@@ -61,12 +61,12 @@ def test_a_killed_worker_loses_no_film(tell: Tell) -> None:
     assert result.states == {"done": 2}
     assert result.rows[0].outcome.attempts == 2
     assert [event.why for event in lost if isinstance(event, WorkerLost)] == ["killed by SIGKILL"]
-    assert [latents(item.film.run) for item in plans] == alone(tell(2, out="alone", steps=4))
+    assert [latents(item.film.run) for item in plans] == alone(plan_films(2, out="alone", steps=4))
 
 
 @pytest.mark.slow
-def test_a_stopped_batch_resumes(tell: Tell) -> None:
-    plans, asked = tell(2, steps=4), list[bool]()
+def test_a_stopped_batch_resumes(plan_films: PlanFilms) -> None:
+    plans, asked = plan_films(2, steps=4), list[bool]()
 
     def first_step(event: Event) -> None:
         if isinstance(event, FilmTold) and isinstance(event.told, StepDone):
@@ -76,4 +76,4 @@ def test_a_stopped_batch_resumes(tell: Tell) -> None:
     assert [row.outcome.state for row in result.rows] == ["stopped", "left"]
     assert len(list(plans[0].film.run.glob("shots/*/*/partial.safetensors"))) == 1
     assert batch(plans, lambda event: None).states == {"done": 2}
-    assert [latents(item.film.run) for item in plans] == alone(tell(2, out="alone", steps=4))
+    assert [latents(item.film.run) for item in plans] == alone(plan_films(2, out="alone", steps=4))

@@ -1,6 +1,6 @@
-"""A Ray cluster of two nodes in this machine: its workers, and how they stop. What is lost in it: test_failures.py.
+"""Workers on a local Ray cluster of two nodes, and how they stop. test_failures.py covers failures.
 
-Needs onestory[ray]; elsewhere it is skipped and says so.
+Skipped without onestory[ray].
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from onestory_cli.batch.ray_workers import count_workers, on_ray
 from onestory_cli.batch.render_story import WorkerConfig
 from onestory_cli.batch.run_batch import Backend, run_batch
 from onestory_cli.events import Event, FilmTold
-from tests.batch.conftest import Tell
+from tests.batch.conftest import PlanFilms
 from tests.batch.films import alone, latents
 from tests.batch.nodes import two_nodes
 
@@ -20,8 +20,8 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 WORK = WorkerConfig(device="cpu", threads=1, checkpoint_seconds=0)
 
 
-def test_a_stopped_ray_batch_resumes(tell: Tell) -> None:
-    plans, started = tell(2, steps=40), list[Event]()
+def test_a_stopped_ray_batch_resumes(plan_films: PlanFilms) -> None:
+    plans, started = plan_films(2, steps=40), list[Event]()
     out = plans[0].film.run.parent
 
     def emit(event: Event) -> None:
@@ -36,4 +36,4 @@ def test_a_stopped_ray_batch_resumes(tell: Tell) -> None:
         done = run_batch(plans, out, backend)
     assert [row.outcome.state for row in stopped.rows] == ["stopped", "left"]
     assert [row.outcome.state for row in done.rows] == ["done", "done"]
-    assert [latents(item.film.run) for item in plans] == alone(tell(2, out="alone", steps=40))
+    assert [latents(item.film.run) for item in plans] == alone(plan_films(2, out="alone", steps=40))

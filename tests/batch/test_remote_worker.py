@@ -1,4 +1,4 @@
-"""A worker that is told to stop by a file, and that may come while the one before is still dying."""
+"""A remote worker stops at a stop file, and can start while its predecessor is still exiting."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from onestory_cli.batch.remote_worker import STOP, RemoteWorker, stop_file
 from onestory_cli.batch.render_story import WorkerConfig
 from onestory_cli.store.run import Run
 from onestory_cli.store.writer import lock_run
-from tests.batch.conftest import Tell
+from tests.batch.conftest import PlanFilms
 from tests.batch.films import alone, latents
 
 WORK = WorkerConfig(device="cpu", threads=1)
 
 
-def test_only_a_film_of_a_dead_worker_waits_for_its_lock(tell: Tell, tmp_path: Path) -> None:
-    (item,) = tell(1)
+def test_only_a_film_of_a_dead_worker_waits_for_its_lock(plan_films: PlanFilms, tmp_path: Path) -> None:
+    (item,) = plan_films(1)
     prepare(item.film, item.plan)
     held, release = threading.Event(), threading.Event()
 
@@ -35,7 +35,7 @@ def test_only_a_film_of_a_dead_worker_waits_for_its_lock(tell: Tell, tmp_path: P
     dying.join()
     assert (refused.state, refused.code) == ("failed", "R401")
     assert waited.state == "done"
-    assert [latents(item.film.run)] == alone(tell(1, out="alone"))
+    assert [latents(item.film.run)] == alone(plan_films(1, out="alone"))
 
 
 def test_a_stale_stop_file_is_removed(tmp_path: Path) -> None:

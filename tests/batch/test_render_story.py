@@ -1,4 +1,4 @@
-"""One film from nothing but its directory, by a worker whose model stays from film to film."""
+"""Rendering one film from its directory; a worker keeps its model between films."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from onestory_cli.batch.films import prepare
 from onestory_cli.batch.render_story import ModelCache, WorkerConfig, render_story
 from onestory_cli.batch.slurm_workers import SlurmJob
 from onestory_cli.events import Event, ModelLoading
-from tests.batch.conftest import Tell
+from tests.batch.conftest import PlanFilms
 
 WORK = WorkerConfig(device="cpu", threads=1)
 
 
-def test_the_model_is_kept_until_a_film_needs_another(tell: Tell) -> None:
+def test_the_model_is_kept_until_a_film_needs_another(plan_films: PlanFilms) -> None:
     heard, models = list[Event](), ModelCache(WORK)
-    plans = tell(3)
+    plans = plan_films(3)
     for item in plans:
         prepare(item.film, item.plan)
         assert render_story(item.film.run, models, heard.append).state == "done"
@@ -28,15 +28,15 @@ def test_the_model_is_kept_until_a_film_needs_another(tell: Tell) -> None:
     assert models.loader(other, heard.append)() is not maker
 
 
-def test_an_error_of_a_film_is_its_outcome(tell: Tell, tmp_path: Path) -> None:
+def test_an_error_of_a_film_is_its_outcome(plan_films: PlanFilms, tmp_path: Path) -> None:
     outcome = render_story(tmp_path / "nowhere", ModelCache(WORK))
     assert (outcome.state, outcome.code[:1], outcome.rendered) == ("failed", "R", 0)
-    (item,) = tell(1)
+    (item,) = plan_films(1)
     prepare(item.film, item.plan)
     assert render_story(item.film.run, ModelCache(WORK), stop=lambda: True).state == "stopped"
 
 
-def test_a_job_is_pickled_without_weights(tell: Tell) -> None:
-    (item,) = tell(1)
+def test_a_job_is_pickled_without_weights(plan_films: PlanFilms) -> None:
+    (item,) = plan_films(1)
     job = SlurmJob(directory=item.film.run, work=WORK, stop=item.film.run / "stop", batch="this")
     assert len(pickle.dumps(job)) < 2000

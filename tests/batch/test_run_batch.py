@@ -1,4 +1,4 @@
-"""A batch from its films to batch.json: what it says at any instant, what ends it, and how it goes on."""
+"""A batch from its films to batch.json: its status at any time, what ends it, and how it resumes."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Event, FilmEnded, FilmStarted
 from onestory_cli.store.run import Run
 from onestory_cli.store.writer import lock_run
-from tests.batch.conftest import Tell
+from tests.batch.conftest import PlanFilms
 
 
-class Here:
-    """A crew of one, in this process."""
+class LocalWorker:
+    """A pool of one worker in this process."""
 
     def __init__(self) -> None:
         self._models = ModelCache(WorkerConfig(device="cpu", threads=1))
@@ -38,12 +38,12 @@ class Here:
         self._messages.append(Ended(worker=worker, outcome=render_story(film.run, self._models)))
 
     def stop(self) -> None:
-        """Nothing is being made whenever this is called."""
+        """Does nothing: no film is being rendered when this is called."""
 
 
 @contextmanager
 def here() -> Iterator[WorkerPool]:
-    yield Here()
+    yield LocalWorker()
 
 
 HANDS = Backend(where="local", workers=1, open_pool=here)
@@ -55,13 +55,13 @@ def states_in(out: Path) -> list[str]:
 
 
 def held(plans: list[PlannedFilm], which: int, stack: ExitStack) -> None:
-    """Another process, as it were, works on the film."""
+    """Hold the lock of a film like another process."""
     prepare(plans[which].film, plans[which].plan)
     stack.enter_context(lock_run(Run.open(plans[which].film.run)))
 
 
-def test_batch_json_is_always_current(tell: Tell) -> None:
-    plans, seen = tell(2), list[list[str]]()
+def test_batch_json_is_always_current(plan_films: PlanFilms) -> None:
+    plans, seen = plan_films(2), list[list[str]]()
     out = plans[0].film.run.parent
 
     def look(event: Event) -> None:
@@ -72,8 +72,8 @@ def test_batch_json_is_always_current(tell: Tell) -> None:
     assert seen == [["left", "left"], ["done", "left"], ["done", "left"], ["done", "done"]]
 
 
-def test_a_second_batch_in_the_same_folder_is_refused_and_names_the_first(tell: Tell) -> None:
-    plans = tell(1)
+def test_a_second_batch_in_the_same_folder_is_refused_and_names_the_first(plan_films: PlanFilms) -> None:
+    plans = plan_films(1)
     out = plans[0].film.run.parent
     refused: list[OnestoryError] = []
 
@@ -91,16 +91,16 @@ def test_a_second_batch_in_the_same_folder_is_refused_and_names_the_first(tell: 
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
 
 
-def test_out_must_be_a_folder(tell: Tell, tmp_path: Path) -> None:
+def test_out_must_be_a_folder(plan_films: PlanFilms, tmp_path: Path) -> None:
     (tmp_path / "films").touch()
     with pytest.raises(OnestoryError) as caught:
-        run_batch(tell(1), tmp_path / "films", HANDS)
+        run_batch(plan_films(1), tmp_path / "films", HANDS)
     assert (caught.value.code, caught.value.exit) == ("U605", ExitCode.USAGE)
     assert "--out" in caught.value.help
 
 
-def test_a_failed_film_does_not_stop_the_others_and_the_batch_resumes(tell: Tell) -> None:
-    plans = tell(2)
+def test_a_failed_film_does_not_stop_the_others_and_the_batch_resumes(plan_films: PlanFilms) -> None:
+    plans = plan_films(2)
     out = plans[0].film.run.parent
     with ExitStack() as stack:
         held(plans, 0, stack)
@@ -111,8 +111,8 @@ def test_a_failed_film_does_not_stop_the_others_and_the_batch_resumes(tell: Tell
     assert [(row.outcome.rendered, row.outcome.kept) for row in run_batch(plans, out, HANDS).rows] == 2 * [(0, 2)]
 
 
-def test_fail_fast_ends_the_batch(tell: Tell) -> None:
-    plans = tell(2)
+def test_fail_fast_ends_the_batch(plan_films: PlanFilms) -> None:
+    plans = plan_films(2)
     with ExitStack() as stack:
         held(plans, 0, stack)
         result = run_batch(plans, plans[0].film.run.parent, HANDS, fail_fast=True)

@@ -1,4 +1,4 @@
-"""Jobs of submitit, by its executor for this machine: the same films, and jobs that are taken away go on."""
+"""Slurm jobs with submitit's local executor: the same films, and preempted jobs resume."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from onestory_cli.batch.run_batch import Backend, run_batch
 from onestory_cli.batch.slurm_workers import SlurmJob, on_slurm, parse_parameters
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Event, FilmTold
-from tests.batch.conftest import Tell
-from tests.batch.films import alone, holder_of, kept_twice, latents
+from tests.batch.conftest import PlanFilms
+from tests.batch.films import alone, holder_of, latents, recomputed_steps
 
 submitit = pytest.importorskip("submitit")
 WORK = WorkerConfig(device="cpu", threads=1)
 
 
 @pytest.mark.slow
-def test_jobs_render_the_bytes_of_one_process(tell: Tell) -> None:
-    plans, heard, cancelled = tell(2, steps=3), list[Event](), list[str]()
+def test_jobs_render_the_bytes_of_one_process(plan_films: PlanFilms) -> None:
+    plans, heard, cancelled = plan_films(2, steps=3), list[Event](), list[str]()
     out = plans[0].film.run.parent
     crews = list[Any]()
 
@@ -40,41 +40,41 @@ def test_jobs_render_the_bytes_of_one_process(tell: Tell) -> None:
             cancelled.append(event.film)
 
     @contextmanager
-    def hire() -> Iterator[Any]:
+    def connect() -> Iterator[Any]:
         with on_slurm({"cluster": "local", "timeout_min": 5}, WORK, 1, out) as crew:
             crews.append(crew)
             yield crew
 
-    result = run_batch(plans, out, Backend(where="slurm", workers=1, open_pool=hire), emit)
+    result = run_batch(plans, out, Backend(where="slurm", workers=1, open_pool=connect), emit)
     assert result.states == {"done": 2}
     assert result.rows[0].outcome.attempts == 2
     assert {event.kind for event in heard if isinstance(event, FilmTold)} >= {"ShotStarted", "TakeCommitted"}
-    assert [latents(item.film.run) for item in plans] == alone(tell(2, out="alone", steps=3))
+    assert [latents(item.film.run) for item in plans] == alone(plan_films(2, out="alone", steps=3))
 
 
 @pytest.mark.slow
-def test_a_preempted_job_is_requeued_and_resumes(tell: Tell) -> None:
-    plans, struck = tell(1, steps=60), list[int]()
+def test_a_preempted_job_is_requeued_and_resumes(plan_films: PlanFilms) -> None:
+    plans, preempted = plan_films(1, steps=60), list[int]()
     (run,) = [item.film.run for item in plans]
 
     def preempt(event: Event) -> None:
-        if isinstance(event, FilmTold) and event.kind == "PartialKept" and not struck:
-            struck.append(holder_of(run))
-            os.kill(struck[0], signal.SIGUSR2)  # what Slurm sends a while before it takes a job away
+        if isinstance(event, FilmTold) and event.kind == "PartialKept" and not preempted:
+            preempted.append(holder_of(run))
+            os.kill(preempted[0], signal.SIGUSR2)  # the signal that Slurm sends before it ends a job
 
     work = replace(WORK, checkpoint_seconds=0)
-    hire = lambda: on_slurm({"cluster": "local", "timeout_min": 5}, work, 1, run.parent)  # noqa: E731
-    result = run_batch(plans, run.parent, Backend(where="slurm", workers=1, open_pool=hire), preempt)
+    connect = lambda: on_slurm({"cluster": "local", "timeout_min": 5}, work, 1, run.parent)  # noqa: E731
+    result = run_batch(plans, run.parent, Backend(where="slurm", workers=1, open_pool=connect), preempt)
     assert [(row.outcome.state, row.outcome.attempts) for row in result.rows] == [("done", 1)]
     (log,) = (run.parent / ".slurm").glob("*_log.err")
     assert "Caught signal SIGUSR2" in log.read_text()
-    assert json.loads((run.parent / ".slurm" / f"{run.name}.json").read_bytes())["pid"] != struck[0]
-    assert kept_twice(run) == 0
-    assert [latents(run)] == alone(tell(1, out="alone", steps=60))
+    assert json.loads((run.parent / ".slurm" / f"{run.name}.json").read_bytes())["pid"] != preempted[0]
+    assert recomputed_steps(run) == 0
+    assert [latents(run)] == alone(plan_films(1, out="alone", steps=60))
 
 
-def test_a_job_removes_only_the_lock_of_its_predecessor(tell: Tell) -> None:
-    (item,) = tell(1)
+def test_a_job_removes_only_the_lock_of_its_predecessor(plan_films: PlanFilms) -> None:
+    (item,) = plan_films(1)
     prepare(item.film, item.plan)
     run, folder = item.film.run, item.film.run.parent / ".slurm"
     folder.mkdir()
@@ -93,7 +93,7 @@ def test_a_job_removes_only_the_lock_of_its_predecessor(tell: Tell) -> None:
 
 @pytest.fixture
 def sbatch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """A queue on the path where `sbatch` is what is given, and nothing ever runs."""
+    """Install a fake `sbatch` script on the path; no job ever starts."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
@@ -106,25 +106,25 @@ def sbatch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
     return install
 
 
-def test_films_submitted_together_are_one_array(tell: Tell, sbatch: Callable[[str], None]) -> None:
+def test_films_submitted_together_are_one_array(plan_films: PlanFilms, sbatch: Callable[[str], None]) -> None:
     sbatch("echo Submitted batch job 12")
-    plans = tell(3)
+    plans = plan_films(3)
     out = plans[0].film.run.parent
     with on_slurm({"slurm_partition": "gpu"}, WORK, 2, out) as crew:
         for message, item in zip(list(crew.poll(0)), plans, strict=False):
             crew.submit(message.worker, item.film)
         assert list(crew.poll(0)) == []
-    told = (out / ".slurm" / "12_submission.sh").read_text()
-    assert "#SBATCH --array=0-1%2" in told
-    assert "#SBATCH --partition=gpu" in told
-    assert "#SBATCH --signal=USR2@" in told
-    assert f"#SBATCH --error={out.absolute()}/.slurm/%A_%a_0_log.err" in told
+    script = (out / ".slurm" / "12_submission.sh").read_text()
+    assert "#SBATCH --array=0-1%2" in script
+    assert "#SBATCH --partition=gpu" in script
+    assert "#SBATCH --signal=USR2@" in script
+    assert f"#SBATCH --error={out.absolute()}/.slurm/%A_%a_0_log.err" in script
     assert len(list((out / ".slurm").glob("12_?_submitted.pkl"))) == 2
 
 
 @pytest.mark.slow
 def test_a_stop_cancels_queued_jobs(
-    tell: Tell, sbatch: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plan_films: PlanFilms, sbatch: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sbatch("echo Submitted batch job 12")
     gone = tmp_path / "cancelled"
@@ -132,25 +132,25 @@ def test_a_stop_cancels_queued_jobs(
     state = f"$(test -e {gone} && echo CANCELLED || echo PENDING)"
     (tmp_path / "bin" / "sacct").write_text(f'#!/bin/sh\necho "JobID|State|NodeList"\necho "12|{state}|"\n')
     monkeypatch.setattr("onestory_cli.batch.slurm_workers.QUERY_SECONDS", 0.1)
-    plans, looks = tell(2), list[bool]()
+    plans, looks = plan_films(2), list[bool]()
     out = plans[0].film.run.parent
 
     def stop() -> bool:
         looks.append((out / ".slurm" / "12_submission.sh").exists())
         return looks[-1]
 
-    hire = lambda: on_slurm({}, WORK, 1, out)  # noqa: E731
-    result = run_batch(plans, out, Backend(where="slurm", workers=1, open_pool=hire), stop=stop)
+    connect = lambda: on_slurm({}, WORK, 1, out)  # noqa: E731
+    result = run_batch(plans, out, Backend(where="slurm", workers=1, open_pool=connect), stop=stop)
     assert [row.outcome.state for row in result.rows] == ["stopped", "left"]
     assert gone.read_text().splitlines() == ["12"]
 
 
-def test_errors_of_slurm_are_quoted(tell: Tell, sbatch: Callable[[str], None]) -> None:
+def test_errors_of_slurm_are_quoted(plan_films: PlanFilms, sbatch: Callable[[str], None]) -> None:
     sbatch("echo 'sbatch: error: invalid partition specified: gpu' >&2; exit 1")
-    plans = tell(1)
-    hire = lambda: on_slurm({}, WORK, 1, plans[0].film.run.parent)  # noqa: E731
+    plans = plan_films(1)
+    connect = lambda: on_slurm({}, WORK, 1, plans[0].film.run.parent)  # noqa: E731
     with pytest.raises(OnestoryError, match="invalid partition specified: gpu") as caught:
-        run_batch(plans, plans[0].film.run.parent, Backend(where="slurm", workers=1, open_pool=hire))
+        run_batch(plans, plans[0].film.run.parent, Backend(where="slurm", workers=1, open_pool=connect))
     assert caught.value.code == "B804"
 
 
@@ -161,8 +161,8 @@ def test_parameters() -> None:
         parse_parameters("gpu")
 
 
-def test_unknown_slurm_parameters_are_refused(tell: Tell) -> None:
-    out = tell(1)[0].film.run.parent
+def test_unknown_slurm_parameters_are_refused(plan_films: PlanFilms) -> None:
+    out = plan_films(1)[0].film.run.parent
     for parameters, code in (({"cluster": "local", "partion": "gpu"}, "B805"), ({"cluster": "slrum"}, "B804")):
         with pytest.raises(OnestoryError) as caught, on_slurm(parameters, WORK, 1, out):
             pass

@@ -1,6 +1,6 @@
-"""What the store costs: `python -m tests.benchmarks.overhead STORY` makes a film with it and without, in turns.
+"""Measure the cost of the store: `python -m tests.benchmarks.overhead STORY` renders a film with and without it.
 
-Without it, every shot is made in memory, and nothing is encoded, written or synced.
+Without the store, shots are generated in memory, and nothing is encoded, written or synced. The two alternate.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from onestory_cli.story.load import load_story
 
 @dataclass(frozen=True, kw_only=True)
 class Spent:
-    """Seconds by the clock, and seconds of all processors together."""
+    """Wall time and processor time of all threads, in seconds."""
 
     wall: float
     cpu: float
@@ -38,74 +38,78 @@ class Spent:
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """One film without the store and with it; `making` is the part of the latter in which shots were made."""
+    """One film without the store (`alone`) and with it (`render`, of which `generating` seconds generate shots)."""
 
     alone: Spent
     render: Spent
-    making: float
+    generating: float
 
     @property
     def ratio(self) -> float:
-        """(render - generation) / generation, by the clock."""
+        """(render - generation) / generation, in wall time."""
         return self.render.wall / self.alone.wall - 1
 
     @property
     def cpu_ratio(self) -> float:
-        """The same of processor time, which a busy machine disturbs less and a free core does not hide."""
+        """The same in processor time: less affected by other programs, and work on an idle core is counted."""
         return self.render.cpu / self.alone.cpu - 1
 
     @property
     def waited(self) -> float:
-        """What the film waited for the store, as a part of its own making."""
-        return self.render.wall / self.making - 1
+        """The time that the film waited for the store, relative to the time of generation."""
+        return self.render.wall / self.generating - 1
 
 
 class TimedGenerator:
-    """A maker that sums up the seconds of its makings."""
+    """A generator that adds up its time."""
 
-    def __init__(self, maker: ModelGenerator) -> None:
-        self._maker, self.seconds = maker, 0.0
-        self.encode_reference, self.recall, self.environment = maker.encode_reference, maker.recall, maker.environment
+    def __init__(self, generator: ModelGenerator) -> None:
+        self._generator, self.seconds = generator, 0.0
+        self.encode_reference, self.recall, self.environment = (
+            generator.encode_reference,
+            generator.recall,
+            generator.environment,
+        )
 
     def generate(self, request: ShotRequest) -> GeneratedShot:
-        began = time.perf_counter()
-        made = self._maker.generate(request)
-        made.decode()  # decoded here on both sides: the store is measured, not what is done beside
-        self.seconds += time.perf_counter() - began
+        start = time.perf_counter()
+        made = self._generator.generate(request)
+        made.decode()  # in both cases, so that background decoding is not measured
+        self.seconds += time.perf_counter() - start
         return made
 
 
-def measure(plan: Plan, maker: ModelGenerator, *, turns: int, place: Path | None = None) -> tuple[Turn, ...]:
-    """Make the film of a plan so many times with the store and without; `place` is where its files go meanwhile."""
-    make_alone(replace(plan, jobs=plan.jobs[:1]), maker)  # the first shot of a process pays for what is set up once
+def measure(plan: Plan, generator: ModelGenerator, *, turns: int, place: Path | None = None) -> tuple[Turn, ...]:
+    """Render a film `turns` times with the store and without; its files go to the folder `place`."""
+    generate_alone(replace(plan, jobs=plan.jobs[:1]), generator)  # warm up
     found = []
     for _ in range(turns):
-        timed = TimedGenerator(maker)
-        alone = _spent(lambda: make_alone(plan, maker))
+        timed = TimedGenerator(generator)
+        alone = _spent(lambda: generate_alone(plan, generator))
         with tempfile.TemporaryDirectory(dir=place) as folder:
             run = Run.create(Path(folder) / "film.run")
             whole = _spent(partial(render, plan, run, partial(_same, timed)))
-        found.append(Turn(alone=alone, render=whole, making=timed.seconds))
+        found.append(Turn(alone=alone, render=whole, generating=timed.seconds))
     return tuple(found)
 
 
-def make_alone(plan: Plan, maker: ShotGenerator) -> None:
-    """Every shot of a plan without pictures, kept in memory alone."""
+def generate_alone(plan: Plan, generator: ShotGenerator) -> None:
+    """Generate every shot of a plan without pictures, in memory only."""
     assert not plan.images, "a film without pictures"
     latents: dict[str, np.ndarray] = {}
     for job in plan.jobs:
         memory = {source: latents[source] for source in job.memory.sources}
-        made = maker.generate(ShotRequest(job=job, memory=memory))
+        made = generator.generate(ShotRequest(job=job, memory=memory))
         made.decode()
         latents[job.shot] = made.latents_CTHW
 
 
 def report(turns: Sequence[Turn]) -> str:
-    """A table, and the ratios of the fastest of each."""
+    """A table with a row per turn and a row for the fastest of each."""
     best = Turn(
         alone=_least(turn.alone for turn in turns),
         render=_least(turn.render for turn in turns),
-        making=min(turn.making for turn in turns),
+        generating=min(turn.generating for turn in turns),
     )
     rows = [
         f"| {name} | {turn.alone.wall:.2f} | {turn.render.wall:.2f} | {turn.ratio:+.1%} | {turn.cpu_ratio:+.1%} "
@@ -116,8 +120,8 @@ def report(turns: Sequence[Turn]) -> str:
     return "\n".join([head, "|---|---|---|---|---|---|", *rows, ""])
 
 
-def _same(maker: ShotGenerator) -> ShotGenerator:
-    return maker
+def _same(generator: ShotGenerator) -> ShotGenerator:
+    return generator
 
 
 def _least(spent: Iterable[Spent]) -> Spent:
@@ -136,11 +140,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("story", type=Path)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--place", type=Path, help="a folder on the disk to be measured; default: temporary files")
+    parser.add_argument("--place", type=Path, help="folder on the disk to measure (default: temporary files)")
     options = parser.parse_args(arguments)
     plan, model = _planned(options.story, options.device)
-    maker = ModelGenerator(plan.model, lambda: model.selection, lambda selection: model)
-    sys.stdout.write(report(measure(plan, maker, turns=options.turns, place=options.place)))
+    generator = ModelGenerator(plan.model, lambda: model.selection, lambda selection: model)
+    sys.stdout.write(report(measure(plan, generator, turns=options.turns, place=options.place)))
 
 
 def _planned(file: Path, device: str) -> tuple[Plan, LoadedModel]:

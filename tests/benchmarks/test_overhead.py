@@ -1,4 +1,4 @@
-"""The cost of the store, of a tiny model of the real classes."""
+"""The cost of the store, with a tiny model of the real classes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ shots:
 """
 
 
-def test_a_film_is_made_with_the_store_and_without(
+def test_film_is_rendered_with_and_without_the_store(
     tmp_path: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     story = tmp_path / "film.story.yaml"
@@ -35,10 +35,10 @@ def test_a_film_is_made_with_the_store_and_without(
     assert list(tmp_path.iterdir()) == [story]
 
 
-def test_ratios_are_of_the_generation() -> None:
+def test_ratios_are_relative_to_generation() -> None:
     turns = [
-        Turn(alone=Spent(wall=10.0, cpu=8.0), render=Spent(wall=12.0, cpu=10.0), making=11.0),
-        Turn(alone=Spent(wall=11.0, cpu=9.0), render=Spent(wall=11.0, cpu=9.0), making=10.0),
+        Turn(alone=Spent(wall=10.0, cpu=8.0), render=Spent(wall=12.0, cpu=10.0), generating=11.0),
+        Turn(alone=Spent(wall=11.0, cpu=9.0), render=Spent(wall=11.0, cpu=9.0), generating=10.0),
     ]
     lines = report(turns).splitlines()
     assert lines[2] == "| 1 | 10.00 | 12.00 | +20.0% | +25.0% | +9.1% |"

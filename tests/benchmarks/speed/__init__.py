@@ -1,1 +1,1 @@
-"""What our engine costs beside stock diffusers: the same shots, weights, steps and size, measured in one run."""
+"""Compare the engine with stock diffusers: the same shots, weights, steps and size, measured in one run."""

@@ -1,8 +1,8 @@
-"""`python -m tests.benchmarks.speed STORY`: our engine beside stock diffusers, as ratios.
+"""`python -m tests.benchmarks.speed STORY`: compare the engine with stock diffusers, as ratios.
 
-The film is made by both, each time in a fresh process: the same shots, weights, steps, size and encoder, ours with its
-memory, its checks and its store, theirs without any of them. Then the parts: a step with memory and without, and the
-fiftieth shot of a film beside the second, which has less to remember, and beside the first whose memory is full.
+Both render the film, each time in a new process, with the same shots, weights, steps, size and encoder. The engine also
+has its memory, checks and store. Then parts are measured: a step with and without memory, and shot 50 of a film
+compared with shot 2, which remembers less, and with the first shot that has a full memory.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.benchmarks.speed.parts import Aged, Pair, StepShape, ages, step_with_
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
-    """The films in order of their making, and the parts; None or nothing is what was not asked for."""
+    """The films in the order of rendering, and the parts; None or empty if not requested."""
 
     ours: tuple[Film, ...]
     stock: tuple[Film, ...]
@@ -38,11 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measure(options: argparse.Namespace) -> Speed:
-    """All that was asked for, the least disturbed of `turns`."""
+    """Measure everything that `options` request."""
     films: dict[Way, list[Film]] = {"ours": [], "stock": []}
     for _ in range(options.turns):
-        for way, made in films.items():
-            made.append(film(way, options.story, options.device))
+        for way, results in films.items():
+            results.append(film(way, options.story, options.device))
     from onestory_cli.models.load import load_model, pick_device
 
     layers, heads, width, height, frames = options.step
@@ -58,7 +58,7 @@ def measure(options: argparse.Namespace) -> Speed:
 
 
 def report(speed: Speed) -> str:
-    """Tables: ours, stock, and ours as a part of stock; a step with memory; a late shot beside earlier ones."""
+    """Tables: engine, stock and their ratio; a step with memory; a late shot compared with earlier ones."""
     rows = [("film, s", "seconds", 1.0), ("film, s of processor", "cpu_seconds", 1.0)]
     rows += [("weights read, MB", "read_bytes", 1e6), ("loading, s", "load_seconds", 1.0)]
     rows += [("loaded, MB", "load_bytes", 1e6), ("peak memory, MB", "peak_bytes", 1e6)]
@@ -71,7 +71,7 @@ def report(speed: Speed) -> str:
     if speed.step:
         lines += ["", "| what | with | without | ratio |", "|---|---|---|---|", _step_row(speed.step)]
     if speed.shots:
-        lines += ["", "| what | s | remembers | the late one to it |", "|---|---|---|---|", *_age_rows(speed.shots)]
+        lines += ["", "| what | s | remembers | late shot / this |", "|---|---|---|---|", *_age_rows(speed.shots)]
     return "\n".join([*lines, ""])
 
 
@@ -90,7 +90,7 @@ def _age_rows(shots: Sequence[Aged]) -> Iterator[str]:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.speed", description=__doc__)
     parser.add_argument("story", type=Path)
-    parser.add_argument("--turns", type=int, default=3, help="how often each side is measured; the least counts")
+    parser.add_argument("--turns", type=int, default=3, help="number of measurements of each side; the minimum counts")
     parser.add_argument("--device", default="cpu")
     parser.add_argument(
         "--step",
@@ -98,9 +98,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         nargs=5,
         metavar=("LAYERS", "HEADS", "WIDTH", "HEIGHT", "FRAMES"),
         default=(1, 12, 416, 240, 81),
-        help="the random Wan transformer and the shot whose step is measured; 0 layers: no step",
+        help="size of a random Wan transformer and of the shot for the step measurement; 0 layers: skip it",
     )
-    parser.add_argument("--late", type=int, default=50, help="the shot that is measured beside early ones; 0: none")
+    parser.add_argument("--late", type=int, default=50, help="number of the late shot; 0: skip it")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args(arguments)
 

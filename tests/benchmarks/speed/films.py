@@ -1,4 +1,4 @@
-"""A whole film by our engine and by the stock loop, each in a fresh process, so that neither profits from the other."""
+"""Render a film with the engine or with the stock loop, each in a new process, so that neither affects the other."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ Way = Literal["ours", "stock"]
 
 @dataclass(frozen=True, kw_only=True)
 class Film:
-    """One film in one process: what loading read, took and left resident, seconds of making, and the peak of memory,
-    in the end and by the time that each shot was whole.
+    """Measurements of one film in its own process.
 
-    `cpu_seconds` are of all threads together; other programs on the machine disturb them less.
+    read_bytes: size of the weights files
+    load_bytes: resident memory added by loading
+    cpu_seconds: processor time of all threads, which other programs affect less than `seconds`
+    peaks: peak memory after each shot
     """
 
     read_bytes: int
@@ -41,7 +43,7 @@ class Film:
 
 
 def film(way: Way, story: Path, device: str) -> Film:
-    """Load and make the film of a story in a new process; the libraries are imported before the clock starts."""
+    """Load the model and render the film of a story in a new process. Importing the libraries is not measured."""
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
         return pool.submit(WAYS[way], story, device).result()
 
@@ -60,13 +62,13 @@ def _ours(story: Path, device: str) -> Film:
 
     plan = plan_of(story)
 
-    def make(model: object, folder: Path, whole: Callable[[], None]) -> None:
+    def make(model: object, folder: Path, shot_done: Callable[[], None]) -> None:
         def emit(event: Event) -> None:
             if isinstance(event, TakeCommitted):
-                whole()
+                shot_done()
 
-        maker = ModelGenerator(plan.model, lambda: model, lambda reader: model)  # type: ignore[arg-type,return-value]
-        render(plan, Run.create(folder / "film.run"), lambda: maker, emit)
+        generator = ModelGenerator(plan.model, lambda: model, lambda reader: model)  # type: ignore[arg-type,return-value]
+        render(plan, Run.create(folder / "film.run"), lambda: generator, emit)
 
     weights = _weights(Path(plan.model.files.base)) + file_bytes(Path(plan.model.files.adapter))
     return _measured(weights, lambda: load_model(plan.model, device), make)
@@ -79,7 +81,7 @@ def _stock(story: Path, device: str) -> Film:
     return _measured(
         _weights(Path(plan.model.files.base)),
         lambda: load_stock(plan.model, device),
-        lambda model, folder, whole: make_stock(model, plan, folder, whole),
+        lambda model, folder, shot_done: make_stock(model, plan, folder, shot_done),
     )
 
 
@@ -87,21 +89,21 @@ WAYS: dict[Way, Callable[[Path, str], Film]] = {"ours": _ours, "stock": _stock}
 
 
 def _weights(base: Path) -> int:
-    """Bytes of the files of weights that a stock pipeline's folder names; both ways read each of them once."""
+    """Total size of the weights of a stock pipeline folder, which both sides read once."""
     return sum(file_bytes(base / part) for part in read_json_map(base / INDEX) if (base / part).is_dir())
 
 
 def file_bytes(folder: Path) -> int:
-    """Bytes of the safetensors in a folder."""
+    """Total size of the safetensors in a folder."""
     return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
 
 
 def _measured(
     read_bytes: int, load: Callable[[], object], make: Callable[[object, Path, Callable[[], None]], None]
 ) -> Film:
-    """`make` is given the model, a folder, and what it calls when a shot is whole."""
+    """Measure loading and rendering; `make(model, folder, shot_done)` calls `shot_done()` after each shot."""
     peaks: list[int] = []
-    before, began = resident_bytes(), time.perf_counter()
+    before, start = resident_bytes(), time.perf_counter()
     model = load()
     loaded, load_bytes, spent = time.perf_counter(), resident_bytes() - before, time.process_time()
     with tempfile.TemporaryDirectory() as folder:
@@ -109,7 +111,7 @@ def _measured(
         ended, cpu = time.perf_counter(), time.process_time() - spent
     return Film(
         read_bytes=read_bytes,
-        load_seconds=loaded - began,
+        load_seconds=loaded - start,
         load_bytes=load_bytes,
         seconds=ended - loaded,
         cpu_seconds=cpu,

@@ -1,4 +1,4 @@
-"""Resident memory of this process, now and at most, in bytes."""
+"""Resident memory of this process, current and peak, in bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def resident_bytes() -> int:
 
 
 def peak_bytes() -> int:
-    """The most since this program began; `getrusage` would count that of the process that started it too."""
+    """Peak since the start of this program; `getrusage` would include the parent process before exec."""
     return _field("VmHWM")
 
 

@@ -1,4 +1,4 @@
-"""What memory costs a step, and what a long film costs its last shot: all sides in turns, the least of each.
+"""The cost of memory in a step, and of a long film in its last shot: alternating measurements, the minimum of each.
 
 Shape letters: B batch, C latent channels, T latent frames, H W latent cells, S context tokens, D width.
 """
@@ -24,7 +24,7 @@ from onestory_cli.planning.jobs import ShotJob
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """Seconds of the same work with something and without it: of the processor where that does it."""
+    """Seconds of the same work with and without something: processor time on a CPU, wall time on a GPU."""
 
     seconds: float
     without: float
@@ -36,7 +36,7 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class Aged:
-    """A shot by its number in the film, from 1, how many frames it remembers, and seconds as in a Pair."""
+    """A shot: its number in the film (from 1), its number of remembered frames, and its time as in `Pair`."""
 
     number: int
     remembered: int
@@ -45,7 +45,7 @@ class Aged:
 
 @dataclass(frozen=True, kw_only=True)
 class StepShape:
-    """A Wan transformer of random weights, and the shot that it makes a step of, in pixels and pixel frames."""
+    """Size of a Wan transformer with random weights, and of the shot to denoise, in pixels and pixel frames."""
 
     layers: int = 1
     heads: int = 12
@@ -60,7 +60,7 @@ def in_turns(
     turns: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Pair:
-    """The least of both."""
+    """The minimum time of both, measured alternately."""
     seconds, other = least((work, without), turns, clock)
     return Pair(seconds=seconds, without=other)
 
@@ -68,18 +68,18 @@ def in_turns(
 def least(
     works: Sequence[Callable[[], object]], turns: int, clock: Callable[[], float] = time.perf_counter
 ) -> list[float]:
-    """Each work once to warm up, then in turns, so that a busy minute of the machine meets all."""
+    """The minimum time of each. They alternate, so that other programs affect all of them; the first turn warms up."""
     best = [float("inf")] * len(works)
     for turn in range(turns + 1):
         for side, work in enumerate(works):
-            began = clock()
+            start = clock()
             work()
-            best[side] = min(best[side], clock() - began) if turn else best[side]
+            best[side] = min(best[side], clock() - start) if turn else best[side]
     return best
 
 
 def step_with_memory(shape: StepShape, *, budget: float, turns: int, device: torch.device = CPU) -> Pair:
-    """One guided step with a budget of context tokens, and without any. The weights' values do not matter."""
+    """One guided step with a budget of context tokens, and without any. The values of the weights do not matter."""
     denoiser = _random_wan(shape, device)
     spec = denoiser.spec
     rows, columns = spec.latent_size(shape.width, shape.height)
@@ -108,10 +108,10 @@ def step_with_memory(shape: StepShape, *, budget: float, turns: int, device: tor
 
 
 def ages(model: LoadedModel, job: ShotJob, *, late: int = 50, turns: int) -> tuple[Aged, ...]:
-    """A shot as the second of a film, as the first whose memory is full, and as the `late`-th.
+    """Times of shot 2 of a film, of the first shot with a full memory, and of shot number `late`.
 
-    The second has fewer frames to remember than the memory holds, so it carries fewer context tokens; from the first
-    full memory on, only what must be looked at grows.
+    Shot 2 remembers fewer frames, so it has fewer context tokens. After the first full memory, only the number of
+    frames to score grows.
     """
     full = 1 + math.ceil(job.memory.frames / model.spec.latent_frames(job.frames))
     numbers = sorted({2, max(2, full), late})
@@ -124,7 +124,7 @@ def ages(model: LoadedModel, job: ShotJob, *, late: int = 50, turns: int) -> tup
 
 
 def _make(model: LoadedModel, job: ShotJob, number: int) -> int:
-    """Make a shot as that of a number, all before it in its memory; how many frames it remembers."""
+    """Generate a shot with `number` - 1 earlier shots in its memory; return the number of remembered frames."""
     bank = _bank(model, job, number - 1)
     memory = replace(job.memory, sources=tuple(bank.sources), shown=())
     made = generate_shot(model, replace(job, index=number - 1, memory=memory), bank)
@@ -133,7 +133,7 @@ def _make(model: LoadedModel, job: ShotJob, number: int) -> int:
 
 
 def _clock(device: torch.device) -> Callable[[], float]:
-    """Other programs disturb the time of a processor less than the clock; work on a GPU takes none of it."""
+    """Processor time, which other programs affect less, or wall time for a GPU."""
     return time.process_time if device.type == "cpu" else time.perf_counter
 
 
@@ -149,7 +149,7 @@ def _bank(model: LoadedModel, job: ShotJob, shots: int) -> MemoryBank:
 
 
 def _random_wan(shape: StepShape, device: torch.device) -> Denoiser:
-    """A transformer of Wan's proportions with random weights."""
+    """A transformer with the proportions of Wan and random weights."""
     width = shape.heads * 128
     transformer = MemoryWanTransformer(
         num_attention_heads=shape.heads, attention_head_dim=128, num_layers=shape.layers, ffn_dim=width * 35 // 6

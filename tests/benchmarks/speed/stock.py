@@ -1,4 +1,4 @@
-"""The film as a script on stock diffusers makes it: one call of the pipeline per shot, then the clip. No memory.
+"""Render a film with stock diffusers: one call of the pipeline per shot, then the clip. No memory.
 
 Shape letters: P pixel frames, H W.
 """
@@ -21,7 +21,7 @@ from onestory_cli.planning.jobs import Plan, ShotJob
 
 
 def load_stock(spec: ModelSpec, device: str) -> Any:
-    """The pipeline that diffusers' own `from_pretrained` makes of the base's folder, as it comes."""
+    """The stock pipeline of the base's folder."""
     silence_library_logging()
     target = pick_device(device)
     pipeline = DiffusionPipeline.from_pretrained(spec.files.base, torch_dtype=compute_dtype(spec, target))
@@ -29,8 +29,8 @@ def load_stock(spec: ModelSpec, device: str) -> Any:
     return pipeline.to(target)
 
 
-def make_stock(pipeline: Any, plan: Plan, folder: Path, whole: Callable[[], None]) -> None:
-    """All shots of a plan without pictures, each to a clip encoded as ours are; `whole` is called after each."""
+def make_stock(pipeline: Any, plan: Plan, folder: Path, shot_done: Callable[[], None]) -> None:
+    """Render all shots of a plan without pictures to clips with our encoder; call `shot_done` after each."""
     assert not plan.images, "a film without pictures"
     for job in plan.jobs:
         pixels_PHWC = stock_shot(pipeline, plan.model, job)
@@ -43,12 +43,12 @@ def make_stock(pipeline: Any, plan: Plan, folder: Path, whole: Callable[[], None
             filter=output.filter,
             crf=output.crf,
         )
-        whole()
+        shot_done()
 
 
 @torch.inference_mode()
 def stock_shot(pipeline: Any, spec: ModelSpec, job: ShotJob) -> Any:
-    """One call of the pipeline, on the very noise of our shot: -> (P, H, W, 3) uint8."""
+    """(P, H, W, 3) uint8: one call of the pipeline, with the noise of our shot."""
     pipeline.scheduler = _scheduler(job)
     rows, columns = spec.latent_size(job.width, job.height)
     shape = (1, spec.latent_channels, spec.latent_frames(job.frames), rows, columns)
