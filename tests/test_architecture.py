@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 PACKAGE = "onestory_cli"
 ROOT = Path(__file__).parents[1]
 
@@ -278,6 +280,7 @@ def test_the_lists_name_modules_that_exist_and_heavy_ones_are_heavy() -> None:
     assert heavy_chain("memory.bank") == "memory.bank > torch"
 
 
+@pytest.mark.slow
 def test_the_light_half_really_loads_without_the_heavy_half() -> None:
     names = [f"{PACKAGE}.{module}" for module in light_modules() if module != "__main__"]
     script = f"import importlib, sys; [importlib.import_module(name) for name in {names}]; print(*sys.modules)"

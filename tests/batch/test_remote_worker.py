@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import pytest
+
 from onestory_cli.batch.films import prepare
 from onestory_cli.batch.remote_worker import STOP, RemoteWorker, stop_file
 from onestory_cli.batch.render_story import WorkerConfig
@@ -16,6 +18,7 @@ from tests.batch.films import alone, latents
 WORK = WorkerConfig(device="cpu", threads=1)
 
 
+@pytest.mark.slow
 def test_only_a_film_of_a_dead_worker_waits_for_its_lock(plan_films: PlanFilms, tmp_path: Path) -> None:
     (item,) = plan_films(1)
     prepare(item.film, item.plan)

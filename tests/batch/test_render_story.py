@@ -6,6 +6,8 @@ import pickle
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from onestory_cli.batch.films import prepare
 from onestory_cli.batch.render_story import ModelCache, WorkerConfig, render_story
 from onestory_cli.batch.slurm_workers import SlurmJob
@@ -15,6 +17,7 @@ from tests.batch.conftest import PlanFilms
 WORK = WorkerConfig(device="cpu", threads=1)
 
 
+@pytest.mark.slow
 def test_the_model_is_kept_until_a_film_needs_another(plan_films: PlanFilms) -> None:
     heard, models = list[Event](), ModelCache(WORK)
     plans = plan_films(3)

@@ -60,6 +60,7 @@ def held(plans: list[PlannedFilm], which: int, stack: ExitStack) -> None:
     stack.enter_context(lock_run(Run.open(plans[which].film.run)))
 
 
+@pytest.mark.slow
 def test_batch_json_is_always_current(plan_films: PlanFilms) -> None:
     plans, seen = plan_films(2), list[list[str]]()
     out = plans[0].film.run.parent

@@ -73,6 +73,7 @@ def test_a_preempted_job_is_requeued_and_resumes(plan_films: PlanFilms) -> None:
     assert [latents(run)] == alone(plan_films(1, out="alone", steps=60))
 
 
+@pytest.mark.slow
 def test_a_job_removes_only_the_lock_of_its_predecessor(plan_films: PlanFilms) -> None:
     (item,) = plan_films(1)
     prepare(item.film, item.plan)

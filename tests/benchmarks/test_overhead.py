@@ -21,6 +21,7 @@ shots:
 """
 
 
+@pytest.mark.slow
 def test_film_is_rendered_with_and_without_the_store(
     tmp_path: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

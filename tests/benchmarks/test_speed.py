@@ -72,6 +72,7 @@ def _empty(model: LoadedModel) -> MemoryBank:
 @pytest.mark.parametrize(
     ("frames", "expected"), [(3, [(2, 2), (3, 3), (6, 3)]), (2, [(2, 2), (6, 2)]), (9, [(2, 2), (6, 9)])]
 )
+@pytest.mark.slow
 def test_late_shot_is_compared_with_shot_2_and_first_full_memory(
     tiny_model: LoadedModel, frames: int, expected: list[tuple[int, int]]
 ) -> None:

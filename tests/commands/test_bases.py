@@ -93,7 +93,9 @@ def folders() -> dict[str, str]:
     return {shot: accepted.folder for shot, accepted in state.shots.items()}
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family", [pytest.param(name, marks=() if name == "vace" else pytest.mark.slow) for name in FAMILIES]
+)
 def test_three_shots_are_rendered_resumed_and_kept(
     onestory: Onestory, story: Callable[[str], Path], family: str
 ) -> None:
@@ -114,6 +116,7 @@ def test_three_shots_are_rendered_resumed_and_kept(
 
 
 @pytest.mark.parametrize("family", ["i2v", "ti2v", "vace"])
+@pytest.mark.slow
 def test_continued_shot_does_not_repeat_the_last_frame(
     onestory: Onestory, story: Callable[[str], Path], family: str
 ) -> None:
@@ -128,6 +131,7 @@ def test_continued_shot_does_not_repeat_the_last_frame(
     assert onestory("verify", "film.run").exit is ExitCode.DONE
 
 
+@pytest.mark.slow
 def test_older_clip_that_repeats_a_frame_is_rendered_again(
     onestory: Onestory, story: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +159,7 @@ def test_base_without_memory_is_reported(onestory: Onestory, story: Callable[[st
     assert "warning[W311]" in result.out + result.err
 
 
+@pytest.mark.slow
 def test_first_shot_model_renders_shots_without_a_first_frame(
     onestory: Onestory, story: Callable[[str], Path], base_folder: Callable[[str], Path]
 ) -> None:

@@ -45,6 +45,7 @@ def test_finished_films_are_kept_without_weights(onestory: Onestory, made: Path)
     assert "2 done in" in result.err
 
 
+@pytest.mark.slow
 def test_the_table_fits_a_narrow_terminal_and_is_complete_in_a_pipe(
     onestory: Onestory, made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +124,7 @@ def test_equal_seeds_are_one_film(story: Path) -> None:
     assert [film.seed for film in flags.films()] == [1, 2]
 
 
+@pytest.mark.slow
 def test_a_failed_film_is_a_row_and_the_same_command_continues(onestory: Onestory, made: Path) -> None:
     (film,) = list_films([Path("kite.story.yaml")], Path("out"))
     with lock_run(Run.open(film.run)):
@@ -183,6 +185,7 @@ def test_junit_repeats_an_error_of_the_batch_for_each_film(onestory: Onestory, s
     assert suites(Path("junit.xml")) == {"film": [["error", "system-out"], *2 * [["skipped", "system-out"]]]}
 
 
+@pytest.mark.slow
 def test_finished_films_are_signed(onestory: Onestory, made: Path, tmp_path: Path) -> None:
     pytest.importorskip("c2pa")
     pytest.importorskip("cryptography")
@@ -198,6 +201,7 @@ def test_finished_films_are_signed(onestory: Onestory, made: Path, tmp_path: Pat
     assert [onestory("inspect", film).exit for film in last["signed"]] == 2 * [ExitCode.DONE]
 
 
+@pytest.mark.slow
 def test_skip_invalid_fails_the_broken_story_and_renders_the_others(onestory: Onestory, made: Path) -> None:
     change(Path("kite.story.yaml"), "$fox waves", "$foks waves")
     result = onestory("batch", ".", "--out", "out", "--skip-invalid", "--junit", "junit.xml")

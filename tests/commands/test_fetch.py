@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from onestory_cli.models.catalog import CARD
 from tests.models.hub_server import COMMIT, Hub, serving
 
@@ -36,6 +38,7 @@ def fetch(hub: Hub, home: Path, *arguments: str) -> subprocess.CompletedProcess[
     )
 
 
+@pytest.mark.slow
 def test_download_skips_pickles_and_resumes(tmp_path: Path, base_folder: Callable[[str], Path]) -> None:
     folder = shutil.copytree(base_folder("t2v"), tmp_path / "there")
     (folder / CARD).unlink()

@@ -79,6 +79,7 @@ def test_two_workers_give_the_result_of_one(folder: Path, tmp_path: Path) -> Non
     assert document["tallies"] == json.loads((tmp_path / "a.json").read_text())["tallies"]
 
 
+@pytest.mark.slow
 def test_incomparable_result_is_rejected_before_generation(folder: Path, tmp_path: Path) -> None:
     measured(folder, tmp_path / "a.json", "--policies", "adaptive")
     options = ("--suite", "length", "--stories", "100", "--against", str(tmp_path / "a.json"))
@@ -88,6 +89,7 @@ def test_incomparable_result_is_rejected_before_generation(folder: Path, tmp_pat
     assert 'suite "stories"' in err
 
 
+@pytest.mark.slow
 def test_result_that_cannot_be_written_is_printed(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

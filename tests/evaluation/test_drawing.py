@@ -84,6 +84,7 @@ def test_frechet_distance_of_normal_distributions() -> None:
     assert frechet_distance(same, drawn(1, 3)) == pytest.approx(2 + 2 * 4, rel=0.05)
 
 
+@pytest.mark.slow
 def test_frechet_distance_grows_with_blur(readout: Readout, clips: list[Pixels]) -> None:
     true = [drawing_of(readout, clip) for clip in clips]
     distances = [

@@ -26,6 +26,7 @@ def seen(model: LoadedModel, readout: Readout, variant: Variant, suite: Benchmar
     return generate_films(here, suite, variant, conduct, lambda *_: None)
 
 
+@pytest.mark.slow
 def test_memory_guidance_changes_only_shots_with_memory(lively: LoadedModel, readout: Readout) -> None:
     plain, guided = (
         seen(lively, readout, replace(ADAPTIVE, guidance=guidance), STORIES, CONDUCT).views for guidance in (0.0, 3.0)

@@ -33,6 +33,7 @@ def result(model: LoadedModel, readout: Readout) -> BenchmarkResult:
     return evaluate(model, readout, suite=STORIES, variants=(ADAPTIVE, NONE), conduct=CONDUCT, world=WORLD)
 
 
+@pytest.mark.slow
 def test_random_weights_are_at_chance_level(result: BenchmarkResult) -> None:
     row = result.rows["adaptive"][f"{LATER}: all looks"]
     assert row.n > 0

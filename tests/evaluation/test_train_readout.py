@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from onestory_cli.evaluation.readout import to_network
@@ -36,6 +37,7 @@ def test_degraded_frames_are_valid_and_depend_on_the_seed() -> None:
     assert 0.01 < (once - frames).abs().mean() < 0.4
 
 
+@pytest.mark.slow
 def test_readout_learns() -> None:
     lessons = render_readout_data([0], WORLD, frames=2)
     values: list[float] = []

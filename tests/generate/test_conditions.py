@@ -218,6 +218,7 @@ def test_the_boundary_selects_the_expert(family: Family, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.slow
 def test_bfloat16_stays_close_to_float32(
     family: Family, base_folder: Callable[[str], Path], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,6 +234,7 @@ def test_bfloat16_stays_close_to_float32(
 
 
 @pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.slow
 def test_a_resumed_shot_has_the_same_bytes(family: Family, name: str) -> None:
     model = family(name)
     sources = () if model.spec.remembers == "nothing" else ("opening",)

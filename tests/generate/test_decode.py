@@ -35,6 +35,7 @@ def test_decode_runs_once_and_is_timed(tiny_model: LoadedModel) -> None:
     assert set(made.seconds) == {"remember", "denoise", "decode"}
 
 
+@pytest.mark.slow
 def test_concurrent_decodes_give_the_same_pixels(tiny_model: LoadedModel) -> None:
     """Decoding and encoding share the VAE's causal cache, so they must not overlap."""
     bank = MemoryBank(channels=4, height=8, width=8)

@@ -55,6 +55,7 @@ def config_of(name: str) -> DenoiseConfig:
     "name",
     ["euler", "unipc", "FlowMatchHeunDiscreteScheduler", "DPMSolverMultistepScheduler", "DEISMultistepScheduler"],
 )
+@pytest.mark.slow
 def test_resumed_after_any_step_the_bytes_are_the_same(
     tiny_model: LoadedModel, conditions: Conditions, name: str, given: bool
 ) -> None:

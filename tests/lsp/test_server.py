@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
 from lsprotocol import types as lsp
 from pygls.lsp.client import LanguageClient
 
@@ -89,6 +90,7 @@ def test_findings_fixes_and_navigation(tmp_path: Path) -> None:
     edit(act, tmp_path / "film.story.yaml", BROKEN)
 
 
+@pytest.mark.slow
 def test_positions_are_in_units_of_the_client(tmp_path: Path) -> None:
     """An emoji is one character here and two in UTF-16, the protocol's own unit."""
     text = STORY.replace("Wide shot. $fox walks right on $beach.", "\N{KITE}\N{FOX FACE} $fox on $beech.")
@@ -100,6 +102,7 @@ def test_positions_are_in_units_of_the_client(tmp_path: Path) -> None:
     edit(act, tmp_path / "film.story.yaml", text)
 
 
+@pytest.mark.slow
 def test_a_long_story_is_checked_while_it_is_typed(tmp_path: Path) -> None:
     shots = "".join(f"  - {{id: s{number}, caption: Wide shot. $fox walks on $beach.}}\n" for number in range(300))
     text = STORY + shots

@@ -122,6 +122,7 @@ def test_a_value_that_is_not_finite_passes() -> None:
     assert str(judge(CUT, 0.25)) == "stray cut 0.25"
 
 
+@pytest.mark.slow
 def test_false_alarms_on_50_true_clips() -> None:
     found = alarms(storyworld_clips(stories=9))
     assert found["clips"] >= 50

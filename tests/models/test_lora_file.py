@@ -176,6 +176,7 @@ def test_a_text_to_video_difference_fits_an_image_to_video_base(
     assert added[:, 16:].eq(0).all()
 
 
+@pytest.mark.slow
 def test_two_loras_add_up(tmp_path: Path, transformer: nn.Module, lora: Lora) -> None:
     for name in ("one", "two"):
         save_file(STYLES["wan"](lora), tmp_path / f"{name}.safetensors")

@@ -65,6 +65,7 @@ def test_music_goes_down_for_words_and_ends_with_the_film(tmp_path: Path, music:
     assert len(sound) == pytest.approx(3 * SHOT * 48_000, abs=1024)
 
 
+@pytest.mark.slow
 def test_another_sound_makes_no_shot_again_and_another_film(tmp_path: Path, music: Audio, words: Audio) -> None:
     run = tmp_path / "run"
     render_with(film_plan(tmp_path), run)

@@ -113,6 +113,7 @@ def renamed(plan: Plan, old: str, new: str, **fields: object) -> Plan:
 
 
 @pytest.mark.parametrize("first", ["frozen", "stopped", "asked", "until"])
+@pytest.mark.slow
 def test_a_renamed_shot_keeps_the_take_that_was_chosen_however_the_render_is_cut_off(
     plan: Plan, folder: Path, first: str
 ) -> None:

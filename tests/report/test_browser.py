@@ -168,6 +168,7 @@ def test_the_page_is_never_wider_than_the_window(page: Page, width: int) -> None
 
 
 @pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.slow
 def test_a_long_film_fits_the_window(tab: Page, story: Path, tmp_path: Path, width: int) -> None:
     more = "".join(f"  - id: a-shot-with-a-long-name-{number}\n    caption: A city.\n" for number in range(30))
     story.write_text(story.read_text() + more)

@@ -51,6 +51,7 @@ class Elements(HTMLParser):
         return [attributes for name, attributes in self.found if name == tag]
 
 
+@pytest.mark.slow
 def test_the_page_requests_nothing(film: FilmReport) -> None:
     page = Elements(render_page(film))
     addresses = [
@@ -162,6 +163,7 @@ def test_words_from_ids_are_marked(film: FilmReport) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_drawings_have_a_label_or_are_hidden(film: FilmReport) -> None:
     page = Elements(render_page(film))
     pictures = [item for _, item in page.found if item.get("role") == "img"]

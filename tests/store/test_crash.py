@@ -98,6 +98,7 @@ def test_killed_before_every_change_of_an_edit(memory_folder: Path) -> None:
         assert_equal_runs(folder, whole)
 
 
+@pytest.mark.slow
 def test_a_take_that_was_staged_whole_is_kept_even_when_clearing_up_is_killed_too(memory_folder: Path) -> None:
     plan, whole, killed = plan_of(shot("opening")), memory_folder / "whole", memory_folder / "killed"
     disk = CountingDisk()

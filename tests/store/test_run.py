@@ -95,6 +95,7 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root on Linux can mount a small disk")
+@pytest.mark.slow
 def test_a_disk_that_is_really_full_ends_the_film_and_room_goes_on_with_it(tmp_path: Path) -> None:
     plan, whole, ends = plan_of(*(shot(f"s{number}") for number in range(4))), tmp_path / "whole", []
     render_with(plan, whole)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanTransformer3DModel
 from safetensors.torch import load_file
@@ -109,6 +110,7 @@ def test_loaded_model_is_the_saved_one_rounded(tiny_folder: Path) -> None:
             assert torch.equal(loaded[name], expected), name
 
 
+@pytest.mark.slow
 def test_saving_does_not_change_a_model_even_if_compiled(tmp_path: Path) -> None:
     model = tiny_built()
     model.transformer.compile_repeated_blocks(dynamic=True)

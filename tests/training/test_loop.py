@@ -100,6 +100,7 @@ def data(pixels: PixelData, latents: LatentData) -> Data:
 
 
 @pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
+@pytest.mark.slow
 def test_interrupted_stage_ends_like_an_uninterrupted_one(tmp_path: Path, data: Data, stage: Stage) -> None:
     whole = weights_of(data.run(stage, tmp_path / "whole"))
     with pytest.raises(KeyboardInterrupt):

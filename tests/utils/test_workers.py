@@ -38,6 +38,7 @@ def test_threads_are_split_fairly(part: WorkerShare, threads: int) -> None:
         (WorkerShare(place=1, device="cpu"), 2, "cpu"),
     ],
 )
+@pytest.mark.slow
 def test_a_worker_has_the_gpu_of_its_place(
     part: WorkerShare, gpus: int, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

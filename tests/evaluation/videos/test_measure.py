@@ -69,6 +69,7 @@ def test_every_network_measures_and_counts(
     assert [(item.id, item.shots, item.found) for item in result.characters] == [("fox", 3, 3), ("robot", 1, 1)]
 
 
+@pytest.mark.slow
 def test_missing_character_is_none_not_zero(
     film: MeasuredFilm, embedder: Embedder, sure_of_none: CharacterDetector
 ) -> None:
@@ -108,6 +109,7 @@ def test_identical_shots_are_perfectly_similar(
     assert result.settings[0].likeness == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_identity_is_similarity_to_first_shot_of_the_character(
     film: MeasuredFilm, embedder: Embedder, sure_of_all: CharacterDetector
 ) -> None:
@@ -146,6 +148,7 @@ def test_pixel_measures_need_no_networks(film: MeasuredFilm) -> None:
     assert result.provenance["networks"] == {"embedder": None, "detector": None, "aligner": None}
 
 
+@pytest.mark.slow
 def test_colour_drift_is_measured_from_first_shot_of_a_setting(film: MeasuredFilm) -> None:
     opening, city, again, _ = (replace(clip, settings=("place",), characters=()) for clip in film.clips)
     kept = measured(MeasuredFilm(name="kept", clips=(opening, again)))
@@ -164,6 +167,7 @@ def test_cut_and_flash_are_reported_with_their_frames(tmp_path: Path) -> None:
     assert (result.scores["stray cuts"].value, result.scores["flashes"].value) == (1, 1)
 
 
+@pytest.mark.slow
 def test_clips_without_a_story_have_no_captions_and_names(
     film: MeasuredFilm, embedder: Embedder, aligner: Aligner, sure_of_all: CharacterDetector
 ) -> None:

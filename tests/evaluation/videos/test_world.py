@@ -51,6 +51,7 @@ def film_in(folder: Path, **shots: tuple[CharacterLook | None, WorldPlace]) -> M
     return MeasuredFilm(name="film", clips=tuple(clips), looks={"fox": "a red fox"})
 
 
+@pytest.mark.slow
 def test_same_look_is_more_similar_than_another(tmp_path: Path, reader: ReadoutReader) -> None:
     film = film_in(tmp_path, opening=(RED, BEACH), moon=(RED, MOON), changed=(BLUE, BEACH))
     first, kept, changed = (item.identity["fox"] or 0 for item in measure_film(film, reader).shots)
@@ -71,6 +72,7 @@ def test_film_matches_its_captions(tmp_path: Path, reader: ReadoutReader) -> Non
     assert (scores["right: species"].n, scores["right: setting"].value) == (3, pytest.approx(2 / 3))
 
 
+@pytest.mark.slow
 def test_twins_are_distinguished_by_colour(tmp_path: Path, reader: ReadoutReader) -> None:
     """Each of two foxes has its own shot; the second one is drawn as the first."""
     film = film_in(tmp_path, one=(RED, BEACH), other=(RED, BEACH))
@@ -118,6 +120,7 @@ def test_setting_of_a_description() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_absent_character_has_no_similarity(tmp_path: Path, reader: ReadoutReader) -> None:
     film = film_in(tmp_path, empty=(None, BEACH), opening=(RED, BEACH), again=(RED, MOON))
     result = measure_film(film, reader)
@@ -135,6 +138,7 @@ def test_species_of_looks_is_unique() -> None:
     assert species_of(["a red fox", "a blue fox", "a frog"]) == ["", "", "frog"]
 
 
+@pytest.mark.slow
 def test_run_directory_of_a_storyworld_model(onestory: Onestory, story: Path) -> None:
     film_run = Path("film.run")
     render_film(film_run)  # not the shared film: a run records the path of its model, and this test changes the card

@@ -82,6 +82,7 @@ def trained(base: Path, manifest: Path, folder: Path, **fields: Any) -> Path:
 
 
 @pytest.mark.parametrize(("family", "delta"), [("i2v", "lora"), ("ti2v", "full")])
+@pytest.mark.slow
 def test_film_uses_trained_adapter(bases: Path, manifest: Path, tmp_path: Path, family: str, delta: str) -> None:
     model = trained(bases / family, manifest, tmp_path / "train", delta=delta)
     code, said = rendered(tmp_path / "film", model)
@@ -112,6 +113,7 @@ def test_two_experts_have_separate_adapters_and_one_selector(bases: Path, manife
     assert remembered(tmp_path / "film", "return")
 
 
+@pytest.mark.slow
 def test_adapter_of_another_base_is_rejected(tiny_folder: Path, manifest: Path, tmp_path: Path) -> None:
     model = trained(tiny_folder, manifest, tmp_path / "train")
     card = json.loads((model / "onestory.json").read_text())

@@ -66,6 +66,7 @@ def test_only_adapter_weights_are_saved_and_card_names_the_base(trained: Path) -
     assert "base_model: tiny-model" in card
 
 
+@pytest.mark.slow
 def test_killed_training_resumes_to_identical_bytes(trained: Path, tmp_path: Path) -> None:
     recipe = trained / "recipe.yaml"
 
@@ -85,6 +86,7 @@ def test_killed_training_resumes_to_identical_bytes(trained: Path, tmp_path: Pat
     assert losses == expected
 
 
+@pytest.mark.slow
 def test_cached_shots_are_not_encoded_again(trained: Path, tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (trained / "shared").iterdir()}
     heard: list[Event] = []
