@@ -16,7 +16,7 @@ import torch
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.evaluation.readout import WEIGHTS, Readout, load_readout
-from onestory_cli.evaluation.videos.expected import marks_of
+from onestory_cli.evaluation.videos.descriptions import marks_of
 from onestory_cli.evaluation.videos.films import Clip, MeasuredFilm
 from onestory_cli.evaluation.videos.frames import spread
 from onestory_cli.evaluation.videos.likeness import consistency, mean_direction

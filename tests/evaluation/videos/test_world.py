@@ -10,7 +10,7 @@ import pytest
 
 from onestory_cli.errors import ExitCode
 from onestory_cli.evaluation.readout import load_readout
-from onestory_cli.evaluation.videos.expected import look_of, setting_of
+from onestory_cli.evaluation.videos.descriptions import look_of, setting_of
 from onestory_cli.evaluation.videos.films import Clip, MeasuredFilm
 from onestory_cli.evaluation.videos.measure import FRAMES
 from onestory_cli.evaluation.videos.run import measure_film
