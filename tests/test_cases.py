@@ -26,6 +26,7 @@ ELSEWHERE |= dict.fromkeys(
     ("S217", "S218", "S219", "S220", "S221", "W311"), "a base without an adapter: tests/planning/test_validation.py"
 )
 ELSEWHERE |= {"S155": "a model", "S156": "300 MiB", "S158": "a model with one expert: tests/models/test_lora.py"}
+ELSEWHERE |= {"S222": "an external model: tests/external/test_comfyui.py"}
 ELSEWHERE |= {"S173": "300 MiB", "W314": "a distilled model: tests/planning/test_validation.py"}
 ELSEWHERE |= {"S159": "a model without the preset: tests/models/test_presets.py"}
 

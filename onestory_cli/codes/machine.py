@@ -219,6 +219,63 @@ MACHINE = (
         good="onestory take import film.run city wide.mov --fit cover",
     ),
     Code(
+        code="M551",
+        title="A workflow or a card that cannot be used",
+        explanation="A workflow must be exported from ComfyUI in API format. The titles of its nodes say which inputs "
+        "onestory sets: `onestory:caption`, `onestory:seed` and `onestory:output` are required. A card names sizes and "
+        "lengths that the workflow does not have at titled inputs.",
+        bad="model: {workflow: saved-by-the-editor.json}",
+        good="model: {workflow: exported-for-the-api.json}",
+    ),
+    Code(
+        code="M552",
+        title="The server cannot be used",
+        explanation="ComfyUI does not run at the address of `server:`, or something else answers there. Requests are "
+        "repeated for some seconds, so a server that is starting is found. Redirects are not followed.",
+        bad="model: {workflow: wan-vace.json, server: http://127.0.0.1:1}",
+        good="model: {workflow: wan-vace.json, server: http://127.0.0.1:8188}",
+    ),
+    Code(
+        code="M553",
+        title="The server rejects the workflow",
+        explanation="A node class or a model file of the workflow is missing on the server, or a value is out of "
+        "range. `onestory models check` lists what is missing before any work.",
+        bad="onestory render film.story.yaml      (with a custom node that is not installed)",
+        good="onestory models check my-vace",
+    ),
+    Code(
+        code="M554",
+        title="An external model failed",
+        explanation="A node of the workflow failed, for example for lack of memory, or the command ended with an "
+        "error. The message has its first line. Finished shots are kept; rerun the command when the cause is gone.",
+        bad="onestory render film.story.yaml",
+        good="onestory resume film.run",
+    ),
+    Code(
+        code="M555",
+        title="An external model gave a wrong result",
+        explanation="The result must have exactly the frames and the size of the shot, and its rate if it is a video. "
+        "Otherwise no take is made. Bind length and size by titles, or state those of the workflow in its card.",
+        bad="a workflow that gives 80 frames for a shot of 81",
+        good="a workflow whose length has the title onestory:frames",
+    ),
+    Code(
+        code="M556",
+        title="A server on another machine",
+        explanation="A story may only name a server on this machine: captions and pictures would leave it otherwise. "
+        "Pass `--allow-outside` if you trust the story and the server.",
+        bad="model: {workflow: wan-vace.json, server: http://gpu.example:8188}",
+        good="model: {workflow: wan-vace.json, server: http://127.0.0.1:8188}",
+    ),
+    Code(
+        code="M557",
+        title="The story runs a command",
+        explanation="With `model: {command: [...]}`, rendering starts that program with your rights. It is refused "
+        "unless you allow it, each time, with `--allow-commands`.",
+        bad="onestory render film.story.yaml",
+        good="onestory render film.story.yaml --allow-commands",
+    ),
+    Code(
         code="U601",
         title="No such code",
         explanation="`onestory explain` takes the code of a finding: a letter and three digits. Without a code it "

@@ -269,6 +269,15 @@ STORY = (
         good="model: storyworld\ndefaults: {memory: {guidance: 3}}",
     ),
     Code(
+        code="S222",
+        title="A value that the workflow has no input for",
+        explanation="A shot sets something that this external model cannot change. Remove it, or bind an input of the "
+        "workflow by the title of its node, such as `onestory:steps`. Without a bound input, the length, size and rate "
+        "of every shot are those of the card.",
+        bad="model: {workflow: fixed-length.json}\ndefaults: {steps: 8}",
+        good="model: {workflow: fixed-length.json}",
+    ),
+    Code(
         code="S230",
         title="No such shot",
         explanation="An option or a command names a shot that the story does not have.",

@@ -131,6 +131,9 @@ Sign = Annotated[
     ),
 ]
 AllowOutside = Annotated[bool, flag("--allow-outside", help="Let the story read files outside its folder.")]
+AllowCommands = Annotated[
+    bool, flag("--allow-commands", help="Run the command that the story names as its model, with your rights.")
+]
 Json = Annotated[bool, flag("--json", help="Write JSON to stdout.")]
 FindingsFormat = Annotated[
     OutputFormat,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from onestory_cli.commands._distributed import is_distributed
 from onestory_cli.commands._fail_on import bad_takes
-from onestory_cli.commands._options import CheckpointSeconds, Device, RetryBad, Sign, flag
+from onestory_cli.commands._options import AllowCommands, CheckpointSeconds, Device, RetryBad, Sign, flag
 from onestory_cli.commands._screen import Screen
 from onestory_cli.commands._signals import StopSignals
 from onestory_cli.errors import ExitCode
@@ -33,6 +33,7 @@ class RenderFlags:
         bool, flag("--subtitles", help="Add a subtitle track with the text under `subtitle:` of each shot.")
     ] = False
     sign: Sign = None
+    allow_commands: AllowCommands = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +60,11 @@ def make_film(
 
     The first signal stops the render after the current step.
     """
-    from onestory_cli.rendering.loading import generator_loader
+    from onestory_cli.rendering.loading import allow_commands, generator_loader
     from onestory_cli.rendering.options import RenderOptions
     from onestory_cli.rendering.render import render
 
+    plan = allow_commands(plan) if flags.allow_commands else plan
     signer = read_signer(*flags.sign) if flags.sign else None
     with screen.watch(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
         load = generator_loader(plan, flags.device, show, shared=is_distributed())

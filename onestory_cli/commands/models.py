@@ -1,23 +1,31 @@
-"""`onestory models`: list models, download their weights and accept their licences."""
+"""`onestory models`: list models, download their weights, accept their licences and check external models."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from onestory_cli.commands._options import Json, flag, option
+from onestory_cli.commands._options import AllowOutside, Json, flag, option
 from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.models.catalog import CATALOG, EMBEDDED, ModelSpec, find, is_model
 from onestory_cli.models.presets import PRESETS
 from onestory_cli.models.readiness import licence_file, licensed_name, must_accept
+from onestory_cli.models.user_models import read_user_models
+from onestory_cli.store.locate import STORY_SUFFIXES
 
 COLUMNS = ("model", "task", "size", "fps", "frames", "weights", "licence", "here")
 WEIGHTS = "weights: all parts in bfloat16. Rendering needs more; `onestory doctor MODEL` estimates it."
 group = typer.Typer(help="List models, download their weights and accept their licences.", invoke_without_command=True)
+
+
+def _user_models() -> list[str]:
+    return [*read_user_models()]
+
 
 Name = Annotated[
     str,
@@ -37,7 +45,7 @@ def list_models(
     if context.invoked_subcommand:
         return None
     screen = screen_of(context)
-    specs = [find(name) for name in CATALOG]
+    specs = [find(name) for name in (*CATALOG, *(row for row in read_user_models() if row not in CATALOG))]
     if json:
         screen.document("models", models=[_as_json(spec) for spec in specs], missing=_missing(specs))
     elif words:
@@ -45,7 +53,8 @@ def list_models(
     else:
         screen.table(COLUMNS, [_row(spec) for spec in specs], right=("fps", "frames", "weights"))
         for spec in specs:
-            screen.note(f"{spec.name}: {spec.about} ({spec.files.hub or 'in the package'})")
+            origin = "in models.yaml" if spec.external else "in the package"
+            screen.note(f"{spec.name}: {spec.about} ({spec.files.hub or origin})")
         for name, rows in PRESETS.items():
             licences = ", ".join(sorted({preset.licence for preset in rows.values()}))
             screen.note(f"preset {name} ({licences}): {', '.join(rows)}")
@@ -129,6 +138,45 @@ def accept_licence(context: typer.Context, name: Name, json: Json = False) -> Ex
     return ExitCode.DONE
 
 
+@group.command("check")
+def check_model(
+    context: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="Name in your models.yaml, or a story.", autocompletion=_user_models),
+    ],
+    allow_outside: AllowOutside = False,
+    json: Json = False,
+) -> ExitCode:
+    """Check a workflow or a command before any work: titles, types, server, node classes and model files."""
+    from onestory_cli.external.check import check_model
+
+    screen, spec = screen_of(context), _external(name, allow_outside)
+    result = check_model(spec.external) if spec.external else None
+    findings = () if result is None else result.findings
+    if json:
+        screen.document(
+            "models-check",
+            model=spec.name,
+            ok=not findings,
+            found=list(result.found if result else ()),
+            findings=[asdict(finding) for finding in findings],
+        )
+    else:
+        screen.lines(result.found if result else (f"{spec.name} is not a workflow or a command: nothing to check",))
+        screen.findings(findings)
+    return ExitCode.FINDINGS if findings else ExitCode.DONE
+
+
+def _external(name: str, allow_outside: bool) -> ModelSpec:
+    """The model of a name or of a story."""
+    from onestory_cli.planning.compile import compile_story
+
+    if Path(name).suffix in STORY_SUFFIXES:
+        return compile_story(Path(name), allow_outside=allow_outside, fingerprint=False)[0].model
+    return find(name)
+
+
 def _repositories(name: str) -> list[str]:
     """The repositories of a model: its base, and the image-text scorer that it uses.
 
@@ -159,7 +207,7 @@ def _row(spec: ModelSpec) -> tuple[str, ...]:
 
     return (
         spec.name,
-        spec.task,
+        "external" if spec.external else spec.task,
         f"{spec.width}x{spec.height}",
         str(spec.fps),
         str(spec.max_frames),

@@ -11,7 +11,17 @@ import typer
 
 from onestory_cli.commands._completion import run_shots
 from onestory_cli.commands._files import PICTURE, marked_png, require_writable, write_result
-from onestory_cli.commands._options import CheckpointSeconds, Device, Json, RetryBad, argument, flag, gather, option
+from onestory_cli.commands._options import (
+    AllowCommands,
+    CheckpointSeconds,
+    Device,
+    Json,
+    RetryBad,
+    argument,
+    flag,
+    gather,
+    option,
+)
 from onestory_cli.commands._report_page import Replace
 from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.commands._signals import StopSignals
@@ -109,6 +119,7 @@ class NewFlags:
     device: Device = "auto"
     checkpoint_seconds: CheckpointSeconds = 30.0
     retry_bad: RetryBad = 0
+    allow_commands: AllowCommands = False
 
 
 @group.command("new")
@@ -138,10 +149,11 @@ def new(context: typer.Context, *, folder: Folder, shot: Shot, asked: NewFlags, 
 def _make(
     plan: Plan, run: Run, shot: str, asked: NewFlags, emit: Emit, *, stop: Callable[[], bool]
 ) -> tuple[Take, ...]:
-    from onestory_cli.rendering.loading import generator_loader
+    from onestory_cli.rendering.loading import allow_commands, generator_loader
     from onestory_cli.rendering.options import RenderOptions
     from onestory_cli.rendering.takes import make_takes
 
+    plan = allow_commands(plan) if asked.allow_commands else plan
     return make_takes(
         plan,
         run,

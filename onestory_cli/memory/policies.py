@@ -59,6 +59,15 @@ def last(scores: Sequence[float], refs: Sequence[FrameRef], frames: int, shown: 
     return [len(refs) - 1] if refs and frames else []
 
 
+def storymem(scores: Sequence[float], refs: Sequence[FrameRef], frames: int, shown: ShownSources = ()) -> list[int]:
+    """The last frame of each of the latest and of the first sources, half of each, latest first. StoryMem keeps first
+    and latest key frames like this."""
+    keys = [place for place, ref in enumerate(refs) if place + 1 == len(refs) or refs[place + 1].source != ref.source]
+    first = keys[: frames // 2]
+    latest = [place for place in keys[::-1] if place not in first]
+    return sorted((*first, *latest[: frames - len(first)]), reverse=True)
+
+
 def none(scores: Sequence[float], refs: Sequence[FrameRef], frames: int, shown: ShownSources = ()) -> list[int]:
     """No frames: every shot is generated from its caption alone."""
     return []
@@ -72,6 +81,7 @@ POLICIES: PluginTable[Policy] = PluginTable(
         "recent": recent,
         "uniform": uniform,
         "last": last,
+        "storymem": storymem,
         "none": none,
     },
 )
@@ -112,6 +122,17 @@ def choose(
     if len(chosen) > frames or len(set(chosen)) < len(chosen) or not all(0 <= item < len(refs) for item in chosen):
         raise _faulty(policy, f"returned {shorten(chosen)} for {frames} of {len(refs)} frames")
     return chosen
+
+
+def choose_pictures(
+    policy: str, scores: Sequence[float], refs: Sequence[FrameRef], frames: int, shown: ShownSources = ()
+) -> list[int]:
+    """As `choose`, for a model that reads pictures: reference images ("@id") come first, in film order."""
+    given = [place for place, ref in enumerate(refs) if ref.source.startswith("@")]
+    rest = [place for place, ref in enumerate(refs) if not ref.source.startswith("@")]
+    values = [scores[place] for place in rest] if scores else scores
+    chosen = choose(policy, values, [refs[place] for place in rest], frames, shown)
+    return [*given, *(rest[place] for place in chosen)][:frames]
 
 
 def _faulty(policy: str, what: str) -> OnestoryError:

@@ -23,6 +23,8 @@ class Presence(StrEnum):
 
 def presence(spec: ModelSpec) -> Presence:
     """How much of a model is on this machine."""
+    if spec.external:
+        return Presence.PART if _lacks_scorer(spec) else Presence.WHOLE
     if not spec.files.base:
         return Presence.NOTHING
     return Presence.PART if missing_weights(spec) or pickled_parts(Path(spec.files.base)) else Presence.WHOLE
@@ -34,7 +36,7 @@ def require_weights(spec: ModelSpec) -> None:
     Raises:
         OnestoryError: M509 for weights to download, M503 for files missing from a folder, M511 for pickles.
     """
-    if not spec.files.base:
+    if not spec.files.base and spec.external is None:
         raise not_downloaded(spec.name, spec.files.hub)
     require_files(spec)
     for lora in spec.files.loras:

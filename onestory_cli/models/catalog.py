@@ -15,10 +15,12 @@ from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean, shorten
 from onestory_cli.memory.levels import LEVELS, Level
 from onestory_cli.models.bases import BASES
 from onestory_cli.models.cards import validate_spec
+from onestory_cli.models.external import external_spec
 from onestory_cli.models.folder import is_stock, read_stock, row_of_hub
 from onestory_cli.models.hub import cached_snapshot, is_repo
 from onestory_cli.models.single_file import is_weights_file, row_of_file
 from onestory_cli.models.spec import ModelSpec
+from onestory_cli.models.user_models import read_user_models, user_models_file
 from onestory_cli.utils.plugins import PluginTable
 from onestory_cli.utils.untrusted import read_json_map
 
@@ -64,6 +66,8 @@ def find(model: str, relative_to: Path | None = None) -> ModelSpec:
     for path in ((relative_to or Path()) / model, Path(model)):
         if path.is_dir() or is_weights_file(path):
             return _read(path, name=model)
+    if user_model := read_user_models().get(model):
+        return external_spec(user_model, name=model, folder=user_models_file().parent)
     if is_repo(model):
         return _of_hub(model)
     raise OnestoryError(

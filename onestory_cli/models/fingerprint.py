@@ -9,7 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.models.spec import ModelSpec
+from onestory_cli.memory.policies import needs_scores
+from onestory_cli.models.spec import ExternalModel, ModelSpec
 from onestory_cli.utils.untrusted import file_sha256
 
 LORA_CONFIG = "adapter_config.json"  # peft saves it next to the weights
@@ -35,6 +36,8 @@ def fingerprint_of(spec: ModelSpec) -> str:
     transformer reads. A folder that contains all of this is identified by its files alone.
     """
     used = spec.files
+    if spec.external:
+        return _of_external(spec.external, _scorer(spec) if needs_scores(spec.policy) else "")
     if not used.base or not all(item.file for item in used.loras):
         return ""
     if used.path and used.path == used.base:
@@ -48,6 +51,12 @@ def fingerprint_of(spec: ModelSpec) -> str:
         *(_digest(Path(file)).hex() for file in files),
     ]
     return _with_changes(spec, hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16])
+
+
+def _of_external(model: ExternalModel, scorer: str) -> str:
+    """Of an external model: its workflow or command, its card, and the scorer that selects its pictures."""
+    parts = [model.identity, *([fingerprint(scorer)] if scorer else [])]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def _with_changes(spec: ModelSpec, base: str) -> str:

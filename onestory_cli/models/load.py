@@ -49,7 +49,7 @@ def load_selection_model(spec: ModelSpec, device: str = "auto") -> SelectionMode
     target = pick_device(device)
     with reading_weights(spec):
         if spec.remembers != "context":
-            return PictureSelector(spec=spec, codec=load_codec(spec, target), scorer=_scorer(spec, target))
+            return PictureSelector(spec=spec, codec=load_codec(spec, target), scorer=load_scorer(spec, target))
         text, selector = load_caption_encoder(spec, target), load_selector(Path(spec.files.adapter))
         to_device(target, text.encoder, selector)
         return TextSelector(spec=spec, text=text, selector=selector)
@@ -172,7 +172,9 @@ def load_codec(spec: ModelSpec, device: torch.device) -> VaeCodec:
     return VaeCodec(vae=vae, device=device)
 
 
-def _scorer(spec: ModelSpec, device: torch.device) -> ImageTextScorer:
+def load_scorer(spec: ModelSpec, device: torch.device) -> ImageTextScorer:
+    """The image-text model that scores relevance. Its weights are loaded when they are first used."""
+
     def folder() -> Path:
         """The scorer's folder; resolved on first use, since some policies never need it."""
         if Path(spec.scorer).is_dir():

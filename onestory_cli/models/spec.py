@@ -50,6 +50,28 @@ class ModelFiles:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExternalModel:
+    """A model that another program runs: a ComfyUI `workflow` on a `server`, or a `command`.
+
+    `folder` is where relative paths of the command start, and where it runs. `card` is its card as JSON. `inputs` are
+    the values that it takes, `references` the number of reference pictures. `identity` is a digest of the workflow or
+    command and of the card. `allowed` is true once the user has allowed to run commands of stories.
+    """
+
+    workflow: str = ""
+    server: str = ""
+    command: tuple[str, ...] = ()
+    folder: str = ""
+    card: str = "{}"
+    inputs: tuple[str, ...] = ()
+    references: int = 0
+    identity: str = ""
+    remembers: MemoryInput = "nothing"
+    from_text: bool = True
+    allowed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelSpec:
     """Facts about one model, `files` on this machine, and the `execution` chosen for it.
 
@@ -107,6 +129,7 @@ class ModelSpec:
     memory_gb: float = 0.0
     files: ModelFiles = ModelFiles()
     execution: ExecutionConfig = DEFAULT_EXECUTION
+    external: ExternalModel | None = None
 
     @classmethod
     def from_fields(cls, **values: Any) -> ModelSpec:
@@ -121,8 +144,8 @@ class ModelSpec:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """All fields except `files` and `execution`, as JSON."""
-        return {name: value for name, value in asdict(self).items() if name not in ("files", "execution")}
+        """All fields except `files`, `execution` and `external`, as JSON."""
+        return {name: value for name, value in asdict(self).items() if name not in ("files", "execution", "external")}
 
     @property
     def as_json(self) -> dict[str, Any]:
@@ -149,6 +172,8 @@ class ModelSpec:
         An adapter turns them into context tokens. A stock base reads them as reference images (VACE), or the most
         relevant one as the first frame (I2V, TI2V), or not at all (T2V).
         """
+        if self.external:
+            return self.external.remembers
         if self.files.adapter:
             return "context"
         inputs: dict[Task, MemoryInput] = {"vace": "references", "i2v": "first-frame", "ti2v": "first-frame"}
@@ -169,12 +194,16 @@ class ModelSpec:
     @property
     def first_frame(self) -> FirstFrameInput:
         """How a given first frame enters: held in the latents, in more input channels, or in a control video."""
+        if self.external:
+            return "held" if "first_frame" in self.external.inputs else "none"
         inputs: dict[Task, FirstFrameInput] = {"vace": "control", "i2v": "channels", "ti2v": "held"}
         return inputs.get(self.task, "none")
 
     @property
     def from_text(self) -> bool:
         """Whether a shot can start from its caption alone; an adapter trains an image-to-video base to do that."""
+        if self.external:
+            return self.external.from_text
         return self.task != "i2v" or bool(self.files.adapter)
 
     def same_latents(self, other: ModelSpec) -> bool:

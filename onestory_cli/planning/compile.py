@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from onestory_cli.errors import Diagnostic, Findings, OnestoryError, shorten
 
 # Findings of a plan that depend on one value only, so they are correct even if other parts of the story are wrong.
-CERTAIN_CODES = {"S155", "S210", "S211", "S212", "S213", "S219", "M501", "M502", "M503", "W310"}
+CERTAIN_CODES = {"S155", "S210", "S211", "S212", "S213", "S219", "M501", "M502", "M503", "M551", "W310"}
 
 MAX_EXAMINED = 500_000  # characters of captions; a larger story with errors is not planned
 
@@ -124,6 +124,8 @@ def _model_of(
 
     folder, name = Path(story.path).parent, str(getattr(story, key))
     try:
+        if key == "model" and story.external is not None:
+            return _external_model(story.external, name, folder, allow_outside=allow_outside)
         if not allow_outside and name not in CATALOG:
             _refuse_outside(folder, name)
             _refuse_outside(folder, *_paths_in_card(folder / name))
@@ -134,6 +136,21 @@ def _model_of(
         fault.place = fault.place or story.places.get(key)
         raise
     return spec
+
+
+def _external_model(source: Mapping[str, Any], name: str, folder: Path, *, allow_outside: bool) -> ModelSpec:
+    """The spec of a workflow or a command of a story, whose files and server must be local.
+
+    Raises:
+        OnestoryError: S155 for a file outside of the story's folder, M556 for another machine, M551 for invalid files.
+    """
+    from onestory_cli.models.external import DEFAULT_SERVER, external_spec, require_loopback
+
+    if not allow_outside:
+        paths = [source.get("workflow"), source.get("card")]
+        _refuse_outside(folder, *(path for path in paths if isinstance(path, str)))
+        require_loopback(str(source.get("server", DEFAULT_SERVER)))
+    return external_spec(source, name=name, folder=folder)
 
 
 def _paths_in_card(folder: Path) -> list[str]:

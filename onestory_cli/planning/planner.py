@@ -226,7 +226,7 @@ class Planner:
         by_first_frame = spec.remembers == "first-frame"
         off = frames == 0 or budget == 0 or policy == "none" or spec.remembers == "nothing"
         off |= by_first_frame and shot.image is not None
-        references = () if by_first_frame else tuple(reference.source for reference in self.references)
+        references = () if by_first_frame else tuple(self._visible_references(shot))
         sources = () if off else (*references, *shots)
         covers = needs_shown(policy) and not off
         shown = tuple(self._appearances(shot, chosen, frozenset(references))) if covers else ()
@@ -234,6 +234,12 @@ class Planner:
         if guidance is None:
             guidance = 0.0 if _introduces_character(shot, references) else spec.memory_guidance
         return MemoryJob(frames=frames, budget=budget, policy=policy, sources=sources, shown=shown, guidance=guidance)
+
+    def _visible_references(self, shot: Shot) -> Iterator[str]:
+        """All references; with an external model, which gets few pictures, only what the caption mentions."""
+        for reference in self.references:
+            if self._spec.external is None or reference.source.removeprefix(REFERENCE_MARK) in self._mentions[shot.id]:
+                yield reference.source
 
     def _appearances(
         self, shot: Shot, chosen: frozenset[str] | None, references: frozenset[str]

@@ -16,7 +16,7 @@ import yaml
 from onestory_cli.planning.assets import requested_loras
 from onestory_cli.planning.jobs import Plan, ShotJob
 from onestory_cli.story.captions import fold
-from onestory_cli.story.types import Audio, Character, LoraRequest, Setting, Shot
+from onestory_cli.story.types import Audio, Character, LoraRequest, Setting, Shot, Story
 
 _WIDTH = 110
 
@@ -56,7 +56,7 @@ def portable(model: str) -> str:
 
 def _story(plan: Plan, names: Names) -> Iterator[tuple[str, Any]]:
     story = plan.story
-    yield from (("story", 1), ("title", story.title), ("model", portable(story.model)))
+    yield from (("story", 1), ("title", story.title), ("model", _model(story)))
     if story.first_shot_model:
         yield "first_shot_model", portable(story.first_shot_model)
     yield "seed", story.seed
@@ -73,6 +73,12 @@ def _story(plan: Plan, names: Names) -> Iterator[tuple[str, Any]]:
     for key, declared in (("characters", story.characters), ("settings", story.settings)):
         if declared:
             yield key, {item.id: _declared(item, names) for item in declared}
+
+
+def _model(story: Story) -> str | dict[str, Any]:
+    if story.external is None:
+        return portable(story.model)
+    return {key: portable(value) if isinstance(value, str) else value for key, value in story.external.items()}
 
 
 def _lora(lora: LoraRequest) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from operator import itemgetter
 from onestory_cli.errors import Diagnostic, Place, shorten
 from onestory_cli.models.bases import BASES
 from onestory_cli.models.catalog import EMBEDDED, ModelSpec
+from onestory_cli.models.workflow import INPUT_NAMES
 from onestory_cli.planning.jobs import REFERENCE_MARK, ShotJob
 from onestory_cli.story.captions import REFERENCE, long_caption_finding
 from onestory_cli.story.source import KeyPath, StorySource, parse
@@ -116,6 +117,34 @@ def job_findings(story: Story, shot: Shot, job: ShotJob, spec: ModelSpec, first:
     yield from _size_of_film(story, shot, job, first)
     yield from _memory_findings(story, shot, job, spec)
     yield from _start_findings(story, shot, job, spec)
+    yield from _input_findings(story, shot, job, spec)
+
+
+def _input_findings(story: Story, shot: Shot, job: ShotJob, spec: ModelSpec) -> Iterator[Diagnostic]:
+    """S222 for a value that an external model has no input for."""
+    if spec.external is None:
+        return
+    given = {
+        "negative": shot.negative is not None and "negative",
+        "steps": shot.steps is not None and "steps",
+        "guidance": shot.guidance is not None and "guidance",
+        "scheduler": shot.scheduler is not None and "scheduler",
+        "shift": shot.shift is not None and "shift",
+        "lora": bool(story.loras) and "lora",
+        "frames": job.frames != spec.frames and ("frames" if shot.duration is None else "duration"),
+        "width": job.width != spec.width and "size",
+        "height": job.height != spec.height and "size",
+        "fps": job.fps != spec.fps and "fps",
+    }
+    for name, key in given.items():
+        if key and name not in spec.external.inputs:
+            title = f", or give a node of the workflow the title `onestory:{name}`" if name in INPUT_NAMES else ""
+            yield Diagnostic(
+                code="S222",
+                message=f'"{spec.name}" has no input for {name}, and shot "{job.shot}" changes it',
+                place=place_of(story, shot, key),
+                help=f"remove `{key}`{title}",
+            )
 
 
 def _size_of_film(story: Story, shot: Shot, job: ShotJob, first: ShotJob) -> Iterator[Diagnostic]:

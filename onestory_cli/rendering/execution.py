@@ -26,6 +26,8 @@ def configure_plan(
     from onestory_cli.models.fingerprint import fingerprint_of
 
     def configured(spec: ModelSpec) -> ModelSpec:
+        if spec.external:
+            return spec
         return replace(spec, execution=_config(spec, plan, request, device, memory, distributed))
 
     model, first = configured(plan.model), plan.first_shot_model

@@ -160,7 +160,7 @@ def _model(spec: ModelSpec, work: Workload, card: DeviceMemory) -> ModelFeasibil
     from onestory_cli.models.offload.estimate import estimate_memory, with_device_dtype
 
     spec = with_device_dtype(spec, card)
-    parts = _parts(spec)
+    parts = None if spec.external else _parts(spec)
     return ModelFeasibility(
         spec=spec,
         lacks=_lacks(spec),
@@ -202,9 +202,9 @@ def _disk(plan: Plan, folder: Path) -> DiskSpace:
 
 
 def _latents(spec: ModelSpec, job: ShotJob) -> int:
-    """The bytes of a shot's latents in float32."""
+    """The bytes of a shot's latents in float32, or of the pictures that an external model remembers."""
     rows, columns = spec.latent_size(job.width, job.height)
-    return spec.latent_channels * spec.latent_frames(job.frames) * rows * columns * 4
+    return spec.latent_channels * spec.latent_frames(job.frames) * rows * columns * (1 if spec.external else 4)
 
 
 def _time(plan: Plan, folder: Path, card: DeviceMemory) -> RenderTime | None:

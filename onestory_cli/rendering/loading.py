@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from onestory_cli.events import Emit, ModelLoaded, ModelLoading
@@ -51,6 +52,10 @@ def model_loader(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = Fal
 
 def load_generator(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = False) -> ShotGenerator:
     """The generator of a model. The first `recall` loads the selection model, the first `generate` loads the rest."""
+    if spec.external:
+        from onestory_cli.rendering.external_generator import ExternalGenerator
+
+        return ExternalGenerator(spec, device)
     reporter = LoadReporter(spec, device, emit)
     from onestory_cli.models.load import load_codec, load_model, load_selection_model, pick_device
     from onestory_cli.rendering.model_generator import ModelGenerator
@@ -61,6 +66,13 @@ def load_generator(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = F
         lambda selection: reporter(lambda: load_model(spec, device, selection=selection, shared=shared)),
         lambda: reporter(lambda: load_codec(spec, pick_device(device))),
     )
+
+
+def allow_commands(plan: Plan) -> Plan:
+    """The plan with permission to run the commands that its model consists of."""
+    if plan.model.external is None:
+        return plan
+    return replace(plan, model=replace(plan.model, external=replace(plan.model.external, allowed=True)))
 
 
 class LoadReporter:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from onestory_cli.planning.jobs import ImageInput, Plan, ShotJob
 from onestory_cli.store.disk import os_errors_coded
+from onestory_cli.store.layout import RECORD
 from onestory_cli.store.references import read_reference, reference_file, save_reference
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import Take, parse_latents
@@ -40,10 +41,16 @@ class VisibleMemory:
     def latents(self, job: ShotJob) -> dict[str, np.ndarray]:
         """The latents of everything that a shot can see, in film order."""
         for source in job.memory.sources:
-            if source not in self._latents:
+            if source not in self._latents or self._can_release(source):
                 take = self.takes.get(source)
                 self._latents[source] = take.latents() if take else self._references.latents(source, job)
         return {source: self._latents[source] for source in job.memory.sources}
+
+    def _can_release(self, source: str) -> bool:
+        """Whether the pictures of a take are held in memory although they can be read from the disk."""
+        pictures, take = self._latents[source], self.takes.get(source)
+        held = pictures.dtype == "uint8" and not hasattr(pictures, "filename")  # numpy's memory maps have one
+        return held and take is not None and (take.folder / RECORD).exists()
 
     def add(self, take: Take, latents: bytes) -> None:
         """Add a take that was just generated, with the future content of its latents file."""

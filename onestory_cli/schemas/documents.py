@@ -265,6 +265,7 @@ DOCUMENTS: dict[str, Schema] = {
     ),
     "models": obj(models=array(MODEL), missing=array(TEXT, "Models with missing weights.")),
     "models-fetch": obj(model=TEXT, folder=TEXT, present=TEXT),
+    "models-check": obj(model=TEXT, ok=BOOLEAN, found=array(TEXT, "What was found, in words."), findings=FINDINGS),
     "models-accept": obj(model=TEXT, licence=TEXT, needed=BOOLEAN),
     "schema": obj(name=TEXT, json_schema={"type": "object"}),
     "explain": obj(codes=array(ABOUT_CODE), matches=array(SECTION, "Sections of the manual, for a search.")),

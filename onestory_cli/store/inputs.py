@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from onestory_cli.errors import Findings
-from onestory_cli.models.catalog import ModelSpec, find_recorded
+from onestory_cli.models.catalog import ModelSpec, find, find_recorded
+from onestory_cli.models.external import external_spec
 from onestory_cli.models.offload.config import ExecutionConfig
+from onestory_cli.models.user_models import read_user_models
 from onestory_cli.store.layout import STORY
 from onestory_cli.store.run import Run
 from onestory_cli.store.state import ModelUsed, RunState
@@ -18,11 +20,15 @@ from onestory_cli.story.types import Story
 
 
 def model_of_run(used: ModelUsed) -> ModelSpec:
-    """The spec of a model that a run was rendered with.
+    """The spec of a model that a run was rendered with. The row of an external model in the user's file comes first.
 
     Raises:
         OnestoryError: M502 if its folder does not exist or is not a model.
     """
+    if used.external:
+        if used.name in read_user_models():
+            return find(used.name)
+        return external_spec(used.external, name=used.name, folder=Path(used.folder))
     return replace(find_recorded(used.name, Path(used.folder)), execution=ExecutionConfig(**used.fitting))
 
 

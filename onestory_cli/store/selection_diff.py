@@ -12,7 +12,7 @@ from functools import partial
 
 from onestory_cli.memory.frames import FrameRef, SelectedFrame
 from onestory_cli.memory.levels import allocate
-from onestory_cli.memory.policies import choose, needs_scores
+from onestory_cli.memory.policies import choose, choose_pictures, needs_scores
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.planning.jobs import ShotJob
 from onestory_cli.store.record import MemoryState
@@ -47,7 +47,8 @@ def picks_without_scores(job: ShotJob, lengths: Mapping[str, int], model: ModelS
     height, width = model.latent_size(job.width, job.height)
     table = partial(allocate, budget=memory.budget, height=height, width=width, levels=model.levels)
     refs = [FrameRef(source, index) for source in memory.sources for index in range(lengths[source])]
-    chosen = [refs[position] for position in choose(memory.policy, (), refs, len(table(memory.frames)))]
+    select = choose_pictures if model.external else choose
+    chosen = [refs[position] for position in select(memory.policy, (), refs, len(table(memory.frames)))]
     levels = table(len(chosen))
     return tuple(
         Pick(source=ref.source, index=ref.index, level=level.name) for ref, level in zip(chosen, levels, strict=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.catalog import ModelSpec
+from onestory_cli.models.external import source_of
 from onestory_cli.models.offload.config import ExecutionConfig
 from onestory_cli.planning.assets import lora_files
 from onestory_cli.planning.jobs import Plan
@@ -40,13 +41,15 @@ _FOLDER = re.compile(r"[a-z][a-z0-9-]*/[0-9a-f]+")
 class ModelUsed:
     """A model that the run was rendered with: the folder where it was found, and the fingerprint of its files.
 
-    `fitting` has the execution options that change the output, if any.
+    `fitting` has the execution options that change the output, if any. `external` is the source of an external model,
+    with absolute paths.
     """
 
     name: str
     folder: str
     fingerprint: str
     fitting: Mapping[str, Any] = field(default_factory=dict)
+    external: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,10 +104,19 @@ class RunState:
     def given(self) -> str:
         """The digest of the run's inputs: story, options, models and files."""
         results = ("tool", "shots", "film")
-        return sha256(canonical({name: value for name, value in asdict(self).items() if name not in results}))
+        return sha256(canonical({name: value for name, value in self._document.items() if name not in results}))
+
+    @property
+    def _document(self) -> dict[str, Any]:
+        """All fields. Models that are not external have no entry "external", as in early versions."""
+        document = asdict(self)
+        for used in (document["model"], document["first_model"]):
+            if used and not used["external"]:
+                del used["external"]
+        return document
 
     def to_bytes(self) -> bytes:
-        return dump_checksummed({"format": FORMAT, **asdict(self)})
+        return dump_checksummed({"format": FORMAT, **self._document})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> RunState:
@@ -136,6 +148,9 @@ class RunState:
 def _used(model: ModelSpec, fingerprint: str) -> ModelUsed:
     folder = str(Path(model.files.path or model.files.base).absolute())
     fitting = asdict(model.execution.recorded) if model.execution.changes else {}
+    if model.external:
+        source = source_of(model.external)
+        return ModelUsed(name=model.name, folder=model.external.folder, fingerprint=fingerprint, external=source)
     return ModelUsed(name=model.name, folder=folder, fingerprint=fingerprint, fitting=fitting)
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 TENSOR = "latents"
+PICTURE_DTYPE = "U8"  # of the pictures that an external model remembers: (3, T, H, W)
 _MAX_HEADER = 4096  # bytes; the header of one tensor has about 80
 
 
@@ -199,7 +200,7 @@ def _wrong_files(folder: Path, record: Record) -> Iterator[Damage]:
 
 
 def _shape_in(path: Path) -> tuple[int, int, int, int]:
-    """The shape (C, T, h, w) of the one float32 tensor that a latents file must consist of.
+    """The shape (C, T, h, w) of the one tensor that a latents file must consist of: float32, or bytes for pictures.
 
     Raises:
         DamagedFileError: the file is something else. Its digest may match a record all the same, if that is forged.
@@ -215,8 +216,10 @@ def _shape_in(path: Path) -> tuple[int, int, int, int]:
         raise DamagedFileError("it does not contain latents") from fault
     if not all(type(size) is int and size > 0 for size in shape):
         raise DamagedFileError("it does not contain latents")
-    size = math.prod(shape) * 4
-    if header != {TENSOR: {"dtype": "F32", "shape": list(shape), "data_offsets": [0, size]}}:
+    dtype = header[TENSOR].get("dtype")
+    size = math.prod(shape) * (1 if dtype == PICTURE_DTYPE else 4)
+    expected = {"dtype": dtype, "shape": list(shape), "data_offsets": [0, size]}
+    if dtype not in ("F32", PICTURE_DTYPE) or header != {TENSOR: expected}:
         raise DamagedFileError("it contains something other than latents")
     if path.stat().st_size != HEADER_LENGTH_BYTES + length + size:
         raise DamagedFileError("its size does not match its header")
@@ -260,21 +263,46 @@ def _set_aside_path(folder: Path) -> Path:
 
 
 def write_latents(latents_CTHW: np.ndarray) -> bytes:
-    """The bytes of a latents file: one float32 tensor without metadata, so that equal latents have equal digests."""
+    """The bytes of a latents file: one tensor without metadata, so that equal latents have equal digests.
+
+    Latents are float32; the pictures of an external model are uint8.
+    """
     import numpy as np
     from safetensors.numpy import save
 
-    data: bytes = save({TENSOR: np.ascontiguousarray(latents_CTHW, dtype=np.float32)})
+    dtype = np.uint8 if latents_CTHW.dtype == np.uint8 else np.float32
+    data: bytes = save({TENSOR: np.ascontiguousarray(latents_CTHW, dtype=dtype)})
     return data
 
 
 def read_latents(path: Path, expected: str) -> np.ndarray:
-    """The latents (C, T, h, w), float32, from a file with the digest `expected`.
+    """The latents (C, T, h, w) from a file with the digest `expected`: float32, or uint8 pictures.
+
+    Pictures stay on the disk, and each is read when it is used: those of a long film do not fit into memory.
 
     Raises:
         OnestoryError: R406 if the file has another digest.
     """
+    if pictures := _map_pictures(path, expected):
+        return pictures[0]
     return parse_latents(_read_verified(path, expected))
+
+
+def _map_pictures(path: Path, expected: str) -> tuple[np.ndarray] | None:
+    """The memory-mapped pictures (3, T, H, W) of a file; None if it has latents, or does not exist."""
+    import numpy as np
+
+    with read_errors_coded(path):
+        if not path.exists():
+            return None
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(HEADER_LENGTH_BYTES), "little")
+            head = file.read(min(length, _MAX_HEADER))
+        if b'"dtype":"U8"' not in head:
+            return None
+        if not has_digest(path, expected):
+            raise changed_in_use(path)
+        return (np.memmap(path, np.uint8, "r", offset=HEADER_LENGTH_BYTES + length, shape=_shape_in(path)),)
 
 
 def _read_verified(path: Path, expected: str) -> bytes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from onestory_cli.errors import Place
@@ -57,7 +58,7 @@ def build_story(
         path=source.text.path,
         source=source.text.content.encode(),
         title=fold(tree.get("title", "")),
-        model=shared[-1].values.get("model") or tree.get("model", "storyworld"),
+        **_model(shared[-1].values.get("model") or tree.get("model", "storyworld")),
         first_shot_model=tree.get("first_shot_model"),
         seed=seed if seed is not None else int([0, *seeds][-1]),
         fps=_whole(tree.get("fps")),
@@ -73,6 +74,14 @@ def build_story(
         places=_story_places(source, tree) | _profile_places(source, shared[-1]),
     )
     return story, cast
+
+
+def _model(given: str | dict[str, Any]) -> dict[str, Any]:
+    """The fields `model` and `external`. A workflow or a command is named by its file, without folder and suffix."""
+    if isinstance(given, str):
+        return {"model": given}
+    named = given.get("workflow") or (given.get("command") or ["command"])[0]
+    return {"model": PurePath(str(named)).stem or "command", "external": given}
 
 
 def merge(layers: Iterable[Layer]) -> dict[str, Value]:
@@ -183,6 +192,8 @@ def _story_places(source: StorySource, tree: dict[str, Any]) -> dict[str, Place]
         if "preset" in values:
             places[f"profiles.{name}.preset"] = source.place(("profiles", name, "preset"))
     places |= {f"audio.{key}": source.place(("audio", key)) for key in tree.get("audio", {})}
+    if isinstance(tree.get("model"), dict):
+        places |= {f"model.{key}": source.place(("model", key)) for key in tree["model"]}
     places |= {f"output.{key}": source.place(("output", key)) for key in tree.get("output", {})}
     return places
 

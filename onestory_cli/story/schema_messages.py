@@ -20,6 +20,7 @@ _KINDS = {
     "number": "a number",
     "object": "a map of keys",
     "array": "a list",
+    "string or object": "text or a map of keys",
 }
 _OWNERS = {"characters": "character", "settings": "setting", "profiles": "profile"}
 _SECONDS = ("duration", "offset", "fade_in", "fade_out")
@@ -149,7 +150,7 @@ def _unknown(fault: Fault) -> Iterator[Diagnostic]:
 
 
 def _type(fault: Fault) -> Iterator[Diagnostic]:
-    wanted, value = str(fault.limit), fault.instance
+    wanted, value = " or ".join(fault.limit) if isinstance(fault.limit, list) else str(fault.limit), fault.instance
     if value is None:
         yield fault.finding("S122", f"{fault.field} has no value", fault.example or "write a value, or delete the key")
     elif wanted in ("integer", "number") and isinstance(value, str):

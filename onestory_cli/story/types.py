@@ -6,7 +6,9 @@ defaults < story defaults < profile < shot; the last three are merged when a Sto
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from onestory_cli.errors import Place
 
@@ -131,13 +133,15 @@ class LoraRequest:
 class Story:
     """A whole screenplay. `path` is its file, `source` the bytes of the file, `seed` the story's own seed.
 
-    `first_shot_model` generates shots that have neither a first frame nor a memory. `preset` is that of the profile.
+    `model` is what `model:` names; `external` is its map if it names a workflow or a command. `first_shot_model`
+    generates shots that have neither a first frame nor a memory. `preset` is that of the profile.
     """
 
     path: str
     source: bytes = field(repr=False)
     title: str
     model: str
+    external: Mapping[str, Any] | None = field(default=None, hash=False)
     first_shot_model: str | None = None
     seed: int = 0
     fps: int | None = None

@@ -1,0 +1,284 @@
+"""Run a workflow on a ComfyUI server: upload pictures, queue a prompt, wait for it and fetch its results.
+
+The id of a prompt is chosen here and saved before the prompt is sent. After a crash, a prompt that is queued, running
+or finished on the server is found by its id, so that nothing is generated twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from onestory_cli.checkpoint import Checkpoint, Partial
+from onestory_cli.errors import ExitCode, OnestoryError, shorten
+from onestory_cli.external.http import NO_RETRY, RETRY_SECONDS, HttpClient, HttpError
+from onestory_cli.external.job import ExternalJob, RunControl, encode_white, picture_name
+from onestory_cli.models.workflow import Workflow, read_workflow
+
+FOLDER = "onestory"  # of pictures in the server's input folder, and of results in its output folder
+API_KEY_VARIABLE = "COMFYUI_API_KEY"  # of API nodes; sent with the prompt, never stored
+POLL_SECONDS = (0.02, 0.05, 0.1, 0.2)  # the last one repeats
+MAX_SHOT_SECONDS = 12 * 3600
+MAX_LOST_PROMPTS = 3  # restarts of the server during one shot
+MAX_FILES = 10_000
+_PROMPT = "prompt_id"
+
+
+class LostPromptError(Exception):
+    """The server does not know a prompt any more: it was restarted."""
+
+
+class ComfyUiRunner:
+    """Runs the prompts of one workflow on one server."""
+
+    def __init__(self, workflow: Workflow, server: str, *, client: HttpClient | None = None) -> None:
+        self._workflow, self._client = workflow, client or HttpClient(server, retry_seconds=NO_RETRY)
+        self._uploaded: set[str] = set()
+        self._optional: dict[str, tuple[str, ...]] | None = None
+        self._environment: dict[str, Any] = {}
+
+    @classmethod
+    def of(cls, path: str, server: str) -> ComfyUiRunner:
+        """The runner of a workflow file."""
+        return cls(read_workflow(Path(path)), server)
+
+    def run(self, job: ExternalJob, folder: Path, control: RunControl) -> list[Path]:
+        """Generate a shot; see `Runner`."""
+        self.environment()
+        prompt = self._prompt(job)
+        text = json.dumps([prompt, self._client.server], sort_keys=True)
+        identity = hashlib.sha256(text.encode()).hexdigest()
+        known = _known_prompt(control.checkpoint, identity)
+        self._client.retry_seconds = RETRY_SECONDS  # it has answered, so it may be restarting
+        for _ in range(MAX_LOST_PROMPTS):
+            id = known or str(uuid.uuid4())
+            partial = _partial(identity, id, control.steps)
+            self._client.on_pause = partial_saver(control.checkpoint, partial)
+            try:
+                if known is None:
+                    self._queue(prompt, id, partial, control)
+                outputs = self._wait(id, partial, control)
+                control.on_step(control.steps, control.steps)
+                return self._fetch(outputs, folder)
+            except LostPromptError:
+                known = None
+        raise _failed(job.shot, "the server was restarted again and again")
+
+    def environment(self) -> Mapping[str, Any]:
+        """The version of the server, as it says."""
+        if not self._environment:
+            system = self._client.get_json("/system_stats").get("system", {})
+            self._environment = {
+                "device": "comfyui",
+                "server": self._client.server,
+                "comfyui": shorten(system.get("comfyui_version", ""), 40),
+                "torch": shorten(system.get("pytorch_version", ""), 40),
+            }
+        return self._environment
+
+    def node_info(self) -> dict[str, Any]:
+        """The definitions of the node classes of the workflow; without those that the server does not have."""
+        found: dict[str, Any] = {}
+        for kind in self._workflow.classes:
+            with suppress(HttpError):
+                found |= self._client.get_json(f"/object_info/{kind}") or {}
+        return found
+
+    def _prompt(self, job: ExternalJob) -> dict[str, Any]:
+        """The nodes of the prompt of a shot. Its pictures are on the server afterwards."""
+        workflow = self._workflow
+        values = {name: value for name, value in job.values.items() if name in workflow.bindings}
+        pictures = dict(job.pictures)
+        wanted = [name for name in workflow.bindings if name.startswith("reference_")]
+        given = [pictures[name] for name in wanted if name in pictures]
+        if given:  # a shot with fewer pictures than inputs repeats the last one
+            pictures |= {name: given[-1] for name in wanted if name not in pictures}
+        prompt = self._filled(values, pictures)
+        if workflow.output not in prompt and wanted and not given:
+            white = encode_white(int(job.values["width"]), int(job.values["height"]))
+            prompt = self._filled(values, {**pictures, **dict.fromkeys(wanted, white)})
+        output = prompt.get(workflow.output)
+        if output is None:
+            raise _failed(job.shot, "the workflow cannot run without a picture; give the shot an `image:`")
+        if isinstance(output["inputs"].get("filename_prefix"), str):
+            output["inputs"]["filename_prefix"] = f"{FOLDER}/{job.shot}"
+        return prompt
+
+    def _filled(self, values: Mapping[str, Any], pictures: Mapping[str, bytes]) -> dict[str, Any]:
+        """The nodes of a prompt with these values, and with pictures that are uploaded."""
+        bindings = self._workflow.bindings
+        uploaded = {name: self._upload(png) for name, png in pictures.items() if name in bindings}
+        return self._workflow.prompt({**values, **uploaded}, optional=self._optional_inputs())
+
+    def _optional_inputs(self) -> dict[str, tuple[str, ...]]:
+        if self._optional is None:
+            info = self.node_info()
+            if missing := [kind for kind in self._workflow.classes if kind not in info]:
+                raise rejected(self._client.server, f"it has no node class {', '.join(map(shorten, missing))}")
+            self._optional = {kind: tuple(item.get("input", {}).get("optional", {})) for kind, item in info.items()}
+        return self._optional
+
+    def _upload(self, png: bytes) -> str:
+        name = picture_name(png)
+        if name not in self._uploaded:
+            fields = {"type": "input", "subfolder": FOLDER, "overwrite": "true"}
+            self._client.post_file("/upload/image", name, png, fields)
+            self._uploaded.add(name)
+        return f"{FOLDER}/{name}"
+
+    def _queue(self, prompt: dict[str, Any], id: str, partial: Partial, control: RunControl) -> None:
+        """Save the id of a prompt, then send the prompt.
+
+        A lost connection is no reason to send it again: the server may have it. `_wait` finds out.
+        """
+        if control.checkpoint.enabled:
+            control.checkpoint.keep(partial)
+        key = os.environ.get(API_KEY_VARIABLE)
+        extra = {"extra_data": {"api_key_comfy_org": key}} if key else {}
+        document = {"prompt": prompt, _PROMPT: id, "client_id": id, **extra}
+        try:
+            self._client.post_json("/prompt", document, retry=False)
+        except HttpError as fault:
+            raise rejected(self._client.server, _reason(fault)) from fault
+        except OnestoryError:
+            self._client.get_json("/queue")  # with retries: the server may be starting
+
+    def _wait(self, id: str, partial: Partial, control: RunControl) -> Mapping[str, Any]:
+        """The outputs of a prompt by node, once it is finished.
+
+        Raises:
+            LostPromptError: the server does not know the prompt.
+            OnestoryError: M554 if it failed.
+        """
+        began, pauses = time.monotonic(), iter(POLL_SECONDS)
+        try:
+            while time.monotonic() - began < MAX_SHOT_SECONDS:
+                if (entry := self._finished(id)) is not None:
+                    return _outputs(id, entry, self._workflow)
+                if not self._is_queued(id) and self._finished(id) is None:
+                    raise LostPromptError
+                self._client.on_pause()
+                time.sleep(next(pauses, POLL_SECONDS[-1]))
+        except KeyboardInterrupt:
+            self._interrupt(id)
+            raise
+        raise _failed(self._workflow.path, f"it has not finished after {MAX_SHOT_SECONDS // 3600} hours")
+
+    def _finished(self, id: str) -> Any | None:
+        history = self._client.get_json(f"/history/{id}")
+        return history.get(id) if isinstance(history, dict) else None
+
+    def _is_queued(self, id: str) -> bool:
+        queue = self._client.get_json("/queue") or {}
+        entries = [*queue.get("queue_running", ()), *queue.get("queue_pending", ())]
+        return any(len(entry) > 1 and entry[1] == id for entry in entries)
+
+    def _interrupt(self, id: str) -> None:
+        """Remove a prompt from the queue, and stop it if it is running. A server that is gone has stopped too."""
+        with suppress(OnestoryError, HttpError):
+            client = HttpClient(self._client.server, retry_seconds=NO_RETRY)
+            client.post_json("/queue", {"delete": [id]})
+            client.post_json("/interrupt", {_PROMPT: id})
+
+    def _fetch(self, outputs: Mapping[str, Any], folder: Path) -> list[Path]:
+        """Download the files of the output node, in order."""
+        entries = list(_files(outputs.get(self._workflow.output, {})))
+        if not entries or len(entries) > MAX_FILES:
+            raise _failed(self._workflow.path, f"its output node gave {len(entries)} files")
+        paths = []
+        for number, entry in enumerate(entries):
+            path = folder / f"{number:05d}{Path(entry['filename']).suffix.lower()[:8]}"
+            query = {key: str(entry.get(key, "")) for key in ("filename", "subfolder", "type")}
+            try:
+                self._client.download("/view", query, path)
+            except HttpError as fault:
+                raise _failed(self._workflow.path, f"the server does not give its result: {fault}") from fault
+            paths.append(path)
+        return paths
+
+
+def partial_saver(checkpoint: Checkpoint, partial: Partial) -> Callable[[], None]:
+    """A function that saves `partial` if that is due, and raises KeyboardInterrupt if the render is to stop."""
+
+    def save() -> None:
+        if checkpoint.enabled and checkpoint.due():
+            checkpoint.keep(partial)
+
+    return save
+
+
+def _known_prompt(checkpoint: Checkpoint, identity: str) -> str | None:
+    """The id of the prompt that an earlier process sent for the same work."""
+    partial = checkpoint.load(identity) if checkpoint.enabled else None
+    return bytes(partial.arrays[_PROMPT]).decode() if partial else None
+
+
+def _partial(identity: str, id: str, steps: int) -> Partial:
+    import numpy as np
+
+    return Partial(identity=identity, step=0, steps=steps, arrays={_PROMPT: np.frombuffer(id.encode(), np.uint8)})
+
+
+def _outputs(id: str, entry: Mapping[str, Any], workflow: Workflow) -> Mapping[str, Any]:
+    """The outputs of a finished prompt.
+
+    Raises:
+        LostPromptError: it was interrupted, so it must be sent again.
+        OnestoryError: M554 if a node failed.
+    """
+    status = entry.get("status") or {}
+    if status.get("status_str") in (None, "success"):
+        outputs: Mapping[str, Any] = entry.get("outputs", {})
+        return outputs
+    for kind, facts in status.get("messages", ()):
+        if kind == "execution_interrupted":
+            raise LostPromptError
+        if kind == "execution_error":
+            node, why = facts.get("node_type", "a node"), facts.get("exception_message", "")
+            raise _failed(workflow.path, f"{shorten(node)} failed: {shorten(str(why).strip(), 300)}")
+    raise _failed(workflow.path, "the server says that it failed, and not why")
+
+
+def _files(output: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The files that a node gave, whatever it calls them (images, gifs, video); no sound."""
+    for kind, entries in output.items():
+        for entry in entries if kind != "audio" and isinstance(entries, list) else ():
+            if isinstance(entry, dict) and isinstance(entry.get("filename"), str):
+                yield entry
+
+
+def _reason(fault: HttpError) -> str:
+    """The first error in the answer to a rejected prompt."""
+    try:
+        document = json.loads(fault.body)
+        errors = [error for node in document.get("node_errors", {}).values() for error in node.get("errors", ())]
+        first = errors[0] if errors else document["error"]
+        return f"{first.get('message', '')}: {first.get('details', '')}"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return str(fault)
+
+
+def rejected(server: str, why: str) -> OnestoryError:
+    """M553."""
+    return OnestoryError(
+        "M553",
+        f"{server} cannot run the workflow: {shorten(why, 300)}",
+        help="check it with `onestory models check`, and run the workflow once in ComfyUI",
+        exit=ExitCode.MACHINE,
+    )
+
+
+def _failed(what: str, why: str) -> OnestoryError:
+    return OnestoryError(
+        "M554",
+        f'"{shorten(what, 200)}" was not generated: {why}',
+        help="run the workflow in ComfyUI to find the cause; then rerun the command. Finished shots are kept",
+        exit=ExitCode.PARTIAL,
+    )

@@ -1,0 +1,97 @@
+"""A shot for an external model: values and pictures, and the protocol of what runs it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from onestory_cli.checkpoint import NO_CHECKPOINT, Checkpoint
+from onestory_cli.models.workflow import REFERENCES
+from onestory_cli.planning.jobs import ShotJob
+
+if TYPE_CHECKING:
+    import numpy as np
+
+OnStep = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExternalJob:
+    """A shot: its `values` by the names that titles bind, and `pictures` as PNG by the same kind of names."""
+
+    shot: str
+    values: Mapping[str, Any]
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunControl:
+    """How a run is watched: `on_step(step, steps)` gets progress, `checkpoint` stops it and remembers its prompt."""
+
+    checkpoint: Checkpoint = NO_CHECKPOINT
+    on_step: OnStep = lambda step, steps: None
+    steps: int = 1
+
+
+class Runner(Protocol):
+    """Runs shots on an external model."""
+
+    def run(self, job: ExternalJob, folder: Path, control: RunControl) -> list[Path]:
+        """Generate a shot and return the files of its result, which are in `folder`: one video, or one per frame.
+
+        Raises:
+            OnestoryError: M552, M553 or M554 if the model cannot be reached, cannot run it, or fails.
+            KeyboardInterrupt: it was asked to stop; the model has stopped too.
+        """
+
+    def environment(self) -> Mapping[str, Any]:
+        """What is known of the model's program, for the record."""
+
+
+def external_job(
+    job: ShotJob, *, first_frame: np.ndarray | None = None, references: list[np.ndarray] | None = None
+) -> ExternalJob:
+    """The values and pictures of a shot. Pictures are (H, W, 3) uint8."""
+    given = {} if first_frame is None else {"first_frame": encode_png(first_frame)}
+    named = zip(REFERENCES, references or [], strict=False)
+    return ExternalJob(
+        shot=job.shot,
+        values={
+            "caption": job.caption,
+            "negative": job.negative,
+            "seed": job.seed,
+            "frames": job.frames,
+            "width": job.width,
+            "height": job.height,
+            "fps": job.fps,
+            "steps": job.steps,
+            "guidance": job.guidance,
+        },
+        pictures={**given, **{name: encode_png(pixels) for name, pixels in named}},
+    )
+
+
+def encode_png(pixels_HWC: np.ndarray) -> bytes:
+    """A picture as PNG. Equal pixels give equal bytes with equal versions of Pillow."""
+    import numpy as np
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels_HWC)).save(file, format="PNG", compress_level=1)
+    return file.getvalue()
+
+
+def encode_white(width: int, height: int) -> bytes:
+    """A white picture as PNG, for a workflow that cannot run without references."""
+    import numpy as np
+
+    return encode_png(np.full((height, width, 3), 255, np.uint8))
+
+
+def picture_name(png: bytes) -> str:
+    """The file name of a picture: its digest, so that a picture is uploaded once."""
+    return f"{hashlib.sha256(png).hexdigest()[:32]}.png"

@@ -1,0 +1,93 @@
+"""Read the result of an external model and check it against its shot: a video, or one picture per frame.
+
+Shape letters: P pixel frames, H W pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from onestory_cli.errors import ExitCode, OnestoryError, shorten
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from onestory_cli.planning.jobs import ShotJob
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+_RATE_TOLERANCE = 0.01  # 23.976 is 24
+
+
+def read_result(files: list[Path], job: ShotJob, model: str) -> np.ndarray:
+    """The frames (P, H, W, 3) of a result.
+
+    Raises:
+        OnestoryError: M555 if its length, size or rate is not that of the shot, or if it cannot be read.
+    """
+    import numpy as np
+
+    rows: list[np.ndarray] = []
+    for row in islice(_frames(files, job, model), job.frames + 1):
+        if row.shape[:2] != (job.height, job.width):
+            size = f"{row.shape[1]}x{row.shape[0]} pixels instead of {job.width}x{job.height}"
+            raise _wrong(model, job, f"it has {size}")
+        rows.append(row)
+    if len(rows) != job.frames:
+        found = f"more than {job.frames}" if len(rows) > job.frames else str(len(rows))
+        raise _wrong(model, job, f"it has {found} frames instead of {job.frames}")
+    return np.stack(rows)
+
+
+def _frames(files: list[Path], job: ShotJob, model: str) -> Iterator[np.ndarray]:
+    if files and all(file.suffix in PICTURE_SUFFIXES for file in files):
+        yield from _pictures(files, job, model)
+    elif len(files) == 1:
+        yield from _video(files[0], job, model)
+    else:
+        raise _wrong(model, job, f"it consists of {len(files)} files that are not pictures")
+
+
+def _video(file: Path, job: ShotJob, model: str) -> Iterator[np.ndarray]:
+    from onestory_cli.media.video import open_video, upright
+
+    try:
+        with open_video(file) as container:
+            stream = container.streams.video[0]
+            rate = float(stream.average_rate or stream.guessed_rate or job.fps)
+            if abs(rate - job.fps) > _RATE_TOLERANCE * job.fps:
+                raise _wrong(model, job, f"it has {rate:.4g} frames per second instead of {job.fps}")
+            for frame in container.decode(stream):
+                yield upright(frame)
+    except OnestoryError as fault:
+        if fault.code == "M555":
+            raise
+        raise _wrong(model, job, shorten(str(fault), 200)) from fault
+
+
+def _pictures(files: list[Path], job: ShotJob, model: str) -> Iterator[np.ndarray]:
+    """The frames of picture files; one file may be an animation."""
+    import numpy as np
+    from PIL import Image, ImageSequence
+
+    for file in files:
+        try:
+            with Image.open(file, formats=("PNG", "JPEG", "WEBP", "GIF")) as picture:
+                if picture.size != (job.width, job.height):
+                    size = f"{picture.width}x{picture.height} pixels instead of {job.width}x{job.height}"
+                    raise _wrong(model, job, f"it has {size}")
+                for frame in ImageSequence.Iterator(picture):
+                    yield np.asarray(frame.convert("RGB"))
+        except (OSError, ValueError, Image.DecompressionBombError) as fault:
+            raise _wrong(model, job, f"a picture cannot be read: {shorten(fault, 200)}") from fault
+
+
+def _wrong(model: str, job: ShotJob, why: str) -> OnestoryError:
+    return OnestoryError(
+        "M555",
+        f'"{model}" gave a wrong result for shot "{job.shot}": {why}',
+        help="correct the workflow or the card: the result must have the length, size and rate of the shot",
+        exit=ExitCode.PARTIAL,
+    )
