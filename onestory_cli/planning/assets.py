@@ -103,7 +103,7 @@ def with_preset_loras(spec: ModelSpec, story: Story) -> ModelSpec:
 
 def requested_loras(spec: ModelSpec, story: Story) -> tuple[LoraRequest, ...]:
     """The LoRAs of a story's preset, then its own; those of weight 0 are left out."""
-    preset = preset_for(story.preset, spec) if story.preset in PRESETS else None
+    preset = preset_for(story.preset, spec) if story.preset and story.preset in PRESETS else None
     loras = [LoraRequest(hub=item.hub, file=item.file, expert=item.expert) for item in (preset.loras if preset else ())]
     return (*loras, *(item for item in story.loras if item.weight != 0))
 

@@ -72,5 +72,5 @@ def _checksum(facts: Mapping[str, str], arrays: Mapping[str, np.ndarray]) -> str
     digest = hashlib.sha256(canonical(dict(facts)))
     for name, array in sorted(arrays.items()):
         digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(memoryview(array).cast("B") if array.size else b"")
+        digest.update(array.data.cast("B") if array.size else b"")
     return digest.hexdigest()

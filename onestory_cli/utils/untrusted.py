@@ -11,8 +11,9 @@ import json
 import os
 import re
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 MAX_JSON_BYTES = 4 * 2**20
 MAX_TEXT_BYTES = 4 * 2**20
@@ -22,7 +23,7 @@ _LONG_NUMBER = re.compile(r"[-+.:_0-9a-fA-Fx]{100,}")  # 1:59:59 is a number in 
 MAX_HOLE_BYTES = 2**30  # reading this many zeros takes about a second
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a regular file for reading; never blocks on a FIFO or a device.
 
     Raises:
@@ -139,7 +140,8 @@ def parse_yaml(text: str, name: str) -> Any:
     try:
         for event in yaml.parse(text, Loader=loader):
             if isinstance(event, yaml.AliasEvent):
-                raise ValueError(f"{name} has an alias in line {event.start_mark.line + 1}; write the value again")
+                line = event.start_mark.line + 1 if event.start_mark else 0
+                raise ValueError(f"{name} has an alias in line {line}; write the value again")
             if isinstance(event, yaml.ScalarEvent) and event.implicit[0] and _LONG_NUMBER.fullmatch(event.value):
                 raise ValueError(f"{name} has a number of more than 100 digits")
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
