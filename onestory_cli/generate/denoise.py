@@ -119,8 +119,11 @@ def denoise(
     config: DenoiseConfig,
     on_step: Callable[[int], None] = lambda step: None,
     checkpoint: Checkpoint = NO_CHECKPOINT,
+    preview: Callable[[int, Callable[[], Tensor]], None] | None = None,
 ) -> Tensor:
     """Clean latents (B, C, T, H, W) in float32. `on_step(k)` is called after step k of `config.steps`.
+
+    `preview(k, estimate)` is called then too; `estimate()` are the clean latents that the step predicts.
 
     A partial of the same work in the checkpoint is resumed and gives the same bytes as an uninterrupted loop.
     """
@@ -152,14 +155,23 @@ def denoise(
             elif reuses and fresh is None and denoiser.expert(timestep) != first_expert:
                 fresh = state(latents, step=step - 1)  # the low-noise expert computes its context in this step
             velocity = guided_velocity(denoiser, latents, timestep, conditions, config)
+            noisy = latents
             latents = scheduler.step(velocity, timestep, latents, return_dict=False)[0]
             latents = set_first_frame(latents, first_frame)
             on_step(step)
+            if preview:
+                sigma = timestep / scheduler.config.num_train_timesteps
+                preview(step, partial(clean_estimate, noisy, velocity, sigma, skip=conditions.references))
             if checkpoint.due(last=step == total):
                 # caches are not saved: the loop resumes at a step where they were empty
                 checkpoint.keep(fresh if fresh and step < total else state(latents, step=step))
     reset_caches(denoiser.transformers)
     return latents[:, :, conditions.references :].float()
+
+
+def clean_estimate(latents_BCTHW: Tensor, velocity_BCTHW: Tensor, sigma: Tensor, *, skip: int) -> Tensor:
+    """The clean latents that a velocity points to, without the first `skip` frames: x - sigma v, in rectified flow."""
+    return (latents_BCTHW - sigma.to(latents_BCTHW.device) * velocity_BCTHW)[:, :, skip:]
 
 
 def _identity(

@@ -15,10 +15,11 @@ import torch
 from numpy.typing import NDArray
 
 from onestory_cli.checkpoint import NO_CHECKPOINT, Checkpoint
-from onestory_cli.events import Emit, Remembered, StepDone, ignore
+from onestory_cli.events import Emit, Preview, Remembered, StepDone, ignore
 from onestory_cli.generate.conditions import conditions_of
 from onestory_cli.generate.decode import decode
 from onestory_cli.generate.denoise import DenoiseConfig, denoise, prepare_latents
+from onestory_cli.generate.preview import StepPreview
 from onestory_cli.generate.selection import RecallResult, recall
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.memory.frames import SelectedFrame
@@ -62,8 +63,12 @@ def generate_shot(
     image: NDArray[np.uint8] | None = None,
     emit: Emit = ignore,
     checkpoint: Checkpoint = NO_CHECKPOINT,
+    preview: Preview | None = None,
 ) -> ShotResult:
-    """Generate one shot from its caption, the bank that it may read, and its first frame (H, W, 3) if it has one."""
+    """Generate one shot from its caption, the bank that it may read, and its first frame (H, W, 3) if it has one.
+
+    `preview` gets a picture of the shot every few steps.
+    """
     stopwatch = Stopwatch()
     with stopwatch("remember"), torch.inference_mode():
         recalled = recall(model.selection, job, bank)
@@ -73,7 +78,15 @@ def generate_shot(
         config = DenoiseConfig.of_job(job)
         shape = latent_shape(model.spec, job)
         noise = shot_noise(shape, seed=job.seed, references=conditions.references)
-        latents = denoise(model.denoiser, noise, conditions, config, _step_events(job, emit), checkpoint)
+        latents = denoise(
+            model.denoiser,
+            noise,
+            conditions,
+            config,
+            _step_events(job, emit),
+            checkpoint,
+            StepPreview(model, job, preview) if preview else None,
+        )
         latents_CTHW = latents[0].cpu().numpy()
     return ShotResult(
         latents_CTHW=latents_CTHW,

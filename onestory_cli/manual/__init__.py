@@ -20,6 +20,7 @@ REFERENCE = (
     "batch",
     "export",
     "report",
+    "review",
     "commands",
     "curate",
     "training",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from onestory_cli.checkpoint import NO_CHECKPOINT, Checkpoint
-from onestory_cli.events import Emit, ignore
+from onestory_cli.events import Emit, Preview, ignore
 from onestory_cli.memory.frames import SelectedFrame
 from onestory_cli.planning.jobs import ShotJob
 from onestory_cli.store.keys import shown_fields
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class ShotRequest:
     """A shot to generate: its job, the latents that it can see (source -> (C, T, H, W), in film order), its image.
 
-    `emit` receives an event per step. Work that `checkpoint` has is resumed; the checkpoint may stop the generation by
-    a KeyboardInterrupt.
+    `emit` receives an event per step, and `preview` a picture every few steps. Work that `checkpoint` has is resumed;
+    the checkpoint may stop the generation by a KeyboardInterrupt.
     """
 
     job: ShotJob
@@ -33,6 +33,7 @@ class ShotRequest:
     image: np.ndarray | None = None
     emit: Emit = ignore
     checkpoint: Checkpoint = NO_CHECKPOINT
+    preview: Preview | None = None
 
 
 class MemorySelection(Protocol):

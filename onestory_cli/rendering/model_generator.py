@@ -64,7 +64,15 @@ class ModelGenerator:
         """Generate a shot. Its pixels are decoded later, unless decoding in the background would gain nothing."""
         job, model = request.job, self._model
         bank = self._bank(job, request.memory)
-        shot = generate_shot(model, job, bank, image=request.image, emit=request.emit, checkpoint=request.checkpoint)
+        shot = generate_shot(
+            model,
+            job,
+            bank,
+            image=request.image,
+            emit=request.emit,
+            checkpoint=request.checkpoint,
+            preview=request.preview,
+        )
         if not can_decode_in_background(model, width=job.width, height=job.height):
             shot.decode()
         return shot

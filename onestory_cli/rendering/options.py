@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from onestory_cli.events import Preview
+
 CHECKPOINT_SECONDS = 30.0
 
 
@@ -23,6 +25,7 @@ class RenderOptions:
         retry_bad: how many other takes to try for a shot whose take fails a quality check; the best one is accepted.
         subtitles: whether the film has a subtitle track of what the shots say.
         checkpoint_seconds: the time between two checkpoints of a shot.
+        preview: gets pictures of the shot that is being generated, and must return quickly.
         stop: asked after each step; once it returns true, the render saves its work and raises KeyboardInterrupt.
     """
 
@@ -31,4 +34,5 @@ class RenderOptions:
     retry_bad: int = 0
     subtitles: bool = False
     checkpoint_seconds: float = CHECKPOINT_SECONDS
+    preview: Preview | None = None
     stop: Callable[[], bool] = never_stop

@@ -77,6 +77,7 @@ class TakeGenerator:
             image=first_frame(job, job.image, self._writer.run) if job.image else None,
             emit=emit,
             checkpoint=TakeCheckpoint(self._writer, job.shot, key, emit=emit, options=self._options),
+            preview=self._options.preview,
         )
 
     @cached_property

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean, shorten
 from onestory_cli.planning.jobs import REFERENCE_MARK
@@ -112,7 +113,8 @@ class ShotMemory:
 class ShotReport:
     """A shot and its accepted take. `number` counts from 1; `mentions` are spans of the resolved `caption`.
 
-    `takes` are all valid takes of the shot, the accepted one included, by number. `subtitle` is "" for none.
+    `takes` are all valid takes of the shot by number. `accepted` is false if none is accepted; then `take` is the
+    newest. `subtitle` is "" for none.
     """
 
     id: str
@@ -122,6 +124,7 @@ class ShotReport:
     take: Take
     memory: ShotMemory
     takes: tuple[Take, ...] = ()
+    accepted: bool = True
     subtitle: str = ""
 
     @property
@@ -156,8 +159,11 @@ class FilmReport(PartialFilm):
         return found[id]
 
 
-def read_film(run: Run) -> FilmReport:
-    """Read the state and the accepted takes of a run and verify checksums. Damaged takes count as missing.
+def read_film(run: Run, *, known: Mapping[Path, Take] = MappingProxyType({}), unaccepted: bool = False) -> FilmReport:
+    """Read the state and the takes of a run and verify checksums. Damaged takes count as missing.
+
+    Takes that are `known` by their folder were verified before and are not read again. With `unaccepted`, a shot
+    without an accepted take is shown by its newest take.
 
     Raises:
         OnestoryError: R402 for a run without a story, R404 for a damaged run.json.
@@ -167,15 +173,21 @@ def read_film(run: Run) -> FilmReport:
         help = "run `onestory render STORY` first"
         raise OnestoryError("R402", f'"{run.path}" is not a run directory', help=help, exit=ExitCode.USAGE)
     story = story_of(run, state)
-    found = accepted_takes(run.path, state, [shot.id for shot in story.shots])
-    shelf = _TakeIndex(run, state, found.takes, story)
+    found = accepted_takes(run.path, state, [shot.id for shot in story.shots], known=known)
+    newest = _newest_takes(run, [item.shot for item in found.left_out], known) if unaccepted else {}
+    takes = {**found.takes, **newest}
+    shelf = _TakeIndex(run, state, takes, story, known)
     return FilmReport(
         run=run.path,
         title=story.title or run.path.name,
         state=state,
         story=story,
-        shots=tuple(_shot(shot, found.takes[shot.id], shelf) for shot in story.shots if shot.id in found.takes),
-        left_out=found.left_out,
+        shots=tuple(
+            _shot(shot, takes[shot.id], shelf, accepted=shot.id in found.takes)
+            for shot in story.shots
+            if shot.id in takes
+        ),
+        left_out=tuple(item for item in found.left_out if item.shot not in newest),
         joined=_joined(run, state),
     )
 
@@ -185,7 +197,12 @@ def _joined(run: Run, state: RunState) -> Path | None:
     return run.film if state.film and has_digest(run.film, state.film.sha256) else None
 
 
-def _shot(shot: Shot, take: Take, shelf: _TakeIndex) -> ShotReport:
+def _newest_takes(run: Run, shots: Sequence[str], known: Mapping[Path, Take]) -> dict[str, Take]:
+    found = {shot: read_shot_takes(run.path / SHOTS / shot, known=known).takes for shot in shots}
+    return {shot: takes[0] for shot, takes in found.items() if takes}
+
+
+def _shot(shot: Shot, take: Take, shelf: _TakeIndex, *, accepted: bool) -> ShotReport:
     caption = str(take.record.spec["caption"])
     return ShotReport(
         id=shot.id,
@@ -195,6 +212,7 @@ def _shot(shot: Shot, take: Take, shelf: _TakeIndex) -> ShotReport:
         take=take,
         memory=_memory(shot, take, shelf),
         takes=shelf.takes_of(shot.id, take),
+        accepted=accepted,
         subtitle=shot.subtitle or "",
     )
 
@@ -245,12 +263,14 @@ def _source(number: int, take: Take, recorded: str, shelf: _TakeIndex) -> Memory
 class _TakeIndex:
     """Finds the take or picture of a digest: accepted takes, other takes, reference pictures."""
 
-    def __init__(self, run: Run, state: RunState, takes: Mapping[str, Take], story: Story) -> None:
+    def __init__(
+        self, run: Run, state: RunState, takes: Mapping[str, Take], story: Story, known: Mapping[Path, Take]
+    ) -> None:
         self._run, self._state, self._takes, self.story = run, state, takes, story
         self.numbers = {shot.id: number for number, shot in enumerate(story.shots, start=1)}
         self.named = {shot.id: {mention.id for mention in shot.mentions} for shot in story.shots}
         self._names = {take.digest: shot for shot, take in takes.items()}
-        self._known = {take.folder: take for take in takes.values()}
+        self._known = {**known, **{take.folder: take for take in takes.values()}}
         self._read: dict[str, tuple[Take, ...]] = {}
         self._frames: dict[str, int] = {}  # latent frames by digest; each needs the header of a file
 

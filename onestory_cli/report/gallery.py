@@ -105,7 +105,7 @@ class Gallery:
         height, wide = pixels_HW3.shape[:2]
         id = f"p{digest[:10]}-{index}"
         self._cache.pictures[digest, index, width] = PagePicture(
-            id=id, address=_webp(pixels_HW3), width=wide, height=height
+            id=id, address=webp_address(pixels_HW3), width=wide, height=height
         )
 
 
@@ -128,7 +128,8 @@ def _middle(take: Take) -> int:
     return take.shape[1] // 2
 
 
-def _webp(pixels_HW3: np.ndarray) -> str:
+def webp_address(pixels_HW3: np.ndarray) -> str:
+    """A picture as a data URL."""
     stream = io.BytesIO()
     Image.fromarray(pixels_HW3).save(stream, format="WEBP", quality=_QUALITY, method=4)
     return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode()

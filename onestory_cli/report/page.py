@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -23,12 +23,14 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from onestory_cli.errors import Diagnostic
 from onestory_cli.quality import faults
 from onestory_cli.report import curves, drawing
 from onestory_cli.report.data import FilmReport, Frame, MemorySource, ShotMemory, ShotReport
 from onestory_cli.report.gallery import Gallery, PictureCache
 from onestory_cli.report.lines import policy_of
 from onestory_cli.report.scores import Scores
+from onestory_cli.store.notes import TakeNote, read_notes
 from onestory_cli.store.takes import Take
 from onestory_cli.utils.text import format_frames, pluralize
 from onestory_cli.version import __version__
@@ -49,20 +51,12 @@ class CaptionPart:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TakeNote:
-    """What a reviewer said about a take."""
-
-    text: str = ""
-    rejected: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
 class ReviewState:
     """What the page of `onestory review` shows beyond a report.
 
     `captions` are the captions of the story file by shot, empty if it cannot be edited. `fits` are the paths of takes
     that may be accepted. `stale` maps shots that the next render would change to the reason. `waiting` are shots with
-    `accept: ask` that have no accepted take.
+    `accept: ask` that have no accepted take. `problems` says what is wrong with the story.
     """
 
     token: str
@@ -71,6 +65,7 @@ class ReviewState:
     fits: frozenset[str] = frozenset()
     stale: Mapping[str, str] = field(default_factory=dict)
     waiting: frozenset[str] = frozenset()
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +86,7 @@ class PageSource:
 class TakeView:
     """A take on the page. `old` takes were rendered from another version of the shot, or with another model.
 
-    `video` is the address of its clip, "" for the accepted take, whose clip is in the page already.
+    `video` is the address of its clip, "" for the take that the card shows, whose clip is in the page already.
     """
 
     take: Take
@@ -130,6 +125,7 @@ def render_page(film: FilmReport, *, link_from: Path | None = None, scores: Scor
         clip=lambda take: address(take.clip),
         film=address(film.joined) if film.joined else "",
         media="data:" if link_from is None else "'self' file:",
+        notes=read_notes(film.run),
     )
     return film_page(film, source, scores=scores)
 
@@ -161,6 +157,7 @@ def film_page(
             curve_height=curves.HEIGHT,
             tick=-(-len(film.shots) // _TICKS) or 1,
             chapters=chapters(film),
+            review_json=_review_json(source.review) if source.review else "",
             scores=scores,
             identity=_identity(film, gallery, scores) if scores else {},
             version=__version__,
@@ -178,6 +175,12 @@ def shot_card(film: FilmReport, id: str, source: PageSource, pictures: PictureCa
     """
     template = _environment().get_template("card.html.j2")
     return template.render(**_card_context(film, source, Gallery(film, pictures)), shot=film.shot(id))
+
+
+def problem_page(findings: Sequence[Diagnostic]) -> str:
+    """A page that says why there is no film yet, and looks again every two seconds."""
+    template = _environment().get_template("problem.html.j2")
+    return template.render(findings=findings, version=__version__)
 
 
 def _card_context(film: FilmReport, source: PageSource, gallery: Gallery) -> dict[str, Any]:
@@ -263,14 +266,14 @@ def chapters(film: FilmReport) -> list[PageChapter]:
 
 def _take_views(shot: ShotReport, source: PageSource) -> Iterator[TakeView]:
     for take in shot.takes or (shot.take,):
-        accepted = take.path == shot.take.path
+        shown = take.path == shot.take.path
         review = source.review
         yield TakeView(
             take=take,
-            accepted=accepted,
+            accepted=shown and shot.accepted,
             old=take.path not in review.fits if review else _spec(take) != _spec(shot.take),
             remembers=format_frames((frame.source, frame.index) for frame in take.record.memory.selected),
-            video="" if accepted else source.clip(take),
+            video="" if shown else source.clip(take),
             note=source.notes.get(take.path, TakeNote()),
         )
 
@@ -353,9 +356,16 @@ def duration(seconds: float) -> str:
 
 
 def _as_json(chapters: list[PageChapter]) -> Markup:
-    """Chapters as JSON for a script element, in which `<` could end the element."""
-    text = json.dumps([asdict(chapter) for chapter in chapters], ensure_ascii=False)
-    return Markup(text.replace("<", "\\u003c"))
+    return _script_json([asdict(chapter) for chapter in chapters])
+
+
+def _review_json(review: ReviewState) -> Markup:
+    return _script_json({"stale": dict(review.stale), "read_only": review.read_only, "problems": review.problems})
+
+
+def _script_json(value: Any) -> Markup:
+    """JSON for a script element, in which `<` could end the element."""
+    return Markup(json.dumps(value, ensure_ascii=False).replace("<", "\\u003c"))
 
 
 def _short_seed(seed: object) -> str:

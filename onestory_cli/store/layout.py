@@ -9,10 +9,11 @@ from onestory_cli.utils.atomic import pending_path
 
 STATE, STORY, EVENTS, LOCK, FILM = "run.json", "story.yaml", "events.jsonl", "lock", "film.mp4"
 SIGNED = "film.signed.mp4"
+NOTES = "notes.json"
 SHOTS, INPUTS, REFERENCES, STAGING = "shots", "inputs", "references", ".staging-"
 SET_ASIDE = ".damaged-"  # prefix of a damaged take in the folder of its shot
 CLIP, LATENTS, RECORD, PARTIAL = "clip.mp4", "latents.safetensors", "record.json", "partial.safetensors"
-NAMES = {STATE, STORY, EVENTS, LOCK, FILM, SIGNED, SHOTS, INPUTS, REFERENCES}
+NAMES = {STATE, STORY, EVENTS, LOCK, FILM, SIGNED, NOTES, SHOTS, INPUTS, REFERENCES}
 
 
 def is_ours(name: str) -> bool:

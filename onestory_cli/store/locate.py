@@ -28,6 +28,13 @@ def folder_for(story: Path) -> Path:
     return folder
 
 
+def story_for(run: Path) -> Path | None:
+    """The story that a run directory is next to: the reverse of `folder_for`; None if there is none."""
+    stem = run.resolve().name.removesuffix(".run")
+    names = [f"{stem}.story.yaml", f"{stem}.story.yml", f"{stem}.yaml", f"{stem}.yml"]
+    return next((path for name in names if (path := run.resolve().with_name(name)).is_file()), None)
+
+
 def existing_run(folder: Path) -> Run | None:
     """The run directory at `folder`; None if there is nothing."""
     from onestory_cli.store.run import Run

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError
 from onestory_cli.planning.jobs import Plan, ShotJob, seed_of_take
@@ -36,10 +37,13 @@ class AcceptedTakes:
     left_out: tuple[MissingShot, ...]
 
 
-def accepted_takes(run: Path, state: RunState, shots: Iterable[str]) -> AcceptedTakes:
-    """The accepted take of each of `shots`, every byte verified."""
+def accepted_takes(
+    run: Path, state: RunState, shots: Iterable[str], *, known: Mapping[Path, Take] = MappingProxyType({})
+) -> AcceptedTakes:
+    """The accepted take of each of `shots`, every byte verified, except `known` ones, which were verified before."""
     entries = {shot: state.shots.get(shot) for shot in shots}
-    found = {shot: read_take(run / SHOTS / entry.folder) if entry else None for shot, entry in entries.items()}
+    folders = {shot: run / SHOTS / entry.folder if entry else None for shot, entry in entries.items()}
+    found = {shot: known.get(folder) or read_take(folder) if folder else None for shot, folder in folders.items()}
     return AcceptedTakes(
         takes={shot: take for shot, take in found.items() if isinstance(take, Take)},
         left_out=tuple(MissingShot(shot=shot, damage=it) for shot, it in found.items() if not isinstance(it, Take)),

@@ -1,0 +1,92 @@
+"""Watch a story and the files that it names: after each change, check the story and render what is stale."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from watchfiles import watch
+
+from onestory_cli.errors import Diagnostic, OnestoryError
+from onestory_cli.review.render_queue import RenderQueue, Work
+from onestory_cli.review.session import Effect, ReviewSession
+
+STEP_MS = 40  # a change is reported when no other follows within this time; an editor writes several files
+MAX_WAIT_MS = 400  # a program that writes all the time is not waited for any longer
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedStory:
+    """What a change of the story leads to: its findings, and the work if there are no errors."""
+
+    findings: tuple[Diagnostic, ...] = ()
+    work: Effect | None = None
+
+
+class StoryWatcher:
+    """Checks the story of a session after each change, and then renders. `report` is called before the render."""
+
+    def __init__(self, session: ReviewSession, queue: RenderQueue, report: Callable[[CheckedStory], None]) -> None:
+        assert session.story is not None
+        self._story: Path = session.story
+        self._session, self._queue, self._report = session, queue, report
+        self._files: frozenset[Path] = frozenset()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="story watcher", daemon=True)
+
+    def start(self) -> None:
+        """Check and render now, then after each change."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        self._check()
+        while not self._stop.is_set():
+            self._watch(self._folders())
+
+    def _watch(self, folders: frozenset[Path]) -> None:
+        """Watch until the story names files in other folders. Folders are watched, because editors replace files."""
+        changes = watch(
+            *folders,
+            recursive=False,
+            step=STEP_MS,
+            debounce=MAX_WAIT_MS,
+            stop_event=self._stop,
+            watch_filter=None,
+            raise_interrupt=False,
+        )
+        for found in changes:
+            if self._concerns(Path(path) for _, path in found):
+                self._check()
+                if self._folders() != folders:
+                    return
+
+    def _check(self) -> None:
+        """Report the findings of the story. Without errors, stop the current render and start another one."""
+        self._session.forget()
+        try:
+            now = self._session.snapshot()
+        except OnestoryError as fault:
+            self._report(CheckedStory(findings=fault.diagnostics))
+            return
+        if now.plan is None:
+            self._report(CheckedStory(findings=now.findings))
+            return
+        self._files = frozenset(file.file.absolute() for file in now.plan.files)
+        work = self._session.pending()
+        self._report(CheckedStory(findings=now.findings, work=work))
+        if work.shots or not (now.film and now.film.joined):
+            self._queue.stop()
+            self._queue.add(Work(kind="render"))
+
+    def _folders(self) -> frozenset[Path]:
+        return frozenset(path.parent for path in (self._story.absolute(), *self._files) if path.parent.is_dir())
+
+    def _concerns(self, changed: Iterable[Path]) -> bool:
+        watched = {self._story.absolute(), *self._files}
+        return any(path.absolute() in watched for path in changed)

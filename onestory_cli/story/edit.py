@@ -1,0 +1,101 @@
+"""Replace the caption of a shot in the text of a story. Comments, order and every other byte stay the same."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from onestory_cli.errors import Findings, OnestoryError, shorten
+from onestory_cli.story.source import StorySource, parse
+
+
+def caption_of(source: StorySource, shot: str) -> str:
+    """The caption of a shot as the author wrote it.
+
+    Raises:
+        OnestoryError: S230 if the story has no such shot with a caption.
+    """
+    return str(_value(source)["shots"][_index(source, shot)]["caption"])
+
+
+def replace_caption(data: bytes, path: str, shot: str, caption: str) -> bytes:
+    """The story in `data` with another caption for a shot; `path` is for findings.
+
+    A block stays a block and a quoted text stays quoted where the new text allows it.
+
+    Raises:
+        Findings: the text or its YAML cannot be read.
+        OnestoryError: S230 if the story has no such shot with a caption.
+    """
+    source = parse(data, path)
+    index = _index(source, shot)
+    wanted = copy.deepcopy(_value(source))
+    wanted["shots"][index]["caption"] = caption
+    start, end = source.spans["shots", index, "caption"].value
+    content = source.text.content
+    for text in _spellings(content[start:end], caption, _indent(source, index)):
+        edited = content[:start] + text + content[end:]
+        if _means(edited, path, index, wanted):
+            return edited.encode()
+    raise OnestoryError("S116", f'the caption of "{shorten(shot)}" cannot be replaced', help="edit the story file")
+
+
+def _spellings(old: str, caption: str, indent: int) -> Iterator[str]:
+    """The caption as YAML text, the style of the old text first. Not all are valid in every place."""
+    body = old.rstrip()
+    tail = old[len(body) :]
+    newline = "\r\n" if "\r\n" in old else "\n"
+    lines = "".join(f"{newline}{' ' * indent}{line.rstrip()}" if line.strip() else newline for line in _lines(caption))
+    quoted = json.dumps(caption, ensure_ascii=False)
+    if body.startswith(("|", ">")):
+        yield body.splitlines()[0] + lines + (tail or newline)
+    elif body.startswith('"'):
+        yield quoted + tail
+    elif "\n" not in caption:
+        yield caption.strip() + tail
+    yield f"|{lines}{tail}"
+    yield quoted + tail
+
+
+def _lines(caption: str) -> list[str]:
+    return caption.strip("\r\n").splitlines() or [""]
+
+
+def _indent(source: StorySource, index: int) -> int:
+    """Columns before the text of a block: those of the old block, or two more than its key has."""
+    start, end = source.spans["shots", index, "caption"].value
+    old = source.text.content[start:end].splitlines()
+    if old and old[0].startswith(("|", ">")) and (body := [line for line in old[1:] if line.strip()]):
+        return len(body[0]) - len(body[0].lstrip(" "))
+    key = source.spans["shots", index, "caption"].key
+    assert key is not None, "a value of a map has a key"
+    return source.text.place(*key).column + 1
+
+
+def _means(content: str, path: str, index: int, wanted: dict[str, Any]) -> bool:
+    """Whether a text is the wanted story; white space in the caption aside, which is folded anyway."""
+    try:
+        found = parse(content.encode(), path).value
+        shot = found["shots"][index]  # type: ignore[index]
+        same = " ".join(shot["caption"].split()) == " ".join(wanted["shots"][index]["caption"].split())
+        return same and found == {**wanted, "shots": _with_caption(wanted["shots"], index, shot["caption"])}
+    except (Findings, TypeError, KeyError, AttributeError):
+        return False
+
+
+def _with_caption(shots: list[dict[str, Any]], index: int, caption: str) -> list[dict[str, Any]]:
+    return [*shots[:index], {**shots[index], "caption": caption}, *shots[index + 1 :]]
+
+
+def _value(source: StorySource) -> dict[str, Any]:
+    return source.value if isinstance(source.value, dict) else {}
+
+
+def _index(source: StorySource, shot: str) -> int:
+    shots = _value(source).get("shots")
+    for index, item in enumerate(shots if isinstance(shots, list) else []):
+        if isinstance(item, dict) and item.get("id") == shot and isinstance(item.get("caption"), str):
+            return index
+    raise OnestoryError("S230", f'no shot "{shorten(shot)}" with a caption in the story')
