@@ -1,4 +1,4 @@
-"""Drawing quality: sharpness, first frames and the Frechet distance, which the read-out's answers do not measure.
+"""Drawing quality and diversity: what the answers of the read-out do not measure.
 
 Shape letters: R read frames, N frames of many clips, D width of the features, H W pixels.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ def drawn_at(generated: Drawing, true: Drawing) -> Iterator[tuple[str, float]]:
     yield FIRST_SHARPNESS, float(generated.energy_R[0] / true.energy_R[0])
     if len(generated.features_RD) > 1:
         first, rest = generated.features_RD[0], generated.features_RD[1:].mean(0)
-        yield FIRST_LIKENESS, float(first @ rest / (np.linalg.norm(first) * np.linalg.norm(rest)))
+        yield FIRST_LIKENESS, _cosine(first, rest)
 
 
 def frechet_distance(generated: Sequence[Drawing], true: Sequence[Drawing]) -> float:
@@ -54,6 +55,24 @@ def frechet_distance(generated: Sequence[Drawing], true: Sequence[Drawing]) -> f
     cross = np.linalg.eigvalsh(root @ covariance_2 @ root).clip(0)
     trace = np.trace(covariance_1) + np.trace(covariance_2) - 2 * np.sqrt(cross).sum()
     return float(np.square(mean_1 - mean_2).sum() + trace)
+
+
+def diversity(seeds: Sequence[Sequence[Sequence[Drawing]]]) -> float | None:
+    """How far apart the same shots of different noise seeds are; `seeds` holds films, and films hold shots.
+
+    1 - cosine of the mean features of two clips, averaged over shots and pairs of seeds; None for a single seed.
+    """
+    distances = [
+        1 - _cosine(one.features_RD.mean(0), other.features_RD.mean(0))
+        for first, second in combinations(seeds, 2)
+        for film, other_film in zip(first, second, strict=True)
+        for one, other in zip(film, other_film, strict=True)
+    ]
+    return float(np.mean(distances)) if distances else None
+
+
+def _cosine(one_D: Floats, other_D: Floats) -> float:
+    return float(one_D @ other_D / (np.linalg.norm(one_D) * np.linalg.norm(other_D)))
 
 
 def _square_root(covariance_DD: NDArray[np.float64]) -> NDArray[np.float64]:

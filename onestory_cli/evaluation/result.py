@@ -46,6 +46,7 @@ class BenchmarkResult:
     shown: the rows that tables show
     tallies: the counts of every film for every variant and row, so that a later result can be compared with this one
     frechet: for every variant and the ceiling, the Frechet distance to true frames in features of the read-out
+    diversity: for every variant, how far apart films of different noise seeds are; empty with a single seed
     readout: the read-out's own accuracy: attribute -> share of correct answers on true films after a VAE
     provenance: model fingerprint, seeds, settings, versions and machine
     """
@@ -62,6 +63,7 @@ class BenchmarkResult:
     readout: Mapping[str, float]
     seconds: float
     frechet: Mapping[str, float] = field(default_factory=dict)
+    diversity: Mapping[str, float] = field(default_factory=dict)
     provenance: Mapping[str, object] = field(default_factory=dict)
 
     def document(self) -> dict[str, object]:
@@ -76,6 +78,7 @@ class BenchmarkResult:
             "provenance": dict(self.provenance),
             "seconds": self.seconds,
             "frechet": dict(self.frechet),
+            "diversity": dict(self.diversity),
             "readout": dict(self.readout),
             "selector": self.selector and asdict(self.selector),
             "shown": list(self.shown),
@@ -95,10 +98,13 @@ class BenchmarkResult:
         """Notes below the table."""
         sentence = self.selector.sentence() if self.selector else ""
         read = ", ".join(f"{name.replace('_', ' ')} {value:.1%}" for name, value in self.readout.items())
-        distances = ", ".join(f"{name} {value:.3f}" for name, value in self.frechet.items())
+        distances, spread = (
+            ", ".join(f"{name} {value:.3f}" for name, value in item.items()) for item in (self.frechet, self.diversity)
+        )
         notes = (
             sentence and f"Selector: {sentence}.",
             distances and f"Frechet distance to true frames, in features of the read-out: {distances}.",
+            spread and f"Diversity over noise seeds, 1 - cosine in features of the read-out: {spread}.",
             self._baselines(),
             len(self.films) < MIN_STORIES and f"No intervals: there are fewer than {MIN_STORIES} stories.",
             read and f"Accuracy of the read-out itself: {read}.",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from onestory_cli.evaluation.consistency import MEASURES
-from onestory_cli.evaluation.drawing import DRAWN, Drawing, frechet_distance
+from onestory_cli.evaluation.drawing import DRAWN, Drawing, diversity, frechet_distance
 from onestory_cli.evaluation.embeddings import View
 from onestory_cli.evaluation.questions import ROWS
 from onestory_cli.evaluation.readout import Readout
@@ -77,6 +77,11 @@ def evaluate(
                 *((name, [_drawn(item.views) for item in films]) for name, films in seen.items()),
                 (CEILING, [_drawn(truth.views)]),
             ]
+        },
+        diversity={
+            name: round(value, 4)
+            for name, films in seen.items()
+            if (value := diversity([_drawn(item.views) for item in films])) is not None
         },
         readout=readout.accuracy.get("decoded", {}),
         seconds=round(time.monotonic() - started, 1),

@@ -12,6 +12,7 @@ from onestory_cli.evaluation.drawing import (
     FIRST_SHARPNESS,
     SHARPNESS,
     Drawing,
+    diversity,
     drawn_at,
     frechet_distance,
     gradient_energy,
@@ -100,3 +101,15 @@ def test_drawings_are_of_the_read_frames(readout: Readout, clips: list[Pixels]) 
     assert drawing.energy_R.shape == (5,)
     assert len(drawing.features_RD) == 5
     np.testing.assert_allclose(drawing.energy_R[0], gradient_energy(long[:1])[0], rtol=1e-6)
+
+
+def test_diversity_is_the_mean_distance_of_seeds() -> None:
+    def film(*angles: float) -> list[Drawing]:
+        return [
+            Drawing(energy_R=np.ones(2, np.float32), features_RD=np.array([[np.cos(a), np.sin(a)]] * 2, np.float32))
+            for a in angles
+        ]
+
+    seeds = [[film(0, 0)], [film(0, np.pi / 2)], [film(0, 0)]]
+    assert diversity(seeds) == pytest.approx((0 + 1 + 0 + 0 + 0 + 1) / 6, abs=1e-6)
+    assert diversity(seeds[:1]) is None

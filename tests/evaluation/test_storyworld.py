@@ -62,6 +62,8 @@ def test_noise_seeds_repeat_every_story(lively: LoadedModel, readout: Readout, r
     tallies = [item.tallies["none"][row] for item in (first, second, both)]
     assert tallies[2].n == 2 * tallies[0].n
     assert (tallies[0].right_Z + tallies[1].right_Z).tolist() == tallies[2].right_Z.tolist()
+    assert not first.diversity
+    assert both.diversity["none"] > 0
     assert first.tallies["none"]["sharpness"].right_Z.tolist() != second.tallies["none"]["sharpness"].right_Z.tolist()
 
 
