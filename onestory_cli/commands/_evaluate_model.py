@@ -171,12 +171,12 @@ def evaluate_model(
     variants, world = asked.variants(spec), _world(spec)
     with screen.watch() as show:
         from onestory_cli.evaluation import compare
-        from onestory_cli.evaluation.rollouts import Conduct
+        from onestory_cli.evaluation.rollouts import BenchmarkSettings
         from onestory_cli.evaluation.run import measure
         from onestory_cli.generate.denoise import DenoiseConfig
 
         films = _films(asked, world)
-        conduct = Conduct(
+        settings = BenchmarkSettings(
             schedule=DenoiseConfig.of_model(spec, steps=asked.steps or spec.steps),
             seed=asked.seed,
             noise_seeds=asked.noise_seeds,
@@ -192,7 +192,7 @@ def evaluate_model(
             world,
             suite=films,
             variants=variants,
-            conduct=conduct,
+            settings=settings,
             first=asked.first,
             device=device,
             emit=show,

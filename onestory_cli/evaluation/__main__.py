@@ -14,8 +14,8 @@ import torch
 from onestory_cli.evaluation.readout import WEIGHTS, Readout
 from onestory_cli.evaluation.rollouts import reduced_precision
 from onestory_cli.evaluation.train_readout import (
-    EXAM_SEED,
     SEED,
+    TEST_SEED,
     ReadoutData,
     measure_accuracy,
     render_readout_data,
@@ -26,40 +26,40 @@ from onestory_cli.models.catalog import find
 from onestory_cli.models.load import LoadedModel, load_model
 from onestory_cli.storyworld.world import WorldConfig
 
-EXAM_STORIES = 50
+TEST_STORIES = 50
 
 
 def main() -> None:
     arguments = _arguments()
     model = load_model(find(arguments.model), "cpu") if arguments.model else None
     worlds = [WorldConfig(), *([world_of(model.spec)] if model else [])]
-    lessons = [render_readout_data(range(SEED, SEED + arguments.stories), world) for world in worlds]
-    exams = {"true": render_readout_data(range(EXAM_SEED, EXAM_SEED + EXAM_STORIES), worlds[-1])}
+    datasets = [render_readout_data(range(SEED, SEED + arguments.stories), world) for world in worlds]
+    test_sets = {"true": render_readout_data(range(TEST_SEED, TEST_SEED + TEST_STORIES), worlds[-1])}
     if model:
         drawn = render_readout_data(range(SEED, SEED + arguments.stories // 5), worlds[-1], frames=model.spec.frames)
-        lessons.append(decoded(model, drawn))
-        seeds = range(EXAM_SEED, EXAM_SEED + EXAM_STORIES)
-        exams["decoded"] = decoded(model, render_readout_data(seeds, worlds[-1], frames=model.spec.frames))
-    network = train_readout(lessons, steps=arguments.steps, progress=_say)
+        datasets.append(decoded(model, drawn))
+        seeds = range(TEST_SEED, TEST_SEED + TEST_STORIES)
+        test_sets["decoded"] = decoded(model, render_readout_data(seeds, worlds[-1], frames=model.spec.frames))
+    network = train_readout(datasets, steps=arguments.steps, progress=_print_progress)
     draft = Readout(network=network, accuracy={})
-    readout = replace(draft, accuracy={name: measure_accuracy(draft, exam) for name, exam in exams.items()})
+    readout = replace(draft, accuracy={name: measure_accuracy(draft, data) for name, data in test_sets.items()})
     readout.save(arguments.out)
     for name, shares in readout.accuracy.items():
         sys.stdout.write(f"{name}: {', '.join(f'{attribute} {share:.1%}' for attribute, share in shares.items())}\n")
 
 
 @torch.inference_mode()
-def decoded(model: LoadedModel, lessons: ReadoutData, *, batch: int = 6) -> ReadoutData:
+def decoded(model: LoadedModel, data: ReadoutData, *, batch: int = 6) -> ReadoutData:
     """The same clips, encoded and decoded by the model's VAE."""
     clips: list[np.ndarray] = []
-    for start in range(0, len(lessons.shots), batch):
+    for start in range(0, len(data.shots), batch):
         with reduced_precision(model):
-            latents = model.codec.encode_video(lessons.pixels_BPHWC[start : start + batch])
+            latents = model.codec.encode_video(data.pixels_BPHWC[start : start + batch])
             clips += [model.codec.decode(item) for item in latents]
-    return replace(lessons, pixels_BPHWC=np.stack(clips))
+    return replace(data, pixels_BPHWC=np.stack(clips))
 
 
-def _say(step: int, value: float) -> None:
+def _print_progress(step: int, value: float) -> None:
     if step % 50 == 0:
         sys.stderr.write(f"step {step}: loss {value:.3f}\n")
 

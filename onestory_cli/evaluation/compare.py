@@ -17,7 +17,7 @@ from onestory_cli.utils.untrusted import read_json
 MAX_BYTES = 16 * 2**20
 
 NOW, THEN = "this", "that"
-# fields of a conduct that are not compared: batching does not change results, and memory guidance belongs to a column
+# settings that are not compared: batching does not change results, and memory guidance belongs to a column
 _NO_SETTING = ("batch", "workers", "memory_guidance")
 
 
@@ -31,7 +31,7 @@ class Other:
     films: tuple[str, ...]
     variants: Mapping[str, Variant]
     tallies: Mapping[str, Mapping[str, Tally]]
-    conduct: Mapping[str, object]
+    settings: Mapping[str, object]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +172,7 @@ def _other(document: Mapping[str, Any]) -> Other:
         films=tuple(document["films"]),
         variants={item["name"]: _variant(item) for item in document["variants"]},
         tallies=tallies,
-        conduct=document["provenance"]["conduct"],
+        settings=document["provenance"]["conduct"],
     )
 
 
@@ -185,7 +185,7 @@ def _unequal(result: BenchmarkResult, other: Other, columns: Sequence[tuple[str,
     """Names of settings that differ, for all films or in the memory of any pair of columns."""
     mine = {item.name: item for item in result.variants}
     usual = {"noise_seeds": 1}  # earlier versions do not write it
-    pairs = [(usual | _flat(result.provenance.get("conduct")), usual | _flat(other.conduct))]
+    pairs = [(usual | _flat(result.provenance.get("conduct")), usual | _flat(other.settings))]
     pairs += [(_remembering(mine[now]), _remembering(other.variants[then])) for now, then in columns]
     return tuple(
         sorted({name for one, two in pairs for name in one.keys() | two.keys() if one.get(name) != two.get(name)})
@@ -204,8 +204,8 @@ def _remembering(variant: Variant) -> dict[str, object]:
     }
 
 
-def _flat(conduct: object) -> dict[str, object]:
+def _flat(settings: object) -> dict[str, object]:
     found: dict[str, object] = {}
-    for name, value in (conduct if isinstance(conduct, Mapping) else {}).items():
+    for name, value in (settings if isinstance(settings, Mapping) else {}).items():
         found |= _flat(value) if isinstance(value, Mapping) else {name: value}
     return {name: value for name, value in found.items() if name not in _NO_SETTING}

@@ -34,7 +34,7 @@ Positions = Sequence[Sequence[int]]  # per shot, the chosen bank positions in or
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conduct:
+class BenchmarkSettings:
     """Settings of generation that all variants share.
 
     batch: maximum number of films per group
@@ -56,7 +56,7 @@ class FilmGroup:
     films: tuple[BenchmarkFilm, ...]
     start: int
     variant: Variant
-    conduct: Conduct
+    settings: BenchmarkSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,25 +81,25 @@ GenerateGroups = Callable[
 
 
 def generate_films(
-    see: GenerateGroups, suite: BenchmarkSuite, variant: Variant, conduct: Conduct, progress: Progress
+    see: GenerateGroups, suite: BenchmarkSuite, variant: Variant, settings: BenchmarkSettings, progress: Progress
 ) -> SeenFilms:
     """Generate films from the stories' captions and view them."""
     views: list[tuple[View, ...]] = []
     selections: list[Positions] = []
-    for seen in see(split_into_groups(suite, variant, conduct)):
+    for seen in see(split_into_groups(suite, variant, settings)):
         views += seen.views
         selections += seen.selections
         progress(variant.name, len(views), len(suite.films))
     return SeenFilms(views=tuple(views), selections=tuple(selections))
 
 
-def split_into_groups(suite: BenchmarkSuite, variant: Variant, conduct: Conduct) -> tuple[FilmGroup, ...]:
+def split_into_groups(suite: BenchmarkSuite, variant: Variant, settings: BenchmarkSettings) -> tuple[FilmGroup, ...]:
     """Split the films of a suite into groups of nearly equal size, the same number for each worker."""
     films = len(suite.films)
-    rounds = math.ceil(films / (conduct.batch * conduct.workers))
-    size = math.ceil(films / (rounds * conduct.workers))
+    rounds = math.ceil(films / (settings.batch * settings.workers))
+    size = math.ceil(films / (rounds * settings.workers))
     return tuple(
-        FilmGroup(films=suite.films[start : start + size], start=start, variant=variant, conduct=conduct)
+        FilmGroup(films=suite.films[start : start + size], start=start, variant=variant, settings=settings)
         for start in range(0, films, size)
     )
 
@@ -114,7 +114,7 @@ def generate_group(model: LoadedModel, readout: Readout, group: FilmGroup) -> Se
 
 
 def _roll(model: LoadedModel, group: FilmGroup, chosen: list[Tensor]) -> Iterator[Tensor]:
-    variant, conduct = group.variant, group.conduct
+    variant, settings = group.variant, group.settings
     films = [
         RolloutFilm(
             captions=[shot.caption for shot in film.story.shots],
@@ -125,10 +125,10 @@ def _roll(model: LoadedModel, group: FilmGroup, chosen: list[Tensor]) -> Iterato
     ]
     config = RolloutConfig(
         policy=variant.policy,
-        denoise=replace(conduct.schedule, memory_guidance=variant.guidance),
+        denoise=replace(settings.schedule, memory_guidance=variant.guidance),
         frames=variant.frames,
         budget=variant.budget,
-        seed=conduct.seed + 1000 * group.start,  # the noise of a film must not depend on the batching
+        seed=settings.seed + 1000 * group.start,  # the noise of a film must not depend on the batching
     )
     return roll_out(model, films, config, visible=group.films[0].visible, selections=chosen)
 

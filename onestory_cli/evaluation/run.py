@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from onestory_cli.evaluation.readout import load_readout
 from onestory_cli.evaluation.result import BenchmarkResult
-from onestory_cli.evaluation.rollouts import CEILING, Conduct
+from onestory_cli.evaluation.rollouts import CEILING, BenchmarkSettings
 from onestory_cli.evaluation.storyworld import evaluate
 from onestory_cli.evaluation.suites import BenchmarkSuite
 from onestory_cli.evaluation.variants import Variant
@@ -28,7 +28,7 @@ def measure(
     *,
     suite: BenchmarkSuite,
     variants: Sequence[Variant],
-    conduct: Conduct,
+    settings: BenchmarkSettings,
     first: int = HELD_OUT,
     device: str = "auto",
     emit: Emit = ignore,
@@ -38,17 +38,17 @@ def measure(
     `first` is the seed of the suite's first story, for the provenance of the result.
     """
     model, readout = load_model(spec, device), load_readout()
-    pace = _Pace(films=len(suite.films) * len(variants) * conduct.noise_seeds, emit=emit)
-    with worker_pool(spec, device, conduct.workers) if conduct.workers > 1 else nullcontext() as see:
+    pace = _Pace(films=len(suite.films) * len(variants) * settings.noise_seeds, emit=emit)
+    with worker_pool(spec, device, settings.workers) if settings.workers > 1 else nullcontext() as see:
         result = evaluate(
-            model, readout, suite=suite, variants=variants, conduct=conduct, world=world, progress=pace, see=see
+            model, readout, suite=suite, variants=variants, settings=settings, world=world, progress=pace, see=see
         )
     provenance = {
         "onestory": __version__,
         "fingerprint": fingerprint(spec.files.base),
         "first_story": first,
         "world": asdict(world),
-        "conduct": asdict(conduct),
+        "conduct": asdict(settings),
         "readout": readout.accuracy,
         "environment": model.denoiser.environment(),
     }

@@ -15,7 +15,7 @@ from onestory_cli.evaluation.readout import Readout
 from onestory_cli.evaluation.result import BenchmarkResult, Selector
 from onestory_cli.evaluation.rollouts import (
     CEILING,
-    Conduct,
+    BenchmarkSettings,
     GenerateGroups,
     Positions,
     Progress,
@@ -41,7 +41,7 @@ def evaluate(
     *,
     suite: BenchmarkSuite,
     variants: Sequence[Variant],
-    conduct: Conduct,
+    settings: BenchmarkSettings,
     world: WorldConfig,
     progress: Progress = lambda what, done, total: None,
     see: GenerateGroups | None = None,
@@ -52,7 +52,7 @@ def evaluate(
     """
     started = time.monotonic()
     see = see or partial(map, partial(generate_group, model, readout))
-    seen = {item.name: _see_all(see, suite, item, conduct, progress) for item in variants}
+    seen = {item.name: _see_all(see, suite, item, settings, progress) for item in variants}
     truth = view_true_films(model, readout, suite, world, progress)
     tallies = {name: _tally_all(suite, films, truth) for name, films in seen.items()}
     first, *others = tallies
@@ -89,11 +89,11 @@ def evaluate(
 
 
 def _see_all(
-    see: GenerateGroups, suite: BenchmarkSuite, variant: Variant, conduct: Conduct, progress: Progress
+    see: GenerateGroups, suite: BenchmarkSuite, variant: Variant, settings: BenchmarkSettings, progress: Progress
 ) -> list[SeenFilms]:
     """The films of a variant, one list per noise seed."""
-    seeds = [conduct.seed + number * NOISE_STRIDE for number in range(conduct.noise_seeds)]
-    return [generate_films(see, suite, variant, replace(conduct, seed=seed), progress) for seed in seeds]
+    seeds = [settings.seed + number * NOISE_STRIDE for number in range(settings.noise_seeds)]
+    return [generate_films(see, suite, variant, replace(settings, seed=seed), progress) for seed in seeds]
 
 
 def _tally_all(suite: BenchmarkSuite, films: Sequence[SeenFilms], truth: Truth) -> dict[str, Tally]:

@@ -26,7 +26,7 @@ from onestory_cli.storyworld.world import WorldConfig, WorldShot
 
 UNSEEN = -1  # label of attributes that a frame does not show; it adds no loss
 SEED = 5_000_000  # stories from this seed on are neither training nor evaluation data of models
-EXAM_SEED = 6_000_000
+TEST_SEED = 6_000_000
 CROWD = 3  # additional weight of shots with two characters: only they teach which hat belongs to which
 
 Progress = Callable[[int, float], None]
@@ -100,7 +100,7 @@ def degrade(frames_BCHW: Tensor, noise: torch.Generator) -> Tensor:
 
 
 def train_readout(
-    lessons: Sequence[ReadoutData],
+    datasets: Sequence[ReadoutData],
     *,
     network: ReadoutNetwork | None = None,
     steps: int = 2000,
@@ -117,10 +117,10 @@ def train_readout(
     network = (network or ReadoutNetwork()).to(memory_format=torch.channels_last).train().requires_grad_(True)
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate_factor(step, steps))
-    labels = [part.labels() for part in lessons]
+    labels = [part.labels() for part in datasets]
     rng, noise = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     for step in range(1, steps + 1):
-        frames, wanted = _batch(rng, lessons, labels, batch)
+        frames, wanted = _batch(rng, datasets, labels, batch)
         with torch.autocast("cpu", torch.bfloat16):
             logits = network(degrade(frames, noise))
         value = loss(logits, wanted)
@@ -132,10 +132,10 @@ def train_readout(
     return network.eval().requires_grad_(False)
 
 
-def measure_accuracy(readout: Readout, lessons: ReadoutData) -> dict[str, float]:
+def measure_accuracy(readout: Readout, data: ReadoutData) -> dict[str, float]:
     """Attribute -> share of clips (for looks: of actors) with the right answer."""
     right: dict[str, list[bool]] = {}
-    for shot, reading in zip(lessons.shots, readout.read(lessons.pixels_BPHWC), strict=True):
+    for shot, reading in zip(data.shots, readout.read(data.pixels_BPHWC), strict=True):
         for name, hit in _marks(shot, reading):
             right.setdefault(name, []).append(hit)
     return {name: round(sum(hits) / len(hits), 4) for name, hits in right.items()}
@@ -160,13 +160,13 @@ def _marks(shot: WorldShot, reading: Reading) -> Iterable[tuple[str, bool]]:
 
 
 def _batch(
-    rng: np.random.Generator, lessons: Sequence[ReadoutData], labels: Sequence[Mapping[str, Tensor]], size: int
+    rng: np.random.Generator, datasets: Sequence[ReadoutData], labels: Sequence[Mapping[str, Tensor]], size: int
 ) -> tuple[Tensor, dict[str, Tensor]]:
     frames, wanted = [], []
-    for part, own in zip(lessons, labels, strict=True):
+    for part, own in zip(datasets, labels, strict=True):
         count, length = part.pixels_BPHWC.shape[:2]
         crowds = np.array([1 + CROWD * (len(shot.actors) > 1) for shot in part.shots], np.float64)
-        clips = rng.choice(count, size=max(1, size // len(lessons)), p=crowds / crowds.sum())
+        clips = rng.choice(count, size=max(1, size // len(datasets)), p=crowds / crowds.sum())
         frames.append(part.pixels_BPHWC[clips, rng.integers(length, size=len(clips))])
         wanted.append({name: values[clips] for name, values in own.items()})
     return to_network(np.concatenate(frames)), {name: torch.cat([row[name] for row in wanted]) for name in wanted[0]}

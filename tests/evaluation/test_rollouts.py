@@ -9,21 +9,29 @@ import numpy as np
 import pytest
 
 from onestory_cli.evaluation.readout import Readout
-from onestory_cli.evaluation.rollouts import Conduct, SeenFilms, generate_films, generate_group, split_into_groups
+from onestory_cli.evaluation.rollouts import (
+    BenchmarkSettings,
+    SeenFilms,
+    generate_films,
+    generate_group,
+    split_into_groups,
+)
 from onestory_cli.evaluation.suites import BenchmarkSuite, stories
 from onestory_cli.evaluation.variants import Variant, by_policy
 from onestory_cli.generate.denoise import DenoiseConfig
 from onestory_cli.models.load import LoadedModel
 from tests.evaluation.conftest import WORLD
 
-CONDUCT = Conduct(schedule=DenoiseConfig(name="euler", steps=1, shift=2.0, guidance=1.0), batch=2)
+CONDUCT = BenchmarkSettings(schedule=DenoiseConfig(name="euler", steps=1, shift=2.0, guidance=1.0), batch=2)
 STORIES = stories(3, WORLD)
 ADAPTIVE, LAST = by_policy(("adaptive", "last"), (4.0,), frames=8)
 
 
-def seen(model: LoadedModel, readout: Readout, variant: Variant, suite: BenchmarkSuite, conduct: Conduct) -> SeenFilms:
+def seen(
+    model: LoadedModel, readout: Readout, variant: Variant, suite: BenchmarkSuite, settings: BenchmarkSettings
+) -> SeenFilms:
     here = partial(map, partial(generate_group, model, readout))
-    return generate_films(here, suite, variant, conduct, lambda *_: None)
+    return generate_films(here, suite, variant, settings, lambda *_: None)
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from onestory_cli.evaluation.rollouts import Conduct
+from onestory_cli.evaluation.rollouts import BenchmarkSettings
 from onestory_cli.evaluation.run import measure
 from onestory_cli.evaluation.suites import stories
 from onestory_cli.evaluation.variants import by_policy
@@ -22,7 +22,7 @@ def test_estimated_time_covers_generated_films_only(model: LoadedModel, tmp_path
     events: list[Event] = []
     suite, variants = stories(2, WORLD), by_policy(("none",), (1.0,), frames=1)
     spec = find(str(tmp_path / "model"))
-    conduct = Conduct(schedule=DenoiseConfig.of_model(spec, steps=1))
-    measure(spec, WORLD, suite=suite, variants=variants, conduct=conduct, device="cpu", emit=events.append)
+    settings = BenchmarkSettings(schedule=DenoiseConfig.of_model(spec, steps=1))
+    measure(spec, WORLD, suite=suite, variants=variants, settings=settings, device="cpu", emit=events.append)
     progress = [(item.what, item.done) for item in events if isinstance(item, DataPrepared)]
     assert progress == [("about 0 min left; films, none", 2), ("films, ceiling", 1), ("films, ceiling", 2)]

@@ -12,7 +12,7 @@ import torch
 from onestory_cli.evaluation.questions import LATER, ROWS
 from onestory_cli.evaluation.readout import Readout
 from onestory_cli.evaluation.result import BenchmarkResult, markdown
-from onestory_cli.evaluation.rollouts import CEILING, Conduct
+from onestory_cli.evaluation.rollouts import CEILING, BenchmarkSettings
 from onestory_cli.evaluation.storyworld import NOISE_STRIDE, evaluate, score_selector
 from onestory_cli.evaluation.suites import BenchmarkSuite, ladder, length, stories
 from onestory_cli.evaluation.variants import by_policy
@@ -23,14 +23,14 @@ from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.stories import relevance
 from tests.evaluation.conftest import WORLD
 
-CONDUCT = Conduct(schedule=DenoiseConfig(name="euler", steps=1, shift=2.0, guidance=1.0), batch=2)
+CONDUCT = BenchmarkSettings(schedule=DenoiseConfig(name="euler", steps=1, shift=2.0, guidance=1.0), batch=2)
 STORIES = stories(3, WORLD)
 ADAPTIVE, NONE = by_policy(("adaptive", "none"), (4.0,), frames=8)
 
 
 @pytest.fixture(scope="module")
 def result(model: LoadedModel, readout: Readout) -> BenchmarkResult:
-    return evaluate(model, readout, suite=STORIES, variants=(ADAPTIVE, NONE), conduct=CONDUCT, world=WORLD)
+    return evaluate(model, readout, suite=STORIES, variants=(ADAPTIVE, NONE), settings=CONDUCT, world=WORLD)
 
 
 @pytest.mark.slow
@@ -54,8 +54,8 @@ def test_noise_seeds_repeat_every_story(lively: LoadedModel, readout: Readout, r
     """The answers over two noise seeds equal those of two results with one seed each."""
 
     def made(**fields: int) -> BenchmarkResult:
-        conduct = replace(CONDUCT, **fields)
-        return evaluate(lively, readout, suite=STORIES, variants=(NONE,), conduct=conduct, world=WORLD)
+        settings = replace(CONDUCT, **fields)
+        return evaluate(lively, readout, suite=STORIES, variants=(NONE,), settings=settings, world=WORLD)
 
     both, first, second = made(noise_seeds=2), made(), made(seed=NOISE_STRIDE)
     row = f"{LATER}: colour"
@@ -100,7 +100,7 @@ def test_result_states_accuracy_of_the_readout(result: BenchmarkResult, readout:
     "suite", [ladder(2, WORLD, gaps=(1, 2)), length(2, WORLD, lengths=(6, 8))], ids=lambda suite: suite.name
 )
 def test_ladders_and_long_films_are_measured(model: LoadedModel, readout: Readout, suite: BenchmarkSuite) -> None:
-    found = evaluate(model, readout, suite=suite, variants=(ADAPTIVE,), conduct=CONDUCT, world=WORLD)
+    found = evaluate(model, readout, suite=suite, variants=(ADAPTIVE,), settings=CONDUCT, world=WORLD)
     names = {part.name for film in suite.films for part in film.parts}
     assert {row.split(", ")[0] for row in found.shown} == names
     assert found.rows[CEILING][f"{min(names)}, caption alignment"].n > 0

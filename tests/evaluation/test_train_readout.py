@@ -39,9 +39,9 @@ def test_degraded_frames_are_valid_and_depend_on_the_seed() -> None:
 
 @pytest.mark.slow
 def test_readout_learns() -> None:
-    lessons = render_readout_data([0], WORLD, frames=2)
+    data = render_readout_data([0], WORLD, frames=2)
     values: list[float] = []
-    network = train_readout([lessons], steps=40, batch=6, progress=lambda step, value: values.append(value))
+    network = train_readout([data], steps=40, batch=6, progress=lambda step, value: values.append(value))
     assert values[-1] < 0.7 * values[0]
-    logits = network(to_network(lessons.pixels_BPHWC[:, 0]))
-    assert torch.isfinite(loss(logits, lessons.labels()))
+    logits = network(to_network(data.pixels_BPHWC[:, 0]))
+    assert torch.isfinite(loss(logits, data.labels()))

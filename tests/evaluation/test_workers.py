@@ -15,7 +15,7 @@ import pytest
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.evaluation.readout import Readout
-from onestory_cli.evaluation.rollouts import Conduct, FilmGroup, generate_group, split_into_groups
+from onestory_cli.evaluation.rollouts import BenchmarkSettings, FilmGroup, generate_group, split_into_groups
 from onestory_cli.evaluation.suites import stories
 from onestory_cli.evaluation.variants import by_policy
 from onestory_cli.evaluation.workers import worker_pool
@@ -44,7 +44,7 @@ with worker_pool(find(sys.argv[1]), "cpu", 2) as see:
 
 def groups(*, steps: int) -> Sequence[FilmGroup]:
     schedule = DenoiseConfig(name="euler", steps=steps, shift=2.0, guidance=1.0)
-    return split_into_groups(stories(3, WORLD), ADAPTIVE, Conduct(schedule=schedule, batch=2, workers=2))
+    return split_into_groups(stories(3, WORLD), ADAPTIVE, BenchmarkSettings(schedule=schedule, batch=2, workers=2))
 
 
 @pytest.fixture
