@@ -18,6 +18,8 @@ story: 1
 title: {title}
 model: storyworld             # others: `onestory models`
 
+output: {{filter: lanczos}}     # enlarge smoothly; `nearest` keeps the pixels visible
+
 defaults:                     # options of all shots; a shot can override them
   duration: 2s
   seed: 10                    # another seed gives another film of the same story
