@@ -37,7 +37,7 @@ from onestory_cli.storyworld.vocabulary import WORDS
 from onestory_cli.training.build import word_tokenizer
 from tests.shared import build_once
 
-FAMILIES = ("t2v", "i2v", "vace", "ti2v", "t2v-a14b", "i2v-a14b")
+FAMILIES = ("t2v", "i2v", "vace", "ti2v", "t2v-a14b", "i2v-a14b", "vace-a14b")
 SMALL = {"width": 64, "height": 64, "frames": 5, "max_frames": 17, "steps": 2, "fps": 8, "negative": ""}
 TEXT, VISION = 16, 20  # widths
 
@@ -61,7 +61,7 @@ def write_base(folder: Path, family: str, *, seed: int = 0, card: dict[str, Any]
         _transformer(task, channels, image=task == "i2v" and not two).save_pretrained(folder / name)
         index[name] = ["diffusers", "WanVACETransformer3DModel" if task == "vace" else "WanTransformer3DModel"]
     if two:
-        index["boundary_ratio"] = 0.875 if task == "t2v" else 0.9
+        index["boundary_ratio"] = 0.9 if task == "i2v" else 0.875
     index |= {"expand_timesteps": True} if task == "ti2v" else {}
     _vae(channels, wide=task == "ti2v").save_pretrained(folder / "vae")
     _text(folder)

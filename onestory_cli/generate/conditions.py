@@ -1,7 +1,8 @@
 """The conditions of a shot: caption, selected frames and first frame, in the form that its base reads.
 
-An adapter turns the selected frames into context tokens. A stock base reads them as reference images before the video
-(VACE), or the most relevant one as the first frame of the shot (image to video), or not at all.
+An adapter turns the selected frames into context tokens. A base without one reads them as reference images before the
+video (VACE), as keyframes before it (M2V), or the most relevant one as the first frame of the shot (image to video), or
+not at all.
 
 Shape letters: B batch (1), K selected frames, C latent channels, T latent frames, P pixel frames, H W pixels or latent
 cells, R mask channels of one latent cell, I image tokens, V image width.
@@ -79,10 +80,13 @@ def conditions_of(
     remembered: list[Picture] = []
     if model.spec.remembers == "context":
         conditions = _with_context(model, bank, recalled, conditions)
-    else:
+    if model.spec.remembers != "context" or recalled.starts:
         remembered = selected_pictures(model.codec, bank, recalled)
-    if image is None and model.spec.remembers == "first-frame" and remembered:
+    if image is None and remembered and (recalled.starts or model.spec.remembers == "first-frame"):
         image = remembered[0]
+    remembered = remembered[1:] if recalled.starts else remembered
+    if model.spec.remembers == "keyframes":
+        remembered = [remembered[rank] for rank in recalled.positions.positions_BK[0].argsort().tolist()]
     images = IMAGE_CONDITIONS[model.spec.first_frame](model, job, image, remembered)
     return replace(conditions, **vars(images))
 
@@ -144,6 +148,24 @@ def concat_conditions(
     )
 
 
+def _keyframe_latents(
+    model: ImageModel, size: ShotSize, image: Picture | None, references: list[Picture]
+) -> ImageConditions:
+    """As `concat_conditions`, with a given latent frame for each keyframe before the video, oldest first.
+
+    As in StoryMem's memory2video.py, where the keyframes are noised and denoised like the video, and dropped at the
+    end. Its released code replaces a given first frame by gray after encoding it; here it is kept.
+    """
+    video_BCTHW = concat_conditions(model, size, image, []).concat_latents_BCTHW
+    assert video_BCTHW is not None
+    frames = []
+    for picture in references:
+        latents = model.codec.encode_image(picture)[None]
+        mask = torch.ones_like(latents[:, :1]).expand(-1, model.spec.temporal_stride, -1, -1, -1)
+        frames.append(torch.cat([mask, latents], dim=1))
+    return ImageConditions(concat_latents_BCTHW=torch.cat([*frames, video_BCTHW], dim=2), references=len(references))
+
+
 def _control_latents(
     model: ImageModel, size: ShotSize, image: Picture | None, references: list[Picture]
 ) -> ImageConditions:
@@ -200,6 +222,7 @@ IMAGE_CONDITIONS: dict[
 ] = {
     "held": _first_frame_latents,
     "channels": concat_conditions,
+    "keyframes": _keyframe_latents,
     "control": _control_latents,
     "none": _no_image,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.memory.conditioner import context_positions
 from onestory_cli.memory.frames import FrameRef, SelectedFrame
-from onestory_cli.memory.levels import Level, allocate
+from onestory_cli.memory.levels import FIRST_FRAME, Level, allocate
 from onestory_cli.memory.policies import ShownSources, choose
 from onestory_cli.models.model import Denoiser
 from onestory_cli.models.selection_model import SelectionModel
@@ -53,11 +53,15 @@ class Selection:
 
 @dataclass(frozen=True, kw_only=True)
 class RecallResult:
-    """What a shot remembers: bank positions, the same frames with score and cost, and all scores by source."""
+    """What a shot remembers: bank positions, the same frames with score and cost, and all scores by source.
+
+    A shot without a cut also starts from a remembered frame: `selection` begins with it if `starts`.
+    """
 
     positions: Selection
     selection: tuple[SelectedFrame, ...]
     scores: dict[str, tuple[float, ...]]
+    starts: bool = False
 
     @property
     def context_tokens(self) -> int:
@@ -84,12 +88,20 @@ def recall(model: SelectionModel, job: ShotJob, bank: MemoryBank) -> RecallResul
         levels=model.spec.levels,
         size=model.spec.latent_size(job.width, job.height),
     )
-    selected = select(memory.policy, scores_BF, refs, limits, [[item.sources for item in memory.shown]])
+    places = model.candidates(bank)
+    shown = [item.sources for item in memory.shown]
+    within = select(memory.policy, scores_BF[:, places], [refs[place] for place in places], limits, [shown])
+    positions_BK = torch.tensor(places, dtype=torch.long)[within.positions_BK]
+    selected = replace(within, positions_BK=positions_BK)
     values = scores_BF[0].tolist()
     scores: dict[str, tuple[float, ...]] = {}
     for ref, value in zip(refs, values, strict=True):
         scores[ref.source] = (*scores.get(ref.source, ()), value)
-    return RecallResult(positions=selected, selection=_frames(selected, refs, values, limits.size), scores=scores)
+    frames = _frames(selected, refs, values, limits.size)
+    if memory.continues:
+        last = Selection(positions_BK=torch.tensor([[len(refs) - 1]]), levels=(FIRST_FRAME,))
+        frames = (*_frames(last, refs, values, limits.size), *frames)
+    return RecallResult(positions=selected, selection=frames, scores=scores, starts=memory.continues)
 
 
 def _frames(

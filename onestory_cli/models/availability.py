@@ -103,7 +103,7 @@ def missing_files(spec: ModelSpec) -> tuple[str, ...]:
 
 
 def _lacks_scorer(spec: ModelSpec) -> bool:
-    needed = spec.needs_pixels and needs_scores(spec.policy)
+    needed = spec.remembers == "keyframes" or (spec.needs_pixels and needs_scores(spec.policy))
     return needed and not Path(spec.scorer).is_dir() and cached_snapshot(spec.scorer) is None
 
 

@@ -8,10 +8,11 @@ encoder in bfloat16, VAE in float32.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from onestory_cli.memory.levels import FIRST_FRAME, REFERENCE
-from onestory_cli.models.spec import ModelFiles, ModelSpec
+from onestory_cli.models.spec import LoraSpec, ModelFiles, ModelSpec
 
 SCORER = "google/siglip2-base-patch16-224"
 # Wan2.1 and Wan2.2 wan/configs/shared_config.py, sample_neg_prompt.
@@ -127,6 +128,35 @@ I2V_A14B = replace(
     levels=(FIRST_FRAME,),
     scorer=SCORER,
 )
+# StoryMem, wan/configs/wan_m2v_A14B.py and run_example.sh: its LoRA lets the base read keyframes of earlier shots.
+# Rank-stabilized: alpha / sqrt(rank) with alpha = rank = 128.
+_STORYMEM, _STORYMEM_SCALE = "Kevin-thu/StoryMem", math.sqrt(128)
+STORYMEM = replace(
+    I2V_A14B,
+    name="storymem",
+    files=ModelFiles(
+        hub=I2V_A14B.files.hub,
+        loras=tuple(
+            LoraSpec(
+                file="",
+                weight=_STORYMEM_SCALE,
+                expert=expert,
+                hub=_STORYMEM,
+                hub_file=f"Wan2.2-MI2V-A14B/backbone_{expert}_noise.safetensors",
+            )
+            for expert in ("high", "low")
+        ),
+    ),
+    licence="S-Lab License 1.0, non-commercial: https://github.com/Kevin-thu/StoryMem/blob/main/LICENSE.md",
+    about="Wan 2.2 I2V A14B with StoryMem's LoRA, two experts; remembers up to ten keyframes of earlier shots",
+    task="m2v",
+    shift=4.0,
+    memory_frames=10,
+    budget=10.0,
+    policy="coverage",
+    levels=(REFERENCE,),
+    memory_gb=70,
+)
 VACE_1_3B = replace(
     T2V_1_3B,
     name="wan2.1-vace-1.3b",
@@ -148,6 +178,19 @@ VACE_14B = replace(
     files=ModelFiles(hub="Wan-AI/Wan2.1-VACE-14B-diffusers"),
     memory_gb=47,
 )
+# Both experts are VACE transformers. Numbers: VideoX-Fun examples/wan2.2_vace_fun/predict_s2v.py.
+VACE_FUN_A14B = replace(
+    VACE_14B,
+    name="wan2.2-vace-fun-a14b",
+    files=ModelFiles(hub="linoyts/Wan2.2-VACE-Fun-14B-diffusers"),
+    about="text or picture to video, two experts; remembers through reference images, no training needed",
+    steps=50,
+    guidance=5.0,
+    guidance_2=5.0,
+    boundary_ratio=0.875,
+    shift=12.0,
+    memory_gb=82,
+)
 
 # The first two remember best without an adapter.
 BASES: dict[str, ModelSpec] = {
@@ -155,6 +198,7 @@ BASES: dict[str, ModelSpec] = {
     for row in (
         VACE_1_3B,
         VACE_14B,
+        VACE_FUN_A14B,
         T2V_1_3B,
         T2V_14B,
         I2V_480P,
@@ -162,6 +206,7 @@ BASES: dict[str, ModelSpec] = {
         TI2V_5B,
         T2V_A14B,
         I2V_A14B,
+        STORYMEM,
     )
 }
 # Width of the transformers: attention heads times their size, from the published configs.

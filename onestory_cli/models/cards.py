@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from onestory_cli.memory.policies import POLICIES
-from onestory_cli.models.spec import ModelSpec
+from onestory_cli.models.spec import TASKS, ModelSpec
 from onestory_cli.schedulers import SCHEDULERS
 
 MAX_NUMBER = 2**24  # pixels, frames, steps: far above any model, and a product of two does not overflow
@@ -16,7 +16,7 @@ _MAY_BE_ZERO = {"memory_frames", "budget", "guidance", "guidance_2", "memory_gui
 _CHOICES: dict[str, Collection[str]] = {
     "policy": POLICIES,
     "scheduler": SCHEDULERS,
-    "task": ("t2v", "i2v", "ti2v", "vace"),
+    "task": TASKS,
     "dtype": ("float32", "bfloat16", "float16"),
 }
 

@@ -17,7 +17,7 @@ from onestory_cli.models.bases import BASES
 from onestory_cli.models.cards import validate_spec
 from onestory_cli.models.external import external_spec
 from onestory_cli.models.folder import is_stock, read_stock, row_of_hub
-from onestory_cli.models.hub import cached_snapshot, is_repo
+from onestory_cli.models.hub import cached_file, cached_snapshot, is_repo
 from onestory_cli.models.single_file import is_weights_file, row_of_file
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.models.user_models import read_user_models, user_models_file
@@ -99,8 +99,9 @@ def _of_plugin(model: str) -> ModelSpec:
 
 
 def _with_base(row: ModelSpec) -> ModelSpec:
-    """A row with the folder of its weights, if the hub's cache holds them."""
-    return row.with_fields(base=str(cached_snapshot(row.files.hub) or ""))
+    """A row with the folder of its weights and its LoRA files, if the hub's cache holds them."""
+    loras = tuple(replace(item, file=cached_file(item.hub, item.hub_file)) for item in row.files.loras)
+    return row.with_fields(base=str(cached_snapshot(row.files.hub) or ""), loras=loras)
 
 
 def _of_hub(repo: str) -> ModelSpec:

@@ -79,7 +79,7 @@ def _scorer(spec: ModelSpec) -> str:
     """The folder of the scorer, for a base whose references it selects."""
     from onestory_cli.models.hub import cached_snapshot
 
-    if spec.remembers != "references" or not spec.scorer:
+    if spec.remembers not in ("references", "keyframes") or not spec.scorer:
         return ""
     return spec.scorer if Path(spec.scorer).is_dir() else str(cached_snapshot(spec.scorer) or "")
 

@@ -39,6 +39,12 @@ def cached_snapshot(repo: str) -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def cached_file(repo: str, file: str) -> str:
+    """The path of a file of a repository in the cache; "" if it is not there. Never goes online."""
+    folder = cached_snapshot(repo)
+    return str((folder / file).absolute()) if folder and (folder / file).is_file() else ""
+
+
 def download(
     repo: str, report: Callable[[str], None] = lambda text: None, *, bars: bool = False, files: Sequence[str] = FILES
 ) -> Path:

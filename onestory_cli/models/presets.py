@@ -67,6 +67,8 @@ def preset_for(name: str, spec: ModelSpec) -> Preset | None:
     A model that is not of the catalog has the same files as the base with its task and its number of experts.
     """
     rows = PRESETS[name]
+    if spec.name in BASES:
+        return rows.get(spec.name)
     known = next((row.name for row in BASES.values() if row.files.hub == spec.files.hub), None)
     if known is not None:
         return rows.get(known)

@@ -53,11 +53,16 @@ def must_accept(spec: ModelSpec) -> bool:
 
 
 def licensed_name(spec: ModelSpec) -> str:
-    """The name that a licence is accepted for: the repository, or what `model:` names."""
-    return spec.files.hub or spec.name
+    """The name that a licence is accepted for: the repository, or what `model:` names.
+
+    The licence of M2V is that of its LoRA, not that of the base.
+    """
+    return spec.files.hub if spec.files.hub and spec.task != "m2v" else spec.name
 
 
 def _where(spec: ModelSpec) -> str:
+    if spec.task == "m2v":
+        return ""
     if spec.files.hub:
         return f" on https://huggingface.co/{spec.files.hub}"
     return f" in {Path(spec.files.base) / 'README.md'}"

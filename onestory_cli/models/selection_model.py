@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from onestory_cli.memory.bank import MemoryBank
+from onestory_cli.memory.keyframes import keyframes
 from onestory_cli.memory.policies import needs_scores
 from onestory_cli.memory.selector import FrameSelector
 from onestory_cli.models.caption_encoder import CaptionEncoder
@@ -47,6 +48,10 @@ class TextSelector:
         embeds_1LE = self.text.encode_cached(caption)
         return self.selector.score_sources((self._source(*item) for item in items), embeds_1LE)[None]
 
+    def candidates(self, bank: MemoryBank) -> list[int]:
+        """Positions of the bank frames that a policy may select: all of them."""
+        return list(range(len(bank.refs)))
+
     def _source(self, digest: bytes, latents_CTHW: Tensor, age: int) -> tuple[Tensor, Tensor, Tensor]:
         """Features, ages and times of one source, on the device."""
         device, frames = self.text.device, latents_CTHW.shape[1]
@@ -81,6 +86,14 @@ class PictureSelector:
             return torch.zeros(1, len(bank.refs))
         embeds = [self._embed(bank.latents(source)) for source in bank.sources]
         return self.scorer.score(caption, torch.cat(embeds))[None]
+
+    def candidates(self, bank: MemoryBank) -> list[int]:
+        """Positions of the bank frames that a policy may select: all, or the keyframes for a base that reads those."""
+        if self.spec.remembers != "keyframes" or not bank.sources:
+            return list(range(len(bank.refs)))
+        found = keyframes([self._embed(bank.latents(source)) for source in bank.sources])
+        chosen = {(source, index) for source, indices in zip(bank.sources, found, strict=True) for index in indices}
+        return [place for place, ref in enumerate(bank.refs) if (ref.source, ref.index) in chosen]
 
     def _embed(self, latents_CTHW: Tensor) -> Tensor:
         return self.scorer.embed(latents_digest(latents_CTHW), lambda: self.codec.frame_pictures(latents_CTHW))

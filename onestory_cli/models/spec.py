@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from onestory_cli.memory.levels import LEVELS, Level
 from onestory_cli.models.offload.config import DEFAULT_EXECUTION, ExecutionConfig
 
-Task = Literal["t2v", "i2v", "ti2v", "vace"]
-MemoryInput = Literal["context", "references", "first-frame", "nothing"]
-FirstFrameInput = Literal["held", "channels", "control", "none"]
+Task = Literal["t2v", "i2v", "ti2v", "vace", "m2v"]
+TASKS: tuple[Task, ...] = get_args(Task)
+MemoryInput = Literal["context", "references", "keyframes", "first-frame", "nothing"]
+FirstFrameInput = Literal["held", "channels", "keyframes", "control", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,20 +170,25 @@ class ModelSpec:
     def remembers(self) -> MemoryInput:
         """How selected frames enter the transformer.
 
-        An adapter turns them into context tokens. A stock base reads them as reference images (VACE), or the most
-        relevant one as the first frame (I2V, TI2V), or not at all (T2V).
+        An adapter turns them into context tokens. A base without one reads them as reference images (VACE), as
+        keyframes before the video (M2V), or the most relevant one as the first frame (I2V, TI2V), or not at all (T2V).
         """
         if self.external:
             return self.external.remembers
         if self.files.adapter:
             return "context"
-        inputs: dict[Task, MemoryInput] = {"vace": "references", "i2v": "first-frame", "ti2v": "first-frame"}
+        inputs: dict[Task, MemoryInput] = {
+            "vace": "references",
+            "m2v": "keyframes",
+            "i2v": "first-frame",
+            "ti2v": "first-frame",
+        }
         return inputs.get(self.task, "nothing")
 
     @property
     def needs_pixels(self) -> bool:
         """Whether a shot reads pictures of its memory; with an adapter it reads latents only."""
-        return self.remembers in ("references", "first-frame")
+        return self.remembers in ("references", "keyframes", "first-frame")
 
     @property
     def caches_context(self) -> bool:
@@ -193,10 +199,16 @@ class ModelSpec:
 
     @property
     def first_frame(self) -> FirstFrameInput:
-        """How a given first frame enters: held in the latents, in more input channels, or in a control video."""
+        """How a given first frame enters: held in the latents, in more input channels (of M2V behind its keyframes), or
+        in a control video."""
         if self.external:
             return "held" if "first_frame" in self.external.inputs else "none"
-        inputs: dict[Task, FirstFrameInput] = {"vace": "control", "i2v": "channels", "ti2v": "held"}
+        inputs: dict[Task, FirstFrameInput] = {
+            "vace": "control",
+            "m2v": "keyframes",
+            "i2v": "channels",
+            "ti2v": "held",
+        }
         return inputs.get(self.task, "none")
 
     @property
@@ -204,7 +216,7 @@ class ModelSpec:
         """Whether a shot can start from its caption alone; an adapter trains an image-to-video base to do that."""
         if self.external:
             return self.external.from_text
-        return self.task != "i2v" or bool(self.files.adapter)
+        return self.task not in ("i2v", "m2v") or bool(self.files.adapter)
 
     def same_latents(self, other: ModelSpec) -> bool:
         """Whether two models share a latent layout, so that one can remember what the other generated."""

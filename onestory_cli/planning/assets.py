@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError, Place, did_you_mean, shorten
-from onestory_cli.models.hub import cached_snapshot
+from onestory_cli.models.hub import cached_file
 from onestory_cli.models.presets import PRESETS, preset_for
 from onestory_cli.models.spec import LoraSpec, ModelSpec
 from onestory_cli.planning.jobs import ImageInput
@@ -45,7 +45,7 @@ class AssetReader:
 
 
 def with_loras(spec: ModelSpec, story: Story, files: Mapping[str, str] | None = None) -> ModelSpec:
-    """Return the spec with the preset and the LoRAs of a story; LoRAs of weight 0 are left out.
+    """Return the spec with the preset and the LoRAs of a story, after its own; LoRAs of weight 0 are left out.
 
     `files` maps names as written to the current files, for a story that has left its folder.
 
@@ -53,7 +53,7 @@ def with_loras(spec: ModelSpec, story: Story, files: Mapping[str, str] | None = 
         OnestoryError: S157 if a file is missing, S158 if the model has no such expert, S159 if it has no such preset.
     """
     spec = with_preset(spec, story)
-    loras = tuple(_lora(item, story, files or {}) for item in requested_loras(spec, story))
+    loras = (*spec.files.loras, *(_lora(item, story, files or {}) for item in requested_loras(spec, story)))
     for item in loras:
         if item.expert != "both" and spec.experts == 1:
             raise OnestoryError(
@@ -111,9 +111,8 @@ def requested_loras(spec: ModelSpec, story: Story) -> tuple[LoraRequest, ...]:
 def lora_files(story: Story, spec: ModelSpec) -> dict[str, str]:
     """Map the LoRAs as written in a story to the files that `spec` uses; those to download are left out."""
     names = [item.name for item in requested_loras(spec, story)]
-    return {
-        name: item.file for name, item in zip(names, spec.files.loras, strict=True) if Path(item.file).is_absolute()
-    }
+    of_story = spec.files.loras[len(spec.files.loras) - len(names) :]
+    return {name: item.file for name, item in zip(names, of_story, strict=True) if item.file}
 
 
 def _lora(request: LoraRequest, story: Story, files: Mapping[str, str]) -> LoraSpec:
@@ -132,8 +131,6 @@ def _lora(request: LoraRequest, story: Story, files: Mapping[str, str]) -> LoraS
 
 def _hub_lora(request: LoraRequest, files: Mapping[str, str]) -> LoraSpec:
     """A LoRA of the hub. Its file is "" until it is downloaded; a plan needs no weights."""
-    folder = cached_snapshot(request.hub)
-    places = [Path(files[request.name])] if request.name in files else []
-    places += [folder / request.file] if folder else []
-    file = next((str(place.absolute()) for place in places if place.is_file()), "")
+    known = files.get(request.name, "")
+    file = known if known and Path(known).is_file() else cached_file(request.hub, request.file)
     return LoraSpec(file=file, weight=request.weight, expert=request.expert, hub=request.hub, hub_file=request.file)

@@ -47,7 +47,8 @@ class MemoryJob:
     """What a shot may remember: at most `frames` frames of `sources`, in film order, references first.
 
     `shown` lists what the caption mentions and some source shows; empty unless the policy uses it. `guidance` is the
-    strength of memory guidance, added to the shot's own guidance; 0 is off.
+    strength of memory guidance, added to the shot's own guidance; 0 is off. A shot that `continues` also starts from
+    the last frame of the latest source.
     """
 
     frames: int
@@ -56,6 +57,7 @@ class MemoryJob:
     sources: tuple[str, ...]
     shown: tuple[Appearances, ...] = ()
     guidance: float = 0.0
+    continues: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

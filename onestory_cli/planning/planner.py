@@ -208,8 +208,8 @@ class Planner:
 
     def _trim(self, memory: MemoryJob, spec: ModelSpec, frames: int) -> int:
         """1 for a shot that continues from the last frame of the previous one, which its clip would show again."""
-        continues = memory.policy == "last" and bool(memory.sources) and spec.remembers == "first-frame"
-        return int(continues and frames > 1)
+        from_last = memory.policy == "last" and bool(memory.sources) and spec.remembers == "first-frame"
+        return int((from_last or memory.continues) and frames > 1)
 
     def _memory(self, shot: Shot) -> MemoryJob:
         """What a shot can see. `memory.from` chooses among earlier shots; references are visible to every shot.
@@ -228,12 +228,23 @@ class Planner:
         off |= by_first_frame and shot.image is not None
         references = () if by_first_frame else tuple(self._visible_references(shot))
         sources = () if off else (*references, *shots)
+        continues = shot.cut is False and shot.image is None and any(source in self.jobs for source in sources)
+        if continues and by_first_frame:
+            policy, continues = "last", False
         covers = needs_shown(policy) and not off
         shown = tuple(self._appearances(shot, chosen, frozenset(references))) if covers else ()
         guidance = request.guidance
         if guidance is None:
             guidance = 0.0 if _introduces_character(shot, references) else spec.memory_guidance
-        return MemoryJob(frames=frames, budget=budget, policy=policy, sources=sources, shown=shown, guidance=guidance)
+        return MemoryJob(
+            frames=frames,
+            budget=budget,
+            policy=policy,
+            sources=sources,
+            shown=shown,
+            guidance=guidance,
+            continues=continues and spec.first_frame != "none",
+        )
 
     def _visible_references(self, shot: Shot) -> Iterator[str]:
         """All references; with an external model, which gets few pictures, only what the caption mentions."""

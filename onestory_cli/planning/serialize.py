@@ -104,6 +104,8 @@ def _shot(shot: Shot, job: ShotJob, names: Names, seeds: Mapping[str, int]) -> I
         yield "image", names[job.image.path]
     if shot.captions:
         yield "captions", shot.captions
+    if shot.cut is not None:
+        yield "cut", shot.cut
     yield "memory", _memory(shot, job)
     if shot.subtitle:
         yield "subtitle", shot.subtitle

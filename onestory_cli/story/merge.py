@@ -149,6 +149,7 @@ def _shot(source: StorySource, index: int, shot: dict[str, Any], merged: dict[st
         image=given.get("image"),
         accept=given.get("accept"),
         captions=given.get("captions"),
+        cut=given.get("cut"),
         memory=MemoryRequest(
             frames=_whole(given.get("memory.frames")),
             budget=_number(given.get("memory.budget")),

@@ -95,6 +95,7 @@ class Shot:
     image: str | None = None
     accept: str | None = None
     captions: str | None = None  # "auto" | "referential" | "full"
+    cut: bool | None = None
     memory: MemoryRequest = MemoryRequest()
     audio: Audio | None = None
     subtitle: str = ""

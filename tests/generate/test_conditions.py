@@ -164,9 +164,12 @@ def test_the_latest_shot_is_not_decoded_twice(family: Family, name: str, monkeyp
     assert decoded == [2]
 
 
+@pytest.mark.parametrize("name", ["vace", "vace-a14b"])
 @pytest.mark.parametrize("image", [None, PICTURE], ids=["text", "picture"])
-def test_vace_reads_the_selected_frames_as_references(family: Family, image: NDArray[np.uint8] | None) -> None:
-    model = family("vace")
+def test_vace_reads_the_selected_frames_as_references(
+    family: Family, name: str, image: NDArray[np.uint8] | None
+) -> None:
+    model = family(name)
     bank = bank_of(model, "opening", "city")
     made = job(model, ("opening", "city"), frames=9)  # the pipeline cannot take more references than latent frames
     result = generate_shot(model, made, bank, image=image)

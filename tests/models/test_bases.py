@@ -18,19 +18,20 @@ def test_defaults_of_a_row_are_valid(row: ModelSpec) -> None:
     assert (row.frames - 1) % row.temporal_stride == 0
     assert row.frames <= row.max_frames
     assert row.policy in POLICIES
-    assert row.files.hub.startswith("Wan-AI/")
-    assert not needs_acceptance(row.licence, fetched=True)
-    assert (row.guidance_2 is not None) == (row.experts == 2) == ("a14b" in row.name)
+    assert row.files.hub.startswith("linoyts/" if "fun" in row.name else "Wan-AI/")
+    assert needs_acceptance(row.licence, fetched=True) == (row.name == "storymem")
+    assert (row.guidance_2 is not None) == (row.experts == 2) == ("a14b" in row.name or row.name == "storymem")
     assert (row.memory_frames > 0) == (row.remembers != "nothing") == bool(row.scorer)
 
 
 def test_the_catalog_lists_every_base_and_the_embedded_model() -> None:
     assert [*CATALOG] == [*EMBEDDED, *BASES]
-    assert len(BASES) == 9
+    assert len(BASES) == 11
     assert {row.name for row in BASES.values() if not row.from_text} == {
         "wan2.1-i2v-14b-480p",
         "wan2.1-i2v-14b-720p",
         "wan2.2-i2v-a14b",
+        "storymem",
     }
 
 
@@ -53,6 +54,8 @@ OFFICIAL = {
     "wan2.2-ti2v-5b": (1280, 704, 5.0, 5.0, None, 50),
     "wan2.2-t2v-a14b": (832, 480, 12.0, 4.0, 3.0, 40),
     "wan2.2-i2v-a14b": (832, 480, 3.0, 3.5, 3.5, 40),
+    "wan2.2-vace-fun-a14b": (832, 480, 12.0, 5.0, 5.0, 50),
+    "storymem": (832, 480, 4.0, 3.5, 3.5, 40),
 }
 
 

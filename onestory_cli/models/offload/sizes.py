@@ -61,6 +61,7 @@ PUBLISHED: Mapping[str, ParameterCounts] = {
     "Wan-AI/Wan2.1-I2V-14B-720P-Diffusers": _I2V,
     "Wan-AI/Wan2.1-VACE-1.3B-diffusers": replace(_SMALL, transformer=2_153_972_032, hints=15),
     "Wan-AI/Wan2.1-VACE-14B-diffusers": replace(_LARGE, transformer=17_337_592_896, hints=8),
+    "linoyts/Wan2.2-VACE-Fun-14B-diffusers": replace(_LARGE, transformer=17_337_592_896, hints=8),
     "Wan-AI/Wan2.2-TI2V-5B-Diffusers": ParameterCounts(transformer=4_999_787_712, width=3072, vae=704_688_668),
     "Wan-AI/Wan2.2-T2V-A14B-Diffusers": _LARGE,
     "Wan-AI/Wan2.2-I2V-A14B-Diffusers": replace(_LARGE, transformer=14_288_901_184),
