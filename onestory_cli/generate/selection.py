@@ -90,7 +90,10 @@ def recall(model: SelectionModel, job: ShotJob, bank: MemoryBank) -> RecallResul
     )
     places = model.candidates(bank)
     shown = [item.sources for item in memory.shown]
-    within = select(memory.policy, scores_BF[:, places], [refs[place] for place in places], limits, [shown])
+    seen = [refs[place] for place in places]
+    if memory.policy == "storymem" and model.spec.remembers == "keyframes":
+        seen = [FrameRef(str(ref), 0) for ref in seen]  # it takes one frame of each source, and all of these are keys
+    within = select(memory.policy, scores_BF[:, places], seen, limits, [shown])
     positions_BK = torch.tensor(places, dtype=torch.long)[within.positions_BK]
     selected = replace(within, positions_BK=positions_BK)
     values = scores_BF[0].tolist()

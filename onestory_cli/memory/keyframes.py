@@ -12,8 +12,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from onestory_cli.memory.policies import MAX_PER_SOURCE
-
+MAX_PER_SOURCE = 3
 MAX_SIMILARITY = 0.9  # of two keyframes, as a cosine
 THRESHOLD_STEP = 0.01  # the threshold is lowered by this until a source has at most `MAX_PER_SOURCE` keyframes
 

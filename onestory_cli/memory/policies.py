@@ -6,7 +6,6 @@ most relevant first. A package adds one by an entry point in the group `onestory
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from operator import index
 from typing import Protocol
@@ -16,7 +15,6 @@ from onestory_cli.memory.frames import FrameRef
 from onestory_cli.utils.plugins import PluginTable
 
 FIXED_FRAMES = 3  # that the policy `storymem` never forgets
-MAX_PER_SOURCE = 3  # keyframes of one source: StoryMem extract_keyframes.py, MAX_KEYFRAME_NUM
 # For each character and setting that the caption names: the sources that show it, in any order.
 ShownSources = Sequence[Collection[str]]
 
@@ -63,17 +61,11 @@ def last(scores: Sequence[float], refs: Sequence[FrameRef], frames: int, shown: 
 
 
 def storymem(scores: Sequence[float], refs: Sequence[FrameRef], frames: int, shown: ShownSources = ()) -> list[int]:
-    """The first three key frames and the latest ones, latest first, as StoryMem keeps them (pipeline.py, --fix).
+    """The last frame of each of the first three and of the latest sources, latest first.
 
-    At most half of `frames` are first ones. For models that read keyframes, `refs` are those: a few of each source. Of
-    a source with all its frames, the last one counts.
+    StoryMem keeps keyframes like this (pipeline.py, --fix); at most half of `frames` are of the first sources.
     """
-    counts = Counter(ref.source for ref in refs)
-    keys = [
-        place
-        for place, ref in enumerate(refs)
-        if counts[ref.source] <= MAX_PER_SOURCE or place + 1 == len(refs) or refs[place + 1].source != ref.source
-    ]
+    keys = [place for place, ref in enumerate(refs) if place + 1 == len(refs) or refs[place + 1].source != ref.source]
     first = keys[: min(FIXED_FRAMES, frames // 2)]
     latest = [place for place in keys[::-1] if place not in first]
     return sorted((*first, *latest[: frames - len(first)]), reverse=True)

@@ -243,7 +243,7 @@ class Planner:
             sources=sources,
             shown=shown,
             guidance=guidance,
-            continues=continues and spec.first_frame != "none",
+            continues=continues and spec.first_frame != "none" and not spec.external,
         )
 
     def _visible_references(self, shot: Shot) -> Iterator[str]:
