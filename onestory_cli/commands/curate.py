@@ -15,9 +15,9 @@ from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.events import StopAsked
 
 if TYPE_CHECKING:
-    from onestory_cli.curation.filters import CuratedShot
     from onestory_cli.curation.recipe import CurateRecipe
     from onestory_cli.curation.run import CurateSummary
+    from onestory_cli.curation.video_stages import CuratedVideo
 
 
 @gather
@@ -45,6 +45,10 @@ def command(
         str | None,
         option("--cast", metavar="NAME", help="What finds characters: dfine-small, another D-FINE, readout or none."),
     ] = None,
+    make: Annotated[
+        str | None,
+        option("--as", metavar="KIND", help='Also write a .story.yaml of each film, with "story".'),
+    ] = None,
     workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Processes that find cuts.")] = 1,
     explain: Annotated[
         str | None, option("--explain", metavar="SHOT", help="Also print why this shot is kept or rejected.")
@@ -59,6 +63,13 @@ def command(
     settings = _overridden(read_curate_recipe(recipe), detector, captioner, caption_model, encoders, cast)
     if faults := [*faults_of(settings)]:
         raise OnestoryError("T651", "; ".join(faults), help="see `onestory help curate`", exit=ExitCode.USAGE)
+    if make not in (None, "story"):
+        raise OnestoryError(
+            "T651", f'--as: unknown kind "{shorten(make)}"', help="use `--as story`", exit=ExitCode.USAGE
+        )
+    if make and not settings.captions.captioner:
+        help = "name who writes them with --captioner"
+        raise OnestoryError("T654", "a story needs captions", help=help, exit=ExitCode.USAGE)
     found = find_videos(videos)
     from onestory_cli.curation.cut_workers import CutWorkers
     from onestory_cli.curation.run import Curation
@@ -66,25 +77,35 @@ def command(
     screen = screen_of(context)
     folder = recipe.parent if recipe else Path()
     verdicts: list[str] = []
+    stories: list[Path] = []
+
+    def look(video: CuratedVideo) -> None:
+        verdicts.extend(
+            f"{shot.id}: {'; '.join(shot.rejected) or 'kept'}" for shot in video.shots if shot.id == explain
+        )
+        if make and video.sequences:
+            stories.append(_write_story(video, out))
+
     with screen.watch(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
         where = _device(device, settings)
         try:
             pool = (lambda: CutWorkers(workers)) if workers > 1 else None
             with Curation(out, settings, folder=folder, device=where, open_pool=pool) as curation:
-                summary = curation.run(found, show, signals.asked, look=lambda shot: _note(verdicts, shot, explain))
+                summary = curation.run(found, show, signals.asked, look=look)
         except KeyboardInterrupt:
             return signals.exit
     if explain is not None and not verdicts:
         help = "the report shows the id of each shot"
         raise OnestoryError("T655", f'no shot "{shorten(explain)}" in this set', help=help, exit=ExitCode.USAGE)
     if json:
-        screen.document("curate", **_document(out, summary, verdicts))
+        screen.document("curate", **_document(out, summary, verdicts, stories))
     else:
-        screen.line("\n".join(verdicts) or str(out / "shots.jsonl"))
+        for line in verdicts or stories or [out / "shots.jsonl"]:
+            screen.line(str(line))
     return ExitCode.DONE
 
 
-def _document(out: Path, summary: CurateSummary, verdicts: list[str]) -> dict[str, object]:
+def _document(out: Path, summary: CurateSummary, verdicts: list[str], stories: list[Path]) -> dict[str, object]:
     return {
         "manifest": str(out / "shots.jsonl"),
         "report": str(out / "report.html"),
@@ -95,6 +116,7 @@ def _document(out: Path, summary: CurateSummary, verdicts: list[str]) -> dict[st
         "rejected": dict(summary.reasons),
         "faults": [{"video": video, "fault": fault} for video, fault in summary.faults],
         "explained": verdicts,
+        "stories": [str(path) for path in stories],
     }
 
 
@@ -131,7 +153,9 @@ def _device(device: str, recipe: CurateRecipe) -> str:
     return str(pick_device(device))
 
 
-def _note(verdicts: list[str], shot: CuratedShot, wanted: str | None) -> None:
-    """Keep the verdict of the wanted shot."""
-    if shot.id == wanted:
-        verdicts.append(f"{shot.id}: {'; '.join(shot.rejected) or 'kept'}")
+def _write_story(video: CuratedVideo, out: Path) -> Path:
+    from onestory_cli.curation.film_story import MODEL, write_film_story
+    from onestory_cli.models.catalog import find
+
+    model = find(MODEL)
+    return write_film_story(video, out, longest=(model.frames - 1) / model.fps)

@@ -70,4 +70,4 @@ def apply_caption(shot: CuratedShot, edit: ShotEdit | None) -> CuratedShot:
     """Return the shot with the edited caption, which is also the final one."""
     if edit is None or edit.caption is None:
         return shot
-    return replace(shot, rewritten=edit.caption, rewrite_fault="")
+    return replace(shot, rewritten=edit.caption, rewrite_fault="", corrected=True)

@@ -16,9 +16,9 @@ class CuratedShot:
     """A shot with everything that the stages found. Times in seconds from the beginning of the video.
 
     `caption` describes it on its own, `rewritten` refers to earlier shots; `rewrite_fault` is why a rewrite was
-    rejected. `embeddings` has a packed vector per encoder; `cast` who appears, `place` a packed
-    vector of the background, and `ids` who and where that is in this video.
-    `rejected` has the reasons; none means that it is kept.
+    rejected, `corrected` whether a person wrote the caption. `embeddings` has a packed vector per encoder. `cast` is
+    who appears, `place` a packed vector of the background, and `ids` who and where that is in this video. `rejected`
+    has the reasons; none means that it is kept.
     """
 
     id: str
@@ -29,6 +29,7 @@ class CuratedShot:
     caption: str = ""
     rewritten: str = ""
     rewrite_fault: str = ""
+    corrected: bool = False
     embeddings: tuple[str, ...] = field(default=(), repr=False)
     cast: tuple[CastAppearance, ...] = ()
     place: str = field(default="", repr=False)

@@ -15,7 +15,6 @@ from onestory_cli.curation.cast_networks import load_cast_reader
 from onestory_cli.curation.cut_stage import CutPool, CutStage
 from onestory_cli.curation.edits import read_edits
 from onestory_cli.curation.embeddings import Encoders
-from onestory_cli.curation.filters import CuratedShot
 from onestory_cli.curation.manifest_file import ManifestWriter
 from onestory_cli.curation.recipe import CurateRecipe
 from onestory_cli.curation.report_page import ReportPage
@@ -90,9 +89,9 @@ class Curation:
         videos: Sequence[Path],
         emit: Emit,
         stop: Callable[[], bool] = lambda: False,
-        look: Callable[[CuratedShot], None] = lambda shot: None,
+        look: Callable[[CuratedVideo], None] = lambda video: None,
     ) -> CurateSummary:
-        """Curate videos in order; write `shots.jsonl` and `report.html` when all are done. `look` sees each shot.
+        """Curate videos in order; write `shots.jsonl` and `report.html` when all are done. `look` sees each video.
 
         Raises:
             KeyboardInterrupt: `stop()` was true after a video; finished results are kept.
@@ -102,8 +101,7 @@ class Curation:
             report = ReportPage(self._out, self._stores["pictures"])
             for video in self._curated(videos):
                 summary.add(video)
-                for shot in video.shots:
-                    look(shot)
+                look(video)
                 manifest.add(video.path, video.digest, video.found.facts, video.sequences)
                 report.add(video)
                 emit(_event(video, summary.videos, len(videos)))

@@ -289,6 +289,7 @@ DOCUMENTS: dict[str, Schema] = {
         rejected={"type": "object", "additionalProperties": INTEGER, "description": "Rejected shots by reason."},
         faults=array(obj(video=TEXT, fault=TEXT), "Videos without shots."),
         explained=array(TEXT, "The verdict on the shot of --explain."),
+        stories=array(TEXT, "Stories that --as story wrote."),
     ),
     "train": obj(model=described(TEXT, "The model folder.")),
     "evaluation": {
