@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 from PIL import Image
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText
 
 from onestory_cli.curation.captioners import Pixels, Prompts, ShotView, rewrite_question
 from onestory_cli.curation.errors import caption_fault
 from onestory_cli.curation.network_identity import network_identity
+from onestory_cli.curation.picture_processor import load_picture_processor
 from onestory_cli.curation.stage_store import stage_key
 
 MAX_NEW_TOKENS = 200
@@ -38,7 +39,7 @@ class HubCaptioner:
         """
         try:
             model = AutoModelForImageTextToText.from_pretrained(name, use_safetensors=True)
-            processor = AutoProcessor.from_pretrained(name)
+            processor = load_picture_processor(name)
         except (OSError, ValueError, ImportError) as fault:
             reason = str(fault).strip().splitlines()[0]
             raise caption_fault(
@@ -57,7 +58,12 @@ class HubCaptioner:
     def _ask(self, question: str, frames: Sequence[Pixels]) -> str:
         pictures = [_small(frame) for frame in frames]
         content = [*({"type": "image"} for _ in pictures), {"type": "text", "text": question}]
-        text = self.processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+        text = self.processor.tokenizer.apply_chat_template(  # the processor's own method asks for video settings
+            [{"role": "user", "content": content}],
+            chat_template=self.processor.chat_template,
+            add_generation_prompt=True,
+            tokenize=False,
+        )
         inputs = self.processor(text=[text], images=[pictures], return_tensors="pt").to(self.model.device)
         made = self.model.generate(**inputs, max_new_tokens=MAX_NEW_TOKENS, do_sample=False)
         answer = made[:, inputs["input_ids"].shape[1] :]
