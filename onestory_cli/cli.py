@@ -22,7 +22,7 @@ from onestory_cli.version import __version__
 COMMANDS = {
     "Make a film": ("new", "validate", "plan", "render", "resume", "watch", "batch", "import"),
     "Manage a run": ("review", "take", "verify", "prune", "export"),
-    "Inspect a film": ("inspect", "inspect-memory", "report", "contact-sheet"),
+    "Inspect a film": ("inspect", "inspect-memory", "diff", "report", "contact-sheet"),
     "Reference": ("models", "schema", "explain", "help", "doctor", "lsp"),
     "Laboratory": ("curate", "train", "evaluate"),
 }

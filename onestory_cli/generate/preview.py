@@ -15,6 +15,7 @@ from onestory_cli.models.model import LoadedModel
 from onestory_cli.planning.jobs import ShotJob
 
 MAX_SHARE = 0.02  # of the render time may go into previews
+FIRST_SECONDS = 2.0  # before the first preview of a shot, whose cost is not known; one of storyworld takes 0.04 s
 
 
 class StepPreview:
@@ -25,7 +26,7 @@ class StepPreview:
 
     def __init__(self, model: LoadedModel, job: ShotJob, show: Preview) -> None:
         self._model, self._job, self._show = model, job, show
-        self._due = 0.0
+        self._due = time.monotonic() + FIRST_SECONDS
 
     def __call__(self, step: int, estimate: Callable[[], Tensor]) -> None:
         """Show the picture after `step`, if it is due. `estimate` computes clean latents (1, C, T, H, W)."""

@@ -31,7 +31,7 @@ from onestory_cli.review.render_queue import Progress, RenderQueue, Work, progre
 from onestory_cli.review.session import ReviewSession, Snapshot
 from onestory_cli.store.takes import Take
 
-POLL_SECONDS = 0.5  # between two looks at the run directory, for changes by commands and editors
+POLL_SECONDS = 1.0  # between two looks at the run directory, for changes by commands and editors
 MAX_BODY = 64 * 1024
 HEADERS = {
     "Cache-Control": "no-store",

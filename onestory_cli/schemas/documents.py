@@ -230,6 +230,18 @@ DOCUMENTS: dict[str, Schema] = {
         next=NEXT,
     ),
     "take-accept": obj(run=RUN, shot=TEXT, take=INTEGER, id=TEXT, next=NEXT),
+    "diff": obj(
+        left=described(TEXT, "Run directory A."),
+        right=described(TEXT, "Run directory B."),
+        shots=array(
+            obj(
+                shot=TEXT,
+                state={"enum": ["same", "changed", "only left", "only right"]},
+                pictures=nullable(BOOLEAN, "Whether both clips have the same bytes; null if one run has no such shot."),
+                differences=array(obj(what=TEXT, left=TEXT, right=TEXT)),
+            )
+        ),
+    ),
     "take-sheet": obj(run=RUN, picture=TEXT, takes=INTEGER),
     "take-show": obj(run=RUN, shot=TEXT, take=INTEGER, clip=TEXT),
     "verify": obj(

@@ -9,7 +9,7 @@ import torch
 
 from onestory_cli.generate import preview as module
 from onestory_cli.generate.denoise import clean_estimate
-from onestory_cli.generate.preview import MAX_SHARE, StepPreview
+from onestory_cli.generate.preview import FIRST_SECONDS, MAX_SHARE, StepPreview
 from tests.films import plan_of, shot
 
 
@@ -38,11 +38,20 @@ def previews(clock: list[float], offload: str = "none") -> tuple[StepPreview, Co
     codec, shown = Codec(clock), []
     model: Any = SimpleNamespace(codec=codec, spec=SimpleNamespace(execution=SimpleNamespace(offload=offload)))
     (job,) = plan_of(shot("city", steps=10)).jobs
-    return StepPreview(model, job, lambda *item: shown.append(item)), codec, shown
+    preview = StepPreview(model, job, lambda *item: shown.append(item))
+    clock[0] += FIRST_SECONDS
+    return preview, codec, shown
 
 
 def estimate() -> torch.Tensor:
     return torch.arange(3.0).view(1, 1, 3, 1, 1).expand(1, 4, 3, 2, 2)
+
+
+def test_a_shot_that_takes_a_second_has_no_preview(clock: list[float]) -> None:
+    preview, _, shown = previews(clock)
+    clock[0] -= 1.0
+    preview(1, estimate)
+    assert shown == []
 
 
 def test_the_middle_frame_is_shown(clock: list[float]) -> None:
