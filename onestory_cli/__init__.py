@@ -12,9 +12,40 @@ from typing import TYPE_CHECKING, Any
 from onestory_cli.version import __version__
 
 if TYPE_CHECKING:
-    from onestory_cli.api import OnestoryError, Plan, Story, StoryWarning, load_story, plan, render
+    from onestory_cli.api import (
+        ExecutionRequest,
+        OnestoryError,
+        Plan,
+        RunView,
+        Story,
+        StoryWarning,
+        decode,
+        generate,
+        load_model,
+        load_story,
+        open_run,
+        plan,
+        render,
+        select,
+    )
 
-__all__ = ["OnestoryError", "Plan", "Story", "StoryWarning", "__version__", "load_story", "plan", "render"]
+__all__ = [
+    "ExecutionRequest",
+    "OnestoryError",
+    "Plan",
+    "RunView",
+    "Story",
+    "StoryWarning",
+    "__version__",
+    "decode",
+    "generate",
+    "load_model",
+    "load_story",
+    "open_run",
+    "plan",
+    "render",
+    "select",
+]
 
 
 def __getattr__(name: str) -> Any:

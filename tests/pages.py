@@ -125,6 +125,26 @@ def api_reference(source: Path, names: Sequence[str]) -> str:
     return "\n".join(_described(nodes[name]) for name in names)
 
 
+def public_names() -> list[str]:
+    """The functions and classes that the API module defines, in its order."""
+    from onestory_cli import api
+
+    nodes = ast.parse(text(ROOT / "onestory_cli/api.py")).body
+    return [
+        node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name in api.__all__
+    ]
+
+
+def class_reference(source: Path, name: str) -> str:
+    """Docstring of a class, and signature and docstring of its public methods and properties, as Markdown."""
+    (node,) = [item for item in ast.parse(text(source)).body if getattr(item, "name", "") == name]
+    parts = [_described(node)]
+    for item in node.body:  # type: ignore[attr-defined]
+        if isinstance(item, ast.FunctionDef) and not item.name.startswith("_"):
+            parts.append("#" + _described(item))
+    return "\n".join(parts)
+
+
 def _described(node: Any) -> str:
     doc = ast.get_docstring(node) or ""
     body, _, raises = doc.partition("\nRaises:\n")
@@ -135,9 +155,13 @@ def _described(node: Any) -> str:
 
 
 def _signature(node: Any) -> str:
+    if any(getattr(item, "id", "") in ("property", "cached_property") for item in node.decorator_list):
+        return f"{node.name}: {ast.unparse(node.returns)}"
     if isinstance(node, ast.ClassDef):
         return f"class {node.name}({', '.join(ast.unparse(base) for base in node.bases)})"
-    arguments = re.sub(r"(: [^,=]+|, \w+)=", r"\1 = ", ast.unparse(node.args))
+    arguments = (
+        re.sub(r"(: [^,=]+|, \w+)=", r"\1 = ", ast.unparse(node.args)).removeprefix("self, ").replace("self", "")
+    )
     returned = f" -> {ast.unparse(node.returns)}"
     line = f"{node.name}({arguments}){returned}"
     if len(line) <= 100:

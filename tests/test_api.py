@@ -8,14 +8,18 @@ import sys
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from onestory_cli import StoryWarning, load_story, plan, render
+from onestory_cli import StoryWarning, decode, generate, load_model, load_story, open_run, plan, render, select
 from onestory_cli.errors import OnestoryError
-from onestory_cli.events import Event, RunFinished
+from onestory_cli.events import Event, RunFinished, StepDone
 from tests.films import NumpyGenerator
 from tests.pages import MANUAL, fenced
 from tests.test_cli import HEAVY, ROOT
+from tests.tiny import tiny_folder
+
+__all__ = ["tiny_folder"]
 
 STORY = """\
 story: 1
@@ -58,6 +62,48 @@ def test_errors_are_raised_and_warnings_are_returned(story: Path) -> None:
     with pytest.raises(OnestoryError) as fault:
         load_story(story)
     assert [item.code for item in fault.value.diagnostics] == ["S104"]
+
+
+def test_a_run_can_be_read(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "onestory_cli.rendering.loading.model_loader", lambda spec, *_, **__: lambda: NumpyGenerator(spec)
+    )
+    film, steps = plan(load_story(story)), list[StepDone]()
+    path = render(film, on_step=steps.append, checkpoint_seconds=1.0)
+    assert {step.shot for step in steps} == {"opening", "return"}
+    view = open_run(story)  # the run next to it
+    assert (view.path, view.film, view.shots) == (path.parent, path, ("opening", "return"))
+    assert [len(view.takes(shot)) for shot in view.shots] == [1, 1]
+    assert view.accepted("return") == view.takes("return")[0]
+    assert view.latents("return").shape == view.accepted("return").shape
+    assert view.latents("return").dtype == np.float32
+    assert {frame.source for frame in view.memory("return")} == {"opening"} == {*view.scores("return")}
+    assert view.clip("return").is_file()
+    assert view.memory("opening") == ()
+    with pytest.raises(OnestoryError) as caught:
+        view.takes("city")
+    assert caught.value.code == "S230"
+    with pytest.raises(OnestoryError) as caught:
+        open_run(story.parent / "none.run")
+    assert caught.value.code == "R402"
+
+
+def test_single_shots_equal_those_of_a_render(tiny_folder: Path, tmp_path: Path) -> None:
+    story = tmp_path / "kite.story.yaml"
+    story.write_text(
+        STORY.replace("shots:", f"model: {tiny_folder}\ndefaults: {{memory: {{policy: adaptive}}}}\nshots:")
+    )
+    film = plan(load_story(story), allow_outside=True)
+    render(film, device="cpu")
+    view, model = open_run(story), load_model(film, device="cpu")
+    opening, other = film.jobs
+    memory = {"opening": view.latents("opening")}
+    assert (generate(model, opening).latents_CTHW == memory["opening"]).all()
+    shot = generate(model, other, memory)
+    assert (shot.latents_CTHW == view.latents("return")).all()
+    selection = select(model, other, memory)
+    assert [*map(str, selection.selection)] == [*map(str, view.memory("return"))]
+    assert (decode(model, shot.latents_CTHW) == shot.decode()).all()
 
 
 def test_public_names_match_the_api() -> None:

@@ -174,7 +174,8 @@ def test_the_keys_of_a_story(golden: Golden) -> None:
 
 def test_the_reference_of_the_python_api(golden: Golden) -> None:
     page = MANUAL / "python.md"
-    reference = pages.api_reference(ROOT / "onestory_cli/api.py", ("load_story", "plan", "render", "StoryWarning"))
+    reference = pages.api_reference(ROOT / "onestory_cli/api.py", pages.public_names())
+    reference += "\n" + pages.class_reference(ROOT / "onestory_cli/store/run_view.py", "RunView")
     golden(page, with_block(page, "api", reference))
 
 

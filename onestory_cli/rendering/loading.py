@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from onestory_cli.models.catalog import ModelSpec
     from onestory_cli.planning.jobs import Plan
     from onestory_cli.rendering.generator import ShotGenerator
+    from onestory_cli.rendering.model_generator import ModelGenerator
 
 
 T = TypeVar("T")
@@ -51,6 +52,11 @@ def model_loader(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = Fal
 
 
 def load_generator(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = False) -> ShotGenerator:
+    """As `load_model_generator`, as a protocol."""
+    return load_model_generator(spec, device, emit, shared=shared)
+
+
+def load_model_generator(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = False) -> ModelGenerator:
     """The generator of a model. The first `recall` loads the selection model, the first `generate` loads the rest."""
     if spec.external:
         from onestory_cli.rendering.external_generator import ExternalGenerator

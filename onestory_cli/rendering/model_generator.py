@@ -50,6 +50,10 @@ class ModelGenerator:
         self._loaded = model.selection
         return model
 
+    @cached_property
+    def _codec(self) -> VaeCodec:
+        return self._model.codec if "_model" in vars(self) else self._load_codec()
+
     def encode_reference(self, pixels_HWC: np.ndarray) -> np.ndarray:
         """The latents (C, 1, H, W) of a reference image."""
         with torch.inference_mode():
@@ -58,7 +62,13 @@ class ModelGenerator:
     def encode_clip(self, pixels_PHWC: np.ndarray) -> np.ndarray:
         """The latents (C, T, H, W) of a clip; of the model, only the VAE is loaded."""
         with torch.inference_mode():
-            return self._load_codec().encode_video(pixels_PHWC[None])[0].cpu().numpy()
+            return self._codec.encode_video(pixels_PHWC[None])[0].cpu().numpy()
+
+    def decode(self, latents_CTHW: np.ndarray) -> np.ndarray:
+        """The pixels (P, H, W, 3) of latents; of the model, only the VAE is loaded."""
+        with torch.inference_mode():
+            pixels_PHW3: np.ndarray = self._codec.decode(torch.from_numpy(latents_CTHW))
+        return pixels_PHW3
 
     def generate(self, request: ShotRequest) -> ShotResult:
         """Generate a shot. Its pixels are decoded later, unless decoding in the background would gain nothing."""
