@@ -51,6 +51,7 @@ OPTIONAL = {
     "c2pa-python",
     "cryptography",
     "gguf",
+    "openpyxl",
     "opentimelineio",
     "ray",
     "submitit",

@@ -174,8 +174,8 @@ RUN = (
         title="An unknown format",
         explanation="`onestory import` recognises formats by the suffix of the file or by its keys, and recognises "
         "neither here. Name the format with `--from`.",
-        bad="onestory import film.txt",
-        good="onestory import film.txt --from fountain",
+        bad="onestory import film.dat",
+        good="onestory import film.dat --from fountain",
     ),
     Code(
         code="I702",
@@ -196,10 +196,17 @@ RUN = (
     Code(
         code="I704",
         title="Which story of the file?",
-        explanation="A .jsonl file holds one story per line. Choose a line with `--number`. A .csv table names the "
-        "files of stories: import those.",
+        explanation="A .jsonl file holds one story per line. Choose a line with `--number`.",
         bad="onestory import prompts.jsonl      (of 100 lines)",
         good="onestory import prompts.jsonl --number 3",
+    ),
+    Code(
+        code="I705",
+        title="A library for this format is missing",
+        explanation="Workbooks (.xlsx) are read by openpyxl, which is not installed. Install the extra, or save the "
+        "sheet as CSV.",
+        bad="onestory import shots.xlsx",
+        good="pip install 'onestory[xlsx]'",
     ),
     Code(
         code="X801",

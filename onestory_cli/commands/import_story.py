@@ -3,68 +3,154 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from onestory_cli.commands._files import write_new
-from onestory_cli.commands._options import Json, argument, option
-from onestory_cli.commands._screen import screen_of
-from onestory_cli.errors import ExitCode
+from onestory_cli.commands._options import Json, argument, flag, option
+from onestory_cli.commands._screen import Screen, screen_of
+from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.utils.text import shell_quote
 
 if TYPE_CHECKING:
     from onestory_cli.importers import Imported
+    from onestory_cli.models.catalog import ModelSpec
 
-
-class SourceFormat(StrEnum):
-    """The readable formats: the keys of `importers.FORMATS`, which is slow to import. A test compares them."""
-
-    STORYMEM = "storymem"
-    VIMAX = "vimax"
-    SHOTSTREAM = "shotstream"
-    HOLOCINE = "holocine"
-    MEMFLOW = "memflow"
-    ECHOSHOT = "echoshot"
-    FOUNTAIN = "fountain"
+# The built-in names of `importers.FORMATS`, which is slow to import. A test compares them.
+SOURCE_FORMATS = (
+    *("fountain", "fdx", "table", "xlsx", "markdown", "storyboarder", "otio", "memflow", "holocine", "shotstream"),
+    *("vistorybench", "memento", "storymem", "vimax", "echoshot", "json", "text"),
+)
+_MAX_FILES = 5000
 
 
 def command(
     context: typer.Context,
-    file: Annotated[Path, argument(metavar="FILE", help="Story of another tool.")],
+    file: Annotated[
+        Path, argument(metavar="FILE", help="Story of another tool, or a folder with a JSON file per shot.")
+    ],
     source: Annotated[
-        SourceFormat | None,
+        str | None,
         option(
             "--from",
             metavar="TOOL",
-            help=f"Format: {', '.join(SourceFormat)} [default: guessed from the file's suffix or keys].",
+            help=f"Format: {', '.join(SOURCE_FORMATS)} [default: guessed from the file's suffix or keys].",
         ),
     ] = None,
     out: Annotated[
         Path | None, option("--out", metavar="STORY", help="Path of the story [default: next to FILE].")
     ] = None,
+    model: Annotated[
+        str | None,
+        option("--model", metavar="NAME", help="Model of the story [default: the best one on this machine]."),
+    ] = None,
     number: Annotated[int | None, option("--number", metavar="N", help="Line of a .jsonl file, from 1.")] = None,
+    columns: Annotated[
+        str | None,
+        option("--columns", metavar="FIELD=HEADING,...", help="Columns of a shot list, such as caption=Action."),
+    ] = None,
+    narration: Annotated[
+        bool, flag("--narration", help="Give shots with dialogue a slot for its recording, as a comment.")
+    ] = False,
+    check: Annotated[bool, flag("--check", help="Write nothing; count what is kept and lost.")] = False,
     json: Json = False,
 ) -> ExitCode:
-    """Convert a story of StoryMem, ViMax, ShotStream, MemFlow or Fountain, and list what could not be converted."""
+    """Convert a screenplay, a shot list, a storyboard, prompts or a story of another tool, and list what is lost."""
     from onestory_cli.importers import import_story
-    from onestory_cli.story.load import read_bytes
 
-    imported = import_story(read_bytes(file), str(file), format=source and source.value, number=number)
+    screen = screen_of(context)
     path = out or _default_path(file, number)
-    write_new(path, imported.text)
-    screen, next = screen_of(context), f"onestory validate {shell_quote(path)}"
+    spec, why = _model(model, file.parent)
+    imported = import_story(
+        _read(file),
+        str(file),
+        format=source,
+        number=number,
+        columns=_columns(columns),
+        model=spec,
+        narration=narration,
+        has_picture=lambda image: _is_picture(file.parent, path.parent, image),
+    )
+    if not check:
+        write_new(path, imported.text)
+    next = [f"onestory {verb} {shell_quote(path)}" for verb in ("validate", "plan")]
     if json:
-        screen.document("import", **_as_json(path, imported), next=[next])
+        document = {**_as_json(path, imported), "model": spec.name, "written": not check}
+        screen.document("import", **document, next=[] if check else next)
     else:
-        if imported.reason:
-            screen.note(f"read as {imported.format}, because of {imported.reason}; `--from` names another format")
-        screen.findings(imported.remarks)
-        screen.line(str(path))
-        screen.note(f"next: {next}", style="dim")
+        _show(screen, imported, check=check, why=why)
+        if not check:
+            screen.line(str(path))
+            screen.note(f"next: {next[0]}", style="dim")
     return ExitCode.DONE
+
+
+def _show(screen: Screen, imported: Imported, *, check: bool, why: str) -> None:
+    if imported.reason:
+        screen.note(f"read as {imported.format}, because of {imported.reason}; `--from` names another format")
+    for note in (*imported.notes, *([why] if why else [])):
+        screen.note(note)
+    screen.findings(imported.remarks)
+    if check:
+        for what, count in imported.counts.items():
+            screen.line(f"{count:6}  {what}")
+
+
+def _model(name: str | None, folder: Path) -> tuple[ModelSpec, str]:
+    """The model of the story, and a note if it was chosen."""
+    from onestory_cli.models.catalog import find
+    from onestory_cli.models.installed import best_installed
+
+    if name:
+        return find(name, relative_to=folder), ""
+    if spec := best_installed():
+        return spec, f"the story uses {spec.name}, which is on this machine; `--model` names another one"
+    why = "the story uses storyworld, which draws only its own small world: no other model is on this machine"
+    return find("storyworld"), f"{why}; `--model` names one"
+
+
+def _read(file: Path) -> bytes:
+    """The bytes of a file, or of all JSON files of a folder as one list."""
+    from onestory_cli.story.load import read_bytes
+    from onestory_cli.utils.untrusted import parse_json, read_limited
+
+    if not file.is_dir():
+        return read_bytes(file)
+    import json
+
+    shots = []
+    try:
+        for path in sorted(item for item in file.iterdir() if item.suffix == ".json")[:_MAX_FILES]:
+            shots.append(parse_json(read_limited(path, 2**20), path.name))
+    except (OSError, ValueError) as fault:
+        help = "remove that file from the folder, or fix it"
+        raise OnestoryError("I702", f"cannot read a shot: {shorten(fault, 200)}", help=help) from fault
+    if not shots:
+        raise OnestoryError("I701", f'"{shorten(file)}" has no JSON files', help="name a file", exit=ExitCode.USAGE)
+    return json.dumps([item.get("caption", item) if isinstance(item, dict) else item for item in shots]).encode()
+
+
+def _is_picture(source: Path, story: Path, image: str) -> bool:
+    """Whether a path of the source is a picture in the folder of the story, which is that of the source too."""
+    from onestory_cli.story.pictures import PictureCheck
+
+    file = source / image
+    inside = len(image) < 300 and ".." not in Path(image).parts and not Path(image).is_absolute()
+    try:
+        return inside and source.resolve() == story.resolve() and file.is_file() and not PictureCheck()(file, image)
+    except (OSError, ValueError):
+        return False
+
+
+def _columns(text: str | None) -> dict[str, str]:
+    """The map in `caption=Action,duration=Len`."""
+    pairs = [part.partition("=") for part in (text or "").split(",") if part.strip()]
+    if wrong := [key for key, sign, value in pairs if not sign or not value.strip()]:
+        message = f'"{shorten(wrong[0])}" in --columns is not FIELD=HEADING'
+        raise OnestoryError("U606", message, help="write caption=Action,duration=Length", exit=ExitCode.USAGE)
+    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _default_path(file: Path, number: int | None) -> Path:
@@ -81,5 +167,6 @@ def _as_json(path: Path, imported: Imported) -> dict[str, object]:
         "shots": [shot.id for shot in draft.shots],
         "characters": [item.id for item in draft.characters],
         "settings": [item.id for item in draft.settings],
+        "counts": imported.counts,
         "findings": [asdict(item) for item in imported.remarks],
     }

@@ -34,6 +34,8 @@ class DraftShot:
     continues: bool = False
     notes: Mapping[str, str] = field(default_factory=dict)
     subtitle: str = ""
+    seconds: float | None = None
+    image: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,17 @@ class ImportReport:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.notes: list[str] = []
+        self._with_lines = True
         self._remarks: dict[tuple[str, str], _Remark] = {}
+
+    def note(self, text: str) -> None:
+        """Something to tell the user that is neither lost nor wrong."""
+        self.notes.append(text)
+
+    def forget_lines(self) -> None:
+        """Report no line numbers from now on: the text that is read is not the source."""
+        self._with_lines = False
 
     def left_out(self, what: str, where: str, *, help: str = "", line: int | None = None) -> None:
         """W701: `what` is not in the story."""
@@ -93,6 +105,7 @@ class ImportReport:
             self.too_much(message, where, line=line)
 
     def _add(self, code: str, text: str, where: str, help: str, line: int | None) -> None:
+        line = line if self._with_lines else None
         known = self._remarks.get((code, text))
         if known is None:
             self._remarks[code, text] = _Remark(code=code, text=text, where=shorten(where), line=line, help=help)
@@ -103,6 +116,10 @@ class ImportReport:
     def remarks(self) -> tuple[Diagnostic, ...]:
         """All warnings: W701, W702 and W703."""
         return tuple(self._diagnostic(item) for item in self._remarks.values() if item.code.startswith("W"))
+
+    def count(self, code: str) -> int:
+        """How many times a remark of this code was reported."""
+        return sum(item.times for item in self._remarks.values() if item.code == code)
 
     def refuse(self) -> None:
         """Raise the errors found so far, if any.

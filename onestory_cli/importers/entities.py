@@ -30,6 +30,7 @@ class ScriptEntity:
     kind: str  # "character" | "setting"
     look: str
     written: str = ""
+    again: str = ""
 
 
 def described(name: str, kind: str, description: str) -> ScriptEntity:
@@ -133,5 +134,6 @@ class Registry:
             if entity.kind != kind or name not in self._used:
                 continue
             report.limit("look", entity.look, name)
-            again = name[:500]
+            undescribed = entity.kind == "setting" and entity.look == name
+            again = entity.again or ("" if undescribed else name[:500])
             yield DraftDeclared(id=self._ids[name], look=entity.look, again=again)

@@ -14,7 +14,10 @@ from onestory_cli.importers.draft import MAX_SHOTS, Draft, DraftShot, ImportRepo
 from onestory_cli.importers.entities import Registry, ScriptEntity, described, named_in
 from onestory_cli.importers.names import Names
 from onestory_cli.importers.values import Node
+from onestory_cli.story.referential_phrase import default_again
 
+_MEMENTO = re.compile(r"(?is)global caption:\s*(?P<cast>.*?);\s*shot caption:\s*(?P<shot>.+)")
+_LABELLED = re.compile(r"\[([^\[\]]{1,60})\]:?\s*([^\[\]]*)")
 _SHOT = re.compile(r"shot_?([0-9]{1,6})", re.ASCII)
 _HEADER = re.compile(r"(?P<name>[^:\n]{1,80}): (?P<text>.+)")
 _NO_FIRST_FRAME = "onestory does not generate first frames from text; add `image:` to the shot if you have one"
@@ -51,6 +54,32 @@ def from_storymem(source: Node, report: ImportReport) -> Draft:
     places = {key: item.get("places", []) for key, item in source.maps("entity_schedule")}
     prompts = [replace(prompt, places=_texts(places.get(prompt.number))) for prompt in prompts]
     return _draft(source, report, "story_name", prompts, _entities(source))
+
+
+def from_memento(source: Node, report: ImportReport) -> Draft:
+    """As `from_storymem`; each prompt is `global caption: [Person A]: look, ...; shot caption: [Person A] walks.`"""
+    source.use("reconstruct_target")
+    prompts: list[_Prompt] = []
+    looks: dict[str, str] = {}
+    ids = Names()
+    for number, scene in enumerate(source.nodes("scenes"), start=1):
+        for prompt in _scene_of_storymem(scene, scene.number("scene_num") or str(number), ids, report, bool(prompts)):
+            match = _MEMENTO.fullmatch(prompt.text.strip())
+            for name, look in _LABELLED.findall(match["cast"]) if match else ():
+                looks.setdefault(name, look.strip(" ,;"))
+            text = match["shot"] if match else prompt.text
+            prompts.append(replace(prompt, text=re.sub(r"\[([^\[\]]+)\]", r"\1", text)))
+        scene.report_unused()
+    entities = [_labelled(name, look) for name, look in looks.items()]
+    return _draft(source, report, "story_name", prompts, entities)
+
+
+def _labelled(label: str, look: str) -> ScriptEntity:
+    """A person or thing with a label such as "Person A". Its look replaces the label, which tells a model nothing."""
+    kind = "setting" if label.split()[0] in ("Place", "Location", "Scene") else "character"
+    if look and not re.match(r"(?i)(?:an?|the|two|three|several|some)\b", look):
+        look = f"{'an' if look[0] in 'aeiou' else 'a'} {look}"
+    return ScriptEntity(name=label, kind=kind, look=look or label, again=default_again(label.lower(), look or label))
 
 
 def _texts(value: object) -> tuple[str, ...]:

@@ -117,7 +117,7 @@ class People:
                 continue
             person, start, end = found
             if (item := looks.get(words[index].start())) and not person.mentioned and item.look == person.look:
-                end = max(end, item.end)
+                end = max(end, item.end) if _is_separate(action, start, max(end, item.end)) else end
             person.mentioned = True
             parts += escape(action[position:start]), f"${person.id}"
             position = end

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from onestory_cli.importers.draft import MAX_SHOTS, Draft, DraftDeclared, DraftShot, ImportReport
+from onestory_cli.importers.draft import MAX_SHOTS, Draft, DraftDeclared, DraftShot, ImportReport, escape
 from onestory_cli.importers.fountain import PREFIX, Element, Screenplay, parse
 from onestory_cli.importers.names import Names
 from onestory_cli.importers.people import People, said_by
@@ -261,7 +261,7 @@ def _sentences(shot: _OpenShot) -> str:
         parts[0] += "."
     parts += [f"${who} speaks." for who in shot.speakers]
     if shot.setting:
-        parts.append(f"${shot.setting}, {shot.time}." if shot.time else f"${shot.setting}.")
+        parts.append(f"${shot.setting}, {escape(shot.time)}." if shot.time else f"${shot.setting}.")
     return " ".join(parts) or "An empty scene."
 
 

@@ -89,6 +89,16 @@ class Node:
         items = value.items() if isinstance(value, dict) else ()
         return [(name, item) for name, item in items if isinstance(item, dict)]
 
+    def value(self, key: str) -> Any:
+        """Any value, or None. Its form is not checked."""
+        value = self._take(key, False)
+        return None if value is _MISSING else value
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """All keys and values, as used ones."""
+        for key in self._values:
+            yield key, self.value(key)
+
     def use(self, *keys: str) -> None:
         """Mark keys as used."""
         self._read.update(keys)
@@ -97,6 +107,10 @@ class Node:
         """The maps in a list, without marking the key as used."""
         value = self._values.get(key)
         return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+    def peek_any(self, key: str) -> Any:
+        """Any value, or None, without marking the key as used."""
+        return self._values.get(key)
 
     def matching(self, pattern: re.Pattern[str]) -> list[str]:
         """The keys that match a pattern, in the order of the source."""
@@ -141,7 +155,8 @@ def read_json(content: str, text: Text, report: ImportReport, *, start: int = 0)
     except (RecursionError, _Refused) as fault:
         raise _refused(text, start, str(fault) if isinstance(fault, _Refused) else _TOO_DEEP) from fault
     if isinstance(value, list):
-        value = {"shots": [item.get("caption", item) if isinstance(item, dict) else item for item in value]}
+        captions = all(isinstance(item, str) or (isinstance(item, dict) and "caption" in item) for item in value)
+        value = {"shots": [item["caption"] if captions and isinstance(item, dict) else item for item in value]}
     if not isinstance(value, dict):
         raise _refused(text, start, "expected a map in braces")
     return Node(value, "", report)

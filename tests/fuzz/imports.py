@@ -18,6 +18,15 @@ CHOICES = (
     ("fountain", "a.fountain"),
     (None, "a.json"),
     (None, "a.jsonl"),
+    ("fdx", "a.fdx"),
+    ("table", "a.csv"),
+    ("markdown", "a.md"),
+    ("text", "a.txt"),
+    ("json", "a.json"),
+    ("storyboarder", "a.storyboarder"),
+    ("otio", "a.otio"),
+    ("vistorybench", "a.json"),
+    ("memento", "a.json"),
 )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from onestory_cli.commands.import_story import SourceFormat
+from onestory_cli.commands.import_story import SOURCE_FORMATS
 from onestory_cli.errors import Findings, OnestoryError, format_concise
 from onestory_cli.importers import FORMATS, import_story
 from onestory_cli.importers.formats import MAX_SOURCE_BYTES
@@ -42,18 +42,28 @@ def test_imported_stories_have_no_findings(source: Path) -> None:
 
 def test_every_format_has_a_source_and_an_option() -> None:
     formats = {import_story(path.read_bytes(), path.name, number=NUMBER.get(path.suffix)).format for path in SOURCES}
-    assert formats == set(FORMATS) == {item.value for item in SourceFormat}
+    assert formats | {"xlsx"} == set(FORMATS)
+    assert tuple(FORMATS.builtin) == SOURCE_FORMATS
 
 
 @pytest.mark.parametrize(
     ("name", "content", "code"),
     [
-        ("a.txt", "EXT. BEACH\n\nA fox.\n", "I701"),
+        ("a.dat", "EXT. BEACH\n\nA fox.\n", "I701"),
         ("a.json", "[1]", "I702"),
         ("a.json", "7", "I701"),
         ("a.json", "{}", "I701"),
         ("a.json", '{"scenes": [{}, 7]}', "I701"),
-        ("a.csv", "json_path\na.json\n", "I704"),
+        ("a.csv", "json_path\na.json\n", "I702"),
+        ("a.csv", "", "S112"),
+        ("a.tsv", "caption\n\n", "I702"),
+        ("a.xlsx", "not a workbook", "I702"),
+        ("a.fdx", "<FinalDraft>", "I702"),
+        ("a.fdx", '<!DOCTYPE a [<!ENTITY b "c">]><FinalDraft/>', "I702"),
+        ("a.md", "# Title\n", "I702"),
+        ("a.txt", " \n", "S112"),
+        ("a.otio", '{"OTIO_SCHEMA": "Timeline.1", "tracks": 7}', "I702"),
+        ("a.storyboarder", '{"boards": [{"url": "a.png"}]}', "I702"),
         ("a.jsonl", '{"prompts": ["a"]}\n{"prompts": ["b"]}\n', "I704"),
         ("a.json", "", "S112"),
         ("a.json", "\ufeff{}", "I701"),

@@ -36,7 +36,7 @@ def test_any_text_in_quotes_is_the_caption(text: str) -> None:
 
 
 @FEW
-@given(st.sampled_from(FORMATS), st.binary(max_size=200))
+@given(st.sampled_from([*FORMATS]), st.binary(max_size=200))
 def test_any_bytes_are_imported_or_refused(format: str, data: bytes) -> None:
     try:
         imported = import_story(data, "a.json", format=format)

@@ -1,0 +1,74 @@
+"""A source file of an import: its bytes, its text and its JSON, read when a format asks for them."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import PurePath
+
+from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.importers.draft import ImportReport
+from onestory_cli.importers.values import Node, read_json
+from onestory_cli.story.text import Text, decode
+
+_LINES = (".jsonl", ".ndjson")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceFile:
+    """A file to import. `number` (from 1) chooses a story of several; `columns` names columns of a table by field."""
+
+    path: str
+    data: bytes
+    report: ImportReport
+    number: int | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def suffix(self) -> str:
+        return PurePath(self.path).suffix.lower()
+
+    @cached_property
+    def text(self) -> Text:
+        """The decoded text.
+
+        Raises:
+            Findings: S102 to S113 for what is not text.
+        """
+        return decode(self.data.removeprefix(codecs.BOM_UTF8), self.path, indents=False)
+
+    @property
+    def looks_like_json(self) -> bool:
+        return self.data.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"{", b"[")
+
+    @cached_property
+    def node(self) -> Node:
+        """The map in a JSON file, or in the chosen line of a .jsonl file.
+
+        Raises:
+            Findings: I702 if it is not JSON.
+            OnestoryError: I704 if there are several stories and none is chosen.
+        """
+        text, content = self.text, self.text.content
+        if self.suffix not in _LINES:
+            self.require_one()
+            return read_json(content, text, self.report)
+        ends = (*text.starts[1:], len(content))
+        lines = [(start, end) for start, end in zip(text.starts, ends, strict=True) if content[start:end].strip()]
+        self.require_one(len(lines))
+        start, end = lines[(self.number or 1) - 1]
+        return read_json(content[start:end], text, self.report, start=start)
+
+    def require_one(self, count: int = 1) -> None:
+        """Check the choice among `count` stories.
+
+        Raises:
+            OnestoryError: I704 if none is chosen of several, or the number is out of range.
+        """
+        number = self.number
+        if (number is None and count > 1) or (number is not None and not 1 <= number <= count):
+            help = f"choose one with `--number`, from 1 to {count}" if count > 1 else "remove `--number`"
+            message = f"the file has {count} {'story' if count == 1 else 'stories'}"
+            raise OnestoryError("I704", message, help=help, exit=ExitCode.USAGE)

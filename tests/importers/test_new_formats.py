@@ -1,0 +1,186 @@
+"""Shot lists, storyboards and prompts: columns, fields, separators, lengths, pictures and counts."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import openpyxl
+import pytest
+from PIL import Image
+
+from onestory_cli import cli
+from onestory_cli.console import Console
+from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.importers import Imported, import_story
+from onestory_cli.importers.prompts import split_prompts
+from onestory_cli.importers.rows import field_of, seconds_of
+from onestory_cli.importers.write import frames_near
+from onestory_cli.models.catalog import find
+from onestory_cli.planning.compile import compile_story
+from onestory_cli.story.load import load_story
+from tests.plugins import Install, install, project
+
+__all__ = ["install"]
+HERE = Path(__file__).parent
+
+
+def imported(content: str, name: str, **options: object) -> Imported:
+    return import_story(content.encode(), name, **options)  # type: ignore[arg-type]
+
+
+def program(*arguments: str) -> tuple[ExitCode, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    return cli.run(arguments, Console(stdout=out, stderr=err, color=False)), out.getvalue(), err.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("3", 3.0),
+        ("2,5 s", 2.5),
+        ("0:04", 4.0),
+        ("00:00:04", 4.0),
+        ("1:05", 65.0),
+        ('3"', 3.0),
+        ("0", None),
+        ("x", None),
+    ],
+)
+def test_durations(text: str, seconds: float | None) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("heading", "field"),
+    [
+        ("Shot #", "id"),
+        ("Shot Description", "caption"),
+        ("video_prompt", "caption"),
+        ("Dauer", "duration"),
+        ("f-stop", ""),
+    ],
+)
+def test_headings(heading: str, field: str) -> None:
+    assert field_of(heading) == field
+
+
+@pytest.mark.parametrize(
+    ("content", "count", "how"),
+    [
+        ("a\n---\nb\nc\n---\n", 2, "lines of dashes"),
+        ("a | b | c", 3, "`|`"),
+        ("1. a\n2. b\n   more\n3) c\n", 3, "numbers"),
+        ("Shot 1: a\n\nShot 2: b\n", 2, "numbers"),
+        ("a\nb\n\nc\n", 2, "empty lines"),
+        ("a\nb\nc\n", 3, "line ends"),
+    ],
+)
+def test_separators_of_prompts(content: str, count: int, how: str) -> None:
+    parts, found = split_prompts(content)
+    assert (len(parts), found) == (count, how)
+
+
+def test_columns_can_be_named() -> None:
+    content = "Was;Sekunden\nEin Fuchs;3\n"
+    with pytest.raises(OnestoryError) as caught:
+        imported(content, "a.csv")
+    assert "--columns caption=HEADING" in caught.value.help
+    assert "Was, Sekunden" in caught.value.help
+    (shot,) = imported(content, "a.csv", columns={"caption": "Was", "duration": "Sekunden"}).draft.shots
+    assert (shot.caption, shot.seconds) == ("Ein Fuchs.", 3.0)
+    with pytest.raises(OnestoryError) as caught:
+        imported(content, "a.csv", columns={"captoin": "Was"})
+    assert 'did you mean "caption"?' in caught.value.help
+
+
+def test_a_workbook_reads_as_the_same_table() -> None:
+    rows = [line.split(";") for line in (HERE / "sources" / "shot-list.csv").read_text().splitlines()]
+    book, data = openpyxl.Workbook(), io.BytesIO()
+    for row in rows:
+        book.active.append([cell.strip('"') for cell in row])
+    book.save(data)
+    sheet = import_story(data.getvalue(), "shot-list.xlsx")
+    table = import_story((HERE / "sources" / "shot-list.csv").read_bytes(), "shot-list.csv")
+    assert (sheet.format, sheet.draft) == ("xlsx", table.draft)
+
+
+def test_lengths_are_those_that_the_model_can_make() -> None:
+    model = find("wan2.1-t2v-1.3b")
+    frames = {seconds: frames_near(seconds, model) for seconds in (0.1, 2.0, 3.1, 60.0)}
+    assert frames == {0.1: 5, 2.0: 33, 3.1: 49, 60.0: 81}
+    content = json.dumps({"shots": [{"prompt": "A fox.", "duration": 3}]})
+    assert "frames: 49  # 3 s in the source" in imported(content, "a.json", model=model).text
+    assert "x-duration: 3s" in imported(content, "a.json").text
+
+
+def test_dialogue_has_slots_for_recordings() -> None:
+    content = json.dumps({"shots": [{"prompt": "A fox.", "dialogue": "Hello."}, {"prompt": "A robot."}]})
+    text = imported(content, "a.json", narration=True).text
+    assert text.count("narration/shot-1.wav, role: narration") == 1
+    assert "narration" not in imported(content, "a.json").text
+
+
+def test_pictures_of_a_storyboard_become_first_frames(tmp_path: Path) -> None:
+    board = tmp_path / "harvest.storyboarder"
+    board.write_bytes((HERE / "sources" / "harvest.storyboarder").read_bytes())
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "images" / "board-1-AA111.png")
+    assert program("import", str(board), "--model", "storyworld")[0] is ExitCode.DONE
+    story, _ = load_story(tmp_path / "harvest.story.yaml")
+    assert [shot.image for shot in story.shots] == ["images/board-1-AA111.png", None]
+    code, _, err = program("import", str(board), "--out", str(tmp_path / "other" / "b.story.yaml"), "--check")
+    assert (code, "a picture that is not next to the source is dropped" in err) == (ExitCode.DONE, True)
+
+
+def test_an_imported_shot_list_can_be_planned(tmp_path: Path) -> None:
+    table = tmp_path / "list.csv"
+    table.write_text("Description,Duration\nWide shot. A red fox walks right on a beach.,2s\nA red fox waves.,9s\n")
+    code, out, err = program("import", str(table))
+    assert (code, out) == (ExitCode.DONE, f"{tmp_path / 'list.story.yaml'}\n")
+    assert "read as table, because of the suffix .csv" in err
+    assert "columns: caption=Description, duration=Duration" in err
+    plan, _ = compile_story(tmp_path / "list.story.yaml")
+    assert [job.frames for job in plan.jobs] == [17, 17]
+
+
+def test_check_counts_and_writes_nothing(tmp_path: Path) -> None:
+    source = tmp_path / "llm.json"
+    source.write_bytes((HERE / "sources" / "llm.json").read_bytes())
+    code, out, _ = program("import", str(source), "--check")
+    assert code is ExitCode.DONE
+    counts = {what: int(count) for count, what in (line.split(maxsplit=1) for line in out.splitlines())}
+    assert counts["shots"] == 3
+    assert counts["characters with a look"] == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["llm.json"]
+
+
+def test_a_folder_has_a_json_file_per_shot(tmp_path: Path) -> None:
+    folder = tmp_path / "trip"
+    folder.mkdir()
+    for number, text in ((2, "A fox sleeps."), (1, "A fox runs.")):
+        (folder / f"{number:02}.json").write_text(json.dumps({"caption": text}))
+    assert program("import", str(folder))[0] is ExitCode.DONE
+    story, _ = load_story(tmp_path / "trip.story.yaml")
+    assert [shot.caption.strip() for shot in story.shots] == ["A fox runs.", "A fox sleeps."]
+
+
+def test_a_format_of_a_package(install: Install, tmp_path: Path) -> None:
+    code = (
+        "from onestory_cli.importers.formats import ImportFormat, by_suffix\n"
+        "from onestory_cli.importers.rows import ShotRow, draft_of_rows\n"
+        "def read(source):\n"
+        "    rows = [ShotRow(text=line, where='') for line in source.text.content.splitlines()]\n"
+        "    return draft_of_rows(rows, source.report, title='Beats')\n"
+        "beats = ImportFormat(read=read, sign=by_suffix('.beats'))\n"
+    )
+    install(project(tmp_path / "p", "onestory.importers", code, beats="beats"))
+    story = imported("A fox.\nA robot.\n", "a.beats")
+    assert (story.format, story.reason, len(story.draft.shots)) == ("beats", "the suffix .beats", 2)
+
+
+@pytest.mark.parametrize("number", ["1e400", "-5", "1e300", '"x"'])
+def test_impossible_lengths_are_left_out(number: str) -> None:
+    content = f'{{"boards": [{{"action": "A fox.", "duration": {number}}}]}}'
+    assert imported(content, "a.storyboarder").draft.shots[0].seconds is None
