@@ -76,6 +76,8 @@ def incompatibilities(recipe: AdapterRecipe, spec: ModelSpec) -> Iterator[str]:
         yield f"frames: must be {spec.temporal_stride}k + 1 and at most {spec.max_frames}, not {frames}"
     if spec.task == "vace":
         yield f"base: {spec.name} uses reference images as memory and cannot take an adapter; use the T2V model"
+    if spec.task == "m2v":
+        yield f"base: {spec.name} has a trained memory and cannot take an adapter; use wan2.2-i2v-a14b"
     if spec.experts == 2 and not recipe.expert:
         yield "expert: the base has two; set expert to high or low"
     if spec.experts == 1 and (recipe.expert or recipe.other_expert):

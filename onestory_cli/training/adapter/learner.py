@@ -44,7 +44,11 @@ class Choices:
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """The distribution of noise levels: the sigmoid of a normal number, shifted towards noise, in `least`..`most`."""
+    """The distribution of noise levels: the sigmoid of a normal number, shifted towards noise.
+
+    It is cut off at `least` and `most`, the band of an expert; within the band its shape stays that of the sampler,
+    which shifts first and selects the expert afterwards.
+    """
 
     mean: float
     std: float
@@ -54,9 +58,15 @@ class Noise:
 
     def draw(self, count: int, chance: torch.Generator) -> Tensor:
         """(count,) levels."""
-        level_B = torch.sigmoid(self.mean + self.std * torch.randn(count, generator=chance))
-        level_B = self.shift * level_B / (1 + (self.shift - 1) * level_B)
-        return self.least + (self.most - self.least) * level_B
+        normal = torch.distributions.Normal(self.mean, self.std)
+        low, high = (normal.cdf(torch.logit(torch.tensor(self._unshifted(level)))) for level in (self.least, self.most))
+        # the inverse of the distribution function, at uniform numbers within the band
+        level_B = torch.sigmoid(normal.icdf(low + (high - low) * torch.rand(count, generator=chance).clamp(1e-6)))
+        return self.shift * level_B / (1 + (self.shift - 1) * level_B)
+
+    def _unshifted(self, level: float) -> float:
+        """The level that the shift maps to `level`."""
+        return level / (self.shift - (self.shift - 1) * level)
 
 
 def draw_choices(

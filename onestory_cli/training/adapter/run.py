@@ -8,11 +8,11 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Emit, ignore
-from onestory_cli.models.context_parallel import free_groups_at_exit
+from onestory_cli.models.context_parallel import TIMEOUT, free_groups_at_exit
 from onestory_cli.models.load import silence_library_logging
 from onestory_cli.training.adapter.base import Base
 from onestory_cli.training.adapter.build import build_adapter
@@ -99,8 +99,12 @@ def open_accelerator(recipe: AdapterRecipe, folder: Path, device: str) -> Accele
             gradient_accumulation_steps=recipe.train.accumulate,
             log_with=list(recipe.track) or None,
             project_dir=folder / "tracked",
-            # the budget of a step decides which patchifiers it uses
-            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+            kwargs_handlers=[
+                # the budget of a step decides which patchifiers it uses
+                DistributedDataParallelKwargs(find_unused_parameters=True),
+                # others wait for days while one process hashes videos, encodes its share or writes a checkpoint
+                InitProcessGroupKwargs(timeout=TIMEOUT),
+            ],
         )
     except ValueError as fault:
         help = "use `dtype: float32`, or select another device with --device"

@@ -151,6 +151,9 @@ def test_memory_noise_has_the_scale_of_the_recipe(batch: Triples) -> None:
 @pytest.mark.parametrize(("least", "most"), [(0.0, 1.0), (0.875, 1.0), (0.0, 0.875)])
 def test_noise_levels_stay_in_the_range_of_an_expert(least: float, most: float) -> None:
     levels = Noise(mean=0, std=1, shift=5, least=least, most=most).draw(1000, torch.Generator().manual_seed(0))
-    assert least < float(levels.min()) < float(levels.max()) < most
-    middle = least + (most - least) * 5 / 6  # the median of the normal is 1/2, and the shift makes 5/6 of it
-    assert float(levels.median()) == pytest.approx(middle, abs=0.03 * (most - least))
+    assert least - 1e-6 < float(levels.min()) < float(levels.max()) <= most
+    # the distribution of all levels, cut to the band: not squeezed into it
+    everything = Noise(mean=0, std=1, shift=5).draw(20_000, torch.Generator().manual_seed(1))
+    cut = everything[(everything >= least) & (everything <= most)]
+    for share in (0.05, 0.5, 0.95):
+        assert float(levels.quantile(share)) == pytest.approx(float(cut.quantile(share)), abs=0.05 * (most - least))
