@@ -1,0 +1,24 @@
+"""A few random histories of a film; `python -m tests.faults.sequences` runs 200, see sequences.log.md."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.faults import sequences
+from tests.faults.sequences import run_sequences
+
+
+def test_every_history_ends_in_the_film_of_a_fresh_render() -> None:
+    run_sequences(6, 8)
+
+
+@pytest.mark.fault
+def test_sixty_longer_histories() -> None:
+    run_sequences(60, 16, derandomize=False)
+
+
+def test_another_film_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sequences, "fresh_film", lambda plan, records: {name: np.zeros(1) for name in records})
+    with pytest.raises((AssertionError, ExceptionGroup)):
+        run_sequences(1, 1)
