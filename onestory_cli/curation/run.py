@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,8 +24,12 @@ from onestory_cli.curation.video_stages import VERSION, CuratedVideo, StageModel
 from onestory_cli.curation.videos import DigestCache
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Emit, VideoCurated
+from onestory_cli.store.disk import Disk
+from onestory_cli.store.lock import locked
 
 STAGES = ("cuts", "captions", "embeddings", "cast", "rewritten", "pictures")
+
+_LOCK = ".curate.lock"
 
 
 @dataclass
@@ -73,16 +78,27 @@ class Curation:
             cast=load_cast_reader(recipe.cast, device),
         )
         self._edits = read_edits(out)
-        self._stores = {name: StageStore(out / "stages" / name) for name in STAGES}
-        self._digests = DigestCache(out / "stages" / "digests.json")
+        self._open = ExitStack()
 
     def __enter__(self) -> Curation:
+        """Lock the set, then open its stages.
+
+        Raises:
+            OnestoryError: R401 if another process curates this set.
+        """
+        Disk().make_folder(self._out)
+        with ExitStack() as stack:
+            stack.enter_context(locked(self._out / _LOCK, Disk()))
+            self._stores = {name: StageStore(self._out / "stages" / name) for name in STAGES}
+            for store in self._stores.values():
+                stack.callback(store.close)
+            self._digests = DigestCache(self._out / "stages" / "digests.json")
+            stack.callback(self._digests.save)
+            self._open = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._digests.save()
-        for store in self._stores.values():
-            store.close()
+        self._open.close()
 
     def run(
         self,

@@ -23,6 +23,7 @@ from onestory_cli.store.layout import CLIP, LATENTS, PARTIAL, RECORD, SET_ASIDE,
 from onestory_cli.store.partials import KeptPartial, read_partial
 from onestory_cli.store.record import Record
 from onestory_cli.store.tensors import HEADER_LENGTH_BYTES
+from onestory_cli.utils.untrusted import open_regular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -206,10 +207,10 @@ def _shape_in(path: Path) -> tuple[int, int, int, int]:
         DamagedFileError: the file is something else. Its digest may match a record all the same, if that is forged.
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(HEADER_LENGTH_BYTES), "little")
-        text = file.read(min(length, _MAX_HEADER))
     try:
+        with open_regular(path) as file:
+            length = int.from_bytes(file.read(HEADER_LENGTH_BYTES), "little")
+            text = file.read(min(length, _MAX_HEADER))
         header = json.loads(text)
         channels, frames, height, width = shape = tuple(header[TENSOR]["shape"])
     except (ValueError, KeyError, TypeError, RecursionError) as fault:
@@ -306,8 +307,11 @@ def _map_pictures(path: Path, expected: str) -> tuple[np.ndarray] | None:
 
 
 def _read_verified(path: Path, expected: str) -> bytes:
-    with read_errors_coded(path):
-        data = path.read_bytes() if path.exists() else b""
+    try:
+        with read_errors_coded(path), open_regular(path) as file:
+            data = file.read()
+    except (FileNotFoundError, NotADirectoryError, ValueError) as fault:
+        raise changed_in_use(path) from fault
     if sha256(data) != expected:
         raise changed_in_use(path)
     return data

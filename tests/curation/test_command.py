@@ -16,6 +16,8 @@ import pytest
 
 from onestory_cli import schemas
 from onestory_cli.errors import ExitCode
+from onestory_cli.store.disk import Disk
+from onestory_cli.store.lock import locked
 from onestory_cli.training.adapter.clips import read_window
 from onestory_cli.training.adapter.manifest import read_manifest
 from tests.commands.conftest import Onestory, Result
@@ -133,3 +135,11 @@ def test_a_list_of_paths_is_read_relative_to_the_list(onestory: Onestory, footag
     (tmp_path / "list.txt").write_text(f"{os.path.relpath(footage, tmp_path)}/1.mp4\n\n")
     done = onestory("curate", tmp_path / "list.txt", "--out", tmp_path / "set", *READOUT, "--json")
     assert result(done)["videos"] == 1
+
+
+def test_second_curation_of_a_set_is_refused(onestory: Onestory, footage: Path, tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    with locked(tmp_path / "set" / ".curate.lock", Disk()):
+        done = onestory("curate", footage, "--out", tmp_path / "set", "--encoders", "none", "--cast", "none")
+    assert done.exit is ExitCode.MACHINE
+    assert "error[R401]" in done.err

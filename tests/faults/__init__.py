@@ -1,1 +1,1 @@
-"""Renders that are killed, over and over: `python -m tests.faults --kills 200 --seed 1`."""
+"""Attacks on run directories: kills, damage, refused operations, failing system calls, random histories."""

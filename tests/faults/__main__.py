@@ -1,6 +1,6 @@
-"""`python -m tests.faults`: kill renders, go on, compare; harm every file; refuse every operation. Prints tables.
+"""`python -m tests.faults`: kill renders, damage every file, refuse every operation, resume, compare. Prints tables.
 
-Exit code 1 when one of them was not survived.
+Exit code 1 if one of them was not survived.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from tests.faults.harms import Harm, harm_every_file
 from tests.faults.kills import Kill, Whole, choose_kills, early_pairs, measure, survives
 from tests.faults.refusals import Refusal, refuse_every_operation
 
-SHARED = Path("/dev/shm")  # a kill is as good in memory, and hundreds of runs spare the disk
+SHARED = Path("/dev/shm")  # a kill is the same in memory, and faster
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--kills", type=int, default=200, metavar="N", help="how many (default: 200)")
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="which ones (default: 1)")
-    parser.add_argument("--pairs", type=int, default=0, metavar="N", help="all double kills within N operations too")
+    parser.add_argument("--kills", type=int, default=200, metavar="N", help="number of kills (default: 200)")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="of the random choice (default: 1)")
+    parser.add_argument("--pairs", type=int, default=0, metavar="N", help="also all double kills within N operations")
     parser.add_argument("--real", action="store_true", help="a tiny model of the real classes instead of arithmetic")
-    parser.add_argument("--only-kills", action="store_true", help="harm no file and refuse no operation")
+    parser.add_argument("--only-kills", action="store_true", help="damage no file and refuse no operation")
     options = parser.parse_args(arguments)
     harms, refusals = list[Harm](), list[Refusal]()
     with tempfile.TemporaryDirectory(dir=SHARED if SHARED.is_dir() else None) as folder:
@@ -71,7 +71,7 @@ def report(film: Film, whole: Whole, ends: Sequence[tuple[Kill, str]], *, seed: 
             f"{system}; {len(film.plan.jobs)} shots of {film.plan.jobs[0].steps} steps; "
             f"{len(whole.outcome)} outcomes compared, {operations}.",
             "",
-            "| killed | tried | died | then whole, and the same bytes after resuming |",
+            "| killed | tried | died | no damage, and the same bytes after resuming |",
             "|---|---|---|---|",
             *rows,
             f"| all | {len(ends)} | {len(ends) - late.total()} | {same.total()} |",
@@ -87,12 +87,12 @@ def report_of_harms(harms: Sequence[Harm]) -> str:
     shots = ", ".join(f"{count} times {shots} shots" for shots, count in sorted(made.items()))
     return "\n".join(
         [
-            "### Every file of the run harmed",
+            "### Every file of the run damaged",
             "",
-            f"Found by `verify`, named by the next render and mended by it; made again: {shots}.",
-            "The log is no part of the run: its loss costs nothing.",
+            f"Found by `verify`, reported and repaired by the next render; rendered again: {shots}.",
+            "The log decides nothing, so its loss costs nothing.",
             "",
-            "| a file | tried | found, named, mended, and nothing else made again |",
+            "| a file | tried | found, reported, repaired, and nothing else rendered |",
             "|---|---|---|",
             *rows,
             *_not_survived([f"{item}: {item.end}" for item in harms if item.end]),
@@ -108,7 +108,7 @@ def report_of_refusals(refusals: Sequence[Refusal]) -> str:
         [
             "### Every operation of the store refused",
             "",
-            "| the system says | tried | told by its code, whole, and the same bytes after going on |",
+            "| the system returns | tried | coded error, no damage, and the same bytes after resuming |",
             "|---|---|---|",
             *rows,
             *_not_survived([f"{item}: {item.end}" for item in refusals if item.end]),

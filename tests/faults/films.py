@@ -1,4 +1,4 @@
-"""The films that are killed: one made by arithmetic, and one by a tiny model of the real classes."""
+"""The films that are attacked: one by an arithmetic model, one by a tiny model of the real classes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REFERRING = "The same fox waves on the beach. Close-up."
 
 @dataclass(frozen=True, kw_only=True)
 class Film:
-    """What is rendered; `load` is called in the process that makes it."""
+    """A film to render; `load` is called in the process that renders it."""
 
     name: str
     plan: Plan

@@ -1,4 +1,4 @@
-"""One damage: a file of a finished run flipped, cut or deleted; what `verify` and the next render make of it."""
+"""Damage a file of a finished run, and check what `verify` and the next render do."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ HARMS: dict[str, Callable[[Path], None]] = {"a bit flipped": flip, "cut short": 
 
 @dataclass(frozen=True, kw_only=True)
 class Harm:
-    """One file harmed in one way, and how it ended: "" where it was found, named and mended."""
+    """One file damaged in one way, and the result: "" if it was found, reported and repaired."""
 
     kind: str
     file: str
@@ -72,10 +72,10 @@ def _harm(film: Film, outcome: dict[str, str], folder: Path, file: Path, kind: s
     guarded = file.name != EVENTS
     ends = {
         "not found": found != ([folder / file] if guarded else []),
-        "not named": len(named) != guarded,
+        "not reported": len(named) != guarded,
         "still damaged": bool(find_damage(Run(folder))),
-        # run.json tells of each take why it was made: of the one that was made again that is now the damage
+        # run.json has the reason of each take; that of the take that was rendered again is now the damage
         "not the same": any(after[name] != outcome[name] for name in outcome if name != STATE or not made),
-        "others made again": any(f"shots/{shot}/" not in str(file) for shot in made),
+        "others rendered again": any(f"shots/{shot}/" not in str(file) for shot in made),
     }
     return Harm(kind=kind, file=str(file), made=made, end=", ".join(end for end, so in ends.items() if so))

@@ -1,7 +1,7 @@
-"""One kill: a render in a process of its own that dies by SIGKILL, what it leaves, and the way on.
+"""One kill: a render in its own process dies by SIGKILL, is checked for damage, and is resumed.
 
-Nothing is simulated. The process dies before an operation of the store, halfway through a write of it, or whenever its
-parent strikes; it keeps a partial after every step, so that there is much to be caught in the middle of.
+The process dies before an operation of the store, halfway through a write, or when its parent kills it. It saves a
+partial after every step, so that there are many operations to interrupt.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Kill:
-    """When to strike: before the operation or in the write of a name, at a part of the whole time, and once more
-    before the operation of a number.
+    """When to kill: before the operation or in the write of a name, or at a share of the whole time; a second value is
+    the number of the operation of the resumed render before which to kill again.
     """
 
     kind: Kind
@@ -53,7 +53,7 @@ class Kill:
 
 @dataclass(frozen=True, kw_only=True)
 class Whole:
-    """An uninterrupted run: what it came to, the names of its operations of the store, and its seconds."""
+    """An uninterrupted run: its outcome, the names of its operations of the store, and its seconds."""
 
     outcome: dict[str, str]
     operations: tuple[str, ...]
@@ -152,7 +152,7 @@ def early_pairs(whole: Whole, first: int) -> Iterator[Kill]:
 
 
 def survives(film: Film, whole: Whole, folder: Path, kill: Kill) -> str:
-    """Kill a render into `folder` and go on: "same", "ended before" where it was too late to kill, or what is wrong."""
+    """Kill a render into `folder` and resume it: "same", "ended before" if the kill came too late, or what is wrong."""
     late = False
     for at in kill.at:
         status = strike(film, whole, folder, kill.kind, at)
@@ -208,7 +208,7 @@ def end_of(child: int) -> int:
 
 
 def outcome_of(folder: Path) -> dict[str, str]:
-    """What a run came to: its state in full, digests of its latents and of every decoded frame; no times."""
+    """The outcome of a run: its state, and digests of its latents and of every decoded frame; no times."""
     run = Run.open(folder)
     state = run.state()
     assert state is not None

@@ -1,4 +1,4 @@
-"""One refusal: the system says no to an operation of the store, once or from then on; how that ends, and the way on."""
+"""The system refuses an operation of the store, once or from then on; the run then resumes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from onestory_cli.store.verify import find_damage
 from tests.faults.films import Film
 from tests.faults.kills import NamingDisk, Whole, differences, outcome_of
 
-# What the system says, the code that it becomes, and whether it says so once or from then on.
+# Error number, its code, and whether it occurs once or from then on.
 FAULTS = {
     "no space left, from then on": (errno.ENOSPC, "R405", False),
     "no space left, once": (errno.ENOSPC, "R405", True),
@@ -28,7 +28,7 @@ FAULTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """An operation that was refused, and how it ended: "" where it was told by its code and the way on was whole."""
+    """An operation that was refused, and the result: "" if the error had its code and the run resumed."""
 
     kind: str
     operation: str
@@ -39,7 +39,7 @@ class Refusal:
 
 
 class RefusingDisk(NamingDisk):
-    """Refuses the operation of a name, and all later ones but removals unless it is told to do so once."""
+    """Refuses the operation of a name and, unless `once`, all later ones except removals."""
 
     def __init__(self, run: Path, at: str, number: int, *, once: bool) -> None:
         super().__init__(run)
@@ -67,9 +67,9 @@ def _refuse(film: Film, whole: Whole, folder: Path, kind: str, name: str) -> str
         render(film.plan, run, film.load, options=RenderOptions(checkpoint_seconds=0))
     except OnestoryError as fault:
         if fault.code != code:
-            return f"told as {fault.code}"
+            return f"reported as {fault.code}"
     else:
-        return "not told"
+        return "not reported"
     if damages := find_damage(Run(folder)):
         return f"damaged: {', '.join(map(str, damages))}"
     render(film.plan, Run.create(folder), film.load, options=RenderOptions(checkpoint_seconds=0))

@@ -1,4 +1,4 @@
-"""Every file of a run harmed once; every operation of the store refused now and then. The log tells of all of them."""
+"""Every file of a run is damaged, and some operations of the store are refused; kills.log.md has all of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["memory_folder"]
 
 
 @pytest.mark.fault
-def test_every_file_that_is_harmed_is_found_named_and_mended(memory_folder: Path) -> None:
+def test_every_damaged_file_is_found_reported_and_repaired(memory_folder: Path) -> None:
     harms = list(harm_every_file(film_of_numbers(), memory_folder))
     assert {item.kind for item in harms} == set(HARMS)
     assert {str(item): item.end for item in harms if item.end} == {}
@@ -31,7 +31,7 @@ def test_every_file_that_is_harmed_is_found_named_and_mended(memory_folder: Path
 
 
 @pytest.mark.fault
-def test_an_operation_that_is_refused_is_told_and_the_way_on_is_whole(memory_folder: Path) -> None:
+def test_refused_operations_are_coded_and_resume(memory_folder: Path) -> None:
     film = film_of_numbers()
     whole = measure(film, memory_folder / "whole")
     some = replace(whole, operations=whole.operations[7::12])
@@ -41,13 +41,15 @@ def test_an_operation_that_is_refused_is_told_and_the_way_on_is_whole(memory_fol
     assert "All were survived." in report_of_refusals(refusals)
 
 
-def test_a_refusal_that_is_not_reached_is_no_success(memory_folder: Path) -> None:
+@pytest.mark.fault
+def test_unreached_refusal_is_not_a_success(memory_folder: Path) -> None:
     film = film_of_numbers()
     whole = replace(measure(film, memory_folder / "whole"), operations=("write nothing, 1",))
-    assert {item.end for item in refuse_every_operation(film, whole, memory_folder / "refused")} == {"not told"}
+    assert {item.end for item in refuse_every_operation(film, whole, memory_folder / "refused")} == {"not reported"}
 
 
-def test_what_differs_after_a_refusal_is_not_survived(memory_folder: Path) -> None:
+@pytest.mark.fault
+def test_difference_after_a_refusal_is_a_failure(memory_folder: Path) -> None:
     film = film_of_numbers()
     whole = measure(film, memory_folder / "whole")
     whole = replace(whole, outcome={**whole.outcome, "story.yaml": "other"}, operations=whole.operations[5:6])

@@ -1,4 +1,4 @@
-"""Twenty kills. `python -m tests.faults` deals more, and kills.log.md tells of two hundred and more."""
+"""Twenty kills. `python -m tests.faults` runs more; see kills.log.md."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["memory_folder"]
 
 
 @pytest.mark.fault
-def test_a_run_that_is_killed_goes_on_to_the_same_bytes(memory_folder: Path) -> None:
+def test_killed_run_resumes_to_the_same_bytes(memory_folder: Path) -> None:
     film = film_of_numbers()
     whole = measure(film, memory_folder / "whole")
     kills = list(choose_kills(whole, 20, random.Random(3)))
@@ -28,7 +28,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bytes(memory_folder: Path) -> 
 
 
 @pytest.mark.fault
-def test_a_real_model_that_is_killed_within_a_shot_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+def test_real_model_killed_within_a_shot_resumes_to_the_same_bytes(tmp_path: Path) -> None:
     film = film_of_a_real_model(tmp_path / "model")
     whole = measure(film, tmp_path / "whole")
     count = len(whole.operations)
@@ -39,21 +39,20 @@ def test_a_real_model_that_is_killed_within_a_shot_goes_on_to_the_same_bytes(tmp
         )
 
 
-def test_with_kills_enough_every_operation_is_struck_once(memory_folder: Path) -> None:
+def test_enough_kills_cover_every_operation(memory_folder: Path) -> None:
     whole = measure(film_of_numbers(), memory_folder)
     kills = list(choose_kills(whole, 2 * len(whole.operations), random.Random(0)))
     assert tuple(kill.at[0] for kill in kills if kill.kind is Kind.OPERATION) == whole.operations
     assert len(set(whole.operations)) == len(whole.operations) > 100
 
 
-def test_an_operation_has_its_name_in_every_run(memory_folder: Path) -> None:
+def test_operations_have_the_same_names_in_every_run(memory_folder: Path) -> None:
     one, other = (measure(film_of_numbers(), memory_folder / name) for name in "ab")
     assert sorted(one.operations) == sorted(other.operations)
 
 
-def test_the_harness_sees_what_differs_and_what_is_damaged(
-    memory_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.fault
+def test_harness_reports_differences_and_damage(memory_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     film = film_of_numbers()
     whole = measure(film, memory_folder / "whole")
     state = whole.outcome["run.json"].replace('"tool": "onestory', '"tool": "another')

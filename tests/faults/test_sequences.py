@@ -10,7 +10,7 @@ from tests.faults.sequences import run_sequences
 
 
 def test_every_history_ends_in_the_film_of_a_fresh_render() -> None:
-    run_sequences(6, 8)
+    run_sequences(4, 8)
 
 
 @pytest.mark.fault

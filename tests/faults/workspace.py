@@ -222,12 +222,16 @@ def make_workspace(folder: Path) -> None:
     (folder / "edited.story.yaml").write_text(STORY.replace("waves", "sits"))
     (folder / "captions.srt").write_text(CAPTIONS)
     (folder / "footage").mkdir()
-    dice = np.random.default_rng(0)
-    shots = [np.repeat(dice.integers(0, 255, (1, 32, 32, 3), np.uint8), 2 * FPS, axis=0) for _ in range(2)]
-    write_clip(folder / "footage" / "a.mp4", np.concatenate(shots), fps=FPS)
+    write_clip(folder / "footage" / "a.mp4", np.concatenate([_brightening(seed) for seed in range(2)]), fps=FPS)
     require_done("render {}/film.story.yaml --shot city --takes 3", folder)
     require_done("render {}/film.story.yaml --run {}/half.run --until city", folder)
     require_done("export {}/film.run --to srt --out {}/film.srt", folder)
+
+
+def _brightening(seed: int) -> np.ndarray:
+    """Two seconds of coloured squares that grow brighter, (P, H, W, 3): a shot that no filter of a curation rejects."""
+    squares = np.random.default_rng(seed).integers(0, 128, (8, 8, 3), np.uint8).repeat(4, axis=0).repeat(4, axis=1)
+    return np.stack([squares + np.uint8(3 * frame) for frame in range(2 * FPS)])
 
 
 def require_done(words: str, folder: Path) -> None:

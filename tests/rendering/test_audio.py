@@ -1,4 +1,4 @@
-"""Sound in a film: at the right times, at the right levels, and no reason to make a shot again."""
+"""Sound in a film has the right times and levels, and never makes a shot render again."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def film_of(plan: Plan, path: Path) -> np.ndarray:
     return sound_of_film(path / "film.mp4")
 
 
-def test_a_sound_of_a_shot_lies_within_its_shot(tmp_path: Path) -> None:
+def test_sound_of_a_shot_stays_within_the_shot(tmp_path: Path) -> None:
     write_sound(tmp_path / "long.wav", tone(30))
     sound = film_of(film_plan(tmp_path, city=Audio(file="long.wav", role="effect")), tmp_path / "run")
     assert len(sound) == pytest.approx(3 * SHOT * 48_000, abs=1024)
@@ -55,7 +55,7 @@ def test_a_sound_of_a_shot_lies_within_its_shot(tmp_path: Path) -> None:
     assert loudness(sound, SHOT + 0.05, 2 * SHOT - 0.05) == pytest.approx(SINE, rel=0.03)
 
 
-def test_music_goes_down_for_words_and_ends_with_the_film(tmp_path: Path, music: Audio, words: Audio) -> None:
+def test_music_ducks_under_speech_and_ends_with_the_film(tmp_path: Path, music: Audio, words: Audio) -> None:
     sound = film_of(film_plan(tmp_path, story=music, city=words), tmp_path / "run")
     spoken = SHOT + 0.5
     assert loudness(sound, 0.1, spoken - 0.3) == pytest.approx(SINE, rel=0.03)
@@ -66,7 +66,7 @@ def test_music_goes_down_for_words_and_ends_with_the_film(tmp_path: Path, music:
 
 
 @pytest.mark.slow
-def test_another_sound_makes_no_shot_again_and_another_film(tmp_path: Path, music: Audio, words: Audio) -> None:
+def test_new_sound_joins_the_film_again_without_rendering(tmp_path: Path, music: Audio, words: Audio) -> None:
     run = tmp_path / "run"
     render_with(film_plan(tmp_path), run)
     films = [(run / "film.mp4").read_bytes()]
@@ -82,7 +82,7 @@ def test_another_sound_makes_no_shot_again_and_another_film(tmp_path: Path, musi
     assert (run / "film.mp4").read_bytes() not in films
 
 
-def test_a_run_and_its_recipe_keep_the_sound(tmp_path: Path, music: Audio, words: Audio) -> None:
+def test_run_and_provenance_keep_the_sound(tmp_path: Path, music: Audio, words: Audio) -> None:
     plan = film_plan(tmp_path, story=music, city=words)
     render_with(plan, tmp_path / "run")
     run = Run.open(tmp_path / "run")
@@ -94,7 +94,7 @@ def test_a_run_and_its_recipe_keep_the_sound(tmp_path: Path, music: Audio, words
     assert "words.wav" not in recipe.story
 
 
-def test_a_sound_beyond_its_shot_is_not_heard(tmp_path: Path, words: Audio) -> None:
+def test_sound_beyond_its_shot_is_cut(tmp_path: Path, words: Audio) -> None:
     late = Audio(file="words.wav", role="narration", offset=60)
     assert np.abs(film_of(film_plan(tmp_path, city=late), tmp_path / "run")).max() == 0
 

@@ -1,4 +1,4 @@
-"""Work beside the caller's."""
+"""The background queue."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from onestory_cli.rendering.commit import BackgroundQueue
 
 
-def test_pieces_are_done_in_order_beside_the_caller_who_hears_of_them() -> None:
+def test_jobs_run_in_order_in_the_background() -> None:
     done: list[tuple[int, int]] = []
     heard: list[int] = []
     with BackgroundQueue() as behind:
@@ -21,7 +21,7 @@ def test_pieces_are_done_in_order_beside_the_caller_who_hears_of_them() -> None:
     assert {thread for _, thread in done}.isdisjoint({threading.get_ident()})
 
 
-def test_polling_waits_for_nothing() -> None:
+def test_polling_does_not_block() -> None:
     go = threading.Event()
     heard: list[bool] = []
     with BackgroundQueue() as behind:
@@ -33,7 +33,7 @@ def test_polling_waits_for_nothing() -> None:
     assert heard == [True]
 
 
-def test_a_fault_comes_out_once_and_nothing_after_it_is_begun() -> None:
+def test_error_is_raised_once_and_stops_later_jobs() -> None:
     done: list[str] = []
     with BackgroundQueue() as behind:
         behind.add(lambda: 1 / 0, done.append)
@@ -44,7 +44,7 @@ def test_a_fault_comes_out_once_and_nothing_after_it_is_begun() -> None:
     assert done == []
 
 
-def test_leaving_finishes_what_was_added_even_when_the_caller_failed() -> None:
+def test_leaving_the_block_finishes_added_jobs_after_an_error() -> None:
     done: list[str] = []
     behind = BackgroundQueue()
     behind.add(lambda: done.append("a take"), done.append)
@@ -53,7 +53,7 @@ def test_leaving_finishes_what_was_added_even_when_the_caller_failed() -> None:
     assert done == ["a take"]
 
 
-def test_who_is_interrupted_while_leaving_waits_for_the_piece_in_work_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupt_while_leaving_waits_for_the_current_job_only(monkeypatch: pytest.MonkeyPatch) -> None:
     go = threading.Event()
     done: list[str] = []
     behind = BackgroundQueue()

@@ -1,4 +1,4 @@
-"""Pixels that wait for whoever asks: asked for beside the work on the next shot, and before it where that must know."""
+"""Shots are decoded and committed in the background, or at once if the next step needs the result."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class LateShot:
 
 
 class LateMaker(NumpyGenerator):
-    """`order` tells what is made and decoded. With `beside`, the pixels of a shot wait until the next one is begun."""
+    """`order` lists generated and decoded shots. With `beside`, decoding waits until the next shot has started."""
 
     def __init__(self, *, beside: bool = False, broken: str = "") -> None:
         super().__init__()
@@ -66,14 +66,14 @@ class LateMaker(NumpyGenerator):
         return LateShot(made=made, decoder=decode)
 
 
-def test_a_shot_is_decoded_beside_the_next_one_and_the_film_is_the_same(tmp_path: Path) -> None:
+def test_decoding_in_the_background_gives_the_same_film(tmp_path: Path) -> None:
     plan = three_shots()
     render_with(plan, tmp_path / "at-once")
     render_with(plan, tmp_path / "beside", generator=LateMaker(beside=True))
     assert outcome_of(tmp_path / "beside") == outcome_of(tmp_path / "at-once")
 
 
-def test_the_record_tells_of_the_decoding_and_of_the_pixels(tmp_path: Path) -> None:
+def test_record_has_decoding_time_and_checks(tmp_path: Path) -> None:
     render_with(three_shots(), tmp_path / "at-once")
     render_with(three_shots(), tmp_path / "beside", generator=LateMaker(beside=True))
     records = [
@@ -94,7 +94,7 @@ def test_no_more_than_one_shot_waits(tmp_path: Path) -> None:
     assert order.index("make return") > order.index("decode opening")
 
 
-def test_who_must_know_of_faults_waits_for_the_pixels(tmp_path: Path) -> None:
+def test_quality_checks_wait_for_the_pixels(tmp_path: Path) -> None:
     generator = LateMaker()
     render_with(three_shots(), tmp_path, generator=generator, retry_bad=1)
     assert generator.order == [
@@ -102,7 +102,7 @@ def test_who_must_know_of_faults_waits_for_the_pixels(tmp_path: Path) -> None:
     ]
 
 
-def test_a_take_that_somebody_must_accept_is_whole_before_it_is_asked_for(tmp_path: Path) -> None:
+def test_take_is_committed_before_the_user_is_asked_to_accept_it(tmp_path: Path) -> None:
     plan = plan_of(shot("opening"), shot("city", accept="ask"), shot("return"))
     generator = LateMaker()
     with pytest.raises(OnestoryError, match="waits for you to accept"):
@@ -111,7 +111,7 @@ def test_a_take_that_somebody_must_accept_is_whole_before_it_is_asked_for(tmp_pa
     assert [take.record.checks != () for take in Run.open(tmp_path).takes_by_shot()["city"].takes] == [True]
 
 
-def test_a_decoding_that_fails_loses_only_its_own_shot(tmp_path: Path) -> None:
+def test_failed_decoding_loses_only_its_own_shot(tmp_path: Path) -> None:
     with pytest.raises(OnestoryError, match="no memory"):
         render_with(three_shots(), tmp_path, generator=LateMaker(broken="city"))
     assert set(Run.open(tmp_path).accepted()) == {"opening"}

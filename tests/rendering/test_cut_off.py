@@ -1,4 +1,4 @@
-"""An edit makes only what it touches: takes stand while selection picks the same frames again."""
+"""An edit renders only what depends on it: takes are kept while selection picks the same frames."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def actions(plan: Plan, folder: Path) -> dict[str, str]:
     return {item.job.shot: item.action for item in forecast(plan, Run.open(folder))}
 
 
-def test_an_edit_of_a_shot_that_nobody_remembers_makes_one_shot(folder: Path) -> None:
+def test_edit_of_an_unremembered_shot_renders_one_shot(folder: Path) -> None:
     plan = plan_of(*ten())
     render_named(plan, folder)
     before = latents_of(folder)
@@ -57,7 +57,7 @@ def test_an_edit_of_a_shot_that_nobody_remembers_makes_one_shot(folder: Path) ->
     assert [id for id in after if after[id] != before[id]] == ["third"]
 
 
-def test_what_was_checked_is_a_hit_without_a_model_from_then_on(folder: Path) -> None:
+def test_confirmed_take_needs_no_model_afterwards(folder: Path) -> None:
     plan = plan_of(*ten())
     render_named(plan, folder)
     edited = change(plan, "third", resolved_caption="other as in opening")
@@ -68,7 +68,7 @@ def test_what_was_checked_is_a_hit_without_a_model_from_then_on(folder: Path) ->
     assert (render_named(plan, folder).made, find_damage(Run.open(folder))) == ([], ())
 
 
-def test_a_take_that_stands_gets_a_record_of_the_memory_that_it_was_checked_against(folder: Path) -> None:
+def test_reused_take_records_the_new_memory(folder: Path) -> None:
     plan = plan_of(*ten()[:4])
     render_named(plan, folder)
     render_named(change(plan, "third", resolved_caption="other as in opening"), folder)
@@ -87,7 +87,7 @@ def test_a_take_that_stands_gets_a_record_of_the_memory_that_it_was_checked_agai
     ]
 
 
-def test_an_edit_of_a_shot_that_some_remember_makes_just_those(folder: Path) -> None:
+def test_edit_renders_only_the_shots_that_remember_it(folder: Path) -> None:
     shots = [shot("opening"), shot("city"), shot("a", "a as in opening"), shot("b", "b as in city")]
     plan = plan_of(*shots, shot("c", "c as in b"), shot("d", "d as in opening"))
     render_named(plan, folder)
@@ -99,7 +99,7 @@ def test_an_edit_of_a_shot_that_some_remember_makes_just_those(folder: Path) -> 
     assert reasons["c"] == "memory changed: b[1,0] differs"
 
 
-def test_a_new_shot_that_is_remembered_instead_is_a_reason_to_make(folder: Path) -> None:
+def test_new_shot_in_the_selection_is_a_reason_to_render(folder: Path) -> None:
     shots = [shot("opening"), shot("city"), shot("return", "return as in opening night")]
     render_named(plan_of(*shots), folder)
     heard: list[Event] = []
@@ -110,7 +110,7 @@ def test_a_new_shot_that_is_remembered_instead_is_a_reason_to_make(folder: Path)
 
 
 @pytest.mark.parametrize("how", ["insert", "remove", "reorder", "rename"])
-def test_shots_come_go_move_and_change_names(folder: Path, how: str) -> None:
+def test_insert_remove_reorder_and_rename(folder: Path, how: str) -> None:
     shots = ten()
     render_named(plan_of(*shots), folder)
     if how == "insert":
@@ -127,7 +127,7 @@ def test_shots_come_go_move_and_change_names(folder: Path, how: str) -> None:
     assert render_named(plan_of(*shots), folder).recalled == []
 
 
-def test_a_renamed_shot_keeps_its_take_and_its_noise_until_it_is_edited(folder: Path) -> None:
+def test_renamed_shot_keeps_take_and_seed_until_it_is_edited(folder: Path) -> None:
     render_named(plan_of(shot("opening", "a beach"), shot("return", "back as in opening")), folder)
     before = latents_of(folder)
     renamed = plan_of(shot("prologue", "a beach"), shot("return", "back as in opening"))
@@ -139,7 +139,7 @@ def test_a_renamed_shot_keeps_its_take_and_its_noise_until_it_is_edited(folder: 
     assert set(actions(edited, folder).values()) == {"keep"}
 
 
-def test_of_two_shots_that_are_alike_one_continues_the_one_that_was_renamed(folder: Path) -> None:
+def test_one_of_two_equal_shots_continues_the_renamed_one(folder: Path) -> None:
     blind = MemoryRequest(sources=())
     render_named(plan_of(shot("old", "a beach")), folder)
     plan = plan_of(shot("a", "a beach"), shot("b", "a beach", memory=blind))
@@ -147,7 +147,7 @@ def test_of_two_shots_that_are_alike_one_continues_the_one_that_was_renamed(fold
     assert len(set(latents_of(folder).values())) == 2
 
 
-def test_another_story_seed_is_no_renaming(folder: Path) -> None:
+def test_another_story_seed_is_not_a_rename(folder: Path) -> None:
     render_named(plan_of(shot("opening", "a beach")), folder)
     assert render_named(plan_of(shot("prologue", "a beach"), seed=8), folder).made == ["prologue"]
 

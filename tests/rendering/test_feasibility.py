@@ -1,4 +1,4 @@
-"""How long shots will take, by the takes that are there."""
+"""Estimated render times, from existing takes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from onestory_cli.store.run import Run
 from tests.films import render_with, three_shots
 
 
-def test_time_goes_by_tokens_and_steps(tmp_path: Path) -> None:
+def test_time_follows_tokens_and_steps(tmp_path: Path) -> None:
     plan = three_shots()
     render_with(plan, tmp_path / "film.run")
     takes_by_shot = Run.open(tmp_path / "film.run").takes_by_shot()
@@ -26,7 +26,7 @@ def test_time_goes_by_tokens_and_steps(tmp_path: Path) -> None:
     assert seconds_per_token_step(slower) == pytest.approx(2 * rate)
 
 
-def test_without_takes_nothing_is_known() -> None:
+def test_without_takes_there_is_no_estimate() -> None:
     assert seconds_per_token_step([]) is None
 
 

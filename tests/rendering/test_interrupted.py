@@ -1,4 +1,4 @@
-"""A render that is stopped within a shot, or killed there, and goes on at the step that it had reached."""
+"""A render that is stopped or killed within a shot resumes at the step that it had reached."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def partials(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("step", [1, 2, 3])
-def test_stopped_at_a_step_it_goes_on_at_the_next_to_the_same_run(tmp_path: Path, folder: Path, step: int) -> None:
+def test_stop_at_a_step_resumes_at_the_next_with_the_same_result(tmp_path: Path, folder: Path, step: int) -> None:
     render_with(three_shots(), tmp_path / "whole")
     stop = stop_at(three_shots(), folder, "city", step)
     assert steps_of(stop.heard)[-1] == ("city", step)
@@ -81,7 +81,7 @@ def test_stopped_at_a_step_it_goes_on_at_the_next_to_the_same_run(tmp_path: Path
         assert (folder / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
 
 
-def test_plan_and_events_say_that_it_goes_on_and_the_record_why_it_was_begun(folder: Path) -> None:
+def test_plan_events_and_record_of_a_resumed_shot(folder: Path) -> None:
     stop_at(three_shots(), folder, "city", 2)
     why = {item.job.shot: str(item.why) for item in forecast(three_shots(), Run.open(folder))}
     assert why == {"opening": "kept", "city": "interrupted: resumes at step 3 of 3", "return": "new"}
@@ -92,7 +92,7 @@ def test_plan_and_events_say_that_it_goes_on_and_the_record_why_it_was_begun(fol
     assert str(Run.open(folder).takes_by_shot()["city"].takes[0].record.reason) == "new"
 
 
-def test_a_stop_between_shots_begins_no_other(folder: Path) -> None:
+def test_stop_between_shots_starts_no_other(folder: Path) -> None:
     heard: list[Event] = []
     with pytest.raises(KeyboardInterrupt):
         render_with(three_shots(), folder, heard.append, stop=lambda: True)
@@ -100,20 +100,20 @@ def test_a_stop_between_shots_begins_no_other(folder: Path) -> None:
     assert heard[-1] == events.RunInterrupted(run=str(folder), finished=0, shots=3)
 
 
-def test_a_stop_with_nothing_left_to_make_is_no_interruption(folder: Path) -> None:
+def test_stop_after_the_last_shot_is_not_an_interruption(folder: Path) -> None:
     render_with(three_shots(), folder)
     assert render_with(three_shots(), folder, stop=lambda: True).made == []
 
 
 @pytest.mark.parametrize(("seconds", "kept"), [(0.0, 9), (3600.0, 0)])
-def test_the_work_is_kept_as_often_as_asked(folder: Path, seconds: float, kept: int) -> None:
+def test_partials_are_saved_at_the_given_interval(folder: Path, seconds: float, kept: int) -> None:
     heard: list[Event] = []
     render_with(three_shots(), folder, heard.append, checkpoint_seconds=seconds)
     assert sum(isinstance(event, events.PartialKept) for event in heard) == kept
     assert partials(folder) == []
 
 
-def test_a_disk_that_is_full_when_the_work_is_kept_leaves_the_work_before(tmp_path: Path, folder: Path) -> None:
+def test_full_disk_leaves_the_previous_partial(tmp_path: Path, folder: Path) -> None:
     class FullAt(Disk):
         """Full from the second partial on."""
 
@@ -136,7 +136,7 @@ def test_a_disk_that_is_full_when_the_work_is_kept_leaves_the_work_before(tmp_pa
     assert not list(folder.glob("shots/*/*/.*"))
 
 
-def test_a_clock_that_is_set_back_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clock_set_back_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter(range(10**9, 0, -(10**6)))
     monkeypatch.setattr(time, "time", lambda: float(next(now)))
     heard: list[Event] = []
@@ -145,7 +145,7 @@ def test_a_clock_that_is_set_back_changes_nothing(folder: Path, monkeypatch: pyt
     assert render_with(three_shots(), folder).made == []
 
 
-def test_an_edited_shot_begins_again_and_an_undone_edit_goes_on(folder: Path) -> None:
+def test_edited_shot_restarts_and_undone_edit_resumes(folder: Path) -> None:
     plan = three_shots()
     stop_at(plan, folder, "city", 2)
     stop = stop_at(change(plan, "city", resolved_caption="a city by day"), folder, "city", 1)
@@ -155,7 +155,7 @@ def test_an_edited_shot_begins_again_and_an_undone_edit_goes_on(folder: Path) ->
     assert steps_of(heard)[0] == ("city", 3)
 
 
-def test_a_shot_whose_memory_changed_begins_again(folder: Path) -> None:
+def test_shot_with_changed_memory_restarts(folder: Path) -> None:
     plan = three_shots()
     stop_at(plan, folder, "city", 2)
     heard: list[Event] = []
@@ -163,7 +163,7 @@ def test_a_shot_whose_memory_changed_begins_again(folder: Path) -> None:
     assert [at for at in steps_of(heard) if at[0] == "city"] == [("city", 1), ("city", 2), ("city", 3)]
 
 
-def test_a_damaged_partial_is_named_removed_and_not_gone_on_with(tmp_path: Path, folder: Path) -> None:
+def test_damaged_partial_is_reported_and_removed(tmp_path: Path, folder: Path) -> None:
     render_with(three_shots(), tmp_path / "whole")
     stop_at(three_shots(), folder, "city", 2)
     (victim,) = partials(folder)
@@ -177,7 +177,7 @@ def test_a_damaged_partial_is_named_removed_and_not_gone_on_with(tmp_path: Path,
     assert find_damage(Run(folder)) == ()
 
 
-def test_a_partial_that_is_gone_costs_its_steps_alone(folder: Path) -> None:
+def test_missing_partial_costs_only_its_steps(folder: Path) -> None:
     stop_at(three_shots(), folder, "city", 2)
     partials(folder)[0].unlink()
     heard: list[Event] = []
@@ -185,7 +185,7 @@ def test_a_partial_that_is_gone_costs_its_steps_alone(folder: Path) -> None:
     assert steps_of(heard)[0] == ("city", 1)
 
 
-def test_a_forced_shot_that_was_stopped_is_left_when_it_is_no_longer_forced(folder: Path) -> None:
+def test_stopped_forced_shot_is_dropped_without_force(folder: Path) -> None:
     render_with(three_shots(), folder)
     stop_at(three_shots(), folder, "city", 2, force=("city",))
     assert len(partials(folder)) == 1
@@ -193,8 +193,8 @@ def test_a_forced_shot_that_was_stopped_is_left_when_it_is_no_longer_forced(fold
     assert partials(folder) == []
 
 
-def test_the_story_that_counts_is_the_one_the_run_began_with(tmp_path: Path, folder: Path) -> None:
-    """The author saves another version while the film is made: the run goes on with its frozen copy."""
+def test_run_uses_the_story_it_started_with(tmp_path: Path, folder: Path) -> None:
+    """The author saves another version during a render: the run continues with its own copy."""
     story = story_of(shot("opening"), shot("city"), folder=tmp_path)
     plan, _ = make_plan(story, SPEC, model_fingerprint=FINGERPRINT)
     file = tmp_path / "film.story.yaml"

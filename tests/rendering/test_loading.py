@@ -1,4 +1,4 @@
-"""Loading a model while a film is made, with a tiny one of the real classes."""
+"""Models are loaded lazily during a render; tested with a tiny one of the real classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.tiny import job_of, tiny_folder
 __all__ = ["tiny_folder"]
 
 
-def test_a_model_is_loaded_once_and_said_once(tiny_folder: Path) -> None:
+def test_model_is_loaded_and_reported_once(tiny_folder: Path) -> None:
     spec, heard = find(str(tiny_folder)), list[Event]()
     maker = model_loader(spec, "cpu", heard.append)()
     job = job_of(spec, steps=1)
@@ -25,7 +25,7 @@ def test_a_model_is_loaded_once_and_said_once(tiny_folder: Path) -> None:
     assert [type(event) for event in heard] == [ModelLoading, ModelLoaded]
 
 
-def test_what_selection_needs_is_loaded_first_where_that_may_do(tiny_folder: Path) -> None:
+def test_selection_model_is_loaded_first(tiny_folder: Path) -> None:
     spec, heard = find(str(tiny_folder)), list[Event]()
     maker = model_loader(spec, "cpu", heard.append)()
     job = job_of(spec, steps=1)

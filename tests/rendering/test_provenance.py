@@ -1,4 +1,4 @@
-"""The recipe in a film: enough to make it again, the same to the frame, and nothing of the machine."""
+"""The provenance in a film reproduces it frame by frame and contains nothing about the machine."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def recipe_in(film: Path) -> Provenance:
 
 
 @pytest.mark.filterwarnings("ignore::onestory_cli.api.StoryWarning")
-def test_the_story_of_a_film_makes_the_same_frames_again(tmp_path: Path, tiny_folder: Path) -> None:
+@pytest.mark.slow
+def test_story_in_the_provenance_gives_the_same_frames(tmp_path: Path, tiny_folder: Path) -> None:
     (tmp_path / "secret" / "refs").mkdir(parents=True)
     Image.new("RGB", (64, 64), "firebrick").save(tmp_path / "secret" / "refs" / "fox.png")
     path = tmp_path / "secret" / "film.story.yaml"
@@ -74,14 +75,15 @@ def test_the_same_film_has_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "film.mp4").read_bytes() == (tmp_path / "b" / "film.mp4").read_bytes()
 
 
-def test_another_recipe_joins_the_film_again_and_makes_no_shot(tmp_path: Path) -> None:
+def test_new_provenance_joins_the_film_without_rendering(tmp_path: Path) -> None:
     render_with(plan_of(shot("opening"), shot("city")), tmp_path)
     generator = render_with(plan_of(shot("opening"), shot("city"), style="unused by these captions"), tmp_path)
     assert generator.made == []
     assert "unused by these captions" in recipe_in(tmp_path / "film.mp4").story
 
 
-def test_a_recipe_of_thousands_of_shots_fits(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_provenance_of_thousands_of_shots_fits(tmp_path: Path) -> None:
     render_with(plan_of(shot("opening", "A beach. " * 500)), tmp_path)
     clip = next(tmp_path.glob("shots/*/*/clip.mp4"))
     recipe = recipe_in(tmp_path / "film.mp4")
@@ -95,7 +97,7 @@ def test_a_recipe_of_thousands_of_shots_fits(tmp_path: Path) -> None:
     "metadata",
     [{}, {KEY: "{"}, {KEY: "[]"}, {KEY: '{"title": "T", "shots": []}'}, {KEY: '{"format": 2}'}, {KEY: "[" * 100_000}],
 )
-def test_a_film_without_a_recipe_is_told(metadata: dict[str, str]) -> None:
+def test_film_without_provenance_is_reported(metadata: dict[str, str]) -> None:
     with pytest.raises(OnestoryError) as caught:
         Provenance.from_metadata(metadata)
     assert caught.value.code == "M515"

@@ -1,4 +1,4 @@
-"""Checks of takes: measured when a take is made, kept in its record, told, and reason enough for another take."""
+"""Quality checks of takes: measured, recorded, reported, and a reason for another take."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def accepted(folder: Path) -> int:
     return Run.open(folder).accepted()["city"].take
 
 
-def test_every_take_is_checked_and_what_is_bad_is_told(plan: Plan, tmp_path: Path) -> None:
+def test_every_take_is_checked_and_faults_are_reported(plan: Plan, tmp_path: Path) -> None:
     heard: list[Event] = []
     render_with(plan, tmp_path, heard.append, generator=Faulty(0))
     assert list(checks_of(tmp_path, "opening")) == list(RULES)
@@ -76,7 +76,7 @@ def faulty(heard: list[Event]) -> int:
     return next(event.faulty for event in heard if isinstance(event, events.RunFinished))
 
 
-def test_a_bad_take_is_replaced_by_the_first_good_one(plan: Plan, tmp_path: Path) -> None:
+def test_bad_take_is_replaced_by_the_first_good_one(plan: Plan, tmp_path: Path) -> None:
     generator = render_with(plan, tmp_path, generator=Faulty(0, 1), retry_bad=3)
     assert generator.made == ["opening", "city", "city", "city", "return"]
     assert accepted(tmp_path) == 2
@@ -85,7 +85,7 @@ def test_a_bad_take_is_replaced_by_the_first_good_one(plan: Plan, tmp_path: Path
     assert latents_of(tmp_path) == before
 
 
-def test_of_bad_takes_only_the_one_with_the_smallest_faults_counts(plan: Plan, tmp_path: Path) -> None:
+def test_best_of_bad_takes_is_accepted(plan: Plan, tmp_path: Path) -> None:
     generator = Faulty(0, 2, flashing=(1,))
     render_with(plan, tmp_path, generator=generator, retry_bad=2)
     assert (generator.made.count("city"), accepted(tmp_path)) == (3, 1)
@@ -93,12 +93,12 @@ def test_of_bad_takes_only_the_one_with_the_smallest_faults_counts(plan: Plan, t
     assert (again.made, accepted(tmp_path)) == ([], 1)
 
 
-def test_good_takes_and_no_retries_make_nothing_more(plan: Plan, tmp_path: Path) -> None:
+def test_good_take_needs_no_retries(plan: Plan, tmp_path: Path) -> None:
     assert render_with(plan, tmp_path / "a", retry_bad=3).made == ["opening", "city", "return"]
     assert render_with(plan, tmp_path / "b", generator=Faulty(0)).made == ["opening", "city", "return"]
 
 
-def test_a_take_that_somebody_chose_is_never_replaced(plan: Plan, tmp_path: Path) -> None:
+def test_take_chosen_by_the_user_is_never_replaced(plan: Plan, tmp_path: Path) -> None:
     render_with(plan, tmp_path, generator=Faulty(0))
     run = Run.open(tmp_path)
     with lock_run(run) as writer:
@@ -111,21 +111,21 @@ def test_a_take_that_somebody_chose_is_never_replaced(plan: Plan, tmp_path: Path
     assert Run.open(tmp_path).accepted()["city"].chosen
 
 
-def test_where_the_story_asks_nobody_else_accepts(tmp_path: Path) -> None:
+def test_accept_ask_is_never_answered_automatically(tmp_path: Path) -> None:
     plan = plan_of(shot("city", accept="ask"))
     with pytest.raises(Exception, match="waits for you"):
         render_with(plan, tmp_path, generator=Faulty(0), retry_bad=3)
     assert len(Run.open(tmp_path).takes_by_shot()["city"].takes) == 1
 
 
-def test_take_new_goes_on_until_one_is_good_and_lets_it_count(plan: Plan, tmp_path: Path) -> None:
+def test_take_new_retries_until_one_is_good_and_accepts_it(plan: Plan, tmp_path: Path) -> None:
     render_with(plan, tmp_path, generator=Faulty(0))
     made = make_takes(plan, Run.open(tmp_path), lambda: Faulty(0, 1), shot="city", options=RenderOptions(retry_bad=3))
     assert [take.record.take for take in made] == [1, 2]
     assert accepted(tmp_path) == 2
 
 
-def test_a_place_alone_may_stand_still_and_a_shift_needs_the_same_setting(tmp_path: Path) -> None:
+def test_still_settings_and_shifts_between_settings_are_not_faults(tmp_path: Path) -> None:
     fox = Character(id="fox", look="a fox", again="the same fox")
     places = tuple(Setting(id=id, look=id, again=id) for id in ("beach", "cave"))
 

@@ -1,4 +1,4 @@
-"""The shot loop with a maker of numbers: what is made, what is kept, and what is left on the disk."""
+"""The shot loop with an arithmetic model: what is rendered, kept and written."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def kinds(heard: list[Event]) -> list[str]:
     return [type(event).__name__ for event in heard if not isinstance(event, events.StepDone)]
 
 
-def test_makes_every_shot_once_and_the_film(folder: Path) -> None:
+def test_render_makes_every_shot_once_and_the_film(folder: Path) -> None:
     heard: list[Event] = []
     generator = render_with(three_shots(), folder, heard.append)
     assert generator.made == ["opening", "city", "return"]
@@ -64,7 +64,7 @@ def test_makes_every_shot_once_and_the_film(folder: Path) -> None:
     assert (kinds(heard)[0], kinds(heard)[-3:]) == ("RunStarted", ["TakeCommitted", "FilmMuxed", "RunFinished"])
 
 
-def test_a_second_render_keeps_all_and_changes_no_file(folder: Path) -> None:
+def test_second_render_changes_no_file(folder: Path) -> None:
     render_with(three_shots(), folder)
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
@@ -86,7 +86,7 @@ def test_two_runs_of_one_plan_have_equal_latents_state_and_film(tmp_path: Path) 
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
-def test_a_changed_caption_makes_that_shot_and_those_that_remember_it(folder: Path) -> None:
+def test_changed_caption_renders_the_shot_and_those_that_remember_it(folder: Path) -> None:
     render_with(three_shots(), folder)
     heard: list[Event] = []
     generator = render_with(change(three_shots(), "city", resolved_caption="a city by day"), folder, heard.append)
@@ -96,7 +96,7 @@ def test_a_changed_caption_makes_that_shot_and_those_that_remember_it(folder: Pa
     assert reasons["return"] == "memory changed: city[1] differs"
 
 
-def test_going_back_to_an_earlier_caption_makes_nothing(folder: Path) -> None:
+def test_undone_edit_renders_nothing(folder: Path) -> None:
     render_with(three_shots(), folder)
     first = latents_of(folder)
     render_with(change(three_shots(), "city", resolved_caption="a city by day"), folder)
@@ -104,13 +104,13 @@ def test_going_back_to_an_earlier_caption_makes_nothing(folder: Path) -> None:
     assert latents_of(folder) == first
 
 
-def test_a_shot_that_sees_no_memory_is_not_made_again(folder: Path) -> None:
+def test_shot_without_memory_is_kept(folder: Path) -> None:
     blind = shot("return", memory=MemoryRequest(sources=()))
     render_with(plan_of(shot("opening"), blind), folder)
     assert render_with(plan_of(shot("opening", "other words"), blind), folder).made == ["opening"]
 
 
-def test_inserting_a_shot_that_nobody_sees_makes_only_it(folder: Path) -> None:
+def test_inserted_unseen_shot_renders_alone(folder: Path) -> None:
     later = shot("return", memory=MemoryRequest(sources=("opening",)))
     render_with(plan_of(shot("opening"), later), folder)
     assert render_with(plan_of(shot("opening"), shot("city"), later), folder).made == ["city"]
@@ -121,7 +121,7 @@ def test_a_renamed_shot_with_its_own_seed_keeps_its_take(folder: Path) -> None:
     assert render_with(plan_of(shot("prologue", "a beach", seed=3), shot("return")), folder).made == []
 
 
-def test_forced_shots_are_made_again_and_others_kept_when_the_bytes_are_the_same(folder: Path) -> None:
+def test_forced_shots_render_and_others_are_kept_if_bytes_are_equal(folder: Path) -> None:
     render_with(three_shots(), folder)
     before = latents_of(folder)
     heard: list[Event] = []
@@ -130,14 +130,14 @@ def test_forced_shots_are_made_again_and_others_kept_when_the_bytes_are_the_same
     assert next(event.reason for event in heard if isinstance(event, events.ShotStarted)) == "forced"
 
 
-def test_an_unknown_forced_shot_is_refused_before_anything_is_written(folder: Path) -> None:
+def test_unknown_forced_shot_is_refused_before_writing(folder: Path) -> None:
     with pytest.raises(OnestoryError) as caught:
         render_with(three_shots(), folder, force=("opening", "retrun"))
     assert (caught.value.code, caught.value.help) == ("S230", 'did you mean "return"?')
     assert list(folder.iterdir()) == []
 
 
-def test_other_clip_settings_make_the_clips_again_but_leave_the_memory(folder: Path) -> None:
+def test_new_clip_settings_encode_again_and_keep_the_memory(folder: Path) -> None:
     render_with(three_shots(), folder)
     before = latents_of(folder)
     heard: list[Event] = []
@@ -206,7 +206,7 @@ def test_reference_and_first_frame_images_are_frozen_and_used(tmp_path: Path, fo
     assert render_with(again, folder).made == []
 
 
-def test_another_picture_under_the_same_name_makes_its_shots_again(tmp_path: Path, folder: Path) -> None:
+def test_changed_picture_renders_its_shots(tmp_path: Path, folder: Path) -> None:
     def plan(colour: int) -> Plan:
         Image.new("RGB", (32, 32), (colour, 0, 0)).save(tmp_path / "start.png")
         return plan_of(shot("opening", image="start.png"), folder=tmp_path)
@@ -217,7 +217,7 @@ def test_another_picture_under_the_same_name_makes_its_shots_again(tmp_path: Pat
     assert [event.reason for event in heard if isinstance(event, events.ShotStarted)] == ["image changed"]
 
 
-def test_an_interrupt_keeps_finished_shots_and_says_so(folder: Path) -> None:
+def test_interrupt_keeps_finished_shots(folder: Path) -> None:
     heard: list[Event] = []
 
     def emit(event: Event) -> None:
@@ -232,7 +232,7 @@ def test_an_interrupt_keeps_finished_shots_and_says_so(folder: Path) -> None:
     assert render_with(three_shots(), folder).made == ["city", "return"]
 
 
-def test_a_render_of_the_first_shots_goes_on_with_the_rest(folder: Path) -> None:
+def test_partial_render_continues_with_the_rest(folder: Path) -> None:
     story = three_shots().story
     part, _ = make_plan(story, SPEC, model_fingerprint="f", until="city")
     whole, _ = make_plan(story, SPEC, model_fingerprint="f")
@@ -242,6 +242,7 @@ def test_a_render_of_the_first_shots_goes_on_with_the_rest(folder: Path) -> None
     assert set(Run.open(folder).state().shots) == {"opening", "city", "return"}  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_a_no_op_never_imports_torch(folder: Path) -> None:
     render_with(three_shots(), folder)
     script = (
@@ -298,7 +299,7 @@ class HoldingDisk(Disk):
                 raise OSError(self.error, "because", str(path))
 
 
-def test_a_shot_is_made_while_the_one_before_is_still_to_be_committed(tmp_path: Path) -> None:
+def test_shot_renders_while_the_previous_one_is_committed(tmp_path: Path) -> None:
     render_with(three_shots(), tmp_path / "whole")
     disk = HoldingDisk()
     generator = Held(tmp_path / "film.run", "city", disk)
@@ -308,7 +309,7 @@ def test_a_shot_is_made_while_the_one_before_is_still_to_be_committed(tmp_path: 
         assert (tmp_path / "film.run" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
 
 
-def test_a_take_that_cannot_be_committed_ends_the_next_shot_with_the_same_error(folder: Path) -> None:
+def test_failed_commit_is_raised_by_the_next_shot(folder: Path) -> None:
     disk = HoldingDisk(errno.ENOSPC)
     generator = Held(folder, "city", disk)
     with pytest.raises(OnestoryError) as caught:
@@ -320,7 +321,7 @@ def test_a_take_that_cannot_be_committed_ends_the_next_shot_with_the_same_error(
     assert render_with(three_shots(), folder).made == ["opening", "city", "return"]
 
 
-def test_a_maker_that_fails_costs_no_take_that_was_made(folder: Path) -> None:
+def test_failed_generator_keeps_earlier_takes(folder: Path) -> None:
     class Failing(NumpyGenerator):
         def generate(self, request: ShotRequest) -> NumberShot:
             job = request.job

@@ -1,4 +1,4 @@
-"""A run from nothing but its directory: the story file, its pictures and its options are gone or changed."""
+"""A run resumes from its directory alone, without the story file, pictures and options."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def remove_stale_lock(file: Path) -> None:
         picture.unlink()
 
 
-def test_the_rest_of_a_run_is_made_as_if_it_had_gone_on(file: Path, tmp_path: Path) -> None:
+def test_resume_gives_the_result_of_an_uninterrupted_run(file: Path, tmp_path: Path) -> None:
     render_with(plan_for(file), tmp_path / "whole.run")
     render_with(plan_for(file, until="city"), tmp_path / "film.run")
     remove_stale_lock(file)
@@ -85,7 +85,7 @@ def test_options_of_the_render_are_those_of_the_resume(
     assert render_with(plan, tmp_path / "film.run").made == []
 
 
-def test_the_frozen_story_is_told_again_byte_for_byte_where_it_was_changed(file: Path, tmp_path: Path) -> None:
+def test_changed_story_copy_is_restored(file: Path, tmp_path: Path) -> None:
     render_with(plan_for(file), tmp_path / "film.run")
     copy = tmp_path / "film.run" / "story.yaml"
     assert copy.read_bytes() == file.read_bytes()
@@ -96,7 +96,7 @@ def test_the_frozen_story_is_told_again_byte_for_byte_where_it_was_changed(file:
 
 
 @pytest.mark.parametrize("change", ["story", "option", "model"])
-def test_a_run_that_was_given_something_else_meanwhile_is_left(file: Path, tmp_path: Path, change: str) -> None:
+def test_run_that_changed_meanwhile_is_refused(file: Path, tmp_path: Path, change: str) -> None:
     render_with(plan_for(file), tmp_path / "film.run")
     run = Run.open(tmp_path / "film.run")
     plan = load_run_plan(run)
@@ -114,7 +114,7 @@ def test_a_run_that_was_given_something_else_meanwhile_is_left(file: Path, tmp_p
     assert render_with(load_run_plan(run), run.path).made == []
 
 
-def test_a_take_that_was_accepted_meanwhile_is_no_hindrance(file: Path, tmp_path: Path) -> None:
+def test_take_accepted_meanwhile_is_used(file: Path, tmp_path: Path) -> None:
     render_with(plan_for(file), tmp_path / "film.run")
     run = Run.open(tmp_path / "film.run")
     plan = load_run_plan(run)
@@ -136,14 +136,14 @@ def test_a_damaged_copy_of_a_picture_is_refused(file: Path, tmp_path: Path) -> N
     assert load_run_plan(run).jobs == plan.jobs
 
 
-def test_a_model_that_is_gone_is_named(file: Path, tmp_path: Path) -> None:
+def test_missing_model_is_named(file: Path, tmp_path: Path) -> None:
     render_with(plan_for(file), tmp_path / "film.run")
     (tmp_path / "models" / "numbers" / CARD).unlink()
     with pytest.raises(OnestoryError, match=str(tmp_path / "models" / "numbers")):
         load_run_plan(Run.open(tmp_path / "film.run"))
 
 
-def test_another_model_in_the_same_folder_makes_the_film_again(file: Path, tmp_path: Path) -> None:
+def test_changed_model_renders_the_film_again(file: Path, tmp_path: Path) -> None:
 
     render_with(plan_for(file), tmp_path / "film.run")
     (tmp_path / "models" / "numbers" / "weights.safetensors").write_bytes(b"retrained")
@@ -151,7 +151,7 @@ def test_another_model_in_the_same_folder_makes_the_film_again(file: Path, tmp_p
     assert render_with(load_run_plan(run), run.path).made == ["opening", "city", "return"]
 
 
-def test_a_run_that_was_given_nothing_has_no_plan(tmp_path: Path) -> None:
+def test_empty_run_has_no_plan(tmp_path: Path) -> None:
     with pytest.raises(OnestoryError) as caught:
         load_run_plan(Run.create(tmp_path / "film.run"))
     assert caught.value.code == "R402"

@@ -1,4 +1,4 @@
-"""Many takes of a shot, of which one counts and is remembered."""
+"""Several takes of a shot, of which one is accepted and remembered."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def accept(plan: Plan, folder: Path, shot: str, which: str, *, chosen: bool = Fa
         writer.accept(shot, acceptable_take(plan, run, shot, which), chosen=chosen)
 
 
-def test_takes_are_made_beside_the_one_that_counts(plan: Plan, folder: Path) -> None:
+def test_new_takes_leave_the_accepted_one(plan: Plan, folder: Path) -> None:
     before = latents_of(folder)
     assert render(plan, folder, takes={"city": 3}) == ["city", "city"]
     assert latents_of(folder) == before
@@ -70,19 +70,19 @@ def test_takes_are_made_beside_the_one_that_counts(plan: Plan, folder: Path) -> 
     assert render(plan, folder, takes={"city": 3}) == []
 
 
-def test_a_new_take_has_the_next_number_and_the_seed_that_was_asked_for(plan: Plan, folder: Path) -> None:
+def test_new_take_has_the_next_number_and_the_given_seed(plan: Plan, folder: Path) -> None:
     first, second = new(plan, folder, "b", count=2)
     (third,) = new(plan, folder, "b", seed=99)
     assert [take.record.take for take in (first, second, third)] == [1, 2, 3]
     assert (third.record.spec["seed"], third.record.own_seed, first.record.own_seed) == (99, 99, None)
 
 
-def test_the_seed_after_the_last_one_is_the_first(plan: Plan, folder: Path) -> None:
+def test_seeds_wrap_around(plan: Plan, folder: Path) -> None:
     takes = new(plan, folder, "city", count=2, seed=2**63 - 1)
     assert [take.record.spec["seed"] for take in takes] == [2**63 - 1, 0]
 
 
-def test_accepting_another_take_makes_only_what_remembers_the_shot(plan: Plan, folder: Path) -> None:
+def test_accepting_a_take_renders_only_shots_that_remember_it(plan: Plan, folder: Path) -> None:
     before = latents_of(folder)
     (take,) = new(plan, folder, "city", seed=99)
     accept(plan, folder, "city", "1")
@@ -95,7 +95,7 @@ def test_accepting_another_take_makes_only_what_remembers_the_shot(plan: Plan, f
     assert latents_of(folder) == before
 
 
-def test_an_edit_keeps_the_number_and_the_seed_of_the_take_that_counts(plan: Plan, folder: Path) -> None:
+def test_edit_keeps_number_and_seed_of_the_accepted_take(plan: Plan, folder: Path) -> None:
     new(plan, folder, "city", seed=99)
     accept(plan, folder, "city", "1")
     render(plan, folder)
@@ -114,9 +114,7 @@ def renamed(plan: Plan, old: str, new: str, **fields: object) -> Plan:
 
 @pytest.mark.parametrize("first", ["frozen", "stopped", "asked", "until"])
 @pytest.mark.slow
-def test_a_renamed_shot_keeps_the_take_that_was_chosen_however_the_render_is_cut_off(
-    plan: Plan, folder: Path, first: str
-) -> None:
+def test_renamed_shot_keeps_its_chosen_take_after_any_stop(plan: Plan, folder: Path, first: str) -> None:
     new(plan, folder, "city")
     accept(plan, folder, "city", "1")
     render(plan, folder)
@@ -142,7 +140,7 @@ def test_a_renamed_shot_keeps_the_take_that_was_chosen_however_the_render_is_cut
 
 
 @pytest.mark.parametrize("seed", [None, 99])
-def test_a_renamed_shot_is_not_asked_about_again_and_stays_somebodys_choice(tmp_path: Path, seed: int | None) -> None:
+def test_renamed_shot_keeps_its_acceptance(tmp_path: Path, seed: int | None) -> None:
     asking, folder = plan_of(shot("opening", accept="ask"), shot("return", "as in opening")), tmp_path / "film.run"
     with pytest.raises(OnestoryError):
         render(asking, folder)
@@ -157,7 +155,7 @@ def test_a_renamed_shot_is_not_asked_about_again_and_stays_somebodys_choice(tmp_
     assert Run.open(folder).accepted()["prologue"].chosen
 
 
-def test_a_renamed_shot_keeps_a_choice_whose_memory_is_told_anew(plan: Plan, folder: Path) -> None:
+def test_renamed_shot_keeps_a_choice_with_new_memory(plan: Plan, folder: Path) -> None:
     new(plan, folder, "b")
     accept(plan, folder, "b", "1", chosen=True)
     render(plan, folder)
@@ -167,7 +165,7 @@ def test_a_renamed_shot_keeps_a_choice_whose_memory_is_told_anew(plan: Plan, fol
     assert (entry.take, entry.chosen) == (1, True)
 
 
-def test_takes_that_are_not_there_or_do_not_fit_are_refused(plan: Plan, folder: Path) -> None:
+def test_missing_or_unfit_takes_are_refused(plan: Plan, folder: Path) -> None:
     edited = change(plan, "city", resolved_caption="city by day")
     run = Run.open(folder)
     for story, which in ((plan, "7"), (plan, "ffffffff"), (edited, "0")):
@@ -176,7 +174,7 @@ def test_takes_that_are_not_there_or_do_not_fit_are_refused(plan: Plan, folder: 
         assert (caught.value.code, caught.value.exit) == ("R411", ExitCode.USAGE)
 
 
-def test_a_take_of_the_storys_seed_does_not_fit_a_shot_that_has_that_seed_for_its_own(plan: Plan, folder: Path) -> None:
+def test_take_of_the_story_seed_does_not_fit_a_shot_with_its_own_seed(plan: Plan, folder: Path) -> None:
     new(plan, folder, "city")
     new(plan, folder, "city", seed=99)
     given = change(plan, "city", seed=plan.story.seed)
@@ -196,7 +194,7 @@ def test_a_new_take_needs_what_it_can_see(plan: Plan, tmp_path: Path) -> None:
     assert caught.value.code == "R412"
 
 
-def test_a_shot_that_asks_stops_the_run_until_a_take_is_accepted(tmp_path: Path) -> None:
+def test_accept_ask_stops_the_run_until_a_take_is_accepted(tmp_path: Path) -> None:
     asking = plan_of(shot("opening", accept="ask"), shot("return", "back as in opening"))
     folder = tmp_path / "film.run"
     for _ in range(2):

@@ -1,1 +1,1 @@
-"""Stories of strangers: what they may cost, and what they may touch."""
+"""Untrusted files: bounds of time and memory, and which files a command may read or write."""

@@ -1,4 +1,4 @@
-"""Hostile films and run directories: what somebody hands on instead of a story."""
+"""Hostile films and run directories."""
 
 from __future__ import annotations
 

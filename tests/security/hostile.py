@@ -39,7 +39,7 @@ def cast(count: int, name: Callable[[int], str]) -> str:
 
 
 def pictured(make: Callable[[Path], object], codes: str, image: str = "fox.png") -> Hostile:
-    """A story with a first frame, and what stands at its path."""
+    """A story with a first frame, and what is at its path."""
 
     def both(folder: Path) -> None:
         (folder / STORY).write_text(HEAD + ONE + f"    image: {image}\n")
@@ -49,7 +49,7 @@ def pictured(make: Callable[[Path], object], codes: str, image: str = "fox.png")
 
 
 def sounding(make: Callable[[Path], object], codes: str, sound: str = "a.wav") -> Hostile:
-    """A story with a sound, and what stands at its path."""
+    """A story with a sound, and what is at its path."""
 
     def both(folder: Path) -> None:
         (folder / STORY).write_text(HEAD + ONE + f"    audio: {{file: {sound}}}\n")
@@ -64,7 +64,7 @@ def by(hostile: Hostile, *command: str) -> Hostile:
 
 
 def modelled(card: object, codes: str) -> Hostile:
-    """A story with a model folder beside it."""
+    """A story with a model folder next to it."""
 
     def both(folder: Path) -> None:
         (folder / "model").mkdir()
@@ -82,7 +82,7 @@ def imported(name: str, content: str, codes: str, *flags: str) -> Hostile:
 
 
 def png(width: int, height: int, data: bytes = b"") -> bytes:
-    """A picture that says it is of this size, whatever it holds."""
+    """A PNG whose header states this size."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

@@ -1,4 +1,4 @@
-"""Hostile takes: run directories in which everything is sealed and every digest is right, by whoever made it up."""
+"""Hostile takes: forged run directories in which every checksum is right."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def shaped(**changed: object) -> dict[str, Any]:
 
 
 def with_pipe(hostile: Hostile, name: str) -> Hostile:
-    """The same run, with a pipe of this name beside the record."""
+    """The same run, with a pipe of this name next to the record."""
 
     def make(folder: Path) -> None:
         hostile.make(folder)

@@ -1,4 +1,4 @@
-"""Sealed JSON and records: whole or refused."""
+"""Checksummed JSON and records are read complete or refused."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ RECORD = Record(
 )
 
 
-def test_what_was_sealed_comes_back() -> None:
+def test_document_round_trips() -> None:
     document = {"b": [1, 2.5, None, "é"], "a": {"x": True}}
     assert load_checksummed(dump_checksummed(document)) == document
 
@@ -78,30 +78,30 @@ def test_what_was_sealed_comes_back() -> None:
         json.dumps({"a": 1, "seal": "0" * 64}).encode(),
     ],
 )
-def test_what_is_not_as_it_was_sealed_is_refused(data: bytes) -> None:
+def test_changed_document_is_refused(data: bytes) -> None:
     with pytest.raises(DamagedFileError):
         load_checksummed(data)
 
 
-def test_one_value_has_one_spelling() -> None:
+def test_canonical_json_is_unique() -> None:
     assert canonical({"b": 1, "a": [1.0]}) == canonical({"a": [1.0], "b": 1}) == b'{"a":[1.0],"b":1}'
     with pytest.raises(ValueError, match="float"):
         canonical(float("nan"))
 
 
-def test_a_record_comes_back_and_states_its_own_key() -> None:
+def test_record_round_trips_with_its_key() -> None:
     assert Record.from_bytes(RECORD.to_bytes()) == RECORD
     assert json.loads(RECORD.to_bytes())["key"] == RECORD.key
     assert RECORD.key == take_key(spec_key(RECORD.spec), {"@fox": "a" * 64, "opening": "b" * 64}, {})
 
 
-def test_the_order_of_the_memory_survives_the_file() -> None:
+def test_order_of_the_memory_is_stored() -> None:
     swapped = dict(reversed(RECORD.memory.visible.items()))
     other = replace(RECORD, memory=replace(RECORD.memory, visible=swapped))
     assert Record.from_bytes(other.to_bytes()).key == other.key != RECORD.key
 
 
-def test_a_record_of_another_format_is_refused() -> None:
+def test_record_of_another_format_is_refused() -> None:
     document = load_checksummed(RECORD.to_bytes())
     with pytest.raises(DamagedFileError, match="another version"):
         Record.from_bytes(dump_checksummed({**document, "format": 99}))
@@ -109,7 +109,7 @@ def test_a_record_of_another_format_is_refused() -> None:
         Record.from_bytes(dump_checksummed({**document, "key": "0" * 64}))
 
 
-def test_a_selected_frame_reads_as_people_write_it() -> None:
+def test_selected_frame_prints_as_source_and_index() -> None:
     assert [str(frame) for frame in RECORD.memory.selected] == ["opening[0]", "@fox[0]"]
 
 

@@ -1,4 +1,4 @@
-"""A writer that dies: killed before every single change of the disk, or by a signal from outside, and the way on."""
+"""A writer is killed before every change of the disk, or by a signal, and the run resumes."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def assert_equal_runs(one: Path, other: Path) -> None:
 
 
 @pytest.mark.fault
-def test_killed_before_every_change_a_run_verifies_and_resumes_to_the_same_bytes(memory_folder: Path) -> None:
+def test_kill_before_every_change_resumes_to_the_same_bytes(memory_folder: Path) -> None:
     plan = plan_of(shot("opening"), shot("return"))
     whole = memory_folder / "whole"
     count = changes_of(plan, whole)
@@ -98,8 +98,8 @@ def test_killed_before_every_change_of_an_edit(memory_folder: Path) -> None:
         assert_equal_runs(folder, whole)
 
 
-@pytest.mark.slow
-def test_a_take_that_was_staged_whole_is_kept_even_when_clearing_up_is_killed_too(memory_folder: Path) -> None:
+@pytest.mark.fault
+def test_staged_take_survives_a_second_kill_during_recovery(memory_folder: Path) -> None:
     plan, whole, killed = plan_of(shot("opening")), memory_folder / "whole", memory_folder / "killed"
     disk = CountingDisk()
     render_with(plan, whole, disk=disk)
@@ -114,7 +114,7 @@ def test_a_take_that_was_staged_whole_is_kept_even_when_clearing_up_is_killed_to
         assert_equal_runs(folder, whole)
 
 
-def test_a_take_that_was_staged_whole_is_kept_in_place_of_a_damaged_one(memory_folder: Path) -> None:
+def test_staged_take_replaces_a_damaged_one(memory_folder: Path) -> None:
     plan, damaged, accepted_takes = plan_of(shot("opening")), memory_folder / "damaged", memory_folder / "counted"
     render_with(plan, damaged)
     (take,) = (damaged / "shots" / "opening").iterdir()
@@ -129,7 +129,8 @@ def test_a_take_that_was_staged_whole_is_kept_in_place_of_a_damaged_one(memory_f
     assert_equal_runs(damaged, accepted_takes)
 
 
-def test_kill_9_from_outside_between_and_within_shots(tmp_path: Path) -> None:
+@pytest.mark.fault
+def test_sigkill_between_and_within_shots(tmp_path: Path) -> None:
     whole, folder = tmp_path / "whole", tmp_path / "killed"
     render_with(three_shots(), whole)
     script = (
@@ -152,7 +153,7 @@ def test_kill_9_from_outside_between_and_within_shots(tmp_path: Path) -> None:
     assert_equal_runs(folder, whole)
 
 
-def test_a_torn_last_line_of_the_log_is_cut(tmp_path: Path) -> None:
+def test_torn_last_line_of_the_log_is_removed(tmp_path: Path) -> None:
     render_with(three_shots(), tmp_path)
     events = tmp_path / "events.jsonl"
     lines = events.read_bytes()

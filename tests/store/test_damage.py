@@ -1,4 +1,4 @@
-"""Any single file flipped, cut or deleted: found by `find_damage`, named by the next render, and mended by it."""
+"""Any file with a flipped bit, cut or deleted is found by `find_damage`, and reported and repaired by a render."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("harm", HARMS)
 @pytest.mark.parametrize("pattern", FILES)
-def test_a_damaged_take_is_named_and_only_it_is_made_again(
+def test_damaged_take_is_reported_and_only_its_shot_renders(
     plan: Plan, folder: Path, pattern: str, harm: Callable[[Path], None]
 ) -> None:
     whole, latents = bytes_of(folder), latents_of(folder)
@@ -82,7 +82,7 @@ def test_a_damaged_take_is_named_and_only_it_is_made_again(
 
 @pytest.mark.parametrize("harm", HARMS)
 @pytest.mark.parametrize("pattern", DERIVED)
-def test_other_damage_is_named_and_mended_without_making_a_shot(
+def test_other_damage_is_reported_and_repaired_without_rendering(
     plan: Plan, folder: Path, pattern: str, harm: Callable[[Path], None]
 ) -> None:
     whole, state = bytes_of(folder), (folder / "run.json").read_bytes()
@@ -96,7 +96,7 @@ def test_other_damage_is_named_and_mended_without_making_a_shot(
     assert find_damage(Run(folder)) == ()
 
 
-def test_every_byte_of_a_record_is_guarded(folder: Path) -> None:
+def test_every_byte_of_a_record_is_verified(folder: Path) -> None:
     (record,) = folder.glob("shots/return/*/record.json")
     data = record.read_bytes()
     for position in range(0, len(data), 7):
@@ -104,7 +104,7 @@ def test_every_byte_of_a_record_is_guarded(folder: Path) -> None:
         assert isinstance(read_take(record.parent), Damage)
 
 
-def test_every_file_of_a_run_answers_to_a_digest_but_the_log(plan: Plan, folder: Path) -> None:
+def test_every_file_except_the_log_has_a_digest(plan: Plan, folder: Path) -> None:
     partial = Partial(identity="0", step=1, steps=3, arrays={"latents": np.zeros((4, 2, 4, 4), np.float32)})
     RunWriter(Run(folder)).save_partial("city", "a" * 64, partial)
     files = {path for path in folder.rglob("*") if path.is_file()}
@@ -119,7 +119,7 @@ def test_every_file_of_a_run_answers_to_a_digest_but_the_log(plan: Plan, folder:
 
 
 @pytest.mark.parametrize("harm", HARMS)
-def test_nothing_is_decided_by_the_log(plan: Plan, folder: Path, harm: Callable[[Path], None]) -> None:
+def test_the_log_decides_nothing(plan: Plan, folder: Path, harm: Callable[[Path], None]) -> None:
     whole = bytes_of(folder)
     harm(folder / "events.jsonl")
     assert find_damage(Run(folder)) == ()
@@ -128,7 +128,7 @@ def test_nothing_is_decided_by_the_log(plan: Plan, folder: Path, harm: Callable[
     assert (folder / "events.jsonl").read_bytes().endswith(b"\n")
 
 
-def test_an_accepted_take_that_vanished_is_damage(plan: Plan, folder: Path) -> None:
+def test_missing_accepted_take_is_damage(plan: Plan, folder: Path) -> None:
     (take,) = folder.glob("shots/city/*")
     for file in take.iterdir():
         file.unlink()
@@ -138,19 +138,19 @@ def test_an_accepted_take_that_vanished_is_damage(plan: Plan, folder: Path) -> N
     assert render_with(plan, folder).made == ["city"]
 
 
-def test_a_take_moved_to_another_key_is_damage(folder: Path) -> None:
+def test_take_in_the_folder_of_another_key_is_damage(folder: Path) -> None:
     (take,) = folder.glob("shots/city/*")
     take.rename(take.with_name("0" * 12))
     assert any(damage.path.parent.name == "0" * 12 for damage in find_damage(Run(folder)))
 
 
-def test_an_empty_folder_is_no_take_and_no_damage(plan: Plan, folder: Path) -> None:
+def test_empty_folder_is_neither_take_nor_damage(plan: Plan, folder: Path) -> None:
     (folder / "shots" / "city" / ("0" * 12)).mkdir()
     assert find_damage(Run(folder)) == ()
     assert render_with(plan, folder).made == []
 
 
-def test_latents_that_change_between_check_and_use_are_refused(folder: Path) -> None:
+def test_latents_that_change_after_verification_are_refused(folder: Path) -> None:
     take = Run(folder).takes_by_shot()["city"].takes[0]
     flip(take.folder / "latents.safetensors")
     with pytest.raises(OnestoryError) as caught:
@@ -160,7 +160,7 @@ def test_latents_that_change_between_check_and_use_are_refused(folder: Path) -> 
         read_latents(folder / "nothing", take.digest)
 
 
-def test_a_damaged_take_that_no_shot_needs_is_named_and_nothing_is_made(folder: Path) -> None:
+def test_damage_of_an_unused_take_renders_nothing(folder: Path) -> None:
     (victim,) = folder.glob("shots/opening/*/clip.mp4")
     other = plan_of(shot("opening", "other words"), shot("city"), shot("return"))
     render_with(other, folder)

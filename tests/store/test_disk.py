@@ -1,4 +1,4 @@
-"""The store's door to the disk."""
+"""`Disk`: changes of the file system and their errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Listening(Disk):
         (errno.EIO, "R408", ExitCode.MACHINE),
     ],
 )
-def test_what_the_system_refuses_has_a_code_and_a_way_on(number: int, code: str, exit: ExitCode) -> None:
+def test_system_errors_have_a_code_and_a_next_step(number: int, code: str, exit: ExitCode) -> None:
     with pytest.raises(OnestoryError) as caught, os_errors_coded(Path("film.run")):
         raise OSError(number, "because")
     assert (caught.value.code, caught.value.exit) == (code, exit)
@@ -38,12 +38,12 @@ def test_what_the_system_refuses_has_a_code_and_a_way_on(number: int, code: str,
     assert caught.value.help
 
 
-def test_the_file_that_failed_is_named_where_the_system_knows_it(tmp_path: Path) -> None:
+def test_error_names_the_file_if_the_system_does(tmp_path: Path) -> None:
     with pytest.raises(OnestoryError, match="gone"):
         Disk().rename(tmp_path / "gone", tmp_path / "new")
 
 
-def test_replacing_is_writing_aside_and_one_rename(tmp_path: Path) -> None:
+def test_replace_writes_a_pending_file_and_renames_it(tmp_path: Path) -> None:
     disk = Listening()
     (tmp_path / "run.json").write_bytes(b"old")
     disk.replace(tmp_path / "run.json", b"new")
@@ -52,14 +52,14 @@ def test_replacing_is_writing_aside_and_one_rename(tmp_path: Path) -> None:
     assert (tmp_path / "run.json").read_bytes() == b"new"
 
 
-def test_folders_are_made_with_their_parents_once(tmp_path: Path) -> None:
+def test_folders_are_created_once_with_their_parents(tmp_path: Path) -> None:
     disk = Listening()
     for _ in range(2):
         disk.make_folder(tmp_path / "a" / "b")
     assert disk.heard == [("make folder", "a"), ("make folder", "b")]
 
 
-def test_removing_takes_files_folders_and_nothing(tmp_path: Path) -> None:
+def test_remove_accepts_files_folders_and_missing_paths(tmp_path: Path) -> None:
     (tmp_path / "folder" / "inner").mkdir(parents=True)
     (tmp_path / "file").write_bytes(b"")
     for name in ("folder", "file", "nothing"):
@@ -67,7 +67,7 @@ def test_removing_takes_files_folders_and_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_digest_is_of_the_bytes_as_they_are_now(tmp_path: Path) -> None:
+def test_digest_is_of_the_current_bytes(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"abc")
     assert (digest(path).sha256, digest(path).bytes) == (hashlib.sha256(b"abc").hexdigest(), 3)

@@ -1,4 +1,4 @@
-"""Keys: golden, so that no change moves them unseen; and what must and must not move them."""
+"""Keys: expected values, and which changes must and must not change them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One writer at a time, among real processes."""
+"""The lock of a run directory allows one writer at a time, tested with real processes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def another_process_holds(lock: Path) -> Iterator[subprocess.Popen[str]]:
         process.wait()
 
 
-def test_a_second_writer_is_refused_and_told_who_holds_the_lock(tmp_path: Path) -> None:
+def test_second_writer_is_refused_with_the_name_of_the_holder(tmp_path: Path) -> None:
     with another_process_holds(tmp_path / "lock") as holder, pytest.raises(OnestoryError) as caught:
         render_with(three_shots(), tmp_path)
     assert (caught.value.code, caught.value.exit) == ("R401", ExitCode.MACHINE)
@@ -68,13 +68,13 @@ def test_a_lock_of_another_host_is_never_taken_over(tmp_path: Path) -> None:
     assert json.loads(lock.read_text())["host"] == "elsewhere"
 
 
-def test_a_lock_that_nobody_signed_is_taken_over(tmp_path: Path) -> None:
+def test_unsigned_lock_is_taken_over(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text('{"pid": 1')
     with locked(tmp_path / "lock", Disk()):
         pass
 
 
-def test_a_lock_names_its_holder_while_it_is_held_and_is_gone_after(tmp_path: Path) -> None:
+def test_lock_names_its_holder_and_is_removed_afterwards(tmp_path: Path) -> None:
     with locked(tmp_path / "lock", Disk()):
         holder = json.loads((tmp_path / "lock").read_text())
         assert (holder["pid"], holder["host"]) == (os.getpid(), socket.gethostname())
@@ -86,7 +86,7 @@ def test_a_lock_names_its_holder_while_it_is_held_and_is_gone_after(tmp_path: Pa
     ("number", "code", "says"),
     [(errno.ENOLCK, "R420", "--run DIR"), (errno.ENOSYS, "R420", "--run DIR"), (errno.EIO, "R408", "check the disk")],
 )
-def test_a_disk_that_cannot_lock_is_told_as_that(
+def test_file_system_without_locking_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: str, says: str
 ) -> None:
     def refuse(handle: int, operation: int) -> None:
@@ -112,14 +112,14 @@ def test_a_run_is_not_locked_twice_by_one_process(tmp_path: Path) -> None:
         pass
 
 
-def test_the_lock_is_let_go_when_the_work_fails(tmp_path: Path) -> None:
+def test_lock_is_released_after_an_error(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), locked(tmp_path / "lock", Disk()):
         raise ZeroDivisionError
     with locked(tmp_path / "lock", Disk()):
         pass
 
 
-def test_of_many_that_come_at_once_after_a_crash_one_gets_the_lock(tmp_path: Path) -> None:
+def test_one_of_many_processes_gets_the_lock_after_a_crash(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text(json.dumps({"pid": 2**22 + 1, "host": socket.gethostname(), "start": 0.0}))
     script = HOLD.replace("time.sleep(60)", "sys.stdin.read()")
     command = [sys.executable, "-c", script, str(tmp_path / "lock")]
@@ -132,7 +132,7 @@ def test_of_many_that_come_at_once_after_a_crash_one_gets_the_lock(tmp_path: Pat
         assert (rival in lost) == ("is writing to" in errors)
 
 
-def test_the_lock_of_a_process_that_is_gone_is_forgotten_and_no_other(tmp_path: Path) -> None:
+def test_only_the_lock_of_a_dead_process_is_removed(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     remove_stale_lock(lock, pid=7, host="farm-3")
     lock.write_text(json.dumps({"pid": 7, "host": "farm-3", "start": 1.0}))
@@ -143,7 +143,7 @@ def test_the_lock_of_a_process_that_is_gone_is_forgotten_and_no_other(tmp_path: 
     assert not lock.exists()
 
 
-def test_a_lock_that_is_held_is_never_forgotten(tmp_path: Path) -> None:
+def test_held_lock_is_never_removed(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     with another_process_holds(lock) as process:
         remove_stale_lock(lock, pid=process.pid, host=socket.gethostname())

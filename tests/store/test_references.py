@@ -1,4 +1,4 @@
-"""Latents of reference images: encoded once for a run, found again, and never used damaged."""
+"""Latents of reference images are encoded once per run, reused, and never used when damaged."""
 
 from __future__ import annotations
 

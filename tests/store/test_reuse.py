@@ -1,4 +1,4 @@
-"""What stands, what must run, and what waits, each with its Reason; decided before anything runs."""
+"""Which shots are kept, rendered or undecided, each with its Reason, before anything runs."""
 
 from __future__ import annotations
 

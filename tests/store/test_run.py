@@ -1,4 +1,4 @@
-"""The run directory where the disk, or its owner, says no."""
+"""Run directories on full, read-only and foreign folders."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def as_nobody() -> Iterator[None]:
 
 
 @pytest.mark.slow
-def test_a_full_disk_at_every_change_leaves_whole_takes_and_a_way_on(memory_folder: Path) -> None:
+def test_full_disk_at_every_change_leaves_complete_takes(memory_folder: Path) -> None:
     plan = plan_of(shot("opening"), shot("return"))
     whole = memory_folder / "whole"
     render_with(plan, whole)
@@ -95,8 +95,8 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root on Linux can mount a small disk")
-@pytest.mark.slow
-def test_a_disk_that_is_really_full_ends_the_film_and_room_goes_on_with_it(tmp_path: Path) -> None:
+@pytest.mark.fault
+def test_really_full_disk_stops_the_film_until_space_is_freed(tmp_path: Path) -> None:
     plan, whole, ends = plan_of(*(shot(f"s{number}") for number in range(4))), tmp_path / "whole", []
     render_with(plan, whole)
     with small_disk(tmp_path / "small", "256k") as place:
@@ -115,7 +115,7 @@ def test_a_disk_that_is_really_full_ends_the_film_and_room_goes_on_with_it(tmp_p
     assert set(ends) == {"R405", "whole"}
 
 
-def test_a_clip_that_does_not_fit_the_disk_is_told_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clip_that_does_not_fit_is_reported_as_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def write_clip(*arguments: object, **options: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -126,14 +126,14 @@ def test_a_clip_that_does_not_fit_the_disk_is_told_alike(tmp_path: Path, monkeyp
     assert not list(tmp_path.glob(".staging-*"))
 
 
-def test_other_faults_of_a_disk_are_told_in_its_own_words(tmp_path: Path) -> None:
+def test_other_disk_errors_keep_their_message(tmp_path: Path) -> None:
     with pytest.raises(OnestoryError) as caught:
         render_with(three_shots(), tmp_path, disk=FailingDisk(9, errno.EIO))
     assert (caught.value.code, caught.value.exit) == ("R408", ExitCode.MACHINE)
     assert "Input/output error" in caught.value.message
 
 
-def test_a_read_only_directory_is_refused_and_left_as_it_is(memory_folder: Path) -> None:
+def test_read_only_run_is_refused_unchanged(memory_folder: Path) -> None:
     folder = memory_folder / "film.run"
     folder.mkdir()
     memory_folder.chmod(0o755)
@@ -145,14 +145,14 @@ def test_a_read_only_directory_is_refused_and_left_as_it_is(memory_folder: Path)
     assert list(folder.iterdir()) == []
 
 
-def test_a_run_in_a_read_only_place_is_refused(memory_folder: Path) -> None:
+def test_run_in_a_read_only_folder_is_refused(memory_folder: Path) -> None:
     memory_folder.chmod(0o555)
     with as_nobody(), pytest.raises(OnestoryError) as caught:
         Run.create(memory_folder / "film.run")
     assert caught.value.code == "R407"
 
 
-def test_a_folder_with_other_things_is_never_written_to(tmp_path: Path) -> None:
+def test_folder_with_other_files_is_never_written_to(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").write_bytes(b"")
     with pytest.raises(OnestoryError) as caught:
         Run.create(tmp_path)
@@ -161,7 +161,7 @@ def test_a_folder_with_other_things_is_never_written_to(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["film.signed.mp4", ".DS_Store", "poster.png"])
-def test_a_run_whose_state_was_removed_goes_on_whatever_lies_beside_its_takes(tmp_path: Path, name: str) -> None:
+def test_run_without_state_resumes_next_to_other_files(tmp_path: Path, name: str) -> None:
     render_with(three_shots(), tmp_path)
     (tmp_path / name).write_bytes(b"mine")
     (tmp_path / "run.json").unlink()  # as R404 says
@@ -169,7 +169,7 @@ def test_a_run_whose_state_was_removed_goes_on_whatever_lies_beside_its_takes(tm
     assert (tmp_path / name).read_bytes() == b"mine"
 
 
-def test_shots_of_another_kind_make_no_run_directory(tmp_path: Path) -> None:
+def test_folder_named_shots_is_not_a_run_directory(tmp_path: Path) -> None:
     (tmp_path / "shots" / "beach").mkdir(parents=True)
     (tmp_path / "shots" / "beach" / "IMG_1.mov").write_bytes(b"")
     (tmp_path / "notes.txt").write_text("Film them again.")
@@ -178,7 +178,7 @@ def test_shots_of_another_kind_make_no_run_directory(tmp_path: Path) -> None:
     assert caught.value.code == "R409"
 
 
-def test_a_file_is_no_run_directory(tmp_path: Path) -> None:
+def test_file_is_not_a_run_directory(tmp_path: Path) -> None:
     (tmp_path / "film.run").write_bytes(b"")
     with pytest.raises(OnestoryError):
         Run.create(tmp_path / "film.run")
@@ -213,7 +213,7 @@ def test_a_picture_that_changes_between_plan_and_render_is_refused(tmp_path: Pat
     assert caught.value.code == "S216"
 
 
-def test_takes_of_removed_shots_stay_but_no_longer_count(tmp_path: Path) -> None:
+def test_takes_of_removed_shots_are_kept_but_not_accepted(tmp_path: Path) -> None:
     plan = three_shots()
     render_with(plan, tmp_path)
     render_with(plan_of(*plan.story.shots[:2]), tmp_path)

@@ -1,4 +1,4 @@
-"""Which takes make a film, and what is said of the shots that have none."""
+"""Which takes make a film, and the messages about shots without a take."""
 
 from __future__ import annotations
 

@@ -208,6 +208,7 @@ class DyingDisk(Disk):
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
 
 
+@pytest.mark.fault
 def test_a_disk_that_dies_ends_in_its_code(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unlink(self: Path, missing_ok: bool = False) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO), str(self))

@@ -1,6 +1,6 @@
 """Run directories of version 0.1 (commit bfc5acc) stay valid: their takes are kept, verified and resumed.
 
-`version_0_1/` holds three of them, rendered by that version: `finished` and `stopped` by the `NumpyMaker` of
+`version_0_1/` holds three of them, rendered by that version: `finished` and `stopped` by the arithmetic model of
 `tests/films.py`, `storyworld` by the embedded model (6 steps, `tests/store/version_0_1/fox.png` as reference image).
 """
 
@@ -85,7 +85,7 @@ def test_a_finished_run_is_kept_as_it_is(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["finished"], indirect=True)
-def test_a_lost_film_is_joined_again_from_the_old_takes(folder: Path) -> None:
+def test_missing_film_is_joined_again_from_old_takes(folder: Path) -> None:
     state = Run.open(folder).state()
     assert state is not None
     (folder / "film.mp4").unlink()
@@ -135,7 +135,7 @@ def test_the_takes_of_a_real_model_are_kept_by_its_own_story(folder: Path, monke
     assert all(read_reference(path) is not None for path in saved_references(folder))
 
 
-def test_every_document_is_as_that_version_wrote_it() -> None:
-    """The directories are not made again by a later version."""
+def test_documents_were_written_by_that_version() -> None:
+    """The directories are not rewritten by a later version."""
     states = [json.loads((path / "run.json").read_text()) for path in RUNS.iterdir() if path.is_dir()]
     assert {state["tool"] for state in states} == {"onestory 0.1.0"}
