@@ -15,6 +15,7 @@ REFERENCE = (
     "stories",
     "editing",
     "run-directory",
+    "trust",
     "memory",
     "models",
     "batch",
