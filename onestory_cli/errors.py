@@ -200,10 +200,10 @@ def shorten(text: object, width: int = 60) -> str:
 
 def from_exception(fault: Exception, arguments: Sequence[str]) -> OnestoryError:
     """Convert any exception: U607 or U608 for a limit of this machine, otherwise U609 with a report file."""
-    return _machine_fault(fault) or _bug(fault, arguments)
+    return machine_error(fault) or _bug(fault, arguments)
 
 
-def _machine_fault(fault: Exception) -> OnestoryError | None:
+def machine_error(fault: Exception) -> OnestoryError | None:
     """The error for a disk that fails, missing permissions or too little memory; None for anything else."""
     if isinstance(fault, MemoryError) or type(fault).__name__ == "OutOfMemoryError":  # of torch, not imported here
         help = "close other programs, or use a smaller size, fewer frames or a smaller memory budget"

@@ -139,7 +139,7 @@ def small_frames(path: Path, facts: VideoFacts, side: int, *, sample_every: int 
     A file that breaks off yields what can be decoded before the fault.
 
     Raises:
-        OnestoryError: M508 when not a single frame can be decoded.
+        OnestoryError: M508 when not a single frame can be decoded, U608 for an error of the disk.
     """
     last: int | None = None
     count = 0
@@ -157,8 +157,8 @@ def small_frames(path: Path, facts: VideoFacts, side: int, *, sample_every: int 
                     sample = _shrink(shown, facts, SAMPLE_SIDE, "gray") if sampled else None
                     yield SmallFrame(shown.pts, _shrink(shown, facts, side), sample)
                     count += 1
-    except OnestoryError:
-        if last is None:
+    except OnestoryError as fault:
+        if last is None or fault.code != "M508":
             raise
 
 

@@ -22,7 +22,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from av.video.stream import VideoStream
 from PIL import Image
 
-from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.errors import ExitCode, OnestoryError, machine_error
 
 ENCODER = "libx264"
 # stitchable: otherwise x264 writes the crf into the headers, and clips of different crf cannot be joined by copying.
@@ -167,7 +167,7 @@ def count_packets(container: InputContainer) -> tuple[int, Fraction]:
 
 @contextmanager
 def open_video(path: Path, content: bytes | None = None) -> Iterator[InputContainer]:
-    """Open a video file; FFmpeg errors, now or later in the block, become M508.
+    """Open a video file; FFmpeg errors, now or later in the block, become M508, those of the disk U608.
 
     With `content`, read these bytes instead of the file; `path` only names it in errors.
     """
@@ -182,7 +182,8 @@ def open_video(path: Path, content: bytes | None = None) -> Iterator[InputContai
             _require_bounded(path, container.streams.video[0])
             yield container
     except av.error.FFmpegError as fault:
-        raise _unreadable(path, fault.strerror or str(fault)) from fault
+        # A disk that fails for a moment says nothing about the file, which may be stored as damaged otherwise.
+        raise machine_error(fault) or _unreadable(path, fault.strerror or str(fault)) from fault
 
 
 def _require_bounded(path: Path, stream: VideoStream) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import av
 import numpy as np
 import pytest
 
+from onestory_cli.curation.cut_stage import cut_video
 from onestory_cli.curation.cuts import find_shots
 from onestory_cli.curation.detectors import Boundary, boundaries_of, fades_of
 from onestory_cli.curation.recipe import CutSettings
@@ -114,3 +116,13 @@ def test_scores_of_transnet_become_transitions() -> None:
     cut = Boundary(first=10, last=10, kind="cut")
     assert boundaries_of(single, many, bright, 0.5, 3) == [cut, Boundary(first=23, last=29, kind="dissolve")]
     assert boundaries_of(single, many, dark, 0.5, 3)[1].kind == "fade"
+
+
+def test_disk_error_is_not_stored_as_a_damaged_video(footage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> object:
+        raise av.error.OSError(errno.EIO, "Input/output error", str(footage))
+
+    monkeypatch.setattr(av, "open", fail)
+    with pytest.raises(OnestoryError) as caught:
+        cut_video(footage / "0.mp4", CutSettings(), 1.0)
+    assert caught.value.code == "U608"
