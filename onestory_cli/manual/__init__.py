@@ -18,6 +18,8 @@ REFERENCE = (
     "trust",
     "memory",
     "models",
+    "comfyui",
+    "command-models",
     "batch",
     "export",
     "report",

@@ -52,16 +52,16 @@ def model_loader(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = Fal
 
 
 def load_generator(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = False) -> ShotGenerator:
-    """As `load_model_generator`, as a protocol."""
+    """The generator of any model: an external one, or one that is loaded here."""
+    if spec.external:
+        from onestory_cli.rendering.external_generator import ExternalGenerator
+
+        return ExternalGenerator(spec, device)
     return load_model_generator(spec, device, emit, shared=shared)
 
 
 def load_model_generator(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = False) -> ModelGenerator:
     """The generator of a model. The first `recall` loads the selection model, the first `generate` loads the rest."""
-    if spec.external:
-        from onestory_cli.rendering.external_generator import ExternalGenerator
-
-        return ExternalGenerator(spec, device)
     reporter = LoadReporter(spec, device, emit)
     from onestory_cli.models.load import load_codec, load_model, load_selection_model, pick_device
     from onestory_cli.rendering.model_generator import ModelGenerator
