@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import constants
 
 from onestory_cli.codes import CODES
 from onestory_cli.utils.cache import cache_folder
@@ -20,8 +21,10 @@ from tests.security.takes import TAKES
 
 ROOT = Path(__file__).parents[2]
 PYTHON = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")} | {
-    Path(sys.prefix).resolve()
+    Path(sys.prefix).resolve(),
+    *(Path(entry).resolve() for entry in sys.path if entry.endswith(".zip")),  # searched for plug-ins
 }
+HUB = Path(constants.HF_HUB_CACHE).resolve()  # which models are downloaded
 MAX_SECONDS = 6.0  # of processor time; two on a quiet machine, three times that on a busy one
 MAX_MIB = 500
 ALL: dict[str, Hostile] = HOSTILE | FILMS | TAKES
@@ -59,7 +62,7 @@ def test_hostile_input_is_refused(run: Run, tmp_path: Path, name: str) -> None:
     assert_refused(answer, hostile.codes.split())
     assert answer["seconds"] < MAX_SECONDS
     assert answer["mib"] < MAX_MIB
-    assert_reads_only(answer, {tmp_path.resolve(), ROOT, *PYTHON})
+    assert_reads_only(answer, {tmp_path.resolve(), ROOT, HUB, *PYTHON})
 
 
 def assert_refused(answer: Answer, codes: list[str]) -> None:
