@@ -82,6 +82,9 @@ def feasibility_checks(fit: Feasibility) -> Iterator[MachineCheck]:
 
 def _weights(model: ModelFeasibility) -> MachineCheck:
     name, spec = f"weights of {model.spec.name}", model.spec
+    if model.lacks is None and spec.external:
+        program = f"{spec.external.workflow} on {spec.external.server}" if spec.external.workflow else "a command"
+        return MachineCheck(name=name, found=f"those of {program}; check it with `onestory models check`")
     if model.lacks is None:
         return MachineCheck(name=name, found=f"in {spec.files.transformer_file or spec.files.base}")
     size = f", about {_gb(sum(model.outlook.parts.values()))}" if model.outlook and not spec.files.base else ""

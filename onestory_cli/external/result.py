@@ -6,7 +6,6 @@ Shape letters: P pixel frames, H W pixels.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,16 +28,18 @@ def read_result(files: list[Path], job: ShotJob, model: str) -> np.ndarray:
     """
     import numpy as np
 
-    rows: list[np.ndarray] = []
-    for row in islice(_frames(files, job, model), job.frames + 1):
+    pixels_PHWC = np.empty((job.frames, job.height, job.width, 3), np.uint8)  # not a list: the frames may fill memory
+    count = 0
+    for count, row in enumerate(_frames(files, job, model), start=1):
         if row.shape[:2] != (job.height, job.width):
             size = f"{row.shape[1]}x{row.shape[0]} pixels instead of {job.width}x{job.height}"
             raise _wrong(model, job, f"it has {size}")
-        rows.append(row)
-    if len(rows) != job.frames:
-        found = f"more than {job.frames}" if len(rows) > job.frames else str(len(rows))
-        raise _wrong(model, job, f"it has {found} frames instead of {job.frames}")
-    return np.stack(rows)
+        if count > job.frames:
+            raise _wrong(model, job, f"it has more than {job.frames} frames")
+        pixels_PHWC[count - 1] = row
+    if count < job.frames:
+        raise _wrong(model, job, f"it has {count} frames instead of {job.frames}")
+    return pixels_PHWC
 
 
 def _frames(files: list[Path], job: ShotJob, model: str) -> Iterator[np.ndarray]:
