@@ -52,7 +52,8 @@ def external_spec(source: Mapping[str, Any], *, name: str, folder: Path) -> Mode
         OnestoryError: M551 for an invalid workflow or card.
     """
     if ("workflow" in source) == ("command" in source):
-        raise invalid(folder, "`model:` needs either `workflow` or `command`", "write one of the two keys")
+        message = f'the external model "{shorten(name)}" needs either `workflow` or `command`'
+        raise OnestoryError("M551", message, help="write one of the two keys")
     if "workflow" in source:
         path = (folder / str(source["workflow"])).absolute()
         workflow = read_workflow(path)
@@ -81,7 +82,7 @@ def external_spec(source: Mapping[str, Any], *, name: str, folder: Path) -> Mode
     references = int(card.get("references", 0))
     takes_first = card.get("remembers") == "first-frame" or bool(card.get("first_frame", False))
     inputs = tuple(key for key in INPUT_NAMES if key not in PICTURES) + (("first_frame",) if takes_first else ())
-    path = folder / (source["card"] if isinstance(source.get("card"), str) else "")
+    path = folder / source["card"] if isinstance(source.get("card"), str) else Path(name)
     return _spec(
         name,
         path,
@@ -135,7 +136,7 @@ def require_loopback(server: str) -> None:
 def _card(card: Any, folder: Path, *, default: Path | None) -> dict[str, Any]:
     """The fields of a card: a map, a file, or the file next to the workflow; {} without any."""
     if isinstance(card, Mapping):
-        return _checked(folder, dict(card))
+        return _checked(Path("card"), dict(card))
     path = folder / card if isinstance(card, str) else default
     if path is None or (not isinstance(card, str) and not path.is_file()):
         return {}
@@ -179,7 +180,7 @@ def _spec(name: str, path: Path, card: Mapping[str, Any], model: ExternalModel) 
     missing = [key for key in ("width", "height", "frames", "fps") if key not in card]
     if missing:
         raise invalid(
-            path, f"its card does not say {', '.join(missing)}", "add the card: width, height, frames and fps"
+            path, f"its card does not say {', '.join(missing)}", "add a card: see `onestory help command-models`"
         )
     fields: dict[str, Any] = {key: card[key] for key in _CARD_FIELDS if key in card}
     fields["guidance"] = float(fields.get("guidance", 1.0))
