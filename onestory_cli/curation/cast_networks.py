@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -46,9 +47,15 @@ class ReadoutCast:
     The thresholds give the best pairwise F1 on films of both versions of the world (`tests/benchmarks/curation.py`).
     """
 
-    readout: Any
     identity: str
     thresholds: tuple[float, float] = (0.72, 0.78)
+
+    @cached_property
+    def readout(self) -> Any:
+        """The network; loaded when it is first needed, because a second run needs none."""
+        from onestory_cli.evaluation.readout import load_readout
+
+        return load_readout()
 
     def read(self, frames: Sequence[Pixels]) -> dict[str, Any]:
         (view,) = self.readout.view(np.stack(frames)[None])
@@ -105,9 +112,7 @@ def load_cast_reader(settings: CastSettings, device: str) -> CastReader | None:
     if settings.detector in ("", NONE):
         return None
     if settings.detector == "readout":
-        from onestory_cli.evaluation.readout import load_readout
-
-        return ReadoutCast(readout=load_readout(), identity=readout_identity())
+        return ReadoutCast(identity=readout_identity())
     import torch
 
     from onestory_cli.curation.boxes import load_box_detector

@@ -125,7 +125,8 @@ class TransNetDetector:
             self._window += [self._window[-1]] * (_WINDOW - len(self._window))
             self._predict()
         single, many = np.array(self._single[: self._count]), np.array(self._many[: self._count])
-        return boundaries_of(single, many, np.array(self._lumas), self._threshold, self._shortest)
+        found = boundaries_of(single, many, np.array(self._lumas), self._threshold, self._shortest)
+        return with_fades(found, fades_of(np.array(self._lumas)))
 
     def _predict(self) -> None:
         import torch
@@ -162,6 +163,12 @@ def boundaries_of(
             dark = lumas_P[first:last].min() < FADE_LUMA
             found.append(Boundary(first=first, last=last, kind="fade" if dark else "dissolve"))
     return found
+
+
+def with_fades(found: list[Boundary], fades: list[Boundary]) -> list[Boundary]:
+    """Return the boundaries with fades, which luma measures exactly, in place of those that overlap them."""
+    rest = [item for item in found if not any(item.first <= fade.last and fade.first <= item.last for fade in fades)]
+    return sorted([*rest, *fades], key=lambda item: item.first)
 
 
 def make_detector(settings: CutSettings, fps: float) -> CutDetector:

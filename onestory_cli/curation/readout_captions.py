@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from onestory_cli.curation.captioners import ShotView
 from onestory_cli.curation.network_identity import readout_identity
-from onestory_cli.evaluation.embeddings import Reading
-from onestory_cli.evaluation.readout import Readout, load_readout
 from onestory_cli.storyworld.vocabulary import SETTINGS, SPECIES, article, tokens
 from onestory_cli.storyworld.world import CharacterLook
+
+if TYPE_CHECKING:
+    from onestory_cli.evaluation.embeddings import Reading
+    from onestory_cli.evaluation.readout import Readout
 
 PRESENT = 0.5  # probability from which a species counts as seen
 MAX_CHARACTERS = 3
@@ -22,9 +26,15 @@ MAX_CHARACTERS = 3
 class ReadoutCaptioner:
     """Names species, colours, accessories and settings; says nothing about actions, which the read-out cannot see."""
 
-    readout: Readout = field(default_factory=load_readout, repr=False)
     identity: str = field(default_factory=readout_identity)
     needs_frames: bool = True
+
+    @cached_property
+    def readout(self) -> Readout:
+        """The network; loaded when it is first needed, because a second run needs none."""
+        from onestory_cli.evaluation.readout import load_readout
+
+        return load_readout()
 
     def caption(self, view: ShotView) -> str:
         (reading,) = self.readout.read(np.stack(view.frames)[None])

@@ -12,7 +12,7 @@ import pytest
 
 from onestory_cli.curation.cut_stage import cut_video
 from onestory_cli.curation.cuts import find_shots
-from onestory_cli.curation.detectors import Boundary, boundaries_of, fades_of
+from onestory_cli.curation.detectors import Boundary, boundaries_of, fades_of, with_fades
 from onestory_cli.curation.recipe import CutSettings
 from onestory_cli.errors import OnestoryError
 from onestory_cli.media.video import write_clip
@@ -126,3 +126,9 @@ def test_disk_error_is_not_stored_as_a_damaged_video(footage: Path, monkeypatch:
     with pytest.raises(OnestoryError) as caught:
         cut_video(footage / "0.mp4", CutSettings(), 1.0)
     assert caught.value.code == "U608"
+
+
+def test_a_fade_replaces_what_overlaps_it() -> None:
+    cut, part = Boundary(first=3, last=3, kind="cut"), Boundary(first=12, last=15, kind="dissolve")
+    fade = Boundary(first=10, last=20, kind="fade")
+    assert with_fades([cut, part], [fade]) == [cut, fade]
