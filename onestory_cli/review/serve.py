@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import signal
 import socket
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,20 +66,39 @@ def serve(
         server.port = listener.getsockname()[1]
         config = uvicorn.Config(server.app(), log_level="error", access_log=False, timeout_graceful_shutdown=1)
         with suppress(KeyboardInterrupt):  # how a review ends
-            asyncio.run(NotifyingServer(config, lambda: started(server)).serve(sockets=[listener]))
+            asyncio.run(NotifyingServer(config, lambda: started(server), server.end_streams).serve(sockets=[listener]))
         ending()
 
 
 class NotifyingServer(uvicorn.Server):
     """Calls `started` when it accepts connections."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, started: Callable[[], None], ending: Callable[[], object] = lambda: None
+    ) -> None:
         super().__init__(config)
-        self._started = started
+        self._started, self._ending = started, ending
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """End the streams of open pages first: the server waits for their connections."""
+        self._ending()
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
         self._started()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End the server on Ctrl-C and SIGTERM. Uvicorn raises them again, which is an error here."""
+        before = {}
+        if threading.current_thread() is threading.main_thread():  # only the main thread may set handlers
+            before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     async def main_loop(self) -> None:
         """Look for a signal twice a second instead of ten times, which would cost 1 % of a processor."""

@@ -86,7 +86,7 @@ class Broadcast:
     """Sends events to all open pages. `send` may be called from any thread."""
 
     def __init__(self) -> None:
-        self._pages: set[asyncio.Queue[str]] = set()
+        self._pages: set[asyncio.Queue[str | None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def open(self) -> None:
@@ -97,21 +97,28 @@ class Broadcast:
         if self._loop and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._put, _event(name, document))
 
-    def _put(self, text: str) -> None:
+    def end(self) -> None:
+        """End the streams of all pages. Call it in the thread of the server."""
+        self._put(None)
+
+    def _put(self, text: str | None) -> None:
         for page in self._pages:
             page.put_nowait(text)
 
     async def stream(self, first: str) -> AsyncIterator[str]:
         """The events of one page, as server-sent events. A comment every 15 seconds finds closed connections."""
-        page: asyncio.Queue[str] = asyncio.Queue()
+        page: asyncio.Queue[str | None] = asyncio.Queue()
         self._pages.add(page)
         try:
             yield first
             while True:
                 try:
-                    yield await asyncio.wait_for(page.get(), 15)
+                    text = await asyncio.wait_for(page.get(), 15)
                 except TimeoutError:
-                    yield ": still here\n\n"
+                    text = ": still here\n\n"
+                if text is None:
+                    return
+                yield text
         finally:
             self._pages.discard(page)
 
@@ -157,6 +164,10 @@ class ReviewServer:
                 routes.append(Route(f"/{{token}}/{name}", partial(self._act, act), methods=["POST"]))
         app = Starlette(routes=routes, lifespan=self._lifespan, exception_handlers={OnestoryError: _refused})
         return Guard(app, token=self.token, port=lambda: self.port)
+
+    def end_streams(self) -> None:
+        """Let open pages go, so that the server can end."""
+        self._broadcast.end()
 
     @property
     def address(self) -> str:
