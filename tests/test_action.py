@@ -18,6 +18,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 ACTION = ROOT / ".github/actions/render/action.yml"
+OTHERS = {"gitlab-ci": ROOT / "examples/ci/gitlab.yml", "buildkite": ROOT / "examples/ci/buildkite.yml"}
 WORKFLOWS = [ROOT / "examples/ci/films.yml", ROOT / ".github/workflows/ci.yml"]
 EXPRESSION = re.compile(r"\$\{\{ *(.+?) *\}\}")
 
@@ -88,8 +89,8 @@ class Job:
             return self.inputs.get(names[0], str(action()["inputs"][names[0]].get("default", "")))
         if kind == "steps":
             return self.outputs[names[0]][names[2]]
-        assert match[1] == "github.action_path"
-        return str(ACTION.parent)
+        known = {"github.action_path": str(ACTION.parent), "runner.temp": str(self.folder / "temp")}
+        return known.get(match[1], "7")
 
 
 @pytest.fixture
@@ -112,7 +113,9 @@ def job(tmp_path: Path) -> Callable[..., Job]:
 
 
 @pytest.mark.parametrize(
-    ("schema", "files"), [("github-actions", [ACTION]), ("github-workflows", WORKFLOWS)], ids=["action", "workflows"]
+    ("schema", "files"),
+    [("github-actions", [ACTION]), ("github-workflows", WORKFLOWS), *((name, [file]) for name, file in OTHERS.items())],
+    ids=["action", "workflows", *OTHERS],
 )
 def test_published_schemas_accept_the_files(schema: str, files: list[Path]) -> None:
     pytest.importorskip("check_jsonschema")
@@ -188,6 +191,70 @@ def test_cache_key_depends_on_the_film_not_on_the_file(job: Callable[..., Job]) 
         keys.append(here.outputs["plan"]["film"])
     assert keys[0] == keys[1] != keys[2]
     assert here.outputs["plan"]["run"] == "kite.run"
+
+
+def test_options_reach_the_render(job: Callable[..., Job]) -> None:
+    here = job(
+        profile="draft", vram="24GB", offload="group", quantise="fp8", takes="2", retry_bad="1", threads="3",
+        fail_on="faults", extra_args="--subtitles --seed 7",
+    )  # fmt: skip
+    assert here.run("Plan").returncode == 0
+    record = 'printf "%s\\n" "$OMP_NUM_THREADS" "$@" >> onestory.txt\nexit 1\n'
+    (here.folder / "bin" / "onestory").write_text(f"#!/bin/sh\n{record}")
+    assert here.run("Render").returncode == 1
+    threads, command, *arguments = (here.folder / "onestory.txt").read_text().splitlines()
+    assert (threads, command) == ("3", "render")
+    results = here.outputs["plan"]["results"]
+    assert arguments == [
+        "--run", "kite.run", "--device", "cpu", "--junit", f"{results}/junit.xml", "--profile", "draft", "--vram",
+        "24GB", "--offload", "group", "--quantise", "fp8", "--takes", "2", "--retry-bad", "1", "--fail-on", "faults",
+        "--subtitles", "--seed", "7", "--", "kite.story.yaml",
+    ]  # fmt: skip
+
+
+def test_models_are_downloaded_one_by_one(job: Callable[..., Job]) -> None:
+    here = job(models="wan2.2-ti2v-5b  org/name")
+    (here.folder / "bin" / "onestory").write_text('#!/bin/sh\necho "$@" >> onestory.txt\n')
+    assert here.run("Download models").returncode == 0
+    lines = (here.folder / "onestory.txt").read_text().splitlines()
+    assert lines == ["models fetch -- wan2.2-ti2v-5b", "models fetch -- org/name"]
+
+
+def test_takes_are_saved_whatever_happens() -> None:
+    steps = action()["runs"]["steps"]
+    (save,) = [step for step in steps if step.get("uses", "").startswith("actions/cache/save@")]
+    (restore,) = [step for step in steps if step.get("uses", "").startswith("actions/cache/restore@")]
+    assert save["if"].startswith("always() && ")
+    assert save["with"]["path"] == restore["with"]["path"]
+    assert save["with"]["key"].startswith(restore["with"]["key"])  # so that a prefix finds the latest attempt
+    assert restore["with"]["key"].startswith(restore["with"]["restore-keys"])
+    names = [step.get("name") for step in steps]
+    assert names.index("Save takes") > names.index("Render")
+
+
+def test_the_comment_lists_what_became_stale(job: Callable[..., Job]) -> None:
+    here = job(comment="true")
+    assert here.run("Plan").returncode == 0
+    (here.folder / "bin" / "gh").write_text('#!/bin/sh\nprintf "%s\\n" "$@" > gh.txt\n')
+    (here.folder / "bin" / "gh").chmod(0o755)
+    here.outputs["upload"] = {"artifact-url": "https://host/artifact"}
+    done = here.run("Comment on the pull request")
+    assert done.returncode == 0, done.stderr
+    comment = (Path(here.outputs["plan"]["results"]) / "comment.md").read_text()
+    assert comment.splitlines() == [
+        "**2 of 2 shots became stale.** [Film, contact sheet and report](https://host/artifact)",
+        "- `opening`",
+        "- `return`",
+    ]
+    assert (here.folder / "gh.txt").read_text().splitlines()[:3] == ["pr", "comment", "7"]
+
+
+def test_the_image_has_what_the_package_needs() -> None:
+    lines = (ROOT / "examples/docker/Dockerfile").read_text(encoding="utf-8").splitlines()
+    copied = [word for line in lines if line.startswith("COPY ") for word in line.split()[1:-1]]
+    assert all((ROOT / name).exists() for name in copied)
+    assert {"pyproject.toml", "constraints.txt", "README.md", "LICENSE", "onestory_cli", "schemas"} <= set(copied)
+    assert "USER film" in lines
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from onestory_cli.commands._distributed import is_distributed
 from onestory_cli.commands._fail_on import bad_takes
-from onestory_cli.commands._options import AllowCommands, CheckpointSeconds, Device, RetryBad, Sign, flag
+from onestory_cli.commands._options import (
+    AllowCommands,
+    CheckpointSeconds,
+    Device,
+    RetryBad,
+    Sign,
+    flag,
+    option,
+)
 from onestory_cli.commands._screen import Screen
 from onestory_cli.commands._signals import StopSignals
 from onestory_cli.errors import ExitCode
@@ -32,6 +42,10 @@ class RenderFlags:
     subtitles: Annotated[
         bool, flag("--subtitles", help="Add a subtitle track with the text under `subtitle:` of each shot.")
     ] = False
+    max_seconds: Annotated[
+        float | None,
+        option("--max-seconds", metavar="S", min=1, help="Stop resumably after this time, with exit code 4."),
+    ] = None
     sign: Sign = None
     allow_commands: AllowCommands = False
 
@@ -66,10 +80,13 @@ def make_film(
 
     plan = allow_commands(plan) if flags.allow_commands else plan
     signer = read_signer(*flags.sign) if flags.sign else None
+    deadline = time.monotonic() + flags.max_seconds if flags.max_seconds else math.inf
     with screen.watch(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
         load = generator_loader(plan, flags.device, show, shared=is_distributed())
         options = RenderOptions(
-            stop=signals.asked, checkpoint_seconds=flags.checkpoint_seconds, retry_bad=flags.retry_bad
+            stop=lambda: signals.asked() or time.monotonic() > deadline,
+            checkpoint_seconds=flags.checkpoint_seconds,
+            retry_bad=flags.retry_bad,
         )
         try:
             for shot in wishes.new_seed:
@@ -82,7 +99,10 @@ def make_film(
                 replace(options, force=wishes.force, takes=wishes.takes, subtitles=flags.subtitles),
             )
         except KeyboardInterrupt:
-            return signals.exit
+            if signals.asked():
+                return signals.exit
+            screen.note(f"stopped after {flags.max_seconds:g} s (--max-seconds); the same command continues")
+            return ExitCode.PARTIAL
     signed = write_signed(plan, run, signer) if signer else None
     next_command = f"onestory report {shell_quote(run.path)}"
     if json:

@@ -31,6 +31,7 @@ REFERENCE = (
     "performance",
     "python",
     "plugins",
+    "agents",
     "editors",
     "storyworld",
     "benchmarks",

@@ -6,12 +6,14 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import av
 import numpy as np
 import pytest
 
+from onestory_cli.commands import _render_film
 from onestory_cli.errors import ExitCode
 from onestory_cli.media.video import read_clip
 from onestory_cli.rendering import loading
@@ -42,6 +44,15 @@ def test_json_lines_end_with_the_result(onestory: Onestory, story: Path, film_ru
         "next": ["onestory report film.run"],
     }
     assert result.err == ""
+
+
+def test_max_seconds_stops_resumably(onestory: Onestory, story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, *[10.0] * 100])
+    monkeypatch.setattr(_render_film, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    result = onestory("render", story, "--max-seconds", "5")
+    assert result.exit is ExitCode.PARTIAL
+    assert "stopped after 5 s (--max-seconds); the same command continues" in result.err
+    assert onestory("plan", story, "--json").json["pending"] == 3
 
 
 def test_run_in_use_exits_with_3(onestory: Onestory, story: Path, film_run: Path) -> None:
