@@ -69,7 +69,7 @@ def spec_fields(job: ShotJob, model_fingerprint: str) -> dict[str, Field]:
         "memory_budget": float(job.memory.budget) if remembers else 0.0,
         "memory_policy": POLICIES.identity(job.memory.policy) if remembers else "none",
         **({"memory_guidance": float(job.memory.guidance)} if remembers and job.memory.guidance else {}),
-        **({"memory_continues": True} if job.memory.continues else {}),
+        **({"memory_continues": 1} if job.memory.continues else {}),
     }
 
 

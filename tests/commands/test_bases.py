@@ -42,6 +42,7 @@ REMEMBERED = {
     "i2v": {"city": ["opening"], "return": ["city"]},
     "ti2v": {"city": ["opening"], "return": ["city"]},
     "vace": {"city": ["opening", "opening"], "return": ["city", "opening"]},
+    "vace-a14b": {"city": ["opening", "opening"], "return": ["city", "opening"]},
     "t2v-a14b": {"city": [], "return": []},
     "i2v-a14b": {"city": ["opening"], "return": ["city"]},
 }

@@ -106,10 +106,11 @@ def test_a_take_key_knows_who_is_shown_where_but_not_by_which_name() -> None:
 
 
 def test_every_field_of_a_spec_has_a_kind_of_reason() -> None:
-    most = replace(job(), guidance_2=3.0, memory=replace(job().memory, guidance=2.0))
+    most = replace(job(), guidance_2=3.0, memory=replace(job().memory, guidance=2.0, continues=True))
     assert set(KINDS) == set(spec_fields(most, FINGERPRINT))
-    # only where there is a second expert, and where the memory has a guidance of its own
-    assert set(KINDS) - set(spec_fields(job(), FINGERPRINT)) == {"guidance_2", "memory_guidance"}
+    # only where there is a second expert, where the memory has a guidance of its own, and without a cut
+    optional = {"guidance_2", "memory_guidance", "memory_continues"}
+    assert set(KINDS) - set(spec_fields(job(), FINGERPRINT)) == optional
 
 
 def test_how_a_clip_is_encoded_is_told_apart_from_the_spec() -> None:
