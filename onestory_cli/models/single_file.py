@@ -86,17 +86,17 @@ def row_of_file(path: Path) -> ModelSpec:
         raise _unusable(path, f"no base has a width of {shape.width} and {shape.channels} input channels")
     hints = " ".join([path.name, *metadata.values()]).casefold()
     if row.name in _SHARED_SHAPES:
-        _require_version_2_1(path, hints)
+        _require_version_2_1(path, hints, experts="wan2.2-vace-fun-a14b" if shape.vace else "wan2.2-t2v-a14b")
     if row is I2V_480P and "720" in path.name:
         row = I2V_720P
     row = replace(row, about=f"{row.name} with the weights of {path.name}")
     return row.with_fields(transformer_file=str(path), path=str(path))
 
 
-def _require_version_2_1(path: Path, hints: str) -> None:
+def _require_version_2_1(path: Path, hints: str, *, experts: str) -> None:
     """Refuse a 14B file that is, or may be, one of the two experts of Wan 2.2."""
     if _WAN_2_2.search(hints):
-        raise _one_expert(path, "wan2.2-t2v-a14b")
+        raise _one_expert(path, experts)
     if not _WAN_2_1.search(hints):
         raise _unusable(
             path, "it can be Wan 2.1 14B or one expert of Wan 2.2 A14B; neither its name nor its metadata says which"
