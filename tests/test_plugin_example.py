@@ -12,6 +12,7 @@ from onestory_cli.batch.plan_films import plan_films
 from onestory_cli.batch.render_story import ModelCache, WorkerConfig, render_story
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Event, ShotKept, ShotStarted
+from onestory_cli.memory.policies import POLICIES
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.planning.compile import compile_story
 from onestory_cli.planning.jobs import Plan
@@ -48,7 +49,8 @@ def test_without_the_package_the_policy_is_unknown(story: Path) -> None:
         compile_story(story)
     (finding,) = caught.value.diagnostics
     assert finding.code == "S123"
-    assert "adaptive, coverage, recent, uniform, last or none" in finding.message + finding.help
+    assert all(name in finding.message for name in POLICIES.builtin)
+    assert "one-per-shot" not in ", ".join(POLICIES)
 
 
 def test_plan_render_resume_and_an_update_of_the_package(install: Install, story: Path, tmp_path: Path) -> None:
