@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import onestory_cli
 from onestory_cli import StoryWarning, decode, generate, load_model, load_story, open_run, plan, render, select
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Event, RunFinished, StepDone
@@ -35,6 +36,12 @@ def story(tmp_path: Path) -> Path:
     path = tmp_path / "kite.story.yaml"
     path.write_text(STORY)
     return path
+
+
+def test_no_public_name_is_a_module() -> None:
+    """A module that is imported would replace the function of its name."""
+    modules = {path.stem for path in (ROOT / "onestory_cli").iterdir()}
+    assert not modules & {*onestory_cli.__all__}
 
 
 def test_film_in_three_calls(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ ROWS = (
     ("batch", "training", "evaluation", "export", "lsp", "review"),
     ("report", "rendering"),
     ("external",),
-    ("generate", "store", "media", "importers"),
+    ("generation", "store", "media", "importers"),
     ("planning",),
     ("models", "story", "console"),
     ("memory", "storyworld"),

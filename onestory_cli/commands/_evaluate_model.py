@@ -173,7 +173,7 @@ def evaluate_model(
         from onestory_cli.evaluation import compare
         from onestory_cli.evaluation.rollouts import BenchmarkSettings
         from onestory_cli.evaluation.run import measure
-        from onestory_cli.generate.denoise import DenoiseConfig
+        from onestory_cli.generation.denoise import DenoiseConfig
 
         films = _films(asked, world)
         settings = BenchmarkSettings(

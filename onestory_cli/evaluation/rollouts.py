@@ -20,8 +20,8 @@ from onestory_cli.evaluation.embeddings import View
 from onestory_cli.evaluation.readout import Readout
 from onestory_cli.evaluation.suites import BenchmarkFilm, BenchmarkSuite
 from onestory_cli.evaluation.variants import Variant
-from onestory_cli.generate.denoise import DenoiseConfig
-from onestory_cli.generate.rollout import RolloutConfig, RolloutFilm, roll_out
+from onestory_cli.generation.denoise import DenoiseConfig
+from onestory_cli.generation.rollout import RolloutConfig, RolloutFilm, roll_out
 from onestory_cli.models.load import LoadedModel, is_fast_in_bfloat16
 from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.stories import shown_before

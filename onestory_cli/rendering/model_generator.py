@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from onestory_cli.generate.decode import can_decode_in_background
-from onestory_cli.generate.selection import RecallResult, recall
-from onestory_cli.generate.shot import ShotResult, generate_shot
+from onestory_cli.generation.decode import can_decode_in_background
+from onestory_cli.generation.selection import RecallResult, recall
+from onestory_cli.generation.shot import ShotResult, generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.models.model import LoadedModel

@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from onestory_cli.generate.denoise import (
+from onestory_cli.generation.denoise import (
     MEMORY_GUIDANCE_MIN_TIMESTEP,
     Conditions,
     predict_velocity,
     unconditional,
     without_memory,
 )
-from onestory_cli.generate.selection import Context, condition, gather
+from onestory_cli.generation.selection import Context, condition, gather
 from onestory_cli.memory.levels import allocate
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.models.model import TRAIN_TIMESTEPS
@@ -116,7 +116,7 @@ class DistilObjective:
         return (moved - latents) / (end - start)
 
     def _guided(self, latents: Tensor, sigma: float, conditions: Conditions, memory_scale_B: Tensor) -> Tensor:
-        """As `generate.denoise.guided_velocity`, with a scale of memory guidance per row."""
+        """As `generation.denoise.guided_velocity`, with a scale of memory guidance per row."""
         time = self._time(sigma)
         cond = predict_velocity(self.teacher.denoiser, latents, time, conditions)
         result = cond

@@ -16,7 +16,7 @@ from diffusers.models.attention_dispatch import attention_backend
 from torch import Tensor
 from transformers import UMT5EncoderModel
 
-from onestory_cli.generate.selection import Context, condition, gather
+from onestory_cli.generation.selection import Context, condition, gather
 from onestory_cli.memory.levels import allocate
 from onestory_cli.memory.selector import selection_loss
 from onestory_cli.models.load import LoadedModel, is_fast_in_bfloat16

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from onestory_cli.generate.denoise import DenoiseConfig
-from onestory_cli.generate.rollout import RolloutConfig, RolloutFilm, roll_out
+from onestory_cli.generation.denoise import DenoiseConfig
+from onestory_cli.generation.rollout import RolloutConfig, RolloutFilm, roll_out
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.stories import make_story
 from onestory_cli.storyworld.world import HELD_OUT, WorldConfig

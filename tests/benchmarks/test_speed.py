@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from onestory_cli.generate.denoise import Conditions, guided_velocity
-from onestory_cli.generate.shot import generate_shot
+from onestory_cli.generation.denoise import Conditions, guided_velocity
+from onestory_cli.generation.shot import generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.model import LoadedModel
 from onestory_cli.planning.jobs import MemoryJob

@@ -14,7 +14,7 @@ from onestory_cli.errors import ExitCode
 from onestory_cli.models.catalog import CARD
 from tests.bases import SMALL, base_folder
 from tests.commands.conftest import Onestory
-from tests.generate.test_storymem import FIELDS
+from tests.generation.test_storymem import FIELDS
 
 __all__ = ["base_folder"]
 

@@ -18,7 +18,7 @@ from onestory_cli.evaluation.rollouts import (
 )
 from onestory_cli.evaluation.suites import BenchmarkSuite, stories
 from onestory_cli.evaluation.variants import Variant, by_policy
-from onestory_cli.generate.denoise import DenoiseConfig
+from onestory_cli.generation.denoise import DenoiseConfig
 from onestory_cli.models.load import LoadedModel
 from tests.evaluation.conftest import WORLD
 

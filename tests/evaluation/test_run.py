@@ -9,7 +9,7 @@ from onestory_cli.evaluation.run import measure
 from onestory_cli.evaluation.suites import stories
 from onestory_cli.evaluation.variants import by_policy
 from onestory_cli.events import DataPrepared, Event
-from onestory_cli.generate.denoise import DenoiseConfig
+from onestory_cli.generation.denoise import DenoiseConfig
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.training.build import save_model

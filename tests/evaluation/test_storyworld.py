@@ -17,8 +17,8 @@ from onestory_cli.evaluation.storyworld import NOISE_STRIDE, evaluate, score_sel
 from onestory_cli.evaluation.suites import BenchmarkSuite, ladder, length, stories
 from onestory_cli.evaluation.variants import by_policy
 from onestory_cli.evaluation.world import world_of
-from onestory_cli.generate.denoise import DenoiseConfig
-from onestory_cli.generate.rollout import RolloutConfig, RolloutFilm, roll_out
+from onestory_cli.generation.denoise import DenoiseConfig
+from onestory_cli.generation.rollout import RolloutConfig, RolloutFilm, roll_out
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.stories import relevance
 from tests.evaluation.conftest import WORLD

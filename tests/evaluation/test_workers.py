@@ -19,7 +19,7 @@ from onestory_cli.evaluation.rollouts import BenchmarkSettings, FilmGroup, gener
 from onestory_cli.evaluation.suites import stories
 from onestory_cli.evaluation.variants import by_policy
 from onestory_cli.evaluation.workers import worker_pool
-from onestory_cli.generate.denoise import DenoiseConfig
+from onestory_cli.generation.denoise import DenoiseConfig
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import LoadedModel, load_model
 from onestory_cli.models.spec import ModelSpec

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from onestory_cli.checkpoint import Partial
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.generate.denoise import Conditions, DenoiseConfig, denoise, prepare_latents
-from onestory_cli.generate.shot import generate_shot
+from onestory_cli.generation.denoise import Conditions, DenoiseConfig, denoise, prepare_latents
+from onestory_cli.generation.shot import generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.block_cache import FRESH_STEPS, cache_blocks
 from onestory_cli.models.catalog import find

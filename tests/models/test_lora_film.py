@@ -13,13 +13,13 @@ from diffusers import WanPipeline, WanTransformer3DModel
 from safetensors.torch import save_file
 from torch import Tensor
 
-from onestory_cli.generate.shot import generate_shot
+from onestory_cli.generation.shot import generate_shot
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import load_model
 from onestory_cli.models.lora import apply_loras
 from onestory_cli.models.model import LoadedModel
 from tests.bases import base_folder
-from tests.generate.test_conditions import bank_of, job, pipeline, stock
+from tests.generation.test_conditions import bank_of, job, pipeline, stock
 from tests.models.test_lora_file import ALPHA, OWN, RANK, STYLES, WEIGHT, A, B, Lora, named, spec_with
 
 __all__ = ["base_folder"]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from onestory_cli.generate.denoise import Conditions, DenoiseConfig, denoise, prepare_latents
+from onestory_cli.generation.denoise import Conditions, DenoiseConfig, denoise, prepare_latents
 from onestory_cli.models import text_cache
 from onestory_cli.models.model import LoadedModel
 from onestory_cli.models.transformer import rotary_embedding

@@ -1,4 +1,4 @@
-"""Expected latents of StoryMem's own sampler on tiny random weights, for tests/generate/test_storymem.py.
+"""Expected latents of StoryMem's own sampler on tiny random weights, for tests/generation/test_storymem.py.
 
     git clone https://github.com/Kevin-thu/StoryMem /tmp/StoryMem
     python -m tests.parity.storymem /tmp/StoryMem

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Emit, Event, TrainingProgress, ignore
-from onestory_cli.generate.denoise import DenoiseConfig, denoise, guided_velocity
+from onestory_cli.generation.denoise import DenoiseConfig, denoise, guided_velocity
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import LoadedModel, load_model
 from onestory_cli.training.data import LatentData

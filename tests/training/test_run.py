@@ -11,7 +11,7 @@ from PIL import Image
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Event, StageFinished, StageStarted, TrainingProgress
-from onestory_cli.generate.shot import generate_shot
+from onestory_cli.generation.shot import generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.catalog import find
 from onestory_cli.models.fingerprint import fingerprint

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from onestory_cli.generate.denoise import Conditions, predict_velocity
-from onestory_cli.generate.selection import Context, condition, gather
+from onestory_cli.generation.denoise import Conditions, predict_velocity
+from onestory_cli.generation.selection import Context, condition, gather
 from onestory_cli.memory.levels import allocate
 from onestory_cli.memory.selector import selection_loss
 from onestory_cli.models.model import TRAIN_TIMESTEPS

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from onestory_cli.events import DataPrepared, Emit
-from onestory_cli.generate.conditions import concat_conditions
+from onestory_cli.generation.conditions import concat_conditions
 from onestory_cli.models.spec import FirstFrameInput
 from onestory_cli.training.adapter.base import Base, PictureModel
 from onestory_cli.training.adapter.cache import Shards, key_of

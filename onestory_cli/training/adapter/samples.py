@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from onestory_cli.generate.denoise import Conditions, DenoiseConfig, denoise, prepare_latents
-from onestory_cli.generate.selection import MemoryLimits, condition, gather, select
+from onestory_cli.generation.denoise import Conditions, DenoiseConfig, denoise, prepare_latents
+from onestory_cli.generation.selection import MemoryLimits, condition, gather, select
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.selection_model import frame_scores
 from onestory_cli.training.adapter.base import AdapterModel

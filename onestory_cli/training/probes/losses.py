@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from onestory_cli.generate.selection import gather
+from onestory_cli.generation.selection import gather
 from onestory_cli.memory.levels import Level
 from onestory_cli.training.data import StoryBatch
 from onestory_cli.training.probes.attention import capture_block_inputs, context_attention_logits, match_loss

@@ -13,8 +13,8 @@ from functools import partial
 
 import torch
 
-from onestory_cli.generate.denoise import Conditions, DenoiseConfig, guided_velocity
-from onestory_cli.generate.shot import generate_shot
+from onestory_cli.generation.denoise import Conditions, DenoiseConfig, guided_velocity
+from onestory_cli.generation.shot import generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.bases import T2V_1_3B
 from onestory_cli.models.model import CPU, Denoiser, LoadedModel

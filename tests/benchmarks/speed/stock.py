@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
 
-from onestory_cli.generate.denoise import prepare_latents
+from onestory_cli.generation.denoise import prepare_latents
 from onestory_cli.media.video import write_clip
 from onestory_cli.models.caption_encoder import TEXT_TOKENS
 from onestory_cli.models.load import compute_dtype, pick_device, silence_library_logging

@@ -14,10 +14,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from onestory_cli.generate import conditions as conditions_module
-from onestory_cli.generate.conditions import IMAGE_CONDITIONS
-from onestory_cli.generate.denoise import Conditions, DenoiseConfig, denoise
-from onestory_cli.generate.shot import generate_shot
+from onestory_cli.generation import conditions as conditions_module
+from onestory_cli.generation.conditions import IMAGE_CONDITIONS
+from onestory_cli.generation.denoise import Conditions, DenoiseConfig, denoise
+from onestory_cli.generation.shot import generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.bases import STORYMEM
 from onestory_cli.models.catalog import CARD, find
@@ -28,7 +28,7 @@ from onestory_cli.models.spec import LoraSpec
 from onestory_cli.models.transformer import rotary_embedding
 from onestory_cli.planning.jobs import MemoryJob, ShotJob
 from tests.bases import SMALL, base_folder
-from tests.generate.test_conditions import bank_of
+from tests.generation.test_conditions import bank_of
 from tests.parity import storymem as reference
 from tests.tiny import job_of
 

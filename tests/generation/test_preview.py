@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from onestory_cli.generate import preview as module
-from onestory_cli.generate.denoise import clean_estimate
-from onestory_cli.generate.preview import FIRST_SECONDS, MAX_SHARE, StepPreview
+from onestory_cli.generation import preview as module
+from onestory_cli.generation.denoise import clean_estimate
+from onestory_cli.generation.preview import FIRST_SECONDS, MAX_SHARE, StepPreview
 from tests.films import plan_of, shot
 
 

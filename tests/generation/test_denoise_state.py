@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from onestory_cli.checkpoint import Partial
-from onestory_cli.generate.denoise import Conditions, DenoiseConfig, denoise, prepare_latents
-from onestory_cli.generate.denoise_state import identity_of
+from onestory_cli.generation.denoise import Conditions, DenoiseConfig, denoise, prepare_latents
+from onestory_cli.generation.denoise_state import identity_of
 from onestory_cli.models.load import LoadedModel
 
 NOISE = prepare_latents((1, 4, 2, 8, 8), seed=1)

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from onestory_cli.checkpoint import NO_CHECKPOINT, Checkpoint
 from onestory_cli.events import Emit, Preview, Remembered, StepDone, ignore
-from onestory_cli.generate.conditions import conditions_of
-from onestory_cli.generate.decode import decode
-from onestory_cli.generate.denoise import DenoiseConfig, denoise, prepare_latents
-from onestory_cli.generate.preview import StepPreview
-from onestory_cli.generate.selection import RecallResult, recall
+from onestory_cli.generation.conditions import conditions_of
+from onestory_cli.generation.decode import decode
+from onestory_cli.generation.denoise import DenoiseConfig, denoise, prepare_latents
+from onestory_cli.generation.preview import StepPreview
+from onestory_cli.generation.selection import RecallResult, recall
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.memory.frames import SelectedFrame
 from onestory_cli.models.model import LoadedModel

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from onestory_cli.generate.selection import recall
+from onestory_cli.generation.selection import recall
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import LoadedModel, load_selection_model

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from onestory_cli.events import Event, Remembered, StepDone
-from onestory_cli.generate.denoise import DenoiseConfig
-from onestory_cli.generate.shot import ShotResult, generate_shot
+from onestory_cli.generation.denoise import DenoiseConfig
+from onestory_cli.generation.shot import ShotResult, generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import LoadedModel, load_model

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from onestory_cli.generate.shot import generate_shot, latent_shape, shot_noise
+from onestory_cli.generation.shot import generate_shot, latent_shape, shot_noise
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import load_model
 from onestory_cli.models.model import LoadedModel
 from onestory_cli.planning.jobs import MemoryJob, ShotJob
 from tests.bases import FAMILIES
-from tests.generate.test_denoise_state import Notebook
+from tests.generation.test_denoise_state import Notebook
 from tests.tiny import job_of
 
 Family = Callable[[str], LoadedModel]

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from onestory_cli.generate.denoise import (
+from onestory_cli.generation.denoise import (
     Conditions,
     DenoiseConfig,
     denoise,

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from onestory_cli.generate.denoise import Conditions
-from onestory_cli.generate.selection import RecallResult, condition, gather
+from onestory_cli.generation.denoise import Conditions
+from onestory_cli.generation.selection import RecallResult, condition, gather
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.model import ClipImageEncoder, LoadedModel
 from onestory_cli.models.spec import FirstFrameInput, ModelSpec

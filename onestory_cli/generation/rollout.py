@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from onestory_cli.generate.denoise import Conditions, DenoiseConfig, denoise, prepare_latents
-from onestory_cli.generate.selection import MemoryLimits, Selection, condition, gather, select
+from onestory_cli.generation.denoise import Conditions, DenoiseConfig, denoise, prepare_latents
+from onestory_cli.generation.selection import MemoryLimits, Selection, condition, gather, select
 from onestory_cli.memory.frames import FrameRef
 from onestory_cli.memory.policies import ShownSources
 from onestory_cli.models.model import Denoiser, LoadedModel

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from onestory_cli.generate.selection import MemoryLimits, Selection, condition, gather, select
+from onestory_cli.generation.selection import MemoryLimits, Selection, condition, gather, select
 from onestory_cli.memory.frames import FrameRef
 from onestory_cli.memory.levels import COARSE, FINE, LEVELS, MEDIUM, Level
 from onestory_cli.memory.policies import ShownSources

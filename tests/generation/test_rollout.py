@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from onestory_cli.generate.denoise import DenoiseConfig
-from onestory_cli.generate.rollout import RolloutConfig, RolloutFilm, roll_out
-from onestory_cli.generate.shot import generate_shot
+from onestory_cli.generation.denoise import DenoiseConfig
+from onestory_cli.generation.rollout import RolloutConfig, RolloutFilm, roll_out
+from onestory_cli.generation.shot import generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.load import LoadedModel
 from tests.tiny import job_of

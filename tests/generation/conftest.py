@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from onestory_cli.generate.denoise import Conditions
-from onestory_cli.generate.selection import condition
+from onestory_cli.generation.denoise import Conditions
+from onestory_cli.generation.selection import condition
 from onestory_cli.memory.levels import FINE
 from onestory_cli.models.load import LoadedModel
 from tests.bases import base_folder

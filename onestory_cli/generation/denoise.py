@@ -17,7 +17,7 @@ from diffusers import SchedulerMixin
 from torch import Tensor
 
 from onestory_cli.checkpoint import NO_CHECKPOINT, Checkpoint
-from onestory_cli.generate.denoise_state import identity_of, restore, snapshot
+from onestory_cli.generation.denoise_state import identity_of, restore, snapshot
 from onestory_cli.models.block_cache import FRESH_STEPS, Pass, cache_pass, reset_caches
 from onestory_cli.models.context_cache import reuse_context
 from onestory_cli.models.model import Denoiser
