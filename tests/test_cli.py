@@ -35,6 +35,11 @@ shots:
 """
 
 
+def slow(*values: object) -> Any:
+    """A set of parameters that only `.ci/run` tests: another set of the same kind is always tested."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 def program(*arguments: str, code: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `onestory` as a separate process in the current folder; `code` runs before `main`."""
     command = [sys.executable, "-c", f"import sys\n{code}\nfrom onestory_cli.cli import main\nmain()", *arguments]
@@ -61,17 +66,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     "arguments",
     [
-        "--version",
+        slow("--version"),
         "--help",
-        "render --help",
+        slow("render --help"),
         "validate film.story.yaml",
         "plan film.story.yaml --json",
         "render film.story.yaml --dry-run",
-        "schema",
+        slow("schema"),
         "models",
-        "explain S104",
+        slow("explain S104"),
         "help memory",
-        "help audio",
+        slow("help audio"),
     ],
 )
 def test_light_commands_do_not_import_heavy_packages(folder: Path, arguments: str) -> None:
@@ -98,7 +103,7 @@ def test_help_imports_only_what_defines_the_options(folder: Path, arguments: str
     assert result.stderr.splitlines()[-1] == "LOADED set()"
 
 
-@pytest.mark.parametrize("package", ["schemas", "tests", "utils"])
+@pytest.mark.parametrize("package", ["schemas", slow("tests"), slow("utils")])
 def test_a_package_of_the_user_never_shadows_ours(folder: Path, package: str) -> None:
     """`python -m` puts the current folder first on the path, as `torchrun -m` and `PYTHONPATH=.` do."""
     Path(package).mkdir()
@@ -142,13 +147,13 @@ def test_python_m_onestory_cli(folder: Path) -> None:
     ("arguments", "exit", "says"),
     [
         ("", 2, ""),
-        ("take", 2, ""),
-        ("plna film.story.yaml", 2, "did you mean `plan`?"),
-        ("plan film.story.yaml --jsn", 2, "did you mean `--json`"),
+        slow("take", 2, ""),
+        slow("plna film.story.yaml", 2, "did you mean `plan`?"),
+        slow("plan film.story.yaml --jsn", 2, "did you mean `--json`"),
         ("plan film.story.yaml --model wan", 2, "set the model in the story (`model: NAME`)"),
         ("plan", 2, "Missing argument 'FILE'"),
-        ("plan film.story.yaml --format loud", 2, "--format"),
-        ("plan film.story.yaml --seed many", 2, "--seed"),
+        slow("plan film.story.yaml --format loud", 2, "--format"),
+        slow("plan film.story.yaml --seed many", 2, "--seed"),
         ("plan film.story.yaml --profile draft", 2, "error[U602]"),
         ("plan film.story.yaml --exit-code", 1, ""),
         ("plan gone.story.yaml", 1, "error[S101]"),
@@ -270,7 +275,7 @@ def slow_render(seconds: float) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.parametrize(
-    ("number", "exit"), [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)]
+    ("number", "exit"), [slow(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)]
 )
 def test_a_first_signal_stops_within_a_step_and_keeps_the_work(
     folder: Path, number: signal.Signals, exit: ExitCode
@@ -287,7 +292,7 @@ def test_a_first_signal_stops_within_a_step_and_keeps_the_work(
 
 
 @pytest.mark.parametrize(
-    ("number", "exit"), [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)]
+    ("number", "exit"), [(signal.SIGINT, ExitCode.INTERRUPTED), slow(signal.SIGTERM, ExitCode.TERMINATED)]
 )
 def test_a_second_signal_stops_at_once(folder: Path, number: signal.Signals, exit: ExitCode) -> None:
     with slow_render(120) as process:
@@ -303,7 +308,9 @@ def test_a_second_signal_stops_at_once(folder: Path, number: signal.Signals, exi
     assert not list(folder.glob("film.run/shots/city/*/partial.safetensors"))
 
 
-@pytest.mark.parametrize("arguments", ["explain", "--help", "plan film.story.yaml", "plan film.story.yaml --json"])
+@pytest.mark.parametrize(
+    "arguments", ["explain", slow("--help"), "plan film.story.yaml", slow("plan film.story.yaml --json")]
+)
 def test_a_closed_pipe_ends_a_command_like_sigpipe_does(folder: Path, arguments: str) -> None:
     """The exit code is that of a process which SIGPIPE killed, as `set -o pipefail` expects, and nothing is printed."""
     reader, writer = os.pipe()
@@ -333,14 +340,14 @@ FULL = "error[U608]: cannot write to stdout: No space left on device\n"
 @pytest.mark.parametrize(
     "arguments",
     [
-        "--help",
+        slow("--help"),
         "--version",
-        "explain",
-        "plan film.story.yaml",
+        slow("explain"),
+        slow("plan film.story.yaml"),
         "plan film.story.yaml --json",
-        "validate film.story.yaml --json",
-        "plan gone.story.yaml --json",
-        "schema",
+        slow("validate film.story.yaml --json"),
+        slow("plan gone.story.yaml --json"),
+        slow("schema"),
     ],
 )
 def test_a_full_disk_behind_stdout_is_reported(folder: Path, arguments: str) -> None:
@@ -364,7 +371,7 @@ loading.model_loader = lambda spec, device, emit, shared: lambda: NumpyGenerator
 """
 
 
-@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", "2> >(true)"])
+@pytest.mark.parametrize("redirection", ["2>&-", slow("2>/dev/full"), slow("2> >(true)")])
 def test_a_render_continues_without_stderr(folder: Path, redirection: str) -> None:
     done = shell(f"$onestory render film.story.yaml {redirection}", NUMPY)
     assert (done.returncode, done.stdout, done.stderr) == (ExitCode.DONE, "film.run/film.mp4\n", "")

@@ -144,6 +144,7 @@ def test_policy_last_is_image_to_video_from_the_last_frame(family: Family, name:
 
 
 @pytest.mark.parametrize("name", ["i2v", "ti2v", "vace"])
+@pytest.mark.slow
 def test_the_latest_shot_is_not_decoded_twice(family: Family, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model, decoded = family(name), list[int]()
     opening = generate_shot(model, job(model), bank_of(model), image=PICTURE)
@@ -164,7 +165,7 @@ def test_the_latest_shot_is_not_decoded_twice(family: Family, name: str, monkeyp
     assert decoded == [2]
 
 
-@pytest.mark.parametrize("name", ["vace", "vace-a14b"])
+@pytest.mark.parametrize("name", ["vace", pytest.param("vace-a14b", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("image", [None, PICTURE], ids=["text", "picture"])
 def test_vace_reads_the_selected_frames_as_references(
     family: Family, name: str, image: NDArray[np.uint8] | None

@@ -124,6 +124,7 @@ def test_a_shot_starts_with_an_empty_cache(tiny_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("stop", [3, FRESH_STEPS, FRESH_STEPS + 2])
+@pytest.mark.slow
 def test_a_resumed_shot_has_the_same_bytes(tiny_folder: Path, stop: int) -> None:
     whole = made(load(tiny_folder, LARGE))
     keeper = Keeper(stop)
@@ -143,6 +144,7 @@ def test_the_last_step_is_saved_unchanged(tiny_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("family", ["t2v", "t2v-a14b"])
+@pytest.mark.slow
 def test_each_expert_has_its_own_cache(base_folder: Callable[[str], Path], family: str) -> None:
     plain, nothing, large = (load(base_folder(family), cache) for cache in (None, 0.0, LARGE))
     assert torch.equal(made(plain), made(nothing))

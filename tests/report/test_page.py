@@ -295,6 +295,7 @@ def test_subtitles_cannot_end_the_script_that_holds_them(story: Path) -> None:
     assert chapters(film)[1].subtitle == "</script><b>x"
 
 
+@pytest.mark.slow
 def test_the_size_of_a_page_is_linear_in_the_film(story: Path) -> None:
     sizes = []
     for number, count in enumerate((15, 30, 60)):
