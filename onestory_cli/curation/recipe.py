@@ -99,8 +99,8 @@ class CastSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class CurateRecipe:
-    """A whole curation. `encoders` are image encoders that measure likeness and relevance: DINOv2, CLIP or SigLIP 2 by
-    hub id or folder, or "readout" for films of the storyworld."""
+    """A whole curation. `encoders` are image encoders that measure likeness and relevance: DINOv2 or CLIP by hub
+    id or folder, or "readout" for films of the storyworld."""
 
     cuts: CutSettings = CutSettings()
     sequences: SequenceSettings = SequenceSettings()

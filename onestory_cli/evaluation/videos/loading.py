@@ -87,7 +87,7 @@ def _reading(source: str, role: Role) -> Iterator[None]:
         raise OnestoryError(
             "M531",
             f'the weights of {role} "{source}" are not on this machine',
-            help=f"run `onestory models fetch {source}`, name a copy with `--{role} FOLDER`, or pass `--{role} none`",
+            help=f"run `onestory models fetch {source}`, or set the {role} to a folder that has them, or to `none`",
             exit=ExitCode.MACHINE,
         ) from fault
     except (SafetensorError, RuntimeError, ValueError, TypeError, KeyError, ImportError) as fault:

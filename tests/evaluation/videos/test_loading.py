@@ -32,7 +32,7 @@ def fault_of(source: str) -> OnestoryError:
 def test_missing_weights_are_reported_with_the_fetch_command() -> None:
     fault = fault_of("facebook/dinov2-base")
     assert fault.code == "M531"
-    assert fault.help.startswith("run `onestory models fetch facebook/dinov2-base`, name a copy")
+    assert fault.help.startswith("run `onestory models fetch facebook/dinov2-base`, or set the embedder to")
 
 
 def test_weights_of_models_fetch_are_found(
