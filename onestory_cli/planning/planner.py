@@ -36,9 +36,8 @@ from onestory_cli.planning.validation import (
     place_of,
     shot_length,
     size_findings,
-    unknown_combinations,
-    unknown_words,
 )
+from onestory_cli.planning.vocabulary import unknown_combinations, unknown_words
 from onestory_cli.story.captions import with_full_looks
 from onestory_cli.story.types import Audio, Shot, Story
 from onestory_cli.utils.prompt import clean_prompt

@@ -1,29 +1,20 @@
-"""Check a plan against its model: lengths, sizes, memory, first frames and vocabulary. Nothing is loaded."""
+"""Check a plan against its model: lengths, sizes, inputs, memory and first frames. Nothing is loaded."""
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
-from itertools import groupby, islice
 from math import floor
-from operator import itemgetter
 
-from onestory_cli.errors import Diagnostic, Place, shorten
+from onestory_cli.errors import Diagnostic, Place
 from onestory_cli.models.bases import BASES
-from onestory_cli.models.catalog import EMBEDDED, ModelSpec
+from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.models.workflow import INPUT_NAMES
 from onestory_cli.planning.jobs import REFERENCE_MARK, ShotJob
-from onestory_cli.story.captions import REFERENCE, long_caption_finding
-from onestory_cli.story.source import KeyPath, StorySource, parse
+from onestory_cli.story.captions import long_caption_finding
 from onestory_cli.story.types import Shot, Story
 
 LONG_CAPTION = 300  # words, about the 512 tokens that Wan's text encoder reads
-MAX_LISTED_WORDS = 8  # in a message
-MAX_COMBINATIONS = 20  # findings of a story
-MAX_COMPARED_WORDS = 50  # finding similar words takes time
-WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,20 +115,20 @@ def _input_findings(story: Story, shot: Shot, job: ShotJob, spec: ModelSpec) -> 
     """S222 for a value that an external model has no input for."""
     if spec.external is None:
         return
-    given = {
-        "negative": shot.negative is not None and "negative",
-        "steps": shot.steps is not None and "steps",
-        "guidance": shot.guidance is not None and "guidance",
-        "scheduler": shot.scheduler is not None and "scheduler",
-        "shift": shot.shift is not None and "shift",
-        "lora": bool(story.loras) and "lora",
-        "frames": job.frames != spec.frames and ("frames" if shot.duration is None else "duration"),
-        "width": job.width != spec.width and "size",
-        "height": job.height != spec.height and "size",
-        "fps": job.fps != spec.fps and "fps",
-    }
-    for name, key in given.items():
-        if key and name not in spec.external.inputs:
+    changed = (
+        ("negative", "negative", shot.negative is not None),
+        ("steps", "steps", shot.steps is not None),
+        ("guidance", "guidance", shot.guidance is not None),
+        ("scheduler", "scheduler", shot.scheduler is not None),
+        ("shift", "shift", shot.shift is not None),
+        ("lora", "lora", bool(story.loras)),
+        ("frames", "frames" if shot.duration is None else "duration", job.frames != spec.frames),
+        ("width", "size", job.width != spec.width),
+        ("height", "size", job.height != spec.height),
+        ("fps", "fps", job.fps != spec.fps),
+    )
+    for name, key, is_changed in changed:
+        if is_changed and name not in spec.external.inputs:
             title = f", or give a node of the workflow the title `onestory:{name}`" if name in INPUT_NAMES else ""
             yield Diagnostic(
                 code="S222",
@@ -197,8 +188,7 @@ def guidance_warnings(story: Story, shot: Shot, spec: ModelSpec) -> Iterator[Dia
                 message=f'"{spec.name}" was distilled to work without guidance: {key} {value:g} makes the shot worse',
                 severity="warning",
                 place=place_of(story, shot, key, "memory"),
-                help="remove it, or use the model that it was distilled from"
-                + (f", `{teacher}`" if (teacher := f"{spec.name}-quality") in EMBEDDED else ""),
+                help="remove it, or use the model that it was distilled from",
             )
 
 
@@ -284,96 +274,6 @@ def _names(*, task: str = "", remembers: str = "", latents_of: ModelSpec | None 
     rows = [row for row in BASES.values() if latents_of is None or row.same_latents(latents_of)]
     fit = [row for row in rows if (not task or row.task == task) and (not remembers or row.remembers == remembers)]
     return " or ".join(row.name for row in (fit or [row for row in rows if row.from_text])[:2])
-
-
-def unknown_words(story: Story, jobs: tuple[ShotJob, ...], spec: ModelSpec) -> tuple[Diagnostic, ...]:
-    """W310 if captions have words outside the model's closed vocabulary: one finding for the whole story."""
-    if spec.words is None:
-        return ()
-    known = {word.casefold() for word in spec.words}
-    users: dict[str, ShotJob] = {}
-    for job in jobs:
-        for word in WORD.findall(REFERENCE.sub(" ", job.caption.casefold())):
-            users.setdefault(word, job)
-    unknown = [word for word in users if not _knows(known, word)]
-    if not unknown:
-        return ()
-    listed = ", ".join(shorten(word, 24) for word in unknown[:MAX_LISTED_WORDS])
-    more = f" and {len(unknown) - MAX_LISTED_WORDS} more" if len(unknown) > MAX_LISTED_WORDS else ""
-    finding = Diagnostic(
-        code="W310",
-        message=f'"{spec.name}" does not know {len(unknown)} of {len(users)} words: {listed}{more}',
-        severity="warning",
-        place=_place_of_word(story, parse(story.source, story.path), users[unknown[0]], unknown[0]),
-        help=f"the picture will not show them; {_similar(unknown, known)}`onestory models --words` lists known words",
-    )
-    return (finding,)
-
-
-def _place_of_word(story: Story, source: StorySource, job: ShotJob, word: str) -> Place:
-    """The place of a word in the caption of a job, or in the look or style that brought it there."""
-    ids = [mention.id for mention in story.shots[job.index].mentions]
-    looks: list[KeyPath] = [
-        (kind, id, key) for id in ids for kind in ("characters", "settings") for key in ("look", "again")
-    ]
-    pattern = re.compile(rf"(?<![\w$]){re.escape(word)}(?!\w)", re.IGNORECASE)
-    for path in (("shots", job.index, "caption"), *looks, ("style",)):
-        if path in source.spans and (match := next(source.spans_inside(path, pattern), None)):
-            return source.text.place(match.start(), match.end())
-    return place_of(story, story.shots[job.index], "caption")
-
-
-def unknown_combinations(story: Story, jobs: tuple[ShotJob, ...], spec: ModelSpec) -> tuple[Diagnostic, ...]:
-    """One W313 for each run of words that captions use outside the phrases of the model, where it is used first."""
-    phrases = [tuple(WORD.findall(phrase.casefold())) for phrase in spec.phrases]
-    bound = {word for phrase in phrases for word in phrase if (word,) not in phrases}
-    by_first: dict[str, list[tuple[str, ...]]] = {}
-    for phrase in phrases:
-        by_first.setdefault(phrase[0], []).append(phrase)
-    users: dict[str, ShotJob] = {}
-    for job in jobs if bound else ():
-        for run in _outside(WORD.findall(job.caption.casefold()), bound, by_first):
-            users.setdefault(run, job)
-    if not users:
-        return ()
-    source = parse(story.source, story.path)
-    return tuple(
-        Diagnostic(
-            code="W313",
-            message=f'"{spec.name}" does not know "{run}" in this combination',
-            severity="warning",
-            place=_place_of_word(story, source, job, run),
-            help=f"it knows: {', '.join(' '.join(phrase) for phrase in phrases if {*run.split()} & {*phrase})}",
-        )
-        for run, job in islice(users.items(), MAX_COMBINATIONS)
-    )
-
-
-def _outside(words: list[str], bound: set[str], by_first: Mapping[str, list[tuple[str, ...]]]) -> Iterator[str]:
-    """The runs of `bound` words, which belong to phrases, that are not within one of them here."""
-    inside: set[int] = set()
-    for start, word in enumerate(words):
-        phrases = by_first.get(word, ())
-        lengths = [len(phrase) for phrase in phrases if tuple(words[start : start + len(phrase)]) == phrase]
-        inside.update(range(start, start + max(lengths, default=0)))
-    free = [word in bound and place not in inside for place, word in enumerate(words)]
-    runs = groupby(zip(words, free, strict=True), key=itemgetter(1))
-    return (" ".join(word for word, _ in run) for outside, run in runs if outside)
-
-
-def _knows(known: set[str], word: str) -> bool:
-    """A word is known as written, without a possessive s, or if all parts around its hyphens are known."""
-    stem = re.sub(r"['’]s$", "", word)
-    return word in known or stem in known or all(part in known for part in stem.split("-"))
-
-
-def _similar(unknown: list[str], known: set[str]) -> str:
-    """Suggestions for words that are almost known: `"fix" may mean "fox"; `."""
-    hints = []
-    for word in unknown[:MAX_COMPARED_WORDS]:
-        near = difflib.get_close_matches(word[:64], known, n=1, cutoff=0.8)
-        hints += [f'"{shorten(word, 24)}" may mean "{near[0]}"; '] if near else []
-    return "".join(hints[:3])
 
 
 def _nearest(value: float, multiple: int, most: int | None, *, least: int = 0) -> tuple[int, int]:
