@@ -20,7 +20,7 @@ from onestory_cli.report.data import FilmReport, read_film
 from onestory_cli.report.page import ReviewState
 from onestory_cli.review.verified import VerifiedRun
 from onestory_cli.store.layout import FILM, NOTES, STATE
-from onestory_cli.store.notes import MAX_NOTE, TakeNote, read_notes
+from onestory_cli.store.notes import MAX_NOTE, TakeNote, read_notes, write_note
 from onestory_cli.store.reuse import Decision, Lookup
 from onestory_cli.store.state import AcceptedTake, state_of
 from onestory_cli.store.take_query import MissingShot, acceptable_take, find_take, list_takes
@@ -155,7 +155,7 @@ class ReviewSession:
         """
         with self._lock, lock_run(self.run) as writer:
             take = find_take(load_run_plan(self.run), self.run, shot, id)
-            writer.note(take, TakeNote(text=text.strip()[:MAX_NOTE], rejected=rejected))
+            write_note(writer, take, TakeNote(text=text.strip()[:MAX_NOTE], rejected=rejected))
 
     def current_plan(self) -> Plan:
         """The plan of the story file, or of the run without one.

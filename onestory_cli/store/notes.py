@@ -8,6 +8,8 @@ from pathlib import Path
 
 from onestory_cli.store.checksummed_json import DamagedFileError, dump_checksummed, load_checksummed, read_document
 from onestory_cli.store.layout import NOTES
+from onestory_cli.store.takes import Take
+from onestory_cli.store.writer import RunWriter
 from onestory_cli.utils.parsing import parse
 
 FORMAT = 1
@@ -37,6 +39,9 @@ def read_notes(run: Path) -> dict[str, TakeNote]:
     return dict(found.takes) if found.format == FORMAT else {}
 
 
-def notes_document(notes: Mapping[str, TakeNote]) -> bytes:
-    """The content of notes.json."""
-    return dump_checksummed({"format": FORMAT, "takes": {path: asdict(note) for path, note in sorted(notes.items())}})
+def write_note(writer: RunWriter, take: Take, note: TakeNote) -> None:
+    """Store a note about a take. An empty note removes the earlier one."""
+    writer.check()
+    notes = {**read_notes(writer.path), take.path: note}
+    kept = {path: asdict(item) for path, item in sorted(notes.items()) if item != TakeNote()}
+    writer.disk.replace(writer.path / NOTES, dump_checksummed({"format": FORMAT, "takes": kept}))

@@ -106,10 +106,11 @@ class Lookup:
     def decide(self, job: ShotJob, digests: Digests) -> Decision:
         """Decide one shot from the digests of everything it can see. The decision has the job of the take to use."""
         job = self.renames.accepted_job(job)
+        if job.shot in self._force:
+            return _render(job, ReasonKind.FORCED)
         visible = _visible(job, digests)
         return (
-            self._forced(job)
-            or self._imported(job)
+            self._imported(job)
             or self._with_same_spec(job, visible)
             or self._renamed(job, visible)
             or self._with_other_spec(job)
@@ -135,13 +136,10 @@ class Lookup:
     def _spec_key(self, job: ShotJob) -> str:
         return spec_key(spec_fields(job, self._plan.model_fingerprint))
 
-    def _forced(self, job: ShotJob) -> Decision | None:
-        return _render(job, ReasonKind.FORCED) if job.shot in self._force else None
-
     def _imported(self, job: ShotJob) -> Decision | None:
         """Keep an accepted imported take as long as it fits: it depends on no caption, seed or memory."""
         take = self.renames.accepted_import(job)
-        if take is None or take.record.imported is None or not self._fits(take, job):
+        if take is None or take.record.imported is None or not _fits(take, job, self._plan):
             return None
         reason = Reason(kind=ReasonKind.KEPT, detail=f"imported from {take.record.imported.name}")
         return Decision(job=job, action="keep", reason=reason, take=take)
@@ -152,14 +150,6 @@ class Lookup:
         if take is None or take.record.imported is None:
             return None
         return _render(job, ReasonKind.SETTINGS, f"{take.record.imported.name} was imported for another length or size")
-
-    def _fits(self, take: Take, job: ShotJob) -> bool:
-        """Whether an imported take has the clip and the latents that a generated take of the job would have."""
-        model = self._plan.model
-        size = model.latent_size(job.width, job.height)
-        shape = (model.latent_channels, model.latent_frames(job.frames), *size)
-        clip = clip_fields(job, self._plan.output)
-        return take.record.has_clip_of(job) and take.record.clip == clip and take.shape == shape
 
     def _with_same_spec(self, job: ShotJob, visible: Digests) -> Decision | None:
         """The decision if there are, or were, takes with the spec of the job."""
@@ -269,3 +259,11 @@ def _memory_changed(job: ShotJob, before: Take, visible: Digests, now: Sequence[
 
 def _render(job: ShotJob, kind: ReasonKind, detail: str = "") -> Decision:
     return Decision(job=job, action="render", reason=Reason(kind=kind, detail=detail))
+
+
+def _fits(take: Take, job: ShotJob, plan: Plan) -> bool:
+    """Whether an imported take has the clip and the latents that a generated take of the job would have."""
+    model = plan.model
+    size = model.latent_size(job.width, job.height)
+    shape = (model.latent_channels, model.latent_frames(job.frames), *size)
+    return take.record.has_clip_of(job) and take.record.clip == clip_fields(job, plan.output) and take.shape == shape

@@ -68,7 +68,7 @@ class Take:
             OnestoryError: R408 if the file cannot be read.
         """
         with read_errors_coded(self.folder / LATENTS):
-            return _shape_in(self.folder / LATENTS)
+            return _read_header(self.folder / LATENTS).shape
 
     def read_clip(self) -> bytes:
         """The bytes of the clip, verified.
@@ -178,7 +178,7 @@ def _read_take(folder: Path) -> Take | Damage:
     for damage in _wrong_files(folder, record):
         return damage
     try:
-        _shape_in(folder / LATENTS)
+        _read_header(folder / LATENTS)
     except DamagedFileError as fault:
         return Damage(path=folder / LATENTS, why=str(fault))
     return Take(shot=folder.parent.name, folder=folder, record=record)
@@ -200,8 +200,17 @@ def _wrong_files(folder: Path, record: Record) -> Iterator[Damage]:
             yield Damage(path=path, why="checksum mismatch")
 
 
-def _shape_in(path: Path) -> tuple[int, int, int, int]:
-    """The shape (C, T, h, w) of the one tensor that a latents file must consist of: float32, or bytes for pictures.
+@dataclass(frozen=True, kw_only=True)
+class _LatentsHeader:
+    """The header of a latents file: the type and shape (C, T, h, w) of its tensor, and where the tensor begins."""
+
+    dtype: str
+    shape: tuple[int, int, int, int]
+    offset: int
+
+
+def _read_header(path: Path) -> _LatentsHeader:
+    """The header of a latents file, which must consist of one tensor: float32, or bytes for pictures.
 
     Raises:
         DamagedFileError: the file is something else. Its digest may match a record all the same, if that is forged.
@@ -213,18 +222,19 @@ def _shape_in(path: Path) -> tuple[int, int, int, int]:
             text = file.read(min(length, _MAX_HEADER))
         header = json.loads(text)
         channels, frames, height, width = shape = tuple(header[TENSOR]["shape"])
-    except (ValueError, KeyError, TypeError, RecursionError) as fault:
+        dtype = header[TENSOR].get("dtype")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
         raise DamagedFileError("it does not contain latents") from fault
     if not all(type(size) is int and size > 0 for size in shape):
         raise DamagedFileError("it does not contain latents")
-    dtype = header[TENSOR].get("dtype")
     size = math.prod(shape) * (1 if dtype == PICTURE_DTYPE else 4)
     expected = {"dtype": dtype, "shape": list(shape), "data_offsets": [0, size]}
     if dtype not in ("F32", PICTURE_DTYPE) or header != {TENSOR: expected}:
         raise DamagedFileError("it contains something other than latents")
-    if path.stat().st_size != HEADER_LENGTH_BYTES + length + size:
+    offset = HEADER_LENGTH_BYTES + length
+    if path.stat().st_size != offset + size:
         raise DamagedFileError("its size does not match its header")
-    return channels, frames, height, width
+    return _LatentsHeader(dtype=dtype, shape=(channels, frames, height, width), offset=offset)
 
 
 def holds_a_take(folder: Path) -> bool:
@@ -284,34 +294,23 @@ def read_latents(path: Path, expected: str) -> np.ndarray:
     Raises:
         OnestoryError: R406 if the file has another digest.
     """
-    if pictures := _map_pictures(path, expected):
-        return pictures[0]
-    return parse_latents(_read_verified(path, expected))
-
-
-def _map_pictures(path: Path, expected: str) -> tuple[np.ndarray] | None:
-    """The memory-mapped pictures (3, T, H, W) of a file; None if it has latents, or does not exist."""
     import numpy as np
 
-    with read_errors_coded(path):
-        if not path.exists():
-            return None
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(HEADER_LENGTH_BYTES), "little")
-            head = file.read(min(length, _MAX_HEADER))
-        if b'"dtype":"U8"' not in head:
-            return None
-        if not has_digest(path, expected):
-            raise changed_in_use(path)
-        return (np.memmap(path, np.uint8, "r", offset=HEADER_LENGTH_BYTES + length, shape=_shape_in(path)),)
+    try:
+        with read_errors_coded(path):
+            header = _read_header(path)
+            if header.dtype != PICTURE_DTYPE:
+                return parse_latents(_read_verified(path, expected))
+            if has_digest(path, expected):
+                return np.memmap(path, np.uint8, "r", offset=header.offset, shape=header.shape)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as fault:
+        raise changed_in_use(path) from fault
+    raise changed_in_use(path)
 
 
 def _read_verified(path: Path, expected: str) -> bytes:
-    try:
-        with read_errors_coded(path), open_regular(path) as file:
-            data = file.read()
-    except (FileNotFoundError, NotADirectoryError, ValueError) as fault:
-        raise changed_in_use(path) from fault
+    with open_regular(path) as file:
+        data = file.read()
     if sha256(data) != expected:
         raise changed_in_use(path)
     return data

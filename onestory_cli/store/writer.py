@@ -23,7 +23,6 @@ from onestory_cli.store.layout import (
     FILM,
     LATENTS,
     LOCK,
-    NOTES,
     PARTIAL,
     RECORD,
     STAGING,
@@ -32,7 +31,6 @@ from onestory_cli.store.layout import (
     take_folder,
 )
 from onestory_cli.store.lock import Lock, locked
-from onestory_cli.store.notes import TakeNote, notes_document, read_notes
 from onestory_cli.store.partials import write_partial
 from onestory_cli.store.record import MemoryState, Record
 from onestory_cli.store.recovery import recover, refuse_links
@@ -161,13 +159,6 @@ class RunWriter:
         )
         if before != entry:
             self._write_state(replace(state, shots={**state.shots, shot: entry}, film=None))
-
-    def note(self, take: Take, note: TakeNote) -> None:
-        """Record what a reviewer said about a take. An empty note removes the earlier one."""
-        self.check()
-        notes = {**read_notes(self.path), take.path: note}
-        kept = {path: item for path, item in notes.items() if item != TakeNote()}
-        self.disk.replace(self.path / NOTES, notes_document(kept))
 
     def drop_other_shots(self, shots: Collection[str]) -> None:
         """Forget the accepted takes of all shots that are not in `shots`."""
