@@ -86,6 +86,11 @@ class Diagnostic:
     help: str = ""
 
 
+def unplaced(code: str, message: str, help: str = "") -> Diagnostic:
+    """An error whose place in the story the caller adds."""
+    return Diagnostic(code=code, message=message, help=help)
+
+
 class OnestoryError(Exception):
     """An error that the user can fix. `str()` gives the message; the console adds code, place and next step."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from onestory_cli.errors import Diagnostic, OnestoryError, shorten
+from onestory_cli.errors import Diagnostic, OnestoryError, shorten, unplaced
 from onestory_cli.external.comfyui import ComfyUiRunner
 from onestory_cli.models.spec import ExternalModel
 from onestory_cli.models.workflow import PICTURES, Binding, Workflow, read_workflow
@@ -40,7 +40,7 @@ def _check_command(model: ExternalModel) -> ModelCheck:
     program = model.command[0]
     path = shutil.which(program) or shutil.which(str(Path(model.folder) / program))
     if path is None:
-        return ModelCheck(found=(), findings=(_finding("M554", f'the program "{shorten(program)}" was not found'),))
+        return ModelCheck(found=(), findings=(unplaced("M554", f'the program "{shorten(program)}" was not found'),))
     return ModelCheck(found=(f"command: {path}",), findings=())
 
 
@@ -66,7 +66,7 @@ def _node_findings(workflow: Workflow, info: Mapping[str, Any]) -> Iterator[Diag
     bound = {(item.node, item.input): item.name for item in workflow.bindings.values()}
     for kind in workflow.classes:
         if kind not in info:
-            yield _finding("M553", f'the server has no node class "{shorten(kind)}"', "install the custom nodes")
+            yield unplaced("M553", f'the server has no node class "{shorten(kind)}"', "install the custom nodes")
     for id, node in workflow.nodes.items():
         if node["class_type"] not in info:
             continue
@@ -85,10 +85,10 @@ def _input_findings(where: str, value: Any, spec: Any, name: str | None) -> Iter
     if name is not None:
         if kind not in _TYPES[name]:
             said = kind if isinstance(kind, str) else "a choice"
-            yield _finding("M553", f'{where} cannot take "{name}": its type is {shorten(said)}', "bind another input")
+            yield unplaced("M553", f'{where} cannot take "{name}": its type is {shorten(said)}', "bind another input")
     elif choices is not None and not isinstance(value, list) and value not in choices:
         listed = ", ".join(map(str, choices[:MAX_LISTED_CHOICES])) or "nothing"
-        yield _finding("M553", f'the server does not have "{shorten(value)}" for {where}', f"it has {shorten(listed)}")
+        yield unplaced("M553", f'the server does not have "{shorten(value)}" for {where}', f"it has {shorten(listed)}")
 
 
 def _choices(spec: Any) -> list[Any] | None:
@@ -99,7 +99,3 @@ def _choices(spec: Any) -> list[Any] | None:
         return spec[0]
     options = spec[1].get("options") if spec[0] == "COMBO" and len(spec) > 1 and isinstance(spec[1], dict) else None
     return options if isinstance(options, list) else None
-
-
-def _finding(code: str, message: str, help: str = "") -> Diagnostic:
-    return Diagnostic(code=code, message=message, help=help)

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from onestory_cli.errors import Diagnostic, did_you_mean, shorten
+from onestory_cli.errors import Diagnostic, did_you_mean, shorten, unplaced
 from onestory_cli.story.pictures import PictureCheck
 from onestory_cli.story.sounds import SoundCheck
 from onestory_cli.story.source import KeyPath, StorySource
@@ -91,15 +91,11 @@ def _file_finding(written: str, kind: _AssetKind, folder: Path, allow_outside: b
         if not file.exists():
             siblings = sorted(item.name for item in file.parent.iterdir()) if file.parent.is_dir() else []
             help = did_you_mean(file.name, siblings) or "the path is relative to the story file"
-            return _finding(kind.missing, f"{kind.noun} {name} not found", help)
+            return unplaced(kind.missing, f"{kind.noun} {name} not found", help)
         return kind.inspect(file, name)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         why = getattr(error, "strerror", None) or str(error)
-        return _finding(kind.unreadable, f"cannot read {name}: {why}", "check the path and the file permissions")
-
-
-def _finding(code: str, message: str, help: str) -> Diagnostic:
-    return Diagnostic(code=code, message=message, help=help)
+        return unplaced(kind.unreadable, f"cannot read {name}: {why}", "check the path and the file permissions")
 
 
 def _outside_finding(written: str, name: str, folder: Path) -> Diagnostic | None:
@@ -108,9 +104,9 @@ def _outside_finding(written: str, name: str, folder: Path) -> Diagnostic | None
     windows = PureWindowsPath(written)
     rooted = PurePosixPath(written).is_absolute() or windows.drive or windows.root
     if rooted or os.path.normpath(written).split(os.sep)[0] == os.pardir:
-        return _finding("S150", f"{name} is outside the story's folder", help)
+        return unplaced("S150", f"{name} is outside the story's folder", help)
     if not _real(folder / written).is_relative_to(_real(folder)):
-        return _finding("S151", f"{name} leaves the story's folder through a link", help)
+        return unplaced("S151", f"{name} leaves the story's folder through a link", help)
     return None
 
 
@@ -121,10 +117,10 @@ def _real(path: Path) -> Path:
 def _lora_finding(file: Path, name: str) -> Diagnostic | None:
     """S157 for a file that is not safetensors. Whether it fits the model is checked when it is loaded."""
     if not file.is_file():
-        return _finding("S157", f"{name} is not a file", "name a LoRA file, not a folder")
+        return unplaced("S157", f"{name} is not a file", "name a LoRA file, not a folder")
     if file.suffix != LORA_SUFFIX:
         help = "convert it: files of other formats can run code when they are opened"
-        return _finding("S157", f"{name} is not a {LORA_SUFFIX} file", help)
+        return unplaced("S157", f"{name} is not a {LORA_SUFFIX} file", help)
     with file.open("rb"):
         return None
 

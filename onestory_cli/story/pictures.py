@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from onestory_cli.errors import Diagnostic
+from onestory_cli.errors import Diagnostic, unplaced
 from onestory_cli.utils.cache import remember_check, was_checked
+from onestory_cli.utils.untrusted import file_sha256
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -34,9 +34,9 @@ class PictureCheck:
         from PIL import Image
 
         if not file.is_file():
-            return _finding("S153", f"{name} is not a file", "name a picture, not a folder")
+            return unplaced("S153", f"{name} is not a file", "name a picture, not a folder")
         if file.stat().st_size > MAX_IMAGE_BYTES:
-            return _finding("S154", f"{name} is larger than {MAX_IMAGE_BYTES // 1024**2} MiB", "save it smaller")
+            return unplaced("S154", f"{name} is larger than {MAX_IMAGE_BYTES // 1024**2} MiB", "save it smaller")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # reported below as a finding
@@ -47,17 +47,16 @@ class PictureCheck:
             width = height = MAX_PIXELS
         except (OSError, SyntaxError, ValueError, EOFError):  # all that Pillow raises for a broken header
             help = f"save it as {', '.join(IMAGE_FORMATS[:-1])} or {IMAGE_FORMATS[-1]}"
-            return _finding("S153", f"{name} is not a readable picture", help)
+            return unplaced("S153", f"{name} is not a readable picture", help)
         if width * height > MAX_PIXELS:
-            return _finding("S154", f"{name} has more than {MAX_PIXELS} pixels", "save it smaller: 4096x4096 is enough")
+            return unplaced("S154", f"{name} has more than {MAX_PIXELS} pixels", "save it smaller: 4096x4096 is enough")
         if problem := self._decode(file, width * height):
-            return _finding("S153", f"{name} is damaged: {problem}", "copy or save the picture again")
+            return unplaced("S153", f"{name} is damaged: {problem}", "copy or save the picture again")
         return None
 
     def _decode(self, file: Path, pixels: int) -> str:
         """What prevents a picture from being decoded, or ""."""
-        with file.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        digest = file_sha256(file)[0].hex()
         if was_checked(_CHECK, digest) or pixels > self._pixels:
             return ""
         self._pixels -= pixels
@@ -97,7 +96,3 @@ def open_upright(file: Path) -> Image:
     picture = picture.convert("RGBA")
     white = Image.new("RGBA", picture.size, "white")
     return Image.alpha_composite(white, picture).convert("RGB")
-
-
-def _finding(code: str, message: str, help: str) -> Diagnostic:
-    return Diagnostic(code=code, message=message, help=help)

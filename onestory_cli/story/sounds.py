@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from onestory_cli.errors import Diagnostic
+from onestory_cli.errors import Diagnostic, unplaced
 from onestory_cli.utils.cache import remember_check, was_checked
-from onestory_cli.utils.untrusted import open_regular
+from onestory_cli.utils.untrusted import file_sha256, open_regular
 
 if TYPE_CHECKING:
     import av
@@ -46,23 +45,20 @@ class SoundCheck:
 
     def __call__(self, file: Path, name: str) -> Diagnostic | None:
         if file.stat().st_size > MAX_SOUND_BYTES:
-            return _finding("S173", f"{name} is larger than {MAX_SOUND_BYTES // 1024**2} MiB", "save it as FLAC or MP3")
+            return unplaced("S173", f"{name} is larger than {MAX_SOUND_BYTES // 1024**2} MiB", "save it as FLAC or MP3")
         if not file.is_file() or file.suffix.lower() not in AUDIO_READERS:
-            return _finding("S172", f"{name} is not a readable sound", _USE)
-        with file.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+            return unplaced("S172", f"{name} is not a readable sound", _USE)
+        digest = file_sha256(file)[0].hex()
         check = f"{_CHECK}-{reader_of(file)}"
         if was_checked(check, digest):
             return None
-        message, help = self._problem(file, name)
-        if message:
-            return _finding("S172", message, help)
-        if self._seconds > 0:
+        found = self._decode(file, name)
+        if found is None and self._seconds > 0:
             remember_check(check, digest)
-        return None
+        return found
 
-    def _problem(self, file: Path, name: str) -> tuple[str, str]:
-        """What is wrong with a sound and the next step, or two empty texts. Stops when the time is used up."""
+    def _decode(self, file: Path, name: str) -> Diagnostic | None:
+        """S172 for a sound that cannot be decoded. Stops when the time is used up."""
         import av
 
         seconds = stated = 0.0
@@ -71,21 +67,24 @@ class SoundCheck:
                 stated = (container.duration or 0) / av.time_base if reader_of(file) in _EXACT else 0.0
                 for frame in container.decode(audio=0):
                     if not _is_finite(frame):
-                        return f"{name} has samples that are not numbers, first at {seconds:.1f} s", _EXPORT
+                        return unplaced(
+                            "S172", f"{name} has samples that are not numbers, first at {seconds:.1f} s", _EXPORT
+                        )
                     seconds += frame.samples / frame.sample_rate
                     if seconds >= max(self._seconds, 0.0):
                         self._seconds -= seconds
-                        return "", ""
+                        return None
         except (av.error.FFmpegError, IndexError):
             if seconds:
-                return f"{name} is damaged: it cannot be decoded after {seconds:.1f} s", _EXPORT
+                return unplaced("S172", f"{name} is damaged: it cannot be decoded after {seconds:.1f} s", _EXPORT)
         if not seconds:
-            return f"{name} is not a readable sound", _USE
+            return unplaced("S172", f"{name} is not a readable sound", _USE)
         self._seconds -= seconds
         stated = max(stated, seconds * _stated_part(file))
         if seconds < stated * (1 - _MISSING):
-            return f"{name} is cut off: {seconds:.1f} s of {stated:.1f} s are in the file", "copy or export it again"
-        return "", ""
+            message = f"{name} is cut off: {seconds:.1f} s of {stated:.1f} s are in the file"
+            return unplaced("S172", message, "copy or export it again")
+        return None
 
 
 _USE = f"use a sound file that ends in {', '.join(AUDIO_READERS)}"
@@ -139,7 +138,3 @@ def _is_finite(frame: av.AudioFrame) -> bool:
     import numpy as np
 
     return not frame.format.name.startswith(("flt", "dbl")) or bool(np.isfinite(frame.to_ndarray()).all())
-
-
-def _finding(code: str, message: str, help: str) -> Diagnostic:
-    return Diagnostic(code=code, message=message, help=help)

@@ -3,7 +3,7 @@
     git clone https://github.com/Kevin-thu/StoryMem /tmp/StoryMem
     python -m tests.parity.storymem /tmp/StoryMem
 
-writes expected_storymem.safetensors beside this file. Computed with commit e027735. Its transformer, LoRA loading,
+writes expected_storymem.safetensors next to this file. Computed with commit e027735. Its transformer, LoRA loading,
 channels, masks, noise and sampler are used as they are; the text encoder and the VAE, which are the base's, are this
 package's tiny ones. Flash attention needs CUDA and is replaced by torch's attention.
 """
