@@ -8,6 +8,7 @@ a code never changes, and the number of a removed code is not used again.
 from __future__ import annotations
 
 from onestory_cli.codes.code import Code
+from onestory_cli.codes.command_line import COMMAND_LINE
 from onestory_cli.codes.machine import MACHINE
 from onestory_cli.codes.run import RUN
 from onestory_cli.codes.story import STORY
@@ -17,4 +18,5 @@ from onestory_cli.codes.warnings import WARNINGS
 
 __all__ = ["CODES", "Code"]
 
-CODES: dict[str, Code] = {row.code: row for rows in (SYNTAX, STORY, WARNINGS, RUN, MACHINE, TRAINING) for row in rows}
+_TABLES = (SYNTAX, STORY, WARNINGS, RUN, MACHINE, COMMAND_LINE, TRAINING)
+CODES: dict[str, Code] = {row.code: row for rows in _TABLES for row in rows}
