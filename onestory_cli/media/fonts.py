@@ -27,7 +27,7 @@ NAMES = (
     "msyh.ttc",
     "arial.ttf",
 )
-UNKNBUILT_IN = "(?)"
+UNKNOWN = "(?)"
 _PROBE = 16  # pixels: the size at which glyphs are compared
 _NOT_A_CHARACTER = "\uffff"  # every font draws its box for it
 _MAX_QUERY = 400  # characters per query of fontconfig
@@ -55,7 +55,7 @@ class Face:
     def replace_missing(self, text: str) -> str:
         """Replace each run of missing characters by "(?)"."""
         missing = self.lacks(text)
-        return re.sub(f"[{re.escape(missing)}]+", UNKNBUILT_IN, text) if missing else text
+        return re.sub(f"[{re.escape(missing)}]+", UNKNOWN, text) if missing else text
 
     def _has(self, letter: str) -> bool:
         mask = self._probe.getmask(letter)
