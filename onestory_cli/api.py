@@ -171,7 +171,7 @@ def load_model(plan: Plan, *, device: str = "auto", emit: Emit = ignore) -> Mode
     - `emit`: function that is called when a part is loaded.
 
     Raises:
-        OnestoryError: if the weights are not on this machine or cannot be used.
+        OnestoryError: if the weights are not on this machine or cannot be used, M558 for an external model.
     """
     from onestory_cli.models.readiness import require_ready
     from onestory_cli.rendering.loading import load_model_generator

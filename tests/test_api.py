@@ -113,6 +113,15 @@ def test_single_shots_equal_those_of_a_render(tiny_folder: Path, tmp_path: Path)
     assert (decode(model, shot.latents_CTHW) == shot.decode()).all()
 
 
+def test_an_external_model_cannot_be_loaded(tmp_path: Path) -> None:
+    story = tmp_path / "kite.story.yaml"
+    card = "{width: 64, height: 64, frames: 5, fps: 8}"
+    story.write_text(STORY.replace("shots:", f"model: {{command: [program], card: {card}}}\nshots:"))
+    with pytest.raises(OnestoryError, match="is an external model") as caught:
+        load_model(plan(load_story(story)), device="cpu")
+    assert caught.value.code == "M558"
+
+
 def test_public_names_match_the_api() -> None:
     import onestory_cli
     from onestory_cli import api

@@ -275,4 +275,12 @@ MACHINE = (
         bad="onestory render film.story.yaml",
         good="onestory render film.story.yaml --allow-commands",
     ),
+    Code(
+        code="M558",
+        title="An external model has no weights",
+        explanation="A workflow or a command generates whole shots in another program. `load_model` of the Python API, "
+        "`evaluate` and `train` load weights, so they need a model that is on this machine.",
+        bad="load_model(plan)      (of a story with model: {workflow: wan-vace.json})",
+        good="render(plan)",
+    ),
 )

@@ -46,6 +46,21 @@ def require_weights(spec: ModelSpec) -> None:
         raise _no_scorer(spec)
 
 
+def require_loadable(spec: ModelSpec) -> None:
+    """Refuse an external model where weights are loaded.
+
+    Raises:
+        OnestoryError: M558.
+    """
+    if spec.external:
+        raise OnestoryError(
+            "M558",
+            f'"{spec.name}" is an external model: it has no weights to load',
+            help="render a story with it, or choose a model of `onestory models` that is not external",
+            exit=ExitCode.USAGE,
+        )
+
+
 def require_files(spec: ModelSpec) -> None:
     """Refuse a model whose folder or single files are incomplete. Weights that are still to download are not missing.
 

@@ -22,6 +22,7 @@ from onestory_cli.memory.levels import Level
 from onestory_cli.memory.selector import FrameSelector, SelectorConfig
 from onestory_cli.models import context_parallel
 from onestory_cli.models.adapter import ADAPTER_CONFIG, apply_delta, read_config, read_weights, require_base
+from onestory_cli.models.availability import require_loadable
 from onestory_cli.models.caption_encoder import CPU, CaptionEncoder
 from onestory_cli.models.catalog import CARD, ModelSpec, not_downloaded
 from onestory_cli.models.hub import cached_snapshot
@@ -44,7 +45,7 @@ def load_selection_model(spec: ModelSpec, device: str = "auto") -> SelectionMode
     """Load what memory selection needs: text encoder and frame selector, or VAE and scorer; never the transformer.
 
     Raises:
-        OnestoryError: M503 for missing or damaged weights, M504 for an unavailable device.
+        OnestoryError: M503 for missing or damaged weights, M504 for an unavailable device, M558 for an external model.
     """
     target = pick_device(device)
     with reading_weights(spec):
@@ -64,8 +65,8 @@ def load_model(
 
     Raises:
         OnestoryError: M502 if card and adapter disagree, M503 for missing or damaged weights, M504 for an unavailable
-            device, M520 for an adapter of another base, M521 for an unsuitable LoRA, U606 for execution options that
-            exclude each other.
+            device, M520 for an adapter of another base, M521 for an unsuitable LoRA, M558 for an external model, U606
+            for execution options that exclude each other.
     """
     refuse_cache(spec.execution, vace=spec.task == "vace", shared=shared)
     selection = selection or load_selection_model(spec, device)
@@ -165,10 +166,15 @@ def load_image_encoder(spec: ModelSpec, device: torch.device, dtype: torch.dtype
 
 
 def load_codec(spec: ModelSpec, device: torch.device) -> VaeCodec:
-    """The VAE, always in float32: in lower precision Wan's VAE shows bands of color."""
+    """The VAE, always in float32: in lower precision Wan's VAE shows bands of color.
+
+    Raises:
+        OnestoryError: M503 for missing or damaged weights, M558 for an external model.
+    """
     options = {"torch_dtype": torch.float32, "use_safetensors": True}
-    vae = AutoencoderKLWan.from_pretrained(Path(spec.files.base) / "vae", **options)
-    to_device(device, vae)
+    with reading_weights(spec):
+        vae = AutoencoderKLWan.from_pretrained(Path(spec.files.base) / "vae", **options)
+        to_device(device, vae)
     return VaeCodec(vae=vae, device=device)
 
 
@@ -210,7 +216,8 @@ def _weights(adapter: Path, part: str) -> dict[str, Tensor]:
 
 @contextmanager
 def reading_weights(spec: ModelSpec) -> Iterator[None]:
-    """Convert the libraries' errors about unreadable weights to M503."""
+    """Convert the libraries' errors about unreadable weights to M503; refuse an external model (M558)."""
+    require_loadable(spec)
     silence_library_logging()
     try:
         yield

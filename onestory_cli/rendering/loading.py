@@ -8,17 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from onestory_cli.events import Emit, ModelLoaded, ModelLoading
-from onestory_cli.models.catalog import ModelSpec
+from onestory_cli.models.availability import require_loadable
 from onestory_cli.models.readiness import require_ready
-from onestory_cli.planning.jobs import ShotJob
-from onestory_cli.rendering.generator import GeneratedShot, MemorySelection, ShotGenerator, ShotRequest
 
 if TYPE_CHECKING:
     import numpy as np
 
     from onestory_cli.models.catalog import ModelSpec
-    from onestory_cli.planning.jobs import Plan
-    from onestory_cli.rendering.generator import ShotGenerator
+    from onestory_cli.planning.jobs import Plan, ShotJob
+    from onestory_cli.rendering.generator import GeneratedShot, MemorySelection, ShotGenerator, ShotRequest
     from onestory_cli.rendering.model_generator import ModelGenerator
 
 
@@ -31,8 +29,6 @@ def generator_loader(plan: Plan, device: str, emit: Emit, *, shared: bool = Fals
         return model_loader(plan.model, device, emit, shared=shared)
 
     def load() -> ShotGenerator:
-        from onestory_cli.rendering.loading import TwoModelGenerator
-
         others = [job.first_shot_model.spec for job in plan.jobs if job.first_shot_model]
         for spec in (plan.model, *others[:1]):  # check both before the first one works
             require_ready(spec)
@@ -61,7 +57,12 @@ def load_generator(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = F
 
 
 def load_model_generator(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = False) -> ModelGenerator:
-    """The generator of a model. The first `recall` loads the selection model, the first `generate` loads the rest."""
+    """The generator of a model. The first `recall` loads the selection model, the first `generate` loads the rest.
+
+    Raises:
+        OnestoryError: M558 for an external model.
+    """
+    require_loadable(spec)
     reporter = LoadReporter(spec, device, emit)
     from onestory_cli.models.load import load_codec, load_model, load_selection_model, pick_device
     from onestory_cli.rendering.model_generator import ModelGenerator
