@@ -1,4 +1,7 @@
-"""A small HTTP client for a server on this machine: no redirects, no proxies, bounded sizes and times, retries."""
+"""A small HTTP client for one server: no redirects, no proxies, bounded sizes and times, retries.
+
+The clients of other libraries follow redirects and read proxies from the environment unless both are switched off.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ _PAUSE_SECONDS = 0.25
 MAX_JSON_BYTES = 64 * 2**20
 MAX_FILE_BYTES = 4 * 2**30
 _CHUNK_BYTES = 2**20
+_CONNECTIONS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
 
 
 class HttpError(Exception):
@@ -39,9 +43,15 @@ class HttpClient:
     """
 
     def __init__(self, server: str, *, retry_seconds: tuple[float, ...] = RETRY_SECONDS) -> None:
-        parts = urlsplit(server)
-        self.server, self._path = server, parts.path.rstrip("/")
-        self._host, self._port = parts.hostname or "", parts.port or 80
+        self.server = server
+        try:
+            parts = urlsplit(server)
+            if not parts.hostname or parts.scheme not in _CONNECTIONS:
+                raise ValueError(server)
+            self._connection, self._path = _CONNECTIONS[parts.scheme], parts.path.rstrip("/")
+            self._host, self._port = parts.hostname, parts.port
+        except ValueError as fault:
+            raise self._unreachable("its address is not valid") from fault
         self.retry_seconds = retry_seconds
         self.on_pause: Callable[[], None] = lambda: None
 
@@ -107,7 +117,7 @@ class HttpClient:
     def _once(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], target: Path | None
     ) -> bytes:
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
+        connection = self._connection(self._host, self._port, timeout=TIMEOUT_SECONDS)
         try:
             connection.request(method, url, body=body, headers=dict(headers))
             answer = connection.getresponse()
@@ -144,14 +154,9 @@ class HttpClient:
             raise http.client.HTTPException(str(fault)) from fault
 
     def _unreachable(self, why: str) -> OnestoryError:
-        return unreachable(self.server, why)
-
-
-def unreachable(server: str, why: str) -> OnestoryError:
-    """M552."""
-    return OnestoryError(
-        "M552",
-        f"cannot use the server {server}: {why}",
-        help="start ComfyUI, or correct `server:`; then rerun the command. Finished shots are kept",
-        exit=ExitCode.MACHINE,
-    )
+        return OnestoryError(
+            "M552",
+            f"cannot use the server {shorten(self.server, 200)}: {why}",
+            help="start ComfyUI, or correct `server:`; then rerun the command. Finished shots are kept",
+            exit=ExitCode.MACHINE,
+        )

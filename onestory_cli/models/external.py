@@ -110,13 +110,13 @@ def source_of(model: ExternalModel) -> dict[str, Any]:
 
 def is_loopback(server: str) -> bool:
     """Whether the address of a server is http and on this machine, as a number or as localhost."""
-    parts = urlsplit(server)
-    if parts.scheme != "http" or parts.username or parts.password or not parts.hostname:
-        return False
     try:
-        return parts.hostname == "localhost" or ipaddress.ip_address(parts.hostname).is_loopback
+        parts = urlsplit(server)
+        host, _ = parts.hostname or "", parts.port  # a port that is not valid is an error too
+        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+    return local and parts.scheme == "http" and not (parts.username or parts.password)
 
 
 def require_loopback(server: str) -> None:

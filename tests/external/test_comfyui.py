@@ -184,6 +184,21 @@ def test_redirects_are_not_followed(story: Path, server: FakeComfyUi) -> None:
         http.HttpClient(server.address).get_json("/system_stats")
 
 
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:99999", "http://[::1", "http:///x", "127.0.0.1:8188", "ftp://127.0.0.1"]
+)
+def test_an_invalid_address_is_refused(address: str) -> None:
+    with pytest.raises(OnestoryError, match="its address is not valid") as caught:
+        http.HttpClient(address)
+    assert caught.value.code == "M552"
+
+
+def test_https_is_not_sent_as_plain_text(server: FakeComfyUi) -> None:
+    with pytest.raises(OnestoryError) as caught:
+        http.HttpClient(server.address.replace("http:", "https:"), retry_seconds=()).get_json("/system_stats")
+    assert caught.value.code == "M552"
+
+
 def test_a_server_of_another_machine_is_refused(story: Path) -> None:
     edit(story, "127.0.0.1", "192.0.2.1")
     with pytest.raises(OnestoryError) as caught:

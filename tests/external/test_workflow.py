@@ -127,6 +127,8 @@ def test_the_fingerprint_covers_the_card_but_not_its_texts(tmp_path: Path) -> No
         ("https://127.0.0.1:8188", False),
         ("http://user:secret@127.0.0.1:8188", False),
         ("file:///etc/passwd", False),
+        ("http://127.0.0.1:99999", False),
+        ("http://[::1", False),
     ],
 )
 def test_only_this_machine_is_loopback(address: str, local: bool) -> None:
