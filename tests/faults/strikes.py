@@ -36,7 +36,6 @@ from tests.faults.workspace import (
     digests_of,
     install_arithmetic,
     make_workspace,
-    run_words,
 )
 
 SOURCE = Path(__file__).with_suffix(".c")
@@ -140,7 +139,7 @@ class Harness:
             return f"damaged: {', '.join(map(str, damages))}"
         if lost := before - digests_of(place, accepted=False):
             return f"lost {len(lost)} takes"
-        exit, messages = run_words(command.finish, place)
+        exit, messages = command.run_finish(place)
         if exit is not ExitCode.DONE:
             return f"it does not finish: {messages}"
         if command.result(place) not in self._measured[command.name].results:

@@ -51,16 +51,16 @@ FPS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class CommandLine:
-    """A command line that is attacked, and the one that finishes its work afterwards.
+    """A command line that is attacked, and the one that finishes its work afterwards: the same one if `finish` is "".
 
-    `{}` stands for the workspace. `result` is what must be the same as without the attack; `also` is a second good
-    end: that of a command that was stopped before it changed anything. `removes` takes that are not accepted.
+    `{}` is the workspace. `result` must be the same as without the attack. `removes`: it removes takes that are not
+    accepted.
     """
 
     name: str
     words: str
-    finish: str
     result: Callable[[Path], Any]
+    finish: str = ""
     needs: tuple[str, ...] = ("film.run",)
     removes: bool = False
 
@@ -70,7 +70,7 @@ class CommandLine:
 
     def run_finish(self, folder: Path) -> tuple[ExitCode, str]:
         """Finish the work."""
-        return run_words(self.finish, folder)
+        return run_words(self.finish or self.words, folder)
 
 
 def run_words(words: str, folder: Path) -> tuple[ExitCode, str]:
@@ -115,7 +115,7 @@ def _runs(out: Path) -> list[Path]:
 
 RENDER = "render {}/film.story.yaml --checkpoint-seconds 0"
 COMMANDS = (
-    CommandLine(name="render", words=RENDER, finish=RENDER, result=film_of("film.run"), needs=()),
+    CommandLine(name="render", words=RENDER, result=film_of("film.run"), needs=()),
     CommandLine(
         name="edit",
         words="render {}/edited.story.yaml --run {}/film.run --checkpoint-seconds 0",
@@ -137,7 +137,6 @@ COMMANDS = (
     CommandLine(
         name="export text",
         words="export {}/film.run --to srt --out {}/film.srt --force",
-        finish="export {}/film.run --to srt --out {}/film.srt --force",
         result=bytes_of("film.srt"),
     ),
     CommandLine(
@@ -155,7 +154,6 @@ COMMANDS = (
     CommandLine(
         name="report",
         words="report {}/film.run",
-        finish="report {}/film.run",
         result=film_of("film.run"),
     ),
     CommandLine(
@@ -168,7 +166,6 @@ COMMANDS = (
     CommandLine(
         name="curate",
         words="curate {}/footage --out {}/set --captioner file:{}/captions.srt --encoders none --cast none",
-        finish="curate {}/footage --out {}/set --captioner file:{}/captions.srt --encoders none --cast none",
         result=bytes_of("set/shots.jsonl"),
         needs=(),
     ),
