@@ -11,21 +11,21 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from onestory_cli.checkpoint import Checkpoint, Partial
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
-from onestory_cli.external.http import NO_RETRY, RETRY_SECONDS, HttpClient, HttpError
-from onestory_cli.external.job import ExternalJob, RunControl, encode_white, picture_name
-from onestory_cli.models.workflow import Workflow, read_workflow
+from onestory_cli.external.http import NO_RETRY, RETRY_SECONDS, HttpClient, HttpError, ServerError
+from onestory_cli.external.job import MAX_SHOT_SECONDS, ExternalJob, RunControl, encode_white, picture_name
+from onestory_cli.models.workflow import Workflow
 
 FOLDER = "onestory"  # of pictures in the server's input folder, and of results in its output folder
 API_KEY_VARIABLE = "COMFYUI_API_KEY"  # of API nodes; sent with the prompt, never stored
 POLL_SECONDS = (0.02, 0.05, 0.1, 0.2)  # the last one repeats
-MAX_SHOT_SECONDS = 12 * 3600
 MAX_LOST_PROMPTS = 3  # restarts of the server during one shot
 MAX_FILES = 10_000
 _PROMPT = "prompt_id"
@@ -38,16 +38,9 @@ class LostPromptError(Exception):
 class ComfyUiRunner:
     """Runs the prompts of one workflow on one server."""
 
-    def __init__(self, workflow: Workflow, server: str, *, client: HttpClient | None = None) -> None:
-        self._workflow, self._client = workflow, client or HttpClient(server, retry_seconds=NO_RETRY)
+    def __init__(self, workflow: Workflow, server: str) -> None:
+        self._workflow, self._client = workflow, HttpClient(server, retry_seconds=NO_RETRY)
         self._uploaded: set[str] = set()
-        self._optional: dict[str, tuple[str, ...]] | None = None
-        self._environment: dict[str, Any] = {}
-
-    @classmethod
-    def of(cls, path: str, server: str) -> ComfyUiRunner:
-        """The runner of a workflow file."""
-        return cls(read_workflow(Path(path)), server)
 
     def run(self, job: ExternalJob, folder: Path, control: RunControl) -> list[Path]:
         """Generate a shot; see `Runner`."""
@@ -59,12 +52,12 @@ class ComfyUiRunner:
         self._client.retry_seconds = RETRY_SECONDS  # it has answered, so it may be restarting
         for _ in range(MAX_LOST_PROMPTS):
             id = known or str(uuid.uuid4())
-            partial = _partial(identity, id, control.steps)
-            self._client.on_pause = partial_saver(control.checkpoint, partial)
+            state = _state(identity, id, control.steps)
+            self._client.on_pause = partial(control.pause, state)
             try:
                 if known is None:
-                    self._queue(prompt, id, partial, control)
-                outputs = self._wait(id, partial, control)
+                    self._queue(prompt, id, state, control)
+                outputs = self._wait(id)
                 control.on_step(control.steps, control.steps)
                 return self._fetch(outputs, folder)
             except LostPromptError:
@@ -73,22 +66,25 @@ class ComfyUiRunner:
 
     def environment(self) -> Mapping[str, Any]:
         """The version of the server, as it says."""
-        if not self._environment:
-            system = self._client.get_json("/system_stats").get("system", {})
-            self._environment = {
-                "device": "comfyui",
-                "server": self._client.server,
-                "comfyui": shorten(system.get("comfyui_version", ""), 40),
-                "torch": shorten(system.get("pytorch_version", ""), 40),
-            }
         return self._environment
+
+    @cached_property
+    def _environment(self) -> dict[str, Any]:
+        system = self._client.get_map("/system_stats").get("system")
+        versions = system if isinstance(system, dict) else {}
+        return {
+            "device": "comfyui",
+            "server": self._client.server,
+            "comfyui": shorten(versions.get("comfyui_version", ""), 40),
+            "torch": shorten(versions.get("pytorch_version", ""), 40),
+        }
 
     def node_info(self) -> dict[str, Any]:
         """The definitions of the node classes of the workflow; without those that the server does not have."""
         found: dict[str, Any] = {}
         for kind in self._workflow.classes:
             with suppress(HttpError):
-                found |= self._client.get_json(f"/object_info/{kind}") or {}
+                found |= self._client.get_map(f"/object_info/{kind}")
         return found
 
     def _prompt(self, job: ExternalJob) -> dict[str, Any]:
@@ -115,15 +111,15 @@ class ComfyUiRunner:
         """The nodes of a prompt with these values, and with pictures that are uploaded."""
         bindings = self._workflow.bindings
         uploaded = {name: self._upload(png) for name, png in pictures.items() if name in bindings}
-        return self._workflow.prompt({**values, **uploaded}, optional=self._optional_inputs())
+        return self._workflow.prompt({**values, **uploaded}, optional=self._optional_inputs)
 
+    @cached_property
     def _optional_inputs(self) -> dict[str, tuple[str, ...]]:
-        if self._optional is None:
-            info = self.node_info()
-            if missing := [kind for kind in self._workflow.classes if kind not in info]:
-                raise rejected(self._client.server, f"it has no node class {', '.join(map(shorten, missing))}")
-            self._optional = {kind: tuple(item.get("input", {}).get("optional", {})) for kind, item in info.items()}
-        return self._optional
+        """The optional inputs of each node class."""
+        info = self.node_info()
+        if missing := [kind for kind in self._workflow.classes if kind not in info]:
+            raise _rejected(self._client.server, f"it has no node class {', '.join(map(shorten, missing))}")
+        return {kind: tuple(item.get("input", {}).get("optional", {})) for kind, item in info.items()}
 
     def _upload(self, png: bytes) -> str:
         name = picture_name(png)
@@ -133,24 +129,24 @@ class ComfyUiRunner:
             self._uploaded.add(name)
         return f"{FOLDER}/{name}"
 
-    def _queue(self, prompt: dict[str, Any], id: str, partial: Partial, control: RunControl) -> None:
+    def _queue(self, prompt: dict[str, Any], id: str, state: Partial, control: RunControl) -> None:
         """Save the id of a prompt, then send the prompt.
 
-        A lost connection is no reason to send it again: the server may have it. `_wait` finds out.
+        After a lost connection it is not sent again, because the server may have it. `_wait` finds out.
         """
         if control.checkpoint.enabled:
-            control.checkpoint.keep(partial)
+            control.checkpoint.keep(state)
         key = os.environ.get(API_KEY_VARIABLE)
         extra = {"extra_data": {"api_key_comfy_org": key}} if key else {}
         document = {"prompt": prompt, _PROMPT: id, "client_id": id, **extra}
         try:
             self._client.post_json("/prompt", document, retry=False)
         except HttpError as fault:
-            raise rejected(self._client.server, _reason(fault)) from fault
-        except OnestoryError:
-            self._client.get_json("/queue")  # with retries: the server may be starting
+            raise _rejected(self._client.server, _reason(fault)) from fault
+        except ServerError:
+            self._client.get_map("/queue")  # with retries: the server may be starting
 
-    def _wait(self, id: str, partial: Partial, control: RunControl) -> Mapping[str, Any]:
+    def _wait(self, id: str) -> Mapping[str, Any]:
         """The outputs of a prompt by node, once it is finished.
 
         Raises:
@@ -172,17 +168,16 @@ class ComfyUiRunner:
         raise _failed(self._workflow.path, f"it has not finished after {MAX_SHOT_SECONDS // 3600} hours")
 
     def _finished(self, id: str) -> Any | None:
-        history = self._client.get_json(f"/history/{id}")
-        return history.get(id) if isinstance(history, dict) else None
+        return self._client.get_map(f"/history/{id}").get(id)
 
     def _is_queued(self, id: str) -> bool:
-        queue = self._client.get_json("/queue") or {}
+        queue = self._client.get_map("/queue")
         entries = [*queue.get("queue_running", ()), *queue.get("queue_pending", ())]
         return any(len(entry) > 1 and entry[1] == id for entry in entries)
 
     def _interrupt(self, id: str) -> None:
         """Remove a prompt from the queue, and stop it if it is running. A server that is gone has stopped too."""
-        with suppress(OnestoryError, HttpError):
+        with suppress(ServerError):
             client = HttpClient(self._client.server, retry_seconds=NO_RETRY)
             client.post_json("/queue", {"delete": [id]})
             client.post_json("/interrupt", {_PROMPT: id})
@@ -199,28 +194,18 @@ class ComfyUiRunner:
             try:
                 self._client.download("/view", query, path)
             except HttpError as fault:
-                raise _failed(self._workflow.path, f"the server does not give its result: {fault}") from fault
+                raise _failed(self._workflow.path, f"the server does not send its result: {fault.why}") from fault
             paths.append(path)
         return paths
 
 
-def partial_saver(checkpoint: Checkpoint, partial: Partial) -> Callable[[], None]:
-    """A function that saves `partial` if that is due, and raises KeyboardInterrupt if the render is to stop."""
-
-    def save() -> None:
-        if checkpoint.enabled and checkpoint.due():
-            checkpoint.keep(partial)
-
-    return save
-
-
 def _known_prompt(checkpoint: Checkpoint, identity: str) -> str | None:
     """The id of the prompt that an earlier process sent for the same work."""
-    partial = checkpoint.load(identity) if checkpoint.enabled else None
-    return bytes(partial.arrays[_PROMPT]).decode() if partial else None
+    saved = checkpoint.load(identity)
+    return bytes(saved.arrays[_PROMPT]).decode() if saved else None
 
 
-def _partial(identity: str, id: str, steps: int) -> Partial:
+def _state(identity: str, id: str, steps: int) -> Partial:
     import numpy as np
 
     return Partial(identity=identity, step=0, steps=steps, arrays={_PROMPT: np.frombuffer(id.encode(), np.uint8)})
@@ -262,10 +247,10 @@ def _reason(fault: HttpError) -> str:
         first = errors[0] if errors else document["error"]
         return f"{first.get('message', '')}: {first.get('details', '')}"
     except (ValueError, KeyError, TypeError, AttributeError):
-        return str(fault)
+        return fault.why
 
 
-def rejected(server: str, why: str) -> OnestoryError:
+def _rejected(server: str, why: str) -> OnestoryError:
     """M553."""
     return OnestoryError(
         "M553",

@@ -15,12 +15,11 @@ from typing import IO, Any
 
 from onestory_cli.checkpoint import Partial
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
-from onestory_cli.external.job import ExternalJob, OnStep, RunControl
+from onestory_cli.external.job import MAX_SHOT_SECONDS, ExternalJob, OnStep, RunControl
 from onestory_cli.store.disk import os_errors_coded
 
 JOB_VERSION = 1
 JOB, OUTPUT = "job.json", "output"
-MAX_SHOT_SECONDS = 12 * 3600
 GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL
 _POLL_SECONDS = 0.05
 _MAX_LINE = 2000
@@ -119,12 +118,11 @@ def _wait(process: subprocess.Popen[bytes], control: RunControl) -> int:
     Raises:
         KeyboardInterrupt: the render is to stop.
     """
-    checkpoint = control.checkpoint
+    state = Partial(identity="", step=0, steps=control.steps, arrays={})
     for _ in range(int(MAX_SHOT_SECONDS / _POLL_SECONDS)):
         with suppress(subprocess.TimeoutExpired):
             return process.wait(_POLL_SECONDS)
-        if checkpoint.enabled and checkpoint.due():
-            checkpoint.keep(Partial(identity="", step=0, steps=control.steps, arrays={}))
+        control.pause(state)
     raise _failed("the shot", f"the command has not finished after {MAX_SHOT_SECONDS // 3600} hours")
 
 

@@ -27,19 +27,32 @@ _CHUNK_BYTES = 2**20
 _CONNECTIONS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
 
 
-class HttpError(Exception):
-    """An answer with another status than 200. `status` is its number, `body` its text, cut."""
+class ServerError(OnestoryError):
+    """M552: a server cannot be used. `why` is the reason alone."""
 
-    def __init__(self, status: int, body: str) -> None:
-        super().__init__(f"status {status}: {shorten(body, 300)}" if body else f"status {status}")
-        self.status, self.body = status, body
+    def __init__(self, server: str, why: str) -> None:
+        super().__init__(
+            "M552",
+            f"cannot use the server {shorten(server, 200)}: {why}",
+            help="start ComfyUI, or correct `server:`; then rerun the command. Finished shots are kept",
+            exit=ExitCode.MACHINE,
+        )
+        self.why = why
+
+
+class HttpError(ServerError):
+    """M552 for an answer with another status than 200. `body` is its text, cut."""
+
+    def __init__(self, server: str, status: int, body: str) -> None:
+        super().__init__(server, f"status {status}: {shorten(body, 300)}" if body else f"status {status}")
+        self.body = body
 
 
 class HttpClient:
     """Requests to one server. `on_pause` is called several times a second while it waits; it may raise to stop.
 
-    Every method raises OnestoryError M552 if the server cannot be reached after retries or does not answer as expected,
-    and HttpError for an error status.
+    Every method raises ServerError if the server cannot be reached after retries or does not answer as expected, and
+    HttpError for an error status.
     """
 
     def __init__(self, server: str, *, retry_seconds: tuple[float, ...] = RETRY_SECONDS) -> None:
@@ -51,20 +64,27 @@ class HttpClient:
             self._connection, self._path = _CONNECTIONS[parts.scheme], parts.path.rstrip("/")
             self._host, self._port = parts.hostname, parts.port
         except ValueError as fault:
-            raise self._unreachable("its address is not valid") from fault
+            raise self._unusable("its address is not valid") from fault
         self.retry_seconds = retry_seconds
         self.on_pause: Callable[[], None] = lambda: None
 
-    def get_json(self, path: str, query: Mapping[str, str] | None = None) -> Any:
-        """The JSON answer to a GET request."""
-        return self._json(self._request("GET", path, query=query))
+    def get_map(self, path: str) -> dict[str, Any]:
+        """The JSON object that answers a GET request."""
+        body = self._request("GET", path)
+        try:
+            answer = json.loads(body)
+        except (ValueError, RecursionError) as fault:
+            raise self._unusable("it does not answer in JSON") from fault
+        if not isinstance(answer, dict):
+            raise self._unusable("it does not answer as ComfyUI does")
+        return answer
 
-    def post_json(self, path: str, document: Any, *, retry: bool = True) -> Any:
+    def post_json(self, path: str, document: Any, *, retry: bool = True) -> None:
         """Post JSON. Without `retry`, a lost connection is not tried again: the server may have read the request."""
         body = json.dumps(document).encode()
-        return self._json(self._request("POST", path, body=body, kind="application/json", retry=retry))
+        self._request("POST", path, body=body, kind="application/json", retry=retry)
 
-    def post_file(self, path: str, name: str, data: bytes, fields: Mapping[str, str]) -> Any:
+    def post_file(self, path: str, name: str, data: bytes, fields: Mapping[str, str]) -> None:
         """Upload a file as a form with the field `image`."""
         boundary = secrets.token_hex(16)
         parts = [
@@ -74,17 +94,11 @@ class HttpClient:
         head = f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="{name}"\r\n'
         parts += [f"{head}Content-Type: image/png\r\n\r\n".encode(), data, f"\r\n--{boundary}--\r\n".encode()]
         kind = f"multipart/form-data; boundary={boundary}"
-        return self._json(self._request("POST", path, body=b"".join(parts), kind=kind))
+        self._request("POST", path, body=b"".join(parts), kind=kind)
 
     def download(self, path: str, query: Mapping[str, str], target: Path) -> None:
         """Write the answer to a GET request to a new file."""
         self._request("GET", path, query=query, target=target)
-
-    def _json(self, body: bytes) -> Any:
-        try:
-            return json.loads(body) if body.strip() else None
-        except (ValueError, RecursionError) as fault:
-            raise self._unreachable("it does not answer in JSON") from fault
 
     def _request(
         self,
@@ -104,7 +118,7 @@ class HttpClient:
                 return self._once(method, url, body, headers, target)
             except (OSError, http.client.HTTPException) as fault:
                 if pause is None:
-                    raise self._unreachable(str(fault) or type(fault).__name__) from fault
+                    raise self._unusable(str(fault) or type(fault).__name__) from fault
                 self._pause(pause)
         raise AssertionError("the last attempt returns or raises")
 
@@ -122,7 +136,7 @@ class HttpClient:
             connection.request(method, url, body=body, headers=dict(headers))
             answer = connection.getresponse()
             if answer.status != http.client.OK:
-                raise HttpError(answer.status, answer.read(4096).decode("utf-8", "replace"))
+                raise HttpError(self.server, answer.status, answer.read(4096).decode("utf-8", "replace"))
             if target is None:
                 return self._bounded(answer)
             self._save(answer, target)
@@ -133,7 +147,7 @@ class HttpClient:
     def _bounded(self, answer: http.client.HTTPResponse) -> bytes:
         data = answer.read(MAX_JSON_BYTES + 1)
         if len(data) > MAX_JSON_BYTES:
-            raise self._unreachable(f"its answer is larger than {MAX_JSON_BYTES // 2**20} MiB")
+            raise self._unusable(f"its answer is larger than {MAX_JSON_BYTES // 2**20} MiB")
         return data
 
     def _save(self, answer: http.client.HTTPResponse, target: Path) -> None:
@@ -142,7 +156,7 @@ class HttpClient:
             while chunk := self._read(answer):
                 size += len(chunk)
                 if size > MAX_FILE_BYTES:
-                    raise self._unreachable(f"a result is larger than {MAX_FILE_BYTES // 2**30} GiB")
+                    raise self._unusable(f"a result is larger than {MAX_FILE_BYTES // 2**30} GiB")
                 file.write(chunk)
         if expected is not None and size != expected:
             raise http.client.IncompleteRead(b"", expected - size)
@@ -153,10 +167,5 @@ class HttpClient:
         except OSError as fault:  # of the network, not of the disk
             raise http.client.HTTPException(str(fault)) from fault
 
-    def _unreachable(self, why: str) -> OnestoryError:
-        return OnestoryError(
-            "M552",
-            f"cannot use the server {shorten(self.server, 200)}: {why}",
-            help="start ComfyUI, or correct `server:`; then rerun the command. Finished shots are kept",
-            exit=ExitCode.MACHINE,
-        )
+    def _unusable(self, why: str) -> ServerError:
+        return ServerError(self.server, why)

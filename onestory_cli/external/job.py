@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from onestory_cli.checkpoint import NO_CHECKPOINT, Checkpoint
+from onestory_cli.checkpoint import NO_CHECKPOINT, Checkpoint, Partial
 from onestory_cli.models.workflow import REFERENCES
 from onestory_cli.planning.jobs import ShotJob
 
 if TYPE_CHECKING:
     import numpy as np
 
+MAX_SHOT_SECONDS = 12 * 3600
 OnStep = Callable[[int, int], None]
 
 
@@ -35,6 +36,15 @@ class RunControl:
     checkpoint: Checkpoint = NO_CHECKPOINT
     on_step: OnStep = lambda step, steps: None
     steps: int = 1
+
+    def pause(self, state: Partial) -> None:
+        """Save `state` if that is due; called several times a second while the model works.
+
+        Raises:
+            KeyboardInterrupt: the render is to stop.
+        """
+        if self.checkpoint.due():
+            self.checkpoint.keep(state)
 
 
 class Runner(Protocol):

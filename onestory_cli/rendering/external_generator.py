@@ -24,6 +24,7 @@ from onestory_cli.external.recall import PictureRecall, PictureSelection, pictur
 from onestory_cli.external.result import read_result
 from onestory_cli.memory.frames import SelectedFrame
 from onestory_cli.models.spec import ExternalModel, ModelSpec
+from onestory_cli.models.workflow import read_workflow
 from onestory_cli.planning.jobs import ShotJob
 from onestory_cli.rendering.generator import ShotRequest
 
@@ -116,7 +117,7 @@ def _runner(model: ExternalModel) -> Runner:
         OnestoryError: M557 for a command that the user has not allowed, M551 for an invalid workflow.
     """
     if model.workflow:
-        return ComfyUiRunner.of(model.workflow, model.server)
+        return ComfyUiRunner(read_workflow(Path(model.workflow)), model.server)
     if not model.allowed:
         raise OnestoryError(
             "M557",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from onestory_cli.store.run import Run
 from onestory_cli.store.take_query import accepted_takes
 from onestory_cli.store.takes import Take
 from tests.external.conftest import plan_of, write_workflow
-from tests.external.server import STRIPE, WORKFLOW, FakeComfyUi, colour
+from tests.external.server import STRIPE, WORKFLOW, FakeComfyUi, Handler, colour
 
 
 @pytest.fixture(autouse=True)
@@ -178,10 +179,21 @@ def test_a_missing_node_class_is_reported(story: Path, server: FakeComfyUi) -> N
     assert caught.value.code == "M553"
 
 
+@pytest.mark.parametrize("answer", [None, b"[]", b"<html>", b'{"system": 3}'])
+def test_another_program_at_the_address_is_reported(
+    story: Path, server: FakeComfyUi, monkeypatch: pytest.MonkeyPatch, answer: bytes | None
+) -> None:
+    monkeypatch.setattr(Handler, "do_GET", lambda self: self._answer(answer or {}, status=200 if answer else 404))
+    with pytest.raises(OnestoryError) as caught:
+        make(story)
+    assert caught.value.code in ("M552", "M553")
+    assert pickle.loads(pickle.dumps(caught.value)).message == caught.value.message
+
+
 def test_redirects_are_not_followed(story: Path, server: FakeComfyUi) -> None:
     server.redirect = "http://192.0.2.1/"
     with pytest.raises(http.HttpError, match="302"):
-        http.HttpClient(server.address).get_json("/system_stats")
+        http.HttpClient(server.address).get_map("/system_stats")
 
 
 @pytest.mark.parametrize(
@@ -195,7 +207,7 @@ def test_an_invalid_address_is_refused(address: str) -> None:
 
 def test_https_is_not_sent_as_plain_text(server: FakeComfyUi) -> None:
     with pytest.raises(OnestoryError) as caught:
-        http.HttpClient(server.address.replace("http:", "https:"), retry_seconds=()).get_json("/system_stats")
+        http.HttpClient(server.address.replace("http:", "https:"), retry_seconds=()).get_map("/system_stats")
     assert caught.value.code == "M552"
 
 

@@ -24,7 +24,7 @@ from PIL import Image
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.external.check import check_model
-from onestory_cli.external.http import NO_RETRY, HttpClient, HttpError
+from onestory_cli.external.http import NO_RETRY, HttpClient
 from onestory_cli.store.run import Run
 from onestory_cli.store.take_query import accepted_takes
 from onestory_cli.store.takes import Take
@@ -113,9 +113,9 @@ class RealComfyUi:
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
             try:
-                HttpClient(self.address, retry_seconds=NO_RETRY).get_json("/system_stats")
+                HttpClient(self.address, retry_seconds=NO_RETRY).get_map("/system_stats")
                 return
-            except (OnestoryError, HttpError):
+            except OnestoryError:
                 assert self._process.poll() is None, self._log.read_text(errors="replace")[-2000:]
                 time.sleep(0.2)
         raise AssertionError("ComfyUI does not start")
