@@ -75,14 +75,9 @@ class PictureRecall:
         return tuple(self._scorer.score(caption, embeds_FD).tolist())
 
 
-def picture_of(memory: Memory, frame: SelectedFrame) -> np.ndarray:
-    """A remembered picture, (H, W, 3) uint8."""
-    return memory[frame.source][:, frame.index].transpose(1, 2, 0)
-
-
 def pictures_of(memory: Memory, selection: Sequence[SelectedFrame]) -> list[np.ndarray]:
     """The remembered pictures in order, each (H, W, 3) uint8."""
-    return [picture_of(memory, frame) for frame in selection]
+    return [memory[frame.source][:, frame.index].transpose(1, 2, 0) for frame in selection]
 
 
 def _digest(pictures_CTHW: np.ndarray) -> bytes:

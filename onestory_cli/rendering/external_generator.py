@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,30 +21,13 @@ from onestory_cli.external.command import CommandRunner
 from onestory_cli.external.job import ExternalJob, RunControl, Runner, external_job
 from onestory_cli.external.recall import PictureRecall, PictureSelection, pictures_of
 from onestory_cli.external.result import read_result
-from onestory_cli.memory.frames import SelectedFrame
 from onestory_cli.models.spec import ExternalModel, ModelSpec
 from onestory_cli.models.workflow import read_workflow
 from onestory_cli.planning.jobs import ShotJob
-from onestory_cli.rendering.generator import ShotRequest
+from onestory_cli.rendering.generator import DecodedShot, ShotRequest
 
 if TYPE_CHECKING:
     import numpy as np
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExternalShot:
-    """A shot of an external model. Its pixels are there at once."""
-
-    pixels_PHWC: np.ndarray
-    latents_CTHW: np.ndarray
-    selection: Sequence[SelectedFrame]
-    scores: Mapping[str, Sequence[float]]
-    noise_tokens: int
-    seconds: Mapping[str, float]
-    context_tokens: int = 0
-
-    def decode(self) -> np.ndarray:
-        return self.pixels_PHWC
 
 
 class ExternalGenerator:
@@ -72,7 +54,7 @@ class ExternalGenerator:
         """What `generate` would select."""
         return self._recall.recall(job, memory)
 
-    def generate(self, request: ShotRequest) -> ExternalShot:
+    def generate(self, request: ShotRequest) -> DecodedShot:
         """Generate a shot: select pictures, run the model, read and check its result."""
         job, began = request.job, time.monotonic()
         selected = self.recall(job, request.memory)
@@ -85,16 +67,17 @@ class ExternalGenerator:
             files = self._runner.run(external, Path(folder), _control(request))
             generated = time.monotonic()
             pixels_PHWC = read_result(files, job, self._spec.name)
-        times = (began, remembered, generated, time.monotonic())
-        return ExternalShot(
+        decoded = time.monotonic()
+        return DecodedShot(
             pixels_PHWC=pixels_PHWC,
             latents_CTHW=self.encode_clip(pixels_PHWC),
             selection=selected.selection,
             scores=selected.scores,
             noise_tokens=job.tokens.noise,
             seconds={
-                name: round(end - start, 4)
-                for name, start, end in zip(("remember", "denoise", "decode"), times, times[1:], strict=False)
+                "remember": round(remembered - began, 4),
+                "denoise": round(generated - remembered, 4),
+                "decode": round(decoded - generated, 4),
             },
         )
 
@@ -140,13 +123,14 @@ def _failure_forgotten(request: ShotRequest) -> Iterator[None]:
 
 
 def _control(request: ShotRequest) -> RunControl:
-    """Progress as events. Some programs report more than once per step, and others none."""
-    began = [time.monotonic(), 0.0]
+    """Progress as events. Some programs report a step more than once, and others report none."""
+    began, last = time.monotonic(), 0
 
     def on_step(step: int, steps: int) -> None:
-        if step > began[1]:
+        nonlocal began, last
+        if step > last:
             now = time.monotonic()
-            request.emit(StepDone(shot=request.job.shot, step=step, steps=steps, seconds=now - began[0]))
-            began[:] = [now, step]
+            request.emit(StepDone(shot=request.job.shot, step=step, steps=steps, seconds=now - began))
+            began, last = now, step
 
     return RunControl(checkpoint=request.checkpoint, on_step=on_step, steps=request.job.steps)

@@ -62,6 +62,22 @@ class GeneratedShot(MemorySelection, Protocol):
         """The time of each finished phase; decoding is one of them after `decode`."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class DecodedShot:
+    """A shot whose pixels are there at once: of an external model, or imported."""
+
+    pixels_PHWC: np.ndarray
+    latents_CTHW: np.ndarray
+    noise_tokens: int
+    selection: Sequence[SelectedFrame] = ()
+    scores: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    context_tokens: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def decode(self) -> np.ndarray:
+        return self.pixels_PHWC
+
+
 class ShotGenerator(Protocol):
     """A loaded model: the one heavy part of a render."""
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from onestory_cli.memory.frames import SelectedFrame
 from onestory_cli.planning.jobs import Plan, ShotJob, retake
 from onestory_cli.planning.reasons import Reason, ReasonKind
 from onestory_cli.rendering.commit import finish_take, planned_take, record_of
-from onestory_cli.rendering.generator import ShotGenerator
+from onestory_cli.rendering.generator import DecodedShot, ShotGenerator
 from onestory_cli.store.disk import digest, os_errors_coded
 from onestory_cli.store.keys import IMPORTED
 from onestory_cli.store.record import ImportedClip, Record
@@ -21,25 +20,7 @@ from onestory_cli.store.takes import Take, write_latents
 from onestory_cli.store.writer import lock_run
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from onestory_cli.media.conform import ConformRules
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImportedShot:
-    """An imported clip in the form of a generated shot. It remembers nothing."""
-
-    pixels_PHWC: np.ndarray
-    latents_CTHW: np.ndarray
-    noise_tokens: int
-    selection: Sequence[SelectedFrame] = ()
-    scores: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    context_tokens: int = 0
-    seconds: Mapping[str, float] = field(default_factory=dict)
-
-    def decode(self) -> np.ndarray:
-        return self.pixels_PHWC
 
 
 def import_clip(
@@ -69,7 +50,7 @@ def import_clip(
     with lock_run(Run.create(run.path)) as writer:
         writer.freeze(plan)
         job = _without_memory(retake(job, next_number(plan, run, shot)))
-        imported = ImportedShot(
+        imported = DecodedShot(
             pixels_PHWC=conformed.pixels_PHWC,
             latents_CTHW=load().encode_clip(conformed.pixels_PHWC),
             noise_tokens=job.tokens.noise,
@@ -86,7 +67,7 @@ def _without_memory(job: ShotJob) -> ShotJob:
     return replace(job, memory=replace(job.memory, sources=(), shown=()))
 
 
-def _record(plan: Plan, job: ShotJob, shot: ImportedShot, origin: ImportedClip) -> Record:
+def _record(plan: Plan, job: ShotJob, shot: DecodedShot, origin: ImportedClip) -> Record:
     """The record of an imported take. The digest of the file in its spec gives it a key of its own."""
     reason = Reason(kind=ReasonKind.IMPORTED, detail=str(origin))
     record = record_of(plan, job, reason, shot, visible={}, environment={})
