@@ -22,7 +22,6 @@ from onestory_cli.models.spec import ExternalModel, ModelSpec
 from onestory_cli.models.workflow import INPUT_NAMES, MAX_REFERENCES, PICTURES, Workflow, invalid, read_workflow
 from onestory_cli.utils.untrusted import read_json_map
 
-SOURCE_KEYS = ("workflow", "server", "command", "card")
 DEFAULT_SERVER = "http://127.0.0.1:8188"
 CARD_SUFFIX = ".onestory.json"  # wan-vace.json -> wan-vace.onestory.json
 PICTURE = Level(name="picture", patch=0)  # costs no tokens
@@ -54,50 +53,50 @@ def external_spec(source: Mapping[str, Any], *, name: str, folder: Path) -> Mode
     if ("workflow" in source) == ("command" in source):
         message = f'the external model "{shorten(name)}" needs either `workflow` or `command`'
         raise OnestoryError("M551", message, help="write one of the two keys")
-    if "workflow" in source:
-        path = (folder / str(source["workflow"])).absolute()
-        workflow = read_workflow(path)
-        card = _card(source.get("card"), folder, default=path.with_suffix(CARD_SUFFIX)) or dict(workflow.card)
-        server = str(source.get("server", DEFAULT_SERVER)).rstrip("/")
-        return _spec(
-            name,
-            path,
-            _with_values(workflow, card),
-            ExternalModel(
-                workflow=str(path),
-                server=server,
-                folder=str(folder.absolute()),
-                card=_text(card),
-                inputs=tuple(workflow.bindings),
-                references=workflow.references,
-                identity=_identity(workflow.identity, card),
-                remembers=_remembers(
-                    path, card, references=workflow.references, first="first_frame" in workflow.bindings
-                ),
-                from_text=bool(card.get("from_text", True)),
-            ),
-        )
-    command = tuple(map(str, source["command"]))
-    card = _card(source.get("card"), folder, default=None)
-    references = int(card.get("references", 0))
-    takes_first = card.get("remembers") == "first-frame" or bool(card.get("first_frame", False))
-    inputs = tuple(key for key in INPUT_NAMES if key not in PICTURES) + (("first_frame",) if takes_first else ())
-    path = folder / source["card"] if isinstance(source.get("card"), str) else Path(name)
-    return _spec(
-        name,
-        path,
-        card,
-        ExternalModel(
-            command=command,
-            folder=str(folder.absolute()),
-            card=_text(card),
-            inputs=inputs,
-            references=references,
-            identity=_identity(json.dumps(command), card),
-            remembers=_remembers(path, card, references=references, first=takes_first),
-            from_text=bool(card.get("from_text", True)),
-        ),
+    build = _of_workflow if "workflow" in source else _of_command
+    return build(source, name, folder)
+
+
+def _of_workflow(source: Mapping[str, Any], name: str, folder: Path) -> ModelSpec:
+    path = (folder / str(source["workflow"])).absolute()
+    workflow = read_workflow(path)
+    card = _card(source.get("card"), folder, default=path.with_suffix(CARD_SUFFIX))
+    card = card or _checked(path, dict(workflow.card))
+    model = ExternalModel(
+        workflow=str(path),
+        server=str(source.get("server", DEFAULT_SERVER)).rstrip("/"),
+        folder=str(folder.absolute()),
+        card=_text(card),
+        inputs=tuple(workflow.bindings),
+        references=workflow.references,
+        identity=_identity(workflow.identity, card),
+        remembers=_remembers(path, card, references=workflow.references, first="first_frame" in workflow.bindings),
+        from_text=bool(card.get("from_text", True)),
     )
+    return _spec(name, path, _with_values(workflow, card), model)
+
+
+def _of_command(source: Mapping[str, Any], name: str, folder: Path) -> ModelSpec:
+    command = source["command"]
+    if not isinstance(command, list | tuple) or not command:
+        message = f'the command of the external model "{shorten(name)}" is not a list'
+        raise OnestoryError("M551", message, help="write the program and its arguments as a list")
+    command = tuple(map(str, command))
+    path = folder / source["card"] if isinstance(source.get("card"), str) else Path(name)
+    card = _card(source.get("card"), folder, default=None)
+    references, takes_first = card.get("references", 0), card.get("remembers") == "first-frame"
+    values = [key for key in INPUT_NAMES if key not in PICTURES]
+    model = ExternalModel(
+        command=command,
+        folder=str(folder.absolute()),
+        card=_text(card),
+        inputs=(*values, "first_frame") if takes_first else tuple(values),
+        references=references,
+        identity=_identity(json.dumps(command), card),
+        remembers=_remembers(path, card, references=references, first=takes_first),
+        from_text=bool(card.get("from_text", True)),
+    )
+    return _spec(name, path, card, model)
 
 
 def source_of(model: ExternalModel) -> dict[str, Any]:

@@ -106,6 +106,19 @@ def test_the_card_completes_what_the_workflow_says(tmp_path: Path) -> None:
         external_spec({"workflow": "a.json", "card": {"max_frames": 9}}, name="a", folder=tmp_path)
 
 
+def test_a_card_in_the_workflow_is_checked(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({**WORKFLOW, "onestory": {"fps": 8, "lenght": 3}}))
+    with pytest.raises(OnestoryError, match='unknown key "lenght"'):
+        external_spec({"workflow": "a.json"}, name="a", folder=tmp_path)
+
+
+@pytest.mark.parametrize("command", ["program", 5, []])
+def test_a_command_is_a_list(tmp_path: Path, command: object) -> None:
+    with pytest.raises(OnestoryError, match="is not a list") as caught:
+        external_spec({"command": command}, name="a", folder=tmp_path)
+    assert caught.value.code == "M551"
+
+
 def test_the_fingerprint_covers_the_card_but_not_its_texts(tmp_path: Path) -> None:
     def fingerprint(**card: Any) -> str:
         write_workflow(tmp_path / "a.json", card=card)
