@@ -71,7 +71,6 @@ def command(
         help = "name who writes them with --captioner"
         raise OnestoryError("T654", "a story needs captions", help=help, exit=ExitCode.USAGE)
     found = find_videos(videos)
-    from onestory_cli.curation.cut_workers import CutWorkers
     from onestory_cli.curation.run import Curation
 
     screen = screen_of(context)
@@ -89,8 +88,7 @@ def command(
     with screen.watch(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
         where = _device(device, settings)
         try:
-            pool = (lambda: CutWorkers(workers)) if workers > 1 else None
-            with Curation(out, settings, folder=folder, device=where, open_pool=pool) as curation:
+            with Curation(out, settings, folder=folder, device=where, workers=workers) as curation:
                 summary = curation.run(found, show, signals.asked, look=look)
         except KeyboardInterrupt:
             return signals.exit

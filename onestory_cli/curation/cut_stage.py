@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from onestory_cli.curation.cuts import FoundShots, find_shots
 from onestory_cli.curation.recipe import CurateRecipe, CutSettings
@@ -17,16 +18,6 @@ from onestory_cli.curation.videos import DigestCache
 from onestory_cli.errors import OnestoryError
 
 AHEAD = 2  # videos per worker that are cut before the other stages reach them
-
-
-class CutPool(Protocol):
-    """Runs `cut_video` elsewhere, `workers` at a time."""
-
-    workers: int
-
-    def submit(self, path: Path, settings: CutSettings, max_hours: float) -> Future[dict[str, Any]]: ...
-
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -40,42 +31,41 @@ class _Queued:
 
 @dataclass(frozen=True, kw_only=True)
 class CutStage:
-    """Finds the shots of videos, or reads them from `store`. `open_pool` is called when a result is missing first;
-    None finds all of them in this process."""
+    """Finds the shots of videos, or reads them from `store`. One worker is this process; several are processes."""
 
     store: StageStore
     digests: DigestCache
     recipe: CurateRecipe
     version: int
-    open_pool: Callable[[], CutPool] | None = None
+    workers: int = 1
 
     def run(self, videos: Sequence[Path]) -> Iterator[tuple[Path, str, FoundShots]]:
         """Yield path, digest and shots of each video, in order."""
         with ExitStack() as stack:
-            pool: CutPool | None = None
+            pool = None
+            if self.workers > 1:  # its processes start with the first video that is not in the store
+                pool = ProcessPoolExecutor(self.workers, mp_context=get_context("spawn"))
+                stack.callback(pool.shutdown, cancel_futures=True)
             queue: deque[_Queued] = deque()
-            rest = iter(videos)
-            while True:
-                while len(queue) < (AHEAD * pool.workers if pool else 1) and (path := next(rest, None)) is not None:
-                    item = self._look_up(path)
-                    if self.open_pool and not item.fault and item.key not in self.store:
-                        if pool is None:
-                            pool = self.open_pool()
-                            stack.callback(pool.close)
-                        future = pool.submit(path, self.recipe.cuts, self.recipe.max_hours)
-                        item = _Queued(path, item.digest, item.key, future=future)
-                    queue.append(item)
-                if not queue:
-                    return
-                item = queue.popleft()
-                yield item.path, item.digest, self._shots(item)
+            for path in videos:
+                queue.append(self._queue(path, pool))
+                if len(queue) == (AHEAD * self.workers if pool else 1):
+                    yield self._result(queue.popleft())
+            yield from map(self._result, queue)
 
-    def _look_up(self, path: Path) -> _Queued:
+    def _queue(self, path: Path, pool: Executor | None) -> _Queued:
+        """Look up a video; give it to the pool if its result is missing."""
         try:
             digest = self.digests.digest(path)
         except OSError as fault:
             return _Queued(path, "", "", fault=f"cannot be read: {fault.strerror or fault}")
-        return _Queued(path, digest, stage_key(self.version, digest, asdict(self.recipe.cuts), self.recipe.max_hours))
+        settings, hours = self.recipe.cuts, self.recipe.max_hours
+        key = stage_key(self.version, digest, asdict(settings), hours)
+        future = pool.submit(cut_video, path, settings, hours) if pool and key not in self.store else None
+        return _Queued(path, digest, key, future=future)
+
+    def _result(self, item: _Queued) -> tuple[Path, str, FoundShots]:
+        return item.path, item.digest, self._shots(item)
 
     def _shots(self, item: _Queued) -> FoundShots:
         if item.fault:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from onestory_cli.curation.captioner_factory import make_captioner
 from onestory_cli.curation.cast_networks import load_cast_reader
-from onestory_cli.curation.cut_stage import CutPool, CutStage
+from onestory_cli.curation.cut_stage import CutStage
 from onestory_cli.curation.edits import read_edits
 from onestory_cli.curation.embeddings import Encoders
 from onestory_cli.curation.manifest_file import ManifestWriter
@@ -69,9 +69,9 @@ class Curation:
         *,
         folder: Path,
         device: str = "cpu",
-        open_pool: Callable[[], CutPool] | None = None,
+        workers: int = 1,
     ) -> None:
-        self._out, self._recipe, self._open_pool = out, recipe, open_pool
+        self._out, self._recipe, self._workers = out, recipe, workers
         self._models = StageModels(
             captioner=make_captioner(recipe.captions, folder, device),
             encoders=Encoders(recipe.encoders, device) if recipe.encoders else None,
@@ -136,7 +136,7 @@ class Curation:
             digests=self._digests,
             recipe=self._recipe,
             version=VERSION,
-            open_pool=self._open_pool,
+            workers=self._workers,
         )
         for path, digest, found in stage.run(videos):
             video = CuratedVideo(path=path, digest=digest, found=found, fault=found.fault)
