@@ -57,8 +57,8 @@ class CutStage:
         """Look up a video; give it to the pool if its result is missing."""
         try:
             digest = self.digests.digest(path)
-        except OSError as fault:
-            return _Queued(path, "", "", fault=f"cannot be read: {fault.strerror or fault}")
+        except (OSError, ValueError) as fault:
+            return _Queued(path, "", "", fault=f"cannot be read: {getattr(fault, 'strerror', None) or fault}")
         settings, hours = self.recipe.cuts, self.recipe.max_hours
         key = stage_key(self.version, digest, asdict(settings), hours)
         future = pool.submit(cut_video, path, settings, hours) if pool and key not in self.store else None

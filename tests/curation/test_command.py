@@ -143,3 +143,10 @@ def test_second_curation_of_a_set_is_refused(onestory: Onestory, footage: Path, 
         done = onestory("curate", footage, "--out", tmp_path / "set", "--encoders", "none", "--cast", "none")
     assert done.exit is ExitCode.MACHINE
     assert "error[R401]" in done.err
+
+
+def test_a_pipe_is_a_video_that_cannot_be_read(onestory: Onestory, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    done = onestory("curate", tmp_path / "pipe.mp4", "--out", tmp_path / "set", *READOUT, "--json")
+    (fault,) = result(done)["faults"]
+    assert fault["fault"] == "cannot be read: pipe.mp4 is not a regular file"
