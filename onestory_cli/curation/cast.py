@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,10 @@ class ShotCast:
 
     characters: tuple[CastAppearance, ...]
     place: str = field(repr=False)
+
+    @classmethod
+    def from_json(cls, tree: dict[str, Any]) -> ShotCast:
+        return cls(characters=tuple(CastAppearance(**item) for item in tree["characters"]), place=tree["place"])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
-
-
 READOUT = "readout"
 
 

@@ -8,7 +8,7 @@ that the caption names. In captions both become `$id`, which the story resolves 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,8 +142,8 @@ def _settings(shots: Sequence[CuratedShot], names: Names) -> dict[str, Declared]
 
 def _last_place(text: str) -> re.Match[str] | None:
     """The last place that a caption names."""
-    matches: Iterator[re.Match[str]] = _PLACE.finditer(text)
-    return max(matches, key=lambda match: match.start(), default=None)
+    matches = [*_PLACE.finditer(text)]
+    return matches[-1] if matches else None
 
 
 def _lower(look: str) -> str:

@@ -28,13 +28,8 @@ class ReadoutEncoder:
 
 def _vector(view: View) -> NDArray[np.float32]:
     """Characters and place side by side; the cosine of two is the weighted mean of their likenesses."""
-    who = np.sum([*view.characters.values(), np.zeros(_width(view), np.float32)], axis=0)
+    who = np.sum([*view.characters.values(), np.zeros_like(view.place)], axis=0)  # both are of one width
     length = float(np.linalg.norm(who))
     share = CHARACTERS if length else 0.0
     who = who * (share**0.5 / length if length else 0.0)
     return np.concatenate([who, view.place * (1 - share) ** 0.5]).astype(np.float32)
-
-
-def _width(view: View) -> int:
-    """The width of a character's embedding; it has as many parts as that of a place."""
-    return len(view.place)

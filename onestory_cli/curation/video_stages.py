@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from onestory_cli.curation.captioners import Captioner, ShotView
-from onestory_cli.curation.cast import CastAppearance, ShotCast, cast_ids
+from onestory_cli.curation.cast import ShotCast, cast_ids
 from onestory_cli.curation.cast_networks import CastReader
 from onestory_cli.curation.cuts import FoundShots
 from onestory_cli.curation.edits import ShotEdit, apply_caption, apply_reject, apply_time
@@ -110,7 +110,8 @@ class VideoStages:
             shot = replace(shot, embeddings=tuple(vectors))
         if reader := models.cast:
             tree = self._stage("cast", shot, (reader.identity,), lambda: reader.read(frames.read()))
-            shot = replace(shot, cast=tuple(CastAppearance(**item) for item in tree["characters"]), place=tree["place"])
+            cast = ShotCast.from_json(tree)
+            shot = replace(shot, cast=cast.characters, place=cast.place)
         shot = replace(shot, caption=caption)
         edit = self._edits.get(shot.id)
         if captioner and not caption and not (edit and edit.caption):

@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 
 from onestory_cli.curation.captioners import ShotView
-from onestory_cli.curation.cast import CastAppearance, ShotCast, cast_ids
+from onestory_cli.curation.cast import ShotCast, cast_ids
 from onestory_cli.curation.cast_networks import load_cast_reader
 from onestory_cli.curation.cuts import FoundShots, find_shots
 from onestory_cli.curation.detectors import Boundary
@@ -205,10 +205,7 @@ def cast(folder: Path, given: argparse.Namespace) -> Iterator[Row]:
         for seed in range(given.films):
             film = footage.storyworld_film(4000 + seed, 8, WorldConfig(version=version))
             trees = [reader.read([*film.pixels_PHWC[17 * n + 1 : 17 * n + 16 : 3]]) for n in range(8)]
-            casts = [
-                ShotCast(characters=tuple(CastAppearance(**item) for item in tree["characters"]), place=tree["place"])
-                for tree in trees
-            ]
+            casts = [ShotCast.from_json(tree) for tree in trees]
             ids = cast_ids(casts, *reader.thresholds)
             found, truth = [], []
             for shot, seen, known in zip(film.shots, casts, ids, strict=True):

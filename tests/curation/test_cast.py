@@ -64,10 +64,7 @@ def test_the_readout_follows_characters_over_a_film() -> None:
     for seed in range(2):
         film = storyworld_film(seed, 6, WorldConfig(frames=9))
         trees = [reader.read(list(film.pixels_PHWC[9 * index : 9 * index + 9 : 4])) for index in range(6)]
-        casts = [
-            ShotCast(characters=tuple(CastAppearance(**item) for item in tree["characters"]), place=tree["place"])
-            for tree in trees
-        ]
+        casts = [ShotCast.from_json(tree) for tree in trees]
         found, truth = [], []
         for shot, cast, ids in zip(film.shots, casts, cast_ids(casts, *reader.thresholds), strict=True):
             assert shot

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -115,6 +116,4 @@ def _save_tokenizer(folder: Path, special: tuple[str, ...], template: str) -> No
 
 
 def _name_processor(folder: Path, name: str, **more: int) -> None:
-    import json
-
     (folder / "processor_config.json").write_text(json.dumps({"processor_class": name, **more}))
