@@ -8,11 +8,12 @@ from typing import Any
 from onestory_cli.importers.draft import Draft, ImportReport
 from onestory_cli.importers.entities import ScriptEntity, described
 from onestory_cli.importers.rows import ShotRow, bounded, draft_of_rows, field_of, row_of, sentence
-from onestory_cli.importers.values import Node
+from onestory_cli.importers.values import Node, list_of, maps_in
 
 _LOOKS = ("look", "description", "appearance", "visual_description", "prompt", "prompt_en", "details")
 _NAMES = ("name", "id", "title", "name_en", "label")
 _CAST = ("characters", "cast", "people", "character_list", "Characters")
+_PLACE = ("location", "setting", "place", "environment")  # of a scene
 _PLACES = ("settings", "locations", "places", "environments")
 _SCENES = ("scenes", "acts", "sequences", "chapters", "segments")
 _SHOTS = ("shots", "shot_list", "storyboard", "frames", "panels", "clips", "prompts", "video_prompts")
@@ -27,10 +28,9 @@ def from_storyboarder(node: Node, report: ImportReport) -> Draft:
 
     Boards without an action are described by their notes or dialogue.
     """
-    rows, number = [], 0
+    rows = []
     default = node.number("defaultBoardTiming")
-    for board in node.nodes("boards"):
-        number += 1
+    for number, board in enumerate(node.nodes("boards"), start=1):
         milliseconds = board.value("duration") or default
         text = board.text("action") or board.text("notes") or board.text("dialogue")
         picture = board.text("url")
@@ -54,16 +54,17 @@ def from_storyboarder(node: Node, report: ImportReport) -> Draft:
 def from_otio(node: Node, report: ImportReport) -> Draft:
     """An OpenTimelineIO timeline: the clips of its first video track, described by markers, notes or names."""
     stack = node.value("tracks")
-    tracks = _list(stack.get("children")) if isinstance(stack, dict) else []
-    video = next((item for item in tracks if isinstance(item, dict) and item.get("kind") == "Video"), {})
+    tracks = maps_in(stack.get("children")) if isinstance(stack, dict) else []
+    video = next((item for item in tracks if item.get("kind") == "Video"), {})
     rows = []
-    for at, clip in enumerate(item for item in _list(video.get("children")) if _is_clip(item)):
+    clips = [item for item in maps_in(video.get("children")) if str(item.get("OTIO_SCHEMA", "")).startswith("Clip.")]
+    for number, clip in enumerate(clips, start=1):
         name, words = str(clip.get("name") or ""), " ".join(dict.fromkeys(_texts_of_clip(clip)))
         note = _english(next(_metadata(clip, ("note", "notes", "comment")), ""))
         rows.append(
             ShotRow(
                 text=" ".join((words or name).split()),
-                where=f"clip {at + 1}",
+                where=f"clip {number}",
                 id=name[:100],
                 seconds=_seconds_of_clip(clip),
                 notes={"note": note} if note else {},
@@ -72,16 +73,11 @@ def from_otio(node: Node, report: ImportReport) -> Draft:
     return draft_of_rows(rows, report, title=node.text("name"))
 
 
-def _is_clip(item: object) -> bool:
-    return isinstance(item, dict) and str(item.get("OTIO_SCHEMA", "")).startswith("Clip.")
-
-
 def _texts_of_clip(clip: Mapping[str, Any]) -> Iterator[str]:
     """The comments or names of the markers of a clip, then captions in its metadata."""
-    for marker in _list(clip.get("markers")):
-        if isinstance(marker, dict):
-            text = marker.get("comment") or marker.get("name")
-            yield from [str(text)] if text else []
+    for marker in maps_in(clip.get("markers")):
+        if text := marker.get("comment") or marker.get("name"):
+            yield str(text)
     yield from _metadata(clip, ("caption", "prompt", "description"))
 
 
@@ -105,7 +101,7 @@ def _seconds_of_clip(clip: Mapping[str, Any]) -> float | None:
 def from_vistorybench(node: Node, report: ImportReport) -> Draft:
     """`Characters{NAME: {prompt_en}}, Shots[]{Setting Description, Static Shot Description, ...}{en, ch}`."""
     entities = []
-    for name, item in node.maps("Characters"):
+    for name, item in node.entries("Characters", dict):
         look = next((str(item[key]) for key in ("prompt_en", "prompt", "prompt_ch") if item.get(key)), "")
         entities.append(described(str(item.get("name_en") or name), "character", look))
     rows = []
@@ -116,7 +112,7 @@ def from_vistorybench(node: Node, report: ImportReport) -> Draft:
             for key in ("Shot Perspective Design", "Static Shot Description", "Setting Description")
         ]
         shown = shot.value("Characters Appearing")
-        names = _list(shown.get("en") or shown.get("ch")) if isinstance(shown, dict) else []
+        names = list_of(shown.get("en") or shown.get("ch")) if isinstance(shown, dict) else []
         rows.append(
             ShotRow(
                 text=" ".join(sentence(text) for text in texts if text),
@@ -146,31 +142,26 @@ def from_llm(tree: Node, report: ImportReport) -> Draft:
 def has_shots(value: object) -> bool:
     """Whether a value is a list in which something is a shot, or a scene with shots."""
     return any(
-        isinstance(item, dict)
-        and (
-            any(field_of(key) == "caption" for key in item) or any(_list(item.get(key)) for key in (*_SHOTS, *_SCENES))
-        )
-        for item in _list(value)
+        any(field_of(key) == "caption" for key in item) or any(list_of(item.get(key)) for key in (*_SHOTS, *_SCENES))
+        for item in maps_in(value)
     )
 
 
 def _rows(values: Mapping[str, Any], report: ImportReport, where: str, scene: str, place: str) -> Iterator[ShotRow]:
     """The shots in a map: those of its scenes, or its own."""
     for key in _SCENES:
-        for at, item in enumerate(_list(values.get(key)), start=1):
+        for at, item in enumerate(list_of(values.get(key)), start=1):
             inner = f"{where}{key}[{at - 1}]"
             if not isinstance(item, dict):
                 item = {"shots": [item]}
-            number = str(
-                next((item[name] for name in ("scene_number", "scene_num", "number", "id") if name in item), at)
-            )
-            spot = _first_text(item, ("location", "setting", "place", "environment")) or place
+            number = str(next((item[name] for name in _NUMBERS if name in item), at))
+            spot = _first_text(item, _PLACE) or place
             if any(name in item for name in (*_SHOTS, *_SCENES)):
                 yield from _rows(item, report, f"{inner}.", number, spot)
             else:
                 yield _row({"scene": "", "place": spot, **_by_field(item)}, report, inner)
     for key in _SHOTS:
-        for at, item in enumerate(_list(values.get(key))):
+        for at, item in enumerate(list_of(values.get(key))):
             fields = _by_field(item) if isinstance(item, dict) else {"caption": str(item)}
             yield _row({"scene": scene, "place": place, **fields}, report, f"{where}{key}[{at}]")
 
@@ -194,14 +185,14 @@ def _by_field(item: Mapping[str, Any]) -> dict[str, str]:
 def _entities(values: Mapping[str, Any], keys: tuple[str, ...], kind: str) -> Iterator[ScriptEntity]:
     """The characters or settings in a list of maps or texts, or in a map by name."""
     found: Any = next((values[key] for key in keys if values.get(key)), [])
-    items = [{"name": name, "look": look} for name, look in found.items()] if isinstance(found, dict) else _list(found)
-    for item in items:
+    if isinstance(found, dict):
+        found = [{"name": name, "look": look} for name, look in found.items()]
+    for item in list_of(found):
         if isinstance(item, str):
             name, _, look = item.partition(":")
-        elif isinstance(item, dict) and isinstance(item.get("look"), dict):
-            name, look = str(item["name"]), _first_text(item["look"], _LOOKS)
         elif isinstance(item, dict):
-            name, look = _first_text(item, _NAMES), _first_text(item, _LOOKS)
+            nested = item.get("look")
+            name, look = _first_text(item, _NAMES), _first_text(nested if isinstance(nested, dict) else item, _LOOKS)
         else:
             continue
         if name.strip():
@@ -211,10 +202,6 @@ def _entities(values: Mapping[str, Any], keys: tuple[str, ...], kind: str) -> It
 def _first_text(values: Mapping[str, Any], keys: tuple[str, ...]) -> str:
     found = next((values[key] for key in keys if isinstance(values.get(key), str) and values[key].strip()), "")
     return " ".join(found.split())
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _number(value: object) -> float:

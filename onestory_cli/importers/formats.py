@@ -25,7 +25,7 @@ from onestory_cli.importers.prompts import from_markdown, from_text
 from onestory_cli.importers.screenplay import from_fountain
 from onestory_cli.importers.source import SourceFile
 from onestory_cli.importers.tables import from_table, from_workbook
-from onestory_cli.importers.values import Node
+from onestory_cli.importers.values import Node, list_of, maps_in
 from onestory_cli.importers.write import write_story
 from onestory_cli.story.text import MAX_BYTES
 from onestory_cli.utils.plugins import PluginTable
@@ -184,33 +184,33 @@ def _key(*keys: str) -> Callable[[Node], str]:
 
 
 def _in_scenes(key: str) -> Callable[[Node], str]:
-    return lambda node: f'the key "scenes[].{key}"' if any(key in scene for scene in node.peek("scenes")) else ""
+    return lambda node: f'the key "scenes[].{key}"' if any(key in scene for scene in _scenes(node)) else ""
 
 
 def _memento(node: Node) -> str:
-    prompts: list[Any] = [item for scene in node.peek("scenes") for item in scene.get("video_prompts") or ()]
+    prompts = [item for scene in _scenes(node) for item in list_of(scene.get("video_prompts"))]
     found = any(isinstance(item, str) and "shot caption:" in item for item in prompts)
     return 'prompts with "global caption:" and "shot caption:"' if found else ""
 
 
 def _vimax(node: Node) -> str:
-    shots = [shot for scene in node.peek("scenes") for shot in scene.get("shots") or () if isinstance(shot, dict)]
+    shots = [shot for scene in _scenes(node) for shot in maps_in(scene.get("shots"))]
     return 'the key "scenes[].shots[].video_prompt"' if any("video_prompt" in shot for shot in shots) else ""
 
 
+def _scenes(node: Node) -> list[dict[str, Any]]:
+    return maps_in(node.peek("scenes"))
+
+
 def _echoshot(node: Node) -> str:
-    captions = node.peek_any("shots")
-    plain = isinstance(captions, list) and captions and not any(isinstance(item, dict) for item in captions)
+    captions = list_of(node.peek("shots"))
+    plain = captions and not any(isinstance(item, dict) for item in captions)
     return "a list of captions" if plain and "scenes" not in node else ""
 
 
 def _llm(node: Node) -> str:
     keys = ("scenes", "shots", "storyboard", "shot_list", "panels", "clips", "acts", "sequences")
-    return next((f'the key "{key}"' for key in keys if has_shots(node.peek_any(key))), "")
-
-
-def _markdown(source: SourceFile) -> str:
-    return "the suffix .md" if source.suffix in (".md", ".markdown") else ""
+    return next((f'the key "{key}"' for key in keys if has_shots(node.peek(key))), "")
 
 
 def _fountain(source: SourceFile) -> Draft:
@@ -226,7 +226,7 @@ FORMATS: PluginTable[ImportFormat] = PluginTable(
         "fdx": ImportFormat(read=from_fdx, sign=by_suffix(".fdx")),
         "table": ImportFormat(read=from_table, sign=by_suffix(".csv", ".tsv")),
         "xlsx": ImportFormat(read=from_workbook, sign=by_suffix(".xlsx", ".xlsm")),
-        "markdown": ImportFormat(read=from_markdown, sign=_markdown),
+        "markdown": ImportFormat(read=from_markdown, sign=by_suffix(".md", ".markdown")),
         "storyboarder": _json(from_storyboarder, _key("boards")),
         "otio": _json(from_otio, _key("OTIO_SCHEMA")),
         "memflow": _json(from_memflow, _key("prompts")),

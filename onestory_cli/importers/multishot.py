@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from onestory_cli.importers.draft import MAX_SHOTS, Draft, DraftShot, ImportReport
 from onestory_cli.importers.entities import Registry, ScriptEntity, described, named_in
 from onestory_cli.importers.names import Names
-from onestory_cli.importers.values import Node
+from onestory_cli.importers.values import Node, list_of
 from onestory_cli.story.referential_phrase import default_again
 
 _MEMENTO = re.compile(r"(?is)global caption:\s*(?P<cast>.*?);\s*shot caption:\s*(?P<shot>.+)")
@@ -51,7 +51,7 @@ def from_storymem(source: Node, report: ImportReport) -> Draft:
         scene.use("action_descriptions")
         scene.report_unused()
     source.use("_window_shot_ids", "_num_scenes", "_num_shots")
-    places = {key: item.get("places", []) for key, item in source.maps("entity_schedule")}
+    places = {key: item.get("places", []) for key, item in source.entries("entity_schedule", dict)}
     prompts = [replace(prompt, places=_texts(places.get(prompt.number))) for prompt in prompts]
     return _draft(source, report, "story_name", prompts, _entities(source))
 
@@ -83,7 +83,7 @@ def _labelled(label: str, look: str) -> ScriptEntity:
 
 
 def _texts(value: object) -> tuple[str, ...]:
-    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+    return tuple(item for item in list_of(value) if isinstance(item, str))
 
 
 def _scene_of_storymem(scene: Node, number: str, ids: Names, report: ImportReport, later: bool) -> Iterator[_Prompt]:
@@ -105,9 +105,9 @@ def _scene_of_storymem(scene: Node, number: str, ids: Names, report: ImportRepor
 
 def _entities(source: Node) -> list[ScriptEntity]:
     """The characters and places of `_name_map` and `entity_descriptions`, in the order of their labels."""
-    names = source.strings("_name_map")
+    names = {label: " ".join(name.split()) for label, name in source.entries("_name_map", str) if name.strip()}
     descriptions: dict[str, str] = {}
-    for label, item in source.maps("entity_descriptions"):
+    for label, item in source.entries("entity_descriptions", dict):
         names.setdefault(label, str(item.get("name", "")))
         descriptions[label] = str(item.get("description", ""))
     kinds = {label: _KINDS.get(label.split()[0] if label.strip() else "", "") for label in names}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from onestory_cli.errors import Diagnostic, Findings, shorten
 from onestory_cli.importers.draft import ImportReport
@@ -13,7 +13,7 @@ from onestory_cli.story.text import FORBIDDEN, Text
 
 MAX_DEPTH = 32
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_MISSING = object()
+T = TypeVar("T")
 
 
 class Node:
@@ -30,45 +30,43 @@ class Node:
         """The place of a key: `scenes[2].cut`."""
         return f"{self.where}.{key}" if self.where else key
 
+    def value(self, key: str, *, required: bool = False) -> Any:
+        """Any value, or None. Its form is not checked."""
+        self._read.add(key)
+        if required and key not in self._values:
+            self._report.fault(f'"{key}" is missing', self.where or "the whole file")
+        return self._values.get(key)
+
     def text(self, key: str, *, required: bool = False, lines: bool = False) -> str:
         """A text on one line, or "". With `lines` line breaks stay."""
-        value = self._take(key, required)
-        return "" if value is _MISSING or value is None else _as_text(value, self.at(key), self._report, lines=lines)
+        value = self.value(key, required=required)
+        return "" if value is None else _as_text(value, self.at(key), self._report, lines=lines)
 
     def number(self, key: str) -> str:
         """A whole number or a text, as text, or ""."""
-        value = self._take(key, False)
-        if value is _MISSING or value is None:
-            return ""
-        return str(value) if type(value) is int else _as_text(value, self.at(key), self._report)
+        value = self.value(key)
+        return str(value) if type(value) is int else self.text(key)
 
     def texts(self, key: str, *, required: bool = False, lines: bool = False) -> list[str]:
         """A list of texts; a single text becomes a list. `lines` is as in `text`."""
-        value = self._take(key, required)
-        if value is _MISSING or value is None:
-            return []
-        items = value if isinstance(value, list) else [value]
+        items = _listed(self.value(key, required=required))
         return [
             _as_text(item, f"{self.at(key)}[{index}]", self._report, lines=lines) for index, item in enumerate(items)
         ]
 
     def flags(self, key: str) -> list[bool]:
         """A list of booleans; a single one becomes a list."""
-        value = self._take(key, False)
-        if value is _MISSING or value is None:
-            return []
-        items = value if isinstance(value, list) else [value]
+        items = _listed(self.value(key))
         if wrong := [index for index, item in enumerate(items) if not isinstance(item, bool)]:
             self._report.fault("expected true or false", f"{self.at(key)}[{wrong[0]}]")
         return [item is True for item in items]
 
     def nodes(self, key: str) -> Iterator[Node]:
         """The maps in a required list."""
-        value = self._take(key, True)
-        if value is _MISSING:
-            return
+        value = self.value(key, required=True)
         if not isinstance(value, list):
-            self._report.fault("expected a list", self.at(key))
+            if key in self:
+                self._report.fault("expected a list", self.at(key))
             return
         for index, item in enumerate(value):
             where = f"{self.at(key)}[{index}]"
@@ -77,22 +75,11 @@ class Node:
             else:
                 self._report.fault("expected a map", where)
 
-    def strings(self, key: str) -> dict[str, str]:
-        """The texts in an optional map."""
-        value = self._take(key, False)
+    def entries(self, key: str, kind: type[T]) -> list[tuple[str, T]]:
+        """The keys and values in an optional map, of values of one type."""
+        value = self.value(key)
         items = value.items() if isinstance(value, dict) else ()
-        return {name: " ".join(item.split()) for name, item in items if isinstance(item, str) and item.strip()}
-
-    def maps(self, key: str) -> list[tuple[str, dict[str, Any]]]:
-        """The maps in an optional map."""
-        value = self._take(key, False)
-        items = value.items() if isinstance(value, dict) else ()
-        return [(name, item) for name, item in items if isinstance(item, dict)]
-
-    def value(self, key: str) -> Any:
-        """Any value, or None. Its form is not checked."""
-        value = self._take(key, False)
-        return None if value is _MISSING else value
+        return [(name, item) for name, item in items if isinstance(item, kind)]
 
     def items(self) -> Iterator[tuple[str, Any]]:
         """All keys and values, as used ones."""
@@ -103,12 +90,7 @@ class Node:
         """Mark keys as used."""
         self._read.update(keys)
 
-    def peek(self, key: str) -> list[dict[str, Any]]:
-        """The maps in a list, without marking the key as used."""
-        value = self._values.get(key)
-        return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-    def peek_any(self, key: str) -> Any:
+    def peek(self, key: str) -> Any:
         """Any value, or None, without marking the key as used."""
         return self._values.get(key)
 
@@ -122,11 +104,22 @@ class Node:
             if key not in self._read:
                 self._report.left_out(f'"{shorten(key)}"', self.at(key))
 
-    def _take(self, key: str, required: bool) -> Any:
-        self._read.add(key)
-        if required and key not in self._values:
-            self._report.fault(f'"{key}" is missing', self.where or "the whole file")
-        return self._values.get(key, _MISSING)
+
+def list_of(value: Any) -> list[Any]:
+    """A list as it is; [] for anything else."""
+    return value if isinstance(value, list) else []
+
+
+def maps_in(value: Any) -> list[dict[str, Any]]:
+    """The maps in a list; [] for anything else."""
+    return [item for item in list_of(value) if isinstance(item, dict)]
+
+
+def _listed(value: Any) -> list[Any]:
+    """A list of one or several values; [] for None."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
 
 
 def _as_text(value: Any, where: str, report: ImportReport, *, lines: bool = False) -> str:

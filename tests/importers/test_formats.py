@@ -54,6 +54,8 @@ def test_every_format_has_a_source_and_an_option() -> None:
         ("a.json", "7", "I701"),
         ("a.json", "{}", "I701"),
         ("a.json", '{"scenes": [{}, 7]}', "I701"),
+        ("a.json", '{"scenes": [{"shots": 7}]}', "I701"),
+        ("a.json", '{"scenes": [{"video_prompts": 7}]}', "I702"),
         ("a.csv", "json_path\na.json\n", "I702"),
         ("a.csv", "", "S112"),
         ("a.tsv", "caption\n\n", "I702"),

@@ -184,3 +184,8 @@ def test_a_format_of_a_package(install: Install, tmp_path: Path) -> None:
 def test_impossible_lengths_are_left_out(number: str) -> None:
     content = f'{{"boards": [{{"action": "A fox.", "duration": {number}}}]}}'
     assert imported(content, "a.storyboarder").draft.shots[0].seconds is None
+
+
+def test_a_character_without_a_name_is_skipped() -> None:
+    content = json.dumps({"characters": [{"look": {"prompt": "a red fox"}}], "shots": [{"prompt": "A fox."}]})
+    assert imported(content, "a.json").draft.characters == ()
