@@ -23,7 +23,6 @@ SOURCE_FORMATS = (
     *("fountain", "fdx", "table", "xlsx", "markdown", "storyboarder", "otio", "memflow", "holocine", "shotstream"),
     *("vistorybench", "memento", "storymem", "vimax", "echoshot", "json", "text"),
 )
-_MAX_FILES = 5000
 
 
 def command(
@@ -113,6 +112,7 @@ def _model(name: str | None, folder: Path) -> tuple[ModelSpec, str]:
 
 def _read(file: Path) -> bytes:
     """The bytes of a file, or of all JSON files of a folder as one list."""
+    from onestory_cli.importers.draft import MAX_SHOTS
     from onestory_cli.story.load import read_bytes
     from onestory_cli.utils.untrusted import parse_json, read_limited
 
@@ -122,7 +122,8 @@ def _read(file: Path) -> bytes:
 
     shots = []
     try:
-        for path in sorted(item for item in file.iterdir() if item.suffix == ".json")[:_MAX_FILES]:
+        files = sorted(item for item in file.iterdir() if item.suffix == ".json")
+        for path in files[: MAX_SHOTS + 1]:  # the import refuses one more than the maximum
             shots.append(parse_json(read_limited(path, 2**20), path.name))
     except (OSError, ValueError) as fault:
         help = "remove that file from the folder, or fix it"

@@ -22,6 +22,7 @@ from onestory_cli.curation.video_stages import CuratedVideo
 from onestory_cli.importers.draft import escape
 from onestory_cli.importers.names import Names
 from onestory_cli.utils.atomic import write_atomic
+from onestory_cli.utils.text import with_article
 
 MODEL = "storyworld"
 STEP = 0.5  # seconds: a whole number of latent frames at 8, 16 and 24 frames per second
@@ -123,8 +124,8 @@ def _characters(shots: Sequence[CuratedShot], names: Names) -> dict[str, Declare
             match = look_pattern(item.label).search(shot.caption)
             alone = [other.label for other in shot.cast].count(item.label) == 1
             if id not in found and match and alone:
-                look = re.sub(r"^the ", "a ", match.group(), flags=re.IGNORECASE)
-                found[id] = Declared(id=names.new(item.label, otherwise="character"), look=_lower(look), shot=shot)
+                look = _lower(_indefinite(match.group()))
+                found[id] = Declared(id=names.new(item.label, otherwise="character"), look=look, shot=shot)
     return found
 
 
@@ -134,7 +135,7 @@ def _settings(shots: Sequence[CuratedShot], names: Names) -> dict[str, Declared]
     for shot in shots:
         match = _last_place(shot.caption)
         if shot.ids.setting and shot.ids.setting not in found and match:
-            look = re.sub(r"^the ", "a ", match.group(2), flags=re.IGNORECASE)
+            look = _indefinite(match.group(2))
             name = re.sub(r"^an? ", "", look, flags=re.IGNORECASE)
             found[shot.ids.setting] = Declared(id=names.new(name, otherwise="setting"), look=look, shot=shot)
     return found
@@ -144,6 +145,12 @@ def _last_place(text: str) -> re.Match[str] | None:
     """The last place that a caption names."""
     matches = [*_PLACE.finditer(text)]
     return matches[-1] if matches else None
+
+
+def _indefinite(phrase: str) -> str:
+    """A phrase with "a" or "an" in place of "the"."""
+    noun = re.sub(r"^the ", "", phrase, flags=re.IGNORECASE)
+    return phrase if noun == phrase else with_article(noun)
 
 
 def _lower(look: str) -> str:

@@ -104,6 +104,18 @@ class ImportReport:
             message = f"`{key}` has {len(text)} characters; the maximum is {_LIMITS[key]}"
             self.too_much(message, where, line=line)
 
+    def require_shots(self, count: int) -> None:
+        """I702 if the source has no shots.
+
+        Raises:
+            Findings: I703 for more shots than a story can have; the rest of the source is not read.
+        """
+        if not count:
+            self.fault("the source has no shots", "the whole file")
+        if count > MAX_SHOTS:
+            self.too_much(f"{count} shots; the maximum is {MAX_SHOTS}", "the whole file")
+            self.refuse()
+
     def _add(self, code: str, text: str, where: str, help: str, line: int | None) -> None:
         line = line if self._with_lines else None
         known = self._remarks.get((code, text))

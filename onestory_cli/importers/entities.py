@@ -10,6 +10,7 @@ from itertools import islice
 
 from onestory_cli.importers.draft import DraftDeclared, ImportReport, escape
 from onestory_cli.importers.names import Names
+from onestory_cli.utils.text import with_article
 
 MIN_PROMPTS = 3  # in which a name must occur to be a character, if the script has no list of characters
 _TOKEN = re.compile(r"\w+")
@@ -39,7 +40,7 @@ def described(name: str, kind: str, description: str) -> ScriptEntity:
     if words and words[:1].isupper() and not words[1:2].isupper():
         words = words[0].lower() + words[1:]
     if _PERSON_FIRST.match(words):
-        words = f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+        words = with_article(words)
     return ScriptEntity(name=name, kind=kind, look=f"{name}, {words}" if words else name)
 
 

@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from onestory_cli.importers.draft import MAX_SHOTS, Draft, DraftShot, ImportReport
+from onestory_cli.importers.draft import Draft, DraftShot, ImportReport
 from onestory_cli.importers.entities import Registry, ScriptEntity, described, named_in
 from onestory_cli.importers.names import Names
 from onestory_cli.importers.values import Node, list_of
 from onestory_cli.story.referential_phrase import default_again
+from onestory_cli.utils.text import with_article
 
 _MEMENTO = re.compile(r"(?is)global caption:\s*(?P<cast>.*?);\s*shot caption:\s*(?P<shot>.+)")
 _LABELLED = re.compile(r"\[([^\[\]]{1,60})\]:?\s*([^\[\]]*)")
@@ -78,7 +79,7 @@ def _labelled(label: str, look: str) -> ScriptEntity:
     """A person or thing with a label such as "Person A". Its look replaces the label, which tells a model nothing."""
     kind = "setting" if label.split()[0] in ("Place", "Location", "Scene") else "character"
     if look and not re.match(r"(?i)(?:an?|the|two|three|several|some)\b", look):
-        look = f"{'an' if look[0] in 'aeiou' else 'a'} {look}"
+        look = with_article(look)
     return ScriptEntity(name=label, kind=kind, look=look or label, again=default_again(label.lower(), look or label))
 
 
@@ -193,11 +194,7 @@ def _draft(
         help = "a film has a cut between shots; the shot remembers the previous one like all others"
         report.kept("a missing cut", "x-cut: false", "", help=help)
     source.report_unused()
-    if not prompts:
-        report.fault("the source has no shots", "the whole file")
-    if len(prompts) > MAX_SHOTS:
-        report.too_much(f"{len(prompts)} shots; the maximum is {MAX_SHOTS}", "the whole file")
-        report.refuse()
+    report.require_shots(len(prompts))
     texts = [_sentences(prompt.text) for prompt in prompts]
     notes = [prompt.notes.get("x-first-frame", "") for prompt in prompts]
     registry = Registry(entities or named_in(texts, [*notes, overview]), Names())

@@ -11,6 +11,7 @@ from onestory_cli.importers.fountain import Element
 from onestory_cli.importers.introductions import ARTICLES, Introduction, introductions, is_qualified, previous_word
 from onestory_cli.importers.names import Names
 from onestory_cli.story.referential_phrase import word_set
+from onestory_cli.utils.text import with_article
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _MAX_NAME_WORDS = 5
@@ -156,7 +157,7 @@ class People:
         """Every character. Without a description in the source, the name is the look."""
         for person in {person.id: person for person in self._people.values()}.values():
             name = person.name.lower() if person.role else person.name
-            base = f"{'an' if name[:1] in 'aeiou' else 'a'} {name}" if person.role else person.full_name or name
+            base = with_article(name) if person.role else person.full_name or name
             report.limit("look", base + person.look, name, line=person.line)
             why = "" if person.look else "no look in the source: describe the character here"
             if why:

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from onestory_cli.importers.draft import MAX_SHOTS, Draft, DraftShot, ImportReport
+from onestory_cli.importers.draft import Draft, DraftShot, ImportReport
 from onestory_cli.importers.entities import Registry, ScriptEntity, described, named_in
 from onestory_cli.importers.names import Names
 
 _TIME = re.compile(r"(?:(?P<minutes>\d+):)?(?P<seconds>\d+(?:[.,]\d+)?)\s*(?:s|sec|secs|seconds?|\"|″)?", re.IGNORECASE)
 _MAX_SECONDS = 3600.0
+_FPS = 16.0  # of a column that counts frames
 
 # Field -> the headings and keys that name it, in lower case without spaces and signs.
 FIELDS = {
@@ -67,13 +68,13 @@ class ShotRow:
     notes: dict[str, str] = field(default_factory=dict)
 
 
-def row_of(values: dict[str, str], where: str, report: ImportReport, *, fps: float = 16.0) -> ShotRow:
+def row_of(values: dict[str, str], where: str, report: ImportReport) -> ShotRow:
     """A row from texts by field."""
     get = {key: " ".join(value.split()) for key, value in values.items()}
     parts = [get.get("size", ""), get.get("caption", ""), get.get("camera", "")]
     seconds = seconds_of(get.get("duration", ""))
     if seconds is None and get.get("frames", "").isdigit():
-        seconds = int(get["frames"]) / fps
+        seconds = int(get["frames"]) / _FPS
     if get.get("duration") and seconds is None:
         report.left_out("a duration that is not a time", where, help='write seconds, such as "3.5 s" or "0:03"')
     return ShotRow(
@@ -99,10 +100,8 @@ def sentence(text: str) -> str:
 def seconds_of(text: str) -> float | None:
     """Seconds of a duration such as "3", "2.5 s", "0:04" or "00:00:04"; None for anything else."""
     text = re.sub(r"^0?0:(?=\d+:)", "", text.strip())
-    match = _TIME.fullmatch(text)
+    match = _TIME.fullmatch(text) if len(text) <= 20 else None
     if match is None:
-        return None
-    if len(text) > 20:
         return None
     return bounded(int(match["minutes"] or 0) * 60 + float(match["seconds"].replace(",", ".")))
 
@@ -122,11 +121,7 @@ def draft_of_rows(
     entities: Iterable[ScriptEntity] = (),
 ) -> Draft:
     """The draft of shots. `entities`, and places and people of the rows, become settings and characters."""
-    if not rows:
-        report.fault("the source has no shots", "the whole file")
-    if len(rows) > MAX_SHOTS:
-        report.too_much(f"{len(rows)} shots; the maximum is {MAX_SHOTS}", "the whole file")
-        report.refuse()
+    report.require_shots(len(rows))
     report.limit("title", title, "title")
     report.limit("style", style, "style")
     if note:

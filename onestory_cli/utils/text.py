@@ -54,6 +54,11 @@ def shorten_middle(name: str, width: int) -> str:
     return f"{name[: width - 1 - end]}…{name[-end:]}"
 
 
+def with_article(phrase: str) -> str:
+    """Return a phrase with its indefinite article: "a red fox", "an orange fox"."""
+    return f"{'an' if phrase.startswith(tuple('aeiou')) else 'a'} {phrase}"
+
+
 def shell_quote(path: Path | str) -> str:
     """Quote a path for a shell command: `'my film.run'`."""
     return shlex.quote(str(path))

@@ -13,6 +13,7 @@ from onestory_cli.utils.text import (
     printable_json,
     shell_quote,
     shorten_middle,
+    with_article,
 )
 
 ATTACKS = "\x1b[2J\r\n::error::\x85\u2028\u202e\u2066\u200f\u061c\x07\ud800"
@@ -46,6 +47,10 @@ def test_duration(seconds: float, text: str) -> None:
 
 def test_counts_have_the_right_number() -> None:
     assert [pluralize(number, "shot") for number in (0, 1, 2)] == ["0 shots", "1 shot", "2 shots"]
+
+
+def test_an_article_fits_its_phrase() -> None:
+    assert [with_article(phrase) for phrase in ("red fox", "orange fox")] == ["a red fox", "an orange fox"]
 
 
 def test_frames_are_grouped_by_source_in_their_order() -> None:
