@@ -66,37 +66,45 @@ class ConformedClip:
     changes: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class SampledVideo:
+    """Rate, length and first frame's width and height of a video, and its frames at the times and size of a target."""
+
+    fps: Fraction
+    seconds: Fraction
+    size: tuple[int, int]
+    rows: list[Pixels]
+
+
 def conform(path: Path, target: ClipTarget, rules: ConformRules) -> ConformedClip:
     """The frames of a video at the length, size and rate of a shot.
 
     Raises:
         OnestoryError: M508 for an unreadable video, M541 for a wrong length, M542 for another aspect ratio.
     """
-    fps, seconds, rows = _read(path, target, rules)
-    if len(rows) == target.frames - 1:  # a shot of 2 s at 16 fps has 33 frames, one more than a clip of 2 s
-        rows.append(rows[-1])
-    _require_length(path, target, rules, fps=fps, seconds=seconds, found=len(rows))
-    height, width = rows[0].shape[:2]
-    pixels_PHWC = np.stack([_resized(row, target, rules.fit) for row in _require_aspect(path, rows, target, rules)])
-    return ConformedClip(
-        pixels_PHWC=pixels_PHWC,
-        changes=tuple(_changes(target, rules, fps=fps, seconds=seconds, size=(width, height))),
-    )
+    video = _sample(path, target, rules)
+    _require_length(path, target, rules, video)
+    _require_aspect(path, target, rules, video)
+    return ConformedClip(pixels_PHWC=np.stack(video.rows), changes=tuple(_changes(target, rules, video)))
 
 
-def _read(path: Path, target: ClipTarget, rules: ConformRules) -> tuple[Fraction, Fraction, list[Pixels]]:
-    """The rate and length of a video, and the frames that it shows at the times of the target's frames."""
+def _sample(path: Path, target: ClipTarget, rules: ConformRules) -> SampledVideo:
+    """Decode a video as far as needed. Each frame is scaled at once, because a clip in 4K may not fit into memory."""
+    rows: list[Pixels] = []
+    size, end = (0, 0), Fraction(0)
     with open_video(path) as container:
         stream = container.streams.video[0]
         fps = Fraction(stream.average_rate or stream.guessed_rate or target.fps)
-        rows: list[Pixels] = []
-        end = Fraction(0)
         for begin, end, frame in _timed(container, stream, fps):
-            while len(rows) < target.frames and _time(len(rows), target, rules) < end:
-                rows.append(rows[-1] if rows and _time(len(rows), target, rules) < begin else upright(frame))
+            while len(rows) < target.frames and (time := _time(len(rows), target, rules)) < end:
+                pixels_HWC = upright(frame)
+                size = size if rows else (pixels_HWC.shape[1], pixels_HWC.shape[0])
+                rows.append(rows[-1] if rows and time < begin else _resized(pixels_HWC, target, rules.fit))
             if len(rows) == target.frames and end > _end(target, rules) + 1 / fps:
                 break  # the rest needs no decoding
-    return fps, end, rows
+    if 0 < len(rows) == target.frames - 1:  # a shot of 2 s at 16 fps has 33 frames, one more than a clip of 2 s
+        rows.append(rows[-1])
+    return SampledVideo(fps=fps, seconds=end, size=size, rows=rows)
 
 
 def _timed(
@@ -124,21 +132,19 @@ def _end(target: ClipTarget, rules: ConformRules) -> Fraction:
     return Fraction(rules.start) + target.seconds
 
 
-def _require_length(
-    path: Path, target: ClipTarget, rules: ConformRules, *, fps: Fraction, seconds: Fraction, found: int
-) -> None:
+def _require_length(path: Path, target: ClipTarget, rules: ConformRules, video: SampledVideo) -> None:
     start = f" from {rules.start:g}s on" if rules.start else ""
     needed = f"the shot needs {target.frames} frames at {target.fps} fps ({float(target.seconds):.4g}s)"
-    if found < target.frames:
-        left = max(0.0, float(seconds) - rules.start)
+    if len(video.rows) < target.frames:
+        left = max(0.0, float(video.seconds) - rules.start)
         raise OnestoryError(
             "M541",
             f'"{path}" is too short: it has {left:.4g}s{start}, and {needed}',
             help="use a longer clip, or shorten the shot with `frames:`",
             exit=ExitCode.FINDINGS,
         )
-    surplus = seconds - _end(target, rules)
-    if not rules.trim and surplus > 1 / max(fps, Fraction(target.fps)) * Fraction(3, 2):
+    surplus = video.seconds - _end(target, rules)
+    if not rules.trim and surplus > 1 / max(video.fps, Fraction(target.fps)) * Fraction(3, 2):
         raise OnestoryError(
             "M541",
             f'"{path}" is too long: it has more than {float(_end(target, rules)):.4g}s, and {needed}',
@@ -147,8 +153,8 @@ def _require_length(
         )
 
 
-def _require_aspect(path: Path, rows: list[Pixels], target: ClipTarget, rules: ConformRules) -> list[Pixels]:
-    height, width = rows[0].shape[:2]
+def _require_aspect(path: Path, target: ClipTarget, rules: ConformRules, video: SampledVideo) -> None:
+    width, height = video.size
     if rules.fit is None and not _same_aspect(width, height, target):
         raise OnestoryError(
             "M542",
@@ -157,7 +163,6 @@ def _require_aspect(path: Path, rows: list[Pixels], target: ClipTarget, rules: C
             help="pass --fit cover to crop it evenly, or --fit contain to add black bars",
             exit=ExitCode.FINDINGS,
         )
-    return rows
 
 
 def _same_aspect(width: int, height: int, target: ClipTarget) -> bool:
@@ -176,17 +181,16 @@ def _resized(pixels_HWC: Pixels, target: ClipTarget, fit: Fit | None) -> Pixels:
     return np.asarray(picture.resize(size, Image.Resampling.LANCZOS))
 
 
-def _changes(
-    target: ClipTarget, rules: ConformRules, *, fps: Fraction, seconds: Fraction, size: tuple[int, int]
-) -> Iterator[str]:
+def _changes(target: ClipTarget, rules: ConformRules, video: SampledVideo) -> Iterator[str]:
     """What was changed, in words: "30 to 16 fps", "1920x1080 to 832x480, cropped", "from 1.5s on"."""
-    if fps != target.fps:
-        yield f"{float(fps):.4g} to {target.fps} fps"
-    if size != (target.width, target.height):
+    if video.fps != target.fps:
+        yield f"{float(video.fps):.4g} to {target.fps} fps"
+    width, height = video.size
+    if video.size != (target.width, target.height):
         how = {"contain": ", with bars", "cover": ", cropped"}.get(rules.fit or "", "")
-        same = _same_aspect(*size, target)
-        yield f"{size[0]}x{size[1]} to {target.width}x{target.height}{'' if same else how}"
+        same = _same_aspect(width, height, target)
+        yield f"{width}x{height} to {target.width}x{target.height}{'' if same else how}"
     if rules.start:
         yield f"from {rules.start:g}s on"
-    if rules.trim and seconds > _end(target, rules):
+    if rules.trim and video.seconds > _end(target, rules):
         yield "end left out"

@@ -62,6 +62,13 @@ def test_one_missing_frame_is_held_and_more_are_refused(write) -> None:
         conform(write(8, fps=8), TARGET, ConformRules(start=9.0, trim=True))
 
 
+def test_a_shot_of_one_frame_needs_one(write) -> None:
+    one = ClipTarget(frames=1, width=32, height=32, fps=8)
+    assert numbers(conform(write(5, fps=8), one, ConformRules(start=0.25, trim=True)).pixels_PHWC) == [2]
+    with pytest.raises(OnestoryError, match="too short"):
+        conform(write(5, fps=8), one, ConformRules(start=9.0, trim=True))
+
+
 def test_another_aspect_ratio_needs_a_rule(write) -> None:
     clip = write(5, fps=8, width=64)
     with pytest.raises(OnestoryError, match="aspect ratios differ") as caught:
