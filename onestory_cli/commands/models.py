@@ -12,7 +12,7 @@ import typer
 from onestory_cli.commands._options import AllowOutside, Json, flag, option
 from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
-from onestory_cli.models.catalog import CATALOG, EMBEDDED, ModelSpec, find, is_model
+from onestory_cli.models.catalog import CATALOG, EMBEDDED, ModelSpec, find, is_model, is_repo
 from onestory_cli.models.presets import PRESETS
 from onestory_cli.models.readiness import licence_file, licensed_name, must_accept
 from onestory_cli.models.user_models import read_user_models
@@ -47,7 +47,8 @@ def list_models(
     screen = screen_of(context)
     specs = [find(name) for name in (*CATALOG, *(row for row in read_user_models() if row not in CATALOG))]
     if json:
-        screen.document("models", models=[_as_json(spec) for spec in specs], missing=_missing(specs))
+        rows = [_as_json(spec) for spec in specs]
+        screen.document("models", models=rows, missing=[row["name"] for row in rows if row["present"] != "yes"])
     elif words:
         _show_words(specs, screen)
     else:
@@ -55,9 +56,9 @@ def list_models(
         for spec in specs:
             origin = "in models.yaml" if spec.external else "in the package"
             screen.note(f"{spec.name}: {spec.about} ({spec.files.hub or origin})")
-        for name, rows in PRESETS.items():
-            licences = ", ".join(sorted({preset.licence for preset in rows.values()}))
-            screen.note(f"preset {name} ({licences}): {', '.join(rows)}")
+        for name, bases in PRESETS.items():
+            licences = ", ".join(sorted({preset.licence for preset in bases.values()}))
+            screen.note(f"preset {name} ({licences}): {', '.join(bases)}")
         screen.note(WEIGHTS)
     return ExitCode.DONE
 
@@ -102,7 +103,6 @@ def _fetch_files(screen: Screen, repo: str, files: list[str], *, json: bool) -> 
         OnestoryError: M501 for a name that is not a hub id.
     """
     from onestory_cli.models.availability import Presence
-    from onestory_cli.models.catalog import is_repo
     from onestory_cli.models.hub import download
     from onestory_cli.models.licences import UNSTATED, licence_of
 
@@ -183,8 +183,6 @@ def _repositories(name: str) -> list[str]:
     Raises:
         OnestoryError: M501 for a name that is neither in the catalog nor of the form org/name.
     """
-    from onestory_cli.models.catalog import is_repo
-
     try:
         spec = find(name)
     except OnestoryError as fault:
@@ -194,12 +192,6 @@ def _repositories(name: str) -> list[str]:
         return [name]
     wanted = [spec.files.hub, spec.scorer if spec.files.hub else ""]
     return [repo for repo in wanted if is_repo(repo)]
-
-
-def _missing(specs: list[ModelSpec]) -> list[str]:
-    from onestory_cli.models.availability import Presence, presence
-
-    return [spec.name for spec in specs if presence(spec) is not Presence.WHOLE]
 
 
 def _row(spec: ModelSpec) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ hub id and a name of the same weights give the same numbers.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -180,10 +181,8 @@ def _missing_of_index(index: Path) -> list[str]:
         file = index.parent / shard
         if not file.is_file():
             problems.append(shard)
-        elif why := _damage(file):
+        elif why := _damage(file, tensors):
             problems.append(f"{shard} ({why})")
-        elif absent := sorted(tensors - read_header(file).tensors.keys()):
-            problems.append(f'{shard} (it lacks "{absent[0][:80]}")')
     return problems
 
 
@@ -204,13 +203,14 @@ def read_shards(index: Path) -> dict[str, set[str]]:
     return shards
 
 
-def _damage(file: Path) -> str:
-    """Why a weight file cannot be loaded; "" if its header is valid and its data complete."""
+def _damage(file: Path, expected: Collection[str] = ()) -> str:
+    """Why a weight file cannot be loaded; "" if its header is valid, its data complete and all `expected` are there."""
     try:
-        read_header(file)
+        found = read_header(file).tensors
     except (OSError, ValueError) as fault:
         return str(fault)
-    return ""
+    absent = min((name for name in expected if name not in found), default=None)
+    return "" if absent is None else f'it lacks "{absent[:80]}"'
 
 
 def row_of_hub(repo: str) -> ModelSpec | None:
