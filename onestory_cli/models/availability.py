@@ -27,7 +27,8 @@ def presence(spec: ModelSpec) -> Presence:
         return Presence.PART if _lacks_scorer(spec) else Presence.WHOLE
     if not spec.files.base:
         return Presence.NOTHING
-    return Presence.PART if missing_weights(spec) or pickled_parts(Path(spec.files.base)) else Presence.WHOLE
+    absent = missing_weights(spec) or not all(lora.file for lora in spec.files.loras)
+    return Presence.PART if absent or pickled_parts(Path(spec.files.base)) else Presence.WHOLE
 
 
 def require_weights(spec: ModelSpec) -> None:

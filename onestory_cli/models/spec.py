@@ -10,6 +10,7 @@ from onestory_cli.models.offload.config import DEFAULT_EXECUTION, ExecutionConfi
 
 Task = Literal["t2v", "i2v", "ti2v", "vace", "m2v"]
 TASKS: tuple[Task, ...] = get_args(Task)
+# How a model remembers; the one that remembers most comes first.
 MemoryInput = Literal["context", "references", "keyframes", "first-frame", "nothing"]
 FirstFrameInput = Literal["held", "channels", "keyframes", "control", "none"]
 
