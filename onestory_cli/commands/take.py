@@ -103,11 +103,10 @@ def draw_takes(
 
 def _listed(run: Run, shot: str | None) -> dict[str, tuple[ListedTake, ...]]:
     from onestory_cli.rendering.resume import load_run_plan
-    from onestory_cli.store.take_query import list_takes
+    from onestory_cli.store.take_query import list_all_takes, list_takes
 
     plan = load_run_plan(run)
-    shots = [plan.job(shot).shot] if shot else [job.shot for job in plan.jobs]
-    return {name: tuple(list_takes(plan, run, name)) for name in shots}
+    return {plan.job(shot).shot: list_takes(plan, run, shot)} if shot else list_all_takes(plan, run)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from onestory_cli.store.layout import FILM, NOTES, STATE
 from onestory_cli.store.notes import MAX_NOTE, TakeNote, read_notes, write_note
 from onestory_cli.store.reuse import Decision, Lookup
 from onestory_cli.store.state import AcceptedTake, state_of
-from onestory_cli.store.take_query import MissingShot, acceptable_take, find_take, list_takes
+from onestory_cli.store.take_query import MissingShot, acceptable_take, find_take, list_all_takes
 from onestory_cli.store.takes import Take
 from onestory_cli.store.writer import lock_run
 from onestory_cli.story.edit import caption_of, replace_caption
@@ -284,7 +284,7 @@ def _fitting(run: VerifiedRun) -> frozenset[str]:
         plan = load_run_plan(run)
     except OnestoryError:  # its model does not exist any more
         return frozenset()
-    return frozenset(item.take.path for job in plan.jobs for item in list_takes(plan, run, job.shot) if item.fits)
+    return frozenset(item.take.path for takes in list_all_takes(plan, run).values() for item in takes if item.fits)
 
 
 def _unrendered(run: Path, plan: Plan) -> FilmReport:

@@ -10,7 +10,7 @@ from onestory_cli.planning.jobs import Plan, retake
 from onestory_cli.store.references import planned_references, saved_references, seen_references
 from onestory_cli.store.reuse import Lookup
 from onestory_cli.store.run import Run
-from onestory_cli.store.take_query import list_takes, next_number
+from onestory_cli.store.take_query import list_all_takes, next_number
 from onestory_cli.store.takes import Take, set_aside_takes
 from onestory_cli.store.verify import accepted_records
 from onestory_cli.store.writer import RunWriter, staging_folder
@@ -46,7 +46,7 @@ def unused(plan: Plan, run: Run) -> Leftovers:
 
 def unused_takes(plan: Plan, run: Run) -> tuple[Take, ...]:
     """Takes that were rendered from another version of the story, and those of shots that it does not have any more."""
-    fitting = {item.take.folder for job in plan.jobs for item in list_takes(plan, run, job.shot) if item.fits}
+    fitting = {item.take.folder for takes in list_all_takes(plan, run).values() for item in takes if item.fits}
     return tuple(take for take in _not_accepted(run) if take.folder not in fitting)
 
 

@@ -12,8 +12,8 @@ from onestory_cli.planning.jobs import Plan, ShotJob, seed_of_take
 from onestory_cli.store.keys import spec_fields
 from onestory_cli.store.layout import SHOTS
 from onestory_cli.store.run import Run
-from onestory_cli.store.state import RunState
-from onestory_cli.store.takes import Damage, Take, read_take
+from onestory_cli.store.state import AcceptedTake, RunState
+from onestory_cli.store.takes import Damage, ShotTakes, Take, read_take
 from onestory_cli.utils.text import shell_quote
 
 
@@ -91,17 +91,29 @@ def list_takes(plan: Plan, run: Run, shot: str) -> tuple[ListedTake, ...]:
     Raises:
         OnestoryError: S230 if the story has no such shot.
     """
-    job, entry = plan.job(shot), run.accepted().get(shot)
+    return _listed(plan.job(shot), plan, run.takes_by_shot(), run.accepted())
+
+
+def list_all_takes(plan: Plan, run: Run) -> dict[str, tuple[ListedTake, ...]]:
+    """As `list_takes`, for every shot of the plan. Each take is read once."""
+    takes_by_shot, accepted = run.takes_by_shot(), run.accepted()
+    return {job.shot: _listed(job, plan, takes_by_shot, accepted) for job in plan.jobs}
+
+
+def _listed(
+    job: ShotJob, plan: Plan, takes_by_shot: Mapping[str, ShotTakes], accepted_by_shot: Mapping[str, AcceptedTake]
+) -> tuple[ListedTake, ...]:
+    entry = accepted_by_shot.get(job.shot)
     accepted = entry.folder if entry else ""
     takes = [
         take
-        for name, shot_takes in run.takes_by_shot().items()
+        for name, shot_takes in takes_by_shot.items()
         for take in shot_takes.takes
-        if name == shot or take.path == accepted  # accepted under the shot's former id
+        if name == job.shot or take.path == accepted  # accepted under the shot's former id
     ]
     return tuple(
         ListedTake(take=take, accepted=take.path == accepted, fits=_fits(take, job, plan.model_fingerprint))
-        for take in sorted(takes, key=lambda take: (take.record.take, take.shot != shot))
+        for take in sorted(takes, key=lambda take: (take.record.take, take.shot != job.shot))
     )
 
 
