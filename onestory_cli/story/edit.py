@@ -11,13 +11,19 @@ from onestory_cli.errors import Findings, OnestoryError, shorten
 from onestory_cli.story.source import StorySource, parse
 
 
+def captions_by_shot(source: StorySource) -> dict[str, str]:
+    """The captions as the author wrote them, without the white space around them."""
+    return {str(shot["id"]): shot["caption"].strip() for _, shot in _captioned(source) if "id" in shot}
+
+
 def caption_of(source: StorySource, shot: str) -> str:
     """The caption of a shot as the author wrote it.
 
     Raises:
         OnestoryError: S230 if the story has no such shot with a caption.
     """
-    return str(_value(source)["shots"][_index(source, shot)]["caption"])
+    value: Any = source.value
+    return str(value["shots"][_index(source, shot)]["caption"])
 
 
 def replace_caption(data: bytes, path: str, shot: str, caption: str) -> bytes:
@@ -31,7 +37,7 @@ def replace_caption(data: bytes, path: str, shot: str, caption: str) -> bytes:
     """
     source = parse(data, path)
     index = _index(source, shot)
-    wanted = copy.deepcopy(_value(source))
+    wanted: Any = copy.deepcopy(source.value)
     wanted["shots"][index]["caption"] = caption
     start, end = source.spans["shots", index, "caption"].value
     content = source.text.content
@@ -76,26 +82,26 @@ def _indent(source: StorySource, index: int) -> int:
 
 def _means(content: str, path: str, index: int, wanted: dict[str, Any]) -> bool:
     """Whether a text is the wanted story; white space in the caption aside, which is folded anyway."""
+    caption = wanted["shots"][index]["caption"]
     try:
-        found = parse(content.encode(), path).value
-        shot = found["shots"][index]  # type: ignore[index]
-        same = " ".join(shot["caption"].split()) == " ".join(wanted["shots"][index]["caption"].split())
-        return same and found == {**wanted, "shots": _with_caption(wanted["shots"], index, shot["caption"])}
+        found: Any = parse(content.encode(), path).value
+        same = found["shots"][index]["caption"].split() == caption.split()
+        found["shots"][index]["caption"] = caption
     except (Findings, TypeError, KeyError, AttributeError):
         return False
-
-
-def _with_caption(shots: list[dict[str, Any]], index: int, caption: str) -> list[dict[str, Any]]:
-    return [*shots[:index], {**shots[index], "caption": caption}, *shots[index + 1 :]]
-
-
-def _value(source: StorySource) -> dict[str, Any]:
-    return source.value if isinstance(source.value, dict) else {}
+    return same and bool(found == wanted)
 
 
 def _index(source: StorySource, shot: str) -> int:
-    shots = _value(source).get("shots")
-    for index, item in enumerate(shots if isinstance(shots, list) else []):
-        if isinstance(item, dict) and item.get("id") == shot and isinstance(item.get("caption"), str):
+    for index, item in _captioned(source):
+        if item.get("id") == shot:
             return index
     raise OnestoryError("S230", f'no shot "{shorten(shot)}" with a caption in the story')
+
+
+def _captioned(source: StorySource) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The shots that have a caption, with their index. The story may have errors."""
+    shots = source.value.get("shots") if isinstance(source.value, dict) else None
+    for index, shot in enumerate(shots if isinstance(shots, list) else []):
+        if isinstance(shot, dict) and isinstance(shot.get("caption"), str):
+            yield index, shot
