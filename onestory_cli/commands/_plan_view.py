@@ -164,8 +164,7 @@ def _totals(decisions: Sequence[Decision]) -> str:
 
 def _seconds(decisions: Sequence[Decision]) -> float | None:
     """The estimated time of the pending shots, from the takes of this run; None if there are none."""
-    from onestory_cli.rendering.feasibility import seconds_per_token_step, token_steps
+    from onestory_cli.rendering.feasibility import seconds_to_render
 
-    rate = seconds_per_token_step([decision.take.record for decision in decisions if decision.take])
     pending = [decision.job for decision in decisions if decision.action != "keep"]
-    return None if rate is None else rate * sum(map(token_steps, pending))
+    return seconds_to_render(pending, [decision.take.record for decision in decisions if decision.take])

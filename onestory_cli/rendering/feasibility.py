@@ -230,6 +230,12 @@ def seconds_per_token_step(records: Sequence[Record]) -> float | None:
     return sum(sum(item.seconds.values()) for item in records) / work if work else None
 
 
+def seconds_to_render(jobs: Sequence[ShotJob], records: Sequence[Record]) -> float | None:
+    """The estimated time of jobs, from the records of takes; None without takes."""
+    rate = seconds_per_token_step(records)
+    return None if rate is None else rate * sum(map(token_steps, jobs))
+
+
 def token_steps(job: ShotJob) -> int:
     """The work of a shot: tokens times denoising steps."""
     return job.steps * _tokens(job)
