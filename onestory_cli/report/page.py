@@ -59,7 +59,6 @@ class ReviewState:
     `accept: ask` that have no accepted take. `problems` says what is wrong with the story.
     """
 
-    token: str
     read_only: bool = False
     captions: Mapping[str, str] = field(default_factory=dict)
     fits: frozenset[str] = frozenset()

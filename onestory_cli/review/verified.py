@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from onestory_cli.review.stamps import Stamp, stamp
 from onestory_cli.store.layout import CLIP, LATENTS, RECORD, SHOTS
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import ShotTakes, Take, read_shot_takes
 
-_Stamp = tuple[tuple[int, int, int], ...]  # (inode, size, time) of each file of a take
+_TakeStamp = tuple[Stamp | None, ...]  # of each file of a take
 
 
 class VerifiedRun(Run):
@@ -16,27 +17,27 @@ class VerifiedRun(Run):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._read: dict[Path, tuple[_Stamp, Take]] = {}
+        self._read: dict[Path, tuple[_TakeStamp, Take]] = {}
 
     @property
     def known(self) -> dict[Path, Take]:
         """The takes whose files did not change since they were verified."""
-        return {folder: take for folder, (stamp, take) in self._read.items() if _stamp(folder) == stamp}
+        return self._unchanged({folder: _stamp(folder) for folder in self._read})
 
     def takes_by_shot(self) -> dict[str, ShotTakes]:
         """As in `Run`, but only new and changed takes are read."""
-        folder, known = self.path / SHOTS, self.known
+        folder = self.path / SHOTS
+        stamps = {take: _stamp(take) for take in folder.glob("*/*")}  # first: a file may change while it is read
+        known = self._unchanged(stamps)
         entries = sorted(folder.iterdir()) if folder.is_dir() else []
         found = {entry.name: read_shot_takes(entry, known=known) for entry in entries}
         takes = [take for shot in found.values() for take in shot.takes]
-        stamps = {take.folder: _stamp(take.folder) for take in takes}
-        self._read = {take.folder: (stamp, take) for take in takes if (stamp := stamps[take.folder])}
+        self._read = {take.folder: (stamps[take.folder], take) for take in takes if take.folder in stamps}
         return found
 
+    def _unchanged(self, stamps: dict[Path, _TakeStamp]) -> dict[Path, Take]:
+        return {folder: take for folder, (stamp, take) in self._read.items() if stamps.get(folder) == stamp}
 
-def _stamp(folder: Path) -> _Stamp | None:
-    try:
-        found = [(folder / name).stat() for name in (RECORD, CLIP, LATENTS)]
-    except OSError:
-        return None
-    return tuple((item.st_ino, item.st_size, item.st_mtime_ns) for item in found)
+
+def _stamp(folder: Path) -> _TakeStamp:
+    return tuple(stamp(folder / name) for name in (RECORD, CLIP, LATENTS))

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from watchfiles import watch
 
 from onestory_cli.errors import Diagnostic, OnestoryError
+from onestory_cli.review.effects import Effect, ReviewForecast
 from onestory_cli.review.render_queue import RenderQueue, Work
-from onestory_cli.review.session import Effect, ReviewSession
+from onestory_cli.review.session import ReviewSession
+from onestory_cli.review.stamps import Stamp
 
 STEP_MS = 40  # a change is reported when no other follows within this time; an editor writes several files
 MAX_WAIT_MS = 400  # a program that writes all the time is not waited for any longer
+POLL_MS = 500  # a file may be saved after a check and before its folder is watched, without an event
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +32,9 @@ class StoryWatcher:
     """Checks the story of a session after each change, and then renders. `report` is called before the render."""
 
     def __init__(self, session: ReviewSession, queue: RenderQueue, report: Callable[[CheckedStory], None]) -> None:
-        assert session.story is not None
-        self._story: Path = session.story
         self._session, self._queue, self._report = session, queue, report
-        self._files: frozenset[Path] = frozenset()
+        self._forecast = ReviewForecast(session)
+        self._checked: Mapping[Path, Stamp | None] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="story watcher", daemon=True)
 
@@ -56,37 +58,35 @@ class StoryWatcher:
             recursive=False,
             step=STEP_MS,
             debounce=MAX_WAIT_MS,
+            rust_timeout=POLL_MS,
+            yield_on_timeout=True,
             stop_event=self._stop,
             watch_filter=None,
             raise_interrupt=False,
         )
-        for found in changes:
-            if self._concerns(Path(path) for _, path in found):
+        for _ in changes:
+            if self._session.inputs() != self._checked:
                 self._check()
                 if self._folders() != folders:
                     return
 
     def _check(self) -> None:
         """Report the findings of the story. Without errors, stop the current render and start another one."""
-        self._session.forget()
+        self._checked = self._session.inputs()
         try:
             now = self._session.snapshot()
         except OnestoryError as fault:
             self._report(CheckedStory(findings=fault.diagnostics))
             return
+        self._checked = now.stamps.inputs
         if now.plan is None:
             self._report(CheckedStory(findings=now.findings))
             return
-        self._files = frozenset(file.file.absolute() for file in now.plan.files)
-        work = self._session.pending()
+        work = self._forecast.of_render()
         self._report(CheckedStory(findings=now.findings, work=work))
         if work.shots or not (now.film and now.film.joined):
             self._queue.stop()
             self._queue.add(Work(kind="render"))
 
     def _folders(self) -> frozenset[Path]:
-        return frozenset(path.parent for path in (self._story.absolute(), *self._files) if path.parent.is_dir())
-
-    def _concerns(self, changed: Iterable[Path]) -> bool:
-        watched = {self._story.absolute(), *self._files}
-        return any(path.absolute() in watched for path in changed)
+        return frozenset(path.parent for path in self._session.inputs() if path.parent.is_dir())

@@ -1,4 +1,4 @@
-"""`review` as a program of its own, ended by a signal."""
+"""`review` and `watch` as programs of their own, ended by a signal."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,9 +24,12 @@ def program(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen(command, text=True, env=environment, **pipes)  # type: ignore[call-overload]
+    limit = threading.Timer(60, process.kill)  # ends a wait for a line that does not come
+    limit.start()
     try:
         yield process
     finally:
+        limit.cancel()
         process.kill()
         process.wait()
 
@@ -42,3 +46,16 @@ def test_a_review_with_an_open_page_ends_quietly(takes_run: Path, story: Path, n
         _, errors = process.communicate(timeout=30)
         assert process.returncode == 0
         assert errors == "press Ctrl-C to end\n"
+
+
+def test_watch_sees_a_save_that_follows_a_check_at_once(story: Path) -> None:
+    text = story.read_text()
+    with program("watch", "film.story.yaml") as process:
+        assert process.stderr
+        lines = iter(process.stderr.readline, "")
+        assert any("3 shots stale" in line for line in lines)
+        story.write_text(text.replace("$fox waves", "$fux waves"))  # the folder may not be watched yet
+        assert any("S104" in line for line in lines)
+        assert any("still watching" in line for line in lines)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 0

@@ -166,7 +166,7 @@ def test_a_render_waits_for_the_user_and_continues(story: Path) -> None:
     assert session.snapshot().stale == {}
 
 
-def test_every_open_page_is_told_of_changes(client: Client, session: ReviewSession, onestory: Onestory) -> None:
+def test_every_open_page_gets_changes(client: Client, session: ReviewSession, onestory: Onestory) -> None:
     streams = [Stream(client), Stream(client)]
     for stream in streams:
         assert stream.read()[0] == "progress"

@@ -6,6 +6,7 @@ import pytest
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.report.page import render_page
+from onestory_cli.review.effects import ReviewForecast
 from onestory_cli.review.session import ReviewSession
 from onestory_cli.store.run import Run
 from onestory_cli.store.writer import lock_run
@@ -41,22 +42,22 @@ def test_a_change_by_a_command_is_seen(session: ReviewSession, onestory: Onestor
 
 
 def test_the_effect_of_accepting_is_known_before(session: ReviewSession) -> None:
-    effect = session.effect_of_accepting("city", ids(session)[1])
+    effect = ReviewForecast(session).of_accepting("city", ids(session)[1])
     session.accept("city", ids(session)[1])
     assert set(effect.shots) == set(session.snapshot().stale)
-    assert str(session.effect_of_accepting("city", ids(session)[1])) == "nothing becomes stale"
+    assert str(ReviewForecast(session).of_accepting("city", ids(session)[1])) == "nothing becomes stale"
 
 
 def test_the_effect_of_a_caption_is_known_before(session: ReviewSession, story: Path) -> None:
     before = story.read_text()
-    resolved, findings, effect = session.check_caption("return", "$fox sleeps on $beach.")
+    resolved, findings, effect = ReviewForecast(session).of_caption("return", "$fox sleeps on $beach.")
     assert (resolved, findings) == ("The same fox sleeps on the same beach.", ())
     assert effect is not None
     assert effect.shots == ("return",)
     assert effect.certain
     assert str(effect).startswith("1 shot stale, about ")
     assert story.read_text() == before
-    resolved, findings, effect = session.check_caption("return", "$fux sleeps.")
+    resolved, findings, effect = ReviewForecast(session).of_caption("return", "$fux sleeps.")
     assert (resolved, [item.code for item in findings], effect) == ("", ["S104"], None)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from onestory_cli.review.effects import ReviewForecast
 from onestory_cli.review.render_queue import RenderQueue
 from onestory_cli.review.session import ReviewSession
 from onestory_cli.review.watcher import CheckedStory, StoryWatcher
@@ -28,7 +29,6 @@ class Watching:
         self.watcher.start()
         self.wait(1)
         self.wait_idle()
-        time.sleep(0.3)  # until the folders are watched
 
     def _report(self, checked: CheckedStory) -> None:
         with self._arrived:
@@ -48,7 +48,7 @@ class Watching:
 
     def rendered(self) -> bool:
         now = self.session.snapshot()
-        return now.plan is None or not self.session.pending().shots
+        return now.plan is None or not ReviewForecast(self.session).of_render().shots
 
 
 @pytest.fixture
@@ -103,7 +103,6 @@ def test_files_that_the_story_names_are_watched(watching: Watching, story: Path)
     change(story, "    caption: A city at night.", "    caption: A city at night.\n    image: refs/start.png")
     watching.wait(2)
     watching.wait_idle()
-    time.sleep(0.3)  # until the new folder is watched
     count = len(watching.reports)
     Image.new("RGB", (32, 32), "blue").save("refs/start.png")
     work = watching.wait(count + 1).work

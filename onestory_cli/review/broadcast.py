@@ -1,0 +1,54 @@
+"""Server-sent events for the open pages of a review."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+
+class Broadcast:
+    """Sends events to all open pages. `send` may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._pages: set[asyncio.Queue[str | None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def open(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    def send(self, name: str, document: Any) -> None:
+        """Send an event to every page that is open."""
+        if self._loop and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._put, format_event(name, document))
+
+    def end(self) -> None:
+        """End the streams of all pages. Call it in the thread of the server."""
+        self._put(None)
+
+    def _put(self, text: str | None) -> None:
+        for page in self._pages:
+            page.put_nowait(text)
+
+    async def stream(self, first: str) -> AsyncIterator[str]:
+        """The events of one page, as server-sent events. A comment every 15 seconds finds closed connections."""
+        page: asyncio.Queue[str | None] = asyncio.Queue()
+        self._pages.add(page)
+        try:
+            yield first
+            while True:
+                try:
+                    text = await asyncio.wait_for(page.get(), 15)
+                except TimeoutError:
+                    text = ": still here\n\n"
+                if text is None:
+                    return
+                yield text
+        finally:
+            self._pages.discard(page)
+
+
+def format_event(name: str, document: Any) -> str:
+    """An event as its stream contains it."""
+    return f"event: {name}\ndata: {json.dumps(document)}\n\n"
