@@ -121,15 +121,15 @@ def _inspect(part: ClipPart) -> _InspectedClip:
 
 def _require_alike(sources: Sequence[_InspectedClip]) -> None:
     first = sources[0]
-    unlike = [source for source in sources if source.layout != first.layout]
-    if unlike:
-        found = "; ".join(f'shot "{source.part.title}" is {source.layout}' for source in (first, *unlike))
+    different = [source for source in sources if source.layout != first.layout]
+    if different:
+        found = "; ".join(f'shot "{source.part.title}" is {source.layout}' for source in (first, *different))
         help = "give all shots the same width, height and fps, then rerender them"
-    elif unlike := [source for source in sources if source.headers != first.headers]:
-        names = ", ".join(f'"{source.part.title}"' for source in unlike)
+    elif different := [source for source in sources if source.headers != first.headers]:
+        names = ", ".join(f'"{source.part.title}"' for source in different)
         found = f'the clips of {names} were encoded with other settings than that of "{first.part.title}"'
         help = "rerender those shots with this version"
-    if unlike:
+    if different:
         raise OnestoryError("M507", f"the clips cannot be joined into one film: {found}", help=help)
 
 

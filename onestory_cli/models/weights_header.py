@@ -99,7 +99,7 @@ def _tensor(name: str, entry: Any, data_bytes: int) -> TensorInfo:
     if offsets is None or len(offsets) != 2 or offsets[0] > offsets[1]:
         raise ValueError(f"its offsets of {label} are invalid")
     if offsets[1] > data_bytes:
-        raise ValueError(f"it is cut off: {label} lies beyond its end")
+        raise ValueError(f"it is cut off: {label} is beyond its end")
     stored = math.prod(shape) * _ITEM_BYTES.get(entry["dtype"], 0)  # 0: packed or unknown types are not checked
     if stored not in (0, offsets[1] - offsets[0]):
         raise ValueError(f"the size of {label} does not match its shape")

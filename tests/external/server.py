@@ -1,7 +1,7 @@
 """A small server on this machine with the routes of ComfyUI that onestory uses.
 
 Its pictures are noise by seed, with a stripe for the caption, one for each reference and one for the first frame, so
-that a test can see in a clip what its shot was given. Failures are switched on by attributes.
+that a test can see in a clip what its shot received. Failures are switched on by attributes.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ CARD = {"fps": 8, "max_frames": 9, "policy": "recent"}
 
 
 def colour(text: str) -> tuple[int, int, int]:
-    """The colour that stands for a text."""
+    """The colour that represents a text."""
     first, second, third, *_ = hashlib.sha256(text.encode()).digest()
     return first, second, third
 

@@ -157,7 +157,7 @@ def test_a_failed_node_ends_the_render_with_its_message(story: Path, server: Fak
     assert len(make(story)) == 6
 
 
-def test_a_wrong_result_is_no_take(story: Path, server: FakeComfyUi) -> None:
+def test_a_wrong_result_is_not_a_take(story: Path, server: FakeComfyUi) -> None:
     server.skip_frames = 1
     with pytest.raises(OnestoryError, match="has 4 frames instead of 5") as caught:
         make(story)

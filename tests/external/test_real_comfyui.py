@@ -48,7 +48,7 @@ def node(kind: str, title: str = "", **inputs: Any) -> dict[str, Any]:
 
 
 def workflow(**pictures: str) -> dict[str, Any]:
-    """The length of the caption is the blue value, the seed the noise; pictures stand at the top, from the left."""
+    """The length of the caption is the blue value, the seed the noise; pictures are at the top, from the left."""
     nodes = {
         "1": node("PrimitiveString", "onestory:caption", value="a"),
         "2": node("StringLength", string="@1"),

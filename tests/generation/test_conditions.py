@@ -128,16 +128,16 @@ def test_image_to_video(family: Family, name: str) -> None:
 def test_policy_last_is_image_to_video_from_the_last_frame(family: Family, name: str) -> None:
     model = family(name)
     bank = bank_of(model, "opening", "city")
-    going_on = generate_shot(model, job(model, ("opening", "city")), bank)
+    continued = generate_shot(model, job(model, ("opening", "city")), bank)
     with torch.inference_mode():
         last = model.codec.decode(bank.latents("city"))[-1]
     given = generate_shot(model, job(model), bank_of(model), image=last)
-    assert [(frame.source, frame.index) for frame in going_on.selection] == [("city", 1)]
-    assert going_on.context_tokens == 0
-    np.testing.assert_array_equal(going_on.latents_CTHW, given.latents_CTHW)
+    assert [(frame.source, frame.index) for frame in continued.selection] == [("city", 1)]
+    assert continued.context_tokens == 0
+    np.testing.assert_array_equal(continued.latents_CTHW, given.latents_CTHW)
     assert (
         np.abs(
-            going_on.latents_CTHW - generate_shot(model, job(model), bank_of(model), image=PICTURE).latents_CTHW
+            continued.latents_CTHW - generate_shot(model, job(model), bank_of(model), image=PICTURE).latents_CTHW
         ).max()
         > 1e-3
     )

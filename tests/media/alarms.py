@@ -63,7 +63,7 @@ def alarms(clips: Iterable[TrueClip]) -> Counter[str]:
     found: Counter[str] = Counter()
     for clip, numbers in numbers_of(clips):
         if not clip.actors:
-            found["empty places that stand still, not judged"] += judge(FROZEN, numbers[FROZEN]).bad
+            found["still empty places, not judged"] += judge(FROZEN, numbers[FROZEN]).bad
             numbers[FROZEN] = None
         found.update(check.name for check in faults(judge(name, numbers[name]) for name in RULES))
         found["clips"] += 1

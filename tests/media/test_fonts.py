@@ -7,7 +7,7 @@ import pytest
 from onestory_cli.media import fonts as letters
 from onestory_cli.media.fonts import BUILT_IN, Face, faces_for, reads_from_right
 
-NOBODYS = "\ue123"  # private use: no system font has it
+PRIVATE_USE = "\ue123"  # no system font has it
 
 
 @pytest.fixture
@@ -38,9 +38,9 @@ def test_a_system_font_is_used_for_other_scripts(tmp_path, bare, monkeypatch):
         pytest.skip("no font here has Cyrillic letters")
     monkeypatch.setattr(letters, "NAMES", ("no-such-font.ttf", found))
     assert faces_for(["Лис идёт", "a fox"]) == [Face(found)] * 2  # one font for the whole sheet
-    alone, both = faces_for(["Лис", f"Лис {NOBODYS}"])
+    alone, both = faces_for(["Лис", f"Лис {PRIVATE_USE}"])
     assert (alone, both) == (Face(found), Face(found))
-    assert both.lacks(f"Лис {NOBODYS}") == NOBODYS
+    assert both.lacks(f"Лис {PRIVATE_USE}") == PRIVATE_USE
 
 
 def test_fontconfig_is_used_for_missing_characters(tmp_path, bare, monkeypatch):

@@ -39,13 +39,13 @@ class LateShot:
 
 
 class LateMaker(NumpyGenerator):
-    """`order` lists generated and decoded shots. With `beside`, decoding waits until the next shot has started."""
+    """`order` lists generated and decoded shots. With `background`, decoding waits until the next shot has started."""
 
-    def __init__(self, *, beside: bool = False, broken: str = "") -> None:
+    def __init__(self, *, background: bool = False, broken: str = "") -> None:
         super().__init__()
         self.order: list[str] = []
         self._begun = {name: threading.Event() for name in ("opening", "city", "return")}
-        self._beside, self._broken = beside, broken
+        self._background, self._broken = background, broken
 
     def generate(self, request: ShotRequest) -> LateShot:  # type: ignore[override]
         job = request.job
@@ -56,7 +56,7 @@ class LateMaker(NumpyGenerator):
         after = names[names.index(job.shot) + 1 :]
 
         def decode(pixels: np.ndarray) -> np.ndarray:
-            if self._beside and after:
+            if self._background and after:
                 assert self._begun[after[0]].wait(PATIENCE), "the next shot waits for these pixels"
             if job.shot == self._broken:
                 raise OnestoryError("M505", "no memory", help="wait")
@@ -69,16 +69,16 @@ class LateMaker(NumpyGenerator):
 def test_decoding_in_the_background_gives_the_same_film(tmp_path: Path) -> None:
     plan = three_shots()
     render_with(plan, tmp_path / "at-once")
-    render_with(plan, tmp_path / "beside", generator=LateMaker(beside=True))
-    assert outcome_of(tmp_path / "beside") == outcome_of(tmp_path / "at-once")
+    render_with(plan, tmp_path / "background", generator=LateMaker(background=True))
+    assert outcome_of(tmp_path / "background") == outcome_of(tmp_path / "at-once")
 
 
 def test_record_has_decoding_time_and_checks(tmp_path: Path) -> None:
     render_with(three_shots(), tmp_path / "at-once")
-    render_with(three_shots(), tmp_path / "beside", generator=LateMaker(beside=True))
+    render_with(three_shots(), tmp_path / "background", generator=LateMaker(background=True))
     records = [
         {name: shot_takes.takes[0].record for name, shot_takes in Run.open(tmp_path / place).takes_by_shot().items()}
-        for place in ("at-once", "beside")
+        for place in ("at-once", "background")
     ]
     for name, record in records[1].items():
         assert record.checks
@@ -87,7 +87,7 @@ def test_record_has_decoding_time_and_checks(tmp_path: Path) -> None:
 
 
 def test_no_more_than_one_shot_waits(tmp_path: Path) -> None:
-    order = (generator := LateMaker(beside=True)).order
+    order = (generator := LateMaker(background=True)).order
     render_with(three_shots(), tmp_path, generator=generator)
     assert order.index("decode opening") < order.index("decode city") < order.index("decode return")
     assert order.index("make city") < order.index("decode opening")

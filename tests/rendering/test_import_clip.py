@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "film.run"
 
 
-def bring_in(plan: Plan, folder: Path, clip: Path, *, shot: str = "city", accept: bool = True) -> Take:
+def import_into(plan: Plan, folder: Path, clip: Path, *, shot: str = "city", accept: bool = True) -> Take:
     generator = NumpyGenerator(plan.model)
     return import_clip(plan, Run(folder), lambda: generator, shot=shot, clip=clip, rules=ConformRules(), accept=accept)
 
@@ -51,7 +51,7 @@ def actions(plan: Plan, folder: Path) -> list[str]:
 
 
 def test_a_clip_can_be_imported_before_anything_is_rendered(plan: Plan, folder: Path, clip: Path) -> None:
-    take = bring_in(plan, folder, clip)
+    take = import_into(plan, folder, clip)
     assert take.record.imported is not None
     assert (take.record.imported.name, take.record.memory.visible) == ("camera.mp4", {})
     assert render_with(plan, folder).made == ["opening", "return"]
@@ -62,7 +62,7 @@ def test_a_clip_can_be_imported_before_anything_is_rendered(plan: Plan, folder: 
 def test_later_shots_remember_an_imported_take(plan: Plan, folder: Path, clip: Path) -> None:
     render_with(plan, folder)
     before = latents_of(folder)
-    bring_in(plan, folder, clip)
+    import_into(plan, folder, clip)
     render_with(plan, folder)
     after = latents_of(folder)
     returned = next(item for item in list_takes(plan, Run.open(folder), "return") if item.accepted)
@@ -70,7 +70,7 @@ def test_later_shots_remember_an_imported_take(plan: Plan, folder: Path, clip: P
 
 
 def test_an_imported_take_survives_edits_of_its_caption_and_memory(plan: Plan, folder: Path, clip: Path) -> None:
-    bring_in(plan, folder, clip)
+    import_into(plan, folder, clip)
     render_with(plan, folder)
     edited = change(change(plan, "city", resolved_caption="a town"), "opening", resolved_caption="a field")
     assert actions(edited, folder)[1] == "keep"
@@ -79,7 +79,7 @@ def test_an_imported_take_survives_edits_of_its_caption_and_memory(plan: Plan, f
 
 
 def test_an_imported_take_survives_a_new_id_of_its_shot(plan: Plan, folder: Path, clip: Path) -> None:
-    bring_in(plan, folder, clip)
+    import_into(plan, folder, clip)
     render_with(plan, folder)
     shots = tuple(replace(item, id="town") if item.id == "city" else item for item in plan.story.shots)
     renamed, _ = make_plan(replace(plan.story, shots=shots), plan.model, model_fingerprint=plan.model_fingerprint)
@@ -89,7 +89,7 @@ def test_an_imported_take_survives_a_new_id_of_its_shot(plan: Plan, folder: Path
 def test_an_imported_take_counts_only_if_it_is_accepted(plan: Plan, folder: Path, clip: Path) -> None:
     render_with(plan, folder)
     before = latents_of(folder)
-    bring_in(plan, folder, clip, accept=False)
+    import_into(plan, folder, clip, accept=False)
     assert render_with(plan, folder).made == []
     assert latents_of(folder) == before
     found = list_takes(plan, Run.open(folder), "city")
@@ -97,7 +97,7 @@ def test_an_imported_take_counts_only_if_it_is_accepted(plan: Plan, folder: Path
 
 
 def test_a_forced_shot_is_generated_and_the_import_stays(plan: Plan, folder: Path, clip: Path) -> None:
-    imported = bring_in(plan, folder, clip)
+    imported = import_into(plan, folder, clip)
     render_with(plan, folder)
     assert "city" in render_with(plan, folder, force=["city"]).made
     assert latents_of(folder)["city"] != imported.digest
@@ -107,7 +107,7 @@ def test_a_forced_shot_is_generated_and_the_import_stays(plan: Plan, folder: Pat
 
 
 def test_the_film_names_its_imported_clips(plan: Plan, folder: Path, clip: Path) -> None:
-    take = bring_in(plan, folder, clip)
+    take = import_into(plan, folder, clip)
     render_with(plan, folder)
     shots = Provenance.from_metadata({KEY: read_metadata(folder / "film.mp4")[KEY]}).shots
     assert take.record.imported is not None
@@ -120,5 +120,5 @@ def test_the_film_names_its_imported_clips(plan: Plan, folder: Path, clip: Path)
 
 def test_a_clip_that_does_not_fit_changes_nothing(plan: Plan, folder: Path, clip: Path) -> None:
     with pytest.raises(OnestoryError, match="too short"):
-        bring_in(change(plan, "city", frames=17), folder, clip)
+        import_into(change(plan, "city", frames=17), folder, clip)
     assert not folder.exists()

@@ -64,8 +64,8 @@ def test_stop_at_a_step_resumes_at_the_next_with_the_same_result(tmp_path: Path,
     render_with(three_shots(), tmp_path / "whole")
     stop = stop_at(three_shots(), folder, "city", step)
     assert steps_of(stop.heard)[-1] == ("city", step)
-    told = [event for event in stop.heard if not isinstance(event, events.TakeCommitted)]  # of opening, any time
-    assert told[-2:] == [
+    others = [event for event in stop.heard if not isinstance(event, events.TakeCommitted)]  # of opening, any time
+    assert others[-2:] == [
         events.PartialKept(shot="city", step=step, steps=3),
         events.RunInterrupted(run=str(folder), finished=1, shots=3),
     ]

@@ -62,10 +62,10 @@ def test_every_take_is_checked_and_faults_are_reported(plan: Plan, tmp_path: Pat
     assert [check.bad for check in checks_of(tmp_path, "opening").values()] == [False] * 5
     bad = [name for name, check in checks_of(tmp_path, "city").items() if check.bad]
     assert bad == ["frozen", "black"]
-    told = [event for event in heard if isinstance(event, Warned)]
-    assert [(event.code, event.shot) for event in told] == [("W322", "city"), ("W323", "city")]
-    assert told[1].message == 'take 0 of "city": it is black (black 1, limit 0.5)'
-    assert "take new" in told[1].help
+    warned = [event for event in heard if isinstance(event, Warned)]
+    assert [(event.code, event.shot) for event in warned] == [("W322", "city"), ("W323", "city")]
+    assert warned[1].message == 'take 0 of "city": it is black (black 1, limit 0.5)'
+    assert "take new" in warned[1].help
     again: list[Event] = []
     assert render_with(plan, tmp_path, again.append, generator=Faulty(0)).made == []
     assert not [event for event in again if isinstance(event, Warned)]

@@ -58,8 +58,8 @@ def test_render_makes_every_shot_once_and_the_film(folder: Path) -> None:
     assert probe(folder / "film.mp4").frames == 15
     assert [chapter.title for chapter in read_chapters(folder / "film.mp4")] == ["opening", "city", "return"]
     for id in generator.made:
-        told = [event for event in heard if getattr(event, "shot", "") == id]
-        assert kinds(told) == ["ShotStarted", "Remembered", "TakeCommitted"]
+        of_shot = [event for event in heard if getattr(event, "shot", "") == id]
+        assert kinds(of_shot) == ["ShotStarted", "Remembered", "TakeCommitted"]
     assert [event.shot for event in heard if isinstance(event, events.TakeCommitted)] == generator.made
     assert (kinds(heard)[0], kinds(heard)[-3:]) == ("RunStarted", ["TakeCommitted", "FilmMuxed", "RunFinished"])
 
