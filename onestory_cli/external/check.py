@@ -13,13 +13,8 @@ from onestory_cli.external.comfyui import ComfyUiRunner
 from onestory_cli.models.spec import ExternalModel
 from onestory_cli.models.workflow import PICTURES, Binding, Workflow, read_workflow
 
-_TYPES: dict[str, tuple[str, ...]] = {
-    "caption": ("STRING",),
-    "negative": ("STRING",),
-    "fps": ("INT", "FLOAT"),
-    "guidance": ("FLOAT", "INT"),
-    **dict.fromkeys(("seed", "frames", "width", "height", "steps"), ("INT", "FLOAT")),
-}
+_TEXTS = ("caption", "negative")  # of type STRING; the other values are numbers
+_NUMBER_TYPES = ("INT", "FLOAT")
 MAX_LISTED_CHOICES = 5
 
 
@@ -83,7 +78,7 @@ def _input_findings(where: str, value: Any, spec: Any, name: str | None) -> Iter
     if name in PICTURES or kind is None:
         return
     if name is not None:
-        if kind not in _TYPES[name]:
+        if kind not in (("STRING",) if name in _TEXTS else _NUMBER_TYPES):
             said = kind if isinstance(kind, str) else "a choice"
             yield unplaced("M553", f'{where} cannot take "{name}": its type is {shorten(said)}', "bind another input")
     elif choices is not None and not isinstance(value, list) and value not in choices:

@@ -62,7 +62,7 @@ class ComfyUiRunner:
                 return self._fetch(outputs, folder)
             except LostPromptError:
                 known = None
-        raise _failed(job.shot, "the server was restarted again and again")
+        raise _failed(job.shot, f"the server restarted {MAX_LOST_PROMPTS} times")
 
     def environment(self) -> Mapping[str, Any]:
         """The version of the server, as it says."""
@@ -186,7 +186,7 @@ class ComfyUiRunner:
         """Download the files of the output node, in order."""
         entries = list(_files(outputs.get(self._workflow.output, {})))
         if not entries or len(entries) > MAX_FILES:
-            raise _failed(self._workflow.path, f"its output node gave {len(entries)} files")
+            raise _failed(self._workflow.path, f"its output node has {len(entries)} files")
         paths = []
         for number, entry in enumerate(entries):
             path = folder / f"{number:05d}{Path(entry['filename']).suffix.lower()[:8]}"
@@ -228,7 +228,7 @@ def _outputs(id: str, entry: Mapping[str, Any], workflow: Workflow) -> Mapping[s
         if kind == "execution_error":
             node, why = facts.get("node_type", "a node"), facts.get("exception_message", "")
             raise _failed(workflow.path, f"{shorten(node)} failed: {shorten(str(why).strip(), 300)}")
-    raise _failed(workflow.path, "the server says that it failed, and not why")
+    raise _failed(workflow.path, "the server reports a failure without a reason")
 
 
 def _files(output: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -31,9 +31,6 @@ def read_result(files: list[Path], job: ShotJob, model: str) -> np.ndarray:
     pixels_PHWC = np.empty((job.frames, job.height, job.width, 3), np.uint8)  # not a list: the frames may fill memory
     count = 0
     for count, row in enumerate(_frames(files, job, model), start=1):
-        if row.shape[:2] != (job.height, job.width):
-            size = f"{row.shape[1]}x{row.shape[0]} pixels instead of {job.width}x{job.height}"
-            raise _wrong(model, job, f"it has {size}")
         if count > job.frames:
             raise _wrong(model, job, f"it has more than {job.frames} frames")
         pixels_PHWC[count - 1] = row
@@ -61,7 +58,9 @@ def _video(file: Path, job: ShotJob, model: str) -> Iterator[np.ndarray]:
             if abs(rate - job.fps) > _RATE_TOLERANCE * job.fps:
                 raise _wrong(model, job, f"it has {rate:.4g} frames per second instead of {job.fps}")
             for frame in container.decode(stream):
-                yield upright(frame)
+                row = upright(frame)
+                _require_size((row.shape[1], row.shape[0]), job, model)
+                yield row
     except OnestoryError as fault:
         if fault.code == "M555":
             raise
@@ -76,13 +75,17 @@ def _pictures(files: list[Path], job: ShotJob, model: str) -> Iterator[np.ndarra
     for file in files:
         try:
             with Image.open(file, formats=("PNG", "JPEG", "WEBP", "GIF")) as picture:
-                if picture.size != (job.width, job.height):
-                    size = f"{picture.width}x{picture.height} pixels instead of {job.width}x{job.height}"
-                    raise _wrong(model, job, f"it has {size}")
+                _require_size(picture.size, job, model)  # before it is decoded
                 for frame in ImageSequence.Iterator(picture):
                     yield np.asarray(frame.convert("RGB"))
         except (OSError, ValueError, Image.DecompressionBombError) as fault:
             raise _wrong(model, job, f"a picture cannot be read: {shorten(fault, 200)}") from fault
+
+
+def _require_size(size: tuple[int, int], job: ShotJob, model: str) -> None:
+    if size != (job.width, job.height):
+        width, height = size
+        raise _wrong(model, job, f"it has {width}x{height} pixels instead of {job.width}x{job.height}")
 
 
 def _wrong(model: str, job: ShotJob, why: str) -> OnestoryError:
