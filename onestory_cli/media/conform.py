@@ -82,7 +82,12 @@ def conform(path: Path, target: ClipTarget, rules: ConformRules) -> ConformedCli
     Raises:
         OnestoryError: M508 for an unreadable video, M541 for a wrong length, M542 for another aspect ratio.
     """
-    video = _sample(path, target, rules)
+    try:
+        video = _sample(path, target, rules)
+    except OnestoryError as fault:
+        if fault.code == "M508":
+            fault.help = "convert it to H.264 in MP4"
+        raise
     _require_length(path, target, rules, video)
     _require_aspect(path, target, rules, video)
     return ConformedClip(pixels_PHWC=np.stack(video.rows), changes=tuple(_changes(target, rules, video)))

@@ -92,4 +92,4 @@ def test_a_file_that_is_not_a_video_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.mp4").write_text("not a video")
     with pytest.raises(OnestoryError) as caught:
         conform(tmp_path / "notes.mp4", TARGET, ConformRules())
-    assert caught.value.code == "M508"
+    assert (caught.value.code, caught.value.help) == ("M508", "convert it to H.264 in MP4")
