@@ -14,8 +14,8 @@ from typing import Any
 from onestory_cli.curation.cuts import FoundShots, find_shots
 from onestory_cli.curation.recipe import CurateRecipe, CutSettings
 from onestory_cli.curation.stage_store import StageStore, stage_key
-from onestory_cli.curation.videos import DigestCache
 from onestory_cli.errors import OnestoryError
+from onestory_cli.utils.digests import DigestCache
 
 AHEAD = 2  # videos per worker that are cut before the other stages reach them
 

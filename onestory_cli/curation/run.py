@@ -21,11 +21,11 @@ from onestory_cli.curation.recipe import CurateRecipe
 from onestory_cli.curation.report_page import ReportPage
 from onestory_cli.curation.stage_store import StageStore
 from onestory_cli.curation.video_stages import VERSION, CuratedVideo, StageModels, VideoStages
-from onestory_cli.curation.videos import DigestCache
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Emit, VideoCurated
 from onestory_cli.store.disk import Disk
 from onestory_cli.store.lock import locked
+from onestory_cli.utils.digests import DigestCache
 
 STAGES = ("cuts", "captions", "embeddings", "cast", "rewritten", "pictures")
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
-from onestory_cli.utils.untrusted import MAX_TEXT_BYTES, file_sha256, read_json, read_limited
+from onestory_cli.utils.untrusted import MAX_TEXT_BYTES, read_limited
 
 SUFFIXES = frozenset((".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".mxf"))
-MAX_CACHE_BYTES = 64 * 2**20
 LISTS = frozenset((".txt", ".lst"))
 
 
@@ -62,42 +60,3 @@ def _read_list(path: Path) -> str:
     except (OSError, ValueError) as fault:
         message = f'cannot read "{shorten(path)}": {getattr(fault, "strerror", None) or fault}'
         raise OnestoryError("T652", message, help="name a text file with a path in each line") from fault
-
-
-class DigestCache:
-    """SHA-256 of files; a file whose size and time did not change is not read again. Saved as JSON in `path`."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            stored = read_json(path, limit=MAX_CACHE_BYTES)
-        except (OSError, ValueError):
-            stored = {}
-        self._known: dict[str, list[object]] = stored if isinstance(stored, dict) else {}
-        self._changed = False
-
-    def digest(self, file: Path) -> str:
-        """Return the digest of a file's bytes in hex.
-
-        Raises:
-            OSError: the file cannot be read.
-            ValueError: it is not a regular file.
-        """
-        stat = file.stat()
-        stamp: list[object] = [stat.st_size, stat.st_mtime_ns]
-        entry = self._known.get(str(file.absolute()))
-        if not isinstance(entry, list) or entry[:2] != stamp or len(entry) != 3:
-            entry = [*stamp, file_sha256(file)[0].hex()]
-            self._known[str(file.absolute())] = entry
-            self._changed = True
-        return str(entry[2])
-
-    def save(self) -> None:
-        """Write the cache, if it changed."""
-        if not self._changed:
-            return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._path.with_suffix(".draft")
-        draft.write_text(json.dumps(self._known), encoding="utf-8")
-        draft.replace(self._path)
-        self._changed = False

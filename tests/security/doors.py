@@ -14,7 +14,7 @@ from onestory_cli.curation.caption_files import FileCaptioner
 from onestory_cli.curation.captioners import read_prompts
 from onestory_cli.curation.edits import read_edits
 from onestory_cli.curation.recipe import CaptionSettings, read_curate_recipe
-from onestory_cli.curation.videos import DigestCache, find_videos
+from onestory_cli.curation.videos import find_videos
 from onestory_cli.evaluation.compare import read_other
 from onestory_cli.models.catalog import find
 from onestory_cli.models.fingerprint import fingerprint
@@ -37,6 +37,7 @@ from onestory_cli.story.load import read_bytes
 from onestory_cli.training.adapter.manifest import read_manifest
 from onestory_cli.training.adapter.recipe import is_adapter_recipe, read_adapter_recipe
 from onestory_cli.training.recipe import read_recipe
+from onestory_cli.utils.digests import DigestCache
 from onestory_cli.utils.untrusted import read_json_map, read_yaml
 from tests.films import three_shots
 

@@ -7,8 +7,6 @@ Shape letters: P pixel frames, H W pixels.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +23,7 @@ from onestory_cli.storyworld.world import HELD_OUT, WorldConfig, WorldStory
 from onestory_cli.training.adapter.clips import SLACK, read_window
 from onestory_cli.training.adapter.manifest import ManifestShot, ManifestVideo, read_manifest
 from onestory_cli.training.adapter.recipe import AdapterData, WorldShots
-from onestory_cli.training.checkpoint import atomic_path
+from onestory_cli.utils.digests import DigestCache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +86,15 @@ def _changed(video: ManifestVideo) -> Diagnostic:
     )
 
 
+def _digest_of(video: ManifestVideo, cache: DigestCache) -> str:
+    try:
+        return cache.digest(video.path)
+    except (OSError, ValueError) as fault:
+        message = f'cannot read "{video.path}": {getattr(fault, "strerror", None) or fault}'
+        finding = Diagnostic(code="T603", message=message, place=video.place, help="check the file, or remove the line")
+        raise Findings((finding,)) from fault
+
+
 def _long_enough(
     videos: tuple[ManifestVideo, ...], format: VideoFormat, short: str, emit: Emit
 ) -> tuple[ManifestVideo, ...]:
@@ -145,18 +152,17 @@ class ManifestSource:
 
     @cached_property
     def videos(self) -> tuple[tuple[SourceShot, ...], ...]:
-        bytes_of = _digests_of([entry.path for entry in self.entries], self.digests)
-        changed = [
-            entry for entry, found in zip(self.entries, bytes_of, strict=True) if entry.digest not in ("", found)
-        ]
-        if changed:
+        cache = DigestCache(self.digests)
+        found = [(entry, _digest_of(entry, cache)) for entry in self.entries]
+        cache.save()
+        if changed := [entry for entry, digest in found if entry.digest not in ("", digest)]:
             raise Findings(tuple(map(_changed, changed[:200])))
         return tuple(
             tuple(
                 SourceShot(caption=shot.caption, relevance=shot.relevance, identity=_identity(entry, digest, shot))
                 for shot in entry.shots
             )
-            for entry, digest in zip(self.entries, bytes_of, strict=True)
+            for entry, digest in found
         )
 
     def pixels(self, video: int, shot: int) -> NDArray[np.uint8]:
@@ -180,24 +186,6 @@ class ManifestSource:
 def _identity(entry: ManifestVideo, digest: str, shot: ManifestShot) -> tuple[Any, ...]:
     """Everything that the pixels of a shot depend on. `crop` is included only if it is set: older caches stay valid."""
     return (digest, shot.start, shot.end, *([entry.crop] if any(entry.crop) else []))
-
-
-def _digests_of(paths: list[Path], memory: Path) -> list[str]:
-    """The digest of each file. A file with the size and modification time stored in `memory` is not read again."""
-    known: dict[str, list[Any]] = json.loads(memory.read_text(encoding="utf-8")) if memory.exists() else {}
-    found = {}
-    for path in dict.fromkeys(paths):
-        stat = path.stat()
-        stamp = [stat.st_size, stat.st_mtime_ns]
-        entry = known.get(str(path))
-        if entry is None or entry[:2] != stamp:
-            with path.open("rb") as file:
-                entry = [*stamp, hashlib.file_digest(file, "sha256").hexdigest()]
-        found[str(path)] = entry
-    if found != known:
-        with atomic_path(memory) as draft:
-            draft.write_text(json.dumps(found), encoding="utf-8")
-    return [found[str(path)][2] for path in paths]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from onestory_cli.storyworld.stories import make_story, relevance
 from onestory_cli.storyworld.world import WorldConfig
 from onestory_cli.training.adapter.recipe import AdapterData, WorldShots
 from onestory_cli.training.adapter.source import ShotSource, VideoFormat, open_source
+from onestory_cli.utils.digests import DigestCache
 
 FORMAT = VideoFormat(width=64, height=64, frames=5, fps=8)
 
@@ -119,3 +120,23 @@ def test_a_set_is_read_by_its_folder_and_its_files_are_checked(manifest: Path, t
     with pytest.raises(Findings, match="has changed since the set was made") as fault:
         _ = opened(AdapterData(manifest="set"), tmp_path).videos
     assert [(item.code, item.place and item.place.line) for item in fault.value.diagnostics] == [("T603", 2)]
+
+
+def test_a_damaged_cache_of_digests_is_replaced(manifest: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "digests.json").write_text('{"a": [1')
+    assert len(opened(AdapterData(manifest=str(manifest)), tmp_path).videos) == 3
+    assert len(json.loads((tmp_path / "cache" / "digests.json").read_text())) == 3
+
+
+def test_an_unreadable_video_is_reported_with_its_line(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> str:
+        raise ValueError("0.mp4 is a sparse file")
+
+    source = opened(AdapterData(manifest=str(manifest)), tmp_path)
+    monkeypatch.setattr(DigestCache, "digest", fail)
+    with pytest.raises(Findings, match="is a sparse file") as caught:
+        _ = source.videos
+    assert [(item.code, item.place and item.place.line) for item in caught.value.diagnostics] == [("T603", 1)]
