@@ -25,7 +25,7 @@ from onestory_cli.training.adapter.source import VideoFormat, open_source
 from onestory_cli.training.adapter.trainer import AdapterTrainer
 from onestory_cli.training.adapter.triples import Shots
 
-HELD_OUT = 0.05  # share of the videos of a set that validate, where the recipe names none
+VALIDATION_SHARE = 0.05  # of the videos of a set, where the recipe names none
 
 
 def train_adapter(
@@ -77,7 +77,7 @@ def train_adapter(
 
 def with_data(recipe: AdapterRecipe, data: Path) -> AdapterRecipe:
     """Return the recipe with a set or a manifest for its data; short shots are left out, some videos validate."""
-    share = recipe.data.validation or HELD_OUT
+    share = recipe.data.validation or VALIDATION_SHARE
     changed = replace(recipe.data, manifest=str(data.absolute()), storyworld=None, short="drop", validation=share)
     return replace(recipe, data=changed)
 

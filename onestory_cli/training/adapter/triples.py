@@ -162,10 +162,14 @@ def split(shots: Shots, share: float) -> tuple[Shots, Shots | None]:
     least one file is held out, and two are left.
     """
     files = [video[0].identity[0] for video in shots.keys.source.videos]
-    order = sorted(set(files), key=lambda file: hashlib.sha256(str(file).encode()).hexdigest())
-    low = [file for file in order if int(hashlib.sha256(str(file).encode()).hexdigest()[:8], 16) < share * 2**32]
-    held = set((low or order[:1])[: max(0, len(order) - 2)]) if share else set()
+    places = {file: int(hashlib.sha256(str(file).encode()).hexdigest(), 16) / 2**256 for file in files}
+    order = sorted(places, key=lambda file: places[file])
+    low = [file for file in order if places[file] < share]
+    held = {*(low or order[:1])[: max(0, len(order) - 2)]} if share else set()
     if not held:
         return shots, None
-    numbers = {inside: tuple(n for n, file in enumerate(files) if (file in held) is inside) for inside in (True, False)}
-    return replace(shots, subset=numbers[False]), replace(shots, subset=numbers[True])
+    numbers = range(len(files))
+    return (
+        replace(shots, subset=tuple(number for number in numbers if files[number] not in held)),
+        replace(shots, subset=tuple(number for number in numbers if files[number] in held)),
+    )
