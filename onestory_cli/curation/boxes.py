@@ -26,7 +26,7 @@ class BoxDetector:
     def boxes(self, frame_HWC: NDArray[np.uint8], min_area: float, labels: Collection[str]) -> list[tuple[str, Box]]:
         """Return (label, box) of each object with one of `labels` that fills at least `min_area` of the frame.
 
-        Of boxes around the same object the surest one counts.
+        Of boxes around the same object, the most certain one is kept.
         """
         height, width = frame_HWC.shape[:2]
         inputs = self.network.pictures(images=[frame_HWC], return_tensors="pt").to(self.network.device)

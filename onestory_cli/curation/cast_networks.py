@@ -22,7 +22,7 @@ from onestory_cli.evaluation.videos.networks import NONE, source_of
 
 Pixels = NDArray[np.uint8]
 MIN_AREA = 0.01  # of the picture: smaller boxes are extras or errors
-MIN_FRAMES = 1 / 3  # of a shot's frames: what fewer show is an error of the detector, or passes by
+MIN_FRAMES = 1 / 3  # of a shot's frames: a character in fewer is a detection error or passes by
 ANIMALS = ("bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe")
 
 
@@ -44,7 +44,7 @@ class CastReader(Protocol):
 class ReadoutCast:
     """Characters of the storyworld by the features of its read-out.
 
-    The thresholds give the best pairwise F1 on films of both versions of the world (`tests/benchmarks/curation.py`).
+    The thresholds give the best pairwise F1 on the films of both worlds that `tests/benchmarks/curation.py` measures.
     """
 
     identity: str

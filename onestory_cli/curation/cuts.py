@@ -138,7 +138,7 @@ def _distance(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
 
 
 def _clean(before: Boundary, after: Boundary, margin: int) -> tuple[int, int]:
-    """The frames of a shot alone, without those at its edges where encoders blend neighbours."""
+    """The frames of a shot without those at its edges where encoders blend neighbours."""
     first, last = before.last, after.first
     inner = margin if before.kind != "start" else 0
     outer = margin if after.kind != "end" else 0

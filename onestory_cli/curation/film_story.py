@@ -2,7 +2,7 @@
 
 A character's look is the noun phrase by which the caption of its first shot describes it; a setting's look is the place
 that the caption names. In captions both become `$id`, which the story resolves to the look at the first mention and to
-"the same ..." later. What no phrase is found for stays as the caption has it.
+"the same ..." later. Other text of a caption stays as it is.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def caption_of(shot: CuratedShot, characters: Mapping[str, Declared], settings: 
         return escape(shot.rewritten)
     text, labels = escape(shot.caption), [item.label for item in shot.cast]
     for id, label in zip(shot.ids.characters, labels, strict=False):
-        if id in characters and labels.count(label) == 1:  # of two foxes a phrase does not say which
+        if id in characters and labels.count(label) == 1:  # a phrase does not say which of two foxes it means
             text = look_pattern(label).sub(f"${characters[id].id}", text, count=1)
     if (setting := settings.get(shot.ids.setting)) and (found := _last_place(text)):
         text = f"{text[: found.start(2)]}${setting.id}{text[found.end(2) :]}"

@@ -49,7 +49,7 @@ class Overlays:
         seen = [self._picture_in(*part) for part in ranges]
         logo = find_logo(_spread([picture for picture in seen if picture is not None], MAX_PICTURES))
         shares = [logo.share(picture) if logo and picture is not None else 0.0 for picture in seen]
-        usual = float(np.median(shares)) if shares else 0.0  # in most shots: then in all, also on a bright sky
+        usual = float(np.median(shares)) if shares else 0.0  # in most shots means in all: a bright sky can hide a logo
         shares = [max(share, usual) for share in shares]
         return [
             {"text": round(self._text_in(*part), 5), "watermark": round(share, 5)}

@@ -2,8 +2,10 @@
 
 Text: a top-hat transform keeps thin bright or dark strokes; regions in a row, of about one height and of different
 widths, are letters. Logo: the median gradient over shots that are unlike each other keeps what is in all of them, as in
-Dekel et al., "On the Effectiveness of Visible Watermarks" (CVPR 2017). The numbers below are ours;
-`tests/benchmarks/curation.py` measures what they find. Shape letters: H W pixels, N regions.
+Dekel et al., "On the Effectiveness of Visible Watermarks" (CVPR 2017). The numbers below are ours.
+They were chosen on the footage of `tests/benchmarks/curation.py`, which also measures them.
+
+Shape letters: H W pixels, N regions.
 """
 
 from __future__ import annotations
@@ -25,8 +27,8 @@ WIDE = 3.0  # a line is at least this many times as wide as tall
 LOGO_SIDE = 160  # pixels of the longer side of the pictures in which logos are looked for
 EDGE = 12.0  # of 255: median gradient of a logo
 UNLIKE = 0.5  # correlation of gradients below which two pictures count as different
-MIN_PICTURES = 5  # different pictures from which a logo is told from a scene
-PRESENT = 0.5  # of the edges of a logo: where fewer are seen it is not there
+MIN_PICTURES = 5  # different pictures that a logo must be in, so that a scene is not taken for one
+PRESENT = 0.5  # of the edges of a logo: with fewer of them a picture does not have it
 LOGO = (0.02, 0.06)  # of a side at least, and of the picture at most
 OFF_CENTRE = 0.2  # of a side: nearer to the middle it is not a station logo
 
@@ -80,7 +82,7 @@ def _rows(boxes_N: Floats) -> list[list[int]]:
 
 
 def _line_area(boxes_N: Floats) -> float:
-    """The area of a row of letters in pixels; 0 for what has not the shape of a line of text."""
+    """The area of a row of letters in pixels; 0 for a row that does not have the shape of a line of text."""
     left, top, w, h = boxes_N[:, 0], boxes_N[:, 1], boxes_N[:, 2], boxes_N[:, 3]
     width, height = float((left + w).max() - left.min()), float((top + h).max() - top.min())
     even = w.std() < UNEVEN * w.mean()
@@ -102,7 +104,7 @@ class Logo:
 
 
 def find_logo(greys: Sequence[Grey]) -> Logo | None:
-    """Return the logo over pictures of different shots, (H, W) each; None where nothing tells it from the scene."""
+    """Return the logo over pictures of different shots, (H, W) each; None if it could be part of the scenes."""
     import cv2
 
     different = _unlike([_gradient(grey) for grey in greys])

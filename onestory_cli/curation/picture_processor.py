@@ -1,4 +1,4 @@
-"""The processor of an image-text model for pictures alone, so that torchvision is not needed.
+"""The processor of an image-text model for pictures only, so that torchvision is not needed.
 
 Processors of Qwen3-VL and SmolVLM2 have a part for videos that only torchvision can run. Captioners give frames as
 pictures, so the processor is built without that part.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onestory_cli.evaluation.embeddings import View
 from onestory_cli.evaluation.readout import Readout, load_readout
 
-CHARACTERS = 0.6  # weight against the place, as the storyworld's own relevance has it
+CHARACTERS = 0.6  # weight against the place, as in the relevance of the storyworld
 
 
 class ReadoutEncoder:

@@ -84,7 +84,7 @@ class CaptionSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class CastSettings:
-    """How characters and settings are told apart: `detector` is a D-FINE (a name of `evaluate`, a hub id or a folder),
+    """How characters and settings are recognized: `detector` is a D-FINE (a name of `evaluate`, a hub id or a folder),
     "readout" for films of the storyworld, or "none"; `embedder` a DINOv2.
 
     `same_character` and `same_setting` are mean cosines from which two appearances have one id; None is the default

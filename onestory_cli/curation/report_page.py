@@ -59,7 +59,7 @@ class VideoCard:
 
 
 class ReportPage:
-    """Collects the first videos; `finish` writes the page. Pictures are kept in a stage of their own."""
+    """Collects the first videos; `finish` writes the page. Pictures have their own stage."""
 
     def __init__(self, folder: Path, pictures: StageStore) -> None:
         self._path, self._pictures = folder / FILE, pictures

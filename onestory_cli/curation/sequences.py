@@ -10,7 +10,7 @@ from onestory_cli.curation.embeddings import similarity
 from onestory_cli.curation.filters import CuratedShot
 from onestory_cli.curation.recipe import SequenceSettings
 
-MAX_INSERT = 2  # shots; a longer run of other footage is a scene of its own
+MAX_INSERT = 2  # shots; a longer run of other footage is a separate scene
 
 
 def foreign_shots(shots: Sequence[CuratedShot], threshold: float, window: int) -> Iterator[tuple[str, str]]:

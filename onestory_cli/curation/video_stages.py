@@ -20,7 +20,7 @@ from onestory_cli.curation.sequences import foreign_shots, sequences_of
 from onestory_cli.curation.shot_frames import Pixels, shot_frames
 from onestory_cli.curation.stage_store import StageStore, stage_key
 
-VERSION = 2  # of the stages; a new number makes every result again
+VERSION = 2  # of the stages; a new number recomputes every result
 ALONE = "alone: no other shot of its scene is left to form a sequence"
 
 

@@ -70,7 +70,7 @@ class ImportReport:
         self._remarks: dict[tuple[str, str], _Remark] = {}
 
     def note(self, text: str) -> None:
-        """Something to tell the user that is neither lost nor wrong."""
+        """Add information for the user that is neither a loss nor an error."""
         self.notes.append(text)
 
     def forget_lines(self) -> None:

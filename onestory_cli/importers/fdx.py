@@ -46,7 +46,7 @@ def _title_page(root: ElementTree.Element) -> Iterator[str]:
 
 
 def _paragraphs(root: ElementTree.Element) -> Iterator[str]:
-    """The elements as Fountain, with an empty line before each but within speech."""
+    """The elements as Fountain, with an empty line before each, except within speech."""
     for paragraph in root.iterfind("./Content//Paragraph"):
         kind, text = paragraph.get("Type", "Action"), _text(paragraph)
         if not text:

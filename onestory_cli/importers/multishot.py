@@ -67,7 +67,8 @@ def from_memento(source: Node, report: ImportReport) -> Draft:
         for prompt in _scene_of_storymem(scene, scene.number("scene_num") or str(number), ids, report, bool(prompts)):
             match = _MEMENTO.fullmatch(prompt.text.strip())
             for name, look in _LABELLED.findall(match["cast"]) if match else ():
-                looks.setdefault(name, look.strip(" ,;"))
+                if name.strip():
+                    looks.setdefault(name, look.strip(" ,;"))
             text = match["shot"] if match else prompt.text
             prompts.append(replace(prompt, text=re.sub(r"\[([^\[\]]+)\]", r"\1", text)))
         scene.report_unused()
@@ -76,7 +77,7 @@ def from_memento(source: Node, report: ImportReport) -> Draft:
 
 
 def _labelled(label: str, look: str) -> ScriptEntity:
-    """A person or thing with a label such as "Person A". Its look replaces the label, which tells a model nothing."""
+    """A person or thing with a label such as "Person A", which its look replaces: a label means nothing to a model."""
     kind = "setting" if label.split()[0] in ("Place", "Location", "Scene") else "character"
     if look and not re.match(r"(?i)(?:an?|the|two|three|several|some)\b", look):
         look = with_article(look)

@@ -137,7 +137,7 @@ class _Board:
             self.shots.append((f"line {number}", {"id": heading}))
 
     def _add(self, line: str, number: int) -> None:
-        """Add a line to the open shot: a field, a list item as a shot of its own, or a part of the caption."""
+        """Add a line to the open shot: a field, a list item as a new shot, or a part of the caption."""
         found = _FIELD.match(line)
         values = self.shots[-1][1]
         if found and (key := field_of(found[1])):

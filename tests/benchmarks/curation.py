@@ -89,7 +89,7 @@ def edges_of(found: FoundShots, fps: float) -> list[tuple[int, str]]:
 
 
 def compare(found: Sequence[tuple[int, str]], truth: Sequence[Boundary]) -> dict[str, Counter[str]]:
-    """Count by the true kind: right (at the frame, whatever it is called), named right, missed, extra."""
+    """Count by the true kind: right (at the frame, of any kind), named right, missed, extra."""
     counts = {kind: Counter[str]() for kind in footage.KINDS}
     rest = list(found)
     for boundary in truth:
@@ -166,7 +166,7 @@ def faults(folder: Path, given: argparse.Namespace) -> Iterator[Row]:
         path = footage.write(folder / f"{number}.mp4", pixels, 16)
         starts = [0, *(item.first for item in truth)]
         reasons = _reasons(find_shots(path, CutSettings(), max_hours=1), starts)
-        still = [bool((shot == shot[0]).all()) for shot in clean]  # a place without anybody; rightly frozen
+        still = [bool((shot == shot[0]).all()) for shot in clean]  # a place without characters is frozen
         for bad, calm, found in zip(hit, still, reasons, strict=True):
             if calm and not bad:
                 continue
@@ -210,7 +210,7 @@ def cast(folder: Path, given: argparse.Namespace) -> Iterator[Row]:
             found, truth = [], []
             for shot, seen, known in zip(film.shots, casts, ids, strict=True):
                 species = [actor.look.species for actor in shot.actors] if shot else []
-                # of twins in one shot the read-out names one, and which of them it is not known
+                # of twins in one shot the read-out names one, and it is unknown which: they are not scored
                 looks = {
                     actor.look.species: actor.look.words()
                     for actor in (shot.actors if shot else ())

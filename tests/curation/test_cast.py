@@ -89,8 +89,8 @@ def test_boxes_become_characters_and_a_background(tmp_path: Path) -> None:
     assert tree["characters"]
     assert {item["label"] for item in tree["characters"]} <= {"person", "dog"}
     assert np.linalg.norm(unpack(tree["place"])) == pytest.approx(1, abs=1e-2)
-    nobody = NetworkCast(detector=type(detector)(detector.network, 1.0), embedder=embedder, identity="")
-    assert nobody.read(frames)["characters"] == ()
+    strict = NetworkCast(detector=type(detector)(detector.network, 1.0), embedder=embedder, identity="")
+    assert strict.read(frames)["characters"] == ()
 
 
 def test_a_detector_of_phrases_is_refused(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_ranges_get_the_numbers_of_their_frames() -> None:
     assert second == third == {"text": 0.0, "watermark": 0.0}
 
 
-def test_a_shaking_camera_is_told_from_a_moving_character() -> None:
+def test_a_shaking_camera_differs_from_a_moving_character() -> None:
     assert LIMITS.shaking
     film = storyworld_film(3, 3, WorldConfig(size=96, frames=12)).pixels_PHWC
     for number, shot in enumerate(np.split(film, 3)):

@@ -189,3 +189,9 @@ def test_impossible_lengths_are_left_out(number: str) -> None:
 def test_a_character_without_a_name_is_skipped() -> None:
     content = json.dumps({"characters": [{"look": {"prompt": "a red fox"}}], "shots": [{"prompt": "A fox."}]})
     assert imported(content, "a.json").draft.characters == ()
+
+
+def test_an_empty_label_is_skipped() -> None:
+    content = json.dumps({"scenes": [{"video_prompts": ["global caption: [ ]: x; shot caption: A fox."]}]})
+    story = imported(content, "a.json")
+    assert (story.format, story.draft.characters) == ("memento", ())
