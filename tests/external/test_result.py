@@ -21,6 +21,7 @@ def job() -> ShotJob:
 
 
 def pictures(folder: Path, job: ShotJob, *, count: int = 0, size: tuple[int, int] = (0, 0)) -> list[Path]:
+    folder.mkdir(exist_ok=True)
     files = [folder / f"{number}.png" for number in range(count or job.frames)]
     for number, file in enumerate(files):
         Image.new("RGB", size if any(size) else (job.width, job.height), (number, 0, 0)).save(file)
@@ -40,11 +41,11 @@ def test_other_sizes_and_lengths_are_refused(tmp_path: Path, job: ShotJob) -> No
     write_clip(tmp_path / "fast.mp4", pixels[:, :, : job.width], fps=job.fps * 2)
     size = rf"{wide[0]}x{wide[1]} pixels instead of {job.width}x{job.height}"
     for files, why in (
-        (pictures(tmp_path, job, size=wide), size),
+        (pictures(tmp_path / "wide", job, size=wide), size),
         ([tmp_path / "wide.mp4"], size),
         ([tmp_path / "fast.mp4"], "frames per second instead of"),
-        (pictures(tmp_path, job, count=job.frames + 1), f"more than {job.frames} frames"),
-        (pictures(tmp_path, job, count=job.frames - 1), f"{job.frames - 1} frames instead of"),
+        (pictures(tmp_path / "long", job, count=job.frames + 1), f"more than {job.frames} frames"),
+        (pictures(tmp_path / "short", job, count=job.frames - 1), f"{job.frames - 1} frames instead of"),
         ([tmp_path / "no.mp4", tmp_path / "no.txt"], "2 files that are not pictures"),
         ([tmp_path / "no.mp4"], "cannot be read"),
     ):
