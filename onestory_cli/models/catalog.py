@@ -44,7 +44,17 @@ CATALOG: PluginTable[Path | ModelSpec | Callable[[], Path | ModelSpec]] = Plugin
 )
 CARD = "onestory.json"  # next to model_index.json in a model folder: the fields of its ModelSpec
 # Keys that a card may hold and that are not fields of a spec, or that a card must not set.
-_IGNORED_KEYS = ("base", "adapter", "transformer", "transformer_2", "loras", "fitting", "files", "execution")
+_IGNORED_KEYS = (
+    "base",
+    "adapter",
+    "transformer",
+    "transformer_2",
+    "loras",
+    "fitting",
+    "files",
+    "execution",
+    "external",
+)
 OWN_BASE = "."  # `base` of a card: the folder's own parts, read as a stock diffusers folder
 # Defaults that an adapter changes in its base; the card can override them.
 WITH_ADAPTER: dict[str, Any] = {"levels": LEVELS, "policy": "adaptive", "memory_frames": 6, "budget": 1.0}

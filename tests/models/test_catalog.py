@@ -71,6 +71,13 @@ def test_an_invalid_card_is_refused(tmp_path: Path, text: str) -> None:
     assert (caught.value.code, caught.value.exit) == ("M502", ExitCode.MACHINE)
 
 
+def test_a_card_cannot_make_a_model_external(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / CARD).write_text('{"base": "storyworld", "external": {"command": ["program"]}}')
+    spec = find("mine", relative_to=tmp_path)
+    assert (spec.external, spec.remembers) == (None, "context")
+
+
 def test_a_folder_without_a_card_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     with pytest.raises(OnestoryError, match="is missing") as caught:
