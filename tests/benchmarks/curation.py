@@ -17,11 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import re
-import resource
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,7 +25,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -41,15 +36,14 @@ from onestory_cli.curation.detectors import Boundary
 from onestory_cli.curation.embeddings import Encoders, similarity
 from onestory_cli.curation.filters import CuratedShot, reject_early
 from onestory_cli.curation.readout_captions import ReadoutCaptioner, seen_in
-from onestory_cli.curation.recipe import CastSettings, CurateRecipe, CutSettings
+from onestory_cli.curation.recipe import DETECTORS, CastSettings, CurateRecipe, CutSettings
 from onestory_cli.media.video import open_video, to_rgb
 from onestory_cli.storyworld import WorldConfig
 from onestory_cli.storyworld.stories import make_story, relevance
+from tests.benchmarks.curation_runs import Row, kills, memory, rerun, speed
 from tests.curation import footage
 
-DETECTORS = ("adaptive", "transnetv2")
 TOLERANCE = 2  # frames between a found and a true edge of a dissolve or a fade; cuts are exact
-Row = dict[str, Any]
 
 
 def main() -> None:
@@ -134,6 +128,7 @@ def _pixels(path: Path) -> footage.Pixels:
         return np.stack([to_rgb(frame) for frame in container.decode(video=0)])
 
 
+LINES = (("Where is the kite?",), ("She has not been here since the storm.",), ("CHAPTER ONE",))
 FAULTS: dict[str, Callable[[footage.Pixels, int], footage.Pixels]] = {
     "clean": lambda shot, seed: shot,
     "too short": lambda shot, seed: shot[:10],
@@ -144,7 +139,6 @@ FAULTS: dict[str, Callable[[footage.Pixels, int], footage.Pixels]] = {
     "text": lambda shot, seed: footage.with_text(shot, *LINES[seed % len(LINES)]),
     "watermark": lambda shot, seed: footage.with_logo(shot),
 }
-LINES = (("Where is the kite?",), ("She has not been here since the storm.",), ("CHAPTER ONE",))
 
 
 def faults(folder: Path, given: argparse.Namespace) -> Iterator[Row]:
@@ -277,99 +271,6 @@ def spearman(one: Sequence[float], other: Sequence[float]) -> float:
 
 def _ranks(values: np.ndarray) -> np.ndarray:
     return np.array([(np.sum(values < value) + np.sum(values <= value) - 1) / 2 for value in values])
-
-
-def speed(folder: Path, given: argparse.Namespace) -> Iterator[Row]:
-    path = long_video(folder / "speed.mp4", shots=40, size=(854, 480))
-    for detector in DETECTORS:
-        start, before = time.perf_counter(), time.process_time()
-        found = find_shots(path, CutSettings(detector=detector), max_hours=1)
-        assert found.facts
-        took, used = time.perf_counter() - start, time.process_time() - before
-        yield {
-            "detector": detector,
-            "seconds": round(found.facts.seconds, 1),
-            "shots": len(found.shots),
-            "x_real_time": round(found.facts.seconds / took, 1),
-            "x_processor_time": round(found.facts.seconds / used, 1),
-        }
-
-
-def long_video(path: Path, *, shots: int, size: tuple[int, int], frames: int = 48, every: int = 1) -> Path:
-    """A video of storyworld shots, scaled up, 24 frames per second; each frame is shown `every` times."""
-    import cv2
-
-    film = footage.storyworld_film(6000, min(shots, 12), WorldConfig(size=128, frames=frames))
-    parts = np.split(film.pixels_PHWC, min(shots, 12))
-    with footage.open_writer(path, size, 24, preset="ultrafast") as writer:
-        for index in range(shots):
-            for frame in parts[index % len(parts)]:
-                large = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
-                for _ in range(every):
-                    writer(large)
-    return path
-
-
-def curate(videos: Path, out: Path, *more: str) -> list[str]:
-    """A command line that needs no weights."""
-    plain = ("--encoders", "none", "--cast", "readout", "--captioner", "readout", "--device", "cpu")
-    return [sys.executable, "-m", "onestory_cli", "curate", str(videos), "--out", str(out), *plain, *more]
-
-
-def rerun(folder: Path, given: argparse.Namespace) -> Iterator[Row]:
-    """`--films` videos of four shots; the issue of speed is start-up, digests and reading of results."""
-    videos = small_videos(folder / "videos", given.films)
-    for run in ("first", "second"):
-        start = time.monotonic()
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(curate(videos, folder / "set"), check=True, capture_output=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        seconds = {"seconds": round(time.monotonic() - start, 2), "processor_seconds": round(used, 2)}
-        yield {"run": run, "videos": given.films, **seconds}
-
-
-def small_videos(folder: Path, count: int) -> Path:
-    folder.mkdir()
-    config = WorldConfig(size=64, frames=20, fps=16)
-    for seed in range(count):
-        footage.write(folder / f"{seed:04}.mp4", footage.storyworld_film(seed, 4, config).pixels_PHWC, 16)
-    return folder
-
-
-def kills(folder: Path, given: argparse.Namespace) -> Iterator[Row]:
-    """SIGKILL after a random time, `--films` times; then one whole run."""
-    videos = small_videos(folder / "videos", 12)
-    start = time.monotonic()
-    subprocess.run(curate(videos, folder / "whole"), check=True, capture_output=True)
-    whole = time.monotonic() - start
-    rng = random.Random(0)
-    truth = (folder / "whole/shots.jsonl").read_bytes()
-    same = killed = 0
-    for number in range(given.films):
-        out = folder / f"killed-{number}"
-        process = subprocess.Popen(curate(videos, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            process.wait(timeout=rng.uniform(0, whole))
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            killed += 1
-        kept = sum(file.stat().st_size for file in out.glob("stages/*/*.jsonl"))
-        subprocess.run(curate(videos, out), check=True, capture_output=True)
-        same += (out / "shots.jsonl").read_bytes() == truth
-        if number % 10 == 9:
-            yield {"runs": number + 1, "killed": killed, "same_manifest": same, "bytes_kept_by_last": kept}
-
-
-def memory(folder: Path, given: argparse.Namespace) -> Iterator[Row]:
-    """Two hours at 24 frames per second, 160x90, so that making it is cheap; larger frames are decoded one by one."""
-    path = long_video(folder / "long.mp4", shots=900, size=(160, 90), frames=24, every=8)
-    command = curate(path, folder / "set")
-    start = time.monotonic()
-    subprocess.run(command, check=True, capture_output=True)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    yield {"hours": 2.0, "seconds": round(time.monotonic() - start), "peak_mb": round(peak)}
 
 
 MEASURES: dict[str, Callable[[Path, argparse.Namespace], Iterator[Row]]] = {

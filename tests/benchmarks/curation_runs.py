@@ -1,0 +1,116 @@
+"""Speed, memory and interrupted runs of `onestory curate`; measures of `python -m tests.benchmarks.curation`."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from onestory_cli.curation.cuts import find_shots
+from onestory_cli.curation.recipe import DETECTORS, CutSettings
+from onestory_cli.storyworld import WorldConfig
+from tests.curation import footage
+
+Row = dict[str, Any]
+
+
+def speed(folder: Path, given: argparse.Namespace) -> Iterator[Row]:
+    path = long_video(folder / "speed.mp4", shots=40, size=(854, 480))
+    for detector in DETECTORS:
+        start, before = time.perf_counter(), time.process_time()
+        found = find_shots(path, CutSettings(detector=detector), max_hours=1)
+        assert found.facts
+        took, used = time.perf_counter() - start, time.process_time() - before
+        yield {
+            "detector": detector,
+            "seconds": round(found.facts.seconds, 1),
+            "shots": len(found.shots),
+            "x_real_time": round(found.facts.seconds / took, 1),
+            "x_processor_time": round(found.facts.seconds / used, 1),
+        }
+
+
+def long_video(path: Path, *, shots: int, size: tuple[int, int], frames: int = 48, every: int = 1) -> Path:
+    """A video of storyworld shots, scaled up, 24 frames per second; each frame is shown `every` times."""
+    import cv2
+
+    film = footage.storyworld_film(6000, min(shots, 12), WorldConfig(size=128, frames=frames))
+    parts = np.split(film.pixels_PHWC, min(shots, 12))
+    with footage.open_writer(path, size, 24, preset="ultrafast") as writer:
+        for index in range(shots):
+            for frame in parts[index % len(parts)]:
+                large = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
+                for _ in range(every):
+                    writer(large)
+    return path
+
+
+def curate(videos: Path, out: Path, *more: str) -> list[str]:
+    """A command line that needs no weights."""
+    plain = ("--encoders", "none", "--cast", "readout", "--captioner", "readout", "--device", "cpu")
+    return [sys.executable, "-m", "onestory_cli", "curate", str(videos), "--out", str(out), *plain, *more]
+
+
+def rerun(folder: Path, given: argparse.Namespace) -> Iterator[Row]:
+    """`--films` videos of four shots; the issue of speed is start-up, digests and reading of results."""
+    videos = small_videos(folder / "videos", given.films)
+    for run in ("first", "second"):
+        start = time.monotonic()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(curate(videos, folder / "set"), check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        seconds = {"seconds": round(time.monotonic() - start, 2), "processor_seconds": round(used, 2)}
+        yield {"run": run, "videos": given.films, **seconds}
+
+
+def small_videos(folder: Path, count: int) -> Path:
+    folder.mkdir()
+    config = WorldConfig(size=64, frames=20, fps=16)
+    for seed in range(count):
+        footage.write(folder / f"{seed:04}.mp4", footage.storyworld_film(seed, 4, config).pixels_PHWC, 16)
+    return folder
+
+
+def kills(folder: Path, given: argparse.Namespace) -> Iterator[Row]:
+    """SIGKILL after a random time, `--films` times; then one whole run."""
+    videos = small_videos(folder / "videos", 12)
+    start = time.monotonic()
+    subprocess.run(curate(videos, folder / "whole"), check=True, capture_output=True)
+    whole = time.monotonic() - start
+    rng = random.Random(0)
+    truth = (folder / "whole/shots.jsonl").read_bytes()
+    same = killed = 0
+    for number in range(given.films):
+        out = folder / f"killed-{number}"
+        process = subprocess.Popen(curate(videos, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(timeout=rng.uniform(0, whole))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            killed += 1
+        kept = sum(file.stat().st_size for file in out.glob("stages/*/*.jsonl"))
+        subprocess.run(curate(videos, out), check=True, capture_output=True)
+        same += (out / "shots.jsonl").read_bytes() == truth
+        if number % 10 == 9:
+            yield {"runs": number + 1, "killed": killed, "same_manifest": same, "bytes_kept_by_last": kept}
+
+
+def memory(folder: Path, given: argparse.Namespace) -> Iterator[Row]:
+    """Two hours at 24 frames per second, 160x90, so that making it is cheap; larger frames are decoded one by one."""
+    path = long_video(folder / "long.mp4", shots=900, size=(160, 90), frames=24, every=8)
+    command = curate(path, folder / "set")
+    start = time.monotonic()
+    subprocess.run(command, check=True, capture_output=True)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    yield {"hours": 2.0, "seconds": round(time.monotonic() - start), "peak_mb": round(peak)}
