@@ -10,12 +10,10 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cache
 from importlib.resources import files
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -26,84 +24,31 @@ from markupsafe import Markup
 from onestory_cli.errors import Diagnostic
 from onestory_cli.quality import faults
 from onestory_cli.report import curves, drawing
-from onestory_cli.report.data import FilmReport, Frame, MemorySource, ShotMemory, ShotReport
+from onestory_cli.report.data import FilmReport
 from onestory_cli.report.gallery import Gallery, PictureCache
 from onestory_cli.report.lines import policy_of
+from onestory_cli.report.page_source import PageSource, ReviewState
+from onestory_cli.report.page_views import (
+    PageChapter,
+    chapters,
+    duration,
+    heats,
+    listed_sources,
+    made_on,
+    memory_columns,
+    short_seed,
+    signed,
+    take_views,
+    words,
+)
 from onestory_cli.report.scores import Scores
-from onestory_cli.store.notes import TakeNote, read_notes
-from onestory_cli.store.takes import Take
-from onestory_cli.utils.text import format_frames, pluralize
+from onestory_cli.store.notes import read_notes
+from onestory_cli.utils.text import pluralize
 from onestory_cli.version import __version__
 
-HEATS = 9  # shades of heat in the style: 0..8
-MAX_SOURCES = 6  # rows of visible frames in a card; the page would grow with the square of the film without a limit
 MAX_COLUMNS = 20  # of the memory table; the memory of a longer film is a drawing
 _TICKS = 12  # labelled shots of a curve; longer films label every second, third, ...
 _TEMPLATES = "templates"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CaptionPart:
-    """A part of a caption; `mention` is set for text that an `$id` produced."""
-
-    text: str
-    mention: Any = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReviewState:
-    """What the page of `onestory review` shows beyond a report.
-
-    `captions` are the captions of the story file by shot, empty if it cannot be edited. `fits` are the paths of takes
-    that may be accepted. `stale` maps shots that the next render would change to the reason. `waiting` are shots with
-    `accept: ask` that have no accepted take. `problems` says what is wrong with the story.
-    """
-
-    read_only: bool = False
-    captions: Mapping[str, str] = field(default_factory=dict)
-    fits: frozenset[str] = frozenset()
-    stale: Mapping[str, str] = field(default_factory=dict)
-    waiting: frozenset[str] = frozenset()
-    problems: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class PageSource:
-    """Where a page finds its clips: `clip` gives the address of a take's clip, `film` is that of the joined film.
-
-    `media` is the part of the Content Security Policy for videos. `notes` are by the path of their take.
-    """
-
-    clip: Callable[[Take], str]
-    film: str
-    media: str
-    notes: Mapping[str, TakeNote] = field(default_factory=dict)
-    review: ReviewState | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class TakeView:
-    """A take on the page. `old` takes were rendered from another version of the shot, or with another model.
-
-    `video` is the address of its clip, "" for the take that the card shows, whose clip is in the page already.
-    """
-
-    take: Take
-    accepted: bool
-    old: bool
-    remembers: str
-    video: str
-    note: TakeNote
-
-
-@dataclass(frozen=True, kw_only=True)
-class PageChapter:
-    """A shot in the film, in seconds."""
-
-    shot: str
-    start: float
-    seconds: float
-    subtitle: str
 
 
 def render_page(film: FilmReport, *, link_from: Path | None = None, scores: Scores | None = None) -> str:
@@ -138,7 +83,7 @@ def film_page(
         OnestoryError: M508 for an unreadable clip.
     """
     gallery = Gallery(film, pictures)
-    columns = _columns(film)
+    columns = memory_columns(film)
     style, script = _asset("style.css"), _asset("page.js") + (_asset("review.js") if source.review else "")
     return (
         _environment()
@@ -161,7 +106,7 @@ def film_page(
             identity=_identity(film, gallery, scores) if scores else {},
             version=__version__,
             run=film.run.resolve().name,  # of ".", where the run is the current folder, too
-            made=_made(film),
+            made=made_on(film),
         )
     )
 
@@ -189,7 +134,7 @@ def _card_context(film: FilmReport, source: PageSource, gallery: Gallery) -> dic
         "review": source.review,
         "film_address": source.film,
         "clip": lambda shot: source.clip(shot.take),
-        "takes": lambda shot: [*_take_views(shot, source)],
+        "takes": lambda shot: [*take_views(shot, source)],
         "pixelated": all(int(shot.take.record.spec["width"] or 0) <= 128 for shot in film.shots),
     }
 
@@ -205,8 +150,8 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "duration": duration,
-        "change": _change,
-        "short": _short_seed,
+        "change": signed,
+        "short": short_seed,
         "plural": pluralize,
         "plural_frames": lambda frames: pluralize(len(frames), "frame"),
         "as_json": _as_json,
@@ -220,80 +165,6 @@ def _environment() -> Environment:
         "listed": listed_sources,
     }
     return environment
-
-
-def words(shot: ShotReport) -> Iterator[CaptionPart]:
-    """Split a resolved caption at the texts that `$ids` produced."""
-    position = 0
-    for mention in shot.mentions:
-        yield CaptionPart(text=shot.caption[position : mention.start])
-        yield CaptionPart(text=shot.caption[mention.start : mention.end], mention=mention)
-        position = mention.end
-    yield CaptionPart(text=shot.caption[position:])
-
-
-def listed_sources(memory: ShotMemory) -> tuple[MemorySource, ...]:
-    """The sources that a card lists, in film order: those with selected frames, then the most relevant others."""
-    others = [source for source in memory.sources if not source.taken]
-    others.sort(key=lambda source: -max((frame.score or 0.0 for frame in source.frames), default=0.0))
-    taken = [source.name for source in memory.sources if source.taken]
-    names = {*taken, *(source.name for source in others[: max(0, MAX_SOURCES - len(taken))])}
-    return tuple(source for source in memory.sources if source.name in names)
-
-
-def heats(memory: ShotMemory) -> Callable[[Frame], int]:
-    """A function that gives the score of a frame relative to all visible frames, as a shade 0..8."""
-    scores = [item.score for item in memory.visible if item.score is not None]
-    low, high = (min(scores), max(scores)) if scores else (0.0, 0.0)
-
-    def heat(frame: Frame) -> int:
-        if frame.score is None or high == low:
-            return 0
-        return round((HEATS - 1) * (frame.score - low) / (high - low))
-
-    return heat
-
-
-def chapters(film: FilmReport) -> list[PageChapter]:
-    """The shots of the film with their times."""
-    starts = accumulate((shot.seconds for shot in film.shots), initial=0.0)
-    return [
-        PageChapter(shot=shot.id, start=round(start, 4), seconds=round(shot.seconds, 4), subtitle=shot.subtitle)
-        for shot, start in zip(film.shots, starts, strict=False)
-    ]
-
-
-def _take_views(shot: ShotReport, source: PageSource) -> Iterator[TakeView]:
-    for take in shot.takes or (shot.take,):
-        shown = take.path == shot.take.path
-        review = source.review
-        yield TakeView(
-            take=take,
-            accepted=shown and shot.accepted,
-            old=take.path not in review.fits if review else _spec(take) != _spec(shot.take),
-            remembers=format_frames((frame.source, frame.index) for frame in take.record.memory.selected),
-            video="" if shown else source.clip(take),
-            note=source.notes.get(take.path, TakeNote()),
-        )
-
-
-def _spec(take: Take) -> dict[str, object]:
-    """What a take was rendered from, without its seed."""
-    return {name: value for name, value in take.record.spec.items() if name != "seed"}
-
-
-def _made(film: FilmReport) -> datetime | None:
-    """Creation time of the newest accepted take; None without takes."""
-    made = [shot.take.record.created for shot in film.shots]
-    return datetime.fromtimestamp(max(made), UTC) if made else None
-
-
-def _columns(film: FilmReport) -> list[str]:
-    """Columns of the memory matrix: reference pictures, shots, sources that no longer exist."""
-    shots = [shot.id for shot in film.shots]
-    seen = dict.fromkeys(source.name for shot in film.shots for source in shot.memory.sources)
-    others = [name for name in seen if name not in set(shots)]
-    return [*(name for name in others if name.startswith("@")), *shots, *(n for n in others if not n.startswith("@"))]
 
 
 def _curves(film: FilmReport, gallery: Gallery) -> list[curves.Curve]:
@@ -345,15 +216,6 @@ def _asset(name: str) -> str:
     return files("onestory_cli.report").joinpath(_TEMPLATES, name).read_text(encoding="utf-8")
 
 
-def duration(seconds: float) -> str:
-    """Format seconds: "2.1 s", "3:05", "1:00:00"."""
-    if round(seconds, 1) < 60:
-        return f"{seconds:.1f} s"
-    minutes, whole = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{whole:02}" if hours else f"{minutes}:{whole:02}"
-
-
 def _as_json(chapters: list[PageChapter]) -> Markup:
     return _script_json([asdict(chapter) for chapter in chapters])
 
@@ -365,15 +227,3 @@ def _review_json(review: ReviewState) -> Markup:
 def _script_json(value: Any) -> Markup:
     """JSON for a script element, in which `<` could end the element."""
     return Markup(json.dumps(value, ensure_ascii=False).replace("<", "\\u003c"))
-
-
-def _short_seed(seed: object) -> str:
-    """The first digits of a seed: "471938…"."""
-    text = str(seed)
-    return text if len(text) <= 6 else f"{text[:6]}…"
-
-
-def _change(value: float) -> str:
-    """Format a difference: "+0.12", "−0.03", "0.00"."""
-    text = f"{value:+.2f}".replace("-", "−")
-    return text if text[1:] != "0.00" else "0.00"

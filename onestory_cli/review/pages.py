@@ -8,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 
 from onestory_cli.report.gallery import PictureCache
-from onestory_cli.report.page import PageSource, ReviewState, film_page, problem_page, shot_card
+from onestory_cli.report.page import film_page, problem_page, shot_card
+from onestory_cli.report.page_source import PageSource, ReviewState
 from onestory_cli.review.session import ReviewSession
 from onestory_cli.review.snapshot import Snapshot
 

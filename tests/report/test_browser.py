@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from onestory_cli.planning.compile import compile_story
-from onestory_cli.report.page import HEATS, render_page
+from onestory_cli.report.page import render_page
+from onestory_cli.report.page_views import HEATS
 from onestory_cli.report.scores import Scores
 from tests.commands.conftest import change
 from tests.films import render_with

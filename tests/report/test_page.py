@@ -12,7 +12,8 @@ import pytest
 from onestory_cli.planning.compile import compile_story
 from onestory_cli.quality import BLACK, FLASH, Check, judge
 from onestory_cli.report.data import FilmReport
-from onestory_cli.report.page import MAX_SOURCES, chapters, duration, heats, listed_sources, render_page, words
+from onestory_cli.report.page import render_page
+from onestory_cli.report.page_views import MAX_SOURCES, chapters, duration, heats, listed_sources, words
 from onestory_cli.report.scores import Scores
 from tests.commands.conftest import change
 from tests.films import render_with
