@@ -123,8 +123,10 @@ def shot_card(film: FilmReport, id: str, source: PageSource, pictures: PictureCa
 
 def problem_page(findings: Sequence[Diagnostic]) -> str:
     """A page that says why there is no film yet, and looks again every two seconds."""
+    style = _asset("style.css")
+    policy = f"default-src 'none'; style-src '{_digest(style)}'; base-uri 'none'; form-action 'none'"
     template = _environment().get_template("problem.html.j2")
-    return template.render(findings=findings, version=__version__)
+    return template.render(findings=findings, style=style, policy=policy, version=__version__)
 
 
 def _card_context(film: FilmReport, source: PageSource, gallery: Gallery) -> dict[str, Any]:

@@ -120,6 +120,19 @@ def test_markup_of_a_story_stays_text(client: Client, story: Path) -> None:
     assert answer["resolved"] == " ".join(HOSTILE.split())
 
 
+def test_a_story_with_errors_and_without_a_run_is_explained(story: Path) -> None:
+    good = story.read_text()
+    change(story, "$fox waves", "$fux waves")
+    with served(ReviewServer(ReviewSession(Path("film.run"), story), token=TOKEN, loader=loader)) as client:
+        status, body, _ = client.get("")
+        page = Elements(body.decode())
+        assert status == 409
+        assert "film.story.yaml:14:14: S104: unknown character" in page.text
+        assert {"http-equiv": "refresh", "content": "2"} in page.all("meta")
+        story.write_text(good)
+        assert client.get("")[0] == 200
+
+
 def test_a_read_only_review_changes_nothing(session: ReviewSession) -> None:
     take = ids(session)[1]
     with served(ReviewServer(session, token=TOKEN, read_only=True, loader=loader)) as client:
