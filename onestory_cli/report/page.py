@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,7 +18,6 @@ from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from onestory_cli.errors import Diagnostic
 from onestory_cli.quality import faults
@@ -27,9 +25,8 @@ from onestory_cli.report import curves, drawing
 from onestory_cli.report.data import FilmReport
 from onestory_cli.report.gallery import Gallery, PictureCache
 from onestory_cli.report.lines import policy_of
-from onestory_cli.report.page_source import PageSource, ReviewState
+from onestory_cli.report.page_source import PageSource
 from onestory_cli.report.page_views import (
-    PageChapter,
     chapters,
     duration,
     heats,
@@ -101,7 +98,6 @@ def film_page(
             curve_height=curves.HEIGHT,
             tick=-(-len(film.shots) // _TICKS) or 1,
             chapters=chapters(film),
-            review_json=_review_json(source.review) if source.review else "",
             scores=scores,
             identity=_identity(film, gallery, scores) if scores else {},
             version=__version__,
@@ -156,8 +152,8 @@ def _environment() -> Environment:
         "short": short_seed,
         "plural": pluralize,
         "plural_frames": lambda frames: pluralize(len(frames), "frame"),
-        "as_json": _as_json,
     }
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "default": asdict}
     environment.globals |= {
         "words": words,
         "policy_of": policy_of,
@@ -216,16 +212,3 @@ def _digest(text: str) -> str:
 
 def _asset(name: str) -> str:
     return files("onestory_cli.report").joinpath(_TEMPLATES, name).read_text(encoding="utf-8")
-
-
-def _as_json(chapters: list[PageChapter]) -> Markup:
-    return _script_json([asdict(chapter) for chapter in chapters])
-
-
-def _review_json(review: ReviewState) -> Markup:
-    return _script_json({"stale": dict(review.stale), "read_only": review.read_only, "problems": review.problems})
-
-
-def _script_json(value: Any) -> Markup:
-    """JSON for a script element, in which `<` could end the element."""
-    return Markup(json.dumps(value, ensure_ascii=False).replace("<", "\\u003c"))
