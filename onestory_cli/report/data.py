@@ -97,6 +97,12 @@ class ShotMemory:
         return tuple(frame for source in self.sources for frame in source.frames)
 
     @property
+    def score_range(self) -> tuple[float, float]:
+        """The lowest and the highest score of the visible frames; (0, 0) without scores."""
+        scores = [frame.score for frame in self.visible if frame.score is not None]
+        return (min(scores), max(scores)) if scores else (0.0, 0.0)
+
+    @property
     def taken(self) -> tuple[Frame, ...]:
         """The selected frames, by rank."""
         return tuple(sorted((frame for frame in self.visible if frame.place), key=lambda frame: frame.place or 0))

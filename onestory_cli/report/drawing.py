@@ -134,8 +134,7 @@ def _source_spots(sources: Sequence[MemorySource], height: float) -> tuple[Sourc
 def _frame_spots(
     memory: ShotMemory, sizes: Sequence[int], top: float, ends: dict[str, tuple[float, float]]
 ) -> tuple[FrameSpot, ...]:
-    scores = [frame.score for frame in memory.visible if frame.score is not None]
-    low, high = (min(scores), max(scores)) if scores else (0.0, 0.0)
+    low, high = memory.score_range
     spots = []
     for frame, size in zip(memory.taken, sizes, strict=True):
         left, middle = _FRAME_CENTRE - size / 2, top + size / 2

@@ -106,8 +106,7 @@ def _cells(source: MemorySource, memory: ShotMemory) -> tuple[str, ...]:
 
 def heat(source: MemorySource, memory: ShotMemory) -> str:
     """The heat row of a source."""
-    scores = [frame.score for frame in memory.visible if frame.score is not None]
-    low, high = (min(scores), max(scores)) if scores else (0.0, 0.0)
+    low, high = memory.score_range
     step = -(-len(source.frames) // MAX_HEAT) or 1
     groups = [source.frames[start : start + step] for start in range(0, len(source.frames), step)]
     return "".join(_block([frame for frame in group if frame.place], low, high) for group in groups)
@@ -181,8 +180,7 @@ def _ranking(memory: ShotMemory, before: ShotMemory | None) -> Iterator[Line]:
     levels = max(9, *(len(frame.level) for frame in [*ranked, *old.values()]))
     was = f"  {'was':<{levels}}" if before else ""
     yield ((f"{'rank':>4}  {'frame':<{width}}  {'score':>6}  {'relevance':<{BAR}}  {'level':<{levels}}{was}", HEAD),)
-    scores = [frame.score for frame in ranked if frame.score is not None]
-    low, high = (min(scores), max(scores)) if scores else (0.0, 0.0)
+    low, high = memory.score_range
     for rank, frame in enumerate(ranked, start=1):
         score = "" if frame.score is None else f"{frame.score:.2f}"
         row = f"{rank:>4}  {frame!s:<{width}}  {score:>6}  "

@@ -72,8 +72,7 @@ def listed_sources(memory: ShotMemory) -> tuple[MemorySource, ...]:
 
 def heats(memory: ShotMemory) -> Callable[[Frame], int]:
     """A function that gives the score of a frame relative to all visible frames, as a shade 0..8."""
-    scores = [item.score for item in memory.visible if item.score is not None]
-    low, high = (min(scores), max(scores)) if scores else (0.0, 0.0)
+    low, high = memory.score_range
 
     def heat(frame: Frame) -> int:
         if frame.score is None or high == low:
