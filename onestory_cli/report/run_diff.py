@@ -8,11 +8,12 @@ from typing import Literal
 
 from onestory_cli.errors import shorten
 from onestory_cli.report.data import FilmReport, ShotReport
+from onestory_cli.store.changes import changed_fields
 from onestory_cli.store.layout import CLIP
 from onestory_cli.utils.text import format_frames
 
 State = Literal["same", "changed", "only left", "only right"]
-_SKIPPED = {"caption", "seed"}  # described on their own
+_FIRST = {"caption": 0, "seed": 1}  # in this order before other settings, and in full
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,16 +56,11 @@ def _compared(id: str, ours: Mapping[str, ShotReport], theirs: Mapping[str, Shot
 def _differences(left: ShotReport, right: ShotReport) -> Iterator[ShotDifference]:
     if left.number != right.number:
         yield ShotDifference(what="position", left=str(left.number), right=str(right.number))
-    if left.caption != right.caption:
-        yield ShotDifference(what="caption", left=left.caption, right=right.caption)
-    specs = [shot.take.record.spec for shot in (left, right)]
-    if specs[0].get("seed") != specs[1].get("seed"):
-        yield ShotDifference(what="seed", left=str(specs[0].get("seed")), right=str(specs[1].get("seed")))
-    for name in dict.fromkeys((*specs[0], *specs[1])):
-        values = [spec.get(name) for spec in specs]
-        if name not in _SKIPPED and values[0] != values[1]:
-            words = [shorten("none" if value is None else value, 60) for value in values]
-            yield ShotDifference(what=name.replace("_", " "), left=words[0], right=words[1])
+    changes = {change.field: change for change in changed_fields(left.take.record.spec, right.take.record.spec)}
+    for name in sorted(changes, key=lambda name: _FIRST.get(name, len(_FIRST))):
+        values = ["none" if value is None else str(value) for value in (changes[name].old, changes[name].new)]
+        words = values if name in _FIRST else [shorten(value, 60) for value in values]
+        yield ShotDifference(what=name.replace("_", " "), left=words[0], right=words[1])
     memories = [_memory(shot) for shot in (left, right)]
     if memories[0] != memories[1]:
         yield ShotDifference(what="memory", left=memories[0], right=memories[1])
