@@ -36,7 +36,8 @@ const onestory = (() => {
   const cardOf = (id) => document.getElementById(`shot-${id}`);
   const current = () => shots().findIndex((shot) => shot.contains(document.activeElement));
   const mainOf = (shot) => $("video.main", shot);
-  const tools = { $, $$, bound, cardOf, current, shots, mainOf, refresh: () => {} };
+  const here = (act) => () => { if (current() >= 0) act(shots()[current()]); };
+  const tools = { $, $$, bound, cardOf, here, refresh: () => {} };
   const chapters = JSON.parse($("#chapters").textContent);
   if (!chapters.length) return tools;
   const total = chapters.at(-1).start + chapters.at(-1).seconds;
@@ -100,15 +101,15 @@ const onestory = (() => {
     $("#now").replaceChildren(shown);
   };
   const showCue = () => {
-    const { shot, subtitle: said } = chapters[film.at];
+    const { shot, subtitle: text } = chapters[film.at];
     cue(shot);
     $$(".chapter").forEach((chapter, index) => {
       if (index === film.at) chapter.setAttribute("aria-current", "true");
       else chapter.removeAttribute("aria-current");
       $("progress", chapter).value = index < film.at ? 1 : 0;
     });
-    subtitle.textContent = said;
-    subtitle.hidden = !said || !film.captions;
+    subtitle.textContent = text;
+    subtitle.hidden = !text || !film.captions;
     light(stage.classList.contains("started") ? shot : null);
   };
   const setPlaying = (playing) => {
@@ -242,26 +243,23 @@ const onestory = (() => {
     });
     inStep(sides.map((side) => side.video));
   };
-  const openCompare = (found, title, [left, right]) => {
-    choices = found;
-    $("#compare-title").textContent = title;
-    sides.forEach(({ select }, index) => {
-      select.replaceChildren(...found.map(({ label }) => Object.assign(document.createElement("option"), { textContent: label })));
-      select.selectedIndex = index ? right : left;
-    });
-    dialog.showModal();
-    showSides();
-  };
   const compare = (shot) => {
     const takes = $$(".take", shot);
     if (takes.length < 2) return;
-    const found = takes.map((take) => ({
+    choices = takes.map((take) => ({
       label: $("b", take).textContent + (take.classList.contains("accepted") ? " (accepted)" : ""),
       source: fill($("video", take)).src,
       text: $$("p.dim, p.bad", take).map((part) => part.textContent).join(" · "),
     }));
     const accepted = Math.max(0, takes.findIndex((take) => take.classList.contains("accepted")));
-    openCompare(found, shot.dataset.shot, [accepted, accepted === takes.length - 1 ? accepted - 1 : takes.length - 1]);
+    const other = accepted === takes.length - 1 ? accepted - 1 : takes.length - 1;
+    $("#compare-title").textContent = shot.dataset.shot;
+    sides.forEach(({ select }, index) => {
+      select.replaceChildren(...choices.map(({ label }) => Object.assign(document.createElement("option"), { textContent: label })));
+      select.selectedIndex = index ? other : accepted;
+    });
+    dialog.showModal();
+    showSides();
   };
   sides.forEach(({ select }) => select.addEventListener("change", showSides));
   $(".compare-speed").addEventListener("change", showSides);
@@ -314,7 +312,6 @@ const onestory = (() => {
   };
   const next = () => focusShot(current() + 1);
   const previous = () => focusShot(current() < 0 ? 0 : current() - 1);
-  const here = (act) => () => { if (current() >= 0) act(shots()[current()]); };
   const step = (frames) => () => {
     const video = current() < 0 ? front() : mainOf(shots()[current()]);
     video.pause();
@@ -336,5 +333,5 @@ const onestory = (() => {
   addEventListener("load", () => idle(settle));
 
   showCue();
-  return Object.assign(tools, { openCompare, refresh: showCue, chapters });
+  return Object.assign(tools, { refresh: showCue });
 })();

@@ -1,5 +1,5 @@
 (() => {
-  const { $, $$, bound, cardOf, current, shots } = onestory;
+  const { $, $$, bound, cardOf, here } = onestory;
   const state = JSON.parse($("#review").textContent);
   let stale = state.stale;
 
@@ -95,7 +95,6 @@
 
   // Keys.
   if (!state.read_only) {
-    const here = (act) => () => { if (current() >= 0) act(shots()[current()]); };
     const numbered = (number) => here((shot) => {
       const take = $$(".take:not(.old)", shot).find((item) => item.dataset.number === String(number));
       if (take && !take.classList.contains("accepted")) accept(shot, take);
@@ -148,13 +147,13 @@
     else location.reload();
   });
   events.addEventListener("problem", ({ data }) => show(problems(JSON.parse(data).findings)));
-  const said = { idle: "", waiting: "waiting for another process", loading: "loading the model", asks: "waiting for you", failed: "failed" };
+  const labels = { idle: "", waiting: "waiting for another process", loading: "loading the model", asks: "waiting for you", failed: "failed" };
   events.addEventListener("progress", ({ data }) => {
     const now = JSON.parse(data);
     const working = ["rendering", "loading", "waiting"].includes(now.state);
     const left = now.left === null ? "" : `, ${Math.ceil(now.left)} s left`;
     const queued = now.queued ? ` · ${now.queued} more queued` : "";
-    $("#status").textContent = (now.state === "rendering" ? `${now.shot}: step ${now.step} of ${now.steps}${left}` : said[now.state]) + queued;
+    $("#status").textContent = (now.state === "rendering" ? `${now.shot}: step ${now.step} of ${now.steps}${left}` : labels[now.state]) + queued;
     $("#progress").hidden = !working;
     $("#progress").value = now.steps ? now.step / now.steps : 0;
     if (!working) $("#preview").hidden = true;
