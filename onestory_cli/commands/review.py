@@ -9,7 +9,8 @@ import typer
 
 from onestory_cli.commands._options import Device, Profile, argument, flag
 from onestory_cli.commands._screen import screen_of
-from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.commands._served_page import OpenPage, Port, announce_page, missing_extra
+from onestory_cli.errors import ExitCode
 from onestory_cli.store.locate import STORY_SUFFIXES, find_run, folder_for, story_for
 
 if TYPE_CHECKING:
@@ -21,10 +22,8 @@ def command(
     path: Annotated[
         Path | None, argument(metavar="[STORY|DIR]", help="Story, or its run directory [default: the only *.run here].")
     ] = None,
-    port: Annotated[
-        int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="Port; 0 takes a free one.")
-    ] = 0,
-    open_page: Annotated[bool, flag("--open", help="Open the page in the browser.")] = False,
+    port: Port = 0,
+    open_page: OpenPage = False,
     read_only: Annotated[bool, flag("--read-only", help="Show everything and change nothing.")] = False,
     profile: Profile = None,
     device: Device = "auto",
@@ -39,23 +38,10 @@ def command(
     server = open_server(run, story, profile=profile, read_only=read_only, device=device, display=screen.watch)
 
     def started(server: ReviewServer) -> None:
-        screen.line(server.address)
-        screen.note("press Ctrl-C to end", style="dim")
-        if open_page:
-            typer.launch(server.address)
+        announce_page(server, screen, "press Ctrl-C to end", open_page=open_page)
 
     serve(server, port=port, started=started)
     return ExitCode.DONE
-
-
-def missing_extra(fault: ModuleNotFoundError) -> OnestoryError:
-    """The error for a package of the extra `review` that is not installed."""
-    return OnestoryError(
-        "U610",
-        f"{fault.name} is not installed",
-        help="run pip install 'onestory[review]'",
-        exit=ExitCode.MACHINE,
-    )
 
 
 def _places(path: Path | None) -> tuple[Path, Path | None]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onestory_cli.commands._completion import story_profiles
-from onestory_cli.commands._options import Device, RunFolder, StoryFile, flag, option
+from onestory_cli.commands._options import Device, RunFolder, StoryFile, option
 from onestory_cli.commands._screen import Screen, screen_of
-from onestory_cli.commands.review import missing_extra
+from onestory_cli.commands._served_page import OpenPage, Port, announce_page, missing_extra
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.store.locate import folder_for
 
@@ -35,10 +35,8 @@ def command(
         ),
     ] = None,
     run: RunFolder = None,
-    port: Annotated[
-        int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="Port of the page; 0 takes a free one.")
-    ] = 0,
-    open_page: Annotated[bool, flag("--open", help="Open the page in the browser.")] = False,
+    port: Port = 0,
+    open_page: OpenPage = False,
     device: Device = "auto",
 ) -> ExitCode:
     """After each save, show what is wrong or stale, render it, and refresh the page. Ctrl-C ends it."""
@@ -54,10 +52,7 @@ def command(
     watcher = StoryWatcher(server.session, server.queue, lambda checked: _report(screen, file, checked))
 
     def started(server: ReviewServer) -> None:
-        screen.line(server.address)
-        screen.note(f"watching {file}; press Ctrl-C to end", style="dim")
-        if open_page:
-            typer.launch(server.address)
+        announce_page(server, screen, f"watching {file}; press Ctrl-C to end", open_page=open_page)
         watcher.start()
 
     serve(server, port=port, started=started, ending=watcher.stop)
