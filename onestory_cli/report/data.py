@@ -182,14 +182,14 @@ def read_film(run: Run, *, known: Mapping[Path, Take] = MappingProxyType({}), un
     found = accepted_takes(run.path, state, [shot.id for shot in story.shots], known=known)
     newest = _newest_takes(run, [item.shot for item in found.left_out], known) if unaccepted else {}
     takes = {**found.takes, **newest}
-    shelf = _TakeIndex(run, state, takes, story, known)
+    lookup = _TakeIndex(run, state, takes, story, known)
     return FilmReport(
         run=run.path,
         title=story.title or run.path.name,
         state=state,
         story=story,
         shots=tuple(
-            _shot(shot, takes[shot.id], shelf, accepted=shot.id in found.takes)
+            _shot(shot, takes[shot.id], lookup, accepted=shot.id in found.takes)
             for shot in story.shots
             if shot.id in takes
         ),
@@ -208,48 +208,48 @@ def _newest_takes(run: Run, shots: Sequence[str], known: Mapping[Path, Take]) ->
     return {shot: takes[0] for shot, takes in found.items() if takes}
 
 
-def _shot(shot: Shot, take: Take, shelf: _TakeIndex, *, accepted: bool) -> ShotReport:
+def _shot(shot: Shot, take: Take, lookup: _TakeIndex, *, accepted: bool) -> ShotReport:
     caption = str(take.record.spec["caption"])
     return ShotReport(
         id=shot.id,
-        number=shelf.numbers[shot.id],
+        number=lookup.numbers[shot.id],
         caption=caption,
-        mentions=mentions_in(caption, shot, shelf.story.declared, shelf.story.style),
+        mentions=mentions_in(caption, shot, lookup.story.declared, lookup.story.style),
         take=take,
-        memory=_memory(shot, take, shelf),
-        takes=shelf.takes_of(shot.id, take),
+        memory=_memory(shot, take, lookup),
+        takes=lookup.takes_of(shot.id, take),
         accepted=accepted,
         subtitle=shot.subtitle or "",
     )
 
 
-def _memory(shot: Shot, take: Take, shelf: _TakeIndex) -> ShotMemory:
+def _memory(shot: Shot, take: Take, lookup: _TakeIndex) -> ShotMemory:
     spec, memory = take.record.spec, take.record.memory
-    sources = tuple(_source(shelf.numbers[shot.id], take, name, shelf) for name in memory.visible)
+    sources = tuple(_source(lookup.numbers[shot.id], take, name, lookup) for name in memory.visible)
     return ShotMemory(
         policy=name_of(str(spec["memory_policy"])),
         frames=int(spec["memory_frames"] or 0),
         budget=float(spec["memory_budget"] or 0),
         per_frame=memory.noise_tokens // take.shape[1],
         sources=sources,
-        shown=dict(_shown(shot, [source.name for source in sources], shelf)),
+        shown=dict(_shown(shot, [source.name for source in sources], lookup)),
     )
 
 
-def _shown(shot: Shot, visible: Sequence[str], shelf: _TakeIndex) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _shown(shot: Shot, visible: Sequence[str], lookup: _TakeIndex) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Mentions of the caption with the visible sources that show them: shots that name them, or their reference."""
     for id in dict.fromkeys(mention.id for mention in shot.mentions):
-        shows = [name for name in visible if name == REFERENCE_MARK + id or id in shelf.named.get(name, ())]
+        shows = [name for name in visible if name == REFERENCE_MARK + id or id in lookup.named.get(name, ())]
         if shows:
             yield id, tuple(shows)
 
 
-def _source(number: int, take: Take, recorded: str, shelf: _TakeIndex) -> MemorySource:
+def _source(number: int, take: Take, recorded: str, lookup: _TakeIndex) -> MemorySource:
     memory = take.record.memory
     digest = memory.visible[recorded]
-    name = shelf.name_of(recorded, digest)
+    name = lookup.name_of(recorded, digest)
     taken = {frame.index: (place, frame) for place, frame in enumerate(memory.selected, 1) if frame.source == recorded}
-    count = max([shelf.frames_of(recorded, digest), *(index + 1 for index in taken)])
+    count = max([lookup.frames_of(recorded, digest), *(index + 1 for index in taken)])
     scores: Sequence[float | None] = memory.scores.get(recorded) or [None] * count
     frames = [Frame(source=name, index=index, score=score) for index, score in enumerate(scores)]
     for index, (place, frame) in taken.items():
@@ -259,10 +259,10 @@ def _source(number: int, take: Take, recorded: str, shelf: _TakeIndex) -> Memory
     return MemorySource(
         name=name,
         digest=digest,
-        gap=number - shelf.numbers[name] if name in shelf.numbers else None,
+        gap=number - lookup.numbers[name] if name in lookup.numbers else None,
         frames=tuple(frames),
-        file=shelf.file_of(recorded, digest),
-        size=shelf.size_of(recorded, digest),
+        file=lookup.file_of(recorded, digest),
+        size=lookup.size_of(recorded, digest),
     )
 
 

@@ -17,7 +17,7 @@ Part = tuple[str, str]  # text and style
 Line = tuple[Part, ...]
 
 BLOCKS, NOT_TAKEN = "▁▂▃▄▅▆▇█", "·"
-MAX_HEAT = 24  # characters; in longer sources, each stands for the best of several frames
+MAX_HEAT = 24  # characters; in longer sources, each shows the best of several frames
 BAR = 12  # characters of a full bar
 MIN_NAME = 12  # characters of a name in the narrowest terminal
 WIDE = 10_000  # wider than any row

@@ -118,7 +118,7 @@ def shot_card(film: FilmReport, id: str, source: PageSource, pictures: PictureCa
 
 
 def problem_page(findings: Sequence[Diagnostic]) -> str:
-    """A page that says why there is no film yet, and looks again every two seconds."""
+    """A page of the errors of a story that was never rendered. It reloads every two seconds."""
     style = _asset("style.css")
     policy = f"default-src 'none'; style-src '{_digest(style)}'; base-uri 'none'; form-action 'none'"
     template = _environment().get_template("problem.html.j2")

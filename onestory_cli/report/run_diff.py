@@ -27,7 +27,7 @@ class ShotDifference:
 
 @dataclass(frozen=True, kw_only=True)
 class ShotComparison:
-    """A shot of two runs. `pictures` tells whether both clips have the same bytes, None if one has no such shot."""
+    """A shot of two runs. `pictures` is true if both clips have the same bytes, None if one run has no such shot."""
 
     shot: str
     state: State

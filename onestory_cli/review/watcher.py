@@ -22,7 +22,7 @@ POLL_MS = 500  # a file may be saved after a check and before its folder is watc
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedStory:
-    """What a change of the story leads to: its findings, and the work if there are no errors."""
+    """The findings of the story after a change, and the work to do if it has no errors."""
 
     findings: tuple[Diagnostic, ...] = ()
     work: Effect | None = None

@@ -138,19 +138,19 @@ def test_page_supports_frames_without_token_costs(film: FilmReport) -> None:
 
 
 @pytest.mark.parametrize(
-    ("checks", "said"),
+    ("checks", "text"),
     [
         ((judge(FLASH, 0.5), judge(BLACK, 0.0)), '<dd class="bad">flash 0.5</dd>'),
         ((judge(FLASH, 0.0), judge(BLACK, 0.0)), "<dd>2 passed</dd>"),
         ((), ""),
     ],
 )
-def test_a_take_says_which_checks_it_fails(film: FilmReport, checks: tuple[Check, ...], said: str) -> None:
+def test_a_take_says_which_checks_it_fails(film: FilmReport, checks: tuple[Check, ...], text: str) -> None:
     shot = film.shot("city")
     checked = replace(shot, take=replace(shot.take, record=replace(shot.take.record, checks=checks)))
     page = render_page(replace(film, shots=(checked,)))
-    assert said in page
-    assert ("<dt>checks</dt>" in page) is bool(said)
+    assert text in page
+    assert ("<dt>checks</dt>" in page) is bool(text)
 
 
 def test_words_from_ids_are_marked(film: FilmReport) -> None:

@@ -56,7 +56,7 @@ def test_identity_needs_both_networks(film: FilmReport, role: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda document: "{", "is not JSON"),
         (lambda document: "[" * 100_000, "is not JSON"),
@@ -69,10 +69,10 @@ def test_identity_needs_both_networks(film: FilmReport, role: str) -> None:
         (lambda document: json.dumps(document).replace("1.0", '"1.0"'), "does not hold the scores of a film"),
     ],
 )
-def test_a_broken_file_is_refused(film: FilmReport, change: Callable[[Document], object], said: str) -> None:
+def test_a_broken_file_is_refused(film: FilmReport, change: Callable[[Document], object], message: str) -> None:
     error = refused(change(document_of(film)), film)
     assert error.code == "R417"
-    assert said in error.message
+    assert message in error.message
 
 
 def test_missing_file_is_rejected(film: FilmReport) -> None:

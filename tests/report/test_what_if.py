@@ -22,11 +22,11 @@ def test_the_same_settings_select_the_same(film: FilmReport) -> None:
 @pytest.mark.parametrize(("frames", "budget"), [(2, 1.0), (3, 0.5), (1, 2.0), (0, 1.0)])
 def test_the_prediction_is_what_a_render_selects(story: Path, policy: str, frames: int, budget: float) -> None:
     before = render_story(story, Path("before.run")).shot("return")
-    foretold = select_again(before, WhatIfSettings(policy=policy, frames=frames, budget=budget), LEVELS)
+    predicted = select_again(before, WhatIfSettings(policy=policy, frames=frames, budget=budget), LEVELS)
     memory = f"memory: {{policy: {policy}, frames: {frames}, budget: {budget}}}"
     change(story, "$fox waves on $beach.", f"$fox waves on $beach.\n    {memory}")
     rendered = render_story(story, Path("after.run")).shot("return").memory
-    assert (foretold.taken, foretold.tokens) == (rendered.taken, rendered.tokens)
+    assert (predicted.taken, predicted.tokens) == (rendered.taken, rendered.tokens)
 
 
 def test_a_change_lists_added_dropped_and_relevelled_frames(film: FilmReport) -> None:

@@ -79,7 +79,7 @@ def test_a_save_is_checked_and_rendered(watching: Watching, story: Path) -> None
     assert film.joined
 
 
-def test_a_broken_story_is_reported_and_watched_on(watching: Watching, story: Path) -> None:
+def test_a_broken_story_is_reported_and_still_watched(watching: Watching, story: Path) -> None:
     good = story.read_text()
     save_atomically(story, good.replace("$fox waves", "$fux waves"))
     broken = watching.wait(2)
