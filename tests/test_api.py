@@ -113,6 +113,7 @@ def test_single_shots_equal_those_of_a_render(tiny_folder: Path, tmp_path: Path)
     assert (decode(model, shot.latents_CTHW) == shot.decode()).all()
 
 
+@pytest.mark.filterwarnings("ignore::onestory_cli.StoryWarning")
 def test_an_external_model_cannot_be_loaded(tmp_path: Path) -> None:
     story = tmp_path / "kite.story.yaml"
     card = "{width: 64, height: 64, frames: 5, fps: 8}"
