@@ -41,7 +41,6 @@ DISTRIBUTION = {
 OPTIONAL = {
     "lsprotocol",  # by pygls
     "pygls",
-    "markupsafe",  # by jinja2
     "starlette",
     "uvicorn",
     "watchfiles",

@@ -262,8 +262,8 @@ MACHINE = (
     Code(
         code="M556",
         title="A server on another machine",
-        explanation="A story may only name a server on this machine: captions and pictures would leave it otherwise. "
-        "Pass `--allow-outside` if you trust the story and the server.",
+        explanation="A story or a run may only name a server on this machine: otherwise captions and pictures would "
+        "leave it. Pass `--allow-outside` if you trust the story and the server.",
         bad="model: {workflow: wan-vace.json, server: http://gpu.example:8188}",
         good="model: {workflow: wan-vace.json, server: http://127.0.0.1:8188}",
     ),

@@ -131,6 +131,7 @@ Sign = Annotated[
     ),
 ]
 AllowOutside = Annotated[bool, flag("--allow-outside", help="Let the story read files outside its folder.")]
+AllowServer = Annotated[bool, flag("--allow-outside", help="Let the model of the run be a server on another machine.")]
 AllowCommands = Annotated[
     bool, flag("--allow-commands", help="Run the command that the story names as its model, with your rights.")
 ]

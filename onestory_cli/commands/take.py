@@ -13,6 +13,7 @@ from onestory_cli.commands._completion import run_shots
 from onestory_cli.commands._files import PICTURE, marked_png, require_writable, write_result
 from onestory_cli.commands._options import (
     AllowCommands,
+    AllowServer,
     CheckpointSeconds,
     Device,
     Json,
@@ -119,16 +120,17 @@ class NewFlags:
     checkpoint_seconds: CheckpointSeconds = 30.0
     retry_bad: RetryBad = 0
     allow_commands: AllowCommands = False
+    allow_outside: AllowServer = False
 
 
 @group.command("new")
 @gather
 def new(context: typer.Context, *, folder: Folder, shot: Shot, asked: NewFlags, json: Json = False) -> ExitCode:
     """Generate more takes of a shot. The accepted take stays accepted unless --retry-bad replaces a faulty one."""
-    from onestory_cli.rendering.resume import load_run_plan
+    from onestory_cli.rendering.resume import load_render_plan
 
     run, screen = find_run(folder), screen_of(context)
-    plan = load_run_plan(run)
+    plan = load_render_plan(run, allow_outside=asked.allow_outside)
     with screen.watch(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
         try:
             made = _make(plan, run, shot, asked, show, stop=signals.asked)
@@ -202,9 +204,9 @@ def accept(
 
 def _render_rest(screen: Screen, run: Run, *, device: str, json: bool) -> ExitCode:
     from onestory_cli.commands._render_film import RenderFlags, make_film
-    from onestory_cli.rendering.resume import load_run_plan
+    from onestory_cli.rendering.resume import load_render_plan
 
-    return make_film(screen, "resume", load_run_plan(run), run, RenderFlags(device=device), json=json)
+    return make_film(screen, "resume", load_render_plan(run), run, RenderFlags(device=device), json=json)
 
 
 @group.command("show")

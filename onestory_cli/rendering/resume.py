@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.models.external import require_loopback
 from onestory_cli.models.fingerprint import fingerprint_of
+from onestory_cli.models.user_models import read_user_models
 from onestory_cli.planning.assets import with_loras, with_preset_loras
 from onestory_cli.planning.jobs import FirstShotModel, Plan
 from onestory_cli.planning.planner import make_plan
@@ -37,6 +39,19 @@ def load_run_plan(run: Run) -> Plan:
         images=_pictures(run, state),
     )
     return replace(plan, given=state.given)
+
+
+def load_render_plan(run: Run, *, allow_outside: bool = False) -> Plan:
+    """The plan of the last render, to render again: a run directory of unknown origin cannot name another machine.
+
+    Raises:
+        OnestoryError: M556 for such a server, unless `allow_outside`; and all that `load_run_plan` raises.
+    """
+    plan = load_run_plan(run)
+    model = plan.model.external
+    if model and model.server and not allow_outside and plan.model.name not in read_user_models():
+        require_loopback(model.server)
+    return plan
 
 
 def _pictures(run: Run, state: RunState) -> dict[str, Path]:

@@ -16,7 +16,7 @@ from onestory_cli.events import Event
 from onestory_cli.rendering.loading import generator_loader
 from onestory_cli.rendering.options import RenderOptions
 from onestory_cli.rendering.render import render
-from onestory_cli.rendering.resume import load_run_plan
+from onestory_cli.rendering.resume import load_render_plan
 from onestory_cli.rendering.takes import make_takes
 from onestory_cli.review.session import ReviewSession
 from onestory_cli.store.run import Run
@@ -158,7 +158,7 @@ class RenderQueue:
             plan = self._session.current_plan()
             render(plan, run, self._load(plan), self._on_event, options)
         else:
-            plan = load_run_plan(run)
+            plan = load_render_plan(run)
             make_takes(plan, run, self._load(plan), self._on_event, shot=work.shot, options=options)
 
     def _load(self, plan: Plan) -> Callable[[], ShotGenerator]:

@@ -18,7 +18,7 @@ from onestory_cli.rendering.import_clip import import_clip
 from onestory_cli.rendering.loading import generator_loader
 from onestory_cli.rendering.options import RenderOptions
 from onestory_cli.rendering.render import render
-from onestory_cli.rendering.resume import load_run_plan
+from onestory_cli.rendering.resume import load_render_plan, load_run_plan
 from onestory_cli.store.reuse import forecast
 from onestory_cli.store.run import Run
 from onestory_cli.store.take_query import accepted_takes
@@ -216,6 +216,19 @@ def test_a_server_of_another_machine_is_refused(story: Path) -> None:
     with pytest.raises(OnestoryError) as caught:
         plan_of(story)
     assert caught.value.code == "M556"
+
+
+@pytest.mark.slow
+def test_a_run_cannot_name_a_server_of_another_machine(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server of a run of unknown origin; here the run was rendered with a server that counts as another machine."""
+    make(story)
+    run = Run.open(story.with_name("film.run"))
+    assert load_render_plan(run) == load_run_plan(run)
+    monkeypatch.setattr("onestory_cli.models.external.is_loopback", lambda server: False)
+    with pytest.raises(OnestoryError) as caught:
+        load_render_plan(run)
+    assert caught.value.code == "M556"
+    assert load_render_plan(run, allow_outside=True) == load_run_plan(run)
 
 
 def test_a_value_without_an_input_is_refused(story: Path) -> None:
