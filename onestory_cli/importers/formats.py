@@ -72,6 +72,7 @@ class Imported:
             "characters": len(draft.characters),
             "characters with a look": len(described),
             "settings": len(draft.settings),
+            "shots without a cut": sum(shot.continues for shot in draft.shots),
             "shots with dialogue": sum(bool(shot.subtitle) for shot in draft.shots),
             "shots with a picture": sum(bool(shot.image) for shot in draft.shots),
             "kept as notes": self.kept,

@@ -191,9 +191,6 @@ def _draft(
     report.limit("title", name, title)
     if overview:
         report.kept("the overview", "note", "story_overview", help="a model sees only captions")
-    if any(prompt.continues for prompt in prompts):
-        help = "a film has a cut between shots; the shot remembers the previous one like all others"
-        report.kept("a missing cut", "x-cut: false", "", help=help)
     source.report_unused()
     report.require_shots(len(prompts))
     texts = [_sentences(prompt.text) for prompt in prompts]

@@ -91,7 +91,7 @@ def _shot(shot: DraftShot, model: ModelSpec | None, narration: bool) -> Iterator
     if shot.subtitle and narration:
         yield f"    # audio: {{file: narration/{shot.id}.wav, role: narration}}  # record it, then enable this"
     if shot.continues:
-        yield "    x-cut: false"
+        yield "    cut: false"
     for key, text in shot.notes.items():
         yield from _block(key, text, "    ")
 

@@ -196,9 +196,18 @@ def test_line_breaks_of_prompts_end_sentences() -> None:
 
 def test_a_missing_cut_keeps_the_memory() -> None:
     data = json.dumps({"scenes": [{"video_prompts": ["A fox.", "It runs."], "cut": [True, False]}]}).encode()
-    text = import_story(data, "a.json").text
-    assert "x-cut: false" in text
-    assert "memory" not in text.split("shots:")[1]
+    imported = import_story(data, "a.json")
+    assert "    cut: false\n" in imported.text
+    assert "memory" not in imported.text.split("shots:")[1]
+    assert imported.counts["shots without a cut"] == 1
+    assert imported.counts["kept as notes"] == 0
+
+
+def test_the_first_shot_of_a_later_scene_can_lack_a_cut() -> None:
+    scenes = [{"video_prompts": ["A fox.", "It runs."], "cut": cut} for cut in ([False, False], [False, True])]
+    imported = import_story(json.dumps({"scenes": scenes}).encode(), "a.json")
+    assert [shot.continues for shot in imported.draft.shots] == [False, True, True, False]
+    assert imported.counts["shots without a cut"] == imported.text.count("cut: false") == 2
 
 
 ENTITIES = {
