@@ -32,7 +32,9 @@ from onestory_cli.models.transformer import MemoryWanTransformer
 from onestory_cli.models.vae_codec import VaeCodec
 from onestory_cli.training.data import known_phrases
 from onestory_cli.training.recipe import Recipe, world_config
+from onestory_cli.training.vae_growth import enlarge_vae
 
+ENLARGED = ("width", "height", "size_multiple", "spatial_stride")  # facts that grow with the pictures
 PAD, UNKNOWN, END = "<pad>", "<unk>", "</s>"
 
 
@@ -85,16 +87,25 @@ def continue_model(recipe: Recipe, relative_to: Path) -> LoadedModel:
     """The model that `start` names, ready to train, with the name and the sampling defaults of the recipe.
 
     Raises:
-        OnestoryError: as `find` and `load_model`; T601 for a model without a memory adapter.
+        OnestoryError: as `find` and `load_model`; T601 for a model without a memory adapter, or pictures of another
+            size.
     """
     spec = find(recipe.start, relative_to=relative_to)
     if spec.remembers != "context" or spec.experts > 1:
         reason = f'start: "{recipe.start}" has no memory adapter, or more than one expert'
         raise OnestoryError("T601", reason, help="name a model that `onestory train` wrote")
+    factor, rest = divmod(recipe.world.size, spec.width)
+    if rest or spec.width != spec.height:
+        reason = f"world: size {recipe.world.size} is not a multiple of the {spec.width} of {recipe.start}"
+        raise OnestoryError("T601", reason, help=f"use {spec.width} or a multiple")
     model = load_model(spec, "cpu")
+    if factor > 1:
+        model.codec = VaeCodec(vae=enlarge_vae(model.codec.vae, factor))
+        spec = replace(spec, **{name: getattr(spec, name) * factor for name in ENLARGED})
     for module in model.modules:
         module.requires_grad_(True)
-    distilled = any(stage.kind == "distil" for stage in recipe.stages)
+    kinds = {stage.kind for stage in recipe.stages}
+    distilled = "distil" in kinds or (spec.distilled and kinds == {"decoder"})
     model.denoiser.spec = replace(spec, name=recipe.model.name, distilled=distilled, **asdict(recipe.model.sampling))
     return model
 

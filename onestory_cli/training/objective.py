@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
+from diffusers import AutoencoderKLWan
 from diffusers.models.attention_dispatch import attention_backend
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import Tensor
 from transformers import UMT5EncoderModel
 
@@ -40,7 +42,10 @@ def step_generators(seed: int, stage: int, step: int) -> tuple[np.random.Generat
 
 @dataclass(frozen=True, kw_only=True)
 class VaeObjective:
-    """L1 + L2 + L1 of gradients + KL, with more weight on characters, outlines, eyes and mouths."""
+    """L1 + L2 + L1 of gradients + KL, with more weight on characters, outlines, eyes and mouths.
+
+    In a decoder stage the encoder only computes latents: it gets no gradient, and there is no KL.
+    """
 
     model: LoadedModel
     data: PixelData
@@ -52,7 +57,7 @@ class VaeObjective:
         pixels, weight = pixels.to(self.model.device), self._weight(kinds).to(self.model.device)
         vae = self.model.codec.vae
         with whole_clips(vae, compiled=self.compiled):
-            posterior = encode_clips(vae, pixels)
+            posterior = encode_clips(vae, pixels) if self.stage.kind == "vae" else _encoded(vae, pixels)
             spread = torch.randn(posterior.mean.shape, generator=noise).to(pixels)
             decoded = decode_clips(vae, posterior.mean + posterior.std * spread).float()
         flat, sharp = reconstruction_losses(decoded, pixels, weight, compiled=self.compiled)
@@ -66,6 +71,13 @@ class VaeObjective:
         # the first latent frame is one pixel frame (the others are four); it starts a shot, and an image becomes one
         weight = torch.cat([weight[:, :, :1] * self.stage.first_weight, weight[:, :, 1:]], dim=2)
         return weight / weight.mean()
+
+
+@torch.no_grad()
+def _encoded(vae: AutoencoderKLWan, pixels: Tensor) -> DiagonalGaussianDistribution:
+    # eager: the encoder's shapes without gradients would exceed the recompilation limit of the norms
+    with torch.compiler.set_stance("force_eager"):
+        return encode_clips(vae, pixels)
 
 
 def pixel_weights(stage: Stage) -> Tensor:

@@ -12,7 +12,7 @@ from onestory_cli.storyworld.world import HELD_OUT, WorldConfig
 from onestory_cli.utils.parsing import parse
 from onestory_cli.utils.untrusted import read_yaml
 
-KINDS = ("vae", "text", "base", "adapter", "distil")
+KINDS = ("vae", "decoder", "text", "base", "adapter", "distil")
 TARGETS = ("image", "shot")
 CONDITIONINGS = ("uniform", "labels", "selector")
 DTYPES = ("bfloat16", "float32")
@@ -138,9 +138,10 @@ class Probes:
 class Stage(Probes):
     """One stage of training.
 
-    `kind`: vae; text (only the text encoder, which learns the character that each word describes); base (text and first
-    frame -> picture or shot, no memory); adapter (with memory, all weights); distil (the transformer learns to
-    reproduce guided sampling in `model.sampling.steps` unguided steps).
+    `kind`: vae; decoder (only the VAE's decoder, so latents do not change); text (only the text encoder, which learns
+    the character that each word describes); base (text and first frame -> picture or shot, no memory); adapter (with
+    memory, all weights); distil (the transformer learns to reproduce guided sampling in `model.sampling.steps` unguided
+    steps).
     `target`: train on single latent frames (which teach appearance several times cheaper) or on whole shots.
     `conditioning`: how to choose the frames of the history that condition the target: uniform from the real shots (the
     paper's warm-up, since an untrained selector would mislead), by label, or the selector's own top-K.
@@ -159,8 +160,8 @@ class Stage(Probes):
     `text_layers`: number of layers of the text encoder from this stage on; 0 means unchanged.
     `keep_weight`: in a text stage, the weight of the loss that keeps the encoder's states close to their old values.
     `character_weight` and `accent_weight`: additional weight in the flow loss of cells that show a character, or the
-    accent object of a place. In a vae stage `character_weight`, `outline_weight` and `face_weight` are added to the
-    weight 1 of a pixel that shows a character, an outline, or an eye or mouth.
+    accent object of a place. In a vae or decoder stage `character_weight`, `outline_weight` and `face_weight` are added
+    to the weight 1 of a pixel that shows a character, an outline, or an eye or mouth.
     `guidance`, `memory_guidance` and `teacher_steps`: in a distil stage, the teacher's guidance scales and its number
     of Euler steps per step of the student.
     `noise_mean` and `noise_std`: the time is the sigmoid of a normal variable with this mean and standard deviation; 1
@@ -225,7 +226,8 @@ class Recipe:
     """All settings of a training run.
 
     `start`: the model to continue from, a name of the catalogue or a folder. Its own sizes apply; only the name and
-    `sampling` of `model` are read. If empty, training starts from random weights.
+    `sampling` of `model` are read. If empty, training starts from random weights. A `world.size` that is a multiple of
+    the model's enlarges its pictures and keeps its latents: train the decoder for them in a decoder stage.
     `dtype`: the autocast type, float32 or bfloat16 (used where the device supports it).
     """
 
@@ -312,7 +314,7 @@ def _stage_faults(stage: Stage, recipe: Recipe) -> Iterator[str]:
         yield "steps and batch must be at least 1"
     if stage.kind == "distil" and (stage.teacher_steps < 1 or recipe.model.sampling.scheduler != "euler"):
         yield "a distil stage needs teacher_steps of at least 1 and the scheduler euler in model.sampling"
-    if stage.kind == "vae" and (stage.frames % 4 != 1 or stage.frames > recipe.world.frames):
+    if stage.kind in ("vae", "decoder") and (stage.frames % 4 != 1 or stage.frames > recipe.world.frames):
         yield f"frames must be 4k+1 and at most the world's {recipe.world.frames}, not {stage.frames}"
     if stage.kind in ("adapter", "distil") and len(stage.earlier) >= recipe.data.shots:
         yield f"earlier has {len(stage.earlier)} weights; stories of {recipe.data.shots} shots have fewer earlier ones"

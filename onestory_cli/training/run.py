@@ -84,7 +84,7 @@ class StageRunner:
         finished = self.folder / "stages" / f"{stage.name}.safetensors"
         if finished.exists():
             load_weights(finished, modules)
-        elif stage.kind == "vae":
+        elif stage.kind in ("vae", "decoder"):
             self._run_vae(index, modules)
         elif stage.kind == "text":
             self._run_text(index, modules)
@@ -154,6 +154,8 @@ class StageRunner:
         model = self.model
         if kind == "vae":
             return {"vae": model.codec.vae}
+        if kind == "decoder":
+            return {"decoder": model.codec.vae.decoder, "post_quant_conv": model.codec.vae.post_quant_conv}
         if kind == "text":
             return {"text_encoder": model.text.encoder}
         if kind == "distil":
