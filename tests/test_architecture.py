@@ -78,6 +78,7 @@ LIGHT = (
     "models.folder",
     "models.hub",
     "models.licences",
+    "models.networks",
     "models.offload.config",
     "models.offload.estimate",
     "models.offload.sizes",

@@ -14,13 +14,13 @@ from onestory_cli.commands._files import write_result
 from onestory_cli.commands._options import flag, option
 from onestory_cli.commands._screen import Screen
 from onestory_cli.errors import ExitCode
-from onestory_cli.evaluation.videos.networks import DEFAULTS
 from onestory_cli.models.catalog import CATALOG, is_model
+from onestory_cli.models.networks import DEFAULTS
 
 if TYPE_CHECKING:
     from onestory_cli.evaluation.videos.films import MeasuredFilm
-    from onestory_cli.evaluation.videos.networks import Role
     from onestory_cli.evaluation.videos.result import VideoResult
+    from onestory_cli.models.networks import Role
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +130,7 @@ def evaluate_film(
 
 def _measure(screen: Screen, folder: Path, film: MeasuredFilm, asked: MeasureFlags, device: str) -> VideoResult:
     with screen.watch() as show:
-        from onestory_cli.evaluation.videos.networks import source_of
+        from onestory_cli.models.networks import source_of
 
         sources = {role: source_of(role, name) for role, name in asked.networks.items()}
         from onestory_cli.evaluation.videos.run import load_networks, measure_film

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.evaluation.videos.detection import KINDS, SAME, THRESHOLDS, Box, overlap
-from onestory_cli.evaluation.videos.loading import load_network
+from onestory_cli.models.detection import KINDS, SAME, THRESHOLDS, Box, overlap
+from onestory_cli.models.network_loading import load_network
 
 
 @dataclass(frozen=True)

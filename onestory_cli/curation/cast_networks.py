@@ -18,7 +18,7 @@ from onestory_cli.curation.cast import CastAppearance, ShotCast, cluster
 from onestory_cli.curation.embeddings import pack
 from onestory_cli.curation.network_identity import network_identity, readout_identity
 from onestory_cli.curation.recipe import CastSettings
-from onestory_cli.evaluation.videos.networks import NONE, source_of
+from onestory_cli.models.networks import NONE, source_of
 
 Pixels = NDArray[np.uint8]
 MIN_AREA = 0.01  # of the picture: smaller boxes are extras or errors
@@ -74,7 +74,7 @@ class NetworkCast:
     min_area: float = MIN_AREA
 
     def read(self, frames: Sequence[Pixels]) -> dict[str, Any]:
-        from onestory_cli.evaluation.videos.detection import paint_over
+        from onestory_cli.models.detection import paint_over
 
         boxes = [self.detector.boxes(frame, self.min_area, ("person", *ANIMALS)) for frame in frames]
         crops = [

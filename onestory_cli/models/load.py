@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import diffusers
 import torch
-import transformers
 from diffusers import AutoencoderKLWan, WanVACETransformer3DModel
 from torch import Tensor, nn
 from transformers import AutoImageProcessor, AutoTokenizer, CLIPVisionModel, UMT5EncoderModel
@@ -27,6 +25,7 @@ from onestory_cli.models.caption_encoder import CPU, CaptionEncoder
 from onestory_cli.models.catalog import CARD, ModelSpec, not_downloaded
 from onestory_cli.models.hub import cached_snapshot
 from onestory_cli.models.image_text_scorer import ImageTextScorer
+from onestory_cli.models.library_logging import silence_library_logging
 from onestory_cli.models.lora import apply_loras
 from onestory_cli.models.model import ClipImageEncoder, Denoiser, LoadedModel, Transformer
 from onestory_cli.models.offload.apply import apply_execution, quantization_options
@@ -270,11 +269,3 @@ def pick_device(name: str) -> torch.device:
             exit=ExitCode.MACHINE,
         ) from fault
     return device
-
-
-def silence_library_logging() -> None:
-    """Turn off the progress bars and notices of diffusers and transformers, which would break the console's own."""
-    diffusers.utils.logging.disable_progress_bar()
-    diffusers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.set_verbosity_error()

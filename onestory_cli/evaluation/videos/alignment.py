@@ -12,7 +12,7 @@ import torch
 from transformers import SiglipModel, XCLIPModel
 
 from onestory_cli.evaluation.videos.frames import spread
-from onestory_cli.evaluation.videos.loading import Kind, Loaded, load_network
+from onestory_cli.models.network_loading import Kind, Loaded, load_network
 
 KINDS = {
     "xclip": Kind(model=XCLIPModel, pictures="VideoMAEImageProcessor", reads=True),

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import Dinov2Model
 
-from onestory_cli.evaluation.videos.loading import Kind, Loaded, load_network
+from onestory_cli.models.network_loading import Kind, Loaded, load_network
 
 KINDS = {"dinov2": Kind(model=Dinov2Model, pictures="BitImageProcessor")}
 BATCH = 16

@@ -17,7 +17,6 @@ import numpy as np
 from torch import Tensor
 
 from onestory_cli.evaluation.videos.alignment import Aligner
-from onestory_cli.evaluation.videos.detection import Box, CharacterDetector, Found, paint_over
 from onestory_cli.evaluation.videos.films import Clip, MeasuredFilm
 from onestory_cli.evaluation.videos.frames import spread
 from onestory_cli.evaluation.videos.likeness import Embedder, consistency, cosine, mean_direction, pairwise
@@ -27,6 +26,7 @@ from onestory_cli.events import DataPrepared, Emit, ignore
 from onestory_cli.media.clip_faults import places, sudden
 from onestory_cli.media.colour import colour, colour_difference, drift
 from onestory_cli.media.video import probe, read_clip
+from onestory_cli.models.detection import Box, CharacterDetector, Found, paint_over
 from onestory_cli.quality import CUT, FLASH
 from onestory_cli.store.disk import digest
 

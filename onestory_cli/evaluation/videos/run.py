@@ -11,7 +11,6 @@ import torch
 import transformers
 
 from onestory_cli.evaluation.videos.alignment import load_aligner
-from onestory_cli.evaluation.videos.detection import load_detector
 from onestory_cli.evaluation.videos.films import MeasuredFilm
 from onestory_cli.evaluation.videos.likeness import load_embedder
 from onestory_cli.evaluation.videos.measure import (
@@ -22,10 +21,11 @@ from onestory_cli.evaluation.videos.measure import (
     measure_clips,
     settings,
 )
-from onestory_cli.evaluation.videos.networks import Role
 from onestory_cli.evaluation.videos.result import VideoResult
 from onestory_cli.events import Emit, ignore
+from onestory_cli.models.detection import load_detector
 from onestory_cli.models.load import pick_device
+from onestory_cli.models.networks import Role
 from onestory_cli.version import __version__
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from onestory_cli.evaluation.videos.alignment import Aligner, load_aligner
-from onestory_cli.evaluation.videos.detection import CharacterDetector, load_detector
 from onestory_cli.evaluation.videos.likeness import Embedder, load_embedder
+from onestory_cli.models.detection import CharacterDetector, load_detector
 from tests.commands.conftest import film_run, onestory, story  # noqa: F401  fixtures
 from tests.evaluation.videos import networks
 

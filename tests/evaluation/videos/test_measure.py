@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from onestory_cli.evaluation.videos.alignment import Aligner
-from onestory_cli.evaluation.videos.detection import CharacterDetector
 from onestory_cli.evaluation.videos.films import Clip, MeasuredFilm
 from onestory_cli.evaluation.videos.likeness import Embedder
 from onestory_cli.evaluation.videos.measure import FRAMES, VideoNetworks
 from onestory_cli.evaluation.videos.result import VideoResult
 from onestory_cli.evaluation.videos.run import measure_film
 from onestory_cli.media.video import write_clip
+from onestory_cli.models.detection import CharacterDetector
 from tests.evaluation.videos.conftest import picture
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)

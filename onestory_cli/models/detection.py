@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from transformers import DFineForObjectDetection, GroundingDinoForObjectDetection
 
-from onestory_cli.evaluation.videos.loading import Kind, Loaded, load_network
+from onestory_cli.models.network_loading import Kind, Loaded, load_network
 
 KINDS = {
     "grounding-dino": Kind(model=GroundingDinoForObjectDetection, pictures="GroundingDinoImageProcessor", reads=True),

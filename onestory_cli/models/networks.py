@@ -1,4 +1,4 @@
-"""The networks that measure films: names -> hub ids and licences. No torch here.
+"""The networks that measure films and find characters: names -> hub ids and licences. No torch here.
 
 A role accepts a name of this table, a folder in the layout of transformers, any other hub id of a supported kind, or
 "none" to leave out its measures.

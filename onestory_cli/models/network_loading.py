@@ -1,4 +1,4 @@
-"""Load the networks that measure films. Nothing is downloaded: missing weights are reported.
+"""Load the networks of `networks.py`. Nothing is downloaded: missing weights are reported.
 
 Image processors are selected by class here, because those named in hub files need torchvision, which is optional.
 """
@@ -17,9 +17,9 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.evaluation.videos.networks import Role
 from onestory_cli.models.fingerprint import fingerprint
-from onestory_cli.models.load import silence_library_logging
+from onestory_cli.models.library_logging import silence_library_logging
+from onestory_cli.models.networks import Role
 
 
 @dataclass(frozen=True, kw_only=True)

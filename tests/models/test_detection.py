@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from onestory_cli.evaluation.videos.detection import (
+from onestory_cli.models.detection import (
     Box,
     CharacterDetector,
     ClassDetector,
@@ -15,7 +15,9 @@ from onestory_cli.evaluation.videos.detection import (
     load_detector,
     paint_over,
 )
-from tests.evaluation.videos.conftest import CPU, picture
+from tests.evaluation.videos.conftest import CPU, network_folders, picture, sure_of_all, sure_of_none
+
+__all__ = ["network_folders", "sure_of_all", "sure_of_none"]
 
 FRAMES = [picture(0), picture(1)]
 

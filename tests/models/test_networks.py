@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.evaluation.videos.networks import DEFAULTS, NETWORKS, source_of
+from onestory_cli.models.networks import DEFAULTS, NETWORKS, source_of
 
 
 def test_every_row_is_found_by_name_in_its_role_only() -> None:
