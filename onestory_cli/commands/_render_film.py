@@ -23,13 +23,15 @@ from onestory_cli.commands._options import (
 from onestory_cli.commands._screen import Screen
 from onestory_cli.commands._signals import StopSignals
 from onestory_cli.errors import ExitCode
-from onestory_cli.events import Emit, StopAsked
+from onestory_cli.events import Emit, Preview, Previewed, StopAsked
 from onestory_cli.utils.text import shell_quote
 
 if TYPE_CHECKING:
     from onestory_cli.planning.jobs import Plan
     from onestory_cli.rendering.options import RenderOptions
     from onestory_cli.store.run import Run
+
+PREVIEW_WIDTH = 48  # pixels, and columns of a terminal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,7 @@ class RenderFlags:
         float | None,
         option("--max-seconds", metavar="S", min=1, help="Stop resumably after this time, with exit code 4."),
     ] = None
+    preview: Annotated[bool, flag("--preview", help="Show small pictures of each shot while it is generated.")] = False
     sign: Sign = None
     allow_commands: AllowCommands = False
 
@@ -87,6 +90,7 @@ def make_film(
             stop=lambda: signals.asked() or time.monotonic() > deadline,
             checkpoint_seconds=flags.checkpoint_seconds,
             retry_bad=flags.retry_bad,
+            preview=_preview(show) if flags.preview else None,
         )
         try:
             for shot in wishes.new_seed:
@@ -112,6 +116,18 @@ def make_film(
         screen.lines(map(str, filter(None, (film, signed))))
         screen.note(f"next: {next_command}", style="dim")
     return ExitCode.FINDINGS if bad_takes(plan, run, fail_on) else ExitCode.DONE
+
+
+def _preview(show: Emit) -> Preview:
+    """A `Preview` that shows small copies of the pictures as events."""
+
+    def preview(shot: str, step: int, steps: int, pixels_HW3: Any) -> None:
+        from onestory_cli.report.pictures import fitted
+
+        rows = tuple(row.tobytes().hex() for row in fitted(pixels_HW3, PREVIEW_WIDTH, even=True))
+        show(Previewed(shot=shot, step=step, steps=steps, rows=rows))
+
+    return preview
 
 
 def _accept_new_take(plan: Plan, run: Run, shot: str, load: Any, show: Emit, options: RenderOptions) -> None:

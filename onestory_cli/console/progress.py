@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from onestory_cli.utils.text import duration, format_frames, pluralize, shell_qu
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.console import ConsoleOptions, RenderableType, RenderResult
+    from rich.text import Text
 
 NAME_WIDTH = 24  # columns of a shot's name
 
@@ -113,6 +115,8 @@ class RenderBars:
     done: int = 0
     total: int = 0
     memory: str = ""
+    node: str = ""  # of a workflow
+    preview: tuple[str, ...] = ()  # see events.Previewed
     stage_left: str = ""
     after: str = "joining the film"
     time: TimeLeft = field(default_factory=lambda: TimeLeft())  # defined below
@@ -130,10 +134,15 @@ class RenderBars:
                 self.loading_since = None
             case events.ShotStarted():
                 self.name, self.step, self.steps, self.memory = event.shot, 0, event.steps, ""
+                self.node, self.preview = "", ()
             case events.Remembered():
                 self.memory = remembers(event)
             case events.StepDone():
-                self.step = event.step
+                self.step, self.steps = event.step, event.steps
+            case events.NodeStep():
+                self.node = f"{event.node}, step {event.step}/{event.steps}" if event.steps else event.node
+            case events.Previewed():
+                self.preview = event.rows
             case events.ShotKept():
                 self.done += 1
             case events.TakeCommitted():
@@ -163,9 +172,12 @@ class RenderBars:
             left = self.stage_left or self.time.shot()
             grid.add_row(*_bar(self.name, (self.step, self.steps), f"step {self.step}/{self.steps}", left))
         yield grid
-        if shown and self.memory:
-            yield Text(textwrap.shorten(f"  {self.memory}", options.max_width, placeholder=" ..."), style="dim")
-        elif not shown:
+        if shown:
+            for line in filter(None, (self.memory, self.node)):
+                yield Text(textwrap.shorten(f"  {line}", options.max_width, placeholder=" ..."), style="dim")
+            if self.preview and console.color_system in ("256", "truecolor"):
+                yield half_blocks(self.preview)
+        else:
             yield self._spinner()
 
     def _spinner(self) -> RenderableType:
@@ -184,6 +196,18 @@ def _bar(name: str, part: tuple[float, float], count: str, left: str) -> tuple[R
     completed, total = part
     bar = ProgressBar(total=total, completed=min(completed, total))
     return Text(shorten_middle(name, NAME_WIDTH), style="bold"), bar, Text(count), Text(left, style="cyan")
+
+
+def half_blocks(rows: Sequence[str]) -> Text:
+    """Draw rows of pixels, six hexadecimal digits each; a character shows one pixel above another."""
+    from rich.text import Text
+
+    text = Text()
+    for upper, lower in zip(rows[::2], rows[1::2], strict=False):
+        pixels = ((upper[at : at + 6], lower[at : at + 6]) for at in range(0, len(upper), 6))
+        text.append_tokens([("  ", None), *(("▀", f"#{above} on #{below}") for above, below in pixels), ("\n", None)])
+    text.rstrip()
+    return text
 
 
 @dataclass
@@ -209,7 +233,7 @@ class TimeLeft:
                 self.step, self.steps = 0, event.steps
                 self.step_seconds.clear()
             case events.StepDone():
-                self.step, self.stepped_at = event.step, now()
+                self.step, self.steps, self.stepped_at = event.step, event.steps, now()
                 self.step_seconds.append(event.seconds)
             case events.ModelLoaded():
                 self.loading_seconds += event.seconds

@@ -10,12 +10,15 @@ from typing import Any
 
 from onestory_cli.errors import Diagnostic, OnestoryError, shorten, unplaced
 from onestory_cli.external.comfyui import ComfyUiRunner
+from onestory_cli.external.web_socket import has_web_socket
 from onestory_cli.models.spec import ExternalModel
 from onestory_cli.models.workflow import PICTURES, Binding, Workflow, read_workflow
 
 _TEXTS = ("caption", "negative")  # of type STRING; the other values are numbers
 _NUMBER_TYPES = ("INT", "FLOAT")
 MAX_LISTED_CHOICES = 5
+PROGRESS = "steps, nodes and previews by the web socket"
+NO_PROGRESS = "finished shots only; run `pip install 'onestory[comfyui]'` for steps and previews"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +52,7 @@ def _check_workflow(model: ExternalModel) -> ModelCheck:
     except OnestoryError as fault:
         return ModelCheck(found=tuple(found), findings=fault.diagnostics)
     found.append(f"server: {model.server}, ComfyUI {facts['comfyui'] or 'of unknown version'}")
+    found.append(f"progress: {PROGRESS if has_web_socket() else NO_PROGRESS}")
     return ModelCheck(found=tuple(found), findings=tuple(_node_findings(workflow, info)))
 
 

@@ -21,11 +21,12 @@ from onestory_cli.checkpoint import Checkpoint, Partial
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.external.http import NO_RETRY, RETRY_SECONDS, HttpClient, HttpError, ServerError
 from onestory_cli.external.job import MAX_SHOT_SECONDS, ExternalJob, RunControl, encode_white, picture_name
+from onestory_cli.external.progress import PromptProgress
+from onestory_cli.external.web_socket import open_waiter
 from onestory_cli.models.workflow import Workflow
 
 FOLDER = "onestory"  # of pictures in the server's input folder, and of results in its output folder
 API_KEY_VARIABLE = "COMFYUI_API_KEY"  # of API nodes; sent with the prompt, never stored
-POLL_SECONDS = (0.02, 0.05, 0.1, 0.2)  # the last one repeats
 MAX_LOST_PROMPTS = 3  # restarts of the server during one shot
 MAX_FILES = 10_000
 _PROMPT = "prompt_id"
@@ -57,7 +58,7 @@ class ComfyUiRunner:
             try:
                 if known is None:
                     self._queue(prompt, id, state, control)
-                outputs = self._wait(id)
+                outputs = self._wait(id, PromptProgress(self._workflow, control))
                 control.on_step(control.steps, control.steps)
                 return self._fetch(outputs, folder)
             except LostPromptError:
@@ -146,22 +147,25 @@ class ComfyUiRunner:
         except ServerError:
             self._client.get_map("/queue")  # with retries: the server may be starting
 
-    def _wait(self, id: str) -> Mapping[str, Any]:
+    def _wait(self, id: str, progress: PromptProgress) -> Mapping[str, Any]:
         """The outputs of a prompt by node, once it is finished.
 
         Raises:
             LostPromptError: the server does not know the prompt.
             OnestoryError: M554 if it failed.
         """
-        began, pauses = time.monotonic(), iter(POLL_SECONDS)
+        end = time.monotonic() + MAX_SHOT_SECONDS
         try:
-            while time.monotonic() - began < MAX_SHOT_SECONDS:
-                if (entry := self._finished(id)) is not None:
-                    return _outputs(id, entry, self._workflow)
-                if not self._is_queued(id) and self._finished(id) is None:
-                    raise LostPromptError
-                self._client.on_pause()
-                time.sleep(next(pauses, POLL_SECONDS[-1]))
+            with open_waiter(self._client.server, id) as waiter:
+                while time.monotonic() < end:
+                    if (entry := self._finished(id)) is not None:
+                        return _outputs(entry, self._workflow)
+                    if not self._is_queued(id) and self._finished(id) is None:
+                        raise LostPromptError
+                    for message in waiter.messages():
+                        self._client.on_pause()
+                        if message:
+                            progress(message)
         except KeyboardInterrupt:
             self._interrupt(id)
             raise
@@ -211,7 +215,7 @@ def _state(identity: str, id: str, steps: int) -> Partial:
     return Partial(identity=identity, step=0, steps=steps, arrays={_PROMPT: np.frombuffer(id.encode(), np.uint8)})
 
 
-def _outputs(id: str, entry: Mapping[str, Any], workflow: Workflow) -> Mapping[str, Any]:
+def _outputs(entry: Mapping[str, Any], workflow: Workflow) -> Mapping[str, Any]:
     """The outputs of a finished prompt.
 
     Raises:

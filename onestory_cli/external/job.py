@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 MAX_SHOT_SECONDS = 12 * 3600
+MAX_PREVIEW_SIDE = 2048
 OnStep = Callable[[int, int], None]
 
 
@@ -31,10 +32,16 @@ class ExternalJob:
 
 @dataclass(frozen=True, kw_only=True)
 class RunControl:
-    """How a run is watched: `on_step(step, steps)` gets progress, `checkpoint` stops it and remembers its prompt."""
+    """How a run is watched: `checkpoint` stops it and remembers its prompt, the functions get its progress.
+
+    `on_step(step, steps)` gets the steps of the shot, `on_node(name, step, steps)` the node that runs and the steps of
+    that node, and `on_preview` an encoded picture.
+    """
 
     checkpoint: Checkpoint = NO_CHECKPOINT
     on_step: OnStep = lambda step, steps: None
+    on_node: Callable[[str, int, int], None] = lambda name, step, steps: None
+    on_preview: Callable[[bytes], None] = lambda picture: None
     steps: int = 1
 
     def pause(self, state: Partial) -> None:
@@ -93,6 +100,20 @@ def encode_png(pixels_HWC: np.ndarray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels_HWC)).save(file, format="PNG", compress_level=1)
     return file.getvalue()
+
+
+def decode_picture(data: bytes) -> np.ndarray | None:
+    """A small picture as (H, W, 3) uint8; None if it is too large or cannot be read."""
+    import numpy as np
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as picture:
+            if max(picture.size) > MAX_PREVIEW_SIDE:
+                return None
+            return np.asarray(picture.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
 
 
 def encode_white(width: int, height: int) -> bytes:

@@ -78,6 +78,15 @@ class Workflow:
         """The classes of its nodes, each once."""
         return tuple(dict.fromkeys(str(node["class_type"]) for node in self.nodes.values()))
 
+    def class_of(self, node: str) -> str:
+        """The class of a node; "" if the workflow does not have it, such as a node that a group node made."""
+        return str(self.nodes[node]["class_type"]) if node in self.nodes else ""
+
+    def label(self, node: str) -> str:
+        """The title of a node for people, or its class if the title binds an input."""
+        title = _title(self.nodes.get(node, {}))
+        return title if title and not title.startswith(PREFIX) else self.class_of(node) or f"node {node}"
+
     def value(self, name: str) -> Any:
         """The value that the workflow itself has for a bound input; None if `name` is not bound."""
         binding = self.bindings.get(name)

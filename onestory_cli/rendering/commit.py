@@ -177,7 +177,7 @@ class Committer:
             self._emit_now(warning)
 
     def _emit_now(self, event: Event) -> None:
-        if not isinstance(event, events.StepDone):
+        if not isinstance(event, events.StepDone | events.NodeStep):
             self._writer.log(event)
         self._emit(event)
 

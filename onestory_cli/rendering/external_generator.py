@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from onestory_cli.checkpoint import Partial
-from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.events import Remembered, StepDone
+from onestory_cli.errors import ExitCode, OnestoryError, shorten
+from onestory_cli.events import NodeStep, Remembered, StepDone
 from onestory_cli.external.comfyui import ComfyUiRunner
 from onestory_cli.external.command import CommandRunner
-from onestory_cli.external.job import ExternalJob, RunControl, Runner, external_job
+from onestory_cli.external.job import ExternalJob, RunControl, Runner, decode_picture, external_job
 from onestory_cli.external.recall import PictureRecall, PictureSelection, pictures_of
 from onestory_cli.external.result import read_result
 from onestory_cli.models.spec import ExternalModel, ModelSpec
@@ -28,6 +28,8 @@ from onestory_cli.rendering.generator import DecodedShot, ShotRequest
 
 if TYPE_CHECKING:
     import numpy as np
+
+PREVIEW_SECONDS = 0.2  # between two previews of a shot
 
 
 class ExternalGenerator:
@@ -122,15 +124,48 @@ def _failure_forgotten(request: ShotRequest) -> Iterator[None]:
         raise
 
 
-def _control(request: ShotRequest) -> RunControl:
-    """Progress as events. Some programs report a step more than once, and others report none."""
-    began, last = time.monotonic(), 0
+class ShotProgress:
+    """Turns what a runner reports into events and previews of one shot.
 
-    def on_step(step: int, steps: int) -> None:
-        nonlocal began, last
-        if step > last:
+    Some programs report a step more than once, and others report none.
+    """
+
+    def __init__(self, request: ShotRequest) -> None:
+        self._request, self._shot = request, request.job.shot
+        self._began, self._step, self._steps = time.monotonic(), 0, request.job.steps
+        self._previewed = 0.0
+        self._node = ("", 0, 0)
+
+    def on_step(self, step: int, steps: int) -> None:
+        """A step of the shot is done."""
+        if step > self._step:
             now = time.monotonic()
-            request.emit(StepDone(shot=request.job.shot, step=step, steps=steps, seconds=now - began))
-            began, last = now, step
+            self._request.emit(StepDone(shot=self._shot, step=step, steps=steps, seconds=now - self._began))
+            self._began, self._step, self._steps = now, step, steps
 
-    return RunControl(checkpoint=request.checkpoint, on_step=on_step, steps=request.job.steps)
+    def on_node(self, name: str, step: int, steps: int) -> None:
+        """A node runs."""
+        if (name, step, steps) != self._node:
+            self._node = name, step, steps
+            self._request.emit(NodeStep(shot=self._shot, node=shorten(name), step=step, steps=steps))
+
+    def on_preview(self, picture: bytes) -> None:
+        """Show an encoded picture, unless the last one has just been shown or nobody looks."""
+        now = time.monotonic()
+        if self._request.preview is None or now - self._previewed < PREVIEW_SECONDS:
+            return
+        self._previewed = now
+        pixels_HWC = decode_picture(picture)
+        if pixels_HWC is not None:
+            self._request.preview(self._shot, self._step, self._steps, pixels_HWC)
+
+
+def _control(request: ShotRequest) -> RunControl:
+    progress = ShotProgress(request)
+    return RunControl(
+        checkpoint=request.checkpoint,
+        on_step=progress.on_step,
+        on_node=progress.on_node,
+        on_preview=progress.on_preview,
+        steps=request.job.steps,
+    )

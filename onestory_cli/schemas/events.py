@@ -37,6 +37,15 @@ EVENTS: dict[str, Schema] = {
         visible=described(INTEGER, "Number of latent frames in the visible memory."),
     ),
     "StepDone": obj(shot=TEXT, step=described(INTEGER, "From 1."), steps=INTEGER, seconds=SECONDS),
+    "NodeStep": obj(
+        shot=TEXT,
+        node=described(TEXT, "Title or class of a node of a ComfyUI workflow."),
+        step=described(INTEGER, "Steps of the node that are done."),
+        steps=described(INTEGER, "Steps of the node; 0 if it has none."),
+    ),
+    "Previewed": obj(
+        shot=TEXT, step=INTEGER, steps=INTEGER, rows=array(TEXT, "Six hexadecimal digits per pixel, RRGGBB.")
+    ),
     "PartialKept": obj(shot=TEXT, step=INTEGER, steps=INTEGER),
     "TakeCommitted": obj(
         shot=TEXT, take=TEXT, seconds=SECONDS, memory_bytes=described(INTEGER, "Peak memory so far, in bytes.")

@@ -6,11 +6,15 @@ that a test can see in a clip what its shot received. Failures are switched on b
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
+import select
+import struct
 import threading
 import time
+from collections import defaultdict
 from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -82,6 +86,9 @@ class FakeComfyUi(ThreadingHTTPServer):
         self.history: dict[str, Any] = {}
         self.running: dict[str, float] = {}
         self.nodes: dict[str, Any] = {**NODES}
+        self.messages: defaultdict[str, list[str | bytes]] = defaultdict(list)  # for the web socket of a client
+        self.has_socket = True
+        self._lock = threading.Lock()
         self.fail = ""  # a message with which the next prompts fail
         self.skip_frames = 0
         self.refuse = 0  # requests to drop
@@ -107,10 +114,25 @@ class FakeComfyUi(ThreadingHTTPServer):
 
     def update(self) -> None:
         """Finish what has run long enough."""
-        for id, end in [*self.running.items()]:
-            if time.monotonic() >= end:
-                del self.running[id]
-                self.history[id] = self._run(id)
+        with self._lock:
+            for id, end in [*self.running.items()]:
+                if time.monotonic() >= end:
+                    self.history[id] = self._run(id)
+                    del self.running[id]
+                    self.messages[id].append(message("executing", node=None, prompt_id=id))
+
+    def announce(self, id: str) -> None:
+        """The messages of a prompt that runs: a node, its steps, and a preview of one grey."""
+        picture = io.BytesIO()
+        Image.new("RGB", (32, 16), (90, 90, 90)).save(picture, "JPEG")
+        self.messages[id] += [
+            message("status", sid=id),
+            message("executing", node="1", prompt_id=id),
+            message("executing", node="2", prompt_id=id),
+            message("progress", node="2", value=1, max=2, prompt_id=id),
+            struct.pack(">II", 1, 1) + picture.getvalue(),
+            message("progress", node="2", value=2, max=2, prompt_id=id),
+        ]
 
     def _run(self, id: str) -> dict[str, Any]:
         self.generated.append(id)
@@ -140,6 +162,17 @@ class FakeComfyUi(ThreadingHTTPServer):
         return pixels
 
 
+def message(kind: str, **data: Any) -> str:
+    """A message of the web socket."""
+    return json.dumps({"type": kind, "data": data})
+
+
+def frame(message: str | bytes) -> bytes:
+    """A message as a frame of a web socket."""
+    data, kind = (message.encode(), 0x81) if isinstance(message, str) else (message, 0x82)
+    return bytes([kind, 126]) + struct.pack(">H", len(data)) + data
+
+
 class Handler(BaseHTTPRequestHandler):
     """One request."""
 
@@ -162,6 +195,8 @@ class Handler(BaseHTTPRequestHandler):
         elif url.path.startswith("/history/"):
             id = url.path.rpartition("/")[2]
             self._answer({id: server.history[id]} if id in server.history else {})
+        elif url.path == "/ws" and server.has_socket:
+            self._socket(query["clientId"])
         elif url.path == "/queue":
             self._answer({"queue_running": [[0, id] for id in server.running], "queue_pending": []})
         elif url.path == "/view" and query["filename"] in server.pictures:
@@ -205,9 +240,26 @@ class Handler(BaseHTTPRequestHandler):
             return
         assert id not in server.prompts, "a prompt was sent twice"
         server.prompts[id] = document["prompt"]
+        server.announce(id)
         server.running[id] = time.monotonic() + server.seconds
         server.on_prompt(id)
         self._answer({"prompt_id": id, "number": 1, "node_errors": {}})
+
+    def _socket(self, client: str) -> None:
+        """A web socket: send the messages of a client until it closes."""
+        key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455
+        self.send_response(101)
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Connection", "Upgrade")
+        self.send_header("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode())
+        self.end_headers()
+        self.close_connection = True
+        waiting = self.server.messages[client]
+        while not select.select([self.connection], [], [], 0.002)[0]:
+            self.server.update()
+            while waiting:
+                self.wfile.write(frame(waiting.pop(0)))
+        self.wfile.write(b"\x88\x00")  # a client sends nothing but its close frame
 
     def _is_refused(self) -> bool:
         if self.server.redirect:

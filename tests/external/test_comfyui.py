@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.external import comfyui, http
+from onestory_cli.external import comfyui, http, web_socket
 from onestory_cli.external.check import check_model
 from onestory_cli.media.conform import ConformRules
 from onestory_cli.rendering.import_clip import import_clip
@@ -29,7 +29,7 @@ from tests.external.server import STRIPE, WORKFLOW, FakeComfyUi, Handler, colour
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comfyui, "POLL_SECONDS", (0.005,))
+    monkeypatch.setattr(web_socket, "POLL_SECONDS", (0.005,))
     monkeypatch.setattr(comfyui, "RETRY_SECONDS", (0.05,) * 40)
 
 
