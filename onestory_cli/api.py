@@ -17,8 +17,8 @@ from onestory_cli.models.offload.config import ExecutionRequest
 from onestory_cli.planning.compile import plan_story
 from onestory_cli.planning.jobs import Plan, ShotJob
 from onestory_cli.rendering.generator import GeneratedShot, MemorySelection, ShotRequest
-from onestory_cli.rendering.options import CHECKPOINT_SECONDS
-from onestory_cli.store.locate import folder_for
+from onestory_cli.rendering.render import CHECKPOINT_SECONDS
+from onestory_cli.store.run import folder_for
 from onestory_cli.store.run_view import RunView
 from onestory_cli.story.types import Story
 
@@ -120,7 +120,7 @@ def render(
         KeyboardInterrupt: if `stop()` returned true. The same call continues.
     """
     from onestory_cli.rendering.loading import generator_loader
-    from onestory_cli.rendering.options import RenderOptions
+    from onestory_cli.rendering.render import RenderOptions
     from onestory_cli.rendering.render import render as make_film
     from onestory_cli.store.run import Run
 
@@ -173,7 +173,7 @@ def load_model(plan: Plan, *, device: str = "auto", emit: Emit = ignore) -> Mode
     Raises:
         OnestoryError: if the weights are not on this machine or cannot be used, M558 for an external model.
     """
-    from onestory_cli.models.readiness import require_ready
+    from onestory_cli.models.availability import require_ready
     from onestory_cli.rendering.loading import load_model_generator
 
     require_ready(plan.model)

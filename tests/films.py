@@ -17,15 +17,13 @@ import numpy as np
 
 from onestory_cli.checkpoint import Partial
 from onestory_cli.events import Emit, Remembered, StepDone, ignore
-from onestory_cli.memory.frames import FrameRef, SelectedFrame
 from onestory_cli.memory.levels import allocate
-from onestory_cli.memory.policies import choose
+from onestory_cli.memory.policies import FrameRef, SelectedFrame, choose
 from onestory_cli.models.spec import ModelFiles, ModelSpec
 from onestory_cli.planning.jobs import Plan, ShotJob
 from onestory_cli.planning.planner import make_plan
 from onestory_cli.rendering.generator import ShotRequest
-from onestory_cli.rendering.options import RenderOptions
-from onestory_cli.rendering.render import render
+from onestory_cli.rendering.render import RenderOptions, render
 from onestory_cli.store.disk import Disk
 from onestory_cli.store.run import Run
 from onestory_cli.story.types import Shot, Story

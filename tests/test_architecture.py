@@ -83,7 +83,7 @@ LIGHT = (
     "models.offload.estimate",
     "models.offload.sizes",
     "models.presets",
-    "models.readiness",
+    "models.availability",
     "models.single_file",
     "models.spec",
     "errors",

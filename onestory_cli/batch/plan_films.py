@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from onestory_cli.batch.films import BatchFilm
 from onestory_cli.batch.run_batch import PlannedFilm, RefusedFilm
 from onestory_cli.errors import Diagnostic, Findings, OnestoryError
-from onestory_cli.models.readiness import require_ready
+from onestory_cli.models.availability import require_ready
 from onestory_cli.planning.compile import compile_story
 from onestory_cli.planning.jobs import Plan
 

@@ -13,8 +13,7 @@ from onestory_cli.errors import OnestoryError, from_exception
 from onestory_cli.events import Emit, Event, ShotKept, TakeCommitted, ignore
 from onestory_cli.models.availability import require_weights
 from onestory_cli.rendering.loading import TwoModelGenerator, load_generator
-from onestory_cli.rendering.options import CHECKPOINT_SECONDS, RenderOptions, never_stop
-from onestory_cli.rendering.render import render
+from onestory_cli.rendering.render import CHECKPOINT_SECONDS, RenderOptions, never_stop, render
 from onestory_cli.rendering.resume import load_run_plan
 from onestory_cli.store.run import Run
 from onestory_cli.utils.workers import WorkerShare, own_device, split_threads

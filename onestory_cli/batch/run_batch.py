@@ -15,7 +15,7 @@ from onestory_cli.batch.result import BatchResult, Outcome, rows_of
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.events import BatchEnded, BatchStarted, Emit, FilmEnded, ignore
 from onestory_cli.planning.jobs import Plan
-from onestory_cli.rendering.options import never_stop
+from onestory_cli.rendering.render import never_stop
 from onestory_cli.store.disk import Disk
 from onestory_cli.store.lock import locked
 

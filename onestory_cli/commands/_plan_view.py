@@ -59,7 +59,7 @@ def show_why(
 
 
 def _chain(cause: Cause, indent: str = "") -> Iterator[str]:
-    from onestory_cli.store.selection_diff import frames_text
+    from onestory_cli.store.changes import frames_text
 
     words = {"keep": "", "render": "render: ", "undecided": "undecided: "}
     kept = f" (take {cause.take}, {cause.id[:6]})" if cause.id else ""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from onestory_cli.commands._distributed import is_distributed
-from onestory_cli.commands._fail_on import bad_takes
+from onestory_cli.commands._ci_results import bad_takes
+from onestory_cli.commands._execution_options import is_distributed
 from onestory_cli.commands._options import (
     AllowCommands,
     CheckpointSeconds,
@@ -28,7 +28,7 @@ from onestory_cli.utils.text import shell_quote
 
 if TYPE_CHECKING:
     from onestory_cli.planning.jobs import Plan
-    from onestory_cli.rendering.options import RenderOptions
+    from onestory_cli.rendering.render import RenderOptions
     from onestory_cli.store.run import Run
 
 PREVIEW_WIDTH = 48  # pixels, and columns of a terminal
@@ -78,8 +78,7 @@ def make_film(
     The first signal stops the render after the current step.
     """
     from onestory_cli.rendering.loading import allow_commands, generator_loader
-    from onestory_cli.rendering.options import RenderOptions
-    from onestory_cli.rendering.render import render
+    from onestory_cli.rendering.render import RenderOptions, render
 
     plan = allow_commands(plan) if flags.allow_commands else plan
     signer = read_signer(*flags.sign) if flags.sign else None

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onestory_cli.commands._batch_options import FilmFlags, WorkerFlags, show_result, sign_films
+from onestory_cli.commands._ci_results import BatchResults, FailOn, bad_takes, has_failed, junit_on_exit
 from onestory_cli.commands._command_line import command_line
 from onestory_cli.commands._execution_options import FittingFlags, fit_plans
-from onestory_cli.commands._fail_on import FailOn, bad_takes, has_failed
-from onestory_cli.commands._junit import BatchResults, junit_on_exit
 from onestory_cli.commands._options import AllowOutside, CheckpointSeconds, Device, Json, JUnit, Sign, flag, gather
 from onestory_cli.commands._render_film import read_signer
 from onestory_cli.commands._screen import Screen, screen_of

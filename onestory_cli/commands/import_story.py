@@ -99,8 +99,8 @@ def _show(screen: Screen, imported: Imported, *, check: bool, why: str) -> None:
 
 def _model(name: str | None, folder: Path) -> tuple[ModelSpec, str]:
     """The model of the story, and a note if it was chosen."""
+    from onestory_cli.models.availability import best_installed
     from onestory_cli.models.catalog import find
-    from onestory_cli.models.installed import best_installed
 
     if name:
         return find(name, relative_to=folder), ""

@@ -14,11 +14,11 @@ from onestory_cli.commands._options import Json, argument, option
 from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.errors import Diagnostic, ExitCode, shorten
 from onestory_cli.store.keys import IMPORTED
-from onestory_cli.store.locate import STORY_SUFFIXES, find_run
+from onestory_cli.store.run import STORY_SUFFIXES, find_run
 
 if TYPE_CHECKING:
-    from onestory_cli.media.signature import Signature
-    from onestory_cli.rendering.provenance import Provenance
+    from onestory_cli.media.sign import Signature
+    from onestory_cli.rendering.join import Provenance
 
 STATES = {
     "trusted": "valid, and this machine trusts the signer",
@@ -38,8 +38,8 @@ def command(
 ) -> ExitCode:
     """Show how a film was made: story, seeds, models, tool, and who signed it."""
     from onestory_cli.media.mux import read_metadata
-    from onestory_cli.media.signature import read_signature
-    from onestory_cli.rendering.provenance import Provenance
+    from onestory_cli.media.sign import read_signature
+    from onestory_cli.rendering.join import Provenance
 
     film = _film(film)
     recipe, signature = Provenance.from_metadata(read_metadata(film)), read_signature(film)

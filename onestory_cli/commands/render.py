@@ -6,10 +6,8 @@ from typing import Annotated
 
 import typer
 
-from onestory_cli.commands._distributed import distributed
-from onestory_cli.commands._execution_options import FittingFlags, fit_plan
-from onestory_cli.commands._fail_on import FailOn, has_failed
-from onestory_cli.commands._junit import RenderResults, junit_on_exit
+from onestory_cli.commands._ci_results import FailOn, RenderResults, has_failed, junit_on_exit
+from onestory_cli.commands._execution_options import FittingFlags, distributed, fit_plan
 from onestory_cli.commands._options import (
     AllowOutside,
     Force,
@@ -31,7 +29,7 @@ from onestory_cli.commands._render_film import RenderFlags, RenderWishes, make_f
 from onestory_cli.commands._screen import OutputFormat, Screen, screen_of
 from onestory_cli.errors import ExitCode
 from onestory_cli.planning.compile import compile_story
-from onestory_cli.store.locate import existing_run, folder_for
+from onestory_cli.store.run import existing_run, folder_for
 
 
 @distributed

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from onestory_cli.commands._distributed import distributed
-from onestory_cli.commands._execution_options import FittingFlags, fit_plan
+from onestory_cli.commands._execution_options import FittingFlags, distributed, fit_plan
 from onestory_cli.commands._options import AllowServer, Json, RunArgument, gather
 from onestory_cli.commands._render_film import RenderFlags, make_film
 from onestory_cli.commands._screen import screen_of
 from onestory_cli.errors import ExitCode
-from onestory_cli.store.locate import find_run
+from onestory_cli.store.run import find_run
 
 
 @distributed

@@ -30,7 +30,7 @@ from onestory_cli.commands._take_import import import_take
 from onestory_cli.errors import ExitCode
 from onestory_cli.events import Emit, StopAsked
 from onestory_cli.quality import faults
-from onestory_cli.store.locate import find_run
+from onestory_cli.store.run import find_run
 from onestory_cli.story.types import MAX_SHOT_SEED
 from onestory_cli.utils.text import shell_quote
 
@@ -151,7 +151,7 @@ def _make(
     plan: Plan, run: Run, shot: str, asked: NewFlags, emit: Emit, *, stop: Callable[[], bool]
 ) -> tuple[Take, ...]:
     from onestory_cli.rendering.loading import allow_commands, generator_loader
-    from onestory_cli.rendering.options import RenderOptions
+    from onestory_cli.rendering.render import RenderOptions
     from onestory_cli.rendering.takes import make_takes
 
     plan = allow_commands(plan) if asked.allow_commands else plan

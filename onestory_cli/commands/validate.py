@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from onestory_cli.commands._fail_on import FailOn, has_failed
+from onestory_cli.commands._ci_results import FailOn, has_failed
 from onestory_cli.commands._options import AllowOutside, FindingsFormat, Json, Profile, argument
 from onestory_cli.commands._screen import OutputFormat, Screen, screen_of
 from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, TextIO
 
 from onestory_cli import events
+from onestory_cli.console.batch_progress import BatchLines, BatchTable
+from onestory_cli.console.progress import RenderBars, RenderLines
 from onestory_cli.console.text import cleaned, colored, github_annotation, print_line
 from onestory_cli.errors import Diagnostic, OnestoryError, format_concise, format_full
 from onestory_cli.utils.text import printable, printable_json
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
+    from rich.console import RenderableType
 
 UNBOUNDED = 10_000  # columns: text for pipes and files is neither wrapped nor cut
 ROOMY = 100  # columns from which tables have wider gaps
@@ -107,7 +110,7 @@ class Console:
 
     @contextmanager
     def watch(self, *, json: bool = False) -> Iterator[events.Emit]:
-        from onestory_cli.console.live import render_display
+        from onestory_cli.console.screen import render_display
 
         if json:
             yield lambda event: _write_event(self._out, event)
@@ -117,7 +120,7 @@ class Console:
 
     @contextmanager
     def watch_films(self, *, json: bool = False) -> Iterator[events.Emit]:
-        from onestory_cli.console.live import batch_display
+        from onestory_cli.console.screen import batch_display
 
         if json:
             yield lambda event: _write_event(self._out, event)
@@ -153,3 +156,38 @@ def _rich(stream: TextIO, color: bool) -> RichConsole:
         highlight=False,
         emoji=False,
     )
+
+
+@contextmanager
+def render_display(rich: RichConsole) -> Iterator[events.Emit]:
+    """Show the events of a render or a training while the context is open."""
+    bars = RenderBars()
+    with _display(rich, bars, bars, RenderLines) as show:
+        yield show
+
+
+@contextmanager
+def batch_display(rich: RichConsole) -> Iterator[events.Emit]:
+    """Show the events of a batch while the context is open."""
+    table = BatchTable()
+    with _display(rich, table, table, BatchLines) as show:
+        yield show
+
+
+@contextmanager
+def _display(
+    rich: RichConsole, moving: RenderableType, update: events.Emit, lines_on: Callable[[RichConsole], events.Emit]
+) -> Iterator[events.Emit]:
+    if not rich.is_terminal or rich.is_dumb_terminal:
+        yield lines_on(rich)
+        return
+    from rich.live import Live
+
+    with Live(moving, console=rich, transient=True, refresh_per_second=8) as live:
+        lines = lines_on(live.console)
+
+        def show(event: events.Event) -> None:
+            update(event)
+            lines(event)
+
+        yield show

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from onestory_cli.memory.frames import FrameRef, SelectedFrame
-from onestory_cli.memory.policies import choose_pictures, needs_scores
+from onestory_cli.memory.policies import FrameRef, SelectedFrame, choose_pictures, needs_scores
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.planning.jobs import ShotJob
 

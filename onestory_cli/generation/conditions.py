@@ -23,10 +23,10 @@ from torch.nn import functional
 from onestory_cli.generation.denoise import Conditions
 from onestory_cli.generation.selection import RecallResult, condition, gather
 from onestory_cli.memory.bank import MemoryBank
+from onestory_cli.models.encoders import VaeCodec
 from onestory_cli.models.model import ClipImageEncoder, LoadedModel
 from onestory_cli.models.spec import FirstFrameInput, ModelSpec
 from onestory_cli.models.transformer import rotary_embedding
-from onestory_cli.models.vae_codec import VaeCodec
 from onestory_cli.planning.jobs import ShotJob
 
 Picture = NDArray[np.uint8]  # (H, W, 3)

@@ -18,11 +18,16 @@ from torch import Tensor
 
 from onestory_cli.checkpoint import NO_CHECKPOINT, Checkpoint
 from onestory_cli.generation.denoise_state import identity_of, restore, snapshot
-from onestory_cli.models.block_cache import FRESH_STEPS, Pass, cache_pass, reset_caches
-from onestory_cli.models.context_cache import reuse_context
+from onestory_cli.models.caches import (
+    FRESH_STEPS,
+    Pass,
+    cache_pass,
+    cache_text_projections,
+    reset_caches,
+    reuse_context,
+)
 from onestory_cli.models.model import Denoiser
 from onestory_cli.models.spec import ModelSpec
-from onestory_cli.models.text_cache import cache_text_projections
 from onestory_cli.models.transformer import RotaryEmbedding, token_timesteps
 from onestory_cli.planning.jobs import ShotJob
 

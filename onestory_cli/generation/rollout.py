@@ -16,10 +16,8 @@ from torch import Tensor
 
 from onestory_cli.generation.denoise import Conditions, DenoiseConfig, denoise, prepare_latents
 from onestory_cli.generation.selection import MemoryLimits, Selection, condition, gather, select
-from onestory_cli.memory.frames import FrameRef
-from onestory_cli.memory.policies import ShownSources
-from onestory_cli.models.model import Denoiser, LoadedModel
-from onestory_cli.models.selection_model import frame_scores
+from onestory_cli.memory.policies import FrameRef, ShownSources
+from onestory_cli.models.model import Denoiser, LoadedModel, frame_scores
 
 
 @dataclass(frozen=True, kw_only=True)

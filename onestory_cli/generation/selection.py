@@ -16,11 +16,9 @@ from torch import Tensor, nn
 
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.memory.conditioner import context_positions
-from onestory_cli.memory.frames import FrameRef, SelectedFrame
 from onestory_cli.memory.levels import FIRST_FRAME, Level, allocate
-from onestory_cli.memory.policies import ShownSources, choose
-from onestory_cli.models.model import Denoiser
-from onestory_cli.models.selection_model import SelectionModel
+from onestory_cli.memory.policies import FrameRef, SelectedFrame, ShownSources, choose
+from onestory_cli.models.model import Denoiser, SelectionModel
 from onestory_cli.models.transformer import RotaryEmbedding, rotary_embedding
 from onestory_cli.planning.jobs import ShotJob
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from onestory_cli.memory.frames import FrameRef
+from onestory_cli.memory.policies import FrameRef
 
 
 class MemoryBank:

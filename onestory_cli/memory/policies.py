@@ -7,12 +7,40 @@ most relevant first. A package adds one by an entry point in the group `onestory
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from operator import index
 from typing import Protocol
 
 from onestory_cli.errors import OnestoryError, shorten
-from onestory_cli.memory.frames import FrameRef
 from onestory_cli.utils.plugins import PluginTable
+
+
+@dataclass(frozen=True)
+class FrameRef:
+    """A latent frame of the bank: its source (a shot id, or "@id" for a reference image) and its index there."""
+
+    source: str
+    index: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectedFrame:
+    """A frame that a shot remembers: latent frame `index` of the source whose latents have `digest`, and its cost.
+
+    Digest, index and level determine what the transformer reads. Source and score are informative. `digest` is ""
+    until the render adds it: the selection itself compares no digests.
+    """
+
+    source: str
+    digest: str
+    index: int
+    score: float
+    level: str
+    tokens: int
+
+    def __str__(self) -> str:
+        return f"{self.source}[{self.index}]"
+
 
 FIXED_FRAMES = 3  # that the policy `storymem` never forgets
 # For each character and setting that the caption names: the sources that show it, in any order.

@@ -6,6 +6,7 @@ weight file. The embedded model and the Wan bases take the same path: they are r
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +21,40 @@ from onestory_cli.models.folder import is_stock, read_stock, row_of_hub
 from onestory_cli.models.hub import cached_file, cached_snapshot, is_repo
 from onestory_cli.models.single_file import is_weights_file, row_of_file
 from onestory_cli.models.spec import ModelSpec
-from onestory_cli.models.user_models import read_user_models, user_models_file
 from onestory_cli.utils.plugins import PluginTable
-from onestory_cli.utils.untrusted import read_json_map
+from onestory_cli.utils.untrusted import read_json_map, read_yaml
+
+FILE_VARIABLE = "ONESTORY_MODELS"  # another path of the file, for machines without a home folder
+
+
+def user_models_file() -> Path:
+    """Where the named models of this user are stored."""
+    if path := os.environ.get(FILE_VARIABLE):
+        return Path(path)
+    from typer import get_app_dir  # the command line has loaded it; the Python API loads it only here
+
+    return Path(get_app_dir("onestory")) / "models.yaml"
+
+
+def read_user_models() -> dict[str, dict[str, Any]]:
+    """The sources of external models by name; {} without a file.
+
+    Raises:
+        OnestoryError: M551 if the file is not a map of names.
+    """
+    path = user_models_file()
+    if not path.exists():
+        return {}
+    try:
+        rows = read_yaml(path) or {}
+        if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
+            raise ValueError("it is not a map of names to models")
+    except (OSError, ValueError) as fault:
+        why = getattr(fault, "strerror", None) or str(fault)
+        help = "write `NAME: {workflow: FILE, server: URL}` for each model"
+        raise OnestoryError("M551", f'"{path}" cannot be used: {why}', help=help, exit=ExitCode.MACHINE) from fault
+    return {str(name): row for name, row in rows.items()}
+
 
 __all__ = [
     "CARD",

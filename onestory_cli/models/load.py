@@ -21,19 +21,25 @@ from onestory_cli.memory.selector import FrameSelector, SelectorConfig
 from onestory_cli.models import context_parallel
 from onestory_cli.models.adapter import ADAPTER_CONFIG, apply_delta, read_config, read_weights, require_base
 from onestory_cli.models.availability import require_loadable
-from onestory_cli.models.caption_encoder import CPU, CaptionEncoder
 from onestory_cli.models.catalog import CARD, ModelSpec, not_downloaded
+from onestory_cli.models.encoders import CPU, CaptionEncoder, VaeCodec
 from onestory_cli.models.hub import cached_snapshot
 from onestory_cli.models.image_text_scorer import ImageTextScorer
 from onestory_cli.models.library_logging import silence_library_logging
 from onestory_cli.models.lora import apply_loras
-from onestory_cli.models.model import ClipImageEncoder, Denoiser, LoadedModel, Transformer
+from onestory_cli.models.model import (
+    ClipImageEncoder,
+    Denoiser,
+    LoadedModel,
+    PictureSelector,
+    SelectionModel,
+    TextSelector,
+    Transformer,
+)
 from onestory_cli.models.offload.apply import apply_execution, quantization_options
 from onestory_cli.models.offload.config import refuse_cache
-from onestory_cli.models.selection_model import PictureSelector, SelectionModel, TextSelector
 from onestory_cli.models.transformer import MemoryWanTransformer
 from onestory_cli.models.transformer_file import load_single_file
-from onestory_cli.models.vae_codec import VaeCodec
 
 __all__ = ["CPU", "LoadedModel", "load_model", "load_selection_model", "pick_device", "silence_library_logging"]
 

@@ -95,7 +95,7 @@ class MemoryWanTransformer(WanTransformer3DModel):
     """
 
     rope: JoinedRotary
-    context_reuse: ContextReuse | None = None  # set by `context_cache.reuse_context`
+    context_reuse: ContextReuse | None = None  # set by `caches.reuse_context`
 
     # from_pretrained passes the entries of a config that this signature names
     @functools.wraps(WanTransformer3DModel.__init__)  # type: ignore[misc]

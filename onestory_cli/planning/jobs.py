@@ -1,4 +1,4 @@
-"""Plan and ShotJob: a story with every value resolved, as frozen dataclasses; and how seeds are derived.
+"""Plan, ShotJob and Reason: a story with every value resolved, as frozen dataclasses; and how seeds are derived.
 
 Sizes are in pixels, `frames` in pixel frames, `budget` in latent frames of tokens. A *source* of memory is the id of an
 earlier shot, or "@" and the id of a character or setting, whose reference image acts as a shot before the first.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean, shorten
@@ -192,3 +193,43 @@ def seed_of_take(rule: Seed, shot: str, take: int) -> int:
 def retake(job: ShotJob, take: int) -> ShotJob:
     """The same shot as another take."""
     return replace(job, take=take, seed=seed_of_take(job.seed_rule, job.shot, take))
+
+
+class ReasonKind(StrEnum):
+    NEW = "new"
+    CAPTION = "caption"
+    SEED = "seed"
+    SETTINGS = "settings"
+    MODEL = "model"
+    MEMORY = "memory"
+    WAITS = "waits"
+    IMAGE = "image"
+    FORCED = "forced"
+    DAMAGED = "damaged"
+    INTERRUPTED = "interrupted"
+    KEPT = "kept"
+    IMPORTED = "imported"
+
+
+CHANGES = (
+    ReasonKind.MODEL,
+    ReasonKind.CAPTION,
+    ReasonKind.IMAGE,
+    ReasonKind.SEED,
+    ReasonKind.SETTINGS,
+    ReasonKind.MEMORY,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """`str()` gives the text for people: "caption changed", "memory changed: opening[2] differs", "waits for city"."""
+
+    kind: ReasonKind
+    detail: str = ""
+
+    def __str__(self) -> str:
+        if self.kind is ReasonKind.WAITS:
+            return f"waits for {self.detail}"
+        words = f"{self.kind} changed" if self.kind in CHANGES else str(self.kind)
+        return f"{words}: {self.detail}" if self.detail else words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
@@ -40,7 +41,21 @@ from onestory_cli.planning.validation import (
 from onestory_cli.planning.vocabulary import unknown_combinations, unknown_words
 from onestory_cli.story.captions import with_full_looks
 from onestory_cli.story.types import Audio, Shot, Story
-from onestory_cli.utils.prompt import clean_prompt
+
+
+def clean_prompt(text: str) -> str:
+    """Clean a caption as the Wan team does before its text encoder.
+
+    Repair broken encodings, make quotes straight, resolve HTML entities and fold white space.
+
+    As in Wan2.1 and Wan2.2 wan/modules/tokenizers.py, `basic_clean` and `whitespace_clean`.
+    """
+    if not text.isascii():
+        from ftfy import fix_text  # slow to import, and most captions are ASCII
+
+        text = fix_text(text)
+    return " ".join(html.unescape(html.unescape(text)).split())
+
 
 MAX_APPEARANCES = 100  # latest earlier shots of a character that the coverage policy searches
 

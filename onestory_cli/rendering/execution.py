@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from onestory_cli.models.availability import require_ready
 from onestory_cli.models.offload.config import ExecutionConfig, ExecutionRequest, choose_execution, refuse_cache
-from onestory_cli.models.readiness import require_ready
 
 if TYPE_CHECKING:
     from onestory_cli.models.catalog import ModelSpec

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from onestory_cli.checkpoint import NO_CHECKPOINT, Checkpoint
 from onestory_cli.events import Emit, Preview, ignore
-from onestory_cli.memory.frames import SelectedFrame
+from onestory_cli.memory.policies import SelectedFrame
 from onestory_cli.planning.jobs import ShotJob
 from onestory_cli.store.keys import shown_fields
 from onestory_cli.store.record import MemoryState

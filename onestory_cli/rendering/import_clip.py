@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from onestory_cli.planning.jobs import Plan, ShotJob, retake
-from onestory_cli.planning.reasons import Reason, ReasonKind
+from onestory_cli.planning.jobs import Plan, Reason, ReasonKind, ShotJob, retake
 from onestory_cli.rendering.commit import finish_take, planned_take, record_of
 from onestory_cli.rendering.generator import DecodedShot, ShotGenerator
 from onestory_cli.store.disk import digest, os_errors_coded

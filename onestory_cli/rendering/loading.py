@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from onestory_cli.events import Emit, ModelLoaded, ModelLoading
-from onestory_cli.models.availability import require_loadable
-from onestory_cli.models.readiness import require_ready
+from onestory_cli.models.availability import require_loadable, require_ready
 
 if TYPE_CHECKING:
     import numpy as np

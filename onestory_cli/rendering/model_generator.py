@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from onestory_cli.generation.decode import can_decode_in_background
 from onestory_cli.generation.selection import RecallResult, recall
-from onestory_cli.generation.shot import ShotResult, generate_shot
+from onestory_cli.generation.shot import ShotResult, can_decode_in_background, generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.catalog import ModelSpec
-from onestory_cli.models.model import LoadedModel
-from onestory_cli.models.selection_model import SelectionModel
-from onestory_cli.models.vae_codec import VaeCodec
+from onestory_cli.models.encoders import VaeCodec
+from onestory_cli.models.model import LoadedModel, SelectionModel
 from onestory_cli.planning.jobs import ShotJob
 from onestory_cli.rendering.generator import ShotRequest
 

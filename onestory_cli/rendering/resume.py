@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.models.catalog import read_user_models
 from onestory_cli.models.external import require_loopback
 from onestory_cli.models.fingerprint import fingerprint_of
-from onestory_cli.models.user_models import read_user_models
 from onestory_cli.planning.assets import with_loras, with_preset_loras
 from onestory_cli.planning.jobs import FirstShotModel, Plan
 from onestory_cli.planning.planner import make_plan

@@ -13,8 +13,8 @@ from xml.etree.ElementTree import Element, SubElement
 
 from onestory_cli.errors import OnestoryError, format_concise
 from onestory_cli.quality import faults
+from onestory_cli.store.changes import frames_text
 from onestory_cli.store.reuse import Decision
-from onestory_cli.store.selection_diff import frames_text
 from onestory_cli.store.takes import Take
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML 1.0 cannot hold

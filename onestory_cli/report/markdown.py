@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from onestory_cli.errors import shorten
 from onestory_cli.quality import faults
 from onestory_cli.report.data import FilmReport, ShotReport
-from onestory_cli.store.selection_diff import frames_text
+from onestory_cli.store.changes import frames_text
 
 _CAPTION = 200  # characters
 _SPECIAL = re.compile(r"([!-/:-@\[-`{-~])")  # ASCII punctuation, all of which may be escaped

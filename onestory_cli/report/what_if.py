@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.memory.frames import FrameRef
 from onestory_cli.memory.levels import Level, allocate
-from onestory_cli.memory.policies import choose, needs_scores
+from onestory_cli.memory.policies import FrameRef, choose, needs_scores
 from onestory_cli.report.data import Frame, ShotMemory, ShotReport
 
 

@@ -14,8 +14,7 @@ from onestory_cli import events
 from onestory_cli.errors import OnestoryError, from_exception
 from onestory_cli.events import Event
 from onestory_cli.rendering.loading import generator_loader
-from onestory_cli.rendering.options import RenderOptions
-from onestory_cli.rendering.render import render
+from onestory_cli.rendering.render import RenderOptions, render
 from onestory_cli.rendering.resume import load_render_plan
 from onestory_cli.rendering.takes import make_takes
 from onestory_cli.review.session import ReviewSession

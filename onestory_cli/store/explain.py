@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from onestory_cli.memory.frames import SelectedFrame
-from onestory_cli.planning.reasons import Reason, ReasonKind
+from onestory_cli.memory.policies import SelectedFrame
+from onestory_cli.planning.jobs import Reason, ReasonKind
 from onestory_cli.store.changes import FieldChange
 from onestory_cli.store.reuse import Action, Decision
 from onestory_cli.store.takes import Take

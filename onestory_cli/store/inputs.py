@@ -6,10 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from onestory_cli.errors import Findings
-from onestory_cli.models.catalog import ModelSpec, find, find_recorded
+from onestory_cli.models.catalog import ModelSpec, find, find_recorded, read_user_models
 from onestory_cli.models.external import external_spec
 from onestory_cli.models.offload.config import ExecutionConfig
-from onestory_cli.models.user_models import read_user_models
 from onestory_cli.store.layout import STORY
 from onestory_cli.store.run import Run
 from onestory_cli.store.state import ModelUsed, RunState

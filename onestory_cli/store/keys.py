@@ -11,8 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from onestory_cli.memory.policies import POLICIES
-from onestory_cli.planning.jobs import ShotJob
-from onestory_cli.planning.reasons import ReasonKind
+from onestory_cli.planning.jobs import ReasonKind, ShotJob
 from onestory_cli.schedulers import SCHEDULERS
 from onestory_cli.store.checksummed_json import canonical
 from onestory_cli.story.types import Output

@@ -11,9 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from onestory_cli.memory.frames import SelectedFrame
-from onestory_cli.planning.jobs import ShotJob
-from onestory_cli.planning.reasons import Reason
+from onestory_cli.memory.policies import SelectedFrame
+from onestory_cli.planning.jobs import Reason, ShotJob
 from onestory_cli.quality import RULES, Check
 from onestory_cli.store.checksummed_json import DamagedFileError, dump_checksummed, load_checksummed
 from onestory_cli.store.disk import FileDigest

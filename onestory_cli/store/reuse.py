@@ -11,27 +11,28 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from onestory_cli.planning.jobs import Plan, ShotJob
-from onestory_cli.planning.reasons import Reason, ReasonKind
-from onestory_cli.store.changes import FieldChange, changed_fields, changes_since, reason_of
-from onestory_cli.store.keys import clip_fields, shown_fields, spec_fields, spec_key, take_key
-from onestory_cli.store.partials import KeptPartial
-from onestory_cli.store.record import MemoryState
-from onestory_cli.store.renames import Renames
-from onestory_cli.store.run import Run
-from onestory_cli.store.selection_diff import (
+from onestory_cli.planning.jobs import Plan, Reason, ReasonKind, ShotJob
+from onestory_cli.store.changes import (
     Digests,
+    FieldChange,
     Pointer,
     can_be_same,
+    changed_fields,
+    changes_since,
     frames_text,
     memory_changes,
     picks_without_scores,
+    reason_of,
     same_frames,
     selection_changes,
     still_picked,
 )
+from onestory_cli.store.keys import clip_fields, shown_fields, spec_fields, spec_key, take_key
+from onestory_cli.store.partials import KeptPartial
+from onestory_cli.store.record import MemoryState
+from onestory_cli.store.run import Run
 from onestory_cli.store.state import AcceptedTake
-from onestory_cli.store.take_index import TakeKeyIndex
+from onestory_cli.store.take_index import Renames, TakeKeyIndex
 from onestory_cli.store.takes import ShotTakes, Take
 
 Action = Literal["keep", "render", "undecided"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.memory.frames import SelectedFrame
+from onestory_cli.memory.policies import SelectedFrame
 from onestory_cli.planning.jobs import no_such_shot
 from onestory_cli.store.inputs import story_of
 from onestory_cli.store.run import Run

@@ -18,8 +18,7 @@ from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.models.external import source_of
 from onestory_cli.models.offload.config import ExecutionConfig
 from onestory_cli.planning.assets import lora_files
-from onestory_cli.planning.jobs import Plan
-from onestory_cli.planning.reasons import Reason
+from onestory_cli.planning.jobs import Plan, Reason
 from onestory_cli.store.checksummed_json import (
     DamagedFileError,
     canonical,

@@ -14,8 +14,7 @@ from pathlib import Path
 from onestory_cli.checkpoint import Partial
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Event
-from onestory_cli.planning.jobs import ImageInput, Plan
-from onestory_cli.planning.reasons import Reason
+from onestory_cli.planning.jobs import ImageInput, Plan, Reason
 from onestory_cli.store.disk import digest, has_digest, os_errors_coded, sha256
 from onestory_cli.store.layout import (
     CLIP,

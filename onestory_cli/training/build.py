@@ -22,14 +22,12 @@ from onestory_cli.errors import OnestoryError
 from onestory_cli.memory.conditioner import AdaptiveConditioner, ConditionerConfig
 from onestory_cli.memory.selector import FrameSelector, SelectorConfig
 from onestory_cli.models.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
-from onestory_cli.models.caption_encoder import CaptionEncoder
 from onestory_cli.models.catalog import CARD, ModelSpec, find
+from onestory_cli.models.encoders import CaptionEncoder, VaeCodec
 from onestory_cli.models.load import load_model, silence_library_logging
-from onestory_cli.models.model import Denoiser, LoadedModel
-from onestory_cli.models.selection_model import TextSelector
+from onestory_cli.models.model import Denoiser, LoadedModel, TextSelector
 from onestory_cli.models.spec import ModelFiles
 from onestory_cli.models.transformer import MemoryWanTransformer
-from onestory_cli.models.vae_codec import VaeCodec
 from onestory_cli.training.data import known_phrases
 from onestory_cli.training.recipe import Recipe, world_config
 from onestory_cli.training.vae_growth import enlarge_vae

@@ -12,7 +12,7 @@ from onestory_cli.batch.films import BatchFilm
 from onestory_cli.batch.result import Outcome
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Event, FilmEnded, FilmStarted, WorkerLost
-from onestory_cli.rendering.options import never_stop
+from onestory_cli.rendering.render import never_stop
 
 DONE = Outcome(state="done", rendered=2)
 FAILED = Outcome(state="failed", code="S216", message="no picture")

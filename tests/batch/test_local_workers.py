@@ -13,7 +13,7 @@ from onestory_cli.batch.render_story import WorkerConfig
 from onestory_cli.batch.result import BatchResult
 from onestory_cli.batch.run_batch import Backend, PlannedFilm, run_batch
 from onestory_cli.events import Event, FilmTold, ModelLoading, StepDone, WorkerLost
-from onestory_cli.rendering.options import never_stop
+from onestory_cli.rendering.render import never_stop
 from tests.batch.conftest import PlanFilms
 from tests.batch.films import alone, holder_of, latents
 

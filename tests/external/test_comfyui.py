@@ -16,8 +16,7 @@ from onestory_cli.external.check import check_model
 from onestory_cli.media.conform import ConformRules
 from onestory_cli.rendering.import_clip import import_clip
 from onestory_cli.rendering.loading import generator_loader
-from onestory_cli.rendering.options import RenderOptions
-from onestory_cli.rendering.render import render
+from onestory_cli.rendering.render import RenderOptions, render
 from onestory_cli.rendering.resume import load_render_plan, load_run_plan
 from onestory_cli.store.reuse import forecast
 from onestory_cli.store.run import Run

@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from onestory_cli.media.video import read_clip
-from onestory_cli.rendering.options import RenderOptions
-from onestory_cli.rendering.render import render
+from onestory_cli.rendering.render import RenderOptions, render
 from onestory_cli.store.disk import Disk
 from onestory_cli.store.layout import STATE, STORY
 from onestory_cli.store.run import Run

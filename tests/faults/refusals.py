@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.rendering.options import RenderOptions
-from onestory_cli.rendering.render import render
+from onestory_cli.rendering.render import RenderOptions, render
 from onestory_cli.store.run import Run
 from onestory_cli.store.verify import find_damage
 from tests.faults.films import Film

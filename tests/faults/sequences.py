@@ -23,8 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from onestory_cli.media.video import read_clip
 from onestory_cli.planning.jobs import Plan, retake
 from onestory_cli.rendering.generator import ShotRequest
-from onestory_cli.rendering.options import RenderOptions
-from onestory_cli.rendering.render import render
+from onestory_cli.rendering.render import RenderOptions, render
 from onestory_cli.rendering.takes import make_takes
 from onestory_cli.store import prune
 from onestory_cli.store.record import Record

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from onestory_cli.generation.decode import can_decode_in_background
-from onestory_cli.generation.shot import generate_shot
+from onestory_cli.generation.shot import can_decode_in_background, generate_shot
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.model import LoadedModel
 from onestory_cli.planning.planner import make_plan

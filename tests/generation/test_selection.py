@@ -11,11 +11,10 @@ import pytest
 import torch
 
 from onestory_cli.generation.selection import MemoryLimits, Selection, condition, gather, select
-from onestory_cli.memory.frames import FrameRef
 from onestory_cli.memory.levels import COARSE, FINE, LEVELS, MEDIUM, Level
-from onestory_cli.memory.policies import ShownSources
+from onestory_cli.memory.policies import FrameRef, ShownSources
 from onestory_cli.models.load import LoadedModel
-from onestory_cli.models.selection_model import frame_scores
+from onestory_cli.models.model import frame_scores
 
 REFS = [FrameRef("opening", 0), FrameRef("opening", 1), FrameRef("city", 0)]
 

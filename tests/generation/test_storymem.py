@@ -179,10 +179,10 @@ def test_near_copies_are_not_remembered(model: LoadedModel) -> None:
 def test_the_row_has_the_loras_of_both_experts_and_a_licence_to_accept(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from onestory_cli.models.readiness import licensed_name, must_accept
+    from onestory_cli.models.availability import licensed_name, must_accept
 
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("onestory_cli.models.readiness.licence_file", lambda: tmp_path / "licences.json")
+    monkeypatch.setattr("onestory_cli.models.availability.licence_file", lambda: tmp_path / "licences.json")
     spec = find("storymem")
     assert [item.expert for item in spec.files.loras] == ["high", "low"]
     assert {round(item.weight, 4) for item in spec.files.loras} == {11.3137}

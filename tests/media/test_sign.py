@@ -12,8 +12,7 @@ from PIL import Image
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.media.mux import ClipPart, mux_film, read_metadata
-from onestory_cli.media.sign import MADE_BY_A_MODEL, MADE_IN_PART_BY_A_MODEL, read_signer, sign_film
-from onestory_cli.media.signature import read_signature
+from onestory_cli.media.sign import MADE_BY_A_MODEL, MADE_IN_PART_BY_A_MODEL, read_signature, read_signer, sign_film
 from onestory_cli.media.video import read_clip, write_clip
 
 c2pa = pytest.importorskip("c2pa")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from onestory_cli.media.signature import read_signature
+from onestory_cli.media.sign import read_signature
 
 UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 EMPTY = b""

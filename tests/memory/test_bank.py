@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from onestory_cli.memory.bank import MemoryBank
-from onestory_cli.memory.frames import FrameRef
+from onestory_cli.memory.policies import FrameRef
 
 
 def clip(value: float, frames: int) -> torch.Tensor:

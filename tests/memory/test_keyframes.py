@@ -7,9 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from onestory_cli.memory.frames import FrameRef
 from onestory_cli.memory.keyframes import keyframes
-from onestory_cli.memory.policies import POLICIES
+from onestory_cli.memory.policies import POLICIES, FrameRef
 
 
 def at(*degrees: float) -> Tensor:

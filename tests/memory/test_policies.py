@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import integers
 
-from onestory_cli.memory.frames import FrameRef
-from onestory_cli.memory.policies import POLICIES, adaptive, coverage
+from onestory_cli.memory.policies import POLICIES, FrameRef, adaptive, coverage
 
 REFS = [FrameRef(source, index) for source in ("opening", "city") for index in range(3)]
 SCORES = [0.1, 0.9, 0.3, 0.9, -0.5, 0.2]

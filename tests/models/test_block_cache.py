@@ -17,7 +17,7 @@ from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.generation.denoise import Conditions, DenoiseConfig, denoise, prepare_latents
 from onestory_cli.generation.shot import generate_shot
 from onestory_cli.memory.bank import MemoryBank
-from onestory_cli.models.block_cache import FRESH_STEPS, cache_blocks
+from onestory_cli.models.caches import FRESH_STEPS, cache_blocks
 from onestory_cli.models.catalog import find
 from onestory_cli.models.fingerprint import fingerprint_of
 from onestory_cli.models.load import LoadedModel, load_model

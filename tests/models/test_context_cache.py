@@ -17,7 +17,7 @@ from torch import Tensor
 
 from onestory_cli.checkpoint import Partial
 from onestory_cli.generation.denoise import Conditions, DenoiseConfig, denoise, predict_velocity, prepare_latents
-from onestory_cli.models.context_cache import ContextCacheProcessor, reuse_context
+from onestory_cli.models.caches import ContextCacheProcessor, reuse_context
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.models.offload.config import ExecutionConfig
 from onestory_cli.models.spec import ModelSpec

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from onestory_cli.models.availability import Presence, presence
+from onestory_cli.models.availability import Presence, best_installed, presence
 from onestory_cli.models.bases import I2V_A14B, STORYMEM, T2V_A14B
 from onestory_cli.models.catalog import find
-from onestory_cli.models.installed import best_installed
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from onestory_cli.memory.bank import MemoryBank
-from onestory_cli.models import selection_model
+from onestory_cli.models import model as model_module
 from onestory_cli.models.load import LoadedModel
-from onestory_cli.models.selection_model import TextSelector, frame_scores
+from onestory_cli.models.model import TextSelector, frame_scores
 
 CAPTION = "The same fox waves on the beach."
 
@@ -61,7 +61,7 @@ def test_scores_do_not_depend_on_the_cache(
 ) -> None:
     selection = replace(selection, spec=replace(selection.spec, dtype=dtype))
     first, cached = scores(selection, bank_of(4)), scores(selection, bank_of(4))
-    monkeypatch.setattr(selection_model, "MAX_FEATURE_BYTES", 0)
+    monkeypatch.setattr(model_module, "MAX_FEATURE_BYTES", 0)
     selection.features.clear()
     uncached = scores(selection, bank_of(4))
     assert selection.features == {}
@@ -74,7 +74,7 @@ def test_the_cache_is_bounded_and_drops_sources_that_are_gone(
 ) -> None:
     scores(selection, bank_of(3))
     one = next(iter(selection.features.values())).nbytes
-    monkeypatch.setattr(selection_model, "MAX_FEATURE_BYTES", 4 * one)
+    monkeypatch.setattr(model_module, "MAX_FEATURE_BYTES", 4 * one)
     scores(selection, bank_of(8))
     assert len(selection.features) == 4
     scores(selection, bank_of(1))

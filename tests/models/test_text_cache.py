@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from onestory_cli.generation.denoise import Conditions, DenoiseConfig, denoise, prepare_latents
-from onestory_cli.models import text_cache
+from onestory_cli.models import caches
 from onestory_cli.models.model import LoadedModel
 from onestory_cli.models.transformer import rotary_embedding
 from tests.tiny import tiny_folder, tiny_model
@@ -48,7 +48,7 @@ def test_a_text_is_projected_once_per_shot(
     noise = prepare_latents(SHAPE, seed=1)
     with computed(tiny_model) as once:
         made = denoise(tiny_model.denoiser, noise, conditions, SCHEDULE)
-    monkeypatch.setattr(text_cache, "SMALL", 0)
+    monkeypatch.setattr(caches, "SMALL", 0)
     with computed(tiny_model) as always:
         plain = denoise(tiny_model.denoiser, noise, conditions, SCHEDULE)
     assert (len(once), len(always)) == (2, 6)
@@ -68,7 +68,7 @@ def test_another_tensor_is_projected_separately(tiny_model: LoadedModel) -> None
     embedder = tiny_model.transformer.condition_embedder.text_embedder
     texts = [torch.full((1, 2, 16), float(value)) for value in range(4)]
     plain = [embedder(text) for text in texts]
-    with text_cache.cache_text_projections([tiny_model.transformer], texts[0], tokens=1):
+    with caches.cache_text_projections([tiny_model.transformer], texts[0], tokens=1):
         again = [embedder(text) for text in (*texts, *texts)]
         assert embedder(texts[3]) is again[-1]
     assert all(torch.equal(one, other) for one, other in zip(plain * 2, again, strict=True))
@@ -77,6 +77,6 @@ def test_another_tensor_is_projected_separately(tiny_model: LoadedModel) -> None
 def test_the_forward_of_a_hook_is_restored(tiny_model: LoadedModel) -> None:
     embedder = tiny_model.transformer.condition_embedder.text_embedder
     embedder.forward = hooked = embedder.forward
-    with text_cache.cache_text_projections([tiny_model.transformer], torch.zeros(1, 2, 16), tokens=1):
+    with caches.cache_text_projections([tiny_model.transformer], torch.zeros(1, 2, 16), tokens=1):
         assert embedder.forward is not hooked
     assert vars(embedder).pop("forward") is hooked

@@ -12,7 +12,7 @@ import pytest
 
 from onestory_cli.media.mux import read_metadata
 from onestory_cli.planning.jobs import Plan
-from onestory_cli.rendering.provenance import Provenance
+from onestory_cli.rendering.join import Provenance
 from onestory_cli.store.run import Run
 from onestory_cli.story.types import Audio
 from tests.films import plan_of, render_with, shot

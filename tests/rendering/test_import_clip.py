@@ -15,7 +15,7 @@ from onestory_cli.media.video import write_clip
 from onestory_cli.planning.jobs import Plan
 from onestory_cli.planning.planner import make_plan
 from onestory_cli.rendering.import_clip import import_clip
-from onestory_cli.rendering.provenance import KEY, Provenance
+from onestory_cli.rendering.join import KEY, Provenance
 from onestory_cli.store.reuse import forecast
 from onestory_cli.store.run import Run
 from onestory_cli.store.take_query import list_takes

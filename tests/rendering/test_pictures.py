@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onestory_cli.rendering.memory import read_cropped, read_whole
+from onestory_cli.rendering.take_generator import read_cropped, read_whole
 
 SIZE = {"width": 104, "height": 60}  # 832 x 480, divided by 8
 

@@ -12,7 +12,7 @@ from onestory_cli import load_story, plan, render
 from onestory_cli.errors import OnestoryError
 from onestory_cli.media.mux import ClipPart, mux_film, read_metadata
 from onestory_cli.media.video import read_clip
-from onestory_cli.rendering.provenance import KEY, Provenance
+from onestory_cli.rendering.join import KEY, Provenance
 from onestory_cli.store.run import Run
 from onestory_cli.store.writer import lock_run
 from tests.films import latents_of, plan_of, render_with, shot, three_shots

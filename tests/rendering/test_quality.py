@@ -12,7 +12,7 @@ from onestory_cli.events import Event, Warned
 from onestory_cli.planning.jobs import Plan
 from onestory_cli.quality import FROZEN, RULES, SHIFT, Check
 from onestory_cli.rendering.generator import ShotRequest
-from onestory_cli.rendering.options import RenderOptions
+from onestory_cli.rendering.render import RenderOptions
 from onestory_cli.rendering.takes import make_takes
 from onestory_cli.store.run import Run
 from onestory_cli.store.take_query import find_take

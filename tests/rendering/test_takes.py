@@ -10,7 +10,7 @@ import pytest
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.planning.jobs import Plan
 from onestory_cli.planning.planner import make_plan
-from onestory_cli.rendering.options import RenderOptions
+from onestory_cli.rendering.render import RenderOptions
 from onestory_cli.rendering.takes import make_takes
 from onestory_cli.store import prune
 from onestory_cli.store.run import Run

@@ -11,7 +11,7 @@ from PIL import ExifTags, Image
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.media.video import read_clip
-from onestory_cli.rendering.memory import read_cropped
+from onestory_cli.rendering.take_generator import read_cropped
 from onestory_cli.report.data import FilmReport, Frame, MemorySource, ShotMemory
 from onestory_cli.report.pictures import decode_shots, fitted, shown_frames, source_pictures
 from onestory_cli.report.thumbnails import TerminalPicture, pictures, thumbnail_lines

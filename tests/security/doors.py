@@ -53,7 +53,7 @@ def _sealed(file: Path) -> bytes:
 
 
 def _lora(file: Path) -> object:
-    from onestory_cli.models.lora_file import read_lora
+    from onestory_cli.models.lora import read_lora
 
     return read_lora(file, MODULES, [f"{name}.weight" for name in MODULES])
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from onestory_cli.memory.frames import SelectedFrame
-from onestory_cli.planning.reasons import Reason, ReasonKind
+from onestory_cli.memory.policies import SelectedFrame
+from onestory_cli.planning.jobs import Reason, ReasonKind
 from onestory_cli.store.checksummed_json import (
     MAX_LINES,
     DamagedFileError,

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from onestory_cli.planning.jobs import Plan
+from onestory_cli.planning.jobs import Plan, ReasonKind
 from onestory_cli.planning.planner import make_plan
-from onestory_cli.planning.reasons import ReasonKind
 from onestory_cli.store.reuse import FieldChange, changed_fields, forecast
 from onestory_cli.store.run import Run
 from onestory_cli.story.types import MemoryRequest, Mention

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.memory.frames import FrameRef
-from onestory_cli.memory.policies import POLICIES, choose, needs_scores, needs_shown
+from onestory_cli.memory.policies import POLICIES, FrameRef, choose, needs_scores, needs_shown
 from onestory_cli.models.catalog import CATALOG, EMBEDDED, find
 from onestory_cli.schedulers import SCHEDULERS
 from onestory_cli.utils import plugins

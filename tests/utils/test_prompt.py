@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from onestory_cli.models.bases import NEGATIVE, NEGATIVE_I2V
-from onestory_cli.utils.prompt import clean_prompt
+from onestory_cli.planning.planner import clean_prompt
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from accelerate import cpu_offload_with_hook
 from torch import nn
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.models.block_cache import cache_blocks
+from onestory_cli.models.caches import cache_blocks
 from onestory_cli.models.offload.config import DeviceMemory, ExecutionConfig
 
 QUANTIZATION_PACKAGES = ("torchao", "bitsandbytes")

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from onestory_cli.memory.conditioner import AdaptiveConditioner
 from onestory_cli.memory.selector import FrameSelector
+from onestory_cli.models.encoders import VaeCodec
 from onestory_cli.models.fingerprint import fingerprint
 from onestory_cli.models.load import (
     load_caption_encoder,
@@ -28,7 +29,6 @@ from onestory_cli.models.load import (
 from onestory_cli.models.model import ClipImageEncoder, Denoiser
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.models.transformer import MemoryWanTransformer
-from onestory_cli.models.vae_codec import VaeCodec
 
 Captions = Callable[[list[str]], Tensor]  # captions -> (B, L, E), zero after each caption's end
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from onestory_cli.generation.denoise import Conditions, DenoiseConfig, denoise, prepare_latents
 from onestory_cli.generation.selection import MemoryLimits, condition, gather, select
 from onestory_cli.memory.bank import MemoryBank
-from onestory_cli.models.selection_model import frame_scores
+from onestory_cli.models.model import frame_scores
 from onestory_cli.training.adapter.base import AdapterModel
 from onestory_cli.training.adapter.triples import Shots
 from onestory_cli.training.samples import save_grid

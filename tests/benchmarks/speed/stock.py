@@ -14,7 +14,7 @@ from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler, UniPCM
 
 from onestory_cli.generation.denoise import prepare_latents
 from onestory_cli.media.video import write_clip
-from onestory_cli.models.caption_encoder import TEXT_TOKENS
+from onestory_cli.models.encoders import TEXT_TOKENS
 from onestory_cli.models.load import compute_dtype, pick_device, silence_library_logging
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.planning.jobs import Plan, ShotJob

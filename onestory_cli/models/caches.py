@@ -1,0 +1,197 @@
+"""Caches of a transformer: text projections, keys and values of context tokens, and the outputs of blocks.
+
+Shape letters: B batch, L text tokens, E text width, S context tokens, M tokens of the sequence, D width, H heads, R
+width of one head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Literal
+
+import torch
+from diffusers import FirstBlockCacheConfig
+from diffusers.models.attention_dispatch import dispatch_attention_fn
+from diffusers.models.transformers.transformer_wan import WanAttnProcessor
+from torch import Tensor, nn
+
+from onestory_cli.models.offload.config import cannot_cache
+from onestory_cli.models.transformer import ContextReuse, MemoryWanTransformer, RotaryEmbedding
+
+MAX_TEXTS = 2  # the caption and the negative caption
+# For a small shot the projections are 1/16 of the work; for a large one they are negligible and cost only memory.
+SMALL = 8  # cache only below this ratio of noise and context tokens to text tokens
+
+
+@contextmanager
+def cache_text_projections(transformers: Iterable[Any], text_BLE: Tensor, *, tokens: int) -> Iterator[None]:
+    """Within the block, each transformer projects a text tensor once per shot. The results are bit-identical.
+
+    The cache compares tensors by identity. `tokens` is the number of noise and context tokens.
+    """
+    worthwhile = tokens <= SMALL * text_BLE.shape[1]
+    modules: list[Any] = [module for transformer in transformers if worthwhile for module in _text_modules(transformer)]
+    before = [vars(module).get("forward") for module in modules]  # set if a hook of diffusers wraps the module
+    for module in modules:
+        module.forward = _CachedForward(module.forward)
+    try:
+        yield
+    finally:
+        for module, forward in zip(modules, before, strict=True):
+            if forward is None:
+                del module.forward
+            else:
+                module.forward = forward
+
+
+class _CachedForward:
+    """A module's forward with a cache of the latest inputs."""
+
+    def __init__(self, forward: Callable[[Tensor], Tensor]) -> None:
+        self._forward = forward
+        self._known: list[tuple[Tensor, Tensor]] = []
+
+    def __call__(self, states: Tensor) -> Tensor:
+        for known, result in self._known:
+            if known is states:
+                return result
+        result = self._forward(states)
+        self._known = [*self._known, (states, result)][-MAX_TEXTS:]
+        return result
+
+
+def _text_modules(transformer: Any) -> Iterator[nn.Module]:
+    """The modules of a Wan transformer whose only input is the text."""
+    yield transformer.condition_embedder.text_embedder
+    for block in transformer.blocks:
+        yield from (block.attn2.to_k, block.attn2.norm_k, block.attn2.to_v)
+
+
+class ContextCacheProcessor(WanAttnProcessor):
+    """Self-attention that stores the keys and values of the first S tokens, or attends to stored ones."""
+
+    def __init__(self, reuse: ContextReuse, stock: WanAttnProcessor) -> None:
+        super().__init__()
+        self._attention_backend = stock._attention_backend
+        self.reuse = reuse
+        self.stored: tuple[Tensor, Tensor] | None = None
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        rotary_emb: RotaryEmbedding | None = None,
+    ) -> Tensor:
+        """As the stock processor; in a call that reads, over the stored and the given tokens."""
+        if self.reuse.reads:
+            return self._read(attn, hidden_states, rotary_emb)
+        if self.reuse.tokens:
+            self._store(attn, hidden_states[:, : self.reuse.tokens], rotary_emb)
+        output: Tensor = super().__call__(attn, hidden_states, encoder_hidden_states, attention_mask, rotary_emb)
+        return output
+
+    def _store(self, attn: Any, context_BSD: Tensor, rotary: RotaryEmbedding | None) -> None:
+        assert rotary is not None, "self-attention has rotary positions"
+        cos, sin = (item[:, : context_BSD.shape[1]] for item in rotary)
+        key = rotate(_heads(attn, attn.norm_k(attn.to_k(context_BSD))), (cos, sin))
+        self.stored = key, _heads(attn, attn.to_v(context_BSD))
+
+    def _read(self, attn: Any, states_BMD: Tensor, rotary: RotaryEmbedding | None) -> Tensor:
+        assert rotary is not None, "self-attention has rotary positions"
+        assert self.stored is not None, "the first step stores"
+        query = rotate(_heads(attn, attn.norm_q(attn.to_q(states_BMD))), rotary)
+        key = rotate(_heads(attn, attn.norm_k(attn.to_k(states_BMD))), rotary)
+        value = _heads(attn, attn.to_v(states_BMD))
+        attended: Tensor = dispatch_attention_fn(
+            query,
+            torch.cat([self.stored[0], key], dim=1),
+            torch.cat([self.stored[1], value], dim=1),
+            backend=self._attention_backend,
+        )
+        output: Tensor = attn.to_out[0](attended.flatten(2, 3).type_as(query))
+        return output
+
+
+@contextmanager
+def reuse_context(transformers: Iterable[Any]) -> Iterator[None]:
+    """Inside, each transformer computes its context tokens in its first call that has any, and reuses them afterwards.
+
+    Context tokens do not change from step to step; only the noise tokens that they attend to do. So the result differs
+    slightly from the full pass.
+
+    All calls inside must have the same context. Transformers that are split over several processes are left alone.
+    """
+    chosen = [item for item in transformers if isinstance(item, MemoryWanTransformer) and not _is_split(item)]
+    stock = [(block.attn1, block.attn1.processor) for item in chosen for block in item.blocks]
+    for item in chosen:
+        item.context_reuse = ContextReuse()
+        for block in item.blocks:
+            block.attn1.set_processor(ContextCacheProcessor(item.context_reuse, block.attn1.processor))
+    try:
+        yield
+    finally:
+        for attention, processor in stock:
+            attention.set_processor(processor)
+        for item in chosen:
+            item.context_reuse = None
+
+
+def rotate(states_BMHR: Tensor, rotary: RotaryEmbedding) -> Tensor:
+    """Apply rotary positions to interleaved pairs, as the Wan attention does."""
+    even, odd = states_BMHR.unflatten(-1, (-1, 2)).unbind(-1)
+    cos, sin = rotary[0][..., 0::2], rotary[1][..., 1::2]
+    turned = torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1)
+    return turned.flatten(-2).type_as(states_BMHR)
+
+
+def _heads(attn: Any, states_BMD: Tensor) -> Tensor:
+    return states_BMD.unflatten(2, (attn.heads, -1))
+
+
+def _is_split(transformer: MemoryWanTransformer) -> bool:
+    return any(block.attn1.processor._parallel_config is not None for block in transformer.blocks)
+
+
+# The cache of blocks is part of the transformer and separate for each pass: passes with and without memory have
+# different token counts. It is emptied before each shot and every FRESH_STEPS steps. A resumed shot starts from such a
+# step, so it gives the same bytes, and errors do not accumulate for longer.
+FRESH_STEPS = 8
+
+Pass = Literal["cond", "uncond", "no_memory"]
+
+
+def cache_blocks(transformer: Any, threshold: float) -> None:
+    """Turn on the first-block cache of diffusers: if the first block's output barely changed since the last step, the
+    outputs of the remaining blocks are reused.
+
+    `threshold` is the mean absolute change of the first block's residual, relative to its mean
+    absolute value, below which the other blocks are skipped.
+
+    Raises:
+        OnestoryError: U606 for a transformer of one block.
+    """
+    if len(transformer.blocks) < 2:
+        raise cannot_cache("the transformer has only one block")
+    transformer.enable_cache(FirstBlockCacheConfig(threshold=threshold))
+
+
+def has_block_cache(transformer: Any) -> bool:
+    """Whether the cache is on; a transformer that is wrapped for training has none."""
+    return bool(getattr(transformer, "is_cache_enabled", False))
+
+
+def cache_pass(transformer: Any, name: Pass) -> AbstractContextManager[Any]:
+    """Context of one forward call, which reads and writes the cache of this pass."""
+    if not has_block_cache(transformer):
+        return nullcontext()
+    context: AbstractContextManager[Any] = transformer.cache_context(name)
+    return context
+
+
+def reset_caches(transformers: Iterable[Any]) -> None:
+    """Empty the caches."""
+    for transformer in filter(has_block_cache, transformers):
+        transformer._reset_stateful_cache()
