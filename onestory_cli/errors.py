@@ -11,7 +11,8 @@ import difflib
 import errno
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -206,6 +207,17 @@ def shorten(text: object, width: int = 60) -> str:
 def from_exception(fault: Exception, arguments: Sequence[str]) -> OnestoryError:
     """Convert any exception: U607 or U608 for a limit of this machine, otherwise U609 with a report file."""
     return machine_error(fault) or _bug(fault, arguments)
+
+
+@contextmanager
+def convert_machine_errors() -> Iterator[None]:
+    """Raise U607 or U608 for errors of this machine. A server needs it; a command line converts them in `cli.run`."""
+    try:
+        yield
+    except (OSError, MemoryError) as fault:
+        if error := machine_error(fault):
+            raise error from fault
+        raise
 
 
 def machine_error(fault: Exception) -> OnestoryError | None:

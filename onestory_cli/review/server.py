@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from onestory_cli.errors import OnestoryError
+from onestory_cli.errors import OnestoryError, machine_error
 from onestory_cli.report.gallery import webp_address
 from onestory_cli.review.actions import Action, ReviewActions
 from onestory_cli.review.broadcast import Broadcast, format_event
@@ -57,7 +57,8 @@ class ReviewServer:
         ]
         for name, act in self._actions.items():
             routes.append(Route(f"/{{token}}/{name}", partial(self._act, act), methods=["POST"]))
-        app = Starlette(routes=routes, lifespan=self._lifespan, exception_handlers={OnestoryError: _refused})
+        handlers: Any = {OnestoryError: _refused, OSError: _failed}
+        app = Starlette(routes=routes, lifespan=self._lifespan, exception_handlers=handlers)
         return Guard(app, token=self.token, port=lambda: self.port)
 
     def end_streams(self) -> None:
@@ -82,13 +83,13 @@ class ReviewServer:
         """Send changes by commands and editors to open pages."""
         stamps = None
         while True:
-            found = self.session.stamps()
-            if found != stamps:
-                stamps = found
-                try:
+            try:
+                found = self.session.stamps()
+                if found != stamps:
+                    stamps = found
                     await run_in_threadpool(self._send_changes)
-                except OnestoryError as fault:  # a half-written run.json of another version, a removed file
-                    self._broadcast.send("problem", _findings(fault))
+            except OnestoryError as fault:  # a half-written run.json of another version, a removed file, a failing disk
+                self._broadcast.send("problem", _findings(fault))
             await asyncio.sleep(POLL_SECONDS)
 
     def _send_changes(self) -> None:
@@ -125,6 +126,14 @@ class ReviewServer:
 async def _refused(request: Request, fault: Exception) -> Response:
     assert isinstance(fault, OnestoryError)
     return JSONResponse(_findings(fault), status_code=409)
+
+
+async def _failed(request: Request, fault: Exception) -> Response:
+    """A disk that fails while a page asks for something: a coded answer, and the server continues."""
+    error = machine_error(fault)
+    if error is None:
+        raise fault
+    return await _refused(request, error)
 
 
 def _findings(fault: OnestoryError) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import os
 import threading
 from pathlib import Path
 
-from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError
+from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError, convert_machine_errors
 from onestory_cli.planning.compile import compile_story
 from onestory_cli.planning.jobs import Plan
 from onestory_cli.rendering.resume import load_run_plan
@@ -47,9 +47,14 @@ class ReviewSession:
         return {path: stamp(path) for path in self._inputs}
 
     def stamps(self) -> SnapshotStamps:
-        """The stamps of all files that a snapshot depends on. Cheap enough to be computed often."""
+        """The stamps of all files that a snapshot depends on. Cheap enough to be computed often.
+
+        Raises:
+            OnestoryError: U608 if the run directory cannot be listed.
+        """
         path = self.run.path
-        files = [*(path / name for name in (STATE, FILM, NOTES)), *(path / SHOTS).glob("*")]
+        with convert_machine_errors():
+            files = [*(path / name for name in (STATE, FILM, NOTES)), *(path / SHOTS).glob("*")]
         return SnapshotStamps(inputs=self.inputs(), run={file: stamp(file) for file in files})
 
     def snapshot(self) -> Snapshot:
@@ -58,7 +63,7 @@ class ReviewSession:
         Raises:
             OnestoryError: the run cannot be read.
         """
-        with self._lock:
+        with self._lock, convert_machine_errors():
             stamps = self.stamps()
             if self._snapshot is None or self._snapshot.stamps != stamps:
                 self._snapshot = self._read(stamps)

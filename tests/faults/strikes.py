@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import ctypes
 import errno
+import json
+import mmap
 import os
 import random
 import re
@@ -21,7 +23,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from typing import Any
 from onestory_cli.errors import ExitCode
 from onestory_cli.store.run import Run
 from onestory_cli.store.verify import find_damage
+from tests.faults.review_command import REVIEW
 from tests.faults.workspace import (
     COMMANDS,
     CommandLine,
@@ -49,17 +52,22 @@ KINDS: Mapping[str, int] = {
         for number in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS, errno.EMFILE, errno.EINTR)
     },
 }
+ATTACKED: tuple[CommandLine, ...] = (*COMMANDS, REVIEW)
 PRECIOUS = ("film.story.yaml", "edited.story.yaml", "captions.srt", "footage/a.mp4", "model/onestory.json")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Strike:
-    """One strike and its end: "" if nothing was lost. `call` is the number of a system call, or a share of the time."""
+    """One strike and its end: "" if nothing was lost. `call` is the number of a system call, or a share of the time.
+
+    It is not `reached` if the command ended before it, as some commands do that make fewer calls than the first time.
+    """
 
     command: str
     kind: str
     call: float
     end: str
+    reached: bool = True
 
     def __str__(self) -> str:
         return f"{self.command}, {'at' if self.kind == INSTANT else 'call'} {self.call:g}, {self.kind}"
@@ -75,12 +83,13 @@ class Measured:
     calls: int
     seconds: float
     results: list[Any] = field(default_factory=list)
+    precious: list[dict[str, bytes]] = field(default_factory=list)  # before and after the command
 
 
 class Harness:
     """Strikes commands in copies of one workspace below `folder`. The shim must be loaded."""
 
-    def __init__(self, folder: Path, commands: tuple[CommandLine, ...] = COMMANDS) -> None:
+    def __init__(self, folder: Path, commands: tuple[CommandLine, ...] = ATTACKED) -> None:
         install_arithmetic()
         self._base, self._place, self.commands = folder / "base", folder / "w", commands
         make_workspace(self._base)
@@ -108,31 +117,31 @@ class Harness:
         command.run_finish(place)
         before = command.result(place)
         place = copy_workspace(self._base, self._place, command)
-        reader, writer = os.pipe()
         began = time.monotonic()
-        status, messages = _in_child(command, place, 0, 0, writer, lambda child: None)
+        done = _in_child(command, place, 0, 0, lambda child: None)
         seconds = time.monotonic() - began
-        assert status == 0, f"{command.name} ends with {status}: {messages}"
-        calls = int(os.read(reader, 32))
-        os.close(reader)
-        os.close(writer)
+        assert done.status == 0, f"{command.name} ends with {done.status}: {done.messages}"
         command.run_finish(place)
-        return Measured(calls=calls, seconds=seconds, results=[command.result(place), before])
+        results, precious = [command.result(place), before], [_precious(self._base), _precious(place)]
+        return Measured(calls=done.calls, seconds=seconds, results=results, precious=precious)
 
     def _strike(self, command: CommandLine, kind: str, call: float, watch: Callable[[int], None]) -> Strike:
         place = copy_workspace(self._base, self._place, command)
         before = digests_of(place, accepted=command.removes)
         what = (0, 0) if kind == INSTANT else (int(call), KINDS[kind])
-        status, messages = _in_child(command, place, *what, None, watch)
-        end = self._end(command, place, status, before)
-        shown = " ".join((_traceback(messages) or messages).split())[-300:] if end else ""
-        return Strike(command=command.name, kind=kind, call=call, end=f"{end} ({shown})" if shown else end)
+        done = _in_child(command, place, *what, watch)
+        end = self._end(command, place, done.status, before)
+        shown = " ".join((_traceback(done.messages) or done.messages).split())[-300:] if end else ""
+        reached = done.status == -signal.SIGKILL or done.calls >= what[0] > 0
+        end = f"{end} ({shown})" if shown else end
+        return Strike(command=command.name, kind=kind, call=call, end=end, reached=reached)
 
     def _end(self, command: CommandLine, place: Path, status: int, before: set[str]) -> str:
         """What is wrong after a strike, and after finishing the work; "" if nothing is."""
         if (status < 0 and status != -signal.SIGKILL) or status == ExitCode.BUG:
             return f"it ended with {status}"
-        if changed := [name for name in PRECIOUS if (place / name).read_bytes() != (self._base / name).read_bytes()]:
+        now, allowed = _precious(place), self._measured[command.name].precious
+        if changed := [name for name in PRECIOUS if all(now[name] != version[name] for version in allowed)]:
             return f"changed: {', '.join(changed)}"
         runs = [*place.glob("*.run"), *place.glob("out/*-*")]
         if damages := [damage for run in runs for damage in find_damage(Run(run))]:
@@ -148,22 +157,26 @@ class Harness:
         return f"left over: {', '.join(left)}" if left else ""
 
 
-def _in_child(
-    command: CommandLine, place: Path, call: int, kind: int, calls: int | None, watch: Callable[[int], None]
-) -> tuple[int, str]:
-    """Run a command in a child that is struck: its exit status, negative for a signal, and its messages.
+@dataclass(frozen=True, kw_only=True)
+class ChildEnd:
+    """How a child ended: its exit status, negative for a signal, its messages, and its system calls if it lived."""
 
-    The number of system calls is written to the descriptor `calls`. `watch` is called in this process with the child.
-    """
+    status: int
+    messages: str
+    calls: int
+
+
+def _in_child(command: CommandLine, place: Path, call: int, kind: int, watch: Callable[[int], None]) -> ChildEnd:
+    """Run a command in a child that is struck. `watch` is called in this process with the child."""
     reader, writer = os.pipe()
+    calls = mmap.mmap(-1, 8)
     child = os.fork()
     if not child:
         status = int(ExitCode.BUG)
         try:
             _arm(place, call, kind)
             exit, messages = command.run(place)
-            if calls is not None:
-                os.write(calls, str(_shim().strike_calls()).encode())
+            calls[:] = _shim().strike_calls().to_bytes(8, "little")
             os.write(writer, messages.encode()[-4000:])
             status = int(exit)
         except BaseException as fault:
@@ -174,7 +187,13 @@ def _in_child(
     watch(child)
     with os.fdopen(reader, "rb") as pipe:
         messages = pipe.read().decode(errors="replace")
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), messages
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return ChildEnd(status=status, messages=messages, calls=int.from_bytes(calls[:], "little"))
+
+
+def _precious(folder: Path) -> dict[str, bytes]:
+    """The files that no command may harm."""
+    return {name: (folder / name).read_bytes() for name in PRECIOUS}
 
 
 def _traceback(messages: str) -> str:
@@ -203,13 +222,17 @@ def _arm(folder: Path, call: int, kind: int) -> None:
 
 def report(found: list[Strike]) -> str:
     """A table of the strikes by command and kind, and the ends of those that were not survived."""
+    late = len(found)
+    found = [strike for strike in found if strike.reached or strike.end]
+    late -= len(found)
     kinds = [kind for kind in (*KINDS, INSTANT) if any(strike.kind == kind for strike in found)]
     count = Counter((strike.command, strike.kind) for strike in found)
     lines = [f"| command | {' | '.join(kinds)} |", f"|---|{'---:|' * len(kinds)}"]
-    for command in COMMANDS:
+    for command in ATTACKED:
         lines.append(f"| {command.name} | {' | '.join(str(count[command.name, kind]) for kind in kinds)} |")
     lost = [f"- {strike}: {strike.end}" for strike in found if strike.end]
-    return "\n".join([*lines, "", f"{len(found)} strikes, {len(lost)} not survived.", *lost])
+    ends = f"{len(found)} strikes, {len(lost)} not survived; {late} more came after the end of the command."
+    return "\n".join([*lines, "", ends, *lost])
 
 
 def build(folder: Path) -> Path | None:
@@ -228,6 +251,8 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=0, help="kills at random instants")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=60, help="stop after this time")
+    parser.add_argument("--only", action="append", metavar="COMMAND", help="strike only this command; repeatable")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="append the strikes; the table counts all in it")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         if not hasattr(_shim(), "strike_arm"):
@@ -238,7 +263,8 @@ def main() -> int:
             return subprocess.run(
                 [sys.executable, "-m", "tests.faults.strikes", *sys.argv[1:]], env=environment
             ).returncode
-        harness, found = Harness(Path(folder)), list[Strike]()
+        commands = tuple(item for item in ATTACKED if not options.only or item.name in options.only)
+        harness, found = Harness(Path(folder), commands), list[Strike]()
         began = time.monotonic()
         for strike in chain(harness.strikes(options.strikes, options.seed), harness.kills(options.kills, options.seed)):
             found.append(strike)
@@ -246,8 +272,13 @@ def main() -> int:
                 sys.stderr.write(f"{strike}: {strike.end}\n")
             if time.monotonic() - began > 60 * options.minutes:
                 break
+    lost = any(strike.end for strike in found)
+    if options.save:
+        with options.save.open("a") as file:
+            file.writelines(json.dumps(asdict(strike)) + "\n" for strike in found)
+        found = [Strike(**json.loads(line)) for line in options.save.read_text().splitlines()]
     sys.stdout.write(report(found) + "\n")
-    return int(any(strike.end for strike in found))
+    return int(lost)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import errno
 import json
 import time
 from pathlib import Path
+
+import pytest
 
 from onestory_cli.report.page import render_page
 from onestory_cli.review.server import ReviewServer
@@ -218,3 +221,21 @@ class Stream:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def test_a_failing_disk_is_a_coded_answer_and_the_server_continues(
+    client: Client, session: ReviewSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error", "film.run/run.json")
+
+    document = {"shot": "city", "take": ids(session)[1]}
+    with monkeypatch.context() as broken:
+        broken.setattr(session, "accept", fail)
+        status, answer = client.post("accept", document)
+        assert (status, answer["findings"][0]["code"]) == (409, "U608")
+        broken.setattr(ReviewSession, "_read", fail)
+        Path("film.run/notes.json").touch()
+        status, answer = client.post("check", {"shot": "city", "caption": "A city."})
+        assert (status, answer["findings"][0]["code"]) == (409, "U608")
+    assert client.post("accept", document)[0] == 200
