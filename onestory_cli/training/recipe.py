@@ -158,6 +158,7 @@ class Stage(Probes):
     `pairs`: share of targets that are chosen to show two characters; of the others, one in seven does.
     `spread` is subtracted from the labels by position in the shot: frames of one shot are near copies of each other.
     `text_layers`: number of layers of the text encoder from this stage on; 0 means unchanged.
+    `decoder_dim`: width of the decoder's last level from a decoder stage on; 0 means unchanged.
     `keep_weight`: in a text stage, the weight of the loss that keeps the encoder's states close to their old values.
     `character_weight` and `accent_weight`: additional weight in the flow loss of cells that show a character, or the
     accent object of a place. In a vae or decoder stage `character_weight`, `outline_weight` and `face_weight` are added
@@ -199,6 +200,7 @@ class Stage(Probes):
     skip: int = 0
     pairs: float = 0.0
     text_layers: int = 0
+    decoder_dim: int = 0
     keep_weight: float = 0.3
     first_frame: float = 0.15
     character_weight: float = 4.0
@@ -318,6 +320,8 @@ def _stage_faults(stage: Stage, recipe: Recipe) -> Iterator[str]:
         yield f"frames must be 4k+1 and at most the world's {recipe.world.frames}, not {stage.frames}"
     if stage.kind in ("adapter", "distil") and len(stage.earlier) >= recipe.data.shots:
         yield f"earlier has {len(stage.earlier)} weights; stories of {recipe.data.shots} shots have fewer earlier ones"
+    if stage.decoder_dim and stage.kind != "decoder":
+        yield "decoder_dim needs the kind decoder"
     if not 0 <= stage.pairs <= 1:
         yield f"pairs must be a share from 0 to 1, not {stage.pairs}"
     if not 0 <= stage.stories <= recipe.data.stories:

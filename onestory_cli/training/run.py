@@ -34,6 +34,7 @@ from onestory_cli.training.probes.labels import LOOK_CLASSES, ROLE_CLASSES, SETT
 from onestory_cli.training.probes.token_probe import TokenProbe
 from onestory_cli.training.recipe import Recipe, Stage, read_recipe, world_config
 from onestory_cli.training.samples import draw_reconstructions, draw_samples
+from onestory_cli.training.vae_growth import widen_decoder
 
 
 def train(
@@ -80,6 +81,8 @@ class StageRunner:
         """Run one stage, or load its weights if it has finished."""
         stage = self.recipe.stages[index]
         grow_text_encoder(self.model.text.encoder, stage.text_layers, seed=self.recipe.seed)
+        codec = self.model.codec
+        codec.vae = widen_decoder(codec.vae, stage.decoder_dim, seed=self.recipe.seed)
         modules = self._modules(stage.kind)
         finished = self.folder / "stages" / f"{stage.name}.safetensors"
         if finished.exists():

@@ -16,7 +16,7 @@ from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import LoadedModel, load_model
 from onestory_cli.training.run import train
-from onestory_cli.training.vae_growth import enlarge_vae
+from onestory_cli.training.vae_growth import enlarge_vae, widen_decoder
 from tests.tiny import job_of
 
 
@@ -58,6 +58,31 @@ def test_pictures_are_the_old_ones_enlarged(vae: AutoencoderKLWan, factor: int) 
     torch.testing.assert_close(enlarge_vae(vae, factor).decode(latents).sample, expected)
 
 
+def test_wider_decoder_decodes_as_before(vae: AutoencoderKLWan) -> None:
+    wide = widen_decoder(vae, 6, seed=1)
+    latents = torch.randn(1, 4, 2, 2, 2)
+    with torch.no_grad():
+        torch.testing.assert_close(wide.decode(latents).sample, vae.decode(latents).sample, rtol=1e-4, atol=1e-5)
+    assert sum(item.numel() for item in wide.parameters()) > sum(item.numel() for item in vae.parameters())
+
+
+def test_gradients_reach_all_channels_of_a_wider_decoder(vae: AutoencoderKLWan) -> None:
+    wide = widen_decoder(vae, 6, seed=1)
+    wide.decode(torch.randn(1, 4, 2, 2, 2)).sample.square().sum().backward()
+    matrices = {
+        name: item.grad for name, item in wide.decoder.named_parameters() if "gamma" not in name and "qkv" not in name
+    }
+    assert [
+        name
+        for name, grad in matrices.items()
+        if grad is None or (grad.flatten(1) if grad.dim() > 1 else grad[:, None]).eq(0).all(1).any()
+    ] == []
+
+
+def test_decoder_of_that_width_is_kept(vae: AutoencoderKLWan) -> None:
+    assert widen_decoder(vae, 0, seed=1) is widen_decoder(vae, 4, seed=1) is vae
+
+
 RECIPE = """\
 name: larger
 start: {start}
@@ -66,7 +91,7 @@ compile: false
 world: {{size: {size}, frames: 5}}
 data: {{stories: 1, vae_stories: 1, shots: 2}}
 model: {{name: larger, sampling: {{steps: 2, scale: 2}}}}
-stages: [{{name: larger, kind: decoder, steps: 2, batch: 1, frames: 5, rate: 0.01, kl: 0.0}}]
+stages: [{{name: larger, kind: decoder, decoder_dim: 6, steps: 2, batch: 1, frames: 5, rate: 0.01, kl: 0.0}}]
 """
 
 
