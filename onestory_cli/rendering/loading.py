@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from onestory_cli.events import Emit, ModelLoaded, ModelLoading
 from onestory_cli.models.availability import require_loadable, require_ready
+from onestory_cli.utils.workers import use_one_thread
 
 if TYPE_CHECKING:
     import numpy as np
 
     from onestory_cli.models.catalog import ModelSpec
+    from onestory_cli.models.model import LoadedModel
     from onestory_cli.planning.jobs import Plan, ShotJob
     from onestory_cli.rendering.generator import GeneratedShot, MemorySelection, ShotGenerator, ShotRequest
     from onestory_cli.rendering.model_generator import ModelGenerator
 
-
 T = TypeVar("T")
+SMALL_MODEL = 50_000_000  # parameters of a transformer; the embedded model has 9 million
 
 
 def generator_loader(plan: Plan, device: str, emit: Emit, *, shared: bool = False) -> Callable[[], ShotGenerator]:
@@ -69,9 +71,20 @@ def load_model_generator(spec: ModelSpec, device: str, emit: Emit, *, shared: bo
     return ModelGenerator(
         spec,
         lambda: reporter(lambda: load_selection_model(spec, device)),
-        lambda selection: reporter(lambda: load_model(spec, device, selection=selection, shared=shared)),
+        lambda selection: reporter(lambda: limit_threads(load_model(spec, device, selection=selection, shared=shared))),
         lambda: reporter(lambda: load_codec(spec, pick_device(device))),
     )
+
+
+def limit_threads(model: LoadedModel) -> LoadedModel:
+    """Let a small model on a CPU compute on one thread: its matrices are too small to gain from more.
+
+    The other cores decode and encode meanwhile, and the bytes do not depend on their number.
+    """
+    parameters = sum(weight.numel() for weight in model.transformer.parameters())
+    if model.device.type == "cpu" and parameters < SMALL_MODEL:
+        use_one_thread()
+    return model
 
 
 def allow_commands(plan: Plan) -> Plan:

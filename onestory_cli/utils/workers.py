@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+
+_THREADS = "OMP_NUM_THREADS"  # torch reads it, and child processes inherit it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,5 +34,15 @@ def split_threads(part: WorkerShare) -> None:
     """Set torch's number of threads to the worker's part. Every take records the number."""
     import torch
 
+    if part.threads:
+        os.environ[_THREADS] = str(part.threads)
     if part.threads or part.share > 1:
         torch.set_num_threads(part.threads or max(1, torch.get_num_threads() // part.share))
+
+
+def use_one_thread() -> None:
+    """Set torch's number of threads to one, unless the user chose a number."""
+    import torch
+
+    if _THREADS not in os.environ:
+        torch.set_num_threads(1)
