@@ -1,4 +1,4 @@
-"""Train the read-out: `python -m onestory_cli.evaluation --out DIR`. The package contains trained weights."""
+"""Train the read-out or, with --eyes, the eye detector. The package contains trained weights of both."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from onestory_cli.evaluation.eyes import save_eye_detector, train_eye_detector
 from onestory_cli.evaluation.readout import WEIGHTS, Readout
 from onestory_cli.evaluation.rollouts import reduced_precision
 from onestory_cli.evaluation.train_readout import (
@@ -31,6 +32,9 @@ TEST_STORIES = 50
 
 def main() -> None:
     arguments = _arguments()
+    if arguments.eyes:
+        save_eye_detector(train_eye_detector(WorldConfig(), progress=_print_progress), arguments.eyes)
+        return
     model = load_model(find(arguments.model), "cpu") if arguments.model else None
     worlds = [WorldConfig(), *([world_of(model.spec)] if model else [])]
     datasets = [render_readout_data(range(SEED, SEED + arguments.stories), world) for world in worlds]
@@ -70,6 +74,7 @@ def _arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--stories", type=int, default=1000, help="stories of six shots per data set")
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--model", help="also train on frames decoded by this model's VAE, from its part of the world")
+    parser.add_argument("--eyes", type=Path, metavar="FILE", help="train the eye detector instead, and write it here")
     return parser.parse_args(given)
 
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 SHARPNESS, FIRST_SHARPNESS, FIRST_LIKENESS = "sharpness", "first frame: sharpness", "first frame: like the rest"
-DRAWN = (SHARPNESS, FIRST_SHARPNESS, FIRST_LIKENESS)
+EYES = "eyes, wide and medium shots"
+DRAWN = (SHARPNESS, FIRST_SHARPNESS, FIRST_LIKENESS, EYES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,10 +25,12 @@ class Drawing:
 
     energy_R: gradient energy
     features_RD: the read-out's features, pooled over each frame
+    eyes_R: the number of eyes, or None if they were not counted
     """
 
     energy_R: Floats
     features_RD: Floats
+    eyes_R: Floats | None = None
 
 
 def gradient_energy(pixels_RHWC: NDArray[np.uint8]) -> Floats:
@@ -37,13 +40,18 @@ def gradient_energy(pixels_RHWC: NDArray[np.uint8]) -> Floats:
     return rows + columns
 
 
-def drawn_at(generated: Drawing, true: Drawing) -> Iterator[tuple[str, float]]:
-    """Rows of one shot: its sharpness relative to the true frames, and how its first frame compares with the rest."""
+def drawn_at(generated: Drawing, true: Drawing, framing: str = "") -> Iterator[tuple[str, float]]:
+    """Rows of one shot: its sharpness and eyes relative to the true frames, and its first frame relative to the rest.
+
+    Eyes of close-ups are not asked for: they are large, and easy to draw.
+    """
     yield SHARPNESS, float(generated.energy_R.sum() / true.energy_R.sum())
     yield FIRST_SHARPNESS, float(generated.energy_R[0] / true.energy_R[0])
     if len(generated.features_RD) > 1:
         first, rest = generated.features_RD[0], generated.features_RD[1:].mean(0)
         yield FIRST_LIKENESS, _cosine(first, rest)
+    if true.eyes_R is not None and generated.eyes_R is not None and true.eyes_R.any() and framing != "close-up":
+        yield EYES, float(np.minimum(generated.eyes_R, true.eyes_R).sum() / true.eyes_R.sum())
 
 
 def frechet_distance(generated: Sequence[Drawing], true: Sequence[Drawing]) -> float:

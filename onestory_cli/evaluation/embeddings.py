@@ -72,14 +72,23 @@ class View:
     drawing: Drawing
 
 
-def views(readings: Sequence[Reading], pooled: Pooled, pixels_BRHWC: NDArray[np.uint8]) -> list[View]:
-    """Combine readings and pooled features of the same clips into views."""
+def views(
+    readings: Sequence[Reading], pooled: Pooled, pixels_BRHWC: NDArray[np.uint8], eyes_N: Floats | None = None
+) -> list[View]:
+    """Combine readings, pooled features and the numbers of eyes in all frames of the same clips into views."""
     clips, frames = pixels_BRHWC.shape[:2]
     looks_BRSD = pooled.looks_BSAD.float().flatten(2).unflatten(0, (clips, frames))
     places_BRD = pooled.places_BGD.float().flatten(1).unflatten(0, (clips, frames))
     frames_BRD = pooled.frame_BD.float().unflatten(0, (clips, frames)).numpy()
+    eyes_BR = [None] * clips if eyes_N is None else eyes_N.reshape(clips, frames)
     return [
-        _view(reading, looks_BRSD[clip], places_BRD[clip], pixels_BRHWC[clip], features_RD=frames_BRD[clip])
+        _view(
+            reading,
+            looks_BRSD[clip],
+            places_BRD[clip],
+            pixels_BRHWC[clip],
+            Drawing(energy_R=gradient_energy(pixels_BRHWC[clip]), features_RD=frames_BRD[clip], eyes_R=eyes_BR[clip]),
+        )
         for clip, reading in enumerate(readings)
     ]
 
@@ -90,7 +99,7 @@ def likeness(one: Floats, other: Floats) -> float:
 
 
 def _view(
-    reading: Reading, looks_RSD: Tensor, places_RD: Tensor, pixels_RHWC: NDArray[np.uint8], *, features_RD: Floats
+    reading: Reading, looks_RSD: Tensor, places_RD: Tensor, pixels_RHWC: NDArray[np.uint8], drawing: Drawing
 ) -> View:
     shown = [name for name in SPECIES if reading.shows(name)]
     tracks = {name: looks_RSD[:, SPECIES.index(name)] for name in shown}
@@ -104,7 +113,7 @@ def _view(
         background=_steadiness(places_RD),
         motion=_motion(pixels_RHWC),
         colour=(red, green, blue),
-        drawing=Drawing(energy_R=gradient_energy(pixels_RHWC), features_RD=features_RD),
+        drawing=drawing,
     )
 
 

@@ -6,7 +6,7 @@ Shape letters: B clips, P pixel frames, R read frames, S species, H W C pixels.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,10 +36,14 @@ PLACE_NAMES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Readout:
-    """A trained network. `accuracy`: kind of frames -> attribute -> share of correct answers on true films."""
+    """A trained network. `accuracy`: kind of frames -> attribute -> share of correct answers on true films.
+
+    With `count_eyes` (frames (N, H, W, 3) -> number of eyes in each), views have them too.
+    """
 
     network: ReadoutNetwork
     accuracy: Mapping[str, Mapping[str, float]]
+    count_eyes: Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None = None
 
     def read(self, pixels_BPHWC: NDArray[np.uint8], *, batch: int = 32) -> list[Reading]:
         """One reading per clip; see `view`."""
@@ -58,7 +62,8 @@ class Readout:
                 name: value.float().unflatten(0, (len(clips), len(chosen))).mean(1)
                 for name, value in self.network.name(pooled).items()
             }
-            seen += views(_readings(logits), pooled, read_BRHWC)
+            eyes_N = self.count_eyes(read_BRHWC.reshape(-1, *clips.shape[2:])) if self.count_eyes else None
+            seen += views(_readings(logits), pooled, read_BRHWC, eyes_N)
         return seen
 
     def save(self, folder: Path) -> None:

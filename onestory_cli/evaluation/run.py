@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 
-from onestory_cli.evaluation.readout import load_readout
+from onestory_cli.evaluation.eyes import load_benchmark_readout
 from onestory_cli.evaluation.result import BenchmarkResult
 from onestory_cli.evaluation.rollouts import CEILING, BenchmarkSettings
 from onestory_cli.evaluation.storyworld import evaluate
@@ -37,7 +37,7 @@ def measure(
 
     `first` is the seed of the suite's first story, for the provenance of the result.
     """
-    model, readout = load_model(spec, device), load_readout()
+    model, readout = load_model(spec, device), load_benchmark_readout()
     pace = _Pace(films=len(suite.films) * len(variants) * settings.noise_seeds, emit=emit)
     with worker_pool(spec, device, settings.workers) if settings.workers > 1 else nullcontext() as see:
         result = evaluate(

@@ -79,7 +79,7 @@ def film_answers(film: BenchmarkFilm, views: Sequence[View], true: Sequence[Draw
         readings = [view.reading for view in seen]
         for index in part.measured:
             shot = part.shots[index]
-            drawn = drawn_at(views[shot].drawing, true[shot])
+            drawn = drawn_at(views[shot].drawing, true[shot], part.story.shots[index].framing)
             for row, value in (*answers_at(part.story, index, readings), *measures_at(part.story, index, seen), *drawn):
                 yield row_of(part.name, row), value
 

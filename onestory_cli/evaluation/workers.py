@@ -15,7 +15,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.queues import SimpleQueue
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.evaluation.readout import Readout, load_readout
+from onestory_cli.evaluation.eyes import load_benchmark_readout
+from onestory_cli.evaluation.readout import Readout
 from onestory_cli.evaluation.rollouts import FilmGroup, GenerateGroups, SeenFilms, generate_group
 from onestory_cli.models.load import LoadedModel, load_model
 from onestory_cli.models.spec import ModelSpec
@@ -66,7 +67,7 @@ def _start(spec: ModelSpec, shares: SimpleQueue[WorkerShare], alive: Connection)
     share = shares.get()
     split_threads(share)
     _load.append(
-        cache(lambda: (load_model(spec, own_device(share)), load_readout()))
+        cache(lambda: (load_model(spec, own_device(share)), load_benchmark_readout()))
     )  # loading errors are raised for the group
 
 

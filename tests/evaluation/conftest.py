@@ -81,7 +81,8 @@ def perfect(shot: WorldShot) -> Reading:
     )
 
 
-DRAWING = Drawing(energy_R=np.ones(2, np.float32), features_RD=np.ones((2, 2), np.float32))
+_ONES = np.ones(2, np.float32)
+DRAWING = Drawing(energy_R=_ONES, features_RD=np.ones((2, 2), np.float32), eyes_R=_ONES)
 
 
 def viewed(shot: WorldShot, *, motion: float = 0.0) -> View:
