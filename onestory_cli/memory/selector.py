@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,8 @@ class SelectorConfig:
     `ages` and `times` are sizes of two small embedding tables: the distance in shots, and the index within the shot.
     The paper does not mention them. Without them, "the same place" cannot refer to the previous shot, and near-equal
     frames of one shot cannot be distinguished. 0 omits a table.
+    `mask_padding`: the queries attend to the tokens of a caption only, not to its padding. Selectors that were trained
+    without it need the default.
     """
 
     latent_channels: int
@@ -32,6 +35,7 @@ class SelectorConfig:
     heads: int = 4
     ages: int = 8
     times: int = 8
+    mask_padding: bool = False
 
 
 class FrameSelector(nn.Module):
@@ -60,7 +64,8 @@ class FrameSelector(nn.Module):
         self.mix = nn.Sequential(nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
         self.out_norm = nn.LayerNorm(width)
         self.pool_projection = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))  # phi_P
-        self.bias = nn.Parameter(torch.zeros(()))
+        self.bias = nn.Parameter(torch.zeros(1))  # FSDP 2 cannot shard a scalar
+        self.register_load_state_dict_pre_hook(_accept_scalar_bias)
 
     def forward(self, memory_BFCHW: Tensor, ages_BF: Tensor, times_BF: Tensor, text_BLE: Tensor) -> Tensor:
         """Relevance of every frame, (B, F) in float32: the mean over queries of phi_P(memory) . Q''.
@@ -103,7 +108,8 @@ class FrameSelector(nn.Module):
         """The queries (B, M, D) after they have attended to the caption: Q'."""
         text_BLD = self.text_norm(self.text_projection(text_BLE))
         queries_BMD = self.queries.expand(len(text_BLE), -1, -1)
-        return queries_BMD + self.read_text(queries_BMD, text_BLD, text_BLD, need_weights=False)[0]
+        padding_BL = padding_of(text_BLE) if self.config.mask_padding else None
+        return queries_BMD + self.read_text(queries_BMD, text_BLD, text_BLD, padding_BL, need_weights=False)[0]
 
     def _scores(self, queries_BMD: Tensor, pooled_BFD: Tensor) -> Tensor:
         """(B, F) from the queries Q'' and the pooled tokens of each frame."""
@@ -129,9 +135,22 @@ class FrameSelector(nn.Module):
         return self.memory_norm(tokens_BFND)
 
     @property
-    def settings(self) -> dict[str, int]:
+    def settings(self) -> dict[str, Any]:
         """The config as JSON."""
         return asdict(self.config)
+
+
+def padding_of(text_BLE: Tensor) -> Tensor:
+    """True (B, L) at the zero rows after the end of a caption. The first token is never padding."""
+    padding_BL = ~text_BLE.any(2)
+    padding_BL[:, 0] = False  # attention over no keys at all is undefined
+    return padding_BL
+
+
+def _accept_scalar_bias(_module: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:
+    """Older adapters store the bias as a scalar."""
+    if (name := f"{prefix}bias") in state:
+        state[name] = state[name].reshape(-1)
 
 
 class StreamingAttention:

@@ -117,6 +117,24 @@ def test_settings_round_trip(selector: FrameSelector) -> None:
     assert SelectorConfig(**selector.settings) == CONFIG
 
 
+@torch.no_grad()
+def test_padding_of_a_caption_does_not_change_the_scores() -> None:
+    torch.manual_seed(0)
+    selector = FrameSelector(replace(CONFIG, mask_padding=True)).eval()
+    padded = nn.functional.pad(text(), (0, 0, 0, 7))
+    scores = selector(memory(5), ones(5), ones(5), text())
+    torch.testing.assert_close(selector(memory(5), ones(5), ones(5), padded), scores)
+    sources = in_sources(memory(5)[0], [3, 2], selector)
+    torch.testing.assert_close(selector.score_sources(sources, padded[:1]), selector.score_sources(sources, text()[:1]))
+    assert selector(memory(5), ones(5), ones(5), torch.zeros_like(padded)).isfinite().all()
+
+
+def test_bias_of_an_older_adapter_is_a_scalar(selector: FrameSelector) -> None:
+    stored = {**selector.state_dict(), "bias": torch.tensor(0.5)}
+    selector.load_state_dict(stored)
+    assert selector.bias.tolist() == [0.5]
+
+
 def in_sources(memory_FCHW: Tensor, lengths: list[int], selector: FrameSelector) -> list[tuple[Tensor, Tensor, Tensor]]:
     """The frames as sources of these lengths, in film order."""
     ages = range(len(lengths), 0, -1)

@@ -46,6 +46,7 @@ def build_adapter(recipe: AdapterRecipe, base: Base, *, frozen: torch.dtype, rel
             width=recipe.memory.selector_width,
             queries=recipe.memory.queries,
             times=min(base.spec.latent_frames(base.spec.frames), MAX_TIMES),
+            mask_padding=True,
         )
     )
     if recipe.other_expert:

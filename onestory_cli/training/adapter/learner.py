@@ -26,20 +26,31 @@ from onestory_cli.training.objective import Losses, shuffle_real_first
 
 
 @dataclass(frozen=True, kw_only=True)
+class StepShape:
+    """Sizes of a batch, which decide the weights that it uses: at most `frames` remembered frames, within `budget`.
+
+    All processes must use the same shape. With sharded weights (FSDP 2) each process averages the gradients of the
+    weights that it used: other sets in other processes stop the training, or mix gradients of different weights.
+    `alone` marks a step without memory.
+    """
+
+    frames: int
+    budget: float
+    alone: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Choices:
-    """The random choices of a step: noise and its level (1 is pure noise), number of remembered frames, and budget.
+    """The random choices of a step: noise and its level (1 is pure noise), and the frames to remember.
 
     During warm-up `order_BF` are the memory positions in order of priority; later it is None and the selector chooses.
-    `alone` marks a step without memory.
     """
 
     noise_BCTHW: Tensor
     time_B: Tensor
     roughness_BFCHW: Tensor
     order_BF: Tensor | None
-    frames: int
-    budget: float
-    alone: bool
+    shape: StepShape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,30 +80,30 @@ class Noise:
         return level / (self.shift - (self.shift - 1) * level)
 
 
+def draw_shape(
+    rng: np.random.Generator, learning: Learning, memory: AdapterMemory, *, step: int, shot_frames: int, alone: bool
+) -> StepShape:
+    """Draw the shape of a batch of optimiser step `step`, counted from 0.
+
+    `shot_frames`: latent frames of the shortest remembered shot.
+    """
+    shots = 1 if step < learning.uniform_steps else 2  # the warm-up remembers frames of the real shot only
+    frames = min(int(rng.choice(memory.remembered)), shots * shot_frames)
+    return StepShape(frames=frames, budget=float(rng.choice(memory.budgets)), alone=alone)
+
+
 def draw_choices(
-    batch: Triples,
-    *,
-    learning: Learning,
-    memory: AdapterMemory,
-    noise: Noise,
-    step: int,
-    alone: bool,
-    rng: np.random.Generator,
-    chance: torch.Generator,
+    batch: Triples, shape: StepShape, *, memory: AdapterMemory, noise: Noise, warming: bool, chance: torch.Generator
 ) -> Choices:
-    """Draw the random choices of optimiser step `step`, counted from 0."""
+    """Draw the random choices for a batch; `warming` is true during warm-up."""
     roughness = torch.randn(batch.memory_BFCHW.shape, generator=chance) if memory.noise else torch.zeros(())
-    warming = step < learning.uniform_steps
-    # an untrained selector would mislead: the warm-up uses random frames of real shots only
-    most = int(batch.real_BF.sum(1).min()) if warming else batch.real_BF.shape[1]
     return Choices(
         noise_BCTHW=torch.randn(batch.target_BCTHW.shape, generator=chance),
         time_B=noise.draw(len(batch.target_BCTHW), chance),
         roughness_BFCHW=memory.noise * roughness,
+        # an untrained selector would mislead
         order_BF=shuffle_real_first(batch.real_BF, chance) if warming else None,
-        frames=min(int(rng.choice(memory.remembered)), most),
-        budget=float(rng.choice(memory.budgets)),
-        alone=alone,
+        shape=shape,
     )
 
 
@@ -124,7 +135,7 @@ def losses_of(model: AdapterModel, batch: Triples, choices: Choices, *, selectio
     selection = selection_loss(scores_BF, batch.labels_BF.to(scores_BF))
     context = _remember(model, memory, scores_BF, choices)
     flow = _flow(model, batch, text_BLE, context, choices)
-    name = "flow_alone" if choices.alone else "flow_memory"
+    name = "flow_alone" if choices.shape.alone else "flow_memory"
     return {
         "loss": flow + selection_weight * selection,
         name: flow.detach(),
@@ -137,8 +148,9 @@ def _remember(model: AdapterModel, memory_BFCHW: Tensor, scores_BF: Tensor, choi
     order_BF = choices.order_BF
     if order_BF is None:
         order_BF = scores_BF.detach().argsort(1, descending=True)
-    frames, (height, width) = 0 if choices.alone else choices.frames, memory_BFCHW.shape[-2:]
-    levels = allocate(frames, choices.budget, height=height, width=width, levels=model.spec.levels)
+    shape, (height, width) = choices.shape, memory_BFCHW.shape[-2:]
+    frames = 0 if shape.alone else shape.frames
+    levels = allocate(frames, shape.budget, height=height, width=width, levels=model.spec.levels)
     rough_BFCHW = memory_BFCHW + choices.roughness_BFCHW.to(memory_BFCHW)
     return condition(model.denoiser, gather(rough_BFCHW, order_BF[:, : len(levels)]), levels)
 

@@ -118,6 +118,7 @@ class AdapterRecipe:
     folder of the finished training of the other one. Its selector is reused, and the result is one adapter for both.
     `cache`: a folder of encoded shots and captions that several trainings can share; None means a private one.
     `track`: also log to TensorBoard or Weights & Biases.
+    `read_ahead`: number of batches that a thread reads from the cache while the device computes.
     """
 
     name: str
@@ -141,6 +142,7 @@ class AdapterRecipe:
     sample_every: int = 0
     sample_steps: int = 20
     track: tuple[str, ...] = ()
+    read_ahead: int = 2
 
 
 def is_adapter_recipe(path: Path) -> bool:
@@ -192,6 +194,8 @@ def _faults(recipe: AdapterRecipe) -> Iterator[str]:
         yield "size: width and height are needed"
     if min(recipe.checkpoint_every, recipe.log_every, recipe.sample_steps) < 1 or recipe.sample_every < 0:
         yield "checkpoint_every, log_every and sample_steps must be at least 1"
+    if recipe.read_ahead < 0:
+        yield "read_ahead must be at least 0"
     counts = (min(memory.remembered, default=0), min(memory.budgets, default=0))
     if min(counts) <= 0 or memory.noise < 0:
         yield "memory: remembered and budgets need values above 0, and noise is at least 0"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -15,19 +16,18 @@ from torch import Tensor, nn
 
 from onestory_cli.events import Emit, StageFinished, StageStarted
 from onestory_cli.training.adapter.base import AdapterModel
-from onestory_cli.training.adapter.learner import Choices, Learner, Noise, draw_choices, losses_of
+from onestory_cli.training.adapter.draws import Batch, BatchDraws, read_ahead
+from onestory_cli.training.adapter.learner import Learner, Noise, losses_of
 from onestory_cli.training.adapter.recipe import AdapterRecipe
 from onestory_cli.training.adapter.samples import sample_rows, save_samples
 from onestory_cli.training.adapter.state import TrainingState
-from onestory_cli.training.adapter.triples import Shots, Triples, split
+from onestory_cli.training.adapter.triples import Shots, split
 from onestory_cli.training.log import LoggedStage, TrainingLog
-from onestory_cli.training.objective import step_generators
+from onestory_cli.training.objective import Losses
 from onestory_cli.training.optim import MovingAverage, rate_factor
 
 STAGE = "adapter"
-VALIDATION = 1_000_000  # index of the random stream of validation batches, which are the same at every step
 VALIDATION_BATCHES = 8
-EVERYONE = 0  # index of the random stream that all processes share; process k uses stream k + 1
 
 
 class AdapterTrainer:
@@ -58,10 +58,11 @@ class AdapterTrainer:
         identity = {**settings_of(recipe), "shots": identity_of(shots)}
         self.state = TrainingState(self.learner, self.optimiser.optimizer, average, identity)
         shift = model.spec.shift if recipe.train.shift is None else recipe.train.shift
-        self.noise = Noise(
+        levels = Noise(
             mean=recipe.train.noise_mean, std=recipe.train.noise_std, shift=shift, least=noise[0], most=noise[1]
         )
-        self.takes_first = model.spec.first_frame in ("held", "channels")
+        first_frame = recipe.train.first_frame if model.spec.first_frame in ("held", "channels") else 0.0
+        self.draws = BatchDraws(recipe=recipe, noise=levels, first_frame=first_frame, process=accelerator.process_index)
 
     def run(self) -> None:
         """Train to the last step, then copy the averaged weights into the model."""
@@ -70,8 +71,10 @@ class AdapterTrainer:
         parameters = sum(item.numel() for item in self.state.average.weights.values())
         self.emit(StageStarted(stage=STAGE, step=first, steps=steps, parameters=parameters))
         report = self._report(first)
+        numbers = range(first * recipe.train.accumulate, steps * recipe.train.accumulate)
+        batches = read_ahead(partial(self.draws.training, self.shots), numbers, recipe.read_ahead)
         for step in range(first, steps):
-            losses, done = self._step(step), step + 1
+            losses, done = self._step(step, batches), step + 1
             if self.held_out and (done % recipe.checkpoint_every == 0 or done == steps):
                 losses["validation"] = self._validate(self.held_out)
             self._log(report, step, losses)
@@ -82,17 +85,13 @@ class AdapterTrainer:
         self.state.average.adopt()
         self.emit(StageFinished(stage=STAGE, steps=steps, seconds=report.seconds))
 
-    def _step(self, step: int) -> dict[str, float]:
+    def _step(self, step: int, batches: Iterator[Batch]) -> dict[str, float]:
         """Do one optimiser step and return the mean losses over all batches and processes."""
         learning = self.recipe.train
-        rng, _ = step_generators(self.recipe.seed, EVERYONE, step)
-        alone = self.recipe.delta != "none" and rng.random() < learning.alone
         found: list[dict[str, Tensor]] = []
-        for part in range(learning.accumulate):
-            batch, choices = self._draw(step, part, alone=alone)
-            work = partial(losses_of, batch=batch, choices=choices, selection_weight=learning.selection_weight)
+        for _ in range(learning.accumulate):
             with self.accelerator.accumulate(self.learner):
-                losses = self.learner(work)
+                losses = self._losses(next(batches))
                 self.accelerator.backward(losses["loss"])
                 if self.accelerator.sync_gradients:
                     complete_gradients(self.learner)
@@ -107,46 +106,16 @@ class AdapterTrainer:
 
     def _validate(self, shots: Shots) -> float:
         """The mean loss of the averaged weights on videos that are kept out of training, with memory."""
-        found = []
         with self.state.average.adopted(), torch.no_grad():
-            for number in range(VALIDATION_BATCHES):
-                batch, choices = self._draw_from(
-                    shots, VALIDATION, number, self.recipe.train.uniform_steps, alone=False
-                )
-                work = partial(
-                    losses_of, batch=batch, choices=choices, selection_weight=self.recipe.train.selection_weight
-                )
-                found.append(self.learner(work)["loss"])
+            batches = (self.draws.validation(shots, number) for number in range(VALIDATION_BATCHES))
+            found = [self._losses(batch)["loss"] for batch in batches]
         return float(torch.stack(found).mean())
 
-    def _draw(self, step: int, part: int, *, alone: bool) -> tuple[Triples, Choices]:
-        """The batch and choices of one process. They depend only on step and process, so a resumed run repeats them."""
-        stream, number = self.accelerator.process_index + 1, step * self.recipe.train.accumulate + part
-        return self._draw_from(self.shots, stream, number, step, alone=alone)
-
-    def _draw_from(self, shots: Shots, stream: int, number: int, step: int, *, alone: bool) -> tuple[Triples, Choices]:
-        """Draw the batch `number` of a random stream, as optimiser step `step` needs it."""
-        learning = self.recipe.train
-        rng, chance = step_generators(self.recipe.seed, stream, number)
-        warming = step < learning.uniform_steps
-        batch = shots.draw(
-            rng,
-            size=learning.batch,
-            inflation=1.0 if warming else learning.inflation,
-            drop_text=learning.drop_text if alone else 0.0,
-            given=self.takes_first and rng.random() < learning.first_frame,
-        )
-        choices = draw_choices(
-            batch,
-            learning=learning,
-            memory=self.recipe.memory,
-            noise=self.noise,
-            step=step,
-            alone=alone,
-            rng=rng,
-            chance=chance,
-        )
-        return batch, choices
+    def _losses(self, drawn: Batch) -> Losses:
+        batch, choices = drawn
+        weight = self.recipe.train.selection_weight
+        losses: Losses = self.learner(partial(losses_of, batch=batch, choices=choices, selection_weight=weight))
+        return losses
 
     def _report(self, first: int) -> TrainingLog:
         recipe, learning = self.recipe, self.recipe.train
@@ -204,7 +173,7 @@ def set_rates(optimiser: Any, factor: float) -> None:
 
 def settings_of(recipe: AdapterRecipe) -> dict[str, Any]:
     """The settings that must not change when a training resumes; its length and logging may."""
-    free = ("name", "cache", "checkpoint_every", "log_every", "sample_every", "sample_steps", "track")
+    free = ("name", "cache", "checkpoint_every", "log_every", "sample_every", "sample_steps", "track", "read_ahead")
     settings = {name: value for name, value in asdict(recipe).items() if name not in free}
     if not recipe.data.validation:  # checkpoints of older versions do not have it
         del settings["data"]["validation"]

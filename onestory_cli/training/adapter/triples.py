@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -65,6 +66,11 @@ class Shots:
     def numbers(self) -> Sequence[int]:
         """The numbers of the videos to draw from."""
         return range(len(self.keys.source.videos)) if self.subset is None else self.subset
+
+    @cached_property
+    def shot_frames(self) -> int:
+        """Latent frames of a shot."""
+        return self.cache[self.keys.latents(self.keys.places[0])].shape[1]
 
     def draw(
         self, rng: np.random.Generator, *, size: int, inflation: float, drop_text: float, given: bool = False

@@ -15,7 +15,7 @@ from torch import Tensor
 from onestory_cli.training.adapter.base import AdapterModel, Base
 from onestory_cli.training.adapter.build import build_adapter
 from onestory_cli.training.adapter.fit import fit
-from onestory_cli.training.adapter.learner import Choices, Noise, draw_choices, losses_of
+from onestory_cli.training.adapter.learner import Choices, Noise, draw_choices, draw_shape, losses_of
 from onestory_cli.training.adapter.recipe import AdapterMemory, Learning, read_adapter_recipe
 from onestory_cli.training.adapter.triples import Triples
 from tests.bases import write_base
@@ -64,14 +64,16 @@ def calls(model: AdapterModel) -> Iterator[list[dict[str, Any]]]:
 
 
 def choices(batch: Triples, step: int = 5, *, alone: bool = False, seed: int = 0, **memory: Any) -> Choices:
+    learning, slots = (
+        Learning(steps=10, uniform_steps=3),
+        AdapterMemory(**{"remembered": (3,), "budgets": (4.0,), **memory}),
+    )
     return draw_choices(
         batch,
-        learning=Learning(steps=10, uniform_steps=3),
-        memory=AdapterMemory(**{"remembered": (3,), "budgets": (4.0,), **memory}),
+        draw_shape(np.random.default_rng(seed), learning, slots, step=step, shot_frames=FRAMES, alone=alone),
+        memory=slots,
         noise=Noise(mean=0, std=1, shift=3),
-        step=step,
-        alone=alone,
-        rng=np.random.default_rng(seed),
+        warming=step < learning.uniform_steps,
         chance=torch.Generator().manual_seed(seed),
     )
 
@@ -100,7 +102,7 @@ def test_warm_up_conditions_on_random_real_frames(
         sorted(row[:2].tolist()) == [0, 1] for item in orders if item.order_BF is not None for row in item.order_BF
     )
     assert len({str(item.order_BF) for item in orders}) > 1
-    assert orders[0].frames == 2
+    assert orders[0].shape.frames == 2
     real = batch.real_BF[:, :, None, None, None]
     other = replace(batch, memory_BFCHW=torch.where(real, batch.memory_BFCHW, -batch.memory_BFCHW))
     for item in (batch, other):

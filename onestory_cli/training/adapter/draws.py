@@ -1,0 +1,83 @@
+"""The batches of a training. Each depends only on seed, number and process, so a resumed training repeats them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from onestory_cli.training.adapter.learner import Choices, Noise, StepShape, draw_choices, draw_shape
+from onestory_cli.training.adapter.recipe import AdapterRecipe
+from onestory_cli.training.adapter.triples import Shots, Triples
+from onestory_cli.training.objective import step_generators
+
+Batch = tuple[Triples, Choices]
+T = TypeVar("T")
+
+# random streams: process k draws its batches from stream k + 1
+STEPS = 0  # choices for a whole optimiser step, the same in all processes
+VALIDATION = 1_000_000  # the same batches at every step and in all processes
+SHAPES = 1_000_001  # shapes of batches, the same in all processes
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchDraws:
+    """Draws batches for process `process`. `first_frame` is the share of targets with a given first frame."""
+
+    recipe: AdapterRecipe
+    noise: Noise
+    first_frame: float
+    process: int
+
+    def training(self, shots: Shots, number: int) -> Batch:
+        """Batch `number`, counted over all optimiser steps."""
+        step = number // self.recipe.train.accumulate
+        return self._draw(shots, self._shape(shots, step, SHAPES, number, alone=self._alone(step)), step, number)
+
+    def validation(self, shots: Shots, number: int) -> Batch:
+        """Batch `number` of held-out shots: with memory, and with the frames that the selector chooses."""
+        step = self.recipe.train.uniform_steps
+        return self._draw(shots, self._shape(shots, step, VALIDATION, number, alone=False), step, number, VALIDATION)
+
+    def _alone(self, step: int) -> bool:
+        """Whether a step has no memory: all of its batches or none, because their losses have different names."""
+        rng, _ = step_generators(self.recipe.seed, STEPS, step)
+        return self.recipe.delta != "none" and rng.random() < self.recipe.train.alone
+
+    def _shape(self, shots: Shots, step: int, stream: int, number: int, *, alone: bool) -> StepShape:
+        rng, _ = step_generators(self.recipe.seed, stream, number)
+        recipe = self.recipe
+        return draw_shape(rng, recipe.train, recipe.memory, step=step, shot_frames=shots.shot_frames, alone=alone)
+
+    def _draw(self, shots: Shots, shape: StepShape, step: int, number: int, stream: int | None = None) -> Batch:
+        learning = self.recipe.train
+        rng, chance = step_generators(self.recipe.seed, self.process + 1 if stream is None else stream, number)
+        warming = step < learning.uniform_steps
+        batch = shots.draw(
+            rng,
+            size=learning.batch,
+            inflation=1.0 if warming else learning.inflation,
+            drop_text=learning.drop_text if shape.alone else 0.0,
+            given=rng.random() < self.first_frame,
+        )
+        choices = draw_choices(
+            batch, shape, memory=self.recipe.memory, noise=self.noise, warming=warming, chance=chance
+        )
+        return batch, choices
+
+
+def read_ahead(draw: Callable[[int], T], numbers: Iterable[int], count: int) -> Iterator[T]:
+    """Yield `draw(number)` in order; a thread draws up to `count` items ahead, none for 0."""
+    if not count:
+        yield from map(draw, numbers)
+        return
+    pending: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead") as pool:
+        for number in numbers:
+            pending.append(pool.submit(draw, number))
+            if len(pending) > count:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
