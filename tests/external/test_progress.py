@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from onestory_cli.rendering.options import RenderOptions
 
 from onestory_cli import events
 from onestory_cli.console.progress import RenderBars, half_blocks
@@ -18,7 +17,7 @@ from onestory_cli.external.job import RunControl, decode_picture
 from onestory_cli.external.progress import PromptMessage, PromptProgress, parse_message
 from onestory_cli.models.workflow import read_workflow
 from onestory_cli.rendering.loading import generator_loader
-from onestory_cli.rendering.render import render
+from onestory_cli.rendering.render import RenderOptions, render
 from onestory_cli.store.run import Run
 from tests.external.conftest import plan_of, write_workflow
 from tests.external.server import WORKFLOW, FakeComfyUi, message
