@@ -341,6 +341,19 @@ def test_vae_learns_from_clips(model: LoadedModel, pixels: PixelData, vae_stage:
     model.codec.vae.zero_grad()
 
 
+def test_decoder_stage_trains_only_the_decoder(model: LoadedModel, pixels: PixelData, vae_stage: Stage) -> None:
+    decoder = replace(vae_stage, kind="decoder", kl=0.0)
+    whole, part = (
+        VaeObjective(model=model, data=pixels, stage=stage)(*step_generators(3, 0, 0))
+        for stage in (replace(vae_stage, kl=0.0), decoder)
+    )
+    assert torch.equal(whole["loss"], part["loss"])
+    part["loss"].backward()
+    taught = {name.split(".")[0] for name, weight in model.codec.vae.named_parameters() if weight.grad is not None}
+    assert taught == {"decoder", "post_quant_conv"}
+    model.codec.vae.zero_grad()
+
+
 def test_vae_that_returns_its_input_has_no_error(
     model: LoadedModel, pixels: PixelData, vae_stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
