@@ -252,8 +252,12 @@ def _pipeline_index() -> dict[str, object]:
 
 
 def _name_stock_class(path: Path) -> None:
-    """Write the stock class name into a transformer's config: diffusers must load the folder without this package."""
+    """Write the stock class name into a transformer's config: diffusers must load the folder without this package.
+
+    The folder that the weights were loaded from is left out.
+    """
     config = json.loads(path.read_text(encoding="utf-8"))
+    config.pop("_name_or_path", None)
     _write_json(path, {**config, "_class_name": "WanTransformer3DModel"})
 
 

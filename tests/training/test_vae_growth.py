@@ -114,6 +114,7 @@ def test_decoder_stage_enlarges_pictures_and_keeps_latents(
     for path in ("transformer/diffusion_pytorch_model", "adapter/adapter"):
         file = f"{path}.safetensors"
         assert (tmp_path / "out" / "model" / file).read_bytes() == (tiny_folder / file).read_bytes()
+    assert str(tiny_folder) not in (tmp_path / "out" / "model" / "transformer" / "config.json").read_text()
     before, after = (
         load_file(folder / "vae/diffusion_pytorch_model.safetensors")
         for folder in (tiny_folder, tmp_path / "out" / "model")
