@@ -18,7 +18,7 @@ from onestory_cli.planning.compile import plan_story
 from onestory_cli.planning.jobs import Plan, ShotJob
 from onestory_cli.rendering.generator import GeneratedShot, MemorySelection, ShotRequest
 from onestory_cli.rendering.render import CHECKPOINT_SECONDS
-from onestory_cli.store.run import folder_for
+from onestory_cli.store.locate import folder_for
 from onestory_cli.store.run_view import RunView
 from onestory_cli.story.types import Story
 

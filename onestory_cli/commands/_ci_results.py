@@ -15,7 +15,6 @@ import typer
 from onestory_cli.commands._files import JUNIT, require_writable, write_result
 from onestory_cli.commands._options import option
 from onestory_cli.errors import Diagnostic, OnestoryError
-from onestory_cli.store.run import existing_run
 
 if TYPE_CHECKING:
     from onestory_cli.batch.plan_films import BatchPlan
@@ -121,6 +120,7 @@ def film_suite(
     Shots whose accepted take has a fault that is in `fail_on` are failures.
     """
     from onestory_cli.report.junit import suite_of
+    from onestory_cli.store.locate import existing_run
     from onestory_cli.store.reuse import forecast
 
     try:

@@ -25,7 +25,7 @@ def story_profiles(context: typer.Context) -> list[str]:
 
 def run_shots(context: typer.Context) -> list[str]:
     """The shots with a take of the run DIR, or of the run in the current folder."""
-    from onestory_cli.store.run import find_run
+    from onestory_cli.store.locate import find_run
 
     try:
         return [*find_run(_named(context, "folder")).accepted()]

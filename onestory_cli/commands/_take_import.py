@@ -12,7 +12,7 @@ from onestory_cli.commands._completion import run_shots
 from onestory_cli.commands._options import Device, Json, argument, flag, gather, not_nan, option
 from onestory_cli.commands._screen import screen_of
 from onestory_cli.errors import ExitCode
-from onestory_cli.store.run import STORY_SUFFIXES, find_run, folder_for
+from onestory_cli.store.locate import STORY_SUFFIXES, find_run, folder_for
 from onestory_cli.utils.text import shell_quote
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from onestory_cli.commands._options import Json, RunArgument, option
 from onestory_cli.commands._report_page import Replace, warn_missing_glyphs
 from onestory_cli.commands._screen import screen_of
 from onestory_cli.errors import ExitCode
-from onestory_cli.store.run import find_run
+from onestory_cli.store.locate import find_run
 
 SHEET, STRIP = "contact-sheet.png", "film-strip.png"
 

@@ -12,7 +12,7 @@ from onestory_cli.commands._options import Json, argument, flag
 from onestory_cli.commands._plan_view import contrast
 from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.errors import ExitCode
-from onestory_cli.store.run import find_run
+from onestory_cli.store.locate import find_run
 from onestory_cli.utils.text import pluralize
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from onestory_cli.commands._options import Json, RunArgument, flag, option
 from onestory_cli.commands._screen import screen_of
 from onestory_cli.errors import ExitCode
 from onestory_cli.export.target import Target
-from onestory_cli.store.run import find_run
+from onestory_cli.store.locate import find_run
 
 
 def command(

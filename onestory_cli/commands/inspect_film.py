@@ -14,7 +14,7 @@ from onestory_cli.commands._options import Json, argument, option
 from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.errors import Diagnostic, ExitCode, shorten
 from onestory_cli.store.keys import IMPORTED
-from onestory_cli.store.run import STORY_SUFFIXES, find_run
+from onestory_cli.store.locate import STORY_SUFFIXES, find_run
 
 if TYPE_CHECKING:
     from onestory_cli.media.sign import Signature

@@ -15,7 +15,7 @@ from onestory_cli.commands._report_page import Replace, ScoresFile, read_scores_
 from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.errors import ExitCode, did_you_mean
 from onestory_cli.memory.policies import POLICIES
-from onestory_cli.store.run import find_run
+from onestory_cli.store.locate import find_run
 
 if TYPE_CHECKING:
     from onestory_cli.report.data import FilmReport, ShotMemory, ShotReport

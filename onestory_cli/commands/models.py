@@ -15,7 +15,7 @@ from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.models.availability import licence_file, licensed_name, must_accept
 from onestory_cli.models.catalog import CATALOG, EMBEDDED, ModelSpec, find, is_model, is_repo, read_user_models
 from onestory_cli.models.presets import PRESETS
-from onestory_cli.store.run import STORY_SUFFIXES
+from onestory_cli.store.locate import STORY_SUFFIXES
 
 COLUMNS = ("model", "task", "size", "fps", "frames", "weights", "licence", "here")
 WEIGHTS = "weights: all parts in bfloat16. Rendering needs more; `onestory doctor MODEL` estimates it."

@@ -23,7 +23,7 @@ from onestory_cli.commands._plan_view import show_plan, show_why
 from onestory_cli.commands._screen import OutputFormat, screen_of
 from onestory_cli.errors import ExitCode, Findings
 from onestory_cli.planning.compile import compile_story
-from onestory_cli.store.run import existing_run, folder_for
+from onestory_cli.store.locate import existing_run, folder_for
 from onestory_cli.utils.text import shell_quote
 
 if TYPE_CHECKING:

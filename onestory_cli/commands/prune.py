@@ -9,7 +9,7 @@ import typer
 from onestory_cli.commands._options import Json, RunArgument, flag, option
 from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.errors import ExitCode
-from onestory_cli.store.run import find_run
+from onestory_cli.store.locate import find_run
 
 if TYPE_CHECKING:
     from onestory_cli.store.prune import Leftovers

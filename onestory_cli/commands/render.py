@@ -29,7 +29,7 @@ from onestory_cli.commands._render_film import RenderFlags, RenderWishes, make_f
 from onestory_cli.commands._screen import OutputFormat, Screen, screen_of
 from onestory_cli.errors import ExitCode
 from onestory_cli.planning.compile import compile_story
-from onestory_cli.store.run import existing_run, folder_for
+from onestory_cli.store.locate import existing_run, folder_for
 
 
 @distributed

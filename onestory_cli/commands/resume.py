@@ -9,7 +9,7 @@ from onestory_cli.commands._options import AllowServer, Json, RunArgument, gathe
 from onestory_cli.commands._render_film import RenderFlags, make_film
 from onestory_cli.commands._screen import screen_of
 from onestory_cli.errors import ExitCode
-from onestory_cli.store.run import find_run
+from onestory_cli.store.locate import find_run
 
 
 @distributed

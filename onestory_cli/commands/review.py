@@ -11,7 +11,7 @@ from onestory_cli.commands._options import Device, Profile, argument, flag
 from onestory_cli.commands._screen import screen_of
 from onestory_cli.commands._served_page import OpenPage, Port, announce_page, missing_extra
 from onestory_cli.errors import ExitCode
-from onestory_cli.store.run import STORY_SUFFIXES, find_run, folder_for, story_for
+from onestory_cli.store.locate import STORY_SUFFIXES, find_run, folder_for, story_for
 
 if TYPE_CHECKING:
     from onestory_cli.review.server import ReviewServer

@@ -30,7 +30,7 @@ from onestory_cli.commands._take_import import import_take
 from onestory_cli.errors import ExitCode
 from onestory_cli.events import Emit, StopAsked
 from onestory_cli.quality import faults
-from onestory_cli.store.run import find_run
+from onestory_cli.store.locate import find_run
 from onestory_cli.story.types import MAX_SHOT_SEED
 from onestory_cli.utils.text import shell_quote
 

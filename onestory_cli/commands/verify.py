@@ -9,7 +9,7 @@ import typer
 from onestory_cli.commands._options import Json, RunArgument
 from onestory_cli.commands._screen import screen_of
 from onestory_cli.errors import ExitCode
-from onestory_cli.store.run import find_run
+from onestory_cli.store.locate import find_run
 from onestory_cli.utils.text import pluralize
 
 

@@ -13,7 +13,7 @@ from onestory_cli.commands._options import Device, RunFolder, StoryFile, option
 from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.commands._served_page import OpenPage, Port, announce_page, missing_extra
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.store.run import folder_for
+from onestory_cli.store.locate import folder_for
 
 if TYPE_CHECKING:
     from onestory_cli.review.server import ReviewServer

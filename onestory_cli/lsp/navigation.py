@@ -73,8 +73,8 @@ def shot_states(document: StoryDocument) -> dict[str, str]:
     if document.analysis.plan is None or story is None:
         return {}
     from onestory_cli.planning.compile import plan_story
+    from onestory_cli.store.locate import existing_run, folder_for
     from onestory_cli.store.reuse import forecast
-    from onestory_cli.store.run import existing_run, folder_for
 
     try:
         run = existing_run(folder_for(document.path))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.availability import require_ready
 from onestory_cli.planning.compile import compile_story
-from onestory_cli.store.run import existing_run, folder_for
+from onestory_cli.store.locate import existing_run, folder_for
 
 if TYPE_CHECKING:
     from onestory_cli.models.catalog import ModelSpec
