@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onestory_cli.errors import Diagnostic, OnestoryError
-from onestory_cli.events import Emit, Event, StepDone, ignore
+from onestory_cli.events import Emit, Event, Preview, StepDone, ignore
 from onestory_cli.models.offload.config import ExecutionRequest
 from onestory_cli.planning.compile import plan_story
 from onestory_cli.planning.jobs import Plan, ShotJob
@@ -99,6 +99,7 @@ def render(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     emit: Emit = ignore,
     on_step: Callable[[StepDone], None] | None = None,
+    on_preview: Preview | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Path:
     """Render the missing shots of a plan, join the film and return its path.
@@ -113,6 +114,9 @@ def render(
     - `checkpoint_seconds`: time between two checkpoints of a shot.
     - `emit`: function that is called with each event of `onestory_cli.events`.
     - `on_step`: function that is called after each denoising step.
+    - `on_preview`: function that gets pictures of the unfinished shot, decoded from the clean latents (x0) that a step
+      predicts: shot id, step, number of steps, and the middle frame as uint8 of shape (height, width, 3). It is called
+      every few steps, so that previews take at most 2 % of the time, and must return quickly.
     - `stop`: function that returns true to stop after the current denoising step.
 
     Raises:
@@ -135,6 +139,7 @@ def render(
         retry_bad=retry_bad,
         subtitles=subtitles,
         checkpoint_seconds=checkpoint_seconds,
+        preview=on_preview,
         stop=stop,
     )
     emit_all = _with_steps(emit, on_step) if on_step else emit

@@ -62,7 +62,9 @@ def test_resolution(case: Path, golden: Callable[[Path, str], None], monkeypatch
     story, warnings = load_story(case.name)
     assert warnings == ()
     values = asdict(story)
-    del values["source"], values["places"]
+    for item in (values, *values["included"]):
+        del item["source"]
+    del values["places"]
     for shot in values["shots"]:
         del shot["places"]
     text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"

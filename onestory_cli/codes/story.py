@@ -144,6 +144,14 @@ STORY = (
         good="memory: {from: [opening]}",
     ),
     Code(
+        code="S164",
+        title="An included file that cannot be read",
+        explanation="`include:` lists YAML files with `characters:` and `settings:`, and nothing else. Their paths are "
+        "relative to the story file. This one does not exist, is a folder, or you may not read it.",
+        bad="include: [Cast.yaml]",
+        good="include: [cast.yaml]",
+    ),
+    Code(
         code="S171",
         title="No such sound",
         explanation="There is no file at this path. Paths are relative to the story file, not to the current folder, "

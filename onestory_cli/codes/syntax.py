@@ -1,4 +1,4 @@
-"""S101 to S132: the file, its YAML, keys, values and ids."""
+"""S101 to S133: the file, its YAML, keys, values and ids."""
 
 from __future__ import annotations
 
@@ -247,5 +247,13 @@ SYNTAX = (
         "before profile before defaults.",
         bad="{id: walk, caption: A fox., duration: 2s, frames: 17}",
         good="{id: walk, caption: A fox., duration: 2s}",
+    ),
+    Code(
+        code="S133",
+        title="An id declared in two files",
+        explanation="The story and a file of `include:`, or two such files, declare the same id, so that it is unclear "
+        "which look is meant. Rename or delete one of the two.",
+        bad="include: [cast.yaml]      (which declares fox)\ncharacters: {fox: {look: a red fox}}",
+        good="include: [cast.yaml]      (which declares fox)\ncharacters: {young-fox: {look: a red fox cub}}",
     ),
 )

@@ -9,9 +9,12 @@ from typing import Any
 import typer
 
 
-def command_line(context: typer.Context) -> str:
-    """Return the given arguments without defaults, quoted for a shell: `onestory batch stories --out films`."""
-    return shlex.join([*context.command_path.split(), *_words(context)])
+def command_line(context: typer.Context, without: str = "") -> str:
+    """Return the given arguments without defaults, quoted for a shell: `onestory batch stories --out films`.
+
+    `without` is a flag to leave out.
+    """
+    return shlex.join([*context.command_path.split(), *(word for word in _words(context) if word != without)])
 
 
 def was_given(context: typer.Context, name: str) -> bool:

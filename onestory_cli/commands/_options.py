@@ -110,6 +110,10 @@ CheckpointSeconds = Annotated[
     float,
     typer.Option("--checkpoint-seconds", metavar="S", min=0, help="Seconds between checkpoints of an unfinished shot."),
 ]
+MaxSeconds = Annotated[
+    float | None,
+    option("--max-seconds", metavar="S", min=1, help="Stop resumably after this time, with exit code 4."),
+]
 RetryBad = Annotated[
     int,
     typer.Option(

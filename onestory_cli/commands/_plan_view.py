@@ -40,7 +40,7 @@ def show_plan(
         return
     screen.findings(warnings, format=format)
     if format is not OutputFormat.GITHUB:  # a GitHub runner obeys lines, and a caption may say anything
-        screen.lines([*(line for job in plan.jobs for line in _text(job)), ""])
+        screen.lines([*_included(plan), *(line for job in plan.jobs for line in _text(job)), ""])
     screen.table(COLUMNS, [_row(decision) for decision in decisions], right=("film", "steps"))
     screen.lines(["", _totals(decisions)])
 
@@ -98,12 +98,17 @@ def _show_document(
     warnings: Sequence[Diagnostic],
     next: Sequence[str],
 ) -> None:
+    from onestory_cli.rendering.price import price_of
+
+    price = price_of(plan, decisions)
     screen.document(
         "plan",
         title=plan.story.title,
         model={"name": plan.model.name, "fingerprint": plan.model_fingerprint},
+        include=[{"path": item.path, "ids": list(item.ids)} for item in plan.story.included],
         pending=sum(decision.action != "keep" for decision in decisions),
-        seconds=_seconds(decisions),
+        seconds=price.seconds,
+        price=asdict(price),
         shots=[_as_json(decision) for decision in decisions],
         findings=[asdict(warning) for warning in warnings],
         next=list(next),
@@ -117,6 +122,12 @@ def _as_json(decision: Decision) -> dict[str, object]:
         "reason": asdict(decision.why),
         "take": decision.take.id if decision.take else None,
     }
+
+
+def _included(plan: Plan) -> Iterator[str]:
+    """The included files with the ids that each declares."""
+    for item in plan.story.included:
+        yield f"include {item.path}: {', '.join(item.ids) or 'nothing'}"
 
 
 def _text(job: ShotJob) -> Iterator[str]:

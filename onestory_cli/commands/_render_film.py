@@ -15,10 +15,10 @@ from onestory_cli.commands._options import (
     AllowCommands,
     CheckpointSeconds,
     Device,
+    MaxSeconds,
     RetryBad,
     Sign,
     flag,
-    option,
 )
 from onestory_cli.commands._screen import Screen
 from onestory_cli.commands._signals import StopSignals
@@ -44,10 +44,7 @@ class RenderFlags:
     subtitles: Annotated[
         bool, flag("--subtitles", help="Add a subtitle track with the text under `subtitle:` of each shot.")
     ] = False
-    max_seconds: Annotated[
-        float | None,
-        option("--max-seconds", metavar="S", min=1, help="Stop resumably after this time, with exit code 4."),
-    ] = None
+    max_seconds: MaxSeconds = None
     preview: Annotated[bool, flag("--preview", help="Show small pictures of each shot while it is generated.")] = False
     sign: Sign = None
     allow_commands: AllowCommands = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +13,17 @@ from onestory_cli.commands._batch_options import FilmFlags, WorkerFlags, show_re
 from onestory_cli.commands._ci_results import BatchResults, FailOn, bad_takes, has_failed, junit_on_exit
 from onestory_cli.commands._command_line import command_line
 from onestory_cli.commands._execution_options import FittingFlags, fit_plans
-from onestory_cli.commands._options import AllowOutside, CheckpointSeconds, Device, Json, JUnit, Sign, flag, gather
+from onestory_cli.commands._options import (
+    AllowOutside,
+    CheckpointSeconds,
+    Device,
+    Json,
+    JUnit,
+    MaxSeconds,
+    Sign,
+    flag,
+    gather,
+)
 from onestory_cli.commands._render_film import read_signer
 from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.commands._signals import StopSignals
@@ -38,6 +50,7 @@ def command(
     fail_on: FailOn = None,
     device: Device = "auto",
     checkpoint_seconds: CheckpointSeconds = 30.0,
+    max_seconds: MaxSeconds = None,
     allow_outside: AllowOutside = False,
     junit: JUnit = None,
     sign: Sign = None,
@@ -59,7 +72,8 @@ def command(
         plans = plans.fit(lambda found: fit_plans(screen, found, fitting, device))
         signer = read_signer(*sign) if sign else None
         backend = workers.backend(asked.out, device=device, checkpoint_seconds=checkpoint_seconds)
-        result, signals = _run(screen, plans, asked.out, backend, fail_fast=fail_fast, json=json)
+        limit = max_seconds or math.inf
+        result, signals = _run(screen, plans, asked.out, backend, fail_fast=fail_fast, max_seconds=limit, json=json)
         if result:
             results.ended(result)
     if signals.asked() and (result is None or result.exit):
@@ -74,17 +88,21 @@ def command(
         json=json,
     )
     if result.exit:
-        _note_command(context, "finished shots are kept; fix what failed, then continue with")
+        stopped = max_seconds and set(result.states) <= {"done", "stopped", "left"}
+        late = f"stopped after {max_seconds:g} s (--max-seconds): finished shots are kept; continue with"
+        failed = "finished shots are kept; fix what failed, then continue with"
+        _note_command(context, late if stopped else failed)
         return result.exit
     return ExitCode.FINDINGS if fail_on and _has_bad_takes(plans, fail_on) else ExitCode.DONE
 
 
 def _run(
-    screen: Screen, plans: BatchPlan, out: Path, backend: Backend, *, fail_fast: bool, json: bool
+    screen: Screen, plans: BatchPlan, out: Path, backend: Backend, *, fail_fast: bool, max_seconds: float, json: bool
 ) -> tuple[BatchResult | None, StopSignals]:
     """Run the batch with its progress on the screen; None if a second signal ended it."""
     from onestory_cli.batch.run_batch import run_batch
 
+    deadline = time.monotonic() + max_seconds
     with screen.watch_films(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
         try:
             result = run_batch(
@@ -93,7 +111,7 @@ def _run(
                 backend,
                 show,
                 refused=plans.refused,
-                stop=signals.asked,
+                stop=lambda: signals.asked() or time.monotonic() > deadline,
                 fail_fast=fail_fast,
             )
         except KeyboardInterrupt:

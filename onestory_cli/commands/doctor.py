@@ -14,6 +14,7 @@ from onestory_cli.commands._options import AllowOutside, Device, Json, Profile, 
 from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.errors import ExitCode
 from onestory_cli.rendering.feasibility import Feasibility, check_feasibility
+from onestory_cli.utils.text import shell_quote
 
 if TYPE_CHECKING:
     from onestory_cli.models.offload.estimate import Candidate, MemoryEstimate
@@ -49,7 +50,8 @@ def command(
     able = all(check.ok or check.optional for check in checks)
     if json:
         rows = [asdict(check) for check in checks]
-        screen.document("doctor", ok=able, checks=rows, fit=fit.as_json() if fit else None)
+        next = [f"onestory plan {shell_quote(story)}"] if story and fit and fit.disk and able else []
+        screen.document("doctor", ok=able, checks=rows, fit=fit.as_json() if fit else None, next=next)
     else:
         _show(screen, checks, fit)
     return ExitCode.DONE if able else ExitCode.MACHINE

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from onestory_cli.commands._ci_results import FailOn, RenderResults, has_failed, junit_on_exit
+from onestory_cli.commands._command_line import command_line
 from onestory_cli.commands._execution_options import FittingFlags, distributed, fit_plan
 from onestory_cli.commands._options import (
     AllowOutside,
@@ -66,7 +67,9 @@ def command(
             from onestory_cli.store.reuse import forecast
 
             decisions = forecast(plan, existing_run(folder), force=force)
-            show_plan(screen, plan, decisions, warnings, format=OutputFormat.JSON if json else OutputFormat.FULL)
+            format = OutputFormat.JSON if json else OutputFormat.FULL
+            next = [command_line(context, without="--dry-run")] if any(it.action != "keep" for it in decisions) else []
+            show_plan(screen, plan, decisions, warnings, format=format, next=next)
             return ExitCode.DONE
         from onestory_cli.store.run import Run
 

@@ -10,7 +10,7 @@ from onestory_cli.commands._options import Json, RunArgument
 from onestory_cli.commands._screen import screen_of
 from onestory_cli.errors import ExitCode
 from onestory_cli.store.locate import find_run
-from onestory_cli.utils.text import pluralize
+from onestory_cli.utils.text import pluralize, shell_quote
 
 
 def command(context: typer.Context, folder: RunArgument = None, json: Json = False) -> ExitCode:
@@ -30,6 +30,7 @@ def command(context: typer.Context, folder: RunArgument = None, json: Json = Fal
             takes=takes,
             damages=[asdict(item) for item in damages],
             set_aside=[str(path) for path in set_aside],
+            next=[f"onestory resume {shell_quote(run.path)}"] if damages else [],
         )
     else:
         for damage in damages:

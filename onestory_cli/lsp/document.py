@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from onestory_cli.errors import Diagnostic, Findings, OnestoryError, Place
 from onestory_cli.story.captions import REFERENCE
+from onestory_cli.story.include import open_source
 from onestory_cli.story.load import read_story
-from onestory_cli.story.source import KeyPath, StorySource, parse
+from onestory_cli.story.source import KeyPath, StorySource
 
 if TYPE_CHECKING:
     from onestory_cli.planning.jobs import Plan
@@ -54,7 +55,7 @@ def analyse(text: str, path: Path) -> Analysis:
 
     data = text.encode("utf-8")
     try:
-        source = parse(data, str(path))
+        source = open_source(data, str(path), folder=path.parent)
     except OnestoryError as fault:
         return Analysis(findings=fault.diagnostics)
     try:
@@ -136,8 +137,25 @@ class StoryDocument:
         """All places of the same id."""
         return [item for item in self.symbols() if (item.kind, item.id) == (symbol.kind, symbol.id)]
 
+    def declared_in(self, symbol: Symbol) -> Place | None:
+        """The place of the declaration in an included file; None if this file has it."""
+        path: KeyPath = (f"{symbol.kind}s", symbol.id)
+        source = self.parsed.source
+        return source.key_place(path) if source is not None and path in source.included else None
+
+    def include_place(self, place: Place) -> Place | None:
+        """The entry of `include:` for the file of a place; None for a place in this file."""
+        source = self.parsed.source
+        if place.path == str(self.path) or source is None:
+            return None
+        for index, written in enumerate(self.value.get("include") or ()):
+            if isinstance(written, str) and str(self.path.parent / written) == place.path:
+                return source.place(("include", index))
+        return source.place(("include",))
+
     def range_of(self, place: Place) -> tuple[int, int]:
-        """The characters that a finding is about."""
+        """The characters that a finding is about; for one in an included file, its entry under `include:`."""
+        place = self.include_place(place) or place
         start = self.offset(place.line - 1, place.column - 1)
         return start, min(len(self.text), start + max(1, place.length))
 

@@ -123,8 +123,10 @@ def rename(document: StoryDocument, symbol: Symbol, name: str) -> list[Fix]:
     """Return the edits that rename an id everywhere.
 
     Raises:
-        ValueError: `name` is not an id, or is taken.
+        ValueError: `name` is not an id, or is taken, or the id is declared in an included file.
     """
+    if place := document.declared_in(symbol):
+        raise ValueError(f'"{symbol.id}" is declared in {place.path}, which other stories may include')
     if not ID.fullmatch(name):
         raise ValueError(f'"{name}" is not an id: use lower-case letters, digits and dashes, starting with a letter')
     taken = document.shots() if symbol.kind == "shot" else [*document.cast()]

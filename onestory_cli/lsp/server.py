@@ -9,7 +9,7 @@ from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
 
-from onestory_cli.errors import Diagnostic
+from onestory_cli.errors import Diagnostic, Place
 from onestory_cli.lsp.completion import complete
 from onestory_cli.lsp.document import StoryDocument, Symbol
 from onestory_cli.lsp.navigation import Fix, fixes, hover, lenses, rename
@@ -71,6 +71,8 @@ class StoryServer(LanguageServer):
     def _diagnostic(self, uri: str, document: StoryDocument, finding: Diagnostic) -> lsp.Diagnostic:
         start, end = document.range_of(finding.place) if finding.place else (0, 0)
         message = f"{finding.message}\nhelp: {finding.help}" if finding.help else finding.message
+        if finding.place and document.include_place(finding.place):
+            message = f"{finding.place.path}:{finding.place.line}:{finding.place.column}: {message}"
         return lsp.Diagnostic(
             range=self.span(uri, document, start, end),
             message=message,
@@ -147,7 +149,10 @@ def _add_navigation(server: StoryServer) -> None:
 
     @server.feature(lsp.TEXT_DOCUMENT_DEFINITION)
     def _definition(params: lsp.DefinitionParams) -> list[lsp.Location]:
-        return _places(server, params, declares=True)
+        document = server.read(params.text_document.uri)
+        symbol = document.symbol_at(server.offset(params.text_document.uri, params.position))
+        place = document.declared_in(symbol) if symbol else None
+        return [_elsewhere(place)] if place else _places(server, params, declares=True)
 
     @server.feature(lsp.TEXT_DOCUMENT_REFERENCES)
     def _references(params: lsp.ReferenceParams) -> list[lsp.Location]:
@@ -202,6 +207,13 @@ def _places(
         for item in found
         if declares is None or item.declares is declares
     ]
+
+
+def _elsewhere(place: Place) -> lsp.Location:
+    """A place in a file that is not open. Ids are ASCII, so that columns are the same in all units."""
+    start = lsp.Position(line=place.line - 1, character=place.column - 1)
+    end = lsp.Position(line=place.line - 1, character=place.column - 1 + place.length)
+    return lsp.Location(uri=Path(place.path).absolute().as_uri(), range=lsp.Range(start=start, end=end))
 
 
 def _action(server: StoryServer, uri: str, document: StoryDocument, fix: Fix) -> lsp.CodeAction:

@@ -13,7 +13,7 @@ from onestory_cli.models.presets import PRESETS, preset_for
 from onestory_cli.models.spec import LoraSpec, ModelSpec
 from onestory_cli.planning.jobs import ImageInput
 from onestory_cli.story.assets import MAX_TOTAL_BYTES
-from onestory_cli.story.types import LoraRequest, Story
+from onestory_cli.story.types import IncludedFile, LoraRequest, Story
 from onestory_cli.utils.untrusted import read_limited
 
 
@@ -42,6 +42,12 @@ class AssetReader:
             return None
         self._read[path] = ImageInput(path=path, sha256=hashlib.sha256(data).hexdigest(), file=file.absolute())
         return self._read[path]
+
+
+def included_file(item: IncludedFile, folder: Path, frozen: Mapping[str, Path]) -> ImageInput:
+    """An included file of a story, as it was read. `folder` and `frozen` are as in AssetReader."""
+    file = frozen.get(item.path, folder / item.path)
+    return ImageInput(path=item.path, sha256=hashlib.sha256(item.source).hexdigest(), file=file.absolute())
 
 
 def with_loras(spec: ModelSpec, story: Story, files: Mapping[str, str] | None = None) -> ModelSpec:

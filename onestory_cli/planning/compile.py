@@ -59,16 +59,16 @@ def compile_story(
 
 def _with_plan_findings(read: StoryReading, allow_outside: bool) -> tuple[Diagnostic, ...]:
     """The findings of a story with errors, and those findings of its plan that are certain."""
-    from onestory_cli.story.schema import position
+    from onestory_cli.story.schema import position, spot
 
     found = [*read.errors, *read.warnings]
     readable = not any(item.code in ASSET_CODES for item in read.errors)  # a plan opens the files of a story
     if readable and read.story and sum(len(shot.resolved_caption) for shot in read.story.shots) <= MAX_EXAMINED:
         shots = {shot.id: shot for shot in reversed(read.story.shots) if shot.id}  # the first of duplicate ids
         story = replace(read.story, shots=tuple(reversed(shots.values())), loras=())
-        taken = {position(item)[:2] for item in found}
+        taken = {spot(item) for item in found}
         more = _plan_findings(story, allow_outside)
-        found += [item for item in more if item.code in CERTAIN_CODES and position(item)[:2] not in taken]
+        found += [item for item in more if item.code in CERTAIN_CODES and spot(item) not in taken]
     return tuple(sorted(found, key=position))
 
 

@@ -20,7 +20,10 @@ REFERENCE_MARK = "@"
 
 @dataclass(frozen=True, kw_only=True)
 class ImageInput:
-    """A picture or sound of the story: its path as written, the digest of its bytes, and the file that holds them."""
+    """A file that the story names: its path as written, the digest of its bytes, and the file that holds them.
+
+    It is a picture, a sound, or a file of `include:`.
+    """
 
     path: str
     sha256: str
@@ -149,6 +152,7 @@ class Plan:
     output: Output
     first_shot_model: FirstShotModel | None = None
     sounds: tuple[Sound, ...] = ()
+    included: tuple[ImageInput, ...] = ()
     given: str = field(default="", compare=False)
 
     def job(self, shot: str) -> ShotJob:
@@ -161,6 +165,11 @@ class Plan:
             if job.shot == shot:
                 return job
         raise no_such_shot(shot, [job.shot for job in self.jobs])
+
+    @property
+    def inputs(self) -> tuple[ImageInput, ...]:
+        """Every file that is needed to make the plan again: included files, pictures and sounds."""
+        return (*self.included, *self.files)
 
     @property
     def files(self) -> tuple[ImageInput, ...]:

@@ -13,7 +13,7 @@ from onestory_cli.errors import Diagnostic, Findings
 from onestory_cli.memory.levels import allocate
 from onestory_cli.memory.policies import needs_shown
 from onestory_cli.models.catalog import ModelSpec
-from onestory_cli.planning.assets import AssetReader
+from onestory_cli.planning.assets import AssetReader, included_file
 from onestory_cli.planning.jobs import (
     REFERENCE_MARK,
     Appearances,
@@ -99,6 +99,7 @@ def make_plan(
         output=replace(story.output, scale=_or_default(story.output.scale, spec.scale)),
         first_shot_model=first_shot_model,
         sounds=sounds,
+        included=tuple(included_file(item, Path(story.path).parent, images or {}) for item in story.included),
     )
     return plan, warnings
 

@@ -13,7 +13,8 @@ from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.planning.jobs import ShotJob
 from onestory_cli.planning.validation import place_of
 from onestory_cli.story.captions import REFERENCE
-from onestory_cli.story.source import KeyPath, StorySource, parse
+from onestory_cli.story.include import source_of
+from onestory_cli.story.source import KeyPath, StorySource
 from onestory_cli.story.types import Story
 
 MAX_LISTED_WORDS = 8  # in a message
@@ -40,7 +41,7 @@ def unknown_words(story: Story, jobs: tuple[ShotJob, ...], spec: ModelSpec) -> t
         code="W310",
         message=f'"{spec.name}" does not know {len(unknown)} of {len(users)} words: {listed}{more}',
         severity="warning",
-        place=_place_of_word(story, parse(story.source, story.path), users[unknown[0]], unknown[0]),
+        place=_place_of_word(story, source_of(story), users[unknown[0]], unknown[0]),
         help=f"the picture will not show them; {_similar(unknown, known)}`onestory models --words` lists known words",
     )
     return (finding,)
@@ -54,8 +55,8 @@ def _place_of_word(story: Story, source: StorySource, job: ShotJob, word: str) -
     ]
     pattern = re.compile(rf"(?<![\w$]){re.escape(word)}(?!\w)", re.IGNORECASE)
     for path in (("shots", job.index, "caption"), *looks, ("style",)):
-        if path in source.spans and (match := next(source.spans_inside(path, pattern), None)):
-            return source.text.place(match.start(), match.end())
+        if place := source.find(path, pattern):
+            return place
     return place_of(story, story.shots[job.index], "caption")
 
 
@@ -72,7 +73,7 @@ def unknown_combinations(story: Story, jobs: tuple[ShotJob, ...], spec: ModelSpe
             users.setdefault(run, job)
     if not users:
         return ()
-    source = parse(story.source, story.path)
+    source = source_of(story)
     return tuple(
         Diagnostic(
             code="W313",

@@ -160,7 +160,7 @@ def _model(spec: ModelSpec, work: Workload, card: DeviceMemory) -> ModelFeasibil
     from onestory_cli.models.offload.estimate import estimate_memory, with_device_dtype
 
     spec = with_device_dtype(spec, card)
-    parts = None if spec.external else _parts(spec)
+    parts = None if spec.external else part_sizes(spec)
     return ModelFeasibility(
         spec=spec,
         lacks=_lacks(spec),
@@ -176,8 +176,12 @@ def _lacks(spec: ModelSpec) -> OnestoryError | None:
     return None
 
 
-def _parts(spec: ModelSpec) -> PartSizes | None:
-    """The sizes of a model's parts: of its files if all exist, else the published ones."""
+def part_sizes(spec: ModelSpec) -> PartSizes | None:
+    """The sizes of a model's parts: of its files if all exist, else the published ones.
+
+    Raises:
+        OnestoryError: M503 if the weights cannot be read.
+    """
     from onestory_cli.models.availability import Presence, presence
     from onestory_cli.models.offload.sizes import local_parts, published_parts
 

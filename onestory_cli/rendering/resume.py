@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
-from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.errors import OnestoryError
 from onestory_cli.models.catalog import read_user_models
 from onestory_cli.models.external import require_loopback
 from onestory_cli.models.fingerprint import fingerprint_of
 from onestory_cli.planning.assets import with_loras, with_preset_loras
 from onestory_cli.planning.jobs import FirstShotModel, Plan
 from onestory_cli.planning.planner import make_plan
-from onestory_cli.store.disk import has_digest
-from onestory_cli.store.inputs import model_of_run, story_of
+from onestory_cli.store.inputs import input_copy, model_of_run, story_of
 from onestory_cli.store.run import Run
-from onestory_cli.store.state import RunState
 
 
 def load_run_plan(run: Run) -> Plan:
@@ -36,7 +33,7 @@ def load_run_plan(run: Run) -> Plan:
         spec,
         model_fingerprint=fingerprint_of(spec),
         first_shot_model=FirstShotModel(spec=first, fingerprint=fingerprint_of(first)) if first else None,
-        images=_pictures(run, state),
+        images={path: input_copy(run, state, path) for path in state.inputs},
     )
     return replace(plan, given=state.given)
 
@@ -52,17 +49,3 @@ def load_render_plan(run: Run, *, allow_outside: bool = False) -> Plan:
     if model and model.server and not allow_outside and plan.model.name not in read_user_models():
         require_loopback(model.server)
     return plan
-
-
-def _pictures(run: Run, state: RunState) -> dict[str, Path]:
-    """The run's copy of each file, by its path in the story."""
-    copies = {path: run.input_file(path, digest) for path, digest in state.inputs.items()}
-    for path, copy in copies.items():
-        if not has_digest(copy, state.inputs[path]):
-            raise OnestoryError(
-                "S216",
-                f'the copy of "{path}" in the run is missing or damaged: "{copy}"',
-                help="render from the story file again to copy it",
-                exit=ExitCode.MACHINE,
-            )
-    return copies

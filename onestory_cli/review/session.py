@@ -130,7 +130,7 @@ class ReviewSession:
     def _read(self, before: SnapshotStamps) -> Snapshot:
         plan, findings = self._plan()
         if plan and self.story:
-            self._inputs = frozenset([self.story.absolute(), *(item.file.absolute() for item in plan.files)])
+            self._inputs = frozenset([self.story.absolute(), *(item.file.absolute() for item in plan.inputs)])
         inputs = {path: before.inputs.get(path, now) for path, now in self.inputs().items()}
         stamps = SnapshotStamps(inputs=inputs, run=before.run)
         return read_snapshot(self.run, self.story, plan, findings=findings, stamps=stamps)

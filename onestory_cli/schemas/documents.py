@@ -162,6 +162,15 @@ MADE = with_optional(obj(film=TEXT, run=RUN, next=NEXT), signed=described(TEXT, 
 SECTION = obj(topic=TEXT, section=TEXT, line=TEXT)
 ABOUT_CODE = obj(code=TEXT, title=TEXT, explanation=TEXT, bad=TEXT, good=TEXT, severity=TEXT)
 
+PRICE = described(
+    obj(
+        seconds=nullable(NUMBER, "Estimated time; null without finished takes to estimate from."),
+        gigabytes=nullable(NUMBER, "Memory of the device, in 10^9 bytes; null if the size of the model is not known."),
+        passes=nullable(INTEGER, "Evaluations of the transformer at most; null for an external model."),
+    ),
+    "What the pending shots cost.",
+)
+
 OUTLOOK = obj(
     model=TEXT,
     parts=described({"type": "object"}, "Bytes of each component in its compute dtype."),
@@ -197,8 +206,10 @@ DOCUMENTS: dict[str, Schema] = {
     "plan": obj(
         title=TEXT,
         model=obj(name=TEXT, fingerprint=TEXT),
+        include=array(obj(path=TEXT, ids=array(TEXT)), "The files of `include:` and the ids that they declare."),
         pending=described(INTEGER, "Shots that are not certain to be reused."),
         seconds=nullable(NUMBER, "Estimated time; null without finished takes to estimate from."),
+        price=PRICE,
         shots=array(PLANNED),
         findings=FINDINGS,
         next=NEXT,
@@ -252,6 +263,7 @@ DOCUMENTS: dict[str, Schema] = {
         takes=described(INTEGER, "Number of intact takes."),
         damages=array(obj(path=TEXT, why=TEXT)),
         set_aside=array(TEXT, "Folders of damaged takes that new takes replaced."),
+        next=NEXT,
     ),
     "prune": obj(
         run=RUN,
@@ -293,6 +305,7 @@ DOCUMENTS: dict[str, Schema] = {
         ok=BOOLEAN,
         checks=array(obj(name=TEXT, ok=BOOLEAN, optional=BOOLEAN, found=TEXT, help=TEXT)),
         fit=nullable(FIT, "Null if no story was given."),
+        next=NEXT,
     ),
     "curate": obj(
         manifest=described(TEXT, "The manifest that `train` reads."),

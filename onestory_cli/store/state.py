@@ -168,7 +168,7 @@ def state_of(plan: Plan, before: RunState | None) -> RunState:
         profile=plan.story.profile,
         seed=plan.story.seed,
         loras=lora_files(plan.story, plan.model),
-        inputs={image.path: image.sha256 for image in plan.files},
+        inputs={file.path: file.sha256 for file in plan.inputs},
         shots=before.shots if before else {},
         film=before.film if before else None,
     )

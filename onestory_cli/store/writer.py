@@ -88,7 +88,7 @@ class RunWriter:
         before = read_valid_state(self.path)
         if before and plan.given and plan.given != before.given:
             raise _inputs_changed(self.path)
-        for file in plan.files:
+        for file in plan.inputs:
             _copy_input(self.run, file)
         self._write_story_and_state(plan.story.source, state_of(plan, before))
 

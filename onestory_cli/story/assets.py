@@ -20,7 +20,7 @@ LORA_SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _AssetKind:
+class AssetKind:
     """A kind of file: its codes, and a function (file, name for messages) -> finding that looks into the file."""
 
     noun: str
@@ -36,7 +36,7 @@ def check_assets(
 ) -> Iterator[Diagnostic]:
     """S150 to S157 and S171 to S173, for every file that the story names. Each file is read once."""
     check = partial(_check_kind, source, folder=folder, allow_outside=allow_outside)
-    image = _AssetKind(
+    image = AssetKind(
         noun="picture",
         missing="S152",
         unreadable="S153",
@@ -44,7 +44,7 @@ def check_assets(
         too_many="S156",
         advice="save them smaller, or use fewer pictures",
     )
-    sound = _AssetKind(
+    sound = AssetKind(
         noun="sound",
         missing="S171",
         unreadable="S172",
@@ -52,19 +52,19 @@ def check_assets(
         too_many="S173",
         advice="save them as FLAC, MP3 or Opus, or use fewer sounds",
     )
-    lora = _AssetKind(noun="LoRA file", missing="S157", unreadable="S157", inspect=_lora_finding)
+    lora = AssetKind(noun="LoRA file", missing="S157", unreadable="S157", inspect=_lora_finding)
     return chain(check(_images(tree), image), check(_loras(tree), lora), check(_sounds(tree), sound))
 
 
 def _check_kind(
-    source: StorySource, named: Iterator[tuple[KeyPath, str]], kind: _AssetKind, *, folder: Path, allow_outside: bool
+    source: StorySource, named: Iterator[tuple[KeyPath, str]], kind: AssetKind, *, folder: Path, allow_outside: bool
 ) -> Iterator[Diagnostic]:
     """Findings for the files of one kind, given as (key path in the story, path as written)."""
     findings: dict[str, Diagnostic | None] = {}
     size = 0
     for path, file in named:
         if file not in findings:
-            findings[file] = _file_finding(file, kind, folder, allow_outside)
+            findings[file] = find_problem(file, kind, folder, allow_outside)
             size += 0 if findings[file] else _size(folder / file)
         if finding := findings[file]:
             yield replace(finding, place=source.place(path))
@@ -82,7 +82,7 @@ def _size(file: Path) -> int:
         return 0
 
 
-def _file_finding(written: str, kind: _AssetKind, folder: Path, allow_outside: bool) -> Diagnostic | None:
+def find_problem(written: str, kind: AssetKind, folder: Path, allow_outside: bool) -> Diagnostic | None:
     """The finding for one file, without a place; None if the file is fine. `written` is its path in the story."""
     name, file = f'"{shorten(written)}"', folder / written
     try:

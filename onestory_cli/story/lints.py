@@ -43,7 +43,7 @@ def lint(source: StorySource, tree: dict[str, Any], story: Story) -> Iterator[Di
     mentioned = {mention.id for shot in story.shots for mention in shot.mentions}
     for kind, declared in (("characters", story.characters), ("settings", story.settings)):
         for item in declared:
-            if item.id not in mentioned:
+            if item.id not in mentioned and (kind, item.id) not in source.included:  # a cast serves several stories
                 yield _unused(source, (kind, item.id))
             yield from _look_warnings(source, (kind, item.id), item)
     yield from _text_warnings(source, tree, {item.id for item in story.declared})
@@ -114,7 +114,7 @@ def _unused(source: StorySource, path: KeyPath) -> Diagnostic:
 
 def _look_warnings(source: StorySource, path: KeyPath, item: Declared) -> Iterator[Diagnostic]:
     """W306 and W309, for values of `look` and `again` that do not fit their purpose."""
-    if (*path, "again") in source.spans and item.again.casefold() == item.look.casefold():
+    if source.has((*path, "again")) and item.again.casefold() == item.look.casefold():
         yield _warning(
             "W306",
             f'"again" of "{item.id}" is the same as its look',

@@ -11,9 +11,10 @@ from typing import Any
 from onestory_cli.errors import Diagnostic, ExitCode, Findings, OnestoryError, closest, did_you_mean, shorten
 from onestory_cli.story.assets import check_assets, lora_entries
 from onestory_cli.story.captions import check_captions
+from onestory_cli.story.include import include, read_from_folder
 from onestory_cli.story.lints import lint
 from onestory_cli.story.merge import build_story
-from onestory_cli.story.schema import check, position
+from onestory_cli.story.schema import check, position, spot
 from onestory_cli.story.source import MAX_FINDINGS, KeyPath, StorySource, parse
 from onestory_cli.story.text import MAX_BYTES
 from onestory_cli.story.types import MAX_SEED, Story
@@ -84,12 +85,13 @@ def examine_story(
     source = parse(data, path)
     checked = check(source)
     found = [*source.findings, *_elsewhere(checked.findings, source.findings)]
-    tree, valid = checked.value, checked.valid
-    if tree is None or valid is None:
+    if checked.value is None or checked.valid is None:
         return StoryReading(story=None, errors=tuple(sorted(found, key=position)))
-    _require_profile(tree, profile)
-    story, cast = build_story(source, tree, profile=profile, seed=seed)
+    _require_profile(checked.value, profile)
     folder = Path(path).parent if folder is None else folder
+    whole = include(source, checked.value, checked.valid, read_from_folder(folder, allow_outside=allow_outside))
+    source, tree, found = whole.source, whole.value, [*found, *whole.findings]
+    story, cast = build_story(source, tree, profile=profile, seed=seed, included=whole.files)
     checks: tuple[Iterator[Diagnostic], ...] = (
         check_ids(source, tree),
         check_alternatives(source, tree),
@@ -103,7 +105,7 @@ def examine_story(
     warnings = islice(lint(source, tree, story), MAX_FINDINGS)
     doubtful = _DOUBTFUL_AFTER_FAULTS if found else _DOUBTFUL_AFTER_TYPOS if _has_typo(errors) else frozenset()
     if found:
-        story, _ = build_story(source, valid, profile=profile, seed=seed)
+        story, _ = build_story(source, whole.valid, profile=profile, seed=seed, included=whole.files)
     return StoryReading(
         story=story,
         errors=tuple(sorted(errors, key=position)),
@@ -156,8 +158,8 @@ def _require_profile(tree: dict[str, Any], profile: str | None) -> None:
 
 def _elsewhere(findings: Iterable[Diagnostic], known: Iterable[Diagnostic]) -> list[Diagnostic]:
     """The findings at places that have none yet: a rejected alias is also not a number."""
-    taken = {position(item)[:2] for item in known}
-    return [item for item in findings if position(item)[:2] not in taken]
+    taken = {spot(item) for item in known}
+    return [item for item in findings if spot(item) not in taken]
 
 
 def check_ids(source: StorySource, tree: dict[str, Any]) -> Iterator[Diagnostic]:

@@ -14,7 +14,17 @@ from onestory_cli.errors import Place
 from onestory_cli.story.captions import REFERENCE, Cast, Resolved, fold, resolve_all
 from onestory_cli.story.referential_phrase import default_again
 from onestory_cli.story.source import KeyPath, StorySource
-from onestory_cli.story.types import Audio, Character, LoraRequest, MemoryRequest, Output, Setting, Shot, Story
+from onestory_cli.story.types import (
+    Audio,
+    Character,
+    IncludedFile,
+    LoraRequest,
+    MemoryRequest,
+    Output,
+    Setting,
+    Shot,
+    Story,
+)
 
 # Two keys for one thing: the key of a later layer replaces the other key of an earlier layer.
 ALTERNATIVES = {"duration": "frames", "frames": "duration"}
@@ -39,7 +49,12 @@ class Value:
 
 
 def build_story(
-    source: StorySource, tree: dict[str, Any], *, profile: str | None, seed: int | None
+    source: StorySource,
+    tree: dict[str, Any],
+    *,
+    profile: str | None,
+    seed: int | None,
+    included: tuple[IncludedFile, ...] = (),
 ) -> tuple[Story, Cast]:
     """The story in `tree`, the well-typed values of `source`. `seed` replaces the story's seed."""
     cast = _cast(source.value, tree)
@@ -65,6 +80,7 @@ def build_story(
         style=fold(style),
         characters=tuple(item for item in cast.declared.values() if isinstance(item, Character)),
         settings=tuple(item for item in cast.declared.values() if isinstance(item, Setting)),
+        included=included,
         shots=tuple(_shot(source, index, shot, options[index], resolved[index]) for index, shot in enumerate(shots)),
         output=_output(tree.get("output", {})),
         preset=tree.get("profiles", {}).get(profile, {}).get("preset"),

@@ -35,9 +35,10 @@ class SchemaResult:
     findings: tuple[Diagnostic, ...]
 
 
-def check(source: StorySource) -> SchemaResult:
-    """Check a parsed story."""
-    faults = [Fault(source, error) for error in islice(_validator().iter_errors(source.value), MAX_FINDINGS)]
+def check(source: StorySource, definition: str = "") -> SchemaResult:
+    """Check a parsed story, or a file that has the schema of a `definition` of the story's schema."""
+    errors = _validator(definition).iter_errors(source.value)
+    faults = [Fault(source, error) for error in islice(errors, MAX_FINDINGS)]
     described = (finding for fault in faults for finding in findings_of(fault))
     findings = islice(chain(described, _missing(faults)), MAX_FINDINGS)
     if len(faults) == MAX_FINDINGS:
@@ -51,21 +52,31 @@ def check(source: StorySource) -> SchemaResult:
     )
 
 
-def position(finding: Diagnostic) -> tuple[int, int, str]:
-    """Sort key of findings: the order of the file."""
+def position(finding: Diagnostic) -> tuple[str, int, int, str]:
+    """Sort key of findings: the order of the file, one file after the other."""
     place = finding.place or Place(path="")
-    return place.line, place.column, finding.code
+    return place.path, place.line, place.column, finding.code
+
+
+def spot(finding: Diagnostic) -> tuple[str, int, int]:
+    """The file, line and column of a finding."""
+    return position(finding)[:3]
 
 
 @cache
-def _validator() -> Any:
-    """A validator that knows the policies and schedulers of installed packages, which the published schema cannot."""
+def _validator(part: str) -> Any:
+    """A validator of a story, or of a definition in its schema.
+
+    It knows the policies and schedulers of installed packages, which the published schema cannot.
+    """
     extend: Any = jsonschema.validators.extend
     schema = schemas.load()
     for name, table in (("memoryPolicy", POLICIES), ("scheduler", SCHEDULERS)):
         definition = schema["definitions"][name]
         del definition["anyOf"]
         definition["enum"] = table  # read only if a story has a value that is not built in
+    if part:
+        schema |= {"required": [], **schema["definitions"][part]}
     return extend(jsonschema.Draft7Validator, {"pattern": _match})(schema)
 
 

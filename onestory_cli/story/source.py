@@ -8,7 +8,7 @@ is bounded by its size.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple, NoReturn
@@ -53,51 +53,70 @@ class Spans(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class StorySource:
-    """A parsed file: values and places. `findings` do not stop further checks of the values."""
+    """A parsed file: values and places. `findings` do not stop further checks of the values.
+
+    `included` has the sources of the characters and settings that other files declare, by their path in the story:
+    ("characters", "fox"). `value` contains those; `text` and `spans` do not.
+    """
 
     text: Text
     value: object
     spans: dict[KeyPath, Spans] = field(repr=False)
     findings: tuple[Diagnostic, ...] = ()
+    included: Mapping[KeyPath, StorySource] = field(default_factory=dict, repr=False)
 
     def place(self, path: KeyPath) -> Place:
         """The place of the value at `path` if it fits on one line, else of its key; of the nearest parent if absent."""
-        spans = self._nearest(path)
+        text, spans = self._nearest(path)
         start, end = spans.value
-        if spans.key and (start == end or not self.text.is_one_line(start, end)):
-            return self.text.place(*spans.key)
-        return self.text.place(start, end)
+        if spans.key and (start == end or not text.is_one_line(start, end)):
+            return text.place(*spans.key)
+        return text.place(start, end)
 
     def key_place(self, path: KeyPath) -> Place:
         """The place of the key at `path`, or of the value of a list item."""
-        spans = self._nearest(path)
-        return self.text.place(*(spans.key or spans.value))
+        text, spans = self._nearest(path)
+        return text.place(*(spans.key or spans.value))
 
     def place_inside(self, path: KeyPath, pattern: re.Pattern[str], nth: int) -> Place:
-        """The place of the nth match of `pattern` (from 0) inside the text at `path`.
+        """The place of the nth match of `pattern` (from 0) inside the text at `path`; `place` if there are fewer."""
+        return self.find(path, pattern, nth) or self.place(path)
+
+    def find(self, path: KeyPath, pattern: re.Pattern[str], nth: int = 0) -> Place | None:
+        """Like `place_inside`, but None if the value or the match is absent.
 
         Searches the file, not the value, because quotes, folding and indentation move characters. `pattern` must match
         the same text in both.
         """
-        match = next(islice(self.spans_inside(path, pattern), nth, None), None)
-        return self.text.place(match.start(), match.end()) if match else self.place(path)
+        text = self._owner(path).text
+        match = next(islice(self.spans_inside(path, pattern), nth, None), None) if self.has(path) else None
+        return text.place(match.start(), match.end()) if match else None
 
     def spans_inside(self, path: KeyPath, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
         """The matches of `pattern` in the file, inside the text at `path`."""
-        return pattern.finditer(self.text.content, *self._nearest(path).value)
+        text, spans = self._nearest(path)
+        return pattern.finditer(text.content, *spans.value)
+
+    def has(self, path: KeyPath) -> bool:
+        """Whether the story or an included file has a value at `path`."""
+        return path in self._owner(path).spans
 
     def comment_place(self, path: KeyPath) -> Place | None:
         """The place of a comment that cuts off text: `a robot # 7 waves`. Two spaces before # mark a real comment."""
-        spans = self.spans.get(path)
-        if spans is None or not spans.plain or not self.text.content.startswith(" #", spans.value[1]):
+        owner = self._owner(path)
+        spans, text = owner.spans.get(path), owner.text
+        if spans is None or not spans.plain or not text.content.startswith(" #", spans.value[1]):
             return None
-        start = spans.value[1] + 1
-        return self.text.place(start, len(self.text.content))
+        return text.place(spans.value[1] + 1, len(text.content))
 
-    def _nearest(self, path: KeyPath) -> Spans:
-        while path not in self.spans:
+    def _owner(self, path: KeyPath) -> StorySource:
+        return self.included.get(path[:2], self)
+
+    def _nearest(self, path: KeyPath) -> tuple[Text, Spans]:
+        owner = self._owner(path)
+        while path not in owner.spans:
             path = path[:-1]
-        return self.spans[path]
+        return owner.text, owner.spans[path]
 
 
 def parse(data: bytes, path: str) -> StorySource:

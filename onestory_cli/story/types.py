@@ -131,6 +131,15 @@ class LoraRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class IncludedFile:
+    """A file of `include:`: its path as written, its bytes, and the ids that it adds to the story."""
+
+    path: str
+    source: bytes = field(repr=False)
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Story:
     """A whole screenplay. `path` is its file, `source` the bytes of the file, `seed` the story's own seed.
 
@@ -149,6 +158,7 @@ class Story:
     style: str = ""
     characters: tuple[Character, ...] = ()
     settings: tuple[Setting, ...] = ()
+    included: tuple[IncludedFile, ...] = ()
     shots: tuple[Shot, ...] = ()
     output: Output = Output()
     loras: tuple[LoraRequest, ...] = ()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import jsonschema
@@ -12,6 +14,7 @@ import pytest
 
 from onestory_cli import cli, schemas
 from onestory_cli.batch.films import list_films
+from onestory_cli.batch.result import BatchResult, Outcome, rows_of
 from onestory_cli.commands._batch_options import FilmFlags, fitted
 from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode
@@ -67,6 +70,23 @@ def test_names_are_shortened_only_if_paths_leave_no_room() -> None:
     assert (name, len(path)) == ("n" * 40, 90 - 40 - len("state") - len("rendered") - len("kept") - 4 * 3)
     name, *_, path = fitted(rows, 60)[0]
     assert (len(name), len(path)) == (60 - 18 - len("state") - len("rendered") - len("kept") - 4 * 3, 18)
+
+
+def test_time_limit_stops_resumably(onestory: Onestory, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_batch(planned: Any, out: Path, backend: Any, emit: Any, *, stop: Any, **_: Any) -> BatchResult:
+        assert not stop()
+        now = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: now + 61)
+        assert stop()
+        films = [item.film for item in planned]
+        rows = rows_of(films, {films[0].name: Outcome(state="stopped")})
+        return BatchResult(rows=rows, where="local", workers=1, seconds=61)
+
+    monkeypatch.setattr("onestory_cli.batch.run_batch.run_batch", run_batch)
+    result = onestory("batch", ".", "--out", "out", "--max-seconds", "60", "--json")
+    assert result.exit is ExitCode.PARTIAL
+    assert "stopped after 60 s (--max-seconds): finished shots are kept" in result.err
+    assert result.json["next"] == ["onestory batch . --out out --max-seconds 60.0 --json"]
 
 
 def test_json_and_batch_json_are_one_document(onestory: Onestory, made: Path) -> None:

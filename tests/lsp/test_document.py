@@ -147,3 +147,26 @@ def test_broken_texts_are_answered(text: str) -> None:
         hover(found, offset)
         assert [*fixes(found, offset, offset)] == []
     assert found.analysis.findings
+
+
+def test_included_ids_are_known_and_lead_to_their_file(tmp_path: Path) -> None:
+    (tmp_path / "cast.yaml").write_text("characters:\n  fox: {look: a red fox}\n")
+    text = STORY.replace("characters:\n  fox:\n    look: a red fox with a blue scarf\n", "include: [cast.yaml]\n")
+    found = document(text, tmp_path / "film.story.yaml")
+    assert found.analysis.findings == ()
+    symbol = found.symbol_at(at(text, "$fo"))
+    assert symbol is not None
+    place = found.declared_in(symbol)
+    assert place is not None
+    assert (place.path, place.line, place.column) == (str(tmp_path / "cast.yaml"), 2, 3)
+    assert "a red fox" in hover(found, at(text, "$fo"))
+    with pytest.raises(ValueError, match="declared in"):
+        rename(found, symbol, "vixen")
+
+
+def test_finding_in_an_included_file_is_shown_at_its_entry(tmp_path: Path) -> None:
+    (tmp_path / "cast.yaml").write_text("characters:\n  fox: {lok: a red fox}\n")
+    text = "story: 1\ntitle: Kite\ninclude: [cast.yaml]\nshots: [{id: a, caption: A beach.}]\n"
+    found = document(text, tmp_path / "film.story.yaml")
+    places = [item.place for item in found.analysis.findings if item.code == "S120"]
+    assert [text[slice(*found.range_of(place))] for place in places if place] == ["cast.yaml"]

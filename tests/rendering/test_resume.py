@@ -36,15 +36,20 @@ shots:
 """
 
 
+def write_model(folder: Path) -> None:
+    """Write the model of `NumpyGenerator` to models/numbers."""
+    model = folder / "models" / "numbers"
+    model.mkdir(parents=True)
+    card = {key: value for key, value in asdict(SPEC).items() if key not in ("name", "base", "adapter")}
+    (model / CARD).write_text(json.dumps(card))
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     for name, colour in (("fox", "red"), ("start", "navy")):
         (tmp_path / "refs").mkdir(exist_ok=True)
         Image.new("RGB", (48, 32), colour).save(tmp_path / "refs" / f"{name}.png")
-    model = tmp_path / "models" / "numbers"
-    model.mkdir(parents=True)
-    card = {key: value for key, value in asdict(SPEC).items() if key not in ("name", "base", "adapter")}
-    (model / CARD).write_text(json.dumps(card))
+    write_model(tmp_path)
     (tmp_path / "film.story.yaml").write_text(STORY)
     return tmp_path / "film.story.yaml"
 

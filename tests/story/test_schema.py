@@ -52,7 +52,7 @@ def test_examples_and_defaults_fit() -> None:
 
 def test_every_map_refuses_unknown_keys_and_allows_notes() -> None:
     maps = [SCHEMA, *(field for _, field in fields(SCHEMA) if "properties" in field)]
-    assert len(maps) == 11
+    assert len(maps) == 12
     for field in maps:
         assert field["additionalProperties"] is False
         if "workflow" in field["properties"]:
