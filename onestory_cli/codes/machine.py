@@ -171,8 +171,9 @@ MACHINE = (
     Code(
         code="M531",
         title="The weights of a metric network are missing",
-        explanation="`onestory evaluate` measures films with published networks and does not download them by "
-        "itself. The message names the missing weights; fetch them once, or name a folder that has them.",
+        explanation="`onestory evaluate` measures films with published networks, and `memory: {crop: ...}` of a story "
+        "finds characters with one. They are not downloaded automatically. The message names the missing weights; "
+        "fetch them once. `evaluate` also accepts a folder that has them.",
         bad="onestory evaluate film.run      (before anything was fetched)",
         good="onestory models fetch facebook/dinov2-base",
     ),

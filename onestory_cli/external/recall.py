@@ -43,16 +43,16 @@ class PictureRecall:
         scores = self._scores(job, memory)
         refs = [FrameRef(source, index) for source, row in scores.items() for index in range(len(row))]
         values = [score for row in scores.values() for score in row]
-        shown = [item.sources for item in job.memory.shown]
-        chosen = choose_pictures(job.memory.policy, values, refs, job.memory.frames, shown)
-        level = self._spec.levels[0].name
+        wanted, level = job.memory, self._spec.levels[0].name
+        shown = [item.sources for item in wanted.shown]
+        chosen = choose_pictures(wanted.policy, values, refs, wanted.frames, shown)
         selection = tuple(
             SelectedFrame(
                 source=refs[place].source,
                 digest="",
                 index=refs[place].index,
                 score=values[place],
-                level=level,
+                level=wanted.level_of(refs[place].source, level),
                 tokens=0,
             )
             for place in chosen

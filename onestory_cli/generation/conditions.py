@@ -82,6 +82,8 @@ def conditions_of(
         conditions = _with_context(model, bank, recalled, conditions)
     if model.spec.remembers != "context" or recalled.starts:
         remembered = selected_pictures(model.codec, bank, recalled)
+    if crop := job.memory.crop:
+        remembered = model.cropper.crop(remembered, recalled.selection, detector=crop.detector, looks=crop.looks)
     if image is None and remembered and (recalled.starts or model.spec.remembers == "first-frame"):
         image = remembered[0]
     remembered = remembered[1:] if recalled.starts else remembered

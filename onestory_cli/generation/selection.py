@@ -20,7 +20,7 @@ from onestory_cli.memory.levels import FIRST_FRAME, Level, allocate
 from onestory_cli.memory.policies import FrameRef, SelectedFrame, ShownSources, choose
 from onestory_cli.models.model import Denoiser, SelectionModel
 from onestory_cli.models.transformer import RotaryEmbedding, rotary_embedding
-from onestory_cli.planning.jobs import ShotJob
+from onestory_cli.planning.jobs import MemoryJob, ShotJob
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ def recall(model: SelectionModel, job: ShotJob, bank: MemoryBank) -> RecallResul
     scores: dict[str, tuple[float, ...]] = {}
     for ref, value in zip(refs, values, strict=True):
         scores[ref.source] = (*scores.get(ref.source, ()), value)
-    frames = _frames(selected, refs, values, limits.size)
+    frames = _frames(selected, refs, values, limits.size, memory)
     if memory.continues:
         last = Selection(positions_BK=torch.tensor([[len(refs) - 1]]), levels=(FIRST_FRAME,))
         frames = (*_frames(last, refs, values, limits.size), *frames)
@@ -106,7 +106,11 @@ def recall(model: SelectionModel, job: ShotJob, bank: MemoryBank) -> RecallResul
 
 
 def _frames(
-    selected: Selection, refs: Sequence[FrameRef], values: Sequence[float], size: tuple[int, int]
+    selected: Selection,
+    refs: Sequence[FrameRef],
+    values: Sequence[float],
+    size: tuple[int, int],
+    memory: MemoryJob | None = None,
 ) -> tuple[SelectedFrame, ...]:
     return tuple(
         SelectedFrame(
@@ -114,7 +118,7 @@ def _frames(
             digest="",
             index=refs[position].index,
             score=values[position],
-            level=level.name,
+            level=memory.level_of(refs[position].source, level.name) if memory else level.name,
             tokens=level.tokens(*size),
         )
         for position, level in zip(selected.positions_BK[0].tolist(), selected.levels, strict=True)

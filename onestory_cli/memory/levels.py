@@ -28,6 +28,7 @@ LEVELS = (FINE, MEDIUM, COARSE)
 # How a base without an adapter reads a frame: as an additional latent frame, or as the first frame of the shot.
 REFERENCE = Level(name="reference", patch=2)
 FIRST_FRAME = Level(name="first-frame", patch=0)
+CHARACTER = "character"  # the level name of a reference of which only the characters are read, cut out on white
 
 
 def allocate(frames: int, budget: float, *, height: int, width: int, levels: tuple[Level, ...] = LEVELS) -> list[Level]:

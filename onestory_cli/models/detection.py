@@ -23,6 +23,7 @@ KINDS = {
 THRESHOLDS = {"grounding-dino": 0.35, "d_fine": 0.5}  # the authors' defaults
 SAME = 0.7  # boxes with at least this overlap show the same object
 PEOPLE = ("man", "woman", "boy", "girl", "child", "kid", "baby", "lady", "guy", "human", "men", "women", "people")
+CPU = torch.device("cpu")
 _WORD = re.compile(r"[a-z]+")
 
 

@@ -30,6 +30,7 @@ from onestory_cli.memory.conditioner import AdaptiveConditioner
 from onestory_cli.memory.keyframes import keyframes
 from onestory_cli.memory.policies import needs_scores
 from onestory_cli.memory.selector import FrameSelector
+from onestory_cli.models.character_crops import CharacterCropper
 from onestory_cli.models.encoders import CPU, CaptionEncoder, VaeCodec
 from onestory_cli.models.image_text_scorer import ImageTextScorer, latents_digest
 from onestory_cli.models.spec import ModelSpec
@@ -199,6 +200,7 @@ class LoadedModel:
     selection: SelectionModel
     denoiser: Denoiser
     image_encoder: ClipImageEncoder | None = None
+    cropper: CharacterCropper = field(default_factory=CharacterCropper)
 
     @property
     def spec(self) -> ModelSpec:

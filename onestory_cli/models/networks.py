@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean
+from onestory_cli.models.hub import cached_snapshot
 
 Role = Literal["embedder", "detector", "aligner"]
 NONE = "none"
@@ -79,6 +80,30 @@ NETWORKS = (
     ),
 )
 DEFAULTS: dict[Role, str] = {"embedder": "dinov2-base", "detector": "grounding-dino-tiny", "aligner": "xclip-base"}
+
+
+def downloaded(name: str) -> Path | None:
+    """The folder of a network of the table in the cache of the hub; None if it is not downloaded."""
+    (row,) = (row for row in NETWORKS if row.name == name)
+    return cached_snapshot(row.hub)
+
+
+def require_downloaded(name: str) -> Path:
+    """The folder of a network of the table.
+
+    Raises:
+        OnestoryError: M531 if it is not downloaded.
+    """
+    folder = downloaded(name)
+    if folder is None:
+        (row,) = (row for row in NETWORKS if row.name == name)
+        raise OnestoryError(
+            "M531",
+            f'the weights of {row.role} "{name}" are not on this machine',
+            help=f"run `onestory models fetch {row.hub}`, or set `crop: none` in `memory:`",
+            exit=ExitCode.MACHINE,
+        )
+    return folder
 
 
 def source_of(role: Role, name: str) -> str | None:

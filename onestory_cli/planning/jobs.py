@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean, shorten
+from onestory_cli.memory.levels import CHARACTER
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.story.types import Audio, Output, Story
 
@@ -47,12 +48,25 @@ class Appearances:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CharacterCrop:
+    """Of frames of `sources`, only the characters are read: those with these `looks`, cut out on white.
+
+    `detector` is a name in `models.networks`; `weights` is the fingerprint of its weights, "" until it is downloaded.
+    """
+
+    detector: str
+    weights: str
+    looks: tuple[str, ...]
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class MemoryJob:
     """What a shot may remember: at most `frames` frames of `sources`, in film order, references first.
 
     `shown` lists what the caption mentions and some source shows; empty unless the policy uses it. `guidance` is the
     strength of memory guidance, added to the shot's own guidance; 0 is off. A shot that `continues` also starts from
-    the last frame of the latest source.
+    the last frame of the latest source. `crop` is None if all frames are read whole.
     """
 
     frames: int
@@ -62,6 +76,11 @@ class MemoryJob:
     shown: tuple[Appearances, ...] = ()
     guidance: float = 0.0
     continues: bool = False
+    crop: CharacterCrop | None = None
+
+    def level_of(self, source: str, level: str) -> str:
+        """The name of the level of a frame of `source` that the budget gives `level`."""
+        return CHARACTER if self.crop and source in self.crop.sources else level
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from onestory_cli.memory.levels import allocate
 from onestory_cli.memory.policies import needs_shown
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.planning.assets import AssetReader, included_file
+from onestory_cli.planning.crops import CropPlanner
 from onestory_cli.planning.jobs import (
     REFERENCE_MARK,
     Appearances,
@@ -129,6 +130,7 @@ class Planner:
         if first_shot_model:
             self._findings += first_shot_model_findings(story, spec, first_shot_model.spec)
         self._mentions = {shot.id: {mention.id: None for mention in shot.mentions} for shot in story.shots}
+        self._crops = CropPlanner(story, spec)
         self._shots_naming: dict[str, list[str]] = {}
         self._shots_showing: dict[str, set[str]] = {}
         self.jobs: dict[str, ShotJob] = {}
@@ -259,6 +261,7 @@ class Planner:
             shown=shown,
             guidance=guidance,
             continues=continues and spec.first_frame != "none" and not spec.external,
+            crop=self._crops.crop(shot, list(self._mentions[shot.id]), sources, self._shots_showing),
         )
 
     def _visible_references(self, shot: Shot) -> Iterator[str]:

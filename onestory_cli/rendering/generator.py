@@ -13,7 +13,7 @@ from onestory_cli.checkpoint import NO_CHECKPOINT, Checkpoint
 from onestory_cli.events import Emit, Preview, ignore
 from onestory_cli.memory.policies import SelectedFrame
 from onestory_cli.planning.jobs import ShotJob
-from onestory_cli.store.keys import shown_fields
+from onestory_cli.store.keys import cropped_sources, shown_fields
 from onestory_cli.store.record import MemoryState
 
 if TYPE_CHECKING:
@@ -108,4 +108,5 @@ def memory_state(
         context_tokens=selection.context_tokens,
         noise_tokens=noise_tokens,
         shown=shown_fields(job),
+        cropped=cropped_sources(job),
     )

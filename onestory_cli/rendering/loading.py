@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from onestory_cli.events import Emit, ModelLoaded, ModelLoading
 from onestory_cli.models.availability import require_loadable, require_ready
+from onestory_cli.models.networks import require_downloaded
 from onestory_cli.utils.workers import use_one_thread
 
 if TYPE_CHECKING:
@@ -26,16 +27,27 @@ SMALL_MODEL = 50_000_000  # parameters of a transformer; the embedded model has 
 
 def generator_loader(plan: Plan, device: str, emit: Emit, *, shared: bool = False) -> Callable[[], ShotGenerator]:
     """A function that loads the generator of a plan: one model, or two if the story has a `first_shot_model`."""
-    if not any(job.first_shot_model for job in plan.jobs):
-        return model_loader(plan.model, device, emit, shared=shared)
 
     def load() -> ShotGenerator:
+        require_detectors(plan)
+        if not any(job.first_shot_model for job in plan.jobs):
+            return model_loader(plan.model, device, emit, shared=shared)()
         others = [job.first_shot_model.spec for job in plan.jobs if job.first_shot_model]
         for spec in (plan.model, *others[:1]):  # check both before the first one works
             require_ready(spec)
         return TwoModelGenerator(plan.model, lambda spec: model_loader(spec, device, emit, shared=shared)())
 
     return load
+
+
+def require_detectors(plan: Plan) -> None:
+    """Refuse a plan whose detectors are not downloaded, before its first shot is generated.
+
+    Raises:
+        OnestoryError: M531.
+    """
+    for name in {job.memory.crop.detector for job in plan.jobs if job.memory.crop}:
+        require_downloaded(name)
 
 
 def model_loader(spec: ModelSpec, device: str, emit: Emit, *, shared: bool = False) -> Callable[[], ShotGenerator]:

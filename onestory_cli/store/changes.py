@@ -21,7 +21,7 @@ from onestory_cli.utils.text import format_frames
 
 VISIBLE = "visible_memory"  # replaces the memory settings when a shot starts or stops seeing memory
 NOTHING = "nothing"
-ABSENT: Spec = {"memory_guidance": 0.0}  # the values of fields that a spec may omit
+ABSENT: Spec = {"memory_guidance": 0.0, "memory_crop": "none"}  # the values of fields that a spec may omit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,14 +141,18 @@ def picks_without_scores(job: ShotJob, lengths: Mapping[str, int], model: ModelS
     chosen = [refs[position] for position in select(memory.policy, (), refs, len(table(memory.frames)))]
     levels = table(len(chosen))
     return tuple(
-        Pick(source=ref.source, index=ref.index, level=level.name) for ref, level in zip(chosen, levels, strict=True)
+        Pick(source=ref.source, index=ref.index, level=memory.level_of(ref.source, level.name))
+        for ref, level in zip(chosen, levels, strict=True)
     )
 
 
-def still_picked(before: MemoryState, picks: Sequence[Pick], visible: Digests) -> MemoryState | None:
+def still_picked(
+    before: MemoryState, picks: Sequence[Pick], visible: Digests, cropped: tuple[str, ...]
+) -> MemoryState | None:
     """The memory state of a take in a changed memory, if its frames are exactly `picks`; else None.
 
-    Scores are those of the render; a source that became visible later has none.
+    Scores are those of the render; a source that became visible later has none. `cropped` are the sources that are
+    cropped now.
     """
     if _contents(before.selected) != [(visible[pick.source], pick.index, pick.level) for pick in picks]:
         return None
@@ -159,6 +163,7 @@ def still_picked(before: MemoryState, picks: Sequence[Pick], visible: Digests) -
         visible=known,
         scores={source: scores[digest] for source, digest in known.items() if digest in scores},
         selected=tuple(replace(frame, source=pick.source) for frame, pick in zip(before.selected, picks, strict=True)),
+        cropped=cropped,
     )
 
 

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from onestory_cli.memory.policies import POLICIES
-from onestory_cli.planning.jobs import ReasonKind, ShotJob
+from onestory_cli.planning.jobs import CharacterCrop, ReasonKind, ShotJob
 from onestory_cli.schedulers import SCHEDULERS
 from onestory_cli.store.checksummed_json import canonical
 from onestory_cli.story.types import Output
@@ -43,6 +43,7 @@ KINDS: dict[str, ReasonKind] = {
     "memory_policy": ReasonKind.SETTINGS,
     "memory_guidance": ReasonKind.SETTINGS,
     "memory_continues": ReasonKind.SETTINGS,
+    "memory_crop": ReasonKind.SETTINGS,
 }
 
 
@@ -69,7 +70,13 @@ def spec_fields(job: ShotJob, model_fingerprint: str) -> dict[str, Field]:
         "memory_policy": POLICIES.identity(job.memory.policy) if remembers else "none",
         **({"memory_guidance": float(job.memory.guidance)} if remembers and job.memory.guidance else {}),
         **({"memory_continues": 1} if job.memory.continues else {}),
+        **({"memory_crop": _crop(job.memory.crop)} if job.memory.crop else {}),
     }
+
+
+def _crop(crop: CharacterCrop) -> str:
+    """What decides which pixels of a frame are read. Which frames are cut is part of their level."""
+    return f"{crop.detector} {crop.weights}: {'; '.join(crop.looks)}"
 
 
 IMPORTED = "imported"  # the field of the spec of an imported take: the digest of its file
@@ -86,17 +93,26 @@ def spec_key(spec: Spec) -> str:
     return hashlib.sha256(canonical(dict(spec))).hexdigest()
 
 
-def take_key(spec: str, visible: Mapping[str, str], shown: Mapping[str, Sequence[str]]) -> str:
+def take_key(
+    spec: str, visible: Mapping[str, str], shown: Mapping[str, Sequence[str]], cropped: Sequence[str] = ()
+) -> str:
     """The hex digest (64 digits) of a spec's key and the digests of the visible memory, in film order.
 
-    `shown` is included if the memory policy uses it: which sources show what the caption names. The names of sources
-    and characters are not included, so renaming them renders nothing again.
+    `shown` is included if the memory policy uses it: which sources show what the caption names. So are the `cropped`
+    sources, if there are any. The names of sources and characters are not included, so renaming them renders nothing
+    again.
     """
     places = {source: place for place, source in enumerate(visible)}
     groups = sorted({tuple(places[source] for source in sources) for sources in shown.values()})
-    return hashlib.sha256(canonical([spec, list(visible.values()), *([groups] if groups else [])])).hexdigest()
+    crops = [{"cropped": [places[source] for source in cropped]}] if cropped else []
+    return hashlib.sha256(canonical([spec, list(visible.values()), *([groups] if groups else []), *crops])).hexdigest()
 
 
 def shown_fields(job: ShotJob) -> dict[str, tuple[str, ...]]:
     """What the caption names -> the visible sources that show it; {} if the policy does not use it."""
     return {item.id: item.sources for item in job.memory.shown}
+
+
+def cropped_sources(job: ShotJob) -> tuple[str, ...]:
+    """The visible sources of which only the characters are read."""
+    return job.memory.crop.sources if job.memory.crop else ()

@@ -40,6 +40,7 @@ _SPEC: dict[str, tuple[tuple[type, ...], tuple[float, float] | None, bool]] = {
     "memory_budget": (_NUMBER, _AMOUNT, False),
     "memory_policy": ((str,), None, False),
     "memory_guidance": (_NUMBER, _AMOUNT, True),
+    "memory_crop": ((str,), None, True),
 }
 _CLIP: dict[str, tuple[tuple[type, ...], tuple[float, float] | None, bool]] = {
     "fps": ((int,), _COUNT, False),
@@ -54,7 +55,8 @@ class MemoryState:
 
     `scores` has one list per visible source, one number per latent frame; `selected` is in order of relevance. If the
     policy uses no scores, sources that became visible after the take was rendered have none. `shown` maps what the
-    caption names to the sources that show it, if the policy uses it.
+    caption names to the sources that show it, if the policy uses it. Of frames of the `cropped` sources only the
+    characters are read.
     """
 
     visible: Mapping[str, str]
@@ -63,6 +65,7 @@ class MemoryState:
     context_tokens: int
     noise_tokens: int
     shown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    cropped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +117,8 @@ class Record:
     @property
     def key(self) -> str:
         """The take's key, computed from the other fields."""
-        return take_key(self.spec_key, self.memory.visible, self.memory.shown)
+        memory = self.memory
+        return take_key(self.spec_key, memory.visible, memory.shown, memory.cropped)
 
     @property
     def clip_size(self) -> tuple[int, int, int]:
@@ -131,10 +135,12 @@ class Record:
         return found == (job.frames, job.width, job.height, job.fps, job.trim)
 
     def to_bytes(self) -> bytes:
-        """The content of record.json. Records of generated takes have no entry "imported", as in early versions."""
+        """The content of record.json, without empty entries that early versions do not know."""
         document = asdict(self)
         if self.imported is None:
             del document["imported"]
+        if not self.memory.cropped:
+            del document["memory"]["cropped"]
         return dump_checksummed({"format": FORMAT, "key": self.key, **document})
 
     @classmethod

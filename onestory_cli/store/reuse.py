@@ -27,7 +27,7 @@ from onestory_cli.store.changes import (
     selection_changes,
     still_picked,
 )
-from onestory_cli.store.keys import clip_fields, shown_fields, spec_fields, spec_key, take_key
+from onestory_cli.store.keys import clip_fields, cropped_sources, shown_fields, spec_fields, spec_key, take_key
 from onestory_cli.store.partials import KeptPartial
 from onestory_cli.store.record import MemoryState
 from onestory_cli.store.run import Run
@@ -128,7 +128,9 @@ class Lookup:
     def key(self, job: ShotJob, digests: Digests) -> str | None:
         """The key that a new take of the job would have; None while its memory is not known."""
         known = _known(_visible(job, digests))
-        return None if known is None else take_key(self._spec_key(job), known, shown_fields(job))
+        if known is None:
+            return None
+        return take_key(self._spec_key(job), known, shown_fields(job), cropped_sources(job))
 
     def partial(self, job: ShotJob, key: str) -> KeptPartial | None:
         """The unfinished work on the take of this key."""
@@ -197,7 +199,7 @@ class Lookup:
             return _undecided(job, takes, _described(takes[0].record.memory, unknown))
         if picks is not None:
             for take in takes:
-                if memory := still_picked(take.record.memory, picks, visible):
+                if memory := still_picked(take.record.memory, picks, visible, cropped_sources(job)):
                     return _keep(job, take, memory)
             now = [Pointer(source=pick.source, digest=visible[pick.source], index=pick.index) for pick in picks]
             return _memory_changed(job, takes[0], visible, now)

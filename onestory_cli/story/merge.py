@@ -172,6 +172,7 @@ def _shot(source: StorySource, index: int, shot: dict[str, Any], merged: dict[st
             sources=None if sources is None else tuple(item for item in sources if item is not None),
             policy=given.get("memory.policy"),
             guidance=_number(given.get("memory.guidance")),
+            crop=given.get("memory.crop"),
         ),
         audio=_audio(shot.get("audio", {}), role="effect"),
         subtitle=_lines(given.get("subtitle", "")),

@@ -25,6 +25,7 @@ class MemoryRequest:
     sources: tuple[str, ...] | None = None
     policy: str | None = None
     guidance: float | None = None
+    crop: str | None = None  # "auto" | "none" | the name of a detector
 
 
 @dataclass(frozen=True, kw_only=True)

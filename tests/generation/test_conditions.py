@@ -6,7 +6,9 @@ On tiny random models of the real classes, in float32 on the processor.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,9 +22,11 @@ from torch import Tensor
 from onestory_cli.generation.shot import generate_shot, latent_shape, shot_noise
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.catalog import find
+from onestory_cli.models.character_crops import CharacterCropper, on_white
+from onestory_cli.models.detection import Box
 from onestory_cli.models.load import load_model
 from onestory_cli.models.model import LoadedModel
-from onestory_cli.planning.jobs import MemoryJob, ShotJob
+from onestory_cli.planning.jobs import CharacterCrop, MemoryJob, ShotJob
 from tests.bases import FAMILIES
 from tests.generation.test_denoise_state import Notebook
 from tests.tiny import job_of
@@ -188,6 +192,30 @@ def test_vace_reads_the_selected_frames_as_references(
     torch.testing.assert_close(
         torch.from_numpy(result.latents_CTHW), wanted, rtol=2e-2, atol=2e-2 if image is not None else 1e-4
     )
+
+
+def test_vace_reads_cropped_characters_as_references(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the cropped pictures were given as references; frames of other sources stay whole."""
+    model = family("vace")
+    bank, sources = bank_of(model, "opening", "city"), ("opening", "city")
+    crop = CharacterCrop(detector="any", weights="", looks=("a fox",), sources=("city",))
+    made = job(model, sources, frames=9)
+    made = replace(made, memory=replace(made.memory, crop=crop))
+    body = Box(left=8, top=8, right=40, bottom=56, score=1.0)
+    detector = SimpleNamespace(find=lambda frames, looks: [[body]])
+    monkeypatch.setattr(model, "cropper", CharacterCropper(lambda name: detector))  # type: ignore[arg-type, return-value]
+    result = generate_shot(model, made, bank)
+    levels = {frame.source: frame.level for frame in result.selection}
+    assert levels == {"opening": "reference", "city": "character"}
+    references = []
+    for frame in result.selection:
+        with torch.inference_mode():
+            pixels = model.codec.frame_pictures(bank.latents(frame.source))[frame.index]
+        references.append(Image.fromarray(on_white(pixels, [body]) if frame.source == "city" else pixels))
+    wanted = stock(pipeline(WanVACEPipeline, model, made), model, made, references=3, reference_images=[references])
+    torch.testing.assert_close(torch.from_numpy(result.latents_CTHW), wanted[:, 3:], rtol=2e-2, atol=1e-4)
+    whole = generate_shot(model, job(model, sources, frames=9), bank).latents_CTHW
+    assert np.abs(result.latents_CTHW - whole).max() > 1e-3
 
 
 def test_vace_without_memory_is_text_to_video(family: Family) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from onestory_cli.planning.jobs import ImageInput, ShotJob
+from onestory_cli.planning.jobs import CharacterCrop, ImageInput, ShotJob
 from onestory_cli.store.keys import KEY_VERSION, KINDS, clip_fields, spec_fields, spec_key, take_key
 from onestory_cli.story.types import MemoryRequest, Output
 from tests.films import FINGERPRINT, SPEC, plan_of, shot
@@ -20,6 +21,9 @@ GOLDEN = {
     "seeing": "2356055d186e62f25c01e20398ac43bcb67cbd0ee0053adca906ab56795a2613",
     "take": "73bf10d4db9409f62164e41a72158bc99d7542545d63154884251580c892a256",
 }
+
+
+CROP = CharacterCrop(detector="grounding-dino-tiny", weights="abc", looks=("a red fox",), sources=("opening",))
 
 
 def job(**changes: object) -> ShotJob:
@@ -105,11 +109,24 @@ def test_a_take_key_knows_who_is_shown_where_but_not_by_which_name() -> None:
     assert take_key("s", renamed, {"bird": ("town",), "vixen": ("opening",)}) == both
 
 
+@pytest.mark.parametrize("changes", [{"detector": "dfine-small"}, {"weights": "f00"}, {"looks": ("a blue fox",)}])
+def test_the_detector_and_what_it_looks_for_move_the_key(changes: dict[str, Any]) -> None:
+    memory = job().memory
+    keys = {key(job(memory=replace(memory, crop=crop))) for crop in (None, CROP, replace(CROP, **changes))}
+    assert len(keys) == 3
+
+
+def test_a_take_key_knows_which_sources_are_cropped_but_not_their_names() -> None:
+    keys = {take_key("s", {"opening": "a", "city": "b"}, {}, cropped) for cropped in ((), ("opening",), ("city",))}
+    assert len(keys) == 3
+    assert take_key("s", {"opening": "a", "town": "b"}, {}, ("town",)) in keys
+
+
 def test_every_field_of_a_spec_has_a_kind_of_reason() -> None:
-    most = replace(job(), guidance_2=3.0, memory=replace(job().memory, guidance=2.0, continues=True))
+    most = replace(job(), guidance_2=3.0, memory=replace(job().memory, guidance=2.0, continues=True, crop=CROP))
     assert set(KINDS) == set(spec_fields(most, FINGERPRINT))
-    # only where there is a second expert, where the memory has a guidance of its own, and without a cut
-    optional = {"guidance_2", "memory_guidance", "memory_continues"}
+    # only where there is a second expert, where the memory has a guidance of its own or is cropped, and without a cut
+    optional = {"guidance_2", "memory_guidance", "memory_continues", "memory_crop"}
     assert set(KINDS) - set(spec_fields(job(), FINGERPRINT)) == optional
 
 
