@@ -29,6 +29,8 @@ from onestory_cli.rendering.generator import DecodedShot, ShotRequest
 if TYPE_CHECKING:
     import numpy as np
 
+    from onestory_cli.models.character_crops import CharacterCropper
+
 PREVIEW_SECONDS = 0.2  # between two previews of a shot
 
 
@@ -43,6 +45,12 @@ class ExternalGenerator:
     def _runner(self) -> Runner:
         assert self._spec.external is not None
         return _runner(self._spec.external)
+
+    @cached_property
+    def _cropper(self) -> CharacterCropper:
+        from onestory_cli.models.character_crops import CharacterCropper
+
+        return CharacterCropper()
 
     def encode_reference(self, pixels_HWC: np.ndarray) -> np.ndarray:
         """A reference image as pictures (3, 1, H, W)."""
@@ -89,6 +97,8 @@ class ExternalGenerator:
 
     def _job(self, request: ShotRequest, selected: PictureSelection) -> ExternalJob:
         pictures = pictures_of(request.memory, selected.selection)
+        if crop := request.job.memory.crop:
+            pictures = self._cropper.crop(pictures, selected.selection, detector=crop.detector, looks=crop.looks)
         if self._spec.remembers == "first-frame":
             first = request.image if request.image is not None else next(iter(pictures), None)
             return external_job(request.job, first_frame=first)
