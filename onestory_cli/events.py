@@ -209,8 +209,22 @@ class StageFinished(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CurationStarted(Event):
+    """Videos are about to be curated by `workers`. `seconds`: estimated length of all; bytes of the set, and free."""
+
+    videos: int
+    seconds: float
+    disk_bytes: int
+    free_bytes: int
+    workers: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class VideoCurated(Event):
-    """A video went through all stages of `curate`. `kept` counts shots in sequences; `fault` says why it has none."""
+    """A video went through all stages of `curate`. `kept` counts shots in sequences; `fault` says why it has none.
+
+    `seconds_left` is 0 until something was computed.
+    """
 
     video: str
     shots: int
@@ -218,6 +232,7 @@ class VideoCurated(Event):
     fault: str
     done: int
     videos: int
+    seconds_left: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -126,4 +126,13 @@ TRAINING = (
         bad="onestory curate film.mp4 --out set --explain 3",
         good="onestory curate film.mp4 --out set --explain 3f9a12ab@12.480",
     ),
+    Code(
+        code="T656",
+        title="A curated set that will not fit on the disk",
+        explanation="Before it starts, `onestory curate` estimates the size of the set from the length of a few of the "
+        "videos, and the disk of --out has less free space. Videos are not copied: the set has captions, embeddings "
+        "and small pictures.",
+        bad="onestory curate footage --out /mnt/full/set",
+        good="onestory curate footage --out /mnt/large/set",
+    ),
 )

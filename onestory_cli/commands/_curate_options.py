@@ -11,7 +11,8 @@ from onestory_cli.errors import ExitCode, OnestoryError, shorten
 
 if TYPE_CHECKING:
     from onestory_cli.curation.recipe import CurateRecipe
-    from onestory_cli.curation.run import CurateSummary
+    from onestory_cli.curation.run import CurateSummary, Workers
+    from onestory_cli.curation.video_curator import CuratorConfig
     from onestory_cli.curation.video_stages import CuratedVideo
 
 
@@ -71,6 +72,38 @@ class RecipeFlags:
             names = () if self.encoders == "none" else tuple(filter(None, map(str.strip, self.encoders.split(","))))
             recipe = replace(recipe, encoders=names)
         return recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurateWorkers:
+    """Who curates: this process, several processes, or tasks on a Ray cluster."""
+
+    workers: Annotated[
+        int | None,
+        option(
+            "--workers", metavar="N", min=1, help="Videos curated at a time [default: 1; with --ray as many as fit]."
+        ),
+    ] = None
+    ray: Annotated[str | None, option("--ray", metavar="ADDRESS", help='Run on this Ray cluster, or "local".')] = None
+
+    def pool(self, config: CuratorConfig) -> Workers | None:
+        """Return how to start the workers; None for this process.
+
+        Raises:
+            OnestoryError: M514 or B804 if the cluster cannot be used.
+        """
+        from onestory_cli.curation.run import Workers
+
+        if self.ray:
+            from onestory_cli.curation.ray_pool import count_workers, ray_pool
+
+            address = self.ray
+            count = self.workers or count_workers(address, config)
+            return Workers(count=count, open_pool=lambda: ray_pool(config, address, count))
+        from onestory_cli.curation.worker_pool import local_pool
+
+        count = self.workers or 1
+        return Workers(count=count, open_pool=lambda: local_pool(config, count)) if count > 1 else None
 
 
 @dataclass(frozen=True, kw_only=True)

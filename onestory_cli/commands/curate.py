@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onestory_cli.commands._curate_options import CurateOutput, RecipeFlags
+from onestory_cli.commands._curate_options import CurateOutput, CurateWorkers, RecipeFlags
 from onestory_cli.commands._options import Device, Json, argument, gather, option
 from onestory_cli.commands._screen import screen_of
 from onestory_cli.commands._signals import StopSignals
@@ -29,7 +29,7 @@ def command(
         str | None,
         option("--as", metavar="KIND", help='Also write a .story.yaml of each film, with "story".'),
     ] = None,
-    workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Processes that find cuts.")] = 1,
+    workers: CurateWorkers,
     explain: Annotated[
         str | None, option("--explain", metavar="SHOT", help="Also print why this shot is kept or rejected.")
     ] = None,
@@ -43,13 +43,15 @@ def command(
     _refuse_impossible_story(make, settings)
     found = find_videos(videos)
     from onestory_cli.curation.run import Curation
+    from onestory_cli.curation.video_curator import CuratorConfig
 
     screen = screen_of(context)
     output = CurateOutput(out=out, explain=explain, stories=make is not None)
     with screen.watch(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
         where = _device(device, settings)
+        config = CuratorConfig(out=out, recipe=settings, folder=recipe.folder, device=where)
         try:
-            with Curation(out, settings, folder=recipe.folder, device=where, workers=workers) as curation:
+            with Curation(config, workers.pool(config)) as curation:
                 summary = curation.run(found, show, signals.asked, look=output.add)
         except KeyboardInterrupt:
             return signals.exit

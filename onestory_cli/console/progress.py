@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from onestory_cli import events
 from onestory_cli.console.text import colored, print_line
 from onestory_cli.errors import Diagnostic, format_concise
-from onestory_cli.utils.text import duration, format_frames, pluralize, shell_quote, shorten_middle
+from onestory_cli.utils.text import duration, file_size, format_frames, pluralize, shell_quote, shorten_middle
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -83,9 +83,14 @@ class RenderLines:
                 losses = ", ".join(f"{name} {value:.4f}" for name, value in event.losses.items())
                 left = f"{event.samples_per_second:.1f} samples/s, {duration(event.seconds_left)} left"
                 self._print(f"{event.stage}: step {event.step}/{event.steps}, {losses}, {left}")
+            case events.CurationStarted():
+                disk = f"about {file_size(event.disk_bytes)} on disk, {file_size(event.free_bytes)} free"
+                self._print(f"{pluralize(event.videos, 'video')}, {duration(event.seconds)} in all: {disk}", "bold")
             case events.VideoCurated():
                 what = event.fault or f"{event.shots} shots, {event.kept} kept"
-                self._print(f"[{event.done}/{event.videos}] {event.video}: {what}", "yellow" if event.fault else "")
+                left = f", {duration(event.seconds_left)} left" if event.seconds_left else ""
+                text = f"[{event.done}/{event.videos}] {event.video}: {what}{left}"
+                self._print(text, "yellow" if event.fault else "")
             case events.StageFinished():
                 self._print(f"{event.stage}: {event.steps} steps in {duration(event.seconds)}", "bold")
 
@@ -152,7 +157,8 @@ class RenderBars:
             case events.DataPrepared():
                 self.name, self.status = "", f"{event.what}: {event.done} of {event.total}"
             case events.VideoCurated():
-                self.name, self.status = "", f"videos: {event.done} of {event.videos}"
+                left = f", {duration(event.seconds_left)} left" if event.seconds_left else ""
+                self.name, self.status = "", f"videos: {event.done} of {event.videos}{left}"
             case events.TrainingProgress():
                 self.name, self.step, self.steps = event.stage, event.step, event.steps
                 self.stage_left = f"{duration(event.seconds_left)} left"

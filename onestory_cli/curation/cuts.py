@@ -91,7 +91,7 @@ def find_shots(path: Path, settings: CutSettings, *, max_hours: float) -> FoundS
             overlays.push(number, frame.sample_HW)
     if len(times) < 2:
         return FoundShots(facts=facts, shots=(), fault="fewer than two frames")
-    shots = _shots(without_flashes(detector.finish(), greys), times, greys, overlays, settings.margin)
+    shots = _shots(without_flashes(detector.finish(greys), greys), times, greys, overlays, settings.margin)
     return FoundShots(facts=facts, shots=shots)
 
 

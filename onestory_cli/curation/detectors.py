@@ -6,7 +6,7 @@ Shape letters: P frames, H W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,9 +18,21 @@ from onestory_cli.curation.recipe import CutSettings
 
 Pixels = NDArray[np.uint8]
 ADAPTIVE_SIDE = 256  # pixels of the longer side; PySceneDetect itself scales to about this size
+# of 255: a cut changes the picture at least so much. PySceneDetect's 15 misses cuts between views of one place. In the
+# storyworld films that it was tuned on cuts change it by 14 or more, and what else changes it by 8 to 15 is movement,
+# which the ratio to the neighbours excludes (python -m tests.benchmarks.curation transitions)
+MIN_CONTENT = 10.0
 FADE_LUMA = 12  # of 255: mean below it is black, the default of PySceneDetect's ThresholdDetector
 TRANSNET_SIZE = (48, 27)  # pixels, width and height: what TransNetV2 was trained on
+ADAPTIVE_THRESHOLD = 3.0  # ratio of a frame's change to that of its neighbours; PySceneDetect's default
 TRANSNET_THRESHOLD = 0.5
+# a dissolve that the network only suspects is confirmed by its pictures; tuned on half of the storyworld films of
+# python -m tests.benchmarks.curation transitions
+SUSPECTED = 0.05  # of the network's score
+SUSPECTED_GAP = 5  # frames in a dissolve at which the network does not even suspect one
+SHORTEST_BLEND = 4  # frames
+BLEND_CHANGE = 4.0  # of 255: mean difference of the two ends
+BLEND_REST = 0.35  # of the change: mean difference of a frame from the nearest blend
 _WINDOW, _STEP, _EDGE = 100, 50, 25  # frames: TransNetV2 reads 100 and answers for the middle 50
 
 
@@ -41,37 +53,54 @@ class CutDetector(Protocol):
     def push(self, number: int, pixels_HWC: Pixels) -> None:
         """Take the next frame, counted from 0."""
 
+    def finish(self, greys: Sequence[Pixels]) -> list[Boundary]:
+        """Return all boundaries, in order. `greys` has a small grey picture (H, W) of each frame."""
+
+
+class HardCuts:
+    """PySceneDetect's AdaptiveDetector: frame numbers of hard cuts."""
+
+    def __init__(self, threshold: float, shortest: int, fps: float) -> None:
+        scenedetect = _scenedetect()
+        self._timecode: Callable[[int], Any] = lambda number: scenedetect.FrameTimecode(number, fps)
+        self._detector = scenedetect.AdaptiveDetector(
+            adaptive_threshold=threshold, min_scene_len=shortest, min_content_val=MIN_CONTENT
+        )
+        self._found: list[int] = []
+        self._count = 0
+
+    def push(self, pixels_HWC: Pixels) -> None:
+        """Take the next frame."""
+        bgr = np.ascontiguousarray(pixels_HWC[..., ::-1])
+        self._take(self._detector.process_frame(self._timecode(self._count), bgr))
+        self._count += 1
+
     def finish(self) -> list[Boundary]:
-        """Return all boundaries, in order."""
+        """Return all cuts, in order."""
+        if self._count:
+            self._take(self._detector.post_process(self._timecode(self._count - 1)))
+        return [Boundary(first=cut, last=cut, kind="cut") for cut in sorted({*self._found} - {0})]
+
+    def _take(self, cuts: Any) -> None:
+        self._found += [cut.frame_num for cut in cuts]
 
 
 class AdaptiveDetector:
-    """PySceneDetect: AdaptiveDetector for hard cuts, and mean luma for fades through black."""
+    """Hard cuts by PySceneDetect, and mean luma for fades through black."""
 
     side = ADAPTIVE_SIDE
 
     def __init__(self, settings: CutSettings, fps: float) -> None:
-        scenedetect = _scenedetect()
         shortest = max(1, round(settings.min_seconds * fps))
-        self._timecode: Callable[[int], Any] = lambda number: scenedetect.FrameTimecode(number, fps)
-        self._cuts = scenedetect.AdaptiveDetector(
-            adaptive_threshold=3.0 if settings.threshold is None else settings.threshold, min_scene_len=shortest
-        )
-        self._found: list[int] = []
+        self._cuts = HardCuts(ADAPTIVE_THRESHOLD if settings.threshold is None else settings.threshold, shortest, fps)
         self._lumas: list[float] = []
 
     def push(self, number: int, pixels_HWC: Pixels) -> None:
-        bgr = np.ascontiguousarray(pixels_HWC[..., ::-1])
-        self._found += [cut.frame_num for cut in self._cuts.process_frame(self._timecode(number), bgr)]
+        self._cuts.push(pixels_HWC)
         self._lumas.append(float(pixels_HWC.mean()))
 
-    def finish(self) -> list[Boundary]:
-        if self._lumas:
-            self._found += [cut.frame_num for cut in self._cuts.post_process(self._timecode(len(self._lumas) - 1))]
-        fades = fades_of(np.array(self._lumas))
-        inside = {number for fade in fades for number in range(fade.first, fade.last + 1)}
-        cuts = [Boundary(first=cut, last=cut, kind="cut") for cut in sorted({*self._found} - inside - {0})]
-        return sorted([*fades, *cuts], key=lambda item: item.first)
+    def finish(self, greys: Sequence[Pixels]) -> list[Boundary]:
+        return merged(self._cuts.finish(), fades_of(np.array(self._lumas)))
 
 
 def fades_of(lumas_P: NDArray[np.floating]) -> list[Boundary]:
@@ -98,14 +127,18 @@ def _ramp(lumas_P: NDArray[np.floating], place: int, step: int) -> int:
 
 
 class TransNetDetector:
-    """TransNetV2 (Soucek and Lokoc, arXiv 2008.04838): cuts, dissolves and fades, in windows of 100 frames."""
+    """TransNetV2 (Soucek and Lokoc, arXiv 2008.04838): dissolves and fades, in windows of 100 frames.
 
-    side = TRANSNET_SIZE[0]
+    Hard cuts are found by PySceneDetect too: in flat pictures the network is unsure of every fifth one.
+    """
+
+    side = ADAPTIVE_SIDE
 
     def __init__(self, settings: CutSettings, fps: float) -> None:
         self._network = _transnet()
         self._threshold = TRANSNET_THRESHOLD if settings.threshold is None else settings.threshold
         self._shortest = max(1, round(settings.min_seconds * fps))
+        self._cuts = HardCuts(ADAPTIVE_THRESHOLD, self._shortest, fps)
         self._window: list[Pixels] = []
         self._single: list[float] = []
         self._many: list[float] = []
@@ -113,6 +146,7 @@ class TransNetDetector:
         self._count = 0
 
     def push(self, number: int, pixels_HWC: Pixels) -> None:
+        self._cuts.push(pixels_HWC)
         small = _resize(pixels_HWC, TRANSNET_SIZE)
         self._lumas.append(float(small.mean()))
         self._window += [small] * (_EDGE + 1 if not self._count else 1)
@@ -120,13 +154,19 @@ class TransNetDetector:
         if len(self._window) == _WINDOW:
             self._predict()
 
-    def finish(self) -> list[Boundary]:
+    def finish(self, greys: Sequence[Pixels]) -> list[Boundary]:
         while self._count and len(self._single) < self._count:
             self._window += [self._window[-1]] * (_WINDOW - len(self._window))
             self._predict()
         single, many = np.array(self._single[: self._count]), np.array(self._many[: self._count])
-        found = boundaries_of(single, many, np.array(self._lumas), self._threshold, self._shortest)
-        return with_fades(found, fades_of(np.array(self._lumas)))
+        lumas = np.array(self._lumas)
+        sure = boundaries_of(single, many, lumas, self._threshold, self._shortest)
+        gradual = [item for item in sure if item.kind != "cut"]
+        cuts = [item for item in sure if item.kind == "cut"]
+        found = merged(blends_of(many, greys), gradual)
+        for better in (self._cuts.finish(), found, fades_of(lumas)):
+            cuts = merged(cuts, better, apart=self._shortest)
+        return cuts
 
     def _predict(self) -> None:
         import torch
@@ -165,10 +205,38 @@ def boundaries_of(
     return found
 
 
-def with_fades(found: list[Boundary], fades: list[Boundary]) -> list[Boundary]:
-    """Return the boundaries with fades, which luma measures exactly, in place of those that overlap them."""
-    rest = [item for item in found if not any(item.first <= fade.last and fade.first <= item.last for fade in fades)]
-    return sorted([*rest, *fades], key=lambda item: item.first)
+def blends_of(many_P: NDArray[np.floating], greys: Sequence[Pixels]) -> list[Boundary]:
+    """Return the dissolves among the frames that the network suspects: those that are a blend of their two ends."""
+    suspected = np.flatnonzero(many_P > SUSPECTED)
+    runs = np.split(suspected, np.flatnonzero(np.diff(suspected) > SUSPECTED_GAP) + 1) if len(suspected) else []
+    ranges = [(int(run[0]) + 1, int(run[-1]) + 1) for run in runs]
+    return [
+        Boundary(first=first, last=last, kind="dissolve")
+        for first, last in ranges
+        if last - first >= SHORTEST_BLEND and last < len(greys) and is_blend(greys[first - 1 : last + 1])
+    ]
+
+
+def is_blend(greys: Sequence[Pixels]) -> bool:
+    """Whether pictures (H, W) go from the first to the last one by blending them, with little movement of their own."""
+    start, *between, end = (grey.astype(np.float64) for grey in greys)
+    change = end - start
+    size = np.abs(change).mean()
+    if size < BLEND_CHANGE:
+        return False
+    moves = [grey - start for grey in between]
+    rest = [np.abs(move - (move * change).sum() / (change**2).sum() * change).mean() for move in moves]
+    return bool(np.mean(rest) <= BLEND_REST * size)
+
+
+def merged(found: Sequence[Boundary], better: Sequence[Boundary], *, apart: int = 1) -> list[Boundary]:
+    """Return the boundaries of both, in order, without those of `found` nearer than `apart` to one that is better."""
+    rest = [
+        item
+        for item in found
+        if not any(item.first < other.last + apart and other.first < item.last + apart for other in better)
+    ]
+    return sorted([*rest, *better], key=lambda item: item.first)
 
 
 def make_detector(settings: CutSettings, fps: float) -> CutDetector:

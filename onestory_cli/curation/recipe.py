@@ -110,6 +110,12 @@ class CurateRecipe:
     encoders: tuple[str, ...] = ("facebook/dinov2-base", "openai/clip-vit-base-patch32")
     max_hours: float = 6.0
 
+    @property
+    def uses_networks(self) -> bool:
+        """Whether a stage runs a network of torch in the worker's own process."""
+        networks = self.encoders or self.cast.detector not in ("", "none") or self.cuts.detector == "transnetv2"
+        return bool(networks) or self.captions.captioner.startswith(("hub:", "readout"))
+
 
 def read_curate_recipe(path: Path | None) -> CurateRecipe:
     """Return the recipe in a YAML file, or the defaults for None.

@@ -1,35 +1,32 @@
 """The line through the stages: videos -> cuts -> filters -> captions -> embeddings -> cast -> rewrites -> manifest.
 
-One video is in memory at a time. Cuts are found by worker processes ahead of the other stages.
+One video is in memory at a time, or a few for each worker. The manifest has them in order, whoever curated them.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from onestory_cli.curation.captioner_factory import make_captioner
-from onestory_cli.curation.cast_networks import load_cast_reader
-from onestory_cli.curation.cut_stage import CutStage
-from onestory_cli.curation.edits import read_edits
-from onestory_cli.curation.embeddings import Encoders
+from onestory_cli.curation.forecast import Remaining, estimate_disk
 from onestory_cli.curation.manifest_file import ManifestWriter
-from onestory_cli.curation.recipe import CurateRecipe
 from onestory_cli.curation.report_page import ReportPage
-from onestory_cli.curation.stage_store import StageStore
-from onestory_cli.curation.video_stages import VERSION, CuratedVideo, StageModels, VideoStages
-from onestory_cli.errors import OnestoryError
-from onestory_cli.events import Emit, VideoCurated
+from onestory_cli.curation.video_curator import CuratorConfig, VideoCurator
+from onestory_cli.curation.video_stages import CuratedVideo, damaged_video
+from onestory_cli.curation.worker_pool import CurationPool
+from onestory_cli.events import CurationStarted, Emit, VideoCurated
 from onestory_cli.store.disk import Disk
 from onestory_cli.store.lock import locked
 from onestory_cli.utils.digests import DigestCache
 
-STAGES = ("cuts", "captions", "embeddings", "cast", "rewritten", "pictures")
-
+AHEAD = 4  # videos per worker that are queued before the first of them is awaited
 _LOCK = ".curate.lock"
+
+Result = Callable[[], tuple[CuratedVideo, bool]]  # waits for a video; whether anything was computed for it
 
 
 @dataclass
@@ -42,7 +39,6 @@ class CurateSummary:
     sequences: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     faults: list[tuple[str, str]] = field(default_factory=list)
-    new_results: int = 0
 
     def add(self, video: CuratedVideo) -> None:
         """Count one video."""
@@ -55,29 +51,26 @@ class CurateSummary:
             self.faults.append((str(video.path), video.fault))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Workers:
+    """Who curates: `open_pool` starts a pool of `count` workers for a `with` block."""
+
+    count: int
+    open_pool: Callable[[], AbstractContextManager[CurationPool]]
+
+
 class Curation:
     """The stages of one set. Use as a context manager; `run` writes the manifest and the report.
 
+    `workers`: None for this process.
+
     Raises:
-        OnestoryError: T651 for edits, T654 for a captioner that cannot be used, M531 or M532 for a network of the cast.
+        OnestoryError: as `VideoCurator`.
     """
 
-    def __init__(
-        self,
-        out: Path,
-        recipe: CurateRecipe,
-        *,
-        folder: Path,
-        device: str = "cpu",
-        workers: int = 1,
-    ) -> None:
-        self._out, self._recipe, self._workers = out, recipe, workers
-        self._models = StageModels(
-            captioner=make_captioner(recipe.captions, folder, device),
-            encoders=Encoders(recipe.encoders, device) if recipe.encoders else None,
-            cast=load_cast_reader(recipe.cast, device),
-        )
-        self._edits = read_edits(out)
+    def __init__(self, config: CuratorConfig, workers: Workers | None = None) -> None:
+        self._config, self._workers = config, workers
+        self._curator = VideoCurator(config)
         self._open = ExitStack()
 
     def __enter__(self) -> Curation:
@@ -86,13 +79,13 @@ class Curation:
         Raises:
             OnestoryError: R401 if another process curates this set.
         """
-        Disk().make_folder(self._out)
+        out = self._config.out
+        Disk().make_folder(out)
         with ExitStack() as stack:
-            stack.enter_context(locked(self._out / _LOCK, Disk()))
-            self._stores = {name: StageStore(self._out / "stages" / name) for name in STAGES}
-            for store in self._stores.values():
-                stack.callback(store.close)
-            self._digests = DigestCache(self._out / "stages" / "digests.json")
+            stack.enter_context(locked(out / _LOCK, Disk()))
+            stack.callback(self._curator.close)
+            self._stores = self._curator.stores
+            self._digests = DigestCache(out / "stages" / "digests.json")
             stack.callback(self._digests.save)
             self._open = stack.pop_all()
         return self
@@ -111,48 +104,83 @@ class Curation:
 
         Raises:
             KeyboardInterrupt: `stop()` was true after a video; finished results are kept.
+            OnestoryError: T656 if the set will not fit on the disk.
         """
-        summary, before = CurateSummary(), self._results()
-        with ManifestWriter(self._out) as manifest:
-            report = ReportPage(self._out, self._stores["pictures"])
-            for video in self._curated(videos):
+        out, summary = self._config.out, CurateSummary()
+        self._estimate(videos, emit)
+        left = Remaining([_size(video) for video in videos])
+        with ManifestWriter(out) as manifest:
+            report = ReportPage(out, self._stores["pictures"])
+            for video, computed in self._curated(videos):
                 summary.add(video)
                 look(video)
                 manifest.add(video.path, video.digest, video.found.facts, video.sequences)
                 report.add(video)
-                emit(_event(video, summary.videos, len(videos)))
+                seconds = left.done(summary.videos - 1, computed=computed)
+                emit(_event(video, summary.videos, len(videos), seconds))
                 if stop():
                     raise KeyboardInterrupt
-            summary.new_results = self._results() - before
-            report.finish(vars(summary), self._recipe)
+            report.finish(vars(summary), self._config.recipe)
         return summary
 
-    def _results(self) -> int:
-        return sum(len(store) for store in self._stores.values())
-
-    def _curated(self, videos: Sequence[Path]) -> Iterator[CuratedVideo]:
-        stage = CutStage(
-            store=self._stores["cuts"],
-            digests=self._digests,
-            recipe=self._recipe,
-            version=VERSION,
-            workers=self._workers,
+    def _estimate(self, videos: Sequence[Path], emit: Emit) -> None:
+        """Report what a set that is new or grows will take."""
+        if len(self._stores["cuts"]) >= len(videos):
+            return
+        disk = estimate_disk(videos, self._config.out, self._config.recipe)
+        workers = self._workers.count if self._workers else 1
+        emit(
+            CurationStarted(
+                videos=disk.videos, seconds=disk.seconds, disk_bytes=disk.needed, free_bytes=disk.free, workers=workers
+            )
         )
-        for path, digest, found in stage.run(videos):
-            video = CuratedVideo(path=path, digest=digest, found=found, fault=found.fault)
-            yield video if found.fault or found.facts is None else self._curate(video)
+        disk.require_space(self._config.out)
 
-    def _curate(self, video: CuratedVideo) -> CuratedVideo:
-        stages = VideoStages(video, recipe=self._recipe, models=self._models, edits=self._edits, stores=self._stores)
+    def _curated(self, videos: Sequence[Path]) -> Iterator[tuple[CuratedVideo, bool]]:
+        """The videos in order, and whether anything was computed for them."""
+        with ExitStack() as stack:
+            pool: CurationPool | None = None
+            queue: deque[Result] = deque()
+            ahead = AHEAD * self._workers.count if self._workers else 1
+            for path in videos:
+                known = self._known(path)
+                if isinstance(known, CuratedVideo):
+                    queue.append(partial(_as_is, known))
+                elif self._workers is None:
+                    queue.append(partial(_computed, partial(self._curator.curate, path, known)))
+                else:  # workers start with the first video that has something to compute
+                    pool = pool or stack.enter_context(self._workers.open_pool())
+                    queue.append(partial(_computed, pool.submit(path, known)))
+                if len(queue) >= ahead:
+                    yield queue.popleft()()
+            while queue:
+                yield queue.popleft()()
+
+    def _known(self, path: Path) -> CuratedVideo | str:
+        """A video that cannot be read, or of which every result is stored; else the digest of its bytes."""
         try:
-            return stages.run()
-        except OnestoryError as error:
-            if error.code != "M508":
-                raise
-            return CuratedVideo(path=video.path, digest=video.digest, found=video.found, fault=error.message)
+            digest = self._digests.digest(path)
+        except (OSError, ValueError) as fault:
+            return damaged_video(path, "", f"cannot be read: {getattr(fault, 'strerror', None) or fault}")
+        return self._curator.stored(path, digest) or digest
 
 
-def _event(video: CuratedVideo, done: int, videos: int) -> VideoCurated:
+def _as_is(video: CuratedVideo) -> tuple[CuratedVideo, bool]:
+    return video, False
+
+
+def _computed(result: Callable[[], CuratedVideo]) -> tuple[CuratedVideo, bool]:
+    return result(), True
+
+
+def _size(video: Path) -> int:
+    try:
+        return video.stat().st_size
+    except OSError:
+        return 0
+
+
+def _event(video: CuratedVideo, done: int, videos: int, seconds_left: float) -> VideoCurated:
     return VideoCurated(
         video=str(video.path),
         shots=len(video.shots),
@@ -160,4 +188,5 @@ def _event(video: CuratedVideo, done: int, videos: int) -> VideoCurated:
         fault=video.fault,
         done=done,
         videos=videos,
+        seconds_left=round(seconds_left, 1),
     )

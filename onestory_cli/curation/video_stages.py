@@ -10,6 +10,7 @@ from typing import Any
 from onestory_cli.curation.captioners import Captioner, ShotView
 from onestory_cli.curation.cast import ShotCast, cast_ids
 from onestory_cli.curation.cast_networks import CastReader
+from onestory_cli.curation.cut_stage import VERSION
 from onestory_cli.curation.cuts import FoundShots
 from onestory_cli.curation.edits import ShotEdit, apply_caption, apply_reject, apply_time
 from onestory_cli.curation.embeddings import Encoders
@@ -18,9 +19,8 @@ from onestory_cli.curation.recipe import CurateRecipe
 from onestory_cli.curation.rewrite_check import rewrite_fault
 from onestory_cli.curation.sequences import foreign_shots, sequences_of
 from onestory_cli.curation.shot_frames import Pixels, shot_frames
-from onestory_cli.curation.stage_store import StageStore, stage_key
+from onestory_cli.curation.stage_store import ResultStore, stage_key
 
-VERSION = 2  # of the stages; a new number recomputes every result
 ALONE = "alone: no other shot of its scene is left to form a sequence"
 
 
@@ -34,6 +34,11 @@ class CuratedVideo:
     shots: tuple[CuratedShot, ...] = ()
     sequences: tuple[tuple[CuratedShot, ...], ...] = ()
     fault: str = ""
+
+
+def damaged_video(path: Path, digest: str, fault: str) -> CuratedVideo:
+    """Return a video of which nothing is known but why."""
+    return CuratedVideo(path=path, digest=digest, found=FoundShots(facts=None, shots=(), fault=fault), fault=fault)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +60,7 @@ class VideoStages:
         recipe: CurateRecipe,
         models: StageModels,
         edits: Mapping[str, ShotEdit],
-        stores: Mapping[str, StageStore],
+        stores: Mapping[str, ResultStore],
     ) -> None:
         self._video, self._recipe, self._models = video, recipe, models
         self._edits, self._stores = edits, stores

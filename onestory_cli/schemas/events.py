@@ -72,6 +72,13 @@ EVENTS: dict[str, Schema] = {
     ),
     "DataPrepared": obj(what=TEXT, done=INTEGER, total=INTEGER),
     "StageFinished": obj(stage=TEXT, steps=INTEGER, seconds=SECONDS),
+    "CurationStarted": obj(
+        videos=INTEGER,
+        seconds=described(NUMBER, "Estimated length of all videos."),
+        disk_bytes=described(INTEGER, "Estimated size of the set."),
+        free_bytes=INTEGER,
+        workers=INTEGER,
+    ),
     "VideoCurated": obj(
         video=TEXT,
         shots=described(INTEGER, "Shots found."),
@@ -79,6 +86,7 @@ EVENTS: dict[str, Schema] = {
         fault=described(TEXT, "Why the video has no shots; else empty."),
         done=INTEGER,
         videos=INTEGER,
+        seconds_left=described(NUMBER, "Estimate; 0 until something was computed."),
     ),
     "BatchStarted": obj(films=INTEGER, shots=INTEGER, workers=INTEGER, where={"enum": ["local", "ray", "slurm"]}),
     "FilmStarted": obj(film=TEXT, worker=TEXT, shots=INTEGER, attempt=described(INTEGER, "From 1.")),

@@ -22,6 +22,11 @@ def printable_json(document: str) -> str:
     return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", document)
 
 
+def file_size(count: int) -> str:
+    """Return bytes as text, such as "2.1 GB" or "40 MB"."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(1, round(count / 1e6))} MB"
+
+
 def duration(seconds: float) -> str:
     """Format seconds: `0.9 s`, `42 s`, `3:05`, `1:02:03`."""
     if seconds < 9.95:

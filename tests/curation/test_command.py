@@ -63,15 +63,6 @@ def test_a_second_run_computes_nothing(onestory: Onestory, footage: Path, tmp_pa
 
 
 @pytest.mark.slow
-def test_workers_write_the_same_manifest(footage: Path, tmp_path: Path) -> None:
-    for name, workers in (("one", "1"), ("two", "2")):
-        command = [sys.executable, "-m", "onestory_cli", "curate", str(footage), "--workers", workers]
-        command += ["--out", str(tmp_path / name)]
-        subprocess.run([*command, *READOUT], check=True, capture_output=True)
-    assert (tmp_path / "one/shots.jsonl").read_bytes() == (tmp_path / "two/shots.jsonl").read_bytes()
-
-
-@pytest.mark.slow
 def test_a_killed_run_ends_in_the_same_bytes(footage: Path, tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     command = [sys.executable, "-m", "onestory_cli", "curate", str(footage), *READOUT, "--out"]

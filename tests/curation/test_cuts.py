@@ -12,7 +12,7 @@ import pytest
 
 from onestory_cli.curation.cut_stage import cut_video
 from onestory_cli.curation.cuts import find_shots
-from onestory_cli.curation.detectors import Boundary, boundaries_of, fades_of, with_fades
+from onestory_cli.curation.detectors import Boundary, boundaries_of, fades_of, is_blend, merged
 from onestory_cli.curation.recipe import CutSettings
 from onestory_cli.errors import OnestoryError
 from onestory_cli.media.video import write_clip
@@ -131,4 +131,19 @@ def test_disk_error_is_not_stored_as_a_damaged_video(footage: Path, monkeypatch:
 def test_a_fade_replaces_what_overlaps_it() -> None:
     cut, part = Boundary(first=3, last=3, kind="cut"), Boundary(first=12, last=15, kind="dissolve")
     fade = Boundary(first=10, last=20, kind="fade")
-    assert with_fades([cut, part], [fade]) == [cut, fade]
+    assert merged([cut, part], [fade]) == [cut, fade]
+
+
+def test_a_cut_near_a_better_boundary_is_dropped() -> None:
+    first, second, near = (Boundary(first=at, last=at, kind="cut") for at in (10, 40, 12))
+    assert merged([near, second], [first], apart=4) == [first, second]
+
+
+def test_a_dissolve_is_a_blend_and_movement_is_not() -> None:
+    rng = np.random.default_rng(0)
+    one, other = (rng.integers(0, 256, (24, 24)).astype(np.uint8) for _ in range(2))
+    blend = [(one * (1 - share) + other * share).astype(np.uint8) for share in np.linspace(0, 1, 8)]
+    moved = [np.roll(one, step, axis=1) for step in range(8)]
+    assert is_blend(blend)
+    assert not is_blend(moved)
+    assert not is_blend([one] * 8)
