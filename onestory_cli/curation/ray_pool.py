@@ -30,7 +30,7 @@ class _Task:
     answer: Any = None  # Ray's reference to the result, once the task is started
 
 
-class RayPool:
+class RayTasks:
     """A CurationPool of Ray tasks, each with a GPU if the cluster has some and networks run, else with a CPU."""
 
     def __init__(self, config: CuratorConfig, count: int) -> None:
@@ -114,7 +114,7 @@ def ray_pool(config: CuratorConfig, address: str, count: int) -> Iterator[Curati
     # Ray prints warnings about lost workers to stdout, which must hold only the result
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
         try:
-            yield RayPool(config, count)
+            yield RayTasks(config, count)
         finally:
             with suppress(Exception):
                 ray.shutdown()

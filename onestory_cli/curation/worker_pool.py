@@ -39,7 +39,7 @@ class _Ticket:
     future: Future[CuratedVideo]
 
 
-class LocalPool:
+class WorkerProcesses:
     """A CurationPool of processes, each with its own GPU if there are enough."""
 
     def __init__(self, config: CuratorConfig, workers: int) -> None:
@@ -125,7 +125,7 @@ def _curate(path: Path, digest: str) -> CuratedVideo:
 @contextmanager
 def local_pool(config: CuratorConfig, workers: int) -> Iterator[CurationPool]:
     """Pool of `workers` processes on this machine."""
-    pool = LocalPool(config, workers)
+    pool = WorkerProcesses(config, workers)
     try:
         yield pool
     finally:
