@@ -119,36 +119,36 @@ def rate_factor(stage: Schedule, step: int) -> float:
 
 
 class MovingAverage:
-    """Exponential moving average of weights, with a warm-up that forgets early steps."""
+    """Exponential moving average `weights` of the trained weights `live`, with a warm-up that forgets early steps."""
 
     def __init__(self, modules: Mapping[str, nn.Module], decay: float) -> None:
         self.decay = decay
-        self._live = list(named_weights(modules))
-        self.weights = {name: value.detach().clone() for name, value in self._live}
+        self.live = dict(named_weights(modules))
+        self.weights = {name: value.detach().clone() for name, value in self.live.items()}
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Add the weights after step `step`, counted from 0."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        averages = [self.weights[name] for name, _ in self._live]
-        torch._foreach_lerp_(averages, [value.detach() for _, value in self._live], 1 - decay)
+        averages = list(self.weights.values())
+        torch._foreach_lerp_(averages, [value.detach() for value in self.live.values()], 1 - decay)
 
     @torch.no_grad()
     def adopt(self) -> None:
         """Copy the average into the modules, in place: views that an optimiser holds stay valid."""
-        for name, value in self._live:
+        for name, value in self.live.items():
             value.copy_(self.weights[name])
 
     @contextlib.contextmanager
     def adopted(self) -> Iterator[None]:
         """Inside, the modules have the averaged weights; afterwards their own weights are restored."""
-        own = [value.detach().clone() for _, value in self._live]
+        own = [value.detach().clone() for value in self.live.values()]
         self.adopt()
         try:
             yield
         finally:
             with torch.no_grad():
-                for (_, value), kept in zip(self._live, own, strict=True):
+                for value, kept in zip(self.live.values(), own, strict=True):
                     value.copy_(kept)
 
 

@@ -58,7 +58,7 @@ def train_adapter(
     model = build_adapter(recipe, base, frozen=frozen, relative_to=path.parent)
     trainer = AdapterTrainer(recipe, model, shots, accelerator, folder, emit, noise=(wanted.least, wanted.most))
     trainer.run()
-    weights = trainer.state.averaged()
+    weights = trainer.state.averaged(keep=accelerator.is_main_process)
     accelerator.end_training()
     if accelerator.is_main_process:
         text = path.read_text(encoding="utf-8") + (f"# --data {data}\n" if data else "")

@@ -49,14 +49,14 @@ class AdapterTrainer:
     ) -> None:
         self.recipe, self.accelerator, self.emit = recipe, accelerator, emit
         self.shots, self.held_out = split(shots, recipe.data.validation)
-        self.folder, self.checkpoint = folder, folder / "checkpoints" / f"{STAGE}.pt"
+        self.folder, self.checkpoints = folder, folder / "checkpoints"
         if recipe.gradient_checkpointing:
             model.transformer.enable_gradient_checkpointing()
         learner = Learner(model)
         self.learner, self.optimiser = accelerator.prepare(learner, adamw(recipe, learner))
         average = MovingAverage(learner.parts, recipe.train.ema)
         identity = {**settings_of(recipe), "shots": identity_of(shots)}
-        self.state = TrainingState(self.learner, self.optimiser.optimizer, average, identity)
+        self.state = TrainingState(self.optimiser.optimizer, average, identity)
         shift = model.spec.shift if recipe.train.shift is None else recipe.train.shift
         levels = Noise(
             mean=recipe.train.noise_mean, std=recipe.train.noise_std, shift=shift, least=noise[0], most=noise[1]
@@ -67,7 +67,7 @@ class AdapterTrainer:
     def run(self) -> None:
         """Train to the last step, then copy the averaged weights into the model."""
         recipe, steps = self.recipe, self.recipe.train.steps
-        first = self.state.restore(self.checkpoint)
+        first = self.state.restore(self.checkpoints)
         parameters = sum(item.numel() for item in self.state.average.weights.values())
         self.emit(StageStarted(stage=STAGE, step=first, steps=steps, parameters=parameters))
         report = self._report(first)
@@ -79,7 +79,7 @@ class AdapterTrainer:
                 losses["validation"] = self._validate(self.held_out)
             self._log(report, step, losses)
             if done % recipe.checkpoint_every == 0 or done == steps:
-                self.state.save(self.checkpoint, done, writes=self.accelerator.is_main_process)
+                self.state.save(self.checkpoints, done)
             if recipe.sample_every and (done % recipe.sample_every == 0 or done == steps):
                 self._sample(done)
         self.state.average.adopt()
@@ -175,8 +175,6 @@ def settings_of(recipe: AdapterRecipe) -> dict[str, Any]:
     """The settings that must not change when a training resumes; its length and logging may."""
     free = ("name", "cache", "checkpoint_every", "log_every", "sample_every", "sample_steps", "track", "read_ahead")
     settings = {name: value for name, value in asdict(recipe).items() if name not in free}
-    if not recipe.data.validation:  # checkpoints of older versions do not have it
-        del settings["data"]["validation"]
     settings["train"] = {name: value for name, value in settings["train"].items() if name != "steps"}
     return settings
 

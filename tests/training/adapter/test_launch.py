@@ -43,6 +43,45 @@ def test_two_processes_train_one_adapter_that_one_process_resumes(
     assert [line["step"] for line in lines] == [1, 2, 3]
 
 
+def train_sharded(recipe: Path, out: Path, *, stop_at: int = 0) -> subprocess.CompletedProcess[str]:
+    """Train with weights sharded over two processes; `stop_at` kills them after the report of that step."""
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "ONESTORY_STOP_AT": str(stop_at)}
+    program = str(Path(__file__).with_name("sharded_train.py"))
+    command = [*launch, program, str(recipe), str(out)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+@pytest.mark.train
+def test_sharded_training_with_mixed_budgets_resumes_to_identical_bytes(
+    tiny_folder: Path, manifest: Path, tmp_path: Path
+) -> None:
+    """A budget of 1 does not use the finest patchifier here, a budget of 2 does."""
+    fields: dict[str, Any] = {
+        "delta": "full",
+        "cache": "shared",
+        "checkpoint_every": 2,
+        "memory": {"remembered": [3], "budgets": [1.0, 2.0], "selector_width": 16, "queries": 2},
+        "train": {"alone": 0.0, "batch": 1},
+    }
+    recipe = write_recipe(tmp_path / "recipe.yaml", tiny_folder, manifest, **fields)
+    whole = train_sharded(recipe, tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    killed = train_sharded(recipe, tmp_path / "killed", stop_at=3)
+    assert killed.returncode != 0
+    assert [path.name for path in (tmp_path / "killed" / "checkpoints").iterdir()] == ["step-000002"]
+    shards = sorted((tmp_path / "killed" / "checkpoints" / "step-000002").glob("*.safetensors"))
+    sizes = [path.stat().st_size for path in shards]
+    assert len(sizes) == 2
+    assert max(sizes) < 1.2 * min(sizes)
+    resumed = train_sharded(recipe, tmp_path / "killed")
+    assert resumed.returncode == 0, resumed.stderr
+    weights = [tmp_path / name / "model" / "adapter" / "adapter.safetensors" for name in ("whole", "killed")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    lines = [json.loads(line) for line in (tmp_path / "killed" / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_example_configs_are_valid_for_accelerate(path: Path) -> None:
     config = load_config_from_file(str(path))
