@@ -182,6 +182,16 @@ WARNINGS = (
         good="dtype: float32",
     ),
     Code(
+        code="W332",
+        title="A level that stays untrained",
+        explanation="The levels of an adapter share the budget: every remembered frame gets the coarsest level, and "
+        "the rest goes to the most relevant frames. With the recipe's `remembered` and `budgets`, no frame gets this "
+        "level, so its weights stay as they were copied from the base. Add a level between, a larger budget, or fewer "
+        "frames.",
+        bad="memory: {remembered: [8], budgets: [1.0]}",
+        good="memory: {remembered: [8, 4, 1], budgets: [1.0], levels: [2, 3, 4, 8]}",
+    ),
+    Code(
         code="W406",
         title="A damaged file in the run directory",
         explanation="A file is missing or does not match its checksum, so it is not used. The take is rendered "

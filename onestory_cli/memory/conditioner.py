@@ -45,13 +45,12 @@ class AdaptiveConditioner(nn.Module):
     def warm_start(self, patch_embedding: nn.Conv3d) -> None:
         """Initialize every patchifier from the base's patch embedding.
 
-        The kernel is repeated and divided by the number of repeats, so a constant region gives the same token as in the
+        A token is the mean of the base's tokens within its patch, so a constant region gives the same token as in the
         base. Extra input channels of the base (image conditions) are cut.
         """
-        channels, fine = self.config.latent_channels, patch_embedding.kernel_size[-1]
+        kernel = patch_embedding.weight[:, : self.config.latent_channels]
         for conv in self.patchifiers.values():
-            repeats = conv.kernel_size[-1] // fine
-            conv.weight.copy_(patch_embedding.weight[:, :channels].repeat(1, 1, 1, repeats, repeats) / repeats**2)
+            conv.weight.copy_(_enlarged(kernel, conv.kernel_size[-1]))
             conv.bias.copy_(patch_embedding.bias)
 
     def forward(self, frames_BKCHW: Tensor, levels: Sequence[Level], patch_embedding: nn.Conv3d) -> Tensor:
@@ -75,6 +74,20 @@ class AdaptiveConditioner(nn.Module):
     def settings(self) -> dict[str, object]:
         """The config as JSON."""
         return asdict(self.config)
+
+
+def _enlarged(kernel_DC1HW: Tensor, patch: int) -> Tensor:
+    """The kernel (D, C, 1, patch, patch) of the mean over all places of a smaller kernel.
+
+    The places are next to each other if the sizes allow it; otherwise they overlap.
+    """
+    size = kernel_DC1HW.shape[-1]
+    offsets = range(0, patch - size + 1, size if patch % size == 0 else 1)
+    sum_DC1PP = kernel_DC1HW.new_zeros(*kernel_DC1HW.shape[:3], patch, patch)
+    for row in offsets:
+        for column in offsets:
+            sum_DC1PP[..., row : row + size, column : column + size] += kernel_DC1HW
+    return sum_DC1PP / len(offsets) ** 2
 
 
 def context_positions(levels: Sequence[Level], *, height: int, width: int, finest: Level = FINE) -> Tensor:

@@ -25,6 +25,9 @@ FINE = Level(name="fine", patch=2)
 MEDIUM = Level(name="medium", patch=4)
 COARSE = Level(name="coarse", patch=8)
 LEVELS = (FINE, MEDIUM, COARSE)
+DETAIL = Level(name="detail", patch=3)
+BROAD = Level(name="broad", patch=6)
+PATCHES = {level.patch: level for level in (FINE, DETAIL, MEDIUM, BROAD, COARSE)}  # all that an adapter can have
 # How a base without an adapter reads a frame: as an additional latent frame, or as the first frame of the shot.
 REFERENCE = Level(name="reference", patch=2)
 FIRST_FRAME = Level(name="first-frame", patch=0)

@@ -187,6 +187,17 @@ class StreamingAttention:
         return self._out(values_MHR.flatten(1))
 
 
+def recall_at(scores_BF: Tensor, labels_BF: Tensor, count: int) -> Tensor:
+    """The share of the `count` highest scores that belong to the `count` most relevant frames, a scalar.
+
+    Frames as relevant as the last of these count as well.
+    """
+    count = min(count, scores_BF.shape[1])
+    least_B1 = labels_BF.topk(count, dim=1).values[:, -1:]
+    best_BK = scores_BF.topk(count, dim=1).indices
+    return (labels_BF.gather(1, best_BK) >= least_B1).float().mean()
+
+
 def selection_loss(scores_BF: Tensor, labels_BF: Tensor) -> Tensor:
     """L_sel, the mean squared error to the relevance labels (OneStory Eq. 11)."""
     return functional.mse_loss(scores_BF.float(), labels_BF.float())

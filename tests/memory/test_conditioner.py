@@ -12,16 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from onestory_cli.memory.conditioner import AdaptiveConditioner, ConditionerConfig, context_positions
-from onestory_cli.memory.levels import COARSE, FINE, LEVELS, MEDIUM, Level
+from onestory_cli.memory.levels import COARSE, DETAIL, FINE, LEVELS, MEDIUM, PATCHES, Level
 
 Parts = tuple[AdaptiveConditioner, nn.Conv3d]
 
 
-def parts(*, share_finest: bool = True, channels: int = 4) -> Parts:
+def parts(*, share_finest: bool = True, channels: int = 4, levels: tuple[Level, ...] = LEVELS) -> Parts:
     """A warm-started conditioner for latents of four channels, and the patch embedding of its base."""
     torch.manual_seed(0)
     patch_embedding = nn.Conv3d(channels, 32, (1, 2, 2), stride=(1, 2, 2))
-    conditioner = AdaptiveConditioner(ConditionerConfig(latent_channels=4, width=32, share_finest=share_finest))
+    config = ConditionerConfig(latent_channels=4, width=32, share_finest=share_finest, levels=levels)
+    conditioner = AdaptiveConditioner(config)
     conditioner.warm_start(patch_embedding)
     return conditioner, patch_embedding
 
@@ -50,12 +51,26 @@ def test_tokens_are_concatenated_in_order_of_relevance() -> None:
 
 @pytest.mark.parametrize("share_finest", [True, False])
 def test_warm_start_equals_the_base_in_constant_regions(share_finest: bool) -> None:
-    conditioner, patch_embedding = parts(share_finest=share_finest)
+    levels = tuple(PATCHES.values())
+    conditioner, patch_embedding = parts(share_finest=share_finest, levels=levels)
     colours = torch.randn(2, 1, 4, 1, 1)
     expected = patch_embedding(colours[:, 0, :, None].expand(-1, -1, -1, 2, 2)).flatten(2).transpose(1, 2)
-    for level in LEVELS:
+    for level in levels:
         made = conditioner(colours.expand(-1, -1, -1, 8, 8), [level], patch_embedding)
         torch.testing.assert_close(made, expected.expand_as(made))
+
+
+def test_warm_start_is_the_mean_of_the_tokens_within_a_patch() -> None:
+    conditioner, patch_embedding = parts(levels=(FINE, DETAIL, MEDIUM))
+    memory = frames(1, 12, 12)
+    fine = patch_embedding(memory[:, 0, :, None])[:, :, 0]  # at even cells
+    made = conditioner(memory, [MEDIUM], patch_embedding).transpose(1, 2).unflatten(2, (3, 3))
+    torch.testing.assert_close(made, nn.functional.avg_pool2d(fine, 2))
+    shifted = [
+        patch_embedding(memory[:, 0, :, None, row:, column:])[:, :, 0, 0, 0] for row in (0, 1) for column in (0, 1)
+    ]
+    first = conditioner(memory, [DETAIL], patch_embedding)[:, 0]
+    torch.testing.assert_close(first, torch.stack(shifted).mean(0))
 
 
 def test_warm_start_cuts_image_channels_of_the_base() -> None:

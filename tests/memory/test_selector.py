@@ -11,7 +11,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from onestory_cli.memory.selector import FrameSelector, SelectorConfig, StreamingAttention, selection_loss
+from onestory_cli.memory.selector import (
+    FrameSelector,
+    SelectorConfig,
+    StreamingAttention,
+    recall_at,
+    selection_loss,
+)
 
 CONFIG = SelectorConfig(latent_channels=4, text_dim=12, width=32, queries=2, heads=2, ages=4, times=3)
 
@@ -111,6 +117,15 @@ def test_the_loss_is_the_mean_squared_error() -> None:
     loss = selection_loss(scores, labels)
     assert float(loss.detach()) == pytest.approx((1 + 0.25) / 2)
     assert torch.autograd.grad(loss, scores)[0].tolist() == [[1.0, -0.5]]
+
+
+def test_recall_is_the_share_of_relevant_frames_that_are_selected() -> None:
+    labels = torch.tensor([[0.9, 0.5, 0.5, -1.0], [0.1, 0.2, 0.3, 0.4]])
+    scores = torch.tensor([[3.0, 1.0, 2.0, 4.0], [1.0, 2.0, 3.0, 4.0]])
+    assert float(recall_at(scores, labels, 1)) == 0.5  # the best frame of the second row only
+    assert float(recall_at(scores, labels, 2)) == 0.75
+    assert float(recall_at(scores[:, :3], labels[:, :3], 2)) == 1.0  # frames of equal relevance count alike
+    assert float(recall_at(scores, labels, 9)) == 1.0
 
 
 def test_settings_round_trip(selector: FrameSelector) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 
 from onestory_cli.memory.conditioner import AdaptiveConditioner, ConditionerConfig
-from onestory_cli.memory.levels import LEVELS
 from onestory_cli.memory.selector import FrameSelector, SelectorConfig
 from onestory_cli.models.adapter import add_lora
 from onestory_cli.models.load import load_selector
@@ -34,7 +33,7 @@ def build_adapter(recipe: AdapterRecipe, base: Base, *, frozen: torch.dtype, rel
         ConditionerConfig(
             latent_channels=base.spec.latent_channels,
             width=config.num_attention_heads * config.attention_head_dim,
-            levels=LEVELS,
+            levels=base.spec.levels,
             share_finest=False,
         )
     )

@@ -28,10 +28,12 @@ def read_window(
     fps: float,
     width: int,
     height: int,
+    place: float = 0.5,
     crop: tuple[int, ...] = (0, 0, 0, 0),
 ) -> NDArray[np.uint8]:
-    """(P, H, W, 3): `frames` frames at `fps` from the middle of the part from `start` to `end`, in seconds.
+    """(P, H, W, 3): `frames` frames at `fps` of the part from `start` to `end`, in seconds.
 
+    `place` is where in the part they are: 0 at its start, 0.5 in its middle, 1 at its end.
     Frames are selected by time, not by number: the frame rate of a file can be any, and can vary.
     The picture is rotated as the file's metadata says, cropped by `crop` (left, top, right, bottom) pixels, scaled to
     cover the size, and cropped to its centre.
@@ -46,7 +48,7 @@ def read_window(
             f'"{path}" from {start:g} s to {end:g} s is shorter than {frames} frames at {fps:g} per second',
             help="use fewer `frames`, or `data: {short: drop}` to leave short shots out",
         )
-    first = start + (end - start - wanted) / 2
+    first = start + place * (end - start - wanted)
     try:
         found = _shown_at(path, [first + index / fps for index in range(frames)])
     except OnestoryError as fault:

@@ -33,39 +33,39 @@ class BatchDraws:
 
     def training(self, shots: Shots, number: int) -> Batch:
         """Batch `number`, counted over all optimiser steps."""
-        step = number // self.recipe.train.accumulate
-        return self._draw(shots, self._shape(shots, step, SHAPES, number, alone=self._alone(step)), step, number)
+        learning, step = self.recipe.train, number // self.recipe.train.accumulate
+        warming = step < learning.uniform_steps
+        shape = self._shape(shots, SHAPES, number, warming=warming, alone=self._alone(step))
+        return self._draw(shots, shape, self.process + 1, number, warming=warming)
 
     def validation(self, shots: Shots, number: int) -> Batch:
         """Batch `number` of held-out shots: with memory, and with the frames that the selector chooses."""
-        step = self.recipe.train.uniform_steps
-        return self._draw(shots, self._shape(shots, step, VALIDATION, number, alone=False), step, number, VALIDATION)
+        shape = self._shape(shots, VALIDATION, number, warming=False, alone=False)
+        return self._draw(shots, shape, VALIDATION, number, warming=False)
 
     def _alone(self, step: int) -> bool:
         """Whether a step has no memory: all of its batches or none, because their losses have different names."""
         rng, _ = step_generators(self.recipe.seed, STEPS, step)
         return self.recipe.delta != "none" and rng.random() < self.recipe.train.alone
 
-    def _shape(self, shots: Shots, step: int, stream: int, number: int, *, alone: bool) -> StepShape:
+    def _shape(self, shots: Shots, stream: int, number: int, *, warming: bool, alone: bool) -> StepShape:
         rng, _ = step_generators(self.recipe.seed, stream, number)
-        recipe = self.recipe
-        return draw_shape(rng, recipe.train, recipe.memory, step=step, shot_frames=shots.shot_frames, alone=alone)
+        length, frames = shots.draw_length(rng), shots.shot_frames
+        return draw_shape(rng, self.recipe.memory, warming=warming, shot_frames=frames, alone=alone, length=length)
 
-    def _draw(self, shots: Shots, shape: StepShape, step: int, number: int, stream: int | None = None) -> Batch:
-        learning = self.recipe.train
-        rng, chance = step_generators(self.recipe.seed, self.process + 1 if stream is None else stream, number)
-        warming = step < learning.uniform_steps
+    def _draw(self, shots: Shots, shape: StepShape, stream: int, number: int, *, warming: bool) -> Batch:
+        learning, memory = self.recipe.train, self.recipe.memory
+        rng, chance = step_generators(self.recipe.seed, stream, number)
         batch = shots.draw(
             rng,
             size=learning.batch,
+            length=shape.length,
             inflation=1.0 if warming else learning.inflation,
             drop_text=learning.drop_text if shape.alone else 0.0,
             given=rng.random() < self.first_frame,
+            negatives=memory.negatives > 0,
         )
-        choices = draw_choices(
-            batch, shape, memory=self.recipe.memory, noise=self.noise, warming=warming, chance=chance
-        )
-        return batch, choices
+        return batch, draw_choices(batch, shape, memory=memory, noise=self.noise, warming=warming, chance=chance)
 
 
 def read_ahead(draw: Callable[[int], T], numbers: Iterable[int], count: int) -> Iterator[T]:

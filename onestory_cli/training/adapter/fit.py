@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.memory.levels import LEVELS
+from onestory_cli.memory.levels import PATCHES, Level, allocate
 from onestory_cli.models.availability import require_weights
 from onestory_cli.models.catalog import find
 from onestory_cli.models.spec import ModelSpec
-from onestory_cli.training.adapter.recipe import AdapterRecipe
+from onestory_cli.training.adapter.recipe import AdapterMemory, AdapterRecipe
 
 PARTS = {"": "transformer", "high": "transformer", "low": "transformer_2"}
 
@@ -56,7 +56,7 @@ def fit(recipe: AdapterRecipe, path: Path, adapter: Path) -> Fit:
         memory_frames=recipe.memory.remembered[0],
         budget=recipe.memory.budgets[0],
         policy="adaptive",
-        levels=LEVELS,
+        levels=levels_of(recipe.memory),
     )
     return Fit(
         spec=trained,
@@ -66,14 +66,36 @@ def fit(recipe: AdapterRecipe, path: Path, adapter: Path) -> Fit:
     )
 
 
+def levels_of(memory: AdapterMemory) -> tuple[Level, ...]:
+    """The levels that a recipe names by their patch."""
+    return tuple(PATCHES[patch] for patch in memory.levels)
+
+
+def unused_levels(memory: AdapterMemory, spec: ModelSpec) -> list[Level]:
+    """The levels that no frame gets with any of the recipe's budgets and numbers of remembered frames."""
+    height, width = spec.latent_size(spec.width, spec.height)
+    levels = levels_of(memory)
+    used = {
+        level
+        for frames in memory.remembered
+        for budget in memory.budgets
+        for level in allocate(frames, budget, height=height, width=width, levels=levels)
+    }
+    return [level for level in levels if level not in used]
+
+
 def incompatibilities(recipe: AdapterRecipe, spec: ModelSpec) -> Iterator[str]:
     """Yield what the recipe requires and the base does not support."""
     width, height = recipe.size or (spec.width, spec.height)
     frames = recipe.frames or spec.frames
+    buckets = recipe.buckets or (frames,)
     if width % spec.size_multiple or height % spec.size_multiple:
         yield f"size: width and height must be multiples of {spec.size_multiple}, not {width}x{height}"
-    if frames % spec.temporal_stride != 1 or frames > spec.max_frames:
-        yield f"frames: must be {spec.temporal_stride}k + 1 and at most {spec.max_frames}, not {frames}"
+    for count in sorted({frames, *buckets}):
+        if count < 1 or count % spec.temporal_stride != 1 or count > spec.max_frames:
+            yield f"frames: must be {spec.temporal_stride}k + 1 and at most {spec.max_frames}, not {count}"
+    if frames not in buckets:
+        yield f"buckets: {frames} frames, the length of a film's shots, must be one of them"
     if spec.task == "vace":
         yield f"base: {spec.name} uses reference images as memory and cannot take an adapter; use the T2V model"
     if spec.task == "m2v":

@@ -17,10 +17,10 @@ from torch.nn import functional
 from onestory_cli.generation.denoise import Conditions, predict_velocity
 from onestory_cli.generation.selection import Context, condition, gather
 from onestory_cli.memory.levels import allocate
-from onestory_cli.memory.selector import selection_loss
+from onestory_cli.memory.selector import recall_at, selection_loss
 from onestory_cli.models.model import TRAIN_TIMESTEPS
 from onestory_cli.training.adapter.base import AdapterModel
-from onestory_cli.training.adapter.recipe import AdapterMemory, Learning
+from onestory_cli.training.adapter.recipe import AdapterMemory
 from onestory_cli.training.adapter.triples import Triples
 from onestory_cli.training.objective import Losses, shuffle_real_first
 
@@ -29,6 +29,7 @@ from onestory_cli.training.objective import Losses, shuffle_real_first
 class StepShape:
     """Sizes of a batch, which decide the weights that it uses: at most `frames` remembered frames, within `budget`.
 
+    `length`: pixel frames of the targets.
     All processes must use the same shape. With sharded weights (FSDP 2) each process averages the gradients of the
     weights that it used: other sets in other processes stop the training, or mix gradients of different weights.
     `alone` marks a step without memory.
@@ -37,6 +38,7 @@ class StepShape:
     frames: int
     budget: float
     alone: bool
+    length: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +46,15 @@ class Choices:
     """The random choices of a step: noise and its level (1 is pure noise), and the frames to remember.
 
     During warm-up `order_BF` are the memory positions in order of priority; later it is None and the selector chooses.
+    `roughness_BFCHW` is added to the remembered frames, the most relevant first. Those with `replaced_BF` are first
+    replaced by the frames `negative_BF` of the batch's irrelevant shots.
     """
 
     noise_BCTHW: Tensor
     time_B: Tensor
     roughness_BFCHW: Tensor
+    replaced_BF: Tensor
+    negative_BF: Tensor
     order_BF: Tensor | None
     shape: StepShape
 
@@ -81,30 +87,42 @@ class Noise:
 
 
 def draw_shape(
-    rng: np.random.Generator, learning: Learning, memory: AdapterMemory, *, step: int, shot_frames: int, alone: bool
+    rng: np.random.Generator, memory: AdapterMemory, *, warming: bool, shot_frames: int, alone: bool, length: int
 ) -> StepShape:
-    """Draw the shape of a batch of optimiser step `step`, counted from 0.
+    """Draw the shape of a batch; `warming` is true during warm-up.
 
     `shot_frames`: latent frames of the shortest remembered shot.
     """
-    shots = 1 if step < learning.uniform_steps else 2  # the warm-up remembers frames of the real shot only
+    shots = 1 if warming else 2  # the warm-up remembers frames of the real shot only
     frames = min(int(rng.choice(memory.remembered)), shots * shot_frames)
-    return StepShape(frames=frames, budget=float(rng.choice(memory.budgets)), alone=alone)
+    return StepShape(frames=frames, budget=float(rng.choice(memory.budgets)), alone=alone, length=length)
 
 
 def draw_choices(
     batch: Triples, shape: StepShape, *, memory: AdapterMemory, noise: Noise, warming: bool, chance: torch.Generator
 ) -> Choices:
     """Draw the random choices for a batch; `warming` is true during warm-up."""
-    roughness = torch.randn(batch.memory_BFCHW.shape, generator=chance) if memory.noise else torch.zeros(())
+    rows = batch.memory_BFCHW.shape[:2]
+    negatives = 0 if batch.negatives_BNCHW is None else batch.negatives_BNCHW.shape[1]
     return Choices(
         noise_BCTHW=torch.randn(batch.target_BCTHW.shape, generator=chance),
         time_B=noise.draw(len(batch.target_BCTHW), chance),
-        roughness_BFCHW=memory.noise * roughness,
+        roughness_BFCHW=_roughness(batch.memory_BFCHW.shape, memory, chance),
+        replaced_BF=torch.rand(rows, generator=chance) < (memory.negatives if negatives else 0.0),
+        negative_BF=torch.randint(max(1, negatives), rows, generator=chance),
         # an untrained selector would mislead
         order_BF=shuffle_real_first(batch.real_BF, chance) if warming else None,
         shape=shape,
     )
+
+
+def _roughness(shape: torch.Size, memory: AdapterMemory, chance: torch.Generator) -> Tensor:
+    """Noise (B, F, C, H, W) for remembered frames, with a standard deviation per target."""
+    if not memory.noise:
+        return torch.zeros(shape)
+    least = memory.noise if memory.noise_min is None else memory.noise_min
+    deviation_B = least + (memory.noise - least) * torch.rand(shape[0], generator=chance)
+    return deviation_B[:, None, None, None, None] * torch.randn(shape, generator=chance)
 
 
 class Learner(nn.Module):
@@ -128,31 +146,42 @@ class Learner(nn.Module):
 
 
 def losses_of(model: AdapterModel, batch: Triples, choices: Choices, *, selection_weight: float) -> Losses:
-    """Return `loss`, which has a gradient, and its detached terms for the log."""
+    """Return `loss`, which has a gradient, and its detached terms for the log.
+
+    `recall` is that of the selector, at the number of frames that a film remembers.
+    """
     device = model.device
     text_BLE, memory = batch.text_BLE.to(device), batch.memory_BFCHW.to(device)
     scores_BF = model.selector(memory, batch.ages_BF.to(device), batch.times_BF.to(device), text_BLE)
-    selection = selection_loss(scores_BF, batch.labels_BF.to(scores_BF))
-    context = _remember(model, memory, scores_BF, choices)
+    labels_BF = batch.labels_BF.to(scores_BF)
+    selection = selection_loss(scores_BF, labels_BF)
+    context = _remember(model, batch, scores_BF, choices)
     flow = _flow(model, batch, text_BLE, context, choices)
     name = "flow_alone" if choices.shape.alone else "flow_memory"
     return {
         "loss": flow + selection_weight * selection,
         name: flow.detach(),
         "selection": selection.detach(),
+        "recall": recall_at(scores_BF.detach(), labels_BF, model.spec.memory_frames),
     }
 
 
-def _remember(model: AdapterModel, memory_BFCHW: Tensor, scores_BF: Tensor, choices: Choices) -> Context:
+def _remember(model: AdapterModel, batch: Triples, scores_BF: Tensor, choices: Choices) -> Context:
     """Context tokens of the frames that condition this step; none in a step without memory."""
     order_BF = choices.order_BF
     if order_BF is None:
         order_BF = scores_BF.detach().argsort(1, descending=True)
-    shape, (height, width) = choices.shape, memory_BFCHW.shape[-2:]
+    shape, (height, width) = choices.shape, batch.memory_BFCHW.shape[-2:]
     frames = 0 if shape.alone else shape.frames
     levels = allocate(frames, shape.budget, height=height, width=width, levels=model.spec.levels)
-    rough_BFCHW = memory_BFCHW + choices.roughness_BFCHW.to(memory_BFCHW)
-    return condition(model.denoiser, gather(rough_BFCHW, order_BF[:, : len(levels)]), levels)
+    kept = len(levels)
+    selected_BKCHW = gather(batch.memory_BFCHW, order_BF[:, :kept])
+    if batch.negatives_BNCHW is not None:
+        replaced = choices.replaced_BF[:, :kept, None, None, None]
+        negative_BKCHW = gather(batch.negatives_BNCHW, choices.negative_BF[:, :kept])
+        selected_BKCHW = torch.where(replaced, negative_BKCHW, selected_BKCHW)
+    rough_BKCHW = selected_BKCHW + choices.roughness_BFCHW[:, :kept]
+    return condition(model.denoiser, rough_BKCHW.to(model.device), levels)
 
 
 def _flow(model: AdapterModel, batch: Triples, text_BLE: Tensor, context: Context, choices: Choices) -> Tensor:

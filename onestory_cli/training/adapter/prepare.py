@@ -7,7 +7,7 @@ addition to the latents, I image tokens, V image width.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,11 @@ from onestory_cli.models.spec import FirstFrameInput
 from onestory_cli.training.adapter.base import Base, PictureModel
 from onestory_cli.training.adapter.cache import Shards, key_of
 from onestory_cli.training.adapter.labels import ImageEncoder, load_image_encoder, pictures_of
-from onestory_cli.training.adapter.source import ShotSource, VideoFormat
+from onestory_cli.training.adapter.source import ShotSource, SourceShot, VideoFormat
 from onestory_cli.training.rendering import augment
 
 Place = tuple[int, int]  # (video, shot)
+Clip = tuple[int, int, int]  # (video, shot, window)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,47 +60,57 @@ class Keys:
         """(1,): the number of tokens that captions are padded to."""
         return key_of("length", self.text)
 
-    def latents(self, place: Place) -> str:
+    def latents(self, clip: Clip) -> str:
         """(C, T, H, W)."""
-        return key_of("latents", self.video, *self._clip(place))
+        return key_of("latents", self.video, *self._clip(clip))
 
     def augmented(self, video: int) -> str:
         """(C, T, H, W) of an augmented copy of the video's first shot."""
-        return key_of("augmented", self.video, *self._clip((video, 0)))
+        return key_of("augmented", self.video, *self._clip((video, 0, 0)))
 
-    def channels(self, place: Place | None) -> str:
-        """(R, T, H, W): the input channels that encode a shot's first frame; for None, those without a first frame."""
-        return key_of("channels", self.video, *(self._sizes if place is None else self._clip(place)))
+    def channels(self, clip: Clip | int) -> str:
+        """(R, T, H, W): the input channels that encode a clip's first frame, or a missing one of so many frames."""
+        return key_of("channels", self.video, *self._given(clip))
 
-    def seen(self, place: Place | None) -> str:
-        """(I, V): the image encoder's output for a shot's first frame; for None, its output for a grey image."""
-        return key_of("seen", self.video, *(self._sizes if place is None else self._clip(place)))
+    def seen(self, clip: Clip | int) -> str:
+        """(I, V): the image encoder's output for a clip's first frame, or for a grey image."""
+        return key_of("seen", self.video, *self._given(clip))
 
-    def first(self, place: Place | None) -> list[str]:
-        """All inputs in addition to the latents that the base derives from a first frame."""
+    def first(self, clip: Clip | int) -> list[str]:
+        """All inputs in addition to the latents that the base derives from a first frame.
+
+        `clip` is the number of frames of a clip whose first frame is not given.
+        """
         if self.first_frame != "channels":
             return []
-        return [self.channels(place), *([self.seen(place)] if self.image_tokens else [])]
+        return [self.channels(clip), *([self.seen(clip)] if self.image_tokens else [])]
 
-    def features(self, place: Place, encoder: str) -> str:
+    def features(self, clip: Clip, encoder: str) -> str:
         """(T, E) of one image encoder."""
-        return key_of("features", encoder, *self._clip(place))
+        return key_of("features", encoder, *self._clip(clip))
 
-    def of(self, place: Place) -> list[str]:
-        """The keys of everything that is computed from a shot's pixels."""
-        augmented = [self.augmented(place[0])] if place[1] == 0 else []
-        features = [self.features(place, name) for name in self.encoders] if self.measured(place) else []
-        first = self.first(place) if place[1] else []  # a target is never the first shot
-        return [self.latents(place), *augmented, *first, *features]
+    def of(self, clip: Clip) -> list[str]:
+        """The keys of everything that is computed from a clip's pixels."""
+        video, shot, window = clip
+        augmented = [self.augmented(video)] if shot == window == 0 else []
+        features = [self.features(clip, name) for name in self.encoders] if self.measured(clip) else []
+        first = self.first(clip) if shot else []  # a target is never the first shot
+        return [self.latents(clip), *augmented, *first, *features]
 
-    @property
-    def _sizes(self) -> tuple[int, ...]:
+    def shot(self, place: Place | Clip) -> SourceShot:
+        """The shot at a place."""
+        return self.source.videos[place[0]][place[1]]
+
+    def _sizes(self, frames: int) -> tuple[int, ...]:
         format = self.format
-        return format.width, format.height, format.frames, format.fps
+        return format.width, format.height, frames, format.fps
 
-    def _clip(self, place: Place) -> tuple[Any, ...]:
-        video, shot = place
-        return (*self._sizes, *self.source.videos[video][shot].identity)
+    def _clip(self, clip: Clip) -> tuple[Any, ...]:
+        shot, window = self.shot(clip), clip[2]
+        return (*self._sizes(shot.frames), *shot.identity, *([window] if window else []))
+
+    def _given(self, clip: Clip | int) -> tuple[Any, ...]:
+        return self._sizes(clip) if isinstance(clip, int) else self._clip(clip)
 
     @property
     def places(self) -> list[Place]:
@@ -107,11 +118,16 @@ class Keys:
         return [(video, shot) for video, shots in enumerate(self.source.videos) for shot in range(len(shots))]
 
     @property
+    def clips(self) -> list[Clip]:
+        """All windows of all shots."""
+        return [(*place, window) for place in self.places for window in range(self.shot(place).windows)]
+
+    @property
     def captions(self) -> list[str]:
         """All distinct captions and the empty one."""
         return list(dict.fromkeys(["", *(shot.caption for shots in self.source.videos for shot in shots)]))
 
-    def measured(self, place: Place) -> bool:
+    def measured(self, place: Place | Clip) -> bool:
         """Whether labels need the embeddings of a shot: some shot of its video does not state its relevance."""
         return any(shot.relevance is None for shot in self.source.videos[place[0]][1:])
 
@@ -135,17 +151,19 @@ def encode_captions(keys: Keys, base: Base, cache: Shards, share: WorkSplit, emi
 
 @torch.inference_mode()
 def encode_shots(keys: Keys, base: Base, cache: Shards, share: WorkSplit, emit: Emit) -> None:
-    """Encode the latents and embeddings that are not in the cache; the pixels of a shot are read once."""
-    missing = [place for place in share.of(keys.places) if any(key not in cache for key in keys.of(place))]
-    if not missing and all(key in cache for key in keys.first(None)):
+    """Encode the latents and embeddings that are not in the cache; the pixels of a clip are read once."""
+    missing = [clip for clip in share.of(keys.clips) if any(key not in cache for key in keys.of(clip))]
+    lengths = [count for count in keys.format.lengths if any(key not in cache for key in keys.first(count))]
+    if not missing and not lengths:
         return
-    names = keys.encoders if any(keys.measured(place) for place in missing) else ()
+    names = keys.encoders if any(keys.measured(clip) for clip in missing) else ()
     encoders = {name: load_image_encoder(name, base.device) for name in names}
     model = base.pictures()
-    for key, value in _first_frame(keys, None, model, None):
-        cache.put(key, value)
-    for done, place in enumerate(missing, start=1):
-        for key, value in _made(keys, place, model, encoders):
+    for count in lengths:
+        for key, value in _first_frame(keys, count, model, None):
+            cache.put(key, value)
+    for done, clip in enumerate(missing, start=1):
+        for key, value in _made(keys, clip, model, encoders):
             if key not in cache:
                 cache.put(key, value)
         _report_progress(emit, "shots", done, len(missing), share)
@@ -153,35 +171,36 @@ def encode_shots(keys: Keys, base: Base, cache: Shards, share: WorkSplit, emit: 
 
 
 def _made(
-    keys: Keys, place: Place, model: PictureModel, encoders: Mapping[str, ImageEncoder]
+    keys: Keys, clip: Clip, model: PictureModel, encoders: Mapping[str, ImageEncoder]
 ) -> Iterator[tuple[str, Tensor]]:
-    """Yield everything that is computed from a shot's pixels, by key."""
-    video, shot = place
-    pixels = keys.source.pixels(video, shot)
-    yield keys.latents(place), model.codec.encode_video(pixels[None])[0].half()
-    if shot == 0:
+    """Yield everything that is computed from a clip's pixels, by key."""
+    video, shot, window = clip
+    pixels = keys.source.pixels(video, shot, window)
+    yield keys.latents(clip), model.codec.encode_video(pixels[None])[0].half()
+    if shot == window == 0:
         key = keys.augmented(video)
         seed = int(key[-8:], 16)  # depends on the clip only, not on the order in which clips are encoded
         yield key, model.codec.encode_video(augment(pixels[None], seed=seed))[0].half()
-    else:
-        yield from _first_frame(keys, place, model, pixels[0])
-    if keys.measured(place):
+    elif shot:
+        yield from _first_frame(keys, clip, model, pixels[0])
+    if keys.measured(clip):
         pictures = pictures_of(pixels, stride=model.spec.temporal_stride)
         for name, encoder in encoders.items():
-            yield keys.features(place, name), encoder(pictures).half()
+            yield keys.features(clip, name), encoder(pictures).half()
 
 
 def _first_frame(
-    keys: Keys, place: Place | None, model: PictureModel, image_HWC: NDArray[np.uint8] | None
+    keys: Keys, clip: Clip | int, model: PictureModel, image_HWC: NDArray[np.uint8] | None
 ) -> Iterator[tuple[str, Tensor]]:
-    """Yield the inputs that the base derives from a first frame, or from a missing one, by key."""
-    if not keys.first(place):
+    """Yield the inputs that the base derives from a first frame, or from a missing one of so many frames, by key."""
+    if not keys.first(clip):
         return
-    images = concat_conditions(model, keys.format, image_HWC, [])
+    frames = clip if isinstance(clip, int) else keys.shot(clip).frames
+    images = concat_conditions(model, replace(keys.format, frames=frames), image_HWC, [])
     assert images.concat_latents_BCTHW is not None
-    yield keys.channels(place), images.concat_latents_BCTHW[0].half()
+    yield keys.channels(clip), images.concat_latents_BCTHW[0].half()
     if images.image_embeds_BIV is not None:
-        yield keys.seen(place), images.image_embeds_BIV[0].half()
+        yield keys.seen(clip), images.image_embeds_BIV[0].half()
 
 
 def _report_progress(emit: Emit, what: str, done: int, total: int, share: WorkSplit) -> None:

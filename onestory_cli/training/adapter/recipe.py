@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onestory_cli.errors import OnestoryError
+from onestory_cli.memory.levels import FINE, LEVELS, PATCHES
 from onestory_cli.training.recipe import DTYPES
 from onestory_cli.utils.parsing import parse
 from onestory_cli.utils.untrusted import read_yaml
@@ -37,7 +38,9 @@ class AdapterData:
     `labels` are image encoders (hub ids or folders). The relevance of a frame is its mean similarity to the target shot
     over these encoders. Shots of a manifest that state their relevance need no encoder.
     `short`: "refuse" or "drop" shots that are shorter than the recipe's frames.
-    `validation`: share of the video files that are held out; their loss is logged at every checkpoint.
+    `validation`: share of the video files that are held out; their losses, and the selector's recall on them, are
+    logged at every checkpoint.
+    `windows`: parts of each shot that are encoded if it is longer than its frames. Each step uses a random one.
     """
 
     manifest: str | None = None
@@ -45,6 +48,7 @@ class AdapterData:
     labels: tuple[str, ...] = ("facebook/dinov2-base", "openai/clip-vit-base-patch32")
     short: str = "refuse"
     validation: float = 0.0
+    windows: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,15 +64,23 @@ class Lora:
 class AdapterMemory:
     """Sizes of the selector, and the numbers of frames and budgets to draw from in each training step.
 
-    The first entry of each is the default of a film. `noise` is the standard deviation of noise that is added to
-    remembered frames, because generated frames are less clean than real ones.
+    The first entry of each is the default of a film.
+    `levels`: patch sizes of the conditioner in latent cells, the finest first, from 2, 3, 4, 6 and 8. A budget counts
+    tokens of patch 2.
+    `noise`: standard deviation of noise that is added to remembered frames, because generated frames are less clean
+    than real ones. With `noise_min` the deviation is drawn for each target, between the two.
+    `negatives`: share of remembered frames that are replaced by frames of another video. The transformer then learns
+    to ignore frames that the caption does not describe, which the selector sometimes chooses.
     """
 
     remembered: tuple[int, ...] = (8,)
     budgets: tuple[float, ...] = (1.0,)
     selector_width: int = 512
     queries: int = 8
+    levels: tuple[int, ...] = tuple(level.patch for level in LEVELS)
     noise: float = 0.0
+    noise_min: float | None = None
+    negatives: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +126,8 @@ class AdapterRecipe:
 
     `base`: a name of the catalogue or a folder.
     `size` (width, height), `frames` (4k + 1) and `fps` apply to every shot; None means the base's default.
+    `buckets`: numbers of frames, one of them `frames`. Each shot has the largest that it is long enough for, and all
+    targets of a batch have the same. An empty list means `frames` for all.
     `expert`: "high" or "low", the transformer to train of a base that has two (Wan 2.2). `other_expert`: the model
     folder of the finished training of the other one. Its selector is reused, and the result is one adapter for both.
     `cache`: a folder of encoded shots and captions that several trainings can share; None means a private one.
@@ -127,6 +141,7 @@ class AdapterRecipe:
     train: Learning
     size: tuple[int, ...] | None = None
     frames: int | None = None
+    buckets: tuple[int, ...] = ()
     fps: int | None = None
     expert: str = ""
     other_expert: str | None = None
@@ -188,6 +203,8 @@ def _faults(recipe: AdapterRecipe) -> Iterator[str]:
         yield "data: either a manifest or the storyworld is needed"
     if data.storyworld and (data.storyworld.stories < 2 or data.storyworld.shots < 2 or data.storyworld.seed < 0):
         yield "data.storyworld: at least 2 stories of 2 shots are needed, and a seed of at least 0"
+    if data.windows < 1 or (data.storyworld and (data.windows > 1 or recipe.buckets)):
+        yield "data.windows must be at least 1; the storyworld has one window and no buckets"
     if not 0 <= data.validation <= 0.5:
         yield f"data.validation is a share, from 0 to 0.5, not {data.validation}"
     if recipe.size is not None and (len(recipe.size) != 2 or min(recipe.size) < 1):
@@ -196,14 +213,22 @@ def _faults(recipe: AdapterRecipe) -> Iterator[str]:
         yield "checkpoint_every, log_every and sample_steps must be at least 1"
     if recipe.read_ahead < 0:
         yield "read_ahead must be at least 0"
-    counts = (min(memory.remembered, default=0), min(memory.budgets, default=0))
-    if min(counts) <= 0 or memory.noise < 0:
-        yield "memory: remembered and budgets need values above 0, and noise is at least 0"
-    if memory.queries < 1 or memory.selector_width < 4 or memory.selector_width % 4:
-        yield "memory: queries must be at least 1, and selector_width a multiple of 4"
+    yield from (f"memory: {fault}" for fault in _memory_faults(memory))
     if lora.rank < 1 or lora.alpha < 1 or not lora.modules:
         yield "lora: rank and alpha must be at least 1, and modules name at least one layer"
     yield from (f"train: {fault}" for fault in _learning_faults(recipe.train))
+
+
+def _memory_faults(memory: AdapterMemory) -> Iterator[str]:
+    if min(min(memory.remembered, default=0), min(memory.budgets, default=0)) <= 0:
+        yield "remembered and budgets need values above 0"
+    if memory.queries < 1 or memory.selector_width < 4 or memory.selector_width % 4:
+        yield "queries must be at least 1, and selector_width a multiple of 4"
+    sizes = set(memory.levels)
+    if memory.levels[:1] != (FINE.patch,) or not sizes <= set(PATCHES) or list(memory.levels) != sorted(sizes):
+        yield f"levels must be ascending patch sizes from {', '.join(map(str, PATCHES))}, and begin with {FINE.patch}"
+    if not 0 <= (memory.noise_min or 0) <= memory.noise or not 0 <= memory.negatives <= 1:
+        yield "noise must be at least noise_min, noise_min at least 0, and negatives a share from 0 to 1"
 
 
 def _learning_faults(learning: Learning) -> Iterator[str]:

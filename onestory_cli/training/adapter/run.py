@@ -11,13 +11,14 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.events import Emit, ignore
+from onestory_cli.events import Emit, Warned, ignore
+from onestory_cli.memory.levels import Level
 from onestory_cli.models.context_parallel import TIMEOUT, free_groups_at_exit
 from onestory_cli.models.load import silence_library_logging
 from onestory_cli.training.adapter.base import Base
 from onestory_cli.training.adapter.build import build_adapter
 from onestory_cli.training.adapter.cache import Shards
-from onestory_cli.training.adapter.fit import fit
+from onestory_cli.training.adapter.fit import fit, unused_levels
 from onestory_cli.training.adapter.prepare import Keys, WorkSplit, encode_captions, encode_shots
 from onestory_cli.training.adapter.recipe import AdapterRecipe, read_adapter_recipe
 from onestory_cli.training.adapter.save import TrainingSummary, last_losses, save_adapter
@@ -51,6 +52,8 @@ def train_adapter(
     if accelerator.num_processes > 1:
         free_groups_at_exit()
     emit = emit if accelerator.is_main_process else ignore
+    if unused := unused_levels(recipe.memory, wanted.spec):
+        emit(Warned(code="W332", message=_untrained(unused)))
     base = Base(wanted.spec, accelerator.device, wanted.part)
     cache = path.parent / recipe.cache if recipe.cache else folder / "cache"
     shots = _encoded(recipe, base, accelerator, cache, emit, relative_to=path.parent)
@@ -73,6 +76,11 @@ def train_adapter(
         )
         save_adapter(folder / "model", model, weights, story)
     return folder / "model"
+
+
+def _untrained(levels: list[Level]) -> str:
+    patches = " and ".join(str(level.patch) for level in levels)
+    return f"no frame gets a level of patch {patches} within the budgets of the recipe, so it stays untrained"
 
 
 def with_data(recipe: AdapterRecipe, data: Path) -> AdapterRecipe:
@@ -116,7 +124,14 @@ def _encoded(
 ) -> Shots:
     """The recipe's shots, with everything that training reads encoded in the cache; each process encodes its share."""
     spec = base.spec
-    format = VideoFormat(width=spec.width, height=spec.height, frames=spec.frames, fps=spec.fps)
+    format = VideoFormat(
+        width=spec.width,
+        height=spec.height,
+        frames=spec.frames,
+        fps=spec.fps,
+        buckets=recipe.buckets,
+        windows=recipe.data.windows,
+    )
     share = WorkSplit(index=accelerator.process_index, count=accelerator.num_processes)
     with accelerator.main_process_first():  # it hashes the videos, the others read its digests
         source = open_source(recipe.data, format, relative_to=relative_to, cache=cache, emit=emit)

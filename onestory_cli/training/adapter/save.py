@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from onestory_cli.memory.levels import LEVELS
 from onestory_cli.models.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS, base_name, read_config, shapes_of
 from onestory_cli.models.catalog import CARD
 from onestory_cli.training.adapter.base import AdapterModel
@@ -104,6 +105,7 @@ def _card(folder: Path, model: AdapterModel, story: TrainingSummary) -> dict[str
         "memory_frames": memory.remembered[0],
         "budget": memory.budgets[0],
         "policy": "coverage",
+        **({"levels": [asdict(level) for level in model.spec.levels]} if model.spec.levels != LEVELS else {}),
     }
 
 
@@ -117,7 +119,7 @@ def _reference(named: str, found: str, folder: Path) -> str:
 def model_card(model: AdapterModel, weights: Mapping[str, Tensor], story: TrainingSummary) -> str:
     """The README of the adapter: what it is, its training data, settings and losses."""
     recipe, format, videos = story.recipe, story.keys.format, story.keys.source.videos
-    shots = sum(map(len, videos))
+    shots, lengths = sum(map(len, videos)), " or ".join(map(str, format.lengths))
     stated = sum(shot.relevance is not None for shots in videos for shot in shots[1:])
     parts = {
         part: sum(value.numel() for name, value in weights.items() if name.startswith(f"{part}."))
@@ -141,7 +143,7 @@ also applies to films that are made with it.
 
 ## Data
 
-{len(videos)} videos with {shots} shots. Each shot has {format.frames} frames at {format.width}x{format.height} and \
+{len(videos)} videos with {shots} shots. Each shot has {lengths} frames at {format.width}x{format.height} and \
 {format.fps} frames per second.
 Relevance: {labels}.
 

@@ -28,24 +28,41 @@ from onestory_cli.utils.digests import DigestCache
 
 @dataclass(frozen=True, kw_only=True)
 class VideoFormat:
-    """Size, length and frame rate of all shots of a training."""
+    """Size, lengths and frame rate of all shots of a training.
+
+    `frames` is the length of a film's shots. Each shot of a manifest has the largest length of `buckets`, or of
+    `frames` if there are none, that it is long enough for. Of a longer shot, up to `windows` parts are read.
+    """
 
     width: int
     height: int
     frames: int
     fps: int
+    buckets: tuple[int, ...] = ()
+    windows: int = 1
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The numbers of frames that shots can have, the smallest first."""
+        return tuple(sorted(self.buckets)) or (self.frames,)
+
+    def length_of(self, seconds: float) -> int:
+        """The number of frames of a shot, 0 for a shot that is too short."""
+        return max((count for count in self.lengths if count / self.fps <= seconds + SLACK), default=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceShot:
     """One shot: its caption and the relevance of each earlier shot of its video (None: to be measured).
 
-    `identity` is everything except the format that its pixels depend on.
+    `identity` is everything except the format that its pixels depend on. `windows` parts of `frames` frames are read.
     """
 
     caption: str
     relevance: tuple[float, ...] | None
     identity: tuple[Any, ...]
+    frames: int
+    windows: int = 1
 
 
 class ShotSource(Protocol):
@@ -54,8 +71,8 @@ class ShotSource(Protocol):
     @property
     def videos(self) -> tuple[tuple[SourceShot, ...], ...]: ...
 
-    def pixels(self, video: int, shot: int) -> NDArray[np.uint8]:
-        """The frames (P, H, W, 3) of a shot."""
+    def pixels(self, video: int, shot: int, window: int = 0) -> NDArray[np.uint8]:
+        """The frames (P, H, W, 3) of a window of a shot; window 0 is its middle."""
 
 
 def open_source(data: AdapterData, format: VideoFormat, *, relative_to: Path, cache: Path, emit: Emit) -> ShotSource:
@@ -99,18 +116,16 @@ def _long_enough(
     videos: tuple[ManifestVideo, ...], format: VideoFormat, short: str, emit: Emit
 ) -> tuple[ManifestVideo, ...]:
     """The videos; shots that are too short are removed if the recipe says `short: drop`."""
-    seconds = format.frames / format.fps - SLACK
+    least = format.lengths[0]
 
     def fits(shot: ManifestShot) -> bool:
-        return shot.end - shot.start >= seconds
+        return format.length_of(shot.end - shot.start) > 0
 
     total = sum(len(video.shots) for video in videos)
     brief = [(video, shot) for video in videos for shot in video.shots if not fits(shot)]
     if brief and short == "refuse":
-        message = (
-            f"the shot from {{0:g}} s to {{1:g}} s is shorter than {format.frames} frames at {format.fps} per second"
-        )
-        help = "use fewer `frames`, or `data: {short: drop}` to leave short shots out"
+        message = f"the shot from {{0:g}} s to {{1:g}} s is shorter than {least} frames at {format.fps} per second"
+        help = "use fewer `frames` or smaller `buckets`, or `data: {short: drop}` to leave short shots out"
         raise Findings(
             tuple(
                 Diagnostic(code="T603", message=message.format(shot.start, shot.end), place=video.place, help=help)
@@ -121,10 +136,8 @@ def _long_enough(
     usable = tuple(video for video in kept if len(video.shots) > 1)
     left = sum(len(video.shots) for video in usable)
     if len(usable) < 2:
-        message = (
-            f"{len(usable)} of {len(videos)} videos have two shots of {format.frames} frames; at least 2 are needed"
-        )
-        raise OnestoryError("T603", message, help="use fewer `frames`, or more videos")
+        message = f"{len(usable)} of {len(videos)} videos have two shots of {least} frames; at least 2 are needed"
+        raise OnestoryError("T603", message, help="use fewer `frames` or smaller `buckets`, or more videos")
     if left < total:
         message = f"{total - left} of {total} shots are left out: too short, or alone in their video"
         emit(Warned(code="W330", message=message))
@@ -159,13 +172,27 @@ class ManifestSource:
             raise Findings(tuple(map(_changed, changed[:200])))
         return tuple(
             tuple(
-                SourceShot(caption=shot.caption, relevance=shot.relevance, identity=_identity(entry, digest, shot))
+                SourceShot(
+                    caption=shot.caption,
+                    relevance=shot.relevance,
+                    identity=_identity(entry, digest, shot),
+                    frames=self._length(shot),
+                    windows=self._windows(shot),
+                )
                 for shot in entry.shots
             )
             for entry, digest in found
         )
 
-    def pixels(self, video: int, shot: int) -> NDArray[np.uint8]:
+    def _length(self, shot: ManifestShot) -> int:
+        return self.format.length_of(shot.end - shot.start)
+
+    def _windows(self, shot: ManifestShot) -> int:
+        """One window where others would differ by less than a quarter of its length, which adds nothing."""
+        seconds = self._length(shot) / self.format.fps
+        return self.format.windows if shot.end - shot.start >= 1.25 * seconds else 1
+
+    def pixels(self, video: int, shot: int, window: int = 0) -> NDArray[np.uint8]:
         entry, format = self.entries[video], self.format
         part = entry.shots[shot]
         try:
@@ -173,7 +200,8 @@ class ManifestSource:
                 entry.path,
                 start=part.start,
                 end=part.end,
-                frames=format.frames,
+                place=window_place(window),
+                frames=self._length(part),
                 fps=format.fps,
                 width=format.width,
                 height=format.height,
@@ -181,6 +209,18 @@ class ManifestSource:
             )
         except OnestoryError as fault:
             raise OnestoryError(fault.code, fault.message, help=fault.help, place=entry.place) from fault
+
+
+def window_place(window: int) -> float:
+    """The place of a window in the free time of a shot, from 0 to 1: the middle, the quarters, the odd eighths, ...
+
+    It does not depend on the number of windows, so a cache stays valid when the number grows.
+    """
+    place, part, number = 0.0, 0.5, window + 1
+    while number:
+        place += part * (number % 2)
+        part, number = part / 2, number // 2
+    return place
 
 
 def _identity(entry: ManifestVideo, digest: str, shot: ManifestShot) -> tuple[Any, ...]:
@@ -217,11 +257,12 @@ class WorldSource:
                     caption=shot.caption,
                     relevance=relevance(story, index),
                     identity=("storyworld", story.seed, len(story.shots), index),
+                    frames=self.format.frames,
                 )
                 for index, shot in enumerate(story.shots)
             )
             for story in self._stories
         )
 
-    def pixels(self, video: int, shot: int) -> NDArray[np.uint8]:
+    def pixels(self, video: int, shot: int, window: int = 0) -> NDArray[np.uint8]:
         return render_shot(self._stories[video].shots[shot], self.config).pixels_THWC

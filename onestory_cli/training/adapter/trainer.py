@@ -76,7 +76,7 @@ class AdapterTrainer:
         for step in range(first, steps):
             losses, done = self._step(step, batches), step + 1
             if self.held_out and (done % recipe.checkpoint_every == 0 or done == steps):
-                losses["validation"] = self._validate(self.held_out)
+                losses |= self._validate(self.held_out)
             self._log(report, step, losses)
             if done % recipe.checkpoint_every == 0 or done == steps:
                 self.state.save(self.checkpoints, done)
@@ -104,12 +104,15 @@ class AdapterTrainer:
         means = {name: torch.stack([item[name] for item in found]).mean() for name in found[0]}
         return {name: float(self.accelerator.reduce(value, "mean")) for name, value in means.items()}
 
-    def _validate(self, shots: Shots) -> float:
-        """The mean loss of the averaged weights on videos that are kept out of training, with memory."""
+    def _validate(self, shots: Shots) -> dict[str, float]:
+        """The mean losses of the averaged weights, and the recall of the selector, on videos out of the training."""
         with self.state.average.adopted(), torch.no_grad():
-            batches = (self.draws.validation(shots, number) for number in range(VALIDATION_BATCHES))
-            found = [self._losses(batch)["loss"] for batch in batches]
-        return float(torch.stack(found).mean())
+            found = [self._losses(self.draws.validation(shots, number)) for number in range(VALIDATION_BATCHES)]
+        names = {"loss": "", "flow_memory": "_flow", "selection": "_selection", "recall": "_recall"}
+        return {
+            f"validation{suffix}": float(torch.stack([losses[name].detach() for losses in found]).mean())
+            for name, suffix in names.items()
+        }
 
     def _losses(self, drawn: Batch) -> Losses:
         batch, choices = drawn
@@ -182,7 +185,7 @@ def settings_of(recipe: AdapterRecipe) -> dict[str, Any]:
 def identity_of(shots: Shots) -> str:
     """Hex digest of the training data: every shot with its sizes and encoders, every caption."""
     keys = shots.keys
-    names = [name for place in keys.places for name in keys.of(place)] + [keys.caption(item) for item in keys.captions]
+    names = [name for clip in keys.clips for name in keys.of(clip)] + [keys.caption(item) for item in keys.captions]
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 

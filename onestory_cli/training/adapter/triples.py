@@ -7,18 +7,19 @@ cells, L text tokens, E text width, R channels in addition to the latents, I ima
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from onestory_cli.training.adapter.cache import Shards
 from onestory_cli.training.adapter.labels import similarity
-from onestory_cli.training.adapter.prepare import Keys, Place
+from onestory_cli.training.adapter.prepare import Clip, Keys, Place
 from onestory_cli.training.data import AUGMENTED, FOREIGN
 
 FARTHEST = 7  # largest random age of a remembered shot that is not the previous one
@@ -29,7 +30,7 @@ class Triples:
     """A batch: targets with captions, and two remembered shots for each. `real_BF` is false in synthetic shots.
 
     `given`: whether the first frames of the targets are given. `channels_BRTHW` and `image_BIV` are the inputs that
-    some bases derive from a given or missing first frame.
+    some bases derive from a given or missing first frame. `negatives_BNCHW`: frames of a shot of another video.
     """
 
     target_BCTHW: Tensor
@@ -40,6 +41,7 @@ class Triples:
     ages_BF: Tensor
     times_BF: Tensor
     given: bool = False
+    negatives_BNCHW: Tensor | None = None
     channels_BRTHW: Tensor | None = None
     image_BIV: Tensor | None = None
 
@@ -52,6 +54,15 @@ class MemoryShot:
     labels_T: Tensor
     real: bool
     age: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TripleRow:
+    """What one row of a batch shows: the clip of the target, its caption, and the two shots before it."""
+
+    target: Clip
+    caption: str
+    before: tuple[MemoryShot, MemoryShot]
 
 
 @dataclass(frozen=True)
@@ -69,47 +80,68 @@ class Shots:
 
     @cached_property
     def shot_frames(self) -> int:
-        """Latent frames of a shot."""
-        return self.cache[self.keys.latents(self.keys.places[0])].shape[1]
+        """Latent frames of the shortest shot."""
+        place = min(self.keys.places, key=lambda place: self.keys.shot(place).frames)
+        return self.cache[self.keys.latents((*place, 0))].shape[1]
+
+    @cached_property
+    def targets(self) -> dict[int, tuple[list[Place], NDArray[np.float64]]]:
+        """The targets of each length in frames, with their shares: all videos count alike, whatever their shots."""
+        found: dict[int, tuple[list[Place], list[float]]] = {}
+        for video in self.numbers:
+            shots = self.keys.source.videos[video]
+            for index in range(1, len(shots)):
+                places, shares = found.setdefault(shots[index].frames, ([], []))
+                places.append((video, index))
+                shares.append(1 / (len(shots) - 1) / len(self.numbers))
+        return {length: (places, np.array(shares)) for length, (places, shares) in sorted(found.items())}
+
+    def draw_length(self, rng: np.random.Generator) -> int:
+        """Draw a number of frames for the targets of a batch: each target of the source is drawn as often as others."""
+        shares = np.array([shares.sum() for _, shares in self.targets.values()])
+        return int(rng.choice(list(self.targets), p=shares / shares.sum()))
 
     def draw(
-        self, rng: np.random.Generator, *, size: int, inflation: float, drop_text: float, given: bool = False
+        self,
+        rng: np.random.Generator,
+        *,
+        size: int,
+        length: int,
+        inflation: float,
+        drop_text: float,
+        given: bool = False,
+        negatives: bool = False,
     ) -> Triples:
-        """Draw random triples. A target with a single earlier shot also gets a synthetic one; others get one in a share
-        `inflation` of cases. A share `drop_text` of captions is empty."""
-        videos = self.keys.source.videos
-        rows = []
-        for index in rng.integers(len(self.numbers), size=size).tolist():
-            video = self.numbers[index]
-            target = int(rng.integers(1, len(videos[video])))
-            caption = "" if rng.random() < drop_text else videos[video][target].caption
-            rows.append(((video, target), caption, self._before(rng, video, target, inflation)))
-        latents = [self.cache[self.keys.latents(place)].float() for place, _, _ in rows]
-        frames = latents[0].shape[1]
-        before = [pair for _, _, pair in rows]
-        real = torch.tensor([[item.real for item in pair] for pair in before])
-        ages = torch.tensor([[item.age for item in pair] for pair in before])
+        """Draw random triples with targets of `length` frames.
+
+        A target with a single earlier shot also gets a synthetic one; others get one in a share `inflation` of cases. A
+        share `drop_text` of captions is empty. Remembered shots are cut to the shortest one at their place.
+        """
+        rows = [self._row(rng, length, inflation, drop_text) for _ in range(size)]
+        targets = [row.target for row in rows]
+        latents = [self.cache[self.keys.latents(clip)].float() for clip in targets]
+        places = [_cut([row.before[place] for row in rows]) for place in (0, 1)]
+        before = [*zip(*places, strict=True)]
         return Triples(
             target_BCTHW=torch.stack(latents),
-            text_BLE=torch.stack([self.text(caption) for _, caption, _ in rows]),
-            memory_BFCHW=torch.stack(
-                [torch.cat([item.latents_CTHW.transpose(0, 1) for item in pair]) for pair in before]
-            ),
-            labels_BF=torch.stack([torch.cat([item.labels_T for item in pair]) for pair in before]),
-            real_BF=real.repeat_interleave(frames, 1),
-            ages_BF=ages.repeat_interleave(frames, 1),
-            times_BF=torch.arange(frames).repeat(size, 2),
+            text_BLE=torch.stack([self.text(row.caption) for row in rows]),
+            memory_BFCHW=_joined(before, lambda item: item.latents_CTHW.transpose(0, 1)),
+            labels_BF=_joined(before, lambda item: item.labels_T),
+            real_BF=_joined(before, lambda item: torch.full(item.labels_T.shape, item.real)),
+            ages_BF=_joined(before, lambda item: torch.full(item.labels_T.shape, item.age)),
+            times_BF=_joined(before, lambda item: torch.arange(len(item.labels_T))),
             given=given,
-            **self.first_frames([place if given else None for place, _, _ in rows]),
+            negatives_BNCHW=self._negatives(rng, targets) if negatives and len(self.numbers) > 1 else None,
+            **self.first_frames([clip if given else length for clip in targets]),
         )
 
-    def first_frames(self, places: Sequence[Place | None]) -> dict[str, Tensor]:
-        """The inputs that the base derives from first frames; None means a shot without a given first frame."""
+    def first_frames(self, clips: Sequence[Clip | int]) -> dict[str, Tensor]:
+        """The inputs that the base derives from first frames; a number of frames means a clip without a given one."""
         if self.keys.first_frame != "channels":
             return {}
-        fields = {"channels_BRTHW": torch.stack([self.cache[self.keys.channels(place)] for place in places]).float()}
+        fields = {"channels_BRTHW": torch.stack([self.cache[self.keys.channels(clip)] for clip in clips]).float()}
         if self.keys.image_tokens:
-            fields["image_BIV"] = torch.stack([self.cache[self.keys.seen(place)] for place in places]).float()
+            fields["image_BIV"] = torch.stack([self.cache[self.keys.seen(clip)] for clip in clips]).float()
         return fields
 
     def text(self, caption: str) -> Tensor:
@@ -118,9 +150,9 @@ class Shots:
         length = int(self.cache[self.keys.length])
         return functional.pad(text_LE, (0, 0, 0, length - len(text_LE)))
 
-    def relevance(self, before: Place, target: Place) -> Tensor:
-        """(T,): relevance of each latent frame of an earlier shot, as stated or as measured from images."""
-        stated = self.keys.source.videos[target[0]][target[1]].relevance
+    def relevance(self, before: Clip, target: Clip) -> Tensor:
+        """(T,): relevance of each latent frame of an earlier clip, as stated or as measured from images."""
+        stated = self.keys.shot(target).relevance
         if stated is not None:
             frames = self.cache[self.keys.latents(before)].shape[1]
             return torch.full((frames,), stated[before[1]])
@@ -130,35 +162,67 @@ class Shots:
         ]
         return torch.stack(encoders).mean(0)
 
-    def _before(
-        self, rng: np.random.Generator, video: int, target: int, inflation: float
-    ) -> tuple[MemoryShot, MemoryShot]:
+    def _row(self, rng: np.random.Generator, length: int, inflation: float, drop_text: float) -> TripleRow:
+        places, shares = self.targets[length]
+        place = places[int(np.searchsorted(shares.cumsum(), rng.random() * shares.sum(), side="right"))]
+        target = self._window(rng, place)
+        caption = "" if rng.random() < drop_text else self.keys.shot(place).caption
+        return TripleRow(target=target, caption=caption, before=self._before(rng, target, inflation))
+
+    def _window(self, rng: np.random.Generator, place: Place) -> Clip:
+        return (*place, int(rng.integers(self.keys.shot(place).windows)))
+
+    def _before(self, rng: np.random.Generator, target: Clip, inflation: float) -> tuple[MemoryShot, MemoryShot]:
         """The two shots before a target, in order: (first, second), (first, synthetic) or (synthetic, first)."""
+        video, index, _ = target
         far = int(rng.integers(2, FARTHEST + 1))
         # always remember the previous shot: a caption without a place refers to that shot's place
-        near = self._real((video, target - 1), (video, target), age=1)
-        if target > 1 and rng.random() >= inflation:
-            return self._real((video, int(rng.integers(target - 1))), (video, target), age=far), near
+        near = self._real(self._window(rng, (video, index - 1)), target, age=1)
+        if index > 1 and rng.random() >= inflation:
+            return self._real(self._window(rng, (video, int(rng.integers(index - 1)))), target, age=far), near
         synthetic = self._synthetic(rng, video)
         if rng.random() < 0.5:
-            return MemoryShot(**{**vars(synthetic), "age": far}), near
-        return MemoryShot(**{**vars(near), "age": far}), synthetic
+            return replace(synthetic, age=far), near
+        return replace(near, age=far), synthetic
 
-    def _real(self, place: Place, target: Place, *, age: int) -> MemoryShot:
-        latents = self.cache[self.keys.latents(place)].float()
-        return MemoryShot(latents_CTHW=latents, labels_T=self.relevance(place, target), real=True, age=age)
+    def _real(self, clip: Clip, target: Clip, *, age: int) -> MemoryShot:
+        latents = self.cache[self.keys.latents(clip)].float()
+        return MemoryShot(latents_CTHW=latents, labels_T=self.relevance(clip, target), real=True, age=age)
 
     def _synthetic(self, rng: np.random.Generator, video: int) -> MemoryShot:
         """Shot inflation (Eq. 9): a shot of another video, or an augmented copy of this video's first shot."""
-        videos, numbers = self.keys.source.videos, self.numbers
-        if len(numbers) == 1 or rng.random() < 0.5:
+        if len(self.numbers) == 1 or rng.random() < 0.5:
             latents, label = self.cache[self.keys.augmented(video)], AUGMENTED
         else:
-            other = numbers[(numbers.index(video) + int(rng.integers(1, len(numbers)))) % len(numbers)]
-            place = (other, int(rng.integers(len(videos[other]))))
-            latents, label = self.cache[self.keys.latents(place)], FOREIGN
+            latents, label = self._foreign(rng, video), FOREIGN
         labels = torch.full((latents.shape[1],), label)
         return MemoryShot(latents_CTHW=latents.float(), labels_T=labels, real=False, age=1)
+
+    def _foreign(self, rng: np.random.Generator, video: int) -> Tensor:
+        """Latents (C, T, H, W) of a shot of another video."""
+        numbers = self.numbers
+        other = numbers[(numbers.index(video) + int(rng.integers(1, len(numbers)))) % len(numbers)]
+        shot = int(rng.integers(len(self.keys.source.videos[other])))
+        return self.cache[self.keys.latents(self._window(rng, (other, shot)))]
+
+    def _negatives(self, rng: np.random.Generator, targets: Sequence[Clip]) -> Tensor:
+        """(B, N, C, H, W): the frames of a shot of another video for each target, cut to the shortest shot."""
+        found = [self._foreign(rng, video).float() for video, _, _ in targets]
+        frames = min(latents.shape[1] for latents in found)
+        return torch.stack([latents[:, :frames].transpose(0, 1) for latents in found])
+
+
+def _cut(shots: Sequence[MemoryShot]) -> list[MemoryShot]:
+    """The shots, cut to the shortest. The VAE is causal: the first latents are those of a shorter clip."""
+    frames = min(len(shot.labels_T) for shot in shots)
+    return [
+        replace(shot, latents_CTHW=shot.latents_CTHW[:, :frames], labels_T=shot.labels_T[:frames]) for shot in shots
+    ]
+
+
+def _joined(rows: Sequence[tuple[MemoryShot, ...]], part: Callable[[MemoryShot], Tensor]) -> Tensor:
+    """(B, F, ...): a part of the remembered shots of each row, one shot after the other."""
+    return torch.stack([torch.cat([part(shot) for shot in row]) for row in rows])
 
 
 def split(shots: Shots, share: float) -> tuple[Shots, Shots | None]:

@@ -26,6 +26,12 @@ def frame_numbers(pixels_PHWC: np.ndarray) -> list[int]:
     return [round(float(frame.mean()) / 10) for frame in pixels_PHWC]
 
 
+@pytest.mark.parametrize(("place", "first"), [(0.0, 0), (0.25, 3), (0.5, 6), (1.0, 12)])
+def test_a_window_can_be_anywhere_in_its_part(video: Path, place: float, first: int) -> None:
+    pixels = read_window(video, start=0.0, end=2.0, frames=12, fps=12, width=48, height=32, place=place)
+    assert frame_numbers(pixels) == list(range(first, first + 12))
+
+
 @pytest.mark.parametrize(
     ("start", "end", "frames", "fps", "expected"),
     [

@@ -31,14 +31,9 @@ def test_processes_draw_other_batches_of_the_same_shape(shots: Shots) -> None:  
     drawn = [[draws(process).training(shots, number) for number in range(40)] for process in (0, 1)]
     first, second = ([choices.shape for _, choices in batches] for batches in drawn)
     assert first == second
-    assert {(shape.frames, shape.budget) for shape in first} == {
-        (1, 1.0),
-        (1, 2.0),
-        (2, 1.0),
-        (2, 2.0),
-        (3, 1.0),
-        (3, 2.0),
-    }
+    assert {shape.budget for shape in first} == {1.0, 2.0}
+    assert {shape.frames for shape in first[6:]} == {1, 3}
+    assert {shape.frames for shape in first[:6]} <= {1, 2}  # the warm-up remembers one shot of two frames
     assert {shape.alone for shape in first} == {True, False}
     assert all(first[step].alone == first[step + 1].alone for step in range(0, 40, 2))  # a step accumulates two batches
     assert not any(mine.noise_BCTHW.equal(other.noise_BCTHW) for (_, mine), (_, other) in zip(*drawn, strict=True))

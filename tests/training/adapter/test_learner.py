@@ -16,7 +16,7 @@ from onestory_cli.training.adapter.base import AdapterModel, Base
 from onestory_cli.training.adapter.build import build_adapter
 from onestory_cli.training.adapter.fit import fit
 from onestory_cli.training.adapter.learner import Choices, Noise, draw_choices, draw_shape, losses_of
-from onestory_cli.training.adapter.recipe import AdapterMemory, Learning, read_adapter_recipe
+from onestory_cli.training.adapter.recipe import AdapterMemory, read_adapter_recipe
 from onestory_cli.training.adapter.triples import Triples
 from tests.bases import write_base
 from tests.training.adapter.conftest import write_recipe
@@ -64,16 +64,14 @@ def calls(model: AdapterModel) -> Iterator[list[dict[str, Any]]]:
 
 
 def choices(batch: Triples, step: int = 5, *, alone: bool = False, seed: int = 0, **memory: Any) -> Choices:
-    learning, slots = (
-        Learning(steps=10, uniform_steps=3),
-        AdapterMemory(**{"remembered": (3,), "budgets": (4.0,), **memory}),
-    )
+    slots = AdapterMemory(**{"remembered": (3,), "budgets": (4.0,), **memory})
+    rng, warming = np.random.default_rng(seed), step < 3
     return draw_choices(
         batch,
-        draw_shape(np.random.default_rng(seed), learning, slots, step=step, shot_frames=FRAMES, alone=alone),
+        draw_shape(rng, slots, warming=warming, shot_frames=FRAMES, alone=alone, length=5),
         memory=slots,
         noise=Noise(mean=0, std=1, shift=3),
-        warming=step < learning.uniform_steps,
+        warming=warming,
         chance=torch.Generator().manual_seed(seed),
     )
 
@@ -83,7 +81,7 @@ def test_transformer_gets_noisy_target_and_best_frames(
 ) -> None:
     chosen = choices(batch)
     losses = losses_of(model, batch, chosen, selection_weight=1.0)
-    assert set(losses) == {"loss", "flow_memory", "selection"}
+    assert set(losses) == {"loss", "flow_memory", "selection", "recall"}
     assert float(losses["loss"].detach()) == pytest.approx(float(losses["flow_memory"] + losses["selection"]))
     time = chosen.time_B[:, None, None, None, None]
     assert torch.allclose(calls[0]["noisy"], (1 - time) * batch.target_BCTHW + time * chosen.noise_BCTHW)
@@ -122,7 +120,7 @@ def test_selector_learns_only_from_labels(model: AdapterModel, batch: Triples) -
 
 def test_step_alone_has_no_memory(model: AdapterModel, batch: Triples, calls: list[dict[str, Any]]) -> None:
     losses = losses_of(model, batch, choices(batch, alone=True), selection_weight=1.0)
-    assert set(losses) == {"loss", "flow_alone", "selection"}
+    assert set(losses) == {"loss", "flow_alone", "selection", "recall"}
     assert calls[0]["context_tokens"].shape[1] == 0
 
 
@@ -148,6 +146,35 @@ def test_memory_noise_has_the_scale_of_the_recipe(batch: Triples) -> None:
     assert rough.shape == batch.memory_BFCHW.shape
     assert float(rough.std()) == pytest.approx(0.3, rel=0.1)
     assert not choices(batch).roughness_BFCHW.any()
+
+
+def test_noise_of_memory_is_drawn_between_two_levels(batch: Triples) -> None:
+    deviations = [
+        float(row.std())
+        for seed in range(50)
+        for row in choices(batch, seed=seed, noise=0.4, noise_min=0.1).roughness_BFCHW
+    ]
+    assert 0.08 < min(deviations) < 0.15
+    assert 0.35 < max(deviations) < 0.42
+
+
+def test_negatives_replace_a_share_of_the_selected_frames(
+    model: AdapterModel, batch: Triples, calls: list[dict[str, Any]]
+) -> None:
+    negative = replace(batch, negatives_BNCHW=torch.full((ROWS, 2, CHANNELS, 4, 4), 9.0))
+    chosen = [choices(negative, seed=seed, negatives=0.25) for seed in range(50)]
+    share = torch.stack([item.replaced_BF.float() for item in chosen]).mean()
+    assert float(share) == pytest.approx(0.25, abs=0.06)
+    assert {int(value) for item in chosen for value in item.negative_BF.flatten()} == {0, 1}
+    first = torch.zeros(ROWS, 2 * FRAMES, dtype=torch.bool)
+    first[:, 0] = True
+    with torch.no_grad():
+        for item, given in ((batch, chosen[0]), (negative, replace(chosen[0], replaced_BF=first))):
+            losses_of(model, item, given, selection_weight=1.0)
+    plain, changed = (call["context_tokens"] for call in calls)
+    tokens = plain.shape[1] // 3
+    assert not torch.allclose(plain[:, :tokens], changed[:, :tokens])
+    assert torch.equal(plain[:, tokens:], changed[:, tokens:])
 
 
 @pytest.mark.parametrize(("least", "most"), [(0.0, 1.0), (0.875, 1.0), (0.0, 0.875)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -73,8 +74,8 @@ def test_stored_captions_and_shots_match_direct_encoding(
     assert torch.allclose(shots.text(caption), expected, atol=1e-3)
     with torch.no_grad():
         latents = base.codec().encode_video(source.pixels(1, 2)[None])[0]
-    assert torch.allclose(cache[keys.latents((1, 2))].float(), latents, atol=1e-2)
-    assert not torch.allclose(cache[keys.augmented(1)].float(), cache[keys.latents((1, 0))].float(), atol=0.1)
+    assert torch.allclose(cache[keys.latents((1, 2, 0))].float(), latents, atol=1e-2)
+    assert not torch.allclose(cache[keys.augmented(1)].float(), cache[keys.latents((1, 0, 0))].float(), atol=0.1)
 
 
 def test_work_is_split_and_existing_entries_are_skipped(
@@ -86,23 +87,45 @@ def test_work_is_split_and_existing_entries_are_skipped(
         cache = Shards(tmp_path / "cache", writer=index)
         encode_shots(keys, base, cache, WorkSplit(index=index, count=2), ignore)
     whole = Shards(tmp_path / "cache")
-    assert all(key in whole for place in keys.places for key in keys.of(place))
+    assert all(key in whole for clip in keys.clips for key in keys.of(clip))
     assert len(list((tmp_path / "cache").glob("*.safetensors"))) == 2
     heard: list[Event] = []
     encode_shots(keys, base, whole, WorkSplit(), heard.append)
     assert heard == []
 
 
+def test_all_windows_and_lengths_are_encoded(source: ShotSource, bases: dict[str, Base], tmp_path: Path) -> None:
+    """The first shot of the second video has two windows, the second shot more frames."""
+    longer = Unlabelled(source)
+    first, second, *rest = source.videos[1]
+    longer.videos = (source.videos[0], (replace(first, windows=2), replace(second, frames=9), *rest))
+    longer.pixels = (
+        lambda video, shot, window=0: np.repeat(  # type: ignore[method-assign]
+            source.pixels(video, shot)[window : window + 1], longer.videos[video][shot].frames, axis=0
+        )
+    )
+    base, cache = bases["i2v"], Shards(tmp_path / "cache")
+    keys = keys_of(longer, base)
+    keys = replace(keys, format=replace(FORMAT, buckets=(5, 9)))
+    encode_shots(keys, base, cache, WorkSplit(), ignore)
+    assert not torch.equal(cache[keys.latents((1, 0, 0))], cache[keys.latents((1, 0, 1))])
+    assert cache[keys.latents((1, 1, 0))].shape[1] == 3
+    shots = Shots(keys, cache)
+    assert shots.first_frames([(1, 1, 0)])["channels_BRTHW"].shape[2] == 3
+    assert [shots.first_frames([count])["channels_BRTHW"].shape[2] for count in (5, 9)] == [2, 3]
+    assert shots.shot_frames == 2
+
+
 def test_keys_change_with_everything_that_tensors_depend_on(source: ShotSource, bases: dict[str, Base]) -> None:
     keys = keys_of(source, bases["t2v"], "dino")
-    place = (1, 1)
+    place = (1, 1, 0)
     others = [
         replace(keys, video="other"),
         replace(keys, format=replace(FORMAT, width=128)),
         replace(keys, format=replace(FORMAT, fps=4)),
     ]
     assert all(other.latents(place) != keys.latents(place) for other in others)
-    assert keys.latents((0, 1)) != keys.latents(place)
+    assert keys.latents((0, 1, 0)) != keys.latents(place)
     assert replace(keys, text="other").caption("a") != keys.caption("a")
     assert replace(keys, text="other").latents(place) == keys.latents(place)
 
@@ -112,10 +135,10 @@ def test_relevance_that_is_not_stated_is_measured(source: ShotSource, bases: dic
     silent, cache = Unlabelled(source), Shards(tmp_path / "cache")
     keys = keys_of(silent, bases["t2v"], *encoders)
     encode_shots(keys, bases["t2v"], cache, WorkSplit(), ignore)
-    found = Shots(keys, cache).relevance((1, 0), (1, 2))
+    found = Shots(keys, cache).relevance((1, 0, 0), (1, 2, 0))
     assert found.shape == (2,)
     assert all(-1 <= float(value) <= 1 for value in found)
-    itself = Shots(keys, cache).relevance((1, 2), (1, 2))
+    itself = Shots(keys, cache).relevance((1, 2, 0), (1, 2, 0))
     assert float(itself.max()) > float(found.max())
 
 
@@ -126,7 +149,7 @@ def test_first_frames_are_encoded_for_bases_that_read_them(
     keys = keys_of(source, base)
     encode_shots(keys, base, cache, WorkSplit(), ignore)
     shots = Shots(keys, cache)
-    given, free = shots.first_frames([(1, 2)]), shots.first_frames([None])
+    given, free = shots.first_frames([(1, 2, 0)]), shots.first_frames([5])
     assert given["channels_BRTHW"].shape == free["channels_BRTHW"].shape == (1, 20, 2, 8, 8)
     assert given["channels_BRTHW"][0, :4, 0].eq(1).all()
     assert not given["channels_BRTHW"][0, :4, 1].any()

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from onestory_cli.errors import OnestoryError
+from onestory_cli.memory.levels import FINE
 from onestory_cli.models.bases import BASES
-from onestory_cli.training.adapter.fit import incompatibilities
-from onestory_cli.training.adapter.recipe import is_adapter_recipe, read_adapter_recipe
+from onestory_cli.training.adapter.fit import incompatibilities, unused_levels
+from onestory_cli.training.adapter.recipe import AdapterMemory, is_adapter_recipe, read_adapter_recipe
 
 RECIPE = """\
 name: tiny
@@ -27,6 +28,17 @@ def test_example_recipes_fit_their_bases(path: Path) -> None:
     recipe = read_adapter_recipe(path)
     assert [*incompatibilities(recipe, BASES[recipe.base])] == []
     assert (recipe.train.rate, recipe.train.weight_decay) == (5e-4, 0.01)
+    width, height = recipe.size or (BASES[recipe.base].width, BASES[recipe.base].height)
+    assert unused_levels(recipe.memory, BASES[recipe.base].with_fields(width=width, height=height)) == []
+
+
+def test_finest_level_is_unused_where_a_budget_is_shared_by_many_frames() -> None:
+    spec = BASES["wan2.1-i2v-14b-480p"]
+    assert unused_levels(AdapterMemory(remembered=(8,), budgets=(1.0,)), spec) == [FINE]
+    between = AdapterMemory(remembered=(8,), budgets=(1.0,), levels=(2, 3, 8))
+    assert [level.patch for level in unused_levels(between, spec)] == [2]
+    assert unused_levels(AdapterMemory(remembered=(8, 1), budgets=(1.0,), levels=(2, 3, 8)), spec) == []
+    assert unused_levels(AdapterMemory(remembered=(8,), budgets=(2.0,)), spec) == []
 
 
 def test_every_base_that_supports_an_adapter_has_a_recipe() -> None:
@@ -67,6 +79,21 @@ def test_defaults_are_the_values_of_the_paper(tmp_path: Path) -> None:
         ("name: tiny", "name: tiny\nlora: {modules: []}", "lora: rank and alpha must be at least 1, and modules"),
         ("name: tiny", "name: tiny\nmemory: {budgets: []}", "memory: remembered and budgets need values above 0"),
         ("name: tiny", "name: tiny\nmemory: {selector_width: 6}", "selector_width a multiple of 4"),
+        (
+            "name: tiny",
+            "name: tiny\nmemory: {levels: [3, 4]}",
+            "memory: levels must be ascending patch sizes from 2, 3,",
+        ),
+        (
+            "name: tiny",
+            "name: tiny\nmemory: {levels: [2, 5]}",
+            "memory: levels must be ascending patch sizes from 2, 3,",
+        ),
+        ("name: tiny", "name: tiny\nmemory: {noise_min: 0.2}", "memory: noise must be at least noise_min"),
+        ("name: tiny", "name: tiny\nmemory: {negatives: 2}", "negatives a share from 0 to 1"),
+        ("name: tiny", "name: tiny\nread_ahead: -1", "read_ahead must be at least 0"),
+        ("shots.jsonl", "shots.jsonl, windows: 0", "data.windows must be at least 1"),
+        ("manifest: shots.jsonl", "storyworld: {stories: 2}, windows: 2", "the storyworld has one window"),
         ("name: tiny", "name: tiny\nlog_every: 0", "checkpoint_every, log_every and sample_steps must be at least 1"),
     ],
 )

@@ -12,7 +12,9 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.events import DataPrepared, Event, StageStarted, TrainingProgress
+from onestory_cli.events import DataPrepared, Event, StageStarted, TrainingProgress, Warned
+from onestory_cli.models.catalog import find
+from onestory_cli.models.load import load_conditioner
 from onestory_cli.training.adapter.run import train_adapter
 from tests.training.adapter.conftest import write_recipe
 
@@ -104,6 +106,21 @@ def test_checkpoint_of_another_recipe_is_rejected(trained: Path, tiny_folder: Pa
     assert caught.value.message.endswith("(changed: train, seed)")
 
 
+@pytest.mark.slow
+def test_levels_of_the_recipe_are_those_of_the_model(
+    trained: Path, tiny_folder: Path, manifest: Path, tmp_path: Path
+) -> None:
+    memory = {"remembered": [3], "budgets": [0.5], "selector_width": 16, "queries": 2, "levels": [2, 3, 8]}
+    fields: dict[str, Any] = {"cache": str(trained / "shared"), "memory": memory, "train": {"steps": 1}}
+    heard: list[Event] = []
+    recipe = write_recipe(tmp_path / "recipe.yaml", tiny_folder, manifest, **fields)
+    model = train_adapter(recipe, tmp_path / "out", heard.append, device="cpu")
+    assert [event.code for event in heard if isinstance(event, Warned)] == ["W332"]
+    spec = find(str(model), relative_to=tmp_path)
+    assert [level.patch for level in spec.levels] == [2, 3, 8]
+    assert sorted(load_conditioner(model / "adapter").patchifiers) == ["coarse", "detail", "fine"]
+
+
 @pytest.mark.parametrize("delta", ["none", "full"])
 def test_recipe_selects_the_kind_of_delta(
     trained: Path, tiny_folder: Path, manifest: Path, tmp_path: Path, delta: str
@@ -141,4 +158,6 @@ def test_a_set_replaces_the_data_and_validates(tiny_folder: Path, manifest: Path
     train_adapter(recipe, tmp_path / "out", device="cpu", data=manifest.parent)
     lines = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
     assert ["validation" in line for line in lines] == [False, True, False, True]
+    assert {"validation_flow", "validation_selection", "validation_recall", "recall"} <= set(lines[-1])
+    assert 0 <= lines[-1]["validation_recall"] <= 1
     assert "--data" in (tmp_path / "out" / "model" / "adapter" / "README.md").read_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from onestory_cli.events import Event, Warned, ignore
 from onestory_cli.storyworld.stories import make_story, relevance
 from onestory_cli.storyworld.world import WorldConfig
 from onestory_cli.training.adapter.recipe import AdapterData, WorldShots
-from onestory_cli.training.adapter.source import ShotSource, VideoFormat, open_source
+from onestory_cli.training.adapter.source import ShotSource, VideoFormat, open_source, window_place
 from onestory_cli.utils.digests import DigestCache
 
 FORMAT = VideoFormat(width=64, height=64, frames=5, fps=8)
@@ -82,6 +83,31 @@ def test_short_shots_are_rejected_or_dropped_as_the_recipe_says(manifest: Path, 
     assert caught.value.code == "T603"
     with pytest.raises(OnestoryError, match="1 of 3 videos have two shots"):
         opened(with_lines(manifest, tmp_path, lengths=[[0.7, 0.7], [0.7, 0.5], [0.7, 0.2]]), tmp_path)
+
+
+def test_a_shot_has_the_longest_bucket_that_it_fits(manifest: Path, tmp_path: Path) -> None:
+    data = with_lines(manifest, tmp_path, lengths=[[0.25, 0.4], [0.25, 0.1, 0.6], [0.7, 0.95]])
+    format = replace(FORMAT, fps=24, frames=9, buckets=(9, 5, 13), windows=3)
+    videos = opened(data, tmp_path, format).videos
+    assert [[shot.frames for shot in shots] for shots in videos] == [[5, 9], [5, 13], [13, 13]]
+    assert [[shot.windows for shot in shots] for shots in videos] == [[1, 1], [1, 1], [3, 3]]
+
+
+def test_windows_show_other_parts_of_a_shot(manifest: Path, tmp_path: Path) -> None:
+    line = json.loads(manifest.read_text().splitlines()[1])
+    shots = [{"start": 0, "end": 0.625, "caption": "a"}, {"start": 0.625, "end": 1.875, "caption": "b"}]
+    video = str(manifest.parent / line["video"])
+    (tmp_path / "long.jsonl").write_text("\n".join([json.dumps({"video": video, "shots": shots})] * 2))
+    source = opened(AdapterData(manifest="long.jsonl"), tmp_path, replace(FORMAT, windows=3))
+    assert source.videos[0][1].windows == 3
+    windows = [source.pixels(0, 1, window) for window in range(3)]
+    assert all(pixels.shape == (5, 64, 64, 3) for pixels in windows)
+    assert len({pixels.tobytes() for pixels in windows}) == 3
+    assert np.array_equal(windows[0], source.pixels(0, 1))
+
+
+def test_places_of_windows_do_not_depend_on_their_number() -> None:
+    assert [window_place(window) for window in range(7)] == [0.5, 0.25, 0.75, 0.125, 0.625, 0.375, 0.875]
 
 
 def test_missing_video_is_reported_with_its_line(tmp_path: Path) -> None:
