@@ -45,7 +45,7 @@ def command(
         str | None,
         option("--model", metavar="NAME", help="Model of the story [default: the best one on this machine]."),
     ] = None,
-    number: Annotated[int | None, option("--number", metavar="N", help="Line of a .jsonl file, from 1.")] = None,
+    number: Annotated[int | None, option("--number", metavar="N", help="Story of a file with several, from 1.")] = None,
     columns: Annotated[
         str | None,
         option("--columns", metavar="FIELD=HEADING,...", help="Columns of a shot list, such as caption=Action."),
@@ -62,9 +62,10 @@ def command(
     screen = screen_of(context)
     path = out or _default_path(file, number)
     spec, why = _model(model, file.parent)
+    data, name, number = _read(file, number)
     imported = import_story(
-        _read(file),
-        str(file),
+        data,
+        name,
         format=source,
         number=number,
         columns=_columns(columns),
@@ -110,27 +111,19 @@ def _model(name: str | None, folder: Path) -> tuple[ModelSpec, str]:
     return find("storyworld"), f"{why}; `--model` names one"
 
 
-def _read(file: Path) -> bytes:
-    """The bytes of a file, or of all JSON files of a folder as one list."""
-    from onestory_cli.importers.draft import MAX_SHOTS
+def _read(file: Path, number: int | None) -> tuple[bytes, str, int | None]:
+    """The bytes of a source, its name, and the number that is left to choose a story in it.
+
+    All JSON files of a folder are one list. A table of JSON files is the one in row `number`.
+    """
+    from onestory_cli.importers.listed_files import file_in_row, shots_of_folder
     from onestory_cli.story.load import read_bytes
-    from onestory_cli.utils.untrusted import parse_json, read_limited
 
-    if not file.is_dir():
-        return read_bytes(file)
-    import json
-
-    shots = []
-    try:
-        files = sorted(item for item in file.iterdir() if item.suffix == ".json")
-        for path in files[: MAX_SHOTS + 1]:  # the import refuses one more than the maximum
-            shots.append(parse_json(read_limited(path, 2**20), path.name))
-    except (OSError, ValueError) as fault:
-        help = "remove that file from the folder, or fix it"
-        raise OnestoryError("I702", f"cannot read a shot: {shorten(fault, 200)}", help=help) from fault
-    if not shots:
-        raise OnestoryError("I701", f'"{shorten(file)}" has no JSON files', help="name a file", exit=ExitCode.USAGE)
-    return json.dumps([item.get("caption", item) if isinstance(item, dict) else item for item in shots]).encode()
+    if file.is_dir():
+        return shots_of_folder(file), str(file), number
+    data = read_bytes(file)
+    row = file_in_row(file, data, number)
+    return (data, str(file), number) if row is None else (*row, None)
 
 
 def _is_picture(source: Path, story: Path, image: str) -> bool:

@@ -26,7 +26,7 @@ _STYLES = ("style", "visual_style", "art_style", "look_and_feel")
 def from_storyboarder(node: Node, report: ImportReport) -> Draft:
     """A .storyboarder file: `boards[]{url, shot, duration, dialogue, action, notes}`. Its pictures are in images/.
 
-    Boards without an action are described by their notes or dialogue.
+    Boards without an action are described by their notes or dialogue, or else by the number of their shot.
     """
     rows = []
     default = node.number("defaultBoardTiming")
@@ -35,8 +35,9 @@ def from_storyboarder(node: Node, report: ImportReport) -> Draft:
         text = board.text("action") or board.text("notes") or board.text("dialogue")
         picture = board.text("url")
         if not text and picture:
-            report.left_out("a board with a picture and no text", board.where, help="describe what it shows")
-            continue
+            text = f"Shot {board.number('shot') or number} of the storyboard."
+            help = "write in `caption:` what the picture shows; a model sees only captions"
+            report.kept("a board without text", "caption: Shot ...", board.where, help=help)
         rows.append(
             ShotRow(
                 text=text,

@@ -27,6 +27,7 @@ class DraftShot:
     """A shot. `caption` refers to declarations by `$id`; dollar signs of the source are doubled.
 
     `continues`: the source has no cut before it. `notes` maps `x-` keys to texts that the story format has no key for.
+    `estimated`: the seconds follow from the length of the text.
     """
 
     id: str
@@ -35,6 +36,7 @@ class DraftShot:
     notes: Mapping[str, str] = field(default_factory=dict)
     subtitle: str = ""
     seconds: float | None = None
+    estimated: bool = False
     image: str = ""
 
 

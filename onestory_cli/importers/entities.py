@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -12,11 +11,8 @@ from onestory_cli.importers.draft import DraftDeclared, ImportReport, escape
 from onestory_cli.importers.names import Names
 from onestory_cli.utils.text import with_article
 
-MIN_PROMPTS = 3  # in which a name must occur to be a character, if the script has no list of characters
 _TOKEN = re.compile(r"\w+")
 MAX_ENTITIES = 2000  # of a script
-MAX_NAMES = 20  # that are searched for a description
-_NAME = re.compile(r"(?<=[\w,;] )[A-Z][a-z][\w'’-]*(?: [A-Z][\w'’-]+){0,2}")  # not at the start of a sentence
 _PERSON_FIRST = re.compile(
     r"(?:adult|boy|child|elderly|female|girl|lady|male|man|middle-aged|older|person|teenage|teenager|woman|young|younger)\b",
     re.IGNORECASE,
@@ -25,13 +21,17 @@ _PERSON_FIRST = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class ScriptEntity:
-    """`look` is the whole look, which starts with the name; `written` is how a prompt writes it out, or ""."""
+    """`look` is the whole look, which starts with the name; `written` is how a prompt writes it out, or "".
+
+    `aliases` are other names of the same person, such as the full name.
+    """
 
     name: str
     kind: str  # "character" | "setting"
     look: str
     written: str = ""
     again: str = ""
+    aliases: tuple[str, ...] = ()
 
 
 def described(name: str, kind: str, description: str) -> ScriptEntity:
@@ -44,43 +44,6 @@ def described(name: str, kind: str, description: str) -> ScriptEntity:
     return ScriptEntity(name=name, kind=kind, look=f"{name}, {words}" if words else name)
 
 
-def named_in(prompts: Sequence[str], others: Iterable[str] = ()) -> list[ScriptEntity]:
-    """Characters of prompts without a list: names in three or more prompts that some text describes.
-
-    `others` are texts that may describe them too, such as those of first frames.
-    """
-    counts: Counter[str] = Counter()
-    for prompt in prompts:
-        counts.update(set(_NAME.findall(prompt)))
-    names = [name for name, _ in counts.most_common(MAX_NAMES)]
-    found = []
-    for name in names:
-        used = sum(bool(re.search(rf"\b{re.escape(name)}\b", prompt)) for prompt in prompts)
-        written = _description(name, (*prompts, *others)) if used >= MIN_PROMPTS else ""
-        if written:
-            found.append(ScriptEntity(name=name, kind="character", look=written.rstrip(","), written=written))
-    return found
-
-
-def _description(name: str, texts: Iterable[str]) -> str:
-    """The name with the description that follows it in a text: "Mia, a tall girl with red hair", "Mia (12, curls)"."""
-    word = re.escape(name)
-    patterns = (
-        rf"\b{word} \([^()]{{3,300}}\)",
-        rf"\b{word}, (?:an? |the |\d|wearing |dressed |with )[^.;:!?]{{3,200}}?(?=[.;:!?]|, (?:[a-z]+s|who|is|and)\b)",
-    )
-    texts = tuple(texts)
-    for pattern in patterns:
-        for text in texts:
-            if match := re.search(pattern, text):
-                return match[0]
-    for text in texts:
-        if match := re.search(rf"\b{word} (?:is|wears) ((?:an? )?[^.;:!?]{{3,200}})", text):
-            worn = "wearing " if " wears " in match[0] else ""
-            return f"{name}, {worn}{match[1]}"
-    return ""
-
-
 class Registry:
     """Declares entities and refers to them in prompts."""
 
@@ -88,7 +51,13 @@ class Registry:
         self._entities: dict[str, ScriptEntity] = {}
         for entity in islice(entities, MAX_ENTITIES):
             self._entities.setdefault(entity.name, entity)
-        self._ids = {name: names.new(name, otherwise=item.kind) for name, item in self._entities.items()}
+        self._ids = {
+            name: names.new(name.removeprefix("the "), otherwise=item.kind) for name, item in self._entities.items()
+        }
+        for entity in [*self._entities.values()]:
+            for alias in entity.aliases:
+                self._ids.setdefault(alias, self._ids[entity.name])
+                self._entities.setdefault(alias, entity)
         self._used: set[str] = set()
         self._most_tokens = max((len(_TOKEN.findall(name)) for name in self._entities), default=0)
 
@@ -104,11 +73,12 @@ class Registry:
             name = self._name_at(prompt, tokens, index) if token.start() >= position else ""
             if not name:
                 continue
-            written = self._entities[name].written
-            first = name not in self._used and written and prompt.startswith(written, token.start())
-            self._used.add(name)
+            entity = self._entities[name]
+            first = bool(entity.written) and entity.name not in self._used
+            first = first and prompt.startswith(entity.written, token.start())
+            self._used.add(entity.name)
             parts += escape(prompt[position : token.start()]), f"${self._ids[name]}"
-            position = token.start() + len(written if first else name)
+            position = token.start() + len(entity.written if first else name)
         return "".join(parts) + escape(prompt[position:])
 
     def _name_at(self, prompt: str, tokens: Sequence[re.Match[str]], index: int) -> str:
@@ -126,15 +96,19 @@ class Registry:
         """A sentence `$id.` for each place that a prompt does not name."""
         for name in places:
             if name in self._ids and not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", prompt):
-                self._used.add(name)
+                self._used.add(self._entities[name].name)
                 yield f"${self._ids[name]}."
 
     def declare(self, kind: str, report: ImportReport) -> Iterator[DraftDeclared]:
         """The entities of a kind that a prompt names."""
         for name, entity in self._entities.items():
-            if entity.kind != kind or name not in self._used:
+            if entity.kind != kind or name != entity.name or name not in self._used:
                 continue
             report.limit("look", entity.look, name)
             undescribed = entity.kind == "setting" and entity.look == name
             again = entity.again or ("" if undescribed else name[:500])
-            yield DraftDeclared(id=self._ids[name], look=entity.look, again=again)
+            why = ""
+            if kind == "character" and entity.look in (entity.name, *entity.aliases):
+                why = "no look in the source: describe the character here"
+                report.no_look(entity.look)
+            yield DraftDeclared(id=self._ids[name], look=entity.look, again=again, why=why)

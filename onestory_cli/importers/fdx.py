@@ -14,6 +14,7 @@ from onestory_cli.importers.source import SourceFile
 from onestory_cli.story.text import FORBIDDEN, Text
 
 _SPEECH = ("Character", "Parenthetical", "Dialogue")
+_CAPITALS = ("Scene Heading", "Character")  # shown in capitals, however they were typed
 
 
 def from_fdx(source: SourceFile) -> Draft:
@@ -51,6 +52,8 @@ def _paragraphs(root: ElementTree.Element) -> Iterator[str]:
         kind, text = paragraph.get("Type", "Action"), _text(paragraph)
         if not text:
             continue
+        if kind in _CAPITALS:
+            text = text.upper()
         if kind not in _SPEECH or kind == "Character":
             yield ""
         if kind == "Scene Heading":

@@ -204,6 +204,8 @@ def _scenes(node: Node) -> list[dict[str, Any]]:
 
 
 def _echoshot(node: Node) -> str:
+    if "cap_list" in node:
+        return 'the key "cap_list"'
     captions = list_of(node.peek("shots"))
     plain = captions and not any(isinstance(item, dict) for item in captions)
     return "a list of captions" if plain and "scenes" not in node else ""

@@ -32,9 +32,14 @@ _PERSON = re.compile(
 _EXTENSION = re.compile(r"(?:v\.?\s?o|o\.?\s?[sc]|cont['’]?d|continued|more|off|beat)\.?", re.IGNORECASE)
 _BRACKET = re.compile(r" ?\(([^()]{1,300})\)")
 _APPOSITION = re.compile(
-    r", (?:(?:early |mid |late |in (?:his|her|their) |about |around |aged? )*\d[^,.;:!?()]{0,40}|"
+    r", (?:(?i:early |mid |late |in (?:his|her|their) |about |around |aged? |also |now |still )*\d[^,.;:!?()]{0,40}|"
     r"(?:an?|the) [^,.;:!?()]{1,200}|[^,.;:!?()]{0,20}-year-old[^,.;:!?()]{0,100})"
 )
+_IS_AGED = re.compile(r" is (?:now |about |only )?(\d{1,3})\b")  # "MAYA is 12"
+_NAMED = re.compile(r"\b(an? [^,.;:!?()]{1,100}?) (?:named|called) $", re.IGNORECASE)  # "a tall woman named MAYA"
+_HEADED = re.compile(r"\b([\w]+-?(?:headed|haired|eyed|bearded)) $", re.IGNORECASE)  # "red-headed MAYA"
+_FILLER = re.compile(r"^, (?:also|now|still) (?=\d)", re.IGNORECASE)
+_BEFORE = 120  # characters before a name that may describe it
 _MORE = re.compile(r", (?:in an?|with|wearing|dressed|tall|short|slim|thin|an? )[^,.;:!?()]{1,200}")
 _SENTENCE = re.compile(r"[^.!?]{0,300}")  # bounded, so that the time stays linear
 
@@ -74,6 +79,8 @@ def introductions(action: str) -> Iterator[Introduction]:
 def _introduction(action: str, words: list[re.Match[str]], first: int, last: int) -> Introduction:
     start, end = words[first].start(), words[last - 1].end()
     look, stop, bracket = _description(action, end)
+    if not look or bracket:
+        look, stop, bracket = _description_around(action, start, end) or (look, stop, bracket)
     return Introduction(
         name=action[start:end],
         start=start,
@@ -94,12 +101,20 @@ def _description(action: str, end: int) -> tuple[str, int, tuple[int, int] | Non
         stop = apposition.end()
         while more := _MORE.match(action, stop):
             stop = more.end()
-        return action[end:stop], stop, None
+        return _FILLER.sub(", ", action[end:stop]).replace(", AGE ", ", age "), stop, None
     sentence = _SENTENCE.match(action, end)
     later = _BRACKET.search(action, end, sentence.end() if sentence else end)
     if later and _PERSON.search(later[1]) and not any(map(_is_capitals, WORD.findall(action[end : later.start()]))):
         return f" ({later[1].strip(' .')})", end, later.span()
     return "", end, None
+
+
+def _description_around(action: str, start: int, end: int) -> tuple[str, int, None] | None:
+    """A description in the sentence around a name, which stays in the text: "red-headed MAYA is 12"."""
+    before = action[max(0, start - _BEFORE) : start]
+    aged, named, headed = _IS_AGED.match(action, end), _NAMED.search(before), _HEADED.search(before)
+    parts = [match[1].lower() for match in (named, aged, headed) if match]
+    return (f", {', '.join(parts)}", end, None) if parts else None
 
 
 def _is_capitals(word: str) -> bool:

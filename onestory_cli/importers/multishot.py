@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, repeat
 
+from onestory_cli.importers.cast import people_in
 from onestory_cli.importers.draft import Draft, DraftShot, ImportReport
-from onestory_cli.importers.entities import Registry, ScriptEntity, described, named_in
+from onestory_cli.importers.entities import Registry, ScriptEntity, described
 from onestory_cli.importers.names import Names
 from onestory_cli.importers.values import Node, list_of
 from onestory_cli.story.referential_phrase import default_again
@@ -22,6 +24,8 @@ _LABELLED = re.compile(r"\[([^\[\]]{1,60})\]:?\s*([^\[\]]*)")
 _SHOT = re.compile(r"shot_?([0-9]{1,6})", re.ASCII)
 _HEADER = re.compile(r"(?P<name>[^:\n]{1,80}): (?P<text>.+)")
 _NO_FIRST_FRAME = "onestory does not generate first frames from text; add `image:` to the shot if you have one"
+_FPS = 16  # of Wan 2.1, which EchoShot and ShotStream build on
+_MAX_LATENTS = 10_000
 _KINDS = {"Character": "character", "Location": "setting", "Place": "setting"}
 
 
@@ -35,6 +39,7 @@ class _Prompt:
     number: str = ""  # scene:shot, as in the schedule of EntityBench
     before: str = ""
     continues: bool = False
+    seconds: float | None = None
     notes: dict[str, str] = field(default_factory=dict)
     places: tuple[str, ...] = ()  # names of settings, which are appended if the text does not name them
 
@@ -133,18 +138,35 @@ def from_vimax(source: Node, report: ImportReport) -> Draft:
 
 
 def from_shotstream(source: Node, report: ImportReport) -> Draft:
-    """`global_caption, shot1..shotN`. The global caption comes before every shot."""
+    """`global_caption, shot1..shotN`. The global caption comes before every shot.
+
+    `frame_number[]{start, end}` of its CSV file gives the lengths.
+    """
     keys = sorted(source.matching(_SHOT), key=_number_of_shot)
     if not keys:
         report.fault('"shot1" is missing', "the whole file")
     before = _global_caption(source, report)
+    lengths = chain(map(_seconds_of_span, list_of(source.value("frame_number"))), repeat(None))
     prompts = [
-        _Prompt(id=f"shot-{_number_of_shot(key)}", text=source.text(key, lines=True), where=key, before=before)
-        for key in keys
+        _Prompt(
+            id=f"shot-{_number_of_shot(key)}",
+            text=source.text(key, lines=True),
+            where=key,
+            before=before,
+            seconds=seconds,
+        )
+        for key, seconds in zip(keys, lengths, strict=False)
     ]
     if len({prompt.id for prompt in prompts}) < len(prompts):
         report.fault("two shots have the same number", keys[0])
     return _draft(source, report, "title", prompts)
+
+
+def _seconds_of_span(span: object) -> float | None:
+    """The time of frames [start, end)."""
+    ends = [item for item in list_of(span) if isinstance(item, int)]
+    frames = ends[1] - ends[0] if len(ends) == 2 else 0
+    return round(frames / _FPS, 2) if 0 < frames < 4 * _MAX_LATENTS else None
 
 
 def from_holocine(source: Node, report: ImportReport) -> Draft:
@@ -168,12 +190,23 @@ def from_memflow(source: Node, report: ImportReport) -> Draft:
 
 
 def from_echoshot(source: Node, report: ImportReport) -> Draft:
-    """A list of captions, which `read_json` returns as a map with the key `shots`."""
+    """A list of captions, or `shots[], cap_list[], inner_t[]`: videos, their captions and lengths in latent frames."""
+    key = "cap_list" if "cap_list" in source else "shots"
+    captions = source.texts(key, required=True, lines=True)
+    lengths = list_of(source.value("inner_t"))
+    if key == "cap_list" and source.value("shots"):
+        report.left_out("a list of video paths", source.at("shots"), help="they belong to a training set")
     prompts = [
-        _Prompt(id=f"shot-{number}", text=text, where=f"[{number - 1}]")
-        for number, text in enumerate(source.texts("shots", required=True, lines=True), start=1)
+        _Prompt(id=f"shot-{number}", text=text, where=f"{key}[{number - 1}]", seconds=_seconds_of_latents(length))
+        for number, (text, length) in enumerate(zip(captions, chain(lengths, repeat(None)), strict=False), start=1)
     ]
     return _draft(source, report, "title", prompts)
+
+
+def _seconds_of_latents(frames: object) -> float | None:
+    """The time of latent frames of Wan 2.1: the first is one picture, the others are four."""
+    valid = isinstance(frames, int) and 0 < frames < _MAX_LATENTS
+    return round((4 * frames - 3) / _FPS, 2) if valid and isinstance(frames, int) else None
 
 
 def _global_caption(source: Node, report: ImportReport) -> str:
@@ -195,7 +228,7 @@ def _draft(
     report.require_shots(len(prompts))
     texts = [_sentences(prompt.text) for prompt in prompts]
     notes = [prompt.notes.get("x-first-frame", "") for prompt in prompts]
-    registry = Registry(entities or named_in(texts, [*notes, overview]), Names())
+    registry = Registry(entities or people_in(texts, [*notes, overview]), Names())
     shots = tuple(_shot(prompt, registry, report) for prompt in prompts)
     characters, settings = (tuple(registry.declare(kind, report)) for kind in ("character", "setting"))
     return Draft(title=name, note=overview, shots=shots, characters=characters, settings=settings)
@@ -210,7 +243,9 @@ def _shot(prompt: _Prompt, registry: Registry, report: ImportReport) -> DraftSho
     text = " ".join(part for part in (prompt.before, rest, *kept) if part) or prompt.text
     caption = " ".join((registry.refer(text), *registry.missing(prompt.places, text)))
     report.limit("caption", caption, prompt.where)
-    return DraftShot(id=prompt.id, caption=caption, continues=prompt.continues, notes=prompt.notes)
+    return DraftShot(
+        id=prompt.id, caption=caption, seconds=prompt.seconds, continues=prompt.continues, notes=prompt.notes
+    )
 
 
 def _headers(text: str) -> tuple[list[tuple[str, str]], str]:

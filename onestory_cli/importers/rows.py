@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from onestory_cli.importers.cast import people_in
 from onestory_cli.importers.draft import Draft, DraftShot, ImportReport
-from onestory_cli.importers.entities import Registry, ScriptEntity, described, named_in
+from onestory_cli.importers.entities import Registry, ScriptEntity, described
 from onestory_cli.importers.names import Names
 
 _TIME = re.compile(r"(?:(?P<minutes>\d+):)?(?P<seconds>\d+(?:[.,]\d+)?)\s*(?:s|sec|secs|seconds?|\"|″)?", re.IGNORECASE)
@@ -133,13 +134,10 @@ def draft_of_rows(
         if row.place:
             known.setdefault(row.place, ScriptEntity(name=row.place, kind="setting", look=row.place))
     if not any(entity.kind == "character" for entity in known.values()):
-        known |= {entity.name: entity for entity in named_in([row.text for row in rows]) if entity.name not in known}
+        known |= {entity.name: entity for entity in people_in([row.text for row in rows]) if entity.name not in known}
     registry, ids = Registry(known.values(), Names()), Names()
     shots = tuple(_shot(row, number, registry, ids, report) for number, row in enumerate(rows, start=1))
     characters, settings = (tuple(registry.declare(kind, report)) for kind in ("character", "setting"))
-    for item in characters:
-        if item.look == item.again:
-            report.no_look(item.look)
     return Draft(title=title, note=note, style=style, shots=shots, characters=characters, settings=settings)
 
 

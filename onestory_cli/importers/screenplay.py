@@ -39,6 +39,10 @@ _RELATIVE = re.compile(
 _CUTS = {"CUT TO", "SMASH CUT TO", "HARD CUT TO"}
 _DIALOGUE = "`--subtitles` shows it; record it and add `audio: {role: narration}` to hear it"
 _MAX_SUBTITLE = 1000  # characters, as in the schema
+# A page of a screenplay is a minute: 54 lines, of 61 characters in action and 35 in dialogue.
+_SECONDS_PER_LINE = 60 / 54
+_ACTION_WIDTH, _DIALOGUE_WIDTH = 61, 35
+_MIN_SECONDS = 1.5  # of a shot
 _PARENTHETICAL = re.compile(r"\([^()]*\)\s*")
 
 
@@ -103,6 +107,7 @@ class _OpenShot:
     setting: str
     time: str
     caption: str = ""
+    page_lines: int = 0  # on the page, with the empty lines after them
     speakers: dict[str, None] = field(default_factory=dict)  # in order
     lines: list[str] = field(default_factory=list)  # of dialogue
     notes: dict[str, list[str]] = field(default_factory=dict)
@@ -183,6 +188,9 @@ class _ShotBuilder:
             self._report.left_out("a scene number", "", line=element.line)
         place = _place_of_heading(element.text)
         name = place.name.casefold()
+        if not place.where and _RELATIVE.fullmatch(name):  # "LATER": the place and the time of day stay
+            self._note_ahead("x-time", "a relative time", replace(element, text=name))
+            return
         if _RELATIVE.fullmatch(place.time):
             self._note_ahead("x-time", "a relative time", replace(element, text=place.time))
             self._time = self._times.get(name, self._times.get("", ""))
@@ -207,6 +215,8 @@ class _ShotBuilder:
     def _start(self, line: int, caption: str) -> _OpenShot:
         self._close(established=True)
         self._open = _OpenShot(line=line, setting=self._setting, time=self._time, caption=caption, notes=self._ahead)
+        action = len(caption) // _ACTION_WIDTH + 2 if caption else 0
+        self._open.page_lines = action + (2 if self._empty_heading else 0)
         self._ahead, self._empty_heading = {}, 0
         return self._open
 
@@ -219,6 +229,7 @@ class _ShotBuilder:
 
     def _dialogue(self, element: Element) -> None:
         shot = self._open or self._start(element.line, "")
+        shot.page_lines += 2 + len(element.text) // _DIALOGUE_WIDTH + 1
         self._report.kept("dialogue", "subtitle", "", help=_DIALOGUE, line=element.line)
         speaker, words = said_by(self._speaker), _PARENTHETICAL.sub("", element.text).strip()
         if words:
@@ -235,6 +246,7 @@ class _ShotBuilder:
         shot, self._open = self._open, None
         if shot is None and self._empty_heading and self._setting and not established:
             shot = _OpenShot(line=self._empty_heading, setting=self._setting, time=self._time, notes=self._ahead)
+            shot.page_lines = 2
             self._ahead, self._empty_heading = {}, 0
         if shot is None:
             return
@@ -247,7 +259,10 @@ class _ShotBuilder:
         self._shots_at[place] += 1
         notes = {key: "\n".join(lines) for key, lines in shot.notes.items()}
         id = f"{place}-{self._shots_at[place]}"
-        self._shots.append(DraftShot(id=id, caption=caption, notes=notes, subtitle=subtitle))
+        seconds = max(_MIN_SECONDS, round(shot.page_lines * _SECONDS_PER_LINE * 2) / 2)
+        self._shots.append(
+            DraftShot(id=id, caption=caption, notes=notes, subtitle=subtitle, seconds=seconds, estimated=True)
+        )
 
 
 def _note(element: Element) -> str:

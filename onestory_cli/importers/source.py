@@ -10,7 +10,7 @@ from pathlib import PurePath
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.importers.draft import ImportReport
-from onestory_cli.importers.values import Node, read_json
+from onestory_cli.importers.values import Node, node_of, read_json, stories_in
 from onestory_cli.story.text import Text, decode
 
 _LINES = (".jsonl", ".ndjson")
@@ -53,13 +53,14 @@ class SourceFile:
         """
         text, content = self.text, self.text.content
         if self.suffix not in _LINES:
-            self.require_one()
-            return read_json(content, text, self.report)
+            stories = stories_in(read_json(content, text))
+            self.require_one(len(stories))
+            return node_of(stories[(self.number or 1) - 1], text, self.report)
         ends = (*text.starts[1:], len(content))
         lines = [(start, end) for start, end in zip(text.starts, ends, strict=True) if content[start:end].strip()]
         self.require_one(len(lines))
         start, end = lines[(self.number or 1) - 1]
-        return read_json(content[start:end], text, self.report, start=start)
+        return node_of(read_json(content[start:end], text, start=start), text, self.report, start=start)
 
     def require_one(self, count: int = 1) -> None:
         """Check the choice among `count` stories.

@@ -12,6 +12,7 @@ from onestory_cli.importers.draft import ImportReport
 from onestory_cli.story.text import FORBIDDEN, Text
 
 MAX_DEPTH = 32
+_MAX_DIGITS = 300  # of a whole number, which still fits a float
 _SURROGATE = re.compile("[\ud800-\udfff]")
 T = TypeVar("T")
 
@@ -130,11 +131,34 @@ def _as_text(value: Any, where: str, report: ImportReport, *, lines: bool = Fals
     return ""
 
 
-def read_json(content: str, text: Text, report: ImportReport, *, start: int = 0) -> Node:
-    """The map in `content`, which starts at position `start` of `text`. A list becomes a map with the key `shots`.
+def node_of(value: Any, text: Text, report: ImportReport, *, start: int = 0) -> Node:
+    """The map of a value from `read_json`. A list becomes a map with the key `shots`.
 
     Raises:
-        Findings: I702 not JSON, not a map, or a value that a story cannot contain.
+        Findings: I702 for anything else.
+    """
+    if isinstance(value, list):
+        captions = all(isinstance(item, str) or (isinstance(item, dict) and "caption" in item) for item in value)
+        value = {"shots": [item["caption"] if captions and isinstance(item, dict) else item for item in value]}
+    if not isinstance(value, dict):
+        raise _refused(text, start, "expected a map in braces")
+    return Node(value, "", report)
+
+
+def stories_in(value: Any) -> list[Any]:
+    """The stories of a value from `read_json`: the items of a list of lists, or of maps with their own captions."""
+    if isinstance(value, list) and value:
+        lists = all(isinstance(item, list) for item in value)
+        if lists or all(isinstance(item, dict) and isinstance(item.get("cap_list"), list) for item in value):
+            return value
+    return [value]
+
+
+def read_json(content: str, text: Text, *, start: int = 0) -> Any:
+    """The value in `content`, which starts at position `start` of `text`.
+
+    Raises:
+        Findings: I702 not JSON, or a value that a story cannot contain.
     """
     try:
         value = json.loads(
@@ -147,12 +171,7 @@ def read_json(content: str, text: Text, report: ImportReport, *, start: int = 0)
         raise _refused(text, start + fault.pos, f"this is not JSON: {fault.msg}") from fault
     except (RecursionError, _Refused) as fault:
         raise _refused(text, start, str(fault) if isinstance(fault, _Refused) else _TOO_DEEP) from fault
-    if isinstance(value, list):
-        captions = all(isinstance(item, str) or (isinstance(item, dict) and "caption" in item) for item in value)
-        value = {"shots": [item["caption"] if captions and isinstance(item, dict) else item for item in value]}
-    if not isinstance(value, dict):
-        raise _refused(text, start, "expected a map in braces")
-    return Node(value, "", report)
+    return value
 
 
 _TOO_DEEP = f"the source is nested more than {MAX_DEPTH} levels deep"
@@ -198,8 +217,8 @@ def _no_number(name: str) -> float:
 
 
 def _whole(digits: str) -> int:
-    if len(digits) > 18:
-        raise _Refused(f"{shorten(digits, 24)} has more than 18 digits")
+    if len(digits) > _MAX_DIGITS:
+        raise _Refused(f"{shorten(digits, 24)} has more than {_MAX_DIGITS} digits")
     return int(digits)
 
 

@@ -80,7 +80,7 @@ def _declared(item: DraftDeclared) -> Iterator[str]:
 def _shot(shot: DraftShot, model: ModelSpec | None, narration: bool) -> Iterator[str]:
     yield f"  - id: {shot.id}"
     if shot.seconds and model:
-        yield f"    frames: {frames_near(shot.seconds, model)}  # {shot.seconds:g} s in the source"
+        yield f"    frames: {frames_near(shot.seconds, model)}  # {_length(shot)}"
     elif shot.seconds:
         yield f"    x-duration: {shot.seconds:g}s"
     if shot.image:
@@ -94,6 +94,12 @@ def _shot(shot: DraftShot, model: ModelSpec | None, narration: bool) -> Iterator
         yield "    cut: false"
     for key, text in shot.notes.items():
         yield from _block(key, text, "    ")
+
+
+def _length(shot: DraftShot) -> str:
+    if shot.estimated:
+        return f"about {shot.seconds:g} s by the length of its text"
+    return f"{shot.seconds:g} s in the source"
 
 
 def frames_near(seconds: float, model: ModelSpec) -> int:

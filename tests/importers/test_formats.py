@@ -65,7 +65,7 @@ def test_every_format_has_a_source_and_an_option() -> None:
         ("a.md", "# Title\n", "I702"),
         ("a.txt", " \n", "S112"),
         ("a.otio", '{"OTIO_SCHEMA": "Timeline.1", "tracks": 7}', "I702"),
-        ("a.storyboarder", '{"boards": [{"url": "a.png"}]}', "I702"),
+        ("a.storyboarder", '{"boards": []}', "I702"),
         ("a.jsonl", '{"prompts": ["a"]}\n{"prompts": ["b"]}\n', "I704"),
         ("a.json", "", "S112"),
         ("a.json", "\ufeff{}", "I701"),

@@ -14,6 +14,7 @@ from onestory_cli import cli
 from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.importers import Imported, import_story
+from onestory_cli.importers.listed_files import file_in_row
 from onestory_cli.importers.prompts import split_prompts
 from onestory_cli.importers.rows import field_of, seconds_of
 from onestory_cli.importers.write import frames_near
@@ -195,3 +196,61 @@ def test_an_empty_label_is_skipped() -> None:
     content = json.dumps({"scenes": [{"video_prompts": ["global caption: [ ]: x; shot caption: A fox."]}]})
     story = imported(content, "a.json")
     assert (story.format, story.draft.characters) == ("memento", ())
+
+
+def test_every_list_of_echoshot_is_a_story() -> None:
+    content = json.dumps([["A cook stirs.", "A cook tastes."], ["A dog runs."]])
+    assert [shot.caption for shot in imported(content, "eval.json", number=2).draft.shots] == ["A dog runs."]
+    with pytest.raises(OnestoryError, match="2 stories"):
+        imported(content, "eval.json")
+
+
+def test_lengths_of_echoshot_are_latent_frames() -> None:
+    content = json.dumps(
+        [{"shots": ["1.mp4", "2.mp4"], "cap_list": ["A cook stirs.", "A dog runs."], "inner_t": [9, 5]}]
+    )
+    story = imported(content, "train.json")
+    assert [shot.seconds for shot in story.draft.shots] == [2.06, 1.06]
+    assert story.dropped == 1
+
+
+def test_rows_of_shotstream_name_json_files(tmp_path: Path) -> None:
+    (tmp_path / "demo" / "json").mkdir(parents=True)
+    shots = {"global_caption": "A storm at sea.", "shot1": "A ship rolls.", "shot2": "A sail tears."}
+    (tmp_path / "demo" / "json" / "2.json").write_text(json.dumps(shots))
+    rows = 'n,json_path,frame_number\n1,demo/json/1.json,[]\n2,demo/json/2.json,"[[0, 81], [81, 121]]"\n'
+    (tmp_path / "demo" / "set.csv").write_text(rows)
+    file = tmp_path / "demo" / "set.csv"
+    data, name = file_in_row(file, file.read_bytes(), 2) or (b"", "")
+    story = import_story(data, name)
+    assert story.format == "shotstream"
+    assert [(shot.caption, shot.seconds) for shot in story.draft.shots] == [
+        ("A storm at sea. A ship rolls.", 5.06),
+        ("A storm at sea. A sail tears.", 2.5),
+    ]
+    for number, code in ((1, "I702"), (3, "I704"), (None, "I704")):
+        with pytest.raises(OnestoryError) as caught:
+            file_in_row(file, file.read_bytes(), number)
+        assert caught.value.code == code
+    assert file_in_row(file, b"Shot,Action\n1,A fox.\n", None) is None
+
+
+def test_boards_without_text_stay_shots() -> None:
+    story = imported(
+        '{"boards": [{"url": "a.png", "shot": "1A"}, {"action": "A fox.", "shot": "2A"}]}', "a.storyboarder"
+    )
+    assert [shot.caption for shot in story.draft.shots] == ["Shot 1A of the storyboard.", "A fox."]
+
+
+def test_large_whole_numbers_of_other_tools_are_read() -> None:
+    clip = {"OTIO_SCHEMA": "Clip.1", "name": "A fox", "metadata": {"id": 2**127}}
+    content = {"OTIO_SCHEMA": "Timeline.1", "tracks": {"children": [{"kind": "Video", "children": [clip]}]}}
+    assert imported(json.dumps(content), "a.otio").draft.shots[0].caption == "A fox"
+
+
+def test_headings_and_cues_of_final_draft_are_in_capitals() -> None:
+    heading, action = ("Scene Heading", "iNT. bARN - nIGHT"), ("Action", "Maya waits.")
+    paragraphs = (heading, action, ("Character", "maYA"), ("Dialogue", "Oh."))
+    rows = "".join(f'<Paragraph Type="{kind}"><Text>{text}</Text></Paragraph>' for kind, text in paragraphs)
+    draft = imported(f"<FinalDraft><Content>{rows}</Content></FinalDraft>", "a.fdx").draft
+    assert [item.look for item in (*draft.characters, *draft.settings)] == ["Maya", "barn, interior"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from onestory_cli.importers import import_story
+from onestory_cli.importers.draft import Draft
 from onestory_cli.importers.fountain import parse, plain
 from onestory_cli.story.load import read_story
 from onestory_cli.story.text import Text
@@ -10,6 +11,10 @@ from onestory_cli.story.text import Text
 
 def kinds(content: str) -> list[tuple[str, str, int]]:
     return [(item.kind, item.text, item.line) for item in parse(Text.of("a.fountain", content)).elements]
+
+
+def draft_of(content: str) -> Draft:
+    return import_story(content.encode(), "a.fountain").draft
 
 
 def captions(content: str) -> list[str]:
@@ -263,3 +268,32 @@ def test_an_unclosed_note_ends_at_an_empty_line_and_is_reported() -> None:
     assert [shot.caption for shot in imported.draft.shots] == ["A hut.", "A fox.", "A fire. $hut."]
     assert imported.draft.shots[0].notes == {"note": "blue?"}
     assert any("an unclosed note" in item.message for item in imported.remarks)
+
+
+def test_page_is_a_minute() -> None:
+    line = "a" * 60
+    action = "".join(f"{line}\n\n" for _ in range(27))  # 54 lines with the empty ones
+    shots = draft_of(f"INT. BARN - DAY\n\n{action}").shots
+    assert sum(shot.seconds or 0 for shot in shots) == pytest.approx(60, abs=8)
+    assert all(shot.estimated for shot in shots)
+
+
+@pytest.mark.parametrize(
+    ("action", "look"),
+    [
+        ("MAYA, AGE 3, sings.", "Maya, age 3"),
+        ("MAYA, also 10, is late.", "Maya, 10"),
+        ("Red-haired MAYA is 12.", "Maya, 12, red-haired"),
+        ("A tall woman named MAYA sings.", "Maya, a tall woman"),
+    ],
+)
+def test_looks_around_a_name(action: str, look: str) -> None:
+    draft = draft_of(f"INT. BARN - DAY\n\n{action}\n\nMAYA\nHello.\n")
+    assert [item.look for item in draft.characters] == [look]
+
+
+def test_heading_of_a_time_keeps_the_place() -> None:
+    draft = draft_of("INT. BARN - NIGHT\n\nDust.\n\n.LATER\n\nRain.\n")
+    assert [item.look for item in draft.settings] == ["barn, interior"]
+    assert [shot.caption for shot in draft.shots] == ["Dust. $barn, at night.", "Rain. $barn, at night."]
+    assert draft.shots[1].notes == {"x-time": "later"}
