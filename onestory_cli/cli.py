@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from onestory_cli.console import ClosedPipe, Console, ErrorStream, ResultStream, UnwritableOutput
 from onestory_cli.errors import ExitCode, OnestoryError, from_exception
+from onestory_cli.utils.system import WINDOWS
 from onestory_cli.utils.text import is_typo
 from onestory_cli.version import __version__
 
@@ -95,11 +96,18 @@ def main() -> NoReturn:
     _open_missing_descriptors()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # the terminal's encoding may lack characters of a title
+            set_encoding(stream)
     sys.stdout, sys.stderr = cast(TextIO, ResultStream(sys.stdout)), cast(TextIO, ErrorStream(sys.stderr))
     console = Console(stdout=sys.stdout, stderr=sys.stderr, color=not os.environ.get("NO_COLOR"))
     code = run(sys.argv[1:], console)
     sys.exit(ExitCode.TERMINATED if code is ExitCode.INTERRUPTED and terminator.arrived else code)
+
+
+def set_encoding(stream: io.TextIOWrapper, *, windows: bool = WINDOWS) -> None:
+    """Escape characters that the terminal lacks. On Windows, files and pipes get UTF-8, not the code page."""
+    if windows and not stream.isatty():
+        stream.reconfigure(encoding="utf-8")
+    stream.reconfigure(errors="backslashreplace")
 
 
 def _open_missing_descriptors() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import threading
 from collections import deque
@@ -17,10 +15,11 @@ from onestory_cli.checkpoint import Partial
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.external.job import MAX_SHOT_SECONDS, ExternalJob, OnStep, RunControl
 from onestory_cli.store.disk import os_errors_coded
+from onestory_cli.utils.system import stop_process
 
 JOB_VERSION = 1
 JOB, OUTPUT = "job.json", "output"
-GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL
+GRACE_SECONDS = 5.0  # between the request to stop and the kill
 _POLL_SECONDS = 0.05
 _MAX_LINE = 2000
 _KEPT_LINES = 5
@@ -53,7 +52,7 @@ class CommandRunner:
             try:
                 status = _wait(process, control)
             except BaseException:
-                _stop(process)
+                stop_process(process, GRACE_SECONDS)
                 raise
         if status:
             raise _failed(
@@ -124,15 +123,6 @@ def _wait(process: subprocess.Popen[bytes], control: RunControl) -> int:
             return process.wait(_POLL_SECONDS)
         control.pause(state)
     raise _failed("the shot", f"the command has not finished after {MAX_SHOT_SECONDS // 3600} hours")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Stop a process and everything that it started."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_SECONDS)
 
 
 def _failed(shot: str, why: str) -> OnestoryError:

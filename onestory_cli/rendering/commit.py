@@ -5,8 +5,6 @@ The key and the digest of the take are known before it is decoded.
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +26,7 @@ from onestory_cli.store.record import Record
 from onestory_cli.store.takes import Take, write_latents
 from onestory_cli.store.writer import RunWriter
 from onestory_cli.story.types import Output, Shot
+from onestory_cli.utils.system import peak_memory_bytes
 from onestory_cli.utils.text import shell_quote
 
 if TYPE_CHECKING:
@@ -183,12 +182,6 @@ class Committer:
         if not isinstance(event, events.StepDone | events.NodeStep):
             self._writer.log(event)
         self._emit(event)
-
-
-def peak_memory_bytes() -> int:
-    """The peak resident memory of this process."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts kilobytes
 
 
 T = TypeVar("T")

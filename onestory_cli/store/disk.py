@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.utils.atomic import pending_path, sync
+from onestory_cli.utils.atomic import pending_path
+from onestory_cli.utils.system import open_flags, replace, sync
 from onestory_cli.utils.untrusted import file_sha256
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
-_APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_APPENDING = open_flags("O_WRONLY", "O_APPEND", "O_CREAT", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK")
 UNLINKABLE = {errno.EPERM, errno.EOPNOTSUPP, errno.EXDEV, errno.EMLINK, errno.ENOSYS}
 
 
@@ -178,7 +179,7 @@ class Disk:
         """
         with self.change("rename", new):
             try:
-                os.replace(old, new)
+                replace(old, new)
             except OSError as fault:
                 if fault.errno != errno.EXDEV or not old.is_dir():
                     raise
@@ -212,5 +213,5 @@ def _copy_folder(old: Path, new: Path) -> None:
     for path in (*pending.rglob("*"), pending):
         if not path.is_symlink():
             sync(path)
-    os.replace(pending, new)
+    replace(pending, new)
     sync(new.parent)

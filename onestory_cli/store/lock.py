@@ -1,15 +1,14 @@
 """One writer at a time. The lock file names its holder and is released when the holder dies.
 
-Two things are locked with `flock`, which the kernel releases when the process dies: the folder, which needs no disk
-space, and the lock file in it, whose text names the holder. File systems such as NFS can lock only the file, and a full
-disk may have room for neither the file nor its text; one of the two is enough. A lock file that names another host is
-never taken over, because this host cannot know whether that process is alive.
+Two things are locked, and the system releases both when the process dies: the folder, which needs no disk space, and
+the lock file in it, whose text names the holder. Windows, and file systems such as NFS, can lock only the file, and a
+full disk may have room for neither the file nor its text; one of the two is enough. A lock file that names another host
+is never taken over, because this host cannot know whether that process is alive.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import socket
@@ -22,9 +21,11 @@ from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.store.disk import Disk, os_errors_coded
+from onestory_cli.utils.system import FileLocks, file_locks, open_flags, read_at_start, write_whole
 
+LOCKS: FileLocks = file_locks()
 UNLOCKABLE = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # NFS without a lock service, Lustre without `-o flock`
-_OPENING = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW  # never waits for the other end of a pipe
+_OPENING = open_flags("O_RDWR", "O_CLOEXEC", "O_NONBLOCK", "O_NOFOLLOW")  # never waits for the other end of a pipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,11 +76,16 @@ class Lock:
 
     def release(self) -> None:
         """Remove the lock file, unless another file took its place, and release the lock. Never raises."""
-        # Remove it before releasing it: afterwards the file could be another process's lock.
+        # Remove it before releasing it: afterwards the file could be another process's lock. Windows removes no file
+        # that a process has open, so there it is removed after it is released, unless another process has opened it.
+        ours = self._file is not None and self.in_place()
+        for step in (self._remove, self.close) if LOCKS.folders else (self.close, self._remove):
+            if ours or step == self.close:
+                step()
+
+    def _remove(self) -> None:
         with suppress(OSError):
-            if self._file is not None and self.in_place():
-                self._path.unlink(missing_ok=True)
-        self.close()
+            self._path.unlink(missing_ok=True)
 
     def close(self) -> None:
         for handle in (self._file, self._folder):
@@ -119,10 +125,12 @@ def _acquire(path: Path, disk: Disk) -> Lock:
 
 def _lock_folder(path: Path) -> int | None:
     """A descriptor that holds the lock on the folder of `path`; None if its file system cannot lock folders."""
+    if not LOCKS.folders:
+        return None
     with os_errors_coded(path.parent):
-        handle = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+        handle = os.open(path.parent, open_flags("O_RDONLY", "O_CLOEXEC", "O_DIRECTORY"))
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        LOCKS.lock(handle)
     except BlockingIOError:
         os.close(handle)
         raise _held(path, _holder_at(path)) from None
@@ -152,7 +160,7 @@ def _lock_file(path: Path, disk: Disk, *, optional: bool) -> int | None:
 def _flock(handle: int, path: Path) -> None:
     """Lock an open file that no other process holds and that no other host has signed."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        LOCKS.lock(handle)
     except BlockingIOError:
         raise _held(path, _read_holder(handle)) from None
     except OSError as fault:
@@ -174,8 +182,7 @@ def _is_at(handle: int, path: Path) -> bool:
 
 def _write_holder(handle: int) -> None:
     holder = LockHolder(pid=os.getpid(), host=socket.gethostname(), start=time.time())
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, json.dumps(asdict(holder)).encode() + b"\n", 0)
+    write_whole(handle, json.dumps(asdict(holder)).encode() + b"\n")
 
 
 def _holder_at(path: Path) -> LockHolder | None:
@@ -195,7 +202,7 @@ def _read_holder(handle: int) -> LockHolder | None:
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         return None
     try:
-        holder = LockHolder(**json.loads(os.pread(handle, 4096, 0)))
+        holder = LockHolder(**json.loads(read_at_start(handle, 4096)))
     except (OSError, ValueError, TypeError, RecursionError):
         return None
     valid = type(holder.pid) is int and isinstance(holder.host, str) and isinstance(holder.start, int | float)
@@ -230,7 +237,7 @@ def remove_stale_lock(path: Path, *, pid: int, host: str) -> None:
     except FileNotFoundError:
         return
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        LOCKS.lock(handle)
         holder = _read_holder(handle)
         if holder and (holder.pid, holder.host) == (pid, host) and _is_at(handle, path):
             path.unlink()

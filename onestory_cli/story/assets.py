@@ -101,13 +101,24 @@ def find_problem(written: str, kind: AssetKind, folder: Path, allow_outside: boo
 def _outside_finding(written: str, name: str, folder: Path) -> Diagnostic | None:
     """S150 or S151 for a path, shown as `name`, that leaves the story's folder."""
     help = "copy it into the story's folder, or pass `--allow-outside`"
-    windows = PureWindowsPath(written)
-    rooted = PurePosixPath(written).is_absolute() or windows.drive or windows.root
-    if rooted or os.path.normpath(written).split(os.sep)[0] == os.pardir:
+    if leaves_folder(written):
         return unplaced("S150", f"{name} is outside the story's folder", help)
     if not _real(folder / written).is_relative_to(_real(folder)):
         return unplaced("S151", f"{name} leaves the story's folder through a link", help)
     return None
+
+
+def leaves_folder(written: str) -> bool:
+    """Whether a path leads out of the folder that it is relative to, on Linux, macOS or Windows."""
+    for path in (PurePosixPath(written), PureWindowsPath(written)):
+        if path.is_absolute() or path.drive or path.root:
+            return True
+        depth = 0
+        for part in path.parts:
+            depth += -1 if part == os.pardir else 1
+            if depth < 0:
+                return True
+    return False
 
 
 def _real(path: Path) -> Path:

@@ -22,6 +22,16 @@ _ODD_SPACE = re.compile(rf"(?m)^ *(?:- *)?(?:{ODD_SPACE_AFTER_KEY.pattern}|(?P<i
 _LINE_BREAK = re.compile(r"\r\n|\n|\r")
 _TAB_INDENT = re.compile(r"(?m)^ *(\t)[ \t]*[^\s]")
 
+_SIGNATURES = {
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"GIF8": "a GIF picture",
+    b"%PDF": "a PDF document",
+    b"PK\x03\x04": "a ZIP archive or an office document",
+    b"RIFF": "a WebP picture or a sound",
+    b"\x1f\x8b": "a gzip archive",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
@@ -99,6 +109,9 @@ def _too_large(path: str) -> Diagnostic:
 
 
 def _not_utf8(data: bytes, path: str, position: int) -> Diagnostic:
+    if kind := _kind_of(data):
+        message = f"the file is {kind}, not text"
+        return Diagnostic(code="S102", message=message, place=Place(path=path), help="name a text file")
     text = Text.of(path, data.decode("utf-8", errors="replace"))
     start = len(data[:position].decode("utf-8"))
     wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
@@ -108,6 +121,13 @@ def _not_utf8(data: bytes, path: str, position: int) -> Diagnostic:
         place=Place(path=path) if wide else text.place(start, start + 1),
         help="save the file as UTF-8",
     )
+
+
+def _kind_of(data: bytes) -> str:
+    """What a binary file is by its first bytes, or ""."""
+    if data[4:8] == b"ftyp":
+        return "a video"
+    return next((kind for start, kind in _SIGNATURES.items() if data.startswith(start)), "")
 
 
 def _byte_order_mark(text: Text) -> Iterator[Diagnostic]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from onestory_cli.utils.system import replace, sync
 
 
 def pending_path(path: Path) -> Path:
@@ -28,7 +29,7 @@ def replacing(path: Path) -> Iterator[Path]:
         sync(pending)
         if pending.is_dir():
             _remove(path)  # a rename cannot replace a folder that is not empty
-        os.replace(pending, path)
+        replace(pending, path)
         sync(path.parent)
     finally:
         _remove(pending)
@@ -38,15 +39,6 @@ def write_atomic(path: Path, data: bytes) -> None:
     """Write `data` to `path`, replacing what is there."""
     with replacing(path) as pending, pending.open("xb") as file:
         file.write(data)
-
-
-def sync(path: Path) -> None:
-    """Flush a file's bytes, or a folder's entries, to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _remove(path: Path) -> None:
