@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from onestory_cli.generation.denoise import Conditions
-from onestory_cli.generation.selection import RecallResult, condition, gather
+from onestory_cli.generation.selection import RecallResult, condition
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.encoders import VaeCodec
 from onestory_cli.models.model import ClipImageEncoder, LoadedModel
@@ -105,7 +105,7 @@ def selected_pictures(codec: VaeCodec, bank: MemoryBank, recalled: RecallResult)
 def _with_context(model: LoadedModel, bank: MemoryBank, recalled: RecallResult, conditions: Conditions) -> Conditions:
     """Add the context tokens of the selected frames, for each expert (OneStory Eq. 7)."""
     positions = recalled.positions
-    selected = gather(bank.frames_FCHW[None].to(model.device), positions.positions_BK)
+    selected = bank.frames_at(positions.positions_BK[0].tolist())[None].to(model.device)
     contexts = [
         condition(model.denoiser, selected, positions.levels, expert=expert) for expert in range(model.spec.experts)
     ]

@@ -5,6 +5,8 @@ Shape letters: F bank frames, C latent channels, T latent frames of one source, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -52,6 +54,12 @@ class MemoryBank:
         """All frames in film order; (0, C, H, W) for an empty bank."""
         parts = [latents.transpose(0, 1) for latents in self._latents.values()]
         return torch.cat(parts) if parts else torch.zeros(0, *self._cell)
+
+    def frames_at(self, positions: Sequence[int]) -> Tensor:
+        """The frames (K, C, H, W) at some positions of `refs`; only these are copied."""
+        refs = self.refs
+        frames = [self._latents[refs[place].source][:, refs[place].index] for place in positions]
+        return torch.stack(frames) if frames else torch.zeros(0, *self._cell)
 
     @property
     def refs(self) -> tuple[FrameRef, ...]:

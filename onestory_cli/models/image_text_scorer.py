@@ -6,7 +6,7 @@ Shape letters: F pictures, H W pixels, D width of the joint embedding.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -58,6 +58,21 @@ class ImageTextScorer:
         tokens = tokenizer(caption, padding="max_length", truncation=True, max_length=length, return_tensors="pt")
         names = [name for name in ("input_ids", "attention_mask") if name in tokens]
         return _unit(self._model.get_text_features(**{name: tokens[name].to(self._device) for name in names}))
+
+
+class LatentsDigests:
+    """Digests of the latents of a film. Those that were in the last call are not computed again."""
+
+    def __init__(self) -> None:
+        # the tensors are kept, so that no other latents can have their address
+        self._known: dict[tuple[int, torch.Size, tuple[int, ...]], tuple[Tensor, bytes]] = {}
+
+    def of(self, latents: Sequence[Tensor]) -> list[bytes]:
+        """The digest of each tensor; their values must not change afterwards."""
+        places = [(item.data_ptr(), item.shape, item.stride()) for item in latents]
+        known = dict(zip(places, latents, strict=True))
+        self._known = {place: self._known.get(place) or (item, latents_digest(item)) for place, item in known.items()}
+        return [self._known[place][1] for place in places]
 
 
 def latents_digest(latents_CTHW: Tensor) -> bytes:

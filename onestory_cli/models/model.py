@@ -29,15 +29,16 @@ from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.memory.conditioner import AdaptiveConditioner
 from onestory_cli.memory.keyframes import keyframes
 from onestory_cli.memory.policies import needs_scores
+from onestory_cli.memory.quantized import QuantizedFeatures
 from onestory_cli.memory.selector import FrameSelector
 from onestory_cli.models.character_crops import CharacterCropper
 from onestory_cli.models.encoders import CPU, CaptionEncoder, VaeCodec
-from onestory_cli.models.image_text_scorer import ImageTextScorer, latents_digest
+from onestory_cli.models.image_text_scorer import ImageTextScorer, LatentsDigests
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.models.transformer import MemoryWanTransformer
 from onestory_cli.schedulers import SCHEDULERS
 
-# Bytes of cached features, in host memory: 190 shots of Wan at 480p and width 512. The features of further sources are
+# Bytes of cached features, in host memory: 380 shots of Wan at 480p and width 512. The features of further sources are
 # computed again for each shot.
 MAX_FEATURE_BYTES = 3 * 2**29
 
@@ -47,19 +48,21 @@ class TextSelector:
     """Scores latent frames by the trained selector of a memory adapter.
 
     Features are cached by the content of a source, so a new shot costs the features of the shot before it, however
-    long the film is. They are stored as float32 for models that compute in it, else as bfloat16.
+    long the film is. They are stored as float32 for models that compute in it, else in 8 bits.
     """
 
     spec: ModelSpec
     text: CaptionEncoder
     selector: FrameSelector
-    features: dict[bytes, Tensor] = field(default_factory=dict, repr=False, compare=False)
+    features: dict[bytes, Tensor | QuantizedFeatures] = field(default_factory=dict, repr=False, compare=False)
+    digests: LatentsDigests = field(default_factory=LatentsDigests, repr=False, compare=False)
 
     def relevance(self, caption: str, bank: MemoryBank, policy: str) -> Tensor:
         """Relevance (1, F) of every bank frame to the caption; records list it even if `policy` does not read it."""
         if not bank.sources:
             return torch.zeros(1, 0)
-        items = [(latents_digest(latents), latents, age) for latents, age in bank.items]
+        digests = self.digests.of([latents for latents, _ in bank.items])
+        items = [(digest, *item) for digest, item in zip(digests, bank.items, strict=True)]
         for digest in self.features.keys() - {digest for digest, _, _ in items}:
             del self.features[digest]
         embeds_1LE = self.text.encode_cached(caption)
@@ -75,12 +78,13 @@ class TextSelector:
         features_FND = self._features(digest, latents_CTHW).to(device, torch.float32)
         return features_FND, torch.full((frames,), age, device=device), torch.arange(frames, device=device)
 
-    def _features(self, digest: bytes, latents_CTHW: Tensor) -> Tensor:
+    def _features(self, digest: bytes, latents_CTHW: Tensor) -> Tensor | QuantizedFeatures:
         if digest in self.features:
             return self.features[digest]
         features_FND = self.selector.features(latents_CTHW.transpose(0, 1).to(self.text.device))
         # always rounded, so that a frame has the same score whether its features were cached or not
-        stored = features_FND.to("cpu", torch.float32 if self.spec.dtype == "float32" else torch.bfloat16)
+        exact = self.spec.dtype == "float32"
+        stored = features_FND.cpu() if exact else QuantizedFeatures.of(features_FND)
         if sum(item.nbytes for item in self.features.values()) + stored.nbytes <= MAX_FEATURE_BYTES:
             self.features[digest] = stored
         return stored
@@ -93,6 +97,7 @@ class PictureSelector:
     spec: ModelSpec
     codec: VaeCodec
     scorer: ImageTextScorer
+    digests: LatentsDigests = field(default_factory=LatentsDigests, repr=False, compare=False)
 
     def relevance(self, caption: str, bank: MemoryBank, policy: str) -> Tensor:
         """Similarity (1, F) of every bank frame to the caption; zeros if `policy` does not read scores.
@@ -101,19 +106,23 @@ class PictureSelector:
         """
         if not needs_scores(policy) or not bank.sources:
             return torch.zeros(1, len(bank.refs))
-        embeds = [self._embed(bank.latents(source)) for source in bank.sources]
-        return self.scorer.score(caption, torch.cat(embeds))[None]
+        return self.scorer.score(caption, torch.cat(self._embeds(bank)))[None]
 
     def candidates(self, bank: MemoryBank) -> list[int]:
         """Positions of the bank frames that a policy may select: all, or the keyframes for a base that reads those."""
         if self.spec.remembers != "keyframes" or not bank.sources:
             return list(range(len(bank.refs)))
-        found = keyframes([self._embed(bank.latents(source)) for source in bank.sources])
+        found = keyframes(self._embeds(bank))
         chosen = {(source, index) for source, indices in zip(bank.sources, found, strict=True) for index in indices}
         return [place for place, ref in enumerate(bank.refs) if (ref.source, ref.index) in chosen]
 
-    def _embed(self, latents_CTHW: Tensor) -> Tensor:
-        return self.scorer.embed(latents_digest(latents_CTHW), lambda: self.codec.frame_pictures(latents_CTHW))
+    def _embeds(self, bank: MemoryBank) -> list[Tensor]:
+        """The embeddings of the pictures of each source."""
+        latents = [bank.latents(source) for source in bank.sources]
+        return [
+            self.scorer.embed(digest, lambda item=item: self.codec.frame_pictures(item))
+            for digest, item in zip(self.digests.of(latents), latents, strict=True)
+        ]
 
 
 SelectionModel = TextSelector | PictureSelector

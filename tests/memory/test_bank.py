@@ -66,3 +66,11 @@ def test_latents_of_another_size_are_refused(bank: MemoryBank, shape: tuple[int,
     with pytest.raises(ValueError, match="return: latents"):
         bank.add("return", torch.zeros(shape))
     assert "return" not in {ref.source for ref in bank.refs}
+
+
+def test_frames_at_copies_the_named_frames_in_order() -> None:
+    bank = MemoryBank(channels=2, height=3, width=4)
+    bank.add("a", torch.randn(2, 2, 3, 4))
+    bank.add("b", torch.randn(2, 1, 3, 4))
+    assert torch.equal(bank.frames_at([2, 0]), bank.frames_FCHW[[2, 0]])
+    assert bank.frames_at([]).shape == (0, 2, 3, 4)

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from onestory_cli.memory.bank import MemoryBank
+from onestory_cli.models import image_text_scorer
 from onestory_cli.models import model as model_module
+from onestory_cli.models.image_text_scorer import LatentsDigests, latents_digest
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.models.model import TextSelector, frame_scores
 
@@ -79,3 +81,12 @@ def test_the_cache_is_bounded_and_drops_sources_that_are_gone(
     assert len(selection.features) == 4
     scores(selection, bank_of(1))
     assert len(selection.features) == 1
+
+
+def test_digests_are_computed_once_for_each_source() -> None:
+    digests, latents = LatentsDigests(), [torch.randn(4, 2, 8, 8) for _ in range(3)]
+    first = digests.of(latents[:2])
+    with patch.object(image_text_scorer, "latents_digest", side_effect=latents_digest) as computed:
+        assert digests.of([latents[1], latents[0].detach(), latents[2]]) == [*first[::-1], latents_digest(latents[2])]
+        assert computed.call_count == 1
+        assert digests.of([latents[0].clone()]) == first[:1]
