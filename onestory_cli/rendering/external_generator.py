@@ -160,7 +160,7 @@ class ShotProgress:
             self._request.emit(NodeStep(shot=self._shot, node=shorten(name), step=step, steps=steps))
 
     def on_preview(self, picture: bytes) -> None:
-        """Show an encoded picture, unless the last one has just been shown or nobody looks."""
+        """Show an encoded picture, unless the last one has just been shown or previews are off."""
         now = time.monotonic()
         if self._request.preview is None or now - self._previewed < PREVIEW_SECONDS:
             return

@@ -91,7 +91,7 @@ def load_model_generator(spec: ModelSpec, device: str, emit: Emit, *, shared: bo
 def limit_threads(model: LoadedModel) -> LoadedModel:
     """Let a small model on a CPU compute on one thread: its matrices are too small to gain from more.
 
-    The other cores decode and encode meanwhile, and the bytes do not depend on their number.
+    The other cores decode and encode at the same time. The bytes do not depend on the number of threads.
     """
     parameters = sum(weight.numel() for weight in model.transformer.parameters())
     if model.device.type == "cpu" and parameters < SMALL_MODEL:

@@ -50,7 +50,7 @@ class Lock:
         )
 
     def check(self) -> None:
-        """Check that nobody moved or deleted what is locked.
+        """Check that what is locked was not moved or deleted.
 
         Raises:
             OnestoryError: R421 if it is not at its path any more.

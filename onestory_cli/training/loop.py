@@ -39,7 +39,7 @@ def run_stage(
     samples from the averaged weights.
     """
     stage = recipe.stages[index]
-    run = _Run(modules, Optimiser(stage, modules), MovingAverage(modules, stage.ema))
+    run = _TrainingRun(modules, Optimiser(stage, modules), MovingAverage(modules, stage.ema))
     path = folder / "checkpoints" / f"{stage.name}.pt"
     first = run.restore(path)
     emit(StageStarted(stage=stage.name, step=first, steps=stage.steps, parameters=run.parameters))
@@ -66,7 +66,7 @@ def run_stage(
 
 
 @dataclass(frozen=True)
-class _Run:
+class _TrainingRun:
     """The mutable state of a stage: weights, optimiser state and moving average."""
 
     modules: Mapping[str, nn.Module]

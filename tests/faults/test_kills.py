@@ -58,8 +58,8 @@ def test_harness_reports_differences_and_damage(memory_folder: Path, monkeypatch
     state = whole.outcome["run.json"].replace('"tool": "onestory', '"tool": "another')
     whole = replace(whole, outcome={**whole.outcome, "run.json": state})
     kill = Kill(kind=Kind.OPERATION, at=(whole.operations[20],))
-    told = survives(film, whole, memory_folder / "a", kill)
-    assert told.startswith('differs: run.json; -  "tool": "another')
-    assert '; +  "tool": "onestory' in told
+    found = survives(film, whole, memory_folder / "a", kill)
+    assert found.startswith('differs: run.json; -  "tool": "another')
+    assert '; +  "tool": "onestory' in found
     monkeypatch.setattr("tests.faults.kills.find_damage", lambda run: ("a torn clip",))
     assert survives(film, whole, memory_folder / "b", kill) == "damaged: a torn clip"

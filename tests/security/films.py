@@ -100,7 +100,7 @@ FILMS = {
     "run: infinity": run(lambda path: path.write_text('{"seal": "", "seed": Infinity}'), "resume"),
     "run: a take elsewhere": run(stated(shots={"a": ENTRY | {"folder": "../../x"}}), "export", "--to", "otio"),
     "run: text for a number": run(stated(seed="7"), "take", "list"),
-    "run: a switch of nobody": run(stated(model=STATE["model"] | {"fitting": {"x": 1}}), "inspect-memory"),
+    "run: an unknown switch": run(stated(model=STATE["model"] | {"fitting": {"x": 1}}), "inspect-memory"),
     "run: a list for a map": run(stated(inputs=["ab"]), "resume"),
     "run: a reason that is none": run(stated(shots={"a": ENTRY | {"reason": {"kind": "x", "detail": ""}}}), "report"),
 }

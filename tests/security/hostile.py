@@ -208,7 +208,7 @@ HOSTILE: dict[str, Hostile] = {
     "a sound of another reader": sounding(lambda path: path.write_text(PLAYLIST), "S172", "a.m3u8"),
     "a sound of 10 GB": sounding(lambda path: (path.touch(), os.truncate(path, 10**10)), "S173", "a.mp3"),
     "100 MB of no sound": sounding(lambda path: (path.touch(), os.truncate(path, 10**8)), "S172", "a.mp3"),
-    "a gain that is no number": text(HEAD + "audio: {file: a.wav, gain: .inf, offset: 1e99s}\n" + ONE, "S115 S126"),
+    "a gain that is not a number": text(HEAD + "audio: {file: a.wav, gain: .inf, offset: 1e99s}\n" + ONE, "S115 S126"),
     "a subtitle that turns": text(HEAD + ONE + "    subtitle: A \u2067fox.\n", "S103"),
     "a LoRA elsewhere": text(HEAD + "lora: [{path: ../a.safetensors}]\n" + ONE, "S150"),
     "a model elsewhere": text(HEAD + "model: ../../../../../../etc\n" + ONE, "S155"),

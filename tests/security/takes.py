@@ -119,14 +119,14 @@ TAKES = {
     "take: a word for a seed": take(spec=SPEC | {"seed": "x"}),
     "take: a number beyond all floats": take(created=10**400),
     "take: no files": take(files={}),
-    "take: frames of nobody": take(memory=MEMORY | {"selected": [SEEN]}),
+    "take: frames of an unknown shot": take(memory=MEMORY | {"selected": [SEEN]}),
     "take: frames beyond the scores": take(
         memory=MEMORY | {"visible": {"b": "0"}, "scores": {"b": [0.0]}, "selected": [SEEN | {"index": 9}]}
     ),
     "take: scores beyond all floats": take(
         memory=MEMORY | {"visible": {"b": "0"}, "scores": {"b": [1e308, -1e308]}, "selected": [SEEN]}
     ),
-    "take: a check of nobody": take(checks=[{"name": "x", "value": 1.0, "limit": 1.0, "bad": True}]),
+    "take: an unknown check": take(checks=[{"name": "x", "value": 1.0, "limit": 1.0, "bad": True}]),
     "latents: no header": take(latents=b""),
     "latents: deep": take(latents=b"[" * 4000),
     "latents: a list": take(latents=[]),

@@ -53,9 +53,9 @@ def folder(tmp_path: Path, plan: Plan) -> Path:
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
-    """Everything that does not tell the time or the reason of making."""
-    told = ("record.json", "events.jsonl", "run.json")
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name not in told]
+    """The content of every file without times or reasons, by path."""
+    timed = ("record.json", "events.jsonl", "run.json")
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name not in timed]
     files = [path for path in files if not path.parent.name.startswith(".damaged-")]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 

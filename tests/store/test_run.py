@@ -81,7 +81,7 @@ def test_full_disk_at_every_change_leaves_complete_takes(memory_folder: Path) ->
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """A file system of its own in memory, of so many bytes; it can be made by root alone."""
+    """A separate file system in memory, `size` large; only root can mount one."""
     folder.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True, text=True
