@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from onestory_cli.batch.dispatch import Ended, Message, Ready, WorkerPool
-from onestory_cli.batch.films import BatchFilm, prepare
-from onestory_cli.batch.render_story import ModelCache, WorkerConfig, render_story
+from onestory_cli.batch.films import prepare
+from onestory_cli.batch.render_story import WorkerConfig
 from onestory_cli.batch.result import FILE
 from onestory_cli.batch.run_batch import Backend, PlannedFilm, run_batch
 from onestory_cli.errors import ExitCode, OnestoryError
@@ -21,32 +19,9 @@ from onestory_cli.events import Event, FilmEnded, FilmStarted
 from onestory_cli.store.run import Run
 from onestory_cli.store.writer import lock_run
 from tests.batch.conftest import PlanFilms
+from tests.batch.in_process import InProcessPool
 
-
-class LocalWorker:
-    """A pool of one worker in this process."""
-
-    def __init__(self) -> None:
-        self._models = ModelCache(WorkerConfig(device="cpu", threads=1))
-        self._messages: list[Message] = [Ready(worker="1")]
-
-    def poll(self, seconds: float) -> Iterable[Message]:
-        messages, self._messages = self._messages, []
-        return messages
-
-    def submit(self, worker: str, film: BatchFilm) -> None:
-        self._messages.append(Ended(worker=worker, outcome=render_story(film.run, self._models)))
-
-    def stop(self) -> None:
-        """Does nothing: no film is being rendered when this is called."""
-
-
-@contextmanager
-def here() -> Iterator[WorkerPool]:
-    yield LocalWorker()
-
-
-HANDS = Backend(where="local", workers=1, open_pool=here)
+BACKEND = Backend(where="local", workers=1, open_pool=lambda: InProcessPool(WorkerConfig(device="cpu", threads=1)))
 
 
 def states_in(out: Path) -> list[str]:
@@ -69,7 +44,7 @@ def test_batch_json_is_always_current(plan_films: PlanFilms) -> None:
         if isinstance(event, FilmStarted | FilmEnded):
             seen.append(states_in(out))
 
-    assert run_batch(plans, out, HANDS, look).exit is ExitCode.DONE
+    assert run_batch(plans, out, BACKEND, look).exit is ExitCode.DONE
     assert seen == [["left", "left"], ["done", "left"], ["done", "left"], ["done", "done"]]
 
 
@@ -81,10 +56,10 @@ def test_a_second_batch_in_the_same_folder_is_refused_and_names_the_first(plan_f
     def again(event: Event) -> None:
         if isinstance(event, FilmStarted):
             with pytest.raises(OnestoryError) as caught:
-                run_batch(plans, out, HANDS)
+                run_batch(plans, out, BACKEND)
             refused.append(caught.value)
 
-    assert run_batch(plans, out, HANDS, again).exit is ExitCode.DONE
+    assert run_batch(plans, out, BACKEND, again).exit is ExitCode.DONE
     (fault,) = refused
     assert fault.code == "R401"
     assert fault.message.startswith(f"process {os.getpid()} of this machine")
@@ -95,7 +70,7 @@ def test_a_second_batch_in_the_same_folder_is_refused_and_names_the_first(plan_f
 def test_out_must_be_a_folder(plan_films: PlanFilms, tmp_path: Path) -> None:
     (tmp_path / "films").touch()
     with pytest.raises(OnestoryError) as caught:
-        run_batch(plan_films(1), tmp_path / "films", HANDS)
+        run_batch(plan_films(1), tmp_path / "films", BACKEND)
     assert (caught.value.code, caught.value.exit) == ("U605", ExitCode.USAGE)
     assert "--out" in caught.value.help
 
@@ -105,17 +80,17 @@ def test_a_failed_film_does_not_stop_the_others_and_the_batch_resumes(plan_films
     out = plans[0].film.run.parent
     with ExitStack() as stack:
         held(plans, 0, stack)
-        result = run_batch(plans, out, HANDS)
+        result = run_batch(plans, out, BACKEND)
     assert result.exit is ExitCode.PARTIAL
     assert states_in(out) == ["failed", "done"]
-    assert run_batch(plans, out, HANDS).exit is ExitCode.DONE
-    assert [(row.outcome.rendered, row.outcome.kept) for row in run_batch(plans, out, HANDS).rows] == 2 * [(0, 2)]
+    assert run_batch(plans, out, BACKEND).exit is ExitCode.DONE
+    assert [(row.outcome.rendered, row.outcome.kept) for row in run_batch(plans, out, BACKEND).rows] == 2 * [(0, 2)]
 
 
 def test_fail_fast_ends_the_batch(plan_films: PlanFilms) -> None:
     plans = plan_films(2)
     with ExitStack() as stack:
         held(plans, 0, stack)
-        result = run_batch(plans, plans[0].film.run.parent, HANDS, fail_fast=True)
+        result = run_batch(plans, plans[0].film.run.parent, BACKEND, fail_fast=True)
     assert result.exit is ExitCode.PARTIAL
     assert [row.outcome.state for row in result.rows] == ["failed", "left"]

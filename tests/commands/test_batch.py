@@ -22,9 +22,22 @@ from onestory_cli.planning.compile import compile_story
 from onestory_cli.store.run import Run
 from onestory_cli.store.writer import lock_run
 from onestory_cli.story.overrides import Override
+from tests.batch.in_process import InProcessPool
 from tests.commands.conftest import Onestory, change
 from tests.films import render_with
 from tests.test_console import Terminal
+
+
+@pytest.fixture(autouse=True)
+def in_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Render films in this process, except in tests marked with `usefixtures("worker_processes")`."""
+    if "worker_processes" not in request.fixturenames:
+        monkeypatch.setattr("onestory_cli.batch.local_workers.LocalPool", InProcessPool)
+
+
+@pytest.fixture
+def worker_processes() -> None:
+    """The test starts worker processes."""
 
 
 @pytest.fixture
@@ -37,6 +50,7 @@ def made(story: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return story
 
 
+@pytest.mark.usefixtures("worker_processes")
 def test_finished_films_are_kept_without_weights(onestory: Onestory, made: Path) -> None:
     result = onestory("batch", ".", "--out", "out", "--workers", "2")
     assert result.exit is ExitCode.DONE, result.err

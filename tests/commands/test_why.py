@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from onestory_cli import cli
 from onestory_cli.commands._plan_view import contrast
+from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode
 from tests.commands.conftest import Onestory
 from tests.tiny import tiny_folder
 
 __all__ = ["tiny_folder"]
-
-pytestmark = pytest.mark.xdist_group("why")  # one render for all
 
 HEAD = """\
 story: 1
@@ -42,8 +41,9 @@ def rendered(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("why")
     shutil.copytree(tiny_folder, folder / "model")
     (folder / "film.story.yaml").write_text(STORY)
-    command = [sys.executable, "-m", "onestory_cli", "render", "film.story.yaml", "--takes", "2", "--shot", "gone"]
-    subprocess.run(command, cwd=folder, check=True)
+    screen = Console(stdout=io.StringIO(), stderr=io.StringIO(), color=False)
+    command = ["render", str(folder / "film.story.yaml"), "--takes", "2", "--shot", "gone"]
+    assert cli.run(command, screen) is ExitCode.DONE
     return folder
 
 
