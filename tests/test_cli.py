@@ -102,7 +102,7 @@ def test_light_commands_do_not_import_heavy_packages(folder: Path) -> None:
 def test_help_imports_only_what_defines_the_options(folder: Path) -> None:
     works = {
         "onestory_cli.rendering.render",
-        "onestory_cli.store.writer",
+        "onestory_cli.store.run",
         "onestory_cli.export.write",
         "jsonschema",
         "yaml",

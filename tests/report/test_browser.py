@@ -22,7 +22,6 @@ CONTRAST = Path(__file__).with_name("contrast.js")
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.xdist_group("browser"),  # one Chromium for all
     pytest.mark.skipif(find_chromium() is None, reason="needs Chromium: apt-get install chromium"),
 ]
 

@@ -18,7 +18,6 @@ from tests.review.test_session import ids
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
-    pytest.mark.xdist_group("browser"),  # one Chromium for all
     pytest.mark.skipif(find_chromium() is None, reason="needs Chromium: apt-get install chromium"),
 ]
 ACCEPTED = "document.querySelector('#shot-city .take.accepted')?.dataset.number"

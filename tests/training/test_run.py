@@ -19,7 +19,7 @@ from onestory_cli.models.load import load_model
 from onestory_cli.training.run import train
 from tests.tiny import job_of
 
-pytestmark = [pytest.mark.train, pytest.mark.xdist_group("training-run")]  # one training for all
+pytestmark = pytest.mark.train
 
 RECIPE = """\
 name: micro

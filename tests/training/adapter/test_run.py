@@ -18,8 +18,6 @@ from onestory_cli.models.load import load_conditioner
 from onestory_cli.training.adapter.run import train_adapter
 from tests.training.adapter.conftest import write_recipe
 
-pytestmark = pytest.mark.xdist_group("adapter-run")  # one training for all
-
 LORA: dict[str, Any] = {
     "seed": 1,  # its second step has no memory
     "delta": "lora",
