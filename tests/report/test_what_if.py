@@ -20,12 +20,13 @@ def test_the_same_settings_select_the_same(film: FilmReport) -> None:
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize(("frames", "budget"), [(2, 1.0), (3, 0.5), (1, 2.0), (0, 1.0)])
-def test_the_prediction_is_what_a_render_selects(story: Path, policy: str, frames: int, budget: float) -> None:
-    before = render_story(story, Path("before.run")).shot("return")
-    predicted = select_again(before, WhatIfSettings(policy=policy, frames=frames, budget=budget), LEVELS)
+def test_the_prediction_is_what_a_render_selects(
+    story: Path, film_run: Path, film: FilmReport, policy: str, frames: int, budget: float
+) -> None:
+    predicted = select_again(film.shot("return"), WhatIfSettings(policy=policy, frames=frames, budget=budget), LEVELS)
     memory = f"memory: {{policy: {policy}, frames: {frames}, budget: {budget}}}"
     change(story, "$fox waves on $beach.", f"$fox waves on $beach.\n    {memory}")
-    rendered = render_story(story, Path("after.run")).shot("return").memory
+    rendered = render_story(story, film_run).shot("return").memory
     assert (predicted.taken, predicted.tokens) == (rendered.taken, rendered.tokens)
 
 

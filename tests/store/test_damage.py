@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from onestory_cli.store.takes import Damage, read_latents, read_take
 from onestory_cli.store.verify import find_damage
 from onestory_cli.store.writer import RunWriter
 from tests.films import latents_of, plan_of, render_with, shot
+from tests.shared import build_once
 
 
 def flip(path: Path) -> None:
@@ -47,9 +49,9 @@ def plan(tmp_path: Path) -> Plan:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, plan: Plan) -> Path:
-    render_with(plan, tmp_path / "film.run")
-    return tmp_path / "film.run"
+def folder(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, plan: Plan) -> Path:
+    rendered = build_once(tmp_path_factory, "pictured-shots", lambda path: render_with(plan, path))
+    return shutil.copytree(rendered, tmp_path / "film.run")
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:

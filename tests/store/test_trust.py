@@ -28,6 +28,7 @@ from onestory_cli.store.takes import set_aside_takes
 from onestory_cli.store.verify import find_damage
 from onestory_cli.store.writer import lock_run
 from tests.films import change, latents_of, render_with, three_shots
+from tests.shared import build_once
 
 ROOT_ON_LINUX = pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root can mount")
 FILES = ("clip.mp4", "latents.safetensors", "record.json")
@@ -39,9 +40,9 @@ def plan() -> Plan:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, plan: Plan) -> Path:
-    render_with(plan, tmp_path / "film.run")
-    return tmp_path / "film.run"
+def folder(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, plan: Plan) -> Path:
+    rendered = build_once(tmp_path_factory, "three-shots", lambda path: render_with(plan, path))
+    return shutil.copytree(rendered, tmp_path / "film.run")
 
 
 @contextmanager
