@@ -88,10 +88,11 @@ def command(
         json=json,
     )
     if result.exit:
-        stopped = max_seconds and set(result.states) <= {"done", "stopped", "left"}
-        late = f"stopped after {max_seconds:g} s (--max-seconds): finished shots are kept; continue with"
-        failed = "finished shots are kept; fix what failed, then continue with"
-        _note_command(context, late if stopped else failed)
+        if max_seconds and set(result.states) <= {"done", "stopped", "left"}:
+            note = f"stopped after {max_seconds:g} s (--max-seconds): finished shots are kept; continue with"
+        else:
+            note = "finished shots are kept; fix what failed, then continue with"
+        _note_command(context, note)
         return result.exit
     return ExitCode.FINDINGS if fail_on and _has_bad_takes(plans, fail_on) else ExitCode.DONE
 
