@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -25,6 +27,7 @@ from onestory_cli.story.overrides import Override
 from tests.batch.in_process import InProcessPool
 from tests.commands.conftest import Onestory, change
 from tests.films import render_with
+from tests.shared import build_once
 from tests.test_console import Terminal
 
 
@@ -41,11 +44,13 @@ def worker_processes() -> None:
 
 
 @pytest.fixture
-def made(story: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def made(story: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A second story, with both films already rendered."""
     Path("kite.story.yaml").write_text(story.read_text().replace("The Lost Kite", "Kite"))
     for film in list_films([story, Path("kite.story.yaml")], Path("out")):
-        render_with(compile_story(film.story)[0], film.run)
+        plan, _ = compile_story(film.story)
+        rendered = build_once(tmp_path_factory, f"batch-{film.story.stem}", partial(render_with, plan))
+        shutil.copytree(rendered, film.run)
     monkeypatch.setattr("onestory_cli.batch.plan_films.require_ready", lambda spec: None)
     return story
 
