@@ -252,7 +252,7 @@ def _is_transition(line: str) -> bool:
 def _is_cue(line: str) -> bool:
     """Whether a line is a character cue: in capitals, except for extensions in brackets."""
     name = line.partition("(")[0]
-    return line.startswith("@") or (name.isupper() and not line.startswith("!") and not _is_transition(line))
+    return line.startswith("@") or (name.isupper() and not line.startswith(("!", ">")) and not _is_transition(line))
 
 
 def plain(text: str) -> str:

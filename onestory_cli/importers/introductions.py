@@ -33,7 +33,8 @@ _EXTENSION = re.compile(r"(?:v\.?\s?o|o\.?\s?[sc]|cont['’]?d|continued|more|of
 _BRACKET = re.compile(r" ?\(([^()]{1,300})\)")
 _APPOSITION = re.compile(
     r", (?:(?i:early |mid |late |in (?:his|her|their) |about |around |aged? |also |now |still )*\d[^,.;:!?()]{0,40}|"
-    r"(?:an?|the) [^,.;:!?()]{1,200}|[^,.;:!?()]{0,20}-year-old[^,.;:!?()]{0,100})"
+    r"(?:an?|the|his|her|their) [^,.;:!?()]{1,200}|[^,.;:!?()]{0,20}-year-old[^,.;:!?()]{0,100}|"
+    r"[a-z][a-z -]{3,60}(?=, (?:is|are|was|[a-z]+s)\b))"
 )
 _IS_AGED = re.compile(r" is (?:now |about |only )?(\d{1,3})\b")  # "MAYA is 12"
 _NAMED = re.compile(r"\b(an? [^,.;:!?()]{1,100}?) (?:named|called) $", re.IGNORECASE)  # "a tall woman named MAYA"

@@ -34,7 +34,10 @@ _TIMES = {
     "magic hour": "at sunset",
 }
 _RELATIVE = re.compile(
-    r"(?:moments? |seconds? |minutes? |shortly )?(?:later|continuous|cont['’]?d|same(?: time)?|the same)"
+    r"(?:(?:an?|the|one|two|three|four|five|six|ten|some|many|several|few|couple of|\d+) ){0,2}"
+    r"(?:(?:bit|beat|moments?|seconds?|minutes?|hours?|days?|nights?|weeks?|months?|years?|shortly|much|while) )?"
+    r"(?:later|earlier|continuous|continuing|continued|cont['’]?d|same(?: time| day| night| morning| evening)?|"
+    r"(?:later )?(?:that|the|the same|the next|the following|next|following) (?:day|morning|afternoon|evening|night))"
 )
 _CUTS = {"CUT TO", "SMASH CUT TO", "HARD CUT TO"}
 _DIALOGUE = "`--subtitles` shows it; record it and add `audio: {role: narration}` to hear it"
@@ -193,7 +196,9 @@ class _ShotBuilder:
             return
         if _RELATIVE.fullmatch(place.time):
             self._note_ahead("x-time", "a relative time", replace(element, text=place.time))
-            self._time = self._times.get(name, self._times.get("", ""))
+            said = next((time for word, time in _TIMES.items() if place.time.endswith(f" {word}")), "")
+            last = self._times.get(name, self._times.get("", ""))
+            self._time = said if said and said != "by day" else last
         else:
             self._time = place.time
         self._times[name] = self._times[""] = self._time
@@ -289,11 +294,15 @@ def _place_of_heading(words: str) -> _HeadingPlace:
     time = ""
     if len(parts) > 1 or (parts and parts[0].lower() in _TIMES and not prefix):
         time = parts.pop().lower() if len(parts) > 1 else ""
-    if parts and (comma := re.fullmatch(r"(.+), ([^,]+)", parts[-1])) and comma[2].lower() in _TIMES and not time:
+    if parts and (comma := re.fullmatch(r"(.+), ([^,]+)", parts[-1])) and not time and _is_time(comma[2]):
         parts[-1], time = comma[1], comma[2].lower()
     name = " - ".join(parts)
     name = name.lower() if name.isupper() else name
     return _HeadingPlace(name=name, where=where, time=_TIMES.get(time, time))
+
+
+def _is_time(words: str) -> bool:
+    return words.lower() in _TIMES or bool(_RELATIVE.fullmatch(words.lower()))
 
 
 def _where(prefix: str) -> str:

@@ -8,6 +8,8 @@ The folder has a folder per set, with files of a public repository, which are no
     echoshot: benchmark and dataset of D2I-ai/EchoShot
     longlive: example of NVlabs/LongLive
     bigfish: "Big Fish.fountain" of nyousefi/Fountain
+    screenplain: examples of vilcans/screenplain
+    afterwriting: samples/*.fountain of ifrost/afterwriting-labs
     screenplay-tools: tests/*.fountain and tests/*.fdx of wildwinter/screenplay-tools
     storyboarder: test/fixtures of wonderunit/storyboarder
     otio: tests/sample_data/*.otio of AcademySoftwareFoundation/OpenTimelineIO
@@ -31,12 +33,14 @@ pytestmark = pytest.mark.skipif(not SAMPLES.is_dir(), reason="ONESTORY_SAMPLES n
 
 # Set -> pattern of its files, and the least counts: files read, shots, characters, those with a look, settings.
 SETS: dict[str, tuple[str, tuple[int, int, int, int, int]]] = {
-    "storymem": ("*.json", (30, 300, 23, 22, 1)),
+    "storymem": ("*.json", (30, 300, 23, 19, 1)),
     "entitybench": ("*.json", (140, 2491, 986, 984, 648)),
     "vimax": ("*_type*.json", (35, 437, 38, 38, 0)),
     "shotstream": ("0?.json", (6, 31, 4, 4, 0)),
     "longlive": ("*.txt", (1, 8, 0, 0, 0)),
     "bigfish": ("Big Fish.fountain", (1, 864, 46, 18, 151)),
+    "screenplain": ("*.f*", (6, 2036, 130, 46, 406)),
+    "afterwriting": ("*.fountain", (3, 189, 20, 3, 23)),
     "screenplay-tools": ("*.f*", (27, 119, 85, 0, 52)),
     "storyboarder": ("*.storyboarder", (13, 31, 0, 0, 0)),
     "otio": ("*.otio", (12, 51, 0, 0, 0)),

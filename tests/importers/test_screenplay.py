@@ -196,7 +196,7 @@ def test_apostrophes_of_both_kinds_are_one_name() -> None:
         ("EXT./INT. CAR", "car, interior and exterior", "$car."),
         ("INT. / EXT. CAR", "car, interior and exterior", "$car."),
         ("I./E. CAR", "car, interior and exterior", "$car."),
-        ("I/E Car - Two Weeks Later", "Car, interior and exterior", "$car, two weeks later."),
+        ("I/E Car - Two Weeks Later", "Car, interior and exterior", "$car."),
         ("EXT. NEW YORK - ROOF - DAY", "new york - roof, exterior", "$new-york-roof, by day."),
         ("EXT. PIER -- DAWN", "pier, exterior", "$pier, at dawn."),
         ("INT. PIER, NIGHT", "pier, interior", "$pier, at night."),
@@ -285,6 +285,8 @@ def test_page_is_a_minute() -> None:
         ("MAYA, also 10, is late.", "Maya, 10"),
         ("Red-haired MAYA is 12.", "Maya, 12, red-haired"),
         ("A tall woman named MAYA sings.", "Maya, a tall woman"),
+        ("MAYA, retired detective, is asleep.", "Maya, retired detective"),
+        ("MAYA, her former partner, comes in.", "Maya, her former partner"),
     ],
 )
 def test_looks_around_a_name(action: str, look: str) -> None:
@@ -297,3 +299,22 @@ def test_heading_of_a_time_keeps_the_place() -> None:
     assert [item.look for item in draft.settings] == ["barn, interior"]
     assert [shot.caption for shot in draft.shots] == ["Dust. $barn, at night.", "Rain. $barn, at night."]
     assert draft.shots[1].notes == {"x-time": "later"}
+
+
+@pytest.mark.parametrize(
+    ("time", "words"),
+    [
+        ("LATER", "at night"),
+        ("A BIT LATER", "at night"),
+        ("TWO DAYS LATER", "at night"),
+        ("THE NEXT MORNING", "in the morning"),
+    ],
+)
+def test_relative_times_after_a_comma_are_not_part_of_the_place(time: str, words: str) -> None:
+    draft = draft_of(f"INT. BARN - NIGHT\n\nDust.\n\nINT. BARN, {time}\n\nRain.\n")
+    assert [item.look for item in draft.settings] == ["barn, interior"]
+    assert draft.shots[1].caption == f"Rain. $barn, {words}."
+
+
+def test_centred_text_is_not_a_cue() -> None:
+    assert draft_of("INT. BARN - DAY\n\n> MAYA BERG <\n> THE FILM <\n").characters == ()
