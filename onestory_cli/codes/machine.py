@@ -60,7 +60,7 @@ MACHINE = (
         explanation="A film is joined from its clips without encoding them again, so all clips must have the same "
         "size, frame rate and encoding. Render the shots that the finding names again.",
         bad="shots: [{id: a, caption: A fox., size: 64x64}, {id: b, caption: A bear., size: 128x128}]",
-        good="defaults: {size: 64x64}",
+        good="defaults: {size: 128x128}",
     ),
     Code(
         code="M508",

@@ -206,8 +206,8 @@ STORY = (
         title="A size that the model cannot make",
         explanation="The model works on patches of pixels, so width and height must be multiples of a fixed number. "
         "onestory never rounds a size; the finding names the two nearest that work.",
-        bad="size: 70x64",
-        good="size: 64x64",
+        bad="size: 130x128",
+        good="size: 128x128",
     ),
     Code(
         code="S214",
@@ -215,7 +215,7 @@ STORY = (
         explanation="The memory holds frames of one size, and so does a film. Give all shots the same size, best in "
         "`defaults:`; a profile may change it for all of them at once.",
         bad="shots: [{id: a, caption: A fox., size: 64x64}, {id: b, caption: A bear., size: 128x128}]",
-        good="defaults: {size: 64x64}",
+        good="defaults: {size: 128x128}",
     ),
     Code(
         code="S215",

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from onestory_cli.errors import OnestoryError
+from onestory_cli.models.catalog import find
 from onestory_cli.storyworld.world import HELD_OUT
 from onestory_cli.training.adapter.recipe import is_adapter_recipe
 from onestory_cli.training.recipe import Recipe, Stage, WorldSubset, read_recipe, world_config
@@ -43,6 +44,11 @@ def finding(tmp_path: Path, text: str) -> str:
 @pytest.mark.parametrize("path", FROM_THE_START, ids=lambda path: path.stem)
 def test_example_recipes_are_valid(path: Path) -> None:
     assert read_recipe(path).stages
+
+
+def test_recipe_that_continues_an_embedded_model_has_its_size() -> None:
+    recipe = read_recipe(EXAMPLES / "storyworld-distil.yaml")
+    assert recipe.world.size == find(recipe.start).width
 
 
 def test_ablation_recipes_differ_only_in_what_they_compare() -> None:
