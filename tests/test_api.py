@@ -15,7 +15,8 @@ import onestory_cli
 from onestory_cli import StoryWarning, decode, generate, load_model, load_story, open_run, plan, render, select
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Event, RunFinished, StepDone
-from tests.films import NumpyGenerator
+from onestory_cli.rendering.generator import ShotRequest
+from tests.films import NumberShot, NumpyGenerator
 from tests.pages import MANUAL, fenced
 from tests.test_cli import HEAVY, ROOT
 from tests.tiny import tiny_folder
@@ -69,6 +70,24 @@ def test_errors_are_raised_and_warnings_are_returned(story: Path) -> None:
     with pytest.raises(OnestoryError) as fault:
         load_story(story)
     assert [item.code for item in fault.value.diagnostics] == ["S104"]
+
+
+def test_previews_come_from_the_generator(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Previewing(NumpyGenerator):
+        def generate(self, request: ShotRequest) -> NumberShot:
+            made = super().generate(request)
+            if request.preview:
+                request.preview(request.job.shot, 1, request.job.steps, made.pixels_PHWC[0])
+            return made
+
+    monkeypatch.setattr("onestory_cli.rendering.loading.model_loader", lambda spec, *_, **__: lambda: Previewing(spec))
+    seen: list[tuple[str, int, tuple[int, ...]]] = []
+
+    def show(shot: str, step: int, steps: int, pixels: np.ndarray) -> None:
+        seen.append((shot, step, pixels.shape[2:]))
+
+    render(plan(load_story(story)), on_preview=show)
+    assert seen == [("opening", 1, (3,)), ("return", 1, (3,))]
 
 
 def test_a_run_can_be_read(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:

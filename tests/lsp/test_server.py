@@ -117,3 +117,20 @@ def test_a_long_story_is_checked_while_it_is_typed(tmp_path: Path) -> None:
         assert "S106" not in [item.code for item in await editor.findings()]
 
     edit(act, tmp_path / "film.story.yaml", text)
+
+
+@pytest.mark.slow
+def test_definition_and_findings_of_an_included_file(tmp_path: Path) -> None:
+    cast = tmp_path / "cast.yaml"
+    cast.write_text("characters:\n  fox: {look: a red fox, agian: it}\n")
+    text = "story: 1\ntitle: Kite\ninclude: [cast.yaml]\nshots: [{id: a, caption: $fox waves.}]\n"
+
+    async def act(editor: Editor, uri: str) -> None:
+        (finding,) = await editor.findings()
+        assert finding.message.startswith(f"{cast}:2:26: unknown key")
+        assert finding.range.start == lsp.Position(line=2, character=10)
+        params = lsp.DefinitionParams(text_document=lsp.TextDocumentIdentifier(uri=uri), position=position(text, "$fo"))
+        (place,) = await editor.text_document_definition_async(params)
+        assert (place.uri, place.range.start) == (cast.as_uri(), lsp.Position(line=1, character=2))
+
+    edit(act, tmp_path / "film.story.yaml", text)
