@@ -104,8 +104,7 @@ def _description(name: str, texts: Sequence[str]) -> tuple[str, str]:
     for pattern in patterns:
         for text in texts:
             match = re.search(pattern, text)
-            words = match[0][len(match[1]) :].lstrip(" ,(") if match else ""
-            if match and not _BACK.match(words) and len(words.split()) > 2:
+            if match and _is_look(match[0][len(match[1]) :]):
                 return match[1], match[0]
     for text in texts:
         if match := re.search(rf"({full}) (?:is|wears) (an? {_CLAUSE})", text):
@@ -113,6 +112,12 @@ def _description(name: str, texts: Sequence[str]) -> tuple[str, str]:
             return match[1], f"{match[1]}, {worn}{match[2]}"
     forms = Counter(match for text in texts for match in re.findall(rf"(?<=[\w,;] ){full}", text))
     return max(forms, key=lambda form: (len(form.split()), forms[form]), default=name), ""
+
+
+def _is_look(words: str) -> bool:
+    """Whether the words after a name describe it: not ", a cat" in a list, and not "(same face)"."""
+    plain = words.lstrip(" ,(")
+    return (words.endswith(")") or len(plain.split()) > 2) and not _BACK.match(plain)
 
 
 def _labelled(label: str, texts: Sequence[str]) -> ScriptEntity | None:
