@@ -6,13 +6,14 @@ Shape letters: P frames, H W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from onestory_cli.curation.colour_cuts import ColourCuts
 from onestory_cli.curation.errors import missing_library
 from onestory_cli.curation.recipe import CutSettings
 
@@ -23,6 +24,7 @@ ADAPTIVE_SIDE = 256  # pixels of the longer side; PySceneDetect itself scales to
 # which the ratio to the neighbours excludes (python -m tests.benchmarks.curation transitions)
 MIN_CONTENT = 10.0
 FADE_LUMA = 12  # of 255: mean below it is black, the default of PySceneDetect's ThresholdDetector
+RAMP_STEP = 0.6  # of the light of a ramp: more in one frame is a cut
 TRANSNET_SIZE = (48, 27)  # pixels, width and height: what TransNetV2 was trained on
 ADAPTIVE_THRESHOLD = 3.0  # ratio of a frame's change to that of its neighbours; PySceneDetect's default
 TRANSNET_THRESHOLD = 0.5
@@ -58,7 +60,7 @@ class CutDetector(Protocol):
 
 
 class HardCuts:
-    """PySceneDetect's AdaptiveDetector: frame numbers of hard cuts."""
+    """Hard cuts by PySceneDetect's AdaptiveDetector, and by colours where motion hides a cut from it."""
 
     def __init__(self, threshold: float, shortest: int, fps: float) -> None:
         scenedetect = _scenedetect()
@@ -66,11 +68,13 @@ class HardCuts:
         self._detector = scenedetect.AdaptiveDetector(
             adaptive_threshold=threshold, min_scene_len=shortest, min_content_val=MIN_CONTENT
         )
+        self._colours = ColourCuts()
         self._found: list[int] = []
-        self._count = 0
+        self._count, self._shortest = 0, shortest
 
     def push(self, pixels_HWC: Pixels) -> None:
         """Take the next frame."""
+        self._colours.push(pixels_HWC)
         bgr = np.ascontiguousarray(pixels_HWC[..., ::-1])
         self._take(self._detector.process_frame(self._timecode(self._count), bgr))
         self._count += 1
@@ -79,10 +83,14 @@ class HardCuts:
         """Return all cuts, in order."""
         if self._count:
             self._take(self._detector.post_process(self._timecode(self._count - 1)))
-        return [Boundary(first=cut, last=cut, kind="cut") for cut in sorted({*self._found} - {0})]
+        return merged(_hard(self._colours.finish()), _hard({*self._found} - {0}), apart=self._shortest)
 
     def _take(self, cuts: Any) -> None:
         self._found += [cut.frame_num for cut in cuts]
+
+
+def _hard(cuts: Iterable[int]) -> list[Boundary]:
+    return [Boundary(first=cut, last=cut, kind="cut") for cut in sorted(cuts)]
 
 
 class AdaptiveDetector:
@@ -120,10 +128,15 @@ def fades_of(lumas_P: NDArray[np.floating]) -> list[Boundary]:
 
 
 def _ramp(lumas_P: NDArray[np.floating], place: int, step: int) -> int:
-    """Walk from a black frame outwards while the picture grows brighter; return the first frame that does not."""
+    """Walk from a black frame outwards while the picture grows brighter; return the first frame that does not.
+
+    Where one step makes most of the light there is a cut and no ramp.
+    """
+    begin, largest = place, 0.0
     while 0 <= place + step < len(lumas_P) and lumas_P[place + step] > lumas_P[place] + 0.5:
+        largest = max(largest, float(lumas_P[place + step] - lumas_P[place]))
         place += step
-    return place
+    return begin + step if largest > RAMP_STEP * (lumas_P[place] - lumas_P[begin]) else place
 
 
 class TransNetDetector:

@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 
+from onestory_cli.curation.colour_cuts import cuts_of
 from onestory_cli.curation.cut_stage import cut_video
 from onestory_cli.curation.cuts import find_shots
 from onestory_cli.curation.detectors import Boundary, boundaries_of, fades_of, is_blend, merged
@@ -106,6 +107,22 @@ def test_a_dark_scene_is_not_a_fade() -> None:
     lumas = np.array([80.0] * 5 + [4.0] * 5 + [80.0] * 5)
     assert fades_of(lumas) == []
     assert fades_of(np.array([80.0, 60, 40, 20, 5, 2, 5, 20, 40, 60, 80])) == [Boundary(first=1, last=10, kind="fade")]
+
+
+def test_a_black_shot_between_cuts_is_not_a_fade() -> None:
+    assert fades_of(np.array([80.0] * 5 + [2.0] * 5 + [80.0, 81.0, 82.0, 83.0, 83.0])) == []
+
+
+def test_a_cut_into_black_and_a_fade_out_of_it() -> None:
+    lumas = np.array([80.0] * 5 + [2.0] * 3 + [20.0, 40, 60, 80, 80])
+    assert fades_of(lumas) == [Boundary(first=5, last=11, kind="fade")]
+
+
+def test_a_cut_between_shaking_shots_shows_in_the_colours() -> None:
+    changes, distances = np.full(20, 30.0), np.full(20, 0.08)
+    distances[9] = 0.25
+    assert cuts_of(changes, distances) == [9]
+    assert cuts_of(np.full(20, 5.0), distances) == []
 
 
 def test_scores_of_transnet_become_transitions() -> None:
