@@ -53,7 +53,11 @@ def test_document_without_required_fields_is_rejected(name: str) -> None:
 
 EVENTS = events.Event.__subclasses__()
 SAMPLES = {"str": "local", "int": 1, "float": 0.5, "events.Event": events.StopAsked()}
-SAMPLES |= {"tuple[tuple[str, int], ...]": (("opening", 2),), "dict[str, int]": {"done": 1}}
+SAMPLES |= {
+    "tuple[str, ...]": ("ff0000",),
+    "tuple[tuple[str, int], ...]": (("opening", 2),),
+    "dict[str, int]": {"done": 1},
+}
 SAMPLES |= {"dict[str, float]": {"loss": 0.5}, "Event": events.StopAsked()}
 
 
