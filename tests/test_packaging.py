@@ -60,6 +60,7 @@ OPTIONAL = {
 MAX_BYTES = 60 * 10**6  # of weights in the wheel
 DATA = [path for path in (ROOT / "onestory_cli").rglob("*") if "weights" in path.parts and path.is_file()]
 DATA += (ROOT / "schemas").glob("*.json")
+DATA += (ROOT / "onestory_cli" / "external").rglob("*.json")
 DATA += [*(ROOT / "onestory_cli" / "manual").glob("*.md"), ROOT / "onestory_cli" / "py.typed"]
 
 

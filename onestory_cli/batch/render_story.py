@@ -12,7 +12,7 @@ from onestory_cli.batch.result import Outcome
 from onestory_cli.errors import OnestoryError, from_exception
 from onestory_cli.events import Emit, Event, ShotKept, TakeCommitted, ignore
 from onestory_cli.models.availability import require_weights
-from onestory_cli.rendering.loading import TwoModelGenerator, load_generator
+from onestory_cli.rendering.loading import TwoModelGenerator, allow_commands, load_generator
 from onestory_cli.rendering.render import CHECKPOINT_SECONDS, RenderOptions, never_stop, render
 from onestory_cli.rendering.resume import load_run_plan
 from onestory_cli.store.run import Run
@@ -57,6 +57,7 @@ class WorkerConfig(WorkerShare):
     """Options of a worker, and its share of the machine."""
 
     checkpoint_seconds: float = CHECKPOINT_SECONDS
+    allow_commands: bool = False  # that stories name as their models
 
 
 class ModelCache:
@@ -70,6 +71,7 @@ class ModelCache:
     def loader(self, plan: Plan, emit: Emit) -> Callable[[], ShotGenerator]:
         """Return a function that loads the models of a plan unless they are loaded."""
         self._emit = emit
+        plan = allow_commands(plan) if self._work.allow_commands else plan
         others = any(job.first_shot_model for job in plan.jobs)
         return lambda: TwoModelGenerator(plan.model, self._generator) if others else self._generator(plan.model)
 

@@ -249,6 +249,14 @@ RUN = (
         good="onestory resume film.run && onestory export film.run --to mp4",
     ),
     Code(
+        code="X806",
+        title="No workflow to export",
+        explanation="`onestory export --to comfyui` fills a ComfyUI workflow for each shot. The model of this run is "
+        "not a workflow, so name one with --template. `onestory models template` lists those of the package.",
+        bad="onestory export film.run --to comfyui      (with model: storyworld)",
+        good="onestory export film.run --to comfyui --template wan2.1-vace-1.3b.json",
+    ),
+    Code(
         code="B801",
         title="No stories",
         explanation="`onestory batch` takes story files, folders, which it searches for *.story.yaml at any depth, "

@@ -76,7 +76,7 @@ class WorkerFlags:
         option("--slurm", metavar="NAME=VALUE,...", help='Run as Slurm jobs with these parameters, or "auto".'),
     ] = None
 
-    def backend(self, out: Path, *, device: str, checkpoint_seconds: float) -> Backend:
+    def backend(self, out: Path, *, device: str, checkpoint_seconds: float, allow_commands: bool) -> Backend:
         """The worker backend for a batch in `out`.
 
         Raises:
@@ -89,7 +89,13 @@ class WorkerFlags:
         if self.ray and self.slurm:
             raise typer.BadParameter("use --ray or --slurm, not both", param_hint="--slurm")
         number = self.workers or 1
-        work = WorkerConfig(device=device, threads=self.threads, share=number, checkpoint_seconds=checkpoint_seconds)
+        work = WorkerConfig(
+            device=device,
+            threads=self.threads,
+            share=number,
+            checkpoint_seconds=checkpoint_seconds,
+            allow_commands=allow_commands,
+        )
         if self.ray:
             return _on_ray(self.ray, work, self.workers, out)
         if self.slurm:

@@ -53,7 +53,7 @@ def import_take(
     from onestory_cli.rendering.loading import generator_loader
 
     screen = screen_of(context)
-    plan, run = _plan_and_run(folder)
+    plan, run = plan_and_run(folder)
     rules = ConformRules(start=start, trim=trim, fit=fit.value if fit else None)
     with screen.watch(json=json) as show:
         load = generator_loader(plan, device, show)
@@ -82,7 +82,7 @@ def import_take(
     return ExitCode.DONE
 
 
-def _plan_and_run(folder: Path) -> tuple[Plan, Run]:
+def plan_and_run(folder: Path) -> tuple[Plan, Run]:
     """The plan and the run directory, which may not exist yet if `folder` is a story."""
     from onestory_cli.planning.compile import compile_story
     from onestory_cli.rendering.resume import load_run_plan

@@ -14,6 +14,7 @@ from onestory_cli.commands._ci_results import BatchResults, FailOn, bad_takes, h
 from onestory_cli.commands._command_line import command_line
 from onestory_cli.commands._execution_options import FittingFlags, fit_plans
 from onestory_cli.commands._options import (
+    AllowCommands,
     AllowOutside,
     CheckpointSeconds,
     Device,
@@ -52,6 +53,7 @@ def command(
     checkpoint_seconds: CheckpointSeconds = 30.0,
     max_seconds: MaxSeconds = None,
     allow_outside: AllowOutside = False,
+    allow_commands: AllowCommands = False,
     junit: JUnit = None,
     sign: Sign = None,
     json: Json = False,
@@ -71,7 +73,9 @@ def command(
         plans.require_models()
         plans = plans.fit(lambda found: fit_plans(screen, found, fitting, device))
         signer = read_signer(*sign) if sign else None
-        backend = workers.backend(asked.out, device=device, checkpoint_seconds=checkpoint_seconds)
+        backend = workers.backend(
+            asked.out, device=device, checkpoint_seconds=checkpoint_seconds, allow_commands=allow_commands
+        )
         limit = max_seconds or math.inf
         result, signals = _run(screen, plans, asked.out, backend, fail_fast=fail_fast, max_seconds=limit, json=json)
         if result:

@@ -137,6 +137,30 @@ def accept_licence(context: typer.Context, name: Name, json: Json = False) -> Ex
     return ExitCode.DONE
 
 
+@group.command("template")
+def write_template(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Name of a template.")] = None,
+    out: Annotated[
+        Path | None, option("--out", metavar="FILE", help="Path of the workflow [default: NAME.json].")
+    ] = None,
+    json: Json = False,
+) -> ExitCode:
+    """List the ComfyUI workflows of the package, or write one as a file. They have not been run with weights."""
+    from onestory_cli.commands._files import write_new
+    from onestory_cli.external.templates import read_template, template_names
+
+    screen = screen_of(context)
+    path = (out or Path(f"{name}.json")) if name else None
+    if name and path:
+        write_new(path, read_template(name))
+    if json:
+        screen.document("models-template", templates=template_names(), path=str(path) if path else None)
+    else:
+        screen.lines([str(path)] if path else template_names())
+    return ExitCode.DONE
+
+
 @group.command("check")
 def check_model(
     context: typer.Context,

@@ -35,6 +35,7 @@ from onestory_cli.story.types import MAX_SHOT_SEED
 from onestory_cli.utils.text import shell_quote
 
 if TYPE_CHECKING:
+    from onestory_cli.commands._render_film import RenderFlags
     from onestory_cli.planning.jobs import Plan
     from onestory_cli.store.run import Run
     from onestory_cli.store.take_query import ListedTake
@@ -180,6 +181,8 @@ def accept(
         bool, flag("--keep-going", help="Then render the shots that this makes stale, and join the film.")
     ] = False,
     device: Device = "auto",
+    allow_commands: AllowCommands = False,
+    allow_outside: AllowServer = False,
     json: Json = False,
 ) -> ExitCode:
     """Accept a take: it is part of the film, and later shots remember it."""
@@ -192,7 +195,10 @@ def accept(
         found = acceptable_take(load_run_plan(run), run, shot, take)
         writer.accept(shot, found, chosen=True)
     if keep_going:
-        return _render_rest(screen, run, device=device, json=json)
+        from onestory_cli.commands._render_film import RenderFlags
+
+        flags = RenderFlags(device=device, allow_commands=allow_commands)
+        return _render_rest(screen, run, flags, allow_outside=allow_outside, json=json)
     next = [f"onestory resume {shell_quote(run.path)}"]
     if json:
         screen.document("take-accept", run=str(run.path), shot=shot, take=found.record.take, id=found.id, next=next)
@@ -202,11 +208,11 @@ def accept(
     return ExitCode.DONE
 
 
-def _render_rest(screen: Screen, run: Run, *, device: str, json: bool) -> ExitCode:
-    from onestory_cli.commands._render_film import RenderFlags, make_film
+def _render_rest(screen: Screen, run: Run, flags: RenderFlags, *, allow_outside: bool, json: bool) -> ExitCode:
+    from onestory_cli.commands._render_film import make_film
     from onestory_cli.rendering.resume import load_render_plan
 
-    return make_film(screen, "resume", load_render_plan(run), run, RenderFlags(device=device), json=json)
+    return make_film(screen, "resume", load_render_plan(run, allow_outside=allow_outside), run, flags, json=json)
 
 
 @group.command("show")

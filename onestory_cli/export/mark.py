@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import re
 import stat
+import struct
+import zlib
 from pathlib import Path
 
 MARK = b"onestory export"
@@ -33,6 +35,12 @@ def mark_webp(path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(4)
         file.write((path.stat().st_size - 8).to_bytes(4, "little"))
+
+
+def marked_png(png: bytes) -> bytes:
+    """Put a text chunk after the header, which always has 33 bytes."""
+    chunk = b"tEXtSoftware\x00" + MARK
+    return png[:33] + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + png[33:]
 
 
 def is_export(path: Path) -> bool:

@@ -18,3 +18,4 @@ class Target(StrEnum):
     GIF = "gif"
     WEBP = "webp"
     MP4 = "mp4"
+    COMFYUI = "comfyui"

@@ -34,7 +34,7 @@ def export(cut: Cut, target: Target, path: Path, *, force: bool = False) -> None
         OnestoryError: X8xx if the target cannot hold the film or `path` exists, M505 or M508 for errors of media, R4xx
             for errors of the disk.
     """
-    _require_free(path, force=force)
+    require_free(path, force=force)
     with os_errors_coded(path), replacing(path) as waiting:
         EXPORTERS[target].write(cut, waiting)
         EXPORTERS[target].mark(waiting)
@@ -96,7 +96,12 @@ EXPORTERS = {
 }
 
 
-def _require_free(path: Path, *, force: bool) -> None:
+def require_free(path: Path, *, force: bool) -> None:
+    """Check that an export may be written to `path`.
+
+    Raises:
+        OnestoryError: X801 if something is there that it may not replace.
+    """
     if not os.path.lexists(path):
         return
     with os_errors_coded(path):

@@ -20,12 +20,12 @@ from typing import Any
 from onestory_cli.checkpoint import Checkpoint, Partial
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.external.http import NO_RETRY, RETRY_SECONDS, HttpClient, HttpError, ServerError
-from onestory_cli.external.job import MAX_SHOT_SECONDS, ExternalJob, RunControl, encode_white, picture_name
+from onestory_cli.external.job import MAX_SHOT_SECONDS, ExternalJob, RunControl, picture_name
 from onestory_cli.external.progress import PromptProgress
+from onestory_cli.external.prompt import FOLDER, build_prompt, not_generated
 from onestory_cli.external.web_socket import open_waiter
 from onestory_cli.models.workflow import Workflow
 
-FOLDER = "onestory"  # of pictures in the server's input folder, and of results in its output folder
 API_KEY_VARIABLE = "COMFYUI_API_KEY"  # of API nodes; sent with the prompt, never stored
 MAX_LOST_PROMPTS = 3  # restarts of the server during one shot
 MAX_FILES = 10_000
@@ -46,7 +46,7 @@ class ComfyUiRunner:
     def run(self, job: ExternalJob, folder: Path, control: RunControl) -> list[Path]:
         """Generate a shot; see `Runner`."""
         self.environment()
-        prompt = self._prompt(job)
+        prompt = build_prompt(self._workflow, job, optional=self._optional_inputs, place=self._upload)
         text = json.dumps([prompt, self._client.server], sort_keys=True)
         identity = hashlib.sha256(text.encode()).hexdigest()
         known = _known_prompt(control.checkpoint, identity)
@@ -63,7 +63,7 @@ class ComfyUiRunner:
                 return self._fetch(outputs, folder)
             except LostPromptError:
                 known = None
-        raise _failed(job.shot, f"the server restarted {MAX_LOST_PROMPTS} times")
+        raise not_generated(job.shot, f"the server restarted {MAX_LOST_PROMPTS} times")
 
     def environment(self) -> Mapping[str, Any]:
         """The version of the server, as it says."""
@@ -87,32 +87,6 @@ class ComfyUiRunner:
             with suppress(HttpError):
                 found |= self._client.get_map(f"/object_info/{kind}")
         return found
-
-    def _prompt(self, job: ExternalJob) -> dict[str, Any]:
-        """The nodes of the prompt of a shot. Its pictures are on the server afterwards."""
-        workflow = self._workflow
-        values = {name: value for name, value in job.values.items() if name in workflow.bindings}
-        pictures = dict(job.pictures)
-        wanted = [name for name in workflow.bindings if name.startswith("reference_")]
-        given = [pictures[name] for name in wanted if name in pictures]
-        if given:  # a shot with fewer pictures than inputs repeats the last one
-            pictures |= {name: given[-1] for name in wanted if name not in pictures}
-        prompt = self._filled(values, pictures)
-        if workflow.output not in prompt and wanted and not given:
-            white = encode_white(int(job.values["width"]), int(job.values["height"]))
-            prompt = self._filled(values, {**pictures, **dict.fromkeys(wanted, white)})
-        output = prompt.get(workflow.output)
-        if output is None:
-            raise _failed(job.shot, "the workflow cannot run without a picture; give the shot an `image:`")
-        if isinstance(output["inputs"].get("filename_prefix"), str):
-            output["inputs"]["filename_prefix"] = f"{FOLDER}/{job.shot}"
-        return prompt
-
-    def _filled(self, values: Mapping[str, Any], pictures: Mapping[str, bytes]) -> dict[str, Any]:
-        """The nodes of a prompt with these values, and with pictures that are uploaded."""
-        bindings = self._workflow.bindings
-        uploaded = {name: self._upload(png) for name, png in pictures.items() if name in bindings}
-        return self._workflow.prompt({**values, **uploaded}, optional=self._optional_inputs)
 
     @cached_property
     def _optional_inputs(self) -> dict[str, tuple[str, ...]]:
@@ -169,7 +143,9 @@ class ComfyUiRunner:
         except KeyboardInterrupt:
             self._interrupt(id)
             raise
-        raise _failed(self._workflow.path, f"it has not finished after {MAX_SHOT_SECONDS // 3600} hours")
+        raise not_generated(
+            shorten(self._workflow.path, 200), f"it has not finished after {MAX_SHOT_SECONDS // 3600} hours"
+        )
 
     def _finished(self, id: str) -> Any | None:
         return self._client.get_map(f"/history/{id}").get(id)
@@ -190,7 +166,7 @@ class ComfyUiRunner:
         """Download the files of the output node, in order."""
         entries = list(_files(outputs.get(self._workflow.output, {})))
         if not entries or len(entries) > MAX_FILES:
-            raise _failed(self._workflow.path, f"its output node has {len(entries)} files")
+            raise not_generated(self._workflow.path, f"its output node has {len(entries)} files")
         paths = []
         for number, entry in enumerate(entries):
             path = folder / f"{number:05d}{Path(entry['filename']).suffix.lower()[:8]}"
@@ -198,7 +174,9 @@ class ComfyUiRunner:
             try:
                 self._client.download("/view", query, path)
             except HttpError as fault:
-                raise _failed(self._workflow.path, f"the server does not send its result: {fault.why}") from fault
+                raise not_generated(
+                    shorten(self._workflow.path, 200), f"the server does not send its result: {fault.why}"
+                ) from fault
             paths.append(path)
         return paths
 
@@ -231,8 +209,10 @@ def _outputs(entry: Mapping[str, Any], workflow: Workflow) -> Mapping[str, Any]:
             raise LostPromptError
         if kind == "execution_error":
             node, why = facts.get("node_type", "a node"), facts.get("exception_message", "")
-            raise _failed(workflow.path, f"{shorten(node)} failed: {shorten(str(why).strip(), 300)}")
-    raise _failed(workflow.path, "the server reports a failure without a reason")
+            raise not_generated(
+                shorten(workflow.path, 200), f"{shorten(node)} failed: {shorten(str(why).strip(), 300)}"
+            )
+    raise not_generated(workflow.path, "the server reports a failure without a reason")
 
 
 def _files(output: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -261,13 +241,4 @@ def _rejected(server: str, why: str) -> OnestoryError:
         f"{server} cannot run the workflow: {shorten(why, 300)}",
         help="check it with `onestory models check`, and run the workflow once in ComfyUI",
         exit=ExitCode.MACHINE,
-    )
-
-
-def _failed(what: str, why: str) -> OnestoryError:
-    return OnestoryError(
-        "M554",
-        f'"{shorten(what, 200)}" was not generated: {why}',
-        help="run the workflow in ComfyUI to find the cause; then rerun the command. Finished shots are kept",
-        exit=ExitCode.PARTIAL,
     )

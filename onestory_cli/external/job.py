@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -70,11 +70,16 @@ class Runner(Protocol):
 
 
 def external_job(
-    job: ShotJob, *, first_frame: np.ndarray | None = None, references: list[np.ndarray] | None = None
+    job: ShotJob, *, image: np.ndarray | None, pictures: Sequence[np.ndarray], remembers: str
 ) -> ExternalJob:
-    """The values and pictures of a shot. Pictures are (H, W, 3) uint8."""
-    given = {} if first_frame is None else {"first_frame": encode_png(first_frame)}
-    named = zip(REFERENCES, references or [], strict=False)
+    """The values and pictures of a shot: its own first frame `image` and the remembered `pictures`, (H, W, 3) uint8.
+
+    A model that remembers by `first-frame` starts from the first remembered picture if the shot has no image.
+    """
+    if remembers == "first-frame":
+        image, pictures = image if image is not None else next(iter(pictures), None), ()
+    given = {} if image is None else {"first_frame": encode_png(image)}
+    named = zip(REFERENCES, pictures, strict=False)
     return ExternalJob(
         shot=job.shot,
         values={

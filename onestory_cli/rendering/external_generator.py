@@ -18,7 +18,7 @@ from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.events import NodeStep, Remembered, StepDone
 from onestory_cli.external.comfyui import ComfyUiRunner
 from onestory_cli.external.command import CommandRunner
-from onestory_cli.external.job import ExternalJob, RunControl, Runner, decode_picture, external_job
+from onestory_cli.external.job import RunControl, Runner, decode_picture, external_job
 from onestory_cli.external.recall import PictureRecall, PictureSelection, pictures_of
 from onestory_cli.external.result import read_result
 from onestory_cli.models.spec import ExternalModel, ModelSpec
@@ -71,7 +71,8 @@ class ExternalGenerator:
         frames = tuple((frame.source, frame.index) for frame in selected.selection)
         visible = sum(map(len, selected.scores.values()))
         request.emit(Remembered(shot=job.shot, frames=frames, tokens=0, visible=visible))
-        external = self._job(request, selected)
+        pictures = self._pictures(request, selected)
+        external = external_job(job, image=request.image, pictures=pictures, remembers=self._spec.remembers)
         remembered = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="onestory-") as folder, _failure_forgotten(request):
             files = self._runner.run(external, Path(folder), _control(request))
@@ -95,14 +96,13 @@ class ExternalGenerator:
         """What is known of the model's program."""
         return self._runner.environment()
 
-    def _job(self, request: ShotRequest, selected: PictureSelection) -> ExternalJob:
+    def _pictures(self, request: ShotRequest, selected: PictureSelection) -> list[np.ndarray]:
+        """The remembered pictures, cropped to the characters if the shot asks for that."""
         pictures = pictures_of(request.memory, selected.selection)
-        if crop := request.job.memory.crop:
-            pictures = self._cropper.crop(pictures, selected.selection, detector=crop.detector, looks=crop.looks)
-        if self._spec.remembers == "first-frame":
-            first = request.image if request.image is not None else next(iter(pictures), None)
-            return external_job(request.job, first_frame=first)
-        return external_job(request.job, first_frame=request.image, references=pictures)
+        crop = request.job.memory.crop
+        if crop is None:
+            return pictures
+        return self._cropper.crop(pictures, selected.selection, detector=crop.detector, looks=crop.looks)
 
 
 def _runner(model: ExternalModel) -> Runner:

@@ -292,6 +292,9 @@ DOCUMENTS: dict[str, Schema] = {
     ),
     "models": obj(models=array(MODEL), missing=array(TEXT, "Models with missing weights.")),
     "models-fetch": obj(model=TEXT, folder=TEXT, present=TEXT),
+    "models-template": obj(
+        templates=array(TEXT, "All names."), path=nullable(TEXT, "The written file; null without a name.")
+    ),
     "models-check": obj(model=TEXT, ok=BOOLEAN, found=array(TEXT, "What was found, in words."), findings=FINDINGS),
     "models-accept": obj(model=TEXT, licence=TEXT, needed=BOOLEAN),
     "schema": obj(name=TEXT, json_schema={"type": "object"}),

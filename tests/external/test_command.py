@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from onestory_cli.batch.render_story import ModelCache, WorkerConfig, render_story
 from onestory_cli.checkpoint import Partial
 from onestory_cli.errors import OnestoryError
 from onestory_cli.external.command import CommandRunner
@@ -17,6 +18,7 @@ from onestory_cli.rendering.loading import allow_commands, generator_loader
 from onestory_cli.rendering.render import render
 from onestory_cli.rendering.resume import load_run_plan
 from onestory_cli.store.run import Run
+from onestory_cli.store.writer import lock_run
 from tests.pages import MANUAL
 
 STORY = """\
@@ -67,6 +69,18 @@ def test_a_command_needs_permission(story: Path) -> None:
     with pytest.raises(OnestoryError) as caught:
         render(plan, Run.create(story.with_name("film.run")), generator_loader(plan, "cpu", print))
     assert caught.value.code == "M557"
+
+
+def test_a_worker_of_a_batch_needs_permission(story: Path) -> None:
+    plan, run = compile_story(story)[0], Run.create(story.with_name("film.run"))
+    with lock_run(run) as writer:
+        writer.freeze(plan)
+    states = []
+    for allowed in (False, True):
+        work = WorkerConfig(device="cpu", threads=None, allow_commands=allowed)
+        outcome = render_story(run.path, ModelCache(work))
+        states.append((outcome.state, outcome.code))
+    assert states == [("failed", "M557"), ("done", "")]
 
 
 def run_script(folder: Path, script: str, control: RunControl | None = None) -> list[Path]:
