@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from onestory_cli.events import DataPrepared, Event, StageStarted, TrainingProgr
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import load_conditioner
 from onestory_cli.training.adapter.run import train_adapter
+from tests.bases import write_base
 from tests.training.adapter.conftest import write_recipe
 
 LORA: dict[str, Any] = {
@@ -148,6 +151,35 @@ def test_sizes_that_the_base_does_not_support_are_rejected_before_any_work(
         train_adapter(recipe, tmp_path / "out")
     assert caught.value.code == "T601"
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.train
+def test_all_options_of_data_and_memory_train_together(manifest: Path, tmp_path: Path) -> None:
+    """On a base that reads first frames: shots of 5 and 9 frames in one or two windows, negatives and noise."""
+    lines = [json.loads(line) for line in manifest.read_text().splitlines()]
+    times = [[0, 0.35, 1.25], [0, 0.6, 0.95, 1.8], [0, 0.6, 1.2]]
+    for line, cuts in zip(lines, times, strict=True):
+        line["video"] = str(manifest.parent / line["video"])
+        for shot, (start, end) in zip(line["shots"], pairwise(cuts), strict=True):
+            shot |= {"start": start, "end": end}
+    (tmp_path / "shots.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    fields: dict[str, Any] = {
+        "data": {"manifest": "shots.jsonl", "validation": 0.3, "windows": 2},
+        "size": [64, 64],
+        "fps": 16,
+        "frames": 9,
+        "buckets": [5, 9],
+        "checkpoint_every": 4,
+        "memory": {"remembered": [3], "budgets": [2.0], "selector_width": 16, "queries": 2}
+        | {"noise": 0.4, "noise_min": 0.1, "negatives": 0.5},
+    }
+    base = write_base(tmp_path / "i2v", "i2v")
+    recipe = write_recipe(tmp_path / "recipe.yaml", base, manifest, **fields)
+    model = train_adapter(recipe, tmp_path / "out", device="cpu")
+    log = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in log] == [1, 2, 3, 4]
+    assert all(math.isfinite(line["flow_memory"]) for line in log)
+    assert "Each shot has 5 or 9 frames" in (model / "adapter" / "README.md").read_text()
 
 
 @pytest.mark.train
