@@ -157,7 +157,8 @@ Averages of the last steps (decay {recipe.train.ema}). Delta of the transformer:
 
 ## Losses
 
-Means over the last {recipe.log_every} of {recipe.train.steps} steps on training data. Processes: {story.processes}.
+Means over the last {recipe.log_every} of {recipe.train.steps} steps on training data; those that are named \
+`validation` are of held-out videos. Processes: {story.processes}.
 
 | loss | |
 |---|---:|

@@ -38,15 +38,18 @@ class TrainingState:
         self.identity = json.loads(json.dumps(dict(identity)))
 
     def save(self, folder: Path, step: int) -> None:
-        """Write the state after `step` steps to `folder/step-N`; the older checkpoint is removed after that."""
-        older, path, tensors = checkpoints(folder), folder / f"step-{step:06}", self._tensors()
+        """Write the state after `step` steps to `folder/step-N`; the older checkpoint is removed after that.
+
+        Raises:
+            OSError: a process could not write its part.
+        """
+        older, path = checkpoints(folder), folder / f"step-{step:06}"
         draft = pending_path(path)
         if _is_first():
-            shutil.rmtree(draft, ignore_errors=True)  # of a run that was killed while it wrote
+            for item in folder.glob(pending_path(folder / "step-*").name):
+                shutil.rmtree(item)  # of a run that was killed while it wrote
         _wait()
-        files = sharded.HuggingFaceStorageWriter(str(draft), _file_numbers(tensors), save_distributed=True)
-        with _alone():
-            sharded.save(tensors, storage_writer=files)  # returns when all processes have written
+        _write_shards(draft, self._tensors())
         if _is_first():
             write_atomic(draft / STATE, json.dumps({"step": step, "identity": self.identity}).encode())
             draft.replace(path)
@@ -107,6 +110,16 @@ class TrainingState:
 def checkpoints(folder: Path) -> list[Path]:
     """The complete checkpoints in a folder, in order of their steps."""
     return sorted(folder.glob("step-*"), key=lambda path: int(path.name.removeprefix("step-")))
+
+
+def _write_shards(folder: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write each process's part of the tensors; return when all processes have written theirs."""
+    files = sharded.HuggingFaceStorageWriter(str(folder), _file_numbers(tensors), save_distributed=True)
+    try:
+        with _alone():
+            sharded.save(dict(tensors), storage_writer=files)
+    except sharded.CheckpointException as fault:
+        raise next((found for found, _ in fault.failures.values() if isinstance(found, OSError)), fault) from fault
 
 
 def _file_numbers(tensors: Mapping[str, Tensor]) -> dict[str, int]:

@@ -121,8 +121,14 @@ def test_a_checkpoint_replaces_the_one_before_when_it_is_complete(
     assert resumed.state.restore(tmp_path) == 1
     assert all(torch.equal(resumed.weights[name], value) for name, value in before.items())
     run.state.save(tmp_path, 2)
-    assert [path.name for path in tmp_path.iterdir()] == ["step-000002"]
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000002"]  # the unfinished draft is removed, too
     assert fresh().state.restore(tmp_path) == 2
+
+
+def test_a_checkpoint_that_cannot_be_written_is_an_error_of_the_system(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        fresh().state.save(tmp_path / "file", 1)
 
 
 def _full_disk(*_: object) -> None:
