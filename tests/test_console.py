@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from rich.console import Console as RichConsole
 
@@ -207,6 +208,36 @@ def test_the_bars_fill_the_terminal_and_cut_only_between_words() -> None:
     assert "━" in film_bar
     assert "a-very-long-…n-the-beach " in shot_bar
     assert memory == "remembers shot-0[0], shot-1[1], shot-2[2], shot-3[3], ..."
+
+
+def test_pictures_of_the_finished_shot_and_of_the_estimate_are_side_by_side() -> None:
+    bars = RenderBars()
+    bars(events.ShotStarted(shot="opening", index=0, shots=2, reason="new", steps=4))
+    bars.show_picture("opening", 4, 4, np.zeros((20, 30, 3), np.uint8))
+    bars(events.ShotStarted(shot="city", index=1, shots=2, reason="new", steps=4))
+    bars.show_picture("city", 2, 4, np.zeros((20, 30, 3), np.uint8))
+    for height, lines in ((24, 10), (23, 0)):
+        rich = RichConsole(file=io.StringIO(), width=100, height=height)
+        rich.print(bars)
+        shown = [line for line in rich.file.getvalue().splitlines() if "▀" in line or "finished" in line]  # type: ignore[attr-defined]
+        assert len(shown) == lines
+        assert not lines or shown[-1].split() == ["opening,", "finished", "city,", "step", "2", "of", "4"]
+    bars(events.ShotStarted(shot="return", index=1, shots=2, reason="new", steps=4))
+    assert bars.estimate is None
+
+
+@pytest.mark.parametrize(
+    ("terminal", "color", "shown"), [(True, True, True), (True, False, False), (False, True, False)]
+)
+def test_pictures_are_for_terminals_with_colours(
+    monkeypatch: pytest.MonkeyPatch, *, terminal: bool, color: bool, shown: bool
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    console = Streams(terminal=terminal, color=color).console
+    with console.watch(pictures=True) as wanted, console.watch(json=True, pictures=True) as as_json:
+        assert (wanted.preview is not None, as_json.preview) == (shown, None)
+    with console.watch() as unwanted:
+        assert unwanted.preview is None
 
 
 def test_no_color_writes_no_styles(monkeypatch: pytest.MonkeyPatch) -> None:

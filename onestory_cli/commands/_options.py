@@ -15,7 +15,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from onestory_cli.commands._completion import story_profiles, story_shots
-from onestory_cli.commands._screen import OutputFormat
+from onestory_cli.commands._screen import OutputFormat, Pictures
 from onestory_cli.errors import ExitCode
 from onestory_cli.story.types import MAX_SEED
 
@@ -138,6 +138,10 @@ AllowOutside = Annotated[bool, flag("--allow-outside", help="Let the story read 
 AllowServer = Annotated[bool, flag("--allow-outside", help="Let the model of the run be a server on another machine.")]
 AllowCommands = Annotated[
     bool, flag("--allow-commands", help="Run the command that the story names as its model, with your rights.")
+]
+ShowPictures = Annotated[
+    Pictures,
+    typer.Option("--pictures", metavar="WHEN", help="Show pictures of the shots in the terminal: auto or never."),
 ]
 Json = Annotated[bool, flag("--json", help="Write JSON to stdout.")]
 FindingsFormat = Annotated[

@@ -17,10 +17,11 @@ from onestory_cli.commands._options import (
     Device,
     MaxSeconds,
     RetryBad,
+    ShowPictures,
     Sign,
     flag,
 )
-from onestory_cli.commands._screen import Screen
+from onestory_cli.commands._screen import Pictures, Screen
 from onestory_cli.commands._signals import StopSignals
 from onestory_cli.errors import ExitCode
 from onestory_cli.events import Emit, Preview, Previewed, StopAsked
@@ -45,9 +46,10 @@ class RenderFlags:
         bool, flag("--subtitles", help="Add a subtitle track with the text under `subtitle:` of each shot.")
     ] = False
     max_seconds: MaxSeconds = None
-    preview: Annotated[bool, flag("--preview", help="Show small pictures of each shot while it is generated.")] = False
+    preview: Annotated[bool, flag("--preview", help="Add small pictures of each shot to the events of --json.")] = False
     sign: Sign = None
     allow_commands: AllowCommands = False
+    pictures: ShowPictures = Pictures.AUTO
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,13 +82,14 @@ def make_film(
     plan = allow_commands(plan) if flags.allow_commands else plan
     signer = read_signer(*flags.sign) if flags.sign else None
     deadline = time.monotonic() + flags.max_seconds if flags.max_seconds else math.inf
-    with screen.watch(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
+    pictures = flags.pictures is Pictures.AUTO
+    with screen.watch(json=json, pictures=pictures) as show, StopSignals(lambda: show(StopAsked())) as signals:
         load = generator_loader(plan, flags.device, show, shared=is_distributed())
         options = RenderOptions(
             stop=lambda: signals.asked() or time.monotonic() > deadline,
             checkpoint_seconds=flags.checkpoint_seconds,
             retry_bad=flags.retry_bad,
-            preview=_preview(show) if flags.preview else None,
+            preview=show.preview or (_preview(show) if flags.preview else None),
         )
         try:
             for shot in wishes.new_seed:
@@ -104,7 +107,7 @@ def make_film(
             screen.note(f"stopped after {flags.max_seconds:g} s (--max-seconds); the same command continues")
             return ExitCode.PARTIAL
     signed = write_signed(plan, run, signer) if signer else None
-    next_command = f"onestory report {shell_quote(run.path)}"
+    next_command = f"onestory review {shell_quote(run.path)}"
     if json:
         paths = {"film": str(film), "run": str(run.path), **({"signed": str(signed)} if signed else {})}
         screen.document(command, **paths, next=[next_command])

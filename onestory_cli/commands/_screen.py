@@ -13,7 +13,7 @@ from typing import Protocol
 import typer
 
 from onestory_cli.errors import Diagnostic
-from onestory_cli.events import Emit
+from onestory_cli.events import Emit, Event, Preview
 
 
 class OutputFormat(StrEnum):
@@ -23,6 +23,22 @@ class OutputFormat(StrEnum):
     CONCISE = "concise"
     JSON = "json"
     GITHUB = "github"
+
+
+class Pictures(StrEnum):
+    """When a terminal shows pictures of the shots that are rendered."""
+
+    AUTO = "auto"
+    NEVER = "never"
+
+
+class Display(Protocol):
+    """Shows the events of a render, and pictures of its shots if `preview` is set."""
+
+    @property
+    def preview(self) -> Preview | None: ...
+
+    def __call__(self, event: Event, /) -> None: ...
 
 
 class Screen(Protocol):
@@ -62,8 +78,11 @@ class Screen(Protocol):
     ) -> None:
         """Print findings: on stdout if they are the `result` of the command, otherwise on stderr."""
 
-    def watch(self, *, json: bool = False) -> AbstractContextManager[Emit]:
-        """Show the events of a render in this context: progress on stderr, or JSON lines on stdout."""
+    def watch(self, *, json: bool = False, pictures: bool = False) -> AbstractContextManager[Display]:
+        """Show the events of a render in this context: progress on stderr, or JSON lines on stdout.
+
+        With `pictures`, a terminal that can draw them also shows pictures of the shots.
+        """
 
     def watch_films(self, *, json: bool = False) -> AbstractContextManager[Emit]:
         """Show the events of a batch in this context: a table of running films, or JSON lines."""

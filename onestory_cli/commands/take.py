@@ -18,17 +18,18 @@ from onestory_cli.commands._options import (
     Device,
     Json,
     RetryBad,
+    ShowPictures,
     argument,
     flag,
     gather,
     option,
 )
 from onestory_cli.commands._report_page import Replace
-from onestory_cli.commands._screen import Screen, screen_of
+from onestory_cli.commands._screen import Display, Pictures, Screen, screen_of
 from onestory_cli.commands._signals import StopSignals
 from onestory_cli.commands._take_import import import_take
 from onestory_cli.errors import ExitCode
-from onestory_cli.events import Emit, StopAsked
+from onestory_cli.events import StopAsked
 from onestory_cli.quality import faults
 from onestory_cli.store.locate import find_run
 from onestory_cli.story.types import MAX_SHOT_SEED
@@ -122,6 +123,7 @@ class NewFlags:
     retry_bad: RetryBad = 0
     allow_commands: AllowCommands = False
     allow_outside: AllowServer = False
+    pictures: ShowPictures = Pictures.AUTO
 
 
 @group.command("new")
@@ -132,7 +134,8 @@ def new(context: typer.Context, *, folder: Folder, shot: Shot, asked: NewFlags, 
 
     run, screen = find_run(folder), screen_of(context)
     plan = load_render_plan(run, allow_outside=asked.allow_outside)
-    with screen.watch(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
+    pictures = asked.pictures is Pictures.AUTO
+    with screen.watch(json=json, pictures=pictures) as show, StopSignals(lambda: show(StopAsked())) as signals:
         try:
             made = _make(plan, run, shot, asked, show, stop=signals.asked)
         except KeyboardInterrupt:
@@ -149,7 +152,7 @@ def new(context: typer.Context, *, folder: Folder, shot: Shot, asked: NewFlags, 
 
 
 def _make(
-    plan: Plan, run: Run, shot: str, asked: NewFlags, emit: Emit, *, stop: Callable[[], bool]
+    plan: Plan, run: Run, shot: str, asked: NewFlags, emit: Display, *, stop: Callable[[], bool]
 ) -> tuple[Take, ...]:
     from onestory_cli.rendering.loading import allow_commands, generator_loader
     from onestory_cli.rendering.render import RenderOptions
@@ -164,7 +167,12 @@ def _make(
         shot=shot,
         count=asked.number,
         seed=asked.seed,
-        options=RenderOptions(stop=stop, checkpoint_seconds=asked.checkpoint_seconds, retry_bad=asked.retry_bad),
+        options=RenderOptions(
+            stop=stop,
+            checkpoint_seconds=asked.checkpoint_seconds,
+            retry_bad=asked.retry_bad,
+            preview=emit.preview,
+        ),
     )
 
 

@@ -6,9 +6,10 @@ import textwrap
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from onestory_cli import events
+from onestory_cli.console.pictures import picture_lines, preview_picture
 from onestory_cli.console.text import colored, print_line
 from onestory_cli.errors import Diagnostic, format_concise
 from onestory_cli.utils.text import duration, file_size, format_frames, pluralize, shell_quote, shorten_middle
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 NAME_WIDTH = 24  # columns of a shot's name
+MIN_HEIGHT = 24  # lines of a terminal that has room for pictures
+MIN_PICTURE, MAX_PICTURE = 9, 16  # lines of a picture, by the height of the terminal
 
 
 @dataclass
@@ -110,7 +113,7 @@ class RenderLines:
 
 @dataclass
 class RenderBars:
-    """The moving part of a terminal: a bar for the film, and for the shot its steps, time left and memory."""
+    """The moving part of a terminal: a bar for the film, and for the shot its steps, time left, memory and pictures."""
 
     status: str = "reading the story"
     loading_since: float | None = None
@@ -124,6 +127,9 @@ class RenderBars:
     preview: tuple[str, ...] = ()  # see events.Previewed
     stage_left: str = ""
     after: str = "joining the film"
+    finished: tuple[Any, str] | None = None  # picture and label of the last finished shot
+    estimate: tuple[Any, str] | None = None  # of the shot that is being rendered
+    drawn: tuple[object, RenderableType] | None = None  # both pictures, and what they were drawn from
     time: TimeLeft = field(default_factory=lambda: TimeLeft())  # defined below
 
     def __call__(self, event: events.Event) -> None:
@@ -140,6 +146,7 @@ class RenderBars:
             case events.ShotStarted():
                 self.name, self.step, self.steps, self.memory = event.shot, 0, event.steps, ""
                 self.node, self.preview = "", ()
+                self.estimate = None
             case events.Remembered():
                 self.memory = remembers(event)
             case events.StepDone():
@@ -163,6 +170,14 @@ class RenderBars:
                 self.name, self.step, self.steps = event.stage, event.step, event.steps
                 self.stage_left = f"{duration(event.seconds_left)} left"
 
+    def show_picture(self, shot: str, step: int, steps: int, pixels_HW3: Any) -> None:
+        """Show a picture: of the finished shot if `step` is the last one, else of the shot as estimated so far."""
+        name = shorten_middle(shot, NAME_WIDTH)
+        if step == steps:
+            self.finished = (pixels_HW3, f"{name}, finished")
+        else:
+            self.estimate = (pixels_HW3, f"{name}, step {step} of {steps}")
+
     def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
         from rich.table import Table
         from rich.text import Text
@@ -185,6 +200,20 @@ class RenderBars:
                 yield half_blocks(self.preview)
         else:
             yield self._spinner()
+        if console.height >= MIN_HEIGHT:
+            yield self._pictures(options.max_width, max(MIN_PICTURE, min(MAX_PICTURE, console.height // 3)))
+
+    def _pictures(self, width: int, rows: int) -> RenderableType:
+        from rich.segment import Segment, Segments
+        from rich.style import Style
+
+        key = (self.finished and self.finished[1], self.estimate and self.estimate[1], width, rows)
+        if self.drawn is None or self.drawn[0] != key:  # drawing costs more than all the rest
+            wanted = filter(None, (self.finished, self.estimate))
+            lines = picture_lines([preview_picture(pixels, label, rows=rows) for pixels, label in wanted], width)
+            parts = (part for line in lines for part in (*line, ("\n", "")))
+            self.drawn = key, Segments([Segment(text, Style.parse(style)) for text, style in parts])
+        return self.drawn[1]
 
     def _spinner(self) -> RenderableType:
         from rich.spinner import Spinner

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from onestory_cli import events
@@ -36,7 +36,7 @@ class Console:
 
     @property
     def shows_pictures(self) -> bool:
-        return _rich(self._out, self._color).color_system in ("256", "truecolor")
+        return shows_pictures(_rich(self._out, self._color))
 
     def line(self, text: str) -> None:
         self._out.write(printable(text) + "\n")
@@ -109,19 +109,15 @@ class Console:
             self.findings(fault.diagnostics)
 
     @contextmanager
-    def watch(self, *, json: bool = False) -> Iterator[events.Emit]:
-        from onestory_cli.console.screen import render_display
-
+    def watch(self, *, json: bool = False, pictures: bool = False) -> Iterator[EventDisplay]:
         if json:
-            yield lambda event: _write_event(self._out, event)
+            yield EventDisplay(emit=lambda event: _write_event(self._out, event))
         else:
-            with render_display(_rich(self._err, self._color)) as show:
-                yield lambda event: show(cleaned(event))
+            with render_display(_rich(self._err, self._color), pictures=pictures) as display:
+                yield display
 
     @contextmanager
     def watch_films(self, *, json: bool = False) -> Iterator[events.Emit]:
-        from onestory_cli.console.screen import batch_display
-
         if json:
             yield lambda event: _write_event(self._out, event)
         else:
@@ -158,12 +154,32 @@ def _rich(stream: TextIO, color: bool) -> RichConsole:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class EventDisplay:
+    """Shows events, and pictures of shots if `preview` is set."""
+
+    emit: events.Emit
+    preview: events.Preview | None = None
+
+    def __call__(self, event: events.Event) -> None:
+        self.emit(event)
+
+
 @contextmanager
-def render_display(rich: RichConsole) -> Iterator[events.Emit]:
-    """Show the events of a render or a training while the context is open."""
+def render_display(rich: RichConsole, *, pictures: bool = False) -> Iterator[EventDisplay]:
+    """Show the events of a render or a training while the context is open. `pictures` need a terminal with colours."""
     bars = RenderBars()
     with _display(rich, bars, bars, RenderLines) as show:
-        yield show
+        yield EventDisplay(
+            emit=lambda event: show(cleaned(event)),
+            preview=bars.show_picture if pictures and shows_pictures(rich) else None,
+        )
+
+
+def shows_pictures(rich: RichConsole) -> bool:
+    """Whether this is a terminal with at least 256 colours, enough for pictures of half blocks."""
+    moves = rich.is_terminal and not rich.is_dumb_terminal
+    return moves and rich.color_system in ("256", "truecolor") and rich.encoding.startswith("utf")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from onestory_cli import events
-from onestory_cli.events import Emit, Event, Warned
+from onestory_cli.events import Emit, Event, Preview, Warned
 from onestory_cli.planning.jobs import Plan, Reason, ShotJob
 from onestory_cli.quality import FROZEN, RULES, SHIFT, fault_severity, faults, judge
 from onestory_cli.rendering.generator import GeneratedShot, memory_state
@@ -118,11 +118,13 @@ def commit_take(
 class Committer:
     """Commits and accepts takes one by one, in film order, while the next shot is generated.
 
-    `takes` are the accepted takes on disk, `rendered` counts the new ones.
+    `takes` are the accepted takes on disk, `rendered` counts the new ones. `preview` gets a picture of each new one.
     """
 
-    def __init__(self, plan: Plan, writer: RunWriter, emit: Emit, queue: BackgroundQueue) -> None:
-        self._plan, self._writer, self._emit, self._queue = plan, writer, emit, queue
+    def __init__(
+        self, plan: Plan, writer: RunWriter, emit: Emit, queue: BackgroundQueue, *, preview: Preview | None = None
+    ) -> None:
+        self._plan, self._writer, self._emit, self._queue, self._preview = plan, writer, emit, queue, preview
         self._committed: dict[Path, Take] = {}
         self.takes: dict[str, Take] = {}
         self.rendered = 0
@@ -159,8 +161,19 @@ class Committer:
         take = planned_take(self._writer, record, latents)
         memory.add(take, latents)
         task = partial(finish_take, self._writer, take, job, self._plan, latents=latents, shot=shot, seen=seen)
-        self._queue.add(task, lambda whole: self._on_commit(whole, time.monotonic() - began))
+
+        def on_commit(whole: Take) -> None:
+            self._show(job, shot)
+            self._on_commit(whole, time.monotonic() - began)
+
+        self._queue.add(task, on_commit)
         return take
+
+    def _show(self, job: ShotJob, shot: GeneratedShot) -> None:
+        """Show the middle frame of a finished shot, which is decoded already."""
+        if self._preview:
+            pixels_PHWC = shot.decode()
+            self._preview(job.shot, job.steps, job.steps, pixels_PHWC[len(pixels_PHWC) // 2])
 
     def accept(self, shot: str, take: Take, *, chosen: bool) -> None:
         """Accept a take after it is committed."""

@@ -46,7 +46,8 @@ class RenderOptions:
         retry_bad: how many other takes to try for a shot whose take fails a quality check; the best one is accepted.
         subtitles: whether the film has a subtitle track of what the shots say.
         checkpoint_seconds: the time between two checkpoints of a shot.
-        preview: gets pictures of the shot that is being generated, and must return quickly.
+        preview: gets pictures of the shot that is being generated, then its middle frame at the last step. It must
+            return quickly.
         stop: asked after each step; once it returns true, the render saves its work and raises KeyboardInterrupt.
     """
 
@@ -79,7 +80,7 @@ class RenderSession:
         """`started` is emitted instead of a RunStarted."""
         self._plan, self._writer, self._options = plan, writer, options
         self._began, self._kept = time.monotonic(), 0
-        self.committer = Committer(plan, writer, emit, queue)
+        self.committer = Committer(plan, writer, emit, queue, preview=options.preview)
         self._generator = TakeGenerator(plan, writer, load, self.committer, options)
         takes_by_shot = writer.run.takes_by_shot()
         self._damages = find_damage(writer.run, takes_by_shot)

@@ -41,7 +41,7 @@ def test_json_lines_end_with_the_result(onestory: Onestory, story: Path, film_ru
         "schema": "onestory.render.v1",
         "film": "film.run/film.mp4",
         "run": "film.run",
-        "next": ["onestory report film.run"],
+        "next": ["onestory review film.run"],
     }
     assert result.err == ""
 
@@ -232,7 +232,7 @@ def test_shot_option_needs_takes(onestory: Onestory, story: Path) -> None:
 
 
 def test_next_command_is_printed(onestory: Onestory, story: Path, film_run: Path) -> None:
-    assert onestory("render", story).err.endswith("next: onestory report film.run\n")
+    assert onestory("render", story).err.endswith("next: onestory review film.run\n")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from onestory_cli.media.video import read_clip
 from onestory_cli.rendering.take_generator import read_cropped
 from onestory_cli.report.data import FilmReport, Frame, MemorySource, ShotMemory
 from onestory_cli.report.pictures import decode_shots, fitted, shown_frames, source_pictures
-from onestory_cli.report.thumbnails import TerminalPicture, pictures, thumbnail_lines
+from onestory_cli.report.thumbnails import thumbnail_lines
 from tests.report.conftest import without_token_costs
 
 
@@ -26,6 +26,9 @@ def test_a_latent_frame_is_shown_by_the_middle_of_its_group(
     pixel_frames: int, latent_frames: int, shown: list[int]
 ) -> None:
     assert shown_frames(pixel_frames, latent_frames) == shown
+
+
+RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 
 def test_every_latent_frame_has_a_picture_of_the_clip(film: FilmReport) -> None:
@@ -75,25 +78,6 @@ def test_a_reference_picture_is_shown_upright(tmp_path: Path) -> None:
 def test_fitted_keeps_the_shape() -> None:
     assert fitted(np.zeros((480, 832, 3), np.uint8), 160).shape == (92, 160, 3)
     assert fitted(np.zeros((30, 100, 3), np.uint8), 10, even=True).shape == (4, 10, 3)
-
-
-RED, BLUE = (255, 0, 0), (0, 0, 255)
-
-
-def test_half_blocks_have_two_pixels_in_a_character() -> None:
-    tile = np.array([[RED, BLUE], [BLUE, RED]], np.uint8)
-    first, label = pictures([TerminalPicture(label="1", pixels_HW3=tile)], 80)
-    assert first[0] == ("▀", "rgb(255,0,0) on rgb(0,0,255)")
-    assert first[1] == ("▀", "rgb(0,0,255) on rgb(255,0,0)")
-    assert label[0][0].strip() == "1"
-
-
-def test_pictures_wrap_at_the_width_and_are_padded_to_one_height() -> None:
-    small, large = (TerminalPicture(label="x", pixels_HW3=np.zeros((size, size, 3), np.uint8)) for size in (4, 8))
-    assert len(list(pictures([large, small], 80))) == 4 + 1
-    assert len(list(pictures([large, small], 10))) == (4 + 1) + (2 + 1)
-    widths = {sum(len(text) for text, _ in line) for line in pictures([large, small], 80)}
-    assert widths == {8 + 2 + 4 + 2}
 
 
 def thumbnails_of(memory: ShotMemory) -> tuple[list[str], list[str]]:
