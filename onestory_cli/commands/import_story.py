@@ -10,6 +10,7 @@ import typer
 
 from onestory_cli.commands._files import write_new
 from onestory_cli.commands._options import Json, argument, flag, option
+from onestory_cli.commands._schema_file import install_for_editors
 from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.utils.text import shell_quote
@@ -75,6 +76,7 @@ def command(
     )
     if not check:
         write_new(path, imported.text)
+        install_for_editors(screen, path)
     next = [f"onestory {verb} {shell_quote(path)}" for verb in ("validate", "plan")]
     if json:
         document = {**_as_json(path, imported), "model": spec.name, "written": not check}

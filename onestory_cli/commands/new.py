@@ -9,6 +9,7 @@ import typer
 
 from onestory_cli.commands._files import write_new
 from onestory_cli.commands._options import Json
+from onestory_cli.commands._schema_file import install_for_editors
 from onestory_cli.commands._screen import screen_of
 from onestory_cli.errors import ExitCode
 from onestory_cli.utils.text import shell_quote
@@ -21,7 +22,7 @@ def command(
     name: Annotated[Path, typer.Argument(metavar="NAME", help="Name of the story, with or without a folder.")],
     json: Json = False,
 ) -> ExitCode:
-    """Write a commented starter story."""
+    """Write a commented starter story, and its JSON Schema for editors."""
     from onestory_cli.story.starter import starter_story
 
     stem = name.name.removesuffix(SUFFIX)
@@ -30,6 +31,7 @@ def command(
     path = name.with_name(stem + SUFFIX)
     write_new(path, starter_story(stem))
     screen, next = screen_of(context), f"onestory render {shell_quote(path)}"
+    install_for_editors(screen, path)
     if json:
         screen.document("new", path=str(path), next=[next])
     else:

@@ -9,7 +9,7 @@ from onestory_cli.utils.text import shell_quote
 
 _STARTER = """\
 # yaml-language-server: $schema=story.v1.schema.json
-# (Run `onestory schema > story.v1.schema.json` once: editors then complete and check the keys.)
+# (Editors with YAML support then complete and check the keys; `onestory schema --install` writes that file.)
 #
 #   onestory validate {file}    check the story
 #   onestory plan {file}        show what would be rendered, and the captions that the model sees

@@ -23,6 +23,26 @@ def test_new_writes_a_story_and_prints_its_path(onestory: Onestory, story: Path)
     }
 
 
+def test_a_new_story_has_its_schema_next_to_it(onestory: Onestory, story: Path) -> None:
+    schema = Path("films/story.v1.schema.json")
+    onestory("new", "films/kite")
+    first_line = Path("films/kite.story.yaml").read_text().splitlines()[0]
+    assert schema.parent / first_line.partition("$schema=")[2] == schema
+    assert json.loads(schema.read_text()) == onestory("schema").json
+    schema.write_text(schema.read_text().replace("Keys that start", "Of an old version. Keys that start"))
+    assert onestory("new", "films/fox").exit is ExitCode.DONE
+    assert json.loads(schema.read_text()) == onestory("schema").json
+    schema.write_text("my own file")
+    assert "editors will not find the schema" in onestory("new", "films/robot").err
+    assert schema.read_text() == "my own file"
+
+
+def test_a_schema_is_installed_into_the_current_folder(onestory: Onestory, story: Path) -> None:
+    assert onestory("schema", "--install").out == "story.v1.schema.json\n"
+    assert json.loads(Path("story.v1.schema.json").read_text()) == onestory("schema").json
+    assert onestory("schema", "shots", "--install").out == "shots.v1.schema.json\n"
+
+
 def test_new_never_overwrites(onestory: Onestory, story: Path) -> None:
     before = story.read_text()
     result = onestory("new", "film")
