@@ -97,8 +97,11 @@ LIGHT = (
 HEAVY_MODULES = (
     "export.pictures",
     "rendering.model_generator",
+    "report.batch_page",
     "report.contact",
+    "report.diff_page",
     "report.gallery",
+    "report.html",
     "report.page",
     "report.pictures",
     "report.take_sheet",

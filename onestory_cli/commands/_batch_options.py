@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from onestory_cli.commands._files import PAGE, require_writable, write_result
 from onestory_cli.commands._options import argument, option
 from onestory_cli.commands._screen import Screen
 from onestory_cli.story.types import MAX_SEED
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from onestory_cli.batch.run_batch import Backend
 
 
+REPORT = "report.html"
 _COLUMNS = ("film", "state", "rendered", "kept", "path")
 _GAP = 3  # largest number of characters between two columns
 _MIN_NAME, _MIN_PATH = 12, 18  # characters in a narrow terminal; such a path still ends in film.mp4
@@ -152,6 +154,34 @@ def show_result(
     screen.table(_COLUMNS, fitted(rows, screen.width), right=("rendered", "kept"))
     if signed:
         screen.note(f"signed {pluralize(len(signed), 'film')}: {signed[0].name} next to each film")
+
+
+def write_report(result: BatchResult, out: Path) -> Path:
+    """Write the page of all films in `out`, also those of earlier batches, and return its path.
+
+    Raises:
+        OnestoryError: U605 if a file with its name is something else, U608 if it cannot be written.
+    """
+    from onestory_cli.report.batch_page import BatchEntry, batch_page
+    from onestory_cli.store.layout import STATE
+
+    file = out / REPORT
+    require_writable(file, PAGE, force=True)
+    entries = [
+        BatchEntry(name=row.film.name, run=row.film.run, state=row.outcome.state, finding=row.outcome.message)
+        for row in result.rows
+    ]
+    known = {entry.name for entry in entries}
+    earlier = sorted(path.parent for path in out.glob(f"*/{STATE}") if path.parent.name not in known)
+    entries += [BatchEntry(name=run.name, run=run, state=_state_of(run)) for run in earlier]
+    write_result(file, batch_page(entries, out).encode())
+    return file
+
+
+def _state_of(run: Path) -> str:
+    from onestory_cli.store.layout import FILM
+
+    return "done" if (run / FILM).is_file() else "left"
 
 
 def fitted(rows: Sequence[tuple[str, ...]], width: int) -> list[tuple[str, ...]]:

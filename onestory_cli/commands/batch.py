@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onestory_cli.commands._batch_options import FilmFlags, WorkerFlags, show_result, sign_films
+from onestory_cli.commands._batch_options import FilmFlags, WorkerFlags, show_result, sign_films, write_report
 from onestory_cli.commands._ci_results import BatchResults, FailOn, bad_takes, has_failed, junit_on_exit
 from onestory_cli.commands._command_line import command_line
 from onestory_cli.commands._execution_options import FittingFlags, fit_plans
@@ -56,6 +56,9 @@ def command(
     allow_commands: AllowCommands = False,
     junit: JUnit = None,
     sign: Sign = None,
+    report: Annotated[
+        bool, flag("--report", help="Also write report.html into DIR: the films by story, seed, profile and setting.")
+    ] = False,
     json: Json = False,
 ) -> ExitCode:
     """Render many films with several workers. The same command resumes an interrupted batch."""
@@ -84,6 +87,7 @@ def command(
         _note_command(context, "interrupted: finished shots are kept; continue with")
         return signals.exit
     assert result is not None
+    page = write_report(result, asked.out) if report else None
     show_result(
         screen,
         result,
@@ -91,6 +95,8 @@ def command(
         next=[command_line(context)] if result.exit else [],
         json=json,
     )
+    if page:
+        screen.note(f"report: {page}")
     if result.exit:
         if max_seconds and set(result.states) <= {"done", "stopped", "left"}:
             note = f"stopped after {max_seconds:g} s (--max-seconds): finished shots are kept; continue with"

@@ -6,46 +6,22 @@ picture is embedded once and referenced. The size of the page is linear in the n
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import os
 from collections.abc import Sequence
-from dataclasses import asdict
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from onestory_cli.errors import Diagnostic
-from onestory_cli.quality import faults
 from onestory_cli.report import curves, drawing
 from onestory_cli.report.data import FilmReport
 from onestory_cli.report.gallery import Gallery, PictureCache
-from onestory_cli.report.lines import policy_of
-from onestory_cli.report.page_source import PageSource
-from onestory_cli.report.page_views import (
-    chapters,
-    duration,
-    heats,
-    listed_sources,
-    made_on,
-    memory_columns,
-    short_seed,
-    signed,
-    take_views,
-    words,
-)
+from onestory_cli.report.html import render_part, render_whole
+from onestory_cli.report.page_source import PageSource, media_source, video_address
+from onestory_cli.report.page_views import chapters, made_on, memory_columns, take_views
 from onestory_cli.report.scores import Scores
 from onestory_cli.store.notes import read_notes
-from onestory_cli.utils.text import pluralize
-from onestory_cli.version import __version__
 
 MAX_COLUMNS = 20  # of the memory table; the memory of a longer film is a drawing
 _TICKS = 12  # labelled shots of a curve; longer films label every second, third, ...
-_TEMPLATES = "templates"
 
 
 def render_page(film: FilmReport, *, link_from: Path | None = None, scores: Scores | None = None) -> str:
@@ -56,16 +32,11 @@ def render_page(film: FilmReport, *, link_from: Path | None = None, scores: Scor
     Raises:
         OnestoryError: M508 for an unreadable clip.
     """
-
-    def address(file: Path) -> str:
-        if link_from is None:
-            return "data:video/mp4;base64," + base64.b64encode(file.read_bytes()).decode()
-        return quote(Path(os.path.relpath(file.absolute(), link_from.absolute())).as_posix())
-
+    address = video_address(link_from)
     source = PageSource(
         clip=lambda take: address(take.clip),
         film=address(film.joined) if film.joined else "",
-        media="data:" if link_from is None else "'self' file:",
+        media=media_source(link_from),
         notes=read_notes(film.run),
     )
     return film_page(film, source, scores=scores)
@@ -81,29 +52,24 @@ def film_page(
     """
     gallery = Gallery(film, pictures)
     columns = memory_columns(film)
-    style, script = _asset("style.css"), _asset("page.js") + (_asset("review.js") if source.review else "")
-    return (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            **_card_context(film, source, gallery),
-            style=style,
-            script=script,
-            policy=_policy(style, script, source),
-            arcs=drawing.arcs(film),
-            columns=columns,
-            column_of={name: place for place, name in enumerate(columns)},
-            max_columns=MAX_COLUMNS,
-            curves=_curves(film, gallery),
-            curve_height=curves.HEIGHT,
-            tick=-(-len(film.shots) // _TICKS) or 1,
-            chapters=chapters(film),
-            scores=scores,
-            identity=_identity(film, gallery, scores) if scores else {},
-            version=__version__,
-            run=film.run.resolve().name,  # of ".", where the run is the current folder, too
-            made=made_on(film),
-        )
+    return render_whole(
+        "page.html.j2",
+        scripts=("page.js", *(["review.js"] if source.review else [])),
+        media=source.media,
+        connect="'self'" if source.review else "",
+        **_card_context(film, source, gallery),
+        arcs=drawing.arcs(film),
+        columns=columns,
+        column_of={name: place for place, name in enumerate(columns)},
+        max_columns=MAX_COLUMNS,
+        curves=_curves(film, gallery),
+        curve_height=curves.HEIGHT,
+        tick=-(-len(film.shots) // _TICKS) or 1,
+        chapters=chapters(film),
+        scores=scores,
+        identity=_identity(film, gallery, scores) if scores else {},
+        run=film.run.resolve().name,  # of ".", where the run is the current folder, too
+        made=made_on(film),
     )
 
 
@@ -113,16 +79,12 @@ def shot_card(film: FilmReport, id: str, source: PageSource, pictures: PictureCa
     Raises:
         OnestoryError: S230 for an unknown shot, M508 for an unreadable clip.
     """
-    template = _environment().get_template("card.html.j2")
-    return template.render(**_card_context(film, source, Gallery(film, pictures)), shot=film.shot(id))
+    return render_part("card.html.j2", **_card_context(film, source, Gallery(film, pictures)), shot=film.shot(id))
 
 
 def problem_page(findings: Sequence[Diagnostic]) -> str:
     """A page of the errors of a story that was never rendered. It reloads every two seconds."""
-    style = _asset("style.css")
-    policy = f"default-src 'none'; style-src '{_digest(style)}'; base-uri 'none'; form-action 'none'"
-    template = _environment().get_template("problem.html.j2")
-    return template.render(findings=findings, style=style, policy=policy, version=__version__)
+    return render_whole("problem.html.j2", findings=findings)
 
 
 def _card_context(film: FilmReport, source: PageSource, gallery: Gallery) -> dict[str, Any]:
@@ -135,34 +97,6 @@ def _card_context(film: FilmReport, source: PageSource, gallery: Gallery) -> dic
         "takes": lambda shot: [*take_views(shot, source)],
         "pixelated": all(int(shot.take.record.spec["width"] or 0) <= 128 for shot in film.shots),
     }
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("onestory_cli.report", _TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "duration": duration,
-        "change": signed,
-        "short": short_seed,
-        "plural": pluralize,
-        "plural_frames": lambda frames: pluralize(len(frames), "frame"),
-    }
-    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "default": asdict}
-    environment.globals |= {
-        "words": words,
-        "policy_of": policy_of,
-        "faults": faults,
-        "draw": drawing,
-        "heats": heats,
-        "listed": listed_sources,
-    }
-    return environment
 
 
 def _curves(film: FilmReport, gallery: Gallery) -> list[curves.Curve]:
@@ -188,27 +122,3 @@ def _identity(film: FilmReport, gallery: Gallery, scores: Scores) -> dict[str, c
 def _colours(film: FilmReport, gallery: Gallery) -> list[str]:
     """The mean colour of each shot, as #rrggbb."""
     return ["#{:02x}{:02x}{:02x}".format(*gallery.colours(shot.take).colour) for shot in film.shots]
-
-
-def _policy(style: str, script: str, source: PageSource) -> str:
-    """The Content Security Policy: only content of the page itself, its videos, and its server if it has one."""
-    return "; ".join(
-        [
-            "default-src 'none'",
-            f"style-src '{_digest(style)}'",
-            f"script-src '{_digest(script)}'",
-            "img-src data:",
-            f"media-src {source.media}",
-            *(["connect-src 'self'"] if source.review else []),
-            "base-uri 'none'",
-            "form-action 'none'",
-        ]
-    )
-
-
-def _digest(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _asset(name: str) -> str:
-    return files("onestory_cli.report").joinpath(_TEMPLATES, name).read_text(encoding="utf-8")

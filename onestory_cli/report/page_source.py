@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
 
 from onestory_cli.store.notes import TakeNote
 from onestory_cli.store.takes import Take
@@ -38,3 +42,19 @@ class PageSource:
     media: str
     notes: Mapping[str, TakeNote] = field(default_factory=dict)
     review: ReviewState | None = None
+
+
+def video_address(link_from: Path | None) -> Callable[[Path], str]:
+    """A function that gives the address of a video: its content, or a link relative to the folder `link_from`."""
+
+    def address(file: Path) -> str:
+        if link_from is None:
+            return "data:video/mp4;base64," + base64.b64encode(file.read_bytes()).decode()
+        return quote(Path(os.path.relpath(file.absolute(), link_from.absolute())).as_posix())
+
+    return address
+
+
+def media_source(link_from: Path | None) -> str:
+    """The part of a Content Security Policy for the addresses of `video_address`."""
+    return "data:" if link_from is None else "'self' file:"

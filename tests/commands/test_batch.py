@@ -67,6 +67,16 @@ def test_finished_films_are_kept_without_weights(onestory: Onestory, made: Path)
     assert "2 done in" in result.err
 
 
+def test_the_report_has_the_films_of_this_batch_and_of_earlier_ones(onestory: Onestory, made: Path) -> None:
+    result = onestory("batch", "kite.story.yaml", "--out", "out", "--report")
+    assert result.err.endswith("report: out/report.html\n")
+    page = Path("out/report.html").read_text()
+    assert page.count("<video") == 2
+    assert onestory("batch", "kite.story.yaml", "--out", "out", "--report").exit is ExitCode.DONE
+    Path("out/report.html").write_text("mine")
+    assert onestory("batch", "kite.story.yaml", "--out", "out", "--report").err.rstrip().endswith("never replaced")
+
+
 @pytest.mark.slow
 def test_the_table_fits_a_narrow_terminal_and_is_complete_in_a_pipe(
     onestory: Onestory, made: Path, monkeypatch: pytest.MonkeyPatch
