@@ -28,6 +28,7 @@ from onestory_cli.models.model import TextSelector
 
 SHOTS = (20, 100, 300)
 REAL_WIDTH = 512
+SCALE_BYTES = 4  # of each token in the cache, in addition to a byte per value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,7 @@ def report(costs: Sequence[SelectionCost], *, width: int) -> str:
     )
     rows = [
         f"| {cost.shots} | {cost.seconds:.2f} | {_gb(cost.cached)} | {_gb(cost.allocated)} "
-        f"| {_gb(cost.cached * REAL_WIDTH / width)} |"
+        f"| {_gb(cost.cached / (width + SCALE_BYTES) * (REAL_WIDTH + SCALE_BYTES))} |"
         for cost in costs
     ]
     return "\n".join([head, "|---:|---:|---:|---:|---:|", *rows, ""])
