@@ -90,7 +90,7 @@ class RenderLines:
                 disk = f"about {file_size(event.disk_bytes)} on disk, {file_size(event.free_bytes)} free"
                 self._print(f"{pluralize(event.videos, 'video')}, {duration(event.seconds)} in all: {disk}", "bold")
             case events.VideoCurated():
-                what = event.fault or f"{event.shots} shots, {event.kept} kept"
+                what = event.fault or f"{pluralize(event.shots, 'shot')}, {event.kept} kept"
                 left = f", {duration(event.seconds_left)} left" if event.seconds_left else ""
                 text = f"[{event.done}/{event.videos}] {event.video}: {what}{left}"
                 self._print(text, "yellow" if event.fault else "")

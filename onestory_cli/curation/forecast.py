@@ -16,10 +16,10 @@ from onestory_cli.utils.text import file_size
 SAMPLED = 16  # videos whose length is read, evenly spread
 SHOT_SECONDS = 4.0  # mean length of a shot in films of today (Cutting, Brunick and DeLong 2011: 3 to 5 s)
 # bytes of a shot in the stages and the manifest, measured on the films of tests/benchmarks/curation_line.py
-SHOT_BYTES = 2200
-VECTOR_BYTES = 2200  # a packed vector of DINOv2 base, 768 numbers
-CAPTION_BYTES = 600
-PICTURE_BYTES = 6000
+SHOT_BYTES = 800
+VECTOR_BYTES = 2900  # of each encoder, and two for the cast
+CAPTION_BYTES = 400
+PICTURE_BYTES = 3000
 PICTURE_VIDEOS = 100  # as many videos have pictures in the report
 
 
@@ -43,7 +43,8 @@ class DiskEstimate:
 def estimate_disk(videos: Sequence[Path], out: Path, recipe: CurateRecipe) -> DiskEstimate:
     """Estimate what the set of these videos takes, from the length of a few of them."""
     sampled = [videos[index * len(videos) // SAMPLED] for index in range(SAMPLED)] if len(videos) > SAMPLED else videos
-    seconds = sum(map(_seconds, sampled)) / len(sampled) * len(videos)
+    lengths = [seconds if seconds <= recipe.max_hours * 3600 else 0.0 for seconds in map(_seconds, sampled)]
+    seconds = sum(lengths) / len(sampled) * len(videos)
     shots = max(len(videos), seconds / SHOT_SECONDS)
     vectors = len(recipe.encoders) + (2 if recipe.cast.detector not in ("", "none") else 0)
     captions = 2 if recipe.captions.captioner else 0
