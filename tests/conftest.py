@@ -22,7 +22,8 @@ os.environ["OMP_NUM_THREADS"] = "1"  # one core per worker; torch reads it when 
 gc.disable()  # until all modules are imported and all tests collected
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
     """Exempt the 400,000 objects of torch, diffusers and transformers from garbage collection: a pass takes 0.5 s."""
     gc.freeze()
     gc.enable()
