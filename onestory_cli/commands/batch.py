@@ -98,13 +98,15 @@ def command(
     if page:
         screen.note(f"report: {page}")
     if result.exit:
-        if max_seconds and set(result.states) <= {"done", "stopped", "left"}:
-            note = f"stopped after {max_seconds:g} s (--max-seconds): finished shots are kept; continue with"
-        else:
-            note = "finished shots are kept; fix what failed, then continue with"
-        _note_command(context, note)
+        _note_command(context, _reason_to_continue(result, max_seconds))
         return result.exit
     return ExitCode.FINDINGS if fail_on and _has_bad_takes(plans, fail_on) else ExitCode.DONE
+
+
+def _reason_to_continue(result: BatchResult, max_seconds: float | None) -> str:
+    if max_seconds and set(result.states) <= {"done", "stopped", "left"}:
+        return f"stopped after {max_seconds:g} s (--max-seconds): finished shots are kept; continue with"
+    return "finished shots are kept; fix what failed, then continue with"
 
 
 def _run(
