@@ -1,4 +1,4 @@
-"""The stage `cuts` of one video: its shots from the store, or found anew and stored."""
+"""The stage `cuts` of one video: its shots from the store, or detected and stored."""
 
 from __future__ import annotations
 

@@ -64,6 +64,6 @@ def describe(looks: Sequence[CharacterLook], setting: str) -> str:
 
 
 def sentence(looks: Sequence[str], where: str, place: str) -> str:
-    """Return one sentence about who is where; about the place alone where nobody is."""
+    """Return one sentence about who is where; about the place alone if there is no character."""
     text = f"{' and '.join(looks)} {where}." if looks else f"{place}."
     return text[0].upper() + text[1:]

@@ -1,6 +1,6 @@
 """The line through the stages: videos -> cuts -> filters -> captions -> embeddings -> cast -> rewrites -> manifest.
 
-One video is in memory at a time, or a few for each worker. The manifest has them in order, whoever curated them.
+One video is in memory at a time, or a few for each worker. The manifest has them in order, whichever worker ran.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 WINDOWS = sys.platform == "win32"
 REPLACE_SECONDS = 2.0  # a virus scanner or a player may have a file open for a moment
-_LOCKED_BYTE = 2**30  # past the text of a lock file: Windows lets nobody read a locked byte
+_LOCKED_BYTE = 2**30  # past the text of a lock file: on Windows a locked byte cannot be read
 
 
 def open_flags(*names: str, module: Any = os) -> int:

@@ -69,7 +69,7 @@ class Keys:
         return key_of("augmented", self.video, *self._clip((video, 0, 0)))
 
     def channels(self, clip: Clip | int) -> str:
-        """(R, T, H, W): the input channels that encode a clip's first frame, or a missing one of so many frames."""
+        """(R, T, H, W): input channels that encode a clip's first frame, or, for a number of frames, its absence."""
         return key_of("channels", self.video, *self._given(clip))
 
     def seen(self, clip: Clip | int) -> str:
@@ -192,7 +192,7 @@ def _made(
 def _first_frame(
     keys: Keys, clip: Clip | int, model: PictureModel, image_HWC: NDArray[np.uint8] | None
 ) -> Iterator[tuple[str, Tensor]]:
-    """Yield the inputs that the base derives from a first frame, or from a missing one of so many frames, by key."""
+    """Yield by key what the base derives from a first frame or, for a number of frames, from its absence."""
     if not keys.first(clip):
         return
     frames = clip if isinstance(clip, int) else keys.shot(clip).frames
