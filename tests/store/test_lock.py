@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import signal
@@ -22,6 +21,8 @@ from onestory_cli.store.lock import locked, remove_stale_lock
 from onestory_cli.store.run import Run
 from onestory_cli.store.writer import lock_run
 from tests.films import render_with, three_shots
+
+fcntl = pytest.importorskip("fcntl", reason="tests/utils/test_system.py tests the locks of Windows")
 
 HOLD = (
     "import sys, time; from pathlib import Path; from onestory_cli.store.lock import locked; "
