@@ -90,14 +90,15 @@ def test_the_steps_of_two_samplers_are_added(tmp_path: Path) -> None:
 
 
 def first_shot(story: Path) -> tuple[list[events.Event], list[tuple[str, int, int, tuple[int, ...]]]]:
-    """Render one shot; returns its events and previews."""
+    """Render one shot; returns its events, and its previews before the last step."""
     story.write_text("\n".join(story.read_text().splitlines()[:7]))
     plan, run = plan_of(story), Run.create(story.with_name("film.run"))
     emitted: list[events.Event] = []
     previews: list[tuple[str, int, int, tuple[int, ...]]] = []
     options = RenderOptions(preview=lambda *item: previews.append((*item[:3], item[3].shape)))
     render(plan, run, generator_loader(plan, "cpu", emitted.append), emitted.append, options)
-    return emitted, previews
+    assert previews[-1][1:3] == (2, 2)  # the finished shot
+    return emitted, [item for item in previews if item[1] < item[2]]
 
 
 def test_the_web_socket_gives_nodes_steps_and_previews(story: Path, server: FakeComfyUi) -> None:
