@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import io
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
@@ -15,10 +12,8 @@ from onestory_cli.errors import ExitCode
 from onestory_cli.planning.compile import compile_story
 from tests.commands.conftest import Onestory, change
 from tests.films import render_with
+from tests.test_cli import imports_of
 from tests.test_console import Terminal
-
-ROOT = Path(__file__).parents[2]
-
 
 HEAVY = {"torch", "diffusers", "transformers", "av", "numpy", "jinja2", "PIL"}
 
@@ -33,14 +28,8 @@ def test_table_shows_the_memory_of_each_shot(onestory: Onestory, film_run: Path)
 
 
 def test_command_does_not_import_torch(film_run: Path) -> None:
-    tell = f"import atexit, sys; atexit.register(lambda: print('HEAVY', {HEAVY} & set(sys.modules)))"
-    code = f"import sys\n{tell}\nfrom onestory_cli.cli import main\nmain()"
-    for flags in ([], ["--shot", "return"], ["--json"]):
-        command = [sys.executable, "-c", code, "inspect-memory", film_run, *flags]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-        assert done.stdout.splitlines()[-1] == "HEAVY set()"
-        assert "\x1b" not in done.stdout
+    lines = [f"inspect-memory {film_run}{flags}" for flags in ("", " --shot return", " --json")]
+    assert imports_of(HEAVY, *lines) == {line: [0] for line in lines}
 
 
 def test_json_matches_its_schema(onestory: Onestory, film_run: Path) -> None:
