@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.catalog import ModelSpec
+from onestory_cli.models.config_limits import excess
 from onestory_cli.models.weights_header import read_header
 from onestory_cli.utils.untrusted import read_json_map
 
@@ -28,18 +29,30 @@ def read_config(adapter: Path) -> dict[str, Any]:
     """The config of an adapter folder.
 
     Raises:
-        ValueError: it is not a JSON object in a regular file.
+        ValueError: it is not a JSON object in a regular file, or its numbers are too large for the weights.
         OSError: it cannot be read.
     """
-    return read_json_map(adapter / ADAPTER_CONFIG)
+    config = read_json_map(adapter / ADAPTER_CONFIG)
+    weights = adapter / ADAPTER_WEIGHTS
+    if weights.is_file() and (why := excess(config, read_header(weights).tensors)):
+        raise ValueError(f"{ADAPTER_CONFIG}: {why}")
+    return config
 
 
 def read_weights(adapter: Path, part: str) -> dict[str, Tensor]:
-    """The weights of one part of an adapter, by parameter name; other parts are not read."""
+    """The weights of one part of an adapter, by parameter name; other parts are not read.
+
+    Raises:
+        ValueError: it is not a safetensors file.
+        OSError: it cannot be read.
+    """
     read_header(adapter / ADAPTER_WEIGHTS)
-    with safe_open(adapter / ADAPTER_WEIGHTS, framework="pt") as file:
-        names = [name for name in file.keys() if name.startswith(f"{part}.")]  # noqa: SIM118
-        return {name.removeprefix(f"{part}."): file.get_tensor(name) for name in names}
+    try:
+        with safe_open(adapter / ADAPTER_WEIGHTS, framework="pt") as file:
+            names = [name for name in file.keys() if name.startswith(f"{part}.")]  # noqa: SIM118
+            return {name.removeprefix(f"{part}."): file.get_tensor(name) for name in names}
+    except SafetensorError as fault:  # such as an unknown dtype
+        raise ValueError(str(fault)) from fault
 
 
 def base_name(spec: ModelSpec) -> str:
@@ -98,9 +111,11 @@ def apply_delta(adapter: Path, transformer: Any, part: str = "transformer") -> N
     delta = read_config(adapter).get("delta", {}).get(part)
     if delta is None or delta["kind"] == "none":
         return
-    if delta["kind"] == "lora":
-        add_lora(transformer, **delta["lora"])
     weights = read_weights(adapter, part)
+    if delta["kind"] == "lora":
+        if delta["lora"]["rank"] > max((min(value.shape) for value in weights.values() if value.ndim), default=0):
+            raise ValueError(f"{ADAPTER_CONFIG} states a larger rank than {ADAPTER_WEIGHTS} has")
+        add_lora(transformer, **delta["lora"])
     expected = {name for name, _ in transformer.named_parameters() if delta["kind"] == "full" or ".lora_" in name}
     if expected != set(weights):
         name = min(expected ^ set(weights))

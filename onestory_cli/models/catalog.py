@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,7 @@ _IGNORED_KEYS = (
     "execution",
     "external",
 )
+_CARDS: ContextVar[frozenset[Path]] = ContextVar("cards", default=frozenset())  # whose base is being read
 OWN_BASE = "."  # `base` of a card: the folder's own parts, read as a stock diffusers folder
 # Defaults that an adapter changes in its base; the card can override them.
 WITH_ADAPTER: dict[str, Any] = {"levels": LEVELS, "policy": "adaptive", "memory_frames": 6, "budget": 1.0}
@@ -209,7 +211,14 @@ def read_card(folder: Path, *, name: str) -> ModelSpec:
 
 def _on_base(folder: Path, card: Mapping[str, Any], fields: dict[str, Any]) -> ModelSpec:
     """The base that a card names, changed by the card's fields, with the folder's adapter and single files."""
-    base = read_stock(folder, name=OWN_BASE) if card["base"] == OWN_BASE else find(card["base"], relative_to=folder)
+    outer = _CARDS.get()
+    if folder.resolve() in outer:
+        raise ValueError("its base refers back to it")
+    token = _CARDS.set(outer | {folder.resolve()})
+    try:
+        base = read_stock(folder, name=OWN_BASE) if card["base"] == OWN_BASE else find(card["base"], relative_to=folder)
+    finally:
+        _CARDS.reset(token)
     adapter = folder / "adapter"
     if adapter.is_dir():
         fields = {**WITH_ADAPTER, **fields, "adapter": str(adapter)}

@@ -12,9 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.models.bases import BASES, I2V_720P, PUBLISHED_WIDTHS
 from onestory_cli.models.cards import validate_spec
+from onestory_cli.models.config_limits import excess_of_part
 from onestory_cli.models.spec import ModelSpec, Task
 from onestory_cli.models.weights_header import read_header
 from onestory_cli.utils.untrusted import read_json_map
@@ -161,6 +162,8 @@ def _named_parts(folder: Path) -> list[Path]:
 def _missing_of(part: Path) -> list[str]:
     if not (part / "config.json").is_file():
         return [f"{part.name}/config.json"]
+    if why := excess_of_part(part):
+        return [f"{part.name}/config.json ({shorten(why)})"]
     indices = sorted(part.glob("*.safetensors.index.json"))
     if indices:
         return [f"{part.name}/{item}" for index in indices for item in _missing_of_index(index)]

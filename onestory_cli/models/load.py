@@ -199,9 +199,10 @@ def load_scorer(spec: ModelSpec, device: torch.device) -> ImageTextScorer:
 
 
 def load_selector(adapter: Path) -> FrameSelector:
-    """The FrameSelector of an adapter folder."""
-    selector = FrameSelector(SelectorConfig(**read_config(adapter)["selector"]))
-    selector.load_state_dict(_weights(adapter, "selector"))
+    """The FrameSelector of an adapter folder. The sizes are compared with the weights before memory is allocated."""
+    with torch.device("meta"):
+        selector = FrameSelector(SelectorConfig(**read_config(adapter)["selector"]))
+    selector.load_state_dict(_weights(adapter, "selector"), assign=True)
     return selector
 
 
@@ -209,8 +210,9 @@ def load_conditioner(adapter: Path, name: str = "conditioner") -> AdaptiveCondit
     """An AdaptiveConditioner of an adapter folder: "conditioner", or "conditioner_2" for the low-noise expert."""
     config = read_config(adapter)[name]
     levels = tuple(Level(**row) for row in config.pop("levels"))
-    conditioner = AdaptiveConditioner(ConditionerConfig(**config, levels=levels))
-    conditioner.load_state_dict(_weights(adapter, name))
+    with torch.device("meta"):
+        conditioner = AdaptiveConditioner(ConditionerConfig(**config, levels=levels))
+    conditioner.load_state_dict(_weights(adapter, name), assign=True)
     return conditioner
 
 
