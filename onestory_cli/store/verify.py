@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from onestory_cli.errors import OnestoryError
 from onestory_cli.store.disk import has_digest, sha256
 from onestory_cli.store.layout import SHOTS, STATE, STORY
+from onestory_cli.store.notes import damaged_notes
 from onestory_cli.store.record import Record
 from onestory_cli.store.references import damaged_references
 from onestory_cli.store.run import Run
@@ -40,6 +41,7 @@ def find_damage(run: Run, takes_by_shot: Mapping[str, ShotTakes] | None = None) 
         *takes,
         *_damage_of_state(run, state),
         *damaged_references(run.path, accepted_records(state.shots, takes_by_shot)),
+        *damaged_notes(run.path),
     )
 
 
