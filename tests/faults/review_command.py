@@ -37,7 +37,7 @@ class ReviewCommand(CommandLine):
     """A review from its start to Ctrl-C. Each request must be answered, with 200 or with a coded error (409)."""
 
     def run(self, folder: Path) -> tuple[ExitCode, str]:
-        serve.TICK_SECONDS = 0.02  # type: ignore[misc]  # between two looks for Ctrl-C
+        serve.TICK_SECONDS = 0.02  # between two looks for Ctrl-C
         out, err = io.StringIO(), io.StringIO()
         reviewer = Reviewer(out.getvalue)
         thread = threading.Thread(target=reviewer.review, daemon=True)

@@ -38,6 +38,7 @@ def test_every_command_survives_strikes_and_kills(tmp_path: Path) -> None:
 
 def test_a_strike_that_is_not_survived_is_listed() -> None:
     lost = Strike(command=COMMANDS[0].name, kind="EIO", call=7, end="another result")
-    assert report([lost]).endswith("\n- render, call 7, EIO: another result")
-    assert "1 strikes, 1 not survived;" in report([lost])
+    late = Strike(command=COMMANDS[0].name, kind="EIO", call=99, end="", reached=False)
+    ends = "1 strikes, 1 not survived; 1 more came after the end of the command."
+    assert report([lost, late]).endswith(f"{ends}\n- render, call 7, EIO: another result")
     assert str(Strike(command="batch", kind=INSTANT, call=0.5, end="")) == "batch, at 0.5, kill at an instant"
