@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import onestory_cli
 from onestory_cli.errors import OnestoryError
 from onestory_cli.external.check import check_model
 from onestory_cli.external.http import NO_RETRY, HttpClient
@@ -37,6 +38,7 @@ pytestmark = [
     pytest.mark.skipif(SOURCE is None, reason="needs ComfyUI: set ONESTORY_COMFYUI to the folder of its source"),
 ]
 
+NODE_INPUTS = Path(onestory_cli.__file__).parent / "external" / "node_inputs.json"
 WIDTH, HEIGHT, NOISE = 128, 64, 0.3
 START_SECONDS = 300
 
@@ -228,3 +230,31 @@ def test_a_killed_server_is_waited_for(story: Path, comfyui: RealComfyUi) -> Non
     assert status == 0 or finish(render(story)) == 0
     assert len(accepted(story)) == 6
     assert comfyui.executed <= before + 7  # at most the prompt that the server lost
+
+
+def test_the_list_of_node_inputs_is_that_of_comfyui(comfyui: RealComfyUi) -> None:
+    """Nodes of newer versions than this one are skipped."""
+    document = json.loads(NODE_INPUTS.read_text())
+    client, checked = HttpClient(comfyui.address), 0
+    for kind, node in document["nodes"].items():
+        info = client.get_map(f"/object_info/{kind}") if kind not in document["newer"] else {}
+        for group in ("required", "optional") if info else ():
+            inputs = info[kind]["input"].get(group, {})
+            assert {name: kind_of(spec) for name, spec in inputs.items()} == node[group], kind
+        checked += bool(info)
+    assert checked >= 20
+
+
+def kind_of(spec: list[Any]) -> str:
+    return "COMBO" if isinstance(spec[0], list) else str(spec[0])
+
+
+def test_the_web_socket_reports_nodes(story: Path, comfyui: RealComfyUi) -> None:
+    nodes = workflow(a="reference_1")
+    nodes["3"]["inputs"] |= {"width": 832, "height": 480, "batch_size": 17}  # seconds of work
+    story.with_name("shots.json").write_text(json.dumps(nodes))
+    story.write_text("\n".join(story.read_text().splitlines()[:6]))
+    command = [sys.executable, "-m", "onestory_cli", "render", str(story), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = map(json.loads, done.stdout.splitlines())
+    assert {"ImageAddNoise", "SaveImage"} <= {line["node"] for line in lines if line.get("event") == "NodeStep"}
