@@ -101,16 +101,6 @@ class NodeStep(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Previewed(Event):
-    """A small picture of the shot that is being generated. Each row has six hexadecimal digits per pixel, RRGGBB."""
-
-    shot: str
-    step: int
-    steps: int
-    rows: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class PartialKept(Event):
     """The work on a shot up to `step` of `steps` is saved."""
 

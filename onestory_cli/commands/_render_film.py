@@ -24,7 +24,7 @@ from onestory_cli.commands._options import (
 from onestory_cli.commands._screen import Pictures, Screen
 from onestory_cli.commands._signals import StopSignals
 from onestory_cli.errors import ExitCode
-from onestory_cli.events import Emit, Preview, Previewed, StopAsked
+from onestory_cli.events import Emit, StopAsked
 from onestory_cli.utils.text import shell_quote
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from onestory_cli.rendering.render import RenderOptions
     from onestory_cli.store.run import Run
 
-PREVIEW_WIDTH = 48  # pixels, and columns of a terminal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +45,6 @@ class RenderFlags:
         bool, flag("--subtitles", help="Add a subtitle track with the text under `subtitle:` of each shot.")
     ] = False
     max_seconds: MaxSeconds = None
-    preview: Annotated[bool, flag("--preview", help="Add small pictures of each shot to the events of --json.")] = False
     sign: Sign = None
     allow_commands: AllowCommands = False
     pictures: ShowPictures = Pictures.AUTO
@@ -89,7 +87,7 @@ def make_film(
             stop=lambda: signals.asked() or time.monotonic() > deadline,
             checkpoint_seconds=flags.checkpoint_seconds,
             retry_bad=flags.retry_bad,
-            preview=show.preview or (_preview(show) if flags.preview else None),
+            preview=show.preview,
         )
         try:
             for shot in wishes.new_seed:
@@ -115,18 +113,6 @@ def make_film(
         screen.lines(map(str, filter(None, (film, signed))))
         screen.note(f"next: {next_command}", style="dim")
     return ExitCode.FINDINGS if bad_takes(plan, run, fail_on) else ExitCode.DONE
-
-
-def _preview(show: Emit) -> Preview:
-    """A `Preview` that shows small copies of the pictures as events."""
-
-    def preview(shot: str, step: int, steps: int, pixels_HW3: Any) -> None:
-        from onestory_cli.report.pictures import fitted
-
-        rows = tuple(row.tobytes().hex() for row in fitted(pixels_HW3, PREVIEW_WIDTH, even=True))
-        show(Previewed(shot=shot, step=step, steps=steps, rows=rows))
-
-    return preview
 
 
 def _accept_new_take(plan: Plan, run: Run, shot: str, load: Any, show: Emit, options: RenderOptions) -> None:

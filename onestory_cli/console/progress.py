@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,6 @@ from onestory_cli.utils.text import duration, file_size, format_frames, pluraliz
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.console import ConsoleOptions, RenderableType, RenderResult
-    from rich.text import Text
 
 NAME_WIDTH = 24  # columns of a shot's name
 MIN_HEIGHT = 24  # lines of a terminal that has room for pictures
@@ -124,7 +122,6 @@ class RenderBars:
     total: int = 0
     memory: str = ""
     node: str = ""  # of a workflow
-    preview: tuple[str, ...] = ()  # see events.Previewed
     stage_left: str = ""
     after: str = "joining the film"
     finished: tuple[Any, str] | None = None  # picture and label of the last finished shot
@@ -145,16 +142,13 @@ class RenderBars:
                 self.loading_since = None
             case events.ShotStarted():
                 self.name, self.step, self.steps, self.memory = event.shot, 0, event.steps, ""
-                self.node, self.preview = "", ()
-                self.estimate = None
+                self.node, self.estimate = "", None
             case events.Remembered():
                 self.memory = remembers(event)
             case events.StepDone():
                 self.step, self.steps = event.step, event.steps
             case events.NodeStep():
                 self.node = f"{event.node}, step {event.step}/{event.steps}" if event.steps else event.node
-            case events.Previewed():
-                self.preview = event.rows
             case events.ShotKept():
                 self.done += 1
             case events.TakeCommitted():
@@ -196,8 +190,6 @@ class RenderBars:
         if shown:
             for line in filter(None, (self.memory, self.node)):
                 yield Text(textwrap.shorten(f"  {line}", options.max_width, placeholder=" ..."), style="dim")
-            if self.preview and console.color_system in ("256", "truecolor"):
-                yield half_blocks(self.preview)
         else:
             yield self._spinner()
         if console.height >= MIN_HEIGHT:
@@ -231,18 +223,6 @@ def _bar(name: str, part: tuple[float, float], count: str, left: str) -> tuple[R
     completed, total = part
     bar = ProgressBar(total=total, completed=min(completed, total))
     return Text(shorten_middle(name, NAME_WIDTH), style="bold"), bar, Text(count), Text(left, style="cyan")
-
-
-def half_blocks(rows: Sequence[str]) -> Text:
-    """Draw rows of pixels, six hexadecimal digits each; a character shows one pixel above another."""
-    from rich.text import Text
-
-    text = Text()
-    for upper, lower in zip(rows[::2], rows[1::2], strict=False):
-        pixels = ((upper[at : at + 6], lower[at : at + 6]) for at in range(0, len(upper), 6))
-        text.append_tokens([("  ", None), *(("▀", f"#{above} on #{below}") for above, below in pixels), ("\n", None)])
-    text.rstrip()
-    return text
 
 
 @dataclass

@@ -43,9 +43,6 @@ EVENTS: dict[str, Schema] = {
         step=described(INTEGER, "Steps of the node that are done."),
         steps=described(INTEGER, "Steps of the node; 0 if it has none."),
     ),
-    "Previewed": obj(
-        shot=TEXT, step=INTEGER, steps=INTEGER, rows=array(TEXT, "Six hexadecimal digits per pixel, RRGGBB.")
-    ),
     "PartialKept": obj(shot=TEXT, step=INTEGER, steps=INTEGER),
     "TakeCommitted": obj(
         shot=TEXT, take=TEXT, seconds=SECONDS, memory_bytes=described(INTEGER, "Peak memory so far, in bytes.")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from onestory_cli import events
-from onestory_cli.console.progress import RenderBars, half_blocks
+from onestory_cli.console.progress import RenderBars
 from onestory_cli.external import web_socket
 from onestory_cli.external.job import RunControl, decode_picture
 from onestory_cli.external.progress import PromptMessage, PromptProgress, parse_message
@@ -134,7 +134,7 @@ def test_a_preview_that_cannot_be_read_is_skipped(data: bytes) -> None:
     assert decode_picture(data) is None
 
 
-def test_the_terminal_shows_the_node_and_the_preview() -> None:
+def test_the_terminal_shows_the_node() -> None:
     from rich.console import Console
 
     bars = RenderBars()
@@ -143,7 +143,6 @@ def test_the_terminal_shows_the_node_and_the_preview() -> None:
         events.ShotStarted(shot="city", index=0, shots=1, reason="new", steps=1),
         events.StepDone(shot="city", step=3, steps=20, seconds=1.0),
         events.NodeStep(shot="city", node="High noise", step=3, steps=20),
-        events.Previewed(shot="city", step=3, steps=20, rows=("ff000000ff00", "0000ffffffff")),
     ):
         bars(event)
     console = Console(width=60, force_terminal=True, color_system="truecolor", legacy_windows=False)
@@ -152,8 +151,3 @@ def test_the_terminal_shows_the_node_and_the_preview() -> None:
     shown = capture.get()
     assert "step 3/20" in shown
     assert "High noise, step 3/20" in shown
-    assert "\x1b[38;2;255;0;0;48;2;0;0;255m▀" in shown
-
-
-def test_half_blocks_show_two_rows_per_line() -> None:
-    assert half_blocks(("ff0000" * 3,) * 4).plain == "  ▀▀▀\n  ▀▀▀"
