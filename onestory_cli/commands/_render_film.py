@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from onestory_cli.store.run import Run
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class RenderFlags:
     """Options of a render, except those that fit the model to the machine."""

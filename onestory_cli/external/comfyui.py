@@ -23,7 +23,7 @@ from onestory_cli.external.http import NO_RETRY, RETRY_SECONDS, HttpClient, Http
 from onestory_cli.external.job import MAX_SHOT_SECONDS, ExternalJob, RunControl, picture_name
 from onestory_cli.external.progress import PromptProgress
 from onestory_cli.external.prompt import FOLDER, build_prompt, not_generated
-from onestory_cli.external.web_socket import open_waiter
+from onestory_cli.external.web_socket import Waiter, open_waiter
 from onestory_cli.models.workflow import Workflow
 
 API_KEY_VARIABLE = "COMFYUI_API_KEY"  # of API nodes; sent with the prompt, never stored
@@ -56,9 +56,10 @@ class ComfyUiRunner:
             state = _state(identity, id, control.steps)
             self._client.on_pause = partial(control.pause, state)
             try:
-                if known is None:
-                    self._queue(prompt, id, state, control)
-                outputs = self._wait(id, PromptProgress(self._workflow, control))
+                with open_waiter(self._client.server, id) as waiter:  # opened first: a prompt may take no time
+                    if known is None:
+                        self._queue(prompt, id, state, control)
+                    outputs = self._wait(id, PromptProgress(self._workflow, control), waiter)
                 control.on_step(control.steps, control.steps)
                 return self._fetch(outputs, folder)
             except LostPromptError:
@@ -121,7 +122,7 @@ class ComfyUiRunner:
         except ServerError:
             self._client.get_map("/queue")  # with retries: the server may be starting
 
-    def _wait(self, id: str, progress: PromptProgress) -> Mapping[str, Any]:
+    def _wait(self, id: str, progress: PromptProgress, waiter: Waiter) -> Mapping[str, Any]:
         """The outputs of a prompt by node, once it is finished.
 
         Raises:
@@ -130,16 +131,15 @@ class ComfyUiRunner:
         """
         end = time.monotonic() + MAX_SHOT_SECONDS
         try:
-            with open_waiter(self._client.server, id) as waiter:
-                while time.monotonic() < end:
-                    if (entry := self._finished(id)) is not None:
-                        return _outputs(entry, self._workflow)
-                    if not self._is_queued(id) and self._finished(id) is None:
-                        raise LostPromptError
-                    for message in waiter.messages():
-                        self._client.on_pause()
-                        if message:
-                            progress(message)
+            while time.monotonic() < end:
+                if (entry := self._finished(id)) is not None:
+                    return _outputs(entry, self._workflow)
+                if not self._is_queued(id) and self._finished(id) is None:
+                    raise LostPromptError
+                for message in waiter.messages():
+                    self._client.on_pause()
+                    if message:
+                        progress(message)
         except KeyboardInterrupt:
             self._interrupt(id)
             raise
