@@ -87,7 +87,7 @@ def test_commands_exist_with_their_options(page: Path) -> None:
 
 @each_page
 def test_programs_of_python_exist(page: Path) -> None:
-    modules = {*re.findall(r"python -m ([a-z_.]+)", text(page))}
+    modules = {*re.findall(r"python -m ([a-z_0-9.]+)", text(page))}
     assert [module for module in modules if importlib.util.find_spec(module) is None] == []
 
 

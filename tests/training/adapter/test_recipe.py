@@ -9,6 +9,7 @@ import pytest
 from onestory_cli.errors import OnestoryError
 from onestory_cli.memory.levels import FINE
 from onestory_cli.models.bases import BASES
+from onestory_cli.models.catalog import find
 from onestory_cli.training.adapter.fit import incompatibilities, unused_levels
 from onestory_cli.training.adapter.recipe import AdapterMemory, is_adapter_recipe, read_adapter_recipe
 
@@ -21,9 +22,16 @@ train: {steps: 4}
 
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples" / "recipes").glob("*.yaml"))
+OF_BASES = [path for path in EXAMPLES if is_adapter_recipe(path) and read_adapter_recipe(path).base in BASES]
 
 
-@pytest.mark.parametrize("path", filter(is_adapter_recipe, EXAMPLES), ids=lambda path: path.stem)
+def test_example_recipe_for_footage_fits_the_embedded_model() -> None:
+    (path,) = {path for path in EXAMPLES if is_adapter_recipe(path)} - {*OF_BASES}
+    recipe = read_adapter_recipe(path)
+    assert [*incompatibilities(recipe, find(recipe.base))] == []
+
+
+@pytest.mark.parametrize("path", OF_BASES, ids=lambda path: path.stem)
 def test_example_recipes_fit_their_bases(path: Path) -> None:
     recipe = read_adapter_recipe(path)
     assert [*incompatibilities(recipe, BASES[recipe.base])] == []
@@ -42,7 +50,7 @@ def test_finest_level_is_unused_where_a_budget_is_shared_by_many_frames() -> Non
 
 
 def test_every_base_that_supports_an_adapter_has_a_recipe() -> None:
-    named = {read_adapter_recipe(path).base for path in EXAMPLES if is_adapter_recipe(path)}
+    named = {read_adapter_recipe(path).base for path in OF_BASES}
     assert named == {name for name, row in BASES.items() if row.task not in ("vace", "m2v")}
 
 
