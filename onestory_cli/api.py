@@ -116,7 +116,8 @@ def render(
     - `on_step`: function that is called after each denoising step.
     - `on_preview`: function that gets pictures of the unfinished shot, decoded from the clean latents (x0) that a step
       predicts: shot id, step, number of steps, and the middle frame as uint8 of shape (height, width, 3). It is called
-      every few steps, so that previews take at most 2 % of the time, and must return quickly.
+      every few steps, so that previews take at most 2 % of the time, and must return quickly. The last call of a shot,
+      with step equal to the number of steps, gets the finished frame.
     - `stop`: function that returns true to stop after the current denoising step.
 
     Raises:

@@ -81,13 +81,14 @@ def test_previews_come_from_the_generator(story: Path, monkeypatch: pytest.Monke
             return made
 
     monkeypatch.setattr("onestory_cli.rendering.loading.model_loader", lambda spec, *_, **__: lambda: Previewing(spec))
-    seen: list[tuple[str, int, tuple[int, ...]]] = []
+    seen: list[tuple[str, bool, tuple[int, ...]]] = []
 
     def show(shot: str, step: int, steps: int, pixels: np.ndarray) -> None:
-        seen.append((shot, step, pixels.shape[2:]))
+        seen.append((shot, step == steps, pixels.shape[2:]))
 
     render(plan(load_story(story)), on_preview=show)
-    assert seen == [("opening", 1, (3,)), ("return", 1, (3,))]
+    # the finished shot is shown once its clip is written, possibly while the next shot is generated
+    assert sorted(seen) == [(shot, finished, (3,)) for shot in ("opening", "return") for finished in (False, True)]
 
 
 def test_a_run_can_be_read(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:

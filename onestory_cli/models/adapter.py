@@ -113,7 +113,8 @@ def apply_delta(adapter: Path, transformer: Any, part: str = "transformer") -> N
         return
     weights = read_weights(adapter, part)
     if delta["kind"] == "lora":
-        if delta["lora"]["rank"] > max((min(value.shape) for value in weights.values() if value.ndim), default=0):
+        ranks = [len(value) for name, value in weights.items() if ".lora_A." in name and value.ndim]
+        if delta["lora"]["rank"] > max(ranks, default=0):
             raise ValueError(f"{ADAPTER_CONFIG} states a larger rank than {ADAPTER_WEIGHTS} has")
         add_lora(transformer, **delta["lora"])
     expected = {name for name, _ in transformer.named_parameters() if delta["kind"] == "full" or ".lora_" in name}

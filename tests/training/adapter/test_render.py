@@ -101,7 +101,7 @@ def test_two_experts_have_separate_adapters_and_one_selector(bases: Path, manife
     high = trained(base, manifest, tmp_path / "high", expert="high", delta="lora")
     code, said = rendered(tmp_path / "half", high)
     assert code is ExitCode.MACHINE
-    assert 'no weights for "transformer_2"' in said
+    assert 'no weights for "transformer_2"' in said, said
     both = trained(base, manifest, tmp_path / "low", expert="low", other_expert=str(high))
     weights = load_file(both / "adapter" / "adapter.safetensors")
     parts = {name.split(".")[0] for name in weights}
