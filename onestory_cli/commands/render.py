@@ -66,6 +66,8 @@ def command(
         if dry_run:
             from onestory_cli.store.reuse import forecast
 
+            for name in (*force, *new_seed, *([shot] if shot else [])):
+                plan.job(name)  # an unknown shot is an error, as in a render
             decisions = forecast(plan, existing_run(folder), force=force)
             format = OutputFormat.JSON if json else OutputFormat.FULL
             next = [command_line(context, without="--dry-run")] if any(it.action != "keep" for it in decisions) else []

@@ -82,6 +82,7 @@ def test_unknown_shots_are_rejected(onestory: Onestory, story: Path, film_run: P
         result = onestory("render", story, option, "retrun")
         assert result.exit is ExitCode.USAGE
         assert 'did you mean "return"?' in result.err
+    assert onestory("render", story, "--force", "nope", "--dry-run").exit is ExitCode.USAGE
 
 
 def test_resume_needs_only_the_run_directory(onestory: Onestory, story: Path, film_run: Path) -> None:
