@@ -95,7 +95,7 @@ def _card_context(film: FilmReport, source: PageSource, gallery: Gallery) -> dic
         "film_address": source.film,
         "clip": lambda shot: source.clip(shot.take),
         "takes": lambda shot: [*take_views(shot, source)],
-        "pixelated": all(int(shot.take.record.spec["width"] or 0) <= 128 for shot in film.shots),
+        "pixelated": all(int(shot.take.record.spec["width"] or 0) < 128 for shot in film.shots),
     }
 
 
