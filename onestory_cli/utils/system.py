@@ -138,7 +138,7 @@ def peak_memory_bytes(platform: str = sys.platform) -> int:
 
 
 def windows_peak_memory(libraries: Any) -> int:
-    """The peak working set of this process; 0 if Windows does not tell it. `libraries` is `ctypes.windll`."""
+    """The peak working set of this process; 0 if Windows does not report it. `libraries` is `ctypes.windll`."""
     import ctypes
 
     class MemoryCounters(ctypes.Structure):  # PROCESS_MEMORY_COUNTERS of psapi.h

@@ -173,7 +173,10 @@ COMMANDS = (
 
 
 def install_arithmetic() -> None:
-    """Replace networks by arithmetic, and the workers of a batch by one in this process."""
+    """Replace networks by arithmetic, and the workers of a batch by one in this process.
+
+    It stays so until the process ends: call it in a process of its own, never in that of pytest.
+    """
     loading.model_loader = lambda spec, device, emit, shared=False: lambda: NumpyGenerator(spec)  # type: ignore[assignment]
     render_story.load_generator = lambda spec, device, emit: NumpyGenerator(spec)  # type: ignore[assignment]
     render_story.require_weights = plan_films.require_ready = lambda spec: None  # type: ignore[assignment]

@@ -19,7 +19,8 @@ from onestory_cli.utils.workers import WorkerShare, own_device, split_threads
         (WorkerShare(threads=2), 2),
     ],
 )
-def test_threads_are_split_fairly(part: WorkerShare, threads: int) -> None:
+def test_threads_are_split_fairly(part: WorkerShare, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # restored after the test, which may change it
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(6)
