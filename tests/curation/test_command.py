@@ -47,7 +47,7 @@ def test_footage_becomes_a_manifest_that_train_reads(onestory: Onestory, footage
         assert all(shot["x-setting"].startswith("s") for shot in line["shots"])
     videos = read_manifest(out / "shots.jsonl")
     part = videos[0].shots[1]
-    pixels = read_window(videos[0].path, start=part.start, end=part.end, frames=9, fps=8, width=64, height=64)
+    pixels = read_window(videos[0].path, start=part.start, end=part.end, frames=9, fps=8, size=(64, 64))
     assert pixels.shape == (9, 64, 64, 3)
     page = (out / "report.html").read_text()
     assert "data:image/jpeg" in page

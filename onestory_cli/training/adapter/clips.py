@@ -26,8 +26,7 @@ def read_window(
     end: float,
     frames: int,
     fps: float,
-    width: int,
-    height: int,
+    size: tuple[int, int],
     place: float = 0.5,
     crop: tuple[int, ...] = (0, 0, 0, 0),
 ) -> NDArray[np.uint8]:
@@ -36,7 +35,7 @@ def read_window(
     `place` is where in the part they are: 0 at its start, 0.5 in its middle, 1 at its end.
     Frames are selected by time, not by number: the frame rate of a file can be any, and can vary.
     The picture is rotated as the file's metadata says, cropped by `crop` (left, top, right, bottom) pixels, scaled to
-    cover the size, and cropped to its centre.
+    cover `size` (width, height), and cropped to its centre.
 
     Raises:
         OnestoryError: T603 for a file that is not a readable video, or a part with too few frames.
@@ -53,7 +52,7 @@ def read_window(
         found = _shown_at(path, [first + index / fps for index in range(frames)])
     except OnestoryError as fault:
         raise OnestoryError("T603", fault.message, help="name a video that plays, or remove the line") from fault
-    return np.stack([_cover(_cropped(picture, crop), width, height) for picture in found])
+    return np.stack([_cover(_cropped(picture, crop), *size) for picture in found])
 
 
 def _shown_at(path: Path, times: list[float]) -> list[Image.Image]:

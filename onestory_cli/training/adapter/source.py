@@ -203,8 +203,7 @@ class ManifestSource:
                 place=window_place(window),
                 frames=self._length(part),
                 fps=format.fps,
-                width=format.width,
-                height=format.height,
+                size=(format.width, format.height),
                 crop=entry.crop,
             )
         except OnestoryError as fault:

@@ -28,7 +28,7 @@ def frame_numbers(pixels_PHWC: np.ndarray) -> list[int]:
 
 @pytest.mark.parametrize(("place", "first"), [(0.0, 0), (0.25, 3), (0.5, 6), (1.0, 12)])
 def test_a_window_can_be_anywhere_in_its_part(video: Path, place: float, first: int) -> None:
-    pixels = read_window(video, start=0.0, end=2.0, frames=12, fps=12, width=48, height=32, place=place)
+    pixels = read_window(video, start=0.0, end=2.0, frames=12, fps=12, size=(48, 32), place=place)
     assert frame_numbers(pixels) == list(range(first, first + 12))
 
 
@@ -44,7 +44,7 @@ def test_a_window_can_be_anywhere_in_its_part(video: Path, place: float, first: 
 def test_frames_are_those_displayed_at_their_times(
     video: Path, start: float, end: float, frames: int, fps: int, expected: list[int]
 ) -> None:
-    pixels = read_window(video, start=start, end=end, frames=frames, fps=fps, width=48, height=32)
+    pixels = read_window(video, start=start, end=end, frames=frames, fps=fps, size=(48, 32))
     assert (pixels.shape, pixels.dtype) == ((frames, 32, 48, 3), np.uint8)
     assert frame_numbers(pixels) == expected
 
@@ -53,7 +53,7 @@ def test_picture_covers_another_aspect_ratio(tmp_path: Path) -> None:
     pixels = np.zeros((4, 32, 64, 3), np.uint8)
     pixels[:, :, 16:48] = 200  # only the middle half is light
     write_clip(tmp_path / "wide.mp4", pixels, fps=4, crf=0)
-    square = read_window(tmp_path / "wide.mp4", start=0, end=1, frames=1, fps=4, width=16, height=16)
+    square = read_window(tmp_path / "wide.mp4", start=0, end=1, frames=1, fps=4, size=(16, 16))
     assert square.shape == (1, 16, 16, 3)
     assert square.min() > 150
 
@@ -61,7 +61,7 @@ def test_picture_covers_another_aspect_ratio(tmp_path: Path) -> None:
 def test_short_part_or_missing_video_is_rejected(video: Path, tmp_path: Path) -> None:
     def refusal(path: Path, end: float, frames: int) -> str:
         with pytest.raises(OnestoryError) as caught:
-            read_window(path, start=0, end=end, frames=frames, fps=12, width=16, height=16)
+            read_window(path, start=0, end=end, frames=frames, fps=12, size=(16, 16))
         assert caught.value.code == "T603"
         return caught.value.message
 
