@@ -1,4 +1,4 @@
-"""Refuse a config whose numbers do not fit the weights beside it. The libraries would build the network first, which
+"""Refuse a config whose numbers do not fit the weights next to it. The libraries would build the network first, which
 takes hours or all memory for a million layers. No torch here.
 """
 
