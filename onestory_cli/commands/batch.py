@@ -62,15 +62,9 @@ def command(
     json: Json = False,
 ) -> ExitCode:
     """Render many films with several workers. The same command resumes an interrupted batch."""
-    from onestory_cli.batch.plan_films import plan_films
-
     screen, results = screen_of(context), BatchResults(fail_on)
     with junit_on_exit(junit, results.suites):
-        plans = plan_films(asked.films(), allow_outside=allow_outside)
-        results.planned(plans)
-        if not skip_invalid or not plans.planned:
-            plans.require_valid()
-        screen.findings(plans.findings)
+        plans = _plan(screen, asked, results, skip_invalid=skip_invalid, allow_outside=allow_outside)
         if has_failed(plans.findings, fail_on):
             return ExitCode.FINDINGS
         plans.require_models()
@@ -101,6 +95,24 @@ def command(
         _note_command(context, _reason_to_continue(result, max_seconds))
         return result.exit
     return ExitCode.FINDINGS if fail_on and _has_bad_takes(plans, fail_on) else ExitCode.DONE
+
+
+def _plan(
+    screen: Screen, asked: FilmFlags, results: BatchResults, *, skip_invalid: bool, allow_outside: bool
+) -> BatchPlan:
+    """Plan all films and show their findings.
+
+    Raises:
+        OnestoryError: stories have errors, and `skip_invalid` is not set or no film is left.
+    """
+    from onestory_cli.batch.plan_films import plan_films
+
+    plans = plan_films(asked.films(), allow_outside=allow_outside)
+    results.planned(plans)
+    if not skip_invalid or not plans.planned:
+        plans.require_valid()
+    screen.findings(plans.findings)
+    return plans
 
 
 def _reason_to_continue(result: BatchResult, max_seconds: float | None) -> str:

@@ -63,12 +63,12 @@ def command(
     screen = screen_of(context)
     path = out or _default_path(file, number)
     spec, why = _model(model, file.parent)
-    data, name, number = _read(file, number)
+    data, name, left = _read(file, number)
     imported = import_story(
         data,
         name,
         format=source,
-        number=number,
+        number=left,
         columns=_columns(columns),
         model=spec,
         narration=narration,
@@ -77,27 +77,24 @@ def command(
     if not check:
         write_new(path, imported.text)
         install_for_editors(screen, path)
-    next = [f"onestory {verb} {shell_quote(path)}" for verb in ("validate", "plan")]
+    next = [] if check else [f"onestory {verb} {shell_quote(path)}" for verb in ("validate", "plan")]
     if json:
-        document = {**_as_json(path, imported), "model": spec.name, "written": not check}
-        screen.document("import", **document, next=[] if check else next)
+        screen.document("import", **_as_json(path, imported), model=spec.name, written=not check, next=next)
     else:
-        _show(screen, imported, check=check, why=why)
-        if not check:
-            screen.line(str(path))
-            screen.note(f"next: {next[0]}", style="dim")
+        _show_notes(screen, imported, why)
+        counts = [f"{count:6}  {what}" for what, count in imported.counts.items()]
+        screen.lines(counts if check else [str(path)])
+        for line in next[:1]:
+            screen.note(f"next: {line}", style="dim")
     return ExitCode.DONE
 
 
-def _show(screen: Screen, imported: Imported, *, check: bool, why: str) -> None:
+def _show_notes(screen: Screen, imported: Imported, why: str) -> None:
     if imported.reason:
         screen.note(f"read as {imported.format}, because of {imported.reason}; `--from` names another format")
     for note in (*imported.notes, *([why] if why else [])):
         screen.note(note)
     screen.findings(imported.remarks)
-    if check:
-        for what, count in imported.counts.items():
-            screen.line(f"{count:6}  {what}")
 
 
 def _model(name: str | None, folder: Path) -> tuple[ModelSpec, str]:
