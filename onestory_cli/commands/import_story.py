@@ -58,22 +58,10 @@ def command(
     json: Json = False,
 ) -> ExitCode:
     """Convert a screenplay, a shot list, a storyboard, prompts or a story of another tool, and list what is lost."""
-    from onestory_cli.importers import import_story
-
     screen = screen_of(context)
     path = out or _default_path(file, number)
     spec, why = _model(model, file.parent)
-    data, name, left = _read(file, number)
-    imported = import_story(
-        data,
-        name,
-        format=source,
-        number=left,
-        columns=_columns(columns),
-        model=spec,
-        narration=narration,
-        has_picture=lambda image: _is_picture(file.parent, path.parent, image),
-    )
+    imported = _convert(file, path, number, format=source, columns=_columns(columns), model=spec, narration=narration)
     if not check:
         write_new(path, imported.text)
         install_for_editors(screen, path)
@@ -87,6 +75,32 @@ def command(
         for line in next[:1]:
             screen.note(f"next: {line}", style="dim")
     return ExitCode.DONE
+
+
+def _convert(
+    file: Path,
+    story: Path,
+    number: int | None,
+    *,
+    format: str | None,
+    columns: dict[str, str],
+    model: ModelSpec,
+    narration: bool,
+) -> Imported:
+    """Import a file for a story at the path `story`, without writing it."""
+    from onestory_cli.importers import import_story
+
+    data, name, number = _read(file, number)
+    return import_story(
+        data,
+        name,
+        format=format,
+        number=number,
+        columns=columns,
+        model=model,
+        narration=narration,
+        has_picture=lambda image: _is_picture(file.parent, story.parent, image),
+    )
 
 
 def _show_notes(screen: Screen, imported: Imported, why: str) -> None:
