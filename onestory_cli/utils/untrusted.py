@@ -15,12 +15,15 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
+from onestory_cli.utils.system import open_flags
+
 MAX_JSON_BYTES = 4 * 2**20
 MAX_TEXT_BYTES = 4 * 2**20
 MAX_YAML_BYTES = 2**20
 MAX_YAML_DEPTH = 50
 _LONG_NUMBER = re.compile(r"[-+.:_0-9a-fA-Fx]{100,}")  # 1:59:59 is a number in YAML, in time quadratic in its length
 MAX_HOLE_BYTES = 2**30  # reading this many zeros takes about a second
+_OPENING = open_flags("O_RDONLY", "O_CLOEXEC", "O_NONBLOCK")
 
 
 def open_regular(path: Path) -> BufferedReader:
@@ -30,7 +33,7 @@ def open_regular(path: Path) -> BufferedReader:
         ValueError: the path is not a regular file, or it has more than a GiB of holes.
         OSError: the file cannot be opened.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    descriptor = os.open(path, _OPENING)
     file = os.fdopen(descriptor, "rb") if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
     if file is None:
         os.close(descriptor)
@@ -43,6 +46,8 @@ def open_regular(path: Path) -> BufferedReader:
 
 def _has_large_holes(descriptor: int) -> bool:
     """Whether a file has more than MAX_HOLE_BYTES without data. A copy of real weights or videos has no such holes."""
+    if not hasattr(os, "SEEK_HOLE"):  # Windows
+        return False
     size, at, holes = os.fstat(descriptor).st_size, 0, 0
     try:
         while size > MAX_HOLE_BYTES >= holes and at < size:

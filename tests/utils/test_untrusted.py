@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from onestory_cli.utils import untrusted
 from onestory_cli.utils.untrusted import (
     file_sha256,
     open_regular,
@@ -44,6 +45,13 @@ def test_a_sparse_giant_is_not_read(tmp_path: Path) -> None:
         file.truncate(2**41)
     with pytest.raises(ValueError, match="sparse"):
         open_regular(tmp_path / "giant")
+
+
+def test_a_file_is_read_where_the_system_cannot_find_holes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.json").write_text("{}")
+    monkeypatch.delattr(os, "SEEK_HOLE", raising=False)
+    monkeypatch.setattr(untrusted, "MAX_HOLE_BYTES", 0)
+    assert read_json_map(tmp_path / "a.json") == {}
 
 
 def test_a_file_with_a_small_hole_is_read(tmp_path: Path) -> None:
