@@ -58,8 +58,11 @@ def _read(run: Path) -> dict[str, TakeNote]:
 def write_note(writer: RunWriter, take: Take, note: TakeNote) -> None:
     """Store a note about a take. An empty note removes the earlier one. A damaged file is set aside, not replaced."""
     writer.check()
-    if damaged_notes(writer.path):
+    try:
+        notes = _read(writer.path)
+    except ValueError:
         writer.disk.rename(writer.path / NOTES, writer.path / f"{SET_ASIDE}{NOTES}")
-    notes = {**read_notes(writer.path), take.path: note}
+        notes = {}
+    notes[take.path] = note
     kept = {path: asdict(item) for path, item in sorted(notes.items()) if item != TakeNote()}
     writer.disk.replace(writer.path / NOTES, dump_checksummed({"format": FORMAT, "takes": kept}))
