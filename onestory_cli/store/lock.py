@@ -79,9 +79,11 @@ class Lock:
         # Remove it before releasing it: afterwards the file could be another process's lock. Windows removes no file
         # that a process has open, so there it is removed after it is released, unless another process has opened it.
         ours = self._file is not None and self.in_place()
-        for step in (self._remove, self.close) if LOCKS.folders else (self.close, self._remove):
-            if ours or step == self.close:
-                step()
+        if ours and LOCKS.folders:
+            self._remove()
+        self.close()
+        if ours and not LOCKS.folders:
+            self._remove()
 
     def _remove(self) -> None:
         with suppress(OSError):
