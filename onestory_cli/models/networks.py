@@ -84,8 +84,7 @@ DEFAULTS: dict[Role, str] = {"embedder": "dinov2-base", "detector": "grounding-d
 
 def downloaded(name: str) -> Path | None:
     """The folder of a network of the table in the cache of the hub; None if it is not downloaded."""
-    (row,) = (row for row in NETWORKS if row.name == name)
-    return cached_snapshot(row.hub)
+    return cached_snapshot(_row(name).hub)
 
 
 def require_downloaded(name: str) -> Path:
@@ -96,7 +95,7 @@ def require_downloaded(name: str) -> Path:
     """
     folder = downloaded(name)
     if folder is None:
-        (row,) = (row for row in NETWORKS if row.name == name)
+        row = _row(name)
         raise OnestoryError(
             "M531",
             f'the weights of {row.role} "{name}" are not on this machine',
@@ -104,6 +103,10 @@ def require_downloaded(name: str) -> Path:
             exit=ExitCode.MACHINE,
         )
     return folder
+
+
+def _row(name: str) -> Network:
+    return next(row for row in NETWORKS if row.name == name)
 
 
 def source_of(role: Role, name: str) -> str | None:
