@@ -12,7 +12,12 @@ from onestory_cli.memory.policies import needs_scores
 from onestory_cli.models.catalog import CATALOG, EMBEDDED, ModelSpec, find, not_downloaded
 from onestory_cli.models.folder import is_stock, missing_parts, pickled_parts
 from onestory_cli.models.hub import cached_snapshot
+from onestory_cli.models.licences import accepted, needs_acceptance
 from onestory_cli.models.spec import LoraSpec, MemoryInput
+from onestory_cli.utils.system import user_folder
+
+ACCEPT = "ONESTORY_ACCEPT_LICENCES"  # model names, separated by commas; for unattended machines
+_MOST_FIRST: tuple[MemoryInput, ...] = get_args(MemoryInput)
 
 
 class Presence(StrEnum):
@@ -131,14 +136,9 @@ def _not_replaced(spec: ModelSpec, parts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(part for part in parts if not files.get(part.partition("/")[0]))
 
 
-ACCEPT = "ONESTORY_ACCEPT_LICENCES"  # model names, separated by commas; for unattended machines
-
-
 def licence_file() -> Path:
     """Where the licences that this user accepted are stored."""
-    from typer import get_app_dir  # the command line has loaded it; the Python API loads it only here
-
-    return Path(get_app_dir("onestory")) / "licences.json"
+    return user_folder() / "licences.json"
 
 
 def require_ready(spec: ModelSpec) -> None:
@@ -147,8 +147,6 @@ def require_ready(spec: ModelSpec) -> None:
     Raises:
         OnestoryError: M509, M503 or M511 for its weights, M512 for a licence that the user has not accepted.
     """
-    from onestory_cli.models.availability import require_weights
-
     require_weights(spec)
     if must_accept(spec):
         name = licensed_name(spec)
@@ -163,8 +161,6 @@ def require_ready(spec: ModelSpec) -> None:
 
 def must_accept(spec: ModelSpec) -> bool:
     """Whether the user still has to accept the licence of a model."""
-    from onestory_cli.models.licences import accepted, needs_acceptance
-
     if not needs_acceptance(spec.licence, fetched=bool(spec.files.hub)):
         return False
     name = licensed_name(spec)
@@ -186,9 +182,6 @@ def _where(spec: ModelSpec) -> str:
     if spec.files.hub:
         return f" on https://huggingface.co/{spec.files.hub}"
     return f" in {Path(spec.files.base) / 'README.md'}"
-
-
-_MOST_FIRST: tuple[MemoryInput, ...] = get_args(MemoryInput)
 
 
 def best_installed() -> ModelSpec | None:

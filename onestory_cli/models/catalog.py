@@ -23,39 +23,8 @@ from onestory_cli.models.hub import cached_file, cached_snapshot, is_repo
 from onestory_cli.models.single_file import is_weights_file, row_of_file
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.utils.plugins import PluginTable
+from onestory_cli.utils.system import user_folder
 from onestory_cli.utils.untrusted import read_json_map, read_yaml
-
-FILE_VARIABLE = "ONESTORY_MODELS"  # another path of the file, for machines without a home folder
-
-
-def user_models_file() -> Path:
-    """Where the named models of this user are stored."""
-    if path := os.environ.get(FILE_VARIABLE):
-        return Path(path)
-    from typer import get_app_dir  # the command line has loaded it; the Python API loads it only here
-
-    return Path(get_app_dir("onestory")) / "models.yaml"
-
-
-def read_user_models() -> dict[str, dict[str, Any]]:
-    """The sources of external models by name; {} without a file.
-
-    Raises:
-        OnestoryError: M551 if the file is not a map of names.
-    """
-    path = user_models_file()
-    if not path.exists():
-        return {}
-    try:
-        rows = read_yaml(path) or {}
-        if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
-            raise ValueError("it is not a map of names to models")
-    except (OSError, ValueError) as fault:
-        why = getattr(fault, "strerror", None) or str(fault)
-        help = "write `NAME: {workflow: FILE, server: URL}` for each model"
-        raise OnestoryError("M551", f'"{path}" cannot be used: {why}', help=help, exit=ExitCode.MACHINE) from fault
-    return {str(name): row for name, row in rows.items()}
-
 
 __all__ = [
     "CARD",
@@ -69,6 +38,7 @@ __all__ = [
     "read_card",
 ]
 
+FILE_VARIABLE = "ONESTORY_MODELS"  # another path of the file, for machines without a home folder
 WEIGHTS = Path(__file__).parent / "weights"
 EMBEDDED: dict[str, Path] = {name: WEIGHTS / name for name in ("storyworld", "storyworld-quality")}
 # A plug-in is a ModelSpec, the path of a model folder, or a function without arguments that returns one of them.
@@ -92,6 +62,33 @@ _CARDS: ContextVar[frozenset[Path]] = ContextVar("cards", default=frozenset())  
 OWN_BASE = "."  # `base` of a card: the folder's own parts, read as a stock diffusers folder
 # Defaults that an adapter changes in its base; the card can override them.
 WITH_ADAPTER: dict[str, Any] = {"levels": LEVELS, "policy": "adaptive", "memory_frames": 6, "budget": 1.0}
+
+
+def user_models_file() -> Path:
+    """Where the named models of this user are stored."""
+    if path := os.environ.get(FILE_VARIABLE):
+        return Path(path)
+    return user_folder() / "models.yaml"
+
+
+def read_user_models() -> dict[str, dict[str, Any]]:
+    """The sources of external models by name; {} without a file.
+
+    Raises:
+        OnestoryError: M551 if the file is not a map of names.
+    """
+    path = user_models_file()
+    if not path.exists():
+        return {}
+    try:
+        rows = read_yaml(path) or {}
+        if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
+            raise ValueError("it is not a map of names to models")
+    except (OSError, ValueError) as fault:
+        why = getattr(fault, "strerror", None) or str(fault)
+        help = "write `NAME: {workflow: FILE, server: URL}` for each model"
+        raise OnestoryError("M551", f'"{path}" cannot be used: {why}', help=help, exit=ExitCode.MACHINE) from fault
+    return {str(name): row for name, row in rows.items()}
 
 
 def find(model: str, relative_to: Path | None = None) -> ModelSpec:

@@ -1,4 +1,5 @@
-"""What differs between Linux, macOS and Windows: file locks, syncing and replacing files, peak memory, processes.
+"""What differs between Linux, macOS and Windows: file locks, folders, syncing and replacing files, peak
+memory, processes.
 
 Functions take the module of the other system as a parameter, so that each branch is tested on every system.
 """
@@ -95,6 +96,13 @@ def write_whole(handle: int, data: bytes) -> None:
     os.ftruncate(handle, 0)
     os.lseek(handle, 0, os.SEEK_SET)
     os.write(handle, data)
+
+
+def user_folder() -> Path:
+    """Where the settings of this user are stored."""
+    from typer import get_app_dir  # the command line has loaded it; the Python API loads it only here
+
+    return Path(get_app_dir("onestory"))
 
 
 def sync(path: Path, *, windows: bool = WINDOWS) -> None:
