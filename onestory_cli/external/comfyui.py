@@ -25,6 +25,7 @@ from onestory_cli.external.progress import PromptProgress
 from onestory_cli.external.prompt import FOLDER, build_prompt, not_generated
 from onestory_cli.external.web_socket import Waiter, open_waiter
 from onestory_cli.models.workflow import Workflow
+from onestory_cli.utils.untrusted import parse_json
 
 API_KEY_VARIABLE = "COMFYUI_API_KEY"  # of API nodes; sent with the prompt, never stored
 MAX_LOST_PROMPTS = 3  # restarts of the server during one shot
@@ -226,7 +227,7 @@ def _files(output: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def _reason(fault: HttpError) -> str:
     """The first error in the answer to a rejected prompt."""
     try:
-        document = json.loads(fault.body)
+        document = parse_json(fault.body.encode(), "the answer")
         errors = [error for node in document.get("node_errors", {}).values() for error in node.get("errors", ())]
         first = errors[0] if errors else document["error"]
         return f"{first.get('message', '')}: {first.get('details', '')}"

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.store.disk import os_errors_coded
+from onestory_cli.utils.untrusted import parse_json
 
 TIMEOUT_SECONDS = 30.0  # of one read or write of the socket
 RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # a ComfyUI with custom nodes starts in half a minute
@@ -72,8 +73,8 @@ class HttpClient:
         """The JSON object that answers a GET request."""
         body = self._request("GET", path)
         try:
-            answer = json.loads(body)
-        except (ValueError, RecursionError) as fault:
+            answer = parse_json(body, path)
+        except ValueError as fault:
             raise self._unusable("it does not answer in JSON") from fault
         if not isinstance(answer, dict):
             raise self._unusable("it does not answer as ComfyUI does")

@@ -189,6 +189,16 @@ def test_another_program_at_the_address_is_reported(
     assert pickle.loads(pickle.dumps(caught.value)).message == caught.value.message
 
 
+@pytest.mark.parametrize("answer", [b"[" * 4096, b"[1]", b"<html>", b'{"error": 3}'])
+def test_a_rejection_in_another_format_is_reported(
+    story: Path, server: FakeComfyUi, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    monkeypatch.setattr(Handler, "_prompt", lambda self, document: self._answer(answer, status=400))
+    with pytest.raises(OnestoryError, match="cannot run the workflow: status 400") as caught:
+        make(story)
+    assert caught.value.code == "M553"
+
+
 def test_redirects_are_not_followed(story: Path, server: FakeComfyUi) -> None:
     server.redirect = "http://192.0.2.1/"
     with pytest.raises(http.HttpError, match="302"):
