@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from onestory_cli.external.progress import PromptMessage, parse_message
 
@@ -21,7 +21,6 @@ SOCKET_POLL_SECONDS = 1.0  # with a web socket, in case the last message is lost
 MAX_MESSAGE_BYTES = 16 * 2**20
 OPEN_SECONDS, CLOSE_SECONDS = 5.0, 0.5
 _PAUSE_SECONDS = 0.2
-_PORTS = {"http": 80, "https": 443}
 
 
 class Waiter(Protocol):
@@ -96,12 +95,14 @@ def _connect(server: str, prompt: str) -> ClientConnection:
     There are no pings: a server that computes may not answer them for minutes.
     """
     from websockets.sync.client import connect
+    from websockets.uri import parse_uri
 
-    parts = urlsplit(server)
-    opened = socket.create_connection((parts.hostname, parts.port or _PORTS[parts.scheme]), timeout=OPEN_SECONDS)
+    address = f"ws{server.removeprefix('http')}/ws?clientId={quote(prompt)}"
+    uri = parse_uri(address)
+    opened = socket.create_connection((uri.host, uri.port), timeout=OPEN_SECONDS)
     opened.settimeout(None)
     return connect(
-        f"ws{server.removeprefix('http')}/ws?clientId={quote(prompt)}",
+        address,
         sock=opened,
         proxy=None,
         compression=None,
