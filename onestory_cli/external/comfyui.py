@@ -96,7 +96,7 @@ class ComfyUiRunner:
         info = self.node_info()
         if missing := [kind for kind in self._workflow.classes if kind not in info]:
             raise _rejected(self._client.server, f"it has no node class {', '.join(map(shorten, missing))}")
-        return {kind: tuple(item.get("input", {}).get("optional", {})) for kind, item in info.items()}
+        return optional_names(info)
 
     def _upload(self, png: bytes) -> str:
         name = picture_name(png)
@@ -144,9 +144,7 @@ class ComfyUiRunner:
         except KeyboardInterrupt:
             self._interrupt(id)
             raise
-        raise not_generated(
-            shorten(self._workflow.path, 200), f"it has not finished after {MAX_SHOT_SECONDS // 3600} hours"
-        )
+        raise not_generated(self._workflow.path, f"it has not finished after {MAX_SHOT_SECONDS // 3600} hours")
 
     def _finished(self, id: str) -> Any | None:
         return self._client.get_map(f"/history/{id}").get(id)
@@ -175,11 +173,14 @@ class ComfyUiRunner:
             try:
                 self._client.download("/view", query, path)
             except HttpError as fault:
-                raise not_generated(
-                    shorten(self._workflow.path, 200), f"the server does not send its result: {fault.why}"
-                ) from fault
+                raise not_generated(self._workflow.path, f"the server does not send its result: {fault.why}") from fault
             paths.append(path)
         return paths
+
+
+def optional_names(info: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The names of the optional inputs of each class, from the definitions that a server sent."""
+    return {kind: tuple(item.get("input", {}).get("optional", {})) for kind, item in info.items()}
 
 
 def _known_prompt(checkpoint: Checkpoint, identity: str) -> str | None:
@@ -210,9 +211,7 @@ def _outputs(entry: Mapping[str, Any], workflow: Workflow) -> Mapping[str, Any]:
             raise LostPromptError
         if kind == "execution_error":
             node, why = facts.get("node_type", "a node"), facts.get("exception_message", "")
-            raise not_generated(
-                shorten(workflow.path, 200), f"{shorten(node)} failed: {shorten(str(why).strip(), 300)}"
-            )
+            raise not_generated(workflow.path, f"{shorten(node)} failed: {shorten(str(why).strip(), 300)}")
     raise not_generated(workflow.path, "the server reports a failure without a reason")
 
 

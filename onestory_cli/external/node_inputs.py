@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from onestory_cli.external.comfyui import ComfyUiRunner
+from onestory_cli.external.comfyui import ComfyUiRunner, optional_names
 from onestory_cli.external.http import ServerError
 from onestory_cli.models.workflow import Workflow
 
@@ -32,6 +32,5 @@ def optional_inputs(workflow: Workflow, server: str) -> dict[str, tuple[str, ...
     nodes = {kind: tuple(node["optional"]) for kind, node in known_nodes().items()}
     if any(kind not in nodes for kind in workflow.classes):
         with suppress(ServerError):
-            info = ComfyUiRunner(workflow, server).node_info()
-            nodes |= {kind: tuple(item.get("input", {}).get("optional", {})) for kind, item in info.items()}
+            nodes |= optional_names(ComfyUiRunner(workflow, server).node_info())
     return nodes
