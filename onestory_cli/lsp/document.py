@@ -1,4 +1,4 @@
-"""One open story: its text, its findings, and where ids are declared and mentioned. No protocol here.
+"""One open story: its text, its findings, and what its ids mean. No protocol here.
 
 Offsets are characters of the text, ranges are half-open. While the text cannot be parsed, answers come from the last
 text that could.
@@ -7,13 +7,13 @@ text that could.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from onestory_cli.errors import Diagnostic, Findings, OnestoryError, Place
-from onestory_cli.story.captions import REFERENCE
+from onestory_cli.errors import Diagnostic, OnestoryError, Place
+from onestory_cli.lsp.symbols import CAST, Symbol, find_symbols
 from onestory_cli.story.include import open_source
 from onestory_cli.story.load import read_story
 from onestory_cli.story.source import KeyPath, StorySource
@@ -21,19 +21,6 @@ from onestory_cli.story.source import KeyPath, StorySource
 if TYPE_CHECKING:
     from onestory_cli.planning.jobs import Plan
     from onestory_cli.story.types import Story
-
-CAST = ("characters", "settings")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Symbol:
-    """An id in the text: a character, a setting or a shot. `start` and `end` cover the id alone."""
-
-    kind: str
-    id: str
-    start: int
-    end: int
-    declares: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +51,6 @@ def analyse(text: str, path: Path) -> Analysis:
         return Analysis(findings=fault.diagnostics, source=source)
     try:
         plan, more = plan_story(story, fingerprint=False)
-    except Findings as fault:
-        return Analysis(findings=(*warnings, *fault.diagnostics), source=source, story=story)
     except OnestoryError as fault:
         return Analysis(findings=(*warnings, *fault.diagnostics), source=source, story=story)
     return Analysis(findings=(*warnings, *more), source=source, story=story, plan=plan)
@@ -123,11 +108,7 @@ class StoryDocument:
     def symbols(self) -> Iterator[Symbol]:
         """Every id in the text, declarations first. Empty while the YAML cannot be read."""
         source = self.analysis.source
-        if source is None or not isinstance(source.value, dict):
-            return
-        yield from self._declarations(source)
-        yield from self._memory_sources(source)
-        yield from self._mentions(source)
+        return iter(()) if source is None else find_symbols(source, self.text, self.cast())
 
     def symbol_at(self, offset: int) -> Symbol | None:
         """The id at an offset."""
@@ -158,55 +139,6 @@ class StoryDocument:
         place = self.include_place(place) or place
         start = self.offset(place.line - 1, place.column - 1)
         return start, min(len(self.text), start + max(1, place.length))
-
-    def _declarations(self, source: StorySource) -> Iterator[Symbol]:
-        for kind in CAST:
-            for id in _keys(source, (kind,)):
-                if (span := source.spans[(kind, id)].key) is not None:
-                    yield Symbol(kind=kind.removesuffix("s"), id=id, start=span[0], end=span[1], declares=True)
-        for path, id in _texts(source, "shots", "id"):
-            yield from self._inside(source, path, id, "shot", declares=True)
-
-    def _memory_sources(self, source: StorySource) -> Iterator[Symbol]:
-        for path in source.spans:
-            if len(path) == 5 and path[0] == "shots" and path[2:4] == ("memory", "from"):
-                value = _value_at(source.value, path)
-                if isinstance(value, str):
-                    yield from self._inside(source, path, value, "shot", declares=False)
-
-    def _mentions(self, source: StorySource) -> Iterator[Symbol]:
-        cast = self.cast()
-        for path, _ in _texts(source, "shots", "caption"):
-            start, end = source.spans[path].value
-            for match in REFERENCE.finditer(self.text, start, end):
-                id = match["name"]
-                if id in cast:
-                    yield Symbol(kind=cast[id], id=id, start=match.start("name"), end=match.end("name"), declares=False)
-
-    def _inside(self, source: StorySource, path: KeyPath, id: str, kind: str, *, declares: bool) -> Iterator[Symbol]:
-        """The id inside its value, without quotes."""
-        start, end = source.spans[path].value
-        found = self.text.find(id, start, end)
-        if found >= 0:
-            yield Symbol(kind=kind, id=id, start=found, end=found + len(id), declares=declares)
-
-
-def _keys(source: StorySource, path: KeyPath) -> list[str]:
-    return [str(item[-1]) for item in source.spans if len(item) == len(path) + 1 and item[:-1] == path]
-
-
-def _texts(source: StorySource, collection: str, key: str) -> Iterator[tuple[KeyPath, str]]:
-    for path in source.spans:
-        if len(path) == 3 and path[0] == collection and path[2] == key:
-            value = _value_at(source.value, path)
-            if isinstance(value, str):
-                yield path, value
-
-
-def _value_at(value: Any, path: Sequence[str | int]) -> Any:
-    for step in path:
-        value = value[step]
-    return value
 
 
 _KEY = re.compile(r"(?P<indent> *)(?P<dashes>(?:- +)*)(?:(?P<key>[^\s:#'\"-][^:#]*?) *:(?: |$))?")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from onestory_cli.errors import Diagnostic, OnestoryError
 from onestory_cli.lsp.completion import description_of, properties_at
-from onestory_cli.lsp.document import StoryDocument, Symbol, key_path
+from onestory_cli.lsp.document import StoryDocument, key_path
+from onestory_cli.lsp.symbols import Symbol
 
 _SUGGESTION = re.compile(r'did you mean "([^"]+)"')
 _KEY_AT = re.compile(r"[A-Za-z_]+(?=\s*:)")

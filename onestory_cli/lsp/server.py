@@ -11,8 +11,9 @@ from pygls.uris import to_fs_path
 
 from onestory_cli.errors import Diagnostic, Place
 from onestory_cli.lsp.completion import complete
-from onestory_cli.lsp.document import StoryDocument, Symbol
+from onestory_cli.lsp.document import StoryDocument
 from onestory_cli.lsp.navigation import Fix, fixes, hover, lenses, rename
+from onestory_cli.lsp.symbols import Symbol
 from onestory_cli.version import __version__
 
 PAUSE = 0.05  # seconds without a key press before the text is analysed
