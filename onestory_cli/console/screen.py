@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from onestory_cli import events
-from onestory_cli.console.batch_progress import BatchLines, BatchTable
-from onestory_cli.console.progress import RenderBars, RenderLines
 from onestory_cli.console.text import cleaned, colored, github_annotation, print_line
 from onestory_cli.errors import Diagnostic, OnestoryError, format_concise, format_full
 from onestory_cli.utils.text import printable, printable_json
@@ -168,6 +166,8 @@ class EventDisplay:
 @contextmanager
 def render_display(rich: RichConsole, *, pictures: bool = False) -> Iterator[EventDisplay]:
     """Show the events of a render or a training while the context is open. `pictures` need a terminal with colours."""
+    from onestory_cli.console.progress import RenderBars, RenderLines
+
     bars = RenderBars()
     with _display(rich, bars, bars, RenderLines) as show:
         yield EventDisplay(
@@ -185,6 +185,8 @@ def shows_pictures(rich: RichConsole) -> bool:
 @contextmanager
 def batch_display(rich: RichConsole) -> Iterator[events.Emit]:
     """Show the events of a batch while the context is open."""
+    from onestory_cli.console.batch_progress import BatchLines, BatchTable
+
     table = BatchTable()
     with _display(rich, table, table, BatchLines) as show:
         yield show
