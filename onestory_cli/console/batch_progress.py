@@ -12,8 +12,9 @@ from onestory_cli.utils.text import duration, pluralize, shorten_middle
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
-    from rich.console import RenderableType
+    from rich.console import ConsoleOptions, RenderableType, RenderResult
 
+MIN_LABEL = 8  # columns of the name of a shot or model in a narrow terminal
 NAME_WIDTH = 30  # columns of a film's name; its last 14 hold seed and hash
 STYLES = {"done": "green", "failed": "red", "waits": "yellow", "stopped": "yellow", "left": "dim"}
 
@@ -45,6 +46,20 @@ class FilmProgress:
             case events.FilmMuxed():
                 self.doing = "joined"
         return 0.0
+
+
+@dataclass(frozen=True)
+class FittedLabel:
+    """A text whose last word, a name, is shortened in the middle so that the text fits into its column."""
+
+    text: str
+
+    def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
+        from rich.text import Text
+
+        start, space, name = self.text.rpartition(" ")
+        start += space
+        yield Text(start + shorten_middle(name, max(MIN_LABEL, options.max_width - len(start))), style="dim")
 
 
 @dataclass
@@ -95,11 +110,11 @@ class BatchTable:
         from rich.text import Text
 
         table = Table.grid(padding=(0, 2, 0, 0), expand=True)
-        for ratio in (None, None, None, 1, None):  # the column `doing` is cut to fit
+        for ratio in (None, None, None, 1, None):  # the column `doing` gets the rest
             table.add_column(no_wrap=True, ratio=ratio)
         for name, item in self.running.items():
             bar = ProgressBar(total=item.shots, completed=min(item.shots, item.done + item.part), width=12)
-            film, doing = Text(shorten_middle(name, NAME_WIDTH), style="bold"), Text(item.doing, style="dim")
+            film, doing = Text(shorten_middle(name, NAME_WIDTH), style="bold"), FittedLabel(item.doing)
             table.add_row(film, bar, f"{item.done}/{item.shots}", doing, f"w {item.worker}")
         ended = Text(f"{self.ended} of {pluralize(self.films, 'film')}", style="bold")
         return Group(table, Text.assemble(ended, "  ", (self.time_left(), "cyan")))

@@ -85,7 +85,7 @@ def test_in_80_columns_a_film_is_one_line_with_the_end_of_its_name() -> None:
     first, second, last = out.getvalue().splitlines()
     assert "seed1-f3f985db" in first
     assert first.rstrip().endswith("w 0")
-    assert "step 5/40 of" in second
+    assert "step 5/40 of openi…beach  w 1" in second
     assert last.startswith("0 of 2 films")
 
 
