@@ -5,16 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import struct
-import zlib
 from pathlib import Path
 
 from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.export.mark import with_software
 from onestory_cli.utils.atomic import write_atomic
 
 # What marks a result of onestory, near the beginning of its file.
 PAGE = b'<meta name="generator" content="onestory'
-PICTURE = b"Software\x00onestory"
+_SOFTWARE = b"onestory"
+PICTURE = b"Software\x00" + _SOFTWARE
 SUMMARY = b"<!-- onestory summary -->\n"
 JUNIT = b"<!-- onestory -->\n"
 SCORES = b'"schema": "onestory.'
@@ -62,9 +62,8 @@ def require_writable(file: Path, mark: bytes, *, force: bool) -> None:
 
 
 def marked_png(png: bytes) -> bytes:
-    """Return a PNG with `PICTURE` in a text chunk after its header, which always has 33 bytes."""
-    chunk = b"tEXt" + PICTURE
-    return png[:33] + struct.pack(">I", len(PICTURE)) + chunk + struct.pack(">I", zlib.crc32(chunk)) + png[33:]
+    """Return a PNG with `PICTURE` in a text chunk."""
+    return with_software(png, _SOFTWARE)
 
 
 def write_result(file: Path, data: bytes) -> None:

@@ -37,9 +37,9 @@ def mark_webp(path: Path) -> None:
         file.write((path.stat().st_size - 8).to_bytes(4, "little"))
 
 
-def marked_png(png: bytes) -> bytes:
-    """Put a text chunk after the header, which always has 33 bytes."""
-    chunk = b"tEXtSoftware\x00" + MARK
+def with_software(png: bytes, name: bytes) -> bytes:
+    """Return a PNG with a text chunk that names its software, after the header, which always has 33 bytes."""
+    chunk = b"tEXtSoftware\x00" + name
     return png[:33] + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + png[33:]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.export.mark import MARK, marked_png
+from onestory_cli.export.mark import MARK, with_software
 from onestory_cli.export.write import require_free
 from onestory_cli.external.job import external_job, picture_name
 from onestory_cli.external.node_inputs import optional_inputs
@@ -113,7 +113,7 @@ class PictureFolder:
     def place(self, png: bytes) -> str:
         """Write a picture and return its name in the folder."""
         name = f"{FOLDER}/{picture_name(png)}"
-        (self._folder / name).write_bytes(marked_png(png))
+        (self._folder / name).write_bytes(with_software(png, MARK))
         self.names[name] = None
         return name
 
