@@ -32,6 +32,8 @@ from onestory_cli.utils.atomic import replacing
 if TYPE_CHECKING:
     import numpy as np
 
+    from onestory_cli.models.character_crops import CharacterCropper
+
 INPUT = "input"  # its content belongs into the input folder of the server
 LIST = "shots.json"
 
@@ -136,6 +138,7 @@ class RememberedPictures:
     def __init__(self, plan: Plan, takes: Mapping[str, Take], load: Callable[[], ShotGenerator]) -> None:
         self._plan, self._takes, self._load = plan, takes, load
         self._images = {item.source: item.image.file for item in plan.references}
+        self._encoded: dict[tuple[str, int, int], np.ndarray] = {}  # images at the sizes of shots
 
     def missing(self, job: ShotJob) -> tuple[str, ...]:
         """The visible shots without a take."""
@@ -148,16 +151,21 @@ class RememberedPictures:
             return []
         memory = {source: self._latents(source, job) for source in visible}
         selection = self._generator.recall(job, memory).selection[: len(REFERENCES)]
-        pictures = [self._picture(frame.source, frame.index, job) for frame in selection]
+        shown = {source: self._shown(source, job) for source in dict.fromkeys(frame.source for frame in selection)}
+        pictures = [shown[frame.source][frame.index] for frame in selection]
         if crop := job.memory.crop:
-            from onestory_cli.models.character_crops import CharacterCropper
-
-            pictures = CharacterCropper().crop(pictures, selection, detector=crop.detector, looks=crop.looks)
+            pictures = self._cropper.crop(pictures, selection, detector=crop.detector, looks=crop.looks)
         return pictures
 
     @cached_property
     def _generator(self) -> ShotGenerator:
         return self._load()
+
+    @cached_property
+    def _cropper(self) -> CharacterCropper:
+        from onestory_cli.models.character_crops import CharacterCropper
+
+        return CharacterCropper()
 
     def _exists(self, source: str) -> bool:
         return source in self._takes or source in self._images
@@ -165,22 +173,23 @@ class RememberedPictures:
     def _latents(self, source: str, job: ShotJob) -> np.ndarray:
         if source in self._takes:
             return self._takes[source].latents()
-        return self._generator.encode_reference(self._image(source, job))
+        key = source, job.width, job.height
+        if key not in self._encoded:
+            self._encoded[key] = self._generator.encode_reference(self._image(source, job))
+        return self._encoded[key]
 
-    def _picture(self, source: str, index: int, job: ShotJob) -> np.ndarray:
-        """The picture of a latent frame: the latent itself for a model of pictures, otherwise a frame of the clip."""
+    def _shown(self, source: str, job: ShotJob) -> np.ndarray:
+        """The pictures of the latent frames of a source (T, H, W, 3): these themselves for a model of pictures."""
         if source.startswith(REFERENCE_MARK):
-            return self._image(source, job)
+            return self._image(source, job)[None]
         take = self._takes[source]
         if self._plan.model.external:
-            picture_HWC: np.ndarray = take.latents()[:, index].transpose(1, 2, 0)
-            return picture_HWC
+            return take.latents().transpose(1, 2, 3, 0)
         from onestory_cli.media.video import read_clip
         from onestory_cli.report.pictures import shown_frames
 
         pixels_PHWC = read_clip(take.clip, take.record.clip_size)
-        shown_HWC: np.ndarray = pixels_PHWC[shown_frames(len(pixels_PHWC), take.shape[1])[index]]
-        return shown_HWC
+        return pixels_PHWC[shown_frames(len(pixels_PHWC), take.shape[1])]
 
     def _image(self, source: str, job: ShotJob) -> np.ndarray:
         return read_whole(self._images[source], width=job.width, height=job.height)
