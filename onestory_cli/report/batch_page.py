@@ -11,10 +11,10 @@ import numpy as np
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.media.video import open_video, to_rgb
-from onestory_cli.report.gallery import PagePicture, webp_address
+from onestory_cli.report.gallery import PagePicture, embedded_picture
 from onestory_cli.report.html import render_whole
 from onestory_cli.report.page_source import media_source, video_address
-from onestory_cli.report.pictures import fitted
+from onestory_cli.store.layout import FILM
 from onestory_cli.store.run import Run
 from onestory_cli.store.state import RunState
 from onestory_cli.story.source import parse
@@ -89,8 +89,8 @@ def _film(entry: BatchEntry, state: RunState, values: Mapping[str, Mapping[str, 
     title = str(values[entry.name].get("title", entry.name))
     same_story = [each for each in values.values() if each.get("title") == values[entry.name].get("title")]
     settings = _differing(values[entry.name], same_story)
-    joined = Run.open(entry.run).film if state.film else None
-    joined = joined if joined and joined.is_file() else None
+    file = entry.run / FILM
+    joined = file if state.film and file.is_file() else None
     return GridFilm(
         entry=entry,
         title=title,
@@ -155,9 +155,7 @@ def _stills(film: Path, name: str, count: int) -> Iterator[PagePicture]:
     """Pictures at equal distances in a film; fewer if it cannot be read."""
     try:
         for number, pixels_HW3 in enumerate(_sample(film, count)):
-            small_HW3 = fitted(pixels_HW3, STILL_WIDTH) if pixels_HW3.shape[1] > STILL_WIDTH else pixels_HW3
-            height, width = small_HW3.shape[:2]
-            yield PagePicture(id=f"{name}-{number}", address=webp_address(small_HW3), width=width, height=height)
+            yield embedded_picture(f"{name}-{number}", pixels_HW3, max_width=STILL_WIDTH)
     except OnestoryError:
         return
 

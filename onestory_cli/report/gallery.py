@@ -96,17 +96,9 @@ class Gallery:
             else:
                 return
             for index, width in missing.items():
-                self._cache_picture(digest, index, width, frames_THW3[index])
+                id = f"p{digest[:10]}-{index}"
+                cached[digest, index, width] = embedded_picture(id, frames_THW3[index], max_width=width)
         self._drawn |= {(digest, index): cached[digest, index, width] for index, width in widths.items()}
-
-    def _cache_picture(self, digest: str, index: int, width: int, pixels_HW3: np.ndarray) -> None:
-        if pixels_HW3.shape[1] > width:
-            pixels_HW3 = fitted(pixels_HW3, width)
-        height, wide = pixels_HW3.shape[:2]
-        id = f"p{digest[:10]}-{index}"
-        self._cache.pictures[digest, index, width] = PagePicture(
-            id=id, address=webp_address(pixels_HW3), width=wide, height=height
-        )
 
 
 def _wanted_widths(film: FilmReport) -> dict[str, dict[int, int]]:
@@ -126,6 +118,14 @@ def _wanted_widths(film: FilmReport) -> dict[str, dict[int, int]]:
 
 def _middle(take: Take) -> int:
     return take.shape[1] // 2
+
+
+def embedded_picture(id: str, pixels_HW3: np.ndarray, *, max_width: int) -> PagePicture:
+    """A picture for a page, scaled down to `max_width` pixels if it is wider."""
+    if pixels_HW3.shape[1] > max_width:
+        pixels_HW3 = fitted(pixels_HW3, max_width)
+    height, width = pixels_HW3.shape[:2]
+    return PagePicture(id=id, address=webp_address(pixels_HW3), width=width, height=height)
 
 
 def webp_address(pixels_HW3: np.ndarray) -> str:
