@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 from onestory_cli.curation.cuts import FoundShots
@@ -23,6 +21,8 @@ from onestory_cli.curation.shot_frames import shot_frames
 from onestory_cli.curation.stage_store import StageStore, stage_key
 from onestory_cli.curation.video_stages import CuratedVideo
 from onestory_cli.errors import OnestoryError
+from onestory_cli.report.html import template_environment
+from onestory_cli.utils.atomic import write_atomic
 from onestory_cli.version import __version__
 
 FILE = "report.html"
@@ -94,14 +94,7 @@ class ReportPage:
 
     def finish(self, summary: Mapping[str, Any], recipe: CurateRecipe) -> None:
         """Write the page."""
-        environment = Environment(
-            loader=PackageLoader("onestory_cli.curation", "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        template = environment.get_template("report.html.j2")
+        template = template_environment("onestory_cli.curation").get_template("report.html.j2")
         reasons = sorted(summary["reasons"].items(), key=lambda item: (-item[1], item[0]))
         page = template.render(
             summary=summary,
@@ -111,9 +104,7 @@ class ReportPage:
             shown=MAX_SHOWN,
             version=__version__,
         )
-        draft = self._path.with_suffix(".draft")
-        draft.write_text(page, encoding="utf-8")
-        os.replace(draft, self._path)
+        write_atomic(self._path, page.encode())
 
 
 def _hue(id: str) -> int:

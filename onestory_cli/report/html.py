@@ -66,16 +66,21 @@ def asset(name: str) -> str:
     return files("onestory_cli.report").joinpath(_TEMPLATES, name).read_text(encoding="utf-8")
 
 
-@cache
-def environment() -> Environment:
-    """The Jinja environment of all templates. It escapes every value."""
-    environment = Environment(
-        loader=PackageLoader("onestory_cli.report", _TEMPLATES),
+def template_environment(package: str) -> Environment:
+    """A Jinja environment of the templates of a package. It escapes every value."""
+    return Environment(
+        loader=PackageLoader(package, _TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+@cache
+def environment() -> Environment:
+    """The Jinja environment of the templates of films, with their filters and functions."""
+    environment = template_environment("onestory_cli.report")
     environment.filters |= {
         "duration": duration,
         "change": signed,
