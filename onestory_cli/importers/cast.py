@@ -46,7 +46,7 @@ _PLACES = re.compile(
     r"manor|castle|palace|street|city|town|village|forest|island|building|house|planet|kingdom)\b"
 )
 _STOPS = word_set("the this that these those his her its their and but when while then from")
-# Nouns that captions call "the ..." often without being anybody.
+# Nouns that often follow "the" in captions and are not people.
 _THINGS = word_set(
     "camera scene shot frame light room sun table window door street city same other first second background"
 )
@@ -81,7 +81,7 @@ def _entity(name: str, prompts: Sequence[str], texts: Sequence[str]) -> ScriptEn
     if _LABEL.fullmatch(name):
         return _labelled(name, texts)
     full, written = _description(name, texts)
-    aliases = tuple(alias for alias in (full,) if alias != name)
+    aliases = (full,) if full != name else ()
     kind = "setting" if _PLACES.search(written or full) and not _FEATURES.search(written) else "character"
     if written:
         return ScriptEntity(name=name, kind=kind, look=written.rstrip(","), written=written, aliases=aliases)

@@ -74,11 +74,11 @@ class Registry:
             if not name:
                 continue
             entity = self._entities[name]
-            first = bool(entity.written) and entity.name not in self._used
-            first = first and prompt.startswith(entity.written, token.start())
+            written = entity.written if entity.name not in self._used else ""
+            replaced = written if written and prompt.startswith(written, token.start()) else name
             self._used.add(entity.name)
             parts += escape(prompt[position : token.start()]), f"${self._ids[name]}"
-            position = token.start() + len(entity.written if first else name)
+            position = token.start() + len(replaced)
         return "".join(parts) + escape(prompt[position:])
 
     def _name_at(self, prompt: str, tokens: Sequence[re.Match[str]], index: int) -> str:

@@ -205,8 +205,9 @@ def from_echoshot(source: Node, report: ImportReport) -> Draft:
 
 def _seconds_of_latents(frames: object) -> float | None:
     """The time of latent frames of Wan 2.1: the first is one picture, the others are four."""
-    valid = isinstance(frames, int) and 0 < frames < _MAX_LATENTS
-    return round((4 * frames - 3) / _FPS, 2) if valid and isinstance(frames, int) else None
+    if not isinstance(frames, int) or not 0 < frames < _MAX_LATENTS:
+        return None
+    return round((4 * frames - 3) / _FPS, 2)
 
 
 def _global_caption(source: Node, report: ImportReport) -> str:

@@ -196,9 +196,7 @@ class _ShotBuilder:
             return
         if _RELATIVE.fullmatch(place.time):
             self._note_ahead("x-time", "a relative time", replace(element, text=place.time))
-            said = next((time for word, time in _TIMES.items() if place.time.endswith(f" {word}")), "")
-            last = self._times.get(name, self._times.get("", ""))
-            self._time = said if said and said != "by day" else last
+            self._time = _time_in(place.time) or self._times.get(name, self._times.get("", ""))
         else:
             self._time = place.time
         self._times[name] = self._times[""] = self._time
@@ -303,6 +301,12 @@ def _place_of_heading(words: str) -> _HeadingPlace:
 
 def _is_time(words: str) -> bool:
     return words.lower() in _TIMES or bool(_RELATIVE.fullmatch(words.lower()))
+
+
+def _time_in(relative: str) -> str:
+    """The time of day in a relative time such as "the next morning"; "" for "two weeks later" and "the next day"."""
+    found = next((time for word, time in _TIMES.items() if relative.endswith(f" {word}")), "")
+    return "" if found == "by day" else found
 
 
 def _where(prefix: str) -> str:
