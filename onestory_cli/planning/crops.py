@@ -47,9 +47,11 @@ class CropPlanner:
 
 
 def _detector(name: str) -> CharacterCrop | None:
-    """The detector that `memory.crop` names, or None for none."""
-    if name == NONE or (name == AUTO and downloaded(DEFAULTS["detector"]) is None):
+    """The detector that `memory.crop` names; None for "none", and for "auto" before the default is downloaded."""
+    if name == NONE:
         return None
-    name = DEFAULTS["detector"] if name == AUTO else name
-    folder = downloaded(name)
-    return CharacterCrop(detector=name, weights=fingerprint(str(folder)) if folder else "", looks=(), sources=())
+    detector = DEFAULTS["detector"] if name == AUTO else name
+    folder = downloaded(detector)
+    if name == AUTO and folder is None:
+        return None
+    return CharacterCrop(detector=detector, weights=fingerprint(str(folder)) if folder else "", looks=(), sources=())

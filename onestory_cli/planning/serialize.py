@@ -122,5 +122,5 @@ def _memory(shot: Shot, job: ShotJob) -> dict[str, Any]:
     chosen = {} if shot.memory.sources is None else {"from": list(shot.memory.sources)}
     memory = job.memory
     settings = {"frames": memory.frames, "budget": memory.budget, "policy": memory.policy, "guidance": memory.guidance}
-    crop = {"crop": memory.crop.detector} if memory.crop else {"crop": shot.memory.crop} if shot.memory.crop else {}
-    return {**settings, **crop, **chosen}
+    crop = memory.crop.detector if memory.crop else shot.memory.crop
+    return {**settings, **({"crop": crop} if crop else {}), **chosen}
