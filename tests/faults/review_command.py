@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import io
 import json
 import os
@@ -10,7 +9,9 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -102,8 +103,8 @@ class Reviewer:
             found: dict[str, Any] = json.loads(answer.readline().removeprefix(b"data: "))
             return found
 
-    def _connection(self) -> Connection:
-        return Connection(self._page.hostname or "", self._page.port, timeout=SECONDS)
+    def _connection(self) -> closing[HTTPConnection]:
+        return closing(HTTPConnection(self._page.hostname or "", self._page.port, timeout=SECONDS))
 
     @property
     def _page(self) -> Any:
@@ -112,16 +113,6 @@ class Reviewer:
     @property
     def _origin(self) -> str:
         return f"http://{self._page.netloc}"
-
-
-class Connection(http.client.HTTPConnection):
-    """A connection that a `with` block closes."""
-
-    def __enter__(self) -> Connection:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _result(folder: Path) -> Any:

@@ -222,16 +222,15 @@ def _arm(folder: Path, call: int, kind: int) -> None:
 
 def report(found: list[Strike]) -> str:
     """A table of the strikes by command and kind, and the ends of those that were not survived."""
-    late = len(found)
-    found = [strike for strike in found if strike.reached or strike.end]
-    late -= len(found)
-    kinds = [kind for kind in (*KINDS, INSTANT) if any(strike.kind == kind for strike in found)]
-    count = Counter((strike.command, strike.kind) for strike in found)
+    hits = [strike for strike in found if strike.reached or strike.end]
+    kinds = [kind for kind in (*KINDS, INSTANT) if any(strike.kind == kind for strike in hits)]
+    count = Counter((strike.command, strike.kind) for strike in hits)
     lines = [f"| command | {' | '.join(kinds)} |", f"|---|{'---:|' * len(kinds)}"]
     for command in ATTACKED:
         lines.append(f"| {command.name} | {' | '.join(str(count[command.name, kind]) for kind in kinds)} |")
-    lost = [f"- {strike}: {strike.end}" for strike in found if strike.end]
-    ends = f"{len(found)} strikes, {len(lost)} not survived; {late} more came after the end of the command."
+    lost = [f"- {strike}: {strike.end}" for strike in hits if strike.end]
+    late = len(found) - len(hits)
+    ends = f"{len(hits)} strikes, {len(lost)} not survived; {late} more came after the end of the command."
     return "\n".join([*lines, "", ends, *lost])
 
 

@@ -18,7 +18,7 @@ def draft_of(content: str) -> Draft:
 
 
 def captions(content: str) -> list[str]:
-    return [shot.caption for shot in import_story(content.encode(), "a.fountain").draft.shots]
+    return [shot.caption for shot in draft_of(content).shots]
 
 
 @pytest.mark.parametrize(
