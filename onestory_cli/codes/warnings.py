@@ -186,8 +186,8 @@ WARNINGS = (
         title="A level that stays untrained",
         explanation="The levels of an adapter share the budget: every remembered frame gets the coarsest level, and "
         "the rest goes to the most relevant frames. With the recipe's `remembered` and `budgets`, no frame gets this "
-        "level, so its weights stay as they were copied from the base. Add a level between, a larger budget, or fewer "
-        "frames.",
+        "level, so its weights stay as they were copied from the base. Add a level in between, raise the budget, or "
+        "remember fewer frames.",
         bad="memory: {remembered: [8], budgets: [1.0]}",
         good="memory: {remembered: [8, 4, 1], budgets: [1.0], levels: [2, 3, 4, 8]}",
     ),
