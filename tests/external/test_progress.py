@@ -50,7 +50,7 @@ def test_messages_are_parsed(raw: str | bytes, expected: PromptMessage | None) -
 
 @dataclass
 class Watched:
-    """What a `RunControl` was told."""
+    """The steps and nodes that a `RunControl` got."""
 
     steps: list[tuple[int, int]] = field(default_factory=list)
     nodes: list[tuple[str, int, int]] = field(default_factory=list)
