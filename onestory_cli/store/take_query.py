@@ -78,7 +78,7 @@ class PartialFilm:
 
 @dataclass(frozen=True, kw_only=True)
 class ListedTake:
-    """A take of a shot. `fits` tells whether it was rendered from the story as it is now, seed and memory aside."""
+    """A take of a shot. `fits`: whether it was rendered from the story as it is now, seed and memory aside."""
 
     take: Take
     accepted: bool
@@ -105,11 +105,12 @@ def _listed(
 ) -> tuple[ListedTake, ...]:
     entry = accepted_by_shot.get(job.shot)
     accepted = entry.folder if entry else ""
+    former = accepted.partition("/")[0]  # another folder if the take was accepted under the shot's former id
     takes = [
         take
-        for name, shot_takes in takes_by_shot.items()
-        for take in shot_takes.takes
-        if name == job.shot or take.path == accepted  # accepted under the shot's former id
+        for name in {job.shot, former}
+        for take in takes_by_shot.get(name, ShotTakes()).takes
+        if name == job.shot or take.path == accepted
     ]
     return tuple(
         ListedTake(take=take, accepted=take.path == accepted, fits=_fits(take, job, plan.model_fingerprint))
