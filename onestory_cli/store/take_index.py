@@ -59,7 +59,8 @@ class Renames:
 
     def __init__(self, plan: Plan, index: TakeKeyIndex, accepted: Mapping[str, AcceptedTake]) -> None:
         self._index, self._accepted = index, accepted
-        self._jobs = {job.shot for job in plan.jobs}
+        jobs = {job.shot for job in plan.jobs}
+        self._removed = tuple(name for name in index.shots if name not in jobs)
         self._story = {shot.id for shot in plan.story.shots}
         self._claims: dict[Path, str] = {}
 
@@ -117,8 +118,7 @@ class Renames:
         """The ids that a shot may have had: that of its accepted take, then all that the plan does not have."""
         entry = self._accepted.get(shot)
         own = (entry.folder.partition("/")[0],) if entry else ()
-        removed = (name for name in self._index.shots if name not in self._jobs)
-        return tuple(name for name in dict.fromkeys((*own, *removed)) if name != shot)
+        return tuple(name for name in dict.fromkeys((*own, *self._removed)) if name != shot)
 
 
 def _job_of(job: ShotJob, entry: AcceptedTake | None) -> ShotJob:
