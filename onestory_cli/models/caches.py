@@ -167,8 +167,8 @@ def cache_blocks(transformer: Any, threshold: float) -> None:
     """Turn on the first-block cache of diffusers: if the first block's output barely changed since the last step, the
     outputs of the remaining blocks are reused.
 
-    `threshold` is the mean absolute change of the first block's residual, relative to its mean
-    absolute value, below which the other blocks are skipped.
+    `threshold` is the mean absolute change of the first block's residual, relative to its mean absolute value, below
+    which the other blocks are skipped.
 
     Raises:
         OnestoryError: U606 for a transformer of one block.
