@@ -21,11 +21,8 @@ from onestory_cli.models.spec import FirstFrameInput
 from onestory_cli.training.adapter.base import Base, PictureModel
 from onestory_cli.training.adapter.cache import Shards, key_of
 from onestory_cli.training.adapter.labels import ImageEncoder, load_image_encoder, pictures_of
-from onestory_cli.training.adapter.source import ShotSource, SourceShot, VideoFormat
+from onestory_cli.training.adapter.source import Clip, ShotSource, VideoFormat, captions_of, clips_of, shot_at
 from onestory_cli.training.rendering import augment
-
-Place = tuple[int, int]  # (video, shot)
-Clip = tuple[int, int, int]  # (video, shot, window)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,45 +94,26 @@ class Keys:
         first = self.first(clip) if shot else []  # a target is never the first shot
         return [self.latents(clip), *augmented, *first, *features]
 
-    def shot(self, place: Place | Clip) -> SourceShot:
-        """The shot at a place."""
-        return self.source.videos[place[0]][place[1]]
+    def measured(self, clip: Clip) -> bool:
+        """Whether labels need the embeddings of a clip: some shot of its video does not state its relevance."""
+        return any(shot.relevance is None for shot in self.source.videos[clip[0]][1:])
 
     def _sizes(self, frames: int) -> tuple[int, ...]:
         format = self.format
         return format.width, format.height, frames, format.fps
 
     def _clip(self, clip: Clip) -> tuple[Any, ...]:
-        shot, window = self.shot(clip), clip[2]
+        shot, window = shot_at(self.source, clip), clip[2]
         return (*self._sizes(shot.frames), *shot.identity, *([window] if window else []))
 
     def _given(self, clip: Clip | int) -> tuple[Any, ...]:
         return self._sizes(clip) if isinstance(clip, int) else self._clip(clip)
 
-    @property
-    def places(self) -> list[Place]:
-        """All shots."""
-        return [(video, shot) for video, shots in enumerate(self.source.videos) for shot in range(len(shots))]
-
-    @property
-    def clips(self) -> list[Clip]:
-        """All windows of all shots."""
-        return [(*place, window) for place in self.places for window in range(self.shot(place).windows)]
-
-    @property
-    def captions(self) -> list[str]:
-        """All distinct captions and the empty one."""
-        return list(dict.fromkeys(["", *(shot.caption for shots in self.source.videos for shot in shots)]))
-
-    def measured(self, place: Place | Clip) -> bool:
-        """Whether labels need the embeddings of a shot: some shot of its video does not state its relevance."""
-        return any(shot.relevance is None for shot in self.source.videos[place[0]][1:])
-
 
 @torch.inference_mode()
 def encode_captions(keys: Keys, base: Base, cache: Shards, share: WorkSplit, emit: Emit) -> None:
     """Encode the captions that are not in the cache."""
-    missing = [caption for caption in share.of(keys.captions) if keys.caption(caption) not in cache]
+    missing = [caption for caption in share.of(captions_of(keys.source)) if keys.caption(caption) not in cache]
     if not missing:
         return
     with base.captions() as encode:
@@ -152,7 +130,7 @@ def encode_captions(keys: Keys, base: Base, cache: Shards, share: WorkSplit, emi
 @torch.inference_mode()
 def encode_shots(keys: Keys, base: Base, cache: Shards, share: WorkSplit, emit: Emit) -> None:
     """Encode the latents and embeddings that are not in the cache; the pixels of a clip are read once."""
-    missing = [clip for clip in share.of(keys.clips) if any(key not in cache for key in keys.of(clip))]
+    missing = [clip for clip in share.of(clips_of(keys.source)) if any(key not in cache for key in keys.of(clip))]
     lengths = [count for count in keys.format.lengths if any(key not in cache for key in keys.first(count))]
     if not missing and not lengths:
         return
@@ -195,7 +173,7 @@ def _first_frame(
     """Yield by key what the base derives from a first frame or, for a number of frames, from its absence."""
     if not keys.first(clip):
         return
-    frames = clip if isinstance(clip, int) else keys.shot(clip).frames
+    frames = clip if isinstance(clip, int) else shot_at(keys.source, clip).frames
     images = concat_conditions(model, replace(keys.format, frames=frames), image_HWC, [])
     assert images.concat_latents_BCTHW is not None
     yield keys.channels(clip), images.concat_latents_BCTHW[0].half()

@@ -25,6 +25,9 @@ from onestory_cli.training.adapter.manifest import ManifestShot, ManifestVideo, 
 from onestory_cli.training.adapter.recipe import AdapterData, WorldShots
 from onestory_cli.utils.digests import DigestCache
 
+Place = tuple[int, int]  # (video, shot)
+Clip = tuple[int, int, int]  # (video, shot, window)
+
 
 @dataclass(frozen=True, kw_only=True)
 class VideoFormat:
@@ -73,6 +76,26 @@ class ShotSource(Protocol):
 
     def pixels(self, video: int, shot: int, window: int = 0) -> NDArray[np.uint8]:
         """The frames (P, H, W, 3) of a window of a shot; window 0 is its middle."""
+
+
+def shot_at(source: ShotSource, place: Place | Clip) -> SourceShot:
+    """The shot at a place."""
+    return source.videos[place[0]][place[1]]
+
+
+def places_of(source: ShotSource) -> list[Place]:
+    """All shots."""
+    return [(video, shot) for video, shots in enumerate(source.videos) for shot in range(len(shots))]
+
+
+def clips_of(source: ShotSource) -> list[Clip]:
+    """All windows of all shots."""
+    return [(*place, window) for place in places_of(source) for window in range(shot_at(source, place).windows)]
+
+
+def captions_of(source: ShotSource) -> list[str]:
+    """All distinct captions and the empty one."""
+    return list(dict.fromkeys(["", *(shot.caption for shots in source.videos for shot in shots)]))
 
 
 def open_source(data: AdapterData, format: VideoFormat, *, relative_to: Path, cache: Path, emit: Emit) -> ShotSource:

@@ -20,6 +20,7 @@ from onestory_cli.training.adapter.draws import Batch, BatchDraws, read_ahead
 from onestory_cli.training.adapter.learner import Learner, Noise, losses_of
 from onestory_cli.training.adapter.recipe import AdapterRecipe
 from onestory_cli.training.adapter.samples import sample_rows, save_samples
+from onestory_cli.training.adapter.source import captions_of, clips_of
 from onestory_cli.training.adapter.state import TrainingState
 from onestory_cli.training.adapter.triples import Shots, split
 from onestory_cli.training.log import LoggedStage, TrainingLog
@@ -184,8 +185,9 @@ def settings_of(recipe: AdapterRecipe) -> dict[str, Any]:
 
 def identity_of(shots: Shots) -> str:
     """Hex digest of the training data: every shot with its sizes and encoders, every caption."""
-    keys = shots.keys
-    names = [name for clip in keys.clips for name in keys.of(clip)] + [keys.caption(item) for item in keys.captions]
+    keys, source = shots.keys, shots.keys.source
+    names = [name for clip in clips_of(source) for name in keys.of(clip)]
+    names += [keys.caption(item) for item in captions_of(source)]
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 

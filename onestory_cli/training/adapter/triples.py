@@ -19,7 +19,8 @@ from torch.nn import functional
 
 from onestory_cli.training.adapter.cache import Shards
 from onestory_cli.training.adapter.labels import similarity
-from onestory_cli.training.adapter.prepare import Clip, Keys, Place
+from onestory_cli.training.adapter.prepare import Keys
+from onestory_cli.training.adapter.source import Clip, Place, places_of, shot_at
 from onestory_cli.training.data import AUGMENTED, FOREIGN
 
 FARTHEST = 7  # largest random age of a remembered shot that is not the previous one
@@ -81,7 +82,8 @@ class Shots:
     @cached_property
     def shot_frames(self) -> int:
         """Latent frames of the shortest shot."""
-        place = min(self.keys.places, key=lambda place: self.keys.shot(place).frames)
+        source = self.keys.source
+        place = min(places_of(source), key=lambda place: shot_at(source, place).frames)
         return self.cache[self.keys.latents((*place, 0))].shape[1]
 
     @cached_property
@@ -152,7 +154,7 @@ class Shots:
 
     def relevance(self, before: Clip, target: Clip) -> Tensor:
         """(T,): relevance of each latent frame of an earlier clip, as stated or as measured from images."""
-        stated = self.keys.shot(target).relevance
+        stated = shot_at(self.keys.source, target).relevance
         if stated is not None:
             frames = self.cache[self.keys.latents(before)].shape[1]
             return torch.full((frames,), stated[before[1]])
@@ -166,11 +168,11 @@ class Shots:
         places, shares = self.targets[length]
         place = places[int(np.searchsorted(shares.cumsum(), rng.random() * shares.sum(), side="right"))]
         target = self._window(rng, place)
-        caption = "" if rng.random() < drop_text else self.keys.shot(place).caption
+        caption = "" if rng.random() < drop_text else shot_at(self.keys.source, place).caption
         return TripleRow(target=target, caption=caption, before=self._before(rng, target, inflation))
 
     def _window(self, rng: np.random.Generator, place: Place) -> Clip:
-        return (*place, int(rng.integers(self.keys.shot(place).windows)))
+        return (*place, int(rng.integers(shot_at(self.keys.source, place).windows)))
 
     def _before(self, rng: np.random.Generator, target: Clip, inflation: float) -> tuple[MemoryShot, MemoryShot]:
         """The two shots before a target, in order: (first, second), (first, synthetic) or (synthetic, first)."""

@@ -15,7 +15,7 @@ from onestory_cli.training.adapter.base import Base
 from onestory_cli.training.adapter.cache import Shards
 from onestory_cli.training.adapter.prepare import Keys, WorkSplit, encode_captions, encode_shots
 from onestory_cli.training.adapter.recipe import AdapterData
-from onestory_cli.training.adapter.source import ShotSource, SourceShot, VideoFormat, open_source
+from onestory_cli.training.adapter.source import ShotSource, SourceShot, VideoFormat, clips_of, open_source
 from onestory_cli.training.adapter.triples import Shots
 from tests.bases import write_base
 from tests.training.adapter.encoders import write_clip_encoder, write_dinov2
@@ -87,7 +87,7 @@ def test_work_is_split_and_existing_entries_are_skipped(
         cache = Shards(tmp_path / "cache", writer=index)
         encode_shots(keys, base, cache, WorkSplit(index=index, count=2), ignore)
     whole = Shards(tmp_path / "cache")
-    assert all(key in whole for clip in keys.clips for key in keys.of(clip))
+    assert all(key in whole for clip in clips_of(source) for key in keys.of(clip))
     assert len(list((tmp_path / "cache").glob("*.safetensors"))) == 2
     heard: list[Event] = []
     encode_shots(keys, base, whole, WorkSplit(), heard.append)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from onestory_cli.training.adapter.cache import Shards
 from onestory_cli.training.adapter.prepare import Keys
-from onestory_cli.training.adapter.source import SourceShot, VideoFormat
+from onestory_cli.training.adapter.source import SourceShot, VideoFormat, captions_of, clips_of, places_of, shot_at
 from onestory_cli.training.adapter.triples import Shots, split
 
 FORMAT = VideoFormat(width=16, height=16, frames=5, fps=8)
@@ -45,9 +45,9 @@ def shots(tmp_path: Path) -> Shots:
     keys = Keys(source=Listed(), format=FORMAT, text="t", video="v", encoders=("a", "b"))
     cache = Shards(tmp_path)
     cache.put(keys.length, torch.tensor([4]))
-    for caption in keys.captions:
+    for caption in captions_of(keys.source):
         cache.put(keys.caption(caption), torch.full((2 if caption else 0, 5), 1.0))
-    for video, shot in keys.places:
+    for video, shot in places_of(keys.source):
         cache.put(keys.latents((video, shot, 0)), torch.full((CHANNELS, FRAMES, 2, 2), 10.0 * video + shot))
         cache.put(keys.augmented(video), torch.full((CHANNELS, FRAMES, 2, 2), 10.0 * video + 100))
         for name in keys.encoders:
@@ -152,8 +152,8 @@ def mixed(tmp_path: Path) -> Shots:
     cache = Shards(tmp_path)
     cache.put(keys.length, torch.tensor([4]))
     cache.put(keys.caption(""), torch.zeros(0, 5))
-    for video, shot, window in keys.clips:
-        frames = (keys.shot((video, shot)).frames + 3) // 4
+    for video, shot, window in clips_of(keys.source):
+        frames = (shot_at(keys.source, (video, shot)).frames + 3) // 4
         value = 100.0 * video + 10 * shot + window
         cache.put(keys.latents((video, shot, window)), torch.full((CHANNELS, frames, 2, 2), value))
         if shot == window == 0:
