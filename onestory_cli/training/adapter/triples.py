@@ -166,7 +166,7 @@ class Shots:
 
     def _row(self, rng: np.random.Generator, length: int, inflation: float, drop_text: float) -> TripleRow:
         places, shares = self.targets[length]
-        place = places[int(np.searchsorted(shares.cumsum(), rng.random() * shares.sum(), side="right"))]
+        place = places[int(rng.choice(len(places), p=shares / shares.sum()))]
         target = self._window(rng, place)
         caption = "" if rng.random() < drop_text else shot_at(self.keys.source, place).caption
         return TripleRow(target=target, caption=caption, before=self._before(rng, target, inflation))
