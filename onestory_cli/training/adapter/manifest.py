@@ -29,6 +29,10 @@ class ManifestShot:
     caption: str
     relevance: tuple[float, ...] | None = None
 
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
+
 
 @dataclass(frozen=True, kw_only=True)
 class ManifestVideo:

@@ -49,9 +49,9 @@ class VideoFormat:
         """The numbers of frames that shots can have, the smallest first."""
         return tuple(sorted(self.buckets)) or (self.frames,)
 
-    def length_of(self, seconds: float) -> int:
+    def length_of(self, shot: ManifestShot) -> int:
         """The number of frames of a shot, 0 for a shot that is too short."""
-        return max((count for count in self.lengths if count / self.fps <= seconds + SLACK), default=0)
+        return max((count for count in self.lengths if count / self.fps <= shot.seconds + SLACK), default=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,12 +140,8 @@ def _long_enough(
 ) -> tuple[ManifestVideo, ...]:
     """The videos; shots that are too short are removed if the recipe says `short: drop`."""
     least = format.lengths[0]
-
-    def fits(shot: ManifestShot) -> bool:
-        return format.length_of(shot.end - shot.start) > 0
-
     total = sum(len(video.shots) for video in videos)
-    brief = [(video, shot) for video in videos for shot in video.shots if not fits(shot)]
+    brief = [(video, shot) for video in videos for shot in video.shots if not format.length_of(shot)]
     if brief and short == "refuse":
         message = f"the shot from {{0:g}} s to {{1:g}} s is shorter than {least} frames at {format.fps} per second"
         help = "use fewer `frames` or smaller `buckets`, or `data: {short: drop}` to leave short shots out"
@@ -155,7 +151,7 @@ def _long_enough(
                 for video, shot in brief[:200]
             )
         )
-    kept = [_only(video, [fits(shot) for shot in video.shots]) for video in videos]
+    kept = [_only(video, [format.length_of(shot) > 0 for shot in video.shots]) for video in videos]
     usable = tuple(video for video in kept if len(video.shots) > 1)
     left = sum(len(video.shots) for video in usable)
     if len(usable) < 2:
@@ -199,7 +195,7 @@ class ManifestSource:
                     caption=shot.caption,
                     relevance=shot.relevance,
                     identity=_identity(entry, digest, shot),
-                    frames=self._length(shot),
+                    frames=self.format.length_of(shot),
                     windows=self._windows(shot),
                 )
                 for shot in entry.shots
@@ -207,13 +203,10 @@ class ManifestSource:
             for entry, digest in found
         )
 
-    def _length(self, shot: ManifestShot) -> int:
-        return self.format.length_of(shot.end - shot.start)
-
     def _windows(self, shot: ManifestShot) -> int:
         """One window where others would differ by less than a quarter of its length, which adds nothing."""
-        seconds = self._length(shot) / self.format.fps
-        return self.format.windows if shot.end - shot.start >= 1.25 * seconds else 1
+        seconds = self.format.length_of(shot) / self.format.fps
+        return self.format.windows if shot.seconds >= 1.25 * seconds else 1
 
     def pixels(self, video: int, shot: int, window: int = 0) -> NDArray[np.uint8]:
         entry, format = self.entries[video], self.format
@@ -224,7 +217,7 @@ class ManifestSource:
                 start=part.start,
                 end=part.end,
                 place=window_place(window),
-                frames=self._length(part),
+                frames=format.length_of(part),
                 fps=format.fps,
                 size=(format.width, format.height),
                 crop=entry.crop,
