@@ -39,8 +39,7 @@ class RayTasks:
         self._ray, self._count = ray, count
         self._waiting: deque[_Task] = deque()
         self._running: dict[Any, _Task] = {}
-        gpus = config.recipe.uses_networks and ray.cluster_resources().get("GPU", 0) and config.device != "cpu"
-        needs = {"num_gpus": 1} if gpus else {"num_cpus": 1}
+        needs = {"num_gpus": 1} if _count_gpus(config) else {"num_cpus": 1}
         self._remote = ray.remote(max_retries=MAX_RETRIES, **needs)(_curate)
         self._config = ray.put(replace(config, out=config.out.absolute(), folder=config.folder.absolute()))
 
@@ -96,9 +95,15 @@ def count_workers(address: str, config: CuratorConfig) -> int:
     connect(address)
     import ray
 
-    has = ray.cluster_resources()
-    gpus = has.get("GPU", 0) if config.recipe.uses_networks and config.device != "cpu" else 0
-    return max(1, int(gpus or has.get("CPU", 1)))
+    return max(1, _count_gpus(config) or int(ray.cluster_resources().get("CPU", 1)))
+
+
+def _count_gpus(config: CuratorConfig) -> int:
+    """The GPUs of the cluster that this curation uses; 0 if it runs on CPUs."""
+    import ray
+
+    uses_gpus = config.recipe.uses_networks and config.device != "cpu"
+    return int(ray.cluster_resources().get("GPU", 0)) if uses_gpus else 0
 
 
 @contextmanager
