@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -18,7 +16,7 @@ from typing import Protocol
 
 from onestory_cli.curation.video_curator import CuratorConfig, VideoCurator
 from onestory_cli.curation.video_stages import CuratedVideo, damaged_video
-from onestory_cli.utils.workers import WorkerShare, own_device, split_threads
+from onestory_cli.utils.workers import WorkerShare, follow_parent, own_device, split_threads
 
 DIED = "the process that read it died"
 
@@ -103,19 +101,12 @@ class WorkerProcesses:
 
 
 def _start_worker(config: CuratorConfig, shares: SimpleQueue[WorkerShare], alive: Connection, name: str) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes; the parent ends the workers
-    threading.Thread(target=_exit_with_parent, args=(alive,), daemon=True).start()
+    follow_parent(alive)
     share = shares.get()
     if config.recipe.uses_networks:
         split_threads(share)
         config = replace(config, device=own_device(share))
     _curator.append(VideoCurator(config, worker=f"{name}-{share.place}"))
-
-
-def _exit_with_parent(alive: Connection) -> None:
-    """Exit when the other end of the pipe is closed, which also happens when its owner dies."""
-    alive.poll(None)
-    os._exit(1)
 
 
 def _curate(path: Path, digest: str) -> CuratedVideo:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -20,7 +17,7 @@ from onestory_cli.evaluation.readout import Readout
 from onestory_cli.evaluation.rollouts import FilmGroup, GenerateGroups, SeenFilms, generate_group
 from onestory_cli.models.load import LoadedModel, load_model
 from onestory_cli.models.spec import ModelSpec
-from onestory_cli.utils.workers import WorkerShare, own_device, split_threads
+from onestory_cli.utils.workers import WorkerShare, follow_parent, own_device, split_threads
 
 _load: list[
     Callable[[], tuple[LoadedModel, Readout]]
@@ -62,19 +59,12 @@ def _view_groups(pool: ProcessPoolExecutor, groups: Sequence[FilmGroup]) -> Iter
 
 def _start(spec: ModelSpec, shares: SimpleQueue[WorkerShare], alive: Connection) -> None:
     """Worker initializer. The worker exits when its parent dies."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all processes; the parent stops the workers
-    threading.Thread(target=_exit_with_parent, args=(alive,), daemon=True).start()
+    follow_parent(alive)
     share = shares.get()
     split_threads(share)
     _load.append(
         cache(lambda: (load_model(spec, own_device(share)), load_benchmark_readout()))
     )  # loading errors are raised for the group
-
-
-def _exit_with_parent(alive: Connection) -> None:
-    """Exit when the other end of the pipe is closed, which also happens when its owner dies."""
-    alive.poll(None)
-    os._exit(1)
 
 
 def _see(group: FilmGroup) -> SeenFilms:

@@ -1,9 +1,15 @@
-"""The GPU and the CPU threads of one of several worker processes on a machine. torch is imported only when needed."""
+"""Worker processes on a machine: their GPU and CPU threads, and their end. torch is imported only when needed."""
 
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 _THREADS = "OMP_NUM_THREADS"  # torch reads it, and child processes inherit it
 
@@ -20,6 +26,20 @@ class WorkerShare:
     threads: int | None = None
     share: int = 1
     place: int = 0
+
+
+def follow_parent(alive: Connection) -> None:
+    """Let this worker end with its parent: it ignores Ctrl-C, and exits when the parent closes its end of `alive`.
+
+    The end is also closed when the parent dies.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all processes; the parent stops the workers
+    threading.Thread(target=_exit_with_parent, args=(alive,), daemon=True).start()
+
+
+def _exit_with_parent(alive: Connection) -> None:
+    alive.poll(None)
+    os._exit(1)
 
 
 def own_device(part: WorkerShare) -> str:
