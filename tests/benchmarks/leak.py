@@ -25,7 +25,7 @@ from onestory_cli.evaluation.questions import Answer
 from onestory_cli.evaluation.readout import Readout, load_readout
 from onestory_cli.evaluation.world import world_of
 from onestory_cli.generation.denoise import Conditions, DenoiseConfig, denoise, prepare_latents
-from onestory_cli.generation.selection import MemoryLimits, condition, gather, select
+from onestory_cli.generation.selection import MemoryLimits, Selection, condition, gather, select
 from onestory_cli.memory.policies import FrameRef
 from onestory_cli.models.catalog import find
 from onestory_cli.models.character_crops import Picture, on_white
@@ -61,9 +61,6 @@ class LeakShot:
     def shot(self) -> WorldShot:
         return self.story.shots[self.index]
 
-    def cuts(self, source: int) -> bool:
-        return source in self.cut
-
 
 def leak_shots(stories: Sequence[WorldStory], index: int) -> list[LeakShot]:
     """The shots at `index` that name their setting and can remember one of their characters in another one."""
@@ -98,11 +95,12 @@ class LeakBenchmark:
         whole = torch.stack([self._memory(item, crop=False) for item in shots])
         cropped = torch.stack([self._memory(item, crop=True) for item in shots])
         embeds = self._model.text.encode([item.shot.caption for item in shots])
-        chosen, levels = self._select(shots, whole, embeds)
+        chosen = self._select(shots, whole, embeds)
+        nothing = Selection(positions_BK=chosen.positions_BK[:, :0], levels=())
         found = {}
-        for way, memory in zip(WAYS, (whole, cropped, None), strict=True):
-            views = self._generate(embeds, memory, chosen, levels)
-            rows = zip(shots, chosen.tolist(), views, strict=True)
+        for way, memory, used in zip(WAYS, (whole, cropped, whole), (chosen, chosen, nothing), strict=True):
+            views = self._generate(embeds, memory, used)
+            rows = zip(shots, chosen.positions_BK.tolist(), views, strict=True)
             found[way] = [answer for row in rows for answer in self._read(*row)]
         return found
 
@@ -115,16 +113,14 @@ class LeakBenchmark:
             wanted = [place for place, actor in enumerate(before.actors, start=1) if actor.look in looks]
             for frame in range(0, len(drawn.pixels_THWC), self._model.spec.temporal_stride):
                 picture = drawn.pixels_THWC[frame]
-                boxes = boxes_of(drawn, frame, wanted) if crop and item.cuts(number) else []
+                boxes = boxes_of(drawn, frame, wanted) if crop and number in item.cut else []
                 frames.append(self._encode(on_white(picture, boxes) if boxes else picture))
         return torch.stack(frames)
 
     def _encode(self, picture: Picture) -> Tensor:
         return self._model.codec.encode_image(picture)[:, 0]
 
-    def _select(
-        self, shots: Sequence[LeakShot], memory_BFCHW: Tensor, embeds_BLE: Tensor
-    ) -> tuple[Tensor, tuple[object, ...]]:
+    def _select(self, shots: Sequence[LeakShot], memory_BFCHW: Tensor, embeds_BLE: Tensor) -> Selection:
         spec, index = self._model.spec, shots[0].index
         length = spec.latent_frames(spec.frames)
         refs = [FrameRef(str(source), frame) for source in range(index) for frame in range(length)]
@@ -134,17 +130,11 @@ class LeakBenchmark:
         size = (memory_BFCHW.shape[-2], memory_BFCHW.shape[-1])
         limits = MemoryLimits(frames=spec.memory_frames, budget=spec.budget, levels=spec.levels, size=size)
         shown = [shown_before(item.story, index) for item in shots]
-        found = select(spec.policy, scores, refs, limits, shown)
-        return found.positions_BK, found.levels
+        return select(spec.policy, scores, refs, limits, shown)
 
-    def _generate(
-        self, embeds_BLE: Tensor, memory_BFCHW: Tensor | None, chosen_BK: Tensor, levels: tuple[object, ...]
-    ) -> list[View]:
+    def _generate(self, embeds_BLE: Tensor, memory_BFCHW: Tensor, used: Selection) -> list[View]:
         model, spec, count = self._model, self._model.spec, len(embeds_BLE)
-        if memory_BFCHW is None:
-            memory_BFCHW, chosen_BK, levels = torch.zeros(count, 0, 1, 1, 1), chosen_BK[:, :0], ()
-            memory_BFCHW = torch.zeros(count, 0, spec.latent_channels, *spec.latent_size(spec.width, spec.height))
-        context = condition(model.denoiser, gather(memory_BFCHW, chosen_BK), levels)  # type: ignore[arg-type]
+        context = condition(model.denoiser, gather(memory_BFCHW, used.positions_BK), used.levels)
         shape = (1, spec.latent_channels, spec.latent_frames(spec.frames), *spec.latent_size(spec.width, spec.height))
         conditions = Conditions(
             prompt_embeds_BLE=embeds_BLE,
