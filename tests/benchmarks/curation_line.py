@@ -12,12 +12,12 @@ Run it again with the same arguments to continue after an interruption: finished
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ import yaml
 from onestory_cli.evaluation.world import world_of
 from onestory_cli.models.catalog import find
 from onestory_cli.storyworld.stories import make_story, relevance
+from onestory_cli.utils.atomic import write_atomic
+from onestory_cli.utils.untrusted import file_sha256
 from tests.curation import footage
 
 SHOTS = 4
@@ -57,9 +59,7 @@ def kept(path: Path, step: Callable[[], Row]) -> Row:
         start = time.monotonic()
         row = {**step(), "seconds": round(time.monotonic() - start)}
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".draft")
-        draft.write_text(json.dumps(row))
-        draft.replace(path)
+        write_atomic(path, json.dumps(row).encode())
     row = json.loads(path.read_text())
     assert isinstance(row, dict)
     return row
@@ -74,7 +74,7 @@ class Line:
     def steps(self) -> list[tuple[str, Callable[[], Row]]]:
         """Name and function of each step, in order."""
         trained = [
-            (f"{what}-{kind}", lambda step=step, kind=kind: step(kind))  # type: ignore[misc]
+            (f"{what}-{kind}", partial(step, kind))
             for kind in KINDS
             for what, step in (("train", self.train), ("evaluate", self.evaluate))
         ]
@@ -99,7 +99,7 @@ class Line:
                 }
                 for index, shot in enumerate(story.shots)
             ]
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest = file_sha256(path)[0].hex()
             lines.append(json.dumps({"video": f"videos/{path.name}", "digest": digest, "shots": shots}))
         (self._out / "truth.jsonl").write_text("\n".join(lines) + "\n")
         return counts(self._out / "truth.jsonl")

@@ -25,6 +25,7 @@ from onestory_cli.models.load import load_model
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.storyworld.stories import make_story
 from onestory_cli.storyworld.world import HELD_OUT
+from onestory_cli.training.objective import psnr
 
 LARGEST = 448.0  # of float8_e4m3fn
 SHOTS = 3
@@ -56,20 +57,22 @@ def films(spec: ModelSpec, stories: int) -> tuple[np.ndarray, np.ndarray]:
     """Latents and pixels of all shots, shot by shot."""
     model, world = load_model(spec, "cpu"), world_of(spec)
     made = [make_story(HELD_OUT + number, world, shots=SHOTS) for number in range(stories)]
-    told = [RolloutFilm(captions=[shot.caption for shot in story.shots]) for story in made]
+    scripts = [RolloutFilm(captions=[shot.caption for shot in story.shots]) for story in made]
     config = RolloutConfig(policy="adaptive", denoise=DenoiseConfig.of_model(spec, steps=spec.steps))
-    latents = torch.stack(list(roll_out(model, told, config)))
+    latents = torch.stack(list(roll_out(model, scripts, config)))
     with torch.inference_mode():
         pixels = np.stack([[model.codec.decode(item) for item in shot] for shot in latents])
     return latents.numpy(), pixels
 
 
-def compared(found: np.ndarray, wanted: np.ndarray) -> tuple[float, float]:
-    """Relative error of latents, and of pixels the PSNR in dB."""
-    if found.dtype == np.uint8:
-        error = float(((found.astype(float) - wanted) ** 2).mean())
-        return 0.0, 10 * float(np.log10(255**2 / error))
-    return float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted)), 0.0
+def relative_error(found: np.ndarray, wanted: np.ndarray) -> float:
+    """The error of latents as a share of their size."""
+    return float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted))
+
+
+def pixel_psnr(found: np.ndarray, wanted: np.ndarray) -> float:
+    """The PSNR of uint8 pixels, in dB."""
+    return float(psnr(*(torch.from_numpy(pixels).double() / 127.5 - 1 for pixels in (found, wanted))))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -85,8 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             file = Path(folder) / f"{name}.safetensors"
             save_file({key: value.contiguous() for key, value in stored.items()}, file)
             others, pictures = films(spec.with_fields(transformer_file=str(file)), options.stories)
-            error, _ = compared(others, latents)
-            first, later = (compared(pictures[part], pixels[part])[1] for part in (slice(0, 1), slice(1, None)))
+            error = relative_error(others, latents)
+            first, later = (pixel_psnr(pictures[part], pixels[part]) for part in (slice(0, 1), slice(1, None)))
             lines.append(f"| {name} | {error:.3f} | {first:.1f} dB | {later:.1f} dB |")
     sys.stdout.write("\n".join([*lines, ""]))
 
