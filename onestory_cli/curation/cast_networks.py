@@ -18,7 +18,7 @@ from onestory_cli.curation.cast import CastAppearance, ShotCast, cluster
 from onestory_cli.curation.embeddings import pack
 from onestory_cli.curation.network_identity import network_identity, readout_identity
 from onestory_cli.curation.recipe import CastSettings
-from onestory_cli.models.networks import NONE, source_of
+from onestory_cli.models.networks import source_of
 
 Pixels = NDArray[np.uint8]
 MIN_AREA = 0.01  # of the picture: smaller boxes are extras or errors
@@ -109,7 +109,7 @@ def load_cast_reader(settings: CastSettings, device: str) -> CastReader | None:
         OnestoryError: T651 for a detector that boxes cannot be taken from, T631, M531 or M532 for a network that
             cannot be loaded.
     """
-    if settings.detector in ("", NONE):
+    if not settings.is_on:
         return None
     if settings.detector == "readout":
         return ReadoutCast(identity=readout_identity())

@@ -96,6 +96,11 @@ class CastSettings:
     same_character: float | None = None
     same_setting: float | None = None
 
+    @property
+    def is_on(self) -> bool:
+        """Whether characters and settings are recognized at all."""
+        return self.detector not in ("", "none")
+
 
 @dataclass(frozen=True, kw_only=True)
 class CurateRecipe:
@@ -113,7 +118,7 @@ class CurateRecipe:
     @property
     def uses_networks(self) -> bool:
         """Whether a stage runs a network of torch in the worker's own process."""
-        networks = self.encoders or self.cast.detector not in ("", "none") or self.cuts.detector == "transnetv2"
+        networks = self.encoders or self.cast.is_on or self.cuts.detector == "transnetv2"
         return bool(networks) or self.captions.captioner.startswith(("hub:", "readout"))
 
 
