@@ -14,7 +14,7 @@ from onestory_cli.media.video import open_video
 from onestory_cli.utils.text import file_size
 
 SAMPLED = 16  # videos whose length is read, evenly spread
-SHOT_SECONDS = 4.0  # mean length of a shot in films of today (Cutting, Brunick and DeLong 2011: 3 to 5 s)
+SHOT_SECONDS = 4.0  # mean length of a shot in contemporary films (Cutting, Brunick and DeLong 2011: 3 to 5 s)
 # bytes of a shot in the stages and the manifest, measured on the films of tests/benchmarks/curation_line.py
 SHOT_BYTES = 800
 VECTOR_BYTES = 2900  # of each encoder, and two for the cast
@@ -46,7 +46,7 @@ def estimate_disk(videos: Sequence[Path], out: Path, recipe: CurateRecipe) -> Di
     lengths = [seconds if seconds <= recipe.max_hours * 3600 else 0.0 for seconds in map(_seconds, sampled)]
     seconds = sum(lengths) / len(sampled) * len(videos)
     shots = max(len(videos), seconds / SHOT_SECONDS)
-    vectors = len(recipe.encoders) + (2 if recipe.cast.detector not in ("", "none") else 0)
+    vectors = len(recipe.encoders) + (2 if recipe.cast.is_on else 0)
     captions = 2 if recipe.captions.captioner else 0
     each = SHOT_BYTES + vectors * VECTOR_BYTES + captions * CAPTION_BYTES
     pictures = shots * min(1.0, PICTURE_VIDEOS / len(videos)) * PICTURE_BYTES
@@ -70,8 +70,8 @@ class Remaining:
 
     sizes: Sequence[int]
     clock: Callable[[], float] = time.monotonic
-    _began: float = 0.0
-    _computed: int = 0
+    _began: float = field(init=False)
+    _computed: int = field(init=False, default=0)
     _left: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -80,12 +80,9 @@ class Remaining:
     def done(self, number: int, *, computed: bool) -> float:
         """Count video `number` (from 0) as done; return the seconds left, 0 while nothing is computed."""
         self._left -= self.sizes[number]
-        if not computed:
-            if not self._computed:
-                self._began = self.clock()  # results that are stored say nothing about the speed
-            return 0.0 if not self._computed else self._rest()
-        self._computed += self.sizes[number]
-        return self._rest()
-
-    def _rest(self) -> float:
-        return (self.clock() - self._began) * self._left / max(1, self._computed)
+        if computed:
+            self._computed += self.sizes[number]
+        if not self._computed:
+            self._began = self.clock()  # results that are stored say nothing about the speed
+            return 0.0
+        return (self.clock() - self._began) * self._left / self._computed
