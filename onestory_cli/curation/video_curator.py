@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -84,4 +84,4 @@ class VideoCurator:
         except OnestoryError as error:
             if error.code != "M508":
                 raise
-            return CuratedVideo(path=path, digest=digest, found=found, fault=error.message)
+            return replace(video, fault=error.message)
