@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from onestory_cli.evaluation.eyes import save_eye_detector, train_eye_detector
-from onestory_cli.evaluation.readout import WEIGHTS, Readout
+from onestory_cli.evaluation.eyes import train_eye_detector
+from onestory_cli.evaluation.readout import WEIGHTS, Readout, save_halves
 from onestory_cli.evaluation.rollouts import reduced_precision
 from onestory_cli.evaluation.train_readout import (
     SEED,
@@ -33,7 +33,7 @@ TEST_STORIES = 50
 def main() -> None:
     arguments = _arguments()
     if arguments.eyes:
-        save_eye_detector(train_eye_detector(WorldConfig(), progress=_print_progress), arguments.eyes)
+        save_halves(train_eye_detector(WorldConfig(), progress=_print_progress), arguments.eyes)
         return
     model = load_model(find(arguments.model), "cpu") if arguments.model else None
     worlds = [WorldConfig(), *([world_of(model.spec)] if model else [])]

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from onestory_cli.evaluation.readout import Readout, load_readout
+from onestory_cli.evaluation.readout import Readout, load_readout, to_network
 from onestory_cli.evaluation.train_readout import SEED, degrade
 from onestory_cli.storyworld.canvas import EYE_DETAIL
 from onestory_cli.storyworld.render import render_shot
@@ -57,22 +57,13 @@ class EyeDetector(nn.Module):
 def load_eye_detector(path: Path = WEIGHTS) -> EyeDetector:
     """The detector that the package contains."""
     detector = EyeDetector()
-    stored = load_file(path)
-    detector.load_state_dict(
-        {name: item.float() if item.is_floating_point() else item for name, item in stored.items()}
-    )
+    detector.load_state_dict(load_file(path))
     return detector.eval().requires_grad_(False)
 
 
 def load_benchmark_readout() -> Readout:
     """The read-out with the eye detector."""
     return replace(load_readout(), count_eyes=load_eye_detector().count)
-
-
-def save_eye_detector(detector: EyeDetector, path: Path) -> None:
-    """Write the weights in fp16."""
-    state = detector.state_dict()
-    save_file({name: item.half() if item.is_floating_point() else item for name, item in state.items()}, path)
 
 
 def render_eyes(seeds: Iterable[int], config: WorldConfig) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
@@ -114,10 +105,7 @@ def train_eye_detector(
 
 
 def _to_network(frames_NHWC: NDArray[np.uint8]) -> Tensor:
-    frames = torch.from_numpy(np.ascontiguousarray(frames_NHWC)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
-    if frames.shape[-2:] != (SIDE, SIDE):
-        frames = functional.interpolate(frames, (SIDE, SIDE), mode="bilinear", antialias=True)
-    return frames.contiguous(memory_format=torch.channels_last)
+    return to_network(frames_NHWC, side=SIDE, mode="bilinear", antialias=True)
 
 
 def _regions(marked_NHW: Tensor) -> Tensor:

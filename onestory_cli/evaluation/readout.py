@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from onestory_cli.evaluation.embeddings import Reading, View, views
@@ -69,9 +69,7 @@ class Readout:
     def save(self, folder: Path) -> None:
         """Write the weights in fp16, and their accuracy."""
         folder.mkdir(parents=True, exist_ok=True)
-        state = self.network.state_dict()
-        halves = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
-        save_file({name: value.contiguous() for name, value in halves.items()}, folder / "readout.safetensors")
+        save_halves(self.network, folder / "readout.safetensors")
         card = {"schema": "onestory.readout.v1", "vocabulary": _vocabulary(), "accuracy": self.accuracy}
         (folder / "readout.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
@@ -86,18 +84,24 @@ def load_readout(folder: Path = WEIGHTS) -> Readout:
     if card["vocabulary"] != _vocabulary():
         raise ValueError(f"{folder}: the read-out was trained on another vocabulary; retrain it")
     network = ReadoutNetwork()
-    stored = load_file(folder / "readout.safetensors")
-    network.load_state_dict(
-        {name: value.float() if value.is_floating_point() else value for name, value in stored.items()}
-    )
+    network.load_state_dict(load_file(folder / "readout.safetensors"))
     return Readout(network=network.eval().requires_grad_(False), accuracy=card["accuracy"])
 
 
-def to_network(frames_BHWC: NDArray[np.uint8]) -> Tensor:
-    """uint8 frames -> (B, C, H, W) in -1..1 at the network's size."""
+def save_halves(network: nn.Module, path: Path) -> None:
+    """Write the weights in fp16; `load_state_dict` converts them back."""
+    state = network.state_dict()
+    halves = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+    save_file({name: value.contiguous() for name, value in halves.items()}, path)
+
+
+def to_network(
+    frames_BHWC: NDArray[np.uint8], *, side: int = SIDE, mode: str = "area", antialias: bool = False
+) -> Tensor:
+    """uint8 frames -> (B, C, H, W) in -1..1, resampled to `side` x `side` pixels."""
     frames = torch.from_numpy(np.ascontiguousarray(frames_BHWC)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
-    if frames.shape[-1] != SIDE or frames.shape[-2] != SIDE:
-        frames = functional.interpolate(frames, (SIDE, SIDE), mode="area")
+    if frames.shape[-2:] != (side, side):
+        frames = functional.interpolate(frames, (side, side), mode=mode, antialias=antialias)
     return frames.contiguous(memory_format=torch.channels_last)
 
 

@@ -15,9 +15,9 @@ from onestory_cli.evaluation.eyes import (
     load_benchmark_readout,
     load_eye_detector,
     render_eyes,
-    save_eye_detector,
     train_eye_detector,
 )
+from onestory_cli.evaluation.readout import save_halves
 from onestory_cli.storyworld.world import WorldConfig
 
 Frames = NDArray[np.uint8]
@@ -58,7 +58,7 @@ def test_other_sizes_are_resampled(detector: EyeDetector, rendered: tuple[Frames
 def test_saved_detector_counts_the_same(
     detector: EyeDetector, rendered: tuple[Frames, NDArray[np.bool_]], tmp_path: Path
 ) -> None:
-    save_eye_detector(detector, tmp_path / "eyes.safetensors")
+    save_halves(detector, tmp_path / "eyes.safetensors")
     frames = rendered[0][:4]
     assert (load_eye_detector(tmp_path / "eyes.safetensors").count(frames) == detector.count(frames)).all()
 
