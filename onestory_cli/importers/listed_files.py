@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.importers.draft import MAX_SHOTS
+from onestory_cli.importers.source import choose_story
 from onestory_cli.utils.untrusted import parse_json, read_limited
 
 _MAX_BYTES = 2**20  # of a file
@@ -45,10 +46,7 @@ def file_in_row(table: Path, data: bytes, number: int | None) -> tuple[bytes, st
     if table.suffix.lower() != ".csv" or _PATH.encode() not in data[:1000]:
         return None
     rows = [row for row in csv.DictReader(io.StringIO(data.decode("utf-8", "replace"))) if row.get(_PATH)]
-    if not rows or not 1 <= (number or (1 if len(rows) == 1 else 0)) <= len(rows):
-        help = f"choose one with `--number`, from 1 to {len(rows)}" if rows else "the table has no files"
-        raise OnestoryError("I704", f"the file has {len(rows)} stories", help=help, exit=ExitCode.USAGE)
-    row = rows[(number or 1) - 1]
+    row = rows[choose_story(number, len(rows))]
     path = _find(table, row[_PATH])
     try:
         story = parse_json(read_limited(path, _MAX_BYTES), path.name)

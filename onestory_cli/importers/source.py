@@ -54,22 +54,31 @@ class SourceFile:
         text, content = self.text, self.text.content
         if self.suffix not in _LINES:
             stories = stories_in(read_json(content, text))
-            self.require_one(len(stories))
-            return node_of(stories[(self.number or 1) - 1], text, self.report)
+            return node_of(stories[choose_story(self.number, len(stories))], text, self.report)
         ends = (*text.starts[1:], len(content))
         lines = [(start, end) for start, end in zip(text.starts, ends, strict=True) if content[start:end].strip()]
-        self.require_one(len(lines))
-        start, end = lines[(self.number or 1) - 1]
+        start, end = lines[choose_story(self.number, len(lines))]
         return node_of(read_json(content[start:end], text, start=start), text, self.report, start=start)
 
-    def require_one(self, count: int = 1) -> None:
-        """Check the choice among `count` stories.
+    def require_one(self) -> None:
+        """Check that no other story than the first is chosen, in a format that has one story per file.
 
         Raises:
-            OnestoryError: I704 if none is chosen of several, or the number is out of range.
+            OnestoryError: I704 if another one is chosen.
         """
-        number = self.number
-        if (number is None and count > 1) or (number is not None and not 1 <= number <= count):
-            help = f"choose one with `--number`, from 1 to {count}" if count > 1 else "remove `--number`"
-            message = f"the file has {count} {'story' if count == 1 else 'stories'}"
-            raise OnestoryError("I704", message, help=help, exit=ExitCode.USAGE)
+        choose_story(self.number, 1)
+
+
+def choose_story(number: int | None, count: int) -> int:
+    """The index of the story that `--number` chooses among `count`.
+
+    Raises:
+        OnestoryError: I704 if none is chosen of several, or the number is out of range.
+    """
+    if count == 1 and number is None:
+        return 0
+    if number is None or not 1 <= number <= count:
+        help = f"choose one with `--number`, from 1 to {count}" if count > 1 else "remove `--number`"
+        message = f"the file has {count} {'story' if count == 1 else 'stories'}"
+        raise OnestoryError("I704", message, help=help if count else "", exit=ExitCode.USAGE)
+    return number - 1
