@@ -10,18 +10,15 @@ import platform
 import random
 import shutil
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from onestory_cli.version import __version__
 from tests.faults.films import Film, film_of_a_real_model, film_of_numbers
 from tests.faults.harms import Harm, harm_every_file
 from tests.faults.kills import Kill, Whole, choose_kills, early_pairs, measure, survives
 from tests.faults.refusals import Refusal, refuse_every_operation
-
-SHARED = Path("/dev/shm")  # a kill is the same in memory, and faster
+from tests.faults.workspace import memory_folder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,8 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only-kills", action="store_true", help="damage no file and refuse no operation")
     options = parser.parse_args(arguments)
     harms, refusals = list[Harm](), list[Refusal]()
-    with tempfile.TemporaryDirectory(dir=SHARED if SHARED.is_dir() else None) as folder:
-        place = Path(folder)
+    with memory_folder() as place:
         film = film_of_a_real_model(place / "model") if options.real else film_of_numbers()
         whole = measure(film, place / "whole")
         kills = [*choose_kills(whole, options.kills, random.Random(options.seed)), *early_pairs(whole, options.pairs)]

@@ -11,7 +11,6 @@ import os
 import random
 import signal
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,14 +21,13 @@ from pathlib import Path
 from onestory_cli.store.run import Run
 from onestory_cli.store.verify import find_damage
 from tests.faults.batch_workers import install_slow_arithmetic, start_batch
-from tests.faults.workspace import COMMANDS, copy_workspace, films_of_batch, make_workspace
+from tests.faults.workspace import COMMANDS, copy_workspace, films_of_batch, make_workspace, memory_folder
 
 TARGETS = ("worker", "parent", "both")
 FILMS = 4
 HANG_SECONDS = 120
 RERUNS = 3  # a worker that survives its parent for a step may hold a lock when the batch starts again
 BATCH = next(command for command in COMMANDS if command.name == "batch")
-SHARED = Path("/dev/shm")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,8 +168,8 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60, help="stop after this time")
     options = parser.parse_args()
     found, began = list[BatchKill](), time.monotonic()
-    with tempfile.TemporaryDirectory(dir=SHARED if SHARED.is_dir() else None) as folder:
-        harness = BatchHarness(Path(folder))
+    with memory_folder() as folder:
+        harness = BatchHarness(folder)
         for kill in harness.kills(options.kills, options.seed):
             found.append(kill)
             if kill.end:

@@ -52,7 +52,7 @@ class ReviewCommand(CommandLine):
 
 
 class Reviewer:
-    """A browser with a person in front of it. `problem` is an answer that no server may give."""
+    """A person at a browser. `problem` describes an answer that the server must not give."""
 
     def __init__(self, output: Callable[[], str]) -> None:
         self._output = output

@@ -19,7 +19,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -39,6 +38,7 @@ from tests.faults.workspace import (
     digests_of,
     install_arithmetic,
     make_workspace,
+    memory_folder,
 )
 
 SOURCE = Path(__file__).with_suffix(".c")
@@ -253,9 +253,9 @@ def main() -> int:
     parser.add_argument("--only", action="append", metavar="COMMAND", help="strike only this command; repeatable")
     parser.add_argument("--save", type=Path, metavar="FILE", help="append the strikes; the table counts all in it")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+    with memory_folder() as folder:
         if not hasattr(_shim(), "strike_arm"):
-            library = build(Path(folder))
+            library = build(folder)
             if library is None:
                 parser.error("a C compiler on Linux is required")
             environment = {**os.environ, "LD_PRELOAD": str(library)}
@@ -263,7 +263,7 @@ def main() -> int:
                 [sys.executable, "-m", "tests.faults.strikes", *sys.argv[1:]], env=environment
             ).returncode
         commands = tuple(item for item in ATTACKED if not options.only or item.name in options.only)
-        harness, found = Harness(Path(folder), commands), list[Strike]()
+        harness, found = Harness(folder, commands), list[Strike]()
         began = time.monotonic()
         for strike in chain(harness.strikes(options.strikes, options.seed), harness.kills(options.kills, options.seed)):
             found.append(strike)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.fault
 def test_a_batch_survives_kills_of_its_processes() -> None:
-    """In a process of its own: the harness replaces the models of its process by arithmetic."""
+    """Runs in a separate process, because the harness replaces models by arithmetic until its process ends."""
     words = [sys.executable, "-m", "tests.faults.batch_kills", "--kills", "6", "--seed", "3"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, "")
