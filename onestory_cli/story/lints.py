@@ -182,7 +182,7 @@ def _name(item: Declared) -> tuple[str, re.RegexFlag]:
     """A pattern and flags for the proper name of a character in its own case, or else its id in any case."""
     if item.again[:1].isupper():
         return re.escape(item.again), re.RegexFlag(0)
-    return re.escape(item.id).replace(r"\-", "[ -]"), re.IGNORECASE  # an invalid id may hold any character
+    return re.escape(item.id).replace(r"\-", "[ -]"), re.IGNORECASE  # an invalid id may contain any character
 
 
 def _name_warning(item: Declared, shot: Shot, count: int, place: Place) -> Diagnostic:
