@@ -18,7 +18,7 @@ from onestory_cli.events import Event, RunFinished, StepDone
 from onestory_cli.rendering.generator import ShotRequest
 from tests.films import NumberShot, NumpyGenerator
 from tests.pages import MANUAL, fenced
-from tests.test_cli import HEAVY, ROOT
+from tests.programs import HEAVY, ROOT
 from tests.tiny import tiny_folder
 
 __all__ = ["tiny_folder"]

@@ -1,16 +1,12 @@
-"""The program as a process: its imports, exit codes, commands and flags."""
+"""Exit codes, commands and flags."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,106 +17,9 @@ from onestory_cli import cli
 from onestory_cli.console import Console
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.version import __version__
-from tests.films import SPEC
+from tests.programs import environment_with, folder, program
 
-ROOT = Path(__file__).parents[1]
-HEAVY = {"torch", "diffusers", "transformers", "av", "ray"}
-STORY = """\
-story: 1
-title: The Lost Kite
-model: model
-shots:
-  - {id: opening, caption: A fox walks.}
-  - {id: city, caption: A city at night.}
-"""
-
-
-def slow(*values: object) -> Any:
-    """A set of parameters that only `.ci/run` tests: another set of the same kind is always tested."""
-    return pytest.param(*values, marks=pytest.mark.slow)
-
-
-def program(*arguments: str, code: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `onestory` as a separate process in the current folder; `code` runs before `main`."""
-    command = [sys.executable, "-c", f"import sys\n{code}\nfrom onestory_cli.cli import main\nmain()", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=_environment(**environment), timeout=60)
-
-
-def _environment(**more: str) -> dict[str, str]:
-    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    kept = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
-    return {**kept, "PYTHONPATH": paths, **more}
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with a story and a model that has a card but no weights."""
-    monkeypatch.chdir(tmp_path)
-    card = {key: value for key, value in asdict(SPEC).items() if key not in ("name", "base", "adapter", "levels")}
-    Path("model").mkdir()
-    Path("model/onestory.json").write_text(json.dumps(card))
-    Path("film.story.yaml").write_text(STORY)
-    return tmp_path
-
-
-IMPORTS = """
-import contextlib, io, json
-from onestory_cli import cli
-from onestory_cli.console import Console
-loaded = {}
-for line in LINES:
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        code = cli.run(line.split(), Console(stdout=sys.stdout, stderr=sys.stderr, color=True))
-    loaded[line] = [code, *sorted(WATCHED & set(sys.modules))]
-print(json.dumps(loaded))
-"""
-
-
-def imports_of(watched: set[str], *lines: str) -> dict[str, list[object]]:
-    """Run command lines one after another in a new process: the exit code of each and the `watched` modules by then."""
-    code = f"import sys\nLINES, WATCHED = {lines}, {watched}\n{IMPORTS}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=_environment(), check=True)
-    return json.loads(done.stdout)
-
-
-def test_light_commands_do_not_import_heavy_packages(folder: Path) -> None:
-    lines = (
-        "--help",
-        "render --help",
-        "validate film.story.yaml",
-        "plan film.story.yaml --json",
-        "render film.story.yaml --dry-run",
-        "schema",
-        "models",
-        "explain S104",
-        "help memory",
-        "help audio",
-    )
-    assert imports_of(HEAVY, *lines) == {line: [0] for line in lines}
-
-
-def test_help_imports_only_what_defines_the_options(folder: Path) -> None:
-    works = {
-        "onestory_cli.rendering.render",
-        "onestory_cli.store.run",
-        "onestory_cli.export.write",
-        "jsonschema",
-        "yaml",
-        *HEAVY,
-    }
-    lines = ("render --help", "export --help", "--help")
-    assert imports_of(works, *lines) == {line: [0] for line in lines}
-
-
-@pytest.mark.parametrize("package", ["schemas", slow("tests"), slow("utils")])
-def test_a_package_of_the_user_never_shadows_ours(folder: Path, package: str) -> None:
-    """`python -m` puts the current folder first on the path, as `torchrun -m` and `PYTHONPATH=.` do."""
-    Path(package).mkdir()
-    Path(package, "__init__.py").write_text("raise RuntimeError('imported by mistake')\n")
-    command = [sys.executable, "-m", "onestory_cli"]
-    for arguments in (["schema"], ["plan", "film.story.yaml", "--json"]):
-        done = subprocess.run([*command, *arguments], capture_output=True, text=True, env=_environment(), check=False)
-        assert done.returncode == 0, done.stderr
+__all__ = ["folder"]
 
 
 def all_commands() -> dict[str, Any]:
@@ -147,7 +46,7 @@ def test_commands_and_flags(golden: Callable[[Path, str], None]) -> None:
 
 def test_python_m_onestory_cli(folder: Path) -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "onestory_cli", "--version"], capture_output=True, text=True, env=_environment()
+        [sys.executable, "-m", "onestory_cli", "--version"], capture_output=True, text=True, env=environment_with()
     )
     assert (result.returncode, result.stdout) == (0, f"onestory {__version__}\n")
 
@@ -256,145 +155,6 @@ def test_a_bug_writes_a_report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert f"onestory {__version__}" in text
     assert "arguments: ('models',)" in text
     assert "typer " in text
-
-
-SLOW = """
-import time
-from dataclasses import replace
-from onestory_cli.rendering import loading
-from tests.films import NumpyGenerator
-
-class Slow(NumpyGenerator):
-    def generate(self, request):
-        def slowly(event):
-            request.emit(event)
-            if request.job.shot == "city":
-                print(type(event).__name__, flush=True)
-                time.sleep(SECONDS)
-
-        return super().generate(replace(request, emit=slowly))
-
-loading.model_loader = lambda spec, device, emit, shared: lambda: Slow(spec)
-"""
-
-
-@contextmanager
-def slow_render(seconds: float) -> Iterator[subprocess.Popen[str]]:
-    """A render whose second shot prints each event and sleeps. Its first step has just finished."""
-    code = f"SECONDS = {seconds}\n{SLOW}\nfrom onestory_cli.cli import main\nmain()"
-    command = [sys.executable, "-c", code, "render", "film.story.yaml"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, env=_environment(), **pipes) as process:  # type: ignore[call-overload]
-        assert process.stdout.readline() == "Remembered\n"
-        yield process
-
-
-@pytest.mark.parametrize(
-    ("number", "exit"), [slow(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)]
-)
-def test_a_first_signal_stops_within_a_step_and_keeps_the_work(
-    folder: Path, number: signal.Signals, exit: ExitCode
-) -> None:
-    with slow_render(0.5) as process:
-        process.send_signal(number)
-        _, err = process.communicate(timeout=30)
-    assert process.returncode == exit
-    assert "stopping after this step; press Ctrl-C again to stop now\n" in err
-    assert "interrupted: 1 of 2 shots are finished and kept, city up to step 1 of 3; continue with\n" in err
-    assert err.endswith("  onestory resume film.run\n")
-    assert "Traceback" not in err
-    assert len(list(folder.glob("film.run/shots/city/*/partial.safetensors"))) == 1
-
-
-@pytest.mark.parametrize(
-    ("number", "exit"), [(signal.SIGINT, ExitCode.INTERRUPTED), slow(signal.SIGTERM, ExitCode.TERMINATED)]
-)
-def test_a_second_signal_stops_at_once(folder: Path, number: signal.Signals, exit: ExitCode) -> None:
-    with slow_render(120) as process:
-        process.send_signal(number)
-        for line in process.stderr:  # type: ignore[union-attr]
-            if line.startswith("stopping"):
-                break
-        process.send_signal(number)
-        _, err = process.communicate(timeout=30)
-    assert process.returncode == exit
-    assert "interrupted: 1 of 2 shots are finished and kept; continue with\n" in err
-    assert "Traceback" not in err
-    assert not list(folder.glob("film.run/shots/city/*/partial.safetensors"))
-
-
-@pytest.mark.parametrize(
-    "arguments", [slow("explain"), slow("--help"), "plan film.story.yaml", slow("plan film.story.yaml --json")]
-)
-def test_a_closed_pipe_ends_a_command_like_sigpipe_does(folder: Path, arguments: str) -> None:
-    """The exit code is that of a process which SIGPIPE killed, as `set -o pipefail` expects, and nothing is printed."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    done = subprocess.run(
-        [sys.executable, "-m", "onestory_cli", *arguments.split()],
-        stdout=writer,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=_environment(),
-        check=False,
-    )
-    os.close(writer)
-    assert (done.returncode, done.stderr) == (ExitCode.BROKEN_PIPE, "")
-
-
-def shell(line: str, code: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a shell line in which $onestory is the program; `code` runs before `main`."""
-    Path("program.py").write_text(f"{code}\nfrom onestory_cli.cli import main\nmain()\n")
-    environment = _environment(onestory=f"{sys.executable} program.py")
-    return subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=environment, timeout=60)
-
-
-FULL = "error[U608]: cannot write to stdout: No space left on device\n"
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        slow("--help"),
-        "--version",
-        slow("explain"),
-        slow("plan film.story.yaml"),
-        "plan film.story.yaml --json",
-        slow("validate film.story.yaml --json"),
-        slow("plan gone.story.yaml --json"),
-        slow("schema"),
-    ],
-)
-def test_a_full_disk_behind_stdout_is_reported(folder: Path, arguments: str) -> None:
-    done = shell(f"$onestory {arguments} >/dev/full")
-    assert done.returncode == ExitCode.MACHINE
-    assert FULL in done.stderr
-    assert "Traceback" not in done.stderr
-    assert "Exception ignored" not in done.stderr
-
-
-def test_a_closed_stdout_is_reported(folder: Path) -> None:
-    done = shell("$onestory plan film.story.yaml >&-")
-    assert done.returncode == ExitCode.MACHINE
-    assert "error[U608]: cannot write to stdout: it is closed\n" in done.stderr
-
-
-NUMPY = """
-from onestory_cli.rendering import loading
-from tests.films import NumpyGenerator
-loading.model_loader = lambda spec, device, emit, shared: lambda: NumpyGenerator(spec)
-"""
-
-
-@pytest.mark.parametrize("redirection", ["2>&-", slow("2>/dev/full"), slow("2> >(true)")])
-def test_a_render_continues_without_stderr(folder: Path, redirection: str) -> None:
-    done = shell(f"$onestory render film.story.yaml {redirection}", NUMPY)
-    assert (done.returncode, done.stdout, done.stderr) == (ExitCode.DONE, "film.run/film.mp4\n", "")
-    assert shell("$onestory verify film.run").returncode == ExitCode.DONE
-
-
-def test_an_error_without_stderr_keeps_its_exit_code(folder: Path) -> None:
-    assert shell("$onestory plan gone.story.yaml 2>&-").returncode == ExitCode.FINDINGS
 
 
 def test_completion_knows_the_commands(folder: Path) -> None:

@@ -12,7 +12,7 @@ from onestory_cli.errors import ExitCode
 from onestory_cli.planning.compile import compile_story
 from tests.commands.conftest import Onestory, change
 from tests.films import render_with
-from tests.test_cli import imports_of
+from tests.programs import imports_of
 from tests.test_console import Terminal
 
 HEAVY = {"torch", "diffusers", "transformers", "av", "numpy", "jinja2", "PIL"}

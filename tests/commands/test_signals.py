@@ -1,4 +1,4 @@
-"""The first and the second signal. tests/test_cli.py tests whole processes."""
+"""The first and the second signal. tests/test_process.py tests whole processes."""
 
 from __future__ import annotations
 
