@@ -162,20 +162,14 @@ def _memory(job: ShotJob) -> str:
 
 
 def _totals(decisions: Sequence[Decision]) -> str:
+    from onestory_cli.rendering.price import seconds_of
+
     film = sum(decision.job.clip_frames / decision.job.fps for decision in decisions)
     count = Counter(decision.action for decision in decisions)
     parts = [f"{pluralize(len(decisions), 'shot')}, {film:.1f} s of film: {count['render']} to render"]
     if count["undecided"]:
         parts.append(f"{count['undecided']} undecided until their memory is known")
     parts.append(f"{count['keep']} kept")
-    if seconds := _seconds(decisions):
+    if seconds := seconds_of(decisions):
         parts.append(f"about {timedelta(seconds=round(seconds))} of rendering")
     return ", ".join(parts)
-
-
-def _seconds(decisions: Sequence[Decision]) -> float | None:
-    """The estimated time of the pending shots, from the takes of this run; None if there are none."""
-    from onestory_cli.rendering.feasibility import seconds_to_render
-
-    pending = [decision.job for decision in decisions if decision.action != "keep"]
-    return seconds_to_render(pending, [decision.take.record for decision in decisions if decision.take])

@@ -30,13 +30,18 @@ class Price:
 
 def price_of(plan: Plan, decisions: Sequence[Decision]) -> Price:
     """The price of the pending shots among `decisions`."""
-    pending = [decision.job for decision in decisions if decision.action != "keep"]
-    records = [decision.take.record for decision in decisions if decision.take]
+    pending = _pending(decisions)
     return Price(
-        seconds=seconds_to_render(pending, records),
+        seconds=seconds_of(decisions),
         gigabytes=_gigabytes(plan, pending),
         passes=None if plan.model.external else sum(map(passes_of, pending)),
     )
+
+
+def seconds_of(decisions: Sequence[Decision]) -> float | None:
+    """The estimated time of the pending shots, from the takes of the same run; None without takes."""
+    records = [decision.take.record for decision in decisions if decision.take]
+    return seconds_to_render(_pending(decisions), records)
 
 
 def passes_of(job: ShotJob) -> int:
@@ -47,6 +52,10 @@ def passes_of(job: ShotJob) -> int:
     guided = any(scale not in (None, 1.0) for scale in (job.guidance, job.guidance_2))
     remembers = bool(job.memory.guidance and job.memory.sources)
     return job.steps * (1 + guided + remembers)
+
+
+def _pending(decisions: Sequence[Decision]) -> list[ShotJob]:
+    return [decision.job for decision in decisions if decision.action != "keep"]
 
 
 def _gigabytes(plan: Plan, jobs: Sequence[ShotJob]) -> float | None:
