@@ -150,9 +150,9 @@ def write_template(
     from onestory_cli.commands._files import write_new
     from onestory_cli.external.templates import read_template, template_names
 
-    screen = screen_of(context)
-    path = (out or Path(f"{name}.json")) if name else None
-    if name and path:
+    screen, path = screen_of(context), None
+    if name:
+        path = out or Path(f"{name}.json")
         write_new(path, read_template(name))
     if json:
         screen.document("models-template", templates=template_names(), path=str(path) if path else None)
