@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from onestory_cli.curation.recipe import CurateRecipe
+from onestory_cli.curation.report_page import MAX_SHOWN
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.media.video import open_video
 from onestory_cli.utils.text import file_size
@@ -20,7 +21,6 @@ SHOT_BYTES = 800
 VECTOR_BYTES = 2900  # of each encoder, and two for the cast
 CAPTION_BYTES = 400
 PICTURE_BYTES = 3000
-PICTURE_VIDEOS = 100  # as many videos have pictures in the report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ def estimate_disk(videos: Sequence[Path], out: Path, recipe: CurateRecipe) -> Di
     vectors = len(recipe.encoders) + (2 if recipe.cast.is_on else 0)
     captions = 2 if recipe.captions.captioner else 0
     each = SHOT_BYTES + vectors * VECTOR_BYTES + captions * CAPTION_BYTES
-    pictures = shots * min(1.0, PICTURE_VIDEOS / len(videos)) * PICTURE_BYTES
+    pictures = shots * min(1.0, MAX_SHOWN / len(videos)) * PICTURE_BYTES
     existing = next(place for place in (out, *out.absolute().parents) if place.exists())
     needed = round(shots * each + 2 * pictures)
     return DiskEstimate(videos=len(videos), seconds=seconds, needed=needed, free=shutil.disk_usage(existing).free)
