@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
-SIDE = 64  # pixels of a frame that is counted
+SIDE = 64  # pixels: frames are scaled to a square of this side
 # tuned on the films of python -m tests.benchmarks.curation faults; with --shift 4000 they are measured on others
 MIN_CHANGE = 10.0  # of 255: mean difference of the pixels
 MIN_DISTANCE = 0.12  # share of the pixels that change their colour, of 8 x 8 x 8 colours
@@ -17,7 +17,7 @@ MIN_RATIO = 2.5  # of the distance to that of the two frames before and after
 
 
 class ColourCuts:
-    """Takes the frames of one video; keeps two numbers of each."""
+    """Finds the hard cuts of one video. Stores two numbers for each frame."""
 
     def __init__(self) -> None:
         self._last: tuple[Pixels, NDArray[np.float64]] | None = None

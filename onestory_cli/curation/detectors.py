@@ -19,9 +19,9 @@ from onestory_cli.curation.recipe import CutSettings
 
 Pixels = NDArray[np.uint8]
 ADAPTIVE_SIDE = 256  # pixels of the longer side; PySceneDetect itself scales to about this size
-# of 255: a cut changes the picture at least so much. PySceneDetect's 15 misses cuts between views of one place. In the
-# storyworld films that it was tuned on cuts change it by 14 or more, and what else changes it by 8 to 15 is movement,
-# which the ratio to the neighbours excludes (python -m tests.benchmarks.curation transitions)
+# of 255: least change of the picture at a cut. PySceneDetect's 15 misses cuts between views of one place. In the
+# storyworld films that this was tuned on, cuts change it by 14 or more. Other changes by 8 to 15 are movement, which
+# the ratio to the neighbours excludes (python -m tests.benchmarks.curation transitions)
 MIN_CONTENT = 10.0
 FADE_LUMA = 12  # of 255: mean below it is black, the default of PySceneDetect's ThresholdDetector
 RAMP_STEP = 0.6  # of the light of a ramp: more in one frame is a cut

@@ -1,4 +1,4 @@
-"""What a curation will take: disk space before it starts, and time left while it runs. No torch here."""
+"""Estimates for a curation: disk space before it starts, and time left while it runs. No torch here."""
 
 from __future__ import annotations
 

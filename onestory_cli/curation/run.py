@@ -1,6 +1,6 @@
 """The line through the stages: videos -> cuts -> filters -> captions -> embeddings -> cast -> rewrites -> manifest.
 
-One video is in memory at a time, or a few for each worker. The manifest has them in order, whichever worker ran.
+One video is in memory at a time, or a few for each worker. The manifest keeps their order with any number of workers.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class CurateSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class Workers:
-    """Who curates: `open_pool` starts a pool of `count` workers for a `with` block."""
+    """How to start workers: `open_pool` starts a pool of `count` workers for a `with` block."""
 
     count: int
     open_pool: Callable[[], AbstractContextManager[CurationPool]]
@@ -157,7 +157,7 @@ class Curation:
                 yield queue.popleft()()
 
     def _known(self, path: Path) -> CuratedVideo | str:
-        """A video that cannot be read, or of which every result is stored; else the digest of its bytes."""
+        """The video if it cannot be read or all its results are stored, else the digest of its bytes."""
         try:
             digest = self._digests.digest(path)
         except (OSError, ValueError) as fault:

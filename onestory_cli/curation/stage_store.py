@@ -39,7 +39,8 @@ class ResultStore(Protocol):
 class StageStore:
     """Key -> value of one stage. Memory holds one position for each result, never the results.
 
-    `worker`: a name that no other worker of the set has had; "" for the owner, of which there is one at a time.
+    `worker`: a name that is unique among all workers of the set, past ones included; "" for the owner. A set has one
+    owner at a time.
     """
 
     def __init__(self, folder: Path, *, worker: str = "") -> None:
@@ -127,11 +128,11 @@ def _key_of(line: bytes) -> str:
 
 
 class NotStored(Exception):
-    """A result is missing from a store that computes nothing."""
+    """A result is missing from a read-only store."""
 
 
 class StoredResults:
-    """A store that only reads, for a look at what is known already."""
+    """A read-only view of a store; a missing result raises an error."""
 
     def __init__(self, store: StageStore) -> None:
         self._store = store

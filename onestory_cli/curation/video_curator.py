@@ -23,7 +23,7 @@ STAGES = ("cuts", "captions", "embeddings", "cast", "rewritten", "pictures")
 
 @dataclass(frozen=True, kw_only=True)
 class CuratorConfig:
-    """What a curator is made from, in any process. `folder` is what paths of the recipe are relative to."""
+    """Settings of a curator, for this or another process. Paths of the recipe are relative to `folder`."""
 
     out: Path
     recipe: CurateRecipe
@@ -67,7 +67,7 @@ class VideoCurator:
         return self._curate(path, digest, self.stores)
 
     def stored(self, path: Path, digest: str) -> CuratedVideo | None:
-        """Return a video of which every result is stored, else None."""
+        """Return a video if all its results are stored, else None."""
         try:
             return self._curate(path, digest, {name: StoredResults(store) for name, store in self.stores.items()})
         except NotStored:

@@ -37,7 +37,7 @@ class CuratedVideo:
 
 
 def damaged_video(path: Path, digest: str, fault: str) -> CuratedVideo:
-    """Return a video of which nothing is known but why."""
+    """Return a video without facts or shots, with the reason."""
     return CuratedVideo(path=path, digest=digest, found=FoundShots(facts=None, shots=(), fault=fault), fault=fault)
 
 

@@ -52,7 +52,7 @@ class WorkerProcesses:
         return lambda: self._result(ticket)
 
     def close(self) -> None:
-        """End the workers at once; what they finished is on disk."""
+        """Stop the workers immediately; finished results are on disk."""
         self._alive.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
 

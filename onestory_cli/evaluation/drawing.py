@@ -43,7 +43,7 @@ def gradient_energy(pixels_RHWC: NDArray[np.uint8]) -> Floats:
 def drawn_at(generated: Drawing, true: Drawing, framing: str = "") -> Iterator[tuple[str, float]]:
     """Rows of one shot: its sharpness and eyes relative to the true frames, and its first frame relative to the rest.
 
-    Eyes of close-ups are not asked for: they are large, and easy to draw.
+    Close-ups have no row for eyes: their eyes are large, and easy to draw.
     """
     yield SHARPNESS, float(generated.energy_R.sum() / true.energy_R.sum())
     yield FIRST_SHARPNESS, float(generated.energy_R[0] / true.energy_R[0])

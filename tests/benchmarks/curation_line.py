@@ -2,7 +2,7 @@
 
 Storyworld films are written as plain mp4 files and curated with the read-out as captioner. One adapter is trained from
 that set and one, with the same recipe, from the ground truth of the same films. `onestory evaluate` then measures both.
-The colour of characters that return is what the two are compared by. The defaults are a toy; `--videos 600 --steps 2000
+The two are compared by the colour of returning characters. The defaults are a toy; `--videos 600 --steps 2000
 --stories 100` takes hours on one core.
 
 Run it again with the same arguments to continue after an interruption: finished steps are kept in `DIR/steps`, and
@@ -48,13 +48,13 @@ def main() -> None:
     given = parser.parse_args()
     line = Line(given.out, given.videos, given.steps, given.stories)
     for name, step in line.steps():
-        row = kept(given.out / "steps" / f"{name}.json", step)
+        row = run_once(given.out / "steps" / f"{name}.json", step)
         sys.stdout.write(json.dumps({"step": name, **row}) + "\n")
         sys.stdout.flush()
 
 
-def kept(path: Path, step: Callable[[], Row]) -> Row:
-    """The row of a finished step, or of a new run of it, with its seconds."""
+def run_once(path: Path, step: Callable[[], Row]) -> Row:
+    """Run a step unless its row is in `path`; return the row, with its seconds."""
     if not path.exists():
         start = time.monotonic()
         row = {**step(), "seconds": round(time.monotonic() - start)}

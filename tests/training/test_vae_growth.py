@@ -128,7 +128,7 @@ def test_decoder_stage_enlarges_pictures_and_keeps_latents(
     assert not any(name.startswith("decoder.mid_block") and name.endswith("weight") for name in kept)
 
 
-def test_size_that_is_no_multiple_is_rejected(tiny_folder: Path, tmp_path: Path) -> None:
+def test_size_that_is_not_a_multiple_is_rejected(tiny_folder: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "larger.yaml"
     recipe.write_text(RECIPE.format(start=tiny_folder, size=96))
     with pytest.raises(OnestoryError, match="size 96 is not a multiple of the 64") as caught:

@@ -141,14 +141,14 @@ def encode_shots(keys: Keys, base: Base, cache: Shards, share: WorkSplit, emit: 
         for key, value in _first_frame(keys, count, model, None):
             cache.put(key, value)
     for done, clip in enumerate(missing, start=1):
-        for key, value in _made(keys, clip, model, encoders):
+        for key, value in _encode_clip(keys, clip, model, encoders):
             if key not in cache:
                 cache.put(key, value)
         _report_progress(emit, "shots", done, len(missing), share)
     cache.flush()
 
 
-def _made(
+def _encode_clip(
     keys: Keys, clip: Clip, model: PictureModel, encoders: Mapping[str, ImageEncoder]
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield everything that is computed from a clip's pixels, by key."""

@@ -106,7 +106,7 @@ class AdapterTrainer:
         return {name: float(self.accelerator.reduce(value, "mean")) for name, value in means.items()}
 
     def _validate(self, shots: Shots) -> dict[str, float]:
-        """The mean losses of the averaged weights, and the recall of the selector, on videos out of the training."""
+        """The mean losses of the averaged weights, and the recall of the selector, on held-out videos."""
         with self.state.average.adopted(), torch.no_grad():
             found = [self._losses(self.draws.validation(shots, number)) for number in range(VALIDATION_BATCHES)]
         names = {"loss": "", "flow_memory": "_flow", "selection": "_selection", "recall": "_recall"}

@@ -88,7 +88,7 @@ class Shots:
 
     @cached_property
     def targets(self) -> dict[int, tuple[list[Place], NDArray[np.float64]]]:
-        """The targets of each length in frames, with their shares: all videos count alike, whatever their shots."""
+        """The targets of each length in frames, with their shares; all videos have the same total share."""
         found: dict[int, tuple[list[Place], list[float]]] = {}
         for video in self.numbers:
             shots = self.keys.source.videos[video]
@@ -99,7 +99,7 @@ class Shots:
         return {length: (places, np.array(shares)) for length, (places, shares) in sorted(found.items())}
 
     def draw_length(self, rng: np.random.Generator) -> int:
-        """Draw a number of frames for the targets of a batch: each target of the source is drawn as often as others."""
+        """Draw the number of frames of a batch's targets, in proportion to the shares of the targets of each length."""
         shares = np.array([shares.sum() for _, shares in self.targets.values()])
         return int(rng.choice(list(self.targets), p=shares / shares.sum()))
 
@@ -228,10 +228,10 @@ def _joined(rows: Sequence[tuple[MemoryShot, ...]], part: Callable[[MemoryShot],
 
 
 def split(shots: Shots, share: float) -> tuple[Shots, Shots | None]:
-    """Shots to train on, and those of about a share of the video files to validate on; None where none can be spared.
+    """Shots to train on, and those of about a share of the video files to validate on.
 
-    The digest of a file decides, so that a set that grows keeps its split, and parts of one file stay together. At
-    least one file is held out, and two are left.
+    At least one file is held out, and two are left; for a share of 0, or fewer than three files, nothing is held out.
+    The digest of a file decides, so that a set that grows keeps its split, and parts of one file stay together.
     """
     files = [video[0].identity[0] for video in shots.keys.source.videos]
     places = {file: int(hashlib.sha256(str(file).encode()).hexdigest(), 16) / 2**256 for file in files}

@@ -162,7 +162,7 @@ def mixed(tmp_path: Path) -> Shots:
 
 
 def test_batches_have_targets_of_one_length(mixed: Shots) -> None:
-    """Every target is drawn in its own length; a video counts alike, whatever the number of its shots."""
+    """Targets are drawn in their own length; videos have equal shares, however many shots they have."""
     rng = np.random.default_rng(0)
     lengths = [mixed.draw_length(rng) for _ in range(600)]
     assert lengths.count(5) / 600 == pytest.approx((1 + 1 / 3) / 2, abs=0.06)
