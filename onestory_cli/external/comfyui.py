@@ -32,6 +32,23 @@ MAX_LOST_PROMPTS = 3  # restarts of the server during one shot
 MAX_FILES = 10_000
 _PROMPT = "prompt_id"
 
+# JSON Schemas of what is read from the answers of a server; answers have more
+_TEXT, _MAP = {"type": "string"}, {"type": "object"}
+_EVENT = {"type": "array", "items": [_TEXT, _MAP], "minItems": 2}
+_STATUS = {
+    "type": ["object", "null"],
+    "properties": {"status_str": {"type": ["string", "null"]}, "messages": {"type": "array", "items": _EVENT}},
+}
+_OUTPUTS = {"type": "object", "additionalProperties": _MAP}
+_HISTORY = {"additionalProperties": {"type": "object", "properties": {"status": _STATUS, "outputs": _OUTPUTS}}}
+_QUEUED = {"type": "array", "items": {"type": "array"}}
+_QUEUE = {"properties": {"queue_running": _QUEUED, "queue_pending": _QUEUED}}
+_INPUTS = {"type": "object", "properties": {"required": _MAP, "optional": _MAP}}
+_NODES = {"additionalProperties": {"type": "object", "properties": {"input": _INPUTS}}}
+_SYSTEM = {
+    "properties": {"system": {"type": "object", "properties": {"comfyui_version": _TEXT, "pytorch_version": _TEXT}}}
+}
+
 
 class LostPromptError(Exception):
     """The server does not know a prompt any more: it was restarted."""
@@ -73,8 +90,7 @@ class ComfyUiRunner:
 
     @cached_property
     def _environment(self) -> dict[str, Any]:
-        system = self._client.get_map("/system_stats").get("system")
-        versions = system if isinstance(system, dict) else {}
+        versions = self._client.get_map("/system_stats", _SYSTEM).get("system", {})
         return {
             "device": "comfyui",
             "server": self._client.server,
@@ -87,7 +103,7 @@ class ComfyUiRunner:
         found: dict[str, Any] = {}
         for kind in self._workflow.classes:
             with suppress(HttpError):
-                found |= self._client.get_map(f"/object_info/{kind}")
+                found |= self._client.get_map(f"/object_info/{kind}", _NODES)
         return found
 
     @cached_property
@@ -121,7 +137,7 @@ class ComfyUiRunner:
         except HttpError as fault:
             raise _rejected(self._client.server, _reason(fault)) from fault
         except ServerError:
-            self._client.get_map("/queue")  # with retries: the server may be starting
+            self._client.get_map("/queue", _QUEUE)  # with retries: the server may be starting
 
     def _wait(self, id: str, progress: PromptProgress, waiter: Waiter) -> Mapping[str, Any]:
         """The outputs of a prompt by node, once it is finished.
@@ -147,10 +163,10 @@ class ComfyUiRunner:
         raise not_generated(self._workflow.path, f"it has not finished after {MAX_SHOT_SECONDS // 3600} hours")
 
     def _finished(self, id: str) -> Any | None:
-        return self._client.get_map(f"/history/{id}").get(id)
+        return self._client.get_map(f"/history/{id}", _HISTORY).get(id)
 
     def _is_queued(self, id: str) -> bool:
-        queue = self._client.get_map("/queue")
+        queue = self._client.get_map("/queue", _QUEUE)
         entries = [*queue.get("queue_running", ()), *queue.get("queue_pending", ())]
         return any(len(entry) > 1 and entry[1] == id for entry in entries)
 
@@ -211,7 +227,7 @@ def _outputs(entry: Mapping[str, Any], workflow: Workflow) -> Mapping[str, Any]:
             raise LostPromptError
         if kind == "execution_error":
             node, why = facts.get("node_type", "a node"), facts.get("exception_message", "")
-            raise not_generated(workflow.path, f"{shorten(node)} failed: {shorten(str(why).strip(), 300)}")
+            raise not_generated(workflow.path, f"{shorten(str(node))} failed: {shorten(str(why).strip(), 300)}")
     raise not_generated(workflow.path, "the server reports a failure without a reason")
 
 

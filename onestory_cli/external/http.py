@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from jsonschema import Draft7Validator
+
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.store.disk import os_errors_coded
 from onestory_cli.utils.untrusted import parse_json
@@ -69,14 +71,14 @@ class HttpClient:
         self.retry_seconds = retry_seconds
         self.on_pause: Callable[[], None] = lambda: None
 
-    def get_map(self, path: str) -> dict[str, Any]:
-        """The JSON object that answers a GET request."""
+    def get_map(self, path: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """The JSON object that answers a GET request, checked against a JSON Schema."""
         body = self._request("GET", path)
         try:
             answer = parse_json(body, path)
         except ValueError as fault:
             raise self._unusable("it does not answer in JSON") from fault
-        if not isinstance(answer, dict):
+        if not isinstance(answer, dict) or not Draft7Validator(schema).is_valid(answer):
             raise self._unusable("it does not answer as ComfyUI does")
         return answer
 

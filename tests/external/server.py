@@ -90,6 +90,7 @@ class FakeComfyUi(ThreadingHTTPServer):
         self.has_socket = True
         self._lock = threading.Lock()
         self.fail = ""  # a message with which the next prompts fail
+        self.entry: Any = None  # what it says of prompts that ran, instead of their results
         self.skip_frames = 0
         self.refuse = 0  # requests to drop
         self.redirect = ""
@@ -117,7 +118,7 @@ class FakeComfyUi(ThreadingHTTPServer):
         with self._lock:
             for id, end in [*self.running.items()]:
                 if time.monotonic() >= end:
-                    self.history[id] = self._run(id)
+                    self.history[id] = self._run(id) if self.entry is None else self.entry
                     del self.running[id]
                     self.messages[id].append(message("executing", node=None, prompt_id=id))
 

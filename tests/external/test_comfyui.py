@@ -199,10 +199,29 @@ def test_a_rejection_in_another_format_is_reported(
     assert caught.value.code == "M553"
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        [],
+        "done",
+        {"status": 3},
+        {"status": {"status_str": "error", "messages": [["execution_error"]]}},
+        {"status": {"status_str": "error", "messages": [3]}},
+        {"outputs": {"9": [1]}},
+        {"outputs": []},
+    ],
+)
+def test_a_history_of_another_form_is_refused(story: Path, server: FakeComfyUi, entry: object) -> None:
+    server.entry = entry
+    with pytest.raises(OnestoryError, match="does not answer as ComfyUI does") as caught:
+        make(story)
+    assert caught.value.code == "M552"
+
+
 def test_redirects_are_not_followed(story: Path, server: FakeComfyUi) -> None:
     server.redirect = "http://192.0.2.1/"
     with pytest.raises(http.HttpError, match="302"):
-        http.HttpClient(server.address).get_map("/system_stats")
+        http.HttpClient(server.address).get_map("/system_stats", {})
 
 
 @pytest.mark.parametrize(
@@ -216,7 +235,7 @@ def test_an_invalid_address_is_refused(address: str) -> None:
 
 def test_https_is_not_sent_as_plain_text(server: FakeComfyUi) -> None:
     with pytest.raises(OnestoryError) as caught:
-        http.HttpClient(server.address.replace("http:", "https:"), retry_seconds=()).get_map("/system_stats")
+        http.HttpClient(server.address.replace("http:", "https:"), retry_seconds=()).get_map("/system_stats", {})
     assert caught.value.code == "M552"
 
 

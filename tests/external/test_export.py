@@ -37,7 +37,7 @@ def run_in_comfyui(story: Path, shot: ShotWorkflow, server: FakeComfyUi) -> np.n
     client = HttpClient(server.address)
     nodes = json.loads((folder / shot.workflow).read_text())
     client.post_json("/prompt", {"prompt": nodes, "prompt_id": shot.shot})
-    (output,) = client.get_map(f"/history/{shot.shot}")[shot.shot]["outputs"].values()
+    (output,) = client.get_map(f"/history/{shot.shot}", {})[shot.shot]["outputs"].values()
     pictures = [server.pictures[entry["filename"]] for entry in output["images"]]
     return np.stack([np.asarray(Image.open(io.BytesIO(data))) for data in pictures])
 

@@ -115,7 +115,7 @@ class RealComfyUi:
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
             try:
-                HttpClient(self.address, retry_seconds=NO_RETRY).get_map("/system_stats")
+                HttpClient(self.address, retry_seconds=NO_RETRY).get_map("/system_stats", {})
                 return
             except OnestoryError:
                 assert self._process.poll() is None, self._log.read_text(errors="replace")[-2000:]
@@ -237,7 +237,7 @@ def test_the_list_of_node_inputs_is_that_of_comfyui(comfyui: RealComfyUi) -> Non
     document = json.loads(NODE_INPUTS.read_text())
     client, checked = HttpClient(comfyui.address), 0
     for kind, node in document["nodes"].items():
-        info = client.get_map(f"/object_info/{kind}") if kind not in document["newer"] else {}
+        info = client.get_map(f"/object_info/{kind}", {}) if kind not in document["newer"] else {}
         for group in ("required", "optional") if info else ():
             inputs = info[kind]["input"].get(group, {})
             assert {name: kind_of(spec) for name, spec in inputs.items()} == node[group], kind
