@@ -36,7 +36,7 @@ class VerifiedRun(Run):
         return found
 
     def _unchanged(self, stamps: dict[Path, _TakeStamp]) -> dict[Path, Take]:
-        return {folder: take for folder, (stamp, take) in self._read.items() if stamps.get(folder) == stamp}
+        return {folder: take for folder, (seen, take) in self._read.items() if stamps.get(folder) == seen}
 
 
 def _stamp(folder: Path) -> _TakeStamp:
