@@ -132,13 +132,17 @@ class CurateOutput:
 
     def lines(self) -> list[str]:
         """Verdicts, else the stories, else the manifest."""
-        return [*map(str, self.verdicts or self.written or [self.out / "shots.jsonl"])]
+        from onestory_cli.curation import manifest_file
+
+        return [*map(str, self.verdicts or self.written or [self.out / manifest_file.FILE])]
 
     def document(self, summary: CurateSummary) -> dict[str, object]:
         """The result as JSON values."""
+        from onestory_cli.curation import manifest_file, report_page
+
         return {
-            "manifest": str(self.out / "shots.jsonl"),
-            "report": str(self.out / "report.html"),
+            "manifest": str(self.out / manifest_file.FILE),
+            "report": str(self.out / report_page.FILE),
             "videos": summary.videos,
             "shots": summary.shots,
             "kept": summary.kept,
