@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from onestory_cli.curation.frames import stated_seconds
 from onestory_cli.curation.recipe import CurateRecipe
 from onestory_cli.curation.report_page import MAX_SHOWN
 from onestory_cli.errors import ExitCode, OnestoryError
@@ -59,7 +60,7 @@ def _seconds(video: Path) -> float:
     """The length that the file states; 0 for one that cannot be read, which becomes a row of the report."""
     try:
         with open_video(video) as container:
-            return max(0.0, float(container.duration or 0) / 1e6)
+            return max(0.0, stated_seconds(container))
     except (OnestoryError, OSError, ValueError):
         return 0.0
 

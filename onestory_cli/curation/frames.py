@@ -62,7 +62,7 @@ def read_facts(path: Path) -> VideoFacts:
     with open_video(path) as container:
         stream = container.streams.video[0]
         unit = stream.time_base or Fraction(1, 1000)
-        seconds = float(stream.duration * unit) if stream.duration else float(container.duration or 0) / av.time_base
+        seconds = stated_seconds(container)
         samples, interlaced, rotation = _samples(container, stream, seconds)
         if not samples:
             raise OnestoryError("M508", f'"{path}" cannot be read as video: it has no frames', help="check the file")
@@ -79,6 +79,14 @@ def read_facts(path: Path) -> VideoFacts:
             crop=bars_of(samples),
             audio_tracks=len(container.streams.audio),
         )
+
+
+def stated_seconds(container: av.container.InputContainer) -> float:
+    """The length of the video that its file states; 0 if it states none."""
+    stream = container.streams.video[0]
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return float(container.duration or 0) / av.time_base
 
 
 def _samples(
