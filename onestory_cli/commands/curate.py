@@ -43,12 +43,12 @@ def command(
     _refuse_impossible_story(make, settings)
     found = find_videos(videos)
     from onestory_cli.curation.run import Curation
-    from onestory_cli.curation.video_curator import CuratorConfig
+    from onestory_cli.curation.video_curator import CuratorConfig, find_device
 
     screen = screen_of(context)
     output = CurateOutput(out=out, explain=explain, stories=make is not None)
     with screen.watch(json=json) as show, StopSignals(lambda: show(StopAsked())) as signals:
-        where = _device(device, settings)
+        where = device if workers.ray else find_device(device, settings)  # machines of a cluster have their own
         config = CuratorConfig(out=out, recipe=settings, folder=recipe.folder, device=where)
         try:
             with Curation(config, workers.pool(config)) as curation:
@@ -71,13 +71,3 @@ def _refuse_impossible_story(make: str | None, settings: CurateRecipe) -> None:
     if make and not settings.captions.captioner:
         help = "name who writes them with --captioner"
         raise OnestoryError("T654", "a story needs captions", help=help, exit=ExitCode.USAGE)
-
-
-def _device(device: str, recipe: CurateRecipe) -> str:
-    """The device of the networks; the CPU, without loading torch, where there are none."""
-    networks = {*recipe.encoders, recipe.cast.detector} - {"none", "readout", ""}
-    if not networks and not recipe.captions.captioner.startswith("hub:"):
-        return "cpu"
-    from onestory_cli.models.load import pick_device
-
-    return str(pick_device(device))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from onestory_cli.batch.ray_workers import connect
-from onestory_cli.curation.video_curator import CuratorConfig, VideoCurator
+from onestory_cli.curation.video_curator import CuratorConfig, VideoCurator, find_device
 from onestory_cli.curation.video_stages import CuratedVideo, damaged_video
 from onestory_cli.curation.worker_pool import DIED, CurationPool
 from onestory_cli.errors import OnestoryError
@@ -83,6 +83,7 @@ def _curator(config: CuratorConfig) -> VideoCurator:
     """The curator of this worker process; Ray exposes only the GPU of the task."""
     import ray
 
+    config = replace(config, device=find_device(config.device, config.recipe))
     return VideoCurator(config, worker=f"ray-{ray.get_runtime_context().get_worker_id()}")
 
 

@@ -31,6 +31,20 @@ class CuratorConfig:
     device: str = "cpu"
 
 
+def find_device(name: str, recipe: CurateRecipe) -> str:
+    """The device of a recipe's networks on this machine; the CPU, without loading torch, if it has none.
+
+    Raises:
+        OnestoryError: M504 for a device that this machine does not have.
+    """
+    networks = {*recipe.encoders, recipe.cast.detector} - {"none", "readout", ""}
+    if not networks and not recipe.captions.captioner.startswith("hub:"):
+        return "cpu"
+    from onestory_cli.models.load import pick_device
+
+    return str(pick_device(name))
+
+
 class VideoCurator:
     """Curates videos for the set `config.out`. Close it to close its stores.
 

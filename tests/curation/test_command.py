@@ -15,7 +15,8 @@ import jsonschema
 import pytest
 
 from onestory_cli import schemas
-from onestory_cli.errors import ExitCode
+from onestory_cli.curation.video_curator import CuratorConfig
+from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.store.disk import Disk
 from onestory_cli.store.lock import locked
 from onestory_cli.training.adapter.clips import read_window
@@ -32,6 +33,18 @@ def result(done: Result) -> Any:
 
 def lines(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (out / "shots.jsonl").read_text().splitlines()]
+
+
+def test_workers_of_a_cluster_find_their_own_device(
+    onestory: Onestory, footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(address: str, config: CuratorConfig) -> int:
+        raise OnestoryError("B804", f"asked for the device {config.device}", exit=ExitCode.MACHINE)
+
+    monkeypatch.setattr("onestory_cli.curation.ray_pool.count_workers", refuse)
+    done = onestory("curate", footage, "--out", tmp_path / "set", "--ray", "local")
+    assert done.exit is ExitCode.MACHINE
+    assert "asked for the device auto" in done.err
 
 
 def test_footage_becomes_a_manifest_that_train_reads(onestory: Onestory, footage: Path, tmp_path: Path) -> None:

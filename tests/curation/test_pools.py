@@ -6,14 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from onestory_cli.curation import worker_pool
 from onestory_cli.curation.recipe import CastSettings, CurateRecipe
-from onestory_cli.curation.video_curator import CuratorConfig
+from onestory_cli.curation.video_curator import CuratorConfig, find_device
 from onestory_cli.curation.video_stages import CuratedVideo
+from onestory_cli.errors import OnestoryError
 
 READOUT = ("--captioner", "readout", "--cast", "readout", "--encoders", "none", "--device", "cpu")
 PLAIN = CurateRecipe(cast=CastSettings(detector="none"), encoders=())
@@ -29,6 +31,15 @@ def curate(footage: Path, out: Path, *more: str) -> bytes:
 def test_workers_write_the_same_manifest(footage: Path, tmp_path: Path) -> None:
     assert curate(footage, tmp_path / "one") == curate(footage, tmp_path / "two", "--workers", "2")
     assert not [*(tmp_path / "two").rglob("worker-*")]
+
+
+def test_device_is_looked_for_only_for_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert find_device("auto", PLAIN) == "cpu"
+    assert find_device("auto", replace(PLAIN, encoders=("dinov2",))) == "cuda"
+    with pytest.raises(OnestoryError) as caught:
+        find_device("none-such", replace(PLAIN, encoders=("dinov2",)))
+    assert caught.value.code == "M504"
 
 
 @pytest.mark.slow
