@@ -184,7 +184,7 @@ def read_card(folder: Path, *, name: str) -> ModelSpec:
         card = read_json_map(folder / CARD)
         fields = {key: value for key, value in card.items() if key not in _IGNORED_KEYS}
         fields |= {"levels": tuple(Level(**row) for row in card["levels"])} if card.get("levels") else {}
-        fields |= {"words": tuple(card["words"]) if card.get("words") else None}
+        fields |= {"words": tuple(card["words"])} if card.get("words") else {}
         fields |= {"phrases": tuple(card["phrases"])} if card.get("phrases") is not None else {}
         if "base" in card:
             return validate_spec(_on_base(folder, card, {**fields, "name": name, "path": str(folder)}))

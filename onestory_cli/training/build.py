@@ -28,7 +28,9 @@ from onestory_cli.models.load import load_model, silence_library_logging
 from onestory_cli.models.model import Denoiser, LoadedModel, TextSelector
 from onestory_cli.models.spec import ModelFiles
 from onestory_cli.models.transformer import MemoryWanTransformer
-from onestory_cli.training.data import known_phrases
+from onestory_cli.storyworld.vocabulary import words_of
+from onestory_cli.training.data import known_phrases, known_words
+from onestory_cli.training.encoder_growth import grow_vocabulary
 from onestory_cli.training.recipe import Recipe, world_config
 from onestory_cli.training.vae_growth import enlarge_vae
 
@@ -100,12 +102,26 @@ def continue_model(recipe: Recipe, relative_to: Path) -> LoadedModel:
     if factor > 1:
         model.codec = VaeCodec(vae=enlarge_vae(model.codec.vae, factor))
         spec = replace(spec, **{name: getattr(spec, name) * factor for name in ENLARGED})
+    spec = _with_words(spec, model.text, recipe)
     for module in model.modules:
         module.requires_grad_(True)
     kinds = {stage.kind for stage in recipe.stages}
     distilled = "distil" in kinds or (spec.distilled and kinds == {"decoder"})
     model.denoiser.spec = replace(spec, name=recipe.model.name, distilled=distilled, **asdict(recipe.model.sampling))
     return model
+
+
+def _with_words(spec: ModelSpec, text: CaptionEncoder, recipe: Recipe) -> ModelSpec:
+    """Give tokens to the words of the recipe's world that a tokenizer lacks, and list them in the card."""
+    known = text.tokenizer.get_vocab()
+    new = [word for word in words_of(recipe.world.version) if word not in known]
+    if not new:
+        return spec
+    old = sorted(known, key=known.__getitem__)
+    text.tokenizer = word_tokenizer([*old, *new], length=text.tokenizer.model_max_length)
+    grow_vocabulary(text.encoder, len(text.tokenizer), seed=recipe.seed)
+    world = world_config(recipe.world)
+    return replace(spec, words=known_words(world), phrases=known_phrases(world))
 
 
 def build_vae(recipe: Recipe) -> AutoencoderKLWan:

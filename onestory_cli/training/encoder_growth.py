@@ -1,4 +1,4 @@
-"""Add layers to a text encoder between stages of training.
+"""Add layers to a text encoder between stages of training, and words before the first one.
 
 A new layer changes nothing at first, because its output projections are zero. Its heads are initialised to fixed
 relative positions: the previous word, all words before, all words after, a few words back. From random weights,
@@ -24,6 +24,18 @@ def grow_text_encoder(encoder: UMT5EncoderModel, layers: int, *, seed: int) -> N
         while len(encoder.encoder.block) < layers:
             encoder.encoder.block.append(_fresh(encoder.encoder.block[-1], width=encoder.config.d_model))
     encoder.config.num_layers = len(encoder.encoder.block)
+
+
+@torch.no_grad()
+def grow_vocabulary(encoder: UMT5EncoderModel, tokens: int, *, seed: int) -> None:
+    """Add embeddings until there are `tokens`, drawn from the spread of the present ones in each dimension."""
+    known = len(encoder.shared.weight)
+    if tokens <= known:
+        return
+    encoder.resize_token_embeddings(tokens, mean_resizing=False)
+    table_VE, generator = encoder.shared.weight, torch.Generator().manual_seed(seed)
+    noise = torch.randn(tokens - known, table_VE.shape[1], generator=generator)
+    table_VE[known:] = table_VE[:known].mean(0) + table_VE[:known].std(0) * noise.to(table_VE)
 
 
 @torch.no_grad()

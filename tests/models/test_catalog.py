@@ -47,6 +47,7 @@ def test_sizes_follow_from_the_strides() -> None:
 
 def test_the_teacher_shares_all_parts_but_the_transformer() -> None:
     student, teacher = find("storyworld"), find("storyworld-quality")
+    assert teacher.words == student.words
     assert (student.distilled, student.guidance, student.memory_guidance) == (True, 1.0, 0.0)
     assert (teacher.distilled, teacher.guidance, teacher.memory_guidance) == (False, 3.0, 3.0)
     assert teacher.files.base == student.files.base

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from onestory_cli.models.load import LoadedModel, load_model
 from onestory_cli.storyworld.stories import make_story
 from onestory_cli.storyworld.vocabulary import WORDS, tokens
 from onestory_cli.storyworld.world import WorldConfig
-from onestory_cli.training.build import build_model, save_model, word_tokenizer
+from onestory_cli.training.build import build_model, continue_model, save_model, word_tokenizer
 from onestory_cli.training.recipe import read_recipe
 from tests.tiny import tiny_built, tiny_recipe
 
@@ -63,6 +64,19 @@ def test_tokens_are_the_words_of_the_world() -> None:
             assert tokenizer.convert_ids_to_tokens(found) == [*tokens(shot.full_caption), "</s>"]
             assert tokenizer.unk_token_id not in found
     assert tokenizer("A Close-Up, zebra.").input_ids == tokenizer("a close-up , giraffe .").input_ids
+
+
+def test_model_learns_the_new_words_of_a_later_world(tiny_folder: Path) -> None:
+    recipe = tiny_recipe()
+    recipe = replace(recipe, start=str(tiny_folder), world=replace(recipe.world, version=2))
+    before, after = load_model(find(str(tiny_folder)), "cpu"), continue_model(recipe, tiny_folder)
+    old, new = "the same fox walks left in the forest.", "the same fox flies a kite over the forest at sunset."
+    torch.testing.assert_close(after.text.encode([old]), before.text.encode([old]))
+    unknown = after.text.tokenizer.unk_token_id
+    assert unknown in before.text.tokenizer(new).input_ids
+    assert unknown not in after.text.tokenizer(new).input_ids
+    assert set(after.spec.words or ()) - set(before.spec.words or ()) == {"sunset", "flies", "kite", "over"}
+    assert "forest at sunset" in after.spec.phrases
 
 
 def test_long_captions_are_truncated_before_the_end_token() -> None:

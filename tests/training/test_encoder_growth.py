@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import UMT5Config, UMT5EncoderModel
 
-from onestory_cli.training.encoder_growth import grow_text_encoder
+from onestory_cli.training.encoder_growth import grow_text_encoder, grow_vocabulary
 
 
 @pytest.fixture
@@ -67,3 +67,13 @@ def test_grown_encoder_is_a_stock_one(encoder: UMT5EncoderModel, tmp_path: Path)
     encoder.save_pretrained(tmp_path)
     again = UMT5EncoderModel.from_pretrained(tmp_path).eval()
     assert torch.equal(again(WORDS).last_hidden_state, encoder(WORDS).last_hidden_state)
+
+
+def test_new_words_do_not_change_known_ones(encoder: UMT5EncoderModel) -> None:
+    before = encoder(WORDS).last_hidden_state
+    grow_vocabulary(encoder, 23, seed=1)
+    assert encoder.config.vocab_size == len(encoder.shared.weight) == 23
+    assert torch.equal(encoder(WORDS).last_hidden_state, before)
+    new = encoder.shared.weight[20:].detach()
+    assert new.std() == pytest.approx(float(encoder.shared.weight[:20].detach().std()), rel=0.4)
+    assert not torch.equal(new[0], new[1])
