@@ -95,6 +95,7 @@ def render(
     takes: Mapping[str, int] | None = None,
     retry_bad: int = 0,
     subtitles: bool = False,
+    keep_original: bool = False,
     fitting: ExecutionRequest | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     emit: Emit = ignore,
@@ -110,6 +111,7 @@ def render(
     - `takes`: number of takes per shot id. The default is 1.
     - `retry_bad`: largest number of replacements for a take with faults.
     - `subtitles`: add a subtitle track to the film.
+    - `keep_original`: also keep what an external model delivered, unchanged, in each new take.
     - `fitting`: offload, quantization, VAE tiling, attention and cache. The default runs the model as it is.
     - `checkpoint_seconds`: time between two checkpoints of a shot.
     - `emit`: function that is called with each event of `onestory_cli.events`.
@@ -139,6 +141,7 @@ def render(
         takes=takes or {},
         retry_bad=retry_bad,
         subtitles=subtitles,
+        keep_original=keep_original,
         checkpoint_seconds=checkpoint_seconds,
         preview=on_preview,
         stop=stop,

@@ -120,6 +120,7 @@ def serve(pipe: Connection, work: WorkerConfig) -> None:
                 emit,
                 stop=lambda: signals.arrived or pipe.poll(),
                 checkpoint_seconds=work.checkpoint_seconds,
+                keep_original=work.keep_original,
             )
             pipe.send(outcome)
 

@@ -37,7 +37,13 @@ class RemoteWorker:
             time.sleep(1.0)
 
     def _render(self, directory: Path, stop: Path) -> Outcome:
-        return render_story(directory, self._models, stop=stop.exists, checkpoint_seconds=self._work.checkpoint_seconds)
+        return render_story(
+            directory,
+            self._models,
+            stop=stop.exists,
+            checkpoint_seconds=self._work.checkpoint_seconds,
+            keep_original=self._work.keep_original,
+        )
 
 
 @contextmanager

@@ -31,6 +31,7 @@ def render_story(
     *,
     stop: Callable[[], bool] = never_stop,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    keep_original: bool = False,
 ) -> Outcome:
     """Render or resume the film whose plan `directory` holds, until it is done, fails or `stop()` is true.
 
@@ -41,7 +42,8 @@ def render_story(
         run = Run.open(directory)
         plan = load_run_plan(run)
         load = models.loader(plan, counter)
-        render(plan, run, load, counter, RenderOptions(stop=stop, checkpoint_seconds=checkpoint_seconds))
+        options = RenderOptions(stop=stop, checkpoint_seconds=checkpoint_seconds, keep_original=keep_original)
+        render(plan, run, load, counter, options)
         outcome = Outcome(state="done")
     except KeyboardInterrupt:
         outcome = Outcome(state="stopped")
@@ -58,6 +60,7 @@ class WorkerConfig(WorkerShare):
 
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     allow_commands: bool = False  # that stories name as their models
+    keep_original: bool = False  # what external models deliver
 
 
 class ModelCache:

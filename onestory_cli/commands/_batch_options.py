@@ -78,7 +78,9 @@ class WorkerFlags:
         option("--slurm", metavar="NAME=VALUE,...", help='Run as Slurm jobs with these parameters, or "auto".'),
     ] = None
 
-    def backend(self, out: Path, *, device: str, checkpoint_seconds: float, allow_commands: bool) -> Backend:
+    def backend(
+        self, out: Path, *, device: str, checkpoint_seconds: float, allow_commands: bool, keep_original: bool
+    ) -> Backend:
         """The worker backend for a batch in `out`.
 
         Raises:
@@ -97,6 +99,7 @@ class WorkerFlags:
             share=number,
             checkpoint_seconds=checkpoint_seconds,
             allow_commands=allow_commands,
+            keep_original=keep_original,
         )
         if self.ray:
             return _on_ray(self.ray, work, self.workers, out)

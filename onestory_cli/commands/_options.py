@@ -123,6 +123,10 @@ RetryBad = Annotated[
         help="If a take has faults, render up to N others and accept the best.",
     ),
 ]
+KeepOriginal = Annotated[
+    bool,
+    flag("--keep-original", help="Also keep the clip in the take as the workflow or command delivered it."),
+]
 JUnit = Annotated[
     Path | None, option("--junit", metavar="FILE", help="Also write the result of each shot as JUnit XML.")
 ]

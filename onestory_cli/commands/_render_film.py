@@ -15,6 +15,7 @@ from onestory_cli.commands._options import (
     AllowCommands,
     CheckpointSeconds,
     Device,
+    KeepOriginal,
     MaxSeconds,
     RetryBad,
     ShowPictures,
@@ -43,6 +44,7 @@ class RenderFlags:
     subtitles: Annotated[
         bool, flag("--subtitles", help="Add a subtitle track with the text under `subtitle:` of each shot.")
     ] = False
+    keep_original: KeepOriginal = False
     max_seconds: MaxSeconds = None
     sign: Sign = None
     allow_commands: AllowCommands = False
@@ -77,6 +79,8 @@ def make_film(
     from onestory_cli.rendering.render import RenderOptions, render
 
     plan = allow_commands(plan) if flags.allow_commands else plan
+    if flags.keep_original and not plan.model.external:
+        screen.note(f"--keep-original has no effect: {plan.model.name} is not a workflow or a command", style="yellow")
     signer = read_signer(*flags.sign) if flags.sign else None
     deadline = time.monotonic() + flags.max_seconds if flags.max_seconds else math.inf
     pictures = flags.pictures is Pictures.AUTO
@@ -86,6 +90,7 @@ def make_film(
             stop=lambda: signals.asked() or time.monotonic() > deadline,
             checkpoint_seconds=flags.checkpoint_seconds,
             retry_bad=flags.retry_bad,
+            keep_original=flags.keep_original,
             preview=show.preview,
         )
         try:

@@ -44,6 +44,7 @@ def import_take(
         FitMode | None,
         option("--fit", metavar="contain|cover", help="For another aspect ratio: add black bars, or crop evenly."),
     ] = None,
+    keep_original: Annotated[bool, flag("--keep-original", help="Also keep the file in the take as it is.")] = False,
     device: Device = "auto",
     json: Json = False,
 ) -> ExitCode:
@@ -57,7 +58,7 @@ def import_take(
     rules = ConformRules(start=start, trim=trim, fit=fit.value if fit else None)
     with screen.watch(json=json) as show:
         load = generator_loader(plan, device, show)
-        take = import_clip(plan, run, load, shot=shot, clip=clip, rules=rules, accept=accept)
+        take = import_clip(plan, run, load, shot=shot, clip=clip, rules=rules, accept=accept, keep=keep_original)
     path, number = shell_quote(run.path), take.record.take
     next = [f"onestory resume {path}" if accept else f"onestory take accept {path} {shot} {number}"]
     origin = take.record.imported

@@ -20,6 +20,7 @@ from onestory_cli.commands._options import (
     Device,
     Json,
     JUnit,
+    KeepOriginal,
     MaxSeconds,
     Sign,
     flag,
@@ -51,6 +52,7 @@ def command(
     fail_on: FailOn = None,
     device: Device = "auto",
     checkpoint_seconds: CheckpointSeconds = 30.0,
+    keep_original: KeepOriginal = False,
     max_seconds: MaxSeconds = None,
     allow_outside: AllowOutside = False,
     allow_commands: AllowCommands = False,
@@ -71,7 +73,11 @@ def command(
         plans = plans.fit(lambda found: fit_plans(screen, found, fitting, device))
         signer = read_signer(*sign) if sign else None
         backend = workers.backend(
-            asked.out, device=device, checkpoint_seconds=checkpoint_seconds, allow_commands=allow_commands
+            asked.out,
+            device=device,
+            checkpoint_seconds=checkpoint_seconds,
+            allow_commands=allow_commands,
+            keep_original=keep_original,
         )
         limit = max_seconds or math.inf
         result, signals = _run(screen, plans, asked.out, backend, fail_fast=fail_fast, max_seconds=limit, json=json)

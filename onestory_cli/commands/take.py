@@ -17,6 +17,7 @@ from onestory_cli.commands._options import (
     CheckpointSeconds,
     Device,
     Json,
+    KeepOriginal,
     RetryBad,
     ShowPictures,
     argument,
@@ -121,6 +122,7 @@ class NewFlags:
     device: Device = "auto"
     checkpoint_seconds: CheckpointSeconds = 30.0
     retry_bad: RetryBad = 0
+    keep_original: KeepOriginal = False
     allow_commands: AllowCommands = False
     allow_outside: AllowServer = False
     pictures: ShowPictures = Pictures.AUTO
@@ -171,6 +173,7 @@ def _make(
             stop=stop,
             checkpoint_seconds=asked.checkpoint_seconds,
             retry_bad=asked.retry_bad,
+            keep_original=asked.keep_original,
             preview=emit.preview,
         ),
     )
@@ -191,6 +194,7 @@ def accept(
     device: Device = "auto",
     allow_commands: AllowCommands = False,
     allow_outside: AllowServer = False,
+    keep_original: KeepOriginal = False,
     json: Json = False,
 ) -> ExitCode:
     """Accept a take: it is part of the film, and later shots remember it."""
@@ -205,7 +209,7 @@ def accept(
     if keep_going:
         from onestory_cli.commands._render_film import RenderFlags
 
-        flags = RenderFlags(device=device, allow_commands=allow_commands)
+        flags = RenderFlags(device=device, allow_commands=allow_commands, keep_original=keep_original)
         return _render_rest(screen, run, flags, allow_outside=allow_outside, json=json)
     next = [f"onestory resume {shell_quote(run.path)}"]
     if json:
@@ -232,7 +236,9 @@ def show(context: typer.Context, folder: Folder, shot: Shot, take: AnyTake = Non
     run, screen = find_run(folder), screen_of(context)
     found = find_take(load_run_plan(run), run, shot, take)
     if json:
-        screen.document("take-show", run=str(run.path), shot=shot, take=found.record.take, clip=str(found.clip))
+        original = str(found.original) if found.original else None
+        facts = {"shot": shot, "take": found.record.take, "clip": str(found.clip), "original": original}
+        screen.document("take-show", run=str(run.path), **facts)
     else:
         screen.line(str(found.clip))
     return ExitCode.DONE
@@ -266,5 +272,6 @@ def _as_json(shot: str, item: ListedTake) -> dict[str, object]:
         "checks": [asdict(check) for check in record.checks],
         "reason": str(record.reason),
         "clip": str(item.take.clip),
+        "original": str(item.take.original) if item.take.original else None,
         "imported": record.imported.name if record.imported else None,
     }

@@ -5,11 +5,15 @@ Shape letters: P pixel frames, H W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+import zipfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
+from onestory_cli.store.disk import os_errors_coded
+from onestory_cli.store.layout import ORIGINAL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +41,28 @@ def read_result(files: list[Path], job: ShotJob, model: str) -> np.ndarray:
     if count < job.frames:
         raise _wrong(model, job, f"it has {count} frames instead of {job.frames}")
     return pixels_PHWC
+
+
+def keep_result(files: Sequence[Path], folder: Path) -> None:
+    """Copy a result into a folder, byte for byte: one file as `original.mp4`, several in `original.zip`.
+
+    Raises:
+        OnestoryError: R4xx for an error of the disk.
+    """
+    with os_errors_coded(folder):
+        if len(files) == 1:
+            shutil.copyfile(files[0], folder / f"{ORIGINAL}{_suffix(files[0])}")
+            return
+        with zipfile.ZipFile(folder / f"{ORIGINAL}.zip", "w", zipfile.ZIP_STORED) as archive:
+            for file in files:
+                entry = zipfile.ZipInfo(file.name)  # without the time, so that equal files give equal bytes
+                with file.open("rb") as source, archive.open(entry, "w", force_zip64=True) as target:
+                    shutil.copyfileobj(source, target)
+
+
+def _suffix(file: Path) -> str:
+    """The suffix of a file, which a server may have chosen, if it is one of a plain file type."""
+    return file.suffix.lower() if file.suffix[1:].isalnum() and file.suffix.isascii() else ".bin"
 
 
 def _frames(files: list[Path], job: ShotJob, model: str) -> Iterator[np.ndarray]:

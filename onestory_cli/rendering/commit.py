@@ -19,7 +19,7 @@ from onestory_cli.events import Emit, Event, Preview, Warned
 from onestory_cli.planning.jobs import Plan, Reason, ShotJob
 from onestory_cli.quality import FROZEN, RULES, SHIFT, fault_severity, faults, judge
 from onestory_cli.rendering.generator import GeneratedShot, memory_state
-from onestory_cli.store.disk import FileDigest, os_errors_coded, sha256
+from onestory_cli.store.disk import Disk, FileDigest, os_errors_coded, sha256
 from onestory_cli.store.keys import clip_fields, spec_fields
 from onestory_cli.store.layout import CLIP, LATENTS, take_folder
 from onestory_cli.store.record import Record
@@ -76,10 +76,11 @@ def finish_take(
     latents: bytes,
     shot: GeneratedShot,
     seen: Mapping[str, Take],
+    originals: Path | None = None,
 ) -> Take:
     """Decode a shot if necessary, check and encode its clip, and commit the planned take.
 
-    `seen` are the takes in its memory.
+    `seen` are the takes in its memory. What is in the folder `originals` becomes a part of the take.
 
     Raises:
         OnestoryError: R4xx for an error of the disk, M505 or M506 for a clip that cannot be encoded.
@@ -88,13 +89,20 @@ def finish_take(
     frames = shot.latents_CTHW.shape[1]
     record = checked(planned.record, pixels_PHWC, frames=frames, plan=plan, seen=seen)
     record = replace(record, seconds=dict(shot.seconds))
-    return commit_take(writer, record, job, plan.output, latents=latents, pixels_PHWC=pixels_PHWC)
+    return commit_take(writer, record, job, plan.output, latents=latents, pixels_PHWC=pixels_PHWC, originals=originals)
 
 
 def commit_take(
-    writer: RunWriter, record: Record, job: ShotJob, output: Output, *, latents: bytes, pixels_PHWC: np.ndarray
+    writer: RunWriter,
+    record: Record,
+    job: ShotJob,
+    output: Output,
+    *,
+    latents: bytes,
+    pixels_PHWC: np.ndarray,
+    originals: Path | None = None,
 ) -> Take:
-    """Encode the clip and commit it with its latents.
+    """Encode the clip and commit it with its latents and what is in the folder `originals`, which is removed.
 
     Raises:
         OnestoryError: as `finish_take`.
@@ -112,7 +120,16 @@ def commit_take(
                 filter=output.filter,
                 crf=output.crf,
             )
+        if originals:
+            _move_files(originals, folder, writer.disk)
         return writer.commit(folder, record)
+
+
+def _move_files(source: Path, target: Path, disk: Disk) -> None:
+    """Move the files of a folder to another one, and remove it."""
+    for path in sorted(source.iterdir()):
+        disk.rename(path, target / path.name)
+    disk.remove(source)
 
 
 class Committer:
@@ -150,7 +167,16 @@ class Committer:
         """Whether a take was committed by this render."""
         return take.folder in self._committed
 
-    def commit(self, job: ShotJob, record: Record, shot: GeneratedShot, memory: VisibleMemory, *, began: float) -> Take:
+    def commit(
+        self,
+        job: ShotJob,
+        record: Record,
+        shot: GeneratedShot,
+        memory: VisibleMemory,
+        *,
+        began: float,
+        originals: Path | None = None,
+    ) -> Take:
         """Commit a shot in the background after the previous commit has finished, and add it to `memory` at once.
 
         So at most one shot waits to be committed, and the takes that it remembers have their quality checks.
@@ -160,7 +186,17 @@ class Committer:
         latents = write_latents(shot.latents_CTHW)
         take = planned_take(self._writer, record, latents)
         memory.add(take, latents)
-        task = partial(finish_take, self._writer, take, job, self._plan, latents=latents, shot=shot, seen=seen)
+        task = partial(
+            finish_take,
+            self._writer,
+            take,
+            job,
+            self._plan,
+            latents=latents,
+            shot=shot,
+            seen=seen,
+            originals=originals,
+        )
 
         def on_commit(whole: Take) -> None:
             self._show(job, shot)

@@ -20,7 +20,7 @@ from onestory_cli.external.comfyui import ComfyUiRunner
 from onestory_cli.external.command import CommandRunner
 from onestory_cli.external.job import RunControl, Runner, decode_picture, external_job
 from onestory_cli.external.recall import PictureRecall, PictureSelection, pictures_of
-from onestory_cli.external.result import read_result
+from onestory_cli.external.result import keep_result, read_result
 from onestory_cli.models.spec import ExternalModel, ModelSpec
 from onestory_cli.models.workflow import read_workflow
 from onestory_cli.planning.jobs import ShotJob
@@ -78,6 +78,8 @@ class ExternalGenerator:
             files = self._runner.run(external, Path(folder), _control(request))
             generated = time.monotonic()
             pixels_PHWC = read_result(files, job, self._spec.name)
+            if request.originals:
+                keep_result(files, request.originals)
         decoded = time.monotonic()
         return DecodedShot(
             pixels_PHWC=pixels_PHWC,

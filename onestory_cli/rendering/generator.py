@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from onestory_cli.checkpoint import NO_CHECKPOINT, Checkpoint
@@ -25,7 +26,8 @@ class ShotRequest:
     """A shot to generate: its job, the latents that it can see (source -> (C, T, H, W), in film order), its image.
 
     `emit` receives an event per step, and `preview` a picture every few steps. Work that `checkpoint` has is resumed;
-    the checkpoint may stop the generation by a KeyboardInterrupt.
+    the checkpoint may stop the generation by a KeyboardInterrupt. An external model also copies what its program
+    delivered into the folder `originals`.
     """
 
     job: ShotJob
@@ -34,6 +36,7 @@ class ShotRequest:
     emit: Emit = ignore
     checkpoint: Checkpoint = NO_CHECKPOINT
     preview: Preview | None = None
+    originals: Path | None = None
 
 
 class MemorySelection(Protocol):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from onestory_cli.external.result import keep_result
 from onestory_cli.planning.jobs import Plan, Reason, ReasonKind, ShotJob, retake
 from onestory_cli.rendering.commit import finish_take, planned_take, record_of
 from onestory_cli.rendering.generator import DecodedShot, ShotGenerator
@@ -16,7 +17,7 @@ from onestory_cli.store.record import ImportedClip, Record
 from onestory_cli.store.run import Run
 from onestory_cli.store.take_query import next_number
 from onestory_cli.store.takes import Take, write_latents
-from onestory_cli.store.writer import lock_run
+from onestory_cli.store.writer import RunWriter, lock_run
 
 if TYPE_CHECKING:
     from onestory_cli.media.conform import ConformRules
@@ -31,8 +32,11 @@ def import_clip(
     clip: Path,
     rules: ConformRules,
     accept: bool = False,
+    keep: bool = False,
 ) -> Take:
     """Import a clip as the next take of a shot. Later shots remember it once it is accepted. `run` may not exist yet.
+
+    With `keep`, the take also contains the clip as it is.
 
     Raises:
         OnestoryError: S230 for an unknown shot, M508 for an unreadable clip, M541 or M542 for a clip that does not fit,
@@ -56,10 +60,18 @@ def import_clip(
         )
         latents = write_latents(imported.latents_CTHW)
         planned = planned_take(writer, _record(plan, job, imported, origin), latents)
-        take = finish_take(writer, planned, job, plan, latents=latents, shot=imported, seen={})
+        originals = _copied(clip, writer) if keep else None
+        take = finish_take(writer, planned, job, plan, latents=latents, shot=imported, seen={}, originals=originals)
         if accept:
             writer.accept(shot, take, chosen=True)
         return take
+
+
+def _copied(clip: Path, writer: RunWriter) -> Path:
+    """A new folder of the run with a copy of the clip."""
+    folder = writer.new_folder()
+    keep_result([clip], folder)
+    return folder
 
 
 def _without_memory(job: ShotJob) -> ShotJob:

@@ -45,6 +45,7 @@ class RenderOptions:
         takes: shot -> how many takes it should have; only the accepted one is used.
         retry_bad: how many other takes to try for a shot whose take fails a quality check; the best one is accepted.
         subtitles: whether the film has a subtitle track of what the shots say.
+        keep_original: whether a take also contains the clip as its external model delivered it.
         checkpoint_seconds: the time between two checkpoints of a shot.
         preview: gets pictures of the shot that is being generated, then its middle frame at the last step. It must
             return quickly.
@@ -55,6 +56,7 @@ class RenderOptions:
     takes: Mapping[str, int] = field(default_factory=dict)
     retry_bad: int = 0
     subtitles: bool = False
+    keep_original: bool = False
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     preview: Preview | None = None
     stop: Callable[[], bool] = never_stop

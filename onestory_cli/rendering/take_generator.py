@@ -233,12 +233,19 @@ class TakeGenerator:
                 goes_on=str(partial or ""),
             )
         )
-        shot = self._model.generate(self._request(job, key))
+        keep = self._options.keep_original and self._plan.model.external
+        originals = self._writer.new_folder() if keep else None
+        try:
+            shot = self._model.generate(self._request(job, key, originals))
+        except BaseException:
+            if originals:
+                self._writer.disk.remove(originals)
+            raise
         environment = self._model.environment()
         record = record_of(self._plan, job, reason, shot, visible=self.memory.of(job), environment=environment)
-        return self._committer.commit(job, record, shot, self.memory, began=began)
+        return self._committer.commit(job, record, shot, self.memory, began=began, originals=originals)
 
-    def _request(self, job: ShotJob, key: str) -> ShotRequest:
+    def _request(self, job: ShotJob, key: str, originals: Path | None) -> ShotRequest:
         emit = self._committer.emit
         return ShotRequest(
             job=job,
@@ -247,6 +254,7 @@ class TakeGenerator:
             emit=emit,
             checkpoint=TakeCheckpoint(self._writer, job.shot, key, emit=emit, options=self._options),
             preview=self._options.preview,
+            originals=originals,
         )
 
     @cached_property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from onestory_cli.review.stamps import Stamp, stamp
-from onestory_cli.store.layout import CLIP, LATENTS, RECORD, SHOTS
+from onestory_cli.store.layout import CLIP, LATENTS, ORIGINAL, RECORD, SHOTS
 from onestory_cli.store.run import Run
 from onestory_cli.store.takes import ShotTakes, Take, read_shot_takes
 
@@ -40,4 +40,5 @@ class VerifiedRun(Run):
 
 
 def _stamp(folder: Path) -> _TakeStamp:
-    return tuple(stamp(folder / name) for name in (RECORD, CLIP, LATENTS))
+    originals = sorted(path.name for path in folder.glob(f"{ORIGINAL}.*"))
+    return tuple(stamp(folder / name) for name in (RECORD, CLIP, LATENTS, *originals))

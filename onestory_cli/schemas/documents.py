@@ -105,6 +105,7 @@ MODEL = obj(
     from_text=described(BOOLEAN, "Whether a film can start without a picture."),
     present=TEXT,
 )
+ORIGINAL = nullable(TEXT, "The file that an external model delivered, if it was kept.")
 TAKE = obj(
     shot=TEXT,
     take=INTEGER,
@@ -115,6 +116,7 @@ TAKE = obj(
     checks=array(CHECK),
     reason=TEXT,
     clip=TEXT,
+    original=ORIGINAL,
     imported=nullable(TEXT, "The name of the imported file; null for a generated take."),
 )
 COSINE = nullable({**NUMBER, "minimum": -1, "maximum": 1}, "Null if it was not found.")
@@ -257,7 +259,7 @@ DOCUMENTS: dict[str, Schema] = {
         ),
     ),
     "take-sheet": obj(run=RUN, picture=TEXT, takes=INTEGER),
-    "take-show": obj(run=RUN, shot=TEXT, take=INTEGER, clip=TEXT),
+    "take-show": obj(run=RUN, shot=TEXT, take=INTEGER, clip=TEXT, original=ORIGINAL),
     "verify": obj(
         run=RUN,
         takes=described(INTEGER, "Number of intact takes."),

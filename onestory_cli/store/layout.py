@@ -10,6 +10,7 @@ from onestory_cli.utils.atomic import pending_path
 STATE, STORY, EVENTS, LOCK, FILM = "run.json", "story.yaml", "events.jsonl", "lock", "film.mp4"
 SIGNED = "film.signed.mp4"
 NOTES = "notes.json"
+ORIGINAL = "original"  # stem of what an external model delivered, as it was: original.mp4
 SHOTS, INPUTS, REFERENCES, STAGING = "shots", "inputs", "references", ".staging-"
 SET_ASIDE = ".damaged-"  # prefix of a damaged take in the folder of its shot
 CLIP, LATENTS, RECORD, PARTIAL = "clip.mp4", "latents.safetensors", "record.json", "partial.safetensors"

@@ -19,7 +19,7 @@ from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.store.checksummed_json import DamagedFileError, read_document
 from onestory_cli.store.disk import Disk, has_digest, read_errors_coded, sha256
 from onestory_cli.store.keys import SHORT
-from onestory_cli.store.layout import CLIP, LATENTS, PARTIAL, RECORD, SET_ASIDE, SHOTS, take_folder
+from onestory_cli.store.layout import CLIP, LATENTS, ORIGINAL, PARTIAL, RECORD, SET_ASIDE, SHOTS, take_folder
 from onestory_cli.store.partials import KeptPartial, read_partial
 from onestory_cli.store.record import Record
 from onestory_cli.store.tensors import HEADER_LENGTH_BYTES
@@ -54,6 +54,11 @@ class Take:
     @property
     def clip(self) -> Path:
         return self.folder / CLIP
+
+    @property
+    def original(self) -> Path | None:
+        """What the model delivered, unchanged, if it was kept: a video, or pictures in a ZIP file."""
+        return next((self.folder / name for name in self.record.files if Path(name).stem == ORIGINAL), None)
 
     @property
     def digest(self) -> str:

@@ -17,10 +17,8 @@ from onestory_cli.events import Event
 from onestory_cli.planning.jobs import ImageInput, Plan, Reason
 from onestory_cli.store.disk import digest, has_digest, os_errors_coded, sha256
 from onestory_cli.store.layout import (
-    CLIP,
     EVENTS,
     FILM,
-    LATENTS,
     LOCK,
     PARTIAL,
     RECORD,
@@ -106,6 +104,16 @@ class RunWriter:
             raise
         self.disk.remove(folder)
 
+    def new_folder(self) -> Path:
+        """Create a folder on the run's file system that no reader looks at.
+
+        The caller removes it. If this process is killed, the next writer does.
+        """
+        self.check()
+        folder = staging_folder(self.path)
+        self.disk.make_folder(folder)
+        return folder
+
     def save_partial(self, shot: str, key: str, partial: Partial) -> None:
         """Save the unfinished work on a take in the folder where the take will be. Committing the take replaces it."""
         self.check()
@@ -120,27 +128,27 @@ class RunWriter:
             self.disk.remove(path)
 
     def commit(self, staged: Path, record: Record) -> Take:
-        """Turn the clip and the latents in `staged` into a take, replacing one with the same key.
+        """Turn the files in `staged` into a take, replacing one with the same key: clip, latents, maybe an original.
 
         Raises:
             OnestoryError: R406 if a file differs from the digest that the record already has.
         """
         self.check()
         with os_errors_coded(staged):
-            found = {name: digest(staged / name) for name in (CLIP, LATENTS)}
-        if any(found[name] != known for name, known in record.files.items()):
+            found = {path.name: digest(path) for path in sorted(staged.iterdir())}
+        if any(found.get(name) != known for name, known in record.files.items()):
             raise changed_in_use(staged)
         record = replace(record, files=found)
         self.disk.write(staged / RECORD, record.to_bytes())
-        self.disk.sync(staged / CLIP, staged / LATENTS, staged / RECORD, staged)
+        self.disk.sync(*(staged / name for name in found), staged / RECORD, staged)
         self.check()
         folder = place_take(self.path, staged, record, self.disk)
         return Take(shot=record.shot, folder=folder, record=record)
 
     def recommit(self, take: Take, memory: MemoryState, reason: Reason) -> Take:
-        """Commit the clip and latents of a take again, with the key that they have in another memory."""
+        """Commit the files of a take again, with the key that they have in another memory."""
         with self.staging() as folder:
-            for name in (CLIP, LATENTS):
+            for name in take.record.files:
                 self.disk.link(take.folder / name, folder / name)
             return self.commit(folder, replace(take.record, memory=memory, reason=reason, created=time.time()))
 

@@ -118,3 +118,14 @@ def test_a_stop_ends_the_program(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         run_script(tmp_path, "import time; time.sleep(60)", RunControl(checkpoint=StopNow()))
+
+
+@pytest.mark.slow
+def test_a_batch_keeps_what_a_command_delivers(story: Path) -> None:
+    plan, run = compile_story(story)[0], Run.create(story.with_name("film.run"))
+    with lock_run(run) as writer:
+        writer.freeze(plan)
+    work = WorkerConfig(device="cpu", threads=None, allow_commands=True, keep_original=True)
+    assert render_story(run.path, ModelCache(work), keep_original=work.keep_original).state == "done"
+    originals = [found.takes[0].original for found in run.takes_by_shot().values()]
+    assert [path.name for path in originals if path] == ["original.zip", "original.zip"]
