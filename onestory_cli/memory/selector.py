@@ -86,7 +86,8 @@ class FrameSelector(nn.Module):
         first map has 2 D channels at full size.
         """
         frames = max(1, _MAP_VALUES // (latents_FCHW[0, 0].numel() * self.config.width))
-        return torch.cat([self._features(part) for part in latents_FCHW.split(frames)])
+        # copies, because kernels may round differently for the unaligned address of a memory map
+        return torch.cat([self._features(part.clone()) for part in latents_FCHW.split(frames)])
 
     @torch.inference_mode()
     def score_sources(self, sources: Iterable[tuple[Tensor, Tensor, Tensor]], text_1LE: Tensor) -> Tensor:

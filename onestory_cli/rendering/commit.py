@@ -21,9 +21,10 @@ from onestory_cli.quality import FROZEN, RULES, SHIFT, fault_severity, faults, j
 from onestory_cli.rendering.generator import GeneratedShot, memory_state
 from onestory_cli.store.disk import Disk, FileDigest, os_errors_coded, sha256
 from onestory_cli.store.keys import clip_fields, spec_fields
+from onestory_cli.store.latents import write_latents
 from onestory_cli.store.layout import CLIP, LATENTS, take_folder
 from onestory_cli.store.record import Record
-from onestory_cli.store.takes import Take, write_latents
+from onestory_cli.store.takes import Take
 from onestory_cli.store.writer import RunWriter
 from onestory_cli.story.types import Output, Shot
 from onestory_cli.utils.system import peak_memory_bytes

@@ -13,10 +13,11 @@ from onestory_cli.rendering.commit import finish_take, planned_take, record_of
 from onestory_cli.rendering.generator import DecodedShot, ShotGenerator
 from onestory_cli.store.disk import digest, os_errors_coded
 from onestory_cli.store.keys import IMPORTED
+from onestory_cli.store.latents import write_latents
 from onestory_cli.store.record import ImportedClip, Record
 from onestory_cli.store.run import Run
 from onestory_cli.store.take_query import next_number
-from onestory_cli.store.takes import Take, write_latents
+from onestory_cli.store.takes import Take
 from onestory_cli.store.writer import RunWriter, lock_run
 
 if TYPE_CHECKING:

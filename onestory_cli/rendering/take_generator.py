@@ -18,12 +18,13 @@ from onestory_cli.planning.jobs import ImageInput, Plan, Reason, ShotJob
 from onestory_cli.rendering.commit import Committer, record_of
 from onestory_cli.rendering.generator import ShotGenerator, ShotRequest, memory_state
 from onestory_cli.store.disk import os_errors_coded
+from onestory_cli.store.latents import can_map, parse_latents, unload
 from onestory_cli.store.layout import RECORD
 from onestory_cli.store.partials import KeptPartial
 from onestory_cli.store.record import MemoryState
 from onestory_cli.store.references import read_reference, reference_file, save_reference
 from onestory_cli.store.run import Run
-from onestory_cli.store.takes import Take, parse_latents
+from onestory_cli.store.takes import Take
 from onestory_cli.store.writer import RunWriter
 from onestory_cli.story.pictures import open_upright
 
@@ -89,7 +90,12 @@ class VisibleMemory:
         return {source: digests[source] for source in job.memory.sources}
 
     def latents(self, job: ShotJob) -> dict[str, np.ndarray]:
-        """The latents of everything that a shot can see, in film order."""
+        """The latents of everything that a shot can see, in film order.
+
+        Large latents of takes that are on disk are memory maps; only the pages that this shot uses take memory.
+        """
+        for latents in self._latents.values():
+            unload(latents)
         for source in job.memory.sources:
             if source not in self._latents or self._can_release(source):
                 take = self.takes.get(source)
@@ -97,10 +103,9 @@ class VisibleMemory:
         return {source: self._latents[source] for source in job.memory.sources}
 
     def _can_release(self, source: str) -> bool:
-        """Whether the pictures of a take are held in memory although they can be read from the disk."""
-        pictures, take = self._latents[source], self.takes.get(source)
-        held = pictures.dtype == "uint8" and not hasattr(pictures, "filename")  # numpy's memory maps have one
-        return held and take is not None and (take.folder / RECORD).exists()
+        """Whether large latents of a take are held in memory although they can be read from the disk."""
+        take = self.takes.get(source)
+        return can_map(self._latents[source]) and take is not None and (take.folder / RECORD).exists()
 
     def add(self, take: Take, latents: bytes) -> None:
         """Add a take that was just generated, with the future content of its latents file."""

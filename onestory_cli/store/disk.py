@@ -21,7 +21,7 @@ from pathlib import Path
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.utils.atomic import pending_path
 from onestory_cli.utils.system import open_flags, replace, sync
-from onestory_cli.utils.untrusted import file_sha256
+from onestory_cli.utils.untrusted import file_sha256, open_regular
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -64,6 +64,29 @@ def has_digest(path: Path, sha256: str) -> bool:
             return path.is_file() and digest(path).sha256 == sha256
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return False
+
+
+def read_verified(path: Path, expected: str) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        OnestoryError: R406 if they do not have the SHA-256 `expected`.
+    """
+    with open_regular(path) as file:
+        data = file.read()
+    if sha256(data) != expected:
+        raise changed_in_use(path)
+    return data
+
+
+def changed_in_use(path: Path) -> OnestoryError:
+    """R406: a file changed after it was verified."""
+    return OnestoryError(
+        "R406",
+        f'"{path}" changed while it was in use',
+        help="rerun the command to render the take again",
+        exit=ExitCode.PARTIAL,
+    )
 
 
 @contextmanager

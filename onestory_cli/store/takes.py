@@ -6,8 +6,6 @@ reported as damage and treated as missing. A file that cannot be read is not dam
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
@@ -15,22 +13,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.store.checksummed_json import DamagedFileError, read_document
-from onestory_cli.store.disk import Disk, has_digest, read_errors_coded, sha256
+from onestory_cli.store.disk import Disk, has_digest, read_errors_coded, read_verified
 from onestory_cli.store.keys import SHORT
+from onestory_cli.store.latents import read_header, read_latents
 from onestory_cli.store.layout import CLIP, LATENTS, ORIGINAL, PARTIAL, RECORD, SET_ASIDE, SHOTS, take_folder
 from onestory_cli.store.partials import KeptPartial, read_partial
 from onestory_cli.store.record import Record
-from onestory_cli.store.tensors import HEADER_LENGTH_BYTES
-from onestory_cli.utils.untrusted import open_regular
 
 if TYPE_CHECKING:
     import numpy as np
-
-TENSOR = "latents"
-PICTURE_DTYPE = "U8"  # of the pictures that an external model remembers: (3, T, H, W)
-_MAX_HEADER = 4096  # bytes; the header of one tensor has about 80
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +65,7 @@ class Take:
             OnestoryError: R408 if the file cannot be read.
         """
         with read_errors_coded(self.folder / LATENTS):
-            return _read_header(self.folder / LATENTS).shape
+            return read_header(self.folder / LATENTS).shape
 
     def read_clip(self) -> bytes:
         """The bytes of the clip, verified.
@@ -81,10 +73,10 @@ class Take:
         Raises:
             OnestoryError: R406 if they changed since the take was read.
         """
-        return _read_verified(self.clip, self.record.files[CLIP].sha256)
+        return read_verified(self.clip, self.record.files[CLIP].sha256)
 
     def latents(self) -> np.ndarray:
-        """The latents (C, T, h, w), float32. Their digest is verified while reading.
+        """The latents (C, T, h, w), float32; large ones are a memory map. Their digest is verified when they are read.
 
         Raises:
             OnestoryError: R406 if they changed since the take was read.
@@ -183,7 +175,7 @@ def _read_take(folder: Path) -> Take | Damage:
     for damage in _wrong_files(folder, record):
         return damage
     try:
-        _read_header(folder / LATENTS)
+        read_header(folder / LATENTS)
     except DamagedFileError as fault:
         return Damage(path=folder / LATENTS, why=str(fault))
     return Take(shot=folder.parent.name, folder=folder, record=record)
@@ -203,43 +195,6 @@ def _wrong_files(folder: Path, record: Record) -> Iterator[Damage]:
             yield Damage(path=path, why=f"{size} bytes instead of {expected.bytes}")
         elif not has_digest(path, expected.sha256):
             yield Damage(path=path, why="checksum mismatch")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _LatentsHeader:
-    """The header of a latents file: the type and shape (C, T, h, w) of its tensor, and where the tensor begins."""
-
-    dtype: str
-    shape: tuple[int, int, int, int]
-    offset: int
-
-
-def _read_header(path: Path) -> _LatentsHeader:
-    """The header of a latents file, which must consist of one tensor: float32, or bytes for pictures.
-
-    Raises:
-        DamagedFileError: the file is something else. Its digest may match a record all the same, if that is forged.
-        OSError: it cannot be read.
-    """
-    try:
-        with open_regular(path) as file:
-            length = int.from_bytes(file.read(HEADER_LENGTH_BYTES), "little")
-            text = file.read(min(length, _MAX_HEADER))
-        header = json.loads(text)
-        channels, frames, height, width = shape = tuple(header[TENSOR]["shape"])
-        dtype = header[TENSOR].get("dtype")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
-        raise DamagedFileError("it does not contain latents") from fault
-    if not all(type(size) is int and size > 0 for size in shape):
-        raise DamagedFileError("it does not contain latents")
-    size = math.prod(shape) * (1 if dtype == PICTURE_DTYPE else 4)
-    expected = {"dtype": dtype, "shape": list(shape), "data_offsets": [0, size]}
-    if dtype not in ("F32", PICTURE_DTYPE) or header != {TENSOR: expected}:
-        raise DamagedFileError("it contains something other than latents")
-    offset = HEADER_LENGTH_BYTES + length
-    if path.stat().st_size != offset + size:
-        raise DamagedFileError("its size does not match its header")
-    return _LatentsHeader(dtype=dtype, shape=(channels, frames, height, width), offset=offset)
 
 
 def holds_a_take(folder: Path) -> bool:
@@ -276,63 +231,3 @@ def _set_aside_path(folder: Path) -> Path:
     """A free name for a damaged take in the folder of its shot: `.damaged-KEY`, `.damaged-KEY-2`."""
     names = (f"{SET_ASIDE}{folder.name}{f'-{number}' if number > 1 else ''}" for number in count(1))
     return next(path for path in map(folder.with_name, names) if not path.exists())
-
-
-def write_latents(latents_CTHW: np.ndarray) -> bytes:
-    """The bytes of a latents file: one tensor without metadata, so that equal latents have equal digests.
-
-    Latents are float32; the pictures of an external model are uint8.
-    """
-    import numpy as np
-    from safetensors.numpy import save
-
-    dtype = np.uint8 if latents_CTHW.dtype == np.uint8 else np.float32
-    data: bytes = save({TENSOR: np.ascontiguousarray(latents_CTHW, dtype=dtype)})
-    return data
-
-
-def read_latents(path: Path, expected: str) -> np.ndarray:
-    """The latents (C, T, h, w) from a file with the digest `expected`: float32, or uint8 pictures.
-
-    Pictures stay on the disk, and each is read when it is used: those of a long film do not fit into memory.
-
-    Raises:
-        OnestoryError: R406 if the file has another digest.
-    """
-    import numpy as np
-
-    try:
-        with read_errors_coded(path):
-            header = _read_header(path)
-            if header.dtype != PICTURE_DTYPE:
-                return parse_latents(_read_verified(path, expected))
-            if has_digest(path, expected):
-                return np.memmap(path, np.uint8, "r", offset=header.offset, shape=header.shape)
-    except (FileNotFoundError, NotADirectoryError, ValueError) as fault:
-        raise changed_in_use(path) from fault
-    raise changed_in_use(path)
-
-
-def _read_verified(path: Path, expected: str) -> bytes:
-    with open_regular(path) as file:
-        data = file.read()
-    if sha256(data) != expected:
-        raise changed_in_use(path)
-    return data
-
-
-def parse_latents(data: bytes) -> np.ndarray:
-    """The latents (C, T, h, w), float32, from the bytes of a latents file."""
-    from safetensors.numpy import load
-
-    latents_CTHW: np.ndarray = load(data)[TENSOR]
-    return latents_CTHW
-
-
-def changed_in_use(path: Path) -> OnestoryError:
-    return OnestoryError(
-        "R406",
-        f'"{path}" changed while it was in use',
-        help="rerun the command to render the take again",
-        exit=ExitCode.PARTIAL,
-    )

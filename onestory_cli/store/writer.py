@@ -15,7 +15,7 @@ from onestory_cli.checkpoint import Partial
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Event
 from onestory_cli.planning.jobs import ImageInput, Plan, Reason
-from onestory_cli.store.disk import digest, has_digest, os_errors_coded, sha256
+from onestory_cli.store.disk import changed_in_use, digest, has_digest, os_errors_coded, sha256
 from onestory_cli.store.layout import (
     EVENTS,
     FILM,
@@ -33,7 +33,7 @@ from onestory_cli.store.record import MemoryState, Record
 from onestory_cli.store.recovery import recover, refuse_links
 from onestory_cli.store.run import Run
 from onestory_cli.store.state import AcceptedTake, FilmFile, RunState, read_valid_state, state_of
-from onestory_cli.store.takes import Take, changed_in_use, place_take
+from onestory_cli.store.takes import Take, place_take
 from onestory_cli.utils.atomic import pending_path
 
 

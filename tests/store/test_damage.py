@@ -15,8 +15,9 @@ from onestory_cli.checkpoint import Partial
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Event
 from onestory_cli.planning.jobs import Plan
+from onestory_cli.store.latents import read_latents
 from onestory_cli.store.run import Run
-from onestory_cli.store.takes import Damage, read_latents, read_take
+from onestory_cli.store.takes import Damage, read_take
 from onestory_cli.store.verify import find_damage
 from onestory_cli.store.writer import RunWriter
 from tests.films import latents_of, plan_of, render_with, shot
