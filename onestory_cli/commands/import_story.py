@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 # The built-in names of `importers.FORMATS`, which is slow to import. A test compares them.
 SOURCE_FORMATS = (
-    *("fountain", "fdx", "table", "xlsx", "markdown", "storyboarder", "otio", "memflow", "holocine", "shotstream"),
-    *("vistorybench", "memento", "storymem", "vimax", "echoshot", "json", "text"),
+    *("fountain", "fdx", "table", "xlsx", "markdown", "storyboarder", "otio", "joyai", "memflow", "holocine"),
+    *("shotstream", "vistorybench", "memento", "storymem", "vimax", "echoshot", "json", "text"),
 )
 
 
@@ -133,7 +133,8 @@ def _read(file: Path, number: int | None) -> tuple[bytes, str, int | None]:
     from onestory_cli.story.load import read_bytes
 
     if file.is_dir():
-        return shots_of_folder(file), str(file), number
+        data, number = shots_of_folder(file, number)
+        return data, str(file), number
     data = read_bytes(file)
     row = file_in_row(file, data, number)
     return (data, str(file), number) if row is None else (*row, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from onestory_cli.importers.draft import Draft, ImportReport
@@ -104,7 +105,9 @@ def from_vistorybench(node: Node, report: ImportReport) -> Draft:
     entities = []
     for name, item in node.entries("Characters", dict):
         look = next((str(item[key]) for key in ("prompt_en", "prompt", "prompt_ch") if item.get(key)), "")
-        entities.append(described(str(item.get("name_en") or name), "character", look))
+        name = str(item.get("name_en") or name)
+        written = tuple(f"{the} {name.lower()}" for the in ("the", "The"))  # "the little rabbit" is "Little Rabbit"
+        entities.append(replace(described(name, "character", look), aliases=written))
     rows = []
     for at, shot in enumerate(node.nodes("Shots"), start=1):
         shot.use("Plot Correspondence")

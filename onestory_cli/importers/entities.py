@@ -92,10 +92,10 @@ class Registry:
                 return name
         return ""
 
-    def missing(self, places: Iterable[str], prompt: str) -> Iterator[str]:
-        """A sentence `$id.` for each place that a prompt does not name."""
-        for name in places:
-            if name in self._ids and not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", prompt):
+    def missing(self, names: Iterable[str], caption: str) -> Iterator[str]:
+        """A sentence `$id.` for each name that a caption from `refer` does not refer to."""
+        for name in names:
+            if name in self._ids and not re.search(rf"\${self._ids[name]}(?![\w-]*\w)", caption):
                 self._used.add(self._entities[name].name)
                 yield f"${self._ids[name]}."
 

@@ -12,9 +12,10 @@ from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError, did_you_mea
 from onestory_cli.importers.boards import from_llm, from_otio, from_storyboarder, from_vistorybench, has_shots
 from onestory_cli.importers.draft import Draft, ImportReport
 from onestory_cli.importers.fdx import from_fdx
+from onestory_cli.importers.holocine import from_holocine, sign_of_holocine
+from onestory_cli.importers.joyai import from_joyai, sign_of_joyai
 from onestory_cli.importers.multishot import (
     from_echoshot,
-    from_holocine,
     from_memento,
     from_memflow,
     from_shotstream,
@@ -232,8 +233,9 @@ FORMATS: PluginTable[ImportFormat] = PluginTable(
         "markdown": ImportFormat(read=from_markdown, sign=by_suffix(".md", ".markdown")),
         "storyboarder": _json(from_storyboarder, _key("boards")),
         "otio": _json(from_otio, _key("OTIO_SCHEMA")),
+        "joyai": _json(from_joyai, sign_of_joyai),
         "memflow": _json(from_memflow, _key("prompts")),
-        "holocine": _json(from_holocine, _key("shot_captions")),
+        "holocine": ImportFormat(read=from_holocine, sign=sign_of_holocine),
         "shotstream": _json(from_shotstream, _key("shot1", "global_caption")),
         "vistorybench": _json(from_vistorybench, _key("Shots")),
         "memento": _json(from_memento, _memento),

@@ -1,4 +1,4 @@
-"""Sources of several files: a folder with a JSON file per shot (LongLive), and a table of JSON files (ShotStream)."""
+"""Sources of several files: folders with a JSON file per shot (LongLive), and a table of JSON files (ShotStream)."""
 
 from __future__ import annotations
 
@@ -16,15 +16,22 @@ _MAX_BYTES = 2**20  # of a file
 _PATH, _FRAMES = "json_path", "frame_number"  # columns
 
 
-def shots_of_folder(folder: Path) -> bytes:
-    """All JSON files of a folder as one list, in the order of their names.
+def shots_of_folder(folder: Path, number: int | None) -> tuple[bytes, int | None]:
+    """All JSON files of a folder as one list, in the order of their names, and the number that is left.
+
+    A folder of such folders, which may be in a folder `caption`, has a story in each; `number` (from 1) chooses one.
 
     Raises:
-        OnestoryError: I701 there are none, I702 one of them cannot be read.
+        OnestoryError: I701 there are none, I702 one of them cannot be read, I704 no story is chosen of several.
     """
     shots = []
     try:
-        files = sorted(item for item in folder.iterdir() if item.suffix == ".json")
+        files = _json_files(folder)
+        if not files:
+            inner = folder / "caption" if (folder / "caption").is_dir() else folder
+            stories = sorted(item for item in inner.iterdir() if item.is_dir() and _json_files(item))
+            files = _json_files(stories[choose_story(number, len(stories))]) if stories else []
+            number = None
         for path in files[: MAX_SHOTS + 1]:  # the import refuses one more than the maximum
             shots.append(parse_json(read_limited(path, _MAX_BYTES), path.name))
     except (OSError, ValueError) as fault:
@@ -32,7 +39,12 @@ def shots_of_folder(folder: Path) -> bytes:
         raise OnestoryError("I702", f"cannot read a shot: {shorten(fault, 200)}", help=help) from fault
     if not shots:
         raise OnestoryError("I701", f'"{shorten(folder)}" has no JSON files', help="name a file", exit=ExitCode.USAGE)
-    return json.dumps([item.get("caption", item) if isinstance(item, dict) else item for item in shots]).encode()
+    captions = [item.get("caption", item) if isinstance(item, dict) else item for item in shots]
+    return json.dumps(captions).encode(), number
+
+
+def _json_files(folder: Path) -> list[Path]:
+    return sorted(item for item in folder.iterdir() if item.suffix == ".json" and item.is_file())
 
 
 def file_in_row(table: Path, data: bytes, number: int | None) -> tuple[bytes, str] | None:

@@ -7,6 +7,7 @@ text of a prompt stays as it is.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
@@ -19,7 +20,7 @@ from onestory_cli.importers.values import Node, list_of
 from onestory_cli.story.referential_phrase import default_again
 from onestory_cli.utils.text import with_article
 
-_MEMENTO = re.compile(r"(?is)global caption:\s*(?P<cast>.*?);\s*shot caption:\s*(?P<shot>.+)")
+_MEMENTO = re.compile(r"(?is)global caption:\s*(?P<cast>.*?)[;,.]\s*shot caption:\s*(?P<shot>.+)")
 _LABELLED = re.compile(r"\[([^\[\]]{1,60})\]:?\s*([^\[\]]*)")
 _SHOT = re.compile(r"shot_?([0-9]{1,6})", re.ASCII)
 _HEADER = re.compile(r"(?P<name>[^:\n]{1,80}): (?P<text>.+)")
@@ -77,7 +78,7 @@ def from_memento(source: Node, report: ImportReport) -> Draft:
             text = match["shot"] if match else prompt.text
             prompts.append(replace(prompt, text=re.sub(r"\[([^\[\]]+)\]", r"\1", text)))
         scene.report_unused()
-    entities = [_labelled(name, look) for name, look in looks.items()]
+    entities = _distinct([_labelled(name, look) for name, look in looks.items()])
     return _draft(source, report, "story_name", prompts, entities)
 
 
@@ -87,6 +88,22 @@ def _labelled(label: str, look: str) -> ScriptEntity:
     if look and not re.match(r"(?i)(?:an?|the|two|three|several|some)\b", look):
         look = with_article(look)
     return ScriptEntity(name=label, kind=kind, look=look or label, again=default_again(label.lower(), look or label))
+
+
+def _distinct(entities: Sequence[ScriptEntity]) -> list[ScriptEntity]:
+    """People who would all be "the same man" are told apart by how they look: "the same man with short curly hair"."""
+    counts = Counter(entity.again for entity in entities)
+    return [
+        replace(entity, again=_fuller(entity.again, entity.look)) if counts[entity.again] > 1 else entity
+        for entity in entities
+    ]
+
+
+def _fuller(again: str, look: str) -> str:
+    """ "the same man" with the first feature that its look names after the noun."""
+    noun = again.split()[-1]
+    match = re.search(rf"\b{re.escape(noun)} ((?:with|wearing|in)\b.+?)(?=,| wearing\b| holding\b|$)", look)
+    return f"{again} {match[1]}" if match else again
 
 
 def _texts(value: object) -> tuple[str, ...]:
@@ -169,17 +186,6 @@ def _seconds_of_span(span: object) -> float | None:
     return round(frames / _FPS, 2) if 0 < frames < 4 * _MAX_LATENTS else None
 
 
-def from_holocine(source: Node, report: ImportReport) -> Draft:
-    """`global_caption, shot_captions[], num_frames`. The global caption comes before every shot."""
-    before = _global_caption(source, report)
-    captions = source.texts("shot_captions", required=True, lines=True)
-    prompts = [
-        _Prompt(id=f"shot-{number}", text=text, where=f"shot_captions[{number - 1}]", before=before)
-        for number, text in enumerate(captions, start=1)
-    ]
-    return _draft(source, report, "title", prompts)
-
-
 def from_memflow(source: Node, report: ImportReport) -> Draft:
     """`{"prompts": [...]}`: one continuous video without cuts, whose memory is selected by the text, as ours is."""
     prompts = [
@@ -212,6 +218,8 @@ def _seconds_of_latents(frames: object) -> float | None:
 
 def _global_caption(source: Node, report: ImportReport) -> str:
     text = _sentences(source.text("global_caption", lines=True))
+    report.limit("caption", text, "global_caption")
+    report.refuse()
     if text:
         report.kept("the global caption", "caption", "global_caption", help="it comes before the caption of every shot")
     return text
@@ -242,7 +250,8 @@ def _shot(prompt: _Prompt, registry: Registry, report: ImportReport) -> DraftSho
     headers, rest = _headers(prompt.text)
     kept = [line for name, line in headers if name not in registry]
     text = " ".join(part for part in (prompt.before, rest, *kept) if part) or prompt.text
-    caption = " ".join((registry.refer(text), *registry.missing(prompt.places, text)))
+    caption = registry.refer(text)
+    caption = " ".join((caption, *registry.missing(prompt.places, caption)))
     report.limit("caption", caption, prompt.where)
     return DraftShot(
         id=prompt.id, caption=caption, seconds=prompt.seconds, continues=prompt.continues, notes=prompt.notes

@@ -125,6 +125,9 @@ def draft_of_rows(
     report.require_shots(len(rows))
     report.limit("title", title, "title")
     report.limit("style", style, "style")
+    for row in rows:
+        report.limit("caption", row.text, row.where)
+    report.refuse()
     if note:
         report.kept("the overview", "note", "", help="a model sees only captions")
     known = {entity.name: entity for entity in entities}
@@ -145,7 +148,8 @@ def _shot(row: ShotRow, number: int, registry: Registry, ids: Names, report: Imp
     if not row.text.strip():
         report.fault("a shot has no description", row.where, help="describe what the shot shows, or remove it")
     named = [name for name in (*row.people, row.place) if name]
-    caption = " ".join((registry.refer(row.text), *registry.missing(named, row.text)))
+    caption = registry.refer(row.text)
+    caption = " ".join((caption, *registry.missing(named, caption)))
     report.limit("caption", caption, row.where)
     if row.dialogue:
         report.kept("dialogue", "subtitle", row.where, help="`--subtitles` shows it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +14,10 @@ from onestory_cli.importers.draft import ImportReport
 from onestory_cli.importers.values import Node, node_of, read_json, stories_in
 from onestory_cli.story.text import Text, decode
 
+# What OpenTimelineIO writes in place of numbers that JSON does not have; strings are skipped.
+_NOT_FINITE = re.compile(r'"(?:[^"\\]|\\.)*"|-?\b(?:Inf(?:inity)?|NaN)\b')
 _LINES = (".jsonl", ".ndjson")
+_JSON = re.compile(rb"\s*(?:\{|\[(?!\s*[A-Za-z]))")  # "[global caption]" is not JSON
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +45,7 @@ class SourceFile:
 
     @property
     def looks_like_json(self) -> bool:
-        return self.data.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"{", b"[")
+        return bool(_JSON.match(self.data.removeprefix(codecs.BOM_UTF8)))
 
     @cached_property
     def node(self) -> Node:
@@ -51,7 +55,7 @@ class SourceFile:
             Findings: I702 if it is not JSON.
             OnestoryError: I704 if there are several stories and none is chosen.
         """
-        text, content = self.text, self.text.content
+        text, content = self.text, _finite(self.text.content)
         if self.suffix not in _LINES:
             stories = stories_in(read_json(content, text))
             return node_of(stories[choose_story(self.number, len(stories))], text, self.report)
@@ -67,6 +71,13 @@ class SourceFile:
             OnestoryError: I704 if another one is chosen.
         """
         choose_story(self.number, 1)
+
+
+def _finite(content: str) -> str:
+    """The text of an OpenTimelineIO file with 0 in place of infinity and NaN, and all positions unchanged."""
+    if '"OTIO_SCHEMA"' not in content:
+        return content
+    return _NOT_FINITE.sub(lambda match: match[0] if match[0][0] == '"' else "0".ljust(len(match[0])), content)
 
 
 def choose_story(number: int | None, count: int) -> int:

@@ -10,7 +10,7 @@ def word_set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-_TOKEN = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*\.?|[^\w\s]")
+_TOKEN = re.compile(r"[^\W_]+(?:['’.·-][^\W_]+)*\.?|[^\w\s]")
 _ARTICLES = word_set("a an the one two three four five six some several")
 # Words that end the noun phrase at the start of a look: "a red fox | with a blue scarf".
 _BOUNDARIES = word_set(
@@ -21,11 +21,11 @@ _BOUNDARIES = word_set(
 _NAMING = word_set("named called")
 _TITLES = word_set("dr. mr. mrs. ms. st. prof. capt. sgt. lt. jr. sr.")
 _ADJECTIVES = word_set(
-    "aged bald big black blond blonde blue bright brown calm clean cold cute dark deep dense dim elderly empty fat "
-    "fierce fluffy frail gold golden gray green grey huge large lean lone lonely long loud low mean middle-aged modern "
-    "narrow neat new noisy old orange pale pink plump poor purple quiet red rich rough round rusty sad short silver "
-    "slender slim small smart soft stern stout strong sunny tall teenage thick thin tiny ugly vast warm wet white wide "
-    "wild wise yellow young"
+    "aged ageing aging ancient bald big black blond blonde blue bright brown calm clean cold cute dark deep dense "
+    "dim elderly empty fat fierce fluffy frail gold golden gray green grey huge large lean lone lonely long loud low "
+    "mean middle-aged modern narrow neat new noisy old orange pale pink plump poor purple quiet red rich rough round "
+    "rusty sad short silver slender slim small smart soft stern stout strong sunny tall teenage thick thin tiny ugly "
+    "vast warm weary wet white wide wild wise yellow young"
 )
 _ADJECTIVE_ENDINGS = ("ed", "ful", "ish", "less", "ous", "some", "-haired", "-eyed")
 # Nouns that may start a look with a capital letter without being a name: "Woman in a red coat".

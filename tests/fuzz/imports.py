@@ -15,6 +15,8 @@ CHOICES = (
     ("vimax", "a.json"),
     ("shotstream", "a.json"),
     ("memflow", "a.json"),
+    ("holocine", "a.json"),
+    ("joyai", "a.json"),
     ("fountain", "a.fountain"),
     (None, "a.json"),
     (None, "a.jsonl"),

@@ -157,6 +157,46 @@ def test_check_counts_and_writes_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["llm.json"]
 
 
+def test_a_folder_of_folders_has_a_story_in_each(tmp_path: Path) -> None:
+    """As LongLive reads it: caption/STORY/*.json."""
+    for name in ("beach", "city"):
+        (tmp_path / "set" / "caption" / name).mkdir(parents=True)
+        for number in (1, 2):
+            file = tmp_path / "set" / "caption" / name / f"{number:02}.json"
+            file.write_text(json.dumps({"caption": f"A fox in the {name}, {number}."}))
+    code, _, error = program("import", str(tmp_path / "set"))
+    assert code is ExitCode.USAGE
+    assert "2 stories" in error
+    assert program("import", str(tmp_path / "set"), "--number", "2")[0] is ExitCode.DONE
+    story, _ = load_story(tmp_path / "set-2.story.yaml")
+    assert [shot.caption.strip() for shot in story.shots] == ["A fox in the city, 1.", "A fox in the city, 2."]
+
+
+def test_requests_of_joyai_are_read_as_folder_file_and_list(tmp_path: Path) -> None:
+    requests = json.loads((HERE / "sources" / "joyai.json").read_bytes())
+    for number, request in enumerate(requests):
+        (tmp_path / f"{number}.json").write_text(json.dumps(request))
+    assert program("import", str(tmp_path), "--out", str(tmp_path / "a.story.yaml"))[0] is ExitCode.DONE
+    one = imported(json.dumps(requests[1]), "a.json")
+    assert (one.format, [shot.id for shot in one.draft.shots]) == ("joyai", ["shot-002"])
+    prompts = imported(json.dumps({"prompts": ["ID_A is Ada Lee, a tall woman. ID_A walks."]}), "a.json")
+    assert (prompts.format, prompts.draft.shots[0].caption) == ("joyai", "$ada walks.")
+
+
+def test_pronouns_of_holocine_mean_who_they_can() -> None:
+    scene = "[character1] is a tall man. [character2] is a small girl. "
+    text = f"[global caption] {scene}[per shot caption] His hat falls. [shot cut] She runs. [shot cut] A red door."
+    captions = [shot.caption for shot in imported(text, "a.txt").draft.shots]
+    assert captions == ["His hat falls. $character1.", "She runs. $character2.", "A red door."]
+
+
+def test_timelines_with_numbers_that_are_not_json() -> None:
+    text = (HERE / "sources" / "timeline.otio").read_text()
+    extra = '"x": {"inf": -Infinity, "nan": NaN, "text": "not Inf", "big": 1' + "0" * 60 + "},"
+    changed = text.replace("{", "{" + extra, 1)
+    assert imported(changed, "a.otio").counts == imported(text, "a.otio").counts
+
+
 def test_a_folder_has_a_json_file_per_shot(tmp_path: Path) -> None:
     folder = tmp_path / "trip"
     folder.mkdir()

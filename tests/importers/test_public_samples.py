@@ -7,6 +7,10 @@ The folder has a folder per set, with files of a public repository, which are no
     shotstream: demo/testdata of KlingAIResearch/ShotStream
     echoshot: benchmark and dataset of D2I-ai/EchoShot
     longlive: example of NVlabs/LongLive
+    memento: infer_stories of ernie-research/Memento, and story_rewritten_aligned/showcase of its history
+    holocine: HoloCine_inference_full_attention.py of yihao-meng/HoloCine
+    joyai: nine requests of echo_longvideo/examples/the_last_visa of 3a1b2c3/JoyAI-Echo, some of them cut short
+    vistorybench: story.json, the example story of the README of ViStoryBench/vistorybench
     bigfish: "Big Fish.fountain" of nyousefi/Fountain
     screenplain: examples of vilcans/screenplain
     afterwriting: samples/*.fountain of ifrost/afterwriting-labs
@@ -27,6 +31,7 @@ import pytest
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.importers.formats import Imported, import_story
+from onestory_cli.importers.listed_files import shots_of_folder
 
 SAMPLES = Path(os.environ.get("ONESTORY_SAMPLES", "samples"))
 pytestmark = pytest.mark.skipif(not SAMPLES.is_dir(), reason="ONESTORY_SAMPLES names no folder")
@@ -38,12 +43,14 @@ SETS: dict[str, tuple[str, tuple[int, int, int, int, int]]] = {
     "vimax": ("*_type*.json", (35, 437, 38, 38, 0)),
     "shotstream": ("0?.json", (6, 31, 4, 4, 0)),
     "longlive": ("*.txt", (1, 8, 0, 0, 0)),
+    "memento": ("*.json", (28, 279, 54, 54, 0)),
+    "vistorybench": ("story.json", (1, 1, 2, 2, 0)),
     "bigfish": ("Big Fish.fountain", (1, 864, 46, 18, 151)),
     "screenplain": ("*.f*", (6, 2036, 130, 46, 406)),
     "afterwriting": ("*.fountain", (3, 189, 20, 3, 23)),
     "screenplay-tools": ("*.f*", (27, 119, 85, 0, 52)),
     "storyboarder": ("*.storyboarder", (13, 31, 0, 0, 0)),
-    "otio": ("*.otio", (12, 51, 0, 0, 0)),
+    "otio": ("*.otio", (13, 52, 0, 0, 0)),
 }
 
 
@@ -76,6 +83,48 @@ def test_every_story_of_echoshot_is_read(file: str, stories: int) -> None:
         pytest.skip("no echoshot in the folder of samples")
     assert all(read(paths[0], number) for number in range(1, stories + 1))
     assert read(paths[0], stories + 1) is None
+
+
+def test_prompts_of_holocine() -> None:
+    """All prompts of its script: the characters that they label, each with a look, and a setting for most."""
+    paths = sorted((SAMPLES / "holocine").rglob("HoloCine_inference_full_attention.py"))
+    if not paths:
+        pytest.skip("no holocine in the folder of samples")
+    prompts = re.findall(r'prompt="(\[global caption\][^"]*)"', paths[0].read_text())
+    total: Counter[str] = Counter()
+    for prompt in prompts:
+        imported = import_story(prompt.encode(), "prompt.txt")
+        labels = set(re.findall(r"\[(character\d+)\]", prompt))
+        assert {item.id for item in imported.draft.characters} == labels
+        assert len(imported.draft.shots) == prompt.count("[shot cut]") + 1
+        total.update(imported.counts)
+    found = [total[key] for key in ("shots", "characters", "characters with a look", "settings")]
+    assert (len(prompts), found) == (4, [22, 7, 7, 3])
+
+
+def test_labels_of_memento_become_references() -> None:
+    """Every label in a shot caption is a `$id`: as many references as labels, and no label is left."""
+    paths = sorted((SAMPLES / "memento").rglob("*.json"))
+    if not paths:
+        pytest.skip("no memento in the folder of samples")
+    for path in paths:
+        imported = read(path)
+        assert imported
+        prompts = [item for scene in json.loads(path.read_bytes())["scenes"] for item in scene["video_prompts"]]
+        for shot, prompt in zip(imported.draft.shots, prompts, strict=True):
+            labels = re.findall(r"\[[^\[\]]+\]", prompt.partition("shot caption:")[2])
+            assert len(re.findall(r"\$[a-z]", shot.caption)) == len(labels), (path.name, shot.id)
+
+
+def test_requests_of_joyai() -> None:
+    folders = sorted({path.parent for path in (SAMPLES / "joyai").rglob("*_shot_*.json")})
+    if not folders:
+        pytest.skip("no joyai in the folder of samples")
+    imported = import_story(shots_of_folder(folders[0], None)[0], str(folders[0]))
+    assert imported.format == "joyai"
+    assert [item.id for item in imported.draft.characters] == ["nathan", "rusk", "elena", "tomas"]
+    assert (len(imported.draft.shots), imported.counts["shots with dialogue"]) == (18, 5)
+    assert not [shot.id for shot in imported.draft.shots if "ID_" in shot.caption]
 
 
 def test_references_follow_the_schedule_of_entitybench() -> None:
