@@ -12,7 +12,6 @@ from types import MappingProxyType
 
 from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean, shorten
 from onestory_cli.planning.jobs import REFERENCE_MARK
-from onestory_cli.store.disk import has_digest
 from onestory_cli.store.inputs import story_of
 from onestory_cli.store.layout import SHOTS
 from onestory_cli.store.run import Run
@@ -165,11 +164,17 @@ class FilmReport(PartialFilm):
         return found[id]
 
 
-def read_film(run: Run, *, known: Mapping[Path, Take] = MappingProxyType({}), unaccepted: bool = False) -> FilmReport:
+def read_film(
+    run: Run,
+    *,
+    known: Mapping[Path, Take] = MappingProxyType({}),
+    unaccepted: bool = False,
+    story: Story | None = None,
+) -> FilmReport:
     """Read the state and the takes of a run and verify checksums. Damaged takes count as missing.
 
     Takes that are `known` by their folder were verified before and are not read again. With `unaccepted`, a shot
-    without an accepted take is shown by its newest take.
+    without an accepted take is shown by its newest take. `story` is that of the run, if it is known.
 
     Raises:
         OnestoryError: R402 for a run without a story, R404 for a damaged run.json.
@@ -178,7 +183,7 @@ def read_film(run: Run, *, known: Mapping[Path, Take] = MappingProxyType({}), un
     if state is None:
         help = "run `onestory render STORY` first"
         raise OnestoryError("R402", f'"{run.path}" is not a run directory', help=help, exit=ExitCode.USAGE)
-    story = story_of(run, state)
+    story = story or story_of(run, state)
     found = accepted_takes(run.path, state, [shot.id for shot in story.shots], known=known)
     newest = _newest_takes(run, [item.shot for item in found.left_out], known) if unaccepted else {}
     takes = {**found.takes, **newest}
@@ -200,7 +205,7 @@ def read_film(run: Run, *, known: Mapping[Path, Take] = MappingProxyType({}), un
 
 def _joined(run: Run, state: RunState) -> Path | None:
     """film.mp4, if it is the one that run.json describes."""
-    return run.film if state.film and has_digest(run.film, state.film.sha256) else None
+    return run.film if state.film and run.has_film(state.film.sha256) else None
 
 
 def _newest_takes(run: Run, shots: Sequence[str], known: Mapping[Path, Take]) -> dict[str, Take]:

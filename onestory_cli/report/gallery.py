@@ -86,6 +86,8 @@ class Gallery:
     def _draw(self, digest: str, widths: Mapping[int, int], take: Take | None, source: MemorySource | None) -> None:
         """Draw the frames `widths` (index -> width) of a take or another source; nothing if its file is gone."""
         cached = self._cache.pictures
+        if take:  # pictures are never enlarged, so wider ones are the same picture
+            widths = {index: min(width, int(take.record.spec["width"] or width)) for index, width in widths.items()}
         missing = {index: width for index, width in widths.items() if (digest, index, width) not in cached}
         if missing or (take and digest not in self._cache.colours):
             if take:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 
@@ -20,8 +20,12 @@ class Broadcast:
 
     def send(self, name: str, document: Any) -> None:
         """Send an event to every page that is open."""
+        self.call(self._put, format_event(name, document))
+
+    def call(self, act: Callable[..., object], *arguments: object) -> None:
+        """Call a function in the thread of the server."""
         if self._loop and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._put, format_event(name, document))
+            self._loop.call_soon_threadsafe(act, *arguments)
 
     def end(self) -> None:
         """End the streams of all pages. Call it in the thread of the server."""

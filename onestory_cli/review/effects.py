@@ -9,7 +9,6 @@ from onestory_cli.errors import Diagnostic, Findings
 from onestory_cli.planning.compile import plan_story
 from onestory_cli.planning.jobs import Plan, ShotJob
 from onestory_cli.rendering.feasibility import seconds_to_render
-from onestory_cli.rendering.resume import load_run_plan
 from onestory_cli.review.session import ReviewSession
 from onestory_cli.store.reuse import Decision, Lookup
 from onestory_cli.store.state import AcceptedTake
@@ -54,7 +53,7 @@ class ReviewForecast:
             OnestoryError: R411 if there is no such take, S230 if there is no such shot.
         """
         run = self._session.run
-        take = find_take(load_run_plan(run), run, shot, id)
+        take = find_take(run.plan(), run, shot, id)
         entry = AcceptedTake(
             folder=take.path, take=take.record.take, reason=take.record.reason, seed=take.record.own_seed, chosen=True
         )

@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -45,6 +45,7 @@ class ReviewServer:
         self._actions = ReviewActions(session, self.queue).by_name(read_only=read_only)
         self._sent: Snapshot | None = None
         self._sending = threading.Lock()
+        self._look = asyncio.Event()  # wakes the poll
 
     def app(self) -> ASGIApp:
         """The application with its protection."""
@@ -90,7 +91,9 @@ class ReviewServer:
                     await run_in_threadpool(self._send_changes)
             except OnestoryError as fault:  # a half-written run.json of another version, a removed file, a failing disk
                 self._broadcast.send("problem", _findings(fault))
-            await asyncio.sleep(POLL_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._look.wait(), POLL_SECONDS)
+            self._look.clear()
 
     def _send_changes(self) -> None:
         with self._sending:
@@ -100,6 +103,8 @@ class ReviewServer:
                 self._broadcast.send("changed", _changes(before, now))
 
     def _on_progress(self, progress: Progress) -> None:
+        if progress.state == "idle":  # the work is done, and its takes are on disk
+            self._broadcast.call(self._look.set)
         self._broadcast.send("progress", progress_document(progress))
 
     def _on_preview(self, shot: str, step: int, steps: int, pixels_HW3: Any) -> None:
@@ -119,7 +124,7 @@ class ReviewServer:
             answer = await run_in_threadpool(act, document)
         except (ValueError, KeyError, TypeError, AttributeError):
             return PlainTextResponse("not the expected document", 400)
-        await run_in_threadpool(self._send_changes)
+        self._look.set()
         return JSONResponse(answer or {})
 
 
@@ -141,15 +146,18 @@ def _findings(fault: OnestoryError) -> dict[str, Any]:
 
 
 def _changes(before: Snapshot, now: Snapshot) -> dict[str, Any]:
-    """The shots whose cards differ, and whether the page as a whole does: its shots or its joined film."""
+    """The shots whose cards differ apart from their staleness; `film`: whether the joined film is another one.
+
+    `whole` means that the page has to be loaded again: it has other shots or a new film.
+    """
 
     def cards(snapshot: Snapshot) -> dict[str, Any]:
-        film, notes, stale = snapshot.film, snapshot.notes, snapshot.stale
+        film, notes = snapshot.film, snapshot.notes
         return {
             shot.id: (
                 shot.take.path,
+                shot.accepted,
                 [(take.path, notes.get(take.path), take.path in snapshot.fits) for take in shot.takes],
-                stale.get(shot.id),
                 snapshot.captions.get(shot.id),
                 shot.caption,
             )
@@ -157,10 +165,17 @@ def _changes(before: Snapshot, now: Snapshot) -> dict[str, Any]:
         }
 
     old, new = cards(before), cards(now)
-    joined = [bool(item.film and item.film.joined) for item in (before, now)]
+    was_joined, joined = map(_joined_film, (before, now))
     return {
         "shots": [id for id, card in new.items() if old.get(id) != card],
-        "whole": [*old] != [*new] or joined[0] != joined[1],
+        "whole": [*old] != [*new] or joined not in ("", was_joined),
+        "film": joined != was_joined,
         "stale": now.stale,
         "findings": [asdict(item) for item in now.findings],
     }
+
+
+def _joined_film(snapshot: Snapshot) -> str:
+    """The digest of the joined film; "" without one."""
+    film = snapshot.film
+    return film.state.film.sha256 if film and film.joined and film.state.film else ""

@@ -12,7 +12,6 @@ from pathlib import Path
 from onestory_cli.errors import Diagnostic, ExitCode, OnestoryError, convert_machine_errors
 from onestory_cli.planning.compile import compile_story
 from onestory_cli.planning.jobs import Plan
-from onestory_cli.rendering.resume import load_run_plan
 from onestory_cli.review.snapshot import Snapshot, SnapshotStamps, read_snapshot
 from onestory_cli.review.stamps import Stamp, stamp
 from onestory_cli.review.verified import VerifiedRun
@@ -35,6 +34,7 @@ class ReviewSession:
         self._lock = threading.RLock()
         self._inputs = frozenset([story.absolute()] if story else [])
         self._snapshot: Snapshot | None = None
+        self._planned: tuple[object, Plan] | None = None
 
     @property
     def profile(self) -> str | None:
@@ -76,7 +76,7 @@ class ReviewSession:
             OnestoryError: its findings.
         """
         if self.story is None:
-            return load_run_plan(self.run)
+            return self.run.plan()
         plan, _ = compile_story(self.story, profile=self.profile)
         return plan
 
@@ -87,7 +87,7 @@ class ReviewSession:
             OnestoryError: R401 if another process writes to the run, R411 or S230 for a take that does not fit.
         """
         with self._lock, lock_run(self.run) as writer:
-            take = acceptable_take(load_run_plan(self.run), self.run, shot, id)
+            take = acceptable_take(self.run.plan(), self.run, shot, id)
             writer.accept(shot, take, chosen=True)
             return take
 
@@ -98,7 +98,7 @@ class ReviewSession:
             OnestoryError: R401 if another process writes to the run, R411 for an unknown take.
         """
         with self._lock, lock_run(self.run) as writer:
-            take = find_take(load_run_plan(self.run), self.run, shot, id)
+            take = find_take(self.run.plan(), self.run, shot, id)
             write_note(writer, take, TakeNote(text=text.strip()[:MAX_NOTE], rejected=rejected))
 
     def save_caption(self, shot: str, caption: str, *, before: str) -> None:
@@ -128,15 +128,20 @@ class ReviewSession:
         return replace_caption(read_bytes(self.story), str(self.story), shot, caption)
 
     def _read(self, before: SnapshotStamps) -> Snapshot:
-        plan, findings = self._plan()
+        plan, findings = self._plan(before)
         if plan and self.story:
             self._inputs = frozenset([self.story.absolute(), *(item.file.absolute() for item in plan.inputs)])
         inputs = {path: before.inputs.get(path, now) for path, now in self.inputs().items()}
         stamps = SnapshotStamps(inputs=inputs, run=before.run)
         return read_snapshot(self.run, self.story, plan, findings=findings, stamps=stamps)
 
-    def _plan(self) -> tuple[Plan | None, tuple[Diagnostic, ...]]:
-        try:
-            return self.current_plan(), ()
-        except OnestoryError as fault:
-            return None, fault.diagnostics
+    def _plan(self, now: SnapshotStamps) -> tuple[Plan | None, tuple[Diagnostic, ...]]:
+        """The plan of the story, or its errors. The plan is kept until a file or the profile changes."""
+        key = (now.inputs, self.profile)
+        if self.story is None or self._planned is None or self._planned[0] != key:
+            self._planned = None
+            try:
+                self._planned = key, self.current_plan()
+            except OnestoryError as fault:
+                return None, fault.diagnostics
+        return self._planned[1], ()

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from onestory_cli.errors import Diagnostic, OnestoryError
 from onestory_cli.planning.jobs import Plan
-from onestory_cli.rendering.resume import load_run_plan
 from onestory_cli.report.data import FilmReport, read_film
 from onestory_cli.review.stamps import Stamp
 from onestory_cli.review.verified import VerifiedRun
@@ -19,6 +18,7 @@ from onestory_cli.store.take_query import MissingShot, list_all_takes
 from onestory_cli.story.edit import captions_by_shot
 from onestory_cli.story.load import read_bytes
 from onestory_cli.story.source import parse
+from onestory_cli.story.types import Story
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ def _read_film(run: VerifiedRun, plan: Plan | None) -> FilmReport | None:
     """The film of a run; without takes, that of the story; None without either."""
     run.takes_by_shot()  # so that they are known
     if run.state():
-        return read_film(run, known=run.known, unaccepted=True)
+        return read_film(run, known=run.known, unaccepted=True, story=_story_of(run))
     if plan is None:
         return None
     return FilmReport(
@@ -101,6 +101,14 @@ def _read_film(run: VerifiedRun, plan: Plan | None) -> FilmReport | None:
         shots=(),
         left_out=tuple(MissingShot(shot=job.shot) for job in plan.jobs),
     )
+
+
+def _story_of(run: VerifiedRun) -> Story | None:
+    """The story of the run's plan; None if its model does not exist any more."""
+    try:
+        return run.plan().story
+    except OnestoryError:
+        return None
 
 
 def _read_captions(story: Path) -> dict[str, str]:
@@ -114,7 +122,7 @@ def _fitting_takes(run: VerifiedRun) -> frozenset[str]:
     if run.state() is None:
         return frozenset()
     try:
-        plan = load_run_plan(run)
+        plan = run.plan()
     except OnestoryError:  # its model does not exist any more
         return frozenset()
     return frozenset(item.take.path for takes in list_all_takes(plan, run).values() for item in takes if item.fits)

@@ -14,7 +14,7 @@ from onestory_cli.checkpoint import Partial
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.planning.jobs import ImageInput
 from onestory_cli.store.checksummed_json import DamagedFileError
-from onestory_cli.store.disk import Disk, os_errors_coded, read_errors_coded
+from onestory_cli.store.disk import Disk, has_digest, os_errors_coded, read_errors_coded
 from onestory_cli.store.layout import FILM, INPUTS, PARTIAL, RECORD, SHOTS, STATE, is_ours, take_folder
 from onestory_cli.store.partials import read_partial
 from onestory_cli.store.state import AcceptedTake, ModelUsed, RunState, read_state, read_valid_state
@@ -62,6 +62,14 @@ class Run:
     @property
     def film(self) -> Path:
         return self.path / FILM
+
+    def has_film(self, sha256: str) -> bool:
+        """Whether the joined film is the one with this digest.
+
+        Raises:
+            OnestoryError: R408 if it cannot be read.
+        """
+        return has_digest(self.film, sha256)
 
     def state(self) -> RunState | None:
         """The content of run.json; None if nothing was rendered here yet.

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,6 +24,10 @@ KEYS = {" ": ("Space", 32), "ArrowRight": ("ArrowRight", 39), "ArrowLeft": ("Arr
 
 def find_chromium() -> str | None:
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+class Navigated(AssertionError):
+    """The page was loaded again while it was asked for something."""
 
 
 class Page:
@@ -49,6 +53,8 @@ class Page:
         while True:
             answer = self._read()
             if answer.get("id") == self._number:
+                if "navigated" in answer.get("error", {}).get("message", ""):
+                    raise Navigated(answer["error"])
                 assert "error" not in answer, answer["error"]
                 result: dict[str, Any] = answer["result"]
                 return result
@@ -90,9 +96,12 @@ class Page:
     def until(self, expression: str) -> None:
         """Wait until an expression is true in the page."""
         end = time.monotonic() + PATIENCE
-        while not self.evaluate(expression):
-            assert time.monotonic() < end, f"never came true: {expression}"
+        while time.monotonic() < end:
+            with suppress(Navigated):
+                if self.evaluate(expression):
+                    return
             time.sleep(0.05)
+        raise AssertionError(f"never came true: {expression}")
 
     def click(self, selector: str) -> None:
         """Press the mouse in the middle of an element, after scrolling to it."""

@@ -33,7 +33,14 @@
     const effect = await ask("effect", content);
     if (!effect.shots.length || await confirm(`Accept take ${take.dataset.number} of ${content.shot}?`, `${effect.text}: ${effect.shots.join(", ")}`, null)) {
       await ask("accept", content);
+      showAccepted(content.shot, content.take);
     }
+  });
+  // At once; the new card follows.
+  const showAccepted = (shot, id) => $$(".take", cardOf(shot)).forEach((take) => {
+    const accepted = take.dataset.take === id;
+    if (accepted || take.classList.contains("accepted")) $(".state", take).textContent = accepted ? "accepted" : "";
+    take.classList.toggle("accepted", accepted);
   });
   const reject = (shot, take) => attempt(async () => {
     const old = $(".note", take)?.textContent || "";
@@ -111,7 +118,15 @@
   }
 
   // Live: changes by this page, by others and by commands.
-  const countStale = () => {
+  const showStale = () => {
+    $$("article.shot").forEach((card) => {
+      const why = stale[card.dataset.shot] || "";
+      card.classList.toggle("stale", Boolean(why));
+      const badge = $(".badge.why", card);
+      if (!why) badge?.remove();
+      else if (badge) badge.textContent = why;
+      else $(".details header", card).append(Object.assign(document.createElement("span"), { className: "badge why", textContent: why }));
+    });
     const number = Object.keys(stale).length;
     if ($("#render")) $("#render").textContent = number ? `render ${number} stale shot${number === 1 ? "" : "s"}` : "render";
   };
@@ -138,13 +153,13 @@
   events.addEventListener("changed", async ({ data }) => {
     const change = JSON.parse(data);
     stale = change.stale;
-    countStale();
+    showStale();
     show(problems(change.findings));
     await Promise.all(change.shots.map(replaceCard));
+    showStale();
     onestory.refresh();
-    if (!change.whole) return;
-    if (isBusy()) reload.hidden = false;
-    else location.reload();
+    if (change.whole && !isBusy()) location.reload();
+    else if (change.whole || change.film) reload.hidden = false;
   });
   events.addEventListener("problem", ({ data }) => show(problems(JSON.parse(data).findings)));
   const labels = { idle: "", waiting: "waiting for another process", loading: "loading the model", asks: "waiting for you", failed: "failed" };
@@ -170,6 +185,6 @@
     $("#preview").setAttribute("aria-label", `${shot}, step ${step} of ${steps}`);
   });
   events.addEventListener("error", () => { $("#status").textContent = "the server does not answer; it may have ended"; });
-  countStale();
+  showStale();
   show(state.problems.join("\n"));
 })();

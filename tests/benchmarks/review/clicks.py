@@ -1,0 +1,102 @@
+"""From a click on the review page to the accepted take, and the processor time of a review that nobody uses."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from tests.benchmarks.review.figure import Figure, seconds
+from tests.benchmarks.review.films import film_of_takes, server
+from tests.report.chromium import Page, browser
+
+CLICKS, IDLE_SECONDS = 10, 20
+# The time between the trusted click and the change that it leads to, both seen by the page itself.
+WATCH = """(() => {
+  window.found = null;
+  const begin = (event) => { if (event.isTrusted && event.target.closest('button')) window.began = performance.now(); };
+  document.addEventListener('click', begin, {capture: true});
+  const look = () => {
+    if (window.wanted && window.found === null && document.querySelector(window.wanted)) {
+      window.found = (performance.now() - window.began) / 1000;
+    }
+  };
+  new MutationObserver(look).observe(document.body, {subtree: true, childList: true, attributes: true});
+})()"""
+
+
+def accepting(folder: Path) -> list[Figure]:
+    """Accept takes by clicks: what would be stale is shown first, then the take is accepted."""
+    with _copy(film_of_takes(folder)) as run, server("review", str(run)) as (_, address), _tab(address) as page:
+        page.evaluate(WATCH)
+        asked, accepted = [], []
+        for turn in range(CLICKS):
+            take = 1 + turn % 2
+            button = f"#shot-shot-3 .take[data-number='{take}'] [data-act=accept]"
+            asked.append(_click(page, button, "#ask[open]"))
+            accepted.append(_click(page, "#ask-yes", f"#shot-shot-3 .take.accepted[data-number='{take}']"))
+    return [
+        seconds("review: click to what becomes stale", asked),
+        seconds("review: click to accepted take", accepted, 0.2),
+    ]
+
+
+def idle(folder: Path) -> list[Figure]:
+    """The share of a processor that the server uses while a page is open."""
+    with server("review", str(film_of_takes(folder))) as (process, address), _tab(address):
+        time.sleep(2)  # the page loads its pictures
+        before, began = _processor_seconds(process.pid), time.monotonic()
+        time.sleep(IDLE_SECONDS)
+        share = (_processor_seconds(process.pid) - before) / (time.monotonic() - began)
+    return [Figure(name="review: idle, of a processor", value=100 * share, unit="%", goal=1.0)]
+
+
+def _click(page: Page, button: str, wanted: str) -> float:
+    page.evaluate(f"window.found = null, window.wanted = {wanted!r}, 0")
+    page.click(button)
+    page.until("window.found !== null")
+    return float(page.evaluate("window.found"))
+
+
+class _copy:
+    """A copy of a run and its story, which a measurement may change."""
+
+    def __init__(self, run: Path) -> None:
+        self._run, self._folder = run, tempfile.TemporaryDirectory()
+
+    def __enter__(self) -> Path:
+        folder = Path(self._folder.name)
+        story = self._run.with_name(f"{self._run.stem}.story.yaml")
+        shutil.copy(story, folder)
+        return Path(shutil.copytree(self._run, folder / self._run.name))
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+
+class _tab:
+    """A page of the review in Chromium."""
+
+    def __init__(self, address: str) -> None:
+        self._address, self._profile = address, tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+
+    def __enter__(self) -> Page:
+        self._browser = browser(Path(self._profile.name))
+        page = self._browser.__enter__()
+        page.call("Emulation.setDeviceMetricsOverride", width=1280, height=900, deviceScaleFactor=1, mobile=False)
+        page.prefer()
+        page.call("Page.navigate", url=self._address)
+        page.until("document.readyState === 'complete' && document.querySelectorAll('article.shot').length > 0")
+        return page
+
+    def __exit__(self, *_: object) -> None:
+        self._browser.__exit__(None, None, None)
+        self._profile.cleanup()
+
+
+def _processor_seconds(process: int) -> float:
+    """Processor time that a process has used, from /proc."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

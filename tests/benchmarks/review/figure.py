@@ -1,0 +1,46 @@
+"""Measured values with their goals, as rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """What was measured, in `unit`. `goal` is the largest value that is good enough; None if there is no goal."""
+
+    name: str
+    value: float
+    unit: str
+    goal: float | None = None
+    about: str = ""
+
+    @property
+    def is_met(self) -> bool:
+        return self.goal is None or self.value <= self.goal
+
+
+def seconds(name: str, samples: Sequence[float], goal: float | None = None) -> Figure:
+    """The median of repeated timings, with the fastest and the slowest."""
+    about = f"{min(samples):.2f} to {max(samples):.2f} in {len(samples)} runs" if len(samples) > 1 else ""
+    return Figure(name=name, value=median(samples), unit="s", goal=goal, about=about)
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """A Markdown table; a value that misses its goal is marked."""
+    rows = [
+        f"| {item.name} | {item.value:.{_DIGITS[item.unit]}f} {item.unit} | {_goal(item)} | {item.about} |"
+        for item in figures
+    ]
+    return "\n".join(["| what | measured | goal | |", "|---|---|---|---|", *rows, ""])
+
+
+_DIGITS = {"s": 3, "kB": 0, "%": 2}
+
+
+def _goal(figure: Figure) -> str:
+    if figure.goal is None:
+        return ""
+    return f"{figure.goal:g} {figure.unit}" + ("" if figure.is_met else ", missed")
