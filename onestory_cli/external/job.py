@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -78,8 +79,8 @@ def external_job(
     """
     if remembers == "first-frame":
         image, pictures = image if image is not None else next(iter(pictures), None), ()
-    given = {} if image is None else {"first_frame": encode_png(image)}
-    named = zip(REFERENCES, pictures, strict=False)
+    given = {} if image is None else {"first_frame": image}
+    named = {**given, **dict(zip(REFERENCES, pictures, strict=False))}
     return ExternalJob(
         shot=job.shot,
         values={
@@ -93,8 +94,16 @@ def external_job(
             "steps": job.steps,
             "guidance": job.guidance,
         },
-        pictures={**given, **{name: encode_png(pixels) for name, pixels in named}},
+        pictures=dict(zip(named, encode_pngs(list(named.values())), strict=True)),
     )
+
+
+def encode_pngs(pictures: Sequence[np.ndarray]) -> list[bytes]:
+    """Pictures as PNG, on all cores."""
+    if len(pictures) < 2:
+        return [*map(encode_png, pictures)]
+    with ThreadPoolExecutor(len(pictures)) as threads:
+        return [*threads.map(encode_png, pictures)]
 
 
 def encode_png(pixels_HWC: np.ndarray) -> bytes:

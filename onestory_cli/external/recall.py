@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import ref
 
 from onestory_cli.memory.policies import FrameRef, SelectedFrame, choose_pictures, needs_scores
 from onestory_cli.models.spec import ModelSpec
@@ -37,6 +38,7 @@ class PictureRecall:
     def __init__(self, spec: ModelSpec, device: str) -> None:
         self._spec, self._device = spec, device
         self._scorer: ImageTextScorer | None = None
+        self._digests: dict[str, tuple[ref[np.ndarray], bytes]] = {}
 
     def recall(self, job: ShotJob, memory: Memory) -> PictureSelection:
         """The pictures that a shot remembers, at most `job.memory.frames`."""
@@ -63,15 +65,24 @@ class PictureRecall:
         """The relevance of every picture; 0 if the policy needs none."""
         if not memory or not needs_scores(job.memory.policy):
             return {source: (0.0,) * pictures.shape[1] for source, pictures in memory.items()}
-        return {source: self._relevance(job.caption, pictures) for source, pictures in memory.items()}
+        return {source: self._relevance(job.caption, source, pictures) for source, pictures in memory.items()}
 
-    def _relevance(self, caption: str, pictures_CTHW: np.ndarray) -> tuple[float, ...]:
+    def _relevance(self, caption: str, source: str, pictures_CTHW: np.ndarray) -> tuple[float, ...]:
         if self._scorer is None:
             from onestory_cli.models.load import load_scorer, pick_device
 
             self._scorer = load_scorer(self._spec, pick_device(self._device))
-        embeds_FD = self._scorer.embed(_digest(pictures_CTHW), lambda: pictures_CTHW.transpose(1, 2, 3, 0))
+        embeds_FD = self._scorer.embed(self._digest(source, pictures_CTHW), lambda: pictures_CTHW.transpose(1, 2, 3, 0))
         return tuple(self._scorer.score(caption, embeds_FD).tolist())
+
+    def _digest(self, source: str, pictures_CTHW: np.ndarray) -> bytes:
+        """The digest of the pictures of a source. It is computed once, because a long film has gigabytes of them."""
+        known = self._digests.get(source)
+        if known and known[0]() is pictures_CTHW:
+            return known[1]
+        digest = _digest(pictures_CTHW)
+        self._digests[source] = ref(pictures_CTHW), digest
+        return digest
 
 
 def pictures_of(memory: Memory, selection: Sequence[SelectedFrame]) -> list[np.ndarray]:

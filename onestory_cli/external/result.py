@@ -8,39 +8,46 @@ from __future__ import annotations
 import shutil
 import zipfile
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from onestory_cli.errors import ExitCode, OnestoryError, shorten
 from onestory_cli.store.disk import os_errors_coded
 from onestory_cli.store.layout import ORIGINAL
 
 if TYPE_CHECKING:
+    import av
     import numpy as np
 
     from onestory_cli.planning.jobs import ShotJob
 
+Frame: TypeAlias = "np.ndarray | av.VideoFrame"
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 _RATE_TOLERANCE = 0.01  # 23.976 is 24
 
 
-def read_result(files: list[Path], job: ShotJob, model: str) -> np.ndarray:
-    """The frames (P, H, W, 3) of a result.
+def read_result(files: list[Path], job: ShotJob, model: str) -> list[Frame]:
+    """The decoded frames of a result. Those of a video are not converted to RGB yet: see `to_pixels`.
 
     Raises:
         OnestoryError: M555 if its length, size or rate is not that of the shot, or if it cannot be read.
     """
+    frames = list(islice(_frames(files, job, model), job.frames + 1))
+    if len(frames) > job.frames:
+        raise _wrong(model, job, f"it has more than {job.frames} frames")
+    if len(frames) < job.frames:
+        raise _wrong(model, job, f"it has {len(frames)} frames instead of {job.frames}")
+    return frames
+
+
+def to_pixels(frame: Frame) -> np.ndarray:
+    """A frame of a result as (H, W, 3) uint8."""
     import numpy as np
 
-    pixels_PHWC = np.empty((job.frames, job.height, job.width, 3), np.uint8)  # not a list: the frames may fill memory
-    count = 0
-    for count, row in enumerate(_frames(files, job, model), start=1):
-        if count > job.frames:
-            raise _wrong(model, job, f"it has more than {job.frames} frames")
-        pixels_PHWC[count - 1] = row
-    if count < job.frames:
-        raise _wrong(model, job, f"it has {count} frames instead of {job.frames}")
-    return pixels_PHWC
+    from onestory_cli.media.video import upright
+
+    return frame if isinstance(frame, np.ndarray) else upright(frame)
 
 
 def keep_result(files: Sequence[Path], folder: Path) -> None:
@@ -65,7 +72,7 @@ def _suffix(file: Path) -> str:
     return file.suffix.lower() if file.suffix[1:].isalnum() and file.suffix.isascii() else ".bin"
 
 
-def _frames(files: list[Path], job: ShotJob, model: str) -> Iterator[np.ndarray]:
+def _frames(files: list[Path], job: ShotJob, model: str) -> Iterator[Frame]:
     if files and all(file.suffix in PICTURE_SUFFIXES for file in files):
         yield from _pictures(files, job, model)
     elif len(files) == 1:
@@ -74,8 +81,8 @@ def _frames(files: list[Path], job: ShotJob, model: str) -> Iterator[np.ndarray]
         raise _wrong(model, job, f"it consists of {len(files)} files that are not pictures")
 
 
-def _video(file: Path, job: ShotJob, model: str) -> Iterator[np.ndarray]:
-    from onestory_cli.media.video import open_video, upright
+def _video(file: Path, job: ShotJob, model: str) -> Iterator[av.VideoFrame]:
+    from onestory_cli.media.video import open_video, upright_size
 
     try:
         with open_video(file) as container:
@@ -83,10 +90,10 @@ def _video(file: Path, job: ShotJob, model: str) -> Iterator[np.ndarray]:
             rate = float(stream.average_rate or stream.guessed_rate or job.fps)
             if abs(rate - job.fps) > _RATE_TOLERANCE * job.fps:
                 raise _wrong(model, job, f"it has {rate:.4g} frames per second instead of {job.fps}")
+            stream.thread_type = "AUTO"  # all cores: the next shot waits for this
             for frame in container.decode(stream):
-                row = upright(frame)
-                _require_size((row.shape[1], row.shape[0]), job, model)
-                yield row
+                _require_size(upright_size(frame), job, model)
+                yield frame
     except OnestoryError as fault:
         if fault.code == "M555":
             raise

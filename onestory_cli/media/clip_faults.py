@@ -7,6 +7,7 @@ Shape letters: P pixel frames, H W.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
@@ -55,14 +56,14 @@ def sudden(pixels_PHWC: Pixels) -> tuple[Sizes, Sizes]:
 
 def stillness(pixels_PHWC: Pixels) -> float:
     """The largest change between two frames, 0..1. A single frame counts as moving."""
-    steps = _steps(pixels_PHWC.astype(np.float32) / 255)
+    steps = _steps(frame.astype(np.float32) / 255 for frame in pixels_PHWC)  # one by one: a clip in floats is large
     return float(steps.max()) if len(steps) else 1.0
 
 
 def blackness(pixels_PHWC: Pixels) -> float:
     """The share of frames that are black."""
-    luma_PHW = pixels_PHWC @ np.array([0.2126, 0.7152, 0.0722]) / 255
-    return float(((luma_PHW < BLACK_PIXEL).mean(axis=(1, 2)) >= BLACK_SHARE).mean())
+    weights = np.array([0.2126, 0.7152, 0.0722]) / 255
+    return float(np.mean([(frame @ weights < BLACK_PIXEL).mean() >= BLACK_SHARE for frame in pixels_PHWC]))
 
 
 def _cuts(steps: Sizes, flashing_P: NDArray[np.bool_]) -> Sizes:
@@ -93,7 +94,7 @@ def _neighbours(steps: Sizes, place: int, near: int) -> Sizes:
     return np.concatenate([steps[max(0, place - near) : place], steps[place + 1 : place + 1 + near]])
 
 
-def _steps(frames_P: NDArray[np.floating]) -> Sizes:
+def _steps(frames_P: Iterable[NDArray[np.floating]]) -> Sizes:
     """Differences of neighbouring frames: (P - 1,)."""
     return np.array([_difference(one, other) for one, other in pairwise(frames_P)])
 

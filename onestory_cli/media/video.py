@@ -252,6 +252,12 @@ def to_rgb(frame: av.VideoFrame) -> np.ndarray:
     ).to_ndarray()
 
 
+def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
+    """The width and height of a decoded frame, turned as the file's rotation metadata says."""
+    turned = round(frame.rotation / 90) % 2
+    return (frame.height, frame.width) if turned else (frame.width, frame.height)
+
+
 def upright(frame: av.VideoFrame) -> np.ndarray:
     """Return a decoded frame as (H, W, 3) uint8, turned as the file's rotation metadata says."""
     return np.ascontiguousarray(np.rot90(to_rgb(frame), round(frame.rotation / 90)))

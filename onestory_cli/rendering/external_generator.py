@@ -20,11 +20,11 @@ from onestory_cli.external.comfyui import ComfyUiRunner
 from onestory_cli.external.command import CommandRunner
 from onestory_cli.external.job import RunControl, Runner, decode_picture, external_job
 from onestory_cli.external.recall import PictureRecall, PictureSelection, pictures_of
-from onestory_cli.external.result import keep_result, read_result
+from onestory_cli.external.result import Frame, keep_result, read_result, to_pixels
 from onestory_cli.models.spec import ExternalModel, ModelSpec
 from onestory_cli.models.workflow import read_workflow
 from onestory_cli.planning.jobs import ShotJob
-from onestory_cli.rendering.generator import DecodedShot, ShotRequest
+from onestory_cli.rendering.generator import ShotRequest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +64,7 @@ class ExternalGenerator:
         """What `generate` would select."""
         return self._recall.recall(job, memory)
 
-    def generate(self, request: ShotRequest) -> DecodedShot:
+    def generate(self, request: ShotRequest) -> ExternalShot:
         """Generate a shot: select pictures, run the model, read and check its result."""
         job, began = request.job, time.monotonic()
         selected = self.recall(job, request.memory)
@@ -77,20 +77,19 @@ class ExternalGenerator:
         with tempfile.TemporaryDirectory(prefix="onestory-") as folder, _failure_forgotten(request):
             files = self._runner.run(external, Path(folder), _control(request))
             generated = time.monotonic()
-            pixels_PHWC = read_result(files, job, self._spec.name)
+            request.before_decoding()
+            result = read_result(files, job, self._spec.name)
             if request.originals:
                 keep_result(files, request.originals)
-        decoded = time.monotonic()
-        return DecodedShot(
-            pixels_PHWC=pixels_PHWC,
-            latents_CTHW=self.encode_clip(pixels_PHWC),
-            selection=selected.selection,
-            scores=selected.scores,
+        return ExternalShot(
+            frames=result,
+            latents_CTHW=_remembered_pictures(result, self._spec.temporal_stride),
+            selected=selected,
             noise_tokens=job.tokens.noise,
             seconds={
-                "remember": round(remembered - began, 4),
-                "denoise": round(generated - remembered, 4),
-                "decode": round(decoded - generated, 4),
+                "remember": remembered - began,
+                "denoise": generated - remembered,
+                "decode": time.monotonic() - generated,
             },
         )
 
@@ -105,6 +104,62 @@ class ExternalGenerator:
         if crop is None:
             return pictures
         return self._cropper.crop(pictures, selected.selection, detector=crop.detector, looks=crop.looks)
+
+
+class ExternalShot:
+    """A generated shot. Its pixels are converted by the first `decode`, because the next shot does not need them."""
+
+    context_tokens = 0
+
+    def __init__(
+        self,
+        *,
+        frames: list[Frame],
+        latents_CTHW: np.ndarray,
+        selected: PictureSelection,
+        noise_tokens: int,
+        seconds: Mapping[str, float],
+    ) -> None:
+        self._frames, self._seconds = frames, dict(seconds)
+        self._pixels_PHWC: np.ndarray | None = None
+        self.latents_CTHW, self.noise_tokens = latents_CTHW, noise_tokens
+        self.selection, self.scores = selected.selection, selected.scores
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """The time of each phase; see `GeneratedShot`."""
+        return {name: round(seconds, 4) for name, seconds in self._seconds.items()}
+
+    def decode(self) -> np.ndarray:
+        """The pixels (P, H, W, 3). Each frame is released when it is converted."""
+        if self._pixels_PHWC is None:
+            began = time.monotonic()
+            self._pixels_PHWC = _stacked(self._frames)
+            self._seconds["decode"] += time.monotonic() - began
+        return self._pixels_PHWC
+
+
+def _stacked(frames: list[Frame]) -> np.ndarray:
+    """The pixels (P, H, W, 3) of frames; empties the list."""
+    import numpy as np
+
+    first_HWC, count = to_pixels(frames[0]), len(frames)
+    pixels_PHWC = np.empty((count, *first_HWC.shape), np.uint8)
+    for place in reversed(range(count)):
+        pixels_PHWC[place] = to_pixels(frames.pop())
+    return pixels_PHWC
+
+
+def _remembered_pictures(frames: list[Frame], stride: int) -> np.ndarray:
+    """The pictures (3, T, H, W) that later shots can remember of a result."""
+    import numpy as np
+
+    shown = frames[::stride]
+    height, width, channels = to_pixels(shown[0]).shape
+    pictures_CTHW = np.empty((channels, len(shown), height, width), np.uint8)
+    for place, frame in enumerate(shown):
+        pictures_CTHW[:, place] = to_pixels(frame).transpose(2, 0, 1)
+    return pictures_CTHW
 
 
 def _runner(model: ExternalModel) -> Runner:

@@ -5,7 +5,7 @@ Shape letters: C latent channels, T latent frames, P pixel frames, H W.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,7 +27,7 @@ class ShotRequest:
 
     `emit` receives an event per step, and `preview` a picture every few steps. Work that `checkpoint` has is resumed;
     the checkpoint may stop the generation by a KeyboardInterrupt. An external model also copies what its program
-    delivered into the folder `originals`.
+    delivered into the folder `originals`, and calls `before_decoding` when its result is there.
     """
 
     job: ShotJob
@@ -37,6 +37,7 @@ class ShotRequest:
     checkpoint: Checkpoint = NO_CHECKPOINT
     preview: Preview | None = None
     originals: Path | None = None
+    before_decoding: Callable[[], object] = lambda: None
 
 
 class MemorySelection(Protocol):
@@ -67,7 +68,7 @@ class GeneratedShot(MemorySelection, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class DecodedShot:
-    """A shot whose pixels are there at once: of an external model, or imported."""
+    """A shot whose pixels are there at once: an imported clip."""
 
     pixels_PHWC: np.ndarray
     latents_CTHW: np.ndarray

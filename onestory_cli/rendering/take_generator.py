@@ -96,8 +96,10 @@ class VisibleMemory:
         """
         for latents in self._latents.values():
             unload(latents)
+        for source in [source for source in self._latents if self._can_release(source)]:
+            del self._latents[source]
         for source in job.memory.sources:
-            if source not in self._latents or self._can_release(source):
+            if source not in self._latents:
                 take = self.takes.get(source)
                 self._latents[source] = take.latents() if take else self._references.latents(source, job)
         return {source: self._latents[source] for source in job.memory.sources}
@@ -260,6 +262,7 @@ class TakeGenerator:
             checkpoint=TakeCheckpoint(self._writer, job.shot, key, emit=emit, options=self._options),
             preview=self._options.preview,
             originals=originals,
+            before_decoding=self._committer.wait,  # so that the pixels of one shot are in memory, not of two
         )
 
     @cached_property

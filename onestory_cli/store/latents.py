@@ -74,9 +74,19 @@ def write_latents(latents_CTHW: np.ndarray) -> bytes:
     import numpy as np
     from safetensors.numpy import save
 
-    dtype = np.uint8 if latents_CTHW.dtype == np.uint8 else np.float32
-    data: bytes = save({TENSOR: np.ascontiguousarray(latents_CTHW, dtype=dtype)})
+    if latents_CTHW.dtype == np.uint8:
+        return _write_pictures(np.ascontiguousarray(latents_CTHW))
+    data: bytes = save({TENSOR: np.ascontiguousarray(latents_CTHW, dtype=np.float32)})
     return data
+
+
+def _write_pictures(pictures_CTHW: np.ndarray) -> bytes:
+    """As `safetensors.numpy.save`, which copies the pictures of a shot three times."""
+    shape, size = list(pictures_CTHW.shape), pictures_CTHW.size
+    entry = {"dtype": PICTURE_DTYPE, "shape": shape, "data_offsets": [0, size]}
+    header = json.dumps({TENSOR: entry}, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % HEADER_LENGTH_BYTES)
+    return b"".join([len(header).to_bytes(HEADER_LENGTH_BYTES, "little"), header, pictures_CTHW.data])
 
 
 def read_latents(path: Path, expected: str) -> np.ndarray:
@@ -107,9 +117,14 @@ def read_latents(path: Path, expected: str) -> np.ndarray:
 
 
 def parse_latents(data: bytes) -> np.ndarray:
-    """The latents (C, T, h, w) from the bytes of a latents file, in memory."""
+    """The latents (C, T, h, w) from the bytes of a latents file, in memory. Pictures are not copied."""
+    import numpy as np
     from safetensors.numpy import load
 
+    offset = HEADER_LENGTH_BYTES + int.from_bytes(data[:HEADER_LENGTH_BYTES], "little")
+    entry = json.loads(data[HEADER_LENGTH_BYTES:offset])[TENSOR]
+    if entry["dtype"] == PICTURE_DTYPE:
+        return np.frombuffer(data, np.uint8, offset=offset).reshape(entry["shape"])
     latents_CTHW: np.ndarray = load(data)[TENSOR]
     return latents_CTHW
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.external.result import read_result
+from onestory_cli.external.result import read_result, to_pixels
 from onestory_cli.media.video import write_clip
 from onestory_cli.planning.jobs import ShotJob
 from tests.films import plan_of, shot
@@ -29,7 +29,7 @@ def pictures(folder: Path, job: ShotJob, *, count: int = 0, size: tuple[int, int
 
 
 def test_pictures_are_the_frames_in_order(tmp_path: Path, job: ShotJob) -> None:
-    pixels_PHWC = read_result(pictures(tmp_path, job), job, "model")
+    pixels_PHWC = np.stack([to_pixels(frame) for frame in read_result(pictures(tmp_path, job), job, "model")])
     assert pixels_PHWC.shape == (job.frames, job.height, job.width, 3)
     assert pixels_PHWC[:, 0, 0, 0].tolist() == [*range(job.frames)]
 
