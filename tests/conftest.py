@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import gc
+import getpass
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +17,9 @@ from pathlib import Path
 import pytest
 
 MAX_WORKERS = 8  # each has its own torch, about 0.5 GB
-os.environ["ONESTORY_CACHE_DIR"] = os.path.join(tempfile.gettempdir(), f"onestory-test-cache-{os.getuid()}")
+os.environ["ONESTORY_CACHE_DIR"] = os.path.join(
+    tempfile.gettempdir(), f"onestory-test-cache-{getattr(os, 'getuid', getpass.getuser)()}"
+)
 os.environ["OMP_NUM_THREADS"] = "1"  # one core per worker; torch reads it when a test module imports it
 
 
@@ -27,6 +31,15 @@ def pytest_runtestloop() -> None:
     """Exempt the 400,000 objects of torch, diffusers and transformers from garbage collection: a pass takes 0.5 s."""
     gc.freeze()
     gc.enable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests on Windows that use signals, limits or files of POSIX."""
+    from tests.posix import needs_posix
+
+    for item in items if sys.platform == "win32" else ():
+        if needs_posix(item.path):
+            item.add_marker(pytest.mark.skip(reason="uses what only POSIX has"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

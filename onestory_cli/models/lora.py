@@ -8,7 +8,6 @@ Shape letters: R rank, D E widths of a layer's output and input.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,33 +22,11 @@ from torch import Tensor, nn
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.adapter import LORA
 from onestory_cli.models.fingerprint import LORA_CONFIG
+from onestory_cli.models.lora_names import require_fit, sort_keys, unsuitable_lora
 from onestory_cli.models.spec import LoraSpec, ModelSpec
-from onestory_cli.models.wan_names import to_diffusers, wan_modules
+from onestory_cli.models.wan_names import to_diffusers
 from onestory_cli.models.weights_header import read_header
 from onestory_cli.utils.untrusted import read_json_map
-
-# Longest first: prefixes of the tools that save LoRA files.
-_PREFIXES = (
-    "base_model.model.",
-    "pipe.dit.",
-    "model.diffusion_model.",
-    "diffusion_model.",
-    "transformer_2.",
-    "transformer.",
-    "model.",
-    "dit.",
-)
-_KOHYA = ("lora_unet__", "lora_unet_", "lycoris_")
-# What a key says about its layer: the end of the key -> the kind. peft inserts the name of an adapter.
-_KINDS = (
-    (re.compile(r"\.(lora_A|lora_down|lora\.down)(\.\w+)?\.weight$"), "down"),
-    (re.compile(r"\.(lora_B|lora_up|lora\.up)(\.\w+)?\.weight$"), "up"),
-    (re.compile(r"\.(lora_B|lora_up)(\.\w+)?\.bias$"), "up_bias"),
-    (re.compile(r"\.alpha$"), "alpha"),
-    (re.compile(r"\.diff$"), "diff"),
-    (re.compile(r"\.diff_b$"), "diff_bias"),
-)
-_SHOWN = 3  # names in a message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,48 +51,14 @@ def read_lora(file: Path, modules: Collection[str], parameters: Collection[str])
         state = load_file(file)
     except SafetensorError as fault:
         raise ValueError(str(fault).splitlines()[0]) from fault
-    kinds, unknown = _by_kind(state, modules, parameters)
-    if unknown:
-        raise ValueError(f"it has weights that this model does not have: {_listed(unknown)}")
+    keys = sort_keys(state, modules, parameters)
+    kinds = {kind: {name: state[key] for name, key in found.items()} for kind, found in keys.items()}
     down, up = kinds["down"], kinds["up"]
-    if not down and not kinds["diff"] and not kinds["diff_bias"]:
-        raise ValueError("it contains no LoRA weights")
-    if unpaired := sorted(down.keys() ^ up.keys()):
-        half = "lora_B (lora_up)" if unpaired[0] in down else "lora_A (lora_down)"
-        raise ValueError(f"its {half} is missing for {_listed(unpaired)}")
     scales = {name: _scale(name, value, kinds["alpha"], _settings(file)) for name, value in down.items()}
     diffs = {_parameter(name, "weight", parameters): value for name, value in kinds["diff"].items()}
     diffs |= {f"{name}.bias": value for name, value in kinds["diff_bias"].items()}
     diffs |= {f"{name}.bias": value * scales.get(name, 1.0) for name, value in kinds["up_bias"].items()}
     return LoraFile(down=down, up={name: value * scales[name] for name, value in up.items()}, diffs=diffs)
-
-
-def _by_kind(
-    state: Mapping[str, Tensor], modules: Collection[str], parameters: Collection[str]
-) -> tuple[dict[str, dict[str, Tensor]], list[str]]:
-    """kind -> module -> tensor, and the keys that have no place in the transformer."""
-    flat = {name.replace(".", "_"): name for name in modules}
-    flat |= {wan.replace(".", "_"): name for wan, name in wan_modules(modules).items()}
-    kinds: dict[str, dict[str, Tensor]] = {kind: {} for _, kind in _KINDS}
-    unknown = []
-    for key, value in state.items():
-        found = next(((match.start(), kind) for ending, kind in _KINDS if (match := ending.search(key))), None)
-        name = _module(key[: found[0]], flat) if found else ""
-        if found is None or (name not in modules and name not in parameters):
-            unknown.append(key)
-        else:
-            kinds[found[1]][name] = value
-    return kinds, unknown
-
-
-def _module(name: str, flat: Mapping[str, str]) -> str:
-    """The diffusers module that a key names."""
-    kohya = next((item for item in _KOHYA if name.startswith(item)), None)
-    if kohya is not None:
-        return flat.get(name.removeprefix(kohya), name)
-    while (prefix := next((item for item in _PREFIXES if name.startswith(item)), None)) is not None:
-        name = name.removeprefix(prefix)
-    return to_diffusers(name)
 
 
 def _parameter(name: str, leaf: str, parameters: Collection[str]) -> str:
@@ -151,11 +94,6 @@ def _pattern(name: str, patterns: object) -> float | None:
     return None
 
 
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(f'"{name[:80]}"' for name in names[:_SHOWN])
-    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
-
-
 def apply_loras(spec: ModelSpec, transformer: Any, expert: int) -> None:
     """Add the spec's LoRAs to one expert; a LoRA of the adapter stays active.
 
@@ -173,7 +111,7 @@ def apply_loras(spec: ModelSpec, transformer: Any, expert: int) -> None:
             if _add(transformer, lora, name):
                 weights[name] = lora.weight
         except (OSError, ValueError, RuntimeError) as fault:
-            raise _refused(spec, lora, (str(fault).splitlines() or [type(fault).__name__])[0]) from fault
+            raise unsuitable_lora(spec, lora, (str(fault).splitlines() or [type(fault).__name__])[0]) from fault
     # not set_adapters: diffusers 0.35 looks up the class name there, and ours is a subclass
     set_weights_and_activate_adapters(transformer, list(weights), list(weights.values()))
 
@@ -207,10 +145,7 @@ def _require_shapes(name: str, layer: nn.Module, down: Tensor, up: Tensor) -> No
     """Refuse low-rank weights of another shape than their layer."""
     if not hasattr(layer, "weight"):
         raise ValueError(f'"{name}" is not a layer with weights')
-    outputs, inputs = layer.weight.shape[:2]
-    given = (up.shape[0], *down.shape[1:2]) if up.ndim > 1 else ()
-    if given != (outputs, inputs) or up.shape[1] != down.shape[0]:
-        raise ValueError(f'it is for a layer of {" x ".join(map(str, given))}, but "{name}" is {outputs} x {inputs}')
+    require_fit(name, tuple(layer.weight.shape), tuple(down.shape), tuple(up.shape))
 
 
 def _fitted(name: str, parameter: Tensor, diff: Tensor) -> Tensor:
@@ -248,12 +183,3 @@ def _require_peft() -> None:
             help="run `pip install 'peft>=0.17,<1'`",
             exit=ExitCode.MACHINE,
         ) from fault
-
-
-def _refused(spec: ModelSpec, lora: LoraSpec, why: str) -> OnestoryError:
-    return OnestoryError(
-        "M521",
-        f'the LoRA "{Path(lora.file).name}" does not fit "{spec.name}": {why}',
-        help="use a LoRA trained for this model, or the model that it was trained for",
-        exit=ExitCode.MACHINE,
-    )

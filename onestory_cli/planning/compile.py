@@ -89,11 +89,13 @@ def plan_story(
         OnestoryError: the model is not found or its folder lacks files, or `until` is not a shot.
     """
     from onestory_cli.models.fingerprint import fingerprint_of
+    from onestory_cli.models.lora_names import require_loras
     from onestory_cli.planning.assets import with_loras, with_preset_loras
     from onestory_cli.planning.jobs import FirstShotModel
     from onestory_cli.planning.planner import make_plan
 
     spec = with_loras(_model_of(story, "model", allow_outside, whole=fingerprint), story)
+    require_loras(spec, place=story.places.get("lora"))
     first_shot_model = None
     if story.first_shot_model:
         first = _model_of(story, "first_shot_model", allow_outside, whole=fingerprint)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -62,6 +61,8 @@ def curate(videos: Path, out: Path, *more: str) -> list[str]:
 
 def rerun(folder: Path, given: argparse.Namespace) -> Iterator[Row]:
     """`--films` videos of four shots; the issue of speed is start-up, digests and reading of results."""
+    import resource
+
     videos = small_videos(folder / "videos", given.films)
     for run in ("first", "second"):
         start = time.monotonic()
@@ -108,6 +109,8 @@ def kills(folder: Path, given: argparse.Namespace) -> Iterator[Row]:
 
 def memory(folder: Path, given: argparse.Namespace) -> Iterator[Row]:
     """Two hours at 24 frames per second, 160x90, so that making it is cheap; larger frames are decoded one by one."""
+    import resource
+
     path = long_video(folder / "long.mp4", shots=900, size=(160, 90), frames=24, every=8)
     command = curate(path, folder / "set")
     start = time.monotonic()

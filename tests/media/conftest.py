@@ -1,6 +1,5 @@
 """Small moving test pictures."""
 
-import resource
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -25,6 +24,7 @@ def make_pixels() -> MakePixels:
 @pytest.fixture
 def file_size_limit() -> Callable[[int], AbstractContextManager[None]]:
     """A context in which no file may grow beyond the given number of bytes; it simulates a full disk."""
+    resource = pytest.importorskip("resource", reason="Windows has no limit of file sizes")
 
     @contextmanager
     def limit(size: int) -> Iterator[None]:

@@ -18,6 +18,7 @@ from onestory_cli.models.catalog import find
 from onestory_cli.models.fingerprint import fingerprint_of
 from onestory_cli.models.load import load_model
 from onestory_cli.models.lora import apply_loras
+from onestory_cli.models.lora_names import require_loras
 from onestory_cli.models.spec import LoraSpec, ModelSpec
 
 RANK, ALPHA, WEIGHT = 2, 3.0, 0.7
@@ -234,3 +235,30 @@ def test_a_file_that_is_not_weights_is_named(tmp_path: Path, transformer: nn.Mod
     (tmp_path / "lora.safetensors").write_bytes(data)
     with pytest.raises(OnestoryError, match=reason):
         applied(transformer, tmp_path / "lora.safetensors")
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS.keys() - {"difference"}))
+def test_a_plan_refuses_an_unsuitable_file(tmp_path: Path, transformer: nn.Module, lora: Lora, fault: str) -> None:
+    """By the headers of the LoRA and of its base alone; a `.diff` may have another shape than its parameter."""
+    (tmp_path / "transformer").mkdir()
+    save_file(dict(transformer.state_dict()), tmp_path / "transformer" / "diffusion_pytorch_model.safetensors")
+    make, reason = FAULTS[fault]
+    save_file(make(lora), tmp_path / "lora.safetensors")
+    spec = spec_with(tmp_path / "lora.safetensors").with_fields(base=str(tmp_path))
+    with pytest.raises(OnestoryError, match="does not fit") as caught:
+        require_loras(spec)
+    assert reason in caught.value.message
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_plan_accepts_every_naming(tmp_path: Path, transformer: nn.Module, lora: Lora, style: str) -> None:
+    (tmp_path / "transformer").mkdir()
+    save_file(dict(transformer.state_dict()), tmp_path / "transformer" / "diffusion_pytorch_model.safetensors")
+    save_file(STYLES[style](lora), tmp_path / "lora.safetensors")
+    require_loras(spec_with(tmp_path / "lora.safetensors").with_fields(base=str(tmp_path)))
+
+
+def test_a_web_page_is_refused_without_its_base(tmp_path: Path) -> None:
+    (tmp_path / "lora.safetensors").write_bytes(b"<!DOCTYPE html>")
+    with pytest.raises(OnestoryError, match="web page"):
+        require_loras(spec_with(tmp_path / "lora.safetensors").with_fields(base=""))

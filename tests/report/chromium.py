@@ -6,11 +6,11 @@ The pipe carries JSON texts that end in a zero byte, so no web socket and no dri
 from __future__ import annotations
 
 import base64
-import fcntl
 import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +23,9 @@ KEYS = {" ": ("Space", 32), "ArrowRight": ("ArrowRight", 39), "ArrowLeft": ("Arr
 
 
 def find_chromium() -> str | None:
+    """The program, or None where there is none or its pipes cannot be connected."""
+    if sys.platform == "win32":
+        return None
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
@@ -135,6 +138,8 @@ def browser(profile: Path) -> Iterator[Page]:
     ours, theirs = os.pipe(), os.pipe()  # it reads from descriptor 3 and writes to 4
 
     def wire() -> None:
+        import fcntl
+
         # move the pipes away first: they may have the numbers 3 and 4 themselves
         read, write = (fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (ours[0], theirs[1]))
         os.dup2(read, 3)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -50,6 +49,8 @@ def _forked(folder: str, arguments: list[str]) -> dict[str, Any]:
 
 
 def _run(folder: str, arguments: list[str]) -> dict[str, Any]:
+    import resource
+
     os.chdir(folder)
     resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
     events: list[list[str]] = []

@@ -82,7 +82,7 @@ def test_yaml_is_read(tmp_path: Path) -> None:
     assert read_yaml(tmp_path / "a.yaml") == {"a": [1, "b"]}
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+@pytest.mark.parametrize("make", [lambda path: os.mkfifo(path), os.mkdir], ids=["pipe", "folder"])
 def test_other_than_regular_files_are_refused_at_once(tmp_path: Path, make: object) -> None:
     make(tmp_path / "a.json")  # type: ignore[operator]
     with pytest.raises((ValueError, OSError)):
