@@ -5,6 +5,7 @@ Shape letters: P frames, H W pixels.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onestory_cli.curation.detectors import Boundary, make_detector
+from onestory_cli.curation.frame_store import FrameStore
 from onestory_cli.curation.frames import VideoFacts, read_facts, small_frames
 from onestory_cli.curation.measures import MEASURED, Overlays, measures_of, small_grey
 from onestory_cli.curation.recipe import CutSettings
@@ -79,19 +81,19 @@ def find_shots(path: Path, settings: CutSettings, *, max_hours: float) -> FoundS
     if facts.seconds > max_hours * 3600:
         return FoundShots(facts=facts, shots=(), fault=f"longer than {max_hours:g} hours")
     detector = make_detector(settings, facts.fps)
-    times: list[int] = []
-    greys: list[NDArray[np.uint8]] = []
+    times = array("q")
     overlays = Overlays()
     every = max(1, round(facts.fps / SAMPLES_PER_SECOND))
-    for number, frame in enumerate(small_frames(path, facts, detector.side, sample_every=every)):
-        detector.push(number, frame.pixels_HWC)
-        times.append(frame.pts)
-        greys.append(small_grey(frame.pixels_HWC))
-        if frame.sample_HW is not None:
-            overlays.push(number, frame.sample_HW)
-    if len(times) < 2:
-        return FoundShots(facts=facts, shots=(), fault="fewer than two frames")
-    shots = _shots(without_flashes(detector.finish(greys), greys), times, greys, overlays, settings.margin)
+    with FrameStore() as greys:
+        for number, frame in enumerate(small_frames(path, facts, detector.side, sample_every=every)):
+            detector.push(number, frame.pixels_HWC)
+            times.append(frame.pts)
+            greys.append(small_grey(frame.pixels_HWC))
+            if frame.sample_HW is not None:
+                overlays.push(number, frame.sample_HW)
+        if len(times) < 2:
+            return FoundShots(facts=facts, shots=(), fault="fewer than two frames")
+        shots = _shots(without_flashes(detector.finish(greys), greys), times, greys, overlays, settings.margin)
     return FoundShots(facts=facts, shots=shots)
 
 
