@@ -20,8 +20,9 @@ Grey = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 STROKE = 0.08  # of the height: strokes of letters are thinner
 LETTER = (0.02, 0.2)  # of the height: how tall a letter is
-# of 255, for white text and mirrored for black: contrast to what is around, brightness, and letters that make a line
-INKS = ((60, 200, 4), (90, 225, 5))
+INKS = ((60, 200), (90, 225))  # of 255, for white text and mirrored for black: contrast to what is around, brightness
+MIN_LETTERS = 6  # in a line: eyes, ears and windows also come in rows, but of fewer
+SOLID = 0.78  # share of their boxes that regions fill on average: letters fill less
 UNEVEN = 0.15  # relative spread of the widths of letters; windows and fences are even
 WIDE = 3.0  # a line is at least this many times as wide as tall
 LOGO_SIDE = 160  # pixels of the longer side of the pictures in which logos are looked for
@@ -41,13 +42,13 @@ def text_share(grey_HW: Grey) -> float:
     found = 0.0
     for operation, levels in ((cv2.MORPH_TOPHAT, grey_HW), (cv2.MORPH_BLACKHAT, 255 - grey_HW)):
         hat = cv2.morphologyEx(grey_HW, operation, np.ones((side, side), np.uint8))
-        for contrast, level, letters in INKS:
-            found = max(found, _lines((hat > contrast) & (levels >= level), letters))
+        for contrast, level in INKS:
+            found = max(found, _lines((hat > contrast) & (levels >= level)))
     return found
 
 
-def _lines(ink_HW: NDArray[np.bool_], letters: int) -> float:
-    """The share of the picture in boxes around rows of at least `letters` letters."""
+def _lines(ink_HW: NDArray[np.bool_]) -> float:
+    """The share of the picture in boxes around rows of letters."""
     import cv2
 
     height, width = ink_HW.shape
@@ -56,9 +57,9 @@ def _lines(ink_HW: NDArray[np.bool_], letters: int) -> float:
     _, _, w, h, pixels = boxes.T
     sized = (h >= LETTER[0] * height) & (h <= LETTER[1] * height) & (w <= 3 * h) & (pixels >= 0.15 * w * h)
     boxes = boxes[sized]
-    if len(boxes) < letters:
+    if len(boxes) < MIN_LETTERS:
         return 0.0
-    rows = (boxes[row] for row in _rows(boxes) if len(row) >= letters)
+    rows = (boxes[row] for row in _rows(boxes) if len(row) >= MIN_LETTERS)
     return float(sum(map(_line_area, rows)) / (height * width))
 
 
@@ -83,10 +84,10 @@ def _rows(boxes_N: Floats) -> list[list[int]]:
 
 def _line_area(boxes_N: Floats) -> float:
     """The area of a row of letters in pixels; 0 for a row that does not have the shape of a line of text."""
-    left, top, w, h = boxes_N[:, 0], boxes_N[:, 1], boxes_N[:, 2], boxes_N[:, 3]
+    left, top, w, h, pixels = boxes_N[:, :5].T
     width, height = float((left + w).max() - left.min()), float((top + h).max() - top.min())
-    even = w.std() < UNEVEN * w.mean()
-    return 0.0 if even or height > 2.2 * np.median(h) or width < WIDE * height else width * height
+    not_letters = w.std() < UNEVEN * w.mean() or (pixels / (w * h)).mean() > SOLID
+    return 0.0 if not_letters or height > 2.2 * np.median(h) or width < WIDE * height else width * height
 
 
 @dataclass(frozen=True)
