@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 
 MAX_CHARACTERS = 4000  # of a caption in a manifest
 MAX_INVENTED = 0.34  # share of content words that neither the shot's own caption nor an earlier one has
-MAX_COPIED = 0.95  # likeness to the caption before
 MAX_GROWTH = 2.0  # times the length of the shot's own caption
 MIN_TRAITS = 4  # content words: fewer are no list of traits
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
@@ -19,6 +17,7 @@ _REFERENCE = re.compile(
     r"\b(the same|again|back (?:at|in|on|to)|still|now|no longer|he|she|they|him|her|them|his|their|its|it|both)\b",
     re.IGNORECASE,
 )
+_REFERRED = re.compile(r"\bthe same (?:[\w'\u2019-]+ )?[\w'\u2019-]+", re.IGNORECASE)
 _COMMON = frozenset(
     [
         "a",
@@ -97,6 +96,7 @@ _COMMON = frozenset(
         "very",
         "shot",
         "close",
+        "close-up",
         "wide",
         "medium",
         "camera",
@@ -106,24 +106,29 @@ _COMMON = frozenset(
 )
 
 
-def rewrite_fault(rewritten: str, own: str, earlier: Sequence[str]) -> str:
-    """Return why a rewrite is rejected, or "" for one that is good. `earlier` ends with the caption before."""
+def rewrite_fault(rewritten: str, own: str, earlier: Sequence[str], own_before: str = "") -> str:
+    """Return why a rewrite is rejected, or "" for one that is good.
+
+    `earlier` ends with the caption before. `own_before` is what that caption was before it was rewritten: two shots
+    that show the same may have the same caption.
+    """
     if not rewritten.strip():
         return "empty answer"
     if len(rewritten) > min(MAX_CHARACTERS, MAX_GROWTH * max(len(own), 80)):
         return "much longer than the caption"
     if rewritten == own:
         return ""
-    if SequenceMatcher(None, rewritten.casefold(), earlier[-1].casefold()).ratio() > MAX_COPIED:
+    words = content_words(rewritten)
+    if words == content_words(earlier[-1]) and content_words(own) != content_words(own_before):
         return "copies the caption before"
     if not _REFERENCE.search(rewritten) and not _definite(rewritten, earlier):
         return "refers to no earlier shot"
     known = content_words(" ".join([own, *earlier]))
-    words = content_words(rewritten)
     if words and len(words - known) / len(words) > MAX_INVENTED:
         return "describes what no caption has"
     traits = content_words(own) & content_words(" ".join(earlier))
-    if len(traits) >= MIN_TRAITS and traits <= words and len(rewritten) >= len(own):
+    repeated = traits & content_words(_REFERRED.sub("", rewritten))
+    if len(repeated) >= MIN_TRAITS and traits <= words and len(rewritten) >= len(own):
         return "repeats traits that did not change"
     return ""
 

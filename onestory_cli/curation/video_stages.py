@@ -166,7 +166,7 @@ class VideoStages:
             parts,
             lambda: captioner.rewrite(own.view(needs), shot.caption, before.view(needs), earlier),
         )
-        if fault := rewrite_fault(answer, shot.caption, earlier):
+        if fault := rewrite_fault(answer, shot.caption, earlier, done[-1].caption):
             return replace(shot, rewritten=shot.caption, rewrite_fault=fault)
         return replace(shot, rewritten=answer)
 
