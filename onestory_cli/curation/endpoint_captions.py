@@ -19,6 +19,7 @@ from PIL import Image
 from onestory_cli.curation.captioners import Pixels, Prompts, ShotView, rewrite_question
 from onestory_cli.curation.errors import caption_fault
 from onestory_cli.curation.stage_store import stage_key
+from onestory_cli.errors import ExitCode
 
 KEY = "ONESTORY_CAPTION_KEY"
 ATTEMPTS = 5
@@ -56,9 +57,11 @@ class EndpointCaptioner:
             OnestoryError: T654 for an address that is not http(s), or no model.
         """
         if not url.startswith(("http://", "https://")):
-            raise caption_fault(f'"{url}" is not an http address', "write endpoint:http://127.0.0.1:8000/v1")
+            help = "write endpoint:http://127.0.0.1:8000/v1"
+            raise caption_fault(f'"{url}" is not an http address', help, ExitCode.USAGE)
         if not model:
-            raise caption_fault("an endpoint needs a model", "add `captions: {model: NAME}` or --caption-model NAME")
+            help = "add `captions: {model: NAME}` or --caption-model NAME"
+            raise caption_fault("an endpoint needs a model", help, ExitCode.USAGE)
         base = url.rstrip("/").removesuffix("/chat/completions")
         identity = f"endpoint {stage_key(model, prompts.caption, prompts.rewrite)}"
         return cls(url=f"{base}/chat/completions", model=model, prompts=prompts, identity=identity)
