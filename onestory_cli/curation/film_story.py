@@ -28,7 +28,8 @@ MODEL = "storyworld"
 STEP = 0.5  # seconds: a whole number of latent frames at 8, 16 and 24 frames per second
 PEOPLE = ("person", "man", "woman", "boy", "girl", "child", "lady", "guy")
 _WORDS = r"(?:(?!(?:an?|the|and|or|with|in|on) )[\w'’-]+ )"
-_END = r"(?=[.,;]| (?:and|in|on|at|under|by) | [a-z]+s\b|$)"
+_VERBS = "stand|walk|stroll|jump|hop|wave|fly|run|sit|look|talk|sleep"  # plural: two characters do the same
+_END = rf"(?=[.,;]| (?:and|in|on|at|under|by) | [a-z]+s\b| (?:{_VERBS})\b|$)"
 _WEARS = rf"(?: (?:with|wearing|dressed in) (?:an? )?{_WORDS}{{0,4}}?[\w'’-]+?{_END})?"
 _PLACE = re.compile(
     r"\b(in|on|at|under|inside|outside|by|near|over) "

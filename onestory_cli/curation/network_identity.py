@@ -6,6 +6,9 @@ from pathlib import Path
 
 from onestory_cli.models.fingerprint import fingerprint
 from onestory_cli.models.hub import cached_snapshot, is_repo
+from onestory_cli.utils.untrusted import file_sha256
+
+_WEIGHTS = Path(__file__).parents[1] / "evaluation" / "weights"
 
 
 def network_identity(name: str) -> str:
@@ -16,4 +19,9 @@ def network_identity(name: str) -> str:
 
 def readout_identity() -> str:
     """Return the name and the fingerprint of the storyworld's read-out."""
-    return f"readout {fingerprint(str(Path(__file__).parents[1] / 'evaluation' / 'weights' / 'readout'))}"
+    return f"readout {fingerprint(str(_WEIGHTS / 'readout'))}"
+
+
+def action_identity() -> str:
+    """Return the name and the fingerprint of the read-out with the network that reads actions."""
+    return f"{readout_identity()} actions {file_sha256(_WEIGHTS / 'actions.safetensors')[0].hex()[:16]}"

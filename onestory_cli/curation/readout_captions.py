@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from onestory_cli.curation.captioners import ShotView
-from onestory_cli.curation.network_identity import readout_identity
-from onestory_cli.storyworld.vocabulary import SETTINGS, SPECIES, article, tokens
+from onestory_cli.curation.captioners import Pixels, ShotView
+from onestory_cli.curation.network_identity import action_identity
+from onestory_cli.storyworld.vocabulary import ACTION_PHRASES, FRAMINGS, KITE_ACTION, SETTINGS, SPECIES, article, tokens
 from onestory_cli.storyworld.world import CharacterLook
 
 if TYPE_CHECKING:
+    from onestory_cli.evaluation.actions import ActionNetwork
     from onestory_cli.evaluation.embeddings import Reading
     from onestory_cli.evaluation.readout import Readout
 
@@ -23,30 +24,54 @@ MAX_CHARACTERS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadoutCaptioner:
-    """Names species, colours, accessories and settings; says nothing about actions, which the read-out cannot see."""
+class Seen:
+    """What the networks read in a shot: the looks in it, the surest first, their actions, and where it is."""
 
-    identity: str = field(default_factory=readout_identity)
+    looks: Sequence[CharacterLook]
+    actions: Sequence[str]
+    framing: str
+    setting: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadoutCaptioner:
+    """Names framing, species, colours, accessories, actions and settings, as captions of the storyworld do."""
+
+    identity: str = field(default_factory=action_identity)
     needs_frames: bool = True
 
     @cached_property
-    def readout(self) -> Readout:
-        """The network; loaded when it is first needed, because a second run needs none."""
+    def networks(self) -> tuple[Readout, ActionNetwork]:
+        """The networks; loaded when they are first needed, because a second run needs none."""
+        from onestory_cli.evaluation.actions import load_action_network
         from onestory_cli.evaluation.readout import load_readout
 
-        return load_readout()
+        return load_readout(), load_action_network()
+
+    def see(self, frames: Sequence[Pixels]) -> Seen:
+        """Read the frames (H, W, 3) of a shot."""
+        readout, network = self.networks
+        pixels = np.stack(frames)
+        (reading,) = readout.read(pixels[None])
+        looks = seen_in(reading)
+        read = network.read(readout.network, pixels)
+        return Seen(
+            looks=looks,
+            actions=[read.actions[look.species] for look in looks],
+            framing=read.framings[looks[0].species] if looks else FRAMINGS[0],
+            setting=reading.setting,
+        )
 
     def caption(self, view: ShotView) -> str:
-        (reading,) = self.readout.read(np.stack(view.frames)[None])
-        return describe(seen_in(reading), reading.setting)
+        seen = self.see(view.frames)
+        return sentence(seen, [look.words() for look in seen.looks], article(SETTINGS[seen.setting].noun))
 
     def rewrite(self, view: ShotView, caption: str, before: ShotView, earlier: Sequence[str]) -> str:
-        (reading,) = self.readout.read(np.stack(view.frames)[None])
+        seen = self.see(view.frames)
         known = {word for text in earlier for word in tokens(text)}
-        looks = [look.words() if look.species not in known else f"the same {look.species}" for look in seen_in(reading)]
-        noun = SETTINGS[reading.setting].noun
-        place = f"the same {noun}" if {*tokens(noun)} <= known else article(noun)
-        return sentence(looks, f"{SETTINGS[reading.setting].preposition} {place}", place)
+        names = [look.words() if look.species not in known else f"the same {look.species}" for look in seen.looks]
+        noun = SETTINGS[seen.setting].noun
+        return sentence(seen, names, f"the same {noun}" if {*tokens(noun)} <= known else article(noun))
 
 
 def seen_in(reading: Reading) -> list[CharacterLook]:
@@ -57,13 +82,23 @@ def seen_in(reading: Reading) -> list[CharacterLook]:
     return [reading.looks[name] for name in sure[:MAX_CHARACTERS]]
 
 
-def describe(looks: Sequence[CharacterLook], setting: str) -> str:
-    """Return the caption of a shot on its own, such as "A red fox with a blue scarf on a beach."."""
-    words = SETTINGS[setting]
-    return sentence([look.words() for look in looks], f"{words.preposition} {article(words.noun)}", article(words.noun))
+def sentence(seen: Seen, names: Sequence[str], place: str) -> str:
+    """Return a caption such as "Wide shot. A red fox with a blue scarf walks left on a beach."."""
+    where = f"{clause(names, seen.actions)} {SETTINGS[seen.setting].preposition} {place}" if names else place
+    return f"{_capital(seen.framing)}. {_capital(where)}."
 
 
-def sentence(looks: Sequence[str], where: str, place: str) -> str:
-    """Return one sentence about who is where; about the place alone if there is no character."""
-    text = f"{' and '.join(looks)} {where}." if looks else f"{place}."
+def clause(names: Sequence[str], actions: Sequence[str]) -> str:
+    """Return who does what: "a fox and a bear jump", or "a fox jumps and a bear waves"."""
+    if len(names) > 1 and len({*actions}) == 1:
+        return f"{' and '.join(names)} {_verb(actions[0], plural=True)}"
+    pairs = zip(names, actions, strict=True)
+    return " and ".join(f"{name} {_verb(action, plural=False)}" for name, action in pairs)
+
+
+def _verb(action: str, *, plural: bool) -> str:
+    return KITE_ACTION if action == KITE_ACTION else ACTION_PHRASES[action][0][int(plural)]
+
+
+def _capital(text: str) -> str:
     return text[0].upper() + text[1:]

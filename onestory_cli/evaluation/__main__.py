@@ -1,4 +1,7 @@
-"""Train the read-out or, with --eyes, the eye detector. The package contains trained weights of both."""
+"""Train the read-out or, with --eyes, the eye detector, or, with --actions, the network that reads actions.
+
+The package contains trained weights of all three.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,9 @@ import numpy as np
 import torch
 
 from onestory_cli.evaluation.eyes import train_eye_detector
-from onestory_cli.evaluation.readout import WEIGHTS, Readout, save_halves
+from onestory_cli.evaluation.readout import WEIGHTS, Readout, load_readout, save_halves
 from onestory_cli.evaluation.rollouts import reduced_precision
+from onestory_cli.evaluation.train_actions import accuracy_of, action_data, train_action_network
 from onestory_cli.evaluation.train_readout import (
     SEED,
     TEST_SEED,
@@ -25,6 +29,7 @@ from onestory_cli.evaluation.train_readout import (
 from onestory_cli.evaluation.world import world_of
 from onestory_cli.models.catalog import find
 from onestory_cli.models.load import LoadedModel, load_model
+from onestory_cli.storyworld.vocabulary import VERSIONS
 from onestory_cli.storyworld.world import WorldConfig
 
 TEST_STORIES = 50
@@ -34,6 +39,9 @@ def main() -> None:
     arguments = _arguments()
     if arguments.eyes:
         save_halves(train_eye_detector(WorldConfig(), progress=_print_progress), arguments.eyes)
+        return
+    if arguments.actions:
+        train_actions(arguments.actions)
         return
     model = load_model(find(arguments.model), "cpu") if arguments.model else None
     worlds = [WorldConfig(), *([world_of(model.spec)] if model else [])]
@@ -50,6 +58,16 @@ def main() -> None:
     readout.save(arguments.out)
     for name, shares in readout.accuracy.items():
         sys.stdout.write(f"{name}: {', '.join(f'{attribute} {share:.1%}' for attribute, share in shares.items())}\n")
+
+
+def train_actions(path: Path) -> None:
+    """Train the network that reads actions, write it, and print its accuracy on other stories."""
+    readout = load_readout().network
+    network = train_action_network(readout, progress=_print_progress)
+    save_halves(network, path)
+    for version in VERSIONS:
+        data = action_data(readout, range(TEST_SEED, TEST_SEED + TEST_STORIES), WorldConfig(version=version, size=128))
+        sys.stdout.write(f"version {version}: {accuracy_of(network, data)}\n")
 
 
 @torch.inference_mode()
@@ -75,6 +93,7 @@ def _arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--model", help="also train on frames decoded by this model's VAE, from its part of the world")
     parser.add_argument("--eyes", type=Path, metavar="FILE", help="train the eye detector instead, and write it here")
+    parser.add_argument("--actions", type=Path, metavar="FILE", help="train the network that reads actions instead")
     return parser.parse_args(given)
 
 

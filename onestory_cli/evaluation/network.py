@@ -103,6 +103,20 @@ class ReadoutNetwork(nn.Module):
         looks_BSAD = torch.cat([species_BSD[:, :, None], looks_BQD.unflatten(1, queries_BSAD.shape[1:3])], dim=2)
         return Pooled(looks_BSAD=looks_BSAD, places_BGD=places_BGD, frame_BD=tokens_BND.mean(1))
 
+    def attend(self, frames_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """RGB in -1..1 -> where each look query looks (B, S, A, N), and the pooled features of each species (B, S, D).
+
+        The weights are means over the heads; they sum to 1 over the cells.
+        """
+        tokens_BND = self._tokens(frames_BCHW)
+        count = len(tokens_BND)
+        presence_BSD = self.look_queries[:, 0].expand(count, -1, -1)
+        species_BSD = self._pool(tokens_BND, presence_BSD)
+        later_BSAD = self.look_queries[:, 1:] + self.found(species_BSD)[:, :, None]
+        queries_BSAD = torch.cat([presence_BSD[:, :, None], later_BSAD], dim=2)
+        weights_BHQN = self._weights(tokens_BND, queries_BSAD.flatten(1, 2))
+        return weights_BHQN.mean(1).unflatten(1, queries_BSAD.shape[1:3]), species_BSD
+
     def name(self, pooled: Pooled) -> dict[str, Tensor]:
         """Logits of pooled features, as `forward` returns them."""
         logits = {
@@ -120,13 +134,13 @@ class ReadoutNetwork(nn.Module):
         return (self.tokens(cells_BCHW) + self.position).flatten(2).transpose(1, 2)
 
     def _pool(self, tokens_BND: Tensor, queries_BQD: Tensor) -> Tensor:
-        """Attention without a query projection: the queries are parameters already."""
-        width = queries_BQD.shape[-1] // HEADS
-        keys, values, queries = (
-            item.unflatten(-1, (HEADS, width)) for item in (self.keys(tokens_BND), tokens_BND, queries_BQD)
-        )
-        weights = torch.einsum("bqhw,bnhw->bhqn", queries, keys).softmax(-1)
-        return torch.einsum("bhqn,bnhw->bqhw", weights, values).flatten(2)
+        values_BNHW = tokens_BND.unflatten(-1, (HEADS, -1))
+        return torch.einsum("bhqn,bnhw->bqhw", self._weights(tokens_BND, queries_BQD), values_BNHW).flatten(2)
+
+    def _weights(self, tokens_BND: Tensor, queries_BQD: Tensor) -> Tensor:
+        """Attention (B, heads, Q, N) without a query projection: the queries are parameters already."""
+        keys, queries = (item.unflatten(-1, (HEADS, -1)) for item in (self.keys(tokens_BND), queries_BQD))
+        return torch.einsum("bqhw,bnhw->bhqn", queries, keys).softmax(-1)
 
 
 def _convolution(given: int, width: int, stride: int = 1) -> nn.Sequential:

@@ -42,6 +42,8 @@ def seen(caption: str, *cast: CastAppearance, rewritten: str = "", corrected: bo
         ("fox", "A red fox with a blue scarf on a beach.", "A red fox with a blue scarf"),
         ("fox", "A cat and a red fox wave in a city.", "a red fox"),
         ("person", "Inside, an old man wearing a grey coat opens a door.", "an old man wearing a grey coat"),
+        ("bear", "Wide shot. A red fox and a blue bear with a red hat jump on a beach.", "a blue bear with a red hat"),
+        ("fox", "Close-up. A red fox with a blue scarf walks left on a beach.", "A red fox with a blue scarf"),
         ("fox", "A foxglove on a beach.", None),
     ],
 )
