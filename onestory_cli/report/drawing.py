@@ -39,9 +39,9 @@ class SourceSpot:
 
     source: MemorySource
     poster: Frame
-    x: float
-    y: float
-    size: float
+    x: int
+    y: int
+    size: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,24 +49,32 @@ class FrameSpot:
     """A selected frame of a flow: its square, the line to it, and the bar of its score."""
 
     frame: Frame
-    x: float
-    y: float
-    size: float
+    x: int
+    y: int
+    size: int
     path: str
     weight: float
-    bar: float
+    bar: int
+
+    @property
+    def middle(self) -> int:
+        return self.y + self.size // 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flow:
     """Drawing from the sources to the selected frames, by rank."""
 
-    height: float
+    height: int
     sources: tuple[SourceSpot, ...]
     frames: tuple[FrameSpot, ...]
     width: int = FLOW_WIDTH
     score_left: int = _SCORE_LEFT
     score_width: int = _SCORE_WIDTH
+
+    def frames_of(self, source: MemorySource) -> list[FrameSpot]:
+        """The frames of a source, by rank."""
+        return [spot for spot in self.frames if spot.frame.source == source.name]
 
 
 def arcs(film: FilmReport) -> tuple[Arc, ...]:
@@ -103,7 +111,7 @@ def flow(memory: ShotMemory) -> Flow | None:
     frames_height = sum(sizes) + _FRAME_GAP * (len(sizes) - 1)
     height = max(frames_height, _SOURCE_PITCH * len(used)) + 4
     spots = _source_spots(used, height)
-    ends = {spot.source.name: (spot.x + spot.size, spot.y + spot.size / 2) for spot in spots}
+    ends = {spot.source.name: (spot.x + spot.size, spot.y + spot.size // 2) for spot in spots}
     return Flow(height=height, sources=spots, frames=_frame_spots(memory, sizes, (height - frames_height) / 2, ends))
 
 
@@ -117,14 +125,14 @@ def _sizes(frames: Sequence[Frame]) -> list[int]:
     return [_FRAME_SIZES[min(prices.index(frame.tokens), len(_FRAME_SIZES) - 1)] for frame in frames]
 
 
-def _source_spots(sources: Sequence[MemorySource], height: float) -> tuple[SourceSpot, ...]:
+def _source_spots(sources: Sequence[MemorySource], height: int) -> tuple[SourceSpot, ...]:
     pitch = height / len(sources)
     return tuple(
         SourceSpot(
             source=source,
             poster=min(source.taken, key=lambda frame: frame.place or 0),
             x=2,
-            y=round(pitch * (number + 0.5) - _SOURCE_SIZE / 2 - 10, 1),  # room for its name below
+            y=round(pitch * (number + 0.5) - _SOURCE_SIZE / 2 - 10),  # room for its name below
             size=_SOURCE_SIZE,
         )
         for number, source in enumerate(sources)
@@ -132,24 +140,24 @@ def _source_spots(sources: Sequence[MemorySource], height: float) -> tuple[Sourc
 
 
 def _frame_spots(
-    memory: ShotMemory, sizes: Sequence[int], top: float, ends: dict[str, tuple[float, float]]
+    memory: ShotMemory, sizes: Sequence[int], top: float, ends: dict[str, tuple[int, int]]
 ) -> tuple[FrameSpot, ...]:
     low, high = memory.score_range
     spots = []
     for frame, size in zip(memory.taken, sizes, strict=True):
-        left, middle = _FRAME_CENTRE - size / 2, top + size / 2
+        left, middle = round(_FRAME_CENTRE - size / 2), round(top) + size // 2
         start_x, start_y = ends[frame.source]
-        bend = (start_x + left) / 2
+        bend = (start_x + left) // 2
         share = 0.0 if frame.score is None or high == low else (frame.score - low) / (high - low)
         spots.append(
             FrameSpot(
                 frame=frame,
-                x=round(left, 1),
-                y=round(top, 1),
+                x=left,
+                y=round(top),
                 size=size,
-                path=f"M{start_x:g} {start_y:.1f}C{bend:g} {start_y:.1f} {bend:g} {middle:.1f} {left:g} {middle:.1f}",
+                path=f"M{start_x} {start_y}C{bend} {start_y} {bend} {middle} {left} {middle}",
                 weight=round(size / 12, 1),
-                bar=round(share * _SCORE_WIDTH, 1),
+                bar=round(share * _SCORE_WIDTH),
             )
         )
         top += size + _FRAME_GAP

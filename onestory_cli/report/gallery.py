@@ -14,8 +14,8 @@ from onestory_cli.report.data import FilmReport, Frame, MemorySource, ShotMemory
 from onestory_cli.report.pictures import ColourStats, decode_take, fitted, source_pictures
 from onestory_cli.store.takes import Take
 
-LONG_FILM = 40  # shots; the pictures of a longer film are smaller, so that its page stays small
-_QUALITY = 72
+LONG_FILM = 40  # shots; the pictures of a longer film have less detail, so that its page stays small
+QUALITY = 72  # of WebP
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +25,10 @@ class PictureWidths:
     poster: int = 320
     thumb: int = 128
     other: int = 192
+    quality: int = QUALITY
 
 
-_LONG = PictureWidths(poster=208, thumb=72, other=128)
+_LONG = PictureWidths(poster=144, thumb=64, other=112, quality=60)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +61,8 @@ class Gallery:
         self._drawn: dict[tuple[str, int], PagePicture] = {}
         takes = {take.digest: take for shot in film.shots for take in (shot.take, *shot.takes)}
         sources = {source.digest: source for shot in film.shots for source in shot.memory.sources if source.taken}
-        for digest, widths in _wanted_widths(film).items():
+        self._widths = _LONG if len(film.shots) > LONG_FILM else PictureWidths()
+        for digest, widths in _wanted_frames(film, self._widths).items():
             self._draw(digest, widths, takes.get(digest), sources.get(digest))
 
     def __iter__(self) -> Iterator[PagePicture]:
@@ -99,13 +101,14 @@ class Gallery:
                 return
             for index, width in missing.items():
                 id = f"p{digest[:10]}-{index}"
-                cached[digest, index, width] = embedded_picture(id, frames_THW3[index], max_width=width)
+                cached[digest, index, width] = embedded_picture(
+                    id, frames_THW3[index], max_width=width, quality=self._widths.quality
+                )
         self._drawn |= {(digest, index): cached[digest, index, width] for index, width in widths.items()}
 
 
-def _wanted_widths(film: FilmReport) -> dict[str, dict[int, int]]:
+def _wanted_frames(film: FilmReport, widths: PictureWidths) -> dict[str, dict[int, int]]:
     """Digest of a source -> index of a latent frame -> width of its picture."""
-    widths = _LONG if len(film.shots) > LONG_FILM else PictureWidths()
     wanted: dict[str, dict[int, int]] = {}
     for shot in film.shots:
         wanted.setdefault(shot.take.digest, {})[_middle(shot.take)] = widths.poster
@@ -122,16 +125,16 @@ def _middle(take: Take) -> int:
     return take.shape[1] // 2
 
 
-def embedded_picture(id: str, pixels_HW3: np.ndarray, *, max_width: int) -> PagePicture:
+def embedded_picture(id: str, pixels_HW3: np.ndarray, *, max_width: int, quality: int = QUALITY) -> PagePicture:
     """A picture for a page, scaled down to `max_width` pixels if it is wider."""
     if pixels_HW3.shape[1] > max_width:
         pixels_HW3 = fitted(pixels_HW3, max_width)
     height, width = pixels_HW3.shape[:2]
-    return PagePicture(id=id, address=webp_address(pixels_HW3), width=width, height=height)
+    return PagePicture(id=id, address=webp_address(pixels_HW3, quality=quality), width=width, height=height)
 
 
-def webp_address(pixels_HW3: np.ndarray) -> str:
+def webp_address(pixels_HW3: np.ndarray, *, quality: int = QUALITY) -> str:
     """A picture as a data URL."""
     stream = io.BytesIO()
-    Image.fromarray(pixels_HW3).save(stream, format="WEBP", quality=_QUALITY, method=4)
+    Image.fromarray(pixels_HW3).save(stream, format="WEBP", quality=quality, method=4)
     return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode()

@@ -17,11 +17,13 @@ from onestory_cli.store.takes import Take
 class ReviewState:
     """What the page of `onestory review` shows beyond a report.
 
-    `captions` are the captions of the story file by shot, empty if it cannot be edited. `fits` are the paths of takes
-    that may be accepted. `stale` maps shots that the next render would change to the reason. `waiting` are shots with
-    `accept: ask` that have no accepted take. `problems` says what is wrong with the story.
+    `version` is that of the snapshot. `captions` are the captions of the story file by shot, empty if it cannot be
+    edited. `fits` are the paths of takes that may be accepted. `stale` maps shots that the next render would change to
+    the reason. `waiting` are shots with `accept: ask` that have no accepted take. `problems` says what is wrong with
+    the story.
     """
 
+    version: int = 0
     read_only: bool = False
     captions: Mapping[str, str] = field(default_factory=dict)
     fits: frozenset[str] = frozenset()

@@ -18,9 +18,9 @@ class Broadcast:
     def open(self) -> None:
         self._loop = asyncio.get_running_loop()
 
-    def send(self, name: str, document: Any) -> None:
-        """Send an event to every page that is open."""
-        self.call(self._put, format_event(name, document))
+    def send(self, name: str, document: Any, *, version: int | None = None) -> None:
+        """Send an event to every page that is open. A page that connects again names the last `version` it got."""
+        self.call(self._put, format_event(name, document, version=version))
 
     def call(self, act: Callable[..., object], *arguments: object) -> None:
         """Call a function in the thread of the server."""
@@ -35,12 +35,15 @@ class Broadcast:
         for page in self._pages:
             page.put_nowait(text)
 
-    async def stream(self, first: str) -> AsyncIterator[str]:
-        """The events of one page, as server-sent events. A comment every 15 seconds finds closed connections."""
+    async def stream(self, first: Callable[[], str]) -> AsyncIterator[str]:
+        """The events of one page, as server-sent events. `first` is called when no later event can be missed.
+
+        A comment every 15 seconds finds closed connections.
+        """
         page: asyncio.Queue[str | None] = asyncio.Queue()
         self._pages.add(page)
         try:
-            yield first
+            yield first()
             while True:
                 try:
                     text = await asyncio.wait_for(page.get(), 15)
@@ -53,6 +56,7 @@ class Broadcast:
             self._pages.discard(page)
 
 
-def format_event(name: str, document: Any) -> str:
+def format_event(name: str, document: Any, *, version: int | None = None) -> str:
     """An event as its stream contains it."""
-    return f"event: {name}\ndata: {json.dumps(document)}\n\n"
+    id = "" if version is None else f"id: {version}\n"
+    return f"{id}event: {name}\ndata: {json.dumps(document)}\n\n"

@@ -59,6 +59,7 @@ class ReviewPages:
             media="'self'",
             notes=now.notes,
             review=ReviewState(
+                version=now.version,
                 read_only=self._read_only,
                 captions={} if self._read_only else now.captions,
                 fits=now.fits,

@@ -100,7 +100,7 @@ class ReviewServer:
             now, before = self.session.snapshot(), self._sent
             self._sent = now
             if before is not None and now is not before:
-                self._broadcast.send("changed", _changes(before, now))
+                self._broadcast.send("changed", _changes(before, now), version=now.version)
 
     def _on_progress(self, progress: Progress) -> None:
         if progress.state == "idle":  # the work is done, and its takes are on disk
@@ -112,7 +112,13 @@ class ReviewServer:
         self._broadcast.send("preview", {"shot": shot, "step": step, "steps": steps, "picture": picture})
 
     async def _events(self, request: Request) -> Response:
-        first = format_event("progress", progress_document(self.queue.progress))
+        shown = request.headers.get("last-event-id") or request.query_params.get("version", "")
+
+        def first() -> str:
+            text = format_event("progress", progress_document(self.queue.progress))
+            missed = self._sent if self._sent and shown.isdecimal() and int(shown) < self._sent.version else None
+            return text + (format_event("changed", _outdated(missed), version=missed.version) if missed else "")
+
         return StreamingResponse(self._broadcast.stream(first), media_type="text/event-stream")
 
     async def _act(self, act: Action, request: Request) -> Response:
@@ -173,6 +179,12 @@ def _changes(before: Snapshot, now: Snapshot) -> dict[str, Any]:
         "stale": now.stale,
         "findings": [asdict(item) for item in now.findings],
     }
+
+
+def _outdated(now: Snapshot) -> dict[str, Any]:
+    """The change for a page that missed events: it has to be loaded again."""
+    findings = [asdict(item) for item in now.findings]
+    return {"shots": [], "whole": True, "film": True, "stale": now.stale, "findings": findings}
 
 
 def _joined_film(snapshot: Snapshot) -> str:

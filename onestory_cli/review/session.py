@@ -133,7 +133,8 @@ class ReviewSession:
             self._inputs = frozenset([self.story.absolute(), *(item.file.absolute() for item in plan.inputs)])
         inputs = {path: before.inputs.get(path, now) for path, now in self.inputs().items()}
         stamps = SnapshotStamps(inputs=inputs, run=before.run)
-        return read_snapshot(self.run, self.story, plan, findings=findings, stamps=stamps)
+        version = self._snapshot.version + 1 if self._snapshot else 0
+        return read_snapshot(self.run, self.story, plan, version=version, findings=findings, stamps=stamps)
 
     def _plan(self, now: SnapshotStamps) -> tuple[Plan | None, tuple[Diagnostic, ...]]:
         """The plan of the story, or its errors. The plan is kept until a file or the profile changes."""

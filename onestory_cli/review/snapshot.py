@@ -33,10 +33,12 @@ class SnapshotStamps:
 class Snapshot:
     """The run and the story at one moment.
 
-    `plan` is that of the story file, or of the run without one; None if it has errors, which are `findings`.
+    `version` counts the snapshots of a session. `plan` is that of the story file, or of the run without one; None if it
+    has errors, which are `findings`.
     `decisions` say what the next render would do. `fits` are the paths of takes that may be accepted.
     """
 
+    version: int
     stamps: SnapshotStamps
     film: FilmReport | None
     plan: Plan | None
@@ -65,6 +67,7 @@ def read_snapshot(
     story: Path | None,
     plan: Plan | None,
     *,
+    version: int,
     findings: tuple[Diagnostic, ...],
     stamps: SnapshotStamps,
 ) -> Snapshot:
@@ -75,6 +78,7 @@ def read_snapshot(
     """
     decisions = forecast(plan, run) if plan else ()
     return Snapshot(
+        version=version,
         stamps=stamps,
         film=_read_film(run, plan),
         plan=plan,

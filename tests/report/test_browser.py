@@ -184,7 +184,7 @@ def test_a_long_film_fits_the_window(tab: Page, story: Path, tmp_path: Path, wid
     tab.press("j")
     tab.press("j")
     tab.until("document.activeElement.id === 'shot-city'")
-    tab.click(".map .cell[data-shot=a-shot-with-a-long-name-29]")
+    tab.click(".map [data-shot=a-shot-with-a-long-name-29] .cell")
     row = "document.querySelector(':target')?.getBoundingClientRect().top"
     tab.until(f"{row} >= 0 && {row} < innerHeight")
 

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import errno
+import http.client
 import json
+import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -239,3 +243,31 @@ def test_a_failing_disk_is_a_coded_answer_and_the_server_continues(
         status, answer = client.post("check", {"shot": "city", "caption": "A city."})
         assert (status, answer["findings"][0]["code"]) == (409, "U608")
     assert client.post("accept", document)[0] == 200
+
+
+def test_a_page_that_missed_a_change_is_told_to_load_again(client: Client, session: ReviewSession) -> None:
+    _, page, _ = client.get("")
+    version = re.search(rb'"version": (\d+)', page)
+    assert version is not None
+    path = f"events?version={version[1].decode()}"
+    with events(client, path) as connected:
+        assert names(connected.read1()) == ["progress"]
+        client.post("note", {"shot": "city", "take": ids(session)[1], "text": "Too dark.", "rejected": True})
+        assert names(connected.read1()) == ["changed"]
+    with events(client, path) as late:
+        assert names(late.read1()) == ["progress", "changed"]
+    with events(client, path, **{"Last-Event-ID": str(session.snapshot().version)}) as again:
+        assert names(again.read1()) == ["progress"]
+
+
+@contextmanager
+def events(client: Client, path: str, **headers: str) -> Iterator[http.client.HTTPResponse]:
+    """The stream of events of a page."""
+    connection = http.client.HTTPConnection("127.0.0.1", client.server.port, timeout=30)
+    connection.request("GET", f"/{TOKEN}/{path}", headers=headers)
+    yield connection.getresponse()
+    connection.close()
+
+
+def names(text: bytes) -> list[str]:
+    return re.findall(r"^event: (\w+)", text.decode(), re.MULTILINE)

@@ -82,14 +82,15 @@ const onestory = (() => {
     };
     const link = Object.assign(document.createElement("a"), { href: `#shot-${id}`, textContent: id });
     const caption = $(".caption", card).cloneNode(true);
-    const frames = $$(".flow g[data-source]", card).filter((group) => !$(".name", group) && $("use", group));
-    const pictures = frames.slice(0, 8).map((group) => {
-      const symbol = document.getElementById($("use", group).getAttribute("href").slice(1));
+    const texts = $$(".flow text:not(.name)", card).filter((text) => text.previousElementSibling.matches("use"));
+    const byRank = texts.sort((one, other) => one.getAttribute("y") - other.getAttribute("y"));
+    const pictures = byRank.slice(0, 8).map((text) => {
+      const symbol = document.getElementById(text.previousElementSibling.getAttribute("href").slice(1));
       const picture = document.createElementNS("http://www.w3.org/2000/svg", "svg");
       picture.setAttribute("class", "picture");
       picture.setAttribute("viewBox", symbol.getAttribute("viewBox"));
       picture.setAttribute("role", "img");
-      picture.setAttribute("aria-label", `${group.dataset.source}, ${$("tspan", group).textContent}`);
+      picture.setAttribute("aria-label", `${text.parentElement.dataset.source}, ${$("tspan", text).textContent}`);
       const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
       use.setAttribute("href", `#${symbol.id}`);
       picture.append(use);
@@ -293,6 +294,18 @@ const onestory = (() => {
     const scores = square.parentElement.dataset.scores.split(" ");
     [...square.parentElement.children].forEach((each, index) => { each.title = `frame ${index}: ${scores[index]}`; });
   });
+  // What an arc or a square of the map is: named when it is pointed at.
+  const name = ({ target }) => {
+    const part = target.closest(".arcs path, .map a");
+    if (!part || $("title", part)) return;
+    const shot = part.closest("[data-shot]").dataset.shot;
+    const [frames, tokens] = part.dataset.n.split(" ");
+    const title = document.createElementNS("http://www.w3.org/2000/svg", "title");
+    title.textContent = `${shot} selected ${frames} frame${frames === "1" ? "" : "s"} of ${part.dataset.source}, ${tokens} tokens`;
+    part.append(title);
+  };
+  document.addEventListener("pointerover", name);
+  document.addEventListener("focusin", name);
   const follow = (flow, source) => {
     flow.classList.toggle("following", source !== null);
     $$("[data-source]", flow).forEach((each) => each.classList.toggle("followed", each.dataset.source === source));

@@ -17,7 +17,8 @@
 
   // Before an action: what it makes stale, and how long that takes to render.
   const dialog = $("#ask");
-  const confirm = async (title, effect, note) => {
+  const confirm = async (verb, title, effect, note) => {
+    $("#ask-yes").textContent = verb;
     $("#ask-title").textContent = title;
     $("#ask-effect").textContent = effect;
     $("#ask-note").hidden = note === null;
@@ -31,7 +32,7 @@
   const accept = (shot, take) => attempt(async () => {
     const content = { shot: shot.dataset.shot, take: take.dataset.take };
     const effect = await ask("effect", content);
-    if (!effect.shots.length || await confirm(`Accept take ${take.dataset.number} of ${content.shot}?`, `${effect.text}: ${effect.shots.join(", ")}`, null)) {
+    if (!effect.shots.length || await confirm("accept", `Accept take ${take.dataset.number} of ${content.shot}?`, `${effect.text}: ${effect.shots.join(", ")}`, null)) {
       await ask("accept", content);
       showAccepted(content.shot, content.take);
     }
@@ -44,7 +45,7 @@
   });
   const reject = (shot, take) => attempt(async () => {
     const old = $(".note", take)?.textContent || "";
-    if (await confirm(`Reject take ${take.dataset.number} of ${shot.dataset.shot}?`, "It stays on disk and can still be accepted.", old)) {
+    if (await confirm("reject", `Reject take ${take.dataset.number} of ${shot.dataset.shot}?`, "It stays on disk and can still be accepted.", old)) {
       await ask("note", { shot: shot.dataset.shot, take: take.dataset.take, text: $("#ask-note textarea").value, rejected: true });
     }
   });
@@ -62,7 +63,7 @@
     const { resolved, findings, effect } = await ask("check", { shot, caption: form.caption.value });
     $(".resolved", form).textContent = resolved;
     const wrong = findings.filter(({ severity }) => severity === "error");
-    $(".findings", form).replaceChildren(...findings.map(({ code, message, severity }) => Object.assign(document.createElement("li"), { textContent: `${code}: ${message}`, className: severity })));
+    $(".findings", form).replaceChildren(...findings.map(({ code, message, help, severity }) => Object.assign(document.createElement("li"), { textContent: `${code}: ${message}${help ? `; ${help}` : ""}`, className: severity })));
     $(".effect", form).textContent = form.caption.value.trim() === form.caption.dataset.saved.trim() ? "" : effect;
     $("button[type=submit]", form).disabled = wrong.length > 0;
   });
@@ -149,7 +150,7 @@
     if (focused) card.focus({ preventScroll: true });
   };
   const isBusy = () => dirty().length || $("dialog[open]") || $$("video").some((video) => !video.paused);
-  const events = new EventSource("events");
+  const events = new EventSource(`events?version=${state.version}`);
   events.addEventListener("changed", async ({ data }) => {
     const change = JSON.parse(data);
     stale = change.stale;
