@@ -6,7 +6,7 @@ width, D width, C latent channels, H heads or latent cells, W latent cells, R wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _MAP_VALUES = 2**25  # values of a map of the convolutions at a time: 128 MiB in float32
+_GROUP_TOKENS = 2**12  # sources with fewer tokens are scored together; a shot of Wan in 480p has twice as many
+
+# features (F, N, D) of latent frames, and the age and the time of each (F,)
+SourceFeatures = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,15 +94,16 @@ class FrameSelector(nn.Module):
         return torch.cat([self._features(part.clone()) for part in latents_FCHW.split(frames)])
 
     @torch.inference_mode()
-    def score_sources(self, sources: Iterable[tuple[Tensor, Tensor, Tensor]], text_1LE: Tensor) -> Tensor:
+    def score_sources(self, sources: Iterable[SourceFeatures], text_1LE: Tensor) -> Tensor:
         """Relevance (F,) in float32 of the frames of all sources in turn; equal to `forward` up to rounding.
 
-        Each source is (features (f, N, D), ages (f,), times (f,)). Only one source at a time is in memory.
+        Small sources are scored in groups of up to `_GROUP_TOKENS` tokens, large ones one by one, so only a part of a
+        long film is in memory.
         """
         queries_MD = self._text_queries(text_1LE)[0]
         attention = StreamingAttention(self.read_memory, self.query_norm(queries_MD))
         pooled = []
-        for features_FND, ages_F, times_F in sources:
+        for features_FND, ages_F, times_F in _groups(sources):
             tokens_FND = self._tokens(features_FND[None], ages_F[None], times_F[None])[0]
             attention.add(tokens_FND.flatten(0, 1))
             pooled.append(self.pool_projection(tokens_FND.mean(1)))
@@ -139,6 +144,26 @@ class FrameSelector(nn.Module):
     def settings(self) -> dict[str, Any]:
         """The config as JSON."""
         return asdict(self.config)
+
+
+def _groups(sources: Iterable[SourceFeatures]) -> Iterator[SourceFeatures]:
+    """Join consecutive sources while they have few tokens together: each call on a tensor costs more than a source."""
+    group: list[SourceFeatures] = []
+    tokens = 0
+    for source in sources:
+        count = source[0].shape[0] * source[0].shape[1]
+        if group and tokens + count > _GROUP_TOKENS:
+            yield _joined(group)
+            group, tokens = [], 0
+        group.append(source)
+        tokens += count
+    if group:
+        yield _joined(group)
+
+
+def _joined(group: list[SourceFeatures]) -> SourceFeatures:
+    features_FND, ages_F, times_F = (torch.cat(parts) for parts in zip(*group, strict=True))
+    return features_FND, ages_F, times_F
 
 
 def padding_of(text_BLE: Tensor) -> Tensor:

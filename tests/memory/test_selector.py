@@ -159,10 +159,14 @@ def in_sources(memory_FCHW: Tensor, lengths: list[int], selector: FrameSelector)
     ]
 
 
+@pytest.mark.parametrize("group", [1, 20, 2**12])
 @pytest.mark.parametrize("lengths", [[1], [5, 1, 3], [2] * 12])
 @torch.no_grad()
-def test_scoring_by_source_equals_the_forward(selector: FrameSelector, lengths: list[int]) -> None:
-    """The sources come one by one, more of them than there are ages."""
+def test_scoring_by_source_equals_the_forward(
+    selector: FrameSelector, lengths: list[int], group: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sources come one by one or in groups of up to `group` tokens, more of them than there are ages."""
+    monkeypatch.setattr("onestory_cli.memory.selector._GROUP_TOKENS", group)
     draw = torch.Generator().manual_seed(3)
     memory = torch.randn(sum(lengths), 4, 8, 8, generator=draw)
     text = torch.randn(1, 6, selector.config.text_dim, generator=draw)
