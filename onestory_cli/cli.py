@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import signal
@@ -100,6 +101,7 @@ def main() -> NoReturn:
     sys.stdout, sys.stderr = cast(TextIO, ResultStream(sys.stdout)), cast(TextIO, ErrorStream(sys.stderr))
     console = Console(stdout=sys.stdout, stderr=sys.stderr, color=not os.environ.get("NO_COLOR"))
     code = run(sys.argv[1:], console)
+    gc.freeze()  # otherwise the exit visits and frees each object of torch, which takes as long as two shots
     sys.exit(ExitCode.TERMINATED if code is ExitCode.INTERRUPTED and terminator.arrived else code)
 
 
