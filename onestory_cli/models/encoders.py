@@ -61,7 +61,8 @@ class CaptionEncoder:
 class VaeCodec:
     """A VAE that encodes to and decodes from latents of zero mean and unit variance.
 
-    `lock` serializes the calls: the VAE stores its causal cache on itself, and a background thread may decode.
+    `lock` serializes the calls: the VAE stores its causal cache on itself, and a background thread may decode. Decoder
+    and encoder may have different dtypes.
     """
 
     vae: AutoencoderKLWan
@@ -73,6 +74,23 @@ class VaeCodec:
     def temporal_stride(self) -> int:
         """Pixel frames per latent frame, after the first."""
         return self.vae.config.scale_factor_temporal or 4
+
+    @property
+    def decoder_dtype(self) -> torch.dtype:
+        """The dtype that `decode` computes in."""
+        dtype: torch.dtype = self.vae.post_quant_conv.weight.dtype
+        return dtype
+
+    def decode_in_bfloat16(self) -> None:
+        """Convert the decoder to bfloat16 and the memory layout in which its convolutions are fastest.
+
+        The encoder is unchanged: what a shot remembers of a picture does not depend on this.
+        """
+        for part in (self.vae.decoder, self.vae.post_quant_conv):
+            part.to(torch.bfloat16)
+            for weight in part.parameters():
+                if weight.ndim == 5:
+                    weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
 
     def encode_video(self, pixels_BPHWC: NDArray[np.uint8]) -> Tensor:
         """Normalized latents (B, C, T, H, W) in float32, the mode of the posterior; P must be 4k + 1."""
@@ -97,7 +115,7 @@ class VaeCodec:
         mean, std = self._latent_statistics()
         latents = latents_CTHW[None].to(self.device) * std + mean
         with self.lock:
-            pixels = self.vae.decode(latents.to(self.vae.dtype), return_dict=False)[0][0]
+            pixels = self.vae.decode(latents.to(self.decoder_dtype), return_dict=False)[0][0]
         scaled = pixels.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
         pixels_PHWC: NDArray[np.uint8] = scaled.permute(1, 2, 3, 0).cpu().numpy()
         if keep_pictures:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from onestory_cli.events import Emit, ModelLoaded, ModelLoading
 from onestory_cli.models.availability import require_loadable, require_ready
 from onestory_cli.models.networks import require_downloaded
+from onestory_cli.utils.imports import paused_collection
 from onestory_cli.utils.workers import use_one_thread
 
 if TYPE_CHECKING:
     import numpy as np
 
     from onestory_cli.models.catalog import ModelSpec
-    from onestory_cli.models.model import LoadedModel
+    from onestory_cli.models.model import LoadedModel, SelectionModel
     from onestory_cli.planning.jobs import Plan, ShotJob
     from onestory_cli.rendering.generator import GeneratedShot, MemorySelection, ShotGenerator, ShotRequest
     from onestory_cli.rendering.model_generator import ModelGenerator
@@ -77,25 +78,35 @@ def load_model_generator(spec: ModelSpec, device: str, emit: Emit, *, shared: bo
     """
     require_loadable(spec)
     reporter = LoadReporter(spec, device, emit)
-    from onestory_cli.models.load import load_codec, load_model, load_selection_model, pick_device
-    from onestory_cli.rendering.model_generator import ModelGenerator
+    with paused_collection():
+        from onestory_cli.models.load import load_codec, load_model, load_selection_model, pick_device
+        from onestory_cli.rendering.model_generator import ModelGenerator
+
+    def load(selection: SelectionModel | None) -> LoadedModel:
+        return reporter(lambda: tune_small_model(load_model(spec, device, selection=selection, shared=shared)))
 
     return ModelGenerator(
         spec,
         lambda: reporter(lambda: load_selection_model(spec, device)),
-        lambda selection: reporter(lambda: limit_threads(load_model(spec, device, selection=selection, shared=shared))),
+        load,
         lambda: reporter(lambda: load_codec(spec, pick_device(device))),
     )
 
 
-def limit_threads(model: LoadedModel) -> LoadedModel:
-    """Let a small model on a CPU compute on one thread: its matrices are too small to gain from more.
+def tune_small_model(model: LoadedModel) -> LoadedModel:
+    """Let a small model on a CPU compute on one thread, and decode in bfloat16 if the processor computes in it.
 
-    The other cores decode and encode at the same time. The bytes do not depend on the number of threads.
+    Its matrices are too small to gain from more threads, and the other cores decode and encode at the same time. The
+    bytes do not depend on the number of threads. Latents are computed in float32 everywhere, so only pixels depend on
+    the processor.
     """
+    from onestory_cli.models.load import is_fast_in_bfloat16
+
     parameters = sum(weight.numel() for weight in model.transformer.parameters())
     if model.device.type == "cpu" and parameters < SMALL_MODEL:
         use_one_thread()
+        if is_fast_in_bfloat16(model.device) and not model.spec.needs_pixels:
+            model.codec.decode_in_bfloat16()
     return model
 
 

@@ -90,8 +90,9 @@ class ModelGenerator:
         return recall(self._selection, job, self._bank(job, memory))
 
     def environment(self) -> Mapping[str, Any]:
-        """Device, data type, threads and versions, for the record."""
-        return self._model.denoiser.environment()
+        """Device, data types, threads and versions, for the record."""
+        decoder = str(self._model.codec.decoder_dtype).removeprefix("torch.")
+        return {**self._model.denoiser.environment(), "decoder": decoder}
 
     def _bank(self, job: ShotJob, memory: Mapping[str, np.ndarray]) -> MemoryBank:
         spec = self._spec
