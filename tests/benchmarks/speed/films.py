@@ -6,10 +6,10 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from onestory_cli.events import Event, TakeCommitted
 from onestory_cli.models.catalog import find
@@ -20,7 +20,8 @@ from onestory_cli.story.load import load_story
 from onestory_cli.utils.untrusted import read_json_map
 from tests.benchmarks.speed.memory import peak_bytes, resident_bytes
 
-Way = Literal["ours", "stock"]
+Way = Literal["ours", "stock", "teacher"]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,25 +43,44 @@ class Film:
     peaks: tuple[int, ...]
 
 
-def film(way: Way, story: Path, device: str) -> Film:
-    """Load the model and render the film of a story in a new process. Importing the libraries is not measured."""
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """Steps and classifier-free guidance of the model that a distilled one learned from."""
+
+    steps: int
+    guidance: float
+
+
+def film(way: Way, story: Path, device: str, sampling: Sampling | None = None) -> Film:
+    """Load the model and render the film of a story in a new process. Importing the libraries is not measured.
+
+    The way "teacher" is the stock pipeline with `sampling`; the others use the settings of the story.
+    """
+    return in_new_process(_ours if way == "ours" else _stock, plan_of(story, sampling), device)
+
+
+def in_new_process(work: Callable[..., Result], *arguments: Any) -> Result:
+    """The result of a function of a module, called in a process of its own."""
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(WAYS[way], story, device).result()
+        return pool.submit(work, *arguments).result()
 
 
-def plan_of(story: Path) -> Plan:
+def plan_of(story: Path, sampling: Sampling | None = None) -> Plan:
+    """The plan of a story, with another sampling if it is given."""
     parsed, _ = load_story(story)
     plan, _ = make_plan(parsed, find(parsed.model, relative_to=story.parent), model_fingerprint="speed")
-    return plan
+    if sampling is None:
+        return plan
+    jobs = [replace(job, steps=sampling.steps, guidance=sampling.guidance) for job in plan.jobs]
+    return replace(plan, jobs=tuple(jobs))
 
 
-def _ours(story: Path, device: str) -> Film:
+def _ours(plan: Plan, device: str) -> Film:
     from onestory_cli.models.load import load_model
+    from onestory_cli.rendering.loading import tune_small_model
     from onestory_cli.rendering.model_generator import ModelGenerator
     from onestory_cli.rendering.render import render
     from onestory_cli.store.run import Run
-
-    plan = plan_of(story)
 
     def make(model: object, folder: Path, shot_done: Callable[[], None]) -> None:
         def emit(event: Event) -> None:
@@ -71,21 +91,17 @@ def _ours(story: Path, device: str) -> Film:
         render(plan, Run.create(folder / "film.run"), lambda: generator, emit)
 
     weights = _weights(Path(plan.model.files.base)) + file_bytes(Path(plan.model.files.adapter))
-    return _measured(weights, lambda: load_model(plan.model, device), make)
+    return _measured(weights, lambda: tune_small_model(load_model(plan.model, device)), make)
 
 
-def _stock(story: Path, device: str) -> Film:
+def _stock(plan: Plan, device: str) -> Film:
     from tests.benchmarks.speed.stock import load_stock, make_stock
 
-    plan = plan_of(story)
     return _measured(
         _weights(Path(plan.model.files.base)),
         lambda: load_stock(plan.model, device),
         lambda model, folder, shot_done: make_stock(model, plan, folder, shot_done),
     )
-
-
-WAYS: dict[Way, Callable[[Path, str], Film]] = {"ours": _ours, "stock": _stock}
 
 
 def _weights(base: Path) -> int:
