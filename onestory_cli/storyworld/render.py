@@ -48,8 +48,7 @@ def render_shot(shot: WorldShot, config: WorldConfig) -> RenderedShot:
         cast[(canvas.cover_THW > 0.5) & (cast == 0)] = number  # where two overlap, the first-named keeps the pixel
         hand = at if actor.action == KITE_ACTION else hand
     if shot.kite:
-        side = shot.actors[0].facing if shot.actors else (-1 if shot.place.sun_x > 0.5 else 1)
-        draw_kite(canvas, shot.kite, hand=hand, side=side)
+        draw_kite(canvas, shot.kite, hand=hand, side=side_of_kite(shot))
     pixels = np.clip(canvas.pixels_CTHW * np.float32(255) + np.float32(0.5), 0, 255).astype(np.uint8)
     return RenderedShot(
         pixels_THWC=np.ascontiguousarray(pixels.transpose(1, 2, 3, 0)),
@@ -69,6 +68,13 @@ def place_of(shot: WorldShot, size: int) -> Canvas:
     canvas = blank(frames=1, size=size, camera=camera_for(shot))
     draw_place(canvas, shot.place)
     return canvas
+
+
+def side_of_kite(shot: WorldShot) -> int:
+    """Return the half of the frame that a kite flies in: -1 for the left, 1 for the right."""
+    if shot.actors:
+        return shot.actors[0].facing
+    return -1 if shot.place.sun_x > 0.5 else 1
 
 
 def camera_for(shot: WorldShot) -> Camera:

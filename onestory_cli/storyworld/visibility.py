@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from onestory_cli.storyworld.render import camera_for, place_of
+from onestory_cli.storyworld.canvas import Canvas
+from onestory_cli.storyworld.kite import draw_kite
+from onestory_cli.storyworld.render import camera_for, place_of, side_of_kite
 from onestory_cli.storyworld.world import WorldShot
 
 SIDES: tuple[str, ...] = ("left", "centre", "right")
@@ -32,7 +34,21 @@ def accent_mask(shot: WorldShot, size: int) -> NDArray[np.bool_]:
     red, blue = (
         place_of(replace(shot, place=replace(shot.place, accent_colour=colour)), size) for colour in ("red", "blue")
     )
-    return np.abs(red.pixels_CTHW - blue.pixels_CTHW).max((0, 1)) > _SEEN
+    return _changes(red, blue)
+
+
+def kite_mask(shot: WorldShot, size: int) -> NDArray[np.bool_]:
+    """Return the pixels (H, W) of the kite in the first frame, ignoring characters and the string that one holds."""
+    red, blue = place_of(shot, size), place_of(shot, size)
+    if shot.kite:
+        for canvas, colour in ((red, "red"), (blue, "blue")):
+            draw_kite(canvas, colour, hand=None, side=side_of_kite(shot))
+    return _changes(red, blue)
+
+
+def _changes(one: Canvas, other: Canvas) -> NDArray[np.bool_]:
+    """Pixels (H, W) that differ in any frame."""
+    return np.abs(one.pixels_CTHW - other.pixels_CTHW).max((0, 1)) > _SEEN
 
 
 def shows_sun(shot: WorldShot) -> bool:

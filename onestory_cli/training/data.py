@@ -23,7 +23,7 @@ from torch.nn import functional
 from onestory_cli.events import DataPrepared, Emit
 from onestory_cli.storyworld import vocabulary
 from onestory_cli.storyworld.stories import make_story, relevance
-from onestory_cli.storyworld.visibility import accent_mask
+from onestory_cli.storyworld.visibility import accent_mask, kite_mask
 from onestory_cli.storyworld.world import WorldConfig, WorldShot, WorldStory
 from onestory_cli.training.checkpoint import save_weights
 from onestory_cli.training.probes.labels import (
@@ -185,7 +185,7 @@ class LatentData:
         full_caption: the share of captions that describe every look.
         stories: the stories to draw from.
         pairs: the share of targets that are chosen to show two characters; others show two as often as stories do.
-        accents: return the masks of accent objects; otherwise they are zero.
+        accents: return the masks of accent objects and kites; otherwise they are zero.
         """
         known = range(len(self.latents))[stories]
         chosen, targets = self._targets(rng, size, earlier, known, pairs)
@@ -224,9 +224,9 @@ class LatentData:
         )
 
     def _accent(self, shot: WorldShot) -> Tensor:
-        """(H, W): the share of each latent cell that shows the accent object, ignoring characters in front of it."""
+        """(H, W): the share of each latent cell that shows the accent object or the kite, ignoring characters."""
         if shot not in self._accents:
-            mask_HW = torch.from_numpy(accent_mask(shot, self._size)).float()
+            mask_HW = torch.from_numpy(accent_mask(shot, self._size) | kite_mask(shot, self._size)).float()
             self._accents[shot] = functional.adaptive_avg_pool2d(mask_HW[None], self.latents.shape[-2:])[0]
         return self._accents[shot]
 

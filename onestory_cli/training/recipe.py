@@ -160,9 +160,9 @@ class Stage(Probes):
     `text_layers`: number of layers of the text encoder from this stage on; 0 means unchanged.
     `decoder_dim`: width of the decoder's last level from a decoder stage on; 0 means unchanged.
     `keep_weight`: in a text stage, the weight of the loss that keeps the encoder's states close to their old values.
-    `character_weight` and `accent_weight`: additional weight in the flow loss of cells that show a character, or the
-    accent object of a place. In a vae or decoder stage `character_weight`, `outline_weight` and `face_weight` are added
-    to the weight 1 of a pixel that shows a character, an outline, or an eye or mouth.
+    `character_weight` and `accent_weight`: additional weight in the flow loss of cells that show a character, or a
+    kite or the accent object of a place. In a vae or decoder stage `character_weight`, `outline_weight` and
+    `face_weight` are added to the weight 1 of a pixel that shows a character, an outline, or an eye or mouth.
     `guidance`, `memory_guidance` and `teacher_steps`: in a distil stage, the teacher's guidance scales and its number
     of Euler steps per step of the student.
     `noise_mean` and `noise_std`: the time is the sigmoid of a normal variable with this mean and standard deviation; 1

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from onestory_cli.storyworld import WorldPlace
-from onestory_cli.storyworld.visibility import accent_mask, shows_accent, shows_sun, side
+from onestory_cli.storyworld.render import render_shot
+from onestory_cli.storyworld.visibility import accent_mask, kite_mask, shows_accent, shows_sun, side
 from onestory_cli.storyworld.vocabulary import SETTINGS
-from onestory_cli.storyworld.world import Actor, CharacterLook, WorldShot
+from onestory_cli.storyworld.world import Actor, CharacterLook, WorldConfig, WorldShot
 
 PLACE = WorldPlace(setting="beach", accent_colour="red", accent_x=0.2, sun_x=0.2, layout_seed=1)
 LONELY = WorldShot(
@@ -56,3 +58,18 @@ def test_the_mask_of_an_accent_is_at_its_position(setting: str) -> None:
 def test_an_accent_out_of_the_frame_has_no_mask() -> None:
     close = replace(LONELY, actors=(FOX,), names_look=(True,), framing="close-up", place=replace(PLACE, accent_x=0.9))
     assert not accent_mask(close, 64).any()
+
+
+def test_the_mask_of_a_kite_is_where_its_colour_shows() -> None:
+    assert not kite_mask(LONELY, 64).any()
+    config = WorldConfig(version=2, size=64, frames=1)
+    flown = replace(LONELY, actors=(replace(FOX, action="flies a kite"),), names_look=(True,), kite="red")
+    for shot in (flown, replace(LONELY, kite="red")):
+        red, green = (
+            render_shot(replace(shot, kite=colour), config).pixels_THWC.astype(int) for colour in ("red", "green")
+        )
+        changed = np.abs(red - green)[0].max(-1) > 100
+        mask = kite_mask(shot, 64)
+        assert changed.sum() > 30
+        assert mask[changed].all()
+        assert mask.mean() < 0.06

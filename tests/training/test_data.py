@@ -6,6 +6,7 @@ Shape letters: B batch, F memory frames, P pixel frames, T latent frames, H W ce
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from onestory_cli.events import DataPrepared, Event
+from onestory_cli.events import DataPrepared, Event, ignore
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.stories import make_story, relevance
-from onestory_cli.storyworld.visibility import accent_mask
+from onestory_cli.storyworld.visibility import accent_mask, kite_mask
 from onestory_cli.storyworld.vocabulary import WORDS, tokens
 from onestory_cli.storyworld.world import WorldConfig, WorldStory
 from onestory_cli.training.data import (
@@ -35,7 +36,7 @@ from onestory_cli.training.data import (
 from onestory_cli.training.objective import step_generators
 from onestory_cli.training.probes.labels import ROLES, look_labels, setting_labels
 from onestory_cli.training.probes.token_probe import NO_LABEL
-from onestory_cli.training.recipe import world_config
+from onestory_cli.training.recipe import StoryData, world_config
 from onestory_cli.training.rendering import augment, render_story
 from tests.tiny import tiny_recipe
 from tests.training.conftest import DATA
@@ -142,6 +143,23 @@ def test_accents_are_included_on_request(latents: LatentData) -> None:
         mask = torch.from_numpy(accent_mask(STORIES[story].shots[target], CONFIG.size)).float()
         assert made.accent_BHW[row].mean() == pytest.approx(float(mask.mean()), abs=1e-6)
         assert (made.accent_BHW[row].max() > 0) == mask.any()
+
+
+def test_accents_include_kites(tmp_path: Path) -> None:
+    config, data = WorldConfig(version=2, size=64, frames=1), StoryData(stories=4, vae_stories=1, shots=3, seed=30)
+    encode = partial(_blank_latents, cells=8)
+    made = LatentData(tmp_path / "shots.safetensors", config=config, data=data, encode=encode, emit=ignore)
+    kites = [shot for story in made.shots for shot in story if shot.kite]
+    assert kites
+    drawn = made.batch(np.random.default_rng(0), size=64, earlier=0, inflation=0, full_caption=1, accents=True)
+    for caption, accent_HW in zip(drawn.captions, drawn.accent_BHW, strict=True):
+        shot = next(shot for story in made.shots for shot in story if shot.full_caption == caption)
+        mask = accent_mask(shot, 64) | kite_mask(shot, 64)
+        assert accent_HW.mean() == pytest.approx(float(mask.mean()), abs=1e-6)
+
+
+def _blank_latents(pixels_BPHWC: np.ndarray, *, cells: int) -> torch.Tensor:
+    return torch.zeros(len(pixels_BPHWC), 4, 1, cells, cells)
 
 
 def test_memory_is_labelled_with_the_actors_of_the_caption(latents: LatentData) -> None:
