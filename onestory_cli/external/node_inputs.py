@@ -20,7 +20,10 @@ FILE = "node_inputs.json"
 def known_nodes() -> Mapping[str, Any]:
     """Class -> "required" and "optional" inputs by name with their types, and "outputs"."""
     text = (files("onestory_cli.external") / FILE).read_text(encoding="utf-8")
-    nodes: Mapping[str, Any] = json.loads(text)["nodes"]
+    document = json.loads(text)
+    for kind, inputs in document["newer_inputs"].items():
+        document["nodes"][kind]["optional"] |= inputs
+    nodes: Mapping[str, Any] = document["nodes"]
     return nodes
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,8 +16,14 @@ from onestory_cli.export.workflows import ShotWorkflow, export_workflows, workfl
 from onestory_cli.external.http import HttpClient
 from onestory_cli.media.conform import ConformRules
 from onestory_cli.media.video import write_clip
+from onestory_cli.models import character_crops
+from onestory_cli.models.detection import Box
+from onestory_cli.planning import crops
+from onestory_cli.planning.jobs import CharacterCrop
+from onestory_cli.rendering import loading
 from onestory_cli.rendering.import_clip import import_clip
 from onestory_cli.rendering.loading import generator_loader
+from onestory_cli.rendering.render import render
 from onestory_cli.store.run import Run
 from tests.external.conftest import plan_of, write_workflow
 from tests.external.server import STRIPE, WORKFLOW, FakeComfyUi, colour
@@ -99,3 +106,38 @@ def test_another_model_needs_a_template(story: Path) -> None:
         workflow_of(plan, None)
     assert caught.value.code == "X806"
     assert workflow_of(plan, story.with_name("shots.json")).references == 2
+
+
+CROPPED = """\
+story: 1
+title: Two places
+model: {{workflow: shots.json, server: "{server}"}}
+characters: {{fox: {{look: a red fox}}}}
+settings: {{beach: {{look: a beach}}, city: {{look: a city}}}}
+shots:
+  - {{id: opening, caption: $fox walks on $beach.}}
+  - {{id: arrival, caption: $fox walks in $city.}}
+"""
+
+
+def test_remembered_pictures_are_cropped_as_in_a_render(
+    story: Path, server: FakeComfyUi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The setting changes, so the second shot remembers only the character: here, whatever is in a box."""
+    fox = Box(left=16, top=24, right=40, bottom=56, score=1.0)
+    detector = SimpleNamespace(find=lambda frames, looks: [[fox] * len(frames) for _ in looks])
+    monkeypatch.setattr(
+        crops, "_detector", lambda name: CharacterCrop(detector="any", weights="", looks=(), sources=())
+    )
+    monkeypatch.setattr(character_crops, "load_downloaded_detector", lambda name: detector)
+    monkeypatch.setattr(loading, "require_detectors", lambda plan: None)
+    story.write_text(CROPPED.format(server=server.address))
+    plan, run = plan_of(story), Run.create(story.with_name("film.run"))
+    render(plan, run, generator_loader(plan, "cpu", lambda event: None))
+    *_, sent = server.prompts.values()
+    exported = export(story)["arrival"]
+    assert list(exported.pictures) == list(dict.fromkeys(sent[node]["inputs"]["image"] for node in ("3", "4")))
+    pixels_HWC = np.asarray(Image.open(story.with_name("comfyui") / "input" / exported.pictures[0]))
+    assert pixels_HWC.shape == (64, 64, 3)
+    assert (pixels_HWC[:, :4] == 255).all()  # a narrow box on white
+    assert (pixels_HWC[32, 32] < 200).all()  # the noise of the server in the middle
