@@ -155,6 +155,12 @@ def condition(denoiser: Denoiser, selected_BKCHW: Tensor, levels: Sequence[Level
     return Context(tokens_BSD=tokens_BSD, rope=rope)
 
 
+def empty_context(denoiser: Denoiser, rows: int) -> Context:
+    """The context of shots without memory."""
+    rope = rotary_embedding(torch.zeros(0, 3), head_dim=denoiser.transformers[0].config.attention_head_dim)
+    return Context(tokens_BSD=torch.zeros(rows, 0, 1, device=denoiser.device), rope=rope)
+
+
 def _on_device(module: nn.Module, value: Tensor) -> Any:
     """The module, or a copy of it on the value's device if its weights are offloaded."""
     is_there = next(module.parameters()).device == value.device

@@ -23,6 +23,7 @@ from onestory_cli.utils.untrusted import read_json_map
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "config.json", "adapter.safetensors"
 LORA = "memory"  # peft's name for an adapter's LoRA; LoRAs of a story have other names
+STUDENT = "student"  # peft's name for a LoRA that is distilled from the model it changes
 
 
 def read_config(adapter: Path) -> dict[str, Any]:
@@ -94,12 +95,12 @@ def require_base(spec: ModelSpec, transformer: nn.Module, part: str = "transform
         )
 
 
-def add_lora(transformer: Any, *, rank: int, alpha: int, modules: Sequence[str]) -> None:
-    """Add a new LoRA to the linear layers whose names end with one of `modules`."""
+def add_lora(transformer: Any, *, rank: int, alpha: int, modules: Sequence[str], name: str = LORA) -> None:
+    """Add a new LoRA to the linear layers whose names end with one of `modules`; all others become inactive."""
     from peft import LoraConfig  # the import takes a second, and few models need it
 
     settings = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(modules))
-    transformer.add_adapter(settings, adapter_name=LORA)
+    transformer.add_adapter(settings, adapter_name=name)
 
 
 def apply_delta(adapter: Path, transformer: Any, part: str = "transformer") -> None:

@@ -14,21 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from onestory_cli.generation.denoise import (
-    MEMORY_GUIDANCE_MIN_TIMESTEP,
-    Conditions,
-    predict_velocity,
-    unconditional,
-    without_memory,
-)
-from onestory_cli.generation.selection import Context, condition, gather
+from onestory_cli.generation.denoise import Conditions, predict_velocity
+from onestory_cli.generation.selection import Context, condition, empty_context, gather
 from onestory_cli.memory.levels import allocate
 from onestory_cli.models.load import LoadedModel
-from onestory_cli.models.model import TRAIN_TIMESTEPS
-from onestory_cli.models.transformer import rotary_embedding
 from onestory_cli.training.data import LatentData, StoryBatch
 from onestory_cli.training.objective import Losses, mixed_precision, training_attention
 from onestory_cli.training.recipe import Stage
+from onestory_cli.training.teacher import GuidedTeacher, schedule_sigmas, timestep_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +45,11 @@ class DistilObjective:
         memory_scale = torch.where(batch.introduces_B, 0.0, self.stage.memory_guidance).to(self.student.device)
         latents = torch.randn(batch.target_BCTHW.shape, generator=noise).to(self.student.device)
         for number, (start, end) in enumerate(pairwise(self.sigmas())):
+            time = timestep_at(start, latents.device)
             with torch.no_grad(), self._autocast():
-                target = self._teacher_velocity(latents, start, end, conditions, memory_scale)
+                target = self.guided.mean_velocity(latents, start, end, conditions, memory_scale)
             with self._autocast(), training_attention(latents.device):
-                predicted = predict_velocity(self.student.denoiser, latents, self._time(start), conditions)
+                predicted = predict_velocity(self.student.denoiser, latents, time, conditions)
             loss = (predicted - target).square().mean()
             yield {"loss": loss, f"step_{number + 1}": loss.detach()}
             latents = latents + (end - start) * predicted.detach()
@@ -63,7 +57,13 @@ class DistilObjective:
     def sigmas(self) -> list[float]:
         """The noise levels of the student's steps, from 1 down to 0."""
         spec = self.student.spec
-        return self.student.denoiser.scheduler(spec.scheduler, spec.steps, spec.shift).sigmas.tolist()
+        return schedule_sigmas(spec.scheduler, spec.steps, spec.shift)
+
+    @property
+    def guided(self) -> GuidedTeacher:
+        """The teacher with the guidance of the stage."""
+        stage = self.stage
+        return GuidedTeacher(denoiser=self.teacher.denoiser, guidance=stage.guidance, steps=stage.teacher_steps)
 
     def _batch(self, rng: np.random.Generator) -> StoryBatch:
         stage = self.stage
@@ -94,9 +94,7 @@ class DistilObjective:
         """Context tokens of the frames that the selector chooses, plus noise: generated frames are not clean."""
         model, memory = self.student, batch.memory_BFCHW.to(self.student.device)
         if not memory.shape[1]:
-            head = model.transformer.config.attention_head_dim
-            empty = torch.zeros(0, 3)
-            return Context(tokens_BSD=memory.new_zeros(len(memory), 0, 1), rope=rotary_embedding(empty, head_dim=head))
+            return empty_context(model.denoiser, len(memory))
         memory = memory + self.stage.memory_noise * torch.randn(memory.shape, generator=noise).to(memory)
         ages, times = batch.ages_BF.to(model.device), batch.times_BF.to(model.device)
         order_BF = model.selector(memory, ages, times, text_BLE).argsort(1, descending=True)
@@ -104,32 +102,6 @@ class DistilObjective:
         frames = min(max(self.stage.remembered), order_BF.shape[1])
         levels = allocate(frames, budget, height=height, width=width, levels=model.spec.levels)
         return condition(model.denoiser, gather(memory, order_BF[:, : len(levels)]), levels)
-
-    def _teacher_velocity(
-        self, latents: Tensor, start: float, end: float, conditions: Conditions, memory_scale_B: Tensor
-    ) -> Tensor:
-        """The mean velocity from `start` to `end`, by `teacher_steps` Euler steps of the guided teacher."""
-        moved = latents
-        levels = np.linspace(start, end, self.stage.teacher_steps + 1).tolist()
-        for before, after in pairwise(levels):
-            moved = moved + (after - before) * self._guided(moved, before, conditions, memory_scale_B)
-        return (moved - latents) / (end - start)
-
-    def _guided(self, latents: Tensor, sigma: float, conditions: Conditions, memory_scale_B: Tensor) -> Tensor:
-        """As `generation.denoise.guided_velocity`, with a scale of memory guidance per row."""
-        time = self._time(sigma)
-        cond = predict_velocity(self.teacher.denoiser, latents, time, conditions)
-        result = cond
-        if self.stage.guidance != 1.0:
-            uncond = predict_velocity(self.teacher.denoiser, latents, time, unconditional(conditions), "uncond")
-            result = uncond + self.stage.guidance * (cond - uncond)
-        if conditions.context_BSD.shape[1] and time > MEMORY_GUIDANCE_MIN_TIMESTEP and memory_scale_B.any():
-            no_memory = predict_velocity(self.teacher.denoiser, latents, time, without_memory(conditions), "no_memory")
-            result = result + memory_scale_B[:, None, None, None, None] * (cond - no_memory)
-        return result
-
-    def _time(self, sigma: float) -> Tensor:
-        return torch.tensor(sigma * TRAIN_TIMESTEPS, device=self.student.device)
 
     def _autocast(self) -> AbstractContextManager[object]:
         """Entered for each part of a step: autocast keeps cast weights until it exits, and would hide the updates."""

@@ -81,7 +81,7 @@ def test_target_is_guided_mean_velocity_over_a_step(latents: LatentData) -> None
         batch = objective._batch(rng)
         conditions = objective._conditions(batch, rng, noise)
         start = torch.randn(batch.target_BCTHW.shape, generator=noise)
-        target = objective._teacher_velocity(start, 1.0, 0.6, conditions, torch.zeros(STAGE.batch))
+        target = objective.guided.mean_velocity(start, 1.0, 0.6, conditions, torch.zeros(STAGE.batch))
     schedule = DenoiseConfig(name="euler", steps=2, shift=1.0, guidance=3.0)
     moved = start
     with torch.inference_mode():

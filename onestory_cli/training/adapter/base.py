@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from onestory_cli.memory.conditioner import AdaptiveConditioner
 from onestory_cli.memory.selector import FrameSelector
@@ -35,11 +35,15 @@ Captions = Callable[[list[str]], Tensor]  # captions -> (B, L, E), zero after ea
 
 @dataclass(kw_only=True)
 class AdapterModel:
-    """A base with an adapter in training. It has no text encoder, because captions are encoded in advance."""
+    """A base with an adapter or a student in training.
+
+    It has no text encoder, because captions are encoded in advance. `frame_selector` is None for a base without memory
+    adapter, whose student is trained without memory.
+    """
 
     codec: VaeCodec
-    selector: FrameSelector
     denoiser: Denoiser
+    frame_selector: FrameSelector | None = None
 
     @property
     def spec(self) -> ModelSpec:
@@ -57,9 +61,21 @@ class AdapterModel:
         return self.denoiser.transformers[0]
 
     @property
+    def selector(self) -> FrameSelector:
+        """The frame selector; only models with a memory adapter have one."""
+        assert self.frame_selector is not None, "a base without memory adapter has no frame selector"
+        return self.frame_selector
+
+    @property
     def conditioner(self) -> AdaptiveConditioner:
-        """The conditioner of that transformer."""
+        """The conditioner of the transformer; only models with a memory adapter have one."""
         return self.denoiser.conditioners[0]
+
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        """The transformer and the parts of the memory adapter by their names in an adapter file."""
+        adapter = {"selector": self.frame_selector, "conditioner": next(iter(self.denoiser.conditioners), None)}
+        return {"transformer": self.transformer, **{name: part for name, part in adapter.items() if part is not None}}
 
 
 @dataclass(frozen=True, kw_only=True)

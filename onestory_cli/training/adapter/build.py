@@ -1,4 +1,4 @@
-"""Build an untrained adapter: selector, conditioner warm-started from the base, and the recipe's delta."""
+"""Build what a recipe trains: a new adapter for a base, or a student of a base and its adapter."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from diffusers.utils import set_weights_and_activate_adapters
 
 from onestory_cli.memory.conditioner import AdaptiveConditioner, ConditionerConfig
 from onestory_cli.memory.selector import FrameSelector, SelectorConfig
-from onestory_cli.models.adapter import add_lora
-from onestory_cli.models.load import load_selector
+from onestory_cli.models.adapter import STUDENT, add_lora, apply_delta, require_base
+from onestory_cli.models.load import load_conditioner, load_selector, reading_weights, to_device
 from onestory_cli.models.model import Denoiser
 from onestory_cli.models.transformer import MemoryWanTransformer
 from onestory_cli.training.adapter.base import AdapterModel, Base
@@ -59,7 +60,42 @@ def build_adapter(recipe: AdapterRecipe, base: Base, *, frozen: torch.dtype, rel
         device=base.device,
         dtype=frozen if recipe.delta == "none" else torch.float32,
     )
-    return AdapterModel(codec=base.codec(), selector=selector, denoiser=denoiser)
+    return AdapterModel(codec=base.codec(), denoiser=denoiser, frame_selector=selector)
+
+
+def build_student(recipe: AdapterRecipe, base: Base, *, frozen: torch.dtype) -> AdapterModel:
+    """The base, with its memory adapter if it has one, and a new LoRA: its only trainable weights, in float32.
+
+    Everything else is frozen; the transformer is in `frozen`. The new LoRA changes nothing until it is trained.
+    """
+    torch.manual_seed(recipe.seed)
+    transformer, spec, part = base.transformer(frozen), base.spec, base.part
+    selector: FrameSelector | None = None
+    conditioners: tuple[AdaptiveConditioner, ...] = ()
+    if spec.remembers == "context":
+        adapter = Path(spec.files.adapter)
+        with reading_weights(spec):
+            require_base(spec, transformer, part)
+            apply_delta(adapter, transformer, part)
+            selector = load_selector(adapter)
+            conditioners = (load_conditioner(adapter, part.replace("transformer", "conditioner")),)
+    to_device(base.device, transformer, *conditioners, *([selector] if selector else []))
+    add_student(recipe, transformer)
+    denoiser = Denoiser(
+        spec=spec, transformers=(transformer,), conditioners=conditioners, device=base.device, dtype=torch.float32
+    )
+    return AdapterModel(codec=base.codec(), denoiser=denoiser, frame_selector=selector)
+
+
+def add_student(recipe: AdapterRecipe, transformer: MemoryWanTransformer) -> None:
+    """Add the recipe's LoRA as `STUDENT` to a frozen transformer; a LoRA of its memory adapter stays active."""
+    others = [*getattr(transformer, "peft_config", {})]
+    frozen = [*transformer.parameters()]
+    add_lora(transformer, **asdict(recipe.lora), name=STUDENT)
+    set_weights_and_activate_adapters(transformer, [*others, STUDENT], [1.0] * (len(others) + 1))
+    for parameter in frozen:
+        parameter.requires_grad_(False)
+    _train_in_float32(transformer)
 
 
 def add_delta(recipe: AdapterRecipe, transformer: MemoryWanTransformer) -> None:
@@ -68,3 +104,11 @@ def add_delta(recipe: AdapterRecipe, transformer: MemoryWanTransformer) -> None:
         transformer.requires_grad_(True)
     elif recipe.delta == "lora":
         add_lora(transformer, **asdict(recipe.lora))
+        _train_in_float32(transformer)
+
+
+def _train_in_float32(transformer: MemoryWanTransformer) -> None:
+    """Peft adds a LoRA in the dtype of its layer; small updates would be lost in bfloat16."""
+    for parameter in transformer.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()

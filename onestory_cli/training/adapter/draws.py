@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from onestory_cli.training.adapter.learner import Choices, Noise, StepShape, draw_choices, draw_shape
@@ -20,33 +20,48 @@ T = TypeVar("T")
 STEPS = 0  # choices for a whole optimiser step, the same in all processes
 VALIDATION = 1_000_000  # the same batches at every step and in all processes
 SHAPES = 1_000_001  # shapes of batches, the same in all processes
+STUDENT_STEPS = 1_000_002  # steps of a student's schedule, the same in all processes
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchDraws:
-    """Draws batches for process `process`. `first_frame` is the share of targets with a given first frame."""
+    """Draws batches for process `process`. `first_frame` is the share of targets with a given first frame.
+
+    `student_steps` is the length of a student's schedule, 0 in the training of an adapter. `remembers` is false for a
+    base without memory adapter.
+    """
 
     recipe: AdapterRecipe
     noise: Noise
     first_frame: float
     process: int
+    student_steps: int = 0
+    remembers: bool = True
 
     def training(self, shots: Shots, number: int) -> Batch:
         """Batch `number`, counted over all optimiser steps."""
         learning, step = self.recipe.train, number // self.recipe.train.accumulate
         warming = step < learning.uniform_steps
         shape = self._shape(shots, SHAPES, number, warming=warming, alone=self._alone(step))
+        shape = replace(shape, student_step=self._student_step(step))
         return self._draw(shots, shape, self.process + 1, number, warming=warming)
 
     def validation(self, shots: Shots, number: int) -> Batch:
         """Batch `number` of held-out shots: with memory, and with the frames that the selector chooses."""
-        shape = self._shape(shots, VALIDATION, number, warming=False, alone=False)
+        shape = self._shape(shots, VALIDATION, number, warming=False, alone=not self.remembers)
+        shape = replace(shape, student_step=number % max(1, self.student_steps))
         return self._draw(shots, shape, VALIDATION, number, warming=False)
 
     def _alone(self, step: int) -> bool:
         """Whether a step has no memory: all of its batches or none, because their losses have different names."""
         rng, _ = step_generators(self.recipe.seed, STEPS, step)
-        return self.recipe.delta != "none" and rng.random() < self.recipe.train.alone
+        share = self.recipe.train.alone if self.remembers else 1.0
+        return self.recipe.delta != "none" and rng.random() < share
+
+    def _student_step(self, step: int) -> int:
+        """The step of a student's schedule for an optimiser step, because each has a loss with its own name."""
+        rng, _ = step_generators(self.recipe.seed, STUDENT_STEPS, step)
+        return int(rng.integers(max(1, self.student_steps)))
 
     def _shape(self, shots: Shots, stream: int, number: int, *, warming: bool, alone: bool) -> StepShape:
         rng, _ = step_generators(self.recipe.seed, stream, number)
@@ -61,7 +76,7 @@ class BatchDraws:
             size=learning.batch,
             length=shape.length,
             inflation=1.0 if warming else learning.inflation,
-            drop_text=learning.drop_text if shape.alone else 0.0,
+            drop_text=learning.drop_text if shape.alone and not self.student_steps else 0.0,
             given=rng.random() < self.first_frame,
             negatives=memory.negatives > 0,
         )

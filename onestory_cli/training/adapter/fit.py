@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.memory.levels import PATCHES, Level, allocate
@@ -12,7 +14,9 @@ from onestory_cli.models.availability import require_weights
 from onestory_cli.models.catalog import find
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.training.adapter.recipe import AdapterMemory, AdapterRecipe
+from onestory_cli.training.teacher import schedule_sigmas
 
+STUDENT_SCHEDULER = "euler"  # the only one whose step applies one mean velocity
 PARTS = {"": "transformer", "high": "transformer", "low": "transformer_2"}
 
 
@@ -20,14 +24,16 @@ PARTS = {"": "transformer", "high": "transformer", "low": "transformer_2"}
 class Fit:
     """The part of a base that a recipe trains.
 
-    `spec` is the base at the recipe's sizes, described as if it had only the expert `part`, with an adapter.
-    Noise levels are drawn between `least` and `most`; 1 is pure noise.
+    `spec` is the base at the recipe's sizes, described as if it had only the expert `part`, with the adapter to train.
+    For a distillation it has the base's own adapter, or none, and `steps` are those of the student: pairs of noise
+    levels. Noise levels are drawn between `least` and `most`; 1 is pure noise.
     """
 
     spec: ModelSpec
     part: str
-    least: float
-    most: float
+    least: float = 0.0
+    most: float = 1.0
+    steps: tuple[tuple[float, float], ...] = ()
 
 
 def fit(recipe: AdapterRecipe, path: Path, adapter: Path) -> Fit:
@@ -45,7 +51,6 @@ def fit(recipe: AdapterRecipe, path: Path, adapter: Path) -> Fit:
     low = recipe.expert == "low"
     boundary = spec.boundary_ratio
     trained = spec.with_fields(
-        adapter=str(adapter),
         width=width,
         height=height,
         frames=recipe.frames or spec.frames,
@@ -53,17 +58,36 @@ def fit(recipe: AdapterRecipe, path: Path, adapter: Path) -> Fit:
         guidance=spec.guidance_2 if low and spec.guidance_2 is not None else spec.guidance,
         guidance_2=None,
         boundary_ratio=None,
-        memory_frames=recipe.memory.remembered[0],
-        budget=recipe.memory.budgets[0],
-        policy="adaptive",
-        levels=levels_of(recipe.memory),
+        **({} if recipe.distil else _new_adapter(recipe.memory, adapter)),
     )
     return Fit(
         spec=trained,
         part=PARTS[recipe.expert],
         least=0.0 if boundary is None or low else boundary,
         most=boundary if boundary is not None and low else 1.0,
+        steps=student_steps(recipe, spec),
     )
+
+
+def _new_adapter(memory: AdapterMemory, folder: Path) -> dict[str, Any]:
+    """The fields of a spec that a new adapter changes."""
+    return {
+        "adapter": str(folder),
+        "memory_frames": memory.remembered[0],
+        "budget": memory.budgets[0],
+        "policy": "adaptive",
+        "levels": levels_of(memory),
+    }
+
+
+def student_steps(recipe: AdapterRecipe, spec: ModelSpec) -> tuple[tuple[float, float], ...]:
+    """The steps of a distilled student that the recipe's expert takes; () for a recipe without `distil`."""
+    if recipe.distil is None:
+        return ()
+    shift = spec.shift if recipe.distil.shift is None else recipe.distil.shift
+    steps = pairwise(schedule_sigmas(STUDENT_SCHEDULER, recipe.distil.steps, shift))
+    boundary = spec.boundary_ratio or 0.0
+    return tuple(step for step in steps if (step[0] < boundary) == (recipe.expert == "low"))
 
 
 def levels_of(memory: AdapterMemory) -> tuple[Level, ...]:
@@ -96,13 +120,16 @@ def incompatibilities(recipe: AdapterRecipe, spec: ModelSpec) -> Iterator[str]:
             yield f"frames: must be {spec.temporal_stride}k + 1 and at most {spec.max_frames}, not {count}"
     if frames not in buckets:
         yield f"buckets: {frames} frames, the length of a film's shots, must be one of them"
+    what = "be distilled" if recipe.distil else "take an adapter"
     if spec.task == "vace":
-        yield f"base: {spec.name} uses reference images as memory and cannot take an adapter; use the T2V model"
+        yield f"base: {spec.name} uses reference images as memory and cannot {what}; use the T2V model"
     if spec.task == "m2v":
-        yield f"base: {spec.name} has a trained memory and cannot take an adapter; use wan2.2-i2v-a14b"
+        yield f"base: {spec.name} has a trained memory and cannot {what}; use wan2.2-i2v-a14b"
     if spec.experts == 2 and not recipe.expert:
         yield "expert: the base has two; set expert to high or low"
     if spec.experts == 1 and (recipe.expert or recipe.other_expert):
         yield "expert: the base has only one"
     if spec.files.transformer_file.endswith(".gguf"):
         yield "base: quantized weights cannot be trained; name the safetensors that they were made from"
+    if recipe.distil and recipe.expert and spec.experts == 2 and not student_steps(recipe, spec):
+        yield f"distil: none of the {recipe.distil.steps} steps is one of the {recipe.expert} expert; use more steps"

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from onestory_cli.generation.denoise import Conditions, predict_velocity
+from onestory_cli.generation.denoise import Conditions, predict_velocity, set_first_frame
 from onestory_cli.generation.selection import Context, condition, gather
 from onestory_cli.memory.levels import allocate
 from onestory_cli.memory.selector import recall_at, selection_loss
@@ -29,7 +29,7 @@ from onestory_cli.training.objective import Losses, shuffle_real_first
 class StepShape:
     """Sizes of a batch, which decide the weights that it uses: at most `frames` remembered frames, within `budget`.
 
-    `length`: pixel frames of the targets.
+    `length`: pixel frames of the targets. `student_step`: the step of its schedule that a student is trained at.
     All processes must use the same shape. With sharded weights (FSDP 2) each process averages the gradients of the
     weights that it used: other sets in other processes stop the training, or mix gradients of different weights.
     `alone` marks a step without memory.
@@ -39,6 +39,7 @@ class StepShape:
     budget: float
     alone: bool
     length: int
+    student_step: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,15 +135,16 @@ class Learner(nn.Module):
 
     def __init__(self, model: AdapterModel) -> None:
         super().__init__()
-        self.transformer, self.selector, self.conditioner = model.transformer, model.selector, model.conditioner
         self.model = model
+        for name, part in model.parts.items():
+            self.add_module(name, part)
 
     def forward(self, work: Callable[[AdapterModel], Any]) -> Any:
         return work(self.model)
 
     @property
     def parts(self) -> dict[str, nn.Module]:
-        return {"transformer": self.transformer, "selector": self.selector, "conditioner": self.conditioner}
+        return dict(self.named_children())
 
 
 def losses_of(model: AdapterModel, batch: Triples, choices: Choices, *, selection_weight: float) -> Losses:
@@ -155,7 +157,7 @@ def losses_of(model: AdapterModel, batch: Triples, choices: Choices, *, selectio
     scores_BF = model.selector(memory, batch.ages_BF.to(device), batch.times_BF.to(device), text_BLE)
     labels_BF = batch.labels_BF.to(scores_BF)
     selection = selection_loss(scores_BF, labels_BF)
-    context = _remember(model, batch, scores_BF, choices)
+    context = remember(model, batch, scores_BF, choices)
     flow = _flow(model, batch, text_BLE, context, choices)
     name = "flow_alone" if choices.shape.alone else "flow_memory"
     return {
@@ -166,7 +168,7 @@ def losses_of(model: AdapterModel, batch: Triples, choices: Choices, *, selectio
     }
 
 
-def _remember(model: AdapterModel, batch: Triples, scores_BF: Tensor, choices: Choices) -> Context:
+def remember(model: AdapterModel, batch: Triples, scores_BF: Tensor, choices: Choices) -> Context:
     """Context tokens of the frames that condition this step; none in a step without memory."""
     order_BF = choices.order_BF
     if order_BF is None:
@@ -189,16 +191,30 @@ def _flow(model: AdapterModel, batch: Triples, text_BLE: Tensor, context: Contex
     clean = batch.target_BCTHW.to(model.device)
     time_B, noise = choices.time_B.to(clean), choices.noise_BCTHW.to(clean)
     time = time_B[:, None, None, None, None]
-    held = int(batch.given and model.spec.first_frame == "held")
-    noisy = torch.cat([clean[:, :, :held], ((1 - time) * clean + time * noise)[:, :, held:]], dim=2)
-    conditions = Conditions(
+    conditions = conditions_of(model, batch, text_BLE, context)
+    noisy = set_first_frame((1 - time) * clean + time * noise, conditions.first_frame_latents_BCHW)
+    found = predict_velocity(model.denoiser, noisy, time_B * TRAIN_TIMESTEPS, conditions)
+    return velocity_loss(found, noise - clean, conditions)
+
+
+def conditions_of(
+    model: AdapterModel, batch: Triples, text_BLE: Tensor, context: Context, negative_BLE: Tensor | None = None
+) -> Conditions:
+    """The inputs of the transformer for a batch, other than noise."""
+    clean = batch.target_BCTHW.to(model.device)
+    held = batch.given and model.spec.first_frame == "held"
+    return Conditions(
         prompt_embeds_BLE=text_BLE,
-        negative_prompt_embeds_BLE=text_BLE,
+        negative_prompt_embeds_BLE=text_BLE if negative_BLE is None else negative_BLE,
         context_BSD=context.tokens_BSD,
         context_rope=context.rope,
         first_frame_latents_BCHW=clean[:, :, 0] if held else None,
         concat_latents_BCTHW=None if batch.channels_BRTHW is None else batch.channels_BRTHW.to(clean),
         image_embeds_BIV=None if batch.image_BIV is None else batch.image_BIV.to(clean),
     )
-    found = predict_velocity(model.denoiser, noisy, time_B * TRAIN_TIMESTEPS, conditions)
-    return functional.mse_loss(found[:, :, held:], (noise - clean)[:, :, held:])
+
+
+def velocity_loss(found_BCTHW: Tensor, target_BCTHW: Tensor, conditions: Conditions) -> Tensor:
+    """The mean squared error of a velocity, excluding a given first frame."""
+    held = int(conditions.first_frame_latents_BCHW is not None)
+    return functional.mse_loss(found_BCTHW[:, :, held:], target_BCTHW[:, :, held:])

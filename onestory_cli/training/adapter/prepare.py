@@ -38,7 +38,7 @@ class WorkSplit:
 
 @dataclass(frozen=True, kw_only=True)
 class Keys:
-    """The cache keys of everything that is encoded from a source."""
+    """The cache keys of everything that is encoded from a source, and of the captions `more_captions`."""
 
     source: ShotSource
     format: VideoFormat
@@ -47,6 +47,12 @@ class Keys:
     encoders: tuple[str, ...]
     first_frame: FirstFrameInput = "none"
     image_tokens: bool = False
+    more_captions: tuple[str, ...] = ()
+
+    @property
+    def captions(self) -> list[str]:
+        """All distinct captions to encode."""
+        return list(dict.fromkeys([*captions_of(self.source), *self.more_captions]))
 
     def caption(self, caption: str) -> str:
         """(L, E) without the padding."""
@@ -113,7 +119,7 @@ class Keys:
 @torch.inference_mode()
 def encode_captions(keys: Keys, base: Base, cache: Shards, share: WorkSplit, emit: Emit) -> None:
     """Encode the captions that are not in the cache."""
-    missing = [caption for caption in share.of(captions_of(keys.source)) if keys.caption(caption) not in cache]
+    missing = [caption for caption in share.of(keys.captions) if keys.caption(caption) not in cache]
     if not missing:
         return
     with base.captions() as encode:

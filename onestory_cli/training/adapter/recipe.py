@@ -121,8 +121,24 @@ class Learning:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Distillation:
+    """Train a LoRA of the base that needs few steps and one pass per step, instead of an adapter.
+
+    The student takes `steps` Euler steps with the flow shift `shift` (None: the base's). It learns the mean velocity
+    over each step of the base with `guidance` (None: the base's) and `memory_guidance`, from `teacher_steps` Euler
+    steps of the base within that step.
+    """
+
+    steps: int = 4
+    guidance: float | None = None
+    memory_guidance: float = 0.0
+    teacher_steps: int = 2
+    shift: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class AdapterRecipe:
-    """All settings of an adapter training.
+    """All settings of an adapter training, or of the distillation of a base.
 
     `base`: a name of the catalogue or a folder.
     `size` (width, height), `frames` (4k + 1) and `fps` apply to every shot; None means the base's default.
@@ -131,6 +147,8 @@ class AdapterRecipe:
     `expert`: "high" or "low", the transformer to train of a base that has two (Wan 2.2). `other_expert`: the model
     folder of the finished training of the other one. Its selector is reused, and the result is one adapter for both.
     `cache`: a folder of encoded shots and captions that several trainings can share; None means a private one.
+    `distil`: train a few-step LoRA for the base; its memory adapter, if it has one, is frozen and used by both student
+    and teacher.
     `track`: also log to TensorBoard or Weights & Biases.
     `read_ahead`: number of batches that a thread reads from the cache while the device computes.
     """
@@ -148,6 +166,7 @@ class AdapterRecipe:
     delta: str = "none"
     lora: Lora = Lora()
     memory: AdapterMemory = AdapterMemory()
+    distil: Distillation | None = None
     cache: str | None = None
     seed: int = 0
     dtype: str = "bfloat16"
@@ -217,6 +236,23 @@ def _faults(recipe: AdapterRecipe) -> Iterator[str]:
     if lora.rank < 1 or lora.alpha < 1 or not lora.modules:
         yield "lora: rank and alpha must be at least 1, and modules name at least one layer"
     yield from (f"train: {fault}" for fault in _learning_faults(recipe.train))
+    if recipe.distil:
+        yield from (f"distil: {fault}" for fault in _distil_faults(recipe, recipe.distil))
+
+
+def _distil_faults(recipe: AdapterRecipe, distil: Distillation) -> Iterator[str]:
+    if min(distil.steps, distil.teacher_steps) < 1:
+        yield "steps and teacher_steps must be at least 1"
+    if (distil.guidance is not None and distil.guidance < 1) or distil.memory_guidance < 0:
+        yield "guidance must be at least 1, and memory_guidance at least 0"
+    if distil.shift is not None and distil.shift <= 0:
+        yield f"shift must be above 0, not {distil.shift:g}"
+    if recipe.delta != "lora":
+        yield f"the student is a LoRA; set `delta: lora` instead of {recipe.delta}"
+    if recipe.other_expert:
+        yield "each expert has its own student; remove other_expert"
+    if recipe.train.uniform_steps:
+        yield "the selector of the base is not trained; remove train.uniform_steps"
 
 
 def _memory_faults(memory: AdapterMemory) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`onestory train` for an adapter: encode the shots once, train on one or more devices, write the model folder."""
+"""`onestory train` for a base: encode the shots once, train an adapter or a student, write the result."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from onestory_cli.events import Emit, Warned, ignore
 from onestory_cli.memory.levels import Level
 from onestory_cli.models.context_parallel import TIMEOUT, free_groups_at_exit
 from onestory_cli.models.load import silence_library_logging
-from onestory_cli.training.adapter.base import Base
-from onestory_cli.training.adapter.build import build_adapter
+from onestory_cli.training.adapter.base import AdapterModel, Base
+from onestory_cli.training.adapter.build import build_adapter, build_student
 from onestory_cli.training.adapter.cache import Shards
 from onestory_cli.training.adapter.fit import fit, unused_levels
 from onestory_cli.training.adapter.prepare import Keys, WorkSplit, encode_captions, encode_shots
 from onestory_cli.training.adapter.recipe import AdapterRecipe, read_adapter_recipe
 from onestory_cli.training.adapter.save import TrainingSummary, last_losses, save_adapter
 from onestory_cli.training.adapter.source import VideoFormat, open_source
+from onestory_cli.training.adapter.student import STUDENT_WEIGHTS, save_student
 from onestory_cli.training.adapter.trainer import AdapterTrainer
 from onestory_cli.training.adapter.triples import Shots
 
@@ -34,12 +35,14 @@ def train_adapter(
 ) -> Path:
     """Train the adapter of a recipe, resuming from its last checkpoint if there is one, and write `folder/model`.
 
+    A recipe with `distil` trains a student instead, and its LoRA is written to `folder/lora`.
+
     `data` is a set of `onestory curate`, or a manifest, that replaces the recipe's data.
 
     Under `accelerate launch` every process calls this; the first one reports and writes.
 
     Returns:
-        The model folder, which `model:` of a story can name.
+        The model folder, which `model:` of a story can name; of a student its file, which `lora:` can name.
 
     Raises:
         OnestoryError: T601 for a recipe that cannot be used, T602 and T603 for its shots, T604 for image encoders,
@@ -52,17 +55,17 @@ def train_adapter(
     if accelerator.num_processes > 1:
         free_groups_at_exit()
     emit = emit if accelerator.is_main_process else ignore
-    if unused := unused_levels(recipe.memory, wanted.spec):
+    if not recipe.distil and (unused := unused_levels(recipe.memory, wanted.spec)):
         emit(Warned(code="W332", message=_untrained(unused)))
     base = Base(wanted.spec, accelerator.device, wanted.part)
     cache = path.parent / recipe.cache if recipe.cache else folder / "cache"
     shots = _encoded(recipe, base, accelerator, cache, emit, relative_to=path.parent)
-    frozen = torch.bfloat16 if recipe.dtype == "bfloat16" and accelerator.device.type == "cuda" else torch.float32
-    model = build_adapter(recipe, base, frozen=frozen, relative_to=path.parent)
-    trainer = AdapterTrainer(recipe, model, shots, accelerator, folder, emit, noise=(wanted.least, wanted.most))
+    model = _built(recipe, base, relative_to=path.parent)
+    trainer = AdapterTrainer(recipe, model, shots, accelerator, folder, emit, wanted=wanted)
     trainer.run()
     weights = trainer.state.averaged(keep=accelerator.is_main_process)
     accelerator.end_training()
+    result = folder / "lora" / STUDENT_WEIGHTS if recipe.distil else folder / "model"
     if accelerator.is_main_process:
         text = path.read_text(encoding="utf-8") + (f"# --data {data}\n" if data else "")
         story = TrainingSummary(
@@ -74,8 +77,20 @@ def train_adapter(
             part=wanted.part,
             other=path.parent / recipe.other_expert / "adapter" if recipe.other_expert else None,
         )
-        save_adapter(folder / "model", model, weights, story)
-    return folder / "model"
+        if recipe.distil:
+            save_student(result, model.spec, weights, story)
+        else:
+            save_adapter(result, model, weights, story)
+    return result
+
+
+def _built(recipe: AdapterRecipe, base: Base, *, relative_to: Path) -> AdapterModel:
+    """The untrained adapter or student. Frozen weights are in bfloat16 on a GPU."""
+    half = recipe.dtype == "bfloat16" and base.device.type == "cuda"
+    frozen = torch.bfloat16 if half else torch.float32
+    if recipe.distil:
+        return build_student(recipe, base, frozen=frozen)
+    return build_adapter(recipe, base, frozen=frozen, relative_to=relative_to)
 
 
 def _untrained(levels: list[Level]) -> str:
@@ -140,7 +155,8 @@ def _encoded(
             format=format,
             text=base.text_identity,
             video=base.video_identity,
-            encoders=recipe.data.labels,
+            encoders=() if recipe.distil else recipe.data.labels,
+            more_captions=(spec.negative,) if recipe.distil else (),
             first_frame=spec.first_frame,
             image_tokens=spec.image_tokens,
         )
@@ -150,4 +166,4 @@ def _encoded(
     encode_shots(keys, base, shards, share, emit)
     accelerator.wait_for_everyone()
     shards.refresh()
-    return Shots(keys, shards)
+    return Shots(keys, shards, labelled=recipe.distil is None)

@@ -13,17 +13,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from onestory_cli.generation.denoise import Conditions, DenoiseConfig, denoise, prepare_latents
-from onestory_cli.generation.selection import MemoryLimits, condition, gather, select
+from onestory_cli.generation.selection import Context, MemoryLimits, condition, empty_context, gather, select
 from onestory_cli.memory.bank import MemoryBank
+from onestory_cli.memory.selector import FrameSelector
 from onestory_cli.models.model import frame_scores
 from onestory_cli.training.adapter.base import AdapterModel
-from onestory_cli.training.adapter.source import SourceShot
+from onestory_cli.training.adapter.source import Clip, shot_at
 from onestory_cli.training.adapter.triples import Shots
 from onestory_cli.training.samples import save_grid
 
 
 @torch.no_grad()
-def sample_rows(model: AdapterModel, shots: Shots, *, steps: int, videos: int = 4) -> tuple[NDArray[np.uint8], str]:
+def sample_rows(
+    model: AdapterModel, shots: Shots, schedule: DenoiseConfig, *, videos: int = 4
+) -> tuple[NDArray[np.uint8], str]:
     """Return a picture (H, W, 3) and the captions of its rows.
 
     Each row is a video: the two shots before its last one, the last shot as generated, and the real last shot.
@@ -32,7 +35,7 @@ def sample_rows(model: AdapterModel, shots: Shots, *, steps: int, videos: int = 
     for video, items in enumerate(shots.keys.source.videos[:videos]):
         last = len(items) - 1
         true = [shots.cache[shots.keys.latents((video, index, 0))].float() for index in range(last + 1)]
-        made = _make(model, shots, true, items[last], steps=steps)
+        made = _make(model, shots, true, (video, last, 0), schedule)
         shown = [true[max(0, last - 2)], true[last - 1], made, true[last]]
         rows.append(np.concatenate([_middle(model, latents) for latents in shown], axis=1))
         captions.append(items[last].caption)
@@ -45,20 +48,16 @@ def save_samples(path: Path, picture_HWC: NDArray[np.uint8], captions: str) -> N
     path.with_suffix(".txt").write_text(captions, encoding="utf-8")
 
 
-def _make(model: AdapterModel, shots: Shots, true: list[Tensor], shot: SourceShot, *, steps: int) -> Tensor:
-    """Generate latents like the last of `true`, (C, T, H, W), from the caption of that shot and the latents before."""
-    spec, before, target = model.spec, true[:-1], true[-1]
-    channels, _, height, width = before[0].shape
-    bank = MemoryBank(channels=channels, height=height, width=width)
-    for index, latents_CTHW in enumerate(before):
-        bank.add(str(index), latents_CTHW)
+def _make(model: AdapterModel, shots: Shots, true: list[Tensor], clip: Clip, schedule: DenoiseConfig) -> Tensor:
+    """Generate latents like the last of `true`, (C, T, H, W), from the caption of that clip and the latents before."""
+    shot = shot_at(shots.keys.source, clip)
     text, empty = (shots.text(words)[None].to(model.device) for words in (shot.caption, ""))
-    memory = bank.frames_FCHW[None].to(model.device)
-    scores = frame_scores(model.selector, memory, bank.ages_F, bank.times_F, text)
-    limits = MemoryLimits(frames=spec.memory_frames, budget=spec.budget, levels=spec.levels, size=(height, width))
-    selected = select("adaptive", scores, bank.refs, limits)
-    context = condition(model.denoiser, gather(memory, selected.positions_BK), selected.levels)
-    first = {name: value.to(model.device) for name, value in shots.first_frames([shot.frames]).items()}
+    context = empty_context(model.denoiser, 1)
+    if model.frame_selector is not None:
+        context = _remembered(model, model.frame_selector, true[:-1], text)
+    # a base that was never trained to start from its caption alone needs the true first frame
+    first = shots.first_frames([shot.frames if model.spec.from_text else clip])
+    first = {name: value.to(model.device) for name, value in first.items()}
     conditions = Conditions(
         prompt_embeds_BLE=text,
         negative_prompt_embeds_BLE=empty,
@@ -67,9 +66,22 @@ def _make(model: AdapterModel, shots: Shots, true: list[Tensor], shot: SourceSho
         concat_latents_BCTHW=first.get("channels_BRTHW"),
         image_embeds_BIV=first.get("image_BIV"),
     )
-    schedule = DenoiseConfig.of_model(spec, steps=steps)
-    noise = prepare_latents((1, *target.shape), seed=0)
+    noise = prepare_latents((1, *true[-1].shape), seed=0)
     return denoise(model.denoiser, noise, conditions, schedule)[0].cpu()
+
+
+def _remembered(model: AdapterModel, selector: FrameSelector, before: list[Tensor], text_BLE: Tensor) -> Context:
+    """Context tokens of the frames that the selector chooses from earlier shots."""
+    spec = model.spec
+    channels, _, height, width = before[0].shape
+    bank = MemoryBank(channels=channels, height=height, width=width)
+    for index, latents_CTHW in enumerate(before):
+        bank.add(str(index), latents_CTHW)
+    memory = bank.frames_FCHW[None].to(model.device)
+    scores = frame_scores(selector, memory, bank.ages_F, bank.times_F, text_BLE)
+    limits = MemoryLimits(frames=spec.memory_frames, budget=spec.budget, levels=spec.levels, size=(height, width))
+    selected = select("adaptive", scores, bank.refs, limits)
+    return condition(model.denoiser, gather(memory, selected.positions_BK), selected.levels)
 
 
 def _middle(model: AdapterModel, latents_CTHW: Tensor) -> NDArray[np.uint8]:

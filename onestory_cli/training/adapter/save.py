@@ -62,9 +62,10 @@ def save_adapter(folder: Path, model: AdapterModel, weights: Mapping[str, Tensor
         stored = {**load_file(story.other / ADAPTER_WEIGHTS), **stored}
         config = _joined(read_config(story.other), config)
     save_weights(adapter / ADAPTER_WEIGHTS, stored)
-    _write(adapter / ADAPTER_CONFIG, _json(config))
-    _write(adapter / READ_ME, model_card(model, weights, story))
-    _write(folder / CARD, _json(_card(folder, model, story)))  # written last: a folder without a card is not a model
+    write_text(adapter / ADAPTER_CONFIG, _json(config))
+    write_text(adapter / READ_ME, model_card(model, weights, story))
+    # written last: a folder without a card is not a model
+    write_text(folder / CARD, _json(_card(folder, model, story)))
 
 
 def _with_suffix(name: str, suffix: str) -> str:
@@ -118,16 +119,7 @@ def _reference(named: str, found: str, folder: Path) -> str:
 
 def model_card(model: AdapterModel, weights: Mapping[str, Tensor], story: TrainingSummary) -> str:
     """The README of the adapter: what it is, its training data, settings and losses."""
-    recipe, format, videos = story.recipe, story.keys.format, story.keys.source.videos
-    shots, lengths = sum(map(len, videos)), " or ".join(map(str, format.lengths))
-    stated = sum(shot.relevance is not None for shots in videos for shot in shots[1:])
-    parts = {
-        part: sum(value.numel() for name, value in weights.items() if name.startswith(f"{part}."))
-        for part in ("selector", "conditioner", "transformer")
-    }
-    losses = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(story.losses.items()))
-    counts = "\n".join(f"| {part} | {count:,} |" for part, count in parts.items() if count)
-    labels = "stated in the data" if stated else "similarity by " + ", ".join(recipe.data.labels)
+    recipe = story.recipe
     return f"""\
 ---
 base_model: {base_name(model.spec)}
@@ -141,12 +133,25 @@ A memory adapter for {base_name(model.spec)}: Frame Selector and Adaptive Condit
 trained with onestory. To use it, set `model:` of a story to the folder that contains this one. The licence of the base
 also applies to films that are made with it.
 
+{summary_sections(weights, story)}"""
+
+
+def summary_sections(weights: Mapping[str, Tensor], story: TrainingSummary) -> str:
+    """The sections of a README about data, weights, losses and recipe."""
+    recipe, format, videos = story.recipe, story.keys.format, story.keys.source.videos
+    shots, lengths = sum(map(len, videos)), " or ".join(map(str, format.lengths))
+    parts = {
+        part: sum(value.numel() for name, value in weights.items() if name.startswith(f"{part}."))
+        for part in ("selector", "conditioner", "transformer")
+    }
+    losses = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(story.losses.items()))
+    counts = "\n".join(f"| {part} | {count:,} |" for part, count in parts.items() if count)
+    return f"""\
 ## Data
 
 {len(videos)} videos with {shots} shots. Each shot has {lengths} frames at {format.width}x{format.height} and \
 {format.fps} frames per second.
-Relevance: {labels}.
-
+{_relevance(story)}
 ## Weights
 
 Averages of the last steps (decay {recipe.train.ema}). Delta of the transformer: {recipe.delta}.
@@ -172,10 +177,20 @@ Means over the last {recipe.log_every} of {recipe.train.steps} steps on training
 """
 
 
+def _relevance(story: TrainingSummary) -> str:
+    """The line about the source of labels; empty for a distillation, which reads none."""
+    if story.recipe.distil:
+        return ""
+    stated = any(shot.relevance is not None for shots in story.keys.source.videos for shot in shots[1:])
+    labels = "stated in the data" if stated else "similarity by " + ", ".join(story.recipe.data.labels)
+    return f"Relevance: {labels}.\n"
+
+
 def _json(value: object) -> str:
     return json.dumps(value, indent=2) + "\n"
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
     with atomic_path(path) as draft:
         draft.write_text(text, encoding="utf-8")

@@ -1,41 +1,44 @@
-"""The training loop of an adapter: draw, update, average, report and checkpoint, on any device of accelerate."""
+"""The training loop of an adapter or a student: draw, update, average, report, checkpoint, on any accelerate device."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from onestory_cli.events import Emit, StageFinished, StageStarted
+from onestory_cli.generation.denoise import DenoiseConfig
 from onestory_cli.training.adapter.base import AdapterModel
+from onestory_cli.training.adapter.distil import StudentObjective, student_schedule
 from onestory_cli.training.adapter.draws import Batch, BatchDraws, read_ahead
+from onestory_cli.training.adapter.fit import Fit
 from onestory_cli.training.adapter.learner import Learner, Noise, losses_of
 from onestory_cli.training.adapter.recipe import AdapterRecipe
 from onestory_cli.training.adapter.samples import sample_rows, save_samples
-from onestory_cli.training.adapter.source import captions_of, clips_of
+from onestory_cli.training.adapter.source import clips_of
 from onestory_cli.training.adapter.state import TrainingState
 from onestory_cli.training.adapter.triples import Shots, split
 from onestory_cli.training.log import LoggedStage, TrainingLog
 from onestory_cli.training.objective import Losses
 from onestory_cli.training.optim import MovingAverage, rate_factor
 
-STAGE = "adapter"
 VALIDATION_BATCHES = 8
+# losses of held-out shots -> the end of their names in the log
+VALIDATED = {"loss": "", "flow_memory": "_flow", "selection": "_selection", "recall": "_recall"}
 
 
 class AdapterTrainer:
-    """One training of an adapter; it resumes from the checkpoint in `folder` if there is one.
-
-    `noise` is the range of noise levels to train at.
-    """
+    """One training of what `wanted` describes; it resumes from the checkpoint in `folder` if there is one."""
 
     def __init__(
         self,
@@ -46,9 +49,10 @@ class AdapterTrainer:
         folder: Path,
         emit: Emit,
         *,
-        noise: tuple[float, float] = (0.0, 1.0),
+        wanted: Fit,
     ) -> None:
         self.recipe, self.accelerator, self.emit = recipe, accelerator, emit
+        self.stage = "distil" if recipe.distil else "adapter"
         self.shots, self.held_out = split(shots, recipe.data.validation)
         self.folder, self.checkpoints = folder, folder / "checkpoints"
         if recipe.gradient_checkpointing:
@@ -58,19 +62,15 @@ class AdapterTrainer:
         average = MovingAverage(learner.parts, recipe.train.ema)
         identity = {**settings_of(recipe), "shots": identity_of(shots)}
         self.state = TrainingState(self.optimiser.optimizer, average, identity)
-        shift = model.spec.shift if recipe.train.shift is None else recipe.train.shift
-        levels = Noise(
-            mean=recipe.train.noise_mean, std=recipe.train.noise_std, shift=shift, least=noise[0], most=noise[1]
-        )
-        first_frame = recipe.train.first_frame if model.spec.first_frame in ("held", "channels") else 0.0
-        self.draws = BatchDraws(recipe=recipe, noise=levels, first_frame=first_frame, process=accelerator.process_index)
+        self.objective = objective_of(recipe, shots, wanted)
+        self.draws = draws_of(recipe, model, wanted, process=accelerator.process_index)
 
     def run(self) -> None:
         """Train to the last step, then copy the averaged weights into the model."""
         recipe, steps = self.recipe, self.recipe.train.steps
         first = self.state.restore(self.checkpoints)
         parameters = sum(item.numel() for item in self.state.average.weights.values())
-        self.emit(StageStarted(stage=STAGE, step=first, steps=steps, parameters=parameters))
+        self.emit(StageStarted(stage=self.stage, step=first, steps=steps, parameters=parameters))
         report = self._report(first)
         numbers = range(first * recipe.train.accumulate, steps * recipe.train.accumulate)
         batches = read_ahead(partial(self.draws.training, self.shots), numbers, recipe.read_ahead)
@@ -84,7 +84,7 @@ class AdapterTrainer:
             if recipe.sample_every and (done % recipe.sample_every == 0 or done == steps):
                 self._sample(done)
         self.state.average.adopt()
-        self.emit(StageFinished(stage=STAGE, steps=steps, seconds=report.seconds))
+        self.emit(StageFinished(stage=self.stage, steps=steps, seconds=report.seconds))
 
     def _step(self, step: int, batches: Iterator[Batch]) -> dict[str, float]:
         """Do one optimiser step and return the mean losses over all batches and processes."""
@@ -109,22 +109,27 @@ class AdapterTrainer:
         """The mean losses of the averaged weights, and the recall of the selector, on held-out videos."""
         with self.state.average.adopted(), torch.no_grad():
             found = [self._losses(self.draws.validation(shots, number)) for number in range(VALIDATION_BATCHES)]
-        names = {"loss": "", "flow_memory": "_flow", "selection": "_selection", "recall": "_recall"}
         return {
             f"validation{suffix}": float(torch.stack([losses[name].detach() for losses in found]).mean())
-            for name, suffix in names.items()
+            for name, suffix in VALIDATED.items()
+            if name in found[0]
         }
 
     def _losses(self, drawn: Batch) -> Losses:
         batch, choices = drawn
-        weight = self.recipe.train.selection_weight
-        losses: Losses = self.learner(partial(losses_of, batch=batch, choices=choices, selection_weight=weight))
+        losses: Losses = self.learner(partial(self.objective, batch=batch, choices=choices))
         return losses
+
+    def _sample_rows(self, model: AdapterModel) -> tuple[NDArray[np.uint8], str]:
+        recipe = self.recipe
+        if recipe.distil:
+            return sample_rows(model, self.shots, student_schedule(recipe.distil, model.spec))
+        return sample_rows(model, self.shots, DenoiseConfig.of_model(model.spec, steps=recipe.sample_steps))
 
     def _report(self, first: int) -> TrainingLog:
         recipe, learning = self.recipe, self.recipe.train
         samples = learning.batch * learning.accumulate * self.accelerator.num_processes
-        plan = LoggedStage(name=STAGE, steps=learning.steps, samples=samples, every=recipe.log_every)
+        plan = LoggedStage(name=self.stage, steps=learning.steps, samples=samples, every=recipe.log_every)
         if recipe.track:
             self.accelerator.init_trackers("onestory", config=flat(asdict(recipe)))
         writes = self.accelerator.is_main_process
@@ -137,13 +142,41 @@ class AdapterTrainer:
 
     def _sample(self, done: int) -> None:
         with self.state.average.adopted(), torch.no_grad():
-            picture, captions = self.learner(partial(sample_rows, shots=self.shots, steps=self.recipe.sample_steps))
+            picture, captions = self.learner(self._sample_rows)
         if not self.accelerator.is_main_process:
             return
-        save_samples(self.folder / "samples" / f"{STAGE}-{done:06}.png", picture, captions)
+        save_samples(self.folder / "samples" / f"{self.stage}-{done:06}.png", picture, captions)
         for tracker in self.accelerator.trackers:
             order = {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}
             tracker.log_images({"samples": picture[None]}, step=done, **order)
+
+
+def objective_of(recipe: AdapterRecipe, shots: Shots, wanted: Fit) -> Callable[..., Losses]:
+    """The loss of a batch, as a function of the model, the batch and the random choices for it."""
+    if recipe.distil:
+        return StudentObjective(distil=recipe.distil, steps=wanted.steps, negative_LE=shots.text(wanted.spec.negative))
+    return partial(losses_of, selection_weight=recipe.train.selection_weight)
+
+
+def draws_of(recipe: AdapterRecipe, model: AdapterModel, wanted: Fit, *, process: int) -> BatchDraws:
+    """The draws of a training in one of its processes."""
+    learning, spec = recipe.train, model.spec
+    levels = Noise(
+        mean=learning.noise_mean,
+        std=learning.noise_std,
+        shift=spec.shift if learning.shift is None else learning.shift,
+        least=wanted.least,
+        most=wanted.most,
+    )
+    first_frame = learning.first_frame if spec.first_frame in ("held", "channels") else 0.0
+    return BatchDraws(
+        recipe=recipe,
+        noise=levels,
+        first_frame=first_frame if spec.from_text else 1.0,
+        process=process,
+        student_steps=len(wanted.steps),
+        remembers=model.frame_selector is not None,
+    )
 
 
 def adamw(recipe: AdapterRecipe, learner: Learner) -> torch.optim.AdamW:
@@ -187,7 +220,7 @@ def identity_of(shots: Shots) -> str:
     """Hex digest of the training data: every shot with its sizes and encoders, every caption."""
     keys, source = shots.keys, shots.keys.source
     names = [name for clip in clips_of(source) for name in keys.of(clip)]
-    names += [keys.caption(item) for item in captions_of(source)]
+    names += [keys.caption(item) for item in keys.captions]
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 

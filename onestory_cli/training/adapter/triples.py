@@ -68,11 +68,15 @@ class TripleRow:
 
 @dataclass(frozen=True)
 class Shots:
-    """The encoded shots of a source, of all videos or of those with the numbers in `subset`."""
+    """The encoded shots of a source, of all videos or of those with the numbers in `subset`.
+
+    Without `labelled`, the relevance of all frames is 0, for trainings that do not read it.
+    """
 
     keys: Keys
     cache: Shards
     subset: tuple[int, ...] | None = None
+    labelled: bool = True
 
     @property
     def numbers(self) -> Sequence[int]:
@@ -155,9 +159,9 @@ class Shots:
     def relevance(self, before: Clip, target: Clip) -> Tensor:
         """(T,): relevance of each latent frame of an earlier clip, as stated or as measured from images."""
         stated = shot_at(self.keys.source, target).relevance
-        if stated is not None:
+        if stated is not None or not self.labelled:
             frames = self.cache[self.keys.latents(before)].shape[1]
-            return torch.full((frames,), stated[before[1]])
+            return torch.full((frames,), 0.0 if stated is None else stated[before[1]])
         encoders = [
             similarity(self.cache[self.keys.features(before, name)], self.cache[self.keys.features(target, name)])
             for name in self.keys.encoders

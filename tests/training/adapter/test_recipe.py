@@ -10,7 +10,7 @@ from onestory_cli.errors import OnestoryError
 from onestory_cli.memory.levels import FINE
 from onestory_cli.models.bases import BASES
 from onestory_cli.models.catalog import find
-from onestory_cli.training.adapter.fit import incompatibilities, unused_levels
+from onestory_cli.training.adapter.fit import incompatibilities, student_steps, unused_levels
 from onestory_cli.training.adapter.recipe import AdapterMemory, is_adapter_recipe, read_adapter_recipe
 
 RECIPE = """\
@@ -22,12 +22,14 @@ train: {steps: 4}
 
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples" / "recipes").glob("*.yaml"))
-OF_BASES = [path for path in EXAMPLES if is_adapter_recipe(path) and read_adapter_recipe(path).base in BASES]
+ADAPTERS = {path: read_adapter_recipe(path) for path in EXAMPLES if is_adapter_recipe(path)}
+STUDENTS = [path for path, recipe in ADAPTERS.items() if recipe.distil]
+OF_BASES = [path for path, recipe in ADAPTERS.items() if recipe.base in BASES and not recipe.distil]
 
 
 def test_example_recipe_for_footage_fits_the_embedded_model() -> None:
-    (path,) = {path for path in EXAMPLES if is_adapter_recipe(path)} - {*OF_BASES}
-    recipe = read_adapter_recipe(path)
+    (path,) = ADAPTERS.keys() - {*OF_BASES, *STUDENTS}
+    recipe = ADAPTERS[path]
     assert [*incompatibilities(recipe, find(recipe.base))] == []
 
 
@@ -38,6 +40,16 @@ def test_example_recipes_fit_their_bases(path: Path) -> None:
     assert (recipe.train.rate, recipe.train.weight_decay) == (5e-4, 0.01)
     width, height = recipe.size or (BASES[recipe.base].width, BASES[recipe.base].height)
     assert unused_levels(recipe.memory, BASES[recipe.base].with_fields(width=width, height=height)) == []
+
+
+@pytest.mark.parametrize("path", STUDENTS, ids=lambda path: path.stem)
+def test_example_recipes_of_students_fit_their_bases(path: Path) -> None:
+    recipe = ADAPTERS[path]
+    spec = BASES[recipe.base]
+    assert [*incompatibilities(recipe, spec)] == []
+    assert recipe.distil is not None
+    assert len(student_steps(recipe, spec)) == recipe.distil.steps
+    assert recipe.distil.guidance == spec.guidance
 
 
 def test_finest_level_is_unused_where_a_budget_is_shared_by_many_frames() -> None:
@@ -102,6 +114,13 @@ def test_defaults_are_the_values_of_the_paper(tmp_path: Path) -> None:
         ("name: tiny", "name: tiny\nread_ahead: -1", "read_ahead must be at least 0"),
         ("shots.jsonl", "shots.jsonl, windows: 0", "data.windows must be at least 1"),
         ("manifest: shots.jsonl", "storyworld: {stories: 2}, windows: 2", "the storyworld has one window"),
+        ("name: tiny", "name: tiny\ndistil: {}", "distil: the student is a LoRA; set `delta: lora` instead of none"),
+        ("name: tiny", "name: tiny\ndistil: {steps: 0}", "distil: steps and teacher_steps must be at least 1"),
+        ("name: tiny", "name: tiny\ndistil: {guidance: 0.5}", "distil: guidance must be at least 1"),
+        ("name: tiny", "name: tiny\ndistil: {shift: 0}", "distil: shift must be above 0, not 0"),
+        ("name: tiny", "name: tiny\ndistil: {step: 4}", "recipe.distil: unknown key 'step'"),
+        ("name: tiny", "name: tiny\ndistil: {}\nother_expert: model", "distil: each expert has its own student"),
+        ("steps: 4", "steps: 4, uniform_steps: 1}\ndistil: {steps: 4", "remove train.uniform_steps"),
         ("name: tiny", "name: tiny\nlog_every: 0", "checkpoint_every, log_every and sample_steps must be at least 1"),
     ],
 )

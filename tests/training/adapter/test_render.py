@@ -41,11 +41,11 @@ shots:
 """
 
 
-def rendered(folder: Path, model: Path, *options: str) -> tuple[ExitCode, str]:
-    """The exit code and output of rendering a story of two shots."""
+def rendered(folder: Path, model: Path, *options: str, more: str = "") -> tuple[ExitCode, str]:
+    """The exit code and output of rendering a story of two shots, with `more` keys."""
     folder.mkdir(exist_ok=True)
     story = folder / "film.story.yaml"
-    story.write_text(STORY.format(model=model))
+    story.write_text(STORY.format(model=model) + more)
     err = io.StringIO()
     arguments = ["render", str(story), "--run", str(folder / "film.run"), "--device", "cpu", "--allow-outside"]
     arguments += options
