@@ -46,8 +46,7 @@ STUDENT_RECIPE: dict[str, Any] = {
     "delta": "lora",
     "lora": {"rank": 4, "alpha": 8, "modules": ["to_q", "to_v"]},
     "distil": {"steps": 3, "guidance": 3.0, "teacher_steps": 1},
-    "train": {"uniform_steps": 0, "accumulate": 2, "ema": 0.0},
-    "checkpoint_every": 2,
+    "train": {"steps": 2, "uniform_steps": 0, "accumulate": 2, "ema": 0.0},
 }
 
 
@@ -280,7 +279,7 @@ def takes_with(file: Path, model: Path, folder: Path) -> list[dict[str, Any]]:
 def trained(tiny_folder: Path, manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a distillation of a base without memory adapter."""
     folder = tmp_path_factory.mktemp("distilled")
-    fields = {**STUDENT_RECIPE, "sample_every": 4, "cache": "shared"}
+    fields = {**STUDENT_RECIPE, "sample_every": 2, "cache": "shared"}
     recipe = write_recipe(folder / "recipe.yaml", tiny_folder, manifest, **fields)
     assert train_adapter(recipe, folder / "out", device="cpu") == folder / "out/lora/pytorch_lora_weights.safetensors"
     return folder
@@ -289,7 +288,7 @@ def trained(tiny_folder: Path, manifest: Path, tmp_path_factory: pytest.TempPath
 def test_film_with_the_profile_of_the_student(trained: Path, tiny_folder: Path, tmp_path: Path) -> None:
     out = trained / "out"
     assert sorted(path.name for path in out.iterdir()) == ["checkpoints", "log.jsonl", "lora", "samples"]
-    assert [path.name for path in (out / "samples").glob("*.png")] == ["distil-000004.png"]
+    assert [path.name for path in (out / "samples").glob("*.png")] == ["distil-000002.png"]
     assert all(set(line) <= {"stage", "step", "seconds", "loss", "step_1", "step_2", "step_3"} for line in log_of(out))
     file = out / "lora" / "pytorch_lora_weights.safetensors"
     assert all(name.startswith("transformer.blocks.") for name in load_file(file))
@@ -304,14 +303,14 @@ def test_film_with_the_profile_of_the_student(trained: Path, tiny_folder: Path, 
 @pytest.mark.train
 def test_killed_distillation_resumes_to_identical_bytes(trained: Path, tmp_path: Path) -> None:
     def stop(event: Event) -> None:
-        if isinstance(event, TrainingProgress) and event.step == 3:
-            raise KeyboardInterrupt  # after the checkpoint of step 2
+        if isinstance(event, TrainingProgress) and event.step == 2:
+            raise KeyboardInterrupt  # after the checkpoint of step 1
 
     recipe, heard = trained / "recipe.yaml", list[Event]()
     with pytest.raises(KeyboardInterrupt):
         train_adapter(recipe, tmp_path, stop, device="cpu")
     file = train_adapter(recipe, tmp_path, heard.append, device="cpu")
-    assert [event.step for event in heard if isinstance(event, StageStarted)] == [2]
+    assert [event.step for event in heard if isinstance(event, StageStarted)] == [1]
     assert file.read_bytes() == (trained / "out" / "lora" / file.name).read_bytes()
     assert log_of(tmp_path) == log_of(trained / "out")
 
@@ -340,7 +339,7 @@ def test_loss_of_the_student_falls(tiny_folder: Path, manifest: Path, trained: P
 def test_every_family_of_bases_can_be_distilled(manifest: Path, tmp_path: Path, family: str, expert: str) -> None:
     base = write_base(tmp_path / family, family)
     fields = {**STUDENT_RECIPE, "expert": expert, "data": {"manifest": str(manifest), "validation": 0.3}}
-    fields |= {"distil": {"steps": 3, "shift": 5.0}, "sample_every": 0 if expert else 4}
+    fields |= {"distil": {"steps": 3, "shift": 5.0}, "sample_every": 0 if expert else 2}
     recipe = write_recipe(tmp_path / "recipe.yaml", base, manifest, **fields)
     file = train_adapter(recipe, tmp_path / "out", device="cpu")
     assert any(value.any() for name, value in load_file(file).items() if ".lora_B." in name)
