@@ -1,4 +1,4 @@
-"""What can be written at a place: `$ids`, keys of the schema, models, policies, profiles, shots to remember."""
+"""What can be written at a place: `$ids`, keys, models, policies, shots to remember, words that the model knows."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from onestory_cli import schemas
 from onestory_cli.lsp.document import StoryDocument, key_path
 
 _AFTER_DOLLAR = re.compile(r"\$([a-z0-9-]*)$")
-_VALUE = re.compile(r"(?:^|[\s{,-])([a-z_]+):\s*(?P<start>[^\s,}\]]*)$")
+_VALUE = re.compile(r"(?:^|[\s{,-])([a-z_]+):\s*(?P<start>[^\s,}\]{\[]*)$")
 _LIST = re.compile(r"(?:^|[\s{,-])from:\s*\[(?:[^\]]*,)?\s*(?P<start>[a-z0-9-]*)$")
+_CAPTION = re.compile(r"(?:^|[\s{,-])caption:\s[^}]*$")
+_WORD_START = re.compile(r"[\w'’-]*$")
 _KEY_START = re.compile(r"^\s*(?:- +)*(?P<start>[A-Za-z_-]*)$|[{,]\s*(?P<inner>[A-Za-z_-]*)$")
 
 
@@ -36,17 +38,28 @@ def complete(document: StoryDocument, offset: int) -> list[Completion]:
         return [
             Completion(text=shot, kind="shot", detail="shot", typed=len(match["start"])) for shot in document.shots()
         ]
+    path = key_path(document.text, offset)
+    if path[-1:] == ("caption",) or _CAPTION.search(line):
+        return [*_words(document, _WORD_START.search(line)[0])]  # type: ignore[index]
     if match := _VALUE.search(line):
         return [*_values(document, match[1], len(match["start"]))]
     if match := _KEY_START.search(line):
         typed = len(match["start"] or match["inner"] or "")
-        return [*_keys(key_path(document.text, offset), typed)]
+        return [*_keys(path, typed)]
     return []
 
 
 def _ids(document: StoryDocument, typed: int) -> Iterator[Completion]:
     for id, kind in document.cast().items():
         yield Completion(text=id, kind=kind, detail=document.look(id) or kind, typed=typed)
+
+
+def _words(document: StoryDocument, typed: str) -> Iterator[Completion]:
+    """Words of the model's vocabulary, if it is closed."""
+    plan = document.parsed.plan
+    for word in (plan.model.words or ()) if plan and typed else ():
+        if word.casefold().startswith(typed.casefold()):
+            yield Completion(text=word, kind="word", detail=f"a word of {plan.model.name}", typed=len(typed))
 
 
 def _values(document: StoryDocument, key: str, typed: int) -> Iterator[Completion]:

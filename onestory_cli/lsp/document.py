@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from onestory_cli.errors import Diagnostic, OnestoryError, Place
 from onestory_cli.lsp.symbols import CAST, Symbol, find_symbols
 from onestory_cli.story.include import open_source
-from onestory_cli.story.load import read_story
+from onestory_cli.story.load import examine_story
 from onestory_cli.story.source import KeyPath, StorySource
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ class Analysis:
 def analyse(text: str, path: Path) -> Analysis:
     """Check a text as `onestory plan` would; the file itself is not read.
 
-    All levels are reported at once: a text with errors in its captions still gets those of its schema.
+    All levels are reported at once: a text with errors in its captions still gets those of its schema and its plan.
     """
-    from onestory_cli.planning.compile import plan_story
+    from onestory_cli.planning.compile import plan_story, with_plan_findings
 
     data = text.encode("utf-8")
     try:
@@ -46,9 +46,12 @@ def analyse(text: str, path: Path) -> Analysis:
     except OnestoryError as fault:
         return Analysis(findings=fault.diagnostics)
     try:
-        story, warnings = read_story(data, str(path), folder=path.parent)
+        read = examine_story(data, str(path), folder=path.parent)
     except OnestoryError as fault:
         return Analysis(findings=fault.diagnostics, source=source)
+    if read.errors or read.story is None:
+        return Analysis(findings=with_plan_findings(read), source=source)
+    story, warnings = read.story, read.warnings
     try:
         plan, more = plan_story(story, fingerprint=False)
     except OnestoryError as fault:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from onestory_cli.errors import Diagnostic, OnestoryError
+from onestory_cli.errors import Diagnostic
 from onestory_cli.lsp.completion import description_of, properties_at
 from onestory_cli.lsp.document import StoryDocument, key_path
+from onestory_cli.lsp.rendered import about_take, shot_states
 from onestory_cli.lsp.symbols import Symbol
 
 _SUGGESTION = re.compile(r'did you mean "([^"]+)"')
@@ -52,7 +53,8 @@ def _about_shot(document: StoryDocument, shot: str) -> str:
     found = [item for item in story.shots if item.id == shot] if story else []
     parts += [f"The model reads: {item.resolved_caption}" for item in found]
     if state := shot_states(document).get(shot):
-        parts.append(state)
+        parts.append(state[0].upper() + state[1:])
+    parts += about_take(document, shot)
     return "\n\n".join(parts)
 
 
@@ -66,32 +68,6 @@ def _about_key(document: StoryDocument, offset: int) -> str:
             schema = properties_at(key_path(document.text, start + match.start())).get(match[0])
             return f"**{match[0]}**\n\n{description_of(schema)}" if schema else ""
     return ""
-
-
-def shot_states(document: StoryDocument) -> dict[str, str]:
-    """Return for each shot what a render would do, by the run directory next to the story; {} without a run."""
-    story = document.analysis.story
-    if document.analysis.plan is None or story is None:
-        return {}
-    from onestory_cli.planning.compile import plan_story
-    from onestory_cli.store.locate import existing_run, folder_for
-    from onestory_cli.store.reuse import forecast
-
-    try:
-        run = existing_run(folder_for(document.path))
-        if run is None:
-            return {}
-        plan, _ = plan_story(story)
-        decisions = forecast(plan, run)
-        takes = {shot: len(found.takes) for shot, found in run.takes_by_shot().items()}
-    except (OnestoryError, OSError):
-        return {}
-    return {item.job.shot: _state(item.action, str(item.reason), takes.get(item.job.shot, 0)) for item in decisions}
-
-
-def _state(action: str, reason: str, takes: int) -> str:
-    word = {"keep": "kept", "render": f"would render: {reason}"}.get(action, f"may render: {reason}")
-    return f"{word}, {takes} takes" if takes > 1 else word
 
 
 def lenses(document: StoryDocument) -> list[Lens]:

@@ -23,6 +23,7 @@ _KINDS = {
     "shot": lsp.CompletionItemKind.Reference,
     "key": lsp.CompletionItemKind.Property,
     "value": lsp.CompletionItemKind.EnumMember,
+    "word": lsp.CompletionItemKind.Text,
 }
 _SEVERITIES = {"error": lsp.DiagnosticSeverity.Error, "warning": lsp.DiagnosticSeverity.Warning}
 

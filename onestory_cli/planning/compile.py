@@ -49,7 +49,7 @@ def compile_story(
     data = apply_overrides(read_bytes(file), str(file), settings)
     read = examine_story(data, str(file), profile=profile, seed=seed, allow_outside=allow_outside)
     if read.errors or read.story is None:
-        raise Findings(_with_plan_findings(read, allow_outside))
+        raise Findings(with_plan_findings(read, allow_outside=allow_outside))
     try:
         plan, more = plan_story(read.story, until=until, allow_outside=allow_outside, fingerprint=fingerprint)
     except Findings as fault:
@@ -57,7 +57,7 @@ def compile_story(
     return plan, (*read.warnings, *more)
 
 
-def _with_plan_findings(read: StoryReading, allow_outside: bool) -> tuple[Diagnostic, ...]:
+def with_plan_findings(read: StoryReading, *, allow_outside: bool = False) -> tuple[Diagnostic, ...]:
     """The findings of a story with errors, and those findings of its plan that are certain."""
     from onestory_cli.story.schema import position, spot
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 
 from onestory_cli.lsp.completion import complete
 from onestory_cli.lsp.document import StoryDocument, key_path
 from onestory_cli.lsp.navigation import fixes, hover, lenses, rename
+from tests.commands.conftest import film_run, story
+
+__all__ = ["film_run", "story"]  # fixtures
 
 STORY = """\
 story: 1
@@ -104,6 +110,35 @@ def test_hover_shows_looks_captions_and_keys() -> None:
     )
     assert "memory" in hover(found, at(STORY, "    memo"))
     assert hover(found, at(STORY, "walks ri")) == ""
+
+
+def test_hover_shows_what_the_accepted_take_remembered(film_run: Path) -> None:
+    story = Path("film.story.yaml")
+    text = story.read_text()
+    shown = hover(document(text, story), at(text, "id: ret"))
+    assert "Kept, 1 take" in shown
+    assert "Remembered: " in shown
+    picture, clip = (Path(url2pathname(urlsplit(url).path)) for url in re.findall(r"\((file:.*?)\)", shown))
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert clip.name == "clip.mp4"
+    assert clip.exists()
+
+
+def test_words_that_the_model_knows_are_completed_in_captions() -> None:
+    text = STORY.replace("Close-up. $fox! waves.", "Close-up. $fox! wa")
+    found = document()
+    found.update(text)
+    words = [item.text for item in complete(found, at(text, "$fox! wa"))]
+    assert "waves" in words
+    assert all(word.startswith("wa") for word in words)
+    assert complete(found, at(text, "Wide shot. ")) == []
+
+
+def test_errors_of_all_levels_are_reported_at_once() -> None:
+    text = STORY.replace("right on $beach.", "right on $beech.").replace("from: [opening]", "frames: many")
+    text = text.replace("  - id: return", "  - id: return\n    frames: 80")
+    codes = {item.code for item in document(text).analysis.findings}
+    assert {"S104", "S122", "S212"} <= codes
 
 
 def test_a_suggestion_is_one_edit() -> None:

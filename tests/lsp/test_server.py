@@ -12,7 +12,10 @@ import pytest
 from lsprotocol import types as lsp
 from pygls.lsp.client import LanguageClient
 
+from tests.commands.conftest import film_run, story
 from tests.lsp.test_document import STORY
+
+__all__ = ["film_run", "story"]  # fixtures
 
 ROOT = Path(__file__).parents[2]
 BROKEN = STORY.replace("right on $beach.", "right on $beech.")
@@ -134,3 +137,39 @@ def test_definition_and_findings_of_an_included_file(tmp_path: Path) -> None:
         assert (place.uri, place.range.start) == (cast.as_uri(), lsp.Position(line=1, character=2))
 
     edit(act, tmp_path / "film.story.yaml", text)
+
+
+@pytest.mark.slow
+def test_lenses_references_and_words_of_a_rendered_story(film_run: Path, story: Path) -> None:
+    text = story.read_text()
+
+    async def act(editor: Editor, uri: str) -> None:
+        file = lsp.TextDocumentIdentifier(uri=uri)
+        assert await editor.findings() == []
+        lenses = await editor.text_document_code_lens_async(lsp.CodeLensParams(text_document=file))
+        assert [item.command.title for item in lenses or () if item.command] == ["kept, 1 take"] * 3
+        found = await editor.text_document_references_async(
+            lsp.ReferenceParams(
+                text_document=file,
+                position=position(text, "$fo"),
+                context=lsp.ReferenceContext(include_declaration=False),
+            )
+        )
+        assert len(found or ()) == 2
+        params = lsp.CodeActionParams(
+            text_document=file,
+            range=lsp.Range(start=position(text, "$fo"), end=position(text, "$fo")),
+            context=lsp.CodeActionContext(diagnostics=[]),
+        )
+        actions = await editor.text_document_code_action_async(params)
+        assert [item.title for item in actions or ()] == ["Write the full look of fox"]
+        shown = await editor.text_document_hover_async(
+            lsp.HoverParams(text_document=file, position=position(text, "id: ret"))
+        )
+        assert "Remembered: " in shown.contents.value
+        items = await editor.text_document_completion_async(
+            lsp.CompletionParams(text_document=file, position=position(text, "waves on $"))
+        )
+        assert [item.label for item in items.items] == ["fox", "beach"]
+
+    edit(act, story.absolute(), text)
