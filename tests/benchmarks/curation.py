@@ -35,7 +35,7 @@ from onestory_cli.curation.cuts import FoundShots, find_shots
 from onestory_cli.curation.detectors import Boundary
 from onestory_cli.curation.embeddings import Encoders, similarity
 from onestory_cli.curation.filters import CuratedShot, reject_early
-from onestory_cli.curation.readout_captions import ReadoutCaptioner, seen_in
+from onestory_cli.curation.readout_captions import ReadoutCaptioner
 from onestory_cli.curation.recipe import DETECTORS, CastSettings, CurateRecipe, CutSettings
 from onestory_cli.media.video import open_video, to_rgb
 from onestory_cli.storyworld import WorldConfig
@@ -238,7 +238,8 @@ def captions(folder: Path, given: argparse.Namespace) -> Iterator[Row]:
     for seed in range(given.films):
         story = make_story(given.shift + 5000 + seed, WorldConfig(), shots=6)
         film = footage.storyworld_film(given.shift + 5000 + seed, 6, WorldConfig())
-        clips = [[*film.pixels_PHWC[17 * n + 1 : 17 * n + 16 : 3]] for n in range(6)]
+        places = [17 * (2 * number + 1) // 12 for number in range(6)]  # as `shot_frames` spreads them
+        clips = [[*shot[places]] for shot in np.split(film.pixels_PHWC, 6)]
         views = [ShotView(video=folder, start=0, end=1, frames=frames) for frames in clips]
         vectors = [encoders.embed(frames) for frames in clips]
         known: set[str] = set()
@@ -247,13 +248,16 @@ def captions(folder: Path, given: argparse.Namespace) -> Iterator[Row]:
             own = captioner.caption(view)
             text = captioner.rewrite(view, own, views[index - 1], earlier) if index else own
             earlier.append(text)
-            (reading,) = captioner.readout.read(np.stack(view.frames)[None])
-            seen = {look.species: look for look in seen_in(reading)}
-            asked["setting"] += 1
-            right["setting"] += reading.setting == shot.place.setting
-            for look in (actor.look for actor in shot.actors):
+            read = captioner.see(view.frames)
+            seen = {look.species: look for look in read.looks}
+            actions = dict(zip(seen, read.actions, strict=True))
+            asked.update(["setting", "framing"])
+            right["setting"] += read.setting == shot.place.setting
+            right["framing"] += read.framing == shot.framing
+            for look, action in ((actor.look, actor.action) for actor in shot.actors):
                 made = seen.get(look.species)
-                asked.update(["species", "colour", "accessory"])
+                asked.update(["species", "colour", "accessory", "action"])
+                right["action"] += actions.get(look.species) == action
                 right["species"] += made is not None
                 right["colour"] += made is not None and made.colour == look.colour
                 right["accessory"] += made is not None and made.accessory == look.accessory
