@@ -205,7 +205,8 @@ SYNTAX = (
         code="S127",
         title="Not an id",
         explanation="Ids name shots, characters, settings and profiles, and the folders of a run directory. They "
-        "start with a lower-case letter and contain lower-case letters, digits and inner dashes.",
+        "start with a lower-case letter and contain lower-case letters, digits and inner dashes. Names that Windows "
+        "reserves for devices, such as con and nul, cannot be ids of shots.",
         bad="id: The Opening!",
         good="id: the-opening",
     ),

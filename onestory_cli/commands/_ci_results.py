@@ -18,7 +18,8 @@ from onestory_cli.errors import Diagnostic, OnestoryError
 
 if TYPE_CHECKING:
     from onestory_cli.batch.plan_films import BatchPlan
-    from onestory_cli.batch.result import BatchResult
+    from onestory_cli.batch.result import BatchResult, Outcome
+    from onestory_cli.batch.run_batch import PlannedFilm
     from onestory_cli.planning.jobs import Plan
     from onestory_cli.report.junit import JunitSuite
     from onestory_cli.store.run import Run
@@ -147,7 +148,8 @@ class RenderResults:
         from onestory_cli.report.junit import suite_of_fault
 
         if self._planned:
-            return [film_suite(str(self._story), *self._planned, fault, self._since, self._fail_on)]
+            suite = film_suite(str(self._story), *self._planned, fault, self._since, self._fail_on)
+            return [replace(suite, elapsed=time.time() - self._since)]
         return [suite_of_fault(str(self._story), fault)] if fault else []
 
 
@@ -157,7 +159,7 @@ class BatchResults:
     def __init__(self, fail_on: str | None = None) -> None:
         self._fail_on, self._since = fail_on, time.time()
         self._plans: BatchPlan | None = None
-        self._faults: dict[str, OnestoryError | None] = {}
+        self._outcomes: dict[str, Outcome] = {}
 
     def planned(self, plans: BatchPlan) -> None:
         """Record the plans and the films that have none."""
@@ -165,7 +167,7 @@ class BatchResults:
 
     def ended(self, result: BatchResult) -> None:
         """Record the outcomes of the films."""
-        self._faults = {row.film.name: row.outcome.fault for row in result.rows}
+        self._outcomes = {row.film.name: row.outcome for row in result.rows}
 
     def suites(self, fault: OnestoryError | None) -> list[JunitSuite]:
         from onestory_cli.report.junit import suite_of_fault
@@ -174,15 +176,11 @@ class BatchResults:
             return [suite_of_fault("batch", fault)] if fault else []
         refused = [suite_of_fault(item.film.name, item.fault) for item in self._plans.refused]
         of_all = None if refused else fault
-        planned = [
-            film_suite(
-                item.film.name,
-                item.plan,
-                item.film.run,
-                self._faults.get(item.film.name) or of_all,
-                self._since,
-                self._fail_on,
-            )
-            for item in self._plans.planned
-        ]
-        return [*refused, *planned]
+        return [*refused, *(self._suite(item, of_all) for item in self._plans.planned)]
+
+    def _suite(self, item: PlannedFilm, fault: OnestoryError | None) -> JunitSuite:
+        """The suite of a film, with the time that `batch.json` has for it."""
+        outcome = self._outcomes.get(item.film.name)
+        fault = (outcome.fault if outcome else None) or fault
+        suite = film_suite(item.film.name, item.plan, item.film.run, fault, self._since, self._fail_on)
+        return replace(suite, elapsed=outcome.seconds if outcome else None)

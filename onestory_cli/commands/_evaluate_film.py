@@ -16,6 +16,7 @@ from onestory_cli.commands._screen import Screen
 from onestory_cli.errors import ExitCode
 from onestory_cli.models.catalog import CATALOG, is_model
 from onestory_cli.models.networks import DEFAULTS
+from onestory_cli.store.locate import STORY_SUFFIXES, find_run
 
 if TYPE_CHECKING:
     from onestory_cli.evaluation.videos.films import MeasuredFilm
@@ -77,9 +78,25 @@ EXPORT_OPTIONS = {"model", "story", "export_vbench", "json"}
 
 
 def is_film(argument: str) -> bool:
-    """Whether the argument is a film: a folder that is not a model."""
+    """Whether the argument is a film: a folder that is not a model, or a story."""
     folder = Path(argument)
+    if _is_story(folder):
+        return True
     return argument not in CATALOG and folder.is_dir() and not is_model(folder)
+
+
+def _is_story(path: Path) -> bool:
+    return path.suffix in STORY_SUFFIXES and path.is_file()
+
+
+def film_folder(argument: str) -> Path:
+    """The folder of a film; that of the run next to a story.
+
+    Raises:
+        OnestoryError: R402 if a story has no run.
+    """
+    path = Path(argument)
+    return find_run(path).path if _is_story(path) else path
 
 
 def refuse_other_options(context: typer.Context, argument: str) -> None:

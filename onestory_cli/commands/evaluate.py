@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from onestory_cli.commands._evaluate_film import MeasureFlags, evaluate_film, is_film, refuse_other_options
+from onestory_cli.commands._evaluate_film import MeasureFlags, evaluate_film, film_folder, is_film, refuse_other_options
 from onestory_cli.commands._evaluate_model import Against, BenchmarkFlags, evaluate_model
 from onestory_cli.commands._files import SCORES, require_writable
 from onestory_cli.commands._options import Device, Json, flag, gather, option
@@ -25,7 +25,7 @@ def command(
         str,
         typer.Argument(
             metavar="[MODEL]",
-            help="Name from `onestory models`, model folder, or film (run directory or folder of clips).",
+            help="Name from `onestory models`, model folder, or film (story, run directory or folder of clips).",
         ),
     ] = "storyworld",
     benchmark: BenchmarkFlags,
@@ -43,7 +43,7 @@ def command(
         require_writable(out, SCORES, force=force)
     screen = screen_of(context)
     if is_film(model):
-        return evaluate_film(screen, Path(model), measure, out=out, markdown=markdown, device=device, json=json)
+        return evaluate_film(screen, film_folder(model), measure, out=out, markdown=markdown, device=device, json=json)
     spec = find(model)
     return evaluate_model(
         screen, spec, benchmark, against=against, out=out, markdown=markdown, device=device, json=json

@@ -15,6 +15,7 @@ from onestory_cli.commands._screen import Screen, screen_of
 from onestory_cli.errors import Diagnostic, ExitCode, shorten
 from onestory_cli.store.keys import IMPORTED
 from onestory_cli.store.locate import STORY_SUFFIXES, find_run
+from onestory_cli.utils.text import pluralize
 
 if TYPE_CHECKING:
     from onestory_cli.media.sign import Signature
@@ -76,11 +77,9 @@ def _verdict(screen: Screen, film: Path, signature: Signature | None) -> ExitCod
 def _show(screen: Screen, recipe: Provenance, signature: Signature | None) -> None:
     models = [item for item in (recipe.model, recipe.first_shot_model) if item]
     names = {item.fingerprint: item.name for item in models}
-    screen.line(f"{recipe.title}: {len(recipe.shots)} shots, by {recipe.tool}")
+    screen.line(f"{recipe.title}: {pluralize(len(recipe.shots), 'shot')}, by {recipe.tool}")
     screen.lines(f"model {item.name} ({item.fingerprint})" for item in models)
-    screen.lines([f"file {name}" for name in recipe.files] + [""])
-    if recipe.files:
-        screen.line("")
+    screen.lines([*(f"file {name}" for name in recipe.files), ""])
     if signature:
         screen.lines([*_about(signature), ""])
     rows = [

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from onestory_cli.utils.system import WINDOWS_DEVICES
+
 _MAX_LENGTH = 40  # characters; an id may have 64, and a number may follow
 
 
@@ -18,7 +20,7 @@ class Names:
     def new(self, name: str, *, otherwise: str) -> str:
         """An id for `name`, or for `otherwise` if the name has no Latin letter. A number is appended if it is taken."""
         id = stem = slug(name) or otherwise
-        while id in self._taken:
+        while id in self._taken or id in WINDOWS_DEVICES:
             self._next[stem] = self._next.get(stem, 1) + 1
             id = f"{stem}-{self._next[stem]}"
         self._taken.add(id)

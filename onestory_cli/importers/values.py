@@ -185,7 +185,8 @@ class _BadCharacter(_Refused):
     """A text with a character that a story cannot contain."""
 
     def __init__(self, char: str) -> None:
-        super().__init__(f"control character U+{ord(char):04X} is not allowed in a story")
+        kind = "half of a surrogate pair" if _SURROGATE.match(char) else "control character"
+        super().__init__(f"{kind} U+{ord(char):04X} is not allowed in a story")
         self.char = char
 
 

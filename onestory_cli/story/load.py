@@ -18,6 +18,7 @@ from onestory_cli.story.schema import check, position, spot
 from onestory_cli.story.source import MAX_FINDINGS, KeyPath, StorySource, parse
 from onestory_cli.story.text import MAX_BYTES
 from onestory_cli.story.types import MAX_SEED, Story
+from onestory_cli.utils.system import WINDOWS_DEVICES
 
 # Warnings that may be wrong if a reference is misspelt, or if captions are missing because of other errors.
 _DOUBTFUL_AFTER_TYPOS = frozenset({"W302", "W303"})
@@ -163,7 +164,7 @@ def _elsewhere(findings: Iterable[Diagnostic], known: Iterable[Diagnostic]) -> l
 
 
 def check_ids(source: StorySource, tree: dict[str, Any]) -> Iterator[Diagnostic]:
-    """S130 duplicate shot id, S131 an id of both a character and a setting."""
+    """S127 a shot id that Windows reserves, S130 a duplicate one, S131 an id of both a character and a setting."""
     first: dict[str, int] = {}
     for index, shot in enumerate(tree.get("shots", [])):
         path: KeyPath = ("shots", index, "id")
@@ -174,6 +175,9 @@ def check_ids(source: StorySource, tree: dict[str, Any]) -> Iterator[Diagnostic]
             help = f"rename one of them; the first is in line {line}"
             yield Diagnostic(code="S130", message=f'duplicate shot id "{id}"', place=source.place(path), help=help)
         first.setdefault(id, index)
+        if id in WINDOWS_DEVICES:
+            message = f'"{id}" cannot be the id of a shot: Windows has no folders of that name'
+            yield Diagnostic(code="S127", message=message, place=source.place(path), help=f'write "shot-{id}"')
     for id in tree.get("settings", {}):
         if id in tree.get("characters", {}):
             yield Diagnostic(

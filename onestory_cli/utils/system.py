@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import subprocess
 
 WINDOWS = sys.platform == "win32"
+# Names that no file or folder can have on Windows, also with a suffix.
+WINDOWS_DEVICES = frozenset(
+    {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
+)
 REPLACE_SECONDS = 2.0  # a virus scanner or a player may have a file open for a moment
 _LOCKED_BYTE = 2**30  # past the text of a lock file: on Windows a locked byte cannot be read
 

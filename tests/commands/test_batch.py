@@ -219,6 +219,9 @@ def test_junit_has_a_suite_for_each_film(onestory: Onestory, made: Path) -> None
     }
     (error,) = ElementTree.parse("junit.xml").iter("error")
     assert error.get("message", "").startswith("error[R401]")
+    document = json.loads(Path("out/batch.json").read_text())
+    times = {suite.get("name"): suite.get("time") for suite in ElementTree.parse("junit.xml").getroot()}
+    assert times == {film["name"]: f"{film['seconds']:.3f}" for film in document["films"]}
 
 
 def test_junit_has_a_suite_for_films_that_did_not_start(onestory: Onestory, made: Path) -> None:

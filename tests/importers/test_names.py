@@ -26,3 +26,10 @@ def test_ids_are_unique() -> None:
     names = Names()
     given = [names.new(name, otherwise="place") for name in ("Hut", "hut!", "Hut 2", "HUT", "浜", "森")]
     assert given == ["hut", "hut-2", "hut-2-2", "hut-3", "place", "place-2"]
+
+
+def test_ids_that_windows_reserves_get_a_number() -> None:
+    names = Names()
+    assert [names.new(name, otherwise="shot") for name in ("CON", "nul", "Aux", "Console")] == [
+        "con-2", "nul-2", "aux-2", "console",
+    ]  # fmt: skip
