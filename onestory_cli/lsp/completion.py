@@ -14,6 +14,7 @@ from onestory_cli.lsp.document import StoryDocument, key_path
 _AFTER_DOLLAR = re.compile(r"\$([a-z0-9-]*)$")
 _VALUE = re.compile(r"(?:^|[\s{,-])([a-z_]+):\s*(?P<start>[^\s,}\]{\[]*)$")
 _LIST = re.compile(r"(?:^|[\s{,-])from:\s*\[(?:[^\]]*,)?\s*(?P<start>[a-z0-9-]*)$")
+_OPEN_MAP = re.compile(r"([A-Za-z0-9_-]+):\s*\{[^{}]*$")
 _CAPTION = re.compile(r"(?:^|[\s{,-])caption:\s[^}]*$")
 _WORD_START = re.compile(r"[\w'’-]*$")
 _KEY_START = re.compile(r"^\s*(?:- +)*(?P<start>[A-Za-z_-]*)$|[{,]\s*(?P<inner>[A-Za-z_-]*)$")
@@ -45,7 +46,8 @@ def complete(document: StoryDocument, offset: int) -> list[Completion]:
         return [*_values(document, match[1], len(match["start"]))]
     if match := _KEY_START.search(line):
         typed = len(match["start"] or match["inner"] or "")
-        return [*_keys(path, typed)]
+        opened = _OPEN_MAP.search(line)
+        return [*_keys((*path, opened[1]) if opened else path, typed)]
     return []
 
 

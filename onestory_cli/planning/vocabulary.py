@@ -20,6 +20,7 @@ from onestory_cli.story.types import Story
 MAX_LISTED_WORDS = 8  # in a message
 MAX_COMBINATIONS = 20  # findings of a story
 MAX_COMPARED_WORDS = 50  # finding similar words takes time
+MIN_COMPARED_LETTERS = 4  # "man" is not a misspelt "an"
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
 
@@ -107,7 +108,7 @@ def _knows(known: set[str], word: str) -> bool:
 def _similar(unknown: list[str], known: set[str]) -> str:
     """Suggestions for words that are almost known: `"fix" may mean "fox"; `."""
     hints = []
-    for word in unknown[:MAX_COMPARED_WORDS]:
+    for word in (item for item in unknown[:MAX_COMPARED_WORDS] if len(item) >= MIN_COMPARED_LETTERS):
         near = difflib.get_close_matches(word[:64], known, n=1, cutoff=0.8)
         hints += [f'"{shorten(word, 24)}" may mean "{near[0]}"; '] if near else []
     return "".join(hints[:3])

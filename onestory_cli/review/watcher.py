@@ -10,10 +10,12 @@ from pathlib import Path
 from watchfiles import watch
 
 from onestory_cli.errors import Diagnostic, OnestoryError
+from onestory_cli.planning.jobs import Plan
 from onestory_cli.review.effects import Effect, ReviewForecast
 from onestory_cli.review.render_queue import RenderQueue, Work
 from onestory_cli.review.session import ReviewSession
 from onestory_cli.review.stamps import Stamp
+from onestory_cli.store.state import state_of
 
 STEP_MS = 40  # a change is reported when no other follows within this time; an editor writes several files
 MAX_WAIT_MS = 400  # a program that writes all the time is not waited for any longer
@@ -84,9 +86,14 @@ class StoryWatcher:
             return
         work = self._forecast.of_render()
         self._report(CheckedStory(findings=now.findings, work=work))
-        if work.shots or not (now.film and now.film.joined):
+        if work.shots or not (now.film and now.film.joined) or not self._is_of_last_render(now.plan):
             self._queue.stop()
             self._queue.add(Work(kind="render"))
+
+    def _is_of_last_render(self, plan: Plan) -> bool:
+        """Whether the last render had the same story and files: a new sound makes another film, but no shot stale."""
+        state = self._session.run.state()
+        return state is not None and state_of(plan, state).given == state.given
 
     def _folders(self) -> frozenset[Path]:
         return frozenset(path.parent for path in self._session.inputs() if path.parent.is_dir())

@@ -124,6 +124,15 @@ def test_hover_shows_what_the_accepted_take_remembered(film_run: Path) -> None:
     assert clip.exists()
 
 
+def test_keys_of_a_map_on_one_line_are_completed() -> None:
+    text = STORY.replace("memory: {from: [opening]}", "memory: {fr")
+    found = document()
+    found.update(text)
+    words = [item.text for item in complete(found, at(text, "memory: {fr"))]
+    assert "from: " in words
+    assert "caption: " not in words
+
+
 def test_words_that_the_model_knows_are_completed_in_captions() -> None:
     text = STORY.replace("Close-up. $fox! waves.", "Close-up. $fox! wa")
     found = document()

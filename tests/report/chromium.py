@@ -19,7 +19,13 @@ from typing import Any, BinaryIO
 
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--mute-audio")
 PATIENCE = 60.0  # seconds to wait for a condition
-KEYS = {" ": ("Space", 32), "ArrowRight": ("ArrowRight", 39), "ArrowLeft": ("ArrowLeft", 37), "Tab": ("Tab", 9)}
+KEYS = {
+    " ": ("Space", 32),
+    "ArrowRight": ("ArrowRight", 39),
+    "ArrowLeft": ("ArrowLeft", 37),
+    "Tab": ("Tab", 9),
+    "Enter": ("Enter", 13),
+}
 
 
 def find_chromium() -> str | None:
@@ -115,10 +121,10 @@ class Page:
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
-    def press(self, key: str) -> None:
+    def press(self, key: str, *, control: bool = False) -> None:
         code, number = KEYS[key] if key in KEYS else (f"Key{key.upper()}", ord(key.upper()))
         text = {"text": key} if len(key) == 1 else {}
-        common = {"key": key, "code": code, "windowsVirtualKeyCode": number}
+        common = {"key": key, "code": code, "windowsVirtualKeyCode": number, "modifiers": 2 if control else 0}
         self.call("Input.dispatchKeyEvent", type="keyDown", **common, **text)
         self.call("Input.dispatchKeyEvent", type="keyUp", **common)
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from onestory_cli.rendering.generator import ShotRequest
 from onestory_cli.review.server import ReviewServer
 from onestory_cli.review.session import ReviewSession
-from tests.commands.conftest import Onestory
+from tests.commands.conftest import Onestory, change
+from tests.films import NumberShot, NumpyGenerator
 from tests.report.chromium import Page, browser, find_chromium
 from tests.report.test_browser import CONTRAST
 from tests.review.conftest import TOKEN, Client, loader, served
+from tests.review.test_server import wait_idle
 from tests.review.test_session import ids
 
 pytestmark = [
@@ -114,6 +119,77 @@ def test_a_caption_is_checked_while_typed_and_saved(page: Page, story: Path) -> 
     page.press("r")
     page.until("document.querySelector('#shot-return .caption')?.textContent.includes('sleeps')")
     page.until("document.querySelector('#render').textContent === 'render'")
+
+
+def test_a_saved_caption_keeps_the_comments(page: Page, story: Path) -> None:
+    change(story, "  - id: return\n", "  - id: return  # the ending\n    # short\n")
+    before = story.read_text()
+    write(page, "return", "$fox sleeps on $beach.")
+    page.press("Enter", control=True)
+    page.until("document.querySelector('#shot-return').classList.contains('stale')")
+    assert story.read_text() == before.replace("$fox waves on $beach.", "$fox sleeps on $beach.")
+
+
+def test_a_render_that_asks_continues_after_a_click(tab: Page, story: Path) -> None:
+    change(story, "  - id: city\n", "  - id: city\n    accept: ask\n")
+    session = ReviewSession(Path("film.run"), story)
+    with served(ReviewServer(session, token=TOKEN, loader=loader)) as client:
+        client.post("render", {})
+        wait_idle(client, "asks")
+        show(tab, client)
+        tab.until("document.querySelector('#message').textContent.startsWith('accept a take of city')")
+        tab.click("#shot-city [data-act=accept]")
+        tab.until("document.querySelector('#shot-return') && document.querySelector('.reel').hasAttribute('src')")
+    assert session.snapshot().waiting == frozenset()
+
+
+class PreviewingGenerator(NumpyGenerator):
+    """Shows one preview of each shot and waits."""
+
+    seen = threading.Event()
+
+    def generate(self, request: ShotRequest) -> NumberShot:
+        assert request.preview is not None
+        request.preview(request.job.shot, 1, request.job.steps, np.full((32, 32, 3), 200, np.uint8))
+        self.seen.wait(30)
+        return super().generate(request)
+
+
+def test_a_preview_is_shown_until_the_take_is_rendered(tab: Page, session: ReviewSession) -> None:
+    server = ReviewServer(session, token=TOKEN, loader=lambda plan, *_: lambda: PreviewingGenerator(plan.model))
+    with served(server) as client:
+        show(tab, client)
+        tab.click("#shot-return [data-act=new]")
+        tab.until("document.querySelector('#preview image').getAttribute('href')?.startsWith('data:image/webp')")
+        assert tab.evaluate("document.querySelector('#preview').checkVisibility()") is True
+        assert tab.evaluate("document.querySelector('#shot-return').classList.contains('rendering')") is True
+        PreviewingGenerator.seen.set()
+        tab.until("document.querySelectorAll('#shot-return .take').length === 2")
+        tab.until("!document.querySelector('#preview').checkVisibility()")
+
+
+def test_two_browsers_and_a_command_agree(
+    page: Page, client: Client, session: ReviewSession, onestory: Onestory, tmp_path: Path
+) -> None:
+    with browser(tmp_path / "profile") as other:
+        show(other, client)
+        for number, act in (
+            (1, lambda: accept_by_key(page, 1)),
+            (2, lambda: onestory("take", "accept", "film.run", "city", ids(session)[2])),
+            (0, lambda: accept_by_key(other, 0)),
+        ):
+            act()
+            for each in (page, other):
+                each.until(f"{ACCEPTED} === '{number}'")
+            assert session.run.accepted()["city"].take == number
+
+
+def accept_by_key(page: Page, number: int) -> None:
+    focus(page, "city")
+    page.press(str(number))
+    page.until(f"document.querySelector('#ask').open || {ACCEPTED} === '{number}'")
+    if page.evaluate("document.querySelector('#ask').open"):
+        page.click("#ask-yes")
 
 
 def test_a_draft_survives_changes_by_others(page: Page, client: Client, session: ReviewSession) -> None:

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from onestory_cli.store.run import Run
+
 pytestmark = pytest.mark.slow
 
 
@@ -46,6 +48,35 @@ def test_a_review_with_an_open_page_ends_quietly(takes_run: Path, story: Path, n
         _, errors = process.communicate(timeout=30)
         assert process.returncode == 0
         assert errors == "press Ctrl-C to end\n"
+
+
+ONE_SHOT = """\
+story: 1
+title: One
+defaults: {steps: 1, frames: 5}
+shots: [{id: beach, caption: A beach.}]
+"""
+
+
+def test_watch_renders_a_save_and_leaves_a_finished_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    story = tmp_path / "film.story.yaml"
+    story.write_text(ONE_SHOT)
+    with program("watch", "film.story.yaml") as process:
+        assert process.stderr
+        lines = iter(process.stderr.readline, "")
+        assert any("beach: rendered" in line for line in lines)
+        draft = tmp_path / ".film.story.yaml.swp"
+        draft.write_text(ONE_SHOT.replace("A beach.", "A desert."))
+        os.replace(draft, story)
+        assert any("beach: rendered" in line for line in lines)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 0
+    with program("verify", "film.run") as process:
+        assert process.wait(timeout=60) == 0
+    state = Run.open(tmp_path / "film.run").state()
+    assert state is not None
+    assert state.film is not None
 
 
 def test_watch_sees_a_save_that_follows_a_check_at_once(story: Path) -> None:

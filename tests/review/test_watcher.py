@@ -15,6 +15,7 @@ from onestory_cli.review.watcher import CheckedStory, StoryWatcher
 from onestory_cli.store.run import Run
 from tests.commands.conftest import change
 from tests.review.conftest import loader
+from tests.sounds import tone, write_sound
 
 
 class Watching:
@@ -43,6 +44,16 @@ class Watching:
     def wait_idle(self) -> None:
         end = time.monotonic() + 20
         while self.queue.progress.state != "idle" or self.queue.progress.queued or not self.rendered():
+            assert time.monotonic() < end, self.queue.progress
+            time.sleep(0.02)
+
+    def film_after(self, before: bytes) -> bytes:
+        """The joined film, when it is another one than before and has sound."""
+        end = time.monotonic() + 20
+        while True:
+            now = self.session.snapshot()
+            if now.film and now.film.joined and b"mp4a" in (film := now.film.joined.read_bytes()) and film != before:
+                return film
             assert time.monotonic() < end, self.queue.progress
             time.sleep(0.02)
 
@@ -108,6 +119,19 @@ def test_files_that_the_story_names_are_watched(watching: Watching, story: Path)
     work = watching.wait(count + 1).work
     assert work is not None
     assert work.shots[:1] == ("city",)
+
+
+def test_a_new_sound_makes_a_new_film(watching: Watching, story: Path) -> None:
+    write_sound(Path("tone.wav"), tone(1.0))
+    change(story, "model: model", "model: model\naudio: {file: tone.wav}")
+    watching.wait(2)
+    first = watching.film_after(b"")
+    write_sound(Path("new.wav"), tone(1.0, hertz=880.0))
+    os.replace("new.wav", "tone.wav")
+    work = watching.wait(3).work
+    assert work is not None
+    assert work.shots == ()
+    assert watching.film_after(first) != first
 
 
 def test_other_files_are_ignored(watching: Watching) -> None:

@@ -163,6 +163,7 @@
     else if (change.whole || change.film) reload.hidden = false;
   });
   events.addEventListener("problem", ({ data }) => show(problems(JSON.parse(data).findings)));
+  const showPreview = (shown) => $("#preview").toggleAttribute("hidden", !shown);  // SVG elements have no property hidden
   const labels = { idle: "", waiting: "waiting for another process", loading: "loading the model", asks: "waiting for you", failed: "failed" };
   events.addEventListener("progress", ({ data }) => {
     const now = JSON.parse(data);
@@ -172,7 +173,7 @@
     $("#status").textContent = (now.state === "rendering" ? `${now.shot}: step ${now.step} of ${now.steps}${left}` : labels[now.state]) + queued;
     $("#progress").hidden = !working;
     $("#progress").value = now.steps ? now.step / now.steps : 0;
-    if (!working) $("#preview").hidden = true;
+    if (!working) showPreview(false);
     if ($("#stop")) $("#stop").hidden = !working;
     $("#work").classList.toggle("active", working || Boolean(now.asks));
     if (now.message) show(now.asks ? `accept a take of ${now.asks}, then the render continues` : [now.message, now.help].filter(Boolean).join("; "));
@@ -181,7 +182,7 @@
   });
   events.addEventListener("preview", ({ data }) => {
     const { shot, step, steps, picture } = JSON.parse(data);
-    $("#preview").hidden = false;
+    showPreview(true);
     $("#preview image").setAttribute("href", picture);
     $("#preview").setAttribute("aria-label", `${shot}, step ${step} of ${steps}`);
   });
