@@ -5,18 +5,20 @@ Shape letters: B batch, C latent channels, T latent frames, P pixel frames, H W,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import torch
-from torch import Tensor, nn
+from accelerate import init_empty_weights
+from accelerate.utils import broadcast_object_list
+from torch import Tensor, distributed, nn
 
 from onestory_cli.memory.conditioner import AdaptiveConditioner
 from onestory_cli.memory.selector import FrameSelector
-from onestory_cli.models.encoders import VaeCodec
+from onestory_cli.models.encoders import CPU, VaeCodec
 from onestory_cli.models.fingerprint import fingerprint
 from onestory_cli.models.load import (
     load_caption_encoder,
@@ -91,12 +93,14 @@ class PictureModel:
 class Base:
     """A base on disk and the device for its parts.
 
-    `part` is the expert to train, "transformer" or "transformer_2". `spec` describes that expert only.
+    `part` is the expert to train, "transformer" or "transformer_2". `spec` describes that expert only. `sharded`: the
+    transformer will be split among the processes, so it stays on the CPU and only the first process reads it.
     """
 
     spec: ModelSpec
     device: torch.device
     part: str = "transformer"
+    sharded: bool = False
 
     @property
     def text_identity(self) -> str:
@@ -131,11 +135,40 @@ class Base:
         return PictureModel(spec=self.spec, codec=self.codec(), image_encoder=encoder)
 
     def transformer(self, dtype: torch.dtype) -> MemoryWanTransformer:
-        """The transformer to train, still frozen."""
-        with reading_weights(self.spec):
-            loaded = load_transformer(self.spec, self.part, dtype)
+        """The transformer to train, still frozen. All processes call this if it is sharded."""
+        if self.sharded:
+            return self._shared_transformer(dtype)
+        loaded = self._read(dtype)
         to_device(self.device, loaded)
-        return cast(MemoryWanTransformer, loaded)
+        return loaded
+
+    def _shared_transformer(self, dtype: torch.dtype) -> MemoryWanTransformer:
+        """The weights in the first process; the others get theirs from it when they are sharded."""
+        loaded = self._read(dtype) if distributed.get_rank() == 0 else None
+        types = [{} if loaded is None else {name: value.dtype for name, value in loaded.named_parameters()}]
+        broadcast_object_list(types)
+        if loaded is None:
+            loaded = empty_transformer(Path(self.spec.files.base) / self.part, types[0])
+        to_device(CPU, loaded)
+        return loaded
+
+    def _read(self, dtype: torch.dtype) -> MemoryWanTransformer:
+        with reading_weights(self.spec):
+            return cast(MemoryWanTransformer, load_transformer(self.spec, self.part, dtype))
 
     def _fingerprint(self, *parts: str) -> str:
         return "".join(fingerprint(str(Path(self.spec.files.base) / part)) for part in parts)
+
+
+def empty_transformer(folder: Path, types: Mapping[str, torch.dtype]) -> MemoryWanTransformer:
+    """The transformer of a folder with parameters of these types.
+
+    They are never written to, so the system gives them no memory. Each has an address, by which accelerate maps the
+    parameters of the optimizer to their shards; parameters on the device "meta" have none.
+    """
+    with init_empty_weights():
+        empty = MemoryWanTransformer.from_config(MemoryWanTransformer.load_config(folder))
+    for name, value in list(empty.named_parameters()):
+        module, _, leaf = name.rpartition(".")
+        setattr(empty.get_submodule(module), leaf, nn.Parameter(torch.empty(value.shape, dtype=types[name])))
+    return cast(MemoryWanTransformer, empty)

@@ -51,7 +51,7 @@ def build_adapter(recipe: AdapterRecipe, base: Base, *, frozen: torch.dtype, rel
     )
     if recipe.other_expert:
         selector = load_selector(relative_to / recipe.other_expert / "adapter").requires_grad_(False)
-    for module in (transformer, selector, conditioner):
+    for module in (selector, conditioner) if base.sharded else (transformer, selector, conditioner):
         module.to(base.device)
     denoiser = Denoiser(
         spec=base.spec,

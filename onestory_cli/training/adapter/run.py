@@ -8,7 +8,11 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
+from accelerate.utils import (
+    DistributedDataParallelKwargs,
+    InitProcessGroupKwargs,
+    disable_fsdp_ram_efficient_loading,
+)
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Emit, Warned, ignore
@@ -57,7 +61,7 @@ def train_adapter(
     emit = emit if accelerator.is_main_process else ignore
     if not recipe.distil and (unused := unused_levels(recipe.memory, wanted.spec)):
         emit(Warned(code="W332", message=_untrained(unused)))
-    base = Base(wanted.spec, accelerator.device, wanted.part)
+    base = Base(wanted.spec, accelerator.device, wanted.part, sharded=shares_weights(recipe, accelerator))
     cache = path.parent / recipe.cache if recipe.cache else folder / "cache"
     shots = _encoded(recipe, base, accelerator, cache, emit, relative_to=path.parent)
     model = _built(recipe, base, relative_to=path.parent)
@@ -132,6 +136,19 @@ def open_accelerator(recipe: AdapterRecipe, folder: Path, device: str) -> Accele
     except ValueError as fault:
         help = "use `dtype: float32`, or select another device with --device"
         raise OnestoryError("M504", str(fault), help=help, exit=ExitCode.MACHINE) from fault
+
+
+def shares_weights(recipe: AdapterRecipe, accelerator: Accelerator) -> bool:
+    """Whether the first process gives the others their shards of the base (FSDP 2), so host memory holds one base.
+
+    That is set here and not in the environment, where it would also leave the encoders of other processes empty. For a
+    student each process reads the base, because the adapter of the base is checked against its weights.
+    """
+    disable_fsdp_ram_efficient_loading()
+    shares = accelerator.num_processes > 1 and accelerator.is_fsdp2 and not recipe.distil
+    if shares:
+        accelerator.state.fsdp_plugin.cpu_ram_efficient_loading = True
+    return shares
 
 
 def _encoded(

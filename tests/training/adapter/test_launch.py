@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,7 @@ def test_sharded_training_with_mixed_budgets_resumes_to_identical_bytes(
     recipe = write_recipe(tmp_path / "recipe.yaml", tiny_folder, manifest, **fields)
     whole = train_sharded(recipe, tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
+    assert re.findall(r"READS (\d)", whole.stdout) == ["0"]
     killed = train_sharded(recipe, tmp_path / "killed", stop_at=3)
     assert killed.returncode != 0
     assert [path.name for path in (tmp_path / "killed" / "checkpoints").iterdir()] == ["step-000002"]
