@@ -1,4 +1,7 @@
-"""Hard cuts by colour histograms: they change at a cut, and hardly under motion that hides the cut in the pixels.
+"""Hard cuts that motion hides from the change of the pixels alone.
+
+Colour histograms change at a cut, and hardly under motion. A cut between a calm and a moving shot stands out on the
+calm side.
 
 Shape letters: P frames, H W pixels.
 """
@@ -14,6 +17,9 @@ SIDE = 64  # pixels: frames are scaled to a square of this side
 MIN_CHANGE = 10.0  # of 255: mean difference of the pixels
 MIN_DISTANCE = 0.12  # share of the pixels that change their colour, of 8 x 8 x 8 colours
 MIN_RATIO = 2.5  # of the distance to that of the two frames before and after
+CALM_CHANGE = 20.0  # of 255: mean difference of the pixels at a cut between a calm and a moving shot
+CALM = 0.2  # of it: the largest difference of the two frames on the calm side
+MOVING_RATIO = 1.5  # of it to the largest difference of the two frames on the moving side
 
 
 class ColourCuts:
@@ -50,10 +56,21 @@ def _histogram(pixels_HWC: Pixels) -> NDArray[np.float64]:
 
 def cuts_of(changes_P: NDArray[np.float64], distances_P: NDArray[np.float64]) -> list[int]:
     """Return the frames that differ from the one before much more than their neighbours do."""
-    found = (changes_P >= MIN_CHANGE) & (distances_P >= MIN_DISTANCE)
-    return [
-        number
-        for number in map(int, np.flatnonzero(found))
-        if 2 < number < len(distances_P) - 2
-        and distances_P[number] >= MIN_RATIO * distances_P[[number - 2, number - 1, number + 1, number + 2]].mean()
-    ]
+    inner = range(3, len(distances_P) - 2)
+    return [number for number in inner if _recoloured(number, changes_P, distances_P) or _after_calm(number, changes_P)]
+
+
+def _recoloured(number: int, changes_P: NDArray[np.float64], distances_P: NDArray[np.float64]) -> bool:
+    if changes_P[number] < MIN_CHANGE or distances_P[number] < MIN_DISTANCE:
+        return False
+    near = distances_P[[number - 2, number - 1, number + 1, number + 2]]
+    return bool(distances_P[number] >= MIN_RATIO * near.mean())
+
+
+def _after_calm(number: int, changes_P: NDArray[np.float64]) -> bool:
+    """Whether a frame differs from all on one side, and is calm on the other. A flash differs as much when it ends."""
+    change = changes_P[number]
+    if change < CALM_CHANGE:
+        return False
+    calm, moving = sorted((changes_P[number - 2 : number].max(), changes_P[number + 1 : number + 3].max()))
+    return bool(calm <= CALM * change and change >= MOVING_RATIO * moving)

@@ -125,6 +125,15 @@ def test_a_cut_between_shaking_shots_shows_in_the_colours() -> None:
     assert cuts_of(np.full(20, 5.0), distances) == []
 
 
+def test_a_cut_from_a_calm_to_a_moving_shot_stands_out_on_the_calm_side() -> None:
+    changes, same_colours = np.array([2.0] * 10 + [43.0] + [21.0] * 9), np.zeros(20)
+    assert cuts_of(changes, same_colours) == [10]
+    assert cuts_of(changes[::-1], same_colours) == [9]
+    assert cuts_of(changes / 3, same_colours) == []
+    flash = np.array([2.0] * 10 + [90.0, 90.0] + [2.0] * 8)
+    assert cuts_of(flash, same_colours) == []
+
+
 def test_scores_of_transnet_become_transitions() -> None:
     single, many = np.zeros(40), np.zeros(40)
     single[9] = 0.9
