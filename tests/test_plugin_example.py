@@ -12,6 +12,7 @@ from onestory_cli.batch.plan_films import plan_films
 from onestory_cli.batch.render_story import ModelCache, WorkerConfig, render_story
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Event, ShotKept, ShotStarted
+from onestory_cli.importers import import_story
 from onestory_cli.memory.policies import POLICIES
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.planning.compile import compile_story
@@ -19,6 +20,7 @@ from onestory_cli.planning.jobs import Plan
 from onestory_cli.rendering.render import render
 from onestory_cli.rendering.resume import load_run_plan
 from onestory_cli.report.data import read_film
+from onestory_cli.schedulers import SCHEDULERS
 from onestory_cli.store.run import Run
 from onestory_cli.store.verify import find_damage
 from tests.films import NumpyGenerator
@@ -73,6 +75,18 @@ def test_plan_render_resume_and_an_update_of_the_package(install: Install, story
     seen = rendered(newer, run)
     assert seen["opening"] == "kept"  # remembers nothing
     assert "kept" not in (seen["trees"], seen["return"])
+
+
+def test_scheduler_importer_and_model_of_the_package(install: Install, story: Path) -> None:
+    install()
+    scheduler = SCHEDULERS["linear"](4, 3.0, "cpu")
+    assert [round(float(sigma), 3) for sigma in scheduler.sigmas] == [1.0, 0.75, 0.5, 0.25, 0.0]
+    assert SCHEDULERS.identity("linear").startswith("linear (onestory-one-per-shot 0.1.0, ")
+    imported = import_story(b"Pier\nA red fox walks.\nA red fox waves.\n", "pier.beats")
+    assert (imported.format, imported.draft.title, len(imported.draft.shots)) == ("beats", "Pier", 2)
+    story.write_text(f"{story.read_text()}\nmodel: storyworld-quick\n")
+    plan, _ = compile_story(story)
+    assert (plan.model.name, {job.steps for job in plan.jobs}) == ("storyworld-quick", {4})
 
 
 def test_a_batch_honours_the_policy(
