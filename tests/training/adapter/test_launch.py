@@ -84,6 +84,28 @@ def test_sharded_training_with_mixed_budgets_resumes_to_identical_bytes(
     assert [line["step"] for line in lines] == [1, 2, 3, 4]
 
 
+@pytest.mark.train
+def test_sharded_distillation_of_an_adapter_resumes_to_identical_bytes(
+    tiny_folder: Path, manifest: Path, tmp_path: Path
+) -> None:
+    adapter = write_recipe(tmp_path / "adapter.yaml", tiny_folder, manifest, delta="lora", lora={"rank": 2, "alpha": 2})
+    fields: dict[str, Any] = {
+        "delta": "lora",
+        "cache": "shared",
+        "distil": {"steps": 3, "guidance": 3.0},
+        "train": {"alone": 0.3, "uniform_steps": 0},
+    }
+    base = train_adapter(adapter, tmp_path / "adapter", device="cpu")
+    recipe = write_recipe(tmp_path / "recipe.yaml", base, manifest, **fields)
+    whole = train_sharded(recipe, tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    assert train_sharded(recipe, tmp_path / "killed", stop_at=3).returncode != 0
+    resumed = train_sharded(recipe, tmp_path / "killed")
+    assert resumed.returncode == 0, resumed.stderr
+    weights = [tmp_path / name / "lora" / "pytorch_lora_weights.safetensors" for name in ("whole", "killed")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_example_configs_are_valid_for_accelerate(path: Path) -> None:
     config = load_config_from_file(str(path))
