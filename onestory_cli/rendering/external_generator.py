@@ -25,6 +25,7 @@ from onestory_cli.models.spec import ExternalModel, ModelSpec
 from onestory_cli.models.workflow import read_workflow
 from onestory_cli.planning.jobs import ShotJob
 from onestory_cli.rendering.generator import ShotRequest
+from onestory_cli.utils.system import return_large_blocks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +39,7 @@ class ExternalGenerator:
     """Generates shots with a workflow on a server, or with a command."""
 
     def __init__(self, spec: ModelSpec, device: str) -> None:
+        return_large_blocks()
         self._spec = spec
         self._recall = PictureRecall(spec, device)
 

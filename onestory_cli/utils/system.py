@@ -23,6 +23,7 @@ WINDOWS_DEVICES = frozenset(
     {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
 )
 REPLACE_SECONDS = 2.0  # a virus scanner or a player may have a file open for a moment
+_M_MMAP_THRESHOLD, _LARGE_BLOCK = -3, 2**18  # of mallopt; a decoded frame of 480p has 600 KB
 _LOCKED_BYTE = 2**30  # past the text of a lock file: on Windows a locked byte cannot be read
 
 
@@ -147,6 +148,22 @@ def peak_memory_bytes(platform: str = sys.platform) -> int:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if platform == "darwin" else peak * 1024  # Linux counts kilobytes
+
+
+def return_large_blocks(platform: str = sys.platform) -> bool:
+    """Let the allocator give large blocks back to the system when they are freed; returns whether it does now.
+
+    By default glibc keeps blocks of up to 32 MiB for later ones (mallopt(3), M_MMAP_THRESHOLD). For films of external
+    models that was 77 of 399 MB: `python -m tests.benchmarks.workflow --shots 4 --seconds 1`.
+    """
+    if platform != "linux":
+        return False
+    import ctypes
+
+    try:
+        return bool(ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK))
+    except (OSError, AttributeError):  # another C library
+        return False
 
 
 def windows_peak_memory(libraries: Any) -> int:

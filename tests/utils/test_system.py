@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import io
 import os
+import platform
 import sys
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import SimpleNamespace
@@ -18,7 +19,15 @@ from onestory_cli.store import lock
 from onestory_cli.store.disk import Disk
 from onestory_cli.story.assets import leaves_folder
 from onestory_cli.utils import system
-from onestory_cli.utils.system import PosixLocks, WindowsLocks, file_locks, open_flags, peak_memory_bytes, stop_process
+from onestory_cli.utils.system import (
+    PosixLocks,
+    WindowsLocks,
+    file_locks,
+    open_flags,
+    peak_memory_bytes,
+    return_large_blocks,
+    stop_process,
+)
 
 
 class Msvcrt:
@@ -193,3 +202,8 @@ def test_paths_inside_the_folder_on_every_system(written: str) -> None:
     assert not leaves_folder(written)
     assert PureWindowsPath("C:/films", written).is_relative_to("C:/films")
     assert PurePosixPath("/films", written).is_relative_to("/films")
+
+
+def test_only_glibc_is_asked_to_return_large_blocks() -> None:
+    assert return_large_blocks("darwin") is False
+    assert return_large_blocks() is (platform.libc_ver()[0] == "glibc")
