@@ -7,7 +7,6 @@ the first ones are, form one job array.
 from __future__ import annotations
 
 import json
-import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from onestory_cli.batch.result import Outcome
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.store.layout import LOCK
 from onestory_cli.store.lock import remove_stale_lock
+from onestory_cli.utils.atomic import write_atomic
 from onestory_cli.utils.untrusted import read_json_map
 
 FOLDER = ".slurm"  # below --out: files of submitit, and the owner of each film
@@ -78,9 +78,7 @@ class SlurmJob:
         last = read_json_map(owner) if owner.exists() else {}
         if last.get("batch") == self.batch:
             remove_stale_lock(self.directory / LOCK, pid=last["pid"], host=last["host"])
-        new = owner.with_suffix(".new")
-        new.write_text(json.dumps({"batch": self.batch, "pid": pid, "host": host}))
-        os.replace(new, owner)
+        write_atomic(owner, json.dumps({"batch": self.batch, "pid": pid, "host": host}).encode())
 
 
 class SlurmPool:

@@ -7,8 +7,12 @@ that the caption names. In captions both become `$id`, which the story resolves 
 
 from __future__ import annotations
 
+import hashlib
+import io
+import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +23,17 @@ from PIL import Image
 from onestory_cli.curation.filters import CuratedShot
 from onestory_cli.curation.shot_frames import shot_frames
 from onestory_cli.curation.video_stages import CuratedVideo
+from onestory_cli.errors import OnestoryError
+from onestory_cli.export.mark import with_software
 from onestory_cli.importers.draft import escape
 from onestory_cli.importers.names import Names
 from onestory_cli.utils.atomic import write_atomic
-from onestory_cli.utils.text import with_article
+from onestory_cli.utils.text import printable, with_article
+from onestory_cli.utils.untrusted import read_limited, read_text
 
 MODEL = "storyworld"
+MARK = b"onestory curate"  # in the pictures of characters
+MAX_PICTURE_BYTES = 64 * 2**20
 STEP = 0.5  # seconds: a whole number of latent frames at 8, 16 and 24 frames per second
 PEOPLE = ("person", "man", "woman", "boy", "girl", "child", "lady", "guy")
 _WORDS = r"(?:(?!(?:an?|the|and|or|with|in|on) )[\w'’-]+ )"
@@ -51,6 +60,9 @@ def write_film_story(video: CuratedVideo, folder: Path, *, longest: float) -> Pa
     """Write `folder/NAME.story.yaml` and the pictures of its characters; return the path of the story.
 
     Shots are as long as in the film, rounded to half seconds, and at most `longest` seconds.
+
+    Raises:
+        OnestoryError: U605 if a story of this name was edited, or is not from here.
     """
     shots = [shot for run in video.sequences for shot in run]
     names = Names()
@@ -61,10 +73,35 @@ def write_film_story(video: CuratedVideo, folder: Path, *, longest: float) -> Pa
         _save_picture(video, item.shot, folder / pictures[id])
     tree = story_tree(video.path.stem, shots, characters, settings, pictures, longest)
     path = folder / f"{video.path.stem}.story.yaml"
-    head = f"# Made from {video.path.name} by `onestory curate --as story`.\n"
     text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=110)
-    write_atomic(path, (head + text).encode())
+    _require_unchanged(path)
+    write_atomic(path, (_head(video.path.name, text) + text).encode())
     return path
+
+
+def _head(name: str, text: str) -> str:
+    """The first line of a story. Its checksum shows later whether the text was edited."""
+    return f"# Made from {printable(name)} by `onestory curate --as story`, {_checksum(text)}.\n"
+
+
+def _checksum(text: str) -> str:
+    return f"checksum {hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _require_unchanged(path: Path) -> None:
+    """Refuse to replace a story that somebody edited, or that this command did not write.
+
+    Raises:
+        OnestoryError: U605.
+    """
+    if not os.path.lexists(path):
+        return
+    with suppress(OSError, ValueError):
+        head, _, text = read_text(path).partition("\n")
+        if head.endswith(f"by `onestory curate --as story`, {_checksum(text)}."):
+            return
+    help = "rename it, or choose another folder with --out; this command only replaces stories that nobody edited"
+    raise OnestoryError("U605", f'"{path}" already exists', help=help)
 
 
 def story_tree(
@@ -163,8 +200,12 @@ def _seconds(seconds: float, longest: float) -> float:
 
 
 def _save_picture(video: CuratedVideo, shot: CuratedShot, path: Path) -> None:
-    """The middle frame of the first shot that shows a character."""
+    """The middle frame of the first shot that shows a character. A picture of somebody else at `path` stays."""
+    if os.path.lexists(path) and not (path.is_file() and MARK in read_limited(path, MAX_PICTURE_BYTES)):
+        return
     found = video.found
     assert found.facts is not None
     frames = shot_frames(video.path, found.facts, found.pts(shot.start), found.pts(shot.end), 1)
-    Image.fromarray(frames[0]).save(path)
+    png = io.BytesIO()
+    Image.fromarray(frames[0]).save(png, "png")
+    write_atomic(path, with_software(png.getvalue(), MARK))

@@ -8,13 +8,14 @@ from typing import Any
 
 import torch
 from PIL import Image
-from transformers import AutoModelForImageTextToText
+from transformers import AutoConfig, AutoModelForImageTextToText
 
 from onestory_cli.curation.captioners import Pixels, Prompts, ShotView, rewrite_question
 from onestory_cli.curation.errors import caption_fault
 from onestory_cli.curation.network_identity import network_identity
 from onestory_cli.curation.picture_processor import load_picture_processor
 from onestory_cli.curation.stage_store import stage_key
+from onestory_cli.models.network_size import folder_of, require_size
 
 MAX_NEW_TOKENS = 200
 SIDE = 512  # pixels of the longer side of a frame
@@ -38,6 +39,9 @@ class HubCaptioner:
             OnestoryError: T654 when it cannot be loaded.
         """
         try:
+            if folder := folder_of(name):
+                network = AutoModelForImageTextToText.from_config
+                require_size(folder, lambda: network(AutoConfig.from_pretrained(folder)))
             model = AutoModelForImageTextToText.from_pretrained(name, use_safetensors=True)
             processor = load_picture_processor(name)
         except (OSError, ValueError, ImportError) as fault:

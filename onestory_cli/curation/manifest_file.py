@@ -12,6 +12,7 @@ from typing import Any
 from onestory_cli.curation.embeddings import similarity
 from onestory_cli.curation.filters import CuratedShot
 from onestory_cli.curation.frames import VideoFacts
+from onestory_cli.utils.system import replace, sync
 
 FILE = "shots.jsonl"
 
@@ -25,7 +26,8 @@ class ManifestWriter:
         folder.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> ManifestWriter:
-        self._file = self._draft.open("w", encoding="utf-8")
+        self._draft.unlink(missing_ok=True)  # what a kill left
+        self._file = self._draft.open("x", encoding="utf-8")
         return self
 
     def __exit__(
@@ -35,7 +37,8 @@ class ManifestWriter:
             file.flush()
             os.fsync(file.fileno())
         if kind is None:
-            os.replace(self._draft, self._path)
+            replace(self._draft, self._path)
+            sync(self._folder)
         else:
             self._draft.unlink(missing_ok=True)
 

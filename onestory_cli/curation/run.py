@@ -5,6 +5,7 @@ One video is in memory at a time, or a few for each worker. The manifest keeps t
 
 from __future__ import annotations
 
+import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -12,12 +13,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from onestory_cli.curation import manifest_file, report_page
 from onestory_cli.curation.forecast import Remaining, estimate_disk
 from onestory_cli.curation.manifest_file import ManifestWriter
 from onestory_cli.curation.report_page import ReportPage
 from onestory_cli.curation.video_curator import CuratorConfig, VideoCurator
 from onestory_cli.curation.video_stages import CuratedVideo, damaged_video
 from onestory_cli.curation.worker_pool import CurationPool
+from onestory_cli.errors import OnestoryError
 from onestory_cli.events import CurationStarted, Emit, VideoCurated
 from onestory_cli.store.disk import Disk
 from onestory_cli.store.lock import locked
@@ -25,6 +28,7 @@ from onestory_cli.utils.digests import DigestCache
 
 AHEAD = 4  # videos per worker that are queued before the first of them is awaited
 _LOCK = ".curate.lock"
+STAGES = "stages"
 
 Result = Callable[[], tuple[CuratedVideo, bool]]  # waits for a video; whether anything was computed for it
 
@@ -77,15 +81,16 @@ class Curation:
         """Lock the set, then open its stages.
 
         Raises:
-            OnestoryError: R401 if another process curates this set.
+            OnestoryError: R401 if another process curates this set, U605 if its files are not from here.
         """
         out = self._config.out
+        _require_own_folder(out)
         Disk().make_folder(out)
         with ExitStack() as stack:
             stack.enter_context(locked(out / _LOCK, Disk()))
             stack.callback(self._curator.close)
             self._stores = self._curator.stores
-            self._digests = DigestCache(out / "stages" / "digests.json")
+            self._digests = DigestCache(out / STAGES / "digests.json")
             stack.callback(self._digests.save)
             self._open = stack.pop_all()
         return self
@@ -163,6 +168,18 @@ class Curation:
         except (OSError, ValueError) as fault:
             return damaged_video(path, "", f"cannot be read: {getattr(fault, 'strerror', None) or fault}")
         return self._curator.stored(path, digest) or digest
+
+
+def _require_own_folder(out: Path) -> None:
+    """Refuse a folder whose manifest or report another program wrote: both are replaced when a set is complete.
+
+    Raises:
+        OnestoryError: U605.
+    """
+    for name in (manifest_file.FILE, report_page.FILE):
+        if os.path.lexists(out / name) and not (out / STAGES).is_dir():
+            help = "choose another folder with --out; this one is not an earlier set of `curate`"
+            raise OnestoryError("U605", f'"{out / name}" already exists', help=help)
 
 
 def _as_is(video: CuratedVideo) -> tuple[CuratedVideo, bool]:

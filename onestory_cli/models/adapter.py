@@ -103,6 +103,12 @@ def add_lora(transformer: Any, *, rank: int, alpha: int, modules: Sequence[str],
     transformer.add_adapter(settings, adapter_name=name)
 
 
+def _lora_elements(transformer: nn.Module, *, rank: int, modules: Sequence[str], **_: object) -> int:
+    """The number of weights that such a LoRA has."""
+    layers = (layer for name, layer in transformer.named_modules() if name.endswith(tuple(modules)))
+    return sum(rank * sum(layer.weight.shape[:2]) for layer in layers if isinstance(layer, nn.Linear))
+
+
 def apply_delta(adapter: Path, transformer: Any, part: str = "transformer") -> None:
     """Apply the adapter's change to a base's transformer: none, a LoRA, or all weights.
 
@@ -114,8 +120,7 @@ def apply_delta(adapter: Path, transformer: Any, part: str = "transformer") -> N
         return
     weights = read_weights(adapter, part)
     if delta["kind"] == "lora":
-        ranks = [len(value) for name, value in weights.items() if ".lora_A." in name and value.ndim]
-        if delta["lora"]["rank"] > max(ranks, default=0):
+        if _lora_elements(transformer, **delta["lora"]) > sum(value.numel() for value in weights.values()):
             raise ValueError(f"{ADAPTER_CONFIG} states a larger rank than {ADAPTER_WEIGHTS} has")
         add_lora(transformer, **delta["lora"])
     expected = {name for name, _ in transformer.named_parameters() if delta["kind"] == "full" or ".lora_" in name}

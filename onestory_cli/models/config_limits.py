@@ -1,5 +1,5 @@
 """Refuse a config whose numbers do not fit the weights next to it. The libraries would build the network first, which
-takes hours or all memory for a million layers. No torch here.
+takes hours or all memory for a million layers. Products of sizes are checked by `network_size`. No torch here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ MAX_LAYERS = 256  # the largest published networks have about 100
 MAX_POSITIONS = 2**14  # rows of a table that is computed instead of stored; Wan has 1024
 MAX_FREE = 2**20  # a number up to this may be anything: a token, a limit, a size of pictures
 MAX_ENTRIES = 4096  # of one list
-_TABLES = ("rope_max_seq_len", "max_position_embeddings")
 
 
 def excess_of_part(part: Path) -> str:
@@ -44,7 +43,7 @@ def excess(config: Mapping[str, Any], tensors: Mapping[str, TensorInfo]) -> str:
 def _limit(name: str, tensors: int, elements: int) -> int:
     """The largest value of a number: each layer has a weight, and no dimension is larger than all weights."""
     key = name.rpartition(".")[2]
-    if key in _TABLES:
+    if key == "rope_max_seq_len":
         return MAX_POSITIONS
     if "layers" in key or "blocks" in key:
         return min(MAX_LAYERS, max(tensors, 1))

@@ -15,7 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
+
+from onestory_cli.models.network_size import require_size
 
 MAX_TEXT_TOKENS = 64  # SigLIP was trained with captions padded to this length
 
@@ -33,7 +35,9 @@ class ImageTextScorer:
 
     @cached_property
     def _model(self) -> nn.Module:
-        model = AutoModel.from_pretrained(self._folder, dtype=torch.float32, use_safetensors=True)
+        folder = self._folder
+        require_size(folder, lambda: AutoModel.from_config(AutoConfig.from_pretrained(folder)))
+        model = AutoModel.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
         return model.to(self._device).eval().requires_grad_(False)
 
     @torch.inference_mode()

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from onestory_cli.utils.atomic import write_atomic
 from onestory_cli.utils.untrusted import parse_yaml, read_json_map, read_text
 
 # SPDX names; the hub writes them in lower case. All of these allow any use, anywhere.
@@ -58,6 +59,4 @@ def accept(file: Path, model: str, licence: str) -> None:
     """Store that the licence of a model was accepted."""
     file.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"accepted": {**accepted(file), model: licence}}, indent=2, sort_keys=True)
-    part = file.with_suffix(".part")
-    part.write_text(text + "\n", encoding="utf-8")
-    part.replace(file)
+    write_atomic(file, f"{text}\n".encode())

@@ -12,7 +12,14 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKLWan, WanVACETransformer3DModel
 from torch import Tensor, nn
-from transformers import AutoImageProcessor, AutoTokenizer, CLIPVisionModel, UMT5EncoderModel
+from transformers import (
+    AutoImageProcessor,
+    AutoTokenizer,
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    UMT5Config,
+    UMT5EncoderModel,
+)
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.memory.conditioner import AdaptiveConditioner, ConditionerConfig
@@ -36,6 +43,7 @@ from onestory_cli.models.model import (
     TextSelector,
     Transformer,
 )
+from onestory_cli.models.network_size import require_settings, require_size
 from onestory_cli.models.offload.apply import apply_execution, quantization_options
 from onestory_cli.models.offload.config import refuse_cache
 from onestory_cli.models.transformer import MemoryWanTransformer
@@ -146,16 +154,21 @@ def load_transformer(spec: ModelSpec, part: str, dtype: torch.dtype) -> Transfor
     kind = WanVACETransformer3DModel if spec.task == "vace" else MemoryWanTransformer
     file = spec.files.transformer_file if part == "transformer" else spec.files.transformer_2_file
     folder = Path(spec.files.base) / part
-    if not file:
+    weights = Path(file) if file else None
+    require_size(folder, lambda: kind.from_config(kind.load_config(folder)), weights=weights)
+    if not weights:
         options = {"torch_dtype": dtype, "use_safetensors": True} | quantization_options(spec.execution, dtype)
         return kind.from_pretrained(folder, **options)
-    return load_single_file(kind, Path(file), folder, dtype)
+    return load_single_file(kind, weights, folder, dtype)
 
 
 def load_caption_encoder(spec: ModelSpec, device: torch.device) -> CaptionEncoder:
     """The text encoder and its tokenizer, still on the CPU."""
     base, dtype = Path(spec.files.base), compute_dtype(spec, device)
-    encoder = UMT5EncoderModel.from_pretrained(base / "text_encoder", dtype=dtype, use_safetensors=True)
+    folder = base / "text_encoder"
+    require_size(folder, lambda: UMT5EncoderModel(UMT5Config.from_pretrained(folder)))
+    require_settings(base / "tokenizer")
+    encoder = UMT5EncoderModel.from_pretrained(folder, dtype=dtype, use_safetensors=True)
     tokenizer = AutoTokenizer.from_pretrained(base / "tokenizer", trust_remote_code=False)
     return CaptionEncoder(encoder=encoder, tokenizer=tokenizer, device=device)
 
@@ -163,8 +176,11 @@ def load_caption_encoder(spec: ModelSpec, device: torch.device) -> CaptionEncode
 def load_image_encoder(spec: ModelSpec, device: torch.device, dtype: torch.dtype | None = None) -> ClipImageEncoder:
     """The encoder of first frames and its processor, still on the CPU."""
     base, dtype = Path(spec.files.base), dtype or compute_dtype(spec, device)
+    folder = base / "image_encoder"
+    require_size(folder, lambda: CLIPVisionModel(CLIPVisionConfig.from_pretrained(folder)))
+    require_settings(base / "image_processor")
     return ClipImageEncoder(
-        encoder=CLIPVisionModel.from_pretrained(base / "image_encoder", dtype=dtype, use_safetensors=True),
+        encoder=CLIPVisionModel.from_pretrained(folder, dtype=dtype, use_safetensors=True),
         processor=AutoImageProcessor.from_pretrained(base / "image_processor", backend="pil"),
         device=device,
     )
@@ -178,7 +194,9 @@ def load_codec(spec: ModelSpec, device: torch.device) -> VaeCodec:
     """
     options = {"torch_dtype": torch.float32, "use_safetensors": True}
     with reading_weights(spec):
-        vae = AutoencoderKLWan.from_pretrained(Path(spec.files.base) / "vae", **options)
+        folder = Path(spec.files.base) / "vae"
+        require_size(folder, lambda: AutoencoderKLWan.from_config(AutoencoderKLWan.load_config(folder)))
+        vae = AutoencoderKLWan.from_pretrained(folder, **options)
         to_device(device, vae)
     return VaeCodec(vae=vae, device=device)
 

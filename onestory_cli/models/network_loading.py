@@ -19,6 +19,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedT
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.fingerprint import fingerprint
 from onestory_cli.models.library_logging import silence_library_logging
+from onestory_cli.models.network_size import folder_of, require_size
 from onestory_cli.models.networks import Role
 
 
@@ -70,7 +71,9 @@ def load_network(source: str, role: Role, kinds: Mapping[str, Kind], device: tor
         )
     kind = kinds[config.model_type]
     with _reading(source, role):
-        model = kind.model.from_pretrained(source, local_files_only=True, dtype=torch.float32)
+        if folder := folder_of(source):
+            require_size(folder, lambda: kind.model(config))
+        model = kind.model.from_pretrained(source, local_files_only=True, dtype=torch.float32, use_safetensors=True)
         pictures = kind.picture_class().from_pretrained(source, local_files_only=True)
         words = AutoTokenizer.from_pretrained(source, local_files_only=True) if kind.reads else None
     model.to(device).eval().requires_grad_(False)

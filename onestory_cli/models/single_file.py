@@ -130,12 +130,18 @@ def transformer_shape(shapes: Mapping[str, tuple[int, ...]]) -> TransformerShape
 def _read(path: Path) -> tuple[dict[str, tuple[int, ...]], Mapping[str, str]]:
     """Shapes by name, and metadata."""
     if path.suffix == ".gguf":
-        return _shapes_of_gguf(path), {}
+        return shapes_of_gguf(path), {}
     header = read_header(path)
     return header.shapes, header.metadata
 
 
-def _shapes_of_gguf(path: Path) -> dict[str, tuple[int, ...]]:
+def shapes_of_gguf(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of the weights in a GGUF file, as before quantization.
+
+    Raises:
+        ValueError: it is not a GGUF file, or damaged.
+        OnestoryError: M514 without the package gguf.
+    """
     try:
         import gguf
     except ImportError as fault:

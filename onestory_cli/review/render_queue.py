@@ -76,6 +76,7 @@ class RenderQueue:
         self._loaded: tuple[object, ShotGenerator] | None = None
         self._work: deque[Work] = deque()
         self._wake, self._stop, self._closed = threading.Condition(), threading.Event(), False
+        self._changing = threading.RLock()
         self.progress = Progress()
         self._thread = threading.Thread(target=self._run, name="render queue", daemon=True)
         self._thread.start()
@@ -184,8 +185,10 @@ class RenderQueue:
                 self._change(state="rendering", shot=event.shot, step=event.step, steps=event.steps, left=left)
 
     def _change(self, **fields: Any) -> None:
-        self.progress = replace(self.progress, **fields)
-        self._notify(self.progress)
+        """Change fields of the progress. Requests and the queue's own thread both do; no change may undo another."""
+        with self._changing:
+            self.progress = replace(self.progress, **fields)
+            self._notify(self.progress)
 
 
 def progress_document(progress: Progress) -> dict[str, Any]:

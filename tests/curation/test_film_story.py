@@ -9,9 +9,9 @@ import yaml
 
 from onestory_cli.api import load_story
 from onestory_cli.curation.cast import CastAppearance, CastIds
-from onestory_cli.curation.film_story import Declared, caption_of, look_pattern
+from onestory_cli.curation.film_story import Declared, _head, _require_unchanged, caption_of, look_pattern
 from onestory_cli.curation.filters import CuratedShot
-from onestory_cli.errors import ExitCode
+from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.storyworld import WorldConfig
 from tests.commands.conftest import Onestory
 from tests.curation.footage import storyworld_film, write
@@ -79,6 +79,28 @@ def test_a_film_becomes_a_valid_story(onestory: Onestory, film: Path, tmp_path: 
     tree = yaml.safe_load((tmp_path / "set" / "film.story.yaml").read_text())
     assert any("$" in shot["caption"] for shot in tree["shots"])
     assert all(shot["duration"] == "2s" for shot in tree["shots"])
+
+
+def test_an_edited_story_is_never_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "film.story.yaml"
+    _require_unchanged(file)
+    file.write_text(_head("a\nb.mp4", "story: 1\n") + "story: 1\n")
+    assert file.read_text().count("\n") == 2
+    _require_unchanged(file)
+    for text in (file.read_text() + "title: mine\n", "story: 1\n", ""):
+        file.write_text(text)
+        with pytest.raises(OnestoryError, match="already exists") as caught:
+            _require_unchanged(file)
+        assert caught.value.code == "U605"
+
+
+@pytest.mark.parametrize("name", ["shots.jsonl", "report.html"])
+def test_files_of_somebody_else_are_never_replaced(onestory: Onestory, film: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    done = onestory("curate", film, "--out", tmp_path, "--encoders", "none", "--cast", "none")
+    assert done.exit is ExitCode.USAGE
+    assert "U605" in done.err
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -75,7 +75,7 @@ class Strike:
 
 @dataclass(kw_only=True)
 class Measured:
-    """A command without a strike: its system calls, its seconds, and the result of the finished work.
+    """A command without a strike: its system calls, its processor seconds, and the result of the finished work.
 
     `results` has the results that are right: with the command's change, and without it.
     """
@@ -101,45 +101,43 @@ class Harness:
         for number in range(count):
             command = self.commands[number % len(self.commands)]
             kind, call = dice.choice(list(KINDS)), dice.randint(1, self._measured[command.name].calls)
-            yield self._strike(command, kind, call, lambda child: None)
+            yield self._strike(command, kind, call)
 
     def kills(self, count: int, seed: int) -> Iterator[Strike]:
         """`count` kills at random instants."""
         dice = random.Random(seed)
         for number in range(count):
             command = self.commands[number % len(self.commands)]
-            share = round(dice.random(), 3)
-            delay = share * self._measured[command.name].seconds
-            yield self._strike(command, INSTANT, share, lambda child, delay=delay: _kill_after(child, delay))
+            yield self._strike(command, INSTANT, round(dice.random(), 3))
 
     def _measure(self, command: CommandLine) -> Measured:
         place = copy_workspace(self._base, self._place, command)
         command.run_finish(place)
         before = command.result(place)
         place = copy_workspace(self._base, self._place, command)
-        began = time.monotonic()
-        done = _in_child(command, place, 0, 0, lambda child: None)
-        seconds = time.monotonic() - began
+        done = _in_child(command, place)
         assert done.status == 0, f"{command.name} ends with {done.status}: {done.messages}"
         command.run_finish(place)
         results, precious = [command.result(place), before], [_precious(self._base), _precious(place)]
-        return Measured(calls=done.calls, seconds=seconds, results=results, precious=precious)
+        return Measured(calls=done.calls, seconds=done.seconds, results=results, precious=precious)
 
-    def _strike(self, command: CommandLine, kind: str, call: float, watch: Callable[[int], None]) -> Strike:
+    def _strike(self, command: CommandLine, kind: str, call: float) -> Strike:
         place = copy_workspace(self._base, self._place, command)
         before = digests_of(place, accepted=command.removes)
-        what = (0, 0) if kind == INSTANT else (int(call), KINDS[kind])
-        done = _in_child(command, place, *what, watch)
-        end = self._end(command, place, done.status, before)
+        if kind == INSTANT:
+            done = _in_child(command, place, end=max(1e-6, call * self._measured[command.name].seconds))
+        else:
+            done = _in_child(command, place, int(call), KINDS[kind])
+        end = self._end(command, place, done, before)
         shown = " ".join((_traceback(done.messages) or done.messages).split())[-300:] if end else ""
-        reached = done.status == -signal.SIGKILL or done.calls >= what[0] > 0
+        reached = done.killed or (kind != INSTANT and done.calls >= call)
         end = f"{end} ({shown})" if shown else end
         return Strike(command=command.name, kind=kind, call=call, end=end, reached=reached)
 
-    def _end(self, command: CommandLine, place: Path, status: int, before: set[str]) -> str:
+    def _end(self, command: CommandLine, place: Path, done: ChildEnd, before: set[str]) -> str:
         """What is wrong after a strike, and after finishing the work; "" if nothing is."""
-        if (status < 0 and status != -signal.SIGKILL) or status == ExitCode.BUG:
-            return f"it ended with {status}"
+        if not done.killed and (done.status < 0 or done.status == ExitCode.BUG):
+            return f"it ended with {done.status}"
         now, allowed = _precious(place), self._measured[command.name].precious
         if changed := [name for name in PRECIOUS if all(now[name] != version[name] for version in allowed)]:
             return f"changed: {', '.join(changed)}"
@@ -159,15 +157,27 @@ class Harness:
 
 @dataclass(frozen=True, kw_only=True)
 class ChildEnd:
-    """How a child ended: its exit status, negative for a signal, its messages, and its system calls if it lived."""
+    """How a child ended: its exit status, negative for a signal, its messages, its processor seconds, and its system
+    calls if it lived.
+    """
 
     status: int
     messages: str
     calls: int
+    seconds: float
+
+    @property
+    def killed(self) -> bool:
+        """Whether a strike killed the child while it was running."""
+        return self.status in (-signal.SIGKILL, -signal.SIGPROF)
 
 
-def _in_child(command: CommandLine, place: Path, call: int, kind: int, watch: Callable[[int], None]) -> ChildEnd:
-    """Run a command in a child that is struck. `watch` is called in this process with the child."""
+def _in_child(command: CommandLine, place: Path, call: int = 0, kind: int = 0, end: float = 0) -> ChildEnd:
+    """Run a command in a child that is struck at a system call, or killed after `end` seconds of processor time.
+
+    The timer's signal ends the process at once, as SIGKILL does. Processor time makes the instant independent of the
+    load of the machine.
+    """
     reader, writer = os.pipe()
     calls = mmap.mmap(-1, 8)
     child = os.fork()
@@ -175,7 +185,9 @@ def _in_child(command: CommandLine, place: Path, call: int, kind: int, watch: Ca
         status = int(ExitCode.BUG)
         try:
             _arm(place, call, kind)
+            signal.setitimer(signal.ITIMER_PROF, end)
             exit, messages = command.run(place)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             calls[:] = _shim().strike_calls().to_bytes(8, "little")
             os.write(writer, messages.encode()[-4000:])
             status = int(exit)
@@ -184,11 +196,15 @@ def _in_child(command: CommandLine, place: Path, call: int, kind: int, watch: Ca
         finally:
             os._exit(status)
     os.close(writer)
-    watch(child)
     with os.fdopen(reader, "rb") as pipe:
         messages = pipe.read().decode(errors="replace")
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return ChildEnd(status=status, messages=messages, calls=int.from_bytes(calls[:], "little"))
+    _, code, usage = os.wait4(child, 0)
+    return ChildEnd(
+        status=os.waitstatus_to_exitcode(code),
+        messages=messages,
+        calls=int.from_bytes(calls[:], "little"),
+        seconds=usage.ru_utime + usage.ru_stime,
+    )
 
 
 def _precious(folder: Path) -> dict[str, bytes]:
@@ -205,11 +221,6 @@ def _traceback(messages: str) -> str:
     text = file.read_text()
     file.unlink()
     return text
-
-
-def _kill_after(child: int, seconds: float) -> None:
-    time.sleep(seconds)
-    os.kill(child, signal.SIGKILL)
 
 
 def _shim() -> ctypes.CDLL:
@@ -267,14 +278,15 @@ def main() -> int:
         began = time.monotonic()
         for strike in chain(harness.strikes(options.strikes, options.seed), harness.kills(options.kills, options.seed)):
             found.append(strike)
+            if options.save:
+                with options.save.open("a") as file:
+                    file.write(json.dumps(asdict(strike)) + "\n")
             if strike.end:
                 sys.stderr.write(f"{strike}: {strike.end}\n")
             if time.monotonic() - began > 60 * options.minutes:
                 break
     lost = any(strike.end for strike in found)
     if options.save:
-        with options.save.open("a") as file:
-            file.writelines(json.dumps(asdict(strike)) + "\n" for strike in found)
         found = [Strike(**json.loads(line)) for line in options.save.read_text().splitlines()]
     sys.stdout.write(report(found) + "\n")
     return int(lost)

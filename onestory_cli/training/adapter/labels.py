@@ -23,6 +23,7 @@ from transformers import (
 )
 
 from onestory_cli.errors import ExitCode, OnestoryError
+from onestory_cli.models.network_size import folder_of, require_size
 
 # model type -> class, its processor, and the output that embeds the whole picture
 ENCODERS: dict[str, tuple[Any, Any, str]] = {
@@ -55,11 +56,14 @@ def load_image_encoder(name: str, device: torch.device) -> ImageEncoder:
         OnestoryError: T604 for an encoder that cannot be read or has another model type.
     """
     try:
-        kind = AutoConfig.from_pretrained(name).model_type
+        config = AutoConfig.from_pretrained(name)
+        kind = config.model_type
         if kind not in ENCODERS:
             raise ValueError(f"model type {kind} is not supported (expected {' or '.join(ENCODERS)})")
         model, processor, output = ENCODERS[kind]
-        loaded = model.from_pretrained(name).to(device).eval().requires_grad_(False)
+        if folder := folder_of(name):
+            require_size(folder, lambda: model(getattr(config, "vision_config", config)))
+        loaded = model.from_pretrained(name, use_safetensors=True).to(device).eval().requires_grad_(False)
         return ImageEncoder(loaded, processor.from_pretrained(name), output)
     except (OSError, ValueError) as fault:
         raise OnestoryError(
