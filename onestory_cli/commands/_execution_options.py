@@ -114,7 +114,7 @@ def fit_plans(screen: Screen, plans: Sequence[Plan], flags: FittingFlags, device
         configure_plan(plan, request, device=device, memory=memory, distributed=is_distributed()) for plan in plans
     ]
     specs = [spec for plan in fitted for spec in (plan.model, *_first_model(plan))]
-    for line in dict.fromkeys(f"{spec.name} on this machine: {spec.execution}" for spec in specs):
+    for line in dict.fromkeys(f"{spec.name} on this machine: {_how(spec)}" for spec in specs):
         screen.note(line, style="dim")
     if flags.vram and not _has_gpu(device):
         screen.note("this machine has no GPU; --vram has no effect", style="yellow")
@@ -178,3 +178,8 @@ def distributed(command: Callable[P, ExitCode]) -> Callable[P, ExitCode]:
             parallel.leave_process_group()
 
     return in_each_process
+
+
+def _how(spec: Any) -> str:
+    how = str(spec.execution)
+    return "no offload, no quantization" if how == "none" else how

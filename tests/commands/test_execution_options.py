@@ -95,7 +95,7 @@ def test_cpu_needs_no_offload(onestory: Onestory, film: Path) -> None:
     messages(onestory("render", film, *flags))
     auto = onestory("render", film, *flags, "--vram", "auto")
     assert messages(auto) == ["ShotKept"]
-    assert "base on this machine: none" in auto.err
+    assert "base on this machine: no offload, no quantization" in auto.err
     assert "this machine has no GPU; --vram has no effect" in auto.err
 
 
