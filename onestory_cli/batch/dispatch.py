@@ -101,8 +101,16 @@ class Dispatch:
                 self.stop()
             for message in self._pool.poll(POLL_SECONDS):
                 self._take(message)
-            while self._waiting and self._idle:
-                self._give(self._idle.popleft(), self._waiting.popleft())
+            while self._idle and (film := self._next_film()):
+                self._give(self._idle.popleft(), film)
+
+    def _next_film(self) -> BatchFilm | None:
+        """Remove and return the first waiting film whose server is free."""
+        busy = {film.server for film in self._films.values() if film.server}
+        film = next((film for film in self._waiting if film.server not in busy), None)
+        if film:
+            self._waiting.remove(film)
+        return film
 
     def stop(self) -> None:
         """Start no more films and stop the current ones within one denoising step."""

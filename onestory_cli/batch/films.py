@@ -25,7 +25,8 @@ _LONGEST_STEM = 60
 class BatchFilm:
     """One film: story, options and run directory.
 
-    `profile` and `seed` are None to use those of the story.
+    `profile` and `seed` are None to use those of the story. `server` is that of an external model, which renders one
+    film at a time; "" for other models and before the story is planned.
     """
 
     name: str
@@ -34,6 +35,7 @@ class BatchFilm:
     seed: int | None
     settings: tuple[Override, ...]
     run: Path
+    server: str = ""
 
 
 def find_stories(words: Iterable[str]) -> tuple[Path, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -122,7 +122,8 @@ class _Batch:
             except OnestoryError as fault:
                 self.refuse(item.film, fault)
             else:
-                ready.append(item.film)
+                external = item.plan.model.external
+                ready.append(replace(item.film, server=external.server if external else ""))
         return ready
 
     def refuse(self, film: BatchFilm, fault: OnestoryError) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,40 @@ def test_workers_that_never_start_end_the_batch() -> None:
         work.run()
     assert caught.value.code == "B804"
     assert len(lost) == MAX_LOST
+
+
+def test_a_server_renders_one_film_at_a_time() -> None:
+    """Two workers and two films per server: a worker takes a film of the other server, or waits."""
+    pairs: list[list[str]] = []
+
+    class Slow(Acting):
+        """Films end only when no message is left, so that both workers are busy."""
+
+        films: list[tuple[str, str]] = []  # noqa: RUF012, worker and film; one instance
+
+        def poll(self, seconds: float) -> Iterable[Message]:
+            if self._messages:
+                return super().poll(seconds)
+            pairs.append(sorted(name for _, name in self.films))
+            ended = [Ended(worker=worker, outcome=DONE) for worker, _ in self.films]
+            self.films.clear()
+            return ended
+
+        def submit(self, worker: str, film: BatchFilm) -> None:
+            self.films.append((worker, film.name))
+
+    pool = Slow(2, lambda name: DONE)
+    films = [replace(film(name), server=name[0]) for name in ("a1", "a2", "a3", "b1")]
+    shots = {item.name: 1 for item in films}
+    ended: list[str] = []
+    Dispatch(
+        films,
+        shots,
+        pool,
+        lambda event: None,
+        stop=never_stop,
+        fail_fast=False,
+        ended=lambda name, _: ended.append(name),
+    ).run()
+    assert pairs == [["a1", "b1"], ["a2"], ["a3"]]
+    assert sorted(ended) == ["a1", "a2", "a3", "b1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import pickle
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from onestory_cli.rendering.import_clip import import_clip
 from onestory_cli.rendering.loading import generator_loader
 from onestory_cli.rendering.render import RenderOptions, render
 from onestory_cli.rendering.resume import load_render_plan, load_run_plan
+from onestory_cli.store.disk import Disk
+from onestory_cli.store.layout import LATENTS
 from onestory_cli.store.reuse import forecast
 from onestory_cli.store.run import Run
 from onestory_cli.store.take_query import accepted_takes
@@ -303,3 +306,50 @@ def test_named_models_come_from_the_file_of_the_user(
     make(story)
     assert len(server.generated) == 6
     assert load_run_plan(Run.open(story.with_name("film.run"))).model.name == "my-vace"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_reported_while_a_result_is_fetched(server: FakeComfyUi) -> None:
+    server.pictures["film.mp4"] = b"0" * 100_000
+    with pytest.raises(OnestoryError, match="no space left") as caught:
+        http.HttpClient(server.address).download("/view", {"filename": "film.mp4"}, Path("/dev/full"))
+    assert caught.value.code == "R405"
+
+
+@pytest.mark.slow
+def test_a_shot_that_a_full_disk_could_not_hold_is_fetched_again(
+    story: Path, server: FakeComfyUi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Disk, operation: str, path: Path) -> None:
+        if path.name == LATENTS and len(server.generated) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Disk, "step", full)
+        with pytest.raises(OnestoryError) as caught:
+            make(story)
+    assert caught.value.code == "R405"
+    assert len(make(story)) == 6
+    texts = [json.dumps(server.prompts[id], sort_keys=True) for id in server.generated]
+    assert len(texts) == len(set(texts))
+
+
+@pytest.mark.slow
+def test_the_key_of_api_nodes_is_sent_and_not_stored(
+    story: Path, server: FakeComfyUi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[bytes] = []
+    post = http.HttpClient.post_json
+    monkeypatch.setenv("COMFYUI_API_KEY", "s3cret-key")
+    monkeypatch.setattr(
+        http.HttpClient,
+        "post_json",
+        lambda self, path, document, **more: (
+            sent.append(json.dumps(document).encode()),
+            post(self, path, document, **more),
+        ),
+    )
+    make(story)
+    assert all(b"s3cret-key" in body for body in sent if b'"prompt"' in body)
+    files = [path for path in story.with_name("film.run").rglob("*") if path.is_file()]
+    assert not [path for path in files if b"s3cret-key" in path.read_bytes()]
