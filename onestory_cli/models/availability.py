@@ -84,7 +84,7 @@ def require_files(spec: ModelSpec) -> None:
             exit=ExitCode.MACHINE,
         )
     if missing := missing_files(spec):
-        if hub:
+        if hub and missing[0] not in (spec.files.transformer_file, spec.files.transformer_2_file):
             raise not_downloaded(spec.name, hub, missing[0])
         message = f'weights of "{spec.name}" are missing or damaged: {", ".join(missing)}'
         help = "restore the files, or choose another model of `onestory models`"

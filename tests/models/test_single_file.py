@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.models.availability import require_weights
+from onestory_cli.models.availability import require_files, require_weights
 from onestory_cli.models.catalog import CARD, find
 from onestory_cli.models.fingerprint import fingerprint_of
 from onestory_cli.models.load import load_model
@@ -191,3 +191,11 @@ def test_a_fifo_is_refused_at_once(tmp_path: Path) -> None:
 def packed(header: object, data: bytes = b"") -> bytes:
     text = json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + data
+
+
+def test_a_missing_file_of_a_card_is_not_to_be_fetched(tmp_path: Path) -> None:
+    (tmp_path / CARD).write_text(json.dumps({"base": "wan2.1-t2v-14b", "transformer": "mine.safetensors"}))
+    with pytest.raises(OnestoryError, match=r"mine\.safetensors") as caught:
+        require_files(find(str(tmp_path)))
+    assert caught.value.code == "M503"
+    assert "fetch" not in caught.value.help
