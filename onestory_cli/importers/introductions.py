@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from onestory_cli.story.referential_phrase import word_set
+from onestory_cli.utils.text import with_article
 
 WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
 ARTICLES = word_set("a an the")
@@ -39,6 +40,11 @@ _APPOSITION = re.compile(
 _IS_AGED = re.compile(r" is (?:now |about |only )?(\d{1,3})\b")  # "MAYA is 12"
 _NAMED = re.compile(r"\b(an? [^,.;:!?()]{1,100}?) (?:named|called) $", re.IGNORECASE)  # "a tall woman named MAYA"
 _HEADED = re.compile(r"\b([\w]+-?(?:headed|haired|eyed|bearded)) $", re.IGNORECASE)  # "red-headed MAYA"
+# "his 7 year-old son, MATTHEW", "an even larger man, MIKE", "his gorgeous bride JOSEPHINE": a noun with an adjective.
+_KIN = re.compile(
+    r"\b(?:an?|his|her|their) ((?:[a-z0-9-]{1,30} ){1,4}"
+    r"(?:man|woman|boy|girl|kid|lady|guy|son|daughter|wife|husband|bride|groom|brother|sister|twin|mother|father)),? $"
+)
 _FILLER = re.compile(r"^, (?:also|now|still) (?=\d)", re.IGNORECASE)
 _BEFORE = 120  # characters before a name that may describe it
 _MORE = re.compile(r", (?:in an?|with|wearing|dressed|tall|short|slim|thin|an? )[^,.;:!?()]{1,200}")
@@ -115,6 +121,8 @@ def _description_around(action: str, start: int, end: int) -> tuple[str, int, No
     before = action[max(0, start - _BEFORE) : start]
     aged, named, headed = _IS_AGED.match(action, end), _NAMED.search(before), _HEADED.search(before)
     parts = [match[1].lower() for match in (named, aged, headed) if match]
+    if not parts and (kin := _KIN.search(before)):
+        parts = [with_article(kin[1])]
     return (f", {', '.join(parts)}", end, None) if parts else None
 
 

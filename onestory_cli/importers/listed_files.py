@@ -19,6 +19,7 @@ _PATH, _FRAMES = "json_path", "frame_number"  # columns
 def shots_of_folder(folder: Path, number: int | None) -> tuple[bytes, int | None]:
     """All JSON files of a folder as one list, in the order of their names, and the number that is left.
 
+    A folder `requests` in it is read instead of it.
     A folder of such folders, which may be in a folder `caption`, has a story in each; `number` (from 1) chooses one.
 
     Raises:
@@ -26,6 +27,8 @@ def shots_of_folder(folder: Path, number: int | None) -> tuple[bytes, int | None
     """
     shots = []
     try:
+        if (folder / "requests").is_dir():  # of JoyAI-Echo, next to an index
+            folder = folder / "requests"
         files = _json_files(folder)
         if not files:
             inner = folder / "caption" if (folder / "caption").is_dir() else folder

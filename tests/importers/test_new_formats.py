@@ -177,6 +177,11 @@ def test_requests_of_joyai_are_read_as_folder_file_and_list(tmp_path: Path) -> N
     for number, request in enumerate(requests):
         (tmp_path / f"{number}.json").write_text(json.dumps(request))
     assert program("import", str(tmp_path), "--out", str(tmp_path / "a.story.yaml"))[0] is ExitCode.DONE
+    (tmp_path / "film").mkdir()
+    (tmp_path / "film" / "index.json").write_text("{}")
+    (tmp_path / "film" / "requests").mkdir()
+    (tmp_path / "0.json").rename(tmp_path / "film" / "requests" / "0.json")
+    assert program("import", str(tmp_path / "film"))[0] is ExitCode.DONE
     one = imported(json.dumps(requests[1]), "a.json")
     assert (one.format, [shot.id for shot in one.draft.shots]) == ("joyai", ["shot-002"])
     prompts = imported(json.dumps({"prompts": ["ID_A is Ada Lee, a tall woman. ID_A walks."]}), "a.json")

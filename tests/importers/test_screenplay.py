@@ -318,3 +318,14 @@ def test_relative_times_after_a_comma_are_not_part_of_the_place(time: str, words
 
 def test_centred_text_is_not_a_cue() -> None:
     assert draft_of("INT. BARN - DAY\n\n> MAYA BERG <\n> THE FILM <\n").characters == ()
+
+
+def test_a_noun_before_a_name_is_its_look() -> None:
+    action = (
+        "Mia sits with his 7 year-old son, MATTHEW. An old dog. He is with an even larger man, MIKE. His wife, KATE."
+    )
+    draft = draft_of(f"INT. ROOM - DAY\n\n{action}\n\nMATTHEW\nHi.\n\nMIKE\nHi.\n\nKATE\nHi.\n")
+    assert {item.id: item.look for item in draft.characters if not item.why} == {
+        "matthew": "Matthew, a 7 year-old son",
+        "mike": "Mike, an even larger man",
+    }
