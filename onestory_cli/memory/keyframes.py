@@ -12,9 +12,10 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-MAX_PER_SOURCE = 3
+from onestory_cli.memory.policies import MAX_KEYFRAMES
+
 MAX_SIMILARITY = 0.9  # of two keyframes, as a cosine
-THRESHOLD_STEP = 0.01  # the threshold is lowered by this until a source has at most `MAX_PER_SOURCE` keyframes
+THRESHOLD_STEP = 0.01  # the threshold is lowered by this until a source has at most `MAX_KEYFRAMES` keyframes
 
 
 def keyframes(embeds_TD: Sequence[Tensor]) -> list[list[int]]:
@@ -31,7 +32,7 @@ def keyframes(embeds_TD: Sequence[Tensor]) -> list[list[int]]:
 def _distinct(embeds_TD: Tensor) -> list[int]:
     """The first frame, and each frame that is less similar to the last chosen one than a threshold."""
     threshold = MAX_SIMILARITY
-    while len(chosen := _below(embeds_TD, threshold)) > MAX_PER_SOURCE:
+    while len(chosen := _below(embeds_TD, threshold)) > MAX_KEYFRAMES:
         threshold -= THRESHOLD_STEP
     return chosen
 

@@ -14,6 +14,8 @@ from typing import Protocol
 from onestory_cli.errors import OnestoryError, shorten
 from onestory_cli.utils.plugins import PluginTable
 
+MAX_KEYFRAMES = 3  # of one source, for a base that reads keyframes (StoryMem)
+
 
 @dataclass(frozen=True)
 class FrameRef:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from onestory_cli.errors import Diagnostic, Findings
 from onestory_cli.memory.levels import allocate
-from onestory_cli.memory.policies import needs_shown
+from onestory_cli.memory.policies import MAX_KEYFRAMES, needs_shown
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.planning.assets import AssetReader, included_file
 from onestory_cli.planning.crops import CropPlanner
@@ -296,7 +296,7 @@ class Planner:
         for source in memory.sources:
             if visible >= memory.frames:  # more change nothing, and a long film has thousands of sources per shot
                 break
-            visible += spec.latent_frames(self.jobs[source].frames) if source in self.jobs else 1
+            visible += self._visible_frames(source)
         selected = min(memory.frames, visible, 1 if memory.policy == "last" else visible)
         table = allocate(selected, memory.budget, height=rows, width=columns, levels=spec.levels)
         per_frame = spec.tokens_per_frame(width, height)
@@ -305,6 +305,13 @@ class Planner:
             context=sum(level.tokens(rows, columns) for level in table),
             per_frame=per_frame,
         )
+
+    def _visible_frames(self, source: str) -> int:
+        """The most latent frames of a source that a shot may remember."""
+        if source not in self.jobs:
+            return 1
+        frames = self._spec.latent_frames(self.jobs[source].frames)
+        return min(MAX_KEYFRAMES, frames) if self._spec.remembers == "keyframes" else frames
 
 
 def _introduces_character(shot: Shot, references: tuple[str, ...]) -> bool:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from onestory_cli.errors import Diagnostic, Findings, OnestoryError, Place
-from onestory_cli.memory.levels import allocate
-from onestory_cli.planning.jobs import derive_seed, retake
+from onestory_cli.memory.levels import REFERENCE, allocate
+from onestory_cli.planning.jobs import FirstShotModel, derive_seed, retake
 from onestory_cli.planning.planner import make_plan
 from onestory_cli.story.types import Character, MemoryRequest, Mention, Output, Setting, Shot
 from tests.films import SPEC, plan_of, shot, story_of
@@ -206,6 +206,15 @@ def test_tokens_count_noise_and_the_frames_that_fit_the_budget() -> None:
     table = allocate(6, 1.0, height=8, width=8)
     assert (first.noise, first.context, first.per_frame) == (5 * 16, 0, 16)
     assert last.context == sum(level.tokens(8, 8) for level in table) <= 16
+
+
+def test_a_shot_has_at_most_three_keyframes() -> None:
+    stock = replace(ENOUGH, files=replace(ENOUGH.files, adapter=""))
+    spec = replace(stock, task="m2v", memory_frames=10, budget=10.0, levels=(REFERENCE,))
+    first = FirstShotModel(spec=replace(stock, task="t2v"), fingerprint="f")
+    shots = [shot(id, frames=17) for id in "abc"]
+    plan, _ = make_plan(story_of(*shots), spec, model_fingerprint="m", first_shot_model=first)
+    assert [job.tokens.context for job in plan.jobs] == [0, 3 * 16, 6 * 16]
 
 
 def test_the_last_policy_costs_one_frame() -> None:
