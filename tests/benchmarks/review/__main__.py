@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.benchmarks.review import clicks, editor, pages, previews, saves
-from tests.benchmarks.review.figure import Figure, table
+from tests.benchmarks.review.figure import HEAD, Figure, row
 
 MEASURES: dict[str, Callable[[Path], list[Figure]]] = {
     "takes": pages.page_of_takes,
@@ -36,9 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.films or Path(temporary)
-        figures = [figure for name in options.names or MEASURES for figure in MEASURES[name](folder)]
-    load, cores = os.getloadavg()[0], os.cpu_count()
-    sys.stdout.write(f"{table(figures)}\nload of the machine: {load:.1f} on {cores} cores\n")
+        sys.stdout.write(HEAD)
+        for name in options.names or MEASURES:
+            sys.stdout.writelines(map(row, MEASURES[name](folder)))
+            sys.stdout.flush()
+    sys.stdout.write(f"\nload of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
 
 
 if __name__ == "__main__":

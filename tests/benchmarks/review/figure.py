@@ -28,13 +28,13 @@ def seconds(name: str, samples: Sequence[float], goal: float | None = None) -> F
     return Figure(name=name, value=median(samples), unit="s", goal=goal, about=about)
 
 
-def table(figures: Sequence[Figure]) -> str:
-    """A Markdown table; a value that misses its goal is marked."""
-    rows = [
-        f"| {item.name} | {item.value:.{_DIGITS[item.unit]}f} {item.unit} | {_goal(item)} | {item.about} |"
-        for item in figures
-    ]
-    return "\n".join(["| what | measured | goal | |", "|---|---|---|---|", *rows, ""])
+HEAD = "| what | measured | goal | |\n|---|---|---|---|\n"
+
+
+def row(figure: Figure) -> str:
+    """A row of a Markdown table; a value that misses its goal is marked."""
+    value = f"{figure.value:.{_DIGITS[figure.unit]}f} {figure.unit}"
+    return f"| {figure.name} | {value} | {_goal(figure)} | {figure.about} |\n"
 
 
 _DIGITS = {"s": 3, "kB": 0, "%": 2}
