@@ -29,7 +29,7 @@ def page_of_long_film(folder: Path) -> list[Figure]:
 
 def _measure(name: str, run: Path, *, kilobytes: float, opened: float) -> list[Figure]:
     file = run.with_suffix(".html")
-    onestory("report", str(run), "--link", "--out", str(file))
+    onestory("report", str(run), "--link", "--force", "--out", str(file))
     with tempfile.TemporaryDirectory() as profile, browser(Path(profile)) as page:
         samples = [_open(page, file) for _ in range(TURNS)]
     size = file.stat().st_size / 1000
