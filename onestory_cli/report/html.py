@@ -86,7 +86,6 @@ def environment() -> Environment:
         "change": signed,
         "short": short_seed,
         "plural": pluralize,
-        "plural_frames": lambda frames: pluralize(len(frames), "frame"),
     }
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "default": asdict}
     environment.globals |= {
