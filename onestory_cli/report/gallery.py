@@ -28,7 +28,7 @@ class PictureWidths:
     quality: int = QUALITY
 
 
-_LONG = PictureWidths(poster=144, thumb=64, other=112, quality=60)
+_LONG = PictureWidths(poster=144, thumb=64, other=112, quality=50)
 
 
 @dataclass(frozen=True, kw_only=True)
