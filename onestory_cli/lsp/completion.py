@@ -59,7 +59,9 @@ def _ids(document: StoryDocument, typed: int) -> Iterator[Completion]:
 def _words(document: StoryDocument, typed: str) -> Iterator[Completion]:
     """Words of the model's vocabulary, if it is closed."""
     plan = document.parsed.plan
-    for word in (plan.model.words or ()) if plan and typed else ():
+    if plan is None or not typed:
+        return
+    for word in plan.model.words or ():
         if word.casefold().startswith(typed.casefold()):
             yield Completion(text=word, kind="word", detail=f"a word of {plan.model.name}", typed=len(typed))
 
