@@ -66,7 +66,8 @@ RUN = (
         code="R408",
         title="The disk reports an error",
         explanation="The system could not read or write a file of the run directory; the message comes from the "
-        "system. Finished shots are kept. Check the disk or the network share, then rerun the command.",
+        "system. Finished shots are kept. Check the disk or the network share, then rerun the command. A folder, a "
+        "link, a pipe or a device in the place of a file is reported too: delete it.",
         bad="onestory resume film.run",
         good="onestory resume film.run",
     ),

@@ -148,10 +148,14 @@ def _lock_file(path: Path, disk: Disk, *, optional: bool) -> int | None:
         with disk.change("open lock", path):
             handle = os.open(path, _OPENING | os.O_CREAT, 0o644)
     except OnestoryError as fault:
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            raise _not_a_file(path) from fault
         if optional and fault.code == "R405":
             return None
         raise
     try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise _not_a_file(path)
         _flock(handle, path)
     except OnestoryError:
         os.close(handle)
@@ -221,6 +225,11 @@ def _held(path: Path, holder: LockHolder | None) -> OnestoryError:
         who = f'process {holder.pid} of the machine "{holder.host}"'
         remedy = f'wait until it is done; if that process no longer exists, delete "{path}"'
     return OnestoryError("R401", f'{who} is writing to "{path.parent}"', help=remedy, exit=ExitCode.MACHINE)
+
+
+def _not_a_file(path: Path) -> OnestoryError:
+    help = "delete it if nothing else uses it, then rerun the command"
+    return OnestoryError("R408", f'"{path}" is not a regular file', help=help, exit=ExitCode.MACHINE)
 
 
 def _not_supported(path: Path, fault: OSError) -> OnestoryError:

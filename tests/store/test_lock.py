@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -81,6 +81,21 @@ def test_lock_names_its_holder_and_is_removed_afterwards(tmp_path: Path) -> None
         assert (holder["pid"], holder["host"]) == (os.getpid(), socket.gethostname())
         assert holder["start"] > 1e9
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "place",
+    [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/null"), lambda path: path.symlink_to("elsewhere")],
+    ids=["pipe", "folder", "link to a device", "broken link"],
+)
+def test_a_lock_that_is_not_a_regular_file_is_named_and_kept(tmp_path: Path, place: Callable[[Path], None]) -> None:
+    lock = tmp_path / "lock"
+    place(lock)
+    with pytest.raises(OnestoryError) as caught, locked(lock, Disk()):
+        pass
+    assert (caught.value.code, caught.value.message) == ("R408", f'"{lock}" is not a regular file')
+    assert caught.value.help == "delete it if nothing else uses it, then rerun the command"
+    assert os.path.lexists(lock)
 
 
 @pytest.mark.parametrize(
