@@ -66,8 +66,8 @@ STORY = (
     Code(
         code="S154",
         title="A picture that is too large",
-        explanation="The file has more than 64 MiB or would decode to more than 2^25 pixels. Models look at about a "
-        "million. Save a smaller copy.",
+        explanation="The file has more than 64 MiB or would decode to more than 2^25 pixels, or it is a JPEG of more "
+        "than 200 scans. Models look at about a million pixels. Save a smaller copy.",
         bad="image: refs/poster-20000x20000.png",
         good="image: refs/poster-2000x2000.png",
     ),

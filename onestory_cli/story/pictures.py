@@ -17,8 +17,10 @@ IMAGE_FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_PIXELS = 2**25  # an 8K picture; a small file can decompress to far more
 MAX_IMAGE_BYTES = 64 * 1024 * 1024
 MAX_DECODED_PIXELS = 2**30  # per story; about ten seconds
+MAX_SCANS = 200  # of a progressive JPEG; cameras and encoders write about ten, and each passes over all pixels
 _CHECK = "picture-1"  # raise the number when the check finds more
 _ORIENTATION = 0x0112  # EXIF
+_START_OF_SCAN = b"\xff\xda"  # a JPEG marker, which never occurs in its compressed data
 
 
 class PictureCheck:
@@ -41,15 +43,17 @@ class PictureCheck:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # reported below as a finding
                 with Image.open(file, formats=IMAGE_FORMATS) as picture:
-                    width, height = picture.size
+                    (width, height), format = picture.size, picture.format
                     picture.verify()
         except Image.DecompressionBombError:
-            width = height = MAX_PIXELS
+            width, height, format = MAX_PIXELS, MAX_PIXELS, ""
         except (OSError, SyntaxError, ValueError, EOFError):  # all that Pillow raises for a broken header
             help = f"save it as {', '.join(IMAGE_FORMATS[:-1])} or {IMAGE_FORMATS[-1]}"
             return unplaced("S153", f"{name} is not a readable picture", help)
         if width * height > MAX_PIXELS:
             return unplaced("S154", f"{name} has more than {MAX_PIXELS} pixels", "save it smaller: 4096x4096 is enough")
+        if format == "JPEG" and file.read_bytes().count(_START_OF_SCAN) > MAX_SCANS:
+            return unplaced("S154", f"{name} has more than {MAX_SCANS} scans", "save it as PNG or as baseline JPEG")
         if problem := self._decode(file, width * height):
             return unplaced("S153", f"{name} is damaged: {problem}", "copy or save the picture again")
         return None

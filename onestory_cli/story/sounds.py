@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 MAX_SOUND_BYTES = 128 * 1024 * 1024
-MAX_DECODED_SECONDS = 3600.0  # per story; two to ten seconds of work
+MAX_DECODED_SECONDS = 3600.0  # per story, of stereo at 48 kHz; two to ten seconds of work
+_SECOND = 2 * 48_000  # samples of all channels; FLAC can state eight channels at 655 kHz, 55 times the work
 
 # Suffix -> the FFmpeg demuxer for it. Only these may open a file: others follow links to further files, which the
 # sender chooses.
@@ -61,7 +62,7 @@ class SoundCheck:
         """S172 for a sound that cannot be decoded. Stops when the time is used up."""
         import av
 
-        seconds = stated = 0.0
+        seconds = stated = cost = 0.0
         try:
             with open_sound(file) as container:
                 stated = (container.duration or 0) / av.time_base if reader_of(file) in _EXACT else 0.0
@@ -71,15 +72,16 @@ class SoundCheck:
                             "S172", f"{name} has samples that are not numbers, first at {seconds:.1f} s", _EXPORT
                         )
                     seconds += frame.samples / frame.sample_rate
-                    if seconds >= max(self._seconds, 0.0):
-                        self._seconds -= seconds
+                    cost += max(frame.samples / frame.sample_rate, frame.samples * frame.layout.nb_channels / _SECOND)
+                    if cost >= max(self._seconds, 0.0):
+                        self._seconds -= cost
                         return None
         except (av.error.FFmpegError, IndexError):
             if seconds:
                 return unplaced("S172", f"{name} is damaged: it cannot be decoded after {seconds:.1f} s", _EXPORT)
         if not seconds:
             return unplaced("S172", f"{name} is not a readable sound", _USE)
-        self._seconds -= seconds
+        self._seconds -= cost
         stated = max(stated, seconds * _stated_part(file))
         if seconds < stated * (1 - _MISSING):
             message = f"{name} is cut off: {seconds:.1f} s of {stated:.1f} s are in the file"

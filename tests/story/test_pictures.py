@@ -76,6 +76,19 @@ def test_decoding_is_bounded_per_story(tmp_path: Path, monkeypatch: pytest.Monke
     assert PictureCheck()(damaged, '"second.webp"') is not None
 
 
+def test_a_jpeg_of_many_scans_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[Path] = []
+    monkeypatch.setattr(pictures, "_problem", lambda file: decoded.append(file) or "")
+    file = tmp_path / "fox.jpg"
+    Image.new("RGB", (64, 64)).save(file, progressive=True)
+    data = file.read_bytes()
+    last = data.rindex(b"\xff\xda")
+    file.write_bytes(data[:last] + data[last:-2] * 201 + data[-2:])
+    finding = PictureCheck()(file, '"fox.jpg"')
+    assert finding is not None
+    assert (finding.code, decoded) == ("S154", [])
+
+
 def test_16_bit_gray_keeps_its_gradient(tmp_path: Path) -> None:
     gradient_HW = np.tile(np.linspace(0, 65535, 64, dtype=np.uint16), (8, 1))
     Image.fromarray(gradient_HW).save(tmp_path / "gray.png")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from fractions import Fraction
 from pathlib import Path
 
@@ -110,3 +111,17 @@ def test_decoding_is_bounded_per_story(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.undo()
     monkeypatch.setenv("ONESTORY_CACHE_DIR", str(tmp_path / "cache"))
     assert "not numbers" in message(file)  # what was not decoded whole is not remembered
+
+
+def test_many_samples_in_a_short_time_count_as_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sounds, "MAX_DECODED_SECONDS", 1.0)
+    check = SoundCheck()
+    file = tmp_path / "dense.wav"
+    with wave.open(str(file), "wb") as sound:
+        sound.setnchannels(8)
+        sound.setsampwidth(2)
+        sound.setframerate(655_350)
+        sound.writeframes(bytes(16 * 65_535))  # a tenth of a second
+    assert check(file, '"dense.wav"') is None
+    monkeypatch.setattr(sounds, "_is_finite", lambda frame: False)
+    assert check(file, '"dense.wav"') is not None  # it was not decoded whole, so it is not remembered
