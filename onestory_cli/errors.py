@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from itertools import islice, pairwise
+from itertools import groupby, islice, pairwise
 from typing import TYPE_CHECKING, Literal
 
 from onestory_cli.version import __version__
@@ -48,6 +48,7 @@ _MACHINE_ERRNOS = {
     errno.ELOOP,
 }
 _LIBRARIES = ("torch", "diffusers", "transformers", "av", "safetensors", "numpy", "typer", "rich")  # in a bug report
+_SHOWN_LINES = 8  # of a finding in many places
 _COMPARED_CHARACTERS, _COMPARED_NAMES = 64, 20  # limits of `closest`, whose cost grows with the square of the length
 
 
@@ -78,13 +79,17 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnostic:
-    """One error or warning: what is wrong, where, and what to do next."""
+    """One error or warning: what is wrong, where, and what to do next.
+
+    `further` are other places with the same fault, after `place` and in the order of the file.
+    """
 
     code: str
     message: str
     severity: Severity = "error"
     place: Place | None = None
     help: str = ""
+    further: tuple[Place, ...] = ()
 
 
 def unplaced(code: str, message: str, help: str = "") -> Diagnostic:
@@ -148,25 +153,38 @@ def format_concise(finding: Diagnostic) -> str:
 
 
 def format_full(finding: Diagnostic) -> str:
-    """Format a finding as several lines: message, place, source line with carets, and next step."""
+    """Format a finding as several lines: message, place, source lines with carets, and next step."""
     lines = [f"{finding.severity}[{finding.code}]: {finding.message}"]
     place = finding.place
-    gutter = " " * len(str(place.line)) if place else " "
+    shown = [item for item in (place, *finding.further) if item and item.source_line]
+    width = max((len(str(item.line)) for item in shown or (place,) if item), default=1)
+    gutter = " " * width
     if place:
         lines.append(f"{gutter}--> {place.path}:{place.line}:{place.column}")
-    if place and place.source_line:
-        lines += [f"{gutter} |", f"{place.line} | {place.source_line}", f"{gutter} | {_carets(place)}"]
+    if shown:
+        lines.append(f"{gutter} |")
+    groups = [[*group] for _, group in groupby(shown, key=lambda item: (item.path, item.line))]
+    for marked in groups[:_SHOWN_LINES]:
+        number = marked[0].line
+        if place and marked[0].path != place.path:  # an included file
+            lines.append(f"{gutter}::: {marked[0].path}:{number}:{marked[0].column}")
+        lines += [f"{number:>{width}} | {marked[0].source_line}", f"{gutter} | {_carets(marked)}"]
+    if len(groups) > _SHOWN_LINES:
+        lines.append(f"{gutter} | ... and {len(groups) - _SHOWN_LINES} more lines")
     if finding.help:
         lines.append(f"{gutter} = help: {finding.help}")
     return "\n".join(lines)
 
 
-def _carets(place: Place) -> str:
-    """Carets aligned for a terminal: tabs stay tabs, and wide East Asian characters take two columns."""
-    start = place.column - 1
-    before, marked = place.source_line[:start], place.source_line[start : start + place.length]
-    indent = "".join("\t" if char == "\t" else " " * _columns(char) for char in before)
-    return indent + "^" * max(1, sum(_columns(char) for char in marked))
+def _carets(places: Sequence[Place]) -> str:
+    """Carets under places of one line: tabs stay tabs, and wide East Asian characters take two columns."""
+    line, shown, end = places[0].source_line, "", 0
+    for place in sorted(places, key=lambda place: place.column):
+        start = max(end, place.column - 1)
+        before, end = line[end:start], max(start, place.column - 1 + place.length)
+        shown += "".join("\t" if char == "\t" else " " * _columns(char) for char in before)
+        shown += "^" * max(1, sum(_columns(char) for char in line[start:end]))
+    return shown
 
 
 def _columns(char: str) -> int:

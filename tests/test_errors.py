@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,31 @@ def test_full() -> None:
         "   |       ^^^^^\n"
         '   = help: did you mean "fox"?'
     )
+
+
+def test_full_marks_further_places() -> None:
+    story = partial(Place, path="film.story.yaml", line=9)
+    first = story(column=3, length=3, source_line="A fox and a fxo.")
+    second = story(column=13, length=3, source_line="A fox and a fxo.")
+    third = Place(path="cast.yaml", line=10, column=1, length=2, source_line="ox")
+    finding = Diagnostic(code="W310", message="unknown", severity="warning", place=first, further=(second, third))
+    assert format_full(finding) == (
+        "warning[W310]: unknown\n"
+        "  --> film.story.yaml:9:3\n"
+        "   |\n"
+        " 9 | A fox and a fxo.\n"
+        "   |   ^^^       ^^^\n"
+        "  ::: cast.yaml:10:1\n"
+        "10 | ox\n"
+        "   | ^^"
+    )
+
+
+def test_full_shows_the_first_lines_only() -> None:
+    places = [Place(path="a", line=line, source_line="fxo") for line in range(1, 21)]
+    shown = format_full(Diagnostic(code="W310", message="", place=places[0], further=tuple(places[1:])))
+    assert shown.count("fxo") == 8
+    assert shown.endswith(" | ... and 12 more lines")
 
 
 def test_full_without_a_place() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 from lsprotocol import types as lsp
@@ -57,7 +58,11 @@ class StoryServer(LanguageServer):
     def check(self, uri: str) -> None:
         """Publish the findings of the newest text."""
         document = self.read(uri)
-        found = [self._diagnostic(uri, document, finding) for finding in document.analysis.findings]
+        found = [
+            self._diagnostic(uri, document, replace(finding, place=place))
+            for finding in document.analysis.findings
+            for place in (finding.place, *finding.further)
+        ]
         self.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri=uri, diagnostics=found))
 
     def check_soon(self, uri: str) -> None:

@@ -18,6 +18,7 @@ from onestory_cli.story.source import KeyPath, StorySource
 from onestory_cli.story.types import Story
 
 MAX_LISTED_WORDS = 8  # in a message
+MAX_UNDERLINED_WORDS = 100  # finding their places takes time
 MAX_COMBINATIONS = 20  # findings of a story
 MAX_COMPARED_WORDS = 50  # finding similar words takes time
 MIN_COMPARED_LETTERS = 4  # "man" is not a misspelt "an"
@@ -38,12 +39,16 @@ def unknown_words(story: Story, jobs: tuple[ShotJob, ...], spec: ModelSpec) -> t
         return ()
     listed = ", ".join(shorten(word, 24) for word in unknown[:MAX_LISTED_WORDS])
     more = f" and {len(unknown) - MAX_LISTED_WORDS} more" if len(unknown) > MAX_LISTED_WORDS else ""
+    source = source_of(story)
+    places = [_place_of_word(story, source, users[word], word) for word in unknown[:MAX_UNDERLINED_WORDS]]
+    first, *further = sorted(dict.fromkeys(places), key=lambda place: (place.path, place.line, place.column))
     finding = Diagnostic(
         code="W310",
         message=f'"{spec.name}" does not know {len(unknown)} of {len(users)} words: {listed}{more}',
         severity="warning",
-        place=_place_of_word(story, source_of(story), users[unknown[0]], unknown[0]),
+        place=first,
         help=f"the picture will not show them; {_similar(unknown, known)}`onestory models --words` lists known words",
+        further=tuple(further),
     )
     return (finding,)
 

@@ -49,6 +49,7 @@ FINDING = obj(
     severity={"enum": ["error", "warning"]},
     place=nullable(PLACE, "Null if the finding has no place in a file."),
     help=described(TEXT, "The next step, or empty."),
+    further=array(PLACE, "Other places with the same fault."),
 )
 FINDINGS = array(FINDING)
 RUN = described(TEXT, "The run directory.")

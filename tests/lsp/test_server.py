@@ -106,6 +106,20 @@ def test_positions_are_in_units_of_the_client(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_each_unknown_word_is_underlined(tmp_path: Path) -> None:
+    text = STORY.replace("Wide shot. $fox walks right on $beach.", "A dragon sees $fox in a castle.")
+
+    async def act(editor: Editor, uri: str) -> None:
+        found = [finding for finding in await editor.findings() if finding.code == "W310"]
+        assert [finding.range.start for finding in found] == [
+            position(text, before) for before in ("A ", "dragon ", "in a ")
+        ]
+        assert len({finding.message for finding in found}) == 1
+
+    edit(act, tmp_path / "film.story.yaml", text)
+
+
+@pytest.mark.slow
 def test_a_long_story_is_checked_while_it_is_typed(tmp_path: Path) -> None:
     shots = "".join(f"  - {{id: s{number}, caption: Wide shot. $fox walks on $beach.}}\n" for number in range(300))
     text = STORY + shots
