@@ -42,7 +42,12 @@ def free_groups_at_exit() -> None:
     Device meshes and wrapped modules hold a group in reference cycles, so destroying it does not free it. A gloo thread
     that releases a tensor during interpreter shutdown aborts the process (pytorch/pytorch#190489).
     """
-    atexit.register(gc.collect)
+    atexit.register(_collect_all)
+
+
+def _collect_all() -> None:
+    gc.unfreeze()  # `cli.main` freezes what there is, to exit faster
+    gc.collect()
 
 
 def has_followers() -> bool:

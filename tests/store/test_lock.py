@@ -85,7 +85,12 @@ def test_lock_names_its_holder_and_is_removed_afterwards(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     "place",
-    [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/null"), lambda path: path.symlink_to("elsewhere")],
+    [
+        lambda path: os.mkfifo(path),
+        Path.mkdir,
+        lambda path: path.symlink_to("/dev/null"),
+        lambda path: path.symlink_to("elsewhere"),
+    ],
     ids=["pipe", "folder", "link to a device", "broken link"],
 )
 def test_a_lock_that_is_not_a_regular_file_is_named_and_kept(tmp_path: Path, place: Callable[[Path], None]) -> None:
