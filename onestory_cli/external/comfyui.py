@@ -23,6 +23,7 @@ from onestory_cli.external.http import NO_RETRY, RETRY_SECONDS, HttpClient, Http
 from onestory_cli.external.job import MAX_SHOT_SECONDS, ExternalJob, RunControl, picture_name
 from onestory_cli.external.progress import PromptProgress
 from onestory_cli.external.prompt import FOLDER, build_prompt, not_generated
+from onestory_cli.external.result import plain_suffix
 from onestory_cli.external.web_socket import Waiter, open_waiter
 from onestory_cli.models.workflow import Workflow
 from onestory_cli.utils.untrusted import parse_json
@@ -184,7 +185,7 @@ class ComfyUiRunner:
             raise not_generated(self._workflow.path, f"its output node has {len(entries)} files")
         paths = []
         for number, entry in enumerate(entries):
-            path = folder / f"{number:05d}{Path(entry['filename']).suffix.lower()[:8]}"
+            path = folder / f"{number:05d}{plain_suffix(entry['filename'])}"
             query = {key: str(entry.get(key, "")) for key in ("filename", "subfolder", "type")}
             try:
                 self._client.download("/view", query, path)

@@ -58,7 +58,7 @@ def keep_result(files: Sequence[Path], folder: Path) -> None:
     """
     with os_errors_coded(folder):
         if len(files) == 1:
-            shutil.copyfile(files[0], folder / f"{ORIGINAL}{_suffix(files[0])}")
+            shutil.copyfile(files[0], folder / f"{ORIGINAL}{plain_suffix(files[0].name)}")
             return
         with zipfile.ZipFile(folder / f"{ORIGINAL}.zip", "w", zipfile.ZIP_STORED) as archive:
             for file in files:
@@ -67,9 +67,10 @@ def keep_result(files: Sequence[Path], folder: Path) -> None:
                     shutil.copyfileobj(source, target)
 
 
-def _suffix(file: Path) -> str:
-    """The suffix of a file, which a server may have chosen, if it is one of a plain file type."""
-    return file.suffix.lower() if file.suffix[1:].isalnum() and file.suffix.isascii() else ".bin"
+def plain_suffix(name: str) -> str:
+    """The suffix of a file name that a server chose, if it is short and that of a plain file type; ".bin" otherwise."""
+    suffix = Path(name).suffix.lower()
+    return suffix if suffix[1:].isalnum() and suffix.isascii() and len(suffix) <= 8 else ".bin"
 
 
 def _frames(files: list[Path], job: ShotJob, model: str) -> Iterator[Frame]:

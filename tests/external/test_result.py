@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.external.result import read_result, to_pixels
+from onestory_cli.external.result import plain_suffix, read_result, to_pixels
 from onestory_cli.media.video import write_clip
 from onestory_cli.planning.jobs import ShotJob
 from tests.films import plan_of, shot
@@ -26,6 +26,20 @@ def pictures(folder: Path, job: ShotJob, *, count: int = 0, size: tuple[int, int
     for number, file in enumerate(files):
         Image.new("RGB", size if any(size) else (job.width, job.height), (number, 0, 0)).save(file)
     return files
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [
+        ("a.PNG", ".png"),
+        ("../../etc/a.mp4", ".mp4"),
+        ("a.p\0ng", ".bin"),
+        ("a.png/../..", ".bin"),
+        ("a." + 9 * "x", ".bin"),
+    ],
+)
+def test_a_name_of_the_server_gives_only_a_plain_suffix(name: str, suffix: str) -> None:
+    assert plain_suffix(name) == suffix
 
 
 def test_pictures_are_the_frames_in_order(tmp_path: Path, job: ShotJob) -> None:

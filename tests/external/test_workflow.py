@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from onestory_cli.errors import OnestoryError
+from onestory_cli.external.job import ExternalJob
+from onestory_cli.external.prompt import build_prompt
 from onestory_cli.models.external import external_spec, is_loopback
 from onestory_cli.models.fingerprint import fingerprint_of
 from onestory_cli.models.workflow import read_workflow
@@ -81,6 +83,15 @@ def test_a_prompt_has_the_values_and_leaves_out_missing_pictures(tmp_path: Path)
     strict = workflow.prompt({"caption": "a"}, optional={})
     assert "2" not in strict  # it needs a picture
     assert "7" not in strict
+
+
+def test_a_workflow_cannot_choose_where_its_result_is_written(tmp_path: Path) -> None:
+    nodes = changed("7", filename_prefix="../../elsewhere/film")
+    workflow = read_workflow(write_workflow(tmp_path / "a.json", nodes))
+    values = {"caption": "a", "seed": 7, "width": 64, "height": 64}
+    job = ExternalJob(shot="opening", values=values, pictures={})
+    prompt = build_prompt(workflow, job, optional=OPTIONAL, place=lambda png: "picture.png")
+    assert prompt["7"]["inputs"]["filename_prefix"] == "onestory/opening"
 
 
 def test_the_identity_ignores_titles_and_bound_values(tmp_path: Path) -> None:
