@@ -89,7 +89,7 @@ def _checksum(text: str) -> str:
 
 
 def _require_unchanged(path: Path) -> None:
-    """Refuse to replace a story that somebody edited, or that this command did not write.
+    """Refuse to replace a story that was edited, or that this command did not write.
 
     Raises:
         OnestoryError: U605.
@@ -100,7 +100,7 @@ def _require_unchanged(path: Path) -> None:
         head, _, text = read_text(path).partition("\n")
         if head.endswith(f"by `onestory curate --as story`, {_checksum(text)}."):
             return
-    help = "rename it, or choose another folder with --out; this command only replaces stories that nobody edited"
+    help = "rename it, or choose another folder with --out; this command replaces only its own stories, unedited"
     raise OnestoryError("U605", f'"{path}" already exists', help=help)
 
 
@@ -200,7 +200,7 @@ def _seconds(seconds: float, longest: float) -> float:
 
 
 def _save_picture(video: CuratedVideo, shot: CuratedShot, path: Path) -> None:
-    """The middle frame of the first shot that shows a character. A picture of somebody else at `path` stays."""
+    """The middle frame of the first shot that shows a character. A picture that curation did not write is kept."""
     if os.path.lexists(path) and not (path.is_file() and MARK in read_limited(path, MAX_PICTURE_BYTES)):
         return
     found = video.found
