@@ -133,9 +133,7 @@ def render(
 
     run = Run.create(folder_for(Path(plan.story.path)) if folder is None else Path(folder))
     if fitting:
-        from onestory_cli.rendering.execution import configure_plan
-
-        plan = configure_plan(plan, fitting, device=device, memory=None)
+        plan = _fitted(plan, fitting, device)
     options = RenderOptions(
         force=force,
         takes=takes or {},
@@ -148,6 +146,12 @@ def render(
     )
     emit_all = _with_steps(emit, on_step) if on_step else emit
     return make_film(plan, run, generator_loader(plan, device, emit_all), emit_all, options)
+
+
+def _fitted(plan: Plan, fitting: ExecutionRequest, device: str) -> Plan:
+    from onestory_cli.rendering.execution import configure_plan
+
+    return configure_plan(plan, fitting, device=device, memory=None)
 
 
 def _with_steps(emit: Emit, on_step: Callable[[StepDone], None]) -> Emit:

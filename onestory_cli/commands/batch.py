@@ -88,13 +88,8 @@ def command(
         return signals.exit
     assert result is not None
     page = write_report(result, asked.out) if report else None
-    show_result(
-        screen,
-        result,
-        sign_films(plans, result, signer) if signer else (),
-        next=[command_line(context)] if result.exit else [],
-        json=json,
-    )
+    signed = sign_films(plans, result, signer) if signer else ()
+    show_result(screen, result, signed, next=[command_line(context)] if result.exit else [], json=json)
     if page:
         screen.note(f"report: {page}")
     if result.exit:

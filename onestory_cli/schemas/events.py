@@ -5,7 +5,7 @@ Each line has the event class as "event". In `events.jsonl` it also has "time", 
 
 from __future__ import annotations
 
-from onestory_cli.schemas.documents import INTEGER, NUMBER, TEXT, Schema, array, described, obj
+from onestory_cli.schemas.build import INTEGER, NUMBER, TEXT, Schema, array, described, obj
 
 NAME = "events"
 SECONDS = described(NUMBER, "Wall time in seconds.")
