@@ -147,7 +147,7 @@ def lookup(code: str) -> Code:
 def format_concise(finding: Diagnostic) -> str:
     """Format a finding as one line: `film.story.yaml:31:12: error[S104] message (help)`."""
     place = finding.place
-    where = f"{place.path}:{place.line}:{place.column}: " if place else ""
+    where = f"{_position(place)}: " if place else ""
     hint = f" ({finding.help})" if finding.help else ""
     return f"{where}{finding.severity}[{finding.code}] {finding.message}{hint}"
 
@@ -155,25 +155,34 @@ def format_concise(finding: Diagnostic) -> str:
 def format_full(finding: Diagnostic) -> str:
     """Format a finding as several lines: message, place, source lines with carets, and next step."""
     lines = [f"{finding.severity}[{finding.code}]: {finding.message}"]
-    place = finding.place
-    shown = [item for item in (place, *finding.further) if item and item.source_line]
-    width = max((len(str(item.line)) for item in shown or (place,) if item), default=1)
-    gutter = " " * width
-    if place:
-        lines.append(f"{gutter}--> {place.path}:{place.line}:{place.column}")
-    if shown:
-        lines.append(f"{gutter} |")
-    groups = [[*group] for _, group in groupby(shown, key=lambda item: (item.path, item.line))]
-    for marked in groups[:_SHOWN_LINES]:
-        number = marked[0].line
-        if place and marked[0].path != place.path:  # an included file
-            lines.append(f"{gutter}::: {marked[0].path}:{number}:{marked[0].column}")
-        lines += [f"{number:>{width}} | {marked[0].source_line}", f"{gutter} | {_carets(marked)}"]
-    if len(groups) > _SHOWN_LINES:
-        lines.append(f"{gutter} | ... and {len(groups) - _SHOWN_LINES} more lines")
+    places = [place for place in (finding.place, *finding.further) if place]
+    width = max((len(str(place.line)) for place in places), default=1)
+    if places:
+        lines += [f"{' ' * width}--> {_position(places[0])}", *_excerpt(places, width)]
     if finding.help:
-        lines.append(f"{gutter} = help: {finding.help}")
+        lines.append(f"{' ' * width} = help: {finding.help}")
     return "\n".join(lines)
+
+
+def _excerpt(places: Sequence[Place], width: int) -> Iterator[str]:
+    """The source lines of places, with carets; `width` is that of the line numbers."""
+    gutter = " " * width
+    shown = [place for place in places if place.source_line]
+    lines = [[*group] for _, group in groupby(shown, key=lambda place: (place.path, place.line))]
+    if lines:
+        yield f"{gutter} |"
+    for marked in lines[:_SHOWN_LINES]:
+        first = marked[0]
+        if first.path != places[0].path:  # an included file
+            yield f"{gutter}::: {_position(first)}"
+        yield f"{first.line:>{width}} | {first.source_line}"
+        yield f"{gutter} | {_carets(marked)}"
+    if len(lines) > _SHOWN_LINES:
+        yield f"{gutter} | ... and {len(lines) - _SHOWN_LINES} more lines"
+
+
+def _position(place: Place) -> str:
+    return f"{place.path}:{place.line}:{place.column}"
 
 
 def _carets(places: Sequence[Place]) -> str:
