@@ -18,7 +18,6 @@ from onestory_cli.store.take_query import MissingShot, list_all_takes
 from onestory_cli.story.edit import captions_by_shot
 from onestory_cli.story.load import read_bytes
 from onestory_cli.story.source import parse
-from onestory_cli.story.types import Story
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,24 +76,33 @@ def read_snapshot(
         OnestoryError: the run cannot be read.
     """
     decisions = forecast(plan, run) if plan else ()
+    rendered = _plan_of(run)
     return Snapshot(
         version=version,
         stamps=stamps,
-        film=_read_film(run, plan),
+        film=_read_film(run, plan, rendered),
         plan=plan,
         findings=findings,
         decisions=decisions,
         captions=_read_captions(story) if story else {},
-        fits=_fitting_takes(run),
+        fits=_fitting_takes(run, rendered) if rendered else frozenset(),
         notes=read_notes(run.path),
     )
 
 
-def _read_film(run: VerifiedRun, plan: Plan | None) -> FilmReport | None:
-    """The film of a run; without takes, that of the story; None without either."""
+def _plan_of(run: VerifiedRun) -> Plan | None:
+    """The plan of the last render; None without one, or if its model does not exist any more."""
+    try:
+        return run.plan()
+    except OnestoryError:
+        return None
+
+
+def _read_film(run: VerifiedRun, plan: Plan | None, rendered: Plan | None) -> FilmReport | None:
+    """The film of a run, whose plan is `rendered`; without a run, that of the story; None without either."""
     run.takes_by_shot()  # so that they are known
     if run.state():
-        return read_film(run, known=run.known, unaccepted=True, story=_story_of(run))
+        return read_film(run, known=run.known, unaccepted=True, story=rendered.story if rendered else None)
     if plan is None:
         return None
     return FilmReport(
@@ -107,14 +115,6 @@ def _read_film(run: VerifiedRun, plan: Plan | None) -> FilmReport | None:
     )
 
 
-def _story_of(run: VerifiedRun) -> Story | None:
-    """The story of the run's plan; None if its model does not exist any more."""
-    try:
-        return run.plan().story
-    except OnestoryError:
-        return None
-
-
 def _read_captions(story: Path) -> dict[str, str]:
     try:
         return captions_by_shot(parse(read_bytes(story), str(story)))
@@ -122,11 +122,5 @@ def _read_captions(story: Path) -> dict[str, str]:
         return {}
 
 
-def _fitting_takes(run: VerifiedRun) -> frozenset[str]:
-    if run.state() is None:
-        return frozenset()
-    try:
-        plan = run.plan()
-    except OnestoryError:  # its model does not exist any more
-        return frozenset()
+def _fitting_takes(run: VerifiedRun, plan: Plan) -> frozenset[str]:
     return frozenset(item.take.path for takes in list_all_takes(plan, run).values() for item in takes if item.fits)

@@ -34,16 +34,16 @@ class VerifiedRun(Run):
     def state(self) -> RunState | None:
         """As in `Run`, but an unchanged run.json is not read again."""
         now = stamp(self.path / STATE)
-        if now and self._state and self._state[0] == now:
-            return self._state[1]
+        if state := self._state_at(now):
+            return state
         state = super().state()
         self._state = (now, state) if now and state else None
         return state
 
     def accepted(self) -> Mapping[str, AcceptedTake]:
         """As in `Run`."""
-        now = stamp(self.path / STATE)
-        return self._state[1].shots if now and self._state and self._state[0] == now else super().accepted()
+        state = self._state_at(stamp(self.path / STATE))
+        return state.shots if state else super().accepted()
 
     def plan(self) -> Plan:
         """The plan of the last render; made again only after a render of another story or with other options.
@@ -84,6 +84,10 @@ class VerifiedRun(Run):
         self._read = {take.folder: (stamps[take.folder], take) for take in takes if take.folder in stamps}
         self._takes = stamps, found
         return found
+
+    def _state_at(self, now: Stamp | None) -> RunState | None:
+        """The state that was read, if run.json is still the same."""
+        return self._state[1] if now and self._state and self._state[0] == now else None
 
     def _unchanged(self, stamps: dict[Path, _TakeStamp]) -> dict[Path, Take]:
         return {folder: take for folder, (seen, take) in self._read.items() if stamps.get(folder) == seen}
