@@ -24,6 +24,7 @@ from onestory_cli.models.offload.config import (
 
 if TYPE_CHECKING:
     from onestory_cli.commands._screen import Screen
+    from onestory_cli.models.spec import ModelSpec
     from onestory_cli.planning.jobs import Plan
 
 PANEL = "GPU memory and speed"
@@ -180,6 +181,6 @@ def distributed(command: Callable[P, ExitCode]) -> Callable[P, ExitCode]:
     return in_each_process
 
 
-def _how(spec: Any) -> str:
+def _how(spec: ModelSpec) -> str:
     how = str(spec.execution)
     return "no offload, no quantization" if how == "none" else how

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,8 +74,7 @@ def _accepted_take(document: StoryDocument, shot: str) -> Take | None:
 
 def _thumbnail(take: Take) -> Path | None:
     """A PNG of the middle of a take, in the cache folder; None if it cannot be made."""
-    from PIL import Image
-
+    from onestory_cli.external.job import encode_png
     from onestory_cli.report.pictures import decode_take, fitted
     from onestory_cli.utils.atomic import write_atomic
 
@@ -86,10 +84,7 @@ def _thumbnail(take: Take) -> Path | None:
     try:
         frames_THW3 = decode_take(take).frames_THW3
         file.parent.mkdir(parents=True, exist_ok=True)
-        stream = io.BytesIO()
-        picture = fitted(frames_THW3[len(frames_THW3) // 2], THUMBNAIL_WIDTH)
-        Image.fromarray(picture).save(stream, format="PNG")
-        write_atomic(file, stream.getvalue())
+        write_atomic(file, encode_png(fitted(frames_THW3[len(frames_THW3) // 2], THUMBNAIL_WIDTH)))
     except (OnestoryError, OSError):
         return None
     return file
