@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+from tests.programs import environment_with
+
 HEAD = """\
 story: 1
 title: {title}
@@ -57,10 +57,6 @@ def _rendered(story: Path, text: str, *options: str) -> Path:
     return story.with_name(f"{story.name.removesuffix('.story.yaml')}.run")
 
 
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-
-
 def onestory(*arguments: str) -> None:
     """Run a command.
 
@@ -68,14 +64,16 @@ def onestory(*arguments: str) -> None:
         CalledProcessError: it failed; its messages are in `stderr`.
     """
     command = [sys.executable, "-m", "onestory_cli", *arguments]
-    subprocess.run(command, check=True, capture_output=True, text=True, env=environment())
+    environment = environment_with(OMP_NUM_THREADS="1")
+    subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
 
 
 @contextmanager
 def server(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A command that serves a page, and the address that it printed."""
     command = [sys.executable, "-m", "onestory_cli", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    environment, pipe = environment_with(OMP_NUM_THREADS="1"), subprocess.PIPE
+    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)
     try:
         assert process.stdout
         address = process.stdout.readline().strip()
