@@ -1,4 +1,4 @@
-"""From a click on the review page to the accepted take, and the processor time of a review that nobody uses."""
+"""From a click on the review page to the accepted take, and the processor time of an idle review."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.benchmarks.review.figure import Figure, seconds
@@ -56,40 +58,23 @@ def _click(page: Page, button: str, wanted: str) -> float:
     return float(page.evaluate("window.found"))
 
 
-class _copy:
+@contextmanager
+def _copy(run: Path) -> Iterator[Path]:
     """A copy of a run and its story, which a measurement may change."""
-
-    def __init__(self, run: Path) -> None:
-        self._run, self._folder = run, tempfile.TemporaryDirectory()
-
-    def __enter__(self) -> Path:
-        folder = Path(self._folder.name)
-        story = self._run.with_name(f"{self._run.stem}.story.yaml")
-        shutil.copy(story, folder)
-        return Path(shutil.copytree(self._run, folder / self._run.name))
-
-    def __exit__(self, *_: object) -> None:
-        self._folder.cleanup()
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(run.with_name(f"{run.stem}.story.yaml"), folder)
+        yield Path(shutil.copytree(run, Path(folder) / run.name))
 
 
-class _tab:
+@contextmanager
+def _tab(address: str) -> Iterator[Page]:
     """A page of the review in Chromium."""
-
-    def __init__(self, address: str) -> None:
-        self._address, self._profile = address, tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-
-    def __enter__(self) -> Page:
-        self._browser = browser(Path(self._profile.name))
-        page = self._browser.__enter__()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile, browser(Path(profile)) as page:
         page.call("Emulation.setDeviceMetricsOverride", width=1280, height=900, deviceScaleFactor=1, mobile=False)
         page.prefer()
-        page.call("Page.navigate", url=self._address)
+        page.call("Page.navigate", url=address)
         page.until("document.readyState === 'complete' && document.querySelectorAll('article.shot').length > 0")
-        return page
-
-    def __exit__(self, *_: object) -> None:
-        self._browser.__exit__(None, None, None)
-        self._profile.cleanup()
+        yield page
 
 
 def _processor_seconds(process: int) -> float:
