@@ -122,7 +122,7 @@ def _serve(seconds: float, video: Path, pipe: Connection) -> None:
 
 
 def write_story(film: Film, folder: Path, address: str) -> Path:
-    """A story of so many shots, each of which remembers two pictures of the latest shots."""
+    """Write the story and the workflow of a film. Each shot remembers two pictures of the latest shots."""
     (folder / "shots.json").write_text(json.dumps(WORKFLOW))
     (folder / "shots.onestory.json").write_text(json.dumps({**CARD, "fps": FPS, "max_frames": film.frames}))
     head = STORY.format(server=address, frames=film.frames, width=film.width, height=film.height)

@@ -245,7 +245,7 @@ def test_a_failing_disk_is_a_coded_answer_and_the_server_continues(
     assert client.post("accept", document)[0] == 200
 
 
-def test_a_page_that_missed_a_change_is_told_to_load_again(client: Client, session: ReviewSession) -> None:
+def test_a_page_that_missed_a_change_loads_again(client: Client, session: ReviewSession) -> None:
     _, page, _ = client.get("")
     version = re.search(rb'"version": (\d+)', page)
     assert version is not None

@@ -9,7 +9,7 @@ from statistics import median
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """What was measured, in `unit`. `goal` is the largest value that is good enough; None if there is no goal."""
+    """What was measured, in `unit`. `goal` is the largest value that is good enough; None without a goal."""
 
     name: str
     value: float
