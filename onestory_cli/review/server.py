@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
@@ -44,7 +43,6 @@ class ReviewServer:
         self._pages = ReviewPages(session, read_only=read_only)
         self._actions = ReviewActions(session, self.queue).by_name(read_only=read_only)
         self._sent: Snapshot | None = None
-        self._sending = threading.Lock()
         self._look = asyncio.Event()  # wakes the poll
 
     def app(self) -> ASGIApp:
@@ -96,11 +94,10 @@ class ReviewServer:
             self._look.clear()
 
     def _send_changes(self) -> None:
-        with self._sending:
-            now, before = self.session.snapshot(), self._sent
-            self._sent = now
-            if before is not None and now is not before:
-                self._broadcast.send("changed", _changes(before, now), version=now.version)
+        now, before = self.session.snapshot(), self._sent
+        self._sent = now
+        if before is not None and now is not before:
+            self._broadcast.send("changed", _changes(before, now), version=now.version)
 
     def _on_progress(self, progress: Progress) -> None:
         if progress.state == "idle":  # the work is done, and its takes are on disk
