@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from onestory_cli.importers.draft import Draft, ImportReport
 from onestory_cli.importers.entities import ScriptEntity
-from onestory_cli.importers.rows import ShotRow, draft_of_rows
+from onestory_cli.importers.rows import ShotRow, bounded, draft_of_rows
 from onestory_cli.importers.source import SourceFile, choose_story
 from onestory_cli.importers.values import Node, list_of
 from onestory_cli.story.referential_phrase import default_again
@@ -72,7 +72,7 @@ def _split(prompt: str) -> tuple[str, list[str]]:
     return scene.strip(), [part.strip() for part in _CUT.split(shots) if part.strip()]
 
 
-def _lengths(node: Node, count: int) -> Iterator[float]:
+def _lengths(node: Node, count: int) -> Iterator[float | None]:
     """The seconds of shots between the cuts, or of equal parts."""
     total = node.value("num_frames")
     cuts = [item for item in list_of(node.value("shot_cut_frames")) if isinstance(item, int)]
@@ -82,10 +82,10 @@ def _lengths(node: Node, count: int) -> Iterator[float]:
         cuts = [round(total * number / count) for number in range(1, count)]
     ends = [0, *cuts, total]
     for start, end in pairwise(ends):
-        yield max(round((end - start) / _FPS, 2), 0.0)
+        yield bounded(round((end - start) / _FPS, 2))
 
 
-def _draft(scene: str, captions: Sequence[str], lengths: Sequence[float], report: ImportReport) -> Draft:
+def _draft(scene: str, captions: Sequence[str], lengths: Sequence[float | None], report: ImportReport) -> Draft:
     """Labels with a description become characters, and the place a setting. Other text comes before every shot."""
     report.require_shots(len(captions))
     report.limit("caption", scene, "global_caption")
@@ -103,7 +103,7 @@ def _draft(scene: str, captions: Sequence[str], lengths: Sequence[float], report
             id=str(index + 1),
             people=tuple(_meant(text, entities)),
             place=place.name if place else "",
-            seconds=lengths[index] or None if index < len(lengths) else None,
+            seconds=lengths[index] if index < len(lengths) else None,
         )
         for index, text in enumerate(captions)
     ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 from onestory_cli.importers.draft import Draft, ImportReport
@@ -20,7 +20,8 @@ _IS = re.compile(rf"({_LABEL}) is ((?:[A-Z][\w'’-]{{1,30}} ?){{1,4}})(?:,| [^.
 _WEARS = re.compile(rf"(?:{_LABEL}|He|She|They) (wears?|carries) (.+?)\.?")
 _VOICE = re.compile(rf"(?:{_LABEL}['’]s|(?:His|Her) ) ?(?:voice|mouth|lips?)\b")
 _COUNT = re.compile(r"This video has (?:exactly )?\d+[^.]*\.")
-_SHOT = re.compile(r"\bshot ?(\d{1,2})(?:, from (\d+:[\d.]+) to (?:(\d+:[\d.]+)|the end))?:\s*")
+_TIME = r"\d{1,4}:\d{1,4}(?:\.\d{0,20})?"
+_SHOT = re.compile(rf"\bshot ?\d{{1,2}}(?:, from (?P<start>{_TIME}) to (?:{_TIME}|the end))?:\s*")
 _SPOKEN = re.compile(r"(?:,| exactly:|:)? ?[\"“]([^\"”]{1,500})[\"”]\.?")
 _LABELLED = re.compile(rf"(?s).{{0,300}}?\b{_LABEL} is [A-Z]")
 _NUMBER = re.compile(r"[a-z]+_\d+[a-z]?(?=_|$)")  # in a shot_id such as "shot_005b_v8_rusk_enters"
@@ -109,20 +110,19 @@ def _parts(prompt: str, seconds: float | None) -> Iterator[tuple[str, float | No
         yield " ".join(f"{before} {text} {after}".split()), length
 
 
-def _lengths(marks: list[re.Match[str]], seconds: float | None) -> Iterator[float | None]:
+def _lengths(marks: Sequence[re.Match[str]], seconds: float | None) -> list[float | None]:
     """The length of each shot by its times, or equal parts of the video."""
-    starts = [_clock(mark[2]) if mark[2] else None for mark in marks]
-    ends = [*starts[1:], seconds]
-    for start, end in zip(starts, ends, strict=True):
-        if seconds and None not in starts and start is not None and end is not None:
-            yield bounded(round(end - start, 2))
-        else:
-            yield bounded(round(seconds / len(marks), 2)) if seconds else None
+    if not seconds:
+        return [None] * len(marks)
+    starts = [_clock(mark["start"]) for mark in marks if mark["start"]]
+    if len(starts) < len(marks):
+        return [bounded(round(seconds / len(marks), 2))] * len(marks)
+    return [bounded(round(end - start, 2)) for start, end in pairwise([*starts, seconds])]
 
 
 def _clock(text: str) -> float:
     minutes, _, seconds = text.partition(":")
-    return int(minutes) * 60 + float(seconds.rstrip(".") or 0)
+    return int(minutes) * 60 + float(seconds)
 
 
 @dataclass

@@ -188,6 +188,18 @@ def test_requests_of_joyai_are_read_as_folder_file_and_list(tmp_path: Path) -> N
     assert (prompts.format, prompts.draft.shots[0].caption) == ("joyai", "$ada walks.")
 
 
+@pytest.mark.parametrize("time", ["0:1.2.3", f"{'9' * 5000}:1"])
+def test_invalid_times_of_joyai_are_ignored(time: str) -> None:
+    prompt = f"ID_A is Ada Lee, a tall woman. shot1, from {time} to 0:04: ID_A walks."
+    (shot,) = imported(json.dumps({"prompts": [prompt]}), "a.json").draft.shots
+    assert shot.seconds is None
+
+
+def test_cuts_of_holocine_after_the_end_give_no_length() -> None:
+    source = {"shot_captions": ["A fox.", "A bear."], "num_frames": 150, "shot_cut_frames": [10**40]}
+    assert [shot.seconds for shot in imported(json.dumps(source), "a.json").draft.shots] == [None, None]
+
+
 def test_pronouns_of_holocine_mean_who_they_can() -> None:
     scene = "[character1] is a tall man. [character2] is a small girl. "
     text = f"[global caption] {scene}[per shot caption] His hat falls. [shot cut] She runs. [shot cut] A red door."
