@@ -64,6 +64,8 @@ def write_film_story(video: CuratedVideo, folder: Path, *, longest: float) -> Pa
     Raises:
         OnestoryError: U605 if a story of this name was edited, or is not from here.
     """
+    path = folder / f"{video.path.stem}.story.yaml"
+    _require_unchanged(path)
     shots = [shot for run in video.sequences for shot in run]
     names = Names()
     characters = _characters(shots, names)
@@ -72,9 +74,7 @@ def write_film_story(video: CuratedVideo, folder: Path, *, longest: float) -> Pa
     for id, item in characters.items():
         _save_picture(video, item.shot, folder / pictures[id])
     tree = story_tree(video.path.stem, shots, characters, settings, pictures, longest)
-    path = folder / f"{video.path.stem}.story.yaml"
     text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=110)
-    _require_unchanged(path)
     write_atomic(path, (_head(video.path.name, text) + text).encode())
     return path
 
@@ -201,7 +201,7 @@ def _seconds(seconds: float, longest: float) -> float:
 
 def _save_picture(video: CuratedVideo, shot: CuratedShot, path: Path) -> None:
     """The middle frame of the first shot that shows a character. A picture that curation did not write is kept."""
-    if os.path.lexists(path) and not (path.is_file() and MARK in read_limited(path, MAX_PICTURE_BYTES)):
+    if os.path.lexists(path) and not _is_own_picture(path):
         return
     found = video.found
     assert found.facts is not None
@@ -209,3 +209,9 @@ def _save_picture(video: CuratedVideo, shot: CuratedShot, path: Path) -> None:
     png = io.BytesIO()
     Image.fromarray(frames[0]).save(png, "png")
     write_atomic(path, with_software(png.getvalue(), MARK))
+
+
+def _is_own_picture(path: Path) -> bool:
+    with suppress(OSError, ValueError):
+        return MARK in read_limited(path, MAX_PICTURE_BYTES)
+    return False

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from onestory_cli.api import load_story
+from onestory_cli.curation import film_story
 from onestory_cli.curation.cast import CastAppearance, CastIds
 from onestory_cli.curation.film_story import Declared, _head, _require_unchanged, caption_of, look_pattern
 from onestory_cli.curation.filters import CuratedShot
@@ -92,6 +93,16 @@ def test_an_edited_story_is_never_replaced(tmp_path: Path) -> None:
         with pytest.raises(OnestoryError, match="already exists") as caught:
             _require_unchanged(file)
         assert caught.value.code == "U605"
+
+
+def test_only_pictures_of_curation_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(film_story, "MAX_PICTURE_BYTES", 1000)
+    file = tmp_path / "film.c1.png"
+    file.write_bytes(film_story.MARK)
+    assert film_story._is_own_picture(file)
+    for data in (b"mine", film_story.MARK + bytes(1000)):
+        file.write_bytes(data)
+        assert not film_story._is_own_picture(file)
 
 
 @pytest.mark.parametrize("name", ["shots.jsonl", "report.html"])
