@@ -17,7 +17,7 @@ from onestory_cli.curation import manifest_file, report_page
 from onestory_cli.curation.forecast import Remaining, estimate_disk
 from onestory_cli.curation.manifest_file import ManifestWriter
 from onestory_cli.curation.report_page import ReportPage
-from onestory_cli.curation.video_curator import CuratorConfig, VideoCurator
+from onestory_cli.curation.video_curator import STAGES_FOLDER, CuratorConfig, VideoCurator
 from onestory_cli.curation.video_stages import CuratedVideo, damaged_video
 from onestory_cli.curation.worker_pool import CurationPool
 from onestory_cli.errors import OnestoryError
@@ -28,7 +28,6 @@ from onestory_cli.utils.digests import DigestCache
 
 AHEAD = 4  # videos per worker that are queued before the first of them is awaited
 _LOCK = ".curate.lock"
-STAGES = "stages"
 
 Result = Callable[[], tuple[CuratedVideo, bool]]  # waits for a video; whether anything was computed for it
 
@@ -90,7 +89,7 @@ class Curation:
             stack.enter_context(locked(out / _LOCK, Disk()))
             stack.callback(self._curator.close)
             self._stores = self._curator.stores
-            self._digests = DigestCache(out / STAGES / "digests.json")
+            self._digests = DigestCache(out / STAGES_FOLDER / "digests.json")
             stack.callback(self._digests.save)
             self._open = stack.pop_all()
         return self
@@ -177,7 +176,7 @@ def _require_own_folder(out: Path) -> None:
         OnestoryError: U605.
     """
     for name in (manifest_file.FILE, report_page.FILE):
-        if os.path.lexists(out / name) and not (out / STAGES).is_dir():
+        if os.path.lexists(out / name) and not (out / STAGES_FOLDER).is_dir():
             help = "choose another folder with --out; this one is not an earlier set of `curate`"
             raise OnestoryError("U605", f'"{out / name}" already exists', help=help)
 

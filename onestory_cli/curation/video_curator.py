@@ -18,6 +18,7 @@ from onestory_cli.curation.stage_store import NotStored, ResultStore, StageStore
 from onestory_cli.curation.video_stages import CuratedVideo, StageModels, VideoStages
 from onestory_cli.errors import OnestoryError
 
+STAGES_FOLDER = "stages"  # of a set
 STAGES = ("cuts", "captions", "embeddings", "cast", "rewritten", "pictures")
 
 
@@ -67,7 +68,7 @@ class VideoCurator:
     @cached_property
     def stores(self) -> Mapping[str, StageStore]:
         """The store of each stage; the owner opens them when it holds the lock of the set."""
-        stores = {name: StageStore(self._config.out / "stages" / name, worker=self._worker) for name in STAGES}
+        stores = {name: StageStore(self._config.out / STAGES_FOLDER / name, worker=self._worker) for name in STAGES}
         for store in stores.values():
             self._open.callback(store.close)
         return stores
