@@ -1,7 +1,7 @@
 """Hard cuts that motion hides from the change of the pixels alone.
 
-Colour histograms change at a cut, and hardly under motion. A cut between a calm and a moving shot stands out on the
-calm side.
+Colour histograms change at a cut, and hardly under motion. At a cut between a calm and a moving shot, the pixels change
+much more than within the calm shot.
 
 Shape letters: P frames, H W pixels.
 """
@@ -68,7 +68,10 @@ def _recoloured(number: int, changes_P: NDArray[np.float64], distances_P: NDArra
 
 
 def _after_calm(number: int, changes_P: NDArray[np.float64]) -> bool:
-    """Whether a frame differs from all on one side, and is calm on the other. A flash differs as much when it ends."""
+    """Whether the change at a frame is far above that of its calm side, and above that of its moving side.
+
+    A flash is excluded: its end changes the picture as much as its start.
+    """
     change = changes_P[number]
     if change < CALM_CHANGE:
         return False

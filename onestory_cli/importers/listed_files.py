@@ -17,13 +17,14 @@ _PATH, _FRAMES = "json_path", "frame_number"  # columns
 
 
 def shots_of_folder(folder: Path, number: int | None) -> tuple[bytes, int | None]:
-    """All JSON files of a folder as one list, in the order of their names, and the number that is left.
+    """All JSON files of a folder as one list, in the order of their names, and `number`, None if it chose the folder.
 
-    A folder `requests` in it is read instead of it.
-    A folder of such folders, which may be in a folder `caption`, has a story in each; `number` (from 1) chooses one.
+    A subfolder `requests` is read instead of the folder. A folder without JSON files has a story in each of its
+    subfolders, or in each of those of its subfolder `caption`; `number` (from 1) chooses one.
 
     Raises:
-        OnestoryError: I701 there are none, I702 one of them cannot be read, I704 no story is chosen of several.
+        OnestoryError: I701 if the folder has no JSON files, I702 if one cannot be read, I704 if there are several
+            stories and none is chosen.
     """
     shots = []
     try:

@@ -91,7 +91,7 @@ def _labelled(label: str, look: str) -> ScriptEntity:
 
 
 def _distinct(entities: Sequence[ScriptEntity]) -> list[ScriptEntity]:
-    """People who would all be "the same man" are told apart by how they look: "the same man with short curly hair"."""
+    """Add a feature to phrases that several people share: "the same man" -> "the same man with short curly hair"."""
     counts = Counter(entity.again for entity in entities)
     return [
         replace(entity, again=_fuller(entity.again, entity.look)) if counts[entity.again] > 1 else entity
@@ -100,7 +100,7 @@ def _distinct(entities: Sequence[ScriptEntity]) -> list[ScriptEntity]:
 
 
 def _fuller(again: str, look: str) -> str:
-    """ "the same man" with the first feature that its look names after the noun."""
+    """Add the first feature that follows the noun in a look, or return the phrase unchanged."""
     noun = again.split()[-1]
     match = re.search(rf"\b{re.escape(noun)} ((?:with|wearing|in)\b.+?)(?=,| wearing\b| holding\b|$)", look)
     return f"{again} {match[1]}" if match else again

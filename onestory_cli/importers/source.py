@@ -65,10 +65,10 @@ class SourceFile:
         return node_of(read_json(content[start:end], text, start=start), text, self.report, start=start)
 
     def require_one(self) -> None:
-        """Check that no other story than the first is chosen, in a format that has one story per file.
+        """Check the choice in a format that has one story per file.
 
         Raises:
-            OnestoryError: I704 if another one is chosen.
+            OnestoryError: I704 if a story other than the first is chosen.
         """
         choose_story(self.number, 1)
 

@@ -125,7 +125,7 @@ def test_a_cut_between_shaking_shots_shows_in_the_colours() -> None:
     assert cuts_of(np.full(20, 5.0), distances) == []
 
 
-def test_a_cut_from_a_calm_to_a_moving_shot_stands_out_on_the_calm_side() -> None:
+def test_a_cut_from_a_calm_to_a_moving_shot_shows_against_the_calm_side() -> None:
     changes, same_colours = np.array([2.0] * 10 + [43.0] + [21.0] * 9), np.zeros(20)
     assert cuts_of(changes, same_colours) == [10]
     assert cuts_of(changes[::-1], same_colours) == [9]
