@@ -11,7 +11,8 @@ import numpy as np
 
 from onestory_cli.curation.captioners import Pixels, ShotView
 from onestory_cli.curation.network_identity import action_identity
-from onestory_cli.storyworld.vocabulary import ACTION_PHRASES, FRAMINGS, KITE_ACTION, SETTINGS, SPECIES, article, tokens
+from onestory_cli.storyworld.captions import action_clause
+from onestory_cli.storyworld.vocabulary import FRAMINGS, SETTINGS, SPECIES, article, tokens
 from onestory_cli.storyworld.world import CharacterLook
 
 if TYPE_CHECKING:
@@ -84,20 +85,9 @@ def seen_in(reading: Reading) -> list[CharacterLook]:
 
 def sentence(seen: Seen, names: Sequence[str], place: str) -> str:
     """Return a caption such as "Wide shot. A red fox with a blue scarf walks left on a beach."."""
-    where = f"{clause(names, seen.actions)} {SETTINGS[seen.setting].preposition} {place}" if names else place
+    clause = action_clause(names, seen.actions, the_kite=article("kite"))
+    where = f"{clause} {SETTINGS[seen.setting].preposition} {place}" if names else place
     return f"{_capital(seen.framing)}. {_capital(where)}."
-
-
-def clause(names: Sequence[str], actions: Sequence[str]) -> str:
-    """Return who does what: "a fox and a bear jump", or "a fox jumps and a bear waves"."""
-    if len(names) > 1 and len({*actions}) == 1:
-        return f"{' and '.join(names)} {_verb(actions[0], plural=True)}"
-    pairs = zip(names, actions, strict=True)
-    return " and ".join(f"{name} {_verb(action, plural=False)}" for name, action in pairs)
-
-
-def _verb(action: str, *, plural: bool) -> str:
-    return KITE_ACTION if action == KITE_ACTION else ACTION_PHRASES[action][0][int(plural)]
 
 
 def _capital(text: str) -> str:

@@ -83,7 +83,8 @@ def write_captions(
     if kite and not actors:
         body = _empty_kite_body(place, the_place, the_kite)
     else:
-        body = _body(rng, place=place, the_place=the_place, clause=_clause(rng, actors, names, the_kite), known=known)
+        clause = action_clause(names, [actor.action for actor in actors], the_kite=the_kite, rng=rng)
+        body = _body(rng, place=place, the_place=the_place, clause=clause, known=known)
     label = f"{framing.capitalize()}."
     caption = f"{label} {body}" if rng.random() < _FRAMING_FIRST else _label_later(rng, body, label)
     return Captions(
@@ -101,7 +102,8 @@ def full_caption(*, place: WorldPlace, actors: Sequence[Actor], framing: str, ki
     if not actors:
         body = _empty_kite_body(place, place.words(), the_kite) if kite else f"{place.words()}."
         return f"{label} {body}"
-    clause = _clause(None, actors, [actor.look.words() for actor in actors], the_kite)
+    looks = [actor.look.words() for actor in actors]
+    clause = action_clause(looks, [actor.action for actor in actors], the_kite=the_kite)
     return f"{label} {clause} {SETTINGS[place.setting].preposition} {place.words()}."
 
 
@@ -137,24 +139,24 @@ def _empty_kite_body(place: WorldPlace, the_place: str, the_kite: str) -> str:
     return f"{the_kite} {ACTION_PHRASES[KITE_ACTION][0][0]} over {the_place}."
 
 
-def _verb(rng: np.random.Generator | None, action: str, *, plural: bool) -> str:
+def action_clause(
+    names: Sequence[str], actions: Sequence[str], *, the_kite: str = "", rng: np.random.Generator | None = None
+) -> str:
+    """Return who does what: "a fox and a bear jump", or "a fox jumps and a bear waves"; "" without names.
+
+    Verbs are the usual ones, or sometimes synonyms if there is an `rng`.
+    """
+    if len(names) > 1 and len({*actions}) == 1:
+        return f"{' and '.join(names)} {_act(rng, actions[0], the_kite, plural=True)}"
+    pairs = zip(names, actions, strict=True)
+    return " and ".join(f"{name} {_act(rng, action, the_kite, plural=False)}" for name, action in pairs)
+
+
+def _act(rng: np.random.Generator | None, action: str, the_kite: str, *, plural: bool) -> str:
     forms = ACTION_PHRASES[action]
     use_synonym = rng is not None and len(forms) > 1 and rng.random() < _SYNONYM
-    return forms[1 if use_synonym else 0][int(plural)]
-
-
-def _clause(rng: np.random.Generator | None, actors: Sequence[Actor], names: Sequence[str], the_kite: str = "") -> str:
-    """Subject and verb of each actor; without ``rng`` in the usual words. Empty without actors."""
-    if not actors:
-        return ""
-    actions = {actor.action for actor in actors}
-    if len(actors) > 1 and len(actions) == 1:
-        return f"{' and '.join(names)} {_verb(rng, actors[0].action, plural=True)}"
-    acts = []
-    for name, actor in zip(names, actors, strict=True):
-        act = f"{name} {_verb(rng, actor.action, plural=False)}"
-        acts.append(f"{act} {the_kite}" if actor.action == KITE_ACTION else act)
-    return " and ".join(acts)
+    verb = forms[1 if use_synonym else 0][int(plural)]
+    return f"{verb} {the_kite}" if action == KITE_ACTION else verb
 
 
 def _body(rng: np.random.Generator, *, place: WorldPlace, the_place: str, clause: str, known: Known) -> str:
