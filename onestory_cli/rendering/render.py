@@ -16,7 +16,8 @@ from onestory_cli import events
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Emit, Event, Preview, ignore
 from onestory_cli.planning.jobs import Plan, ShotJob, retake
-from onestory_cli.rendering.commit import BackgroundQueue, Committer, is_bad, quality_key
+from onestory_cli.rendering.background import BackgroundQueue
+from onestory_cli.rendering.commit import Committer, is_bad, quality_key
 from onestory_cli.rendering.generator import ShotGenerator
 from onestory_cli.rendering.join import join, require_subtitles
 from onestory_cli.rendering.take_generator import TakeGenerator

@@ -8,7 +8,8 @@ from dataclasses import replace
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.events import Emit, TakesStarted, ignore
 from onestory_cli.planning.jobs import Plan, Seed, ShotJob, retake
-from onestory_cli.rendering.commit import BackgroundQueue, is_bad, quality_key
+from onestory_cli.rendering.background import BackgroundQueue
+from onestory_cli.rendering.commit import is_bad, quality_key
 from onestory_cli.rendering.generator import ShotGenerator
 from onestory_cli.rendering.render import RenderOptions, RenderSession, replace_bad
 from onestory_cli.store.run import Run

@@ -7,7 +7,7 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from onestory_cli.rendering.commit import BackgroundQueue
+from onestory_cli.rendering.background import BackgroundQueue
 
 
 def test_jobs_run_in_order_in_the_background() -> None:
