@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onestory_cli.store.checksummed_json import DamagedFileError
-from onestory_cli.store.disk import changed_in_use, read_errors_coded
+from onestory_cli.store.disk import changed_in_use, read_errors_coded, read_verified
 from onestory_cli.store.tensors import HEADER_LENGTH_BYTES
 from onestory_cli.utils.untrusted import open_regular
 
@@ -26,16 +26,12 @@ _MAX_HEADER = 4096  # bytes; the header of one tensor has about 80
 
 @dataclass(frozen=True, kw_only=True)
 class LatentsHeader:
-    """The header of a latents file: the type and shape (C, T, h, w) of its tensor, and where the tensor begins."""
+    """The header of a latents file: the type, shape (C, T, h, w) and bytes of its tensor, and where it begins."""
 
     dtype: str
     shape: tuple[int, int, int, int]
+    nbytes: int
     offset: int
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the tensor."""
-        return math.prod(self.shape) * (1 if self.dtype == PICTURE_DTYPE else 4)
 
 
 def read_header(path: Path) -> LatentsHeader:
@@ -63,7 +59,7 @@ def read_header(path: Path) -> LatentsHeader:
     offset = HEADER_LENGTH_BYTES + length
     if path.stat().st_size != offset + size:
         raise DamagedFileError("its size does not match its header")
-    return LatentsHeader(dtype=dtype, shape=(channels, frames, height, width), offset=offset)
+    return LatentsHeader(dtype=dtype, shape=(channels, frames, height, width), nbytes=size, offset=offset)
 
 
 def write_latents(latents_CTHW: np.ndarray) -> bytes:
@@ -103,12 +99,11 @@ def read_latents(path: Path, expected: str) -> np.ndarray:
     try:
         with read_errors_coded(path):
             header = read_header(path)
+            if header.nbytes < MAP_BYTES:
+                return parse_latents(read_verified(path, expected))
             with open_regular(path) as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != expected:
                     raise changed_in_use(path)
-                if header.nbytes < MAP_BYTES:
-                    file.seek(0)
-                    return parse_latents(file.read())
                 dtype = np.uint8 if header.dtype == PICTURE_DTYPE else np.float32
                 # copy on write, not read-only: torch warns about arrays that it cannot write to
                 return np.memmap(file, dtype, "c", offset=header.offset, shape=header.shape)
