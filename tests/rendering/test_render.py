@@ -10,7 +10,6 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -23,7 +22,6 @@ from onestory_cli.planning.jobs import Plan
 from onestory_cli.planning.planner import make_plan
 from onestory_cli.rendering.generator import ShotRequest
 from onestory_cli.rendering.render import render
-from onestory_cli.store import latents as latents_module
 from onestory_cli.store.disk import Disk
 from onestory_cli.store.latents import read_latents
 from onestory_cli.store.run import Run
@@ -335,27 +333,3 @@ def test_failed_generator_keeps_earlier_takes(folder: Path) -> None:
         render_with(three_shots(), folder, generator=Failing())
     assert list(latents_of(folder)) == ["opening"]
     assert render_with(three_shots(), folder).made == ["city", "return"]
-
-
-class MapCounter(NumpyGenerator):
-    """Also counts how many of the visible latents of each shot are memory maps."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.mapped: list[tuple[int, int]] = []
-
-    def generate(self, request: ShotRequest) -> NumberShot:
-        memory = request.memory.values()
-        self.mapped.append((sum(isinstance(latents, np.memmap) for latents in memory), len(memory)))
-        return super().generate(request)
-
-
-def test_only_the_latest_of_large_latents_are_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = plan_of(*(shot(id) for id in "abcde"))
-    render_with(plan, tmp_path / "small")
-    monkeypatch.setattr(latents_module, "MAP_BYTES", 0)
-    generator = MapCounter()
-    render(plan, Run.create(tmp_path / "large"), lambda: generator)
-    assert latents_of(tmp_path / "large") == latents_of(tmp_path / "small")
-    assert [visible for _, visible in generator.mapped] == [0, 1, 2, 3, 4]
-    assert all(mapped >= visible - 1 for mapped, visible in generator.mapped)
