@@ -5,7 +5,7 @@ Shape letters: N frames, H W pixels or cells, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from onestory_cli.evaluation.readout import Readout, load_readout, to_network
-from onestory_cli.evaluation.train_readout import SEED, degrade
+from onestory_cli.evaluation.train_readout import SEED, Progress, degrade, fit_network
 from onestory_cli.storyworld.canvas import EYE_DETAIL
 from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.stories import make_story
@@ -81,7 +81,7 @@ def train_eye_detector(
     steps: int = 600,
     batch: int = 24,
     rate: float = 4e-3,
-    progress: Callable[[int, float], None] = lambda step, value: None,
+    progress: Progress = lambda step, value: None,
 ) -> EyeDetector:
     """Train a new detector on frames that are degraded to look like decoded ones."""
     torch.manual_seed(0)
@@ -90,17 +90,15 @@ def train_eye_detector(
     optimiser = torch.optim.AdamW(detector.parameters(), lr=rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     rng, noise = np.random.default_rng(0), torch.Generator().manual_seed(0)
-    for step in range(1, steps + 1):
+
+    def batch_loss() -> Tensor:
         chosen = rng.integers(len(frames_NHWC), size=batch)
         shown = functional.avg_pool2d(torch.from_numpy(eyes_NHW[chosen]).float()[:, None], 2)[:, 0] >= 0.5
         with torch.autocast("cpu", torch.bfloat16):
             logits = detector(degrade(_to_network(frames_NHWC[chosen]), noise)).float()
-        value = functional.binary_cross_entropy_with_logits(logits, shown.float())
-        value.backward()
-        optimiser.step()
-        schedule.step()
-        optimiser.zero_grad(set_to_none=True)
-        progress(step, float(value.detach()))
+        return functional.binary_cross_entropy_with_logits(logits, shown.float())
+
+    fit_network(optimiser, schedule, batch_loss, steps=steps, progress=progress)
     return detector.eval().requires_grad_(False)
 
 

@@ -5,7 +5,7 @@ Shape letters: N characters of shots, F features.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch.nn import functional
 from onestory_cli.evaluation.actions import FRAMES, ActionNetwork, action_features
 from onestory_cli.evaluation.network import ReadoutNetwork
 from onestory_cli.evaluation.readout import to_network
-from onestory_cli.evaluation.train_readout import SEED, degrade
+from onestory_cli.evaluation.train_readout import SEED, Progress, degrade, fit_network
 from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.stories import make_story
 from onestory_cli.storyworld.vocabulary import ACTIONS, FRAMINGS, SPECIES
@@ -61,7 +61,7 @@ def train_action_network(
     steps: int = 1500,
     batch: int = 256,
     rate: float = 2e-3,
-    progress: Callable[[int, float], None] = lambda step, value: None,
+    progress: Progress = lambda step, value: None,
 ) -> ActionNetwork:
     """Train a new network on films of both versions of the storyworld, sharp and degraded."""
     noise = torch.Generator().manual_seed(0)
@@ -77,7 +77,7 @@ def fit_action_network(
     steps: int,
     batch: int,
     rate: float,
-    progress: Callable[[int, float], None] = lambda step, value: None,
+    progress: Progress = lambda step, value: None,
 ) -> ActionNetwork:
     """Train a new network on features."""
     features = torch.cat([part.features_NF for part in parts])
@@ -88,16 +88,14 @@ def fit_action_network(
     network.scale.copy_(1 / (features.std(0) + 1e-4))
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    for step in range(1, steps + 1):
+
+    def batch_loss() -> Tensor:
         chosen = torch.randint(len(features), (batch,))
         of_action, of_framing = network(features[chosen])
-        value = functional.cross_entropy(of_action, actions[chosen])
-        value = value + functional.cross_entropy(of_framing, framings[chosen])
-        value.backward()
-        optimiser.step()
-        schedule.step()
-        optimiser.zero_grad(set_to_none=True)
-        progress(step, float(value.detach()))
+        loss = functional.cross_entropy(of_action, actions[chosen])
+        return loss + functional.cross_entropy(of_framing, framings[chosen])
+
+    fit_network(optimiser, schedule, batch_loss, steps=steps, progress=progress)
     return network.eval().requires_grad_(False)
 
 

@@ -119,17 +119,33 @@ def train_readout(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate_factor(step, steps))
     labels = [part.labels() for part in datasets]
     rng, noise = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    for step in range(1, steps + 1):
+
+    def batch_loss() -> Tensor:
         frames, wanted = _batch(rng, datasets, labels, batch)
         with torch.autocast("cpu", torch.bfloat16):
             logits = network(degrade(frames, noise))
-        value = loss(logits, wanted)
+        return loss(logits, wanted)
+
+    fit_network(optimiser, schedule, batch_loss, steps=steps, progress=progress)
+    return network.eval().requires_grad_(False)
+
+
+def fit_network(
+    optimiser: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    batch_loss: Callable[[], Tensor],
+    *,
+    steps: int,
+    progress: Progress,
+) -> None:
+    """Take optimiser steps, each on the loss of a new batch; `progress(step, loss)` is called after each."""
+    for step in range(1, steps + 1):
+        value = batch_loss()
         value.backward()
         optimiser.step()
         schedule.step()
         optimiser.zero_grad(set_to_none=True)
         progress(step, float(value.detach()))
-    return network.eval().requires_grad_(False)
 
 
 def measure_accuracy(readout: Readout, data: ReadoutData) -> dict[str, float]:
