@@ -75,7 +75,7 @@ class ActionNetwork(nn.Module):
 def load_action_network(path: Path = WEIGHTS) -> ActionNetwork:
     """The network that the package contains."""
     network = ActionNetwork()
-    network.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+    network.load_state_dict(load_file(path))
     return network.eval().requires_grad_(False)
 
 

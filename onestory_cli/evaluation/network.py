@@ -94,10 +94,8 @@ class ReadoutNetwork(nn.Module):
     def look(self, frames_BCHW: Tensor) -> Pooled:
         """RGB in -1..1 -> pooled features of every query. Features of absent species are meaningless."""
         tokens_BND = self._tokens(frames_BCHW)
-        count = len(tokens_BND)
-        species_BSD = self._pool(tokens_BND, self.look_queries[:, 0].expand(count, -1, -1))
-        queries_BSAD = self.look_queries[:, 1:] + self.found(species_BSD)[:, :, None]
-        places_BGD = self.place_queries.expand(count, -1, -1)
+        _, species_BSD, queries_BSAD = self._look_queries(tokens_BND)
+        places_BGD = self.place_queries.expand(len(tokens_BND), -1, -1)
         pooled_BQD = self._pool(tokens_BND, torch.cat([queries_BSAD.flatten(1, 2), places_BGD], dim=1))
         looks_BQD, places_BGD = pooled_BQD.split([queries_BSAD[0, :, :, 0].numel(), len(PLACES)], dim=1)
         looks_BSAD = torch.cat([species_BSD[:, :, None], looks_BQD.unflatten(1, queries_BSAD.shape[1:3])], dim=2)
@@ -109,10 +107,7 @@ class ReadoutNetwork(nn.Module):
         The weights are means over the heads; they sum to 1 over the cells.
         """
         tokens_BND = self._tokens(frames_BCHW)
-        count = len(tokens_BND)
-        presence_BSD = self.look_queries[:, 0].expand(count, -1, -1)
-        species_BSD = self._pool(tokens_BND, presence_BSD)
-        later_BSAD = self.look_queries[:, 1:] + self.found(species_BSD)[:, :, None]
+        presence_BSD, species_BSD, later_BSAD = self._look_queries(tokens_BND)
         queries_BSAD = torch.cat([presence_BSD[:, :, None], later_BSAD], dim=2)
         weights_BHQN = self._weights(tokens_BND, queries_BSAD.flatten(1, 2))
         return weights_BHQN.mean(1).unflatten(1, queries_BSAD.shape[1:3]), species_BSD
@@ -132,6 +127,12 @@ class ReadoutNetwork(nn.Module):
         coarse_BCHW = functional.interpolate(self.lift(self.coarse(fine_BCHW)), scale_factor=2.0)
         cells_BCHW = torch.cat([functional.relu(fine_BCHW + coarse_BCHW), self.paint(frames_BCHW)], dim=1)
         return (self.tokens(cells_BCHW) + self.position).flatten(2).transpose(1, 2)
+
+    def _look_queries(self, tokens_BND: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries of presence (B, S, D), the features that they pool (B, S, D), and queries of the other looks."""
+        presence_BSD = self.look_queries[:, 0].expand(len(tokens_BND), -1, -1)
+        species_BSD = self._pool(tokens_BND, presence_BSD)
+        return presence_BSD, species_BSD, self.look_queries[:, 1:] + self.found(species_BSD)[:, :, None]
 
     def _pool(self, tokens_BND: Tensor, queries_BQD: Tensor) -> Tensor:
         values_BNHW = tokens_BND.unflatten(-1, (HEADS, -1))
