@@ -39,10 +39,11 @@ def accent_mask(shot: WorldShot, size: int) -> NDArray[np.bool_]:
 
 def kite_mask(shot: WorldShot, size: int) -> NDArray[np.bool_]:
     """Return the pixels (H, W) of the kite in the first frame, ignoring characters and the string that one holds."""
+    if not shot.kite:
+        return np.zeros((size, size), np.bool_)
     red, blue = place_of(shot, size), place_of(shot, size)
-    if shot.kite:
-        for canvas, colour in ((red, "red"), (blue, "blue")):
-            draw_kite(canvas, colour, hand=None, side=side_of_kite(shot))
+    for canvas, colour in ((red, "red"), (blue, "blue")):
+        draw_kite(canvas, colour, hand=None, side=side_of_kite(shot))
     return _changes(red, blue)
 
 
