@@ -21,12 +21,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from onestory_cli.generation.denoise import Conditions
-from onestory_cli.generation.selection import RecallResult, condition
+from onestory_cli.generation.selection import RecallResult, condition, empty_context
 from onestory_cli.memory.bank import MemoryBank
 from onestory_cli.models.encoders import VaeCodec
 from onestory_cli.models.model import ClipImageEncoder, LoadedModel
 from onestory_cli.models.spec import FirstFrameInput, ModelSpec
-from onestory_cli.models.transformer import rotary_embedding
 from onestory_cli.planning.jobs import ShotJob
 
 Picture = NDArray[np.uint8]  # (H, W, 3)
@@ -71,11 +70,12 @@ def conditions_of(
     model: LoadedModel, job: ShotJob, bank: MemoryBank, recalled: RecallResult, *, image: Picture | None
 ) -> Conditions:
     """All conditions of a shot. `image` (H, W, 3) is its own first frame, if it has one."""
+    no_memory = empty_context(model.denoiser, 1)
     conditions = Conditions(
         prompt_embeds_BLE=model.text.encode_cached(job.caption),
         negative_prompt_embeds_BLE=model.text.encode_cached(job.negative),
-        context_BSD=torch.zeros(1, 0, 1),
-        context_rope=rotary_embedding(torch.zeros(0, 3), head_dim=model.transformer.config.attention_head_dim),
+        context_BSD=no_memory.tokens_BSD,
+        context_rope=no_memory.rope,
     )
     remembered: list[Picture] = []
     if model.spec.remembers == "context":
