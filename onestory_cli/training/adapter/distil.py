@@ -13,12 +13,11 @@ import torch
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
-from onestory_cli.generation.denoise import Conditions, DenoiseConfig, predict_velocity, set_first_frame
+from onestory_cli.generation.denoise import Conditions, predict_velocity, set_first_frame
 from onestory_cli.generation.selection import Context, empty_context
 from onestory_cli.models.adapter import STUDENT
-from onestory_cli.models.spec import ModelSpec
 from onestory_cli.training.adapter.base import AdapterModel
-from onestory_cli.training.adapter.fit import STUDENT_SCHEDULER
+from onestory_cli.training.adapter.fit import teacher_guidance
 from onestory_cli.training.adapter.learner import Choices, conditions_of, remember, velocity_loss
 from onestory_cli.training.adapter.recipe import Distillation
 from onestory_cli.training.adapter.triples import Triples
@@ -57,7 +56,7 @@ class StudentObjective:
         self, model: AdapterModel, latents_BCTHW: Tensor, start: float, end: float, conditions: Conditions
     ) -> Tensor:
         """The teacher's mean velocity (B, C, T, H, W) from noise level `start` to `end`."""
-        guidance = model.spec.guidance if self.distil.guidance is None else self.distil.guidance
+        guidance = teacher_guidance(self.distil, model.spec)
         teacher = GuidedTeacher(denoiser=model.denoiser, guidance=guidance, steps=self.distil.teacher_steps)
         memory_scale_B = torch.full((len(latents_BCTHW),), self.distil.memory_guidance, device=latents_BCTHW.device)
         with without_lora(model.transformer, STUDENT):
@@ -79,12 +78,6 @@ class StudentObjective:
             latents = latents + (end - start) * predict_velocity(model.denoiser, latents, time, conditions)
             latents = set_first_frame(latents, first_frame)
         return latents
-
-
-def student_schedule(distil: Distillation, spec: ModelSpec) -> DenoiseConfig:
-    """The schedule that a student is trained for."""
-    shift = spec.shift if distil.shift is None else distil.shift
-    return DenoiseConfig(name=STUDENT_SCHEDULER, steps=distil.steps, shift=shift, guidance=1.0)
 
 
 def _context(model: AdapterModel, batch: Triples, text_BLE: Tensor, choices: Choices) -> Context:

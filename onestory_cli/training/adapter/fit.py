@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from onestory_cli.errors import OnestoryError
+from onestory_cli.generation.denoise import DenoiseConfig
 from onestory_cli.memory.levels import PATCHES, Level, allocate
 from onestory_cli.models.availability import require_weights
 from onestory_cli.models.catalog import find
 from onestory_cli.models.spec import ModelSpec
-from onestory_cli.training.adapter.recipe import AdapterMemory, AdapterRecipe
+from onestory_cli.training.adapter.recipe import AdapterMemory, AdapterRecipe, Distillation
 from onestory_cli.training.teacher import schedule_sigmas
 
 STUDENT_SCHEDULER = "euler"  # the only one whose step applies one mean velocity
@@ -84,10 +85,21 @@ def student_steps(recipe: AdapterRecipe, spec: ModelSpec) -> tuple[tuple[float, 
     """The steps of a distilled student that the recipe's expert takes; () for a recipe without `distil`."""
     if recipe.distil is None:
         return ()
-    shift = spec.shift if recipe.distil.shift is None else recipe.distil.shift
-    steps = pairwise(schedule_sigmas(STUDENT_SCHEDULER, recipe.distil.steps, shift))
+    schedule = student_schedule(recipe.distil, spec)
+    steps = pairwise(schedule_sigmas(schedule.name, schedule.steps, schedule.shift))
     boundary = spec.boundary_ratio or 0.0
     return tuple(step for step in steps if (step[0] < boundary) == (recipe.expert == "low"))
+
+
+def student_schedule(distil: Distillation, spec: ModelSpec) -> DenoiseConfig:
+    """The schedule that a student is trained for."""
+    shift = spec.shift if distil.shift is None else distil.shift
+    return DenoiseConfig(name=STUDENT_SCHEDULER, steps=distil.steps, shift=shift, guidance=1.0)
+
+
+def teacher_guidance(distil: Distillation, spec: ModelSpec) -> float:
+    """The guidance scale of a student's teacher."""
+    return spec.guidance if distil.guidance is None else distil.guidance
 
 
 def levels_of(memory: AdapterMemory) -> tuple[Level, ...]:

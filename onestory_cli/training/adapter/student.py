@@ -11,7 +11,7 @@ from torch import Tensor
 from onestory_cli.generation.denoise import DenoiseConfig
 from onestory_cli.models.adapter import STUDENT, base_name
 from onestory_cli.models.spec import ModelSpec
-from onestory_cli.training.adapter.distil import student_schedule
+from onestory_cli.training.adapter.fit import student_schedule, teacher_guidance
 from onestory_cli.training.adapter.recipe import AdapterRecipe, Distillation
 from onestory_cli.training.adapter.save import READ_ME, TrainingSummary, summary_sections, write_text
 from onestory_cli.training.checkpoint import save_weights
@@ -56,7 +56,7 @@ def _read_me(
     spec: ModelSpec, distil: Distillation, weights: Mapping[str, Tensor], story: TrainingSummary, path: Path
 ) -> str:
     recipe, schedule = story.recipe, student_schedule(distil, spec)
-    guidance = spec.guidance if distil.guidance is None else distil.guidance
+    guidance = teacher_guidance(distil, spec)
     other = {"high": "low", "low": "high"}.get(recipe.expert, "")
     both = (
         f"\nList the student of the {other}-noise expert as well: the profile applies to both experts.\n"

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from onestory_cli.events import Emit, StageFinished, StageStarted
 from onestory_cli.generation.denoise import DenoiseConfig
 from onestory_cli.training.adapter.base import AdapterModel
-from onestory_cli.training.adapter.distil import StudentObjective, student_schedule
+from onestory_cli.training.adapter.distil import StudentObjective
 from onestory_cli.training.adapter.draws import Batch, BatchDraws, read_ahead
-from onestory_cli.training.adapter.fit import Fit
+from onestory_cli.training.adapter.fit import Fit, student_schedule
 from onestory_cli.training.adapter.learner import Learner, Noise, losses_of
 from onestory_cli.training.adapter.recipe import AdapterRecipe
 from onestory_cli.training.adapter.samples import sample_rows, save_samples

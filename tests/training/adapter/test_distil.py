@@ -21,9 +21,9 @@ from onestory_cli.models.bases import BASES
 from onestory_cli.models.model import Denoiser
 from onestory_cli.training.adapter.base import AdapterModel, Base
 from onestory_cli.training.adapter.build import build_student
-from onestory_cli.training.adapter.distil import StudentObjective, student_schedule, without_lora
+from onestory_cli.training.adapter.distil import StudentObjective, without_lora
 from onestory_cli.training.adapter.draws import BatchDraws
-from onestory_cli.training.adapter.fit import Fit, fit, incompatibilities, student_steps
+from onestory_cli.training.adapter.fit import Fit, fit, incompatibilities, student_schedule, student_steps
 from onestory_cli.training.adapter.learner import Choices, Noise, draw_choices, draw_shape
 from onestory_cli.training.adapter.recipe import (
     AdapterData,
