@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from diffusers.training_utils import cast_training_params
 from diffusers.utils import set_weights_and_activate_adapters
 
 from onestory_cli.memory.conditioner import AdaptiveConditioner, ConditionerConfig
@@ -95,7 +96,7 @@ def add_student(recipe: AdapterRecipe, transformer: MemoryWanTransformer) -> Non
     set_weights_and_activate_adapters(transformer, [*others, STUDENT], [1.0] * (len(others) + 1))
     for parameter in frozen:
         parameter.requires_grad_(False)
-    _train_in_float32(transformer)
+    cast_training_params(transformer)  # as in `add_delta`
 
 
 def add_delta(recipe: AdapterRecipe, transformer: MemoryWanTransformer) -> None:
@@ -104,11 +105,5 @@ def add_delta(recipe: AdapterRecipe, transformer: MemoryWanTransformer) -> None:
         transformer.requires_grad_(True)
     elif recipe.delta == "lora":
         add_lora(transformer, **asdict(recipe.lora))
-        _train_in_float32(transformer)
-
-
-def _train_in_float32(transformer: MemoryWanTransformer) -> None:
-    """Peft adds a LoRA in the dtype of its layer; small updates would be lost in bfloat16."""
-    for parameter in transformer.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.float()
+        # in float32, because peft adds a LoRA in the dtype of its layer, and bfloat16 would lose small updates
+        cast_training_params(transformer)
