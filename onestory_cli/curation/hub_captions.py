@@ -15,7 +15,8 @@ from onestory_cli.curation.errors import caption_fault
 from onestory_cli.curation.network_identity import network_identity
 from onestory_cli.curation.picture_processor import load_picture_processor
 from onestory_cli.curation.stage_store import stage_key
-from onestory_cli.models.network_size import folder_of, require_size
+from onestory_cli.models.hub import folder_of
+from onestory_cli.models.network_size import require_size
 
 MAX_NEW_TOKENS = 200
 SIDE = 512  # pixels of the longer side of a frame

@@ -11,7 +11,7 @@ from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.memory.policies import needs_scores
 from onestory_cli.models.catalog import CATALOG, EMBEDDED, ModelSpec, find, not_downloaded
 from onestory_cli.models.folder import is_stock, missing_parts, pickled_parts
-from onestory_cli.models.hub import cached_snapshot
+from onestory_cli.models.hub import folder_of
 from onestory_cli.models.licences import accepted, needs_acceptance
 from onestory_cli.models.spec import LoraSpec, MemoryInput
 from onestory_cli.utils.system import user_folder
@@ -127,7 +127,7 @@ def missing_files(spec: ModelSpec) -> tuple[str, ...]:
 
 def _lacks_scorer(spec: ModelSpec) -> bool:
     needed = spec.remembers == "keyframes" or (spec.needs_pixels and needs_scores(spec.policy))
-    return needed and not Path(spec.scorer).is_dir() and cached_snapshot(spec.scorer) is None
+    return needed and folder_of(spec.scorer) is None
 
 
 def _not_replaced(spec: ModelSpec, parts: tuple[str, ...]) -> tuple[str, ...]:

@@ -39,6 +39,11 @@ def cached_snapshot(repo: str) -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def folder_of(source: str) -> Path | None:
+    """The folder of a network: a folder, or the files of a hub id in the cache; None if they are not downloaded."""
+    return Path(source) if Path(source).is_dir() else cached_snapshot(source)
+
+
 def cached_file(repo: str, file: str) -> str:
     """The path of a file of a repository in the cache; "" if it is not there. Never goes online."""
     folder = cached_snapshot(repo)

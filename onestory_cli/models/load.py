@@ -30,7 +30,7 @@ from onestory_cli.models.adapter import ADAPTER_CONFIG, apply_delta, read_config
 from onestory_cli.models.availability import require_loadable
 from onestory_cli.models.catalog import CARD, ModelSpec, not_downloaded
 from onestory_cli.models.encoders import CPU, CaptionEncoder, VaeCodec
-from onestory_cli.models.hub import cached_snapshot
+from onestory_cli.models.hub import folder_of
 from onestory_cli.models.image_text_scorer import ImageTextScorer
 from onestory_cli.models.library_logging import silence_library_logging
 from onestory_cli.models.lora import apply_loras
@@ -206,9 +206,7 @@ def load_scorer(spec: ModelSpec, device: torch.device) -> ImageTextScorer:
 
     def folder() -> Path:
         """The scorer's folder; resolved on first use, since some policies never need it."""
-        if Path(spec.scorer).is_dir():
-            return Path(spec.scorer)
-        found = cached_snapshot(spec.scorer)
+        found = folder_of(spec.scorer)
         if found is None:
             raise not_downloaded(spec.scorer, spec.scorer)
         return found

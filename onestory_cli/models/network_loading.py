@@ -18,8 +18,9 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedT
 
 from onestory_cli.errors import ExitCode, OnestoryError
 from onestory_cli.models.fingerprint import fingerprint
+from onestory_cli.models.hub import folder_of
 from onestory_cli.models.library_logging import silence_library_logging
-from onestory_cli.models.network_size import folder_of, require_size
+from onestory_cli.models.network_size import require_size
 from onestory_cli.models.networks import Role
 
 

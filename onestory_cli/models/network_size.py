@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch.nn.modules import module as hooks
 
 from onestory_cli.models.config_limits import excess
-from onestory_cli.models.hub import cached_snapshot
 from onestory_cli.models.single_file import shapes_of_gguf
 from onestory_cli.models.weights_header import TensorInfo, read_header
 from onestory_cli.utils.untrusted import open_regular, read_json_map
@@ -72,11 +71,6 @@ def require_settings(folder: Path) -> None:
     for name in ("preprocessor_config.json", "processor_config.json"):
         if (folder / name).is_file():
             _require_picture_size(name, read_json_map(folder / name))
-
-
-def folder_of(source: str) -> Path | None:
-    """The folder of a network: a folder, or the files of a hub id in the cache; None if they are not downloaded."""
-    return Path(source) if Path(source).is_dir() else cached_snapshot(source)
 
 
 def _require_picture_size(name: str, settings: Mapping[str, Any]) -> None:

@@ -23,7 +23,8 @@ from transformers import (
 )
 
 from onestory_cli.errors import ExitCode, OnestoryError
-from onestory_cli.models.network_size import folder_of, require_size
+from onestory_cli.models.hub import folder_of
+from onestory_cli.models.network_size import require_size
 
 # model type -> class, its processor, and the output that embeds the whole picture
 ENCODERS: dict[str, tuple[Any, Any, str]] = {
