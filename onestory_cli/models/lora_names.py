@@ -84,7 +84,7 @@ def require_fit(name: str, layer: tuple[int, ...], down: tuple[int, ...], up: tu
     Raises:
         ValueError: names the layer and both shapes.
     """
-    outputs, inputs = layer[:2] if len(layer) > 1 else (*layer, 0)[:2]
+    outputs, inputs = (*layer, 0)[:2]
     given = (up[0], *down[1:2]) if len(up) > 1 else ()
     if given != (outputs, inputs) or up[1] != down[0]:
         raise ValueError(f'it is for a layer of {" x ".join(map(str, given))}, but "{name}" is {outputs} x {inputs}')
