@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,13 @@ from onestory_cli.storyworld.world import WorldConfig
 from tests.bases import write_base
 
 FRAMES, FPS, SIZE = 5, 8, 64
+# fields of a recipe that distils the base in two steps
+STUDENT_RECIPE: dict[str, Any] = {
+    "delta": "lora",
+    "lora": {"rank": 4, "alpha": 8, "modules": ["to_q", "to_v"]},
+    "distil": {"steps": 3, "guidance": 3.0, "teacher_steps": 1},
+    "train": {"steps": 2, "uniform_steps": 0, "accumulate": 2, "ema": 0.0},
+}
 
 
 @pytest.fixture(autouse=True)
