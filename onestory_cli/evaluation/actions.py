@@ -1,6 +1,7 @@
 """Read the framing of a storyworld shot and the action of each character, from a few frames of it.
 
-A small network is given where the read-out looks for a species in each frame, how that place moves, and what changes.
+The input of a small network is where the read-out looks for a species in each frame, how that place moves, and what
+changes.
 
 Shape letters: B clips, P frames, S species, A look queries, N cells, D width, F features, H W pixels.
 """
@@ -23,7 +24,7 @@ from onestory_cli.evaluation.readout import to_network
 from onestory_cli.storyworld.vocabulary import ACTIONS, FRAMINGS, SPECIES
 
 WEIGHTS = Path(__file__).parent / "weights" / "actions.safetensors"
-FRAMES = 6  # that are read, evenly spread; other numbers are resampled
+FRAMES = 6  # frames that the network reads, evenly spread over the shot
 WIDTH = 128  # of the pooled features of a species
 # per frame the place (x, y) and spread of each query, per pair of frames its movement and two changes, two pooled means
 FEATURES = len(LOOKS) * (4 * FRAMES + 4 * (FRAMES - 1)) + 2 * WIDTH

@@ -100,7 +100,7 @@ def fit_action_network(
 
 
 def accuracy_of(network: ActionNetwork, data: ActionData) -> dict[str, float]:
-    """The share of characters whose action, and whose framing, is read right."""
+    """The share of characters whose action, and whose framing, is read correctly."""
     action, framing = (logits.argmax(-1) for logits in network(data.features_NF))
     right = {"action": action == data.actions_N, "framing": framing == data.framings_N}
     return {name: round(float(hits.float().mean()), 4) for name, hits in right.items()}

@@ -15,7 +15,7 @@ from onestory_cli.storyworld.world import WorldConfig
 UNSEEN = range(7_000_000, 7_000_012)
 
 
-def test_actions_and_framings_are_read_right(readout: Readout) -> None:
+def test_actions_and_framings_are_read_correctly(readout: Readout) -> None:
     shares = accuracy_of(load_action_network(), action_data(readout.network, UNSEEN, WorldConfig()))
     assert shares["action"] > 0.85
     assert shares["framing"] > 0.9

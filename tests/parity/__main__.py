@@ -1,6 +1,6 @@
 """Print the largest difference between our latents and those of the reference, for each family of bases.
 
-`python -m tests.parity` renders one shot of each family and task on tiny random models, in float32 on the processor,
+`python -m tests.parity` renders one shot of each family and task on tiny random models, in float32 on the CPU,
 and the same shot with diffusers' pipeline from the same weights, noise and inputs. StoryMem is compared with the
 latents that its own sampler computed (tests/parity/storymem.py).
 """
@@ -84,7 +84,7 @@ def image_to_video(model: LoadedModel) -> tuple[Tensor, Tensor]:
 
 
 def references(model: LoadedModel, *, first_frame: bool) -> tuple[Tensor, Tensor]:
-    """With the frames that VACE remembers as reference images."""
+    """Compare with the frames that VACE remembers as reference images."""
     bank, made = bank_of(model, *SOURCES), job(model, SOURCES, frames=9)
     found = generate_shot(model, made, bank, image=PICTURE if first_frame else None)
     with torch.inference_mode():
