@@ -110,7 +110,7 @@ def import_story(
     name, reason = _named(format) if format else _guess(source)
     draft = _with_pictures(FORMATS[name].read(source), report, has_picture)
     report.refuse()
-    titled = replace(draft, title=draft.title or _title_of(path))
+    titled = replace(draft, title=" ".join(draft.title.split()) or _title_of(path))
     written = write_story(
         titled, source=PurePath(path).name, format=name, remarks=report.remarks, model=model, narration=narration
     )

@@ -8,6 +8,7 @@ committed corpus, the others from seeds in `files.py`. What is found is written 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 import tempfile
 from collections.abc import Callable
@@ -37,6 +38,19 @@ def prepared(name: str, out: Path) -> tuple[Callable[[bytes], None], Path, Path]
     return files.checker(files.GROUPS[name]), corpus, words
 
 
+def keeping(check: Callable[[bytes], None], out: Path) -> Callable[[bytes], None]:
+    """The check; an input that breaks it is written to `out` first, as atheris can die before it has written one."""
+
+    def kept(data: bytes) -> None:
+        try:
+            check(data)
+        except BaseException:
+            (out / f"broken-{hashlib.sha256(data).hexdigest()[:12]}").write_bytes(data)
+            raise
+
+    return kept
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("target", nargs="?", choices=[*TARGETS, *files.GROUPS], default="story")
@@ -45,6 +59,7 @@ def main() -> None:
     inputs = options.out / "inputs"
     inputs.mkdir(parents=True, exist_ok=True)
     check, corpus, words = prepared(options.target, options.out)
+    check = keeping(check, options.out)
     found = f"-artifact_prefix={options.out}/found-"
     atheris.Setup([sys.argv[0], *FLAGS, f"-dict={words}", found, *flags, str(inputs), str(corpus)], check)
     atheris.Fuzz()
