@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -161,3 +162,8 @@ class ImportReport:
 def escape(text: str) -> str:
     """Text of the source as a caption: dollar signs are doubled, so that they are not references."""
     return text.replace("$", "$$")
+
+
+def ends_reference(text: str, end: int) -> bool:
+    """Whether a `$id` in place of the text before `end` would end there: not before a letter, `!`, `_` or `-x`."""
+    return not re.match(r"[\w!]|-\w", text[end : end + 2])

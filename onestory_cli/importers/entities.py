@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from onestory_cli.importers.draft import DraftDeclared, ImportReport, escape
+from onestory_cli.importers.draft import DraftDeclared, ImportReport, ends_reference, escape
 from onestory_cli.importers.names import Names
 from onestory_cli.utils.text import with_article
 
@@ -75,20 +75,21 @@ class Registry:
                 continue
             entity = self._entities[name]
             written = entity.written if entity.name not in self._used else ""
-            replaced = written if written and prompt.startswith(written, token.start()) else name
+            whole = written and prompt.startswith(written, token.start())
+            replaced = written if whole and ends_reference(prompt, token.start() + len(written)) else name
             self._used.add(entity.name)
             parts += escape(prompt[position : token.start()]), f"${self._ids[name]}"
             position = token.start() + len(replaced)
         return "".join(parts) + escape(prompt[position:])
 
     def _name_at(self, prompt: str, tokens: Sequence[re.Match[str]], index: int) -> str:
-        """The longest name that starts at a token, or "". `$id` before `!` or `-x` would mean something else."""
+        """The longest name that starts at a token, or ""."""
         start = tokens[index].start()
         if prompt[start - 1 : start] in ("-", "$", "_"):
             return ""
         for last in range(min(index + self._most_tokens, len(tokens)) - 1, index - 1, -1):
-            name, after = prompt[start : tokens[last].end()], prompt[tokens[last].end() : tokens[last].end() + 2]
-            if name in self._entities and not re.match(r"[\w!]|-\w", after):
+            name = prompt[start : tokens[last].end()]
+            if name in self._entities and ends_reference(prompt, tokens[last].end()):
                 return name
         return ""
 

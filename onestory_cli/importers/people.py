@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from onestory_cli.importers.draft import DraftDeclared, ImportReport, escape
+from onestory_cli.importers.draft import DraftDeclared, ImportReport, ends_reference, escape
 from onestory_cli.importers.fountain import Element
 from onestory_cli.importers.introductions import ARTICLES, Introduction, introductions, is_qualified, previous_word
 from onestory_cli.importers.names import Names
@@ -221,11 +221,5 @@ def _key(name: str) -> tuple[str, ...]:
 
 
 def _is_separate(action: str, start: int, end: int) -> bool:
-    """Whether a span can become `$id`: not before `!` or `-x`, which would change the reference."""
-    after = action[end : end + 2]
-    return (
-        action[start - 1 : start] not in ("-", "_")
-        and after[:1] not in ("!", "_")
-        and not after[:1].isalnum()
-        and not (after[:1] == "-" and after[1:].isalnum())
-    )
+    """Whether a span can become `$id`, which what is before or after it could change."""
+    return action[start - 1 : start] not in ("-", "_") and ends_reference(action, end)
