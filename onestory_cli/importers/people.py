@@ -200,7 +200,7 @@ def said_by(cue: str) -> str:
     """The speaker and extensions of a cue: "MAYA (V.O.) (CONT'D) ^" gives "Maya (V.O., together)"."""
     marks = [mark for mark in re.findall(r"\(([^()]*)\)", cue) if mark and not _CONTINUED.fullmatch(mark)]
     marks += ["together"] * cue.rstrip().endswith("^")
-    return _titled(_bare(cue)) + (f" ({', '.join(marks)})" if marks else "")
+    return " ".join(filter(None, (_titled(_bare(cue)), f"({', '.join(marks)})" if marks else "")))
 
 
 def _bare(cue: str) -> str:

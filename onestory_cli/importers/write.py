@@ -109,11 +109,11 @@ def frames_near(seconds: float, model: ModelSpec) -> int:
 
 
 def _block(key: str, text: str, indent: str) -> Iterator[str]:
-    """Prose as a YAML block, wrapped at words."""
+    """Prose as a YAML block, wrapped at words. Its lines are stripped: YAML takes leading spaces for indentation."""
     yield f"{indent}{key}: |"
     for line in text.splitlines():
         yield from textwrap.wrap(
-            line,
+            line.strip(),
             _WIDTH,
             initial_indent=f"{indent}  ",
             subsequent_indent=f"{indent}  ",
