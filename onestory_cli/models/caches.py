@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 import torch
 from diffusers import FirstBlockCacheConfig
-from diffusers.models.attention_dispatch import dispatch_attention_fn
 from diffusers.models.transformers.transformer_wan import WanAttnProcessor
 from torch import Tensor, nn
 
+from onestory_cli.models.context_attention import attend, project, project_memory, project_out
 from onestory_cli.models.offload.config import cannot_cache
-from onestory_cli.models.transformer import ContextReuse, MemoryWanTransformer, RotaryEmbedding
+from onestory_cli.models.transformer import ContextReuse, IsolatedRotary, MemoryWanTransformer, RotaryEmbedding
 
 MAX_TEXTS = 2  # the caption and the negative caption
 # For a small shot the projections are 1/16 of the work; for a large one they are negligible and cost only memory.
@@ -69,12 +69,16 @@ def _text_modules(transformer: Any) -> Iterator[nn.Module]:
 
 
 class ContextCacheProcessor(WanAttnProcessor):
-    """Self-attention that stores the keys and values of the first S tokens, or attends to stored ones."""
+    """Self-attention that stores the keys and values of the first S tokens, or attends to stored ones.
 
-    def __init__(self, reuse: ContextReuse, stock: WanAttnProcessor) -> None:
+    A call that does not read is left to the processor `inner`.
+    """
+
+    def __init__(self, reuse: ContextReuse, inner: WanAttnProcessor) -> None:
         super().__init__()
-        self._attention_backend = stock._attention_backend
+        self._attention_backend = inner._attention_backend
         self.reuse = reuse
+        self.inner = inner
         self.stored: tuple[Tensor, Tensor] | None = None
 
     def __call__(
@@ -83,36 +87,23 @@ class ContextCacheProcessor(WanAttnProcessor):
         hidden_states: Tensor,
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
-        rotary_emb: RotaryEmbedding | None = None,
+        rotary_emb: RotaryEmbedding | IsolatedRotary | None = None,
     ) -> Tensor:
-        """As the stock processor; in a call that reads, over the stored and the given tokens."""
+        """As `inner`; in a call that reads, over the stored and the given tokens."""
+        assert rotary_emb is not None, "self-attention has rotary positions"
+        cos, sin = rotary_emb[:2]
         if self.reuse.reads:
-            return self._read(attn, hidden_states, rotary_emb)
-        if self.reuse.tokens:
-            self._store(attn, hidden_states[:, : self.reuse.tokens], rotary_emb)
-        output: Tensor = super().__call__(attn, hidden_states, encoder_hidden_states, attention_mask, rotary_emb)
+            return self._read(attn, hidden_states, (cos, sin))
+        if tokens := self.reuse.tokens:
+            self.stored = project_memory(attn, hidden_states[:, :tokens], (cos[:, :tokens], sin[:, :tokens]))
+        output: Tensor = self.inner(attn, hidden_states, encoder_hidden_states, attention_mask, rotary_emb)
         return output
 
-    def _store(self, attn: Any, context_BSD: Tensor, rotary: RotaryEmbedding | None) -> None:
-        assert rotary is not None, "self-attention has rotary positions"
-        cos, sin = (item[:, : context_BSD.shape[1]] for item in rotary)
-        key = rotate(_heads(attn, attn.norm_k(attn.to_k(context_BSD))), (cos, sin))
-        self.stored = key, _heads(attn, attn.to_v(context_BSD))
-
-    def _read(self, attn: Any, states_BMD: Tensor, rotary: RotaryEmbedding | None) -> Tensor:
-        assert rotary is not None, "self-attention has rotary positions"
+    def _read(self, attn: Any, states_BMD: Tensor, rotary: RotaryEmbedding) -> Tensor:
         assert self.stored is not None, "the first step stores"
-        query = rotate(_heads(attn, attn.norm_q(attn.to_q(states_BMD))), rotary)
-        key = rotate(_heads(attn, attn.norm_k(attn.to_k(states_BMD))), rotary)
-        value = _heads(attn, attn.to_v(states_BMD))
-        attended: Tensor = dispatch_attention_fn(
-            query,
-            torch.cat([self.stored[0], key], dim=1),
-            torch.cat([self.stored[1], value], dim=1),
-            backend=self._attention_backend,
-        )
-        output: Tensor = attn.to_out[0](attended.flatten(2, 3).type_as(query))
-        return output
+        query, key, value = project(attn, states_BMD, rotary)
+        keys, values = torch.cat([self.stored[0], key], dim=1), torch.cat([self.stored[1], value], dim=1)
+        return project_out(attn, attend(query, keys, values, backend=self._attention_backend))
 
 
 @contextmanager
@@ -120,9 +111,11 @@ def reuse_context(transformers: Iterable[Any]) -> Iterator[None]:
     """Inside, each transformer computes its context tokens in its first call that has any, and reuses them afterwards.
 
     Context tokens do not change from step to step; only the noise tokens that they attend to do. So the result differs
-    slightly from the full pass.
+    slightly from the full pass. Context that attends only to itself, at timestep 0, has the same keys and values in
+    every step, and the result is that of the full pass up to rounding.
 
-    All calls inside must have the same context. Transformers that are split over several processes are left alone.
+    All calls inside that have context must have the same context and text: in guidance, only the pass "cond" has any.
+    Transformers that are split over several processes are left alone.
     """
     chosen = [item for item in transformers if isinstance(item, MemoryWanTransformer) and not _is_split(item)]
     stock = [(block.attn1, block.attn1.processor) for item in chosen for block in item.blocks]
@@ -137,18 +130,6 @@ def reuse_context(transformers: Iterable[Any]) -> Iterator[None]:
             attention.set_processor(processor)
         for item in chosen:
             item.context_reuse = None
-
-
-def rotate(states_BMHR: Tensor, rotary: RotaryEmbedding) -> Tensor:
-    """Apply rotary positions to interleaved pairs, as the Wan attention does."""
-    even, odd = states_BMHR.unflatten(-1, (-1, 2)).unbind(-1)
-    cos, sin = rotary[0][..., 0::2], rotary[1][..., 1::2]
-    turned = torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1)
-    return turned.flatten(-2).type_as(states_BMHR)
-
-
-def _heads(attn: Any, states_BMD: Tensor) -> Tensor:
-    return states_BMD.unflatten(2, (attn.heads, -1))
 
 
 def _is_split(transformer: MemoryWanTransformer) -> bool:

@@ -52,6 +52,8 @@ def validate_spec(spec: ModelSpec) -> ModelSpec:
         raise ValueError(f"it must have 1 to {MAX_LEVELS} levels")
     if not all(type(level.patch) is int and 0 <= level.patch <= MAX_LEVEL_PATCH for level in spec.levels):
         raise ValueError(f"the patches of levels must be whole numbers up to {MAX_LEVEL_PATCH}")
+    if spec.isolated_context and not spec.expand_timesteps:
+        raise ValueError("isolated_context needs a base with one timestep per token")
     if min(spec.width, spec.height) < spec.spatial_stride:
         raise ValueError(f"a picture of {spec.width}x{spec.height} is smaller than its spatial_stride")
     return spec

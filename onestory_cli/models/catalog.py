@@ -61,7 +61,13 @@ _IGNORED_KEYS = (
 _CARDS: ContextVar[frozenset[Path]] = ContextVar("cards", default=frozenset())  # whose base is being read
 OWN_BASE = "."  # `base` of a card: the folder's own parts, read as a stock diffusers folder
 # Defaults that an adapter changes in its base; the card can override them.
-WITH_ADAPTER: dict[str, Any] = {"levels": LEVELS, "policy": "adaptive", "memory_frames": 6, "budget": 1.0}
+WITH_ADAPTER: dict[str, Any] = {
+    "levels": LEVELS,
+    "policy": "adaptive",
+    "memory_frames": 6,
+    "budget": 1.0,
+    "isolated_context": False,
+}
 
 
 def user_models_file() -> Path:

@@ -74,6 +74,8 @@ def parallelize(transformers: tuple[nn.Module, ...]) -> None:
         OnestoryError: U606 for a transformer that cannot be split.
     """
     for index, transformer in enumerate(transformers):
+        if getattr(transformer.rope, "isolated", False):
+            raise _refused("its context tokens attend only to each other")
         config = _config()
         try:
             transformer.enable_parallelism(config=config)

@@ -45,6 +45,7 @@ def fingerprint_of(spec: ModelSpec) -> str:
     files = [item for item in (used.transformer_file, used.transformer_2_file) if item]
     folders = [item for item in (used.base, used.path, used.adapter, _scorer(spec)) if item and Path(item).is_dir()]
     settings = {key: value for key, value in spec.facts.items() if key in SETTINGS}
+    settings |= {"isolated_context": True} if spec.isolated_context else {}  # absent otherwise: older keys stay valid
     parts = [
         json.dumps(settings, sort_keys=True),
         *(fingerprint(folder) for folder in dict.fromkeys(folders)),

@@ -32,6 +32,7 @@ from onestory_cli.memory.policies import needs_scores
 from onestory_cli.memory.quantized import QuantizedFeatures
 from onestory_cli.memory.selector import FrameSelector
 from onestory_cli.models.character_crops import CharacterCropper
+from onestory_cli.models.context_attention import isolate_context
 from onestory_cli.models.encoders import CPU, CaptionEncoder, VaeCodec
 from onestory_cli.models.image_text_scorer import ImageTextScorer, LatentsDigests
 from onestory_cli.models.spec import ModelSpec
@@ -166,7 +167,7 @@ class ClipImageEncoder:
 class Denoiser:
     """The transformers of a model, the high-noise expert first, and the conditioner of each if there is an adapter.
 
-    `dtype` is the type that the transformers compute in.
+    `dtype` is the type that the transformers compute in. A spec with `isolated_context` changes their attention.
     """
 
     spec: ModelSpec
@@ -174,6 +175,12 @@ class Denoiser:
     conditioners: tuple[AdaptiveConditioner, ...] = ()
     device: torch.device = CPU
     dtype: torch.dtype = torch.float32
+
+    def __post_init__(self) -> None:
+        if self.spec.isolated_context:
+            for transformer in self.transformers:
+                assert isinstance(transformer, MemoryWanTransformer), "VACE has no context tokens"
+                isolate_context(transformer)
 
     def expert(self, timestep: Tensor) -> int:
         """Index of the transformer for a timestep (0 to 1000): 1 below the boundary of a model with two experts."""

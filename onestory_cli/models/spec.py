@@ -90,7 +90,8 @@ class ModelSpec:
     relevance if there is no adapter: a folder or a hub id. `memory_gb` is the size of all weights on a GPU, in 10^9
     bytes, without activations. `distilled`: it was trained to sample in `steps` steps without guidance.
     `reuse_context`: the keys and values of context tokens are computed in the first step of a shot and reused
-    afterwards.
+    afterwards. `isolated_context`: the adapter was trained with context tokens that attend only to each other, so this
+    reuse is exact and always on; needs `expand_timesteps`.
     """
 
     name: str
@@ -122,6 +123,7 @@ class ModelSpec:
     image_tokens: bool = False
     scale: int = 1
     reuse_context: bool = False
+    isolated_context: bool = False
     distilled: bool = False
     words: tuple[str, ...] | None = None
     phrases: tuple[str, ...] = ()
@@ -194,7 +196,7 @@ class ModelSpec:
     @property
     def caches_context(self) -> bool:
         """Whether steps after the first reuse its context tokens; the first-block cache needs them in every step."""
-        requested = self.reuse_context or self.execution.reuse_context
+        requested = self.reuse_context or self.execution.reuse_context or self.isolated_context
         possible = self.execution.cache is None and not self.execution.compile_blocks
         return requested and possible and self.remembers == "context"
 

@@ -23,13 +23,15 @@ from diffusers.models.embeddings import get_1d_rotary_pos_embed
 from torch import Tensor, nn
 
 RotaryEmbedding = tuple[Tensor, Tensor]
+IsolatedRotary = tuple[Tensor, Tensor, int]  # and the number of context tokens at its start
 
 
 class JoinedRotary(nn.Module):
     """The base's rotary table for the noise tokens, preceded by the rows of the context tokens of the current call.
 
     It is a module because context parallelism splits the output of the module named `rope`. `first_frame` is the time
-    of the first noise frame, so that training can use a single latent frame of a shot at its true time.
+    of the first noise frame, so that training can use a single latent frame of a shot at its true time. With
+    `isolated`, the number of context tokens follows the table, for `context_attention.IsolatedContextProcessor`.
     """
 
     def __init__(self, base: nn.Module) -> None:
@@ -37,8 +39,15 @@ class JoinedRotary(nn.Module):
         self.base = base
         self.context: RotaryEmbedding | None = None
         self.first_frame = 0
+        self.isolated = False
 
-    def forward(self, hidden_states_BCTHW: Tensor) -> RotaryEmbedding:
+    def forward(self, hidden_states_BCTHW: Tensor) -> RotaryEmbedding | IsolatedRotary:
+        table = self._joined(hidden_states_BCTHW)
+        if not self.isolated:
+            return table
+        return *table, 0 if self.context is None else self.context[0].shape[1]
+
+    def _joined(self, hidden_states_BCTHW: Tensor) -> RotaryEmbedding:
         cos, sin = self._noise(hidden_states_BCTHW)
         if self.context is None:
             return cos, sin

@@ -28,7 +28,9 @@ def configure_plan(
     def configured(spec: ModelSpec) -> ModelSpec:
         if spec.external:
             return spec
-        return replace(spec, execution=_config(spec, plan, request, device, memory, distributed))
+        # a model with isolated context always reuses it, and the option would only change its keys
+        wanted = replace(request, reuse_context=request.reuse_context and not spec.isolated_context)
+        return replace(spec, execution=_config(spec, plan, wanted, device, memory, distributed))
 
     model, first = configured(plan.model), plan.first_shot_model
     if first:

@@ -107,7 +107,9 @@ def continue_model(recipe: Recipe, relative_to: Path) -> LoadedModel:
         module.requires_grad_(True)
     kinds = {stage.kind for stage in recipe.stages}
     distilled = "distil" in kinds or (spec.distilled and kinds == {"decoder"})
-    model.denoiser.spec = replace(spec, name=recipe.model.name, distilled=distilled, **asdict(recipe.model.sampling))
+    isolated = spec.isolated_context or recipe.model.memory.isolated_context
+    spec = replace(spec, name=recipe.model.name, distilled=distilled, isolated_context=isolated)
+    model.denoiser = replace(model.denoiser, spec=replace(spec, **asdict(recipe.model.sampling)))
     return model
 
 
@@ -204,6 +206,7 @@ def model_spec(recipe: Recipe, words: Sequence[str], *, folder: Path) -> ModelSp
         shift=size.sampling.shift,
         memory_frames=size.memory.frames,
         budget=size.memory.budget,
+        isolated_context=size.memory.isolated_context,
         policy="coverage",  # a character that was seen once gets 16 of 62 tokens; by relevance alone it gets 4
         scale=size.sampling.scale,
         words=tuple(words),

@@ -80,13 +80,17 @@ class TextSize:
 
 @dataclass(frozen=True, kw_only=True)
 class MemorySettings:
-    """Sizes of selector and conditioner, and the default memory settings of a film."""
+    """Sizes of selector and conditioner, and the default memory settings of a film.
+
+    `isolated_context`: train context tokens that attend only to each other. Rendering then computes them once per shot.
+    """
 
     frames: int = 8
     budget: float = 4.0
     selector_width: int = 128
     queries: int = 4
     share_finest: bool = True
+    isolated_context: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,9 +231,10 @@ class Stage(Probes):
 class Recipe:
     """All settings of a training run.
 
-    `start`: the model to continue from, a name of the catalogue or a folder. Its own sizes apply; only the name and
-    `sampling` of `model` are read. If empty, training starts from random weights. A `world.size` that is a multiple of
-    the model's enlarges its pictures and keeps its latents: train the decoder for them in a decoder stage.
+    `start`: the model to continue from, a name of the catalogue or a folder. Its own sizes apply; only the name,
+    `sampling` and `memory.isolated_context` of `model` are read. If empty, training starts from random weights. A
+    `world.size` that is a multiple of the model's enlarges its pictures and keeps its latents: train the decoder for
+    them in a decoder stage.
     `dtype`: the autocast type, float32 or bfloat16 (used where the device supports it).
     """
 
@@ -298,6 +303,8 @@ def _faults(recipe: Recipe) -> Iterator[str]:
         yield "model: a width must be a multiple of its number of heads (of twice that for the transformer)"
     if model.sampling.scheduler not in SCHEDULERS:
         yield f"model.sampling: {model.sampling.scheduler!r} is not one of {', '.join(SCHEDULERS)}"
+    if model.memory.isolated_context and not any(stage.kind == "adapter" for stage in recipe.stages):
+        yield "model.memory: isolated_context needs a stage of kind adapter, which trains it"
     if recipe.dtype not in DTYPES:
         yield f"dtype {recipe.dtype!r} is not one of {', '.join(DTYPES)}"
     if min(recipe.checkpoint_every, recipe.log_every) < 1:

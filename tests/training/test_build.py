@@ -21,7 +21,7 @@ from onestory_cli.storyworld.vocabulary import WORDS, tokens
 from onestory_cli.storyworld.world import WorldConfig
 from onestory_cli.training.build import build_model, continue_model, save_model, word_tokenizer
 from onestory_cli.training.recipe import read_recipe
-from tests.tiny import tiny_built, tiny_recipe
+from tests.tiny import SIZES, tiny_built, tiny_recipe
 
 RECIPE = Path(__file__).parents[2] / "examples" / "recipes" / "storyworld.yaml"
 
@@ -77,6 +77,15 @@ def test_model_learns_the_new_words_of_a_later_world(tiny_folder: Path) -> None:
     assert unknown not in after.text.tokenizer(new).input_ids
     assert set(after.spec.words or ()) - set(before.spec.words or ()) == {"sunset", "flies", "kite", "over"}
     assert "forest at sunset" in after.spec.phrases
+
+
+def test_recipe_turns_on_isolated_context_for_new_and_continued_models(tiny_folder: Path) -> None:
+    memory = replace(SIZES.memory, isolated_context=True)
+    asking = tiny_recipe(model=replace(SIZES, memory=memory), start=str(tiny_folder))
+    for model in (build_model(asking, WORDS), continue_model(asking, tiny_folder)):
+        assert model.spec.isolated_context
+        assert model.transformer.rope.isolated
+    assert not continue_model(tiny_recipe(start=str(tiny_folder)), tiny_folder).spec.isolated_context
 
 
 def test_long_captions_are_truncated_before_the_end_token() -> None:

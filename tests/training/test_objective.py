@@ -113,6 +113,17 @@ def test_every_part_learns_in_steps_with_memory(model: LoadedModel, losses: Obje
         part.zero_grad()
 
 
+def test_isolated_context_gets_gradients_and_supervised_attention(losses: Objective, latents: LatentData) -> None:
+    model = tiny_built()
+    model.denoiser = replace(model.denoiser, spec=replace(model.spec, isolated_context=True))
+    stage = replace(STAGE, match_block=1, match_weight=0.5)
+    made = ShotObjective(model=model, data=latents, stage=stage)(*step_generators(3, 1, 0))
+    assert abs(float((made["flow_memory"] - losses()["flow_memory"]).detach())) > 1e-4
+    made["loss"].backward()
+    for part in (model.transformer, model.conditioner):
+        assert any(weight.grad is not None and weight.grad.any() for weight in part.parameters())
+
+
 @pytest.mark.parametrize(
     ("name", "classes"), [("looks", LOOK_CLASSES), ("roles", ROLE_CLASSES), ("setting", SETTING_CLASSES)]
 )

@@ -148,6 +148,13 @@ def test_findings_name_the_entry(tmp_path: Path, old: str, new: str, message: st
     assert message in finding(tmp_path, RECIPE.replace(old, new))
 
 
+def test_isolated_context_needs_an_adapter_stage(tmp_path: Path) -> None:
+    asking = RECIPE.replace("{name: tiny}", "{name: tiny, memory: {isolated_context: true}}")
+    assert read(tmp_path, asking).model.memory.isolated_context
+    found = finding(tmp_path, asking.replace("kind: adapter", "kind: base"))
+    assert "model.memory: isolated_context needs a stage of kind adapter" in found
+
+
 def test_all_conflicts_are_reported_at_once(tmp_path: Path) -> None:
     said = finding(tmp_path, RECIPE.replace("kind: vae", "kind: vea").replace("[3, 4]", "[]"))
     assert "stage vae" in said

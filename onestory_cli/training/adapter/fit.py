@@ -78,6 +78,7 @@ def _new_adapter(memory: AdapterMemory, folder: Path) -> dict[str, Any]:
         "budget": memory.budgets[0],
         "policy": "adaptive",
         "levels": levels_of(memory),
+        "isolated_context": memory.isolated_context,
     }
 
 
@@ -141,6 +142,8 @@ def incompatibilities(recipe: AdapterRecipe, spec: ModelSpec) -> Iterator[str]:
         yield "expert: the base has two; set expert to high or low"
     if spec.experts == 1 and (recipe.expert or recipe.other_expert):
         yield "expert: the base has only one"
+    if recipe.memory.isolated_context and not spec.expand_timesteps:
+        yield f"memory.isolated_context: {spec.name} has one timestep for all tokens, so its context changes every step"
     if spec.files.transformer_file.endswith(".gguf"):
         yield "base: quantized weights cannot be trained; name the safetensors that they were made from"
     if recipe.distil and recipe.expert and spec.experts == 2 and not student_steps(recipe, spec):

@@ -71,6 +71,8 @@ class AdapterMemory:
     than real ones. With `noise_min` the deviation is drawn for each target, between the two.
     `negatives`: share of remembered frames that are replaced by frames of another video. The transformer then learns
     to ignore frames that the caption does not describe, which the selector sometimes chooses.
+    `isolated_context`: context tokens attend only to each other, so rendering computes them once per shot. The base
+    must take one timestep per token.
     """
 
     remembered: tuple[int, ...] = (8,)
@@ -81,6 +83,7 @@ class AdapterMemory:
     noise: float = 0.0
     noise_min: float | None = None
     negatives: float = 0.0
+    isolated_context: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,6 +254,8 @@ def _distil_faults(recipe: AdapterRecipe, distil: Distillation) -> Iterator[str]
         yield f"the student is a LoRA; set `delta: lora` instead of {recipe.delta}"
     if recipe.other_expert:
         yield "each expert has its own student; remove other_expert"
+    if recipe.memory.isolated_context:
+        yield "a student keeps the attention of the base; remove memory.isolated_context"
     if recipe.train.uniform_steps:
         yield "the selector of the base is not trained; remove train.uniform_steps"
 

@@ -106,6 +106,7 @@ def _card(folder: Path, model: AdapterModel, story: TrainingSummary) -> dict[str
         "memory_frames": memory.remembered[0],
         "budget": memory.budgets[0],
         "policy": "coverage",
+        **({"isolated_context": True} if model.spec.isolated_context else {}),
         **({"levels": [asdict(level) for level in model.spec.levels]} if model.spec.levels != LEVELS else {}),
     }
 

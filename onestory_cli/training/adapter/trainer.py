@@ -213,6 +213,8 @@ def settings_of(recipe: AdapterRecipe) -> dict[str, Any]:
     free = ("name", "cache", "checkpoint_every", "log_every", "sample_every", "sample_steps", "track", "read_ahead")
     settings = {name: value for name, value in asdict(recipe).items() if name not in free}
     settings["train"] = {name: value for name, value in settings["train"].items() if name != "steps"}
+    if not recipe.memory.isolated_context:
+        del settings["memory"]["isolated_context"]  # checkpoints of older versions lack it
     return settings
 
 

@@ -69,7 +69,7 @@ def context_attention_logits(block: nn.Module, entered: tuple[Any, ...], context
     query = attention.norm_q(attention.to_q(normed_BMD[:, context:]))
     key = attention.norm_k(attention.to_k(normed_BMD[:, :context]))
     query_BNGR, key_BSGR = (item.unflatten(2, (attention.heads, -1)) for item in (query, key))
-    cos_MR, sin_MR = (table[0, :, 0] for table in rotary)  # the base's table has one row for the whole batch
+    cos_MR, sin_MR = (table[0, :, 0] for table in rotary[:2])  # the base's table has one row for the whole batch
     query_BNGR = apply_rotary_emb(query_BNGR, (cos_MR[context:], sin_MR[context:]), sequence_dim=1)
     key_BSGR = apply_rotary_emb(key_BSGR, (cos_MR[:context], sin_MR[:context]), sequence_dim=1)
     return torch.einsum("bngr,bsgr->bgns", query_BNGR, key_BSGR).float() * query_BNGR.shape[-1] ** -0.5

@@ -27,8 +27,11 @@ ROWS, FRAMES, CHANNELS = 2, 2, 48  # two latent frames per shot, four to remembe
 @pytest.fixture(scope="module")
 def model(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> AdapterModel:
     """A new adapter on a base that inpaints first frames and takes a time per token."""
-    folder = tmp_path_factory.mktemp("learner")
-    path = write_recipe(folder / "recipe.yaml", write_base(folder / "ti2v", "ti2v"), manifest, delta="full")
+    return build(tmp_path_factory.mktemp("learner"), manifest)
+
+
+def build(folder: Path, manifest: Path, **fields: Any) -> AdapterModel:
+    path = write_recipe(folder / "recipe.yaml", write_base(folder / "ti2v", "ti2v"), manifest, delta="full", **fields)
     recipe = read_adapter_recipe(path)
     base = Base(fit(recipe, path, folder / "adapter").spec, torch.device("cpu"))
     return build_adapter(recipe, base, frozen=torch.float32, relative_to=folder)
@@ -116,6 +119,19 @@ def test_selector_learns_only_from_labels(model: AdapterModel, batch: Triples) -
     assert model.selector.queries.grad.any()
     for part in (model.selector, model.conditioner, model.transformer):
         part.zero_grad()
+
+
+def test_isolated_context_gets_gradients(model: AdapterModel, batch: Triples, manifest: Path, tmp_path: Path) -> None:
+    memory = {"remembered": [3], "budgets": [2.0], "selector_width": 16, "queries": 2, "isolated_context": True}
+    isolated = build(tmp_path, manifest, memory=memory)
+    isolated.transformer.enable_gradient_checkpointing()
+    with torch.no_grad():
+        plain = losses_of(model, batch, choices(batch), selection_weight=0.0)["loss"]
+    loss = losses_of(isolated, batch, choices(batch), selection_weight=0.0)["loss"]
+    assert float(loss.detach()) != float(plain)
+    loss.backward()
+    assert isolated.conditioner.patchifiers["fine"].weight.grad.any()
+    assert isolated.transformer.blocks[0].attn1.to_k.weight.grad.any()
 
 
 def test_step_alone_has_no_memory(model: AdapterModel, batch: Triples, calls: list[dict[str, Any]]) -> None:

@@ -61,6 +61,15 @@ def test_finest_level_is_unused_where_a_budget_is_shared_by_many_frames() -> Non
     assert unused_levels(AdapterMemory(remembered=(8,), budgets=(2.0,)), spec) == []
 
 
+def test_isolated_context_needs_one_timestep_per_token(tmp_path: Path) -> None:
+    text = RECIPE.replace("name: tiny", "name: tiny\nmemory: {isolated_context: true}")
+    recipe = read_adapter_recipe(written(tmp_path, text))
+    assert "memory.isolated_context: wan2.1-t2v-1.3b has one timestep for all tokens" in "; ".join(
+        incompatibilities(recipe, BASES["wan2.1-t2v-1.3b"])
+    )
+    assert not [*incompatibilities(recipe, BASES["wan2.2-ti2v-5b"])]
+
+
 def test_every_base_that_supports_an_adapter_has_a_recipe() -> None:
     named = {read_adapter_recipe(path).base for path in OF_BASES}
     assert named == {name for name, row in BASES.items() if row.task not in ("vace", "m2v")}
@@ -120,6 +129,11 @@ def test_defaults_are_the_values_of_the_paper(tmp_path: Path) -> None:
         ("name: tiny", "name: tiny\ndistil: {shift: 0}", "distil: shift must be above 0, not 0"),
         ("name: tiny", "name: tiny\ndistil: {step: 4}", "recipe.distil: unknown key 'step'"),
         ("name: tiny", "name: tiny\ndistil: {}\nother_expert: model", "distil: each expert has its own student"),
+        (
+            "name: tiny",
+            "name: tiny\ndistil: {}\nmemory: {isolated_context: true}",
+            "distil: a student keeps the attention of the base; remove memory.isolated_context",
+        ),
         ("steps: 4", "steps: 4, uniform_steps: 1}\ndistil: {steps: 4", "remove train.uniform_steps"),
         ("name: tiny", "name: tiny\nlog_every: 0", "checkpoint_every, log_every and sample_steps must be at least 1"),
     ],

@@ -96,6 +96,20 @@ def test_film_uses_trained_adapter(bases: Path, manifest: Path, tmp_path: Path, 
     assert same == [True, False]  # the first shot has no context to reuse
 
 
+@pytest.mark.slow
+def test_film_of_isolated_context_is_cached_and_says_so(bases: Path, manifest: Path, tmp_path: Path) -> None:
+    memory = {"remembered": [3], "budgets": [2.0], "selector_width": 16, "queries": 2, "isolated_context": True}
+    model = trained(bases / "ti2v", manifest, tmp_path / "train", memory=memory)
+    code, said = rendered(tmp_path / "film", model)
+    assert code is ExitCode.DONE, said
+    assert "computes context tokens once per shot (exact)" in said
+    code, said = rendered(tmp_path / "asked", model, "--cache", "context")
+    assert code is ExitCode.DONE, said
+    assert "computes context tokens once per shot (exact)" in said
+    assert fingerprint_of(tmp_path / "film") == fingerprint_of(tmp_path / "asked")
+    assert remembered(tmp_path / "film", "return") == ["opening"] * 2
+
+
 def test_two_experts_have_separate_adapters_and_one_selector(bases: Path, manifest: Path, tmp_path: Path) -> None:
     base = bases / "t2v-a14b"
     high = trained(base, manifest, tmp_path / "high", expert="high", delta="lora")

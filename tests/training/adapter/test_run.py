@@ -135,6 +135,16 @@ def test_recipe_selects_the_kind_of_delta(
     assert kinds == {part: kind for part, kind in expected.items() if delta == "full" or part != "transformer"}
 
 
+def test_card_states_isolated_context(trained: Path, manifest: Path, tmp_path: Path) -> None:
+    memory = {"remembered": [3], "budgets": [2.0], "selector_width": 16, "queries": 2, "isolated_context": True}
+    base = write_base(tmp_path / "ti2v", "ti2v")
+    recipe = write_recipe(tmp_path / "recipe.yaml", base, manifest, memory=memory, train={"steps": 1})
+    model = train_adapter(recipe, tmp_path / "out", device="cpu")
+    assert json.loads((model / "onestory.json").read_text())["isolated_context"] is True
+    assert find(str(model)).caches_context
+    assert not find(str(trained / "out" / "model")).caches_context
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
