@@ -163,13 +163,13 @@ def test_loading_and_planning_do_not_import_torch(story: Path) -> None:
 
 def test_examples_of_the_manual_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     example, *others = [block.replace("examples/", f"{tmp_path}/") for block in fenced(MANUAL / "python.md", "python")]
-    shutil.copy(ROOT / "examples" / "the-lost-kite.story.yaml", tmp_path)
+    shutil.copy(ROOT / "examples" / "hide-and-seek.story.yaml", tmp_path)
     monkeypatch.setattr(
         "onestory_cli.rendering.loading.model_loader", lambda spec, *_, **__: lambda: NumpyGenerator(spec)
     )
     names: dict[str, object] = {}
     exec(example, names)
-    assert names["path"] == tmp_path / "the-lost-kite.run" / "film.mp4"
+    assert names["path"] == tmp_path / "hide-and-seek.run" / "film.mp4"
     assert Path(str(names["path"])).is_file()
     for other in others:
         with warnings.catch_warnings():

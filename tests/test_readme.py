@@ -41,9 +41,9 @@ from tests.pages import (
 )
 from tests.test_cli import all_commands
 
-FILM = "pip install -c constraints.txt . && onestory render examples/the-lost-kite.story.yaml"
+FILM = "pip install -c constraints.txt . && onestory render examples/hide-and-seek.story.yaml"
 TESTS = "pip install -c constraints.txt '.[test]' && pytest"
-KITE = "the-lost-kite.story.yaml"
+STORY = "hide-and-seek.story.yaml"
 EDIT = ("$robot stands in $city", "$robot walks left in $city")
 
 Golden = Callable[[Path, str], None]
@@ -209,8 +209,8 @@ def test_the_tree_of_packages(golden: Golden) -> None:
 
 def test_the_plan_of_the_example(golden: Golden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    shutil.copy(EXAMPLES / KITE, tmp_path)
-    captions, _, table = program("plan", KITE).partition("\n\n")
+    shutil.copy(EXAMPLES / STORY, tmp_path)
+    captions, _, table = program("plan", STORY).partition("\n\n")
     assert captions.startswith("opening: ")
     golden(README, with_block(README, "plan", as_text(table)))
 
@@ -225,14 +225,14 @@ def masked(output: str) -> str:
 @pytest.mark.slow
 def test_the_output_of_the_example(golden: Golden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    story, run = Path(KITE), KITE.replace(".story.yaml", ".run")
-    shutil.copy(EXAMPLES / KITE, story)
-    rendered = program("render", KITE)
+    story, run = Path(STORY), STORY.replace(".story.yaml", ".run")
+    shutil.copy(EXAMPLES / STORY, story)
+    rendered = program("render", STORY)
     memory = program("inspect-memory", run)
     story.write_text(text(story).replace(*EDIT))
-    plan = program("plan", KITE).partition("\n\n")[2]
-    why = program("plan", KITE, "--why", "return")
-    edited = program("render", KITE)
+    plan = program("plan", STORY).partition("\n\n")[2]
+    why = program("plan", STORY, "--why", "return")
+    edited = program("render", STORY)
     shown = {
         (README, "render"): rendered,
         (README, "memory"): memory.splitlines()[2] + "\n" + re.split(r"(?m)^(?=\d)", memory)[5],

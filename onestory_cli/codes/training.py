@@ -68,7 +68,7 @@ TRAINING = (
         title="Nothing to evaluate",
         explanation="The folder is not a model or a run directory with finished shots, and holds no video files.",
         bad="onestory evaluate examples/",
-        good="onestory evaluate examples/the-lost-kite.run",
+        good="onestory evaluate examples/hide-and-seek.run",
     ),
     Code(
         code="T633",

@@ -32,7 +32,7 @@ def test_a_seed_out_of_range_is_refused(seed: int) -> None:
 def test_the_examples_have_the_promised_content() -> None:
     stories = {path.name.removesuffix(".story.yaml"): load_story(path)[0] for path in EXAMPLES}
     assert len(stories) >= 5
-    assert len(stories["the-lost-kite"].shots) == 6
+    assert len(stories["hide-and-seek"].shots) == 6
     assert len(stories["ten-nights"].shots) == 10
     assert stories["postcard"].shots[0].image
     assert any(item.image for item in stories["postcard"].characters)
