@@ -11,7 +11,7 @@ from onestory_cli.curation.recipe import CurateRecipe, CutSettings
 from onestory_cli.curation.stage_store import ResultStore, stage_key
 from onestory_cli.errors import OnestoryError
 
-VERSION = 5  # of the stages `cuts` to `rewritten`; a new number recomputes every result
+VERSION = 6  # of the stages `cuts` to `rewritten`; a new number recomputes every result
 
 
 def cut_stage(path: Path, digest: str, recipe: CurateRecipe, store: ResultStore) -> FoundShots:

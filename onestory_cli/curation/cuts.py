@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from onestory_cli.curation.detectors import Boundary, make_detector
 from onestory_cli.curation.frame_store import FrameStore
 from onestory_cli.curation.frames import VideoFacts, read_facts, small_frames
-from onestory_cli.curation.measures import MEASURED, Overlays, measures_of, small_grey
+from onestory_cli.curation.measures import MEASURED, Overlays, change, measures_of, small_grey
 from onestory_cli.curation.recipe import CutSettings
 
 FLASH_FRAMES = 2  # a flash is at most this long
@@ -81,19 +81,23 @@ def find_shots(path: Path, settings: CutSettings, *, max_hours: float) -> FoundS
     if facts.seconds > max_hours * 3600:
         return FoundShots(facts=facts, shots=(), fault=f"longer than {max_hours:g} hours")
     detector = make_detector(settings, facts.fps)
-    times = array("q")
+    times, changes = array("q"), array("f")
+    last: NDArray[np.uint8] | None = None
     overlays = Overlays()
     every = max(1, round(facts.fps / SAMPLES_PER_SECOND))
     with FrameStore() as greys:
         for number, frame in enumerate(small_frames(path, facts, detector.side, sample_every=every)):
             detector.push(number, frame.pixels_HWC)
             times.append(frame.pts)
+            changes.append(0.0 if last is None else change(last, frame.pixels_HWC))
+            last = frame.pixels_HWC
             greys.append(small_grey(frame.pixels_HWC))
             if frame.sample_HW is not None:
                 overlays.push(number, frame.sample_HW)
         if len(times) < 2:
             return FoundShots(facts=facts, shots=(), fault="fewer than two frames")
-        shots = _shots(without_flashes(detector.finish(greys), greys), times, greys, overlays, settings.margin)
+        cuts = without_flashes(detector.finish(greys), greys)
+        shots = _shots(cuts, times, greys, changes, overlays, settings.margin)
     return FoundShots(facts=facts, shots=shots)
 
 
@@ -101,6 +105,7 @@ def _shots(
     boundaries: Sequence[Boundary],
     times: Sequence[int],
     greys: Sequence[NDArray[np.uint8]],
+    changes: Sequence[float],
     overlays: Overlays,
     margin: int,
 ) -> tuple[FoundShot, ...]:
@@ -111,6 +116,7 @@ def _shots(
     edges = [start, *boundaries, Boundary(first=len(times), last=len(times), kind="end")]
     pairs = [(before, after) for before, after in pairwise(edges) if after.first > before.last]
     ranges = [_clean(before, after, margin) for before, after in pairs]
+    measured = [slice(first, min(last, first + MEASURED)) for first, last in ranges]
     return tuple(
         FoundShot(
             start=ends[_middle(before)],
@@ -118,21 +124,25 @@ def _shots(
             clean_start=ends[first],
             clean_end=ends[last],
             begins=before.kind,
-            measures={**measures_of(greys[first : min(last, first + MEASURED)]), **more},
+            measures={**measures_of(greys[part], changes[part]), **more},
         )
-        for (before, after), (first, last), more in zip(pairs, ranges, overlays.measures(ranges), strict=True)
+        for (before, after), (first, last), part, more in zip(
+            pairs, ranges, measured, overlays.measures(ranges), strict=True
+        )
     )
 
 
 def without_flashes(boundaries: Sequence[Boundary], greys: Sequence[NDArray[np.uint8]]) -> list[Boundary]:
-    """Return the boundaries without cuts into one or two frames after which the picture is as it was."""
+    """Return the boundaries without cuts into or out of one or two frames after which the picture is as it was."""
 
-    def back(cut: int) -> bool:
-        before, change = greys[cut - 1], _distance(greys[cut - 1], greys[cut])
-        later = greys[cut + 1 : cut + 1 + FLASH_FRAMES]
-        return any(_distance(before, frame) < FLASH_LEFT * change for frame in later)
+    def is_flash(cut: int) -> bool:
+        before, after = greys[cut - 1], greys[cut]
+        left = FLASH_LEFT * _distance(before, after)
+        earlier, later = greys[max(0, cut - 1 - FLASH_FRAMES) : cut - 1], greys[cut + 1 : cut + 1 + FLASH_FRAMES]
+        starts = any(_distance(before, frame) < left for frame in later)
+        return starts or any(_distance(after, frame) < left for frame in earlier)
 
-    return [item for item in boundaries if item.kind != "cut" or not back(item.first)]
+    return [item for item in boundaries if item.kind != "cut" or not is_flash(item.first)]
 
 
 def _distance(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 Vector = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 READOUT = "readout"
+# cosine of the read-out from which the relevance is 1: mean over pairs of shots with a true relevance of 1, in the
+# films of python -m tests.benchmarks.curation captions
+FULL = 0.6
 
 
 class Encoders:
@@ -65,6 +68,20 @@ def pack(vector_E: Vector) -> str:
 def unpack(text: str) -> Vector:
     """Return the vector (E,) that `pack` wrote."""
     return np.frombuffer(base64.b64decode(text), "<f2").astype(np.float32)
+
+
+def relevance_label(encoders: Sequence[str], one: Sequence[str], other: Sequence[str]) -> float:
+    """Return the relevance of a shot for another, averaged over encoders, in -1..1.
+
+    It is the mean cosine of the frames, as in the paper. The read-out has the scale of the storyworld instead: -1 for
+    shots that have nothing in common, 1 for all.
+    """
+    values = [similarity([a], [b]) for a, b in zip(one, other, strict=True)]
+    scaled = [
+        2 * min(1.0, max(0.0, value / FULL)) - 1 if name == READOUT else value
+        for name, value in zip(encoders, values, strict=True)
+    ]
+    return float(np.mean(scaled))
 
 
 def similarity(one: Sequence[str], other: Sequence[str]) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from onestory_cli.curation.embeddings import similarity
+from onestory_cli.curation.embeddings import relevance_label
 from onestory_cli.curation.filters import CuratedShot
 from onestory_cli.curation.frames import VideoFacts
 from onestory_cli.utils.system import replace, sync
@@ -18,9 +18,13 @@ FILE = "shots.jsonl"
 
 
 class ManifestWriter:
-    """Writes a draft; it becomes `shots.jsonl` when the block ends without a fault."""
+    """Writes a draft; it becomes `shots.jsonl` when the block ends without a fault.
 
-    def __init__(self, folder: Path) -> None:
+    `encoders` are the names of those that made the embeddings of the shots.
+    """
+
+    def __init__(self, folder: Path, encoders: Sequence[str]) -> None:
+        self._encoders = tuple(encoders)
         self._path, self._draft = folder / FILE, folder / f".{FILE}.draft"
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -52,15 +56,16 @@ class ManifestWriter:
             line: dict[str, Any] = {"video": _relative(video, self._folder), "digest": digest}
             if any(facts.crop):
                 line["crop"] = list(facts.crop)
-            line["shots"] = [_shot(shots, index) for index in range(len(shots))]
+            line["shots"] = [_shot(shots, index, self._encoders) for index in range(len(shots))]
             self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def _shot(shots: Sequence[CuratedShot], index: int) -> dict[str, Any]:
+def _shot(shots: Sequence[CuratedShot], index: int, encoders: Sequence[str]) -> dict[str, Any]:
     shot = shots[index]
     entry: dict[str, Any] = {"start": round(shot.start, 6), "end": round(shot.end, 6), "caption": shot.rewritten}
     if shot.embeddings:
-        entry["relevance"] = [round(similarity(shot.embeddings, other.embeddings), 4) for other in shots[:index]]
+        labels = (relevance_label(encoders, shot.embeddings, other.embeddings) for other in shots[:index])
+        entry["relevance"] = [round(label, 4) for label in labels]
     entry |= {"x-id": shot.id, "x-caption": shot.caption, "x-begins": shot.begins, "x-measures": shot.measures}
     if shot.cast:
         names = zip(shot.ids.characters, shot.cast, strict=True)

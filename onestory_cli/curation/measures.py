@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
+from statistics import median_low
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,8 +50,9 @@ class Overlays:
         seen = [self._picture_in(*part) for part in ranges]
         logo = find_logo(_spread([picture for picture in seen if picture is not None], MAX_PICTURES))
         shares = [logo.share(picture) if logo and picture is not None else 0.0 for picture in seen]
-        usual = float(np.median(shares)) if shares else 0.0  # in most shots means in all: a bright sky can hide a logo
-        shares = [max(share, usual) for share in shares]
+        # in most shots means in all: a bright sky can hide a logo. In half of them it is a part of the scenes
+        usual = median_low(shares) if shares else 0.0
+        shares = [max(share, usual) if usual else 0.0 for share in shares]
         return [
             {"text": round(self._text_in(*part), 5), "watermark": round(share, 5)}
             for part, share in zip(ranges, shares, strict=True)
@@ -58,10 +60,21 @@ class Overlays:
 
     def _text_in(self, first: int, last: int) -> float:
         found = self._texts[bisect_left(self._numbers, first) : bisect_left(self._numbers, last)]
-        return float(np.mean(found)) if found else 0.0
+        return float(np.mean(lasting(found))) if found else 0.0
 
     def _picture_in(self, first: int, last: int) -> Grey | None:
         return next((self._pictures[number] for number in range(first, last) if number in self._pictures), None)
+
+
+def lasting(texts: Sequence[float]) -> list[float]:
+    """Return how much of the text of each sample is also in the sample before or after it; a single one stays.
+
+    Moving shapes look like a line of text in one sample; text is shown for longer than the half second between two.
+    """
+    if len(texts) < 2:
+        return [*texts]
+    both = [min(pair) for pair in pairwise(texts)]
+    return [max(pair) for pair in zip([0.0, *both], [*both, 0.0], strict=True)]
 
 
 def _spread(items: Sequence[Grey], count: int) -> list[Grey]:
@@ -69,11 +82,23 @@ def _spread(items: Sequence[Grey], count: int) -> list[Grey]:
     return [items[index * len(items) // count] for index in range(count)] if len(items) > count else [*items]
 
 
-def measures_of(greys: Sequence[Grey]) -> dict[str, float]:
-    """Return the measures of a shot by name: those of a take's checks, the mean change between frames, and shaking."""
+def change(one_HWC: NDArray[np.uint8], other_HWC: NDArray[np.uint8]) -> float:
+    """Return the mean difference of two frames, 0 to 1."""
+    import cv2
+
+    return float(cv2.absdiff(one_HWC, other_HWC).mean() / 255)
+
+
+def measures_of(greys: Sequence[Grey], changes: Sequence[float]) -> dict[str, float]:
+    """Return the measures of a shot by name: those of a take's checks, the mean change between frames, and shaking.
+
+    `changes` has the change of each frame from the one before, at a size that keeps small movements: the default of
+    freezedetect, with which `frozen` is compared, is for whole frames. The first one is not read.
+    """
     small_PHWC = np.repeat(np.stack(greys)[..., None], 3, axis=-1)
     numbers = measure(small_PHWC)
     steps = np.abs(np.diff(small_PHWC[..., 0].astype(np.int16), axis=0)).mean() / 255 if len(greys) > 1 else 0.0
+    numbers[FROZEN] = max(changes[1:], default=1.0)
     found = {name: round(numbers[name], 5) for name in (BLACK, FROZEN, FLASH)}
     return {**found, "motion": round(float(steps), 5), "shaking": round(shaking(greys), 5)}
 

@@ -31,7 +31,8 @@ UNLIKE = 0.5  # correlation of gradients below which two pictures count as diffe
 MIN_PICTURES = 5  # different pictures that a logo must be in, so that a scene is not taken for one
 PRESENT = 0.5  # of the edges of a logo: with fewer of them a picture does not have it
 LOGO = (0.02, 0.06)  # of a side at least, and of the picture at most
-OFF_CENTRE = 0.2  # of a side: nearer to the middle it is not a station logo
+LARGEST_RATIO = 2.0  # times the edges of the largest region elsewhere: scenes leave scattered edges
+OFF_CENTRE = 0.2  # of a side: nearer to the middle of either side it is not in a corner, where station logos are
 
 
 def text_share(grey_HW: Grey) -> float:
@@ -115,17 +116,19 @@ def find_logo(greys: Sequence[Grey]) -> Logo | None:
     stays = np.hypot(*median) >= EDGE
     grown = cv2.morphologyEx(stays.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     count, labels, boxes, centres = cv2.connectedComponentsWithStats(grown)
-    compact = [number for number in range(1, count) if _is_logo(boxes[number], centres[number], stays.shape)]
-    region = stays & np.isin(labels, compact)
-    return Logo(region, median) if region.any() and (stays & ~region).sum() <= region.sum() else None
+    sizes = np.bincount(labels[stays], minlength=count)
+    logo = [number for number in range(1, count) if _is_logo(boxes[number], centres[number], stays.shape)]
+    others = np.delete(sizes, [0, *logo]).max(initial=0)
+    region = stays & np.isin(labels, logo)
+    return Logo(region, median) if logo and sizes[logo].max() >= LARGEST_RATIO * others else None
 
 
 def _is_logo(box: NDArray[np.int32], centre: NDArray[np.float64], shape: tuple[int, ...]) -> bool:
-    """Whether a region (left, top, width, height, pixels) is compact and away from the middle."""
+    """Whether a region (left, top, width, height, pixels) is compact and in a corner."""
     height, width = shape
     _, _, w, h, pixels = map(int, box)
     sized = w >= LOGO[0] * width and h >= LOGO[0] * height and w * h <= LOGO[1] * width * height
-    aside = abs(centre[0] / width - 0.5) > OFF_CENTRE or abs(centre[1] / height - 0.5) > OFF_CENTRE
+    aside = abs(centre[0] / width - 0.5) > OFF_CENTRE and abs(centre[1] / height - 0.5) > OFF_CENTRE
     return sized and aside and pixels >= 0.3 * w * h
 
 

@@ -113,7 +113,7 @@ class Curation:
         out, summary = self._config.out, CurateSummary()
         self._estimate(videos, emit)
         left = Remaining([_size(video) for video in videos])
-        with ManifestWriter(out) as manifest:
+        with ManifestWriter(out, self._config.recipe.encoders) as manifest:
             report = ReportPage(out, self._stores["pictures"])
             for video, computed in self._curated(videos):
                 summary.add(video)

@@ -33,7 +33,7 @@ from onestory_cli.curation.cast import ShotCast, cast_ids
 from onestory_cli.curation.cast_networks import load_cast_reader
 from onestory_cli.curation.cuts import FoundShots, find_shots
 from onestory_cli.curation.detectors import Boundary
-from onestory_cli.curation.embeddings import Encoders, similarity
+from onestory_cli.curation.embeddings import Encoders, relevance_label
 from onestory_cli.curation.filters import CuratedShot, reject_early
 from onestory_cli.curation.readout_captions import ReadoutCaptioner
 from onestory_cli.curation.recipe import DETECTORS, CastSettings, CurateRecipe, CutSettings
@@ -82,9 +82,11 @@ def transitions(folder: Path, given: argparse.Namespace) -> Iterator[Row]:
 
 def visible(film: footage.Film) -> list[Boundary]:
     """The transitions that can be seen: two shots of one place without characters can be the same picture."""
-    pixels = film.pixels_PHWC
-    changes = (np.abs(pixels[item.first - 1].astype(np.int16) - pixels[item.last]).mean() for item in film.boundaries)
-    return [item for item, change in zip(film.boundaries, changes, strict=True) if change >= 1]
+    return [item for item in film.boundaries if _shows(film.pixels_PHWC, item)]
+
+
+def _shows(pixels_PHWC: footage.Pixels, item: Boundary) -> bool:
+    return bool(np.abs(pixels_PHWC[item.first - 1].astype(np.int16) - pixels_PHWC[item.last]).mean() >= 1)
 
 
 def edges_of(found: FoundShots, fps: float) -> list[tuple[int, str]]:
@@ -169,8 +171,10 @@ def faults(folder: Path, given: argparse.Namespace) -> Iterator[Row]:
         starts = [0, *(item.first for item in truth)]
         reasons = _reasons(find_shots(path, CutSettings(), max_hours=1), starts)
         still = [bool((shot == shot[0]).all()) for shot in clean]  # a place without characters is frozen
-        for bad, calm, found in zip(hit, still, reasons, strict=True):
-            if calm and not bad:
+        hidden = [False, *(not _shows(pixels, item) for item in truth)]  # its first frame equals the one before
+        left_out = [one or other for one, other in zip(still, hidden, strict=True)]
+        for bad, unclear, found in zip(hit, left_out, reasons, strict=True):
+            if unclear and not bad:
                 continue
             counts[name if bad else "clean"].update(["rejected" if found else "kept"])
             if bad:
@@ -235,6 +239,8 @@ def captions(folder: Path, given: argparse.Namespace) -> Iterator[Row]:
     captioner, encoders = ReadoutCaptioner(), Encoders(("readout",), "cpu")
     right, asked = Counter[str](), Counter[str]()
     ranks: list[float] = []
+    labels: list[float] = []
+    truth: list[float] = []
     for seed in range(given.films):
         story = make_story(given.shift + 5000 + seed, WorldConfig(), shots=6)
         film = footage.storyworld_film(given.shift + 5000 + seed, 6, WorldConfig())
@@ -264,11 +270,15 @@ def captions(folder: Path, given: argparse.Namespace) -> Iterator[Row]:
                 asked["reference"] += index > 0
                 right["reference"] += index > 0 and _refers(text, look.species) == (look.species in known)
             known |= {actor.look.species for actor in shot.actors}
-            if index > 1 and len(set(true := relevance(story, index))) > 1:
-                ranks.append(spearman([similarity(vectors[index], item) for item in vectors[:index]], true))
+            made_labels = [relevance_label(encoders.names, vectors[index], item) for item in vectors[:index]]
+            labels, truth = [*labels, *made_labels], [*truth, *(true := relevance(story, index))]
+            if index > 1 and len(set(true)) > 1:
+                ranks.append(spearman(made_labels, true))
     for name, count in asked.items():
         yield {"what": name, "asked": count, "right": round(right[name] / count, 3)}
-    yield {"what": "relevance", "targets": len(ranks), "rank_correlation": round(float(np.mean(ranks)), 3)}
+    means = {"mean": labels, "true_mean": truth, "mean_error": np.abs(np.subtract(labels, truth))}
+    row = {key: round(float(np.mean(values)), 3) for key, values in means.items()}
+    yield {"what": "relevance", "targets": len(ranks), "rank_correlation": round(float(np.mean(ranks)), 3), **row}
 
 
 def _refers(text: str, species: str) -> bool:

@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from onestory_cli.curation.colour_cuts import cuts_of
+from onestory_cli.curation.colour_cuts import SUDDEN_CHANGE, cuts_of, sudden_cuts, unexplained_change
 from onestory_cli.curation.cut_stage import cut_video
 from onestory_cli.curation.cuts import find_shots
 from onestory_cli.curation.detectors import Boundary, boundaries_of, fades_of, is_blend, merged
@@ -132,6 +132,21 @@ def test_a_cut_from_a_calm_to_a_moving_shot_shows_against_the_calm_side() -> Non
     assert cuts_of(changes / 3, same_colours) == []
     flash = np.array([2.0] * 10 + [90.0, 90.0] + [2.0] * 8)
     assert cuts_of(flash, same_colours) == []
+
+
+def test_a_small_change_is_a_cut_only_if_all_frames_near_it_are_calm() -> None:
+    changes = np.full(20, 0.7)
+    changes[9] = 6.0
+    assert sudden_cuts(changes, SUDDEN_CHANGE) == {9}
+    assert sudden_cuts(changes / 2, SUDDEN_CHANGE) == set()
+    changes[13] = 5.0
+    assert sudden_cuts(changes, SUDDEN_CHANGE) == set(), "animation that holds each picture for four frames"
+
+
+def test_movement_by_one_pixel_explains_a_change() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (16, 17, 3), np.uint8)
+    moved, other = unexplained_change(noise[:, 1:], noise[:, :-1]), unexplained_change(noise[:, 1:], noise[::-1, :-1])
+    assert 4 * moved < other  # only pixels that enter at the edge are left
 
 
 def test_scores_of_transnet_become_transitions() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from onestory_cli.curation.embeddings import pack, similarity, unpack
+from onestory_cli.curation.embeddings import pack, relevance_label, similarity, unpack
 from onestory_cli.curation.filters import CuratedShot, reject_early, reject_late
 from onestory_cli.curation.recipe import CurateRecipe, FilterSettings, SequenceSettings
 
@@ -75,3 +75,11 @@ def test_packed_vectors_keep_their_cosine() -> None:
     one, other = one / np.linalg.norm(one), other / np.linalg.norm(other)
     assert similarity([pack(one)], [pack(other)]) == pytest.approx(float(one @ other), abs=1e-3)
     assert unpack(pack(one)).shape == (64,)
+
+
+def test_labels_of_the_readout_have_the_scale_of_the_storyworld() -> None:
+    one, other = pack(np.array([1, 0], np.float32)), pack(np.array([0.3, 0.9], np.float32))
+    assert relevance_label(["readout"], [one], [other]) == pytest.approx(0.0, abs=1e-3)
+    assert relevance_label(["readout"], [one], [one]) == 1.0
+    assert relevance_label(["readout"], [one], [pack(np.array([-1, 0], np.float32))]) == -1.0
+    assert relevance_label(["clip", "readout"], [one, one], [other, one]) == pytest.approx(0.65, abs=1e-3)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from onestory_cli.curation.cuts import without_flashes
 from onestory_cli.curation.detectors import Boundary
-from onestory_cli.curation.measures import Overlays, shaking, small_grey
+from onestory_cli.curation.measures import Overlays, lasting, measures_of, shaking, small_grey
 from onestory_cli.curation.overlays import find_logo, text_share
 from onestory_cli.curation.recipe import FilterSettings
 from onestory_cli.storyworld import WorldConfig
@@ -72,5 +72,16 @@ def test_a_shaking_camera_differs_from_a_moving_character() -> None:
 @pytest.mark.parametrize(("length", "kept"), [(1, False), (2, False), (3, True)])
 def test_a_flash_is_not_a_cut(length: int, kept: bool) -> None:
     greys = [np.full((4, 4), 250 if 5 <= number < 5 + length else 60, np.uint8) for number in range(12)]
-    cut = Boundary(first=5, last=5, kind="cut")
-    assert without_flashes([cut], greys) == ([cut] if kept else [])
+    for first in (5, 5 + length):
+        cut = Boundary(first=first, last=first, kind="cut")
+        assert without_flashes([cut], greys) == ([cut] if kept else [])
+
+
+def test_text_counts_if_two_samples_in_a_row_show_it() -> None:
+    assert lasting([0.0, 0.09, 0.0, 0.03, 0.02]) == [0.0, 0.0, 0.0, 0.02, 0.02]
+    assert lasting([0.03]) == [0.03]
+
+
+def test_a_small_movement_is_not_frozen() -> None:
+    greys = [np.zeros((24, 24), np.uint8)] * 3
+    assert measures_of(greys, [0.5, 0.0015, 0.0012])["frozen"] == 0.0015
