@@ -237,6 +237,7 @@ def test_the_film_can_be_searched_looped_slowed_down_and_saved(page: Page) -> No
     reel, total = "document.querySelector('.reel')", page.evaluate("Number(document.querySelector('#seek').max)")
     drag = f"document.querySelector('#seek').value = {total * 0.9}"
     page.evaluate(f"{drag}, document.querySelector('#seek').dispatchEvent(new Event('input')), 0")
+    page.until(f"{reel}.readyState >= 2 && !{reel}.seeking")  # the frame is shown, though nothing was played
     page.until(f"Math.abs({reel}.currentTime - {total * 0.9}) < 0.05")
     assert page.evaluate("document.querySelector('.cue').dataset.shot") == "return"
     page.evaluate("document.querySelector('#speed').value = '2'")

@@ -126,6 +126,7 @@ const onestory = (() => {
     stage.classList.add("started");
     if (joined()) {
       reels[0].classList.add("front");
+      reels[0].preload = "auto"; // without this, a film that has not been played shows no frame
       reels[0].currentTime = chapters[index].start + offset + 0.001;
     } else {
       const other = 1 - film.front;
