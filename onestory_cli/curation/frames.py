@@ -205,6 +205,8 @@ class _Deinterlacer:
             try:
                 picture = self._graph.pull()
                 assert isinstance(picture, av.VideoFrame)
+                if picture.pts is not None and picture.time_base and frame.time_base:  # yadif halves the time base
+                    picture.pts = round(picture.pts * picture.time_base / frame.time_base)
                 yield picture
             except (av.error.BlockingIOError, av.error.EOFError):
                 return

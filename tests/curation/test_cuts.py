@@ -14,6 +14,7 @@ from onestory_cli.curation.colour_cuts import SUDDEN_CHANGE, cuts_of, sudden_cut
 from onestory_cli.curation.cut_stage import cut_video
 from onestory_cli.curation.cuts import find_shots
 from onestory_cli.curation.detectors import Boundary, boundaries_of, fades_of, is_blend, merged
+from onestory_cli.curation.frames import read_facts, small_frames
 from onestory_cli.curation.recipe import CutSettings
 from onestory_cli.errors import OnestoryError
 from onestory_cli.media.video import write_clip
@@ -188,3 +189,19 @@ def test_a_dissolve_is_a_blend_and_movement_is_not() -> None:
     assert is_blend(blend)
     assert not is_blend(moved)
     assert not is_blend([one] * 8)
+
+
+def test_frames_of_an_interlaced_video_keep_their_times(tmp_path: Path) -> None:
+    path = tmp_path / "interlaced.mpg"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg2video", rate=25, options={"flags": "+ildct+ilme", "top": "1"})
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        for number in range(12):
+            picture = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 20 * number, np.uint8), format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    facts = read_facts(path)
+    times = [float((frame.pts - facts.start) * Fraction(facts.time_base)) for frame in small_frames(path, facts, 64)]
+    assert facts.interlaced
+    assert times[:11] == pytest.approx([number / 25 for number in range(11)], abs=1e-3)
