@@ -27,6 +27,7 @@ ELSEWHERE |= dict.fromkeys(
 )
 ELSEWHERE |= {"S155": "a model", "S156": "300 MiB", "S158": "a model with one expert: tests/models/test_lora.py"}
 ELSEWHERE |= {"S222": "an external model: tests/external/test_comfyui.py"}
+ELSEWHERE |= {"S223": "a scheduler with fixed steps: tests/models/test_presets.py"}
 ELSEWHERE |= {"S173": "300 MiB", "W314": "a distilled model: tests/planning/test_validation.py"}
 ELSEWHERE |= {"S159": "a model without the preset: tests/models/test_presets.py"}
 

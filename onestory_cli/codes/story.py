@@ -286,6 +286,14 @@ STORY = (
         good="model: {workflow: fixed-length.json}",
     ),
     Code(
+        code="S223",
+        title="Another number of steps than the scheduler takes",
+        explanation="The scheduler `dmd` samples models that were distilled for exactly three timesteps. Other numbers "
+        "of steps have no trained timesteps.",
+        bad="defaults: {scheduler: dmd, steps: 8}",
+        good="defaults: {scheduler: dmd, steps: 3, guidance: 1, shift: 8}",
+    ),
+    Code(
         code="S230",
         title="No such shot",
         explanation="An option or a command names a shot that the story does not have.",

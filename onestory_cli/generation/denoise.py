@@ -6,8 +6,9 @@ E text width, S context tokens, D transformer width, M joined tokens, I image to
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -116,6 +117,16 @@ def prepare_latents(shape: tuple[int, ...], *, seed: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed), dtype=torch.float32)
 
 
+def step_generators(seeds: Sequence[int], step: int) -> list[torch.Generator]:
+    """One CPU generator per row for the noise that a stochastic scheduler adds in a step.
+
+    They depend only on the seed and the step, so a resumed shot draws the same noise. The hash keeps them apart from
+    the seeds of other shots, which are often consecutive.
+    """
+    digests = (hashlib.sha256(f"{seed} {step}".encode()).digest() for seed in seeds)
+    return [torch.Generator("cpu").manual_seed(int.from_bytes(digest[:8], "big") >> 1) for digest in digests]
+
+
 @torch.inference_mode()
 def denoise(
     denoiser: Denoiser,
@@ -125,10 +136,13 @@ def denoise(
     on_step: Callable[[int], None] = lambda step: None,
     checkpoint: Checkpoint = NO_CHECKPOINT,
     preview: Callable[[int, Callable[[], Tensor]], None] | None = None,
+    seeds: Sequence[int] = (0,),
 ) -> Tensor:
     """Clean latents (B, C, T, H, W) in float32. `on_step(k)` is called after step k of `config.steps`.
 
     `preview(k, estimate)` is called then too; `estimate()` are the clean latents that the step predicts.
+
+    `seeds`, one per row, are those of the noise that a stochastic scheduler adds; other schedulers ignore them.
 
     A partial of the same work in the checkpoint is resumed and gives the same bytes as an uninterrupted loop.
     """
@@ -143,6 +157,7 @@ def denoise(
     state = partial(snapshot, scheduler, config.name, steps=config.steps, identity=identity)
     fresh = None
     reuses = denoiser.spec.caches_context
+    stochastic = getattr(scheduler, "config", {}).get("stochastic_sampling", False)
     first_expert = denoiser.expert(scheduler.timesteps[0])
     tokens = math.prod(latents.shape[2:]) // math.prod(denoiser.transformers[0].config.patch_size)
     with (
@@ -161,7 +176,8 @@ def denoise(
                 fresh = state(latents, step=step - 1)  # the low-noise expert computes its context in this step
             velocity = guided_velocity(denoiser, latents, timestep, conditions, config)
             noisy = latents
-            latents = scheduler.step(velocity, timestep, latents, return_dict=False)[0]
+            draws = {"generator": step_generators(seeds, step)} if stochastic else {}
+            latents = scheduler.step(velocity, timestep, latents, return_dict=False, **draws)[0]
             latents = set_first_frame(latents, first_frame)
             on_step(step)
             if preview:

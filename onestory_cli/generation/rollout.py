@@ -77,7 +77,8 @@ def roll_out(
         context = condition(model.denoiser, gather(memory, selected.positions_BK), selected.levels)
         if selections is not None:
             selections.append(selected.positions_BK)
-        noise = torch.cat([prepare_latents(shape, seed=config.seed + 1000 * film + index) for film in range(count)])
+        seeds = [config.seed + 1000 * film + index for film in range(count)]
+        noise = torch.cat([prepare_latents(shape, seed=seed) for seed in seeds])
         conditions = Conditions(
             prompt_embeds_BLE=embeds,
             negative_prompt_embeds_BLE=negative,
@@ -85,7 +86,7 @@ def roll_out(
             context_rope=context.rope,
         )
         unguided = torch.tensor([bool(film.introduces) and film.introduces[index] for film in films])
-        latents = _denoise(model.denoiser, noise, conditions, config.denoise, unguided)
+        latents = _denoise(model.denoiser, noise, conditions, config.denoise, unguided, seeds)
         done.append(latents.transpose(1, 2))
         yield latents
 
@@ -115,11 +116,16 @@ def _select(
 
 
 def _denoise(
-    denoiser: Denoiser, noise_BCTHW: Tensor, conditions: Conditions, config: DenoiseConfig, unguided_B: Tensor
+    denoiser: Denoiser,
+    noise_BCTHW: Tensor,
+    conditions: Conditions,
+    config: DenoiseConfig,
+    unguided_B: Tensor,
+    seeds: Sequence[int],
 ) -> Tensor:
     """Clean latents (B, C, T, H, W), without memory guidance in the rows of `unguided_B`."""
     if not config.memory_guidance or not unguided_B.any():
-        return denoise(denoiser, noise_BCTHW, conditions, config)
+        return denoise(denoiser, noise_BCTHW, conditions, config, seeds=seeds)
     latents = torch.empty_like(noise_BCTHW, device=denoiser.device)
     for rows, guidance in ((unguided_B, 0.0), (~unguided_B, config.memory_guidance)):
         if rows.any():
@@ -129,5 +135,7 @@ def _denoise(
                 negative_prompt_embeds_BLE=conditions.negative_prompt_embeds_BLE[rows],
                 context_BSD=conditions.context_BSD[rows],
             )
-            latents[rows] = denoise(denoiser, noise_BCTHW[rows], part, replace(config, memory_guidance=guidance))
+            own = [seed for seed, row in zip(seeds, rows.tolist(), strict=True) if row]
+            schedule = replace(config, memory_guidance=guidance)
+            latents[rows] = denoise(denoiser, noise_BCTHW[rows], part, schedule, seeds=own)
     return latents

@@ -88,6 +88,7 @@ def generate_shot(
             _step_events(job, emit),
             checkpoint,
             StepPreview(model, job, preview) if preview else None,
+            seeds=(job.seed,),
         )
         latents_CTHW = latents[0].cpu().numpy()
     return ShotResult(

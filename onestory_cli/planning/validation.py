@@ -11,6 +11,7 @@ from onestory_cli.models.bases import BASES
 from onestory_cli.models.catalog import ModelSpec
 from onestory_cli.models.workflow import INPUT_NAMES
 from onestory_cli.planning.jobs import REFERENCE_MARK, ShotJob
+from onestory_cli.schedulers import FIXED_STEPS
 from onestory_cli.story.captions import long_caption_finding
 from onestory_cli.story.types import Shot, Story
 
@@ -102,13 +103,14 @@ def size_findings(story: Story, shot: Shot, spec: ModelSpec, width: int, height:
 
 
 def job_findings(story: Story, shot: Shot, job: ShotJob, spec: ModelSpec, first: ShotJob) -> Iterator[Diagnostic]:
-    """S142, S214, S215, S217 to S219 and S221 for a planned shot; `first` is the first job of the film."""
+    """S142, S214, S215, S217 to S219, S221 and S223 for a planned shot; `first` is the first job of the film."""
     if finding := long_caption_finding(shot):
         yield replace(finding, place=place_of(story, shot, "caption"))
     yield from _size_of_film(story, shot, job, first)
     yield from _memory_findings(story, shot, job, spec)
     yield from _start_findings(story, shot, job, spec)
     yield from _input_findings(story, shot, job, spec)
+    yield from _step_findings(story, shot, job)
 
 
 def _input_findings(story: Story, shot: Shot, job: ShotJob, spec: ModelSpec) -> Iterator[Diagnostic]:
@@ -136,6 +138,18 @@ def _input_findings(story: Story, shot: Shot, job: ShotJob, spec: ModelSpec) -> 
                 place=place_of(story, shot, key),
                 help=f"remove `{key}`{title}",
             )
+
+
+def _step_findings(story: Story, shot: Shot, job: ShotJob) -> Iterator[Diagnostic]:
+    """S223 for a scheduler that works with another number of steps."""
+    steps = FIXED_STEPS.get(job.scheduler, job.steps)
+    if job.steps != steps:
+        yield Diagnostic(
+            code="S223",
+            message=f'the scheduler "{job.scheduler}" takes {steps} steps, not {job.steps}',
+            place=place_of(story, shot, "steps", "scheduler"),
+            help=f"use `steps: {steps}`, or another scheduler",
+        )
 
 
 def _size_of_film(story: Story, shot: Shot, job: ShotJob, first: ShotJob) -> Iterator[Diagnostic]:

@@ -75,6 +75,29 @@ def test_a_preset_replaces_defaults_but_not_what_a_shot_says(cache: Path) -> Non
     assert (plan.jobs[0].steps, plan.jobs[0].guidance, plan.model.files.loras) == (30, 7.0, ())
 
 
+def test_fastwan_fills_in_its_sampling_and_refuses_other_steps() -> None:
+    text = STORY.replace("wan2.2-t2v-a14b", "wan2.2-ti2v-5b").replace("lightx2v-4step", "fastwan")
+    story, _ = read_story(text.encode(), "film.story.yaml", profile="fast")
+    spec = with_loras(BASES["wan2.2-ti2v-5b"], story)
+    plan, _ = make_plan(story, spec)
+    opening, close = plan.jobs
+    assert (opening.steps, opening.guidance, opening.scheduler, opening.shift) == (3, 1.0, "dmd", 8.0)
+    assert close.guidance == 2.0
+    assert [item.hub_file for item in spec.files.loras] == [PRESETS["fastwan"][spec.name].loras[0].file]
+    assert 'scheduler: "dmd"' in (resolved := story_text(plan, names={}, seeds={})) or "scheduler: dmd" in resolved
+    story, _ = read_story(text.replace("guidance: 2}", "steps: 8}").encode(), "film.story.yaml", profile="fast")
+    with pytest.raises(OnestoryError) as caught:
+        make_plan(story, with_loras(BASES["wan2.2-ti2v-5b"], story))
+    assert caught.value.code == "S223"
+
+
+def test_fastwan_is_not_applied_to_the_model_that_contains_it() -> None:
+    base = BASES["wan2.2-ti2v-5b"]
+    merged = "FastVideo/FastWan2.2-TI2V-5B-FullAttn-Diffusers"
+    assert preset_for("fastwan", base.with_fields(name=merged, hub=merged)) is None
+    assert preset_for("fastwan", base.with_fields(name="mine", hub="me/mine")) is PRESETS["fastwan"][base.name]
+
+
 def test_four_steps_are_two_per_expert() -> None:
     for name in ("wan2.2-t2v-a14b", "wan2.2-i2v-a14b"):
         denoiser = Denoiser(spec=BASES[name], transformers=())
@@ -106,6 +129,8 @@ def test_a_plan_needs_no_weights_but_a_render_does(cache: Path, base_folder: Cal
     [
         ("storyworld", "lightx2v-4step", 'was not trained for "storyworld"'),
         ("wan2.1-t2v-1.3b", "lightx2v-4step", "was not trained for"),
+        ("storyworld", "fastwan", 'was not trained for "storyworld"'),
+        ("wan2.1-t2v-1.3b", "fastwan", "was not trained for"),
         ("wan2.1-t2v-14b", "lightx2v-4steps", "unknown preset"),
     ],
 )
