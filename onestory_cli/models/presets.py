@@ -46,7 +46,7 @@ def _experts(hub: str, folder: str) -> tuple[HubLora, HubLora]:
 
 
 # FastVideo: FastWan2_2_TI2V_5B_Config, and DmdDenoisingStage, which shifts by 8 and not by the 5 of the config. The
-# LoRA was extracted from FastVideo/FastWan2.2-TI2V-5B-FullAttn-Diffusers, whose licence is given here.
+# LoRA is, by its name, extracted from FastVideo/FastWan2.2-TI2V-5B-FullAttn-Diffusers, whose licence is given here.
 _FASTWAN = Preset(
     loras=(
         HubLora(hub="Kijai/WanVideo_comfy", file="FastWan/Wan2_2_5B_FastWanFullAttn_lora_rank_128_bf16.safetensors"),
