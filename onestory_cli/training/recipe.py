@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onestory_cli.errors import OnestoryError
-from onestory_cli.schedulers import SCHEDULERS
+from onestory_cli.schedulers import FIXED_STEPS, SCHEDULERS
 from onestory_cli.storyworld.world import HELD_OUT, WorldConfig
 from onestory_cli.utils.parsing import parse
 from onestory_cli.utils.untrusted import read_yaml
@@ -303,6 +303,8 @@ def _faults(recipe: Recipe) -> Iterator[str]:
         yield "model: a width must be a multiple of its number of heads (of twice that for the transformer)"
     if model.sampling.scheduler not in SCHEDULERS:
         yield f"model.sampling: {model.sampling.scheduler!r} is not one of {', '.join(SCHEDULERS)}"
+    elif model.sampling.steps != (steps := FIXED_STEPS.get(model.sampling.scheduler, model.sampling.steps)):
+        yield f"model.sampling: the scheduler {model.sampling.scheduler} takes {steps} steps"
     if model.memory.isolated_context and not any(stage.kind == "adapter" for stage in recipe.stages):
         yield "model.memory: isolated_context needs a stage of kind adapter, which trains it"
     if recipe.dtype not in DTYPES:

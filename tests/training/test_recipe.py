@@ -137,7 +137,12 @@ def _plain(value: object) -> object:
         (
             "{name: tiny}",
             "{name: tiny, sampling: {scheduler: ddim}}",
-            "model.sampling: 'ddim' is not one of euler, unipc",
+            "model.sampling: 'ddim' is not one of euler, dmd, unipc",
+        ),
+        (
+            "{name: tiny}",
+            "{name: tiny, sampling: {scheduler: dmd, steps: 6}}",
+            "model.sampling: the scheduler dmd takes 3 steps",
         ),
         (RECIPE, "a: [", "while parsing"),
         (RECIPE, "", "recipe: expected a mapping, found None"),
