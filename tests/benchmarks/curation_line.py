@@ -2,8 +2,8 @@
 
 Storyworld films are written as plain mp4 files and curated with the read-out as captioner. One adapter is trained from
 that set and one, with the same recipe, from the ground truth of the same films. `onestory evaluate` then measures both.
-The two are compared by the colour of returning characters. The defaults are a toy; `--videos 600 --steps 2000
---stories 100` takes hours on one core.
+The two are compared by the colour of returning characters. The defaults are a toy; `--videos 600 --steps 600
+--stories 32` takes about an hour of one core.
 
 Run it again with the same arguments to continue after an interruption: finished steps are kept in `DIR/steps`, and
 `curate` and `train` continue their own work.
