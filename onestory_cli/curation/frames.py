@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -156,8 +157,8 @@ def small_frames(path: Path, facts: VideoFacts, side: int, *, sample_every: int 
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             graph = _Deinterlacer() if facts.interlaced else None
-            for frame in container.decode(stream):
-                for shown in graph(frame) if graph else (frame,):
+            for frame in chain(container.decode(stream), [None]):
+                for shown in graph(frame) if graph else filter(None, (frame,)):
                     if shown.pts is None or (last is not None and shown.pts <= last):
                         continue
                     last = shown.pts
@@ -185,14 +186,17 @@ def _shrink(frame: av.VideoFrame, facts: VideoFacts, side: int, format: str = "r
 
 
 class _Deinterlacer:
-    """FFmpeg's yadif over single frames, one picture for each frame."""
+    """FFmpeg's yadif over single frames, one picture for each frame. It is one frame late; None after the last one."""
 
     def __init__(self) -> None:
         self._graph: av.filter.Graph | None = None
+        self._time_base: Fraction | None = None
 
-    def __call__(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
+    def __call__(self, frame: av.VideoFrame | None) -> Iterator[av.VideoFrame]:
         if self._graph is None:
-            self._graph = av.filter.Graph()
+            if frame is None:
+                return
+            self._graph, self._time_base = av.filter.Graph(), frame.time_base
             source = self._graph.add_buffer(
                 width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
             )
@@ -205,8 +209,8 @@ class _Deinterlacer:
             try:
                 picture = self._graph.pull()
                 assert isinstance(picture, av.VideoFrame)
-                if picture.pts is not None and picture.time_base and frame.time_base:  # yadif halves the time base
-                    picture.pts = round(picture.pts * picture.time_base / frame.time_base)
+                if picture.pts is not None and picture.time_base and self._time_base:  # yadif halves the time base
+                    picture.pts = round(picture.pts * picture.time_base / self._time_base)
                 yield picture
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
