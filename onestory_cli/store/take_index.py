@@ -94,12 +94,11 @@ class Renames:
         return next((take for take in takes if take.record.imported and take.path == entry.folder), None)
 
     def _entry(self, shot: str, take: Take) -> AcceptedTake | None:
-        """The accepted take of a shot; if there is none, that of a removed shot with the spec of `take`."""
-        if shot in self._accepted:
-            return self._accepted[shot]
+        """The accepted take with the spec of `take`: that of the shot, or of a removed one; otherwise the shot's."""
         like = self._index.paths_like(take)
+        own = self._accepted.get(shot)
         removed = (entry for name, entry in self._accepted.items() if name not in self._story)
-        return next((entry for entry in removed if entry.folder in like), None)
+        return next((entry for entry in (own, *removed) if entry and entry.folder in like), own)
 
     def former_jobs(self, job: ShotJob) -> Iterator[ShotJob]:
         """The job as it was under each former id of its shot: a derived seed depends on the id."""
