@@ -6,6 +6,7 @@ Shape letters: P frames, H W pixels.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -156,16 +157,15 @@ def small_frames(path: Path, facts: VideoFacts, side: int, *, sample_every: int 
         with open_video(path) as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
-            graph = _Deinterlacer() if facts.interlaced else None
-            for frame in chain(container.decode(stream), [None]):
-                for shown in graph(frame) if graph else filter(None, (frame,)):
-                    if shown.pts is None or (last is not None and shown.pts <= last):
-                        continue
-                    last = shown.pts
-                    sampled = sample_every and count % sample_every == sample_every // 2
-                    sample = _shrink(shown, facts, SAMPLE_SIDE, "gray") if sampled else None
-                    yield SmallFrame(shown.pts, _shrink(shown, facts, side), sample)
-                    count += 1
+            frames = container.decode(stream)
+            for shown in _deinterlaced(frames) if facts.interlaced else frames:
+                if shown.pts is None or (last is not None and shown.pts <= last):
+                    continue
+                last = shown.pts
+                sampled = sample_every and count % sample_every == sample_every // 2
+                sample = _shrink(shown, facts, SAMPLE_SIDE, "gray") if sampled else None
+                yield SmallFrame(shown.pts, _shrink(shown, facts, side), sample)
+                count += 1
     except OnestoryError as fault:
         if last is None or fault.code != "M508":
             raise
@@ -185,32 +185,23 @@ def _shrink(frame: av.VideoFrame, facts: VideoFacts, side: int, format: str = "r
     return pixels[top : pixels.shape[0] - bottom, left : pixels.shape[1] - right]
 
 
-class _Deinterlacer:
-    """FFmpeg's yadif over single frames, one picture for each frame. It is one frame late; None after the last one."""
-
-    def __init__(self) -> None:
-        self._graph: av.filter.Graph | None = None
-        self._time_base: Fraction | None = None
-
-    def __call__(self, frame: av.VideoFrame | None) -> Iterator[av.VideoFrame]:
-        if self._graph is None:
-            if frame is None:
-                return
-            self._graph, self._time_base = av.filter.Graph(), frame.time_base
-            source = self._graph.add_buffer(
-                width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
-            )
-            filter = self._graph.add("yadif", "mode=send_frame")
-            source.link_to(filter)
-            filter.link_to(self._graph.add("buffersink"))
-            self._graph.configure()
-        self._graph.push(frame)
-        while True:
-            try:
-                picture = self._graph.pull()
+def _deinterlaced(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """FFmpeg's yadif: one picture for each frame, at its time."""
+    first = next(frames, None)
+    if first is None:
+        return
+    graph = av.filter.Graph()
+    source = graph.add_buffer(width=first.width, height=first.height, format=first.format, time_base=first.time_base)
+    filter = graph.add("yadif", "mode=send_frame")
+    source.link_to(filter)
+    filter.link_to(graph.add("buffersink"))
+    graph.configure()
+    for frame in chain([first], frames, [None]):  # it is one frame late; None flushes it
+        graph.push(frame)
+        with suppress(av.error.BlockingIOError, av.error.EOFError):
+            while True:
+                picture = graph.pull()
                 assert isinstance(picture, av.VideoFrame)
-                if picture.pts is not None and picture.time_base and self._time_base:  # yadif halves the time base
-                    picture.pts = round(picture.pts * picture.time_base / self._time_base)
+                if picture.pts is not None and picture.time_base and first.time_base:  # yadif halves the time base
+                    picture.pts = round(picture.pts * picture.time_base / first.time_base)
                 yield picture
-            except (av.error.BlockingIOError, av.error.EOFError):
-                return
