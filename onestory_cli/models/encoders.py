@@ -112,8 +112,7 @@ class VaeCodec:
 
     def decode(self, latents_CTHW: Tensor, *, keep_pictures: bool = False) -> NDArray[np.uint8]:
         """Pixels (P, H, W, 3). With `keep_pictures`, the next `frame_pictures` of these latents decodes nothing."""
-        mean, std = self._latent_statistics()
-        latents = latents_CTHW[None].to(self.device) * std + mean
+        latents = self.denormalized(latents_CTHW[None])
         with self.lock:
             pixels = self.vae.decode(latents.to(self.decoder_dtype), return_dict=False)[0][0]
         scaled = pixels.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
@@ -130,6 +129,11 @@ class VaeCodec:
         if self._last_pictures and self._last_pictures[0] == latents_digest(latents_CTHW):
             return self._last_pictures[1][:first]
         return self.decode(latents_CTHW[:, :first])[:: self.temporal_stride]
+
+    def denormalized(self, latents_BCTHW: Tensor) -> Tensor:
+        """Latents as the stock decoder reads them."""
+        mean, std = self._latent_statistics()
+        return latents_BCTHW.to(self.device) * std + mean
 
     def _latent_statistics(self) -> tuple[Tensor, Tensor]:
         """(mean, std) of the VAE's latents, each (1, C, 1, 1, 1)."""

@@ -41,6 +41,16 @@ def step_generators(seed: int, stage: int, step: int) -> tuple[np.random.Generat
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reconstruction:
+    """True clips and the decoded ones, both (B, 3, P, H, W) in -1..1, with the loss between them."""
+
+    pixels: Tensor
+    decoded: Tensor
+    loss: Tensor
+    kl: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
 class VaeObjective:
     """L1 + L2 + L1 of gradients + KL, with more weight on characters, outlines, eyes and mouths.
 
@@ -53,6 +63,11 @@ class VaeObjective:
     compiled: bool = False
 
     def __call__(self, rng: np.random.Generator, noise: torch.Generator) -> Losses:
+        drawn = self.reconstruct(rng, noise)
+        return {"loss": drawn.loss, "psnr": psnr(drawn.decoded.detach(), drawn.pixels), "kl": drawn.kl}
+
+    def reconstruct(self, rng: np.random.Generator, noise: torch.Generator) -> Reconstruction:
+        """Encode and decode a batch of true clips."""
         pixels, kinds = self.data.batch(rng, size=self.stage.batch, frames=self.stage.frames)
         pixels, weight = pixels.to(self.model.device), self._weight(kinds).to(self.model.device)
         vae = self.model.codec.vae
@@ -63,7 +78,7 @@ class VaeObjective:
         flat, sharp = reconstruction_losses(decoded, pixels, weight, compiled=self.compiled)
         divergence = 0.5 * (posterior.mean.square() + posterior.var - 1 - posterior.logvar).mean()
         loss = flat + self.stage.gradient * sharp + self.stage.kl * divergence
-        return {"loss": loss, "psnr": psnr(decoded.detach(), pixels), "kl": divergence.detach()}
+        return Reconstruction(pixels=pixels, decoded=decoded, loss=loss, kl=divergence.detach())
 
     def _weight(self, kinds: Tensor) -> Tensor:
         """Weights (B, 1, P, H, W) of mean 1, from the bits of `PixelData.kinds`."""

@@ -20,6 +20,7 @@ from onestory_cli.training.recipe import Stage
 
 # substrings of the names of embeddings, first and last layers, and small tables
 OUTER = ("embed", "conv_in", "proj_out", "shared", "queries", "ages", "times", "patchifiers", "scale_shift", "quant")
+DISCRIMINATOR = "discriminator."
 PLACES = "relative_attention_bias"  # attention bias by the distance of two words
 
 
@@ -32,13 +33,16 @@ class Optimiser:
         self.parameters = list(named.values())
         matrices = [item for name, item in named.items() if stage.matrix_rate and is_hidden_matrix(name, item)]
         places = [item for name, item in named.items() if stage.places_rate and PLACES in name]
-        chosen = {id(item) for item in [*matrices, *places]}
+        judging = [item for name, item in named.items() if name.startswith(DISCRIMINATOR)]
+        chosen = {id(item) for item in [*matrices, *places, *judging]}
         self._views = [(item, nn.Parameter(item.detach().view(len(item), -1))) for item in matrices]
         rest = [item for item in self.parameters if id(item) not in chosen]
         adamw = torch.optim.AdamW(rest, lr=stage.rate, betas=(0.9, 0.98), weight_decay=stage.weight_decay)
         self._parts: list[tuple[torch.optim.Optimizer, float]] = [(adamw, stage.rate)]
         if places:
             self._parts.append((torch.optim.AdamW(places, betas=(0.9, 0.98), weight_decay=0.0), stage.places_rate))
+        if judging:
+            self._parts.append((torch.optim.AdamW(judging, betas=(0.5, 0.98)), stage.discriminator_rate))
         if self._views:
             views = [view for _, view in self._views]
             muon = torch.optim.Muon(
@@ -91,7 +95,11 @@ def is_hidden_matrix(name: str, parameter: Tensor) -> bool:
 
     All other weights use AdamW: an orthogonal step has no meaning for embeddings, outer layers and small tables.
     """
-    return parameter.ndim >= 2 and min(parameter.shape[:2]) > 3 and not any(part in name for part in (*OUTER, PLACES))
+    return (
+        parameter.ndim >= 2
+        and min(parameter.shape[:2]) > 3
+        and not any(part in name for part in (*OUTER, PLACES, DISCRIMINATOR))
+    )
 
 
 class Schedule(Protocol):

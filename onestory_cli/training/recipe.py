@@ -150,8 +150,8 @@ class Stage(Probes):
     `conditioning`: how to choose the frames of the history that condition the target: uniform from the real shots (the
     paper's warm-up, since an untrained selector would mislead), by label, or the selector's own top-K.
     `rate` is the learning rate of AdamW; with a `matrix_rate` above 0, matrices use Muon at that rate.
-    `places_rate`, if above 0, is the rate of the text encoder's relative position biases. They are attention logits: to
-    select a neighbour they must reach five or more, which takes thousands of steps at the common rate.
+    `places_rate`, if above 0, is the rate of the text encoder's relative position biases: attention logits, which must
+    reach five or more to select a neighbour. That takes thousands of steps at the common rate.
     `cooldown`: the last share of the steps, in which the rate falls to zero; before it the rate is constant.
     `memory`: share of batches with memory; the others train first shots and the unconditional branch.
     `inflation`: share of memory batches whose history is inflated (a foreign shot or an augmented copy, Eq. 9).
@@ -163,10 +163,13 @@ class Stage(Probes):
     `spread` is subtracted from the labels by position in the shot: frames of one shot are near copies of each other.
     `text_layers`: number of layers of the text encoder from this stage on; 0 means unchanged.
     `decoder_dim`: width of the decoder's last level from a decoder stage on; 0 means unchanged.
-    `keep_weight`: in a text stage, the weight of the loss that keeps the encoder's states close to their old values.
+    `keep_weight`: weight of the loss that keeps an encoder's states (text stage) or generated clips close to their old
+    values.
     `character_weight` and `accent_weight`: additional weight in the flow loss of cells that show a character, or a
     kite or the accent object of a place. In a vae or decoder stage `character_weight`, `outline_weight` and
     `face_weight` are added to the weight 1 of a pixel that shows a character, an outline, or an eye or mouth.
+    `adversarial`: weight of a decoder stage's adversarial loss; `discriminator_rate`: the rate of its discriminator.
+    `generated`: clips per step that are decoded, for this loss only, from latents generated for the stories of `data`.
     `guidance`, `memory_guidance` and `teacher_steps`: in a distil stage, the teacher's guidance scales and its number
     of Euler steps per step of the student.
     `noise_mean` and `noise_std`: the time is the sigmoid of a normal variable with this mean and standard deviation; 1
@@ -216,6 +219,9 @@ class Stage(Probes):
     noise_std: float = 1.1
     kl: float = 5e-4
     gradient: float = 0.5
+    adversarial: float = 0.0
+    discriminator_rate: float = 0.0005
+    generated: int = 0
     guidance: float = 3.0
     memory_guidance: float = 0.0
     teacher_steps: int = 2
@@ -329,8 +335,11 @@ def _stage_faults(stage: Stage, recipe: Recipe) -> Iterator[str]:
         yield f"frames must be 4k+1 and at most the world's {recipe.world.frames}, not {stage.frames}"
     if stage.kind in ("adapter", "distil") and len(stage.earlier) >= recipe.data.shots:
         yield f"earlier has {len(stage.earlier)} weights; stories of {recipe.data.shots} shots have fewer earlier ones"
-    if stage.decoder_dim and stage.kind != "decoder":
-        yield "decoder_dim needs the kind decoder"
+    for name in ("decoder_dim", "adversarial"):
+        if getattr(stage, name) and stage.kind != "decoder":
+            yield f"{name} needs the kind decoder"
+    if stage.generated and not stage.adversarial:
+        yield "generated needs adversarial: no other loss is computed for generated clips"
     if not 0 <= stage.pairs <= 1:
         yield f"pairs must be a share from 0 to 1, not {stage.pairs}"
     if not 0 <= stage.stories <= recipe.data.stories:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean
 from onestory_cli.events import Emit, ignore
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.vocabulary import words_of
+from onestory_cli.training.adversarial import AdversarialObjective, FrameDiscriminator
 from onestory_cli.training.build import build_model, continue_model, save_model
-from onestory_cli.training.checkpoint import atomic_path, load_weights
+from onestory_cli.training.checkpoint import atomic_path, load_weights, save_weights
 from onestory_cli.training.data import LatentData, PixelData, known_words
 from onestory_cli.training.distil import DistilObjective
 from onestory_cli.training.encoder_growth import grow_text_encoder
@@ -33,7 +36,7 @@ from onestory_cli.training.objective import (
 from onestory_cli.training.probes.labels import LOOK_CLASSES, ROLE_CLASSES, SETTING_CLASSES, WordProbe
 from onestory_cli.training.probes.token_probe import TokenProbe
 from onestory_cli.training.recipe import Recipe, Stage, read_recipe, world_config
-from onestory_cli.training.samples import draw_reconstructions, draw_samples
+from onestory_cli.training.samples import draw_reconstructions, draw_samples, generate_latents
 from onestory_cli.training.vae_growth import widen_decoder
 
 
@@ -100,11 +103,28 @@ class StageRunner:
             self._set_statistics(stage.name)
 
     def _run_vae(self, index: int, modules: Mapping[str, nn.Module]) -> None:
-        data = self._pixels()
-        objective = VaeObjective(
-            model=self.model, data=data, stage=self.recipe.stages[index], compiled=self.recipe.compile
-        )
+        data, stage = self._pixels(), self.recipe.stages[index]
+        objective: VaeObjective | AdversarialObjective
+        objective = VaeObjective(model=self.model, data=data, stage=stage, compiled=self.recipe.compile)
+        if stage.adversarial:
+            discriminator = FrameDiscriminator(seed=self.recipe.seed).to(self.model.device)
+            modules = {**modules, "discriminator": discriminator}
+            objective = AdversarialObjective(
+                reconstruction=objective,
+                discriminator=discriminator,
+                generated=self._generated() if stage.generated else torch.empty(0),
+                dtype=self.recipe.dtype,
+                before=copy.deepcopy(self.model.codec.vae).requires_grad_(False),
+            )
         self._train(index, modules, objective, lambda path: draw_reconstructions(self.model, data, path))
+
+    def _generated(self) -> Tensor:
+        path = self.folder / "cache" / "generated.safetensors"
+        if not path.exists():
+            with sampling_mode(self.model, self.recipe.dtype):
+                latents = generate_latents(self.model, self.config, self.recipe.data, self.emit)
+            save_weights(path, {"latents": latents.half()})
+        return load_file(path)["latents"].float()
 
     def _run_text(self, index: int, modules: Mapping[str, nn.Module]) -> None:
         stage = self.recipe.stages[index]
@@ -149,8 +169,7 @@ class StageRunner:
         run_stage(self.recipe, index, modules, objective, self.folder, self.emit, sample=sample)
 
     def _draw_samples(self, path: Path) -> None:
-        # eager: sampling would compile more variants of a block and exceed the recompilation limit of the next stage
-        with torch.compiler.set_stance("force_eager"), mixed_precision(self.model.device, self.recipe.dtype):
+        with sampling_mode(self.model, self.recipe.dtype):
             draw_samples(self.model, self.config, path)
 
     def _modules(self, kind: str) -> dict[str, nn.Module]:
@@ -210,3 +229,13 @@ class StageRunner:
     def _encode(self, pixels_BPHWC: NDArray[np.uint8]) -> Tensor:
         with mixed_precision(self.model.device, self.recipe.dtype):
             return self.model.codec.encode_video(pixels_BPHWC).cpu()
+
+
+@contextmanager
+def sampling_mode(model: LoadedModel, dtype: str) -> Iterator[None]:
+    """Compute as in training, but eagerly.
+
+    Sampling would compile more variants of a block, which exceeds the recompilation limit of the next stage.
+    """
+    with torch.compiler.set_stance("force_eager"), mixed_precision(model.device, dtype):
+        yield

@@ -1,8 +1,8 @@
-"""Sample grids during training: images show problems earlier than losses do."""
+"""Films from the model in training: grids, which show problems earlier than losses do, and latents to learn from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,13 +10,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
+from onestory_cli.events import DataPrepared, Emit
 from onestory_cli.generation.denoise import DenoiseConfig
 from onestory_cli.generation.rollout import RolloutConfig, RolloutFilm, roll_out
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.stories import make_story
-from onestory_cli.storyworld.world import HELD_OUT, WorldConfig
+from onestory_cli.storyworld.world import HELD_OUT, WorldConfig, WorldStory
 from onestory_cli.training.data import PixelData
+from onestory_cli.training.recipe import StoryData
+
+FILMS_AT_ONCE = 10
 
 
 @torch.no_grad()
@@ -36,16 +41,35 @@ def draw_samples(model: LoadedModel, config: WorldConfig, path: Path, *, stories
     """Write a row per held-out story: the middle frame of every shot, generated from the shots before it."""
     films = [make_story(HELD_OUT + index, config) for index in range(stories)]
     captions = [[shot.caption for shot in film.shots] for film in films]
-    sampling = DenoiseConfig.of_model(model.spec, steps=min(12, model.spec.steps))
     with eval_mode(model):
-        scripts = [
-            RolloutFilm(captions=row, introduces=[any(shot.names_look) for shot in film.shots])
-            for row, film in zip(captions, films, strict=True)
-        ]
-        shots = list(roll_out(model, scripts, RolloutConfig(policy="adaptive", denoise=sampling)))
+        shots = list(_roll_out(model, films))
         columns = [[middle_frame(model.codec.decode(latents)) for latents in shot] for shot in shots]
     save_grid(path, np.concatenate([np.concatenate(column) for column in columns], axis=1))
     path.with_suffix(".txt").write_text("\n".join(" | ".join(row) for row in captions) + "\n", encoding="utf-8")
+
+
+@torch.no_grad()
+def generate_latents(model: LoadedModel, config: WorldConfig, data: StoryData, emit: Emit) -> Tensor:
+    """Latents (shots, C, T, H, W) of all shots of generated films of the stories, as the VAE's decoder reads them."""
+    films = [make_story(data.seed + index, config, shots=data.shots) for index in range(data.stories)]
+    generated: list[Tensor] = []
+    with eval_mode(model):
+        for first in range(0, len(films), FILMS_AT_ONCE):
+            generated += _roll_out(model, films[first : first + FILMS_AT_ONCE])
+            emit(DataPrepared(what="films", done=min(first + FILMS_AT_ONCE, len(films)), total=len(films)))
+    return model.codec.denormalized(torch.cat(generated)).cpu()
+
+
+def _roll_out(model: LoadedModel, films: Sequence[WorldStory]) -> Iterator[Tensor]:
+    """Yield the latents (films, C, T, H, W) of shot 1, 2, ... of all films."""
+    scripts = [
+        RolloutFilm(
+            captions=[shot.caption for shot in film.shots], introduces=[any(shot.names_look) for shot in film.shots]
+        )
+        for film in films
+    ]
+    sampling = DenoiseConfig.of_model(model.spec, steps=min(12, model.spec.steps))
+    return roll_out(model, scripts, RolloutConfig(policy="adaptive", denoise=sampling))
 
 
 @contextmanager

@@ -116,6 +116,8 @@ def _plain(value: object) -> object:
         ("[3, 4]", "[3, many]", "recipe.stages[1].remembered[1]: expected int, found 'many'"),
         ("[3, 4]", "[]", "stage recall: earlier needs a weight"),
         ("kind: vae", "kind: vea", "stage vae: 'vea' is not one of vae, decoder, text, base, adapter, distil"),
+        ("kind: vae", "kind: vae, adversarial: 0.1", "stage vae: adversarial needs the kind decoder"),
+        ("kind: vae", "kind: decoder, generated: 2", "stage vae: generated needs adversarial"),
         ("kind: adapter", "kind: distil, teacher_steps: 0", "stage recall: a distil stage needs teacher_steps"),
         ("kind: adapter", "kind: adapter, target: film", "stage recall: 'film' is not one of image, shot"),
         ("kind: adapter", "kind: adapter, conditioning: none", "stage recall: 'none' is not one of uniform, labels"),
