@@ -169,7 +169,7 @@ class Stage(Probes):
     kite or the accent object of a place. In a vae or decoder stage `character_weight`, `outline_weight` and
     `face_weight` are added to the weight 1 of a pixel that shows a character, an outline, or an eye or mouth.
     `adversarial`: weight of a decoder stage's adversarial loss; `discriminator_rate`: the rate of its discriminator.
-    `generated`: clips per step that are decoded, for this loss only, from latents generated for the stories of `data`.
+    `generated`: clips per step that are decoded without true frames, from latents generated for the stories of `data`.
     `guidance`, `memory_guidance` and `teacher_steps`: in a distil stage, the teacher's guidance scales and its number
     of Euler steps per step of the student.
     `noise_mean` and `noise_std`: the time is the sigmoid of a normal variable with this mean and standard deviation; 1
@@ -339,7 +339,7 @@ def _stage_faults(stage: Stage, recipe: Recipe) -> Iterator[str]:
         if getattr(stage, name) and stage.kind != "decoder":
             yield f"{name} needs the kind decoder"
     if stage.generated and not stage.adversarial:
-        yield "generated needs adversarial: no other loss is computed for generated clips"
+        yield "generated needs adversarial: generated clips have no true frames"
     if not 0 <= stage.pairs <= 1:
         yield f"pairs must be a share from 0 to 1, not {stage.pairs}"
     if not 0 <= stage.stories <= recipe.data.stories:
