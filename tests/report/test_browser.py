@@ -64,11 +64,11 @@ def test_captions_do_not_run(page: Page) -> None:
 
 def test_a_click_plays_the_film_shot_after_shot(page: Page) -> None:
     page.click("#play")
-    page.until("document.querySelector('.chapter[data-shot=city]').getAttribute('aria-current') === 'true'")
+    page.until("document.querySelector('.chapter[data-shot=city]')?.getAttribute('aria-current') === 'true'")
     assert page.evaluate("document.querySelectorAll('.chapter[aria-current]').length") == 1
     assert page.evaluate("document.querySelector('.cue').dataset.shot") == "city"
     assert page.evaluate("document.querySelector('#play').getAttribute('aria-label')") == "Pause the film"
-    page.until("document.querySelector('#play').getAttribute('aria-label') === 'Play the film'")
+    page.until("document.querySelector('#play')?.getAttribute('aria-label') === 'Play the film'")
     assert page.evaluate("document.querySelector('.chapter[data-shot=return] progress').value") == 1
 
 
@@ -88,16 +88,16 @@ def test_choosing_chapters_quickly_keeps_playing(page: Page) -> None:
     page.press("m")  # sound plays only after the reader did something
     clicks = (f"document.querySelector('.chapter[data-shot={shot}]').click()" for shot in ("return", "opening"))
     page.evaluate(f"{', '.join(clicks)}, 0")
-    page.until("document.querySelector('.chapter[data-shot=city]').hasAttribute('aria-current')")
+    page.until("document.querySelector('.chapter[data-shot=city]')?.hasAttribute('aria-current')")
     assert page.evaluate("window.stops") == 0
 
 
 def test_a_shot_plays_in_its_card_and_stops_the_film(page: Page) -> None:
     page.click("#play")
-    page.until("document.querySelector('.stage').classList.contains('playing')")
+    page.until("document.querySelector('.stage')?.classList.contains('playing')")
     page.press("j")
     page.press(" ")
-    page.until("document.querySelector('#shot-opening video').currentTime > 0")
+    page.until("document.querySelector('#shot-opening video')?.currentTime > 0")
     assert page.evaluate("document.querySelector('.stage').classList.contains('playing')") is False
 
 
@@ -245,7 +245,7 @@ def test_the_film_can_be_searched_looped_slowed_down_and_saved(page: Page) -> No
     assert page.evaluate(f"{reel}.playbackRate") == 2
     page.click("#loop")
     page.click("#play")
-    page.until("document.querySelector('.cue').dataset.shot === 'opening'")
+    page.until("document.querySelector('.cue')?.dataset.shot === 'opening'")
     assert page.evaluate("document.querySelector('.stage').classList.contains('playing')") is True
     assert page.evaluate("document.querySelector('#download').href === document.querySelector('.reel').src") is True
     assert page.evaluate("document.querySelector('#download').download") == "The Lost Kite.mp4"
@@ -276,7 +276,7 @@ def test_two_takes_are_compared_in_step(takes: Page) -> None:
     takes.press("j")
     takes.press("j")
     takes.press("x")
-    takes.until("document.querySelector('#compare').open")
+    takes.until("document.querySelector('#compare')?.open")
     videos = "[...document.querySelectorAll('#compare video')]"
     takes.until(f"{videos}.every((video) => video.currentTime > 0)")
     assert takes.evaluate(f"new Set({videos}.map((video) => video.src)).size") == 2

@@ -64,7 +64,7 @@ def write(page: Page, shot: str, caption: str) -> None:
 def test_a_number_accepts_a_take_after_its_effect_was_shown(page: Page, session: ReviewSession) -> None:
     focus(page, "city")
     page.press("1")
-    page.until(f"document.querySelector('#ask').open || {ACCEPTED} === '1'")
+    page.until(f"document.querySelector('#ask')?.open || {ACCEPTED} === '1'")
     if page.evaluate("document.querySelector('#ask').open"):
         assert "stale" in page.evaluate("document.querySelector('#ask-effect').textContent")
         page.click("#ask-yes")
@@ -96,7 +96,7 @@ def test_a_click_asks_for_another_seed(page: Page) -> None:
 
 def test_a_take_is_rejected_with_a_note(page: Page, session: ReviewSession) -> None:
     page.click("#shot-city .take[data-number='1'] [data-act=reject]")
-    page.until("document.querySelector('#ask').open")
+    page.until("document.querySelector('#ask')?.open")
     page.call("Input.insertText", text="The <moon> is missing.")
     page.click("#ask-yes")
     page.until("document.querySelector('#shot-city .note')?.textContent === 'The <moon> is missing.'")
@@ -108,17 +108,17 @@ def test_a_caption_is_checked_while_typed_and_saved(page: Page, story: Path) -> 
     page.until("document.querySelector('#shot-return .findings')?.textContent.includes('S104')")
     assert page.evaluate("document.querySelector('#shot-return [type=submit]').disabled") is True
     write(page, "return", "$fox sleeps on $beach.")
-    resolved = "document.querySelector('#shot-return .resolved').textContent"
+    resolved = "document.querySelector('#shot-return .resolved')?.textContent"
     page.until(f"{resolved} === 'The same fox sleeps on the same beach.'")
-    page.until("document.querySelector('#shot-return .effect').textContent.startsWith('1 shot stale')")
+    page.until("document.querySelector('#shot-return .effect')?.textContent.startsWith('1 shot stale')")
     page.click("#shot-return [type=submit]")
-    page.until("document.querySelector('#shot-return').classList.contains('stale')")
+    page.until("document.querySelector('#shot-return')?.classList.contains('stale')")
     assert "caption: $fox sleeps on $beach." in story.read_text()
-    page.until("document.querySelector('#render').textContent === 'render 1 stale shot'")
+    page.until("document.querySelector('#render')?.textContent === 'render 1 stale shot'")
     page.evaluate("document.activeElement.blur(), 0")
     page.press("r")
     page.until("document.querySelector('#shot-return .caption')?.textContent.includes('sleeps')")
-    page.until("document.querySelector('#render').textContent === 'render'")
+    page.until("document.querySelector('#render')?.textContent === 'render'")
 
 
 def test_a_saved_caption_keeps_the_comments(page: Page, story: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_saved_caption_keeps_the_comments(page: Page, story: Path) -> None:
     before = story.read_text()
     write(page, "return", "$fox sleeps on $beach.")
     page.press("Enter", control=True)
-    page.until("document.querySelector('#shot-return').classList.contains('stale')")
+    page.until("document.querySelector('#shot-return')?.classList.contains('stale')")
     assert story.read_text() == before.replace("$fox waves on $beach.", "$fox sleeps on $beach.")
 
 
@@ -137,9 +137,9 @@ def test_a_render_that_asks_continues_after_a_click(tab: Page, story: Path) -> N
         client.post("render", {})
         wait_idle(client, "asks")
         show(tab, client)
-        tab.until("document.querySelector('#message').textContent.startsWith('accept a take of city')")
+        tab.until("document.querySelector('#message')?.textContent.startsWith('accept a take of city')")
         tab.click("#shot-city [data-act=accept]")
-        tab.until("document.querySelector('#shot-return') && document.querySelector('.reel').hasAttribute('src')")
+        tab.until("document.querySelector('#shot-return') && document.querySelector('.reel')?.hasAttribute('src')")
     assert session.snapshot().waiting == frozenset()
 
 
@@ -160,7 +160,7 @@ def test_a_preview_is_shown_until_the_take_is_rendered(tab: Page, session: Revie
     with served(server) as client:
         show(tab, client)
         tab.click("#shot-return [data-act=new]")
-        tab.until("document.querySelector('#preview image').getAttribute('href')?.startsWith('data:image/webp')")
+        tab.until("document.querySelector('#preview image')?.getAttribute('href')?.startsWith('data:image/webp')")
         assert tab.evaluate("document.querySelector('#preview').checkVisibility()") is True
         assert tab.evaluate("document.querySelector('#shot-return').classList.contains('rendering')") is True
         PreviewingGenerator.seen.set()
@@ -187,7 +187,7 @@ def test_two_browsers_and_a_command_agree(
 def accept_by_key(page: Page, number: int) -> None:
     focus(page, "city")
     page.press(str(number))
-    page.until(f"document.querySelector('#ask').open || {ACCEPTED} === '{number}'")
+    page.until(f"document.querySelector('#ask')?.open || {ACCEPTED} === '{number}'")
     if page.evaluate("document.querySelector('#ask').open"):
         page.click("#ask-yes")
 
@@ -197,7 +197,7 @@ def test_a_draft_survives_changes_by_others(page: Page, client: Client, session:
     client.post("accept", {"shot": "city", "take": ids(session)[1]})
     page.until(f"{ACCEPTED} === '1'")
     assert page.evaluate("document.querySelector('#shot-city textarea').value") == "A city in rain."
-    page.until("document.querySelector('#reload').hidden === false")
+    page.until("document.querySelector('#reload')?.hidden === false")
 
 
 def test_the_page_fits_a_phone_and_can_be_read(tab: Page, client: Client) -> None:
