@@ -158,13 +158,13 @@ def small_frames(path: Path, facts: VideoFacts, side: int, *, sample_every: int 
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             frames = container.decode(stream)
-            for shown in _deinterlaced(frames) if facts.interlaced else frames:
-                if shown.pts is None or (last is not None and shown.pts <= last):
+            for frame in _deinterlaced(frames) if facts.interlaced else frames:
+                if frame.pts is None or (last is not None and frame.pts <= last):
                     continue
-                last = shown.pts
+                last = frame.pts
                 sampled = sample_every and count % sample_every == sample_every // 2
-                sample = _shrink(shown, facts, SAMPLE_SIDE, "gray") if sampled else None
-                yield SmallFrame(shown.pts, _shrink(shown, facts, side), sample)
+                sample = _shrink(frame, facts, SAMPLE_SIDE, "gray") if sampled else None
+                yield SmallFrame(frame.pts, _shrink(frame, facts, side), sample)
                 count += 1
     except OnestoryError as fault:
         if last is None or fault.code != "M508":

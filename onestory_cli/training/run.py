@@ -35,7 +35,8 @@ from onestory_cli.training.objective import (
 )
 from onestory_cli.training.probes.labels import LOOK_CLASSES, ROLE_CLASSES, SETTING_CLASSES, WordProbe
 from onestory_cli.training.probes.token_probe import TokenProbe
-from onestory_cli.training.recipe import Recipe, Stage, read_recipe, world_config
+from onestory_cli.training.recipe import Recipe, Stage, world_config
+from onestory_cli.training.recipe_reader import read_recipe
 from onestory_cli.training.samples import draw_reconstructions, draw_samples, generate_latents
 from onestory_cli.training.vae_growth import widen_decoder
 

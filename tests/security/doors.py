@@ -36,7 +36,7 @@ from onestory_cli.store.writer import lock_run
 from onestory_cli.story.load import read_bytes
 from onestory_cli.training.adapter.manifest import read_manifest
 from onestory_cli.training.adapter.recipe import is_adapter_recipe, read_adapter_recipe
-from onestory_cli.training.recipe import read_recipe
+from onestory_cli.training.recipe_reader import read_recipe
 from onestory_cli.utils.digests import DigestCache
 from onestory_cli.utils.untrusted import read_json_map, read_yaml
 from tests.films import three_shots

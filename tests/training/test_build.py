@@ -20,7 +20,7 @@ from onestory_cli.storyworld.stories import make_story
 from onestory_cli.storyworld.vocabulary import WORDS, tokens
 from onestory_cli.storyworld.world import WorldConfig
 from onestory_cli.training.build import build_model, continue_model, save_model, word_tokenizer
-from onestory_cli.training.recipe import read_recipe
+from onestory_cli.training.recipe_reader import read_recipe
 from tests.tiny import SIZES, tiny_built, tiny_recipe
 
 RECIPE = Path(__file__).parents[2] / "examples" / "recipes" / "storyworld.yaml"

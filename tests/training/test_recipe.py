@@ -13,7 +13,8 @@ from onestory_cli.errors import OnestoryError
 from onestory_cli.models.catalog import find
 from onestory_cli.storyworld.world import HELD_OUT
 from onestory_cli.training.adapter.recipe import is_adapter_recipe
-from onestory_cli.training.recipe import Recipe, Stage, WorldSubset, read_recipe, world_config
+from onestory_cli.training.recipe import Recipe, Stage, WorldSubset, world_config
+from onestory_cli.training.recipe_reader import read_recipe
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "recipes"
 FROM_THE_START = [*itertools.filterfalse(is_adapter_recipe, sorted(EXAMPLES.glob("*.yaml")))]
