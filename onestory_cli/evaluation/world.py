@@ -24,4 +24,5 @@ def world_of(spec: ModelSpec) -> WorldConfig:
         frames=spec.frames,
         fps=spec.fps,
         version=2 if vocabulary.VERSION_2_WORD in known else 1,
+        kites=vocabulary.KITE_WORD in known,
     )

@@ -59,7 +59,7 @@ def _extend(rng: np.random.Generator, cast: StoryCast, config: WorldConfig, *, t
     looks, chance = list(cast.looks), rng.random() < _TWINS
     if len(looks) > 1 and (chance if twins is None else twins):
         looks[1] = _twin(rng, looks[0], config) or looks[1]
-    kite = config.colours[int(rng.integers(len(config.colours)))] if rng.random() < _KITES else ""
+    kite = config.colours[int(rng.integers(len(config.colours)))] if config.kites and rng.random() < _KITES else ""
     return StoryCast(looks=tuple(looks), places=cast.places, kite=kite)
 
 

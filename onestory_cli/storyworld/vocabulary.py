@@ -83,7 +83,8 @@ ACTION_PHRASES: dict[str, tuple[tuple[str, str], ...]] = {
     KITE_ACTION: (("flies", "flies"),),
 }
 
-VERSION_2_WORD = "kite"  # known to models of version 2 only
+VERSION_2_WORD = "sunset"  # known to models of version 2 only
+KITE_WORD = "kite"  # known to models of version 2 that can draw one
 
 PUNCTUATION: tuple[str, ...] = (".", ",")
 GRAMMAR_WORDS: tuple[str, ...] = ("a", "an", "the", "same", "with", "and", "back", "on", "in")
@@ -108,15 +109,20 @@ def setting_phrases(setting: str, version: int) -> tuple[str, ...]:
     return tuple(f"{words.noun}{TIME_PHRASES[time]}" for time in times)
 
 
-def words_of(version: int) -> tuple[str, ...]:
-    """Return every word of a version's captions. The order is the order of tokens in a trained tokenizer."""
+def words_of(version: int, *, kites: bool = True) -> tuple[str, ...]:
+    """Return every word of a version's captions. The order is the order of tokens in a trained tokenizer.
+
+    kites: with the words for kites, which version 1 lacks
+    """
     phrases = [*SPECIES, *COLOURS, *ACCESSORIES[1:], *FRAMINGS]
     phrases += [f"{words.preposition} {words.noun}" for words in SETTINGS.values()]
     phrases += [
         form for action, forms in ACTION_PHRASES.items() if action != KITE_ACTION for pair in forms for form in pair
     ]
     if version > 1:
-        phrases += [*TIME_PHRASES.values(), f"{ACTION_PHRASES[KITE_ACTION][0][0]} kite over"]
+        phrases += TIME_PHRASES.values()
+    if version > 1 and kites:
+        phrases.append(f"{ACTION_PHRASES[KITE_ACTION][0][0]} {KITE_WORD} over")
     found = [*PUNCTUATION, *GRAMMAR_WORDS]
     for phrase in phrases:
         found += tokens(phrase)

@@ -30,6 +30,7 @@ class WorldConfig:
     """The part of the world to draw, and its size. The defaults are the whole world of version 1.
 
     version: 2 adds kites, times of day, twins and clearer gestures; version 1 is the world of the first weights
+    kites: whether stories of version 2 have kites; version 1 has none
     combinations: the looks that version 2 draws: trained, held-out (see `is_held_out`) or all
     size: frame height and width in pixels
     frames: frames per shot
@@ -44,6 +45,7 @@ class WorldConfig:
     frames: int = 17
     fps: int = 8
     version: int = 1
+    kites: bool = True
     combinations: Combinations = "trained"
 
     def __post_init__(self) -> None:

@@ -114,15 +114,13 @@ def continue_model(recipe: Recipe, relative_to: Path) -> LoadedModel:
 
 
 def _with_words(spec: ModelSpec, text: CaptionEncoder, recipe: Recipe) -> ModelSpec:
-    """Give tokens to the words of the recipe's world that a tokenizer lacks, and list them in the card."""
-    known = text.tokenizer.get_vocab()
-    new = [word for word in words_of(recipe.world.version) if word not in known]
-    if not new:
-        return spec
-    old = sorted(known, key=known.__getitem__)
-    text.tokenizer = word_tokenizer([*old, *new], length=text.tokenizer.model_max_length)
-    grow_vocabulary(text.encoder, len(text.tokenizer), seed=recipe.seed)
-    world = world_config(recipe.world)
+    """Give tokens to the words of the recipe's world that a tokenizer lacks; the card lists the words of this world."""
+    known, world = text.tokenizer.get_vocab(), world_config(recipe.world)
+    new = [word for word in words_of(world.version, kites=world.kites) if word not in known]
+    if new:
+        old = sorted(known, key=known.__getitem__)
+        text.tokenizer = word_tokenizer([*old, *new], length=text.tokenizer.model_max_length)
+        grow_vocabulary(text.encoder, len(text.tokenizer), seed=recipe.seed)
     return replace(spec, words=known_words(world), phrases=known_phrases(world))
 
 

@@ -51,7 +51,7 @@ def known_words(config: WorldConfig) -> tuple[str, ...]:
     nouns = [words.noun for key, words in vocabulary.SETTINGS.items() if key not in config.settings]
     kept = {token for key in config.settings for token in vocabulary.tokens(vocabulary.SETTINGS[key].noun)}
     left_out = names | {token for noun in nouns for token in vocabulary.tokens(noun) if token not in kept}
-    return tuple(word for word in vocabulary.words_of(config.version) if word not in left_out)
+    return tuple(word for word in vocabulary.words_of(config.version, kites=config.kites) if word not in left_out)
 
 
 def known_phrases(config: WorldConfig) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ class WorldSubset:
     """The part of the storyworld to train on; an empty tuple means all of it. See `WorldConfig`."""
 
     version: int = 1
+    kites: bool = True
     species: tuple[str, ...] = ()
     colours: tuple[str, ...] = ()
     accessories: tuple[str, ...] = ()
@@ -259,4 +260,5 @@ def world_config(world: WorldSubset) -> WorldConfig:
     """
     names = {name: getattr(world, name) for name in ("species", "colours", "accessories", "settings")}
     chosen = {name: value for name, value in names.items() if value}
-    return WorldConfig(**chosen, size=world.size, frames=world.frames, fps=world.fps, version=world.version)
+    same = {name: getattr(world, name) for name in ("version", "kites", "size", "frames", "fps")}
+    return WorldConfig(**chosen, **same)

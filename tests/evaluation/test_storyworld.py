@@ -21,6 +21,7 @@ from onestory_cli.generation.denoise import DenoiseConfig
 from onestory_cli.generation.rollout import RolloutConfig, RolloutFilm, roll_out
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.storyworld.stories import relevance
+from onestory_cli.storyworld.vocabulary import words_of
 from tests.evaluation.conftest import WORLD
 
 CONDUCT = BenchmarkSettings(schedule=DenoiseConfig(name="euler", steps=1, shift=2.0, guidance=1.0), batch=2)
@@ -146,5 +147,12 @@ def test_world_is_the_part_that_the_model_has_words_for(model: LoadedModel) -> N
     world = world_of(replace(model.spec, words=words))
     assert (world.species, world.colours) == (("fox", "bear"), ("red", "blue"))
     assert (world.accessories, world.settings) == (("none", "hat"), ("beach", "moon"))
+    assert world.version == 1
     with pytest.raises(ValueError, match="species"):
         world_of(replace(model.spec, words=("cat",)))
+
+
+def test_a_model_of_version_2_may_lack_kites(model: LoadedModel) -> None:
+    for kites in (True, False):
+        world = world_of(replace(model.spec, words=words_of(2, kites=kites)))
+        assert (world.version, world.kites) == (2, kites)

@@ -87,6 +87,16 @@ def test_relevance_tells_twins_apart() -> None:
     assert relevance(WorldStory(seed=0, pattern="", shots=shots), 2) == (1.0, -1.0)
 
 
+def test_a_world_without_kites_has_the_other_features_of_version_2() -> None:
+    without = stories(replace(WORLD, kites=False))
+    assert not any(one.kite for story in without for one in story.shots)
+    used = {word for story in without for one in story.shots for word in tokens(one.full_caption)}
+    assert used <= {*words_of(2, kites=False)}
+    assert "sunset" in used
+    assert {*words_of(2)} - {*words_of(2, kites=False)} == {"flies", "kite", "over"}
+    assert words_of(1, kites=False) == words_of(1)
+
+
 def test_a_kite_is_named_in_full_once_and_referred_to_later() -> None:
     flown = 0
     for story in stories(count=200):

@@ -79,6 +79,17 @@ def test_model_learns_the_new_words_of_a_later_world(tiny_folder: Path) -> None:
     assert "forest at sunset" in after.spec.phrases
 
 
+def test_card_lists_the_words_of_the_world_that_was_trained_last(tiny_folder: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(start=str(tiny_folder))
+    with_kites = replace(recipe, world=replace(recipe.world, version=2))
+    save_model(continue_model(with_kites, tiny_folder), tmp_path / "kites")
+    without = replace(with_kites, start=str(tmp_path / "kites"), world=replace(with_kites.world, kites=False))
+    model = continue_model(without, tmp_path)
+    assert {"kite", "flies", "over"}.isdisjoint(model.spec.words or ())
+    assert "sunset" in (model.spec.words or ())
+    assert "kite" in model.text.tokenizer.get_vocab()
+
+
 def test_recipe_turns_on_isolated_context_for_new_and_continued_models(tiny_folder: Path) -> None:
     memory = replace(SIZES.memory, isolated_context=True)
     asking = tiny_recipe(model=replace(SIZES, memory=memory), start=str(tiny_folder))
