@@ -59,6 +59,17 @@ def isolate_context(transformer: MemoryWanTransformer) -> None:
         block.attn1.set_processor(IsolatedContextProcessor(block.attn1.processor))
 
 
+def join_context(transformer: MemoryWanTransformer) -> None:
+    """Undo `isolate_context`: context tokens attend to all tokens again."""
+    if not transformer.rope.isolated:
+        return
+    transformer.rope.isolated = False
+    for block in transformer.blocks:
+        stock = WanAttnProcessor()
+        stock._attention_backend = block.attn1.processor._attention_backend
+        block.attn1.set_processor(stock)
+
+
 def project(attn: Any, states_BMD: Tensor, rotary: RotaryEmbedding) -> tuple[Tensor, Tensor, Tensor]:
     """Query, key and value (B, M, H, R) of self-attention at their rotary positions."""
     query = rotate(split_heads(attn, attn.norm_q(attn.to_q(states_BMD))), rotary)

@@ -56,8 +56,8 @@ def _faults(recipe: Recipe) -> Iterator[str]:
         yield f"model.sampling: {model.sampling.scheduler!r} is not one of {', '.join(SCHEDULERS)}"
     elif model.sampling.steps != (steps := FIXED_STEPS.get(model.sampling.scheduler, model.sampling.steps)):
         yield f"model.sampling: the scheduler {model.sampling.scheduler} takes {steps} steps"
-    if model.memory.isolated_context and not any(stage.kind == "adapter" for stage in recipe.stages):
-        yield "model.memory: isolated_context needs a stage of kind adapter, which trains it"
+    if model.memory.isolated_context and not any(stage.kind in ("adapter", "distil") for stage in recipe.stages):
+        yield "model.memory: isolated_context needs a stage of kind adapter or distil, which trains it"
     if recipe.dtype not in DTYPES:
         yield f"dtype {recipe.dtype!r} is not one of {', '.join(DTYPES)}"
     if min(recipe.checkpoint_every, recipe.log_every) < 1:

@@ -17,7 +17,10 @@ from torch import Tensor, nn
 
 from onestory_cli.errors import ExitCode, OnestoryError, did_you_mean
 from onestory_cli.events import Emit, ignore
+from onestory_cli.models.catalog import find
+from onestory_cli.models.context_attention import join_context
 from onestory_cli.models.load import LoadedModel
+from onestory_cli.models.model import Denoiser
 from onestory_cli.storyworld.vocabulary import words_of
 from onestory_cli.training.adversarial import AdversarialObjective, FrameDiscriminator
 from onestory_cli.training.build import build_model, continue_model, save_model
@@ -58,14 +61,16 @@ def train(
         hint = did_you_mean(stage, names) or f"the stages are {', '.join(names)}"
         raise OnestoryError("T601", f'{recipe_path}: no stage "{stage}"', help=hint, exit=ExitCode.USAGE)
     folder.mkdir(parents=True, exist_ok=True)
+    world = world_config(recipe.world)
     if recipe.start:
         model = continue_model(recipe, relative_to=recipe_path.parent)
     else:
-        model = build_model(recipe, words_of(recipe.world.version), known_words(world_config(recipe.world)))
+        model = build_model(recipe, words_of(world.version, kites=world.kites), known_words(world))
     model.to(torch.device(device))
     if recipe.compile:
         model.transformer.compile_repeated_blocks(dynamic=True)
-    trainer = StageRunner(recipe, model, folder, emit)
+    teacher_isolated = _teacher_is_isolated(recipe, relative_to=recipe_path.parent)
+    trainer = StageRunner(recipe, model, folder, emit, teacher_isolated=teacher_isolated)
     for index, item in enumerate(recipe.stages):
         trainer.run(index)
         if item.name == stage:
@@ -74,12 +79,23 @@ def train(
     return folder / "model"
 
 
-class StageRunner:
-    """Runs stages one after the other on the same model and folder."""
+def _teacher_is_isolated(recipe: Recipe, relative_to: Path) -> bool:
+    """Whether a distil stage of the recipe has a teacher with isolated context: one that started or trained with it."""
+    if recipe.start and find(recipe.start, relative_to=relative_to).isolated_context:
+        return True
+    return recipe.model.memory.isolated_context and any(stage.kind == "adapter" for stage in recipe.stages)
 
-    def __init__(self, recipe: Recipe, model: LoadedModel, folder: Path, emit: Emit) -> None:
+
+class StageRunner:
+    """Runs stages one after the other on the same model and folder.
+
+    `teacher_isolated`: the teacher of a distil stage has isolated context, not only its student.
+    """
+
+    def __init__(self, recipe: Recipe, model: LoadedModel, folder: Path, emit: Emit, *, teacher_isolated: bool) -> None:
         self.recipe, self.model, self.folder, self.emit = recipe, model, folder, emit
         self.config = world_config(recipe.world)
+        self.teacher_isolated = teacher_isolated
 
     def run(self, index: int) -> None:
         """Run one stage, or load its weights if it has finished."""
@@ -147,17 +163,24 @@ class StageRunner:
         self._train(index, {**modules, **asking}, objective, self._draw_samples)
 
     def _run_distil(self, index: int, modules: Mapping[str, nn.Module]) -> None:
-        teacher = copy.deepcopy(self.model.transformer).eval().requires_grad_(False)
-        if self.recipe.compile:  # a copy is not compiled
-            teacher.compile_repeated_blocks(dynamic=True)
         objective = DistilObjective(
             student=self.model,
-            teacher=replace(self.model, denoiser=replace(self.model.denoiser, transformers=(teacher,))),
+            teacher=replace(self.model, denoiser=self._teacher()),
             data=self._latents(),
             stage=self.recipe.stages[index],
             dtype=self.recipe.dtype,
         )
         self._train(index, modules, objective, self._draw_samples)
+
+    def _teacher(self) -> Denoiser:
+        """A copy of the denoiser, with the attention that it was trained with."""
+        teacher = copy.deepcopy(self.model.transformer).eval().requires_grad_(False)
+        spec = replace(self.model.spec, isolated_context=self.teacher_isolated)
+        if not spec.isolated_context:
+            join_context(teacher)
+        if self.recipe.compile:  # a copy is not compiled
+            teacher.compile_repeated_blocks(dynamic=True)
+        return replace(self.model.denoiser, spec=spec, transformers=(teacher,))
 
     def _train(
         self, index: int, modules: Mapping[str, nn.Module], objective: Objective, draw: Callable[[Path], None]

@@ -14,8 +14,10 @@ from torch import Tensor
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Emit, Event, TrainingProgress, ignore
 from onestory_cli.generation.denoise import DenoiseConfig, denoise, guided_velocity
-from onestory_cli.models.catalog import find
+from onestory_cli.models.catalog import ModelSpec, find
+from onestory_cli.models.context_attention import IsolatedContextProcessor
 from onestory_cli.models.load import LoadedModel, load_model
+from onestory_cli.models.transformer import MemoryWanTransformer
 from onestory_cli.training.data import LatentData
 from onestory_cli.training.distil import DistilObjective
 from onestory_cli.training.loop import run_stage
@@ -23,6 +25,7 @@ from onestory_cli.training.objective import step_generators
 from onestory_cli.training.optim import named_weights
 from onestory_cli.training.recipe import Stage
 from onestory_cli.training.run import train
+from onestory_cli.training.teacher import GuidedTeacher
 from tests.tiny import tiny_built, tiny_recipe
 
 pytestmark = pytest.mark.train
@@ -189,6 +192,37 @@ def test_recipe_can_start_from_a_model(tiny_folder: Path, tiny_model: LoadedMode
         assert (tmp_path / "out" / "model" / file).read_bytes() == (tiny_folder / file).read_bytes()
     before, after = (item.transformer.state_dict() for item in (tiny_model, model))
     assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_student_learns_isolated_context_from_a_teacher_without_it(tiny_folder: Path, tmp_path: Path) -> None:
+    """A later recipe that starts from the student has a teacher with isolated context, too."""
+    asking = RECIPE.replace("{{name: quick, ", "{{name: quick, memory: {{isolated_context: true}}, ")
+    student, isolated = distilled(asking, tiny_folder, tmp_path / "first")
+    assert (isolated, student.isolated_context) == (False, True)
+    again, isolated = distilled(RECIPE, tmp_path / "first" / "out" / "model", tmp_path / "second")
+    assert (isolated, again.isolated_context) == (True, True)
+
+
+def distilled(text: str, start: Path, folder: Path) -> tuple[ModelSpec, bool]:
+    """Train a recipe; return the student's card, and whether context was isolated in the calls of the teacher."""
+    folder.mkdir()
+    recipe = folder / "quick.yaml"
+    recipe.write_text(text.format(start=start))
+    seen: list[bool] = []
+    velocity = GuidedTeacher.mean_velocity
+
+    def watched(teacher: GuidedTeacher, *arguments: Any) -> Tensor:
+        (transformer,) = teacher.denoiser.transformers
+        assert isinstance(transformer, MemoryWanTransformer)
+        processors = {isinstance(block.attn1.processor, IsolatedContextProcessor) for block in transformer.blocks}
+        seen.extend({transformer.rope.isolated, *processors})
+        return velocity(teacher, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(GuidedTeacher, "mean_velocity", watched)
+        spec = load_model(find(str(train(recipe, folder / "out"))), "cpu").spec
+    (isolated,) = {*seen}
+    return spec, isolated
 
 
 def test_start_without_adapter_is_rejected(tmp_path: Path) -> None:
