@@ -60,7 +60,7 @@ def known_phrases(config: WorldConfig) -> tuple[str, ...]:
 
 
 # Bits of `PixelData.kinds`: what a pixel shows. An outline or an eye of a character has that character's bit too.
-CHARACTER, OUTLINE, EYE, MOUTH = 1, 2, 4, 8
+CHARACTER, OUTLINE, EYE, MOUTH, KITE = 1, 2, 4, 8, 16
 _DETAIL_BITS = np.array([0, OUTLINE, EYE, MOUTH], np.uint8)  # by value of `RenderedShot.details_THW`
 
 
@@ -76,6 +76,7 @@ class PixelData:
             self._draw(config, data, emit)
         self.pixels = np.load(self.pixels_path, mmap_mode="r")
         self.kinds = np.load(self.kinds_path, mmap_mode="r")
+        self.with_kite = np.flatnonzero((self.kinds[:, 0] & KITE).any((1, 2)))
 
     def _draw(self, config: WorldConfig, data: StoryData, emit: Emit) -> None:
         self.pixels_path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,16 +88,23 @@ class PixelData:
         seeds = range(data.seed, data.seed + data.vae_stories)
         for index, drawn in enumerate(render_stories(seeds, config=config, shots=data.shots)):
             rows = slice(index * data.shots, (index + 1) * data.shots)
-            pixels[rows], kinds[rows] = drawn.pixels_JPHWC, (drawn.cast_JPHW > 0) | _DETAIL_BITS[drawn.details_JPHW]
+            shown = (drawn.cast_JPHW > 0) | _DETAIL_BITS[drawn.details_JPHW]
+            pixels[rows], kinds[rows] = drawn.pixels_JPHWC, shown | (KITE * drawn.kites_JHW[:, None]).astype(np.uint8)
             if (index + 1) % 50 == 0 or index + 1 == data.vae_stories:
                 emit(DataPrepared(what="pixels", done=index + 1, total=data.vae_stories))
         pixels.flush()
         kinds.flush()
         draft.rename(self.kinds_path)  # last: its presence means that both files are complete
 
-    def batch(self, rng: np.random.Generator, *, size: int, frames: int) -> tuple[Tensor, Tensor]:
-        """Draw windows of `frames` frames: pixels (B, 3, P, H, W) in -1..1, and kinds (B, 1, P, H, W) as bits."""
+    def batch(self, rng: np.random.Generator, *, size: int, frames: int, kites: float = 0.0) -> tuple[Tensor, Tensor]:
+        """Draw windows of `frames` frames: pixels (B, 3, P, H, W) in -1..1, and kinds (B, 1, P, H, W) as bits.
+
+        kites: the share of clips that are chosen to show a kite; others show one as often as stories do.
+        """
         clips = rng.integers(len(self.pixels), size=size)
+        if kites and len(self.with_kite):
+            chosen = (rng.random(size) < kites).nonzero()[0]
+            clips[chosen] = rng.choice(self.with_kite, len(chosen))
         starts = rng.integers(self.pixels.shape[1] - frames + 1, size=size)
         windows = [(clip, slice(start, start + frames)) for clip, start in zip(clips, starts, strict=True)]
         pixels = np.stack([self.pixels[clip, window] for clip, window in windows])
@@ -295,7 +303,7 @@ def encode_stories(path: Path, *, config: WorldConfig, data: StoryData, encode: 
     """
     latents, casts, augmented = [], [], []
     seeds = range(data.seed, data.seed + data.stories)
-    for index, (pixels, cast, _) in enumerate(render_stories(seeds, config=config, shots=data.shots)):
+    for index, (pixels, cast, *_) in enumerate(render_stories(seeds, config=config, shots=data.shots)):
         encoded = encode(np.concatenate([pixels, augment(pixels[:1], seed=data.seed + index)])).half()
         latents.append(encoded[:-1])
         augmented.append(encoded[-1])

@@ -16,6 +16,7 @@ from diffusers import AutoencoderKLWan
 from diffusers.models.attention_dispatch import attention_backend
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import Tensor
+from torch.nn import functional
 from transformers import UMT5EncoderModel
 
 from onestory_cli.generation.selection import Context, condition, gather
@@ -24,7 +25,7 @@ from onestory_cli.memory.selector import selection_loss
 from onestory_cli.models.load import LoadedModel, is_fast_in_bfloat16
 from onestory_cli.models.transformer import token_timesteps
 from onestory_cli.training.clip_vae import decode_clips, encode_clips, reconstruction_losses, whole_clips
-from onestory_cli.training.data import CHARACTER, EYE, MOUTH, OUTLINE, LatentData, PixelData, StoryBatch
+from onestory_cli.training.data import CHARACTER, EYE, KITE, MOUTH, OUTLINE, LatentData, PixelData, StoryBatch
 from onestory_cli.training.probes.labels import WordProbe
 from onestory_cli.training.probes.losses import ProbeTargets, capture_inputs, probe_losses
 from onestory_cli.training.probes.token_probe import NO_LABEL, TokenProbe, background_cover
@@ -52,15 +53,17 @@ class Reconstruction:
 
 @dataclass(frozen=True, kw_only=True)
 class VaeObjective:
-    """L1 + L2 + L1 of gradients + KL, with more weight on characters, outlines, eyes and mouths.
+    """L1 + L2 + L1 of gradients + KL, with more weight on characters, outlines, eyes, mouths and kites.
 
-    In a decoder stage the encoder only computes latents: it gets no gradient, and there is no KL.
+    In a decoder stage the encoder only computes latents: it gets no gradient, and there is no KL. `before` is a copy of
+    the VAE from the start of the stage, needed by `keep_latents`.
     """
 
     model: LoadedModel
     data: PixelData
     stage: Stage
     compiled: bool = False
+    before: AutoencoderKLWan | None = None
 
     def __call__(self, rng: np.random.Generator, noise: torch.Generator) -> Losses:
         drawn = self.reconstruct(rng, noise)
@@ -68,7 +71,7 @@ class VaeObjective:
 
     def reconstruct(self, rng: np.random.Generator, noise: torch.Generator) -> Reconstruction:
         """Encode and decode a batch of true clips."""
-        pixels, kinds = self.data.batch(rng, size=self.stage.batch, frames=self.stage.frames)
+        pixels, kinds = self.data.batch(rng, size=self.stage.batch, frames=self.stage.frames, kites=self.stage.kites)
         pixels, weight = pixels.to(self.model.device), self._weight(kinds).to(self.model.device)
         vae = self.model.codec.vae
         with whole_clips(vae, compiled=self.compiled):
@@ -78,7 +81,19 @@ class VaeObjective:
         flat, sharp = reconstruction_losses(decoded, pixels, weight, compiled=self.compiled)
         divergence = 0.5 * (posterior.mean.square() + posterior.var - 1 - posterior.logvar).mean()
         loss = flat + self.stage.gradient * sharp + self.stage.kl * divergence
+        if self.before is not None:
+            loss = loss + self.stage.keep_latents * self._moved(posterior.mean, pixels, kinds)
         return Reconstruction(pixels=pixels, decoded=decoded, loss=loss, kl=divergence.detach())
+
+    def _moved(self, mean_BCTHW: Tensor, pixels: Tensor, kinds: Tensor) -> Tensor:
+        """Mean of the squared distance of latents from their old values, in standard deviations; 0 where kites are."""
+        assert self.before is not None
+        with whole_clips(self.before, compiled=False):
+            old = _encoded(self.before, pixels).mean
+        std = torch.tensor(self.before.config.latents_std).view(1, -1, 1, 1, 1).to(old)
+        kite_BHW = functional.adaptive_max_pool2d((kinds[:, :, 0] & KITE > 0).float(), old.shape[-2:])
+        still = 1 - kite_BHW[:, :, None].to(old)
+        return (still * ((mean_BCTHW - old) / std).square()).mean()
 
     def _weight(self, kinds: Tensor) -> Tensor:
         """Weights (B, 1, P, H, W) of mean 1, from the bits of `PixelData.kinds`."""
@@ -102,6 +117,7 @@ def pixel_weights(stage: Stage) -> Tensor:
         OUTLINE: stage.outline_weight,
         EYE: stage.face_weight,
         MOUTH: stage.face_weight,
+        KITE: stage.kite_weight,
     }
     values = torch.arange(sum(parts) + 1)
     return 1 + torch.stack([weight * (values & bit > 0) for bit, weight in parts.items()]).sum(0)

@@ -163,6 +163,10 @@ class Stage(Probes):
     `character_weight` and `accent_weight`: additional weight in the flow loss of cells that show a character, or a
     kite or the accent object of a place. In a vae or decoder stage `character_weight`, `outline_weight` and
     `face_weight` are added to the weight 1 of a pixel that shows a character, an outline, or an eye or mouth.
+    `kites` and `kite_weight`: in a vae or decoder stage, the share of clips that are chosen to show a kite, and what is
+    added to the weight of a kite's pixels.
+    `keep_latents`: weight of a vae stage's loss that keeps latents, except those of kites, as they were before the
+    stage, so that a transformer which was trained on them still fits.
     `adversarial`: weight of a decoder stage's adversarial loss; `discriminator_rate`: the rate of its discriminator.
     `generated`: clips per step that are decoded without true frames, from latents generated for the stories of `data`.
     `guidance`, `memory_guidance` and `teacher_steps`: in a distil stage, the teacher's guidance scales and its number
@@ -212,6 +216,9 @@ class Stage(Probes):
     first_weight: float = 1.0
     noise_mean: float = 0.6
     noise_std: float = 1.1
+    kites: float = 0.0
+    kite_weight: float = 0.0
+    keep_latents: float = 0.0
     kl: float = 5e-4
     gradient: float = 0.5
     adversarial: float = 0.0

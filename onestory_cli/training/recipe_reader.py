@@ -83,10 +83,13 @@ def _stage_faults(stage: Stage, recipe: Recipe) -> Iterator[str]:
     for name in ("decoder_dim", "adversarial"):
         if getattr(stage, name) and stage.kind != "decoder":
             yield f"{name} needs the kind decoder"
+    if stage.keep_latents and stage.kind != "vae":
+        yield "keep_latents needs the kind vae"
+    for name in ("kites", "pairs"):
+        if not 0 <= getattr(stage, name) <= 1:
+            yield f"{name} must be a share from 0 to 1, not {getattr(stage, name)}"
     if stage.generated and not stage.adversarial:
         yield "generated needs adversarial: generated clips have no true frames"
-    if not 0 <= stage.pairs <= 1:
-        yield f"pairs must be a share from 0 to 1, not {stage.pairs}"
     if not 0 <= stage.stories <= recipe.data.stories:
         yield f"stories must be 0 (all) or at most the {recipe.data.stories} of data, not {stage.stories}"
     elif not 0 <= stage.skip < (stage.stories or recipe.data.stories):

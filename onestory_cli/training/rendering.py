@@ -17,26 +17,30 @@ from numpy.typing import NDArray
 
 from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.stories import make_story
+from onestory_cli.storyworld.visibility import kite_mask
 from onestory_cli.storyworld.world import WorldConfig
 
 CHUNK = 4  # stories per task of a worker
 
 
 class RenderedStory(NamedTuple):
-    """A rendered story: pixels (J, P, H, W, 3), and the masks of `RenderedShot`, both (J, P, H, W)."""
+    """A rendered story: pixels (J, P, H, W, 3), masks of `RenderedShot` (J, P, H, W), and of kites (J, H, W)."""
 
     pixels_JPHWC: NDArray[np.uint8]
     cast_JPHW: NDArray[np.uint8]
     details_JPHW: NDArray[np.uint8]
+    kites_JHW: NDArray[np.bool_]
 
 
 def render_story(seed: int, *, config: WorldConfig, shots: int) -> RenderedStory:
     """Render one story."""
-    drawn = [render_shot(shot, config) for shot in make_story(seed, config, shots=shots).shots]
+    story = make_story(seed, config, shots=shots)
+    drawn = [render_shot(shot, config) for shot in story.shots]
     return RenderedStory(
         pixels_JPHWC=np.stack([item.pixels_THWC for item in drawn]),
         cast_JPHW=np.stack([item.cast_THW for item in drawn]),
         details_JPHW=np.stack([item.details_THW for item in drawn]),
+        kites_JHW=np.stack([kite_mask(shot, config.size) for shot in story.shots]),
     )
 
 

@@ -116,13 +116,15 @@ class StageRunner:
         else:
             self._run_shots(index, modules)
         after = self.recipe.stages[index + 1 : index + 2]
-        if stage.kind == "vae" and not any(item.kind == "vae" for item in after):
+        if stage.kind == "vae" and not stage.keep_latents and not any(item.kind == "vae" for item in after):
             self._set_statistics(stage.name)
 
     def _run_vae(self, index: int, modules: Mapping[str, nn.Module]) -> None:
         data, stage = self._pixels(), self.recipe.stages[index]
         objective: VaeObjective | AdversarialObjective
-        objective = VaeObjective(model=self.model, data=data, stage=stage, compiled=self.recipe.compile)
+        before = copy.deepcopy(self.model.codec.vae).requires_grad_(False)
+        kept = before if stage.keep_latents else None
+        objective = VaeObjective(model=self.model, data=data, stage=stage, compiled=self.recipe.compile, before=kept)
         if stage.adversarial:
             discriminator = FrameDiscriminator(seed=self.recipe.seed).to(self.model.device)
             modules = {**modules, "discriminator": discriminator}
@@ -131,7 +133,7 @@ class StageRunner:
                 discriminator=discriminator,
                 generated=self._generated() if stage.generated else torch.empty(0),
                 dtype=self.recipe.dtype,
-                before=copy.deepcopy(self.model.codec.vae).requires_grad_(False),
+                before=before,
             )
         self._train(index, modules, objective, lambda path: draw_reconstructions(self.model, data, path))
 

@@ -25,6 +25,7 @@ from onestory_cli.storyworld.world import WorldConfig, WorldStory
 from onestory_cli.training.data import (
     CHARACTER,
     EYE,
+    KITE,
     MOUTH,
     OUTLINE,
     LatentData,
@@ -248,7 +249,7 @@ def test_full_captions_describe_every_look(latents: LatentData) -> None:
 
 
 def test_latents_match_rendered_stories(latents: LatentData, tiny_model: LoadedModel) -> None:
-    pixels, cast, _ = render_story(DATA.seed + 2, config=CONFIG, shots=DATA.shots)
+    pixels, cast, *_ = render_story(DATA.seed + 2, config=CONFIG, shots=DATA.shots)
     with torch.no_grad():
         expected = tiny_model.codec.encode_video(np.concatenate([pixels, augment(pixels[:1], seed=DATA.seed + 2)]))
     torch.testing.assert_close(latents.latents[2], expected[:-1], atol=2e-3, rtol=2e-3)
@@ -286,6 +287,21 @@ def test_windows_are_parts_of_clips_with_their_kinds(pixels: PixelData) -> None:
         assert np.array_equal(pixels.kinds[clip, start : start + 3], kind)
         starts.add(start)
     assert len(starts) > 1
+
+
+def test_kites_are_marked_and_can_be_chosen(tmp_path: Path) -> None:
+    config, data = WorldConfig(version=2, size=64, frames=5), StoryData(stories=1, vae_stories=4, shots=3, seed=30)
+    pixels = PixelData(tmp_path, config=config, data=data, emit=ignore)
+    shots = [shot for seed in range(30, 34) for shot in make_story(seed, config, shots=3).shots]
+    assert pixels.with_kite.tolist() == [index for index, shot in enumerate(shots) if shot.kite] != []
+    for shot, kinds_PHW in zip(shots, pixels.kinds, strict=True):
+        assert np.array_equal(kinds_PHW[0] & KITE > 0, kite_mask(shot, 64))
+
+    def with_kite(share: float) -> int:
+        drawn = pixels.batch(np.random.default_rng(0), size=64, frames=3, kites=share)[1]
+        return int((drawn & KITE).flatten(1).any(1).sum())
+
+    assert with_kite(0.0) < 40 < with_kite(0.7) < with_kite(1.0) == 64
 
 
 def test_kinds_distinguish_characters_outlines_eyes_and_mouths(pixels: PixelData) -> None:

@@ -13,18 +13,17 @@ CONFIG = WorldConfig(size=16, frames=2)
 def test_stories_are_in_order_with_and_without_workers() -> None:
     drawn = list(render_stories(range(5, 6 + CHUNK), config=CONFIG, shots=2))
     assert len(drawn) == CHUNK + 1
-    for seed, (pixels, cast, details) in enumerate(drawn, start=5):
-        expected = render_story(seed, config=CONFIG, shots=2)
-        assert np.array_equal(pixels, expected[0])
-        assert np.array_equal(cast, expected[1])
-        assert np.array_equal(details, expected[2])
+    for seed, story in enumerate(drawn, start=5):
+        for part, expected in zip(story, render_story(seed, config=CONFIG, shots=2), strict=True):
+            assert np.array_equal(part, expected)
     assert not np.array_equal(drawn[0][0], drawn[1][0])
 
 
 def test_few_stories_are_rendered_in_this_process() -> None:
     few = list(render_stories(range(5, 7), config=CONFIG, shots=2))
-    assert [pixels.shape for pixels, _, _ in few] == [(2, 2, 16, 16, 3)] * 2
-    assert [cast.shape for _, cast, _ in few] == [(2, 2, 16, 16)] * 2
+    assert [story.pixels_JPHWC.shape for story in few] == [(2, 2, 16, 16, 3)] * 2
+    assert [story.cast_JPHW.shape for story in few] == [(2, 2, 16, 16)] * 2
+    assert [story.kites_JHW.shape for story in few] == [(2, 16, 16)] * 2
     assert np.array_equal(few[1][0], render_story(6, config=CONFIG, shots=2)[0])
 
 

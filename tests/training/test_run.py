@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from onestory_cli.errors import OnestoryError
@@ -134,6 +135,29 @@ def test_unknown_stage_is_rejected_before_any_work(recipe: Path, tmp_path: Path)
         train(recipe, tmp_path / "out", stage="shot")
     assert (caught.value.code, caught.value.help) == ("T601", 'did you mean "shots"?')
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kept", [0.0, 1.0])
+def test_statistics_stay_where_latents_are_kept(tiny_folder: Path, tmp_path: Path, kept: float) -> None:
+    path = tmp_path / "kites.yaml"
+    path.write_text(KITES.format(start=tiny_folder, kept=kept))
+    train(path, tmp_path / "out")
+    before, after = (load_model(find(str(folder)), "cpu").codec.vae for folder in (tiny_folder, tmp_path / "out/model"))
+    assert not torch.equal(before.encoder.conv_in.weight, after.encoder.conv_in.weight)
+    assert (before.config.latents_std == after.config.latents_std) == (kept > 0)
+
+
+KITES = """\
+name: kites
+start: {start}
+dtype: float32
+compile: false
+world: {{version: 2, size: 64, frames: 5}}
+data: {{stories: 1, vae_stories: 4, shots: 3, seed: 30}}
+model: {{name: kites}}
+stages:
+  - {{name: kites, kind: vae, steps: 1, batch: 2, frames: 5, rate: 0.01, kites: 0.5, keep_latents: {kept}}}
+"""
 
 
 def test_version_2_trains_at_a_stride_of_16(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from onestory_cli.models.load import LoadedModel
-from onestory_cli.training.data import CHARACTER, EYE, MOUTH, OUTLINE, PixelData
+from onestory_cli.training.data import CHARACTER, EYE, KITE, MOUTH, OUTLINE, PixelData
 from onestory_cli.training.objective import VaeObjective, latent_statistics, pixel_weights, step_generators
 from onestory_cli.training.recipe import Stage
 from tests.tiny import tiny_built
@@ -65,11 +65,35 @@ def test_vae_that_returns_its_input_has_no_error(
     assert float(heavy(*step_generators(3, 0, 0))["loss"].detach()) == pytest.approx(3 * 0.75 / 7, rel=1e-4)
 
 
+def test_latents_are_kept_except_those_of_kites(pixels: PixelData, vae_stage: Stage) -> None:
+    model, old = tiny_built(), tiny_built().codec.vae
+    free, kept = vae_stage, replace(vae_stage, keep_latents=2.0)
+
+    def loss_of(stage: Stage) -> float:
+        objective = VaeObjective(model=model, data=pixels, stage=stage, before=old if stage.keep_latents else None)
+        return float(objective(*step_generators(3, 0, 0))["loss"].detach())
+
+    assert loss_of(kept) == pytest.approx(loss_of(free), abs=1e-6)
+    with torch.no_grad():
+        model.codec.vae.quant_conv.bias[:4] += 0.5  # of the means; a deviation of these latents is 0.5
+    assert loss_of(kept) - loss_of(free) == pytest.approx(2.0 * 1.0, rel=1e-4)
+    objective = VaeObjective(model=model, data=pixels, stage=kept, before=old)
+    clip, kinds = pixels.batch(np.random.default_rng(0), size=2, frames=5)
+    with torch.no_grad():
+        moved = old.encode(clip).latent_dist.mean
+        moved[:, :, :, 2, 3] += 9.0
+        kinds[..., 16:24, 24:32] |= KITE  # cells are 8 x 8 pixels
+        assert float(objective._moved(moved, clip, kinds)) == pytest.approx(0.0, abs=1e-6)
+        moved[:, :, :, 2, 4] += 1.0
+        assert float(objective._moved(moved, clip, kinds)) == pytest.approx(4.0 / 64, rel=1e-4)
+
+
 def test_pixel_weights_depend_on_kinds(vae_stage: Stage) -> None:
-    stage = replace(vae_stage, character_weight=2.0, outline_weight=1.0, face_weight=8.0)
+    stage = replace(vae_stage, character_weight=2.0, outline_weight=1.0, face_weight=8.0, kite_weight=4.0)
     weights = pixel_weights(stage)
     assert [float(weights[kind]) for kind in (0, CHARACTER, OUTLINE, CHARACTER | OUTLINE)] == [1, 3, 2, 4]
     assert [float(weights[CHARACTER | part]) for part in (EYE, MOUTH)] == [11, 11]
+    assert [float(weights[part]) for part in (KITE, KITE | OUTLINE)] == [5, 6]
 
 
 def test_statistics_give_latents_of_unit_scale(model: LoadedModel, pixels: PixelData) -> None:
