@@ -6,9 +6,11 @@ Shape letters: J shots of a story, P pixel frames, H W pixels.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import islice
 from multiprocessing import get_context
 from typing import NamedTuple
 
@@ -21,6 +23,7 @@ from onestory_cli.storyworld.visibility import kite_mask
 from onestory_cli.storyworld.world import WorldConfig
 
 CHUNK = 4  # stories per task of a worker
+AHEAD = 2  # tasks per worker
 
 
 class RenderedStory(NamedTuple):
@@ -45,13 +48,26 @@ def render_story(seed: int, *, config: WorldConfig, shots: int) -> RenderedStory
 
 
 def render_stories(seeds: Sequence[int], *, config: WorldConfig, shots: int) -> Iterator[RenderedStory]:
-    """Render a story for each seed, in order; more than a few are rendered by one worker per processor."""
-    job = partial(render_story, config=config, shots=shots)
+    """Render a story for each seed, in order; more than a few are rendered by one worker per processor.
+
+    At most `AHEAD` chunks per worker are rendered before they are asked for: a story has megabytes.
+    """
+    render = partial(_render_chunk, config=config, shots=shots)
     if len(seeds) <= CHUNK:
-        yield from map(job, seeds)
+        yield from render(seeds)
         return
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(job, seeds, chunksize=CHUNK)
+    workers = os.cpu_count() or 1
+    chunks = iter([seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)])
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        waiting = deque(pool.submit(render, chunk) for chunk in islice(chunks, AHEAD * workers))
+        while waiting:
+            drawn = waiting.popleft().result()
+            waiting.extend(pool.submit(render, chunk) for chunk in islice(chunks, 1))
+            yield from drawn
+
+
+def _render_chunk(seeds: Sequence[int], *, config: WorldConfig, shots: int) -> list[RenderedStory]:
+    return [render_story(seed, config=config, shots=shots) for seed in seeds]
 
 
 def augment(pixels_JPHWC: NDArray[np.uint8], *, seed: int) -> NDArray[np.uint8]:

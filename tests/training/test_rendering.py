@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import numpy as np
+import pytest
 
 from onestory_cli.storyworld.world import WorldConfig
-from onestory_cli.training.rendering import CHUNK, augment, render_stories, render_story
+from onestory_cli.training import rendering
+from onestory_cli.training.rendering import AHEAD, CHUNK, augment, render_stories, render_story
 
 CONFIG = WorldConfig(size=16, frames=2)
 
@@ -17,6 +22,27 @@ def test_stories_are_in_order_with_and_without_workers() -> None:
         for part, expected in zip(story, render_story(seed, config=CONFIG, shots=2), strict=True):
             assert np.array_equal(part, expected)
     assert not np.array_equal(drawn[0][0], drawn[1][0])
+
+
+def test_only_a_few_stories_are_rendered_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rendered stories that wait to be encoded would otherwise fill the memory."""
+    started: list[range] = []
+
+    class Threads(ThreadPoolExecutor):
+        def __init__(self, workers: int, **_: object) -> None:
+            super().__init__(workers)
+
+        def submit(self, job: Any, seeds: range, **settings: Any) -> Any:
+            started.append(seeds)
+            return super().submit(job, seeds, **settings)
+
+    monkeypatch.setattr(rendering, "ProcessPoolExecutor", Threads)
+    monkeypatch.setattr(rendering.os, "cpu_count", lambda: 2)
+    stories = render_stories(range(CHUNK * 20), config=CONFIG, shots=1)
+    next(stories)
+    assert len(started) == 2 * AHEAD + 1
+    assert sum(1 for _ in stories) == CHUNK * 20 - 1
+    assert [seed for seeds in started for seed in seeds] == list(range(CHUNK * 20))
 
 
 def test_few_stories_are_rendered_in_this_process() -> None:
