@@ -107,7 +107,6 @@ def fit_plan(screen: Screen, plan: Plan, flags: FittingFlags, device: str) -> Pl
 def fit_plans(screen: Screen, plans: Sequence[Plan], flags: FittingFlags, device: str) -> list[Plan]:
     """Fit the models of several plans, and report the result once per model."""
     if not flags.given:
-        _note_exact_caches(screen, plans)
         return [*plans]
     request, memory = _request(flags), parse_size(flags.vram) if flags.vram else None
     from onestory_cli.rendering.execution import configure_plan
@@ -120,15 +119,10 @@ def fit_plans(screen: Screen, plans: Sequence[Plan], flags: FittingFlags, device
         screen.note(line, style="dim")
     if flags.vram and not _has_gpu(device):
         screen.note("this machine has no GPU; --vram has no effect", style="yellow")
-    _note_exact_caches(screen, fitted)
+    if request.reuse_context:
+        for name in dict.fromkeys(spec.name for spec in specs if spec.isolated_context):
+            screen.note(f"--cache context has no effect: {name} computes context tokens once per shot", style="yellow")
     return fitted
-
-
-def _note_exact_caches(screen: Screen, plans: Sequence[Plan]) -> None:
-    specs = [spec for plan in plans for spec in (plan.model, *_first_model(plan))]
-    names = [spec.name for spec in specs if spec.isolated_context and spec.caches_context]
-    for name in dict.fromkeys(names):
-        screen.note(f"{name} computes context tokens once per shot (exact)", style="dim")
 
 
 def _first_model(plan: Plan) -> list[Any]:
