@@ -35,6 +35,7 @@ from onestory_cli.training.recipe import Recipe, world_config
 from onestory_cli.training.vae_growth import enlarge_vae
 
 ENLARGED = ("width", "height", "size_multiple", "spatial_stride")  # facts that grow with the pictures
+STOCK_TRANSFORMER = "WanTransformer3DModel"
 PAD, UNKNOWN, END = "<pad>", "<unk>", "</s>"
 
 
@@ -222,7 +223,7 @@ def save_model(model: LoadedModel, folder: Path) -> None:
         if name == "text_encoder":
             _drop_last_bits(halved)
         halved.save_pretrained(folder / name)
-    _name_stock_class(folder / "transformer" / "config.json")
+        _describe(folder / name / "config.json", {"_class_name": STOCK_TRANSFORMER} if name == "transformer" else {})
     # the padding of the last call would be stored, too, and change the folder's fingerprint
     model.text.tokenizer.backend_tokenizer.no_truncation()
     model.text.tokenizer.backend_tokenizer.no_padding()
@@ -262,20 +263,20 @@ def _pipeline_index() -> dict[str, object]:
         "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
         "text_encoder": ["transformers", "UMT5EncoderModel"],
         "tokenizer": ["transformers", "PreTrainedTokenizerFast"],
-        "transformer": ["diffusers", "WanTransformer3DModel"],
+        "transformer": ["diffusers", STOCK_TRANSFORMER],
         "vae": ["diffusers", "AutoencoderKLWan"],
         "expand_timesteps": True,
     }
 
 
-def _name_stock_class(path: Path) -> None:
-    """Write the stock class name into a transformer's config: diffusers must load the folder without this package.
+def _describe(path: Path, changes: dict[str, str]) -> None:
+    """Change a config, and remove the folder that the weights were loaded from.
 
-    The folder that the weights were loaded from is left out.
+    The transformer gets its stock class name: diffusers must load the folder without this package.
     """
     config = json.loads(path.read_text(encoding="utf-8"))
     config.pop("_name_or_path", None)
-    _write_json(path, {**config, "_class_name": "WanTransformer3DModel"})
+    _write_json(path, {**config, **changes})
 
 
 def _write_json(path: Path, value: object) -> None:

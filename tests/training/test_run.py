@@ -145,6 +145,8 @@ def test_statistics_stay_where_latents_are_kept(tiny_folder: Path, tmp_path: Pat
     before, after = (load_model(find(str(folder)), "cpu").codec.vae for folder in (tiny_folder, tmp_path / "out/model"))
     assert not torch.equal(before.encoder.conv_in.weight, after.encoder.conv_in.weight)
     assert (before.config.latents_std == after.config.latents_std) == (kept > 0)
+    written = [path.read_text() for path in (tmp_path / "out" / "model").rglob("*.json")]
+    assert not any(str(tiny_folder) in text for text in written)
 
 
 KITES = """\
