@@ -85,6 +85,8 @@ def _stage_faults(stage: Stage, recipe: Recipe) -> Iterator[str]:
             yield f"{name} needs the kind decoder"
     if stage.keep_latents and stage.kind != "vae":
         yield "keep_latents needs the kind vae"
+    if stage.kites and (recipe.world.version < 2 or not recipe.world.kites or stage.kind not in ("vae", "decoder")):
+        yield "kites needs the kind vae or decoder, and a world of version 2 with kites"
     for name in ("kites", "pairs"):
         if not 0 <= getattr(stage, name) <= 1:
             yield f"{name} must be a share from 0 to 1, not {getattr(stage, name)}"

@@ -121,6 +121,11 @@ def _plain(value: object) -> object:
         ("kind: vae", "kind: decoder, generated: 2", "stage vae: generated needs adversarial"),
         ("kind: vae", "kind: decoder, keep_latents: 1.0", "stage vae: keep_latents needs the kind vae"),
         ("kind: vae", "kind: vae, kites: 1.5", "stage vae: kites must be a share from 0 to 1, not 1.5"),
+        (
+            "kind: vae",
+            "kind: vae, kites: 0.5",
+            "stage vae: kites needs the kind vae or decoder, and a world of version 2",
+        ),
         ("kind: adapter", "kind: distil, teacher_steps: 0", "stage recall: a distil stage needs teacher_steps"),
         ("kind: adapter", "kind: adapter, target: film", "stage recall: 'film' is not one of image, shot"),
         ("kind: adapter", "kind: adapter, conditioning: none", "stage recall: 'none' is not one of uniform, labels"),
