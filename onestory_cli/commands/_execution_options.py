@@ -121,7 +121,7 @@ def fit_plans(screen: Screen, plans: Sequence[Plan], flags: FittingFlags, device
         screen.note("this machine has no GPU; --vram has no effect", style="yellow")
     if request.reuse_context:
         for name in dict.fromkeys(spec.name for spec in specs if spec.isolated_context):
-            screen.note(f"--cache context has no effect: {name} computes context tokens once per shot", style="yellow")
+            screen.note(f"--cache context has no effect: {name} has isolated context", style="yellow")
     return fitted
 
 

@@ -44,8 +44,8 @@ def main() -> None:
         train_actions(arguments.actions)
         return
     model = load_model(find(arguments.model), "cpu") if arguments.model else None
-    own = [world_of(model.spec)] if model else []
-    worlds = [WorldConfig(size=own[0].size if own else WorldConfig.size), *own]  # frames of one size share a batch
+    # the frames of a batch have one size
+    worlds = [WorldConfig(size=model.spec.width), world_of(model.spec)] if model else [WorldConfig()]
     datasets = [render_readout_data(range(SEED, SEED + arguments.stories), world) for world in worlds]
     test_sets = {"true": render_readout_data(range(TEST_SEED, TEST_SEED + TEST_STORIES), worlds[-1])}
     if model:

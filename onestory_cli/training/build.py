@@ -223,7 +223,8 @@ def save_model(model: LoadedModel, folder: Path) -> None:
         if name == "text_encoder":
             _drop_last_bits(halved)
         halved.save_pretrained(folder / name)
-        _describe(folder / name / "config.json", {"_class_name": STOCK_TRANSFORMER} if name == "transformer" else {})
+        changes = {"_class_name": STOCK_TRANSFORMER} if name == "transformer" else {}
+        _rewrite_config(folder / name / "config.json", changes)
     # the padding of the last call would be stored, too, and change the folder's fingerprint
     model.text.tokenizer.backend_tokenizer.no_truncation()
     model.text.tokenizer.backend_tokenizer.no_padding()
@@ -269,10 +270,10 @@ def _pipeline_index() -> dict[str, object]:
     }
 
 
-def _describe(path: Path, changes: dict[str, str]) -> None:
-    """Change a config, and remove the folder that the weights were loaded from.
+def _rewrite_config(path: Path, changes: dict[str, str]) -> None:
+    """Change values of a config, and remove the path of the folder that the weights were loaded from.
 
-    The transformer gets its stock class name: diffusers must load the folder without this package.
+    The stock class name of a transformer lets diffusers load the folder without this package.
     """
     config = json.loads(path.read_text(encoding="utf-8"))
     config.pop("_name_or_path", None)

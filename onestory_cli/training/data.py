@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,7 +77,11 @@ class PixelData:
             self._draw(config, data, emit)
         self.pixels = np.load(self.pixels_path, mmap_mode="r")
         self.kinds = np.load(self.kinds_path, mmap_mode="r")
-        self.with_kite = np.flatnonzero((self.kinds[:, 0] & KITE).any((1, 2)))
+
+    @cached_property
+    def with_kite(self) -> NDArray[np.int64]:
+        """Indices of the clips that show a kite."""
+        return np.flatnonzero((self.kinds[:, 0] & KITE).any((1, 2)))
 
     def _draw(self, config: WorldConfig, data: StoryData, emit: Emit) -> None:
         self.pixels_path.parent.mkdir(parents=True, exist_ok=True)

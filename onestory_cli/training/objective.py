@@ -55,8 +55,8 @@ class Reconstruction:
 class VaeObjective:
     """L1 + L2 + L1 of gradients + KL, with more weight on characters, outlines, eyes, mouths and kites.
 
-    In a decoder stage the encoder only computes latents: it gets no gradient, and there is no KL. `before` is a copy of
-    the VAE from the start of the stage, needed by `keep_latents`.
+    A decoder stage does not train the encoder and has no KL term. `before` is a copy of the VAE from the start of the
+    stage, for `keep_latents`.
     """
 
     model: LoadedModel
@@ -86,13 +86,13 @@ class VaeObjective:
         return Reconstruction(pixels=pixels, decoded=decoded, loss=loss, kl=divergence.detach())
 
     def _moved(self, mean_BCTHW: Tensor, pixels: Tensor, kinds: Tensor) -> Tensor:
-        """Mean of the squared distance of latents from their old values, in standard deviations; 0 where kites are."""
+        """Mean squared distance of latents from their old values, in standard deviations; cells of kites count as 0."""
         assert self.before is not None
         with whole_clips(self.before, compiled=False):
             old = _encoded(self.before, pixels).mean
         std = torch.tensor(self.before.config.latents_std).view(1, -1, 1, 1, 1).to(old)
-        kite_BHW = functional.adaptive_max_pool2d((kinds[:, :, 0] & KITE > 0).float(), old.shape[-2:])
-        still = 1 - kite_BHW[:, :, None].to(old)
+        kite_B1HW = functional.adaptive_max_pool2d((kinds[:, :, 0] & KITE > 0).float(), old.shape[-2:])
+        still = 1 - kite_B1HW[:, :, None].to(old)
         return (still * ((mean_BCTHW - old) / std).square()).mean()
 
     def _weight(self, kinds: Tensor) -> Tensor:

@@ -6,11 +6,10 @@ Shape letters: J shots of a story, P pixel frames, H W pixels.
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from itertools import islice
+from itertools import chain
 from multiprocessing import get_context
 from typing import NamedTuple
 
@@ -21,9 +20,10 @@ from onestory_cli.storyworld.render import render_shot
 from onestory_cli.storyworld.stories import make_story
 from onestory_cli.storyworld.visibility import kite_mask
 from onestory_cli.storyworld.world import WorldConfig
+from onestory_cli.training.pool import map_ahead
 
 CHUNK = 4  # stories per task of a worker
-AHEAD = 2  # tasks per worker
+CHUNKS_AHEAD = 2  # per worker
 
 
 class RenderedStory(NamedTuple):
@@ -50,20 +50,16 @@ def render_story(seed: int, *, config: WorldConfig, shots: int) -> RenderedStory
 def render_stories(seeds: Sequence[int], *, config: WorldConfig, shots: int) -> Iterator[RenderedStory]:
     """Render a story for each seed, in order; more than a few are rendered by one worker per processor.
 
-    At most `AHEAD` chunks per worker are rendered before they are asked for: a story has megabytes.
+    A rendered story has megabytes, so workers render only a few ahead of the one that is read.
     """
     render = partial(_render_chunk, config=config, shots=shots)
     if len(seeds) <= CHUNK:
         yield from render(seeds)
         return
     workers = os.cpu_count() or 1
-    chunks = iter([seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)])
+    chunks = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting = deque(pool.submit(render, chunk) for chunk in islice(chunks, AHEAD * workers))
-        while waiting:
-            drawn = waiting.popleft().result()
-            waiting.extend(pool.submit(render, chunk) for chunk in islice(chunks, 1))
-            yield from drawn
+        yield from chain.from_iterable(map_ahead(pool, render, chunks, CHUNKS_AHEAD * workers))
 
 
 def _render_chunk(seeds: Sequence[int], *, config: WorldConfig, shots: int) -> list[RenderedStory]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from diffusers import AutoencoderKLWan
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -122,8 +123,7 @@ class StageRunner:
     def _run_vae(self, index: int, modules: Mapping[str, nn.Module]) -> None:
         data, stage = self._pixels(), self.recipe.stages[index]
         objective: VaeObjective | AdversarialObjective
-        before = copy.deepcopy(self.model.codec.vae).requires_grad_(False)
-        kept = before if stage.keep_latents else None
+        kept = self._frozen_vae() if stage.keep_latents else None
         objective = VaeObjective(model=self.model, data=data, stage=stage, compiled=self.recipe.compile, before=kept)
         if stage.adversarial:
             discriminator = FrameDiscriminator(seed=self.recipe.seed).to(self.model.device)
@@ -133,9 +133,12 @@ class StageRunner:
                 discriminator=discriminator,
                 generated=self._generated() if stage.generated else torch.empty(0),
                 dtype=self.recipe.dtype,
-                before=before,
+                before=self._frozen_vae(),
             )
         self._train(index, modules, objective, lambda path: draw_reconstructions(self.model, data, path))
+
+    def _frozen_vae(self) -> AutoencoderKLWan:
+        return copy.deepcopy(self.model.codec.vae).requires_grad_(False)
 
     def _generated(self) -> Tensor:
         path = self.folder / "cache" / "generated.safetensors"

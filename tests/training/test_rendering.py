@@ -10,7 +10,7 @@ import pytest
 
 from onestory_cli.storyworld.world import WorldConfig
 from onestory_cli.training import rendering
-from onestory_cli.training.rendering import AHEAD, CHUNK, augment, render_stories, render_story
+from onestory_cli.training.rendering import CHUNK, CHUNKS_AHEAD, augment, render_stories, render_story
 
 CONFIG = WorldConfig(size=16, frames=2)
 
@@ -40,7 +40,7 @@ def test_only_a_few_stories_are_rendered_ahead(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(rendering.os, "cpu_count", lambda: 2)
     stories = render_stories(range(CHUNK * 20), config=CONFIG, shots=1)
     next(stories)
-    assert len(started) == 2 * AHEAD + 1
+    assert len(started) == 2 * CHUNKS_AHEAD + 1
     assert sum(1 for _ in stories) == CHUNK * 20 - 1
     assert [seed for seeds in started for seed in seeds] == list(range(CHUNK * 20))
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -12,6 +11,7 @@ from onestory_cli.training.adapter.learner import Choices, Noise, StepShape, dra
 from onestory_cli.training.adapter.recipe import AdapterRecipe
 from onestory_cli.training.adapter.triples import Shots, Triples
 from onestory_cli.training.objective import step_generators
+from onestory_cli.training.pool import map_ahead
 
 Batch = tuple[Triples, Choices]
 T = TypeVar("T")
@@ -88,11 +88,5 @@ def read_ahead(draw: Callable[[int], T], numbers: Iterable[int], count: int) -> 
     if not count:
         yield from map(draw, numbers)
         return
-    pending: deque[Future[T]] = deque()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead") as pool:
-        for number in numbers:
-            pending.append(pool.submit(draw, number))
-            if len(pending) > count:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+        yield from map_ahead(pool, draw, numbers, count)

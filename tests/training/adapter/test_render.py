@@ -97,7 +97,7 @@ def test_film_uses_trained_adapter(bases: Path, manifest: Path, tmp_path: Path, 
 
 
 @pytest.mark.slow
-def test_a_cache_is_of_no_effect_with_isolated_context_and_says_so(bases: Path, manifest: Path, tmp_path: Path) -> None:
+def test_context_cache_has_no_effect_on_isolated_context(bases: Path, manifest: Path, tmp_path: Path) -> None:
     memory = {"remembered": [3], "budgets": [2.0], "selector_width": 16, "queries": 2, "isolated_context": True}
     model = trained(bases / "ti2v", manifest, tmp_path / "train", memory=memory)
     code, said = rendered(tmp_path / "film", model)
