@@ -103,8 +103,7 @@ class VaeCodec:
         """As `encode_video`, from values between -1 and 1; 0 is the mid gray that Wan reads as "not given"."""
         with self.lock:
             latents = self.vae.encode(values_BCPHW.to(self.device, self.vae.dtype)).latent_dist.mode().float()
-        mean, std = self._latent_statistics()
-        return (latents - mean) / std
+        return self.normalized(latents)
 
     def encode_image(self, pixels_HWC: NDArray[np.uint8]) -> Tensor:
         """Latents (C, 1, H, W) of one picture: the first latent frame of a causal VAE holds one pixel frame."""
@@ -129,6 +128,11 @@ class VaeCodec:
         if self._last_pictures and self._last_pictures[0] == latents_digest(latents_CTHW):
             return self._last_pictures[1][:first]
         return self.decode(latents_CTHW[:, :first])[:: self.temporal_stride]
+
+    def normalized(self, latents_BCTHW: Tensor) -> Tensor:
+        """Latents of the stock encoder with zero mean and unit variance."""
+        mean, std = self._latent_statistics()
+        return (latents_BCTHW - mean) / std
 
     def denormalized(self, latents_BCTHW: Tensor) -> Tensor:
         """Latents as the stock decoder reads them."""

@@ -26,7 +26,8 @@ from onestory_cli.storyworld.vocabulary import words_of
 from onestory_cli.training.adversarial import AdversarialObjective, FrameDiscriminator
 from onestory_cli.training.build import build_model, continue_model, save_model
 from onestory_cli.training.checkpoint import atomic_path, load_weights, save_weights
-from onestory_cli.training.data import LatentData, PixelData, known_words
+from onestory_cli.training.clip_vae import encode_clips, whole_clips
+from onestory_cli.training.data import LatentData, PixelData, known_words, to_model_range
 from onestory_cli.training.distil import DistilObjective
 from onestory_cli.training.encoder_growth import grow_text_encoder
 from onestory_cli.training.loop import Objective, run_stage
@@ -247,7 +248,7 @@ class StageRunner:
 
     def _latents(self) -> LatentData:
         return LatentData(
-            self.folder / "cache" / "shots.safetensors",  # older versions wrote latents.safetensors, without cast masks
+            self.folder / "cache" / "stories.safetensors",  # older versions wrote other names, without all masks
             config=self.config,
             data=self.recipe.data,
             encode=self._encode,
@@ -256,8 +257,10 @@ class StageRunner:
 
     @torch.no_grad()
     def _encode(self, pixels_BPHWC: NDArray[np.uint8]) -> Tensor:
-        with mixed_precision(self.model.device, self.recipe.dtype):
-            return self.model.codec.encode_video(pixels_BPHWC).cpu()
+        codec = self.model.codec
+        with mixed_precision(codec.device, self.recipe.dtype), whole_clips(codec.vae, compiled=False):
+            latents = encode_clips(codec.vae, to_model_range(pixels_BPHWC).to(codec.device)).mode()
+        return codec.normalized(latents.float()).cpu()
 
 
 @contextmanager

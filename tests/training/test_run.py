@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from onestory_cli.errors import OnestoryError
 from onestory_cli.events import Event, StageFinished, StageStarted, TrainingProgress
@@ -86,6 +87,13 @@ def test_latents_of_the_trained_vae_have_unit_scale(trained: Path) -> None:
     latents = model.codec.encode_video(pixels).transpose(0, 1).flatten(1)
     assert latents.mean(1).abs().max() < 0.2
     assert (latents.std(1) - 1).abs().max() < 0.2
+
+
+def test_stories_are_encoded_as_in_a_film(trained: Path) -> None:
+    model = load_model(find(str(trained / "model")), "cpu")
+    pixels = np.load(trained / "cache" / "pixels.npy")[:3]  # the first story
+    latents = load_file(trained / "cache" / "stories.safetensors")["latents"][0].float()
+    torch.testing.assert_close(latents, model.codec.encode_video(pixels), atol=5e-3, rtol=1e-3)
 
 
 def test_pictures_and_log_are_written(trained: Path) -> None:
