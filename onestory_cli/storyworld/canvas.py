@@ -16,8 +16,8 @@ from onestory_cli.storyworld.shapes import Array, Shape
 Colour = NDArray[Any]
 
 # details that matter most to viewers; `PaintPart.detail` is an index into this tuple
-DETAILS = ("outline", "eye", "mouth")
-OUTLINE_DETAIL, EYE_DETAIL, MOUTH_DETAIL = range(len(DETAILS))
+DETAILS = ("outline", "eye", "mouth", "accessory")
+OUTLINE_DETAIL, EYE_DETAIL, MOUTH_DETAIL, ACCESSORY_DETAIL = range(len(DETAILS))
 
 INK: Colour = np.array((30, 24, 36), np.float32) / 255
 
@@ -42,7 +42,7 @@ class Canvas:
 
     pixels_CTHW: colours 0..1
     cover_THW: character coverage 0..1
-    details_DTHW: coverage 0..1 by outlines, eyes and mouths, in the order of `DETAILS`
+    details_DTHW: coverage 0..1 by outlines, eyes, mouths and accessories, in the order of `DETAILS`
     """
 
     pixels_CTHW: Array

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from onestory_cli.storyworld.anatomy import Anatomy, Pose, Tones, detail, solid
-from onestory_cli.storyworld.canvas import INK, Brush, Canvas, Colour, PaintPart, rgb
+from onestory_cli.storyworld.canvas import ACCESSORY_DETAIL, INK, Brush, Canvas, Colour, PaintPart, rgb
 from onestory_cli.storyworld.shapes import Array, Scalar, box, capsule, circle, cut
 from onestory_cli.storyworld.species import BUILDERS
 from onestory_cli.storyworld.vocabulary import COLOURS, KITE_ACTION
@@ -213,7 +213,7 @@ def _shirt(brush: Brush, anatomy: Anatomy, colour: Colour) -> None:
     middle = (low + high) / 2
     cloth = cut(anatomy.trunk, above=low, below=high)
     stripe = cut(anatomy.trunk, above=middle - 0.025, below=middle + 0.025)
-    brush.layer((solid(cloth, colour), detail(stripe, colour * np.float32(0.7))))
+    brush.layer(_worn(solid(cloth, colour), detail(stripe, colour * np.float32(0.7))))
 
 
 def _scarf(brush: Brush, anatomy: Anatomy, pose: Pose, colour: Colour) -> None:
@@ -221,7 +221,7 @@ def _scarf(brush: Brush, anatomy: Anatomy, pose: Pose, colour: Colour) -> None:
     end = x - 0.6 * half_width
     tail = capsule(end, y - 0.02, end - 0.05 + 0.03 * pose.sway_T11, y - 0.24, 0.065)
     wrap = capsule(x - half_width, y, x + half_width, y, 0.075)
-    brush.layer((solid(tail, colour * np.float32(0.88)), solid(wrap, colour)))
+    brush.layer(_worn(solid(tail, colour * np.float32(0.88)), solid(wrap, colour)))
 
 
 def _hat(brush: Brush, anatomy: Anatomy, colour: Colour, *, crown: float, lift: float) -> None:
@@ -230,4 +230,8 @@ def _hat(brush: Brush, anatomy: Anatomy, colour: Colour, *, crown: float, lift: 
     top = box(x, y + 0.12, half_width * crown, 0.13, 0.03)
     band = box(x, y + 0.055, half_width * crown, 0.03)
     brim = box(x, y, half_width * 1.4, 0.035, 0.03)
-    brush.layer((solid(top, colour), detail(band, colour * np.float32(0.6)), solid(brim, colour)))
+    brush.layer(_worn(solid(top, colour), detail(band, colour * np.float32(0.6)), solid(brim, colour)))
+
+
+def _worn(*parts: PaintPart) -> tuple[PaintPart, ...]:
+    return tuple(replace(part, detail=ACCESSORY_DETAIL) for part in parts)

@@ -25,7 +25,8 @@ class RenderedShot:
 
     pixels_THWC: uint8 RGB
     cast_THW: the visible character (with outline and accessory): 1 for the first-named, 2 for the second, else 0
-    details_THW: 1 for an outline, 2 for an eye, 3 for a mouth or nose, else 0 (index in `canvas.DETAILS` plus one)
+    details_THW: 1 for an outline, 2 for an eye, 3 for a mouth or nose, 4 for an accessory, else 0 (index in
+        `canvas.DETAILS` plus one)
     """
 
     pixels_THWC: NDArray[np.uint8]

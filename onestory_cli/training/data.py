@@ -23,6 +23,7 @@ from torch.nn import functional
 
 from onestory_cli.events import DataPrepared, Emit
 from onestory_cli.storyworld import vocabulary
+from onestory_cli.storyworld.canvas import ACCESSORY_DETAIL
 from onestory_cli.storyworld.stories import make_story, relevance
 from onestory_cli.storyworld.visibility import accent_mask, kite_mask
 from onestory_cli.storyworld.world import WorldConfig, WorldShot, WorldStory
@@ -62,7 +63,7 @@ def known_phrases(config: WorldConfig) -> tuple[str, ...]:
 
 # Bits of `PixelData.kinds`: what a pixel shows. An outline or an eye of a character has that character's bit too.
 CHARACTER, OUTLINE, EYE, MOUTH, KITE = 1, 2, 4, 8, 16
-_DETAIL_BITS = np.array([0, OUTLINE, EYE, MOUTH], np.uint8)  # by value of `RenderedShot.details_THW`
+_DETAIL_BITS = np.array([0, OUTLINE, EYE, MOUTH, 0], np.uint8)  # by value of `RenderedShot.details_THW`
 
 
 class PixelData:
@@ -131,6 +132,7 @@ class StoryBatch:
 
     target_BCTHW: Tensor
     cast_BATHW: Tensor
+    worn_BTHW: Tensor  # the share of each cell that shows an accessory
     looks_BAK: Tensor
     setting_BK: Tensor
     accent_BHW: Tensor
@@ -168,7 +170,7 @@ class LatentData:
         if not path.exists():
             encode_stories(path, config=config, data=data, encode=encode, emit=emit)
         stored = {name: value.float() for name, value in load_file(path).items()}
-        self.latents, self.cast = stored["latents"], stored["cast"]
+        self.latents, self.cast, self.worn = stored["latents"], stored["cast"], stored["worn"]
         self.augmented = stored["augmented"]
         stories = [make_story(data.seed + index, config, shots=data.shots) for index in range(data.stories)]
         self.shots = [story.shots for story in stories]
@@ -218,6 +220,7 @@ class LatentData:
         return StoryBatch(
             target_BCTHW=self.latents[chosen, targets],
             cast_BATHW=self.cast[chosen, targets],
+            worn_BTHW=self.worn[chosen, targets],
             looks_BAK=self.looks[chosen, targets],
             setting_BK=self.settings[chosen, targets],
             accent_BHW=torch.stack([self._accent(shot) if accents else self._nowhere for shot in shots]),
@@ -303,25 +306,26 @@ def _frames(clips: Sequence[Tensor], *, like: Tensor) -> Tensor:
 def encode_stories(path: Path, *, config: WorldConfig, data: StoryData, encode: Encode, emit: Emit) -> None:
     """Render and encode all stories into the file `path`, in fp16.
 
-    It stores latents (S, J, C, T, H, W), the share of each cell that shows each actor (S, J, A, T, H, W), and an
-    augmented copy (S, C, T, H, W) of each first shot.
+    It stores latents (S, J, C, T, H, W), the share of each cell that shows each actor (S, J, A, T, H, W) or an
+    accessory (S, J, T, H, W), and an augmented copy (S, C, T, H, W) of each first shot.
     """
-    latents, casts, augmented = [], [], []
+    latents, casts, worn, augmented = [], [], [], []
     seeds = range(data.seed, data.seed + data.stories)
-    for index, (pixels, cast, *_) in enumerate(render_stories(seeds, config=config, shots=data.shots)):
+    for index, (pixels, cast, details, _) in enumerate(render_stories(seeds, config=config, shots=data.shots)):
         encoded = encode(np.concatenate([pixels, augment(pixels[:1], seed=data.seed + index)])).half()
         latents.append(encoded[:-1])
         augmented.append(encoded[-1])
         actors = [pool_mask(cast == number, encoded.shape[-3:]) for number in range(1, MAX_ACTORS + 1)]
         casts.append(torch.stack(actors, dim=1).half())
+        worn.append(pool_mask(details == ACCESSORY_DETAIL + 1, encoded.shape[-3:]).half())
         if (index + 1) % 50 == 0 or index + 1 == data.stories:
             emit(DataPrepared(what="latents", done=index + 1, total=data.stories))
-    stored = {"latents": latents, "cast": casts, "augmented": augmented}
+    stored = {"latents": latents, "cast": casts, "worn": worn, "augmented": augmented}
     save_weights(path, {name: torch.stack(items) for name, items in stored.items()})
 
 
 def pool_mask(masks_BPHW: NDArray[np.bool_], cells: Sequence[int]) -> Tensor:
-    """The share of each latent cell (B, T, H, W) that shows a character; the first latent frame is one pixel frame."""
+    """The share of each latent cell (B, T, H, W) that a mask covers; the first latent frame is one pixel frame."""
     masks = torch.from_numpy(masks_BPHW).float()[:, None]
     frames, height, width = cells
     if masks.shape[2] == 1:

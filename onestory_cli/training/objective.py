@@ -247,10 +247,11 @@ class ShotObjective:
         """L_shot (Eq. 10), the weighted error of the velocity noise - clean, and the losses of the probes."""
         stage, device = self.stage, self.model.device
         clean, cast = batch.target_BCTHW.to(device), batch.cast_BATHW.to(device)
+        worn = batch.worn_BTHW[:, None].to(device)
         first, given = 0, 0
         if stage.target == "image":
             first = int(rng.integers(clean.shape[2]))
-            clean, cast = clean[:, :, first : first + 1], cast[:, :, first : first + 1]
+            clean, cast, worn = (item[:, :, first : first + 1] for item in (clean, cast, worn))
         elif rng.random() < stage.first_frame:
             given = 1
         time_B = torch.sigmoid(stage.noise_mean + stage.noise_std * torch.randn(len(clean), generator=noise)).to(device)
@@ -264,6 +265,7 @@ class ShotObjective:
         accent = batch.accent_BHW[:, None, None].to(device) * background_cover(cast)
         weight = 1 + stage.character_weight * (2 * cast.sum(1, keepdim=True)).clamp(max=1)
         weight += stage.accent_weight * (2 * accent).clamp(max=1)
+        weight += stage.accessory_weight * (2 * worn).clamp(max=1)
         error = (weight / weight.mean() * (velocity.float() - (eps - clean)).square())[:, :, given:]
         patch = self.model.transformer.config.patch_size[-1]
         targets = ProbeTargets.of_noise(batch.looks_BAK.to(device), batch.setting_BK.to(device), cast, patch=patch)

@@ -160,9 +160,10 @@ class Stage(Probes):
     `decoder_dim`: width of the decoder's last level from a decoder stage on; 0 means unchanged.
     `keep_weight`: weight of the loss that keeps an encoder's states (text stage) or generated clips close to their old
     values.
-    `character_weight` and `accent_weight`: additional weight in the flow loss of cells that show a character, or a
-    kite or the accent object of a place. In a vae or decoder stage `character_weight`, `outline_weight` and
-    `face_weight` are added to the weight 1 of a pixel that shows a character, an outline, or an eye or mouth.
+    `character_weight`, `accent_weight` and `accessory_weight`: additional weight in the flow loss of cells that show a
+    character, a kite or the accent object of a place, or an accessory. In a vae or decoder stage `character_weight`,
+    `outline_weight` and `face_weight` are added to the weight 1 of a pixel that shows a character, an outline, or an
+    eye or mouth.
     `kites` and `kite_weight`: in a vae or decoder stage, the share of clips that are chosen to show a kite, and what is
     added to the weight of a kite's pixels.
     `keep_latents`: weight of a vae stage's loss that keeps latents, except those of kites, as they were before the
@@ -213,6 +214,7 @@ class Stage(Probes):
     outline_weight: float = 0.0
     face_weight: float = 0.0
     accent_weight: float = 0.0
+    accessory_weight: float = 0.0
     first_weight: float = 1.0
     noise_mean: float = 0.6
     noise_std: float = 1.1

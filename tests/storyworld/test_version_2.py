@@ -183,6 +183,20 @@ def test_details_mark_two_eyes_a_nose_and_the_outline() -> None:
     assert (np.diff(columns) > 1).sum() == 1  # two separate eyes
 
 
+@pytest.mark.parametrize("accessory", ["hat", "scarf", "shirt"])
+def test_details_mark_an_accessory(accessory: str) -> None:
+    red, blue = (
+        CharacterLook(species="fox", colour="green", accessory=accessory, accessory_colour=colour)
+        for colour in ("red", "blue")
+    )
+    first, second = (render_shot(shot(look), WorldConfig(version=2, size=128, frames=1)) for look in (red, blue))
+    changed = first.pixels_THWC.astype(int) - second.pixels_THWC
+    worn = first.details_THW == 4
+    assert worn.sum() > 100
+    assert (np.abs(changed).max(-1)[worn] > 60).all()
+    assert (np.abs(changed).max(-1) > 200).sum() < 1.2 * worn.sum()  # and nothing is left out
+
+
 def test_a_hidden_eye_is_not_marked() -> None:
     frog = CharacterLook(species="frog", colour="green", accessory="hat", accessory_colour="red")
     first, second = (render_shot(shot(frog), WorldConfig(version=version, size=128, frames=1)) for version in (1, 2))

@@ -136,6 +136,17 @@ def test_looks_and_cast_belong_to_the_target(latents: LatentData) -> None:
         assert shown.tolist() == [len(shot.actors) > number for number in range(2)]
 
 
+def test_accessories_are_marked_where_shots_show_them(latents: LatentData) -> None:
+    made = batch(latents, size=32, earlier=1)
+    for row, clip in enumerate(made.target_BCTHW):
+        story, target = place_of(latents, clip)
+        shot = STORIES[story].shots[target]
+        worn_PHW = render_shot(shot, CONFIG).details_THW == 4
+        assert made.worn_BTHW[row, 0].mean() == pytest.approx(worn_PHW[0].mean(), abs=1e-3)
+        assert worn_PHW.any() == any(actor.look.accessory != "none" for actor in shot.actors)
+        assert (made.worn_BTHW[row] <= made.cast_BATHW[row].sum(0) + 1e-3).all()
+
+
 def test_accents_are_included_on_request(latents: LatentData) -> None:
     made = batch(latents, size=32, earlier=1, accents=True)
     assert torch.equal(batch(latents, size=32, earlier=1).accent_BHW, torch.zeros(32, 8, 8))
@@ -149,7 +160,7 @@ def test_accents_are_included_on_request(latents: LatentData) -> None:
 def test_accents_include_kites(tmp_path: Path) -> None:
     config, data = WorldConfig(version=2, size=64, frames=1), StoryData(stories=4, vae_stories=1, shots=3, seed=30)
     encode = partial(_blank_latents, cells=8)
-    made = LatentData(tmp_path / "shots.safetensors", config=config, data=data, encode=encode, emit=ignore)
+    made = LatentData(tmp_path / "stories.safetensors", config=config, data=data, encode=encode, emit=ignore)
     kites = [shot for story in made.shots for shot in story if shot.kite]
     assert kites
     drawn = made.batch(np.random.default_rng(0), size=64, earlier=0, inflation=0, full_caption=1, accents=True)

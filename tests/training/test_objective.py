@@ -316,11 +316,11 @@ def test_selector_labels_are_spread_but_not_below_the_foreign_label(
     torch.testing.assert_close(second, torch.where(plain[:, 1::2] > -1, plain[:, 1::2] - 0.25, plain[:, 1::2]))
 
 
-def test_characters_and_accents_weigh_more_than_their_surroundings(
+def test_characters_accessories_and_accents_weigh_more_than_their_surroundings(
     model: LoadedModel, latents: LatentData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ShotObjective, "_velocity", lambda _self, noisy, *_, **__: torch.zeros_like(noisy))
-    stage = replace(STAGE, kind="base", batch=16, character_weight=4.0, accent_weight=2.0)
+    stage = replace(STAGE, kind="base", batch=16, character_weight=4.0, accent_weight=2.0, accessory_weight=3.0)
     objective = ShotObjective(model=model, data=latents, stage=stage)
     rng, noise = step_generators(3, 1, 0)
     batch = objective._batch(rng, remembers=False)
@@ -328,7 +328,9 @@ def test_characters_and_accents_weigh_more_than_their_surroundings(
     squared_BTHW = (torch.randn(batch.target_BCTHW.shape, generator=noise) - batch.target_BCTHW).square().mean(1)
     cast_BTHW = batch.cast_BATHW.sum(1)
     accent_BTHW = batch.accent_BHW[:, None] * (1 - cast_BTHW)
-    weight_BTHW = 1 + 4 * (2 * cast_BTHW).clamp(max=1) + 2 * (2 * accent_BTHW).clamp(max=1)
+    shares = ((4, cast_BTHW), (2, accent_BTHW), (3, batch.worn_BTHW))
+    weight_BTHW = 1 + sum(weight * (2 * share_BTHW).clamp(max=1) for weight, share_BTHW in shares)
     expected = (weight_BTHW * squared_BTHW).mean() / weight_BTHW.mean()
     assert accent_BTHW.max() > 0.5
+    assert batch.worn_BTHW.max() > 0.2
     torch.testing.assert_close(objective(*step_generators(3, 1, 0))["flow_alone"], expected)
