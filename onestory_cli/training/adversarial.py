@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from onestory_cli.training.clip_vae import decode_clips, whole_clips
-from onestory_cli.training.objective import Losses, VaeObjective, mixed_precision, psnr
+from onestory_cli.training.objective import Losses, mixed_precision
+from onestory_cli.training.vae_objective import VaeObjective, psnr
 
 PAIRS = 2  # pairs of frames per clip that the discriminator sees; all 16 of a clip are nearly alike
 NOISE = 0.05  # of pixels in -1..1: hides differences that are too small to be seen

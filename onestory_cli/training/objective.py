@@ -1,4 +1,4 @@
-"""Training objectives: reconstruction for the VAE; L = L_shot + lambda L_sel for base and adapter (Eq. 10-12).
+"""Training objectives of the text encoder, and of base and adapter: L = L_shot + lambda L_sel (Eq. 10-12).
 
 Shape letters: B batch, F memory frames, K selected frames, C latent channels, T latent frames, H W latent cells,
 D transformer width, M joined tokens, A actors of a shot, K attributes of a look.
@@ -12,11 +12,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKLWan
 from diffusers.models.attention_dispatch import attention_backend
-from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import Tensor
-from torch.nn import functional
 from transformers import UMT5EncoderModel
 
 from onestory_cli.generation.selection import Context, condition, gather
@@ -24,8 +21,7 @@ from onestory_cli.memory.levels import allocate
 from onestory_cli.memory.selector import selection_loss
 from onestory_cli.models.load import LoadedModel, is_fast_in_bfloat16
 from onestory_cli.models.transformer import token_timesteps
-from onestory_cli.training.clip_vae import decode_clips, encode_clips, reconstruction_losses, whole_clips
-from onestory_cli.training.data import CHARACTER, EYE, KITE, MOUTH, OUTLINE, LatentData, PixelData, StoryBatch
+from onestory_cli.training.data import LatentData, StoryBatch
 from onestory_cli.training.probes.labels import WordProbe
 from onestory_cli.training.probes.losses import ProbeTargets, capture_inputs, probe_losses
 from onestory_cli.training.probes.token_probe import NO_LABEL, TokenProbe, background_cover
@@ -39,93 +35,6 @@ def step_generators(seed: int, stage: int, step: int) -> tuple[np.random.Generat
     """Random generators of one step. They depend only on seed, stage and step, so a resumed run draws the same."""
     rng = np.random.default_rng([seed, stage, step])
     return rng, torch.Generator().manual_seed(int(rng.integers(2**62)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reconstruction:
-    """True clips and the decoded ones, both (B, 3, P, H, W) in -1..1, with the loss between them."""
-
-    pixels: Tensor
-    decoded: Tensor
-    loss: Tensor
-    kl: Tensor
-
-
-@dataclass(frozen=True, kw_only=True)
-class VaeObjective:
-    """L1 + L2 + L1 of gradients + KL, with more weight on characters, outlines, eyes, mouths and kites.
-
-    A decoder stage does not train the encoder and has no KL term. `before` is a copy of the VAE from the start of the
-    stage, for `keep_latents`.
-    """
-
-    model: LoadedModel
-    data: PixelData
-    stage: Stage
-    compiled: bool = False
-    before: AutoencoderKLWan | None = None
-
-    def __call__(self, rng: np.random.Generator, noise: torch.Generator) -> Losses:
-        drawn = self.reconstruct(rng, noise)
-        return {"loss": drawn.loss, "psnr": psnr(drawn.decoded.detach(), drawn.pixels), "kl": drawn.kl}
-
-    def reconstruct(self, rng: np.random.Generator, noise: torch.Generator) -> Reconstruction:
-        """Encode and decode a batch of true clips."""
-        pixels, kinds = self.data.batch(rng, size=self.stage.batch, frames=self.stage.frames, kites=self.stage.kites)
-        pixels, weight = pixels.to(self.model.device), self._weight(kinds).to(self.model.device)
-        vae = self.model.codec.vae
-        with whole_clips(vae, compiled=self.compiled):
-            posterior = encode_clips(vae, pixels) if self.stage.kind == "vae" else _encoded(vae, pixels)
-            spread = torch.randn(posterior.mean.shape, generator=noise).to(pixels)
-            decoded = decode_clips(vae, posterior.mean + posterior.std * spread).float()
-        flat, sharp = reconstruction_losses(decoded, pixels, weight, compiled=self.compiled)
-        divergence = 0.5 * (posterior.mean.square() + posterior.var - 1 - posterior.logvar).mean()
-        loss = flat + self.stage.gradient * sharp + self.stage.kl * divergence
-        if self.before is not None:
-            loss = loss + self.stage.keep_latents * self._moved(posterior.mean, pixels, kinds)
-        return Reconstruction(pixels=pixels, decoded=decoded, loss=loss, kl=divergence.detach())
-
-    def _moved(self, mean_BCTHW: Tensor, pixels: Tensor, kinds: Tensor) -> Tensor:
-        """Mean squared distance of latents from their old values, in standard deviations; cells of kites count as 0."""
-        assert self.before is not None
-        with whole_clips(self.before, compiled=False):
-            old = _encoded(self.before, pixels).mean
-        std = torch.tensor(self.before.config.latents_std).view(1, -1, 1, 1, 1).to(old)
-        kite_B1HW = functional.adaptive_max_pool2d((kinds[:, :, 0] & KITE > 0).float(), old.shape[-2:])
-        still = 1 - kite_B1HW[:, :, None].to(old)
-        return (still * ((mean_BCTHW - old) / std).square()).mean()
-
-    def _weight(self, kinds: Tensor) -> Tensor:
-        """Weights (B, 1, P, H, W) of mean 1, from the bits of `PixelData.kinds`."""
-        weight = pixel_weights(self.stage)[kinds.long()]
-        # the first latent frame is one pixel frame (the others are four); it starts a shot, and an image becomes one
-        weight = torch.cat([weight[:, :, :1] * self.stage.first_weight, weight[:, :, 1:]], dim=2)
-        return weight / weight.mean()
-
-
-@torch.no_grad()
-def _encoded(vae: AutoencoderKLWan, pixels: Tensor) -> DiagonalGaussianDistribution:
-    # eager: the encoder's shapes without gradients would exceed the recompilation limit of the norms
-    with torch.compiler.set_stance("force_eager"):
-        return encode_clips(vae, pixels)
-
-
-def pixel_weights(stage: Stage) -> Tensor:
-    """The weight of a pixel in the loss of a vae stage, by its value in `PixelData.kinds`."""
-    parts = {
-        CHARACTER: stage.character_weight,
-        OUTLINE: stage.outline_weight,
-        EYE: stage.face_weight,
-        MOUTH: stage.face_weight,
-        KITE: stage.kite_weight,
-    }
-    values = torch.arange(sum(parts) + 1)
-    return 1 + torch.stack([weight * (values & bit > 0) for bit, weight in parts.items()]).sum(0)
-
-
-def psnr(decoded: Tensor, pixels: Tensor) -> Tensor:
-    """The peak signal-to-noise ratio, in dB, of pixels in -1..1."""
-    return 10 * torch.log10(4 / (decoded.clamp(-1, 1) - pixels).square().mean())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -337,15 +246,3 @@ def training_attention(device: torch.device) -> contextlib.AbstractContextManage
 def _with_drops(captions: tuple[str, ...], rng: np.random.Generator, share: float) -> list[str]:
     """Captions with a share of them replaced by "", to train the unconditional branch, which has no memory either."""
     return ["" if rng.random() < share else caption for caption in captions]
-
-
-def latent_statistics(model: LoadedModel, data: PixelData, *, batches: int = 24) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation per channel of the encoder's latents over some clips."""
-    rng = np.random.default_rng(0)
-    parts = []
-    with torch.no_grad():
-        for _ in range(batches):
-            pixels, _ = data.batch(rng, size=8, frames=data.pixels.shape[1])
-            parts.append(model.codec.vae.encode(pixels.to(model.device)).latent_dist.mode().float().cpu())
-    latents = torch.cat(parts).transpose(0, 1).flatten(1)
-    return latents.mean(1).tolist(), latents.std(1).tolist()

@@ -31,19 +31,14 @@ from onestory_cli.training.data import LatentData, PixelData, known_words, to_mo
 from onestory_cli.training.distil import DistilObjective
 from onestory_cli.training.encoder_growth import grow_text_encoder
 from onestory_cli.training.loop import Objective, run_stage
-from onestory_cli.training.objective import (
-    ShotObjective,
-    TextObjective,
-    VaeObjective,
-    latent_statistics,
-    mixed_precision,
-)
+from onestory_cli.training.objective import ShotObjective, TextObjective, mixed_precision
 from onestory_cli.training.probes.labels import LOOK_CLASSES, ROLE_CLASSES, SETTING_CLASSES, WordProbe
 from onestory_cli.training.probes.token_probe import TokenProbe
 from onestory_cli.training.recipe import Recipe, Stage, world_config
 from onestory_cli.training.recipe_reader import read_recipe
 from onestory_cli.training.samples import draw_reconstructions, draw_samples, generate_latents
 from onestory_cli.training.vae_growth import widen_decoder
+from onestory_cli.training.vae_objective import VaeObjective, latent_statistics
 
 
 def train(

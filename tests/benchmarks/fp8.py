@@ -25,7 +25,7 @@ from onestory_cli.models.load import load_model
 from onestory_cli.models.spec import ModelSpec
 from onestory_cli.storyworld.stories import make_story
 from onestory_cli.storyworld.world import HELD_OUT
-from onestory_cli.training.objective import psnr
+from onestory_cli.training.vae_objective import psnr
 
 LARGEST = 448.0  # of float8_e4m3fn
 SHOTS = 3

@@ -15,10 +15,11 @@ from onestory_cli.models.fingerprint import fingerprint
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.training.adversarial import AdversarialObjective, FrameDiscriminator, frame_pairs
 from onestory_cli.training.data import PixelData
-from onestory_cli.training.objective import VaeObjective, step_generators
+from onestory_cli.training.objective import step_generators
 from onestory_cli.training.optim import Optimiser
 from onestory_cli.training.recipe import Stage
 from onestory_cli.training.run import train
+from onestory_cli.training.vae_objective import VaeObjective
 from tests.tiny import SIZES, tiny_built
 
 STAGE = Stage(name="sharp", kind="decoder", steps=4, batch=2, rate=1e-3, frames=5, kl=0.0, adversarial=0.5, generated=1)

@@ -17,11 +17,12 @@ from onestory_cli.models.load import LoadedModel
 from onestory_cli.training.checkpoint import load_checkpoint
 from onestory_cli.training.data import LatentData, PixelData
 from onestory_cli.training.loop import run_stage
-from onestory_cli.training.objective import ShotObjective, VaeObjective
+from onestory_cli.training.objective import ShotObjective
 from onestory_cli.training.optim import named_weights
 from onestory_cli.training.probes.labels import LOOK_CLASSES, WordProbe
 from onestory_cli.training.probes.token_probe import TokenProbe
 from onestory_cli.training.recipe import Stage
+from onestory_cli.training.vae_objective import VaeObjective
 from tests.tiny import tiny_built, tiny_recipe
 
 COMMON: dict[str, Any] = {"steps": 4, "batch": 2, "rate": 1e-2, "matrix_rate": 1e-2, "warmup": 2, "ema": 0.9}

@@ -17,13 +17,7 @@ from torch import Tensor
 
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.training.data import LatentData
-from onestory_cli.training.objective import (
-    Losses,
-    ShotObjective,
-    TextObjective,
-    relevance_order,
-    step_generators,
-)
+from onestory_cli.training.objective import Losses, ShotObjective, TextObjective, relevance_order, step_generators
 from onestory_cli.training.probes.labels import LOOK_CLASSES, ROLE_CLASSES, SETTING_CLASSES, WordProbe
 from onestory_cli.training.probes.token_probe import TokenProbe
 from onestory_cli.training.recipe import Stage

@@ -10,8 +10,9 @@ import torch
 
 from onestory_cli.models.load import LoadedModel
 from onestory_cli.training.data import CHARACTER, EYE, KITE, MOUTH, OUTLINE, PixelData
-from onestory_cli.training.objective import VaeObjective, latent_statistics, pixel_weights, step_generators
+from onestory_cli.training.objective import step_generators
 from onestory_cli.training.recipe import Stage
+from onestory_cli.training.vae_objective import VaeObjective, latent_statistics, pixel_weights
 from tests.tiny import tiny_built
 
 
@@ -54,10 +55,10 @@ def test_vae_that_returns_its_input_has_no_error(
     clip, _ = pixels.batch(step_generators(3, 0, 0)[0], size=2, frames=5)
     off = clip.clone()
     off[:, :, 0] += 0.5
-    monkeypatch.setattr("onestory_cli.training.objective.decode_clips", lambda *_: clip)
+    monkeypatch.setattr("onestory_cli.training.vae_objective.decode_clips", lambda *_: clip)
     perfect = VaeObjective(model=model, data=pixels, stage=replace(vae_stage, kl=0.0))
     assert float(perfect(*step_generators(3, 0, 0))["loss"].detach()) == pytest.approx(0, abs=1e-6)
-    monkeypatch.setattr("onestory_cli.training.objective.decode_clips", lambda *_: off)
+    monkeypatch.setattr("onestory_cli.training.vae_objective.decode_clips", lambda *_: off)
     flat = replace(vae_stage, kl=0.0, character_weight=0.0)
     plain = float(VaeObjective(model=model, data=pixels, stage=flat)(*step_generators(3, 0, 0))["loss"].detach())
     assert plain == pytest.approx((0.5 + 0.25) / 5, rel=1e-4)
